@@ -1,0 +1,3 @@
+"""Cinemill: films in; proxies, renditions, captions, findings and verdicts out."""
+
+__version__ = "0.1.0"

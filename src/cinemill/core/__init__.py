@@ -1,0 +1,1 @@
+"""Nouns: frozen dataclasses and pure functions. Nothing here reads or writes anything."""

@@ -1,0 +1,213 @@
+"""A request and its tries: Job ⊃ Steps (a DAG) ⊃ Runs (tries), and which state may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+LOWEST_PRIORITY = 0
+HIGHEST_PRIORITY = 10
+DEFAULT_PRIORITY = 5
+
+
+class JobState(StrEnum):
+    """The user's view; the words are a public contract."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_JOB_STATES
+
+
+FINAL_JOB_STATES = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    """On other steps (``deps_remaining`` > 0)."""
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    """Out of tries, or rejected. Waits for a person: redrive or leave."""
+    CANCELLED = "cancelled"
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """The handler raised; the step is retried later."""
+    CRASHED = "crashed"
+    """The lease ran out: the worker died, froze or was cut off."""
+    REJECTED = "rejected"
+    """The input can never work; no retry."""
+    RETURNED = "returned"
+    """Handed back by a worker that was told to stop; counts against nobody."""
+    CANCELLED = "cancelled"
+
+
+JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.PENDING: frozenset({JobState.RUNNING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.RUNNING: frozenset(FINAL_JOB_STATES | {JobState.PENDING}),
+    JobState.COMPLETED: frozenset(),
+    JobState.FAILED: frozenset({JobState.PENDING}),
+    JobState.CANCELLED: frozenset({JobState.PENDING}),
+}
+"""A final job leaves its state by a retry only; a completed one never does."""
+
+
+def may_become(current: JobState, following: JobState) -> bool:
+    return following in JOB_TRANSITIONS[current]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """A step as planned, before it has a row. ``after`` names the steps that must succeed first."""
+
+    name: str
+    """Unique within the job, e.g. ``prepare``, ``chunk-003``."""
+    kind: str
+    """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, tries)."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something ended badly, for programs (``code``) and for people."""
+
+    code: str
+    message: str
+    way_on: str = ""
+    log_tail: str = ""
+    """The command's last lines, where a command was run."""
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "code": self.code,
+            "message": self.message,
+            "way_on": self.way_on,
+            "log_tail": self.log_tail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request of one user. Times are UTC."""
+
+    id: str
+    kind: str
+    owner: str
+    state: JobState
+    priority: int
+    asset_id: str | None
+    params: Mapping[str, Any]
+    progress: float
+    """0–100."""
+    stage: str
+    message: str
+    result: Mapping[str, Any] | None
+    failure: Failure | None
+    cancel_reason: str | None
+    cancel_requested: bool
+    celery_task_id: str
+    """What Celery's own tools know the job by; equals ``id``."""
+    worker: str | None
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From start to end; None while it has not ended or never started."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    id: str
+    job_id: str
+    name: str
+    kind: str
+    queue: str
+    state: StepState
+    failures: int
+    crashes: int
+    attempts: int
+    result: Mapping[str, Any] | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """What a worker needs to work: the claim's token fences every write that follows."""
+
+    id: str
+    token: str
+    job_id: str
+    job_kind: str
+    step_id: str
+    step_name: str
+    step_kind: str
+    owner: str
+    asset_id: str | None
+    attempt: int
+    params: Mapping[str, Any]
+    job_params: Mapping[str, Any]
+    inputs: Mapping[str, Mapping[str, Any]]
+    """Results of the steps that this one came after, by step name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadStep:
+    """A row of the dead-letter view."""
+
+    step_id: str
+    job_id: str
+    job_kind: str
+    step_name: str
+    owner: str
+    attempts: int
+    failures: int
+    crashes: int
+    failure: Failure
+    died_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a watcher is told. ``status`` is pending, running, completed, failed or cancelled."""
+
+    job_id: str
+    status: str
+    progress: float
+    message: str
+    stage: str = ""
+    seconds_left: float | None = None
+    queue_place: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "task_id": self.job_id,
+            "status": self.status,
+            "progress": round(self.progress, 1),
+            "message": self.message,
+            "stage": self.stage,
+        }
+        if self.seconds_left is not None:
+            document["seconds_left"] = round(self.seconds_left, 1)
+        if self.queue_place is not None:
+            document["queue_place"] = self.queue_place
+        return document

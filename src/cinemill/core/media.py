@@ -1,0 +1,141 @@
+"""What a film is: its streams as probed, and what is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+REJECTION_CODES: dict[str, str] = {
+    "media_empty": "The file has no bytes.",
+    "media_unrecognized": "The file is not a video in a format that is accepted here.",
+    "media_unreadable": "The file looks like a video, and its contents cannot be read.",
+    "media_no_video": "The file has sound or data, and no picture stream.",
+    "media_truncated": "The file ends before the film does.",
+    "media_damaged": "Parts of the film cannot be decoded.",
+    "media_too_many_pixels": "The picture is larger than the limit.",
+    "media_too_long": "The film is longer than the limit.",
+    "media_too_many_streams": "The file has more streams than the limit.",
+    "media_codec_unsupported": "The picture is in a codec that cannot be decoded here.",
+    "media_playlist": "The file is a playlist that points at other files, not a film.",
+}
+
+
+class SourceFormat(StrEnum):
+    """Containers that are accepted; the value is FFmpeg's demuxer name, to be forced with -f."""
+
+    MP4 = "mov"
+    MATROSKA = "matroska"
+    AVI = "avi"
+    FLV = "flv"
+    ASF = "asf"
+    MPEG_TS = "mpegts"
+    MPEG_PS = "mpeg"
+    OGG = "ogg"
+    MXF = "mxf"
+
+
+class ArtifactKind(StrEnum):
+    """Files that ingest makes of a source."""
+
+    SOURCE = "source"
+    PROXY = "proxy"
+    POSTER = "poster"
+    THUMBNAIL = "thumbnail"
+    SPRITE = "sprite"
+    SPRITE_INDEX = "sprite_index"
+    SHOT_FRAMES = "shot_frames"
+    MODEL_FRAMES = "model_frames"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """The picture. ``width`` and ``height`` are as stored; ``display_*`` after rotation and SAR."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    fps: Fraction
+    """Average frames a second; 0 where it cannot be told."""
+    is_variable_rate: bool
+    rotation_degrees: int
+    """Clockwise, to be applied for display: 0, 90, 180 or 270."""
+    pixel_format: str
+    bit_depth: int
+    is_interlaced: bool
+    color_primaries: str
+    color_transfer: str
+    color_space: str
+    hdr: str
+    """``''`` for SDR, else ``hdr10``, ``hlg`` or ``pq``."""
+    frames_from_header: int
+    """0 where the header does not say."""
+    duration_seconds_from_header: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    index: int
+    codec: str
+    channels: int
+    sample_rate_hz: int
+    language: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A source as probed: metadata and at most one decoded frame, nothing more was decoded."""
+
+    format: SourceFormat
+    size_bytes: int
+    duration_seconds_from_header: float
+    start_seconds: float
+    """First video presentation time in the container; all our times count from it."""
+    bitrate_bps: int
+    video: VideoStream
+    audio: tuple[AudioStream, ...] = ()
+    has_edit_list: bool = False
+    other_streams: int = 0
+    warnings: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; fractions as ``'30000/1001'``."""
+        document = asdict(self)
+        document["format"] = self.format.value
+        document["video"]["fps"] = str(self.video.fps)
+        document["audio"] = [asdict(stream) for stream in self.audio]
+        document["warnings"] = list(self.warnings)
+        return document
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> MediaInfo:
+        """The inverse of :meth:`to_json`."""
+        video = VideoStream(**{**document["video"], "fps": Fraction(document["video"]["fps"])})
+        return cls(
+            **{
+                **document,
+                "format": SourceFormat(document["format"]),
+                "video": video,
+                "audio": tuple(AudioStream(**stream) for stream in document["audio"]),
+                "warnings": tuple(document["warnings"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored derived file: content-addressed, of a kind, made by a version of a stage."""
+
+    kind: ArtifactKind
+    sha256: str
+    size_bytes: int
+    filename: str
+    media_type: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What probing the output found: width, height, duration_seconds, tiles and the like."""

@@ -1,0 +1,197 @@
+"""The one error tree.
+
+::
+
+    CinemillError                  code, sentence, way on
+    ├── InputRejected              what was given cannot be worked on; never retried
+    │   ├── MediaRejected          … because of what is in the file
+    │   ├── Unauthorized · Forbidden · NotFound · Conflict · TooLarge
+    │   └── SettingsInvalid        every problem at once
+    ├── WorkFailed                 a try went wrong; another may go right
+    │   ├── CommandFailed          … with the command's last lines
+    │   ├── CommandStalled         … it stopped making progress
+    │   ├── OutputInvalid          … exit code 0 and a wrong output
+    │   └── DiskFull
+    ├── WorkStopped                this try must end now and publish nothing
+    │   ├── LeaseLost
+    │   ├── JobCancelled
+    │   └── WorkerStopping
+    └── PartUnavailable            a server or program we stand on is not there
+        ├── DatabaseUnavailable · DatabaseNewer
+        ├── RedisUnavailable
+        ├── ToolMissing
+        └── HomeLocked · PortInUse
+"""
+
+from __future__ import annotations
+
+
+class CinemillError(Exception):
+    """Anything that a person may be told.
+
+    ``code`` is stable and part of the public contract; ``message`` is a sentence; ``way_on`` says
+    what the reader can do; ``http_status`` is the answer of the HTTP doors.
+    """
+
+    code = "internal_error"
+    http_status = 500
+    way_on = "Look at the log for what went wrong, and try again."
+
+    def __init__(self, message: str, *, code: str | None = None, way_on: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        if way_on is not None:
+            self.way_on = way_on
+
+    @property
+    def log_tail(self) -> str:
+        """The command's last lines, where a command was run; else empty."""
+        return ""
+
+
+class InputRejected(CinemillError):
+    """What was given can never work; a retry would end the same way."""
+
+    code = "input_rejected"
+    http_status = 422
+    way_on = "Change what was asked for and submit it again."
+
+
+class MediaRejected(InputRejected):
+    """The file itself is the reason. Codes are listed in ``core.media.REJECTION_CODES``."""
+
+    code = "media_rejected"
+    way_on = "Check that the file plays in a video player, then export or upload it again."
+
+
+class Unauthorized(InputRejected):
+    code = "unauthorized"
+    http_status = 401
+    way_on = "Send the header 'Authorization: Bearer TOKEN'; the token is in CINEMILL_HOME/token."
+
+
+class Forbidden(InputRejected):
+    code = "forbidden"
+    http_status = 403
+
+
+class NotFound(InputRejected):
+    code = "not_found"
+    http_status = 404
+    way_on = "Check the id; it may have been cleaned up."
+
+
+class Conflict(InputRejected):
+    code = "conflict"
+    http_status = 409
+
+
+class TooLarge(InputRejected):
+    code = "too_large"
+    http_status = 413
+    way_on = "Send a smaller file, or raise CINEMILL_MAX_UPLOAD_BYTES."
+
+
+class SettingsInvalid(InputRejected):
+    """Every wrong setting, named at once. ``problems`` is a list of (name, sentence)."""
+
+    code = "settings_invalid"
+    way_on = "Correct the settings named above; 'cinemill config' shows what is in force."
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
+        self.problems = problems
+
+
+class WorkFailed(CinemillError):
+    """One try failed; the engine retries it until its tries are used up."""
+
+    code = "work_failed"
+    way_on = "Read the last lines of the command, then retry the job."
+
+
+class CommandFailed(WorkFailed):
+    """A command ended with a non-zero exit code, or by a signal (negative ``exit_code``)."""
+
+    code = "command_failed"
+
+    def __init__(self, message: str, *, exit_code: int, log_tail: str, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.exit_code = exit_code
+        self._log_tail = log_tail
+
+    @property
+    def log_tail(self) -> str:
+        return self._log_tail
+
+
+class CommandStalled(CommandFailed):
+    code = "command_stalled"
+    way_on = "The encoder stopped making progress and was killed; retry the job."
+
+
+class OutputInvalid(WorkFailed):
+    code = "output_invalid"
+    way_on = "The command said it had succeeded and its output is wrong; nothing was published."
+
+
+class DiskFull(WorkFailed):
+    code = "disk_full"
+    http_status = 507
+    way_on = "Free space under CINEMILL_HOME, or move it to a larger disk; the work goes on then."
+
+
+class WorkStopped(CinemillError):
+    """This try must end at once and publish nothing. Not a failure of the work."""
+
+    code = "work_stopped"
+
+
+class LeaseLost(WorkStopped):
+    code = "lease_lost"
+
+
+class JobCancelled(WorkStopped):
+    code = "cancelled"
+    way_on = "Retry the job if it was cancelled by mistake."
+
+
+class WorkerStopping(WorkStopped):
+    code = "worker_stopping"
+
+
+class PartUnavailable(CinemillError):
+    """A server or a program that Cinemill stands on is missing or does not answer."""
+
+    code = "part_unavailable"
+    http_status = 503
+    way_on = "Run 'cinemill doctor' to see which part is missing."
+
+
+class DatabaseUnavailable(PartUnavailable):
+    code = "database_unavailable"
+
+
+class DatabaseNewer(PartUnavailable):
+    code = "database_newer"
+    way_on = "This data was written by a newer Cinemill: install that version, or use another CINEMILL_HOME."
+
+
+class RedisUnavailable(PartUnavailable):
+    code = "redis_unavailable"
+
+
+class ToolMissing(PartUnavailable):
+    code = "tool_missing"
+
+
+class HomeLocked(PartUnavailable):
+    code = "home_locked"
+    way_on = "Stop the other one, or give this one its own folder with CINEMILL_HOME."
+
+
+class PortInUse(PartUnavailable):
+    code = "port_in_use"
+    way_on = "Choose another with CINEMILL_PORT, or stop what listens there."
