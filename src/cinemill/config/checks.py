@@ -1,0 +1,88 @@
+"""Settings against each other: what is wrong, and what is legal and unwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from cinemill.config.model import Settings
+
+Problem = tuple[str, str]
+"""Name outside, sentence."""
+
+_NEEDS: list[tuple[tuple[str, ...], Callable[[Settings], Problem | None]]] = []
+Check = Callable[[Settings], Problem | None]
+
+
+def _needs(*fields: str) -> Callable[[Check], Check]:
+    """Registers a check with the fields that must be right by themselves for it to make sense."""
+
+    def register(check: Check) -> Check:
+        _NEEDS.append((fields, check))
+        return check
+
+    return register
+
+
+def find_conflicts(settings: Settings, *, unusable: frozenset[str] = frozenset()) -> list[Problem]:
+    """What contradicts. Checks that need a field of ``unusable`` are left out."""
+    found = (check(settings) for fields, check in _NEEDS if unusable.isdisjoint(fields))
+    return [problem for problem in found if problem is not None]
+
+
+def find_warnings(settings: Settings, *, given: frozenset[str]) -> Iterator[str]:
+    """Sentences. ``given`` are the fields that somebody set."""
+    if not settings.is_local_only:
+        yield (
+            f"CINEMILL_HOST {settings.host} is reachable from other machines and the doors speak"
+            " plain HTTP: put a TLS proxy in front, or the token travels readable."
+        )
+    if {"redis_url", "redis_host"} <= given:
+        yield "REDIS_HOST is ignored, because REDIS_URL is set."
+    if settings.stall_seconds >= settings.celery_task_soft_time_limit:
+        yield "CINEMILL_STALL_SECONDS is not below the soft time limit: no hang is found early."
+
+
+@_needs("auth", "host")
+def _check_open_door(settings: Settings) -> Problem | None:
+    if settings.auth == "token" or settings.is_local_only:
+        return None
+    return (
+        "CINEMILL_AUTH",
+        f"'off' is for a loopback host only, and CINEMILL_HOST is {settings.host}: anyone could"
+        " upload, read and delete films; use 'token', or 127.0.0.1",
+    )
+
+
+@_needs("celery_task_time_limit", "celery_task_soft_time_limit")
+def _check_limits(settings: Settings) -> Problem | None:
+    soft, hard = settings.celery_task_soft_time_limit, settings.celery_task_time_limit
+    if soft < hard:
+        return None
+    return (
+        "CELERY_TASK_SOFT_TIME_LIMIT",
+        f"must be below CELERY_TASK_TIME_LIMIT ({hard} s), and is {soft} s",
+    )
+
+
+@_needs("lease_seconds", "heartbeat_seconds")
+def _check_heartbeat(settings: Settings) -> Problem | None:
+    longest = settings.lease_seconds / 3
+    if settings.heartbeat_seconds <= longest * (1 + 1e-9):
+        return None
+    return (
+        "CINEMILL_HEARTBEAT_SECONDS",
+        f"must be at most a third of CINEMILL_LEASE_SECONDS ({longest:g} s), so that two lost"
+        f" heartbeats cost no lease, and is {settings.heartbeat_seconds:g} s",
+    )
+
+
+@_needs("ensemble_weight_resnet50", "ensemble_weight_clip")
+def _check_weights(settings: Settings) -> Problem | None:
+    total = settings.ensemble_weight_resnet50 + settings.ensemble_weight_clip
+    if math.isclose(total, 1, abs_tol=1e-6):
+        return None
+    return (
+        "ENSEMBLE_WEIGHT_RESNET50",
+        f"and ENSEMBLE_WEIGHT_CLIP must sum to 1, and sum to {total:g}",
+    )
