@@ -117,7 +117,9 @@ class CommandFailed(WorkFailed):
 
     code = "command_failed"
 
-    def __init__(self, message: str, *, exit_code: int, log_tail: str, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, exit_code: int, log_tail: str, code: str | None = None
+    ) -> None:
         super().__init__(message, code=code)
         self.exit_code = exit_code
         self._log_tail = log_tail
@@ -176,7 +178,7 @@ class DatabaseUnavailable(PartUnavailable):
 
 class DatabaseNewer(PartUnavailable):
     code = "database_newer"
-    way_on = "This data was written by a newer Cinemill: install that version, or use another CINEMILL_HOME."
+    way_on = "Install the Cinemill that wrote this data, or use another CINEMILL_HOME."
 
 
 class RedisUnavailable(PartUnavailable):

@@ -1,0 +1,193 @@
+"""Rows of assets and of the artifacts made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping, delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.errors import NotFound
+from cinemill.storage import tables
+from cinemill.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """A catalogued video. ``media`` is None until it has been probed."""
+
+    id: str
+    owner: str
+    sha256: str
+    size_bytes: int
+    filename: str
+    media: MediaInfo | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    asset_id: str
+    variant: str
+    step_key: str
+    artifact: Artifact
+    created_at: datetime
+
+
+def register_asset(
+    connection: Connection, *, owner: str, sha256: str, size_bytes: int, filename: str
+) -> tuple[AssetRecord, bool]:
+    """The owner's asset of these bytes, and whether it is new. The first filename stays."""
+    values = {"owner": owner, "sha256": sha256, "size_bytes": size_bytes, "filename": filename}
+    statement = (
+        insert(tables.asset)
+        .values(id=str(uuid4()), **values)
+        .on_conflict_do_nothing(constraint="asset_owner_sha256_key")
+        .returning(*tables.asset.c)
+    )
+    row = connection.execute(statement).mappings().first()
+    if row is not None:
+        return _asset(row), True
+    same = (tables.asset.c.owner == owner) & (tables.asset.c.sha256 == sha256)
+    return _asset(connection.execute(select(tables.asset).where(same)).mappings().one()), False
+
+
+def get_asset(database: Database, asset_id: str) -> AssetRecord:
+    """Raises NotFound."""
+    with database.begin() as connection:
+        row = (
+            connection.execute(select(tables.asset).where(tables.asset.c.id == asset_id))
+            .mappings()
+            .first()
+        )
+    if row is None:
+        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+    return _asset(row)
+
+
+def list_assets(
+    database: Database, *, owner: str | None = None, limit: int = 50
+) -> list[AssetRecord]:
+    """Newest first."""
+    query = select(tables.asset).order_by(tables.asset.c.created_at.desc()).limit(limit)
+    if owner is not None:
+        query = query.where(tables.asset.c.owner == owner)
+    with database.begin() as connection:
+        return [_asset(row) for row in connection.execute(query).mappings()]
+
+
+def delete_asset(connection: Connection, asset_id: str) -> bool:
+    """Forget an asset and its artifacts; the collector removes files that nothing points at."""
+    statement = delete(tables.asset).where(tables.asset.c.id == asset_id)
+    return connection.execute(statement).rowcount == 1
+
+
+def record_media(connection: Connection, asset_id: str, media: MediaInfo) -> None:
+    connection.execute(
+        update(tables.asset).where(tables.asset.c.id == asset_id).values(media=media.to_json())
+    )
+
+
+def save_artifacts(
+    connection: Connection,
+    asset_id: str,
+    step_key: str,
+    artifacts: Iterable[Artifact],
+    *,
+    variant: str = "",
+) -> None:
+    """Point the asset at these files, in place of earlier ones of the same kind and variant."""
+    for artifact in artifacts:
+        values = {**_artifact_values(artifact), "step_key": step_key}
+        key = {"asset_id": asset_id, "kind": artifact.kind.value, "variant": variant}
+        connection.execute(
+            insert(tables.artifact)
+            .values(id=str(uuid4()), **key, **values)
+            .on_conflict_do_update(constraint="artifact_asset_kind_variant_key", set_=values)
+        )
+
+
+def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact]:
+    """What a step of this key made before, for any asset, by kind; empty if it never ran."""
+    query = select(tables.artifact).where(tables.artifact.c.step_key == step_key)
+    with database.begin() as connection:
+        rows = connection.execute(query).mappings().all()
+    return {row["kind"]: _artifact(row) for row in rows}
+
+
+def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
+    query = (
+        select(tables.artifact)
+        .where(tables.artifact.c.asset_id == asset_id)
+        .order_by(tables.artifact.c.kind, tables.artifact.c.variant)
+    )
+    with database.begin() as connection:
+        return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def get_artifact(
+    database: Database, asset_id: str, kind: ArtifactKind, *, variant: str | None = None
+) -> ArtifactRecord:
+    """The artifact, the newest where ``variant`` is None. Raises NotFound."""
+    columns = tables.artifact.c
+    query = select(tables.artifact).where(columns.asset_id == asset_id, columns.kind == kind.value)
+    if variant is not None:
+        query = query.where(columns.variant == variant)
+    with database.begin() as connection:
+        row = (
+            connection.execute(query.order_by(columns.created_at.desc()).limit(1))
+            .mappings()
+            .first()
+        )
+    if row is None:
+        raise NotFound(f"Asset {asset_id} has no {kind.value}.", code="artifact_not_found")
+    return _record(row)
+
+
+def referenced_files(connection: Connection) -> dict[str, int]:
+    """Every hash that a row points at, with the size that the row says, in bytes."""
+    rows = connection.execute(
+        text("SELECT sha256, size_bytes FROM asset UNION SELECT sha256, size_bytes FROM artifact")
+    )
+    return {row.sha256: row.size_bytes for row in rows}
+
+
+def _asset(row: RowMapping) -> AssetRecord:
+    media = MediaInfo.from_json(row["media"]) if row["media"] is not None else None
+    return AssetRecord(**{**row, "media": media})
+
+
+def _record(row: RowMapping) -> ArtifactRecord:
+    return ArtifactRecord(
+        asset_id=row["asset_id"],
+        variant=row["variant"],
+        step_key=row["step_key"],
+        artifact=_artifact(row),
+        created_at=row["created_at"],
+    )
+
+
+def _artifact(row: RowMapping) -> Artifact:
+    return Artifact(
+        kind=ArtifactKind(row["kind"]),
+        sha256=row["sha256"],
+        size_bytes=row["size_bytes"],
+        filename=row["filename"],
+        media_type=row["media_type"],
+        facts=row["facts"],
+    )
+
+
+def _artifact_values(artifact: Artifact) -> Mapping[str, Any]:
+    return {
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "filename": artifact.filename,
+        "media_type": artifact.media_type,
+        "facts": artifact.facts,
+    }

@@ -1,0 +1,166 @@
+"""The door to PostgreSQL: transactions, schema version, and faults in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from cinemill.errors import DatabaseNewer, DatabaseUnavailable
+
+__all__ = ["Connection", "Database", "check_version", "connection_parameters", "migrate"]
+
+CONNECT_TIMEOUT_SECONDS = 5
+MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
+
+# A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
+_SESSION_OPTIONS = (
+    "-c idle_in_transaction_session_timeout=15000 -c statement_timeout=60000 -c timezone=UTC "
+    "-c jit=off"
+)
+_SOCKET_OPTIONS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+    "options": _SESSION_OPTIONS,
+}
+
+
+class Database:
+    """A pool of connections. Safe to share between threads, never between processes."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, application_name: str = "cinemill") -> None:
+        self.url = url
+        self._engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            connect_args={**_SOCKET_OPTIONS, "application_name": application_name},
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back if anything is raised.
+
+        Raises DatabaseUnavailable where the server is gone or the connection broke; whether a
+        commit under way took effect is then unknown, so every caller's writes are idempotent.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if is_connection_fault(error):
+                raise DatabaseUnavailable(
+                    f"PostgreSQL does not answer ({_first_line(error)})."
+                ) from error
+            raise
+
+    def ping(self) -> None:
+        """Raises DatabaseUnavailable where PostgreSQL does not answer."""
+        with self.begin() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def is_connection_fault(error: DBAPIError) -> bool:
+    """Whether the server or the way to it is at fault rather than the statement."""
+    if error.connection_invalidated:
+        return True
+    original = error.orig
+    if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
+        # A statement can raise OperationalError too (a full disk, a lock timeout): those carry a
+        # SQLSTATE outside of classes 08 (connection) and 57P (shutdown).
+        state = getattr(original, "sqlstate", None)
+        return state is None or state.startswith(("08", "57P", "25P03"))
+    return False
+
+
+def connection_parameters(url: str) -> tuple[str, dict[str, Any]]:
+    """What psycopg itself takes to connect as the pool does: (conninfo, keyword arguments)."""
+    plain = make_url(url).set(drivername="postgresql")
+    return plain.render_as_string(hide_password=False), dict(_SOCKET_OPTIONS)
+
+
+def migrate(url: str) -> str:
+    """Bring the schema to this version's head and answer its revision.
+
+    Raises DatabaseNewer where the data was written by a newer Cinemill, DatabaseUnavailable where
+    there is no server.
+    """
+    check_version(url)
+    with _engine_connection(url) as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        try:
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+            connection.commit()
+    return _head_revision()
+
+
+def check_version(url: str) -> str | None:
+    """The revision that the database is at (None: empty). Raises DatabaseNewer, …Unavailable."""
+    with _engine_connection(url) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None:
+        try:
+            ScriptDirectory.from_config(_alembic_config()).get_revision(current)
+        except CommandError as error:
+            raise DatabaseNewer(
+                f"The database is at version {current}, which this Cinemill does not know."
+            ) from error
+    return current
+
+
+@contextmanager
+def _engine_connection(url: str) -> Iterator[Connection]:
+    engine = create_engine(url, connect_args=_SOCKET_OPTIONS)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        if is_connection_fault(error):
+            raise DatabaseUnavailable(
+                f"PostgreSQL does not answer ({_first_line(error)})."
+            ) from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _head_revision() -> str:
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head() or ""
+
+
+def _first_line(error: DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__

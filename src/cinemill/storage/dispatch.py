@@ -1,0 +1,256 @@
+"""What the relay and the sweeper ask of the rows: what may go out, what was lost, what crashed.
+
+All of it may run in several processes at once: rows are taken with SKIP LOCKED, and every change
+names the state that it expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import Failure, Job, RunState
+from cinemill.storage import runs
+from cinemill.storage.jobs import get_job, lock_job
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRun:
+    """A run that is due and not on its way yet."""
+
+    id: str
+    owner: str
+    kind: str
+    queue: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLoad:
+    """How much of a queue an owner holds at one priority."""
+
+    owner: str
+    priority: int
+    published: int
+    """On their way, not claimed."""
+    running: int
+
+
+def list_ready_queues(connection: Connection) -> list[str]:
+    """Queues with a run that is due and unpublished."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT DISTINCT queue FROM run
+            WHERE state = 'queued' AND published_at IS NULL AND run_at <= statement_timestamp()
+            """
+        )
+    )
+    return [row.queue for row in rows]
+
+
+def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
+    """Each owner's first ``per_owner`` due runs, locked; owners by a skip scan of the index, so
+    that ten thousand rows of one owner cost no more than ten."""
+    rows = connection.execute(
+        text(
+            """
+            WITH RECURSIVE owners AS (
+                (SELECT owner FROM run
+                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
+                 ORDER BY owner LIMIT 1)
+                UNION ALL
+                SELECT (SELECT run.owner FROM run
+                        WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
+                          AND run.owner > owners.owner ORDER BY run.owner LIMIT 1)
+                FROM owners WHERE owners.owner IS NOT NULL
+            )
+            SELECT due.* FROM owners CROSS JOIN LATERAL (
+                SELECT id, owner, kind, queue, priority FROM run
+                WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
+                  AND owner = owners.owner AND run_at <= statement_timestamp()
+                ORDER BY priority DESC, run_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
+            ) AS due WHERE owners.owner IS NOT NULL
+            """
+        ),
+        {"queue": queue, "per_owner": per_owner},
+    ).mappings()
+    return [ReadyRun(**row) for row in rows]
+
+
+def list_loads(connection: Connection, queue: str) -> list[OwnerLoad]:
+    """Runs of this queue that are on their way or running, by owner and priority."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT owner, priority, count(*) FILTER (WHERE state = 'queued') AS published,
+                   count(*) FILTER (WHERE state = 'running') AS running
+            FROM run WHERE queue = :queue
+              AND (state = 'running' OR (state = 'queued' AND published_at IS NOT NULL))
+            GROUP BY owner, priority
+            """
+        ),
+        {"queue": queue},
+    ).mappings()
+    return [OwnerLoad(**row) for row in rows]
+
+
+def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
+    connection.execute(
+        text(
+            """
+            UPDATE run SET published_at = clock_timestamp(), publish_count = publish_count + 1
+            WHERE id = ANY(:ids) AND state = 'queued'
+            """
+        ),
+        {"ids": list(run_ids)},
+    )
+
+
+def take_back(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Undo the stamp of runs whose message could not be sent."""
+    connection.execute(
+        text("UPDATE run SET published_at = NULL WHERE id = ANY(:ids) AND state = 'queued'"),
+        {"ids": list(run_ids)},
+    )
+
+
+def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> None:
+    """Not before so many seconds from now: its rate limit is used up."""
+    connection.execute(
+        text(
+            """
+            UPDATE run SET run_at = clock_timestamp() + make_interval(secs => :delay)
+            WHERE id = :id AND state = 'queued'
+            """
+        ),
+        {"id": run_id, "delay": delay_seconds},
+    )
+
+
+def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
+    """Published runs that nobody has claimed for so long, on any queue."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id, owner, kind, queue, priority FROM run
+            WHERE state = 'queued'
+              AND published_at < clock_timestamp() - make_interval(secs => :age)
+            ORDER BY priority DESC, published_at FOR UPDATE SKIP LOCKED
+            """
+        ),
+        {"age": older_than_seconds},
+    ).mappings()
+    return [ReadyRun(**row) for row in rows]
+
+
+def list_expired(connection: Connection, *, limit: int = 100) -> list[str]:
+    """Ids of runs whose lease has run out."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id FROM run WHERE state = 'running' AND lease_until <= clock_timestamp()
+            ORDER BY lease_until LIMIT :limit
+            """
+        ),
+        {"limit": limit},
+    )
+    return [row.id for row in rows]
+
+
+def record_crash(
+    connection: Connection, run_id: str, failure: Failure, *, delay_seconds: float
+) -> RunState | None:
+    """Close a run whose lease ran out: queue the step again, or bury it at its limit of crashes.
+
+    None where somebody else closed it first.
+    """
+    row = connection.execute(
+        text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": run_id}
+    ).first()
+    if row is None:
+        return None
+    job = lock_job(connection, row.job_id)
+    closed = connection.execute(
+        text(
+            """
+            UPDATE run SET state = 'crashed', ended_at = clock_timestamp(), lease_until = NULL,
+                   failure = jsonb_build_object('code', CAST(:code AS text),
+                                                'message', CAST(:message AS text),
+                                                'way_on', CAST(:way_on AS text), 'log_tail', '')
+            WHERE id = :id AND state = 'running' AND lease_until <= clock_timestamp()
+            """
+        ),
+        {
+            "id": run_id,
+            "code": failure.code,
+            "message": failure.message,
+            "way_on": failure.way_on,
+        },
+    ).rowcount
+    if not closed:
+        return None
+    _after_crash(connection, job, row.step_id, failure, delay_seconds)
+    return RunState.CRASHED
+
+
+def _after_crash(
+    connection: Connection, job: Job, step_id: str, failure: Failure, delay_seconds: float
+) -> None:
+    runs.count_try(connection, step_id, RunState.CRASHED)
+    if job.cancel_requested or job.state.is_final:
+        runs.finish_cancel(connection, job.id)
+        return
+    tries = runs.get_step_tries(connection, step_id)
+    if tries.crashes >= tries.max_crashes:
+        runs.kill_step(connection, job.id, step_id, failure)
+    else:
+        runs.queue_again(connection, step_id, delay_seconds=delay_seconds)
+        runs.note_message(connection, job.id, failure.message)
+
+
+def list_cancelling(connection: Connection) -> list[str]:
+    """Jobs that are to be cancelled and of which nothing runs any more."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id FROM job WHERE state IN ('pending', 'running')
+              AND cancel_requested_at IS NOT NULL
+              AND NOT EXISTS (SELECT FROM run WHERE run.job_id = job.id AND run.state = 'running')
+            """
+        )
+    )
+    return [row.id for row in rows]
+
+
+def take_unannounced(connection: Connection, *, limit: int = 100) -> list[Job]:
+    """Ended jobs whose end was not told yet, marked as told when the transaction commits."""
+    rows = connection.execute(
+        text(
+            """
+            UPDATE job SET announced = true WHERE id IN (
+                SELECT id FROM job WHERE finished_at IS NOT NULL AND NOT announced
+                ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+            RETURNING id
+            """
+        ),
+        {"limit": limit},
+    )
+    return [get_job(connection, row.id) for row in rows.all()]
+
+
+def is_live_token(connection: Connection, token: str) -> bool:
+    """Whether a run of this token is under way: its work folder must stay."""
+    row = connection.execute(
+        text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
+    ).first()
+    return row is not None
+
+
+def try_lock(connection: Connection, key: int) -> bool:
+    """One holder at a time until the transaction ends; False where another process holds it."""
+    return bool(
+        connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar()
+    )

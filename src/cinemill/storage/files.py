@@ -1,0 +1,219 @@
+"""Files by content: written aside, verified, then renamed into place; never seen half-made.
+
+``LocalFiles`` is the local kind. Object storage stands behind the same methods.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from uuid import uuid4
+
+from cinemill.errors import DiskFull, NotFound, OutputInvalid
+
+READ_BYTES = 1024 * 1024
+_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is in the store, whole. ``sha256`` is in lower-case hex and names it."""
+
+    sha256: str
+    size_bytes: int
+
+
+class IncomingFile:
+    """A file on its way in: hashed as it is written, invisible until committed."""
+
+    def __init__(self, files: LocalFiles) -> None:
+        self._files = files
+        self._path = files.incoming_path()
+        self._hash = hashlib.sha256()
+        self._size_bytes = 0
+        with raising_disk_full():
+            # Unbuffered: callers hand over blocks of a megabyte, a second copy would gain nothing.
+            self._file: BinaryIO = self._path.open("xb", buffering=0)
+
+    @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
+
+    def write(self, block: bytes | bytearray | memoryview) -> None:
+        """Append. Raises DiskFull."""
+        self._hash.update(block)
+        view = memoryview(block)
+        with raising_disk_full():
+            while view:
+                view = view[self._file.write(view) :]
+        self._size_bytes += len(block)
+
+    def commit(self, *, sha256: str | None = None) -> StoredFile:
+        """Make it durable and visible under its hash. Raises OutputInvalid on a wrong checksum."""
+        digest = self._hash.hexdigest()
+        if sha256 is not None and sha256 != digest:
+            raise OutputInvalid(f"the bytes received hash to {digest}, not to {sha256}")
+        with raising_disk_full():
+            os.fsync(self._file.fileno())
+        self._file.close()
+        self._files.place(self._path, digest)
+        return StoredFile(digest, self._size_bytes)
+
+    def discard(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+
+class LocalFiles:
+    """Content-addressed files below ``root``: ``ab/cd/abcd…``. All methods may run in any process
+    at once; two that store the same bytes store them once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file of this hash lies, or would lie."""
+        return self.root / sha256[:2] / sha256[2:4] / sha256
+
+    def exists(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Raises NotFound."""
+        try:
+            return self.path(sha256).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"The stored file {sha256} is missing.", code="file_missing") from error
+
+    def receive(self) -> IncomingFile:
+        """A file to be written block by block; use it as a context manager."""
+        return IncomingFile(self)
+
+    def publish(self, path: Path, *, sha256: str | None = None) -> StoredFile:
+        """Move a finished file in. Raises OutputInvalid where its hash is not ``sha256``.
+
+        The file is moved when it is on the same disk, else copied, verified and removed.
+        """
+        digest, size_bytes = hash_file(path)
+        if sha256 is not None and sha256 != digest:
+            raise OutputInvalid(f"{path.name} hashes to {digest}, not to {sha256}")
+        staged = self._stage(path, digest)
+        self.place(staged, digest)
+        return StoredFile(digest, size_bytes)
+
+    def copy_in(self, path: Path) -> StoredFile:
+        """Store a file that belongs to somebody else, which stays where it is."""
+        with path.open("rb") as source, self.receive() as incoming:
+            while block := source.read(READ_BYTES):
+                incoming.write(block)
+            return incoming.commit()
+
+    def remove(self, sha256: str) -> bool:
+        """Whether there was such a file."""
+        try:
+            self.path(sha256).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Every stored file's hash with its stat."""
+        for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+            try:
+                yield path.name, path.stat()
+            except FileNotFoundError:
+                continue
+
+    def walk_incoming(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Files that were never committed: uploads under way, and what a crash left."""
+        for path in self._incoming.iterdir():
+            try:
+                yield path, path.stat()
+            except FileNotFoundError:
+                continue
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.root).free
+
+    def incoming_path(self) -> Path:
+        return self._incoming / uuid4().hex
+
+    def place(self, staged: Path, digest: str) -> None:
+        """Rename a durable file to its final name. The same bytes twice: one file."""
+        final = self.path(digest)
+        with raising_disk_full():
+            final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            staged.chmod(0o400)
+            # Replacing an equal file renews its age, so that the collector leaves it alone until
+            # the row that points at it is committed.
+            os.utime(staged)
+            staged.replace(final)
+            _sync_folder(final.parent)
+
+    def _stage(self, path: Path, digest: str) -> Path:
+        staged = self.incoming_path()
+        with raising_disk_full():
+            try:
+                path.rename(staged)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.copyfile(path, staged)
+                if hash_file(staged)[0] != digest:
+                    staged.unlink()
+                    raise OutputInvalid(f"{path.name} changed while it was copied") from error
+                path.unlink()
+            _sync_file(staged)
+        return staged
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """(sha256 in hex, bytes) of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
+
+
+@contextmanager
+def raising_disk_full() -> Iterator[None]:
+    """A full disk, quota or file size limit in our own words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _SPACE_ERRNOS:
+            raise DiskFull("The disk is full; nothing was stored.") from error
+        raise
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    """A rename is durable only once its folder is."""
+    _sync_file(path)

@@ -1,0 +1,300 @@
+"""Rows of jobs and steps: written once when a job is accepted, read by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from cinemill.core.job import (
+    DeadStep,
+    Failure,
+    Job,
+    JobState,
+    Step,
+    StepSpec,
+    StepState,
+)
+from cinemill.errors import Conflict, NotFound
+from cinemill.storage import tables
+
+READY_CHANNEL = "cinemill_ready"
+CANCEL_CHANNEL = "cinemill_cancel"
+ENDED_CHANNEL = "cinemill_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A planned step with what the catalog says of its kind."""
+
+    spec: StepSpec
+    queue: str
+    weight: float
+    """Share of the job's progress, relative to its other steps."""
+    max_failures: int
+    """Dead at this many failed tries."""
+    max_crashes: int
+    """Dead at this many crashed tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    id: str
+    kind: str
+    owner: str
+    priority: int
+    asset_id: str | None
+    params: Mapping[str, Any]
+    idempotency_key: str | None
+    request_digest: str
+    """Tells a repeated request from another one under the same idempotency key."""
+
+
+def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
+    """The job's row with its steps and first runs, and whether it is new.
+
+    The same id, or the same idempotency key of the same owner, answers the job that is there.
+    Raises Conflict where that key was used for another request.
+    """
+    inserted = connection.execute(
+        text(
+            """
+            INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key,
+                             request_digest, message)
+            VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key,
+                    :request_digest, 'Waiting in the queue')
+            ON CONFLICT DO NOTHING
+            """
+        ).bindparams(json_parameter("params")),
+        {name: getattr(job, name) for name in job.__slots__},
+    )
+    if inserted.rowcount == 0:
+        return _find_same(connection, job), False
+    _insert_steps(connection, job, steps)
+    return get_job(connection, job.id), True
+
+
+def _find_same(connection: Connection, job: NewJob) -> Job:
+    row = (
+        connection.execute(
+            text(
+                """
+                SELECT id, request_digest FROM job
+                WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
+                """
+            ),
+            {"id": job.id, "owner": job.owner, "key": job.idempotency_key},
+        )
+        .mappings()
+        .one()
+    )
+    if row["request_digest"] != job.request_digest:
+        raise Conflict(
+            "This idempotency key was used for a different request.",
+            code="idempotency_conflict",
+            way_on="Use a new key for a new request.",
+        )
+    return get_job(connection, row["id"])
+
+
+def _insert_steps(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> None:
+    ids = {step.spec.name: str(uuid4()) for step in steps}
+    rows = [_step_row(job, step, ids, position) for position, step in enumerate(steps)]
+    connection.execute(insert(tables.step), rows)
+    edges = [
+        {"step_id": ids[step.spec.name], "depends_on": ids[name]}
+        for step in steps
+        for name in step.spec.after
+    ]
+    if edges:
+        connection.execute(insert(tables.step_dependency), edges)
+    queue_ready_steps(connection, job.id)
+
+
+def _step_row(
+    job: NewJob, step: NewStep, ids: Mapping[str, str], position: int
+) -> dict[str, object]:
+    return {
+        "id": ids[step.spec.name],
+        "job_id": job.id,
+        "position": position,
+        "name": step.spec.name,
+        "kind": step.spec.kind,
+        "queue": step.queue,
+        "state": StepState.WAITING.value,
+        "params": dict(step.spec.params),
+        "weight": step.weight,
+        "deps_remaining": len(step.spec.after),
+        "max_failures": step.max_failures,
+        "max_crashes": step.max_crashes,
+    }
+
+
+def queue_ready_steps(connection: Connection, job_id: str) -> int:
+    """Give every waiting step without open dependencies a run, and ring. Answers how many."""
+    queued = connection.execute(
+        text(
+            """
+            WITH ready AS (
+                UPDATE step SET state = 'queued'
+                WHERE job_id = :job_id AND state = 'waiting' AND deps_remaining = 0
+                RETURNING id, kind, queue, attempts
+            )
+            INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
+            SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind, ready.queue,
+                   job.priority, ready.attempts + 1
+            FROM ready JOIN job ON job.id = :job_id
+            """
+        ),
+        {"job_id": job_id},
+    ).rowcount
+    if queued:
+        ring(connection, READY_CHANNEL, "")
+    return queued
+
+
+def ring(connection: Connection, channel: str, payload: str) -> None:
+    """Wake listeners once this transaction commits; a ring that nobody hears is no loss."""
+    connection.execute(
+        text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload}
+    )
+
+
+def get_job(connection: Connection, job_id: str) -> Job:
+    """Raises NotFound."""
+    row = connection.execute(select(tables.job).where(tables.job.c.id == job_id)).mappings().first()
+    if row is None:
+        raise job_not_found(job_id)
+    return read_job(row)
+
+
+def lock_job(connection: Connection, job_id: str) -> Job:
+    """The job, locked until the transaction ends.
+
+    Whatever changes a job's steps or runs takes this lock first, so that two of its runs that end
+    together unblock their child once. Raises NotFound.
+    """
+    query = select(tables.job).where(tables.job.c.id == job_id).with_for_update()
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise job_not_found(job_id)
+    return read_job(row)
+
+
+def list_jobs(
+    connection: Connection,
+    *,
+    states: Sequence[JobState] = (),
+    kind: str | None = None,
+    owner: str | None = None,
+    asset_id: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Newest first; ``before`` is the id of the last job of the page before."""
+    column = tables.job.c
+    query: Select[Any] = select(tables.job).order_by(column.queued_at.desc(), column.id.desc())
+    if states:
+        query = query.where(column.state.in_([state.value for state in states]))
+    for name, value in (("kind", kind), ("owner", owner), ("asset_id", asset_id)):
+        if value is not None:
+            query = query.where(column[name] == value)
+    if before is not None:
+        cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
+        query = query.where(tuple_(column.queued_at, column.id) < cursor)
+    return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def list_steps(connection: Connection, job_id: str) -> list[Step]:
+    query = (
+        select(tables.step).where(tables.step.c.job_id == job_id).order_by(tables.step.c.position)
+    )
+    return [_read_step(row) for row in connection.execute(query).mappings()]
+
+
+def list_dead(connection: Connection, *, limit: int = 100) -> list[DeadStep]:
+    """The dead letters, latest first."""
+    rows = connection.execute(
+        text("SELECT * FROM dead ORDER BY died_at DESC LIMIT :limit"), {"limit": limit}
+    ).mappings()
+    return [DeadStep(**{**row, "failure": Failure(**row["failure"])}) for row in rows]
+
+
+def delete_job(connection: Connection, job_id: str) -> bool:
+    return connection.execute(delete(tables.job).where(tables.job.c.id == job_id)).rowcount == 1
+
+
+def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
+    """Forget jobs that ended more than so many days ago; answers how many."""
+    return connection.execute(
+        text("DELETE FROM job WHERE finished_at < clock_timestamp() - make_interval(secs => :age)"),
+        {"age": older_than_days * 86400},
+    ).rowcount
+
+
+def job_not_found(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id}.", code="job_not_found")
+
+
+def read_job(row: RowMapping) -> Job:
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        owner=row["owner"],
+        state=JobState(row["state"]),
+        priority=row["priority"],
+        asset_id=row["asset_id"],
+        params=row["params"],
+        progress=row["progress"],
+        stage=row["stage"],
+        message=row["message"],
+        result=row["result"],
+        failure=_read_failure(row["failure"]),
+        cancel_reason=row["cancel_reason"],
+        cancel_requested=row["cancel_requested_at"] is not None,
+        celery_task_id=row["id"],
+        worker=row["worker"],
+        queued_at=row["queued_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def _read_step(row: RowMapping) -> Step:
+    return Step(
+        id=row["id"],
+        job_id=row["job_id"],
+        name=row["name"],
+        kind=row["kind"],
+        queue=row["queue"],
+        state=StepState(row["state"]),
+        failures=row["failures"],
+        crashes=row["crashes"],
+        attempts=row["attempts"],
+        result=row["result"],
+        failure=_read_failure(row["failure"]),
+    )
+
+
+def _read_failure(document: Mapping[str, str] | None) -> Failure | None:
+    return None if document is None else Failure(**document)
+
+
+def json_parameter(name: str) -> BindParameter[Any]:
+    """A bound parameter that travels as jsonb; None becomes NULL, not JSON's null."""
+    return bindparam(name, type_=JSONB(none_as_null=True))

@@ -1,0 +1,12 @@
+"""Run by Alembic with the connection that ``storage.database.migrate`` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from cinemill.storage.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

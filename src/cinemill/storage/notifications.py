@@ -1,0 +1,47 @@
+"""LISTEN: woken by PostgreSQL. A ring may be lost; whoever listens also looks by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psycopg
+from psycopg import sql
+
+from cinemill.errors import DatabaseUnavailable
+from cinemill.storage.database import connection_parameters
+
+
+class Listener:
+    """One connection that listens on ``channels``; reconnects by itself. For one thread."""
+
+    def __init__(self, url: str, channels: Sequence[str]) -> None:
+        self._conninfo, self._options = connection_parameters(url)
+        self._channels = tuple(channels)
+        self._connection: psycopg.Connection | None = None
+
+    def wait(self, timeout_seconds: float) -> list[tuple[str, str]]:
+        """(channel, payload) of what rang within the timeout; returns at the first ring.
+
+        Raises DatabaseUnavailable; the next call connects again.
+        """
+        try:
+            connection = self._connect()
+            notifies = connection.notifies(timeout=timeout_seconds, stop_after=1)
+            return [(notify.channel, notify.payload) for notify in notifies]
+        except psycopg.Error as error:
+            self.close()
+            raise DatabaseUnavailable("PostgreSQL does not answer to LISTEN.") from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._conninfo, autocommit=True, **self._options)
+            for channel in self._channels:
+                self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        return self._connection

@@ -1,0 +1,407 @@
+"""Rows of runs: claim, heartbeat, and the fenced ends of a try.
+
+Every statement that changes a run under way carries the claim's token and a live lease, on the
+database's clock, the only clock. The job's lock is taken first, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import ClaimedRun, Failure, JobState, RunState
+from cinemill.errors import LeaseLost
+from cinemill.storage.jobs import (
+    ENDED_CHANNEL,
+    READY_CHANNEL,
+    json_parameter,
+    lock_job,
+    queue_ready_steps,
+    ring,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTries:
+    failures: int
+    crashes: int
+    max_failures: int
+    max_crashes: int
+
+
+def claim(
+    connection: Connection, run_id: str, *, token: str, worker: str, lease_seconds: float
+) -> ClaimedRun | None:
+    """Take a queued run, or None where it is taken, over, cancelled or not due yet."""
+    job_id = connection.execute(
+        text("SELECT job_id FROM run WHERE id = :id AND state = 'queued'"), {"id": run_id}
+    ).scalar()
+    if job_id is None:
+        return None
+    job = lock_job(connection, job_id)
+    if job.state.is_final or job.cancel_requested:
+        return None
+    row = (
+        connection.execute(
+            text(
+                """
+                WITH claimed AS (
+                    UPDATE run SET state = 'running', token = :token, worker = :worker,
+                           started_at = clock_timestamp(),
+                           lease_until = clock_timestamp() + make_interval(secs => :lease)
+                    WHERE id = :id AND state = 'queued' AND run_at <= clock_timestamp()
+                    RETURNING step_id, attempt
+                )
+                UPDATE step SET state = 'running', attempts = claimed.attempt,
+                       started_at = coalesce(step.started_at, clock_timestamp())
+                FROM claimed WHERE step.id = claimed.step_id
+                RETURNING step.id, step.name, step.kind, step.params, claimed.attempt
+                """
+            ),
+            {"id": run_id, "token": token, "worker": worker, "lease": lease_seconds},
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    connection.execute(
+        text(
+            """
+            UPDATE job SET state = 'running', worker = :worker, stage = :stage,
+                   started_at = coalesce(started_at, clock_timestamp()), message = 'Working'
+            WHERE id = :job_id
+            """
+        ),
+        {"worker": worker, "job_id": job_id, "stage": row["name"]},
+    )
+    ring(connection, READY_CHANNEL, "")  # a place in the relay's window is free
+    return ClaimedRun(
+        id=run_id,
+        token=token,
+        job_id=job_id,
+        job_kind=job.kind,
+        step_id=row["id"],
+        step_name=row["name"],
+        step_kind=row["kind"],
+        owner=job.owner,
+        asset_id=job.asset_id,
+        attempt=row["attempt"],
+        params=row["params"],
+        job_params=job.params,
+        inputs=_inputs(connection, row["id"]),
+    )
+
+
+def _inputs(connection: Connection, step_id: str) -> Mapping[str, Mapping[str, Any]]:
+    rows = connection.execute(
+        text(
+            """
+            SELECT parent.name, parent.result FROM step_dependency AS edge
+            JOIN step AS parent ON parent.id = edge.depends_on WHERE edge.step_id = :step_id
+            """
+        ),
+        {"step_id": step_id},
+    )
+    return {row.name: row.result or {} for row in rows}
+
+
+def progress_base(connection: Connection, run: ClaimedRun) -> tuple[float, float]:
+    """(percent of the job that is done without this step, percent that this step is worth)."""
+    row = connection.execute(
+        text(
+            """
+            SELECT coalesce(sum(weight) FILTER (WHERE state = 'succeeded'), 0) / sum(weight),
+                   coalesce(sum(weight) FILTER (WHERE id = :step_id), 0) / sum(weight)
+            FROM step WHERE job_id = :job_id
+            """
+        ),
+        {"step_id": run.step_id, "job_id": run.job_id},
+    ).one()
+    return 100 * float(row[0]), 100 * float(row[1])
+
+
+def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
+    """False: the lease is lost; drop the work.
+
+    Takes the run's lock and no other: to touch the job here would be the wrong order of locks.
+    """
+    renewed = connection.execute(
+        text(
+            """
+            UPDATE run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+            WHERE id = :id AND token = :token AND state = 'running'
+              AND lease_until > clock_timestamp()
+            """
+        ),
+        {"id": run.id, "token": run.token, "lease": lease_seconds},
+    ).rowcount
+    return renewed == 1
+
+
+def note_progress(
+    connection: Connection, run: ClaimedRun, *, progress: float, message: str
+) -> str | None:
+    """Note the job's progress in percent; answers why the work is to stop, None to go on."""
+    job = connection.execute(
+        text(
+            """
+            UPDATE job SET progress = greatest(progress, :progress), message = :message
+            WHERE id = :job_id AND state = 'running' AND cancel_requested_at IS NULL
+            RETURNING id
+            """
+        ),
+        {"job_id": run.job_id, "progress": progress, "message": message},
+    ).first()
+    return None if job is not None else _reason_to_stop(connection, run.job_id)
+
+
+def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
+    row = connection.execute(
+        text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
+        {"id": job_id},
+    ).one()
+    if row.cancel_requested_at is not None:
+        return row.cancel_reason or "cancelled"
+    return "another step of the job failed" if JobState(row.state).is_final else None
+
+
+def get_step_tries(connection: Connection, step_id: str) -> StepTries:
+    row = connection.execute(
+        text("SELECT failures, crashes, max_failures, max_crashes FROM step WHERE id = :id"),
+        {"id": step_id},
+    ).one()
+    return StepTries(*row)
+
+
+def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str, Any]) -> None:
+    """End the run well: store the step's result, unblock its children, end the job at the last.
+
+    To be called last in the transaction that writes the step's effects. Raises LeaseLost, which
+    must roll that transaction back.
+    """
+    lock_job(connection, run.job_id)
+    _end_run(connection, run, RunState.SUCCEEDED, None)
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
+                   finished_at = clock_timestamp() WHERE id = :id
+            """
+        ).bindparams(json_parameter("result")),
+        {"id": run.step_id, "result": dict(result)},
+    )
+    connection.execute(
+        text(
+            """
+            UPDATE step SET deps_remaining = deps_remaining - 1
+            WHERE id IN (SELECT step_id FROM step_dependency WHERE depends_on = :id)
+            """
+        ),
+        {"id": run.step_id},
+    )
+    queue_ready_steps(connection, run.job_id)
+    _complete_job(connection, run.job_id, result)
+
+
+def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]) -> None:
+    """The job's result is that of the step that ended last."""
+    ended = connection.execute(
+        text(
+            """
+            UPDATE job SET state = 'completed', progress = 100, stage = 'done', message = 'Done',
+                   result = :result, failure = NULL, finished_at = clock_timestamp()
+            WHERE id = :id AND NOT EXISTS
+                  (SELECT FROM step WHERE job_id = :id AND state <> 'succeeded')
+            """
+        ).bindparams(json_parameter("result")),
+        {"id": job_id, "result": dict(result)},
+    ).rowcount
+    if ended:
+        ring(connection, ENDED_CHANNEL, job_id)
+
+
+def was_committed(connection: Connection, run: ClaimedRun) -> bool:
+    """Whether a commit whose answer was lost with the connection took effect."""
+    row = connection.execute(
+        text("SELECT 1 FROM run WHERE id = :id AND token = :token AND state <> 'running'"),
+        {"id": run.id, "token": run.token},
+    ).first()
+    return row is not None
+
+
+def retry_later(
+    connection: Connection,
+    run: ClaimedRun,
+    ended_as: RunState,
+    failure: Failure,
+    *,
+    delay_seconds: float,
+) -> None:
+    """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
+    job = lock_job(connection, run.job_id)
+    _end_run(connection, run, ended_as, failure)
+    count_try(connection, run.step_id, ended_as)
+    if job.cancel_requested or job.state.is_final:
+        finish_cancel(connection, run.job_id)
+        return
+    queue_again(connection, run.step_id, delay_seconds=delay_seconds)
+    note_message(connection, run.job_id, failure.message)
+
+
+def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
+    """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
+    lock_job(connection, run.job_id)
+    _end_run(connection, run, ended_as, failure)
+    count_try(connection, run.step_id, ended_as)
+    kill_step(connection, run.job_id, run.step_id, failure)
+
+
+def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
+    """End this try because its job is cancelled. Raises LeaseLost."""
+    job = lock_job(connection, run.job_id)
+    _end_run(connection, run, RunState.CANCELLED, None)
+    if job.cancel_requested or job.state.is_final:
+        finish_cancel(connection, run.job_id)
+    else:  # retried by a person in the meantime: the step is wanted after all
+        queue_again(connection, run.step_id, delay_seconds=0)
+
+
+def _end_run(
+    connection: Connection, run: ClaimedRun, state: RunState, failure: Failure | None
+) -> None:
+    ended = connection.execute(
+        text(
+            """
+            UPDATE run SET state = :state, failure = :failure, ended_at = clock_timestamp(),
+                   lease_until = NULL
+            WHERE id = :id AND token = :token AND state = 'running'
+              AND lease_until > clock_timestamp()
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": run.id,
+            "token": run.token,
+            "state": state.value,
+            "failure": failure.to_json() if failure else None,
+        },
+    ).rowcount
+    if not ended:
+        raise LeaseLost(f"The lease of run {run.id} ran out before its end was recorded.")
+
+
+def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:
+    """Failures and crashes are counted apart; work handed back counts as neither."""
+    column = {
+        RunState.FAILED: "failures",
+        RunState.REJECTED: "failures",
+        RunState.CRASHED: "crashes",
+    }.get(ended_as)
+    if column is not None:
+        connection.execute(
+            text(f"UPDATE step SET {column} = {column} + 1 WHERE id = :id"),  # noqa: S608
+            {"id": step_id},
+        )
+
+
+def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
+    """A new run of the step, due after ``delay_seconds``."""
+    connection.execute(
+        text(
+            """
+            WITH again AS (
+                UPDATE step SET state = 'queued', progress = 0 WHERE id = :step_id
+                RETURNING id, job_id, kind, queue, attempts
+            )
+            INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt, run_at)
+            SELECT gen_random_uuid()::text, again.id, job.id, job.owner, again.kind, again.queue,
+                   job.priority, again.attempts + 1,
+                   clock_timestamp() + make_interval(secs => :delay)
+            FROM again JOIN job ON job.id = again.job_id
+            """
+        ),
+        {"step_id": step_id, "delay": delay_seconds},
+    )
+    if delay_seconds <= 0:
+        ring(connection, READY_CHANNEL, "")
+
+
+def note_message(connection: Connection, job_id: str, message: str) -> None:
+    connection.execute(
+        text("UPDATE job SET message = :message WHERE id = :id"),
+        {"id": job_id, "message": f"Trying again: {message}"},
+    )
+
+
+def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failure) -> None:
+    """Mark the step dead, withdraw the job's other queued runs, and fail the job."""
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'dead', failure = :failure, finished_at = clock_timestamp()
+            WHERE id = :id
+            """
+        ).bindparams(json_parameter("failure")),
+        {"id": step_id, "failure": failure.to_json()},
+    )
+    withdraw_queued(connection, job_id)
+    _end_job(connection, job_id, JobState.FAILED, failure)
+
+
+def finish_cancel(connection: Connection, job_id: str) -> bool:
+    """Cancel what is not running; once nothing runs, the job is cancelled. Whether it is."""
+    withdraw_queued(connection, job_id)
+    running = connection.execute(
+        text("SELECT 1 FROM run WHERE job_id = :id AND state = 'running' LIMIT 1"), {"id": job_id}
+    ).first()
+    if running is not None:
+        return False
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'cancelled', finished_at = clock_timestamp()
+            WHERE job_id = :id AND state IN ('waiting', 'queued', 'running')
+            """
+        ),
+        {"id": job_id},
+    )
+    _end_job(connection, job_id, JobState.CANCELLED, None)
+    return True
+
+
+def withdraw_queued(connection: Connection, job_id: str) -> None:
+    """Queued runs end as cancelled; their messages will find nothing to claim."""
+    connection.execute(
+        text(
+            """
+            WITH withdrawn AS (
+                UPDATE run SET state = 'cancelled', ended_at = clock_timestamp()
+                WHERE job_id = :id AND state = 'queued' RETURNING step_id
+            )
+            UPDATE step SET state = 'waiting' FROM withdrawn WHERE step.id = withdrawn.step_id
+            """
+        ),
+        {"id": job_id},
+    )
+
+
+def _end_job(connection: Connection, job_id: str, state: JobState, failure: Failure | None) -> None:
+    connection.execute(
+        text(
+            """
+            UPDATE job SET state = :state, failure = :failure, finished_at = clock_timestamp(),
+                   message = :message, stage = :state
+            WHERE id = :id AND state IN ('pending', 'running')
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": job_id,
+            "state": state.value,
+            "failure": failure.to_json() if failure else None,
+            "message": failure.message if failure else "Cancelled",
+        },
+    )
+    ring(connection, ENDED_CHANNEL, job_id)

@@ -1,0 +1,194 @@
+"""The tables as SQLAlchemy sees them. The migrations make them; a test holds the two together."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_NOW = text("clock_timestamp()")
+_EMPTY = text("''")
+_ZERO = text("0")
+_EMPTY_OBJECT = text("'{}'::jsonb")
+
+
+def _timestamp(name: str, *, is_set: bool = False) -> Column[object]:
+    if is_set:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=_NOW)
+    return Column(name, DateTime(timezone=True))
+
+
+def _counter(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=_ZERO)
+
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media", JSONB),
+    _timestamp("created_at", is_set=True),
+    UniqueConstraint("owner", "sha256", name="asset_owner_sha256_key"),
+    Index("asset_sha256_idx", "sha256"),
+    Index("asset_created_at_idx", "created_at", "id"),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("asset_id", Text, ForeignKey("asset.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("variant", Text, nullable=False, server_default=_EMPTY),
+    Column("step_key", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
+    _timestamp("created_at", is_set=True),
+    UniqueConstraint("asset_id", "kind", "variant", name="artifact_asset_kind_variant_key"),
+    Index("artifact_step_key_idx", "step_key"),
+    Index("artifact_sha256_idx", "sha256"),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("priority", SmallInteger, nullable=False),
+    Column("asset_id", Text, ForeignKey("asset.id", ondelete="SET NULL")),
+    Column("params", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
+    Column("idempotency_key", Text),
+    Column("request_digest", Text, nullable=False),
+    Column("progress", Double, nullable=False, server_default=_ZERO),
+    Column("stage", Text, nullable=False, server_default=_EMPTY),
+    Column("message", Text, nullable=False, server_default=_EMPTY),
+    Column("result", JSONB),
+    Column("failure", JSONB),
+    _timestamp("cancel_requested_at"),
+    Column("cancel_reason", Text),
+    Column("worker", Text),
+    _timestamp("queued_at", is_set=True),
+    _timestamp("started_at"),
+    _timestamp("finished_at"),
+    Column("announced", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("priority BETWEEN 0 AND 10", name="job_priority_check"),
+    UniqueConstraint("owner", "idempotency_key", name="job_owner_idempotency_key"),
+    Index("job_queued_at_idx", text("queued_at DESC"), text("id DESC")),
+    Index("job_state_idx", "state", text("queued_at DESC")),
+    Index("job_owner_idx", "owner", text("queued_at DESC")),
+    Index("job_asset_idx", "asset_id", text("queued_at DESC")),
+    Index(
+        "job_unannounced_idx",
+        "finished_at",
+        postgresql_where=text("finished_at IS NOT NULL AND NOT announced"),
+    ),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("params", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
+    Column("weight", Double, nullable=False, server_default=text("1")),
+    _counter("deps_remaining"),
+    _counter("attempts"),
+    _counter("failures"),
+    _counter("crashes"),
+    Column("max_failures", Integer, nullable=False),
+    Column("max_crashes", Integer, nullable=False),
+    Column("progress", Double, nullable=False, server_default=_ZERO),
+    Column("result", JSONB),
+    Column("failure", JSONB),
+    _timestamp("started_at"),
+    _timestamp("finished_at"),
+    UniqueConstraint("job_id", "name", name="step_job_name_key"),
+    Index("step_dead_idx", "finished_at", postgresql_where=text("state = 'dead'")),
+)
+
+step_dependency = Table(
+    "step_dependency",
+    metadata,
+    Column("step_id", Text, ForeignKey("step.id", ondelete="CASCADE"), primary_key=True),
+    Column("depends_on", Text, ForeignKey("step.id", ondelete="CASCADE"), primary_key=True),
+    Index("step_dependency_depends_on_idx", "depends_on"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("step_id", Text, ForeignKey("step.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    Column("attempt", Integer, nullable=False),
+    _timestamp("queued_at", is_set=True),
+    _timestamp("run_at", is_set=True),
+    _timestamp("published_at"),
+    _counter("publish_count"),
+    Column("token", Text),
+    Column("worker", Text),
+    _timestamp("lease_until"),
+    _timestamp("started_at"),
+    _timestamp("ended_at"),
+    Column("failure", JSONB),
+    Index(
+        "run_ready_idx",
+        "queue",
+        "owner",
+        text("priority DESC"),
+        "run_at",
+        postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+    ),
+    Index(
+        "run_published_idx",
+        "queue",
+        "published_at",
+        postgresql_where=text("state = 'queued' AND published_at IS NOT NULL"),
+    ),
+    Index("run_lease_idx", "lease_until", postgresql_where=text("state = 'running'")),
+    # One live try at a step at a time: the database itself forbids a second.
+    Index(
+        "run_live_step_idx",
+        "step_id",
+        unique=True,
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+    Index("run_step_idx", "step_id"),
+    Index("run_job_idx", "job_id"),
+)
