@@ -1,0 +1,324 @@
+"""Settings: where values come from, what is refused, and how they combine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cinemill.config import Settings, load, reference
+from cinemill.errors import SettingsInvalid
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def problems_of(environ: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(environ)
+    return dict(caught.value.problems)
+
+
+def attempt(environ: dict[str, str], path: Path | None = None) -> Settings | SettingsInvalid:
+    """The two ways that loading may end; any third fails the test."""
+    try:
+        return load(environ, path)
+    except SettingsInvalid as refused:
+        return refused
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["cinemill", "port", "x"]), inner)
+    ),
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+class TestDefaults:
+    def test_an_empty_environment_is_a_whole_local_mill(self, home: Path) -> None:
+        settings = load({"CINEMILL_HOME": str(home)})
+        assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8420, "token")
+        assert settings.database_url is None
+        assert settings.redis_url is None
+        assert settings.celery_broker_url is None
+        assert settings.temp_dir == home / "work"
+        assert settings.max_upload_bytes == 64 * 1024**3
+        assert settings.warnings == ()
+
+    def test_an_empty_value_means_unset_as_compose_files_write_it(self, home: Path) -> None:
+        settings = load({"CINEMILL_HOME": str(home), "DATABASE_URL": "", "CINEMILL_PORT": " "})
+        assert settings.database_url is None
+        assert settings.port == 8420
+
+    def test_an_empty_list_of_gpus_is_an_answer(self, home: Path) -> None:
+        environ = {"CINEMILL_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
+        assert load(environ).cuda_visible_devices == ""
+
+    def test_every_setting_of_detection_is_known(self) -> None:
+        names = {row.name for row in reference()}
+        assert names >= {
+            "CELERY_BROKER_URL",
+            "CELERY_RESULT_BACKEND",
+            "CELERY_WORKER_CONCURRENCY",
+            "CELERY_TASK_MAX_RETRIES",
+            "CELERY_TASK_DEFAULT_RETRY_DELAY",
+            "REDIS_URL",
+            "REDIS_HOST",
+            "REDIS_PORT",
+            "REDIS_DB",
+            "CACHE_TTL_EMBEDDINGS",
+            "DATABASE_URL",
+            "DATABASE_POOL_SIZE",
+            "CUDA_VISIBLE_DEVICES",
+            "GPU_MEMORY_FRACTION",
+            "MIG_ENABLED",
+            "RESNET50_MODEL_PATH",
+            "CLIP_MODEL_NAME",
+            "ENSEMBLE_WEIGHT_RESNET50",
+            "ENSEMBLE_WEIGHT_CLIP",
+        }
+
+    def test_settings_are_frozen(self, home: Path) -> None:
+        settings = load({"CINEMILL_HOME": str(home)})
+        with pytest.raises(ValidationError):
+            settings.port = 1
+
+    def test_building_directly_reads_no_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CINEMILL_PORT", "9999")
+        monkeypatch.setenv("PORT", "9999")
+        assert Settings().port == 8420
+
+
+class TestDerivedValues:
+    def test_a_redis_is_composed_from_its_parts(self) -> None:
+        settings = load({"REDIS_HOST": "r", "REDIS_DB": "2", "REDIS_PASSWORD": "p@/ :"})
+        assert settings.redis_url == "redis://:p%40%2F%20%3A@r:6379/2"
+        assert settings.celery_broker_url == settings.redis_url
+
+    def test_a_url_wins_over_the_parts_and_says_so(self) -> None:
+        settings = load({"REDIS_HOST": "r", "REDIS_URL": "redis://s"})
+        assert settings.redis_url == "redis://s"
+        assert settings.warnings == ("REDIS_HOST is ignored, because REDIS_URL is set.",)
+
+    def test_an_ipv6_redis_is_bracketed(self) -> None:
+        assert load({"REDIS_HOST": "::1"}).redis_url == "redis://[::1]:6379/0"
+
+    def test_a_socket_is_spelled_as_kombu_wants_it(self) -> None:
+        settings = load({"REDIS_URL": "unix:///run/redis.sock?db=3"})
+        assert settings.celery_broker_url == "redis+socket:///run/redis.sock?virtual_host=3"
+
+    def test_a_bare_postgresql_url_gets_the_driver(self) -> None:
+        settings = load({"DATABASE_URL": "postgresql://u:p@h/d"})
+        assert settings.database_url == "postgresql+psycopg://u:p@h/d"
+
+    def test_a_broker_of_its_own_stays(self) -> None:
+        environ = {"REDIS_URL": "redis://a", "CELERY_BROKER_URL": "sentinel://b:1;sentinel://c:1"}
+        assert load(environ).celery_broker_url == "sentinel://b:1;sentinel://c:1"
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [("1024", 1024), ("2GiB", 2 * 1024**3), ("1.5 GB", 1_500_000_000), ("7k", 7000)],
+    )
+    def test_sizes_may_carry_units(self, written: str, meant: int) -> None:
+        assert load({"CINEMILL_MAX_UPLOAD_BYTES": written}).max_upload_bytes == meant
+
+
+class TestProblems:
+    def test_all_are_named_at_once(self) -> None:
+        found = problems_of(
+            {
+                "CINEMILL_PORT": "abc",
+                "CINEMILL_LOG_LEVEL": "loud",
+                "REDIS_URL": "http://r",
+                "CINEMILL_HEARTBEAT_SECONDS": "50",
+                "ENSEMBLE_WEIGHT_CLIP": "0.9",
+                "CINEMILL_AUTH": "off",
+                "CINEMILL_HOST": "0.0.0.0",
+                "CELERY_TASK_TIME_LIMIT": "60",
+                "FFMPEG_PATH": "/no/such/ffmpeg",
+            }
+        )
+        assert set(found) == {
+            "CINEMILL_PORT",
+            "CINEMILL_LOG_LEVEL",
+            "REDIS_URL",
+            "CINEMILL_HEARTBEAT_SECONDS",
+            "ENSEMBLE_WEIGHT_RESNET50",
+            "CINEMILL_AUTH",
+            "CELERY_TASK_SOFT_TIME_LIMIT",
+            "FFMPEG_PATH",
+        }
+
+    def test_a_combination_is_not_blamed_on_a_value_that_is_wrong_by_itself(self) -> None:
+        found = problems_of({"CINEMILL_LEASE_SECONDS": "x", "CINEMILL_HEARTBEAT_SECONDS": "50"})
+        assert set(found) == {"CINEMILL_LEASE_SECONDS"}
+
+    def test_what_follows_a_wrong_value_is_not_named_too(self) -> None:
+        assert set(problems_of({"REDIS_HOST": "r", "REDIS_PORT": "0"})) == {"REDIS_PORT"}
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "mill.example"])
+    def test_no_door_without_a_lock_beyond_this_machine(self, host: str) -> None:
+        found = problems_of({"CINEMILL_AUTH": "off", "CINEMILL_HOST": host})
+        assert "loopback" in found["CINEMILL_AUTH"]
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
+    def test_a_loopback_door_may_be_open(self, host: str) -> None:
+        assert load({"CINEMILL_AUTH": "off", "CINEMILL_HOST": host}).auth == "off"
+
+    def test_a_public_door_is_warned_of(self) -> None:
+        (warning,) = load({"CINEMILL_HOST": "0.0.0.0"}).warnings
+        assert "TLS" in warning
+
+    @pytest.mark.parametrize(
+        "environ",
+        [
+            {"DATABASE_URL": "mysql://h/d"},
+            {"DATABASE_URL": "nonsense"},
+            {"DATABASE_URL": "postgresql://"},
+            {"DATABASE_URL": "postgresql://h:99999/d"},
+            {"REDIS_URL": "amqp://h"},
+            {"CELERY_BROKER_URL": "unix:///x"},
+            {"CELERY_RESULT_BACKEND": "mongodb://h"},
+            {"CINEMILL_HOST": "not a host"},
+            {"CINEMILL_HOST": "h:80"},
+            {"CUDA_VISIBLE_DEVICES": "0,first"},
+            {"GPU_MEMORY_FRACTION": "1.1"},
+            {"GPU_MEMORY_FRACTION": "nan"},
+            {"CINEMILL_STALL_SECONDS": "inf"},
+            {"CINEMILL_STALL_SECONDS": "0"},
+            {"CINEMILL_MAX_UPLOAD_BYTES": "-1"},
+            {"CINEMILL_MAX_UPLOAD_BYTES": "64iB"},
+            {"RESNET50_MODEL_PATH": "/no/such/file"},
+            {"MIG_ENABLED": "maybe"},
+        ],
+    )
+    def test_a_wrong_value_is_named_alone(self, environ: dict[str, str]) -> None:
+        assert set(problems_of(environ)) == set(environ)
+
+    def test_a_program_must_be_executable(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "ffmpeg", "")
+        assert "executable" in problems_of({"FFMPEG_PATH": str(path)})["FFMPEG_PATH"]
+
+    def test_a_misspelt_name_of_ours_is_warned_of(self) -> None:
+        (warning,) = load({"CINEMILL_PROT": "1"}).warnings
+        assert "did you mean CINEMILL_PORT?" in warning
+
+    @given(st.dictionaries(st.sampled_from([r.name for r in reference()]), st.text(max_size=30)))
+    def test_no_text_whatever_ends_in_anything_but_settings_or_problems(
+        self, environ: dict[str, str]
+    ) -> None:
+        outcome = attempt({"CINEMILL_HOME": "/nonexistent", **environ})
+        assert isinstance(outcome, Settings) or outcome.problems
+
+    @given(st.floats(0.01, 1e6), st.floats(0.01, 1e6))
+    def test_two_heartbeats_may_always_be_missed(self, lease: float, beat: float) -> None:
+        environ = {"CINEMILL_LEASE_SECONDS": str(lease), "CINEMILL_HEARTBEAT_SECONDS": str(beat)}
+        if beat * 3 <= lease:
+            assert load(environ).lease_seconds == lease
+        elif beat * 3 > lease * 1.001:
+            assert set(problems_of(environ)) == {"CINEMILL_HEARTBEAT_SECONDS"}
+
+    @given(st.integers(0, 100))
+    def test_weights_that_sum_to_one_are_taken(self, percent: int) -> None:
+        settings = load(
+            {
+                "ENSEMBLE_WEIGHT_RESNET50": str(percent / 100),
+                "ENSEMBLE_WEIGHT_CLIP": str(1 - percent / 100),
+            }
+        )
+        assert settings.ensemble_weight_resnet50 == percent / 100
+
+
+class TestSettingsFile:
+    def test_toml_in_the_home_folder_is_found(self, home: Path) -> None:
+        path = write(home / "settings.toml", '[celery]\nworker_pool = "solo"\n[cinemill]\nport = 9')
+        settings = load({"CINEMILL_HOME": str(home)})
+        assert (settings.celery_worker_pool, settings.port) == ("solo", 9)
+        sources = {row.name: row.source for row in settings.describe()}
+        assert sources["CINEMILL_PORT"] == str(path)
+
+    def test_json_reads_the_same(self, home: Path) -> None:
+        document = {
+            "celery": {"task_time_limit": 99, "task_soft_time_limit": 9},
+            "mig_enabled": True,
+        }
+        path = write(home / "named.json", json.dumps(document))
+        settings = load({"CINEMILL_SETTINGS_FILE": str(path)})
+        assert (settings.celery_task_time_limit, settings.mig_enabled) == (99, True)
+
+    def test_the_environment_wins(self, home: Path) -> None:
+        write(home / "settings.toml", "cinemill.port = 9\ncinemill.max_streams = 7")
+        settings = load({"CINEMILL_HOME": str(home), "CINEMILL_PORT": "10"})
+        assert (settings.port, settings.max_streams) == (10, 7)
+
+    def test_names_may_be_flat_or_grouped(self, tmp_path: Path) -> None:
+        path = write(
+            tmp_path / "s.toml", 'DATABASE_URL = "postgresql://a/b"\nredis.url="redis://c"'
+        )
+        settings = load({}, path)
+        assert settings.database_url == "postgresql+psycopg://a/b"
+        assert settings.redis_url == "redis://c"
+
+    @pytest.mark.parametrize(
+        ("name", "text", "expected"),
+        [
+            ("s.toml", "celery.broker_ulr = 'redis://x'", "did you mean CELERY_BROKER_URL?"),
+            ("s.toml", "cinemill.port = [1]", "not a list"),
+            ("s.toml", "cinemill.port = 1\nCINEMILL_PORT = 2", "second value"),
+            ("s.toml", "cinemill.port = ", "is not TOML"),
+            ("s.json", "{", "is not JSON"),
+            ("s.json", "[]", "must hold settings by name"),
+            ("s.json", "\xff", "is not JSON"),
+            ("s.yaml", "a: 1", "must end in .toml or .json"),
+            ("s.toml", "cinemill.port = true", "CINEMILL_PORT: must be a valid integer"),
+            ("s.toml", "cinemill.settings_file = 'x'", "no such setting"),
+        ],
+    )
+    def test_a_wrong_file_is_explained(
+        self, tmp_path: Path, name: str, text: str, expected: str
+    ) -> None:
+        path = write(tmp_path / name, text)
+        with pytest.raises(SettingsInvalid, match=expected.replace("?", r"\?")):
+            load({}, path)
+
+    def test_problems_of_file_and_environment_come_together(self, home: Path) -> None:
+        write(home / "settings.toml", "nonsense = 1")
+        found = problems_of({"CINEMILL_HOME": str(home), "CINEMILL_PORT": "x"})
+        assert len(found) == 2
+
+    def test_a_named_file_that_is_missing_is_a_problem(self) -> None:
+        assert set(problems_of({"CINEMILL_SETTINGS_FILE": "/no/such.toml"})) == {
+            "CINEMILL_SETTINGS_FILE"
+        }
+
+    def test_two_files_in_the_home_folder_are_a_problem(self, home: Path) -> None:
+        write(home / "settings.toml", "")
+        write(home / "settings.json", "{}")
+        assert "keep one" in str(problems_of({"CINEMILL_HOME": str(home)}))
+
+    def test_the_home_folder_cannot_be_moved_from_within(self, home: Path) -> None:
+        write(home / "settings.toml", "cinemill.home = '/elsewhere'")
+        assert "CINEMILL_HOME" in problems_of({"CINEMILL_HOME": str(home)})
+
+    @given(DOCUMENTS)
+    def test_any_json_is_settings_or_problems(
+        self, tmp_path_factory: pytest.TempPathFactory, document: object
+    ) -> None:
+        path = tmp_path_factory.getbasetemp() / "any.json"
+        path.write_text(json.dumps(document))
+        outcome = attempt({}, path)
+        assert isinstance(outcome, Settings) or outcome.problems
