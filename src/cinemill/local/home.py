@@ -1,0 +1,132 @@
+"""CINEMILL_HOME: one folder that holds everything, and belongs to one supervisor at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cinemill.errors import HomeLocked, PartUnavailable
+
+FOLDERS = ("run", "log", "postgres", "valkey", "objects", "work")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder and the places in it. ``objects`` holds files, ``work`` temporary ones."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.root / "valkey"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def token_file(self) -> Path:
+        return self.root / "token"
+
+    @property
+    def state_file(self) -> Path:
+        return self.run / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.run / "lock"
+
+
+def open_home(root: Path) -> Home:
+    """Make the folder and its layout where they are missing; nobody else may look into it.
+
+    Raises PartUnavailable where the folder cannot be made or written.
+    """
+    home = Home(root.expanduser().absolute())
+    try:
+        for folder in (home.root, *(home.root / name for name in FOLDERS)):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.root.chmod(0o700)
+        read_or_make_secret(home.token_file)
+    except OSError as problem:
+        raise PartUnavailable(
+            f"The folder {home.root} cannot be used: {problem.strerror}.",
+            way_on="Make it writable for you, or choose another with CINEMILL_HOME.",
+        ) from problem
+    return home
+
+
+def read_or_make_secret(path: Path) -> str:
+    """The secret in the file; made at first (256 bits, URL-safe, mode 0600)."""
+    with suppress(FileNotFoundError):
+        return path.read_text("ascii").strip()
+    secret = secrets.token_urlsafe(32)
+    write_private(path, secret + "\n")
+    return secret
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+@contextmanager
+def lock_home(home: Home) -> Iterator[None]:
+    """Hold the folder against a second supervisor. Raises HomeLocked, naming who has it.
+
+    The kernel drops the lock when we die, however we die; the file stays.
+    """
+    descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _locked(home, os.pread(descriptor, 32, 0)) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(home: Home, owner: bytes) -> HomeLocked:
+    pid = owner.decode("ascii", "replace").strip() or "unknown"
+    return HomeLocked(f"Cinemill already runs on {home.root} (process {pid}).")
+
+
+def write_state(home: Home, state: dict[str, Any]) -> None:
+    """Tell other commands on this home where the running mill is."""
+    write_private(home.state_file, json.dumps(state, indent=2) + "\n")
+
+
+def remove_state(home: Home) -> None:
+    home.state_file.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""The embedded servers are real ones: they keep what they were given, through kill -9 as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from cinemill.errors import HomeLocked
+from cinemill.local.servers import RunningServer, Servers, embedded_servers
+
+
+def connect(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(servers.database_url.replace("+psycopg", "", 1), autocommit=True)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Quotes and spaces in the folder's name must reach neither configuration nor command line.
+    return tmp_path_factory.mktemp('it\'s a "home"') / "mill"
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[Servers]:
+    with embedded_servers(home) as started:
+        yield started
+
+
+def test_the_database_has_the_extensions_and_no_superuser(running: Servers) -> None:
+    with connect(running) as connection:
+        names = {row[0] for row in connection.execute("SELECT extname FROM pg_extension")}
+        row = connection.execute("SHOW is_superuser").fetchone()
+    assert {"vector", "pg_trgm"} <= names
+    assert row == ("off",)
+
+
+def test_a_database_made_later_has_the_extensions_too(running: Servers) -> None:
+    with connect(running) as connection:
+        connection.execute("CREATE DATABASE later")
+    url = running.database_url.replace("+psycopg", "", 1).removesuffix("cinemill") + "later"
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT '[3,4]'::vector <-> '[0,0]'").fetchone() == (5.0,)
+
+
+def test_passwords_are_asked_for(running: Servers) -> None:
+    with redis.Redis.from_url(running.redis_url.replace("@", "x@")) as client:
+        pytest.raises(redis.AuthenticationError, client.ping)
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(running.database_url.replace("+psycopg", "", 1).replace("@", "x@"))
+
+
+def test_no_password_stands_in_a_command_line(running: Servers, home: Path) -> None:
+    lines = "".join(Path(f"/proc/{server.pid}/cmdline").read_text() for server in _both(running))
+    for secret in home.rglob("*password"):
+        assert secret.read_text().strip() not in lines
+        assert secret.stat().st_mode & 0o077 == 0
+
+
+def test_a_second_one_on_the_same_home_is_refused(running: Servers, home: Path) -> None:
+    with pytest.raises(HomeLocked, match="process"), embedded_servers(home):
+        pass
+
+
+def test_rows_and_keys_survive_kill_nine(running: Servers) -> None:
+    with connect(running) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
+    with redis.Redis.from_url(running.redis_url) as client:
+        client.mset({f"key:{number}": number for number in range(1000)})
+    for server in _both(running):
+        server.kill()
+        server.start()
+    with connect(running) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
+    with redis.Redis.from_url(running.redis_url) as client:
+        assert client.dbsize() >= 999  # the file is synced every second; a kill loses nothing
+
+
+def _both(servers: Servers) -> tuple[RunningServer, ...]:
+    return (servers.valkey, servers.postgres)
