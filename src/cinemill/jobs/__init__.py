@@ -1,0 +1,1 @@
+"""The job engine: plan, submit, claim, watch, commit, retry, cancel. PostgreSQL is the truth."""

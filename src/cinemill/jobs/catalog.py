@@ -1,0 +1,188 @@
+"""Every queue, kind of step and kind of job, in one table each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from cinemill.core.job import StepSpec
+from cinemill.errors import InputRejected, NotFound
+
+GIB = 1024**3
+MINUTE = 60
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue with the limits of whoever works on it."""
+
+    name: str
+    priority: int
+    """0–10, 10 first: of its messages where the job names none, and of the queue among queues."""
+    memory_bytes: int
+    """A step over this is stopped; a worker process over it is replaced."""
+    recycle_after: int
+    """Tasks after which a worker process is replaced."""
+    soft_seconds: float
+    """A step is stopped then, and the try counts as a failure."""
+    hard_seconds: float
+    """The worker process is killed then, whatever it does."""
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` starts in ``seconds``, over the whole installation."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """A kind of step: where it runs, its share of progress, and how often it is tried."""
+
+    name: str
+    queue: str
+    weight: float = 1.0
+    max_retries: int | None = None
+    """Retries after the first failure; None: CELERY_TASK_MAX_RETRIES."""
+    retry_delay_seconds: float | None = None
+    """Before the first retry, doubled for each; None: CELERY_TASK_DEFAULT_RETRY_DELAY."""
+    rate: Rate | None = None
+    stall_seconds: float | None = None
+    """Without progress for so long it is stopped; None: CINEMILL_STALL_SECONDS."""
+
+
+Planner = Callable[[Mapping[str, Any], str | None], Sequence[StepSpec]]
+"""(params, asset id) to steps; pure. Raises InputRejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """A kind of request, by the name that users and Celery messages call it."""
+
+    name: str
+    plan: Planner
+    positional: tuple[str, ...] = ()
+    """Names of the parameters that a Celery message passes by position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    queues: Mapping[str, Queue]
+    steps: Mapping[str, StepKind]
+    jobs: Mapping[str, JobKind]
+
+    def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+        """The steps of a job, parents first. Raises NotFound, InputRejected."""
+        if kind not in self.jobs:
+            raise NotFound(
+                f"There is no kind of job called {kind!r}.",
+                code="job_kind_unknown",
+                way_on=f"Use one of: {', '.join(sorted(self.jobs))}.",
+            )
+        return list(self.jobs[kind].plan(params, asset_id))
+
+    def with_more(self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind] = ()) -> Catalog:
+        """This catalog and these kinds too."""
+        return replace(
+            self,
+            steps=MappingProxyType({**self.steps, **{step.name: step for step in steps}}),
+            jobs=MappingProxyType({**self.jobs, **{job.name: job for job in jobs}}),
+        )
+
+
+def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film into its proxy and all else that ingest makes.
+
+    A job for an asset that is stored starts at the probe; one for a ``path`` fetches it first.
+    """
+    probe_after: tuple[str, ...] = ()
+    steps = []
+    if asset_id is None:
+        if not params.get("path"):
+            raise InputRejected(
+                "process_video needs an asset or the path of a film.", code="source_missing"
+            )
+        steps.append(StepSpec("intake", "intake_source"))
+        probe_after = ("intake",)
+    steps.append(StepSpec("probe", "probe_source", after=probe_after))
+    steps.append(StepSpec("prepare", "prepare_source", after=("probe",)))
+    return steps
+
+
+def plan_thumbnail(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """One still of a stored asset at ``timestamp_seconds``."""
+    if asset_id is None:
+        raise InputRejected("generate_thumbnail needs an asset.", code="source_missing")
+    moment = params.get("timestamp_seconds")
+    if not isinstance(moment, int | float) or isinstance(moment, bool) or moment < 0:
+        raise InputRejected(
+            "timestamp_seconds must be a number of seconds, 0 or more.", code="timestamp_invalid"
+        )
+    return [StepSpec("thumbnail", "extract_thumbnail")]
+
+
+def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
+    return MappingProxyType({row.name: row for row in rows})
+
+
+_HOUR_LIMITS: Mapping[str, Any] = {"soft_seconds": 55 * MINUTE, "hard_seconds": HOUR}
+_LONG_LIMITS: Mapping[str, Any] = {"soft_seconds": 6 * HOUR - 5 * MINUTE, "hard_seconds": 6 * HOUR}
+_SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
+
+QUEUES: Mapping[str, Queue] = _by_name(
+    [
+        Queue("runtime", 10, GIB, 25, **_SHORT_LIMITS, meaning="Search and answers; interactive"),
+        Queue("orchestration", 8, GIB // 2, 25, **_HOUR_LIMITS, meaning="Planning, upkeep"),
+        Queue("embeddings", 7, 2 * GIB, 25, **_HOUR_LIMITS, meaning="Text and picture vectors"),
+        Queue(
+            "knowledge_graph", 6, 7 * GIB // 2, 25, **_HOUR_LIMITS, meaning="Entities, relations"
+        ),
+        Queue("proxy", 5, 2 * GIB, 10, **_HOUR_LIMITS, meaning="Proxies, stills, sprites"),
+        Queue("ingestion", 5, 4 * GIB, 25, **_HOUR_LIMITS, meaning="Intake and probing"),
+        Queue("default", 5, 2 * GIB, 25, **_HOUR_LIMITS, meaning="All that names no other"),
+        Queue("video_analysis", 5, 4 * GIB, 25, **_HOUR_LIMITS, meaning="Shots, key frames"),
+        Queue("detection", 5, 4 * GIB, 25, **_HOUR_LIMITS, meaning="Deepfake analysis"),
+        Queue("preview", 5, 2 * GIB, 25, **_HOUR_LIMITS, meaning="Stills spread over a film"),
+        Queue("caption", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="Speech to text"),
+        Queue("transcode", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="File to file"),
+        Queue("render", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="Timeline to file"),
+    ]
+)
+
+STEP_KINDS: Mapping[str, StepKind] = _by_name(
+    [
+        StepKind("intake_source", "ingestion", weight=5),
+        StepKind("probe_source", "ingestion", weight=2),
+        StepKind("prepare_source", "proxy", weight=93),
+        StepKind("extract_thumbnail", "preview"),
+    ]
+)
+
+JOB_KINDS: Mapping[str, JobKind] = _by_name(
+    [
+        JobKind("process_video", plan_video, positional=("path",)),
+        JobKind("generate_thumbnail", plan_thumbnail),
+    ]
+)
+
+CATALOG = Catalog(queues=QUEUES, steps=STEP_KINDS, jobs=JOB_KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class TryLimits:
+    """What holds where a kind of step says nothing of its own; from the settings."""
+
+    max_retries: int = 3
+    retry_delay_seconds: float = 60.0
+    max_crashes: int = 3
+    stall_seconds: float = 120.0
+    lease_seconds: float = 60.0
+    heartbeat_seconds: float = 15.0
+    queue_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """(soft, hard) limits that replace a queue's own."""

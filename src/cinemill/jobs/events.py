@@ -1,0 +1,166 @@
+"""Progress for watchers, through Redis.
+
+PostgreSQL is written first; an event that is lost costs a watcher a moment, never a job its state.
+One Lua call writes the stream (whose ids let a watcher resume), the status key, and the channels.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from cinemill.core.job import Progress
+from cinemill.errors import RedisUnavailable
+
+EVENTS_KEPT = 500
+EVENT_TTL_SECONDS = 24 * 3600
+LEAST_INTERVAL_SECONDS = 0.25
+PAUSE_AFTER_FAULT_SECONDS = 1.0
+SOCKET_TIMEOUT_SECONDS = 2.0
+
+# KEYS: stream, status key. ARGV: the JSON, entries kept, seconds to live, then the channels.
+_PUBLISH = """
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
+for i = 4, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[1]) end
+return 1
+"""
+
+
+def stream_key(job_id: str) -> str:
+    return f"task_events:{job_id}"
+
+
+def status_key(job_id: str) -> str:
+    return f"task_status:{job_id}"
+
+
+def channels(job_id: str) -> tuple[str, ...]:
+    return (f"task_progress:{job_id}", f"analysis:{job_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``id`` is the stream's: give it back as Last-Event-ID to go on after it."""
+
+    id: str
+    progress: dict[str, Any]
+
+
+class EventSink:
+    """Tells watchers, at most four times a second for a job. Never raises: work goes on without
+    Redis, and for a second after a fault it is not even tried."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.Redis.from_url(
+            redis_url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            health_check_interval=10,
+        )
+        self._publish = self._redis.register_script(_PUBLISH)
+        self._told_at: dict[str, float] = {}
+        self._quiet_until = 0.0
+
+    def tell(self, progress: Progress) -> bool:
+        """Publish unless one was told for this job just now; whether it went out."""
+        now = time.monotonic()
+        if now - self._told_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
+            return False
+        return self.tell_now(progress)
+
+    def tell_now(self, progress: Progress) -> bool:
+        """Publish whatever was told just now: a change of state, an end."""
+        now = time.monotonic()
+        if now < self._quiet_until:
+            return False
+        # Only jobs of this moment are held back; the table stays as short as that.
+        self._told_at = {
+            job_id: told
+            for job_id, told in self._told_at.items()
+            if now - told < LEAST_INTERVAL_SECONDS
+        }
+        self._told_at[progress.job_id] = now
+        document = json.dumps(progress.to_json(), ensure_ascii=False)
+        arguments = [document, EVENTS_KEPT, EVENT_TTL_SECONDS, *channels(progress.job_id)]
+        try:
+            self._publish(
+                keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
+            )
+        except RedisError:
+            self._quiet_until = now + PAUSE_AFTER_FAULT_SECONDS
+            return False
+        return True
+
+    def forget(self, job_id: str) -> None:
+        """Remove what Redis keeps of a job."""
+        with suppress(RedisError):
+            self._redis.delete(stream_key(job_id), status_key(job_id))
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+class EventReader:
+    """The watchers' side, for asyncio."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(
+            redis_url, decode_responses=True, socket_connect_timeout=SOCKET_TIMEOUT_SECONDS
+        )
+
+    async def read_status(self, job_id: str) -> dict[str, Any] | None:
+        """The latest event's JSON, or None. Raises RedisUnavailable."""
+        try:
+            document = await self._redis.get(status_key(job_id))
+        except RedisError as error:
+            raise RedisUnavailable("Redis does not answer.") from error
+        return None if document is None else cast("dict[str, Any]", json.loads(document))
+
+    async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
+        """Events after that id, waiting for the first; empty after ``block_seconds``.
+
+        ``0`` reads from the beginning. Raises RedisUnavailable.
+        """
+        try:
+            answer = await self._redis.xread(
+                {stream_key(job_id): after_id}, count=100, block=max(1, int(block_seconds * 1000))
+            )
+        except RedisError as error:
+            raise RedisUnavailable("Redis does not answer.") from error
+        streams = answer.values() if isinstance(answer, dict) else [rows for _, rows in answer]
+        return [Event(*_entry(row)) for rows in streams for row in _flatten(rows)]
+
+    async def follow(
+        self, job_id: str, *, after_id: str = "0", block_seconds: float = 2.0
+    ) -> AsyncIterator[Event | None]:
+        """Events as they come; None at each ``block_seconds`` of silence. Raises RedisUnavailable."""
+        while True:
+            events = await self.read_after(job_id, after_id, block_seconds=block_seconds)
+            for event in events:
+                after_id = event.id
+                yield event
+            if not events:
+                yield None
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+def _flatten(rows: Any) -> Any:
+    # RESP3 nests the entries of a stream once more than RESP2 does.
+    return rows[0] if rows and isinstance(rows[0], list) else rows
+
+
+def _entry(row: Any) -> tuple[str, dict[str, Any]]:
+    entry_id, fields = row
+    return entry_id, json.loads(fields["data"])

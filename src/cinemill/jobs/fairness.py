@@ -1,0 +1,50 @@
+"""Whose turn it is. Pure.
+
+The relay lets only a window of runs per queue out to the broker. Within one priority the user who
+holds the least goes next, so that two users share the workers evenly however much each has queued;
+a higher priority goes first, and is let out over a window that lower ones have filled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cinemill.storage.dispatch import OwnerLoad, ReadyRun
+
+
+def take_turns(
+    ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad], *, window: int
+) -> list[ReadyRun]:
+    """The runs to publish now, in order.
+
+    ``ready`` holds each owner's due runs, an owner's own in the order they are to start. At most
+    ``window`` published and unclaimed runs of a priority or higher are out after it.
+    """
+    held = Counter[str]()
+    out = Counter[int]()
+    for load in loads:
+        held[load.owner] += load.published + load.running
+        out[load.priority] += load.published
+    chosen: list[ReadyRun] = []
+    for priority in sorted({run.priority for run in ready}, reverse=True):
+        room = window - sum(count for level, count in out.items() if level >= priority)
+        level = _round([run for run in ready if run.priority == priority], held, room)
+        out[priority] += len(level)
+        chosen.extend(level)
+    return chosen
+
+
+def _round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
+    """At most ``room`` of these, each time from the owner who holds least; ``held`` is updated."""
+    lines: dict[str, list[ReadyRun]] = {}
+    for run in ready:
+        lines.setdefault(run.owner, []).append(run)
+    chosen: list[ReadyRun] = []
+    while lines and len(chosen) < room:
+        owner = min(lines, key=lambda name: held[name])
+        chosen.append(lines[owner].pop(0))
+        held[owner] += 1
+        if not lines[owner]:
+            del lines[owner]
+    return chosen

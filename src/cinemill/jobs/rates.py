@@ -1,0 +1,49 @@
+"""Rate limits over the whole installation, on Redis' clock.
+
+GCRA, the generic cell rate algorithm (ITU-T I.371, annex A): one number per limit.
+"""
+
+from __future__ import annotations
+
+import redis
+from redis.exceptions import RedisError
+
+from cinemill.errors import RedisUnavailable
+from cinemill.jobs.catalog import Rate
+
+# KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
+# in the first interval, and the promise is "at most".
+# Answers seconds to wait as a string; '0' admits.
+_ADMIT = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
+local interval = tonumber(ARGV[1])
+local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local wait = arrival - now
+if wait > 0 then return tostring(wait) end
+redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
+return '0'
+"""
+
+
+class RateLimiter:
+    """Admits starts. Each key is one limit, shared by every process on this Redis."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._admit = self._redis.register_script(_ADMIT)
+
+    def admit(self, name: str, rate: Rate) -> float:
+        """0 where one may start now, and it is counted; else the seconds to wait.
+
+        Starts are spaced evenly, ``rate.seconds / rate.count`` apart. Raises RedisUnavailable.
+        """
+        interval = rate.seconds / rate.count
+        try:
+            wait = self._admit(keys=[f"cinemill:rate:{name}"], args=[interval])
+        except RedisError as error:
+            raise RedisUnavailable("Redis does not answer.") from error
+        return float(wait)
+
+    def close(self) -> None:
+        self._redis.close()

@@ -1,0 +1,301 @@
+"""The job service: submit, look, cancel, retry. What every door calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from cinemill.core.job import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    DeadStep,
+    Job,
+    JobState,
+    Step,
+    StepSpec,
+)
+from cinemill.errors import Conflict, InputRejected
+from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
+from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.storage import assets, jobs, recovery, statistics
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.jobs import NewJob, NewStep
+
+UNFINISHED = (JobState.PENDING, JobState.RUNNING)
+
+
+class JobService:
+    """Synchronous; every method is one short transaction. Safe to share between threads.
+
+    All raise DatabaseUnavailable where PostgreSQL is gone; nothing is half-done then.
+    """
+
+    def __init__(
+        self, database: Database, *, catalog: Catalog = CATALOG, limits: TryLimits | None = None
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._limits = limits or TryLimits()
+
+    def create_job(
+        self,
+        kind: str,
+        *,
+        owner: str = "local",
+        params: Mapping[str, Any] | None = None,
+        asset_id: str | None = None,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
+        job_id: str | None = None,
+        and_also: Callable[[Connection], None] | None = None,
+    ) -> Job:
+        """Accept a job: once this returns, it will end once.
+
+        ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
+        same owner, or the same ``job_id``, answers the job that was made the first time.
+        ``and_also`` writes in the same transaction, before the job. Raises InputRejected,
+        NotFound, Conflict.
+        """
+        values = dict(params or {})
+        steps = self._plan_steps(kind, values, asset_id)
+        new = NewJob(
+            id=job_id or str(uuid4()),
+            kind=kind,
+            owner=owner,
+            priority=self._choose_priority(priority, steps),
+            asset_id=asset_id,
+            params=values,
+            idempotency_key=idempotency_key,
+            request_digest=_digest(kind, values, asset_id),
+        )
+        with self._database.begin() as connection:
+            if and_also is not None:
+                and_also(connection)
+            return jobs.insert_job(connection, new, steps)[0]
+
+    def queue_proxy_generation(
+        self, video_id: str, priority: int | None = None, *, owner: str = "local"
+    ) -> Job:
+        """Make the proxy of a stored asset, with all else that ingest makes. Raises NotFound."""
+        assets.get_asset(self._database, video_id)
+        return self.create_job("process_video", owner=owner, asset_id=video_id, priority=priority)
+
+    def get_job(self, job_id: str) -> Job:
+        """Raises NotFound."""
+        with self._database.begin() as connection:
+            return jobs.get_job(connection, job_id)
+
+    def get_jobs_for_video(self, asset_id: str, *, limit: int = 100) -> list[Job]:
+        return self.list_jobs(asset_id=asset_id, limit=limit)
+
+    def get_job_status(self, job_id: str) -> dict[str, Any]:
+        """The job as JSON values, with its steps, duration, seconds left and place in the queue.
+
+        Raises NotFound.
+        """
+        with self._database.begin() as connection:
+            job = jobs.get_job(connection, job_id)
+            steps = jobs.list_steps(connection, job_id)
+            place = (
+                statistics.place_in_queue(connection, job_id)
+                if job.state is JobState.PENDING
+                else None
+            )
+        return describe_job(job) | {
+            "queue_place": place,
+            "steps": [_describe_step(step) for step in steps],
+        }
+
+    def get_pending_jobs(
+        self,
+        *,
+        kind: str | None = None,
+        owner: str | None = None,
+        older_than_seconds: float | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Pending jobs, newest first."""
+        found = self.list_jobs(states=[JobState.PENDING], kind=kind, owner=owner, limit=limit)
+        if older_than_seconds is None:
+            return found
+        now = datetime.now(UTC)
+        return [job for job in found if (now - job.queued_at).total_seconds() > older_than_seconds]
+
+    def list_jobs(
+        self,
+        *,
+        states: Sequence[JobState] = (),
+        kind: str | None = None,
+        owner: str | None = None,
+        asset_id: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Newest first; ``before`` is the id of the last job of the page before."""
+        with self._database.begin() as connection:
+            return jobs.list_jobs(
+                connection,
+                states=states,
+                kind=kind,
+                owner=owner,
+                asset_id=asset_id,
+                before=before,
+                limit=limit,
+            )
+
+    def cancel_job(self, job_id: str, reason: str = "") -> Job:
+        """Cancel: at once where nothing runs yet, else as soon as its process has been stopped.
+
+        Raises NotFound; Conflict where it has ended already.
+        """
+        with self._database.begin() as connection:
+            return recovery.request_cancel(connection, job_id, reason or "cancelled by the user")
+
+    def retry_job(self, job_id: str) -> Job:
+        """Try a failed or cancelled job again, from the step that failed, with fresh tries.
+
+        Raises NotFound; Conflict where it is under way or completed.
+        """
+        with self._database.begin() as connection:
+            return recovery.retry(connection, job_id)
+
+    def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> int:
+        """Try all failed jobs again, of this kind and with this error code; answers how many."""
+        with self._database.begin() as connection:
+            return recovery.retry_all(connection, kind=kind, code=code)
+
+    def list_dead(self, limit: int = 100) -> list[DeadStep]:
+        """The dead letters, latest first."""
+        with self._database.begin() as connection:
+            return jobs.list_dead(connection, limit=limit)
+
+    def redrive(self, step_id: str) -> Job:
+        """Try a dead step's job again. Raises NotFound, Conflict."""
+        with self._database.begin() as connection:
+            return recovery.redrive(connection, step_id)
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""
+        with self._database.begin() as connection:
+            if not jobs.lock_job(connection, job_id).state.is_final:
+                raise Conflict(
+                    f"Job {job_id} has not ended.",
+                    code="job_not_ended",
+                    way_on="Cancel it first.",
+                )
+            jobs.delete_job(connection, job_id)
+
+    def delete_old_jobs(self, days: float) -> int:
+        """Forget jobs that ended more than ``days`` ago; answers how many."""
+        with self._database.begin() as connection:
+            return jobs.delete_old_jobs(connection, older_than_days=days)
+
+    def get_queue_stats(self) -> dict[str, Any]:
+        """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
+        with self._database.begin() as connection:
+            return statistics.count_jobs(connection)
+
+    def get_processing_times(self) -> dict[str, dict[str, float]]:
+        """By kind: count, average, p50, p90 and p99 in seconds, of completed jobs."""
+        with self._database.begin() as connection:
+            return statistics.measure_durations(connection)
+
+    def get_stuck_jobs(self, hours: float = 2.0) -> list[Job]:
+        """Jobs pending or running for over ``hours``, oldest first."""
+        with self._database.begin() as connection:
+            return statistics.list_stuck(connection, hours=hours)
+
+    def _plan_steps(
+        self, kind: str, params: Mapping[str, Any], asset_id: str | None
+    ) -> list[NewStep]:
+        return [self._new_step(spec) for spec in self._catalog.plan(kind, params, asset_id)]
+
+    def _new_step(self, spec: StepSpec) -> NewStep:
+        kind = self._catalog.steps[spec.kind]
+        retries = self._limits.max_retries if kind.max_retries is None else kind.max_retries
+        return NewStep(
+            spec=spec,
+            queue=kind.queue,
+            weight=kind.weight,
+            max_failures=retries + 1,
+            max_crashes=self._limits.max_crashes,
+        )
+
+    def _choose_priority(self, priority: int | None, steps: Sequence[NewStep]) -> int:
+        if priority is None:
+            return self._catalog.queues[steps[0].queue].priority
+        if isinstance(priority, bool) or not isinstance(priority, int):
+            raise _priority_invalid(priority)
+        if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+            raise _priority_invalid(priority)
+        return priority
+
+
+def describe_job(job: Job) -> dict[str, Any]:
+    """A job as JSON values: times in ISO 8601, UTC; durations in seconds."""
+    elapsed = None
+    if job.started_at is not None:
+        elapsed = ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
+    running = job.state is JobState.RUNNING and elapsed is not None
+    return {
+        "job_id": job.id,
+        "task_id": job.id,
+        "celery_task_id": job.celery_task_id,
+        "kind": job.kind,
+        "owner": job.owner,
+        "status": job.state.value,
+        "priority": job.priority,
+        "asset_id": job.asset_id,
+        "params": dict(job.params),
+        "progress": round(job.progress, 1),
+        "stage": job.stage,
+        "message": job.message,
+        "result": job.result,
+        "error": job.failure.to_json() if job.failure else None,
+        "cancel_requested": job.cancel_requested,
+        "cancel_reason": job.cancel_reason,
+        "worker": job.worker,
+        "queued_at": job.queued_at.isoformat(),
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "duration_seconds": elapsed,
+        "seconds_left": estimate_seconds_left(elapsed or 0.0, job.progress / 100)
+        if running
+        else None,
+    }
+
+
+def _describe_step(step: Step) -> dict[str, Any]:
+    return {
+        "step_id": step.id,
+        "name": step.name,
+        "kind": step.kind,
+        "queue": step.queue,
+        "status": step.state.value,
+        "attempts": step.attempts,
+        "failures": step.failures,
+        "crashes": step.crashes,
+        "error": step.failure.to_json() if step.failure else None,
+    }
+
+
+def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:
+    try:
+        canonical = json.dumps([kind, params, asset_id], sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputRejected(
+            f"The parameters are not plain JSON: {error}.", code="params_not_json"
+        ) from error
+    if "\\u0000" in canonical:
+        raise InputRejected("Text must not contain NUL characters.", code="params_not_json")
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _priority_invalid(value: object) -> InputRejected:
+    return InputRejected(
+        f"priority must be a whole number from 0 to 10, not {value!r}.", code="priority_invalid"
+    )

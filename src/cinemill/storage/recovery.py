@@ -1,0 +1,107 @@
+"""Cancel, retry and redrive: what a person does to a job."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import Job, JobState
+from cinemill.errors import Conflict, NotFound
+from cinemill.storage import runs
+from cinemill.storage.jobs import (
+    CANCEL_CHANNEL,
+    get_job,
+    lock_job,
+    queue_ready_steps,
+    ring,
+)
+
+
+def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
+    """Note the wish; cancel at once where nothing runs. Raises NotFound, Conflict."""
+    job = lock_job(connection, job_id)
+    if job.state.is_final:
+        raise Conflict(
+            f"Job {job_id} is {job.state.value} already.",
+            code="job_ended",
+            way_on="There is nothing left to cancel.",
+        )
+    connection.execute(
+        text(
+            """
+            UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+                   cancel_reason = coalesce(cancel_reason, :reason), message = 'Cancelling'
+            WHERE id = :id
+            """
+        ),
+        {"id": job_id, "reason": reason},
+    )
+    if not runs.finish_cancel(connection, job_id):
+        ring(connection, CANCEL_CHANNEL, job_id)
+    return get_job(connection, job_id)
+
+
+def retry(connection: Connection, job_id: str) -> Job:
+    """Queue what did not succeed, with fresh tries. Raises NotFound, Conflict."""
+    job = lock_job(connection, job_id)
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise Conflict(
+            f"Job {job_id} is {job.state.value}.",
+            code="job_not_failed",
+            way_on="Only failed and cancelled jobs can be retried.",
+        )
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'waiting', failures = 0, crashes = 0, failure = NULL,
+                   finished_at = NULL
+            WHERE job_id = :id AND state IN ('dead', 'cancelled', 'queued')
+            """
+        ),
+        {"id": job_id},
+    )
+    connection.execute(
+        text(
+            """
+            UPDATE job SET state = 'pending', failure = NULL, result = NULL, finished_at = NULL,
+                   started_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
+                   announced = false, progress = 0, stage = '', queued_at = clock_timestamp(),
+                   message = 'Waiting in the queue'
+            WHERE id = :id
+            """
+        ),
+        {"id": job_id},
+    )
+    queue_ready_steps(connection, job_id)
+    return get_job(connection, job_id)
+
+
+def retry_all(connection: Connection, *, kind: str | None, code: str | None) -> int:
+    """Every failed job of this kind and with this error code; None takes any. How many."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id FROM job WHERE state = 'failed'
+              AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+              AND (CAST(:code AS text) IS NULL OR failure ->> 'code' = :code)
+            ORDER BY id FOR UPDATE SKIP LOCKED
+            """
+        ),
+        {"kind": kind, "code": code},
+    ).all()
+    for row in rows:
+        retry(connection, row.id)
+    return len(rows)
+
+
+def redrive(connection: Connection, step_id: str) -> Job:
+    """Retry the job of a dead step. Raises NotFound, Conflict."""
+    row = connection.execute(
+        text("SELECT job_id FROM dead WHERE step_id = :id"), {"id": step_id}
+    ).first()
+    if row is None:
+        raise NotFound(
+            f"There is no dead step {step_id}.",
+            code="dead_step_not_found",
+            way_on="List the dead letters; it may have been redriven already.",
+        )
+    return retry(connection, row.job_id)
