@@ -91,7 +91,12 @@ class EventSink:
         }
         self._told_at[progress.job_id] = now
         document = json.dumps(progress.to_json(), ensure_ascii=False)
-        arguments = [document, EVENTS_KEPT, EVENT_TTL_SECONDS, *channels(progress.job_id)]
+        arguments: list[str | int] = [
+            document,
+            EVENTS_KEPT,
+            EVENT_TTL_SECONDS,
+            *channels(progress.job_id),
+        ]
         try:
             self._publish(
                 keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
@@ -143,7 +148,7 @@ class EventReader:
     async def follow(
         self, job_id: str, *, after_id: str = "0", block_seconds: float = 2.0
     ) -> AsyncIterator[Event | None]:
-        """Events as they come; None at each ``block_seconds`` of silence. Raises RedisUnavailable."""
+        """Events as they come, None after each silence of ``block_seconds``. Raises as above."""
         while True:
             events = await self.read_after(job_id, after_id, block_seconds=block_seconds)
             for event in events:

@@ -160,6 +160,12 @@ def list_expired(connection: Connection, *, limit: int = 100) -> list[str]:
     return [row.id for row in rows]
 
 
+def count_crashes(connection: Connection, run_id: str) -> int:
+    """Crashed tries so far of the step that this run is a try at; 0 where the run is gone."""
+    query = text("SELECT step.crashes FROM run JOIN step ON step.id = step_id WHERE run.id = :id")
+    return int(connection.execute(query, {"id": run_id}).scalar() or 0)
+
+
 def record_crash(
     connection: Connection, run_id: str, failure: Failure, *, delay_seconds: float
 ) -> RunState | None:

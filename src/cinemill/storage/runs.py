@@ -227,7 +227,12 @@ def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]
 def was_committed(connection: Connection, run: ClaimedRun) -> bool:
     """Whether a commit whose answer was lost with the connection took effect."""
     row = connection.execute(
-        text("SELECT 1 FROM run WHERE id = :id AND token = :token AND state <> 'running'"),
+        text(
+            """
+            SELECT 1 FROM run WHERE id = :id AND token = :token
+              AND state NOT IN ('running', 'crashed')
+            """
+        ),
         {"id": run.id, "token": run.token},
     ).first()
     return row is not None

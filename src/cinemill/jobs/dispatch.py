@@ -1,0 +1,180 @@
+"""From rows to messages, and back from whatever went wrong on the way.
+
+Runs in one process or several at once: every change expects a state, and planning is done by one
+at a time. What a message is, and how many lie with the broker, are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cinemill.core.job import Failure, Job, JobState, Progress
+from cinemill.errors import PartUnavailable
+from cinemill.jobs.catalog import Catalog
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.fairness import take_turns
+from cinemill.jobs.rates import RateLimiter
+from cinemill.jobs.retries import plan_crash_delay
+from cinemill.storage import dispatch, runs
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.dispatch import ReadyRun
+from cinemill.storage.jobs import lock_job
+from cinemill.telemetry import get_logger
+
+PLANNING_LOCK = 0x52454C41  # any constant of ours
+
+CRASH = Failure(
+    code="worker_crashed",
+    message="The worker that had this work died, froze or was cut off.",
+    way_on="If it happened at each try, this film may be what kills the worker; see the log.",
+)
+
+log = get_logger(__name__)
+
+Send = Callable[[ReadyRun], None]
+"""Hands a run to the broker. Raises PartUnavailable."""
+MeasureDepth = Callable[[str], int]
+"""How many messages of a queue lie with the broker. Raises PartUnavailable."""
+
+
+class Dispatcher:
+    """All methods are safe to repeat and to run beside another process' calls."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: EventSink,
+        rates: RateLimiter,
+        *,
+        catalog: Catalog,
+        window: int,
+        send: Send,
+        measure_depth: MeasureDepth,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._rates = rates
+        self._catalog = catalog
+        self._window = window
+        self._send = send
+        self._measure_depth = measure_depth
+
+    def publish_ready(self) -> int:
+        """Send what is due, in turn, within each queue's window; answers how many."""
+        chosen = self._choose()
+        for position, run in enumerate(chosen):
+            try:
+                self._send(run)
+            except PartUnavailable:
+                self._take_back(chosen[position:])
+                raise
+        return len(chosen)
+
+    def republish_lost(self, *, older_than_seconds: float) -> int:
+        """Send again what was published and is with neither the broker nor a worker.
+
+        Which message was lost cannot be told, only that fewer lie with the broker than should: all
+        that are old enough are sent again, and the claim makes copies harmless.
+        """
+        with self._database.begin() as connection:
+            unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
+            lost = self._find_lost(unclaimed)
+            dispatch.stamp_published(connection, [run.id for run in lost])
+        for run in lost:
+            self._send(run)
+        if lost:
+            log.warning("messages lost by the broker were sent again", count=len(lost))
+        return len(lost)
+
+    def close_crashed(self) -> int:
+        """Close runs whose lease ran out; answers how many."""
+        with self._database.begin() as connection:
+            expired = dispatch.list_expired(connection)
+        closed = 0
+        for run_id in expired:
+            with self._database.begin() as connection:
+                crashes = dispatch.count_crashes(connection, run_id)
+                delay = plan_crash_delay(crashes + 1)
+                state = dispatch.record_crash(connection, run_id, CRASH, delay_seconds=delay)
+            if state is not None:
+                closed += 1
+                log.warning("run crashed", run=run_id, crashes=crashes + 1)
+        return closed
+
+    def finish_cancels(self) -> int:
+        """Cancel jobs whose last running process is gone without having said so."""
+        with self._database.begin() as connection:
+            waiting = dispatch.list_cancelling(connection)
+        for job_id in waiting:
+            with self._database.begin() as connection:
+                job = lock_job(connection, job_id)
+                if job.cancel_requested and not job.state.is_final:
+                    runs.finish_cancel(connection, job_id)
+        return len(waiting)
+
+    def announce_ended(self) -> int:
+        """Tell watchers of jobs that ended; answers how many."""
+        with self._database.begin() as connection:
+            ended = dispatch.take_unannounced(connection)
+            for job in ended:
+                self._events.tell_now(describe_end(job))
+        return len(ended)
+
+    def _choose(self) -> list[ReadyRun]:
+        with self._database.begin() as connection:
+            if not dispatch.try_lock(connection, PLANNING_LOCK):
+                return []
+            chosen = [
+                run
+                for queue in self._order_queues(dispatch.list_ready_queues(connection))
+                for run in self._choose_from(connection, queue)
+            ]
+            dispatch.stamp_published(connection, [run.id for run in chosen])
+        return chosen
+
+    def _order_queues(self, names: Sequence[str]) -> list[str]:
+        return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
+
+    def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
+        loads = dispatch.list_loads(connection, queue)
+        window = max(self._window, sum(load.running for load in loads))
+        ready = dispatch.list_ready(connection, queue, per_owner=window)
+        turns = take_turns(ready, loads, window=window)
+        return [run for run in turns if self._admit(connection, run)]
+
+    def _admit(self, connection: Connection, run: ReadyRun) -> bool:
+        """Whether the kind's rate lets this start now; if not it is postponed."""
+        rate = self._catalog.steps[run.kind].rate
+        if rate is None:
+            return True
+        wait_seconds = self._rates.admit(run.kind, rate)
+        if wait_seconds > 0:
+            dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
+        return wait_seconds <= 0
+
+    def _take_back(self, unsent: Sequence[ReadyRun]) -> None:
+        with self._database.begin() as connection:
+            dispatch.take_back(connection, [run.id for run in unsent])
+
+    def _find_lost(self, unclaimed: Sequence[ReadyRun]) -> list[ReadyRun]:
+        by_queue: dict[str, list[ReadyRun]] = {}
+        for run in unclaimed:
+            by_queue.setdefault(run.queue, []).append(run)
+        lost: list[ReadyRun] = []
+        for queue, waiting in by_queue.items():
+            if self._measure_depth(queue) < len(waiting):
+                lost.extend(waiting)
+        return lost
+
+
+def describe_end(job: Job) -> Progress:
+    """The last event of a job. The words of ``status`` are a contract."""
+    message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
+    return Progress(
+        job_id=job.id,
+        status=job.state.value,
+        progress=100.0 if job.state is JobState.COMPLETED else job.progress,
+        message=message or (job.failure.message if job.failure else ""),
+        stage=job.stage,
+        seconds_left=0.0,
+    )

@@ -1,0 +1,286 @@
+"""A worker's work on one run: claim → handler → fenced commit. Every end is recorded once."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from cinemill.core.job import ClaimedRun, Failure, Progress, RunState
+from cinemill.errors import (
+    CinemillError,
+    DatabaseUnavailable,
+    InputRejected,
+    JobCancelled,
+    LeaseLost,
+    PartUnavailable,
+    WorkerStopping,
+)
+from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
+from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.heart import Heart
+from cinemill.jobs.retries import plan_retry_delay
+from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
+from cinemill.jobs.watch import Limits, Watch
+from cinemill.storage import runs
+from cinemill.storage.database import Connection, Database
+from cinemill.telemetry import get_logger
+
+RECONNECT_SECONDS = 0.5
+PART_RETRY_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+class Runner:
+    """One a worker process. ``execute`` must run on the main thread: children get their
+    parent-death signal from the thread that started them."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: EventSink,
+        handlers: Mapping[str, Handler],
+        *,
+        catalog: Catalog,
+        limits: TryLimits,
+        work_folder: Path,
+        worker: str,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._handlers = handlers
+        self._catalog = catalog
+        self._limits = limits
+        self._work_folder = work_folder
+        self._worker = worker
+        self._heart = Heart(database, give_up=self._give_up)
+
+    def execute(self, run_id: str) -> RunState | None:
+        """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
+
+        Raises DatabaseUnavailable where the claim itself could not be made.
+        """
+        asked_at = time.monotonic()
+        token = uuid4().hex
+        with self._database.begin() as connection:
+            run = runs.claim(
+                connection,
+                run_id,
+                token=token,
+                worker=self._worker,
+                lease_seconds=self._limits.lease_seconds,
+            )
+            if run is None:
+                return None
+            base, share = runs.progress_base(connection, run)
+        watch = self._watch(run, asked_at, base)
+        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
+        self._heart.attend(watch)
+        try:
+            return self._work(watch, base, share)
+        finally:
+            self._heart.release()
+            shutil.rmtree(self._folder(run), ignore_errors=True)
+
+    def stop_current(self, reason: str) -> bool:
+        """Ask the try under way to end and be handed back; whether there was one."""
+        watch = self._heart.watch
+        if watch is not None:
+            watch.ask_to_stop(WorkerStopping(reason))
+        return watch is not None
+
+    def _work(self, watch: Watch, base: float, share: float) -> RunState | None:
+        run = watch.run
+        try:
+            outcome = self._handle(watch, base, share)
+            self._commit(watch, outcome)
+        except LeaseLost as error:
+            log.warning("run dropped", run=run.id, why=error.message)
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded
+            return self._settle(watch, error)
+        log.info(
+            "run succeeded", run=run.id, job=run.job_id, seconds=time.monotonic() - watch.started
+        )
+        return RunState.SUCCEEDED
+
+    def _handle(self, watch: Watch, base: float, share: float) -> StepOutcome:
+        run = watch.run
+        folder = self._folder(run)
+        folder.mkdir(mode=0o700, parents=True)
+        context = StepContext(
+            run=run,
+            folder=folder,
+            report=self._reporter(watch, base, share),
+            should_stop=watch.should_stop,
+            memory_bytes=watch.limits.memory_bytes,
+        )
+        context.report(0.0, "Working")
+        outcome = self._handlers[run.step_kind](context)
+        seconds = time.monotonic() - watch.started
+        return StepOutcome({**outcome.result, "seconds": round(seconds, 3)}, outcome.write)
+
+    def _reporter(self, watch: Watch, base: float, share: float) -> Report:
+        def report(fraction: float, message: str) -> None:
+            watch.move(base + share * min(1.0, max(0.0, fraction)), message)
+            elapsed = time.monotonic() - watch.started
+            self._events.tell(
+                Progress(
+                    job_id=watch.run.job_id,
+                    status="running",
+                    progress=watch.progress,
+                    message=message,
+                    stage=watch.run.step_name,
+                    seconds_left=estimate_seconds_left(elapsed, fraction),
+                )
+            )
+
+        return report
+
+    def _commit(self, watch: Watch, outcome: StepOutcome) -> None:
+        def write(connection: Connection) -> None:
+            outcome.write(connection)
+            runs.commit_success(connection, watch.run, outcome.result)
+
+        self._record(watch, write)
+
+    def _settle(self, watch: Watch, error: Exception) -> RunState | None:
+        """Record how this try ended badly."""
+        try:
+            return self._settle_by_kind(watch, error)
+        except (LeaseLost, DatabaseUnavailable) as lost:
+            log.warning("end not recorded", run=watch.run.id, why=str(lost), ended=str(error))
+            return None
+
+    def _settle_by_kind(self, watch: Watch, error: Exception) -> RunState:
+        run = watch.run
+        if isinstance(error, JobCancelled):
+            self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
+            log.info("run cancelled", run=run.id, job=run.job_id)
+            return RunState.CANCELLED
+        if isinstance(error, WorkerStopping | PartUnavailable):
+            self._hand_back(watch, error)
+            return RunState.RETURNED
+        return self._record_failure(watch, error)
+
+    def _hand_back(self, watch: Watch, error: CinemillError) -> None:
+        delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
+        failure = describe_failure(error)
+        log.info("run handed back", run=watch.run.id, why=failure.message)
+        self._record(
+            watch,
+            lambda connection: runs.retry_later(
+                connection, watch.run, RunState.RETURNED, failure, delay_seconds=delay
+            ),
+        )
+
+    def _record_failure(self, watch: Watch, error: Exception) -> RunState:
+        run, failure = watch.run, describe_failure(error)
+        state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
+        log_failure(run, failure, error)
+
+        def write(connection: Connection) -> None:
+            tries = runs.get_step_tries(connection, run.step_id)
+            failures = tries.failures + 1
+            if state is RunState.REJECTED or failures >= tries.max_failures:
+                runs.bury(connection, run, state, failure)
+            else:
+                delay = self._retry_delay(run, failures)
+                runs.retry_later(connection, run, state, failure, delay_seconds=delay)
+
+        self._record(watch, write)
+        return state
+
+    def _retry_delay(self, run: ClaimedRun, failures: int) -> float:
+        base = self._catalog.steps[run.step_kind].retry_delay_seconds
+        if base is None:
+            base = self._limits.retry_delay_seconds
+        return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
+
+    def _record(self, watch: Watch, write: Callable[[Connection], None]) -> None:
+        """One fenced transaction, repeated while PostgreSQL is away and the lease may still live.
+
+        A commit whose answer was lost is recognised by its token. Raises LeaseLost,
+        DatabaseUnavailable.
+        """
+        while True:
+            try:
+                with self._database.begin() as connection:
+                    write(connection)
+            except DatabaseUnavailable:
+                if time.monotonic() > watch.deadline:
+                    raise
+                time.sleep(RECONNECT_SECONDS)
+                if self._was_recorded(watch.run):
+                    return
+            else:
+                return
+
+    def _was_recorded(self, run: ClaimedRun) -> bool:
+        try:
+            with self._database.begin() as connection:
+                return runs.was_committed(connection, run)
+        except DatabaseUnavailable:
+            return False
+
+    def _give_up(self, watch: Watch) -> None:
+        """The handler does not stop: record the end from the heart's thread and end this process,
+        which takes its children along."""
+        error = watch.stop
+        if error is not None and not isinstance(error, LeaseLost):
+            self._settle(watch, error)
+        log.warning("process given up", run=watch.run.id, why=str(error))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _watch(self, run: ClaimedRun, asked_at: float, base: float) -> Watch:
+        kind = self._catalog.steps[run.step_kind]
+        queue = self._catalog.queues[kind.queue]
+        limits = choose_limits(kind, queue, self._limits)
+        return Watch(
+            run=run, limits=limits, deadline=asked_at + limits.lease_seconds, progress=base
+        )
+
+    def _folder(self, run: ClaimedRun) -> Path:
+        return self._work_folder / run.token
+
+
+def choose_limits(kind: StepKind, queue: Queue, limits: TryLimits) -> Limits:
+    """What holds for one try: the kind's word first, then the queue's, then the settings'."""
+    soft_seconds = limits.queue_seconds.get(queue.name, (queue.soft_seconds, 0.0))[0]
+    return Limits(
+        lease_seconds=limits.lease_seconds,
+        heartbeat_seconds=limits.heartbeat_seconds,
+        stall_seconds=kind.stall_seconds or limits.stall_seconds,
+        soft_seconds=soft_seconds,
+        memory_bytes=queue.memory_bytes,
+    )
+
+
+def describe_failure(error: Exception) -> Failure:
+    """Any exception in words; of an unexpected one, the traceback's end as the last lines."""
+    if isinstance(error, CinemillError):
+        return Failure(error.code, error.message, error.way_on, error.log_tail)
+    lines = traceback.format_exception(error)
+    return Failure(
+        code="internal_error",
+        message=f"An unexpected error: {type(error).__name__}: {error}".replace("\x00", ""),
+        way_on="Retry the job; if it fails again, report it with the lines below.",
+        log_tail="".join(lines)[-4000:].replace("\x00", ""),
+    )
+
+
+def log_failure(run: ClaimedRun, failure: Failure, error: Exception) -> None:
+    """A rejection is the input's fault and a warning; an unexpected error comes with traceback."""
+    told = {"run": run.id, "job": run.job_id, "step": run.step_name, "try_": run.attempt}
+    if isinstance(error, CinemillError):
+        log.warning("run failed", code=failure.code, why=failure.message, **told)
+    else:
+        log.error("run failed unexpectedly", exc_info=error, **told)

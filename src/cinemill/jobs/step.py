@@ -1,0 +1,50 @@
+"""What a step's handler is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from cinemill.core.job import ClaimedRun
+from cinemill.storage.database import Connection
+
+
+class Report(Protocol):
+    """Tells how far the step is: ``fraction`` 0–1, and a sentence for a person."""
+
+    def __call__(self, fraction: float, message: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """A handler's view of the world: frozen, and nothing of the engine to hold on to."""
+
+    run: ClaimedRun
+    folder: Path
+    """Private, empty, named by the claim's token; removed when the try ends, however it ends."""
+    report: Report
+    should_stop: Callable[[], Exception | None]
+    """To be asked several times a second: what it answers is to be raised, with all children
+    stopped first."""
+    memory_bytes: int
+    """The queue's limit for the whole process tree."""
+
+
+def _write_nothing(_connection: Connection) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """``result`` is plain JSON. ``write`` runs inside the fenced transaction that ends the step:
+    its rows appear with the step's success, or not at all."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    write: Callable[[Connection], None] = _write_nothing
+
+
+Handler = Callable[[StepContext], StepOutcome]
+"""Raises InputRejected (never retried), any other CinemillError (retried), or what
+``should_stop`` answered."""

@@ -1,0 +1,90 @@
+"""One try under way, as its worker's two threads share it: the one that works, the one that beats.
+
+Only simple assignments cross between the threads; each field has one writer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from cinemill.core.job import ClaimedRun
+from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one try may use. Seconds and bytes."""
+
+    lease_seconds: float
+    heartbeat_seconds: float
+    stall_seconds: float
+    soft_seconds: float
+    memory_bytes: int
+
+
+@dataclass(slots=True)
+class Watch:
+    run: ClaimedRun
+    limits: Limits
+    deadline: float
+    """Monotonic moment at which the lease is over for certain, as seen from here."""
+    started: float = field(default_factory=time.monotonic)
+    progress: float = 0.0
+    """Percent of the job."""
+    message: str = "Working"
+    moved_at: float = field(default_factory=time.monotonic)
+    """When progress last changed."""
+    stop: CinemillError | None = None
+    """Why this try must end; set once, by whoever finds out first."""
+    stopped_at: float | None = None
+
+    def ask_to_stop(self, reason: CinemillError) -> None:
+        if self.stop is None:
+            self.stop = reason
+            self.stopped_at = time.monotonic()
+
+    def should_stop(self) -> CinemillError | None:
+        """Asked by the handler. A lease that ran out stops the work even where the thread that
+        beats hangs in a dead connection."""
+        if self.stop is None and time.monotonic() > self.deadline:
+            self.ask_to_stop(LeaseLost("PostgreSQL could not be reached for as long as the lease."))
+        return self.stop
+
+    def move(self, progress: float, message: str) -> None:
+        if progress != self.progress or message != self.message:
+            self.moved_at = time.monotonic()
+        self.progress = progress
+        self.message = message
+
+    def renew(self, asked_at: float) -> None:
+        """The lease counts from before the question was sent, so that this side gives up first."""
+        self.deadline = asked_at + self.limits.lease_seconds
+
+
+def find_breach(watch: Watch, now: float, memory_bytes: int) -> CinemillError | None:
+    """The limit that this try has broken at monotonic ``now``, or None."""
+    limits = watch.limits
+    if now > watch.deadline:
+        return LeaseLost("PostgreSQL could not be reached for as long as the lease.")
+    if now - watch.moved_at > limits.stall_seconds:
+        return CommandStalled(
+            f"No progress for {limits.stall_seconds:.0f} seconds; the work was stopped.",
+            exit_code=-9,
+            log_tail="",
+        )
+    if now - watch.started > limits.soft_seconds:
+        return CommandFailed(
+            f"Not done after {limits.soft_seconds:.0f} seconds; the work was stopped.",
+            exit_code=-9,
+            log_tail="",
+            code="time_limit",
+        )
+    if memory_bytes > limits.memory_bytes:
+        return WorkFailed(
+            f"The work took {memory_bytes >> 20} MiB of memory; "
+            f"{limits.memory_bytes >> 20} MiB are allowed.",
+            code="memory_limit",
+            way_on="Give the queue's workers more memory, or submit a smaller film.",
+        )
+    return None
