@@ -40,13 +40,22 @@ class ArtifactRecord:
 
 
 def register_asset(
-    connection: Connection, *, owner: str, sha256: str, size_bytes: int, filename: str
+    connection: Connection,
+    *,
+    owner: str,
+    sha256: str,
+    size_bytes: int,
+    filename: str,
+    asset_id: str | None = None,
 ) -> tuple[AssetRecord, bool]:
-    """The owner's asset of these bytes, and whether it is new. The first filename stays."""
+    """The owner's asset of these bytes, and whether it is new. The first filename stays.
+
+    ``asset_id`` is for a new one; where the bytes are known already, their asset keeps its own.
+    """
     values = {"owner": owner, "sha256": sha256, "size_bytes": size_bytes, "filename": filename}
     statement = (
         insert(tables.asset)
-        .values(id=str(uuid4()), **values)
+        .values(id=asset_id or str(uuid4()), **values)
         .on_conflict_do_nothing(constraint="asset_owner_sha256_key")
         .returning(*tables.asset.c)
     )
@@ -68,6 +77,15 @@ def get_asset(database: Database, asset_id: str) -> AssetRecord:
     if row is None:
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     return _asset(row)
+
+
+def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | None:
+    """The owner's asset of these bytes, if there is one."""
+    columns = tables.asset.c
+    query = select(tables.asset).where(columns.owner == owner, columns.sha256 == sha256)
+    with database.begin() as connection:
+        row = connection.execute(query).mappings().first()
+    return None if row is None else _asset(row)
 
 
 def list_assets(
