@@ -1,0 +1,36 @@
+"""A mill from Python: upload, watch, fetch. Synchronous, on httpx.
+
+::
+
+    from cinemill.client import Client
+
+    with Client.from_home() as mill:
+        receipt = mill.upload("film.mp4")
+        for event in mill.watch(receipt["task_id"]):
+            print(event.progress, event.message)
+        print(mill.result(receipt["task_id"])["output_filename"])
+"""
+
+from cinemill.client.errors import ClientError
+from cinemill.client.mill import Client
+from cinemill.client.replies import (
+    AssetDocument,
+    DeadDocument,
+    JobDocument,
+    ProgressEvent,
+    TaskResult,
+    TaskStatus,
+    UploadReceipt,
+)
+
+__all__ = [
+    "AssetDocument",
+    "Client",
+    "ClientError",
+    "DeadDocument",
+    "JobDocument",
+    "ProgressEvent",
+    "TaskResult",
+    "TaskStatus",
+    "UploadReceipt",
+]

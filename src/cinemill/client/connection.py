@@ -1,0 +1,79 @@
+"""Requests with the token on them, and every failure as a ClientError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from cinemill import __version__
+from cinemill.client.errors import ClientError, error_from_response, error_from_transport
+
+TIMEOUT = httpx.Timeout(30, connect=5, write=60)
+
+
+class Connection:
+    """One mill and the right to use it. ``base_url`` has no slash at its end."""
+
+    def __init__(self, base_url: str, token: str | None) -> None:
+        self.base_url = base_url.rstrip("/")
+        headers = {"User-Agent": f"cinemill/{__version__}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=TIMEOUT)
+        except (httpx.InvalidURL, ValueError) as problem:
+            raise _wrong_address(base_url, str(problem)) from problem
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            raise _wrong_address(base_url, "it begins with neither http:// nor https://")
+
+    def close(self) -> None:
+        self._http.close()
+
+    @contextmanager
+    def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
+        """An answer whose body is still to be read. Raises ClientError for any but a success.
+
+        A transport error while the caller reads the body is a ClientError too.
+        """
+        try:
+            with self._http.stream(method, path, **request) as response:
+                if response.is_error:
+                    response.read()
+                    raise error_from_response(response)
+                yield response
+        except httpx.TransportError as problem:
+            raise error_from_transport(problem, self.base_url) from problem
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """The JSON of an answer; None for an empty one."""
+        with self.stream(method, path, **request) as response:
+            body = response.read()
+        if not body:
+            return None
+        try:
+            return json.loads(body)
+        except ValueError as problem:
+            raise ClientError(
+                f"What answers at {self.base_url} is no mill: it sends no JSON.",
+                code="not_a_mill",
+                way_on="Check the address in CINEMILL_URL.",
+                status=response.status_code,
+            ) from problem
+
+
+def without_unset(**values: Any) -> Mapping[str, Any]:
+    """Parameters without those that are None: httpx would send them empty."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _wrong_address(base_url: str, reason: str) -> ClientError:
+    return ClientError(
+        f"{base_url!r} is no address of a mill: {reason}.",
+        code="address_invalid",
+        way_on="Give one such as http://127.0.0.1:8420.",
+        status=400,
+    )

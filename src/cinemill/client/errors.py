@@ -1,0 +1,71 @@
+"""What the mill refuses, and a mill that is not there, as one error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from cinemill.errors import CinemillError
+
+START_IT = "Start it with 'cinemill up', or name another with CINEMILL_URL."
+
+
+class ClientError(CinemillError):
+    """A problem that the mill answered with (RFC 9457), or the lack of an answer.
+
+    ``code``, ``message`` and ``way_on`` are the mill's own; ``status`` is the HTTP status, 0 where
+    no answer came.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, way_on: str, status: int = 0, log_tail: str = ""
+    ) -> None:
+        super().__init__(message, code=code, way_on=way_on)
+        self.status = status
+        self.http_status = status or 503
+        self._log_tail = log_tail
+
+    @property
+    def log_tail(self) -> str:
+        return self._log_tail
+
+
+def error_from_response(response: httpx.Response) -> ClientError:
+    """The problem that a response (its body read) carries, whatever it is made of."""
+    document = _parse(response)
+    status = response.status_code
+    return ClientError(
+        _text(document, "detail") or f"The mill answered {status} {response.reason_phrase}.",
+        code=_text(document, "code") or f"http_{status}",
+        way_on=_text(document, "way_on") or "Look at the mill's log for what went wrong.",
+        status=status,
+        log_tail=_text(document, "log_tail"),
+    )
+
+
+def error_from_transport(problem: httpx.TransportError, base_url: str) -> ClientError:
+    """No answer, or half of one."""
+    if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout):
+        message = f"No mill answers at {base_url}."
+        return ClientError(message, code="mill_unreachable", way_on=START_IT)
+    if isinstance(problem, httpx.TimeoutException):
+        message = f"The mill at {base_url} did not answer in time."
+        way_on = "Try again; 'cinemill doctor' says whether it is well."
+        return ClientError(message, code="mill_slow", way_on=way_on)
+    message = f"The connection to {base_url} broke: {problem}."
+    return ClientError(message, code="connection_lost", way_on="Try again.")
+
+
+def _parse(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""

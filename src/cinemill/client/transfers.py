@@ -1,0 +1,156 @@
+"""Films in and files out, streamed: memory stays flat whatever the size."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+import httpx
+
+from cinemill.client.connection import Connection
+from cinemill.client.errors import ClientError
+
+OnBytes = Callable[[int, int], None]
+"""Told (bytes so far, bytes in all) as they move; in all is 0 where it is not known."""
+TRIES = 4
+_HEX_SHA256 = re.compile(r'(?:W/)?"?(?:sha256[:-])?([0-9a-f]{64})"?')
+_DISPOSITION = re.compile(r'filename="((?:[^"\\]|\\.)*)"')
+
+
+class CountedFile(io.RawIOBase):
+    """A file that says how far it was read."""
+
+    def __init__(self, file: BinaryIO, on_bytes: OnBytes | None) -> None:
+        self._file = file
+        self._on_bytes = on_bytes
+        self._size = os.fstat(file.fileno()).st_size
+
+    def fileno(self) -> int:
+        """Lets httpx learn the size without reading."""
+        return self._file.fileno()
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._file.read(size)
+        if self._on_bytes is not None:
+            self._on_bytes(self._file.tell(), self._size)
+        return piece
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+class Download:
+    """One file on its way to ``target``: resumed when it breaks off, published when it is right."""
+
+    def __init__(self, connection: Connection, path: str, on_bytes: OnBytes | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._on_bytes = on_bytes
+        self._version = ""
+        self._expected_sha256: str | None = None
+        self._size = 0
+        self.filename = ""
+
+    def fetch(self, target: Path) -> Path:
+        """The file in place. ``target`` may be a folder: the file then keeps the mill's name.
+
+        Raises:
+            ClientError: ``download_damaged`` when size or checksum are wrong; nothing is left then.
+        """
+        folder = target if target.is_dir() else target.parent
+        draft = folder / f".{uuid4().hex}.part"
+        try:
+            with draft.open("w+b") as file:
+                self._fill(file)
+                self._verify(file)
+                file.flush()
+                os.fsync(file.fileno())
+            final = target / self.filename if target.is_dir() else target
+            draft.replace(final)
+        finally:
+            draft.unlink(missing_ok=True)
+        return final
+
+    def _fill(self, file: io.BufferedRandom) -> None:
+        for attempt in range(1, TRIES + 1):
+            try:
+                self._receive(file)
+            except ClientError as problem:
+                if problem.status or attempt == TRIES:
+                    raise
+            else:
+                return
+
+    def _receive(self, file: io.BufferedRandom) -> None:
+        """The rest of the file, from where the last try broke off."""
+        headers = {"Accept-Encoding": "identity"}
+        if file.tell() and self._version:
+            headers |= {"Range": f"bytes={file.tell()}-", "If-Range": self._version}
+        with self._connection.stream("GET", self._path, headers=headers) as response:
+            if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                self._begin(file, response)
+            for piece in response.iter_bytes():
+                file.write(piece)
+                if self._on_bytes is not None:
+                    self._on_bytes(file.tell(), self._size)
+
+    def _begin(self, file: io.BufferedRandom, response: httpx.Response) -> None:
+        file.seek(0)
+        file.truncate()
+        self._version = response.headers.get("ETag", "")
+        self._size = int(response.headers.get("Content-Length", 0))
+        self._expected_sha256 = sha256_from_headers(response.headers)
+        self.filename = safe_name(response.headers, fallback=self._path.rpartition("/")[2])
+
+    def _verify(self, file: io.BufferedRandom) -> None:
+        received = file.tell()
+        if self._size and received != self._size:
+            raise _damaged(f"{received} bytes came of {self._size}")
+        file.seek(0)
+        if self._expected_sha256 and hash_file(file) != self._expected_sha256:
+            raise _damaged("its checksum is not the one that the mill names")
+
+
+def hash_file(file: io.BufferedRandom) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_from_headers(headers: httpx.Headers) -> str | None:
+    """From Repr-Digest (RFC 9530), else from an ETag that is one; None where neither says."""
+    for digest in headers.get("Repr-Digest", "").split(","):
+        name, _, value = digest.strip().partition("=:")
+        if name.lower() == "sha-256":
+            with suppress(Base64Error, ValueError):
+                return b64decode(value.rstrip(":"), validate=True).hex()
+    match = _HEX_SHA256.fullmatch(headers.get("ETag", ""))
+    return match[1] if match else None
+
+
+def safe_name(headers: httpx.Headers, *, fallback: str) -> str:
+    """The name that the mill gives the file, without any way out of the folder."""
+    match = _DISPOSITION.search(headers.get("Content-Disposition", ""))
+    name = re.split(r"[/\\]", match[1])[-1].strip(". \0") if match else ""
+    return name or fallback
+
+
+def _damaged(how: str) -> ClientError:
+    return ClientError(
+        f"The file did not arrive whole: {how}.",
+        code="download_damaged",
+        way_on="Try again; if it stays so, run 'cinemill verify' where the mill runs.",
+    )

@@ -1,0 +1,53 @@
+"""What others may rely on: this list changes on purpose or not at all."""
+
+from __future__ import annotations
+
+import inspect
+
+import cinemill.client
+from cinemill.client import Client
+
+
+def test_the_package_exports() -> None:
+    assert cinemill.client.__all__ == [
+        "AssetDocument",
+        "Client",
+        "ClientError",
+        "DeadDocument",
+        "JobDocument",
+        "ProgressEvent",
+        "TaskResult",
+        "TaskStatus",
+        "UploadReceipt",
+    ]
+
+
+def test_the_methods_of_a_client_and_their_parameters() -> None:
+    surface = {
+        name: ", ".join(list(inspect.signature(member).parameters)[1:])
+        for name, member in inspect.getmembers(Client, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert surface == {
+        "asset": "asset_id",
+        "assets": "",
+        "cancel": "job_id, reason",
+        "cleanup": "task_id",
+        "close": "",
+        "create_job": "asset_id, kind, params, priority",
+        "dead": "",
+        "delete": "job_id",
+        "download": "asset_id, kind, to, on_bytes",
+        "health": "",
+        "job": "job_id",
+        "job_status": "job_id",
+        "jobs": "state, kind, asset_id, before, limit",
+        "redrive": "step_id",
+        "result": "task_id",
+        "retry": "job_id",
+        "retry_failed": "kind, code",
+        "stats": "",
+        "task": "task_id",
+        "upload": "path, priority, thumbnail_seconds, idempotency_key, on_bytes",
+        "watch": "job_id, last_event_id",
+    }
