@@ -80,23 +80,31 @@ def open_home(root: Path) -> Home:
 
 
 def read_or_make_secret(path: Path) -> str:
-    """The secret in the file; made at first (256 bits, URL-safe, mode 0600)."""
-    with suppress(FileNotFoundError):
-        return path.read_text("ascii").strip()
-    secret = secrets.token_urlsafe(32)
-    write_private(path, secret + "\n")
-    return secret
+    """The secret in the file; made at first (256 bits, URL-safe, mode 0600).
+
+    Of several processes that make it at once, one wins and all read the same.
+    """
+    if not path.exists():
+        draft = _write_draft(path, secrets.token_urlsafe(32) + "\n")
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text("ascii").strip()
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _write_draft(path, text).replace(path)
+
+
+def _write_draft(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(path)
+    return draft
 
 
 @contextmanager

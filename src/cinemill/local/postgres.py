@@ -71,14 +71,15 @@ class PostgresServer:
         return postgres_answers(self.port, user=SUPERUSER, database="postgres")
 
 
-def prepare_postgres(folder: Path) -> PostgresServer:
-    """Make the cluster at first, end what still runs on it, write the settings.
+def describe_postgres(folder: Path) -> PostgresServer:
+    """End what still runs on the folder, and say where and how the server will run.
 
-    Raises ToolMissing without binaries, DatabaseUnavailable where the cluster cannot be made.
+    Quick, so that others can be told the address while :func:`make_cluster` works.
+    Raises ToolMissing without binaries.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     end_leftovers(folder / "data", "postgres", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
-    server = PostgresServer(
+    return PostgresServer(
         folder=folder,
         port=remember_port(folder / "port"),
         password=read_or_make_secret(folder / "password"),
@@ -86,12 +87,19 @@ def prepare_postgres(folder: Path) -> PostgresServer:
         binaries=find_binaries(),
         identity=choose_identity(),
     )
+
+
+def make_cluster(server: PostgresServer) -> None:
+    """Make the cluster at first; at every start, write its settings.
+
+    Raises ToolMissing where the server cannot reach its files, DatabaseUnavailable where the
+    cluster cannot be made.
+    """
     if not server.data.exists():
-        _make_cluster(server)
+        _initialise(server)
     (server.data / "postmaster.pid").unlink(missing_ok=True)  # nothing runs here: it is stale
     (server.data / "cinemill.conf").write_text(render_conf(server.port), "ascii")
     _give_to_identity(server)
-    return server
 
 
 def find_binaries() -> Path:
@@ -175,7 +183,7 @@ def _setup_sql(password: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _make_cluster(server: PostgresServer) -> None:
+def _initialise(server: PostgresServer) -> None:
     """initdb beside the place, then rename: a half-made cluster is never taken for a whole one."""
     unfinished = server.folder / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)

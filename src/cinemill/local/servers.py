@@ -102,15 +102,16 @@ def embedded_servers(home_folder: Path) -> Iterator[Servers]:
     """
     home = open_home(home_folder)
     with lock_home(home):
-        cache = valkey.prepare_valkey(home.valkey)
-        database = postgres.prepare_postgres(home.postgres)
+        cache = valkey.describe_valkey(home.valkey)
+        database = postgres.describe_postgres(home.postgres)
         servers = Servers(
             database_url=database.url,
             redis_url=cache.url,
-            postgres=describe_postgres(database, home.log / "postgres.log"),
-            valkey=describe_valkey(cache, home.log / "valkey.log"),
+            postgres=_as_running_postgres(database, home.log / "postgres.log"),
+            valkey=_as_running_valkey(cache, home.log / "valkey.log"),
         )
         try:
+            postgres.make_cluster(database)
             servers.valkey.start()
             servers.postgres.start()
             postgres.make_database(database)
@@ -120,7 +121,7 @@ def embedded_servers(home_folder: Path) -> Iterator[Servers]:
             servers.postgres.stop()
 
 
-def describe_postgres(server: postgres.PostgresServer, log_file: Path) -> RunningServer:
+def _as_running_postgres(server: postgres.PostgresServer, log_file: Path) -> RunningServer:
     """The prepared PostgreSQL as something to start."""
     return RunningServer(
         name="PostgreSQL",
@@ -133,7 +134,7 @@ def describe_postgres(server: postgres.PostgresServer, log_file: Path) -> Runnin
     )
 
 
-def describe_valkey(server: valkey.ValkeyServer, log_file: Path) -> RunningServer:
+def _as_running_valkey(server: valkey.ValkeyServer, log_file: Path) -> RunningServer:
     """The prepared Valkey as something to start."""
     return RunningServer(
         name="Valkey",

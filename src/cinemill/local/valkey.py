@@ -48,8 +48,11 @@ class ValkeyServer:
         return valkey_answers(self.port, password=self.password)
 
 
-def prepare_valkey(folder: Path) -> ValkeyServer:
-    """Write configuration and password into ``folder``. Raises ToolMissing without a binary."""
+def describe_valkey(folder: Path) -> ValkeyServer:
+    """End what still runs on the folder; write configuration and password.
+
+    Raises ToolMissing without a binary.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     end_leftovers(folder, "valkey-server", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
     server = ValkeyServer(

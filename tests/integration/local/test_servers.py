@@ -46,8 +46,9 @@ def test_a_database_made_later_has_the_extensions_too(running: Servers) -> None:
 
 
 def test_passwords_are_asked_for(running: Servers) -> None:
-    with redis.Redis.from_url(running.redis_url.replace("@", "x@")) as client:
-        pytest.raises(redis.AuthenticationError, client.ping)
+    stranger = redis.Redis.from_url(running.redis_url.replace("@", "x@"))
+    with stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(running.database_url.replace("+psycopg", "", 1).replace("@", "x@"))
 

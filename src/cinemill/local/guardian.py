@@ -1,0 +1,64 @@
+"""A second pair of eyes: ends every child when the supervisor itself was killed.
+
+Run as ``python -I -S guardian.py``. The supervisor writes lines to its standard input:
+``+ PID SIGNAL GRACE_SECONDS`` for a group leader that it started (SIGNAL 9 for one that may be
+killed outright), ``- PID`` for one that has ended. At the end of the input, with the supervisor
+gone, all that is left is ended: first what may be killed, then the servers, gently.
+
+The parent-death signal reaches direct children only, and only on Linux; this reaches their groups.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+POLL_SECONDS = 0.05
+
+
+def read_wards(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
+    """What is left at the end of the input: pid → (signal, grace in seconds)."""
+    wards: dict[int, tuple[int, float]] = {}
+    for line in lines:
+        sign, pid, *rest = line.split()
+        if sign == "+":
+            wards[int(pid)] = (int(rest[0]), float(rest[1]))
+        else:
+            wards.pop(int(pid), None)
+    return wards
+
+
+def end_wards(wards: dict[int, tuple[int, float]]) -> None:
+    """Kill the groups of the outright ones; ask the others, wait, then kill them too."""
+    gentle = {pid: ward for pid, ward in wards.items() if ward[0] != signal.SIGKILL}
+    for pid in wards.keys() - gentle.keys():
+        _signal_group(pid, signal.SIGKILL)
+    for pid, (number, _) in gentle.items():
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+    deadline = time.monotonic() + max((grace for _, grace in gentle.values()), default=0.0)
+    while any(map(_is_alive, gentle)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    for pid in gentle:
+        _signal_group(pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    end_wards(read_wards(sys.stdin))

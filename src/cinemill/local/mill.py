@@ -1,0 +1,98 @@
+"""``supervise``: the whole mill on one home, from nothing to ready to stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from cinemill.config import Settings
+from cinemill.errors import PortInUse
+from cinemill.local.home import lock_home, open_home, remove_state, write_state
+from cinemill.local.parts import Parts, describe_parts, plan_services
+from cinemill.local.probes import port_is_free
+from cinemill.local.status import StatusLines
+from cinemill.local.supervisor import Supervisor
+
+PORT_SECONDS = 1.0
+"""How long an API that was just killed may hold its port."""
+
+
+@dataclass(frozen=True)
+class RunningMill:
+    """Where the mill that runs here is reached; the token is in ``CINEMILL_HOME/token``."""
+
+    pid: int
+    api_url: str
+    database_url: str
+    redis_url: str
+    seconds_to_ready: float
+
+    def state(self) -> dict[str, int | str]:
+        """What other commands on this home find in ``run/state.json``."""
+        return {
+            "pid": self.pid,
+            "api_url": self.api_url,
+            "database_url": self.database_url,
+            "redis_url": self.redis_url,
+        }
+
+
+async def supervise(
+    settings: Settings,
+    *,
+    with_flower: bool = False,
+    on_ready: Callable[[RunningMill], None] | None = None,
+    console: Console | None = None,
+) -> None:
+    """Run the mill until SIGINT, SIGTERM or SIGHUP; from the main thread.
+
+    Status lines go to ``console`` (None: to the log alone); ``on_ready`` is called once, when
+    everything answers. Raises HomeLocked or PortInUse before anything is started, ToolMissing or
+    PartUnavailable (its code says which part, as database_newer does) where the start fails.
+    """
+    began = time.monotonic()
+    home = open_home(settings.home)
+    with lock_home(home):
+        await check_port(settings.host, settings.port)
+        parts = describe_parts(settings, home)
+        supervisor = Supervisor(
+            plan_services(settings, home, parts, with_flower=with_flower),
+            log_folder=home.log,
+            status=StatusLines(console),
+        )
+
+        def announce() -> None:
+            mill = _describe_mill(settings, parts, time.monotonic() - began)
+            write_state(home, mill.state())
+            if on_ready is not None:
+                on_ready(mill)
+
+        try:
+            await supervisor.run(announce)
+        finally:
+            remove_state(home)
+
+
+async def check_port(host: str, port: int) -> None:
+    """Raises PortInUse where something listens on the API's port and does not go away."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while not port_is_free(host, port):
+        if time.monotonic() > deadline:
+            raise PortInUse(f"Port {port} on {host} is in use by another program.")
+        await asyncio.sleep(0.05)
+
+
+def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> RunningMill:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return RunningMill(
+        pid=os.getpid(),
+        api_url=f"http://{host}:{settings.port}",
+        database_url=parts.database_url,
+        redis_url=parts.redis_url,
+        seconds_to_ready=seconds,
+    )

@@ -1,0 +1,200 @@
+"""The mill's parts: which services run, in what order, and what each is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from cinemill.config import Settings
+from cinemill.local import postgres, valkey
+from cinemill.local.home import Home
+from cinemill.local.postgres import PostgresServer
+from cinemill.local.probes import http_answers
+from cinemill.local.services import ServiceSpec
+from cinemill.local.valkey import ValkeyServer
+
+SOFT_SHUTDOWN_SECONDS = 30.0
+"""Celery's own grace for running work; ours is a little longer."""
+MIGRATION_SECONDS = 120.0
+READY_FILE = "CINEMILL_READY_FILE"
+"""Names the file that a worker or beat makes when it is ready."""
+
+# Stopped from the lowest rank up: no new work, then no work, then nothing to work with.
+API, WORKERS, BEAT, REDIS, DATABASE = range(5)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The embedded servers that run here (None: an address was given) and all addresses."""
+
+    postgres: PostgresServer | None
+    valkey: ValkeyServer | None
+    database_url: str
+    redis_url: str
+
+
+def describe_parts(settings: Settings, home: Home) -> Parts:
+    """Make ready what is quick: ports, passwords, configuration. Raises ToolMissing."""
+    database = None if settings.database_url else postgres.describe_postgres(home.postgres)
+    cache = None if settings.redis_url else valkey.describe_valkey(home.valkey)
+    return Parts(
+        postgres=database,
+        valkey=cache,
+        database_url=database.url if database else str(settings.database_url),
+        redis_url=cache.url if cache else str(settings.redis_url),
+    )
+
+
+def plan_services(
+    settings: Settings, home: Home, parts: Parts, *, with_flower: bool = False
+) -> list[ServiceSpec]:
+    """Every service of the mill on this home, in the order that people read."""
+    environment = child_environment(settings, home, parts, os.environ)
+    servers = [
+        *([_plan_valkey(parts.valkey, home)] if parts.valkey else []),
+        *([_plan_postgres(parts.postgres, home)] if parts.postgres else []),
+    ]
+    ground = tuple(server.name for server in servers)
+    services = [
+        _plan_migration(home, environment),
+        _plan_api(settings, home, environment, (*ground, "migration")),
+        _plan_worker(home, environment, (*ground, "migration")),
+        _plan_beat(home, environment, (*ground, "migration")),
+    ]
+    if with_flower:
+        services.append(_plan_flower(home, environment, ground))
+    return [*servers, *services]
+
+
+def child_environment(
+    settings: Settings, home: Home, parts: Parts, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Ours, and every setting that was given, so that a child reads what we have read."""
+    given = {
+        str(type(settings).model_fields[field].validation_alias): getattr(settings, field)
+        for field in settings.model_fields_set
+    }
+    return {
+        **environ,
+        **{name: str(value) for name, value in given.items() if value is not None},
+        "CINEMILL_HOME": str(home.root),
+        "DATABASE_URL": parts.database_url,
+        "REDIS_URL": parts.redis_url,
+        "REMAP_SIGTERM": "SIGQUIT",  # Celery: SIGTERM hands running work back, then ends
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _plan_valkey(server: ValkeyServer, home: Home) -> ServiceSpec:
+    return ServiceSpec(
+        name="valkey",
+        title="Valkey",
+        command=server.command,
+        log_file=home.log / "valkey.log",
+        probe=server.answers,
+        stop_rank=REDIS,
+        stop_signal=valkey.STOP_SIGNAL,
+        death_signal=valkey.DEATH_SIGNAL,
+        grace_seconds=valkey.GRACE_SECONDS,
+    )
+
+
+def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
+    return ServiceSpec(
+        name="postgres",
+        title="PostgreSQL",
+        command=server.command,
+        log_file=home.log / "postgres.log",
+        identity=server.identity,
+        prepare=partial(postgres.make_cluster, server),
+        probe=server.answers,
+        settle=partial(postgres.make_database, server),
+        stop_rank=DATABASE,
+        stop_signal=postgres.STOP_SIGNAL,
+        death_signal=postgres.DEATH_SIGNAL,
+        grace_seconds=postgres.GRACE_SECONDS,
+    )
+
+
+def _plan_migration(home: Home, environment: Mapping[str, str]) -> ServiceSpec:
+    return ServiceSpec(
+        name="migration",
+        title="schema",
+        command=(*_python("cinemill.local.migration"), str(MIGRATION_SECONDS)),
+        log_file=home.log / "migration.log",
+        environment=environment,
+        once=True,
+        stop_rank=API,
+    )
+
+
+def _plan_api(
+    settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
+) -> ServiceSpec:
+    host = loopback_of(settings.host)
+    return ServiceSpec(
+        name="api",
+        title="API",
+        command=_python("cinemill.api"),
+        log_file=home.log / "api.console.log",
+        environment=environment,
+        needs=needs,
+        probe=partial(http_answers, host, settings.port, "/health"),
+        stop_rank=API,
+        grace_seconds=5.0,
+    )
+
+
+def _plan_worker(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+    return _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKERS)
+
+
+def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, BEAT)
+
+
+def _plan_celery(
+    name: str,
+    module: str,
+    home: Home,
+    environment: Mapping[str, str],
+    needs: tuple[str, ...],
+    stop_rank: int,
+) -> ServiceSpec:
+    ready_file = home.run / f"{name}.ready"
+    return ServiceSpec(
+        name=name,
+        command=_python(module),
+        log_file=home.log / f"{name}.console.log",
+        environment={**environment, READY_FILE: str(ready_file)},
+        needs=needs,
+        ready_file=ready_file,
+        stop_rank=stop_rank,
+        grace_seconds=SOFT_SHUTDOWN_SECONDS + 10.0 if stop_rank == WORKERS else 5.0,
+    )
+
+
+def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+    return ServiceSpec(
+        name="flower",
+        title="Flower",
+        command=_python("cinemill.worker.monitor"),
+        log_file=home.log / "flower.console.log",
+        environment=environment,
+        needs=needs,
+        stop_rank=BEAT,
+        stop_signal=signal.SIGINT,
+    )
+
+
+def loopback_of(host: str) -> str:
+    """The address to ask on this machine for a server that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)

@@ -1,0 +1,149 @@
+"""Small real children for the supervisor: they write down what happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from cinemill.local.backoff import Backoff
+from cinemill.local.services import ServiceSpec
+from cinemill.local.status import StatusLines
+from cinemill.local.supervisor import Supervisor
+
+QUICK = Backoff(first_seconds=0.05, longest_seconds=0.4, stable_seconds=5, loop_failures=3)
+
+# argv: folder, name, what to do on SIGTERM ("end" or "stay"), whether to have a child of its own.
+CHILD = """
+import os, pathlib, signal, subprocess, sys, time
+folder, name, manner, family = pathlib.Path(sys.argv[1]), *sys.argv[2:5]
+def note(what):
+    with (folder / "journal").open("a") as file:
+        file.write(f"{what} {name}\\n")
+def stop(number, frame):
+    note("stopped")
+    if manner == "end":
+        sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+note("started")
+if family == "yes":
+    sleeper = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", sleeper, str(folder)])
+(folder / f"{name}.up").touch()
+while True:
+    time.sleep(0.05)
+"""
+
+
+@dataclass
+class Journal(StatusLines):
+    """Status lines, kept as (event, label)."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def ready(self, label: str, seconds: float) -> None:
+        self.lines.append(("ready", label))
+
+    def restarting(self, label: str, how: str, delay_seconds: float) -> None:
+        self.lines.append((f"restarting: {how}", label))
+
+    def crash_loop(self, label: str, failures: int, how: str, tail: str) -> None:
+        self.lines.append((f"crash loop: {failures}, {how}, {tail}", label))
+
+    def stopped(self, label: str, seconds: float, *, forced: bool) -> None:
+        self.lines.append(("killed" if forced else "stopped", label))
+
+    def say(self, sentence: str) -> None:
+        self.lines.append(("said", sentence))
+
+    def events(self, label: str) -> list[str]:
+        return [event for event, of in self.lines if of == label]
+
+
+def stand_in(
+    folder: Path,
+    name: str,
+    *,
+    needs: tuple[str, ...] = (),
+    rank: int = 0,
+    manner: str = "end",
+    family: str = "no",
+    grace_seconds: float = 5.0,
+) -> ServiceSpec:
+    """A service that runs until SIGTERM, and writes to ``folder/journal``."""
+    return ServiceSpec(
+        name=name,
+        command=(sys.executable, "-c", CHILD, str(folder), name, manner, family),
+        log_file=folder / f"{name}.log",
+        needs=needs,
+        ready_file=folder / f"{name}.up",
+        stop_rank=rank,
+        grace_seconds=grace_seconds,
+    )
+
+
+def script(folder: Path, name: str, code: str, *, once: bool = False) -> ServiceSpec:
+    """A service that runs a line of Python."""
+    return ServiceSpec(
+        name=name,
+        command=(sys.executable, "-c", code, str(folder)),
+        log_file=folder / f"{name}.log",
+        once=once,
+    )
+
+
+def run_supervised(
+    folder: Path,
+    specs: list[ServiceSpec],
+    meanwhile: Callable[[Supervisor, Journal], None],
+) -> Journal:
+    """Run services; when ready, do ``meanwhile`` in a thread; then stop. Returns what was told."""
+    journal = Journal()
+
+    async def live() -> None:
+        supervisor = Supervisor(specs, log_folder=folder, status=journal, backoff=QUICK)
+        ready = asyncio.Event()
+
+        async def visit() -> None:
+            await ready.wait()
+            try:
+                await asyncio.to_thread(meanwhile, supervisor, journal)
+            finally:
+                supervisor.ask_stop()
+
+        visiting = asyncio.create_task(visit())
+        try:
+            await supervisor.run(ready.set)
+        except BaseException:
+            visiting.cancel()
+            raise
+        await visiting
+
+    asyncio.run(live())
+    return journal
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Living processes with the folder in their command line or as their place of work."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.cwd()]
+            living = process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if living and any(str(folder) in word for word in words):
+            found.append(process)
+    return found
