@@ -1,0 +1,58 @@
+"""``python -m cinemill.api``: the HTTP doors as a process of their own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from cinemill import config, telemetry
+from cinemill.api.app import create_app
+from cinemill.api.server import MillServer, listen
+from cinemill.errors import CinemillError, DatabaseUnavailable, SettingsInvalid
+from cinemill.storage.database import migrate
+
+log = telemetry.get_logger(__name__)
+
+EXIT_UNAVAILABLE = 1
+EXIT_SETTINGS = 2
+
+
+def main() -> int:
+    """Serve until told to stop. Answers the exit code: 2 for settings, 1 for a missing part."""
+    try:
+        settings = config.load()
+        telemetry.configure_logging(
+            "api", level=settings.log_level, log_file=settings.home / "log" / "api.log"
+        )
+        _quieten_libraries()
+        app = create_app(settings)
+        _prepare_database(app.state.mill.database.url)
+        listener = listen(settings.host, settings.port)
+    except CinemillError as error:
+        print(f"{error.message}\n{error.way_on}", file=sys.stderr)  # noqa: T201 – a person started it
+        return EXIT_SETTINGS if isinstance(error, SettingsInvalid) else EXIT_UNAVAILABLE
+    log.info("listening", host=settings.host, port=settings.port, auth=settings.auth)
+    MillServer(app, host=settings.host, port=settings.port).run(sockets=[listener])
+    log.info("stopped")
+    return 0
+
+
+def _prepare_database(url: str) -> None:
+    """Bring the schema up to date. A server that is away now may come back: doors open anyway.
+
+    Raises DatabaseNewer.
+    """
+    try:
+        migrate(url)
+    except DatabaseUnavailable as error:
+        log.warning("database_unavailable", detail=error.message)
+
+
+def _quieten_libraries() -> None:
+    """What these say at INFO is either in our access log or of no use to anybody."""
+    for name in ("alembic", "uvicorn", "uvicorn.error", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

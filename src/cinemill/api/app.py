@@ -1,0 +1,94 @@
+"""The application: routes, and the layers that every request passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from cinemill import __version__
+from cinemill.api import assets, events, jobs, operate, pages, problems, simple, uploads
+from cinemill.api.access import AccessLog
+from cinemill.api.armour import SecurityHeaders
+from cinemill.api.auth import Gate, Policy
+from cinemill.api.mill import Mill
+from cinemill.api.token import ensure_token
+from cinemill.config import Settings
+from cinemill.errors import DatabaseUnavailable, RedisUnavailable
+from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.events import EventReader
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database
+from cinemill.storage.files import LocalFiles
+
+FILES_FOLDER = "objects"
+_START_WAY_ON = "Run 'cinemill up', which starts its own, or set {name}."
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The HTTP doors over these settings.
+
+    ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
+    servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
+    """
+    mill, redis_url = open_mill(settings)
+    app = FastAPI(
+        title="Cinemill",
+        version=__version__,
+        description="Films in; proxies, stills and findings out.",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.mill = mill
+    app.state.events = EventReader(redis_url)
+    problems.install(app)
+    for room in (uploads, simple, jobs, events, assets, operate):
+        app.include_router(room.router)
+    pages.install(app)
+    _add_layers(app, settings)
+    return app
+
+
+def open_mill(settings: Settings) -> tuple[Mill, str]:
+    """The doors below, and Redis' address. Nothing is connected to yet."""
+    if settings.database_url is None:
+        raise DatabaseUnavailable(
+            "No database is set.", way_on=_START_WAY_ON.format(name="DATABASE_URL")
+        )
+    if settings.redis_url is None:
+        raise RedisUnavailable("No Redis is set.", way_on=_START_WAY_ON.format(name="REDIS_URL"))
+    database = Database(
+        settings.database_url, pool_size=settings.database_pool_size, application_name="api"
+    )
+    files = LocalFiles(settings.home / FILES_FOLDER)
+    service = JobService(database, limits=_try_limits(settings))
+    return Mill(settings, database, files, service), settings.redis_url
+
+
+def _try_limits(settings: Settings) -> TryLimits:
+    """How often a step is tried is written down with the job."""
+    return TryLimits(
+        max_retries=settings.celery_task_max_retries,
+        retry_delay_seconds=settings.celery_task_default_retry_delay,
+        max_crashes=settings.max_crashes,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.mill.stopping.set()
+    await app.state.events.close()
+    app.state.mill.close()
+
+
+def _add_layers(app: FastAPI, settings: Settings) -> None:
+    """Layers, innermost first: each one added stands outside of those before."""
+    token = ensure_token(settings.home) if settings.auth == "token" else None
+    policy = Policy(token=token, host=settings.host, port=settings.port)
+    app.add_middleware(Gate, policy=policy, sign_in_page=pages.sign_in_page)
+    app.add_middleware(problems.UncaughtErrors)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(AccessLog)

@@ -1,0 +1,98 @@
+"""Films and what was made of them: records, files (with ranges), further jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from cinemill.api.documents import artifact_document, asset_document, job_document
+from cinemill.api.mill import OWNER, Mill, MillDoor
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from cinemill.core.media import ArtifactKind
+from cinemill.errors import NotFound
+from cinemill.storage import assets
+
+router = APIRouter(prefix="/assets", tags=["assets"])
+
+# What a browser may show in place; all else is saved, whatever its bytes pretend to be.
+_SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
+
+
+class JobWish(BaseModel):
+    kind: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
+
+
+@router.get("")
+def list_assets(mill: MillDoor, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+    """Films, newest first."""
+    found = assets.list_assets(mill.database, owner=OWNER, limit=limit)
+    return {"assets": [asset_document(asset) for asset in found]}
+
+
+@router.get("/{asset_id}")
+def read_asset(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One film, with its artifacts."""
+    asset = assets.get_asset(mill.database, asset_id)
+    made = assets.list_artifacts(mill.database, asset_id)
+    return {**asset_document(asset), "artifacts": [artifact_document(record) for record in made]}
+
+
+@router.post("/{asset_id}/jobs")
+def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
+    """Queue another job on a film that is there."""
+    assets.get_asset(mill.database, asset_id)
+    job = mill.jobs.create_job(
+        wish.kind,
+        owner=OWNER,
+        params=wish.params,
+        asset_id=asset_id,
+        priority=wish.priority,
+    )
+    return job_document(job)
+
+
+@router.api_route("/{asset_id}/files/{kind}", methods=["GET", "HEAD"], response_class=FileResponse)
+def read_file(
+    asset_id: str,
+    kind: ArtifactKind,
+    mill: MillDoor,
+    variant: str | None = None,
+    download: bool = False,
+) -> FileResponse:
+    """A file of a film: ``source`` is what was uploaded, the others were made of it.
+
+    Ranges are served. ``download`` makes a browser save what it would show.
+    """
+    if kind is ArtifactKind.SOURCE:
+        asset = assets.get_asset(mill.database, asset_id)
+        # Its bytes are a stranger's: never shown in place.
+        return _send(mill, asset.sha256, asset.filename, "application/octet-stream", saved=True)
+    artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+    is_saved = download or not artifact.media_type.startswith(_SHOWN_TYPES)
+    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
+
+
+class _LargeFile(FileResponse):
+    chunk_size = 1024 * 1024
+
+
+def _send(mill: Mill, sha256: str, filename: str, media_type: str, *, saved: bool) -> FileResponse:
+    if not mill.files.exists(sha256):
+        raise NotFound(
+            f"The stored file of {filename} is missing.",
+            code="file_missing",
+            way_on="Run 'cinemill verify' where the mill runs.",
+        )
+    return _LargeFile(
+        mill.files.path(sha256),
+        media_type=media_type,
+        filename=filename,
+        content_disposition_type="attachment" if saved else "inline",
+        # The content's own hash: as strong as an ETag can be, and what a download is checked by.
+        headers={"ETag": f'"{sha256}"', "Cache-Control": "private, max-age=60"},
+    )

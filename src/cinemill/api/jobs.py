@@ -1,0 +1,114 @@
+"""Jobs: list, look, cancel, retry, forget; dead letters; statistics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from cinemill.api.documents import dead_document, job_document, name_twice
+from cinemill.api.mill import OWNER, MillDoor
+from cinemill.core.job import JobState
+
+router = APIRouter(tags=["jobs"])
+
+PageLimit = Annotated[int, Query(ge=1, le=500)]
+
+
+class CancelWish(BaseModel):
+    reason: str = Field(default="", max_length=500)
+
+
+class RetryWish(BaseModel):
+    """Which failed jobs; without either, all of them."""
+
+    kind: str | None = None
+    code: str | None = None
+
+
+@router.get("/jobs")
+def list_jobs(
+    mill: MillDoor,
+    state: Annotated[list[JobState] | None, Query()] = None,
+    kind: str | None = None,
+    asset_id: str | None = None,
+    before: str | None = None,
+    limit: PageLimit = 50,
+) -> dict[str, Any]:
+    """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null."""
+    found = mill.jobs.list_jobs(
+        states=state or (),
+        kind=kind,
+        owner=OWNER,
+        asset_id=asset_id,
+        before=before,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    return {
+        "jobs": [job_document(job) for job in page],
+        "next": page[-1].id if len(found) > limit else None,
+    }
+
+
+@router.post("/jobs/retry")
+def retry_failed(mill: MillDoor, wish: RetryWish | None = None) -> dict[str, int]:
+    """Try all failed jobs again, or those of a kind or of an error code."""
+    wish = wish or RetryWish()
+    return {"retried": mill.jobs.retry_failed(kind=wish.kind, code=wish.code)}
+
+
+@router.get("/jobs/{job_id}")
+def read_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One job."""
+    return job_document(mill.jobs.get_job(job_id))
+
+
+@router.get("/jobs/{job_id}/status")
+def read_job_status(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One job with its steps, duration, time left and place in the queue."""
+    return name_twice(mill.jobs.get_job_status(job_id))
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job_id: str, mill: MillDoor, wish: CancelWish | None = None) -> dict[str, Any]:
+    """Stop a job: at once where it is queued, else as soon as its processes are gone."""
+    return job_document(mill.jobs.cancel_job(job_id, (wish or CancelWish()).reason))
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """Try a failed or cancelled job again, from the step that failed."""
+    return job_document(mill.jobs.retry_job(job_id))
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+def delete_job(job_id: str, mill: MillDoor) -> Response:
+    """Forget a job that has ended; its film stays."""
+    mill.jobs.delete_job(job_id)
+    return Response(status_code=204)
+
+
+@router.get("/dead")
+def list_dead(mill: MillDoor, limit: PageLimit = 100) -> dict[str, Any]:
+    """Steps that are out of tries or were rejected, latest first."""
+    return {"dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)]}
+
+
+@router.post("/dead/{step_id}/redrive")
+def redrive(step_id: str, mill: MillDoor) -> dict[str, Any]:
+    """Try the job of a dead step again."""
+    return job_document(mill.jobs.redrive(step_id))
+
+
+@router.get("/stats")
+def read_stats(mill: MillDoor) -> dict[str, Any]:
+    """Counts by status, type and queue; seconds by type; jobs that take suspiciously long."""
+    stuck = mill.jobs.get_stuck_jobs(mill.settings.stuck_hours)
+    return {
+        "queue": mill.jobs.get_queue_stats(),
+        "processing_times": mill.jobs.get_processing_times(),
+        "stuck": [job_document(job) for job in stuck],
+    }

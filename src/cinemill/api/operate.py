@@ -1,0 +1,132 @@
+"""For whoever runs the mill: is it well, what does its log say, what is it made of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+from collections import deque
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from cinemill import __version__
+from cinemill.api.mill import Mill, MillDoor
+from cinemill.errors import CinemillError
+from cinemill.jobs.events import EventReader
+
+router = APIRouter(tags=["operate"])
+
+PING_SECONDS = 3.0
+TAIL_BYTES = 1024 * 1024
+_LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
+
+
+@router.get("/health")
+async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
+    """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
+
+    Needs no token, and therefore tells nothing else.
+    """
+    database, events = await asyncio.gather(
+        _answers(run_in_threadpool(mill.database.ping)),
+        _answers(_ping_redis(request.app.state.events)),
+    )
+    is_well = database and events
+    document = {
+        "status": "ok" if is_well else "degraded" if database else "down",
+        "database": "ok" if database else "unavailable",
+        "redis": "ok" if events else "unavailable",
+        "version": __version__,
+    }
+    return JSONResponse(
+        document, status_code=200 if database else 503, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _ping_redis(events: EventReader) -> None:
+    await events.read_status("health")
+
+
+async def _answers(ping: Any) -> bool:
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            await ping
+    except (CinemillError, TimeoutError):
+        return False
+    return True
+
+
+@router.get("/logs")
+def read_logs(
+    mill: MillDoor,
+    lines: Annotated[int, Query(ge=1, le=5000)] = 200,
+    service: str | None = None,
+    level: str | None = None,
+) -> dict[str, Any]:
+    """The last lines of the installation's log files, oldest first, as the objects they are."""
+    folder = mill.settings.home / "log"
+    found = [
+        entry
+        for path in sorted(folder.glob("*.log"))
+        for entry in _read_tail(path)
+        if _matches(entry, "service", service) and _matches(entry, "level", level)
+    ]
+    found.sort(key=lambda entry: str(entry.get("timestamp", "")))
+    return {"folder": str(folder), "lines": found[-lines:]}
+
+
+def _read_tail(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of the file's last megabyte; a line that is not JSON comes as ``event``."""
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
+        file.seek(start)
+        rows = deque(file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines())
+    if start and rows:
+        rows.popleft()  # Cut in its middle.
+    for row in rows:
+        yield _parse_line(row) | {"file": path.name}
+
+
+def _parse_line(row: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(row)
+    except ValueError:
+        return {"event": row}
+    return entry if isinstance(entry, dict) else {"event": row}
+
+
+def _matches(entry: dict[str, Any], key: str, wanted: str | None) -> bool:
+    return wanted is None or entry.get(key) == wanted
+
+
+@router.get("/debug")
+def read_debug(mill: MillDoor) -> dict[str, Any]:
+    """Versions, settings (secrets masked), disk and queues: what a bug report should carry."""
+    return {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "process": {"pid": os.getpid(), "cpus": os.cpu_count()},
+        "disk": {"files": str(mill.files.root), "free_bytes": mill.files.free_bytes()},
+        "settings": [
+            {"name": row.name, "value": row.value_masked, "source": row.source}
+            for row in mill.settings.describe()
+        ],
+        "queue": _read_queue(mill),
+    }
+
+
+def _read_queue(mill: Mill) -> dict[str, Any]:
+    try:
+        return mill.jobs.get_queue_stats()
+    except CinemillError as error:
+        return {"error": error.message}

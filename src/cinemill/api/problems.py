@@ -1,0 +1,146 @@
+"""What went wrong, as RFC 9457 problem documents (https://www.rfc-editor.org/rfc/rfc9457).
+
+Members besides the standard ones: ``code`` (stable), ``way_on`` (what the reader can do),
+``log_tail`` (the command's last lines, where one was run), ``problems`` (each wrong field).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cinemill import telemetry
+from cinemill.errors import CinemillError, Conflict, InputRejected, NotFound, Unauthorized
+
+log = telemetry.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
+_WAYS_ON = {
+    404: "Check the address; /docs lists what there is.",
+    405: "Check the method; /docs lists what there is.",
+    416: "Ask for a range that lies within the file.",
+}
+
+
+class ParametersInvalid(InputRejected):
+    """Every wrong parameter of a request, named at once."""
+
+    code = "parameters_invalid"
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
+        self.problems = [{"name": name, "what": what} for name, what in problems]
+
+
+def document_of(error: CinemillError) -> dict[str, Any]:
+    """The problem document of an error, ready for JSON."""
+    document: dict[str, Any] = {
+        "type": f"urn:cinemill:problem:{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.http_status,
+        "detail": error.message,
+        "code": error.code,
+        "way_on": error.way_on,
+    }
+    if error.log_tail:
+        document["log_tail"] = error.log_tail
+    if isinstance(error, ParametersInvalid):
+        document["problems"] = error.problems
+    return document
+
+
+def respond(error: CinemillError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The HTTP answer to an error."""
+    extra = dict(headers or {})
+    if isinstance(error, Unauthorized):
+        extra["WWW-Authenticate"] = "Bearer"
+    if error.http_status == 503:
+        extra["Retry-After"] = "5"
+    return JSONResponse(
+        document_of(error), status_code=error.http_status, media_type=MEDIA_TYPE, headers=extra
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error with a problem document."""
+    app.add_exception_handler(CinemillError, _on_cinemill_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+
+
+class UncaughtErrors:
+    """The outermost net: what nobody expected is logged whole and told without its innards."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal has_started
+            has_started = has_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            if scope["type"] != "http" or has_started:
+                raise
+            log.exception("uncaught_error", path=scope["path"], error=type(error).__name__)
+            await respond(_internal_error())(scope, receive, send)
+
+
+def _internal_error() -> CinemillError:
+    return CinemillError("Something went wrong on our side; the log has the details.")
+
+
+async def _on_cinemill_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CinemillError)  # noqa: S101 – registered for this class alone
+    if error.http_status >= 500:
+        log.warning("request_failed", path=request.url.path, code=error.code, detail=error.message)
+    return respond(error)
+
+
+async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    found = [(_field(entry["loc"]), str(entry["msg"])) for entry in error.errors()]
+    return respond(ParametersInvalid(found))
+
+
+def _field(location: Sequence[Any]) -> str:
+    """``('query', 'limit')`` as a person names it: ``limit``; a whole body is ``body``."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return respond(_translate(error), headers=error.headers)
+
+
+def _translate(error: HTTPException) -> CinemillError:
+    """The framework's own refusals (no such route, wrong method) in our words."""
+    kinds = {404: NotFound, 405: Conflict}
+    kind = kinds.get(error.status_code, InputRejected)
+    translated = kind(
+        f"{error.detail}.".replace("..", "."),
+        code=_CODES_BY_STATUS.get(error.status_code, "request_refused"),
+        way_on=_WAYS_ON.get(error.status_code),
+    )
+    translated.http_status = error.status_code
+    return translated
+
+
+async def _on_disconnect(request: Request, _: Exception) -> Response:
+    log.info("client_left", path=request.url.path)
+    return Response(status_code=400)  # Nobody is there to read it.

@@ -1,0 +1,274 @@
+"""``POST /upload``: a film in, a job out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from cinemill.api.filenames import clean_filename
+from cinemill.api.forms import FormInvalid, FormReader, PartBegin, PartData, boundary_of
+from cinemill.api.intake import Intake, IntakeLimits, check_announced
+from cinemill.api.mill import OWNER, Mill, MillDoor
+from cinemill.api.problems import ParametersInvalid, respond
+from cinemill.api.refusals import EarlyRefusal
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job
+from cinemill.errors import CinemillError, TooLarge
+from cinemill.storage.assets import find_asset, register_asset
+from cinemill.storage.database import Connection
+from cinemill.storage.files import StoredFile
+
+FILE_FIELD = "file"
+MAX_FIELD_BYTES = 4096
+MAX_KEY_LENGTH = 255
+_FORM_OVERHEAD_BYTES = 64 * 1024
+"""More than the boundaries, headers and small fields of any honest form."""
+
+router = APIRouter(tags=["upload"])
+
+
+class UploadAccepted(BaseModel):
+    """The answer of the upload application, to the letter."""
+
+    message: str
+    task_id: str
+    status: str
+    filename: str
+
+
+@dataclass(slots=True)
+class UploadForm:
+    """What a form has held so far."""
+
+    filename: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadWishes:
+    """The optional fields, checked."""
+
+    priority: int | None
+    params: dict[str, Any]
+    idempotency_key: str | None
+
+
+@router.post(
+    "/upload",
+    response_model=UploadAccepted,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": [FILE_FIELD],
+                        "properties": {
+                            FILE_FIELD: {"type": "string", "format": "binary"},
+                            "priority": {"type": "integer", "minimum": 0, "maximum": 10},
+                            "thumbnail_seconds": {"type": "number", "minimum": 0},
+                        },
+                    }
+                }
+            },
+        },
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
+            }
+        ],
+    },
+)
+async def upload(request: Request, mill: MillDoor) -> Response:
+    """Take in a film and queue its processing. The same ``Idempotency-Key`` answers the same job.
+
+    Fields that come before the file are checked before the file is read.
+    """
+    try:
+        job, filename = await _accept(request, mill)
+    except ClientDisconnect:
+        raise
+    except CinemillError as error:
+        return EarlyRefusal(respond(error))
+    accepted = UploadAccepted(
+        message="The film is in and its processing has been queued.",
+        task_id=job.id,
+        status="PROCESSING",
+        filename=filename,
+    )
+    return JSONResponse(accepted.model_dump())
+
+
+async def _accept(request: Request, mill: Mill) -> tuple[Job, str]:
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    limits = IntakeLimits(mill.settings.max_upload_bytes, mill.settings.min_free_bytes)
+    check_announced(limits, mill.files, _announced_bytes(request))
+    key = _idempotency_key(request)
+    # No records, no upload: better told now than after a gigabyte.
+    await run_in_threadpool(mill.database.ping)
+    form, stored = await _read_form(request, mill, limits, boundary)
+    wishes = _check_fields(form.fields, key)
+    job = await run_in_threadpool(_record, mill, stored, form.filename, wishes)
+    return job, form.filename
+
+
+def _announced_bytes(request: Request) -> int:
+    """What the file will take at least, by Content-Length; 0 where the request does not say."""
+    length = request.headers.get("content-length", "")
+    return max(int(length) - _FORM_OVERHEAD_BYTES, 0) if length.isdecimal() else 0
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        raise ParametersInvalid(
+            [("Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} printable characters")]
+        )
+    return key
+
+
+async def _read_form(
+    request: Request, mill: Mill, limits: IntakeLimits, boundary: bytes
+) -> tuple[UploadForm, StoredFile]:
+    reader = FormReader(boundary)
+    async with Intake(mill.files, limits, mill.writers) as intake:
+        form = _FormBuilder(intake)
+        async for piece in request.stream():
+            for event in reader.feed(piece):
+                await form.take(event)
+        if not reader.is_complete:
+            raise FormInvalid("The upload ended before the form did.", code="upload_incomplete")
+        return await form.finish()
+
+
+class _FormBuilder:
+    """Turns a form's events into an UploadForm, the file's bytes into the intake."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._form = UploadForm()
+        self._part = ""
+        self._value = b""
+        self._has_file = False
+
+    async def take(self, event: object) -> None:
+        match event:
+            case PartBegin(name, filename):
+                self._begin(name, filename)
+            case PartData(data) if self._part == FILE_FIELD:
+                await self._intake.write(data)
+            case PartData(data):
+                self._gather(data)
+            case _:
+                self._end()
+
+    async def finish(self) -> tuple[UploadForm, StoredFile]:
+        if not self._has_file:
+            raise FormInvalid(f"The form has no part called '{FILE_FIELD}'.", code="file_missing")
+        return self._form, await self._intake.finish()
+
+    def _begin(self, name: str, filename: str | None) -> None:
+        self._part, self._value = name, b""
+        if name != FILE_FIELD:
+            return
+        if self._has_file:
+            raise FormInvalid("The form has two files; send one film with each upload.")
+        self._has_file = True
+        self._form.filename = clean_filename(filename or "")
+
+    def _gather(self, data: bytes) -> None:
+        self._value += data
+        if len(self._value) > MAX_FIELD_BYTES:
+            refusal = TooLarge(f"The field '{self._part[:40]}' is too long.", code="form_invalid")
+            refusal.way_on = "Send the film in the part called 'file'."
+            raise refusal
+
+    def _end(self) -> None:
+        if self._part != FILE_FIELD:
+            self._form.fields[self._part] = self._value.decode("utf-8", "replace")
+            # Told at once: whoever sends the fields first need not send the film for nothing.
+            _check_fields(self._form.fields, None)
+
+
+def _check_fields(fields: dict[str, str], key: str | None) -> UploadWishes:
+    """Raises ParametersInvalid. Fields that this door does not know are none of its business."""
+    problems: list[tuple[str, str]] = []
+    priority = _read_priority(fields.get("priority", ""), problems)
+    seconds = _read_seconds(fields.get("thumbnail_seconds", ""), problems)
+    if problems:
+        raise ParametersInvalid(problems)
+    params = {} if seconds is None else {"thumbnail_seconds": seconds}
+    return UploadWishes(priority, params, key)
+
+
+def _read_priority(text: str, problems: list[tuple[str, str]]) -> int | None:
+    if not text.strip():
+        return None
+    if text.strip().isdecimal() and LOWEST_PRIORITY <= int(text) <= HIGHEST_PRIORITY:
+        return int(text)
+    problems.append(("priority", f"must be {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"))
+    return None
+
+
+def _read_seconds(text: str, problems: list[tuple[str, str]]) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    problems.append(("thumbnail_seconds", "must be a number of seconds, 0 or more"))
+    return None
+
+
+def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes) -> Job:
+    """Asset and job, in one transaction. Raises Conflict where the key was used for another film.
+
+    The job must name the asset before either has a row; whoever loses the race for the same bytes
+    takes the winner's asset at the next turn.
+    """
+    while True:
+        known = find_asset(mill.database, owner=OWNER, sha256=stored.sha256)
+        asset_id = known.id if known else str(uuid4())
+        try:
+            return mill.jobs.create_job(
+                "process_video",
+                owner=OWNER,
+                params=wishes.params,
+                asset_id=asset_id,
+                priority=wishes.priority,
+                idempotency_key=wishes.idempotency_key,
+                and_also=partial(_register, asset_id=asset_id, stored=stored, filename=filename),
+            )
+        except _AssetRaced:
+            continue
+
+
+class _AssetRaced(Exception):
+    """Somebody registered the same bytes between our look and our write."""
+
+
+def _register(connection: Connection, *, asset_id: str, stored: StoredFile, filename: str) -> None:
+    asset, _ = register_asset(
+        connection,
+        owner=OWNER,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=filename,
+        asset_id=asset_id,
+    )
+    if asset.id != asset_id:
+        raise _AssetRaced
