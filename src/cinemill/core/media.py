@@ -103,6 +103,8 @@ class MediaInfo:
     has_edit_list: bool = False
     other_streams: int = 0
     warnings: tuple[str, ...] = field(default=())
+    clock_start_seconds: float = 0.0
+    """Earliest time of any stream: what FFmpeg takes off every time before it decodes."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; fractions as ``'30000/1001'``."""

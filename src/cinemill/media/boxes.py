@@ -1,0 +1,130 @@
+"""Look into an ISO base media file (MP4, MOV) for what PyAV does not tell: edits, and a cut end.
+
+Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and believes nothing:
+sizes are checked against the file, depth and number of boxes are bounded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_BOXES = 20_000
+MAX_EDITS = 1000
+ENCODER_DELAY_SECONDS = 0.5
+"""A first edit that starts this early only hides the encoder's delay: every encoder writes one."""
+_CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia"})
+_LARGE_SIZE = 1
+_TO_THE_END = 0
+
+
+@dataclass(slots=True)
+class BoxFacts:
+    """What the boxes say."""
+
+    has_index: bool = False
+    """There is a ``moov``: without one nothing can be found in the file."""
+    is_cut_off: bool = False
+    """A top-level box claims more bytes than the file has."""
+    has_edit_list: bool = False
+    """A track is shown otherwise than from its start to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    kind: bytes
+    start: int
+    end: int
+    depth: int
+
+
+@dataclass(slots=True)
+class _Track:
+    timescale: int = 0
+    duration: int = 0
+    edits: tuple[tuple[int, int], ...] = ()
+    """(duration in movie ticks, start in track ticks; -1 shows nothing)."""
+
+
+def read_boxes(path: Path) -> BoxFacts:
+    """Facts about the file at ``path``. A file that is no MP4 gives facts that are all False."""
+    facts = BoxFacts()
+    movie_timescale = 0
+    tracks: list[_Track] = []
+    with path.open("rb") as film:
+        size = path.stat().st_size
+        for box in _walk(film, 0, size, 0, [MAX_BOXES]):
+            if box.depth == 0:
+                facts.is_cut_off |= box.end > size
+                facts.has_index |= box.kind in (b"moov", b"moof")
+            if box.kind == b"trak":
+                tracks.append(_Track())
+            elif box.kind == b"mvhd":
+                movie_timescale, _ = _read_clock(film, box)
+            elif box.kind == b"mdhd" and tracks:
+                tracks[-1].timescale, tracks[-1].duration = _read_clock(film, box)
+            elif box.kind == b"elst" and tracks:
+                tracks[-1].edits = _read_edits(film, box)
+    facts.has_edit_list = any(_is_edited(track, movie_timescale) for track in tracks)
+    return facts
+
+
+def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
+    while start + 8 <= end and budget[0] > 0:
+        budget[0] -= 1
+        film.seek(start)
+        header = film.read(16)
+        if len(header) < 8:
+            return
+        size, kind, body = int.from_bytes(header[:4]), header[4:8], start + 8
+        if size == _LARGE_SIZE and len(header) == 16:
+            size, body = int.from_bytes(header[8:16]), start + 16
+        elif size == _TO_THE_END:
+            size = end - start
+        if size < body - start:
+            return
+        yield _Box(kind, body, start + size, depth)
+        if kind in _CONTAINERS:
+            yield from _walk(film, body, min(start + size, end), depth + 1, budget)
+        start += size
+
+
+def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
+    """Timescale and duration of an ``mvhd`` or ``mdhd``."""
+    film.seek(box.start)
+    body = film.read(32)
+    layout = ">20xIQ" if body[:1] == b"\x01" else ">12xII"
+    if len(body) < struct.calcsize(layout):
+        return 0, 0
+    timescale, duration = struct.unpack_from(layout, body)
+    return int(timescale), int(duration)
+
+
+def _read_edits(film: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
+    film.seek(box.start)
+    head = film.read(8)
+    if len(head) < 8:
+        return ()
+    layout = ">QqI" if head[:1] == b"\x01" else ">IiI"
+    count = min(int.from_bytes(head[4:8]), MAX_EDITS)
+    body = film.read(count * struct.calcsize(layout))
+    whole = len(body) - len(body) % struct.calcsize(layout)
+    return tuple((shown, at) for shown, at, _ in struct.iter_unpack(layout, body[:whole]))
+
+
+def _is_edited(track: _Track, movie_timescale: int) -> bool:
+    if not track.edits or not track.timescale:
+        return False
+    if len(track.edits) > 1 or track.edits[0][1] < 0:
+        return True
+    shown, at = track.edits[0]
+    skipped_seconds = at / track.timescale
+    if skipped_seconds > ENCODER_DELAY_SECONDS:
+        return True
+    kept_seconds = track.duration / track.timescale - skipped_seconds
+    return bool(movie_timescale and shown) and (
+        kept_seconds - shown / movie_timescale > ENCODER_DELAY_SECONDS
+    )

@@ -1,0 +1,31 @@
+"""The process that reads a hostile file so that no worker has to: JSON in, JSON out.
+
+Started by ``probe`` behind the sandbox, as ``python -I -m cinemill.media.probe_child``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cinemill.core.media import SourceFormat
+from cinemill.errors import MediaRejected
+from cinemill.media.limits import Limits
+from cinemill.media.reading import read_media
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """``{"info": …}`` or ``{"rejected": code}``."""
+    try:
+        info = read_media(
+            Path(request["path"]), SourceFormat(request["format"]), Limits(**request["limits"])
+        )
+    except MediaRejected as rejected:
+        return {"rejected": rejected.code}
+    return {"info": info.to_json()}
+
+
+if __name__ == "__main__":
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,137 @@
+"""Which FFmpeg to use, and what it really can do: listed is not the same as usable."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinemill.errors import ToolMissing
+
+NEEDED_ENCODERS = frozenset({"libx264", "aac", "mjpeg", "ffv1", "flac"})
+NEEDED_FILTERS = frozenset(
+    {"split", "scale", "fps", "tile", "setsar", "setpts", "format", "trim", "aresample", "asplit"}
+)
+QUERY_TIMEOUT_SECONDS = 20
+TRIAL_TIMEOUT_SECONDS = 30
+
+_ENCODER_LINE = re.compile(r"^ [VAS][A-Z.]{5} (\S+)", re.MULTILINE)
+_FILTER_LINE = re.compile(r"^ [A-Z.|]{2,3} (\S+) +\S+->\S+", re.MULTILINE)
+_VERSION_LINE = re.compile(r"^ffmpeg version (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """An FFmpeg program and what it lists."""
+
+    ffmpeg: Path
+    version: str
+    encoders: frozenset[str]
+    filters: frozenset[str]
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """What ingest needs and this FFmpeg does not list."""
+        return (NEEDED_ENCODERS - self.encoders) | (NEEDED_FILTERS - self.filters)
+
+    @property
+    def can_tonemap(self) -> bool:
+        return {"zscale", "tonemap"} <= self.filters
+
+
+def find_ffmpeg(configured: Path | None = None) -> Toolbox:
+    """The configured FFmpeg, else a system one that suffices, else the one from the wheel.
+
+    Raises ToolMissing, naming what each candidate lacks.
+    """
+    if configured is not None:
+        return _require(configured)
+    system = shutil.which("ffmpeg")
+    if system is not None:
+        toolbox = _query(Path(system))
+        if toolbox is not None and not toolbox.missing:
+            return toolbox
+    return _require(_find_in_wheel())
+
+
+def try_encoder(toolbox: Toolbox, name: str) -> bool:
+    """Whether an encoder really encodes here: a GPU encoder is listed on machines without a GPU."""
+    if name not in toolbox.encoders:
+        return False
+    return _encodes(toolbox.ffmpeg, name)
+
+
+@functools.lru_cache(maxsize=64)
+def _encodes(ffmpeg: Path, name: str) -> bool:
+    for source in ("color=size=256x256:rate=25:duration=0.2,format=yuv420p", "sine=duration=0.2"):
+        flag = "-c:a" if source.startswith("sine") else "-c:v"
+        arguments = ["-v", "error", "-f", "lavfi", "-i", source, flag, name, "-f", "null", "-"]
+        if _run(ffmpeg, arguments, TRIAL_TIMEOUT_SECONDS) is not None:
+            return True
+    return False
+
+
+def _require(ffmpeg: Path) -> Toolbox:
+    toolbox = _query(ffmpeg)
+    if toolbox is None:
+        raise ToolMissing(
+            f"FFmpeg at {ffmpeg} does not run.",
+            way_on="Set FFMPEG_PATH to a working ffmpeg, or reinstall the package imageio-ffmpeg.",
+        )
+    if toolbox.missing:
+        raise ToolMissing(
+            f"FFmpeg at {ffmpeg} lacks {', '.join(sorted(toolbox.missing))}.",
+            way_on="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
+        )
+    return toolbox
+
+
+def _find_in_wheel() -> Path:
+    # Imported here: only where no other will do, and its absence is an answer.
+    try:
+        import imageio_ffmpeg
+
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as missing:
+        raise ToolMissing(
+            "There is no FFmpeg on this machine.",
+            way_on="Install ffmpeg, or the package imageio-ffmpeg, or set FFMPEG_PATH.",
+        ) from missing
+
+
+@functools.lru_cache(maxsize=8)
+def _query(ffmpeg: Path) -> Toolbox | None:
+    version = _run(ffmpeg, ["-version"])
+    encoders = _run(ffmpeg, ["-hide_banner", "-encoders"])
+    filters = _run(ffmpeg, ["-hide_banner", "-filters"])
+    if version is None or encoders is None or filters is None:
+        return None
+    named = _VERSION_LINE.match(version)
+    return Toolbox(
+        ffmpeg=ffmpeg,
+        version=named.group(1) if named else "unknown",
+        encoders=frozenset(_ENCODER_LINE.findall(encoders)),
+        filters=frozenset(_FILTER_LINE.findall(filters)),
+    )
+
+
+def _run(
+    ffmpeg: Path, arguments: list[str], timeout_seconds: float = QUERY_TIMEOUT_SECONDS
+) -> str | None:
+    """Standard output, or None where the program does not exist, fails or hangs."""
+    try:
+        done = subprocess.run(
+            [str(ffmpeg), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
