@@ -7,5 +7,6 @@ the settings file, the file over the defaults. Floors below ``api``, ``worker``,
 
 from cinemill.config.loading import load
 from cinemill.config.model import SettingRow, Settings, reference
+from cinemill.config.running import join_running
 
-__all__ = ["SettingRow", "Settings", "load", "reference"]
+__all__ = ["SettingRow", "Settings", "join_running", "load", "reference"]

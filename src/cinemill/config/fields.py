@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -81,6 +82,22 @@ def _check_program(path: Path) -> Path:
     return path
 
 
+def _split_folders(value: object) -> object:
+    """``a:b`` as in PATH, or a list in the settings file."""
+    if isinstance(value, str):
+        return tuple(part for part in value.split(os.pathsep) if part)
+    return value
+
+
+def default_input_roots() -> tuple[Path, ...]:
+    return tuple(path.resolve() for path in (Path.home(), Path(tempfile.gettempdir()), Path.cwd()))
+
+
+Folders = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_split_folders),
+    AfterValidator(lambda paths: tuple(path.resolve() for path in paths)),
+]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 ExistingFile = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_file)]
 Program = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_program)]

@@ -194,6 +194,13 @@ class Settings(BaseSettings):
         trait=Trait(derived_from="home", default_text="CINEMILL_HOME/work"),
     )
 
+    input_roots: fields.Folders = setting(
+        "CINEMILL_INPUT_ROOTS",
+        "Folders that films may be fetched from by path, separated as in PATH.",
+        default_factory=fields.default_input_roots,
+        trait=Trait(default_text="the user's home, the temporary and the current folder"),
+    )
+
     cache_ttl_embeddings: int = setting(
         "CACHE_TTL_EMBEDDINGS", "Seconds that embeddings are kept in Redis.", 86_400, ge=1
     )

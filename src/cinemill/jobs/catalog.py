@@ -115,16 +115,15 @@ def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
     return steps
 
 
-def plan_thumbnail(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """One still of a stored asset at ``timestamp_seconds``."""
-    if asset_id is None:
-        raise InputRejected("generate_thumbnail needs an asset.", code="source_missing")
-    moment = params.get("timestamp_seconds")
-    if not isinstance(moment, int | float) or isinstance(moment, bool) or moment < 0:
-        raise InputRejected(
-            "timestamp_seconds must be a number of seconds, 0 or more.", code="timestamp_invalid"
-        )
-    return [StepSpec("thumbnail", "extract_thumbnail")]
+def _plan_one(kind: str) -> Planner:
+    """A job of a single step without parameters."""
+
+    def plan(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:
+        if params:
+            raise InputRejected("This kind of job takes no parameters.", code="params_invalid")
+        return [StepSpec(kind, kind)]
+
+    return plan
 
 
 def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
@@ -160,14 +159,20 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("intake_source", "ingestion", weight=5),
         StepKind("probe_source", "ingestion", weight=2),
         StepKind("prepare_source", "proxy", weight=93),
-        StepKind("extract_thumbnail", "preview"),
+        StepKind("forget_old_jobs", "orchestration"),
+        StepKind("remove_garbage", "orchestration"),
+        StepKind("find_stuck_jobs", "orchestration"),
+        StepKind("count_jobs", "orchestration"),
     ]
 )
 
 JOB_KINDS: Mapping[str, JobKind] = _by_name(
     [
         JobKind("process_video", plan_video, positional=("path",)),
-        JobKind("generate_thumbnail", plan_thumbnail),
+        JobKind("cleanup_old_jobs", _plan_one("forget_old_jobs")),
+        JobKind("collect_garbage", _plan_one("remove_garbage")),
+        JobKind("check_stuck_jobs", _plan_one("find_stuck_jobs")),
+        JobKind("get_queue_stats", _plan_one("count_jobs")),
     ]
 )
 

@@ -59,9 +59,14 @@ class Dispatcher:
         self._send = send
         self._measure_depth = measure_depth
 
-    def publish_ready(self) -> int:
-        """Send what is due, in turn, within each queue's window; answers how many."""
+    def publish_ready(self) -> int | None:
+        """Send what is due, in turn, within each queue's window; answers how many.
+
+        None where another process is planning: ask again in a moment.
+        """
         chosen = self._choose()
+        if chosen is None:
+            return None
         for position, run in enumerate(chosen):
             try:
                 self._send(run)
@@ -120,13 +125,14 @@ class Dispatcher:
                 self._events.tell_now(describe_end(job))
         return len(ended)
 
-    def _choose(self) -> list[ReadyRun]:
+    def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
             if not dispatch.try_lock(connection, PLANNING_LOCK):
-                return []
+                return None
+            ready = dispatch.list_ready_queues(connection, list(self._catalog.queues))
             chosen = [
                 run
-                for queue in self._order_queues(dispatch.list_ready_queues(connection))
+                for queue in self._order_queues(ready)
                 for run in self._choose_from(connection, queue)
             ]
             dispatch.stamp_published(connection, [run.id for run in chosen])

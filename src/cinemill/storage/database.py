@@ -79,6 +79,10 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
+    def abandon(self) -> None:
+        """Forget the pool without closing its sockets: in a forked child they are the parent's."""
+        self._engine.dispose(close=False)
+
 
 def is_connection_fault(error: DBAPIError) -> bool:
     """Whether the server or the way to it is at fault rather than the statement."""

@@ -38,17 +38,19 @@ class OwnerLoad:
     running: int
 
 
-def list_ready_queues(connection: Connection) -> list[str]:
-    """Queues with a run that is due and unpublished."""
+def list_ready_queues(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Those of these queues with a run that is due and unpublished."""
     rows = connection.execute(
         text(
             """
-            SELECT DISTINCT queue FROM run
-            WHERE state = 'queued' AND published_at IS NULL AND run_at <= statement_timestamp()
+            SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
+                SELECT FROM run WHERE queue = name AND state = 'queued'
+                  AND published_at IS NULL AND run_at <= statement_timestamp())
             """
-        )
+        ),
+        {"names": list(names)},
     )
-    return [row.queue for row in rows]
+    return [row.name for row in rows]
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:

@@ -220,6 +220,14 @@ def list_jobs(
     return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
+    """Note which asset a job that began with a path is about."""
+    connection.execute(
+        text("UPDATE job SET asset_id = :asset_id WHERE id = :id"),
+        {"id": job_id, "asset_id": asset_id},
+    )
+
+
 def list_steps(connection: Connection, job_id: str) -> list[Step]:
     query = (
         select(tables.step).where(tables.step.c.job_id == job_id).order_by(tables.step.c.position)

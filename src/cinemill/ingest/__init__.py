@@ -1,0 +1,1 @@
+"""A film taken in: fetched, probed, decoded once, and everything that comes of that published."""

@@ -1,0 +1,56 @@
+"""What ingest's handlers work with: a frozen value, handed in by the worker's shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cinemill.errors import DiskFull
+from cinemill.jobs.step import StepContext
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import Sandbox
+from cinemill.media.toolbox import Toolbox
+from cinemill.storage.assets import AssetRecord, get_asset
+from cinemill.storage.database import Database
+from cinemill.storage.files import LocalFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    database: Database
+    files: LocalFiles
+    toolbox: Toolbox
+    sandbox: Sandbox
+    limits: Limits
+    input_roots: tuple[Path, ...]
+    """Folders from which films may be fetched by path."""
+    min_free_bytes: int
+
+
+def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:
+    """The asset that this job is about. Raises NotFound."""
+    asset_id = context.run.asset_id or str(context.run.inputs["intake"]["asset_id"])
+    return get_asset(workshop.database, asset_id)
+
+
+def limit_to(workshop: Workshop, context: StepContext) -> Limits:
+    """FFmpeg's limits within those of the queue."""
+    memory_bytes = min(workshop.limits.memory_bytes, context.memory_bytes)
+    return replace(workshop.limits, memory_bytes=memory_bytes)
+
+
+def require_space(workshop: Workshop, needed_bytes: int) -> None:
+    """Refuse work that cannot fit before it starts. Raises DiskFull with the figures."""
+    free_bytes = workshop.files.free_bytes()
+    if free_bytes < needed_bytes + workshop.min_free_bytes:
+        raise DiskFull(
+            f"This needs about {needed_bytes >> 20} MiB and {workshop.min_free_bytes >> 20} MiB "
+            f"must stay free; {free_bytes >> 20} MiB are free."
+        )
+
+
+def list_stages(context: StepContext) -> Mapping[str, Any]:
+    """Seconds that each earlier step of the job took, by its name."""
+    return {name: result.get("seconds") for name, result in context.run.inputs.items()}

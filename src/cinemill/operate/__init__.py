@@ -1,0 +1,1 @@
+"""Running the house: health, retention, watchdog, and rows checked against files."""

@@ -1,0 +1,21 @@
+"""``python -m cinemill.worker.beat``: Celery's beat, with the relay in a thread beside it."""
+
+from __future__ import annotations
+
+import sys
+
+from cinemill.errors import SettingsInvalid
+
+
+def main() -> int:
+    try:
+        from cinemill.worker.app import app
+    except SettingsInvalid as error:
+        print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
+        return 2
+    app.start(["beat", "--pidfile", "", "--loglevel", "INFO"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Which function does which kind of step: the one place where capabilities meet the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from cinemill.ingest.intake import intake_source
+from cinemill.ingest.preparation import prepare_source
+from cinemill.ingest.probing import probe_source
+from cinemill.ingest.workshop import Workshop
+from cinemill.jobs.step import Handler
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import detect_sandbox
+from cinemill.media.toolbox import find_ffmpeg
+from cinemill.operate import retention, watchdog
+from cinemill.worker.mill import Mill
+
+
+def build_handlers(mill: Mill) -> Mapping[str, Handler]:
+    """Handlers by kind of step. Raises ToolMissing where there is no FFmpeg."""
+    workshop = build_workshop(mill)
+    service, files = mill.service, mill.files
+    keep = retention.Keep(mill.settings.retention_days, mill.settings.stuck_hours)
+    return {
+        "intake_source": partial(intake_source, workshop),
+        "probe_source": partial(probe_source, workshop),
+        "prepare_source": partial(prepare_source, workshop),
+        "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
+        "remove_garbage": partial(retention.collect_garbage, mill.database, files),
+        "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
+        "count_jobs": partial(watchdog.get_queue_stats, service),
+    }
+
+
+def build_workshop(mill: Mill) -> Workshop:
+    settings = mill.settings
+    limits = Limits(
+        max_pixels=settings.max_pixels,
+        max_duration_seconds=settings.max_duration_seconds,
+        max_streams=settings.max_streams,
+        max_output_bytes=settings.max_output_bytes,
+        stall_seconds=settings.stall_seconds,
+    )
+    return Workshop(
+        database=mill.database,
+        files=mill.files,
+        toolbox=find_ffmpeg(settings.ffmpeg_path),
+        sandbox=detect_sandbox(settings.sandbox),
+        limits=limits,
+        input_roots=settings.input_roots,
+        min_free_bytes=settings.min_free_bytes,
+    )

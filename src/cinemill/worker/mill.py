@@ -1,0 +1,129 @@
+"""What one process of the Celery shell works with: made when first wanted, anew after a fork."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cinemill.config import Settings
+from cinemill.errors import PartUnavailable
+from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.rates import RateLimiter
+from cinemill.jobs.runner import Runner
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database
+from cinemill.storage.files import LocalFiles
+
+if TYPE_CHECKING:
+    from cinemill.jobs.step import Handler
+
+
+class Mill:
+    """Settings, catalog and handlers, with the connections of this process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalog: Catalog = CATALOG,
+        handlers: Mapping[str, Handler] | None = None,
+    ) -> None:
+        """``handlers`` are added to the product's own, by kind of step."""
+        self.settings = settings
+        self.catalog = catalog
+        self._more_handlers = dict(handlers or {})
+        self._database: Database | None = None
+        self._events: EventSink | None = None
+        self._runner: Runner | None = None
+
+    @property
+    def database(self) -> Database:
+        if self._database is None:
+            if self.settings.database_url is None:
+                raise PartUnavailable(
+                    "There is no database: DATABASE_URL is not set and no mill runs here.",
+                    code="database_unset",
+                    way_on="Run 'cinemill up' first, or set DATABASE_URL.",
+                )
+            self._database = Database(
+                self.settings.database_url,
+                pool_size=self.settings.database_pool_size,
+                application_name=f"cinemill {worker_name()}",
+            )
+        return self._database
+
+    @property
+    def redis_url(self) -> str:
+        if self.settings.redis_url is None:
+            raise PartUnavailable(
+                "There is no Redis: REDIS_URL is not set and no mill runs here.",
+                code="redis_unset",
+                way_on="Run 'cinemill up' first, or set REDIS_URL.",
+            )
+        return self.settings.redis_url
+
+    @property
+    def service(self) -> JobService:
+        return JobService(self.database, catalog=self.catalog, limits=self.try_limits)
+
+    @property
+    def events(self) -> EventSink:
+        if self._events is None:
+            self._events = EventSink(self.redis_url)
+        return self._events
+
+    @property
+    def rates(self) -> RateLimiter:
+        return RateLimiter(self.redis_url)
+
+    @property
+    def files(self) -> LocalFiles:
+        return LocalFiles(self.settings.home / "objects")
+
+    @property
+    def work_folder(self) -> Path:
+        return self.settings.temp_dir
+
+    @property
+    def try_limits(self) -> TryLimits:
+        settings = self.settings
+        return TryLimits(
+            max_retries=settings.celery_task_max_retries,
+            retry_delay_seconds=settings.celery_task_default_retry_delay,
+            max_crashes=settings.max_crashes,
+            stall_seconds=settings.stall_seconds,
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+
+    @property
+    def runner(self) -> Runner:
+        if self._runner is None:
+            # Handlers pull in FFmpeg's and PyAV's rooms; only processes that work need them.
+            from cinemill.worker.handlers import build_handlers
+
+            self._runner = Runner(
+                self.database,
+                self.events,
+                {**build_handlers(self), **self._more_handlers},
+                catalog=self.catalog,
+                limits=self.try_limits,
+                work_folder=self.work_folder,
+                worker=worker_name(),
+            )
+        return self._runner
+
+    def forget_connections(self) -> None:
+        """After a fork: the parent's sockets are the parent's."""
+        if self._database is not None:
+            self._database.abandon()
+        self._database = self._events = self._runner = None
+
+
+def worker_name() -> str:
+    """``host:pid``."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,95 @@
+"""A worker's processes from birth to death: fresh connections, no orphans, work handed back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+
+from cinemill.errors import CinemillError
+from cinemill.storage import dispatch
+from cinemill.telemetry import configure_logging, get_logger
+from cinemill.worker.mill import Mill
+
+PR_SET_PDEATHSIG = 1
+READY_FILE = "CINEMILL_READY_FILE"
+
+log = get_logger(__name__)
+
+
+def connect_signals(app: Celery) -> None:
+    """Celery keeps weak references, so the handlers hang on the application."""
+    mill: Mill = app.mill
+
+    def start_child(**_: Any) -> None:
+        die_with_parent()
+        mill.forget_connections()
+        signal.signal(signal.SIGTERM, lambda *_: hand_back(mill))
+        remove_abandoned_work(mill)
+
+    def start_solo(**_: Any) -> None:
+        remove_abandoned_work(mill)
+
+    def set_up_logging(**_: Any) -> None:
+        configure_logging(
+            "worker",
+            level=mill.settings.log_level,
+            log_file=mill.settings.home / "log" / "worker.log",
+        )
+
+    def start_beat(**_: Any) -> None:
+        from cinemill.worker.relay import start_relay
+
+        start_relay(app)
+        tell_ready()
+
+    app.cinemill_signal_handlers = (start_child, start_solo, set_up_logging, start_beat, tell_ready)
+    signals.worker_process_init.connect(start_child)
+    signals.worker_init.connect(start_solo)
+    signals.setup_logging.connect(set_up_logging)
+    signals.beat_init.connect(start_beat)
+    signals.worker_ready.connect(tell_ready)
+
+
+def tell_ready(**_: Any) -> None:
+    """Make the file that the supervisor waits for, where it named one."""
+    if path := os.environ.get(READY_FILE):
+        Path(path).touch()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies; its own children likewise (prctl 2).
+
+    Linux only; elsewhere a pool process ends when its task does.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def hand_back(mill: Mill) -> None:
+    """Told to go: the work under way stops and is queued again, counted against nobody."""
+    if not mill.runner.stop_current("The worker was told to stop."):
+        os._exit(0)
+
+
+def remove_abandoned_work(mill: Mill) -> None:
+    """Remove work folders whose try is over: what a killed process left behind."""
+    try:
+        folders = list(mill.work_folder.iterdir())
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        try:
+            with mill.database.begin() as connection:
+                is_live = dispatch.is_live_token(connection, folder.name)
+        except CinemillError as error:
+            log.warning("abandoned work was not looked for", why=error.message)
+            return
+        if not is_live:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,76 @@
+"""Celery's result backend over the rows of jobs: PostgreSQL is the truth for results too."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from celery import states
+from celery.backends.base import BaseBackend
+from celery.exceptions import TaskRevokedError
+
+from cinemill.core.job import Job, JobState
+from cinemill.errors import CinemillError, NotFound
+
+POLL_SECONDS = 0.1
+
+STATES = {
+    JobState.PENDING: states.PENDING,
+    JobState.RUNNING: "PROGRESS",
+    JobState.COMPLETED: states.SUCCESS,
+    JobState.FAILED: states.FAILURE,
+    JobState.CANCELLED: states.REVOKED,
+}
+
+
+class JobFailed(CinemillError):
+    """What ``result.get()`` raises for a job that failed; ``code`` is the job's error code."""
+
+    code = "job_failed"
+
+
+class JobBackend(BaseBackend):
+    """Reads jobs; stores nothing, for the engine has stored it already."""
+
+    subpolling_interval = POLL_SECONDS
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        try:
+            job = self.app.mill.service.get_job(task_id)
+        except NotFound:
+            return {"task_id": task_id, "status": states.PENDING, "result": None}
+        return describe_result(job)
+
+    def wait_for(self, task_id: str, *args: Any, interval: float = 0.5, **kwargs: Any) -> Any:
+        return super().wait_for(task_id, *args, interval=min(interval, POLL_SECONDS), **kwargs)
+
+    def _store_result(self, *args: Any, **kwargs: Any) -> None:
+        """Celery would store what its task returned; ours return nothing."""
+
+    def _forget(self, task_id: str) -> None:
+        """The row stays until retention removes it."""
+
+    def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
+        return functools.partial(JobBackend, self.app), ()
+
+
+def describe_result(job: Job) -> dict[str, Any]:
+    """A job in the words of Celery's result metadata."""
+    return {
+        "task_id": job.id,
+        "status": STATES[job.state],
+        "result": _result(job),
+        "traceback": job.failure.log_tail if job.failure else None,
+        "date_done": job.finished_at.isoformat() if job.finished_at else None,
+        "children": [],
+    }
+
+
+def _result(job: Job) -> Any:
+    if job.state is JobState.COMPLETED:
+        return dict(job.result or {})
+    if job.state is JobState.FAILED and job.failure is not None:
+        return JobFailed(job.failure.message, code=job.failure.code, way_on=job.failure.way_on)
+    if job.state is JobState.CANCELLED:
+        return TaskRevokedError(job.cancel_reason or "cancelled")
+    return {"progress": job.progress, "message": job.message}

@@ -1,0 +1,122 @@
+"""Celery's tasks: one for each kind of job, which people send, and one for each kind of step,
+which only the relay sends. Each body is one call.
+
+``from cinemill.worker.tasks import process_video`` and
+``process_video.apply_async(args=["film.mp4"], priority=9).get()``: the row is written before the
+message is sent, so that it is as safe as a job of the API. A bare ``send_task`` by name is adopted
+when a worker has it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import Ignore
+from celery.result import AsyncResult
+
+from cinemill.errors import InputRejected
+from cinemill.jobs.catalog import Catalog, JobKind
+from cinemill.jobs.service import JobService
+
+OWNER = "celery"
+
+
+class JobTask(Task):
+    """A kind of job as a task: calling it submits, and answers a result that waits for the job."""
+
+    abstract = True
+    ignore_result = False
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        priority: int | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected."""
+        mill = self.app.mill
+        kind = mill.catalog.jobs[self.name]
+        params = name_arguments(kind, args or (), kwargs or {})
+        job = submit(mill.service, kind, params, priority=priority, job_id=task_id)
+        return self.AsyncResult(job.id)
+
+
+def register(app: Celery) -> None:
+    """Give the application a task for every kind in its catalog."""
+    catalog: Catalog = app.mill.catalog
+    for kind in catalog.jobs.values():
+        _register_job(app, kind)
+    for step in catalog.steps:
+        _register_step(app, step)
+
+
+def _register_job(app: Celery, kind: JobKind) -> None:
+    @app.task(name=kind.name, base=JobTask, bind=True)
+    def adopt(task: Task, *args: Any, **kwargs: Any) -> None:
+        adopt_message(task, args, kwargs)
+
+
+def _register_step(app: Celery, name: str) -> None:
+    @app.task(name=name, ignore_result=True)
+    def run(run_id: str) -> None:
+        app.mill.runner.execute(run_id)
+
+
+def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Give a message that came from elsewhere its row, keyed by its task id.
+
+    Raises Ignore: Celery must not store a result, the job will have one.
+    """
+    mill = task.app.mill
+    kind = mill.catalog.jobs[task.name]
+    params = name_arguments(kind, args, kwargs)
+    submit(mill.service, kind, params, priority=None, job_id=task.request.id)
+    raise Ignore
+
+
+def submit(
+    service: JobService,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    priority: int | None,
+    job_id: str | None,
+) -> Any:
+    """The parameter ``asset_id`` is the job's own, not its plan's."""
+    asset_id = params.pop("asset_id", None)
+    return service.create_job(
+        kind.name,
+        owner=OWNER,
+        params=params,
+        asset_id=asset_id,
+        priority=priority,
+        job_id=job_id,
+    )
+
+
+def name_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Positional arguments by their names. Raises InputRejected."""
+    if len(args) > len(kind.positional):
+        raise InputRejected(
+            f"{kind.name} takes {len(kind.positional)} arguments by position, got {len(args)}.",
+            code="arguments_invalid",
+        )
+    named = dict(zip(kind.positional, args, strict=False))
+    twice = named.keys() & kwargs.keys()
+    if twice:
+        raise InputRejected(
+            f"{kind.name} got {', '.join(sorted(twice))} twice.", code="arguments_invalid"
+        )
+    return {**named, **kwargs}
+
+
+def __getattr__(name: str) -> Task:
+    """``cinemill.worker.tasks.process_video`` and the like: the product's tasks by their names."""
+    from cinemill.worker.app import app
+
+    if name in app.mill.catalog.jobs:
+        return app.tasks[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
