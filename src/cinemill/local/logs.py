@@ -2,7 +2,8 @@
 
 A service holds its file open, so a full one is copied and then emptied in place: that works for
 every program that appends, servers included. ``telemetry`` writes with a watched file, and does
-not mind either.
+not mind either. ``NAME.log`` is what a service logs itself (servers: all they say); ``NAME.out`` is
+what a Python service writes to its standard output and error besides.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import IO
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 TAIL_BYTES = 16 * 1024
+PATTERNS = ("*.log", "*.out")
 
 
 @contextmanager
@@ -29,11 +31,12 @@ def open_log(path: Path) -> Iterator[IO[bytes]]:
 
 
 def rotate_logs(folder: Path, *, file_bytes: int = FILE_BYTES, kept: int = FILES_KEPT) -> int:
-    """Rotate every ``*.log`` larger than ``file_bytes``: NAME.log.1 is the newest of ``kept``.
+    """Rotate every log larger than ``file_bytes``: NAME.log.1 is the newest of ``kept``.
 
     Returns how many were rotated. Files that vanish meanwhile are no concern.
     """
-    full = [path for path in sorted(folder.glob("*.log")) if _size_bytes(path) > file_bytes]
+    logs = [path for pattern in PATTERNS for path in folder.glob(pattern)]
+    full = [path for path in logs if _size_bytes(path) > file_bytes]
     for path in full:
         _rotate(path, kept)
     return len(full)

@@ -201,8 +201,10 @@ def _initialise(server: PostgresServer) -> None:
     )
     with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
         file.write("include 'cinemill.conf'\ninclude_if_exists '../local.conf'\n")
+    # Once, after our own line: then the folder may get the name that says it is whole.
+    sync = [server.binaries / "initdb", "--sync-only", "-D", unfinished]
+    _run(wrap_command(sync, identity=server.identity), "The database could not be written")
     unfinished.rename(server.data)
-    os.sync()
 
 
 def _namespaces_work() -> bool:

@@ -1,0 +1,114 @@
+"""The embedded servers run for anybody: an ordinary user, root, root without user namespaces."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from cinemill.local.postgres import find_binaries
+
+ROOT = Path(__file__).parents[3]
+NOBODY = 65534
+
+RUN = """
+import os, pathlib, sys, psutil
+from cinemill.local.servers import embedded_servers
+for time in range(2):
+    with embedded_servers(pathlib.Path(sys.argv[1])) as servers:
+        process = psutil.Process(servers.postgres.pid)
+        print("running", os.geteuid(), process.uids().effective)
+    assert not process.is_running()
+"""
+
+
+# Runs a command in a namespace of all users in which no further one may be made, as in many
+# containers. The parent outside writes the maps: only there is it allowed to map more than itself.
+REFUSING = """
+import ctypes, os, pathlib, sys
+asked, mapped = os.pipe(), os.pipe()
+if (child := os.fork()) == 0:
+    assert ctypes.CDLL(None).unshare(0x10000000) == 0
+    os.write(asked[1], b"x")
+    os.read(mapped[0], 1)
+    pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.read(asked[0], 1)
+for name in ("uid_map", "gid_map"):
+    pathlib.Path(f"/proc/{child}/{name}").write_text("0 0 65536")
+os.write(mapped[1], b"x")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that every user may enter, which those of pytest are not."""
+    folder = Path(tempfile.mkdtemp(prefix="cinemill-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run_servers(home: Path, before: Sequence[str]) -> list[str]:
+    """Start and stop the servers twice under a command; what they said of themselves."""
+    done = subprocess.run(
+        [*before, sys.executable, "-c", RUN, str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "HOME": "/"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def need(condition: bool, reason: str) -> None:
+    if not condition:
+        pytest.skip(reason)
+
+
+def works(command: Sequence[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def others_can_reach_the_binaries() -> bool:
+    return all(place.stat().st_mode & 0o001 for place in find_binaries().parents)
+
+
+def test_an_ordinary_user(place: Path) -> None:
+    if os.geteuid() != 0:
+        assert run_servers(place / "mill", [])[0].endswith(f" {os.geteuid()}")
+        return
+    need(shutil.which("setpriv") is not None, "no setpriv to become another user with")
+    # With leave to read everywhere: our interpreter may lie in the home folder of root.
+    reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
+    need(works([*become, sys.executable, "-c", ""]), "setpriv may not make us another user")
+    home = place / "mill"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    assert run_servers(home, become) == [f"running {NOBODY} {NOBODY}"] * 2
+
+
+def test_root_keeps_its_files(place: Path) -> None:
+    need(os.geteuid() == 0, "we are not root")
+    lines = run_servers(place / "mill", [])
+    # Seen from outside the namespace the server is root; where that is refused, it is nobody.
+    assert set(lines) <= {"running 0 0", f"running 0 {NOBODY}"}
+    assert (place / "mill" / "postgres" / "data" / "PG_VERSION").exists()
+
+
+def test_root_where_namespaces_are_refused_becomes_nobody(place: Path) -> None:
+    need(os.geteuid() == 0, "we are not root")
+    need(others_can_reach_the_binaries(), "the user nobody cannot reach the installation")
+    before = [sys.executable, "-c", REFUSING]
+    need(works([*before, "true"]), "cannot make a namespace that refuses namespaces")
+    assert run_servers(place / "mill", before) == [f"running 0 {NOBODY}"] * 2
