@@ -1,0 +1,60 @@
+// Small ways to build the page. Text always goes in as text, never as markup.
+
+export function find(id) {
+  return document.getElementById(id);
+}
+
+export function fromTemplate(id) {
+  return find(id).content.cloneNode(true);
+}
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+export function setBar(bar, percent) {
+  // Without a number the bar wanders: something goes on, and nobody knows how much is left.
+  bar.classList.toggle("waiting", percent === null);
+  if (percent === null) {
+    bar.removeAttribute("aria-valuenow");
+    bar.firstElementChild.style.width = "";
+    return;
+  }
+  bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+  bar.firstElementChild.style.width = `${percent}%`;
+}
+
+let announced = "";
+
+export function announce(words) {
+  if (words && words !== announced) {
+    announced = words;
+    find("announcer").textContent = words;
+  }
+}
+
+export function showTaskId(place, taskId) {
+  const code = element("code", { textContent: taskId });
+  const copy = element("button", { type: "button", className: "copy", textContent: "Copy" });
+  copy.setAttribute("aria-label", "Copy the task id");
+  copy.addEventListener("click", () => copyText(taskId, code, copy));
+  place.replaceChildren("Task ", code, copy);
+}
+
+async function copyText(text, code, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    announce("Task id copied");
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  } catch {
+    // No clipboard without a secure origin: select it, so that Ctrl+C does.
+    const range = document.createRange();
+    range.selectNodeContents(code);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    announce("Task id selected");
+  }
+}

@@ -1,0 +1,141 @@
+// The proxy with its poster, and the sprite over the seek bar.
+
+import { fromTemplate } from "./dom.js";
+import { formatClock } from "./format.js";
+import { parseSprite, tileAt } from "./sprite.js";
+
+const PREVIEW_WIDTH = 160;
+const STEP_SECONDS = 5;
+
+export function buildPlayer(place, { proxy, poster, sprite, spriteIndex }) {
+  place.append(fromTemplate("player-template"));
+  const player = new Player(place);
+  player.video.src = proxy;
+  if (poster) player.video.poster = poster;
+  if (sprite && spriteIndex) player.loadSprite(sprite, spriteIndex);
+  return player;
+}
+
+class Player {
+  #tiles = [];
+
+  constructor(place) {
+    this.place = place;
+    this.video = place.querySelector("video");
+    this.range = place.querySelector("input[type=range]");
+    this.clock = place.querySelector(".clock");
+    this.preview = place.querySelector(".preview");
+    this.#wireButtons();
+    this.#wireVideo();
+    this.#wireSeek();
+    this.#showTime();
+  }
+
+  async loadSprite(picture, index) {
+    try {
+      const response = await fetch(index);
+      if (!response.ok) return;
+      this.#tiles = parseSprite(await response.text());
+      this.preview.firstElementChild.style.backgroundImage = `url("${picture}")`;
+    } catch { /* Without the index the bar has no preview, and all else works. */ }
+  }
+
+  toggle() {
+    if (this.video.paused) this.video.play().catch(() => this.#showState());
+    else this.video.pause();
+  }
+
+  #wireButtons() {
+    const button = (name) => this.place.querySelector(`.${name}`);
+    button("play").addEventListener("click", () => this.toggle());
+    button("mute").addEventListener("click", () => { this.video.muted = !this.video.muted; });
+    button("full").addEventListener("click", () => {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else if (this.place.requestFullscreen) this.place.requestFullscreen();
+      else this.video.webkitEnterFullscreen?.();  // A phone knows only this one.
+    });
+    this.place.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  #wireVideo() {
+    const { video } = this;
+    video.addEventListener("click", () => this.toggle());
+    for (const name of ["play", "pause", "ended", "volumechange"]) {
+      video.addEventListener(name, () => this.#showState());
+    }
+    for (const name of ["timeupdate", "durationchange", "seeked"]) {
+      video.addEventListener(name, () => this.#showTime());
+    }
+    video.addEventListener("error", () => {
+      this.place.querySelector(".player-problem").hidden = false;
+    });
+  }
+
+  #wireSeek() {
+    const { range } = this;
+    range.addEventListener("input", () => {
+      this.video.currentTime = Number(range.value);
+      this.#showTime();
+    });
+    range.addEventListener("pointermove", (event) => this.#showPreview(event));
+    range.addEventListener("pointerleave", () => { this.preview.hidden = true; });
+  }
+
+  #onKey(event) {
+    if (event.target.matches("button") && (event.key === " " || event.key === "Enter")) return;
+    if (event.target === this.range && event.key.startsWith("Arrow")) return;
+    if (event.key === " " || event.key === "k") this.toggle();
+    else if (event.key === "ArrowLeft") this.video.currentTime -= STEP_SECONDS;
+    else if (event.key === "ArrowRight") this.video.currentTime += STEP_SECONDS;
+    else return;
+    event.preventDefault();
+  }
+
+  #showState() {
+    const { video } = this;
+    this.place.classList.toggle("playing", !video.paused && !video.ended);
+    this.place.classList.toggle("muted", video.muted);
+    this.place.querySelector(".play").setAttribute("aria-label", video.paused ? "Play" : "Pause");
+    this.place.querySelector(".mute").setAttribute("aria-pressed", String(video.muted));
+  }
+
+  #showTime() {
+    const { video, range } = this;
+    const duration = Number.isFinite(video.duration) ? video.duration : 0;
+    range.max = String(duration || 1);
+    range.value = String(video.currentTime);
+    const words = `${formatClock(video.currentTime)} / ${formatClock(duration)}`;
+    this.clock.textContent = words;
+    range.setAttribute("aria-valuetext", words.replace("/", "of"));
+  }
+
+  #showPreview(event) {
+    const duration = this.video.duration;
+    const box = this.range.getBoundingClientRect();
+    if (!this.#tiles.length || !Number.isFinite(duration) || !box.width) return;
+    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    const tile = tileAt(this.#tiles, share * duration);
+    const scale = PREVIEW_WIDTH / tile.width;
+    const picture = this.preview.firstElementChild;
+    const sheet = this.#sheetSize();
+    picture.style.width = `${PREVIEW_WIDTH}px`;
+    picture.style.height = `${tile.height * scale}px`;
+    picture.style.backgroundSize = `${sheet.width * scale}px ${sheet.height * scale}px`;
+    picture.style.backgroundPosition = `${-tile.x * scale}px ${-tile.y * scale}px`;
+    this.preview.lastElementChild.textContent = formatClock(share * duration);
+    const left = Math.min(box.width - PREVIEW_WIDTH, Math.max(0, share * box.width - PREVIEW_WIDTH / 2));
+    this.preview.style.left = `${left}px`;
+    this.preview.hidden = false;
+  }
+
+  #sheetSize() {
+    // The sheet is as large as its last tile reaches; encoders pad it to full rows, not further.
+    return this.#tiles.reduce(
+      ({ width, height }, tile) => ({
+        width: Math.max(width, tile.x + tile.width),
+        height: Math.max(height, tile.y + tile.height),
+      }),
+      { width: 0, height: 0 },
+    );
+  }
+}

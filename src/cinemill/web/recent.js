@@ -1,0 +1,120 @@
+// The list of recent jobs, kept up to date while any of them goes on.
+
+import { getAsset, listJobs } from "./api.js";
+import { element, find } from "./dom.js";
+import { formatWhen } from "./format.js";
+import { isFinal } from "./watch.js";
+
+const REFRESH_MS = 2500;
+const IDLE_REFRESH_MS = 15000;
+const KINDS = { generate_thumbnail: "Thumbnail" };
+const STATES = {
+  pending: "Waiting", running: "Running", completed: "Done", failed: "Failed", cancelled: "Cancelled",
+};
+
+export class RecentList {
+  #list = find("recent");
+  #more = find("more");
+  #jobs = new Map();
+  #names = new Map();
+  #next = null;
+  #selected = "";
+  #timer = 0;
+
+  constructor({ onProblem }) {
+    this.onProblem = onProblem;
+    this.#more.addEventListener("click", () => this.#showOlder());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+    });
+  }
+
+  // A job tells no filename; its film does, and never changes it.
+  async nameOf({ asset_id: assetId, kind, params }) {
+    if (!assetId) return params?.path?.split("/").at(-1) ?? kind;
+    if (!this.#names.has(assetId)) {
+      this.#names.set(assetId, getAsset(assetId).then(({ filename }) => filename));
+    }
+    try {
+      return await this.#names.get(assetId);
+    } catch {
+      this.#names.delete(assetId);
+      return "A film that was removed";
+    }
+  }
+
+  select(taskId) {
+    this.#selected = taskId;
+    this.#draw();
+  }
+
+  update(taskId, progress) {
+    const job = this.#jobs.get(taskId);
+    if (!job) {
+      this.refresh();
+      return;
+    }
+    Object.assign(job, { status: progress.status, progress: progress.progress });
+    this.#draw();
+  }
+
+  async refresh() {
+    clearTimeout(this.#timer);
+    try {
+      const { jobs, next } = await listJobs();
+      if (this.#jobs.size === 0) this.#next = next;
+      await this.#take(jobs, true);
+      this.onProblem(null);
+    } catch (problem) {
+      this.onProblem(problem);
+    }
+    const goesOn = [...this.#jobs.values()].some(({ status }) => !isFinal(status));
+    const wait = goesOn ? REFRESH_MS : IDLE_REFRESH_MS;
+    this.#timer = setTimeout(() => (document.hidden ? null : this.refresh()), wait);
+  }
+
+  async #showOlder() {
+    try {
+      const { jobs, next } = await listJobs(this.#next);
+      this.#next = next;
+      await this.#take(jobs, false);
+    } catch (problem) {
+      this.onProblem(problem);
+    }
+  }
+
+  async #take(jobs, areNewest) {
+    const named = await Promise.all(
+      jobs.map(async (job) => ({ ...job, name: await this.nameOf(job) })),
+    );
+    const fresh = new Map(named.map((job) => [job.task_id, job]));
+    this.#jobs = areNewest ? new Map([...fresh, ...this.#older(fresh)]) : new Map([...this.#jobs, ...fresh]);
+    this.#draw();
+  }
+
+  #older(fresh) {
+    // What lies before the newest page stays listed; what should be on that page and is not is gone.
+    const last = [...fresh.values()].at(-1)?.queued_at ?? "";
+    return [...this.#jobs].filter(([id, { queued_at: at }]) => !fresh.has(id) && at < last);
+  }
+
+  #draw() {
+    const rows = [...this.#jobs.values()].map((job) => this.#row(job));
+    const focused = document.activeElement?.getAttribute?.("href");
+    this.#list.replaceChildren(...rows);
+    if (focused?.startsWith("#task=")) this.#list.querySelector(`a[href="${focused}"]`)?.focus();
+    find("recent-empty").hidden = rows.length > 0;
+    this.#more.hidden = !this.#next;
+  }
+
+  #row({ task_id: taskId, status, progress, queued_at: queuedAt, kind, name }) {
+    const words = status === "running" ? `${Math.floor(progress)} %` : STATES[status];
+    const film = KINDS[kind] ? `${KINDS[kind]} of ${name}` : name;
+    const link = element("a", { href: `#task=${encodeURIComponent(taskId)}` },
+      element("span", { className: "film", textContent: film, title: film }),
+      element("span", { className: "when", textContent: formatWhen(queuedAt) }),
+      element("span", { className: `badge ${status}`, textContent: words }));
+    if (taskId === this.#selected) link.setAttribute("aria-current", "true");
+    return element("li", {}, link);
+  }
+}
