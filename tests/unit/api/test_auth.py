@@ -1,0 +1,152 @@
+"""Who may come in, decided without a server."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from starlette.datastructures import Headers
+
+from cinemill.api.auth import Policy, check_request, is_public, sign_in
+from cinemill.api.token import ensure_token, token_path
+from cinemill.errors import Forbidden, Unauthorized
+
+POLICY = Policy(token="secret-token", host="127.0.0.1", port=8420)
+OPEN = Policy(token=None, host="127.0.0.1", port=8420)
+HOST = "127.0.0.1:8420"
+BEARER = {"authorization": "Bearer secret-token"}
+COOKIE = {"cookie": f"other=1; {POLICY.cookie_name}={POLICY.cookie_value}"}
+
+
+def check(method: str, path: str, *, policy: Policy = POLICY, **headers: str) -> None:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    check_request(policy, method, path, Headers({"host": HOST, **named}))
+
+
+class TestToken:
+    def test_the_bearer_token_opens_every_door(self) -> None:
+        check("POST", "/upload", **BEARER)
+        check("GET", "/jobs", authorization="bearer secret-token")
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "Bearer"},
+            {"authorization": "Bearer sécret-tökén"},
+            {"authorization": "Basic secret-token"},
+            {"authorization": "secret-token"},
+            {"cookie": f"{POLICY.cookie_name}=wrong"},
+            {"cookie": f"{POLICY.cookie_name}=secret-token"},
+            {"cookie": f"cinemill-9999={POLICY.cookie_value}"},
+            {"cookie": "\x00;=;;"},
+        ],
+    )
+    def test_nothing_else_does(self, headers: dict[str, str]) -> None:
+        with pytest.raises(Unauthorized):
+            check("GET", "/jobs", **headers)
+
+    def test_the_cookie_opens_doors_and_is_not_the_token(self) -> None:
+        check("GET", "/jobs", **COOKIE)
+        assert "secret-token" not in POLICY.cookie_value
+
+    def test_another_token_makes_old_cookies_worthless(self) -> None:
+        renewed = Policy(token="renewed", host="127.0.0.1", port=8420)
+        with pytest.raises(Unauthorized):
+            check("GET", "/jobs", policy=renewed, **COOKIE)
+
+    @pytest.mark.parametrize("path", ["/health", "/static/app.css", "/favicon.ico"])
+    def test_what_is_nobodys_is_open(self, path: str) -> None:
+        check("GET", path)
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/docs", "/openapi.json", "/healthy", "/statics", "/logs"]
+    )
+    def test_what_is_somebodys_is_not(self, path: str) -> None:
+        assert not is_public(path)
+
+
+class TestHost:
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1:8420", "localhost:8420", "LOCALHOST", "[::1]:8420", "127.8.8.8"]
+    )
+    def test_a_loopback_server_answers_to_its_own_names(self, host: str) -> None:
+        check_request(OPEN, "GET", "/jobs", Headers({"host": host}))
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "10.0.0.7:8420"]
+    )
+    def test_and_to_no_other_not_even_with_the_token(self, host: str) -> None:
+        with pytest.raises(Forbidden) as refused:
+            check_request(POLICY, "GET", "/jobs", Headers({"host": host, **BEARER}))
+        assert refused.value.code == "host_not_allowed"
+
+    def test_a_server_for_others_is_called_by_any_name(self) -> None:
+        wide = Policy(token="secret-token", host="0.0.0.0", port=8420)
+        check_request(wide, "GET", "/jobs", Headers({"host": "mill.example", **BEARER}))
+
+
+class TestOrigin:
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"origin": "http://evil.example"},
+            {"origin": "null"},
+            {"origin": "http://127.0.0.1:9999"},
+            {"sec_fetch_site": "cross-site"},
+            {"sec_fetch_site": "same-site"},
+        ],
+    )
+    @pytest.mark.parametrize("policy", [POLICY, OPEN], ids=["token", "off"])
+    def test_another_sites_page_may_change_nothing(
+        self, headers: dict[str, str], policy: Policy
+    ) -> None:
+        with pytest.raises(Forbidden) as refused:
+            check("POST", "/upload", policy=policy, **COOKIE, **headers)
+        assert refused.value.code == "origin_not_allowed"
+
+    @pytest.mark.parametrize(
+        "headers", [{"origin": f"http://{HOST}"}, {"sec_fetch_site": "same-origin"}, {}]
+    )
+    def test_our_own_page_may(self, headers: dict[str, str]) -> None:
+        check("POST", "/upload", **COOKIE, **headers)
+
+    def test_a_script_with_the_token_is_asked_for_no_origin(self) -> None:
+        check("DELETE", "/jobs/1", origin="http://tools.example", **BEARER)
+
+    def test_reading_is_not_asked_for_an_origin(self) -> None:
+        check("GET", "/jobs", origin="http://evil.example", **COOKIE)
+
+
+class TestSignIn:
+    def test_the_link_sets_the_cookie_and_loses_the_token(self) -> None:
+        response = sign_in(POLICY, "token=secret-token")
+        assert response is not None
+        assert response.headers["location"] == "/"
+        cookie = response.headers["set-cookie"]
+        assert cookie.startswith(f"{POLICY.cookie_name}={POLICY.cookie_value};")
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+
+    @pytest.mark.parametrize("query", ["", "token=", "token=wrong", "other=secret-token"])
+    def test_a_wrong_link_sets_none(self, query: str) -> None:
+        assert sign_in(POLICY, query) is None
+
+
+class TestTokenFile:
+    def test_it_is_made_once_and_for_its_owner_alone(self, tmp_path: Path) -> None:
+        home = tmp_path / "new" / "home"
+        token = ensure_token(home)
+        assert len(token) >= 32
+        assert ensure_token(home) == token
+        assert stat.S_IMODE(token_path(home).stat().st_mode) == 0o600
+        assert [path.name for path in home.iterdir()] == ["token"]
+
+    def test_all_who_start_at_once_read_the_same(self, tmp_path: Path) -> None:
+        with ThreadPoolExecutor(16) as threads:
+            tokens = set(threads.map(ensure_token, [tmp_path] * 64))
+        assert len(tokens) == 1
+        assert len(list(tmp_path.iterdir())) == 1

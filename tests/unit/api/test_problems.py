@@ -1,0 +1,81 @@
+"""Errors are RFC 9457 problem documents, and say nothing that is nobody's business."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from cinemill import errors
+from cinemill.api.problems import ParametersInvalid, UncaughtErrors, document_of, respond
+
+
+def every_error() -> list[type[errors.CinemillError]]:
+    def below(kind: type[errors.CinemillError]) -> list[type[errors.CinemillError]]:
+        return [kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))]
+
+    plain = (errors.SettingsInvalid, errors.CommandFailed, ParametersInvalid)
+    return [kind for kind in below(errors.CinemillError) if not issubclass(kind, plain)]
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_every_error_has_the_standard_members_and_ours(kind: type[errors.CinemillError]) -> None:
+    document = document_of(kind("It did not work."))
+    assert document["type"] == f"urn:cinemill:problem:{document['code']}"
+    assert document["detail"] == "It did not work."
+    assert 400 <= document["status"] <= 599
+    assert document["title"]
+    assert " " in document["way_on"]
+    assert "log_tail" not in document
+
+
+def test_a_commands_last_lines_are_told() -> None:
+    error = errors.CommandFailed("FFmpeg failed.", exit_code=1, log_tail="Invalid data found")
+    assert document_of(error)["log_tail"] == "Invalid data found"
+
+
+def test_each_wrong_parameter_is_named() -> None:
+    error = ParametersInvalid([("priority", "must be 0 to 10"), ("limit", "must be positive")])
+    assert [problem["name"] for problem in document_of(error)["problems"]] == ["priority", "limit"]
+
+
+def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
+    answer = respond(errors.Unauthorized("No token was sent."))
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert json.loads(bytes(answer.body))["code"] == "unauthorized"
+
+
+def test_a_missing_part_says_when_to_come_back() -> None:
+    answer = respond(errors.DatabaseUnavailable("PostgreSQL does not answer."))
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def _call(app: Any) -> list[Any]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "path": "/jobs", "method": "GET", "headers": []}
+    await UncaughtErrors(app)(scope, receive, send)
+    return sent
+
+
+@pytest.mark.usefixtures("allow_error_logs")
+def test_what_nobody_expected_is_told_without_its_innards() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError("password=hunter2")
+
+    start, body = asyncio.run(_call(broken))
+    assert start["status"] == 500
+    document = json.loads(body["body"])
+    assert document["code"] == "internal_error"
+    assert "hunter2" not in json.dumps(document)
