@@ -173,13 +173,22 @@ class Client:
         return cast("JobDocument", self._post(f"/assets/{_part(asset_id)}/jobs", body))
 
     def download(
-        self, asset_id: str, kind: str, to: str | Path, *, on_bytes: OnBytes | None = None
+        self,
+        asset_id: str,
+        kind: str,
+        to: str | Path,
+        *,
+        variant: str | None = None,
+        on_bytes: OnBytes | None = None,
     ) -> Path:
         """Fetch a file that was made of a film to a path or into a folder; size and sha256 checked.
 
-        ``kind`` is one of ``cinemill.core.media.ArtifactKind``.
+        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` tells files of one
+        kind apart, such as thumbnails of several moments.
         """
         path = f"/assets/{_part(asset_id)}/files/{_part(kind)}"
+        if variant:
+            path += f"?variant={_part(variant)}"
         return Download(self._connection, path, on_bytes).fetch(Path(to))
 
     def stats(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -115,7 +115,8 @@ class Download:
         self._version = response.headers.get("ETag", "")
         self._size = int(response.headers.get("Content-Length", 0))
         self._expected_sha256 = sha256_from_headers(response.headers)
-        self.filename = safe_name(response.headers, fallback=self._path.rpartition("/")[2])
+        kind = PurePosixPath(self._path.partition("?")[0]).name
+        self.filename = safe_name(response.headers, fallback=kind)
 
     def _verify(self, file: io.BufferedRandom) -> None:
         received = file.tell()

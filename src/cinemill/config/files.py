@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 Problem = tuple[str, str]
+LISTS = frozenset({"CINEMILL_INPUT_ROOTS"})
+"""Settings that may be written as a list; the environment separates them as in PATH."""
 NAMES_IN_HOME = ("settings.toml", "settings.json")
 
 
@@ -57,7 +60,7 @@ def _collect(
             problems.append((where, f"there is no such setting{did_you_mean(name, names)}"))
         elif name in found:
             problems.append((where, f"is a second value for {name}"))
-        elif isinstance(value, list):
+        elif isinstance(value, list) and name not in LISTS:
             problems.append((where, "must be a single value, not a list"))
         elif value is not None:
             found[name] = _as_in_environment(value)
@@ -73,6 +76,8 @@ def _flatten(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _as_in_environment(value: object) -> str:
+    if isinstance(value, list):
+        return os.pathsep.join(str(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -261,6 +262,17 @@ class Settings(BaseSettings):
             for field, name, trait, meaning in setting_fields()
         ]
 
+    def to_environment(self) -> dict[str, str]:
+        """What was given, as the environment writes it, so that a child reads what we have read.
+
+        Not masked: for a child's environment only.
+        """
+        return {
+            name_of(field): _write(getattr(self, field))
+            for field in self.model_fields_set
+            if getattr(self, field) is not None
+        }
+
     def _source(self, field: str) -> str:
         if field in self.model_fields_set:
             return self._sources.get(field, "argument")
@@ -273,6 +285,10 @@ class Settings(BaseSettings):
         """Masked too: settings end up in logs and tracebacks."""
         for field, _, trait, _ in setting_fields():
             yield field, show_value(getattr(self, field), trait)
+
+
+def _write(value: object) -> str:
+    return os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def trait_of(field: FieldInfo) -> Trait:
@@ -301,6 +317,8 @@ def show_value(value: object, trait: Trait) -> str:
         return _SHOWERS[trait.show](value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return os.pathsep.join(str(item) for item in value)
     return format(value, "g") if isinstance(value, float) else str(value)
 
 

@@ -31,6 +31,8 @@ def read_state(home: Path) -> dict[str, str]:
     """What the supervisor wrote of itself, as text values; empty where none runs."""
     try:
         document = json.loads((home / "run" / "state.json").read_text("utf-8"))
-    except (FileNotFoundError, PermissionError, ValueError):
+    except (OSError, ValueError):
         return {}
-    return {name: str(value) for name, value in document.items()}
+    return (
+        {name: str(value) for name, value in document.items()} if isinstance(document, dict) else {}
+    )

@@ -37,7 +37,7 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
         "create_job": "asset_id, kind, params, priority",
         "dead": "",
         "delete": "job_id",
-        "download": "asset_id, kind, to, on_bytes",
+        "download": "asset_id, kind, to, variant, on_bytes",
         "health": "",
         "job": "job_id",
         "job_status": "job_id",

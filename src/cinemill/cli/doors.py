@@ -1,0 +1,46 @@
+"""How commands reach settings, the running mill and its servers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cinemill.errors import PartUnavailable
+
+if TYPE_CHECKING:
+    from cinemill.client import Client
+    from cinemill.config import Settings
+
+
+def load_settings() -> Settings:
+    """The settings in force. Raises SettingsInvalid with every problem."""
+    from cinemill.config import load
+
+    return load()
+
+
+def open_client() -> Client:
+    """The mill named by CINEMILL_URL, else the one that runs on this home."""
+    from cinemill.client import Client
+
+    # Only a settings file that was named can move the home; reading settings takes its time.
+    if os.environ.get("CINEMILL_SETTINGS_FILE") and not os.environ.get("CINEMILL_URL"):
+        return Client.from_home(load_settings().home)
+    return Client.from_home()
+
+
+def find_addresses(settings: Settings) -> tuple[str, str]:
+    """(database URL, Redis URL): as set, else those of the mill that runs on this home.
+
+    Raises PartUnavailable where they are embedded and no mill runs.
+    """
+    from cinemill.config import join_running
+
+    joined = join_running(settings)
+    if joined.database_url is None or joined.redis_url is None:
+        raise PartUnavailable(
+            f"No mill runs on {settings.home}, and DATABASE_URL and REDIS_URL name no servers.",
+            code="mill_not_running",
+            way_on="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",
+        )
+    return joined.database_url, joined.redis_url

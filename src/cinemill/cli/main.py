@@ -1,0 +1,92 @@
+"""``cinemill``: the application, its global options, and how errors end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cinemill import __version__
+from cinemill.cli import dead, doctor, follow, jobs, process, selftest, serve, settings, verify
+from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of
+from cinemill.cli.screen import JSON_KEY, report, say
+from cinemill.errors import CinemillError
+
+
+class ErrorGroup(TyperGroup):
+    """Ends with an exit code that means something, and with a sentence instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CinemillError as error:
+            report(error, as_json=bool(ctx.meta.get(JSON_KEY)))
+            raise typer.Exit(exit_code_of(error)) from error
+        except KeyboardInterrupt:
+            say("Interrupted.")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+EPILOG = "Exit codes: " + " ".join(f"{code.value} {text}" for code, text in MEANINGS.items())
+
+app = typer.Typer(
+    name="cinemill",
+    cls=ErrorGroup,
+    help="Films in; proxies, renditions, captions, findings and verdicts out.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cinemill {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def choose_mill(
+    home: Annotated[
+        Path | None,
+        typer.Option(help="The home folder to use, as CINEMILL_HOME does.", file_okay=False),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Another machine's mill, as CINEMILL_URL does; see CINEMILL_TOKEN."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    """Options before the command choose the mill that it speaks to."""
+    # Through the environment, so that programs which a command turns into choose the same.
+    if home is not None:
+        os.environ["CINEMILL_HOME"] = str(home.expanduser().absolute())
+    if url is not None:
+        os.environ["CINEMILL_URL"] = url
+
+
+serve.register(app)
+process.register(app)
+follow.register(app)
+jobs.register(app)
+app.add_typer(dead.app, name="dead")
+doctor.register(app)
+selftest.register(app)
+settings.register(app)
+verify.register(app)
+
+
+def run() -> None:
+    """The console script."""
+    # A film's name may be anything; a terminal that cannot show it gets it escaped.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app()

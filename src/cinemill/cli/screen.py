@@ -1,0 +1,104 @@
+"""What is printed: results to stdout, words about the work to stderr, JSON on request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cinemill.errors import CinemillError, SettingsInvalid
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+JSON_KEY = "cinemill.json"
+LOG_TAIL_LINES = 8
+
+
+def remember_json(context: typer.Context, value: bool) -> bool:
+    """Callback of ``--json``: errors are then told as JSON too."""
+    context.meta[JSON_KEY] = value
+    return value
+
+
+def console() -> Console:
+    """For tables; made when used, so that tests and pipes get the stdout of that moment."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def notes() -> Console:
+    """For words beside the result: progress bars, hints, errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any, *, on_one_line: bool = False) -> None:
+    indent = None if on_one_line else 2
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=indent, default=str))
+
+
+def say(sentence: str) -> None:
+    """A sentence on stderr: the result on stdout stays fit for a pipe."""
+    typer.echo(sentence, err=True)
+
+
+def make_table(*columns: str, title: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        is_number = column.startswith(">")
+        table.add_column(column.lstrip(">"), justify="right" if is_number else "left")
+    return table
+
+
+def report(error: CinemillError, *, as_json: bool = False) -> None:
+    """Code, sentence, last lines and way on; never a traceback."""
+    if as_json:
+        typer.echo(json.dumps({"error": error_document(error)}, ensure_ascii=False), err=True)
+        return
+    problems = error.problems if isinstance(error, SettingsInvalid) else []
+    for name, what in problems:
+        say(f"  {typer.style(name, bold=True)}: {what}")
+    sentence = f"{len(problems)} setting(s) cannot be used." if problems else error.message
+    say(f"{typer.style(error.code, fg='red', bold=True)}: {sentence}")
+    for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:
+        say(f"  | {line}")
+    if error.way_on:
+        say(f"→ {error.way_on}")
+
+
+def error_document(error: CinemillError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "way_on": error.way_on,
+        "log_tail": error.log_tail,
+    }
+
+
+def show_seconds(seconds: float | None) -> str:
+    """``1.2 s``, ``3 min 05 s``, ``2 h 03 min``; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+    )
+
+
+def show_size(size_bytes: float) -> str:
+    """``812 B``, ``1.2 MB``: powers of 1000, as file managers show them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"

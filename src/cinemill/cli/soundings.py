@@ -1,0 +1,217 @@
+"""What ``cinemill doctor`` looks at. Each sounding really tries what it judges."""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cinemill.cli.screen import show_size
+from cinemill.errors import CinemillError
+
+if TYPE_CHECKING:
+    from cinemill.config import Settings
+
+PYTHONS = ((3, 11), (3, 13))
+NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
+SKEW_SECONDS = 2.0
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    part: str
+    level: Level
+    words: str
+    way_on: str = ""
+
+
+def sound_all(settings: Settings) -> Iterator[Finding]:
+    """Every finding, as it is made. ``settings`` know the servers of a mill that runs here."""
+    soundings: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("Python", sound_python),
+        ("settings", sound_settings),
+        ("home", sound_home),
+        ("FFmpeg", sound_ffmpeg),
+        ("sandbox", sound_sandbox),
+        ("database", sound_database),
+        ("Redis", sound_redis),
+        ("API", sound_api),
+        ("workers", sound_workers),
+    )
+    for part, sounding in soundings:
+        try:
+            yield from sounding(settings)
+        except CinemillError as error:
+            yield Finding(part, Level.FAIL, error.message, error.way_on)
+
+
+def sound_python(_: Settings) -> Iterator[Finding]:
+    words = f"{platform.python_version()} on {platform.machine()}"
+    lowest, highest = PYTHONS
+    if lowest <= sys.version_info[:2] <= highest:
+        yield Finding("Python", Level.OK, words)
+    else:
+        yield Finding("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
+
+
+def sound_settings(settings: Settings) -> Iterator[Finding]:
+    for warning in settings.warnings:
+        yield Finding("settings", Level.WARN, warning, "See 'cinemill config'.")
+    if not settings.warnings:
+        yield Finding("settings", Level.OK, f"{len(settings.model_fields_set)} set, all sound")
+
+
+def sound_home(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        yield Finding("home", Level.OK, f"{home} is made at the first start")
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & 0o077:
+        way_on = f"Run: chmod 700 {home}"
+        yield Finding("home", Level.FAIL, f"{home} is open to others (mode {mode:04o})", way_on)
+    elif not os.access(home, os.W_OK | os.X_OK):
+        yield Finding("home", Level.FAIL, f"{home} is not writable", "Give it to this user.")
+    else:
+        yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
+    yield from _sound_space(settings)
+
+
+def _sound_space(settings: Settings) -> Iterator[Finding]:
+    import shutil
+
+    free = shutil.disk_usage(settings.home).free
+    words = f"{show_size(free)} free"
+    if free < settings.min_free_bytes:
+        way_on = "Free some, or no work is taken; see CINEMILL_MIN_FREE_BYTES."
+        yield Finding("disk", Level.FAIL, words, way_on)
+    elif free < 10 * settings.min_free_bytes:
+        yield Finding("disk", Level.WARN, words, "A long film may not fit.")
+    else:
+        yield Finding("disk", Level.OK, words)
+
+
+def sound_ffmpeg(settings: Settings) -> Iterator[Finding]:
+    from cinemill.media.toolbox import NEEDED_ENCODERS, find_ffmpeg, try_encoder
+
+    toolbox = find_ffmpeg(settings.ffmpeg_path)
+    words = f"{toolbox.version} at {toolbox.ffmpeg}"
+    broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(toolbox, name)]
+    if broken:
+        way_on = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
+        yield Finding("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", way_on)
+    else:
+        encoders = ", ".join(sorted(NEEDED_ENCODERS))
+        yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}")
+
+
+def sound_sandbox(settings: Settings) -> Iterator[Finding]:
+    from cinemill.media.sandbox import detect_sandbox
+
+    sandbox = detect_sandbox(settings.sandbox)
+    if sandbox.is_isolated:
+        yield Finding("sandbox", Level.OK, sandbox.describe())
+    else:
+        yield Finding("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
+
+
+def sound_database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None:
+        yield from _sound_embedded_database()
+        return
+    from cinemill.storage.inspection import inspect_database
+
+    facts = inspect_database(settings.database_url)
+    words = f"PostgreSQL {facts.version}, answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
+    if missing:
+        way_on = "Install them on the server; pgvector is called 'vector' there."
+        yield Finding("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", way_on)
+    else:
+        schema = facts.revision or "empty, made at the first start"
+        yield Finding("database", Level.OK, f"{words}, schema {schema}")
+    skew = facts.clock_skew_seconds
+    level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
+    way_on = "" if level is Level.OK else "Run NTP; leases are safe, times shown are wrong."
+    yield Finding("clock", level, f"{skew:+.2f} s against the database", way_on)
+
+
+def _sound_embedded_database() -> Iterator[Finding]:
+    from cinemill.local.postgres import find_binaries
+
+    words = f"embedded, not running ({find_binaries()})"
+    yield Finding("database", Level.OK, words, "It starts with 'cinemill up'.")
+
+
+def sound_redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        yield Finding("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
+        return
+    from cinemill.storage.inspection import inspect_redis
+
+    facts = inspect_redis(settings.redis_url)
+    words = f"{facts.version}, answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    yield Finding("Redis", Level.OK, words)
+    if facts.keeps_every_write is False:
+        way_on = "Set 'appendonly yes'; without it a restart costs seconds, never a job."
+        yield Finding("Redis", Level.WARN, "keeps no append-only file", way_on)
+    if facts.eviction_policy not in (None, "noeviction"):
+        way_on = "Set 'maxmemory-policy noeviction': messages must not be evicted."
+        yield Finding("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", way_on)
+
+
+def sound_api(settings: Settings) -> Iterator[Finding]:
+    from cinemill.cli.doors import open_client
+    from cinemill.client import ClientError
+
+    try:
+        with open_client() as mill:
+            health = mill.health()
+    except ClientError as error:
+        if error.status:
+            raise
+        yield _sound_port(settings, error)
+        return
+    level = Level.OK if health.get("status") == "ok" else Level.FAIL
+    words = ", ".join(f"{name} {value}" for name, value in health.items())
+    yield Finding("API", level, f"{mill.base_url}: {words}")
+
+
+def _sound_port(settings: Settings, error: CinemillError) -> Finding:
+    from cinemill.local.probes import port_is_free
+
+    if port_is_free(settings.host, settings.port):
+        words = f"{error.message} Port {settings.port} is free."
+        return Finding("API", Level.WARN, words, error.way_on)
+    words = f"port {settings.port} is taken by another program"
+    return Finding("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
+
+
+def sound_workers(settings: Settings) -> Iterator[Finding]:
+    if settings.celery_broker_url is None:
+        yield Finding("workers", Level.WARN, "none: no mill runs here", "Run 'cinemill up'.")
+        return
+    from cinemill.jobs.catalog import QUEUES
+    from cinemill.worker.census import count_workers
+
+    found = count_workers(settings)
+    deserted = [name for name in QUEUES if name not in found]
+    names = {worker for workers in found.values() for worker in workers}
+    if len(deserted) == len(QUEUES):
+        yield Finding("workers", Level.FAIL, "no worker answers", "Run 'cinemill worker'.")
+        return
+    yield Finding("workers", Level.OK, f"{len(names)} on {len(found)} queue(s)")
+    if deserted:
+        way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."
+        yield Finding("workers", Level.WARN, f"nobody works on {', '.join(deserted)}", way_on)

@@ -1,0 +1,54 @@
+"""``cinemill verify``: records against files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import Annotated, Any
+
+import typer
+
+from cinemill.cli import doors, options
+from cinemill.cli.exits import ExitCode
+from cinemill.cli.screen import console, make_table, print_json, say
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove orphans, and have what is lost made again.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Check every record against its file, by size and sha256. Exit code 1 where they differ."""
+    from cinemill.operate.verify import verify_files
+    from cinemill.storage.database import Database
+    from cinemill.storage.files import LocalFiles
+
+    settings = doors.load_settings()
+    database_url, _ = doors.find_addresses(settings)
+    database = Database(database_url, pool_size=1, application_name="cinemill verify")
+    try:
+        found = verify_files(database, LocalFiles(settings.home / "objects"), repair=repair)
+    finally:
+        database.close()
+    _show(found, json=json)
+    if (found.missing or found.damaged) and not found.repaired:
+        raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+def _show(found: Any, *, json: bool) -> None:
+    document = asdict(found) if is_dataclass(found) and not isinstance(found, type) else vars(found)
+    if json:
+        print_json(document)
+        return
+    table = make_table("", ">Count")
+    for name, value in document.items():
+        table.add_row(name, str(len(value) if isinstance(value, list | tuple | set) else value))
+    console().print(table)
+    for name in ("missing", "damaged", "orphans"):
+        rows = document.get(name)
+        for row in rows if isinstance(rows, list | tuple) else ():
+            say(f"{name}: {row}")

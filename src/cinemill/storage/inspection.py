@@ -1,0 +1,88 @@
+"""What the servers say of themselves: for ``cinemill doctor``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from cinemill.errors import RedisUnavailable
+from cinemill.storage.database import Database, check_version
+
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    version: str
+    revision: str | None
+    """Of the schema; None where it is still empty."""
+    extensions: frozenset[str]
+    """Names of those that are installed or can be."""
+    clock_skew_seconds: float
+    """How far this machine's clock is ahead of the database's."""
+    round_trip_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    version: str
+    keeps_every_write: bool | None
+    """An append-only file; None where the server does not tell."""
+    eviction_policy: str | None
+    round_trip_seconds: float
+
+
+def inspect_database(url: str) -> DatabaseFacts:
+    """Raises DatabaseUnavailable; DatabaseNewer where a newer Cinemill wrote it."""
+    revision = check_version(url)
+    database = Database(url, pool_size=1, application_name="cinemill doctor")
+    try:
+        with database.begin() as connection:
+            connection.execute(text("SELECT 1"))
+            asked = time.time()
+            row = connection.execute(
+                text(
+                    "SELECT extract(epoch FROM clock_timestamp())::float8 AS now,"
+                    " current_setting('server_version') AS version"
+                )
+            ).one()
+            answered = time.time()
+            names = connection.execute(text("SELECT name FROM pg_available_extensions")).scalars()
+            return DatabaseFacts(
+                version=str(row.version),
+                revision=revision,
+                extensions=frozenset(names),
+                # The server looked at its clock about half-way between question and answer.
+                clock_skew_seconds=(asked + answered) / 2 - float(row.now),
+                round_trip_seconds=answered - asked,
+            )
+    finally:
+        database.close()
+
+
+def inspect_redis(url: str) -> RedisFacts:
+    """Raises RedisUnavailable."""
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS
+        ) as client:
+            client.ping()
+            asked = time.monotonic()
+            client.ping()
+            round_trip_seconds = time.monotonic() - asked
+            server = client.info("server")
+            persistence = client.info("persistence")
+            memory = client.info("memory")
+    except (RedisError, ValueError) as error:
+        raise RedisUnavailable(f"Redis does not answer ({error}).") from error
+    enabled = persistence.get("aof_enabled")
+    return RedisFacts(
+        version=str(server.get("valkey_version") or server.get("redis_version") or "unknown"),
+        keeps_every_write=None if enabled is None else bool(enabled),
+        eviction_policy=memory.get("maxmemory_policy"),
+        round_trip_seconds=round_trip_seconds,
+    )
