@@ -133,7 +133,7 @@ def render_conf(port: int) -> str:
         "fsync": "on",
         "synchronous_commit": "on",
         "jit": "off",
-        "io_workers": 2,
+        "io_method": "'sync'",  # without processes that only read ahead
         "max_logical_replication_workers": 0,
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
@@ -202,7 +202,7 @@ def _initialise(server: PostgresServer) -> None:
     with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
         file.write("include 'cinemill.conf'\ninclude_if_exists '../local.conf'\n")
     # Once, after our own line: then the folder may get the name that says it is whole.
-    sync = [server.binaries / "initdb", "--sync-only", "-D", unfinished]
+    sync = (server.binaries / "initdb", "--sync-only", "-D", unfinished)
     _run(wrap_command(sync, identity=server.identity), "The database could not be written")
     unfinished.rename(server.data)
 
