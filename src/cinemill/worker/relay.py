@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -17,6 +16,7 @@ from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
+from cinemill.worker.tasks import step_task_name
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNING_WAIT_SECONDS = 0.05
@@ -36,7 +36,7 @@ class Broker:
         hard_seconds = self._app.mill.catalog.queues[run.queue].hard_seconds
         try:
             self._app.send_task(
-                run.kind,
+                step_task_name(run.kind),
                 args=[run.id],
                 task_id=run.id,
                 queue=run.queue,
@@ -50,13 +50,14 @@ class Broker:
 
     def measure_depth(self, queue: str) -> int:
         """Messages that lie with the broker. Raises RedisUnavailable."""
-        try:
-            with self._app.connection_for_read() as connection:
+        with self._app.connection_for_read() as connection:
+            try:
                 connection.ensure_connection(max_retries=1)
-                answer: Any = connection.default_channel.queue_declare(queue, passive=True)
-                return int(answer.message_count)
-        except connection.connection_errors + connection.channel_errors as error:
-            raise RedisUnavailable(f"The broker does not answer: {error}") from error
+                # Declared, not asked after: to Redis an empty queue is no queue at all.
+                declared = self._app.amqp.queues[queue].bind(connection.default_channel)
+                return int(declared.queue_declare().message_count)
+            except connection.connection_errors + connection.channel_errors as error:
+                raise RedisUnavailable(f"The broker does not answer: {error}") from error
 
 
 class Relay:

@@ -60,9 +60,14 @@ def _register_job(app: Celery, kind: JobKind) -> None:
 
 
 def _register_step(app: Celery, name: str) -> None:
-    @app.task(name=name, ignore_result=True)
+    @app.task(name=step_task_name(name), ignore_result=True)
     def run(run_id: str) -> None:
         app.mill.runner.execute(run_id)
+
+
+def step_task_name(kind: str) -> str:
+    """Kinds of step are named apart from kinds of job: the same word may be both."""
+    return f"step.{kind}"
 
 
 def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -1,0 +1,64 @@
+"""How a Celery application of ours is made; ``worker.app`` makes the product's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from celery import Celery
+
+from cinemill.config import Settings
+from cinemill.jobs.catalog import CATALOG, Catalog
+from cinemill.worker.mill import Mill
+from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
+from cinemill.worker.schedule import plan_schedule
+
+if TYPE_CHECKING:
+    from cinemill.jobs.step import Handler
+
+
+def build_app(
+    settings: Settings,
+    *,
+    catalog: Catalog = CATALOG,
+    handlers: Mapping[str, Handler] | None = None,
+) -> Celery:
+    """A Celery application with a task for every kind of job and of step in the catalog."""
+    from cinemill.worker import process, tasks
+
+    app = Celery("cinemill", set_as_current=True)
+    app.mill = Mill(settings, catalog=catalog, handlers=handlers)
+    app.conf.update(
+        broker_url=settings.celery_broker_url or "memory://unset",
+        result_backend=settings.celery_result_backend or "cinemill.worker.results:JobBackend",
+        broker_transport_options=broker_options(),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_queues=declare_queues(catalog.queues),
+        task_default_queue="default",
+        task_default_priority=REDIS_STEPS // 2,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        event_serializer="json",
+        enable_utc=True,
+        timezone="UTC",
+        task_acks_late=True,
+        task_reject_on_worker_lost=False,
+        task_retry_on_worker_lost=False,
+        task_track_started=True,
+        task_send_sent_event=True,
+        worker_send_task_events=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_concurrency=settings.celery_worker_concurrency,
+        worker_pool=settings.celery_worker_pool,
+        beat_schedule=plan_schedule(),
+        beat_schedule_filename=str(settings.home / "run" / "beat-schedule"),
+    )
+    tasks.register(app)
+    process.connect_signals(app)
+    return app
