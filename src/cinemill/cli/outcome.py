@@ -154,9 +154,10 @@ def _show_facts(facts: Mapping[str, Any]) -> str:
     if facts.get("width") and facts.get("height"):
         shown.append(f"{facts['width']}×{facts['height']}")
     if facts.get("fps"):
-        shown.append(f"{facts['fps']} fps")
+        shown.append(f"{float(facts['fps']):g} fps")
     if isinstance(facts.get("duration_seconds"), int | float):
         shown.append(show_seconds(facts["duration_seconds"]))
-    counted = [name for name in ("tiles", "frames", "sample_rate_hz") if facts.get(name)]
-    shown.extend(f"{facts[name]} {name.replace('_', ' ')}" for name in counted)
+    shown.extend(f"{facts[name]} {name}" for name in ("tiles", "frames") if facts.get(name))
+    if facts.get("sample_rate_hz"):
+        shown.append(f"{facts['sample_rate_hz'] / 1000:g} kHz")
     return ", ".join(shown)

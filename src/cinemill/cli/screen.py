@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 JSON_KEY = "cinemill.json"
 LOG_TAIL_LINES = 8
+PIPE_WIDTH = 240
+"""Columns where there is no terminal: a path in a log is of use only whole."""
 
 
 def remember_json(context: typer.Context, value: bool) -> bool:
@@ -27,7 +29,10 @@ def console() -> Console:
     """For tables; made when used, so that tests and pipes get the stdout of that moment."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    screen = Console(highlight=False)
+    if not screen.is_terminal:
+        screen.width = PIPE_WIDTH
+    return screen
 
 
 def notes() -> Console:
@@ -54,7 +59,8 @@ def make_table(*columns: str, title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         is_number = column.startswith(">")
-        table.add_column(column.lstrip(">"), justify="right" if is_number else "left")
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
     return table
 
 

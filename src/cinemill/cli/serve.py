@@ -94,6 +94,7 @@ def log_to_file(settings: Settings) -> Path:
     path = settings.home / "log" / "supervisor.log"
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     configure_logging("supervisor", level=settings.log_level, log_file=path)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Our own requests to our own doors.
     root = logging.getLogger()
     root.handlers = [one for one in root.handlers if isinstance(one, logging.FileHandler)]
     return path

@@ -24,7 +24,7 @@ def join_running(settings: Settings) -> Settings:
         update["celery_broker_url"] = derive_broker_url(
             {"redis_url": update.get("redis_url", settings.redis_url)}
         )
-    return settings.model_copy(update=update)
+    return settings.model_copy(update={k: v for k, v in update.items() if v is not None})
 
 
 def read_state(home: Path) -> dict[str, str]:
