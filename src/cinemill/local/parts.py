@@ -23,8 +23,9 @@ MIGRATION_SECONDS = 120.0
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
 
-# Stopped from the lowest rank up: no new work, then no work, then nothing to work with.
-API, WORKERS, BEAT, REDIS, DATABASE = range(5)
+# Stopped from the lowest rank up: what brings new work (API, beat and relay), then what works, then
+# what it works with.
+INTAKE, WORKERS, REDIS, DATABASE = range(4)
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def _plan_valkey(server: ValkeyServer, home: Home) -> ServiceSpec:
         probe=server.answers,
         stop_rank=REDIS,
         stop_signal=valkey.STOP_SIGNAL,
+        may_hurry=False,
         death_signal=valkey.DEATH_SIGNAL,
         grace_seconds=valkey.GRACE_SECONDS,
     )
@@ -115,6 +117,7 @@ def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
         settle=partial(postgres.make_database, server),
         stop_rank=DATABASE,
         stop_signal=postgres.STOP_SIGNAL,
+        may_hurry=False,
         death_signal=postgres.DEATH_SIGNAL,
         grace_seconds=postgres.GRACE_SECONDS,
     )
@@ -128,7 +131,7 @@ def _plan_migration(home: Home, environment: Mapping[str, str]) -> ServiceSpec:
         log_file=home.log / "migration.out",
         environment=environment,
         once=True,
-        stop_rank=API,
+        stop_rank=INTAKE,
     )
 
 
@@ -144,7 +147,7 @@ def _plan_api(
         environment=environment,
         needs=needs,
         probe=partial(http_answers, host, settings.port, "/health"),
-        stop_rank=API,
+        stop_rank=INTAKE,
         grace_seconds=5.0,
     )
 
@@ -154,7 +157,7 @@ def _plan_worker(home: Home, environment: Mapping[str, str], needs: tuple[str, .
 
 
 def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, BEAT)
+    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, INTAKE)
 
 
 def _plan_celery(
@@ -186,7 +189,7 @@ def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, .
         log_file=home.log / "flower.out",
         environment=environment,
         needs=needs,
-        stop_rank=BEAT,
+        stop_rank=INTAKE,
         stop_signal=signal.SIGINT,
     )
 

@@ -193,7 +193,8 @@ class Service:
 
     async def _ends_in_grace(self) -> bool:
         """Whether it ended before its grace did, or the hurry came."""
-        await wait_for_any(self._ended, self._around.hurry, for_seconds=self.spec.grace_seconds)
+        hurry = [self._around.hurry] if self.spec.may_hurry else []
+        await wait_for_any(self._ended, *hurry, for_seconds=self.spec.grace_seconds)
         return self._ended.is_set()
 
     async def _unless_stopped(self, event: asyncio.Event) -> None:

@@ -38,6 +38,8 @@ class ServiceSpec:
     stop_signal: int = signal.SIGTERM
     grace_seconds: float = 5.0
     """From the stop signal to SIGKILL of the whole group."""
+    may_hurry: bool = True
+    """Whether a second wish to stop cuts its grace short; never for what keeps data."""
     death_signal: int = signal.SIGKILL
     """What the child gets when the supervisor dies."""
     start_seconds: float = 120.0
