@@ -5,8 +5,8 @@ import { element, showTaskId } from "./dom.js";
 import { formatBytes, formatClock, formatRate, formatSeconds } from "./format.js";
 import { buildPlayer } from "./player.js";
 
+// In the order in which people ask for them.
 const WORDS = {
-  source: "Original",
   proxy: "Proxy",
   poster: "Poster",
   thumbnail: "Thumbnail",
@@ -15,7 +15,9 @@ const WORDS = {
   shot_frames: "Frames for shots",
   model_frames: "Frames for models",
   audio: "Sound, 16 kHz mono",
+  source: "Original",
 };
+const ORDER = Object.keys(WORDS);
 
 export async function showResult(card, job, name) {
   const asset = await getAsset(job.asset_id);
@@ -53,12 +55,17 @@ function facts({ media, size_bytes: size }) {
     ["Picture codec", video.codec],
     ["Sound", media.audio.map(soundWords).join("; ") || "none"],
   );
-  rows.push(["Container", media.format]);
+  rows.push(["Container", CONTAINERS[media.format] ?? media.format]);
   if (video.rotation_degrees) rows.push(["Rotated", `${video.rotation_degrees}°`]);
   if (video.is_interlaced) rows.push(["Scan", "interlaced"]);
   if (media.warnings.length) rows.push(["Remarks", media.warnings.join("; ")]);
   return rows;
 }
+
+const CONTAINERS = {
+  mov: "MP4 / MOV", matroska: "Matroska / WebM", avi: "AVI", flv: "FLV", asf: "ASF / WMV",
+  mpegts: "MPEG transport stream", mpeg: "MPEG program stream", ogg: "Ogg", mxf: "MXF",
+};
 
 const hdrWords = (hdr) => ({ hdr10: "HDR10", hlg: "HLG", pq: "HDR (PQ)" })[hdr] ?? hdr;
 
@@ -75,7 +82,7 @@ function row([name, value]) {
 
 function downloads(asset) {
   const source = { kind: "source", url: asset.source_url, size_bytes: asset.size_bytes };
-  return [...asset.artifacts, source];
+  return [...asset.artifacts, source].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 }
 
 function download({ kind, variant, url, size_bytes: size }) {
