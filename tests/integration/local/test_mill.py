@@ -50,8 +50,9 @@ with lock_home(home):
 
 @contextmanager
 def supervised(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    state_file = home / "run" / "state.json"
+    state_file.unlink(missing_ok=True)  # as a killed one leaves it
     with subprocess.Popen([sys.executable, "-c", SERVERS, str(home)], cwd=ROOT) as process:
-        state_file = home / "run" / "state.json"
         try:
             wait_until(lambda: state_file.exists() or process.poll() is not None, seconds=60)
             yield process, json.loads(state_file.read_text())
@@ -108,7 +109,6 @@ def test_a_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) ->
     with supervised(home) as (supervisor, state):
         supervisor.kill()
         supervisor.wait()
-        (home / "run" / "state.json").unlink()
         with supervised(home) as (_, again):
             assert again["db"] == state["db"]
             assert count_rows(again["db"], add=1) == 1
