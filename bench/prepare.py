@@ -1,0 +1,147 @@
+"""One decode for every output against one command an output, and against decoding alone.
+
+The separate commands make the same files with the same filters and encoders. The poster is made by
+them the quick way, by seeking; the thumbnail, late in the film, the exact way, by decoding up to
+it: that is what preparing delivers on containers whose index cannot be trusted. Preparing includes
+opening and judging every output afterwards.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+from tools.samples import fetch
+
+from bench.rows import BenchRow, alternate, print_table
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.media.graph import PlannedOutput, PrepareRequest, plan_prepare, poster_seconds
+from cinemill.media.limits import Limits
+from cinemill.media.prepare import prepare
+from cinemill.media.probe import probe
+from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.toolbox import Toolbox, find_ffmpeg
+
+ROUNDS = 2
+_SIZES = (("1080p", 1080, 20, 0.34), ("4K", 2160, 6, 0.25))
+_NULL_TARGET = 1.9
+
+
+def measure() -> list[BenchRow]:
+    """Ratios for 20 s of 1080p and 6 s of 4K H.264 with sound."""
+    toolbox = find_ffmpeg(None)
+    # Processor time of a command under bubblewrap is not its caller's to see.
+    sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
+    rows: list[BenchRow] = []
+    with tempfile.TemporaryDirectory() as name:
+        for label, height, seconds, target in _SIZES:
+            film = _make_film(toolbox, Path(name) / f"{label}.mp4", height, seconds)
+            rows += _measure_film(toolbox, sandbox, film, label, target)
+    return rows
+
+
+def _measure_film(
+    toolbox: Toolbox, sandbox: Sandbox, film: Path, label: str, target: float
+) -> list[BenchRow]:
+    info = probe(film, Limits())
+    once, apart = alternate(
+        lambda: _prepare(toolbox, sandbox, film, info),
+        lambda: _prepare_apart(toolbox, film, info),
+        ROUNDS,
+    )
+    again, bare = alternate(
+        lambda: _prepare(toolbox, sandbox, film, info), lambda: _decode(toolbox, film), ROUNDS
+    )
+    return [
+        BenchRow(
+            f"one decode / separate commands, {label}",
+            once / apart,
+            target,
+            detail=f"{once:.2f} s / {apart:.2f} s of CPU, least of {ROUNDS}",
+        ),
+        BenchRow(
+            f"one decode / bare decoding, {label}",
+            again / bare,
+            _NULL_TARGET,
+            detail=f"{again:.2f} s / {bare:.2f} s of CPU, least of {ROUNDS}",
+        ),
+    ]
+
+
+def _request(info: MediaInfo) -> PrepareRequest:
+    return PrepareRequest(thumbnail_seconds=Fraction(int(info.duration_seconds_from_header * 0.9)))
+
+
+def _prepare(toolbox: Toolbox, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(
+            toolbox,
+            film,
+            info,
+            _request(info),
+            folder=Path(folder),
+            limits=Limits(),
+            sandbox=sandbox,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+
+
+def _prepare_apart(toolbox: Toolbox, film: Path, info: MediaInfo) -> None:
+    plan = plan_prepare(
+        str(film), info, _request(info), can_tonemap=toolbox.can_tonemap, max_pixels=10**8
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for output in plan.outputs:
+            _run(toolbox, _single_command(film, info, output, Path(folder)))
+
+
+def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: Path) -> list[str]:
+    size = f"{output.width}:{output.height}"
+    still = ["-frames:v", "1", "-q:v", "3"]
+    tiles = 6
+    commands = {
+        ArtifactKind.PROXY: [
+            *("-vf", f"fps=10,scale={size}", "-c:v", "libx264", "-preset", "veryfast"),
+            *("-crf", "26", "-g", "10", "-c:a", "aac", "-b:a", "96k", "-ac", "2"),
+            *("-movflags", "+faststart"),
+        ],
+        ArtifactKind.POSTER: ["-vf", f"scale={size}", *still],
+        ArtifactKind.THUMBNAIL: [
+            *("-vf", f"select=gte(t\\,{_request(info).thumbnail_seconds}),scale={size}", *still)
+        ],
+        ArtifactKind.SPRITE: ["-vf", f"fps=1,scale=160:90,tile=10x{tiles}", *still],
+        ArtifactKind.SHOT_FRAMES: [
+            *("-vf", f"scale={size}:flags=area", "-fps_mode", "passthrough", "-c:v", "ffv1"),
+            *("-level", "3", "-g", "1", "-an"),
+        ],
+        ArtifactKind.MODEL_FRAMES: [
+            *("-vf", f"fps=1,scale={size}", "-c:v", "mjpeg", "-q:v", "3", "-an")
+        ],
+        ArtifactKind.AUDIO: ["-vn", "-ar", "16000", "-ac", "1", "-c:a", "flac"],
+    }
+    seek = ["-ss", str(float(poster_seconds(info)))] if output.kind is ArtifactKind.POSTER else []
+    return [*seek, "-i", str(film), *commands[output.kind], str(folder / output.filename)]
+
+
+def _decode(toolbox: Toolbox, film: Path) -> None:
+    _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"])
+
+
+def _make_film(toolbox: Toolbox, film: Path, height: int, seconds: int) -> Path:
+    """A real film, enlarged: what a test picture costs to decode is no guide."""
+    source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
+    picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
+    _run(toolbox, [*source, *picture, "-c:a", "aac", "-ac", "2", str(film)])
+    return film
+
+
+def _run(toolbox: Toolbox, arguments: list[str]) -> None:
+    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    print_table(measure())

@@ -1,0 +1,146 @@
+"""Small films for tests, made by the real FFmpeg: every ordinary oddity, a second or two each.
+
+A plain module, for every suite: ``make_film(path, …)`` and its special cases return ``path``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from cinemill.media.toolbox import find_ffmpeg
+
+SECOND_TRACK_HZ = 880
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the FFmpeg that the mill itself would choose."""
+    command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def make_film(
+    path: Path,
+    *,
+    seconds: float = 1.0,
+    size: tuple[int, int] = (320, 180),
+    rate: str = "25",
+    has_sound: bool = True,
+    codec: Sequence[str] = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
+    picture: str = "testsrc2",
+    filters: str = "null",
+    extra: Sequence[str] = (),
+) -> Path:
+    """A test picture, and a sine for ``has_sound``; the container by the name's ending."""
+    source = f"{picture}=size={size[0]}x{size[1]}:rate={rate}:duration={seconds}"
+    sound_in = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if has_sound else []
+    sound = ["-c:a", "libvorbis" if path.suffix == ".ogv" else "aac"] if has_sound else []
+    run(
+        [
+            *("-f", "lavfi", "-i", source, *sound_in, "-vf", filters, *codec, *sound),
+            *(*extra, f"file:{path}"),
+        ]
+    )
+    return path
+
+
+def remux(source: Path, path: Path, *arguments: str) -> Path:
+    """The same packets in another container; ``arguments`` come before the output."""
+    run(["-i", f"file:{source}", "-map", "0", "-c", "copy", *arguments, f"file:{path}"])
+    return path
+
+
+def make_variable_rate(path: Path, *, seconds: float = 2.0) -> Path:
+    """Frames dropped irregularly, times kept."""
+    drop = "select='not(eq(mod(n\\,7)\\,3)+eq(mod(n\\,5)\\,1))'"
+    return make_film(path, seconds=seconds, filters=drop, extra=["-fps_mode", "vfr"])
+
+
+def make_rotated(path: Path, *, counterclockwise: int = 90) -> Path:
+    """Stored lying, to be shown turned."""
+    lying = make_film(path.with_name(f"lying-{path.name}"))
+    turn = ["-display_rotation", str(counterclockwise), "-i", f"file:{lying}", "-c", "copy"]
+    run([*turn, f"file:{path}"])
+    lying.unlink()
+    return path
+
+
+def make_hdr(path: Path, *, transfer: str = "smpte2084") -> Path:
+    """10 bit, BT.2020, tagged as PQ (with HDR10 mastering data) or HLG."""
+    tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:log-level=none"
+    if transfer == "smpte2084":
+        tags += ":hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+        tags += "WP(15635,16450)L(10000000,1)"
+    codec = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"]
+    return make_film(path, codec=[*codec, "-x265-params", tags], has_sound=False)
+
+
+def make_interlaced(path: Path) -> Path:
+    codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
+    codec += ["-flags", "+ilme+ildct", "-x264-params", "interlaced=1:tff=1"]
+    weave = "tinterlace=interleave_top,setfield=tff"
+    return make_film(path, rate="50", codec=codec, filters=weave, size=(320, 192))
+
+
+def make_many_tracks(path: Path) -> Path:
+    """Two sounds; the second, higher one is the default."""
+    sines = [f"sine=frequency={hertz}:duration=1" for hertz in (440, SECOND_TRACK_HZ)]
+    inputs = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=1"]
+    for sine in sines:
+        inputs += ["-f", "lavfi", "-i", sine]
+    streams = ["-map", "0", "-map", "1", "-map", "2", "-c:v", "libx264", "-preset", "ultrafast"]
+    streams += ["-disposition:a:0", "0", "-disposition:a:1", "default", "-c:a", "aac"]
+    streams += ["-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng"]
+    run([*inputs, *streams, f"file:{path}"])
+    return path
+
+
+def make_edit_list(path: Path) -> Path:
+    """Cut by copying in the middle of a group of pictures: the edit list hides the beginning."""
+    whole = make_film(path.with_name(f"whole-{path.name}"), seconds=3, extra=["-g", "50"])
+    run(["-ss", "1.2", "-i", f"file:{whole}", "-c", "copy", f"file:{path}"])
+    whole.unlink()
+    return path
+
+
+def make_late_picture(path: Path) -> Path:
+    """The picture begins half a second after the sound."""
+    film = make_film(path.with_name(f"film-{path.name}"))
+    mux = ["-itsoffset", "0.5", "-i", f"file:{film}", "-i", f"file:{film}", "-map", "0:v"]
+    run([*mux, "-map", "1:a", "-c", "copy", f"file:{path}"])
+    film.unlink()
+    return path
+
+
+def make_sound_only(path: Path) -> Path:
+    run(["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", f"file:{path}"])
+    return path
+
+
+def make_size_change(path: Path) -> Path:
+    """A transport stream whose picture changes its size in the middle."""
+    raw = path.with_suffix(".h264")
+    parts = [
+        make_film(path.with_name(f"part{number}.h264"), size=size, has_sound=False)
+        for number, size in enumerate([(320, 180), (480, 270)])
+    ]
+    raw.write_bytes(b"".join(part.read_bytes() for part in parts))
+    remux(raw, path)
+    for part in (raw, *parts):
+        part.unlink()
+    return path
+
+
+def make_bomb(path: Path, *, side: int = 12_000) -> Path:
+    """A small file that unpacks into a huge picture: a PNG, alone or as a film's one frame."""
+    picture = f"color=black:size={side}x{side}:rate=1:duration=1"
+    run(["-f", "lavfi", "-i", picture, "-c:v", "png", "-frames:v", "1", f"file:{path}"])
+    return path
+
+
+def truncate(source: Path, path: Path, share: float) -> Path:
+    """The first ``share`` of the bytes."""
+    content = source.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
