@@ -1,0 +1,41 @@
+"""How long it still takes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.jobs.estimate import estimate_seconds_left
+
+
+def test_a_quarter_done_in_ten_seconds_leaves_thirty() -> None:
+    assert estimate_seconds_left(10, 0.25) == 30
+
+
+def test_at_the_very_beginning_nothing_is_claimed_to_be_known() -> None:
+    assert estimate_seconds_left(5, 0.0) is None
+    assert estimate_seconds_left(5, 0.009) is None
+
+
+@given(st.floats(0, 1e6), st.floats(0.01, 1.5))
+def test_time_left_is_never_negative(elapsed: float, fraction: float) -> None:
+    left = estimate_seconds_left(elapsed, fraction)
+    assert left is not None
+    assert left >= 0
+
+
+@given(st.floats(0.1, 1e6), st.floats(0.01, 1), st.floats(0.01, 1))
+def test_who_came_further_in_the_same_time_has_less_left(
+    elapsed: float, one: float, other: float
+) -> None:
+    behind, ahead = sorted((one, other))
+    left_behind = estimate_seconds_left(elapsed, behind)
+    left_ahead = estimate_seconds_left(elapsed, ahead)
+    assert left_behind is not None
+    assert left_ahead is not None
+    assert left_ahead <= left_behind * (1 + 1e-9)
+
+
+def test_done_is_done() -> None:
+    assert estimate_seconds_left(10, 1.0) == pytest.approx(0)

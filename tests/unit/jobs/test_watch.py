@@ -1,0 +1,125 @@
+"""One try under way: what ends it, and what it is told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.jobs.samples import make_run
+
+from cinemill.errors import (
+    CommandFailed,
+    CommandStalled,
+    JobCancelled,
+    LeaseLost,
+    WorkerStopping,
+    WorkFailed,
+)
+from cinemill.jobs.catalog import CATALOG, GIB, StepKind, TryLimits
+from cinemill.jobs.runner import choose_limits
+from cinemill.jobs.watch import Limits, Watch, find_breach
+
+LIMITS = Limits(
+    lease_seconds=60,
+    heartbeat_seconds=15,
+    stall_seconds=120,
+    soft_seconds=3300,
+    memory_bytes=GIB,
+)
+START = 1000.0
+
+
+def make_watch(**changes: Any) -> Watch:
+    watch = Watch(make_run(), LIMITS, deadline=START + 1e6, started=START, moved_at=START)
+    return replace(watch, **changes)
+
+
+def test_work_that_moves_and_is_in_time_breaks_no_limit() -> None:
+    assert find_breach(make_watch(), START + 60, memory_bytes=GIB) is None
+
+
+def test_without_progress_for_so_long_it_hangs() -> None:
+    breach = find_breach(make_watch(), START + 121, memory_bytes=0)
+    assert isinstance(breach, CommandStalled)
+    assert breach.code == "command_stalled"
+    assert "120 seconds" in breach.message
+
+
+def test_a_slow_film_that_moves_does_not_hang() -> None:
+    watch = make_watch(moved_at=START + 3000)
+    assert find_breach(watch, START + 3100, memory_bytes=0) is None
+
+
+def test_moving_but_over_its_time_it_is_stopped() -> None:
+    breach = find_breach(make_watch(moved_at=START + 3300), START + 3301, memory_bytes=0)
+    assert isinstance(breach, CommandFailed)
+    assert breach.code == "time_limit"
+
+
+def test_over_its_memory_it_is_stopped_with_the_figures() -> None:
+    breach = find_breach(make_watch(), START + 1, memory_bytes=3 * GIB)
+    assert isinstance(breach, WorkFailed)
+    assert breach.code == "memory_limit"
+    assert "3072 MiB" in breach.message
+    assert "1024 MiB" in breach.message
+
+
+def test_a_lease_that_ran_out_goes_before_every_other_reason() -> None:
+    watch = make_watch(deadline=START + 60)
+    assert isinstance(find_breach(watch, START + 9999, memory_bytes=9 * GIB), LeaseLost)
+
+
+def test_whoever_finds_a_reason_first_is_heard() -> None:
+    watch = make_watch(deadline=time.monotonic() + 60)
+    watch.ask_to_stop(JobCancelled("Cancelled: by Ann"))
+    watch.ask_to_stop(WorkerStopping("The worker was told to stop."))
+    assert isinstance(watch.should_stop(), JobCancelled)
+
+
+def test_the_handler_learns_of_a_lost_lease_without_the_thread_that_beats() -> None:
+    watch = make_watch(deadline=time.monotonic() - 1)
+    assert isinstance(watch.should_stop(), LeaseLost)
+
+
+def test_a_beat_prolongs_the_lease_from_before_it_was_asked_for() -> None:
+    watch = make_watch(deadline=START)
+    watch.renew(asked_at=START + 15)
+    assert watch.deadline == START + 75
+
+
+@pytest.mark.parametrize("change", [(10.0, "Working"), (0.0, "Fetching the film")])
+def test_other_figures_or_other_words_are_movement(change: tuple[float, str]) -> None:
+    watch = make_watch()
+    watch.move(*change)
+    assert watch.moved_at > START
+
+
+def test_the_same_said_again_is_no_movement() -> None:
+    watch = make_watch()
+    watch.move(0.0, "Working")
+    assert watch.moved_at == START
+
+
+def test_a_kind_of_step_has_its_word_before_the_settings() -> None:
+    kind = StepKind("encode", "proxy", stall_seconds=7)
+    limits = choose_limits(kind, CATALOG.queues["proxy"], TryLimits(stall_seconds=120))
+    assert limits.stall_seconds == 7
+    assert limits.memory_bytes == 2 * GIB
+
+
+def test_where_a_kind_of_step_says_nothing_queue_and_settings_hold() -> None:
+    queue = CATALOG.queues["proxy"]
+    limits = choose_limits(StepKind("encode", "proxy"), queue, TryLimits(lease_seconds=33))
+    assert (limits.stall_seconds, limits.lease_seconds) == (120, 33)
+    assert limits.soft_seconds == queue.soft_seconds
+
+
+def test_the_settings_may_replace_a_queues_own_time() -> None:
+    limits = choose_limits(
+        StepKind("encode", "proxy"),
+        CATALOG.queues["proxy"],
+        TryLimits(queue_seconds={"proxy": (5, 6)}),
+    )
+    assert limits.soft_seconds == 5
