@@ -267,14 +267,25 @@ def choose_limits(kind: StepKind, queue: Queue, limits: TryLimits) -> Limits:
 def describe_failure(error: Exception) -> Failure:
     """Any exception in words; of an unexpected one, the traceback's end as the last lines."""
     if isinstance(error, CinemillError):
-        return Failure(error.code, error.message, error.way_on, error.log_tail)
+        return Failure(
+            code=error.code,
+            message=_make_storable(error.message),
+            way_on=_make_storable(error.way_on),
+            log_tail=_make_storable(error.log_tail),
+        )
     lines = traceback.format_exception(error)
     return Failure(
         code="internal_error",
-        message=f"An unexpected error: {type(error).__name__}: {error}".replace("\x00", ""),
+        message=_make_storable(f"An unexpected error: {type(error).__name__}: {error}"),
         way_on="Retry the job; if it fails again, report it with the lines below.",
-        log_tail="".join(lines)[-4000:].replace("\x00", ""),
+        log_tail=_make_storable("".join(lines)[-4000:]),
     )
+
+
+def _make_storable(text: str) -> str:
+    """Without NUL and half surrogate pairs (an undecodable filename): PostgreSQL takes neither,
+    and the end of a try must not fail to be recorded for its own words."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def log_failure(run: ClaimedRun, failure: Failure, error: Exception) -> None:
