@@ -18,7 +18,8 @@ def take_turns(
 ) -> list[ReadyRun]:
     """The runs to publish now, in order.
 
-    ``ready`` holds each owner's due runs, an owner's own in the order they are to start. At most
+    ``ready`` holds each owner's due runs, an owner's own in the order they are to start; of owners
+    who hold the same, the one who comes first in it goes first. At most
     ``window`` published and unclaimed runs of a priority or higher are out after it.
     """
     held = Counter[str]()
