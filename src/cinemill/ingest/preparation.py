@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from fractions import Fraction
@@ -35,6 +36,7 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
     Result: ``asset_id``, ``output_filename``, ``artifacts`` by kind, ``stages`` in seconds,
     ``warnings``, ``reused``. Raises MediaRejected, OutputInvalid, CommandFailed, DiskFull.
     """
+    began = time.monotonic()
     asset = find_asset(workshop, context)
     request = read_request(context.run.job_params)
     key = step_key(asset.sha256, request)
@@ -47,7 +49,7 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
         "asset_id": asset.id,
         "output_filename": made[ArtifactKind.PROXY.value].filename,
         "artifacts": {kind: describe_artifact(artifact) for kind, artifact in made.items()},
-        "stages": _stages(context),
+        "stages": {**_stages(context), "prepare": round(time.monotonic() - began, 3)},
         "warnings": list(warnings),
         "reused": reused,
     }
