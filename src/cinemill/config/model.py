@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         "CINEMILL_STALL_SECONDS", "Seconds without progress after which an encoder is killed.", 120
     )
     relay_window: int = setting(
-        "CINEMILL_RELAY_WINDOW", "Messages of one queue in Redis at a time.", 16, ge=1, le=10_000
+        "CINEMILL_RELAY_WINDOW", "Messages of one queue in Redis at a time.", 8, ge=1, le=10_000
     )
     sweep_seconds: fields.Seconds = setting(
         "CINEMILL_SWEEP_SECONDS", "How often unpublished and abandoned work is looked for.", 2

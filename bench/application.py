@@ -1,0 +1,49 @@
+"""The product's Celery application with three kinds of job that only benchmarks have."""
+
+from __future__ import annotations
+
+import time
+
+from cinemill.config import load
+from cinemill.core.job import StepSpec
+from cinemill.jobs.catalog import CATALOG, JobKind, StepKind
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.ffmpeg import run_ffmpeg
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import detect_sandbox
+from cinemill.media.toolbox import find_ffmpeg
+from cinemill.worker.building import build_app
+
+
+def run_command(context: StepContext) -> StepOutcome:
+    """The FFmpeg command in the job's ``arguments``, as every step runs its own."""
+    run_ffmpeg(
+        find_ffmpeg(None),
+        list(context.run.job_params["arguments"]),
+        folder=context.folder,
+        source=None,
+        limits=Limits(),
+        sandbox=detect_sandbox("off"),
+        on_progress=lambda progress: context.report(0.5, "Encoding"),
+        should_stop=context.should_stop,
+    )
+    return StepOutcome({})
+
+
+def rest(context: StepContext) -> StepOutcome:
+    """Hold a place on a worker for the job's ``seconds``."""
+    time.sleep(context.run.job_params["seconds"])
+    return StepOutcome({})
+
+
+KINDS = {"bench_command": run_command, "bench_rest": rest}
+
+catalog = CATALOG.with_more(
+    steps=[StepKind(name, "default") for name in KINDS],
+    jobs=[
+        JobKind(name, lambda _params, _asset, name=name: [StepSpec("only", name)])  # type: ignore[misc]
+        for name in KINDS
+    ],
+)
+
+app = build_app(load(), catalog=catalog, handlers=KINDS)
