@@ -37,6 +37,8 @@ def connect_signals(app: Celery) -> None:
         remove_abandoned_work(mill)
 
     def set_up_logging(**_: Any) -> None:
+        # The first of all signals: beat opens its schedule in there, on whatever machine it runs.
+        (mill.settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure_logging(
             "worker",
             level=mill.settings.log_level,
