@@ -11,7 +11,7 @@ import psutil
 
 from cinemill.telemetry import get_logger
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 
 _log = get_logger(__name__)
 
@@ -36,12 +36,18 @@ def end_leftovers(folder: Path, program: str, stop_signal: int, *, grace_seconds
         return 0
     _log.warning("leftover_servers", program=program, pids=[process.pid for process in found])
     _signal_all(found, stop_signal)
-    _, alive = psutil.wait_procs(found, timeout=grace_seconds)
-    _signal_all(alive, signal.SIGKILL)
-    deadline = time.monotonic() + grace_seconds
-    while find_leftovers(folder, program) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    left = _wait_until_gone(folder, program, grace_seconds)
+    _signal_all(left, signal.SIGKILL)
+    _wait_until_gone(folder, program, grace_seconds)
     return len(found)
+
+
+def _wait_until_gone(folder: Path, program: str, seconds: float) -> list[psutil.Process]:
+    """Who is left on the folder; a zombie that nobody reaps works nowhere, and so is gone."""
+    deadline = time.monotonic() + seconds
+    while (left := find_leftovers(folder, program)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return left
 
 
 def _signal_all(processes: list[psutil.Process], number: int) -> None:

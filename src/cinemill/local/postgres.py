@@ -200,7 +200,8 @@ def _initialise(server: PostgresServer) -> None:
         "The database could not be made",
     )
     with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
-        file.write("include 'cinemill.conf'\ninclude_if_exists '../local.conf'\n")
+        file.write("include 'cinemill.conf'\ninclude '../local.conf'\n")
+    (server.folder / "local.conf").write_text("# Your own settings for PostgreSQL; these win.\n")
     # Once, after our own line: then the folder may get the name that says it is whole.
     sync = (server.binaries / "initdb", "--sync-only", "-D", unfinished)
     _run(wrap_command(sync, identity=server.identity), "The database could not be written")
