@@ -38,7 +38,7 @@ def list_dead(json: options.Json = False) -> None:
 
 @app.command()
 def redrive(
-    step: Annotated[list[str], typer.Argument(metavar="STEP...", help="Ids of dead steps.")],
+    step: Annotated[list[str], typer.Argument(metavar="STEP", help="Ids of dead steps.")],
     json: options.Json = False,
 ) -> None:
     """Give dead steps their tries back."""

@@ -32,7 +32,7 @@ def submit(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Upload films to the running mill, print a task id for each, and do not wait."""
+    """Upload films and do not wait. Prints the id of each one's job."""
     from cinemill.cli.display import open_display
 
     if idempotency_key and len(file) > 1:
@@ -104,7 +104,7 @@ def _conclude(mill: Client, job_id: str, error: CinemillError | None, *, json: b
 
 
 def status(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="A job's id.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="A job's id.")] = None,
     json: options.Json = False,
 ) -> None:
     """Show one job with its steps; without an id, the whole mill."""

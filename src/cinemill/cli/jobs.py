@@ -57,7 +57,7 @@ def cancel(
 
 
 def retry(
-    job: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...")] = None,
+    job: Annotated[list[str] | None, typer.Argument(metavar="JOB")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Every job that failed.")] = False,
     kind: Annotated[str | None, typer.Option(help="With --failed: of this kind.")] = None,
     code: Annotated[str | None, typer.Option(help="With --failed: of this error code.")] = None,

@@ -46,7 +46,10 @@ def process(
     thumbnail_seconds: options.ThumbnailSeconds = None,
     json: options.Json = False,
 ) -> None:
-    """Process films: on the running mill, or on one that is started for them and stopped after."""
+    """Process films and show what was made of them.
+
+    On the running mill, or on one that is started for the films and stopped after.
+    """
     from cinemill.cli.display import open_display
     from cinemill.cli.outcome import show_outcome
     from cinemill.cli.own_mill import Stopped, with_mill

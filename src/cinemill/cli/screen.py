@@ -67,7 +67,7 @@ def make_table(*columns: str, title: str | None = None) -> Table:
 def report(error: CinemillError, *, as_json: bool = False) -> None:
     """Code, sentence, last lines and way on; never a traceback."""
     if as_json:
-        typer.echo(json.dumps({"error": error_document(error)}, ensure_ascii=False), err=True)
+        say(json.dumps({"error": error_document(error)}, ensure_ascii=False))
         return
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:
@@ -81,7 +81,9 @@ def report(error: CinemillError, *, as_json: bool = False) -> None:
 
 
 def error_document(error: CinemillError) -> dict[str, Any]:
+    problems = error.problems if isinstance(error, SettingsInvalid) else []
     return {
+        **({"problems": [{"name": n, "what": what} for n, what in problems]} if problems else {}),
         "code": error.code,
         "message": error.message,
         "way_on": error.way_on,

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def selftest(json: options.Json = False) -> None:
-    """Send a generated film through the mill and check what comes out; exit code 1 if wrong."""
+    """Send a film of its own through the mill. Exit code 1 where something wrong comes out."""
     from cinemill.cli.own_mill import Stopped, with_mill
 
     settings = doors.load_settings()

@@ -45,7 +45,7 @@ def up(
 
 
 def worker(queues: options.Queues = None, concurrency: options.Concurrency = None) -> None:
-    """Run one more worker, on this machine or on another one than the mill."""
+    """Run one more worker, here or on another machine than the mill's."""
     arguments = [] if queues is None else ["--queues", queues]
     if concurrency is not None:
         arguments += ["--concurrency", str(concurrency)]

@@ -12,7 +12,7 @@ import pytest
 from cinemill.client import Client, ClientError
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import LittleServer
+    from tests.unit.conftest import LittleServer
 
 PROBLEM = {
     "type": "urn:cinemill:problem:not_found",

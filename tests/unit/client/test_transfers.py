@@ -18,7 +18,7 @@ from cinemill.client import Client, ClientError
 from cinemill.client.transfers import safe_name, sha256_from_headers
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import Answer, LittleServer, Seen
+    from tests.unit.conftest import Answer, LittleServer, Seen
 
 RECEIPT = {"message": "m", "task_id": "t", "status": "PROCESSING", "filename": "f"}
 CONTENT = os.urandom(300_000)

@@ -17,7 +17,7 @@ from cinemill.client.sse import EventDecoder, ServerEvent
 from cinemill.client.watching import Watch
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import LittleServer
+    from tests.unit.conftest import LittleServer
 
 EVENTS = "GET /jobs/j1/events"
 STATUS = "GET /jobs/j1/status"

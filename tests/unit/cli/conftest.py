@@ -1,0 +1,40 @@
+"""The command line in this process, talking to a little server or to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cinemill.cli.main import app
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import LittleServer
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of this test's own, and an environment without any setting."""
+    for name in ("CINEMILL_URL", "CINEMILL_TOKEN", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CINEMILL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def cinemill(home: Path) -> Run:
+    """``cinemill(*arguments)``; no mill runs on its home."""
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def on_mill(server: LittleServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
+    """The little server stands for the mill that CINEMILL_URL names."""
+    monkeypatch.setenv("CINEMILL_URL", server.url)
+    monkeypatch.setenv("CINEMILL_TOKEN", "t")
+    return server

@@ -1,0 +1,285 @@
+"""What commands ask of the mill, what they print, and with which code they end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cinemill.cli.exits import ExitCode
+from cinemill.cli.screen import show_seconds, show_size
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+    from tests.unit.conftest import Exchange, LittleServer
+
+PROXY = b"a proxy"
+JOB: dict[str, Any] = {
+    "id": "j1",
+    "kind": "process_video",
+    "state": "completed",
+    "progress": 100,
+    "asset_id": "a1",
+    "queued_at": "2026-01-02T03:04:05+00:00",
+    "result": {"stages": {"probe": 0.5, "prepare": 61.0}},
+}
+FAILED = {
+    **JOB,
+    "state": "failed",
+    "result": None,
+    "failure": {
+        "code": "media_truncated",
+        "message": "The file ends before the film does.",
+        "way_on": "Upload it again.",
+        "log_tail": "last words",
+    },
+}
+ASSET = {
+    "id": "a1",
+    "artifacts": [
+        {
+            "kind": "proxy",
+            "sha256": hashlib.sha256(PROXY).hexdigest(),
+            "size_bytes": len(PROXY),
+            "facts": {"width": 854, "height": 480, "fps": 10.0, "duration_seconds": 5.3},
+            "url": "/assets/a1/files/proxy",
+        }
+    ],
+}
+
+
+def event(status: str, progress: float) -> str:
+    data = json.dumps({"status": status, "progress": progress, "message": status.title()})
+    return f"id: {progress}\ndata: {data}\n\n"
+
+
+def receipt(task_id: str = "j1") -> dict[str, str]:
+    return {"message": "m", "task_id": task_id, "status": "PROCESSING", "filename": "f"}
+
+
+def send_proxy(x: Exchange) -> None:
+    x.begin(200, Content_Length=len(PROXY), Content_Disposition='inline; filename="f-proxy.mp4"')
+    x.wfile.write(PROXY)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"a film")
+    return path
+
+
+@pytest.fixture
+def busy_mill(on_mill: LittleServer) -> LittleServer:
+    """Takes a film, tells of it, and is done with it."""
+    on_mill.on("POST /upload", lambda x: x.send_json(receipt()))
+    on_mill.on(
+        "GET /jobs/j1/events", lambda x: x.send_events(event("running", 5), event("completed", 100))
+    )
+    on_mill.on("GET /jobs/j1", lambda x: x.send_json(JOB))
+    on_mill.on("GET /assets/a1", lambda x: x.send_json(ASSET))
+    on_mill.on("GET /assets/a1/files/proxy", send_proxy)
+    return on_mill
+
+
+class TestProcess:
+    def test_tells_what_was_made_and_how_long_it_took(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    ) -> None:
+        result = cinemill("process", film)
+        assert result.exit_code == ExitCode.OK, result.output
+        for words in ("film.mp4: completed", "854×480, 10 fps, 5.3 s", "1 min 01 s"):
+            assert words in result.stdout
+        assert f"{busy_mill.url}/assets/a1/files/proxy" in result.stdout
+
+    def test_fetches_the_files_where_a_folder_is_named(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        result = cinemill("process", film, "--to", tmp_path / "made" / "here", "--json")
+        (outcome,) = json.loads(result.stdout)
+        path = tmp_path / "made" / "here" / "f-proxy.mp4"
+        assert outcome["files"][0]["place"] == str(path)
+        assert outcome["stages"] == {"probe": 0.5, "prepare": 61.0}
+        assert path.read_bytes() == PROXY
+
+    def test_one_film_that_is_refused_stops_no_other(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.txt"
+        other.write_bytes(b"no film")
+        problem = {"code": "media_unrecognized", "detail": "No video.", "way_on": "Send one."}
+        busy_mill.on(
+            "POST /upload",
+            lambda x: x.send_json(problem, 422),
+            lambda x: x.send_json(receipt()),
+        )
+        result = cinemill("process", other, film, "--json")
+        assert result.exit_code == ExitCode.REJECTED
+        first, second = json.loads(result.stdout)
+        assert first["error"]["code"] == "media_unrecognized"
+        assert second["status"] == "completed"
+
+    def test_a_rejected_film_is_explained(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    ) -> None:
+        busy_mill.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        busy_mill.on("GET /jobs/j1", lambda x: x.send_json(FAILED))
+        result = cinemill("process", film)
+        assert result.exit_code == ExitCode.REJECTED
+        for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
+            assert words in result.stderr
+
+
+class TestSubmit:
+    def test_prints_nothing_but_ids_to_stdout(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    ) -> None:
+        result = cinemill("submit", film, "--priority", "9")
+        assert result.stdout == "j1\n"
+        assert b'name="priority"' in busy_mill.seen[0].body
+
+
+class TestWatch:
+    def test_ends_with_the_job(self, busy_mill: LittleServer, cinemill: Run) -> None:
+        result = cinemill("watch", "j1")
+        assert result.exit_code == ExitCode.OK
+        assert "100 % Completed" in result.stderr
+
+    def test_gives_programs_one_line_an_event(self, busy_mill: LittleServer, cinemill: Run) -> None:
+        lines = cinemill("watch", "j1", "--json").stdout.splitlines()
+        assert [json.loads(line)["status"] for line in lines] == ["running", "completed"]
+
+    def test_a_failed_job_is_exit_code_1(self, busy_mill: LittleServer, cinemill: Run) -> None:
+        failure = {"code": "command_failed", "message": "It broke."}
+        busy_mill.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        busy_mill.on("GET /jobs/j1", lambda x: x.send_json({**FAILED, "failure": failure}))
+        result = cinemill("watch", "j1")
+        assert result.exit_code == ExitCode.JOB_FAILED
+        assert "cinemill retry j1" in result.stderr
+
+    def test_an_unknown_job_is_exit_code_2(self, on_mill: LittleServer, cinemill: Run) -> None:
+        problem = {"code": "not_found", "detail": "There is no job x."}
+        on_mill.on("GET /jobs/x/events", lambda x: x.send_json(problem, 404))
+        result = cinemill("watch", "x")
+        assert result.exit_code == ExitCode.USAGE
+        assert "There is no job x." in result.stderr
+
+    def test_ctrl_c_leaves_the_job_going_and_says_so(self, on_mill: LittleServer) -> None:
+        listening, released = threading.Event(), threading.Event()
+
+        def hold(x: Exchange) -> None:
+            x.begin(200, Content_Type="text/event-stream")
+            x.wfile.write(event("running", 5).encode())
+            listening.set()
+            released.wait(20)
+            x.close_connection = True
+
+        on_mill.on("GET /jobs/j1/events", hold)
+        script = "from cinemill.cli.main import run; run()"
+        with subprocess.Popen(
+            [sys.executable, "-c", script, "watch", "j1"], stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            assert listening.wait(20)
+            assert "5 %" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            words = process.stderr.read()
+        released.set()
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert "The work goes on" in words
+        assert {seen.method for seen in on_mill.seen} == {"GET"}
+
+
+class TestJobs:
+    def test_are_listed(self, on_mill: LittleServer, cinemill: Run) -> None:
+        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
+        assert "2026-01-02 03:04:05" in cinemill("jobs", "--state", "completed").stdout
+        assert json.loads(cinemill("jobs", "--json").stdout) == [JOB]
+        assert on_mill.seen[0].path == "/jobs?state=completed&limit=20"
+
+    def test_are_cancelled_with_a_reason(self, on_mill: LittleServer, cinemill: Run) -> None:
+        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json(JOB))
+        assert "cancelled" in cinemill("cancel", "j1", "--reason", "wrong film").stderr
+        assert json.loads(on_mill.seen[0].body) == {"reason": "wrong film"}
+
+    def test_are_retried_alone_or_in_bulk(self, on_mill: LittleServer, cinemill: Run) -> None:
+        on_mill.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
+        on_mill.on("POST /jobs/retry", lambda x: x.send_json({"retried": 7}))
+        assert "queued again" in cinemill("retry", "j1").stderr
+        assert "7 job(s)" in cinemill("retry", "--failed", "--code", "disk_full").stderr
+        assert json.loads(on_mill.seen[1].body) == {"code": "disk_full"}
+
+    def test_have_a_status_with_steps(self, on_mill: LittleServer, cinemill: Run) -> None:
+        steps = [{"name": "probe", "queue": "ingestion", "status": "succeeded", "attempts": 1}]
+        document = {**JOB, "queue_place": 3, "steps": steps}
+        on_mill.on("GET /jobs/j1/status", lambda x: x.send_json(document))
+        shown = cinemill("status", "j1").stdout
+        assert "Place in the queue" in shown
+        assert "ingestion" in shown
+
+    def test_are_counted(self, on_mill: LittleServer, cinemill: Run) -> None:
+        row = {"count": 2, "average_seconds": 3.0, "p50": 2.5, "p90": 4.0, "p99": 4.0}
+        queue = {"by_status": {"completed": 2}, "by_type": {"process_video": 2}, "total": 2}
+        document = {"queue": queue, "processing_times": {"process_video": row}, "stuck": []}
+        on_mill.on("GET /stats", lambda x: x.send_json(document))
+        shown = cinemill("status").stdout
+        assert "completed" in shown
+        assert "2.5 s" in shown
+
+    def test_dead_ones_are_listed_and_redriven(self, on_mill: LittleServer, cinemill: Run) -> None:
+        failure = {"code": "crashed", "message": "Out of tries.", "way_on": "Redrive it."}
+        dead = {"step_id": "s1", "job_id": "j1", "step_name": "prepare", "failure": failure}
+        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [dead]}))
+        on_mill.on("POST /dead/s1/redrive", lambda x: x.send_json(JOB))
+        assert "Out of tries." in cinemill("dead", "list").stdout
+        assert "j1" in cinemill("dead", "redrive", "s1").stderr
+
+
+class TestParts:
+    def test_a_worker_is_told_where_the_servers_are(
+        self, cinemill: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        became: list[tuple[list[str], dict[str, str]]] = []
+
+        def become(_: str, command: list[str], environment: dict[str, str]) -> None:
+            became.append((command, environment))
+            raise SystemExit(0)
+
+        monkeypatch.setattr(os, "execve", become)
+        (home / "run").mkdir(parents=True)
+        state = {"pid": 1, "database_url": "postgresql+psycopg://d", "redis_url": "redis://r"}
+        (home / "run" / "state.json").write_text(json.dumps(state))
+        cinemill("worker", "--queues", "proxy,preview", "-c", "3")
+        ((command, environment),) = became
+        assert command[1:] == [
+            "-m", "cinemill.worker", "--queues", "proxy,preview", "--concurrency", "3",
+        ]  # fmt: skip
+        assert environment["DATABASE_URL"] == "postgresql+psycopg://d"
+        assert environment["REDIS_URL"] == "redis://r"
+
+    @pytest.mark.parametrize("part", ["worker", "beat", "flower"])
+    def test_none_starts_without_servers(self, cinemill: Run, part: str) -> None:
+        assert cinemill(part).exit_code == ExitCode.UNAVAILABLE
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("seconds", "words"),
+        [(None, ""), (0.04, "0.0 s"), (59.9, "59.9 s"), (185, "3 min 05 s"), (7380, "2 h 03 min")],
+    )
+    def test_of_time(self, seconds: float | None, words: str) -> None:
+        assert show_seconds(seconds) == words
+
+    @pytest.mark.parametrize(
+        ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")]
+    )
+    def test_of_size(self, size: float, words: str) -> None:
+        assert show_size(size) == words

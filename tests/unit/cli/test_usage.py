@@ -1,0 +1,189 @@
+"""How commands are called, and how they end when that was wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, worst
+from cinemill.cli.main import app
+from cinemill.errors import (
+    CinemillError,
+    CommandFailed,
+    Conflict,
+    DiskFull,
+    HomeLocked,
+    MediaRejected,
+    NotFound,
+    SettingsInvalid,
+    TooLarge,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+
+HEAVY = ("httpx", "pydantic", "rich", "celery", "sqlalchemy", "redis", "av", "asyncio", "numpy")
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from walk(inner, (*path, name))
+
+
+COMMANDS = list(walk(typer.main.get_command(app)))
+
+
+def test_the_commands_are_these() -> None:
+    assert {" ".join(path) for path in COMMANDS} == {
+        "",
+        "up",
+        "process",
+        "submit",
+        "watch",
+        "status",
+        "cancel",
+        "retry",
+        "jobs",
+        "dead",
+        "dead list",
+        "dead redrive",
+        "worker",
+        "beat",
+        "flower",
+        "doctor",
+        "selftest",
+        "config",
+        "verify",
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(cinemill: Run, path: tuple[str, ...]) -> None:
+    result = cinemill(*path, "--help")
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom cinemill.cli.main import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_version_is_printed(cinemill: Run) -> None:
+    assert cinemill("--version").stdout.startswith("cinemill ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bogus"],
+        ["process"],
+        ["process", "/no/such/film.mp4"],
+        ["process", "/"],
+        ["submit", __file__, "--priority", "11"],
+        ["submit", __file__, __file__, "--idempotency-key", "k"],
+        ["retry"],
+        ["retry", "j1", "--failed"],
+        ["retry", "j1", "--kind", "process_video"],
+        ["jobs", "--limit", "0"],
+        ["worker", "--concurrency", "0"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(cinemill: Run, arguments: list[str]) -> None:
+    assert cinemill(*arguments).exit_code == ExitCode.USAGE
+
+
+class TestNoMill:
+    @pytest.mark.parametrize(
+        "arguments",
+        [["jobs"], ["status"], ["watch", "j"], ["cancel", "j"], ["dead", "list"], ["verify"]],
+    )
+    def test_is_exit_code_3_with_a_way_on(self, cinemill: Run, arguments: list[str]) -> None:
+        result = cinemill(*arguments)
+        assert result.exit_code == ExitCode.UNAVAILABLE
+        assert "mill_not_running" in result.stderr
+        assert "cinemill up" in result.stderr
+        assert "Traceback" not in result.output
+
+    def test_is_told_as_json_to_programs(self, cinemill: Run) -> None:
+        result = cinemill("jobs", "--json")
+        assert result.stdout == ""
+        assert json.loads(result.stderr)["error"]["code"] == "mill_not_running"
+
+
+class TestConfig:
+    def test_shows_sources_and_masks_secrets(
+        self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
+        result = cinemill("config", "--json")
+        rows = {row["name"]: row for row in json.loads(result.stdout)["settings"]}
+        assert rows["DATABASE_URL"]["source"] == "environment"
+        assert rows["CINEMILL_PORT"]["value_masked"] == "8420"
+        assert "hunter2" not in result.output + cinemill("config").output
+
+    def test_names_every_problem_and_is_exit_code_2(
+        self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CINEMILL_PORT", "x")
+        monkeypatch.setenv("CINEMILL_LOG_LEVEL", "loud")
+        result = cinemill("config")
+        assert result.exit_code == ExitCode.USAGE
+        assert "CINEMILL_PORT" in result.stderr
+        assert "CINEMILL_LOG_LEVEL" in result.stderr
+        told = json.loads(cinemill("config", "--json").stderr)["error"]
+        assert {problem["name"] for problem in told["problems"]} == {
+            "CINEMILL_PORT",
+            "CINEMILL_LOG_LEVEL",
+        }
+
+    def test_the_home_folder_may_be_an_option(self, cinemill: Run, tmp_path: Path) -> None:
+        result = cinemill("--home", tmp_path / "other", "config", "--json")
+        rows = {row["name"]: row["value_masked"] for row in json.loads(result.stdout)["settings"]}
+        assert rows["CINEMILL_HOME"] == str(tmp_path / "other")
+
+
+class TestExitCodes:
+    def test_each_has_a_meaning(self) -> None:
+        assert set(MEANINGS) == set(ExitCode)
+
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            (SettingsInvalid([("A", "is wrong")]), ExitCode.USAGE),
+            (NotFound("x"), ExitCode.USAGE),
+            (Conflict("x"), ExitCode.USAGE),
+            (HomeLocked("x"), ExitCode.UNAVAILABLE),
+            (DiskFull("x"), ExitCode.UNAVAILABLE),
+            (MediaRejected("x"), ExitCode.REJECTED),
+            (TooLarge("x"), ExitCode.REJECTED),
+            (CommandFailed("x", exit_code=1, log_tail=""), ExitCode.JOB_FAILED),
+            (CinemillError("x"), ExitCode.JOB_FAILED),
+        ],
+    )
+    def test_follow_the_error(self, error: CinemillError, code: ExitCode) -> None:
+        assert exit_code_of(error) == code
+
+    def test_tell_a_rejected_film_from_a_failed_job(self) -> None:
+        assert exit_code_of_job("completed", "") == ExitCode.OK
+        assert exit_code_of_job("failed", "media_truncated") == ExitCode.REJECTED
+        assert exit_code_of_job("failed", "command_failed") == ExitCode.JOB_FAILED
+        assert exit_code_of_job("cancelled", "cancelled") == ExitCode.JOB_FAILED
+
+    def test_of_several_films_the_worst_counts(self) -> None:
+        assert worst([]) == ExitCode.OK
+        assert worst([ExitCode.OK, ExitCode.REJECTED]) == ExitCode.REJECTED
+        assert worst([ExitCode.REJECTED, ExitCode.JOB_FAILED]) == ExitCode.JOB_FAILED
