@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import sys
@@ -83,7 +84,7 @@ def hand_back(mill: Mill) -> None:
 def remove_abandoned_work(mill: Mill) -> None:
     """Remove work folders whose try is over: what a killed process left behind."""
     try:
-        folders = list(mill.work_folder.iterdir())
+        folders = [path for path in mill.work_folder.iterdir() if is_work_folder(path.name)]
     except FileNotFoundError:
         return
     for folder in folders:
@@ -95,3 +96,8 @@ def remove_abandoned_work(mill: Mill) -> None:
             return
         if not is_live:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_work_folder(name: str) -> bool:
+    """Whether it is named as a claim's token: TEMP_DIR may be /tmp, and hold others' folders."""
+    return re.fullmatch(r"[0-9a-f]{32}", name) is not None
