@@ -54,13 +54,14 @@ def register(app: Celery) -> None:
 
 
 def _register_job(app: Celery, kind: JobKind) -> None:
-    @app.task(name=kind.name, base=JobTask, bind=True)
+    # Not shared: a second application in this process must not be given this one's tasks.
+    @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
     def adopt(task: Task, *args: Any, **kwargs: Any) -> None:
         adopt_message(task, args, kwargs)
 
 
 def _register_step(app: Celery, name: str) -> None:
-    @app.task(name=step_task_name(name), ignore_result=True)
+    @app.task(name=step_task_name(name), ignore_result=True, shared=False)
     def run(run_id: str) -> None:
         app.mill.runner.execute(run_id)
 
