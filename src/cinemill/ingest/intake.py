@@ -38,14 +38,18 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
     """The real file behind ``path``. Raises InputRejected outside ``roots`` or where it is none."""
     if "\x00" in path:
         raise InputRejected("A path cannot contain a NUL character.", code="path_invalid")
-    real = Path(path).resolve()
-    if not any(real.is_relative_to(root) for root in roots):
+    try:
+        real = Path(path).resolve()
+        is_file = real.is_file()
+    except (OSError, RuntimeError):  # a name too long, links that lead in a circle
+        real, is_file = Path(path).absolute(), False
+    if not any(real.is_relative_to(root.resolve()) for root in roots):
         raise InputRejected(
             f"{path} is outside of the folders that films may come from.",
             code="path_forbidden",
             way_on="Move the film, or add its folder to CINEMILL_INPUT_ROOTS.",
         )
-    if not real.is_file():
+    if not is_file:
         raise InputRejected(
             f"There is no film at {path}.",
             code="source_not_found",

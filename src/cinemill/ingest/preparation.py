@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -64,7 +65,8 @@ def read_request(params: Mapping[str, Any]) -> PrepareRequest:
     moment = params.get("thumbnail_seconds")
     if moment is None:
         return PrepareRequest()
-    if not isinstance(moment, int | float) or isinstance(moment, bool) or moment < 0:
+    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+    if not is_number or not math.isfinite(moment) or moment < 0:
         raise InputRejected(
             "thumbnail_seconds must be a number of seconds, 0 or more.", code="timestamp_invalid"
         )
