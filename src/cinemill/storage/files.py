@@ -111,15 +111,20 @@ class LocalFiles:
         return IncomingFile(self)
 
     def publish(self, path: Path, *, sha256: str | None = None) -> StoredFile:
-        """Move a finished file in. Raises OutputInvalid where its hash is not ``sha256``.
+        """Move a finished file in. Raises OutputInvalid where its hash is not ``sha256``, DiskFull.
 
         The file is moved when it is on the same disk, else copied, verified and removed.
         """
         digest, size_bytes = hash_file(path)
         if sha256 is not None and sha256 != digest:
             raise OutputInvalid(f"{path.name} hashes to {digest}, not to {sha256}")
-        staged = self._stage(path, digest)
-        self.place(staged, digest)
+        staged = self.incoming_path()
+        try:
+            self._stage(path, staged, digest)
+            self.place(staged, digest)
+        finally:
+            staged.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # still there where it had to be copied
         return StoredFile(digest, size_bytes)
 
     def copy_in(self, path: Path) -> StoredFile:
@@ -171,8 +176,7 @@ class LocalFiles:
             staged.replace(final)
             _sync_folder(final.parent)
 
-    def _stage(self, path: Path, digest: str) -> Path:
-        staged = self.incoming_path()
+    def _stage(self, path: Path, staged: Path, digest: str) -> None:
         with raising_disk_full():
             try:
                 path.rename(staged)
@@ -181,11 +185,8 @@ class LocalFiles:
                     raise
                 shutil.copyfile(path, staged)
                 if hash_file(staged)[0] != digest:
-                    staged.unlink()
                     raise OutputInvalid(f"{path.name} changed while it was copied") from error
-                path.unlink()
             _sync_file(staged)
-        return staged
 
 
 def hash_file(path: Path) -> tuple[str, int]:
