@@ -63,11 +63,6 @@ def test_every_kind_of_step_runs_on_a_queue_that_exists(step: StepKind) -> None:
     assert step.weight > 0
 
 
-def test_no_kind_of_job_is_called_as_a_kind_of_step() -> None:
-    """Both are names of Celery tasks: one would hide the other."""
-    assert not CATALOG.jobs.keys() & CATALOG.steps.keys()
-
-
 def plan(kind: str, params: dict[str, object], asset_id: str | None = None) -> list[StepSpec]:
     return CATALOG.plan(kind, params, asset_id)
 

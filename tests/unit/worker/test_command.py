@@ -1,0 +1,110 @@
+"""The command line of Celery's worker, and its application's settings, as the queues demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from cinemill.config import load
+from cinemill.errors import InputRejected
+from cinemill.jobs.catalog import CATALOG
+from cinemill.worker.__main__ import main, plan_command
+from cinemill.worker.building import build_app
+from cinemill.worker.mill import Mill
+from cinemill.worker.tasks import step_task_name
+
+
+@pytest.fixture
+def mill(tmp_path: Path) -> Mill:
+    return Mill(load({"CINEMILL_HOME": str(tmp_path)}))
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Celery:
+    return build_app(load({"CINEMILL_HOME": str(tmp_path)}))
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def test_a_worker_without_a_word_takes_every_queue(mill: Mill) -> None:
+    command = plan_command(None, None, mill)
+    assert option(command, "--queues").split(",") == list(CATALOG.queues)
+
+
+def test_a_worker_of_one_queue_has_that_queues_limits(mill: Mill) -> None:
+    command = plan_command("knowledge_graph", None, mill)
+    assert option(command, "--queues") == "knowledge_graph"
+    assert option(command, "--max-tasks-per-child") == "25"
+    assert option(command, "--max-memory-per-child") == str(3584 * 1024)
+
+
+def test_a_worker_of_several_is_replaced_as_the_strictest_says_and_has_the_largest_memory(
+    mill: Mill,
+) -> None:
+    command = plan_command("orchestration,proxy,ingestion", None, mill)
+    assert option(command, "--max-tasks-per-child") == "10"
+    assert option(command, "--max-memory-per-child") == str(4 * 1024 * 1024)
+
+
+def test_concurrency_is_celerys_own_unless_it_is_named(mill: Mill) -> None:
+    assert "--concurrency" not in plan_command("proxy", None, mill)
+    assert option(plan_command("proxy", 3, mill), "--concurrency") == "3"
+
+
+def test_an_unknown_queue_is_refused_with_the_known_ones(mill: Mill) -> None:
+    with pytest.raises(InputRejected) as refused:
+        plan_command("proxy,porxy", None, mill)
+    assert "porxy" in refused.value.message
+    assert "proxy" in refused.value.way_on
+
+
+def test_an_unknown_queue_ends_the_command_with_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CINEMILL_HOME", str(tmp_path))
+    assert main(["--queues", "porxy"]) == 2
+    assert "porxy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("task_acks_late", True),
+        ("task_reject_on_worker_lost", False),
+        ("worker_prefetch_multiplier", 1),
+        ("worker_disable_prefetch", True),
+        ("worker_cancel_long_running_tasks_on_connection_loss", False),
+        ("broker_connection_max_retries", None),
+        ("accept_content", ["json"]),
+        ("task_serializer", "json"),
+        ("result_serializer", "json"),
+        ("enable_utc", True),
+        ("timezone", "UTC"),
+        ("task_track_started", True),
+    ],
+)
+def test_celery_is_set_as_the_measurements_chose(app: Celery, setting: str, value: object) -> None:
+    assert app.conf[setting] == value
+
+
+def test_every_kind_of_job_is_a_task_that_people_can_send(app: Celery) -> None:
+    assert CATALOG.jobs.keys() <= app.tasks.keys()
+
+
+def test_a_second_application_has_tasks_of_its_own(app: Celery, tmp_path: Path) -> None:
+    other = build_app(load({"CINEMILL_HOME": str(tmp_path / "other")}))
+    for name in [*CATALOG.jobs, *(step_task_name(kind) for kind in CATALOG.steps)]:
+        assert app.tasks[name].app is app
+        assert other.tasks[name].app is other
+
+
+def test_beat_cleans_up_at_two_and_looks_for_stuck_jobs_every_quarter_hour(app: Celery) -> None:
+    schedule = app.conf.beat_schedule
+    nightly = schedule["cleanup_old_jobs"]["schedule"]
+    assert (nightly.hour, nightly.minute) == ({2}, {0})
+    assert schedule["check_stuck_jobs"]["schedule"].minute == {0, 15, 30, 45}
+    assert {entry["task"] for entry in schedule.values()} <= CATALOG.jobs.keys()

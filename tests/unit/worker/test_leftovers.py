@@ -1,0 +1,16 @@
+"""What a worker clears away when it starts: work folders, and nothing else of the folder."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from cinemill.worker.process import is_work_folder
+
+
+def test_a_work_folder_is_known_by_its_token() -> None:
+    assert is_work_folder(uuid4().hex)
+
+
+def test_nothing_else_is_taken_for_one() -> None:
+    for name in ("films", "systemd-private-5f", uuid4().hex[:31], str(uuid4()), "a" * 33, ""):
+        assert not is_work_folder(name)

@@ -1,0 +1,60 @@
+"""Queues and priorities in the broker's words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.jobs.catalog import CATALOG
+from cinemill.worker.queues import (
+    REDIS_STEPS,
+    broker_options,
+    declare_queues,
+    to_broker_priority,
+)
+
+priorities = st.integers(0, 10)
+REDIS = "redis://localhost:6379/0"
+SENTINEL = "sentinel://localhost:26379"
+AMQP = "amqp://localhost"
+
+
+@pytest.mark.parametrize("url", [REDIS, SENTINEL])
+@given(one=priorities, other=priorities)
+def test_redis_takes_its_lowest_number_first_and_we_our_highest(
+    url: str, one: int, other: int
+) -> None:
+    higher, lower = max(one, other), min(one, other)
+    assert to_broker_priority(higher, url) <= to_broker_priority(lower, url)
+
+
+@given(priorities)
+def test_every_priority_has_its_list_in_redis(priority: int) -> None:
+    assert to_broker_priority(priority, REDIS) in broker_options()["priority_steps"]
+
+
+def test_ten_is_first_on_redis() -> None:
+    assert to_broker_priority(10, REDIS) == 0
+    assert to_broker_priority(9, REDIS) == 1
+    assert to_broker_priority(0, REDIS) == REDIS_STEPS - 1
+
+
+@given(priorities)
+def test_rabbitmq_counts_as_we_do(priority: int) -> None:
+    assert to_broker_priority(priority, AMQP) == priority
+
+
+def test_every_queue_is_declared_and_the_urgent_ones_come_first() -> None:
+    declared = [queue.name for queue in declare_queues(CATALOG.queues)]
+    assert set(declared) == set(CATALOG.queues)
+    levels = [CATALOG.queues[name].priority for name in declared]
+    assert levels == sorted(levels, reverse=True)
+    assert declared[0] == "runtime"
+
+
+def test_a_half_open_connection_cannot_hang_a_worker() -> None:
+    options = broker_options()
+    assert options["socket_timeout"] == 10
+    assert options["health_check_interval"] == 10
+    assert options["visibility_timeout"] == 86400

@@ -1,0 +1,59 @@
+"""A job in the words of Celery's results."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from celery.exceptions import TaskRevokedError
+from tests.unit.jobs.samples import make_job
+
+from cinemill.core.job import Failure, JobState
+from cinemill.worker.results import JobFailed, describe_result
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (JobState.PENDING, "PENDING"),
+        (JobState.RUNNING, "PROGRESS"),
+        (JobState.COMPLETED, "SUCCESS"),
+        (JobState.FAILED, "FAILURE"),
+        (JobState.CANCELLED, "REVOKED"),
+    ],
+)
+def test_each_state_has_celerys_word(state: JobState, word: str) -> None:
+    described = describe_result(make_job(state=state))
+    assert (described["task_id"], described["status"]) == ("job-1", word)
+
+
+def test_a_completed_job_answers_its_result() -> None:
+    ended = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    job = make_job(state=JobState.COMPLETED, result={"asset_id": "a"}, finished_at=ended)
+    described = describe_result(job)
+    assert described["result"] == {"asset_id": "a"}
+    assert described["date_done"] == "2024-02-29T12:00:00+00:00"
+
+
+def test_a_failed_job_raises_with_its_code_and_the_commands_last_lines() -> None:
+    failure = Failure("media_truncated", "The file ends before the film does.", "Export it.", "eof")
+    described = describe_result(make_job(state=JobState.FAILED, failure=failure))
+    error = described["result"]
+    assert isinstance(error, JobFailed)
+    assert (error.code, error.message, error.way_on) == (
+        "media_truncated",
+        "The file ends before the film does.",
+        "Export it.",
+    )
+    assert described["traceback"] == "eof"
+
+
+def test_a_cancelled_job_is_revoked_with_the_reason() -> None:
+    described = describe_result(make_job(state=JobState.CANCELLED, cancel_reason="wrong film"))
+    assert isinstance(described["result"], TaskRevokedError)
+    assert "wrong film" in str(described["result"])
+
+
+def test_a_running_job_tells_how_far_it_is() -> None:
+    job = make_job(state=JobState.RUNNING, progress=41.5, message="Making the proxy")
+    assert describe_result(job)["result"] == {"progress": 41.5, "message": "Making the proxy"}
