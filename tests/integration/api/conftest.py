@@ -1,0 +1,163 @@
+"""The HTTP doors as a process of their own, over real PostgreSQL and Valkey."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cinemill.core.job import Progress
+from cinemill.jobs.events import EventSink
+
+START_SECONDS = 60.0
+FILM_HEAD = bytes.fromhex("1a45dfa3")
+"""What a Matroska file begins with; the doors look no further, the workers do."""
+
+
+@dataclass
+class RunningApi:
+    """One server. ``http`` carries the token, ``stranger`` does not."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+    port: int
+    database_url: str
+    redis_url: str
+    http: httpx.Client
+    stranger: httpx.Client
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text("ascii").strip()
+
+    def upload(self, content: bytes, name: str = "film.mkv", **more: Any) -> httpx.Response:
+        return self.http.post("/upload", files={"file": (name, content)}, **more)
+
+    def submit(self, content: bytes | None = None) -> str:
+        """The id of a new task, of a film that nobody has sent before."""
+        answer = self.upload(FILM_HEAD + (content or os.urandom(64)))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["task_id"])
+
+    def stored_files(self) -> set[str]:
+        objects = self.home / "objects"
+        return {path.name for path in objects.rglob("*") if path.is_file()}
+
+    def settle(self, job_id: str, state: str, **columns: str) -> None:
+        """Write the state that a worker would have written; ``columns`` are SQL expressions."""
+        values = {"state": f"'{state}'", **columns}
+        assignments = ", ".join(f"{name} = {value}" for name, value in values.items())
+        with psycopg.connect(self.database_url.replace("+psycopg", "", 1)) as connection:
+            connection.execute(
+                f"UPDATE job SET {assignments} WHERE id = %s",
+                [job_id],
+            )
+
+    def tell(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
+        sink = EventSink(self.redis_url)
+        assert sink.tell_now(Progress(job_id, status, progress, message))
+        sink.close()
+
+    def stop(self) -> int:
+        self.http.close()
+        self.stranger.close()
+        self.process.terminate()
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+
+
+StartApi = Callable[..., RunningApi]
+
+
+@pytest.fixture(scope="session")
+def start_api(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str
+) -> Iterator[StartApi]:
+    """Start a server with these settings, e.g. ``CINEMILL_MAX_UPLOAD_BYTES='1000'``."""
+    started: list[RunningApi] = []
+
+    def start(**settings: str) -> RunningApi:
+        home = tmp_path_factory.mktemp("api")
+        names = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
+        api = launch(home, names)
+        started.append(api)
+        return api
+
+    yield start
+    for api in started:
+        api.stop()
+
+
+@pytest.fixture(scope="session")
+def api(start_api: StartApi) -> RunningApi:
+    """The server that most tests share."""
+    return start_api()
+
+
+def launch(home: Path, settings: dict[str, str]) -> RunningApi:
+    port = find_free_port()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
+    environment = {**kept, "CINEMILL_HOME": str(home), "CINEMILL_PORT": str(port), **settings}
+    with (home / "console").open("wb") as console:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cinemill.api"], env=environment, stderr=console
+        )
+    wait_until_it_answers(process, port, home / "console")
+    token = (home / "token").read_text().strip() if (home / "token").exists() else ""
+    address = f"http://127.0.0.1:{port}"
+    return RunningApi(
+        process=process,
+        home=home,
+        port=port,
+        database_url=settings["DATABASE_URL"],
+        redis_url=settings["REDIS_URL"],
+        http=httpx.Client(
+            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        ),
+        stranger=httpx.Client(base_url=address, timeout=30),
+    )
+
+
+def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, console: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, console.read_text()
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=10)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"the server does not answer: {console.read_text()}")
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()

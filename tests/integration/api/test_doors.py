@@ -1,0 +1,289 @@
+"""Signing in, tasks, jobs, assets, and what is answered when parts are away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+
+import httpx
+import pytest
+
+from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
+
+
+class TestSignIn:
+    def test_a_stranger_gets_a_problem_and_a_browser_a_page(self, api: RunningApi) -> None:
+        answer = api.stranger.get("/jobs")
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "unauthorized"
+        page = api.stranger.get("/", headers={"Accept": "text/html"})
+        assert page.status_code == 401
+        assert "<form" in page.text
+
+    def test_the_link_lets_a_browser_in(self, api: RunningApi) -> None:
+        with httpx.Client(base_url=api.address) as browser:
+            link = browser.get("/", params={"token": api.token})
+            assert link.status_code == 303
+            assert link.headers["location"] == "/"
+            assert browser.get("/").status_code == 200
+            assert browser.get("/jobs").status_code == 200
+            own = {"Origin": api.address}
+            foreign = {"Origin": "http://evil.example"}
+            assert browser.post("/jobs/retry", headers=own).status_code == 200
+            assert browser.post("/jobs/retry", headers=foreign).status_code == 403
+
+    def test_a_rebound_name_is_refused(self, api: RunningApi) -> None:
+        answer = api.http.get("/jobs", headers={"Host": "evil.example"})
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "host_not_allowed"
+
+    def test_without_authentication_other_sites_still_get_nothing(
+        self, start_api: StartApi
+    ) -> None:
+        open_api = start_api(CINEMILL_AUTH="off")
+        assert open_api.stranger.get("/jobs").status_code == 200
+        assert not (open_api.home / "token").exists()
+        foreign = {"Origin": "http://evil.example"}
+        assert open_api.stranger.post("/jobs/retry", headers=foreign).status_code == 403
+
+    def test_every_answer_holds_browsers_to_us(self, api: RunningApi) -> None:
+        for path in ("/", "/jobs", "/static/app.css", "/no/such/door"):
+            headers = api.http.get(path, headers={"Origin": "http://evil.example"}).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+            assert not [name for name in headers if name.startswith("access-control-")]
+
+    def test_the_token_is_never_logged(self, api: RunningApi) -> None:
+        api.stranger.get("/", params={"token": api.token})
+        logs = [path.read_text() for path in (api.home / "log").iterdir()]
+        assert any('"path": "/"' in log for log in logs)
+        assert not any(api.token in log for log in logs)
+
+
+class TestTasks:
+    """The upload application's doors, to the letter."""
+
+    def test_states_as_a_task_goes_on(self, api: RunningApi) -> None:
+        task_id = api.submit()
+        api.settle(task_id, "running", progress="41.7", message="'Making the proxy'")
+        assert api.http.get(f"/task/{task_id}").json() == {
+            "state": "PROGRESS",
+            "status": "Making the proxy",
+            "progress": 41,
+        }
+        under_way = api.http.get(f"/task/{task_id}/result")
+        assert under_way.status_code == 202
+        assert under_way.json()["status"] == "PROGRESS"
+
+    def test_a_result(self, api: RunningApi) -> None:
+        task_id = api.submit()
+        result = """'{"output_filename": "film-proxy.mp4"}'::jsonb"""
+        api.settle(
+            task_id, "completed", progress="100", result=result, finished_at="now()",
+            message="'Done'",
+        )  # fmt: skip
+        assert api.http.get(f"/task/{task_id}").json()["state"] == "SUCCESS"
+        assert api.http.get(f"/task/{task_id}/result").json() == {
+            "status": "SUCCESS",
+            "output_filename": "film-proxy.mp4",
+            "message": "Done",
+        }
+
+    def test_a_failure_says_why(self, api: RunningApi) -> None:
+        task_id = api.submit()
+        failure = """'{"code": "media_truncated", "message": "The file ends before the film does.",
+                       "way_on": "", "log_tail": "moov atom not found"}'::jsonb"""
+        api.settle(task_id, "failed", failure=failure, finished_at="now()")
+        task = api.http.get(f"/task/{task_id}").json()
+        assert task["state"] == "FAILURE"
+        assert task["status"] == "The file ends before the film does."
+        result = api.http.get(f"/task/{task_id}/result").json()
+        assert result["status"] == "FAILURE"
+        job = api.http.get(f"/jobs/{task_id}").json()
+        assert job["failure"]["log_tail"] == "moov atom not found"
+
+    def test_cleanup_forgets_the_task_and_its_film(self, api: RunningApi) -> None:
+        task_id = api.submit()
+        asset_id = api.http.get(f"/jobs/{task_id}").json()["asset_id"]
+        assert api.http.post(f"/task/{task_id}/cleanup").status_code == 409
+        api.http.post(f"/jobs/{task_id}/cancel", json={"reason": "not needed"})
+        answer = api.http.post(f"/task/{task_id}/cleanup")
+        assert set(answer.json()) == {"message"}
+        assert api.http.get(f"/task/{task_id}").status_code == 404
+        assert api.http.get(f"/assets/{asset_id}").status_code == 404
+
+    def test_cleanup_keeps_a_film_that_another_task_needs(self, api: RunningApi) -> None:
+        content = os.urandom(100)
+        kept, gone = api.submit(content), api.submit(content)
+        api.http.post(f"/jobs/{gone}/cancel")
+        api.http.post(f"/task/{gone}/cleanup")
+        asset_id = api.http.get(f"/jobs/{kept}").json()["asset_id"]
+        assert api.http.get(f"/assets/{asset_id}").status_code == 200
+
+
+class TestJobs:
+    def test_pages_go_from_new_to_old(self, api: RunningApi) -> None:
+        ids = [api.submit() for _ in range(5)]
+        asset = {"asset_id": api.http.get(f"/jobs/{ids[0]}").json()["asset_id"]}
+        assert [job["id"] for job in api.http.get("/jobs", params=asset).json()["jobs"]] == ids[:1]
+        first = api.http.get("/jobs", params={"limit": 2}).json()
+        assert [job["id"] for job in first["jobs"]] == ids[:2:-1]
+        second = api.http.get("/jobs", params={"limit": 2, "before": first["next"]}).json()
+        assert [job["id"] for job in second["jobs"]] == ids[2:0:-1]
+
+    def test_cancel_and_retry(self, api: RunningApi) -> None:
+        job_id = api.submit()
+        cancelled = api.http.post(f"/jobs/{job_id}/cancel", json={"reason": "wrong film"}).json()
+        assert cancelled["status"] == "cancelled"
+        assert cancelled["cancel_reason"] == "wrong film"
+        assert api.http.post(f"/jobs/{job_id}/cancel").status_code == 409
+        assert api.http.get(f"/task/{job_id}").json()["status"] == "Cancelled: wrong film"
+        assert api.http.post(f"/jobs/{job_id}/retry").json()["status"] == "pending"
+        assert api.http.post(f"/jobs/{job_id}/retry").status_code == 409
+
+    def test_status_tells_steps_and_place(self, api: RunningApi) -> None:
+        status = api.http.get(f"/jobs/{api.submit()}/status").json()
+        assert status["status"] == status["state"] == "pending"
+        assert status["queue_place"] >= 0
+        assert [step["name"] for step in status["steps"]] == ["probe", "prepare"]
+
+    def test_delete(self, api: RunningApi) -> None:
+        job_id = api.submit()
+        assert api.http.delete(f"/jobs/{job_id}").status_code == 409
+        api.http.post(f"/jobs/{job_id}/cancel")
+        assert api.http.delete(f"/jobs/{job_id}").status_code == 204
+        assert api.http.get(f"/jobs/{job_id}").status_code == 404
+
+    def test_dead_letters_and_bulk_retry(self, api: RunningApi) -> None:
+        assert isinstance(api.http.get("/dead").json()["dead"], list)
+        assert api.http.post("/dead/no-such-step/redrive").status_code == 404
+        answer = api.http.post("/jobs/retry", json={"kind": "no_such_kind"})
+        assert answer.json() == {"retried": 0}
+
+    def test_statistics(self, api: RunningApi) -> None:
+        api.submit()
+        stats = api.http.get("/stats").json()
+        assert stats["queue"]["by_status"]["pending"] >= 1
+        assert stats["queue"]["by_type"]["process_video"] >= 1
+        assert stats["queue"]["total"] >= 1
+        assert set(stats) == {"queue", "processing_times", "stuck"}
+
+    def test_another_job_on_a_film(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
+        wish = {"kind": "process_video", "params": {"thumbnail_seconds": 1}, "priority": 8}
+        job = api.http.post(f"/assets/{asset_id}/jobs", json=wish).json()
+        assert job["params"] == {"thumbnail_seconds": 1}
+        assert job["priority"] == 8
+        wrong = api.http.post(f"/assets/{asset_id}/jobs", json={"kind": "no_such_kind"})
+        assert wrong.status_code == 404
+        assert wrong.json()["code"] == "job_kind_unknown"
+
+
+class TestAssets:
+    def test_a_range_of_a_file(self, api: RunningApi) -> None:
+        content = FILM_HEAD + os.urandom(10_000)
+        asset_id = api.http.get(f"/jobs/{api.submit(content[4:])}").json()["asset_id"]
+        address = f"/assets/{asset_id}/files/source"
+        part = api.http.get(address, headers={"Range": "bytes=100-199"})
+        assert part.status_code == 206
+        assert part.content == content[100:200]
+        assert part.headers["content-range"] == f"bytes 100-199/{len(content)}"
+        assert api.http.head(address).headers["content-length"] == str(len(content))
+        assert api.http.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
+
+    def test_what_was_not_made_is_not_found(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
+        answer = api.http.get(f"/assets/{asset_id}/files/proxy")
+        assert answer.status_code == 404
+        assert answer.json()["code"] == "artifact_not_found"
+        listed = [asset["id"] for asset in api.http.get("/assets").json()["assets"]]
+        assert listed[0] == asset_id
+
+
+class TestProblems:
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "code"),
+        [
+            ("GET", "/no/such/door", 404, "not_found"),
+            ("PUT", "/upload", 405, "method_not_allowed"),
+            ("GET", "/jobs/no-such-job", 404, "job_not_found"),
+            ("GET", "/jobs/no-such-job/events", 404, "job_not_found"),
+            ("GET", "/task/no-such-task", 404, "job_not_found"),
+            ("GET", "/assets/no-such-asset", 404, "asset_not_found"),
+            ("GET", "/jobs?limit=0", 422, "parameters_invalid"),
+            ("GET", "/jobs?state=asleep", 422, "parameters_invalid"),
+            ("GET", "/assets/x/files/no_such_kind", 422, "parameters_invalid"),
+            ("GET", "/static/../api/token.py", 404, "not_found"),
+            ("GET", "/static/no-such.css", 404, "not_found"),
+        ],
+    )
+    def test_every_refusal_is_a_problem(
+        self, api: RunningApi, method: str, path: str, status: int, code: str
+    ) -> None:
+        answer = api.http.request(method, path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == code
+
+
+class TestOperate:
+    def test_health_logs_and_debug(self, api: RunningApi) -> None:
+        health = api.stranger.get("/health")
+        assert health.json() == {
+            "status": "ok",
+            "database": "ok",
+            "redis": "ok",
+            "version": health.json()["version"],
+        }
+        lines = api.http.get("/logs", params={"lines": 20, "service": "api"}).json()["lines"]
+        assert 0 < len(lines) <= 20
+        assert all(line["service"] == "api" for line in lines)
+        debug = api.http.get("/debug")
+        assert debug.json()["libraries"]["celery"]
+        password = api.redis_url.partition("://:")[2].partition("@")[0]
+        assert not password or password not in debug.text
+
+    def test_the_doors_describe_themselves(self, api: RunningApi) -> None:
+        document = api.http.get("/openapi.json").json()
+        assert document["openapi"].startswith("3.1")
+        assert "/upload" in document["paths"]
+        assert api.http.get("/docs").status_code == 200
+
+    def test_without_a_database_the_doors_say_so(self, start_api: StartApi) -> None:
+        nowhere = f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none"
+        api = start_api(DATABASE_URL=nowhere)
+        before = api.stored_files()
+        for answer in (api.http.get("/jobs"), api.upload(FILM_HEAD + bytes(10))):
+            assert answer.status_code == 503
+            assert answer.json()["code"] == "database_unavailable"
+            assert answer.json()["way_on"]
+        assert api.stored_files() == before
+        health = api.stranger.get("/health")
+        assert health.status_code == 503
+        assert health.json()["status"] == "down"
+
+
+def test_a_stop_takes_two_seconds_at_most_and_leaves_nothing(start_api: StartApi) -> None:
+    api = start_api()
+    watched = api.submit()
+    kept = api.stored_files()
+    upload = socket.create_connection(("127.0.0.1", api.port))
+    upload.sendall(
+        f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {api.token}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 999999999\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode()
+        + FILM_HEAD
+        + bytes(5_000_000)
+    )
+    assert wait_for(lambda: len(api.stored_files()) > len(kept))
+    with api.http.stream("GET", f"/jobs/{watched}/events") as events:
+        next(events.iter_lines())
+        began = time.monotonic()
+        api.process.send_signal(signal.SIGTERM)
+        assert api.process.wait(10) == 0
+        assert time.monotonic() - began < 2.5
+    upload.close()
+    assert api.stored_files() == kept

@@ -1,0 +1,150 @@
+"""Server-sent events: nothing missed, nothing hanging, whatever Redis does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import redis
+
+from .conftest import RunningApi, StartApi, find_free_port
+
+
+class Watcher:
+    """Reads a stream as a browser does: (id, data) for each event, comments left out."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.iter_lines()
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        fields: dict[str, str] = {}
+        for line in self._lines:
+            name, _, value = line.partition(": ")
+            if line:
+                fields[name] = value
+            elif "data" in fields:
+                assert fields["event"] == "progress"
+                yield fields.get("id", ""), json.loads(fields["data"])
+                fields = {}
+
+
+def watch(api: RunningApi, job_id: str, last_id: str = "") -> Any:
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    return api.http.stream("GET", f"/jobs/{job_id}/events", headers=headers)
+
+
+def finish(api: RunningApi, job_id: str) -> None:
+    api.settle(job_id, "completed", progress="100", message="'Done'", finished_at="now()")
+
+
+def test_a_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
+    job_id = api.submit()
+    began = time.monotonic()
+    with watch(api, job_id) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = iter(Watcher(response))
+        _, waiting = next(events)
+        assert time.monotonic() - began < 1
+        assert waiting["status"] == "pending"
+        assert waiting["queue_place"] >= 0
+        api.settle(job_id, "running", progress="5")
+        api.tell(job_id, "running", 10)
+        finish(api, job_id)
+        api.tell(job_id, "completed", 100, "Done")
+        told = [(event_id, event["status"], event["progress"]) for event_id, event in events]
+    assert [told_of[1:] for told_of in told] == [("running", 10.0), ("completed", 100.0)]
+    assert all(event_id for event_id, *_ in told)
+
+
+def test_who_was_cut_off_resumes_and_misses_nothing(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.settle(job_id, "running")
+    for percent in (10, 20, 30):
+        api.tell(job_id, "running", percent)
+    with watch(api, job_id) as response:
+        last_id, first = next(iter(Watcher(response)))
+    assert first["progress"] == 10
+    api.tell(job_id, "running", 40)
+    finish(api, job_id)
+    api.tell(job_id, "completed", 100)
+    with watch(api, job_id, last_id) as response:
+        rest = [event["progress"] for _, event in Watcher(response)]
+    assert rest == [20, 30, 40, 100]
+
+
+def test_silence_is_filled_by_the_row_within_two_seconds(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.settle(job_id, "running", progress="33", started_at="now() - interval '10 seconds'")
+    with watch(api, job_id) as response:
+        events = iter(Watcher(response))
+        next(events)
+        began = time.monotonic()
+        event_id, event = next(events)
+        assert time.monotonic() - began < 2.2
+    assert event_id == ""
+    assert event["progress"] == 33
+    assert event["seconds_left"] > 0
+
+
+def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.settle(job_id, "running", progress="5")
+    api.tell(job_id, "running", 60, "Making the proxy")
+    with watch(api, job_id) as response:
+        events = iter(Watcher(response))
+        assert next(events)[1]["progress"] == 60
+        _, by_row = next(events)
+    assert by_row["progress"] == 60
+    assert by_row["message"] == "Making the proxy"
+
+
+def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.tell(job_id, "failed", 50, "It broke")
+    with watch(api, job_id) as response:
+        events = iter(Watcher(response))
+        assert next(events)[1]["status"] == "pending"
+        finish(api, job_id)
+        api.tell(job_id, "completed", 100)
+        assert [event["status"] for _, event in events] == ["completed"]
+
+
+def test_an_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.http.post(f"/jobs/{job_id}/cancel", json={"reason": "no need"})
+    with redis.Redis.from_url(api.redis_url) as server:
+        server.delete(f"task_events:{job_id}")
+    with watch(api, job_id, "1700000000000-0") as response:
+        assert [event["status"] for _, event in Watcher(response)] == ["cancelled"]
+
+
+def test_an_id_that_is_none_starts_at_the_beginning(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.tell(job_id, "running", 10)
+    finish(api, job_id)
+    api.tell(job_id, "completed", 100)
+    with watch(api, job_id, "not-an-id") as response:
+        assert [event["progress"] for _, event in Watcher(response)] == [10, 100]
+
+
+def test_a_watch_ends_when_its_job_is_deleted(api: RunningApi) -> None:
+    job_id = api.submit()
+    with watch(api, job_id) as response:
+        events = iter(Watcher(response))
+        next(events)
+        api.http.post(f"/jobs/{job_id}/cancel")
+        assert list(events)[-1][1]["status"] == "cancelled"
+
+
+def test_without_redis_the_row_speaks(start_api: StartApi) -> None:
+    api = start_api(REDIS_URL=f"redis://127.0.0.1:{find_free_port()}/0")
+    assert api.stranger.get("/health").json()["status"] == "degraded"
+    job_id = api.submit()
+    with watch(api, job_id) as response:
+        events = iter(Watcher(response))
+        assert next(events)[1]["status"] == "pending"
+        finish(api, job_id)
+        assert [event["status"] for _, event in events][-1] == "completed"
