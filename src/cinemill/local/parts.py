@@ -75,13 +75,9 @@ def child_environment(
     settings: Settings, home: Home, parts: Parts, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Ours, and every setting that was given, so that a child reads what we have read."""
-    given = {
-        str(type(settings).model_fields[field].validation_alias): getattr(settings, field)
-        for field in settings.model_fields_set
-    }
     return {
         **environ,
-        **{name: str(value) for name, value in given.items() if value is not None},
+        **settings.to_environment(),
         "CINEMILL_HOME": str(home.root),
         "DATABASE_URL": parts.database_url,
         "REDIS_URL": parts.redis_url,

@@ -15,7 +15,7 @@ def count_workers(settings: Settings) -> dict[str, list[str]]:
     from kombu.exceptions import OperationalError
 
     from cinemill.errors import RedisUnavailable
-    from cinemill.worker.app import build_app
+    from cinemill.worker.building import build_app
 
     app = build_app(settings)
     try:

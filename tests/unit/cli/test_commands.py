@@ -137,6 +137,26 @@ class TestProcess:
         for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
             assert words in result.stderr
 
+    def test_a_terminal_gets_a_bar_with_stage_and_time_left(
+        self,
+        busy_mill: LittleServer,
+        cinemill: Run,
+        film: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "160")
+        late = json.dumps({"status": "running", "progress": 50, "seconds_left": 90, "message": "x"})
+        busy_mill.on(
+            "GET /jobs/j1/events",
+            lambda x: x.send_events(f"id: 1\ndata: {late}\n\n", event("completed", 100)),
+        )
+        shown = cinemill("process", film).stderr
+        assert "film.mp4" in shown
+        assert "━" in shown
+        assert "100%" in shown
+        assert "Completed" in shown
+
 
 class TestSubmit:
     def test_prints_nothing_but_ids_to_stdout(

@@ -137,6 +137,25 @@ class TestDerivedValues:
         assert load({"CINEMILL_MAX_UPLOAD_BYTES": written}).max_upload_bytes == meant
 
 
+class TestChildren:
+    def test_read_what_was_read_here(self, tmp_path: Path) -> None:
+        environ = {
+            "CINEMILL_HOME": str(tmp_path),
+            "CINEMILL_INPUT_ROOTS": f"{tmp_path}/a:{tmp_path}/b",
+            "REDIS_URL": "redis://:secret@r",
+            "MIG_ENABLED": "yes",
+            "CINEMILL_MAX_UPLOAD_BYTES": "2GiB",
+            "CINEMILL_LEASE_SECONDS": "61.5",
+        }
+        settings = load(environ)
+        child = load(settings.to_environment())
+        assert child == settings
+        assert child.input_roots == (tmp_path / "a", tmp_path / "b")
+
+    def test_are_told_only_what_was_given(self) -> None:
+        assert load({"CINEMILL_PORT": "9"}).to_environment() == {"CINEMILL_PORT": "9"}
+
+
 class TestProblems:
     def test_all_are_named_at_once(self) -> None:
         found = problems_of(
@@ -294,6 +313,10 @@ class TestSettingsFile:
         path = write(tmp_path / name, text)
         with pytest.raises(SettingsInvalid, match=expected.replace("?", r"\?")):
             load({}, path)
+
+    def test_several_folders_may_be_a_list(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "s.toml", f"cinemill.input_roots = ['{tmp_path}', '/srv']")
+        assert load({}, path).input_roots == (tmp_path.resolve(), Path("/srv"))
 
     def test_problems_of_file_and_environment_come_together(self, home: Path) -> None:
         write(home / "settings.toml", "nonsense = 1")
