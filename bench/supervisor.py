@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -31,34 +32,60 @@ def measure() -> list[BenchRow]:
             "CINEMILL_HOME": str(home),
             "CINEMILL_PORT": str(find_free_port()),
         }
-        first_seconds, _, _, _ = _live_once(home, environ)
-        second_seconds, stop_seconds, rss_mb, pss_mb = _live_once(home, environ)
-    cpus = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+        first = _live_once(home, environ)
+        second = _live_once(home, environ)
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     return [
-        BenchRow("supervisor: first start to ready", first_seconds, 10, "s", cpus),
-        BenchRow("supervisor: second start to ready", second_seconds, 7, "s", cpus),
-        BenchRow("supervisor: stop when idle", stop_seconds, 3, "s", cpus),
-        BenchRow("supervisor: summed RSS idle", rss_mb, 600, "MB", "shared pages counted often"),
-        BenchRow("supervisor: summed PSS idle", pss_mb, None, "MB", "shared pages counted once"),
+        BenchRow("supervisor: first start to ready", first.start_seconds, 10, "s", first.how),
+        BenchRow("supervisor: second start to ready", second.start_seconds, 7, "s", second.how),
+        BenchRow("supervisor: stop when idle", second.stop_seconds, 3, "s", machine),
+        BenchRow("supervisor: summed RSS idle", second.rss_mb, 600, "MB", "shared pages often"),
+        BenchRow("supervisor: summed PSS idle", second.pss_mb, None, "MB", "shared pages once"),
     ]
 
 
-def _live_once(home: Path, environ: Mapping[str, str]) -> tuple[float, float, float, float]:
-    """(seconds to ready, seconds to stop, summed RSS in MB, summed PSS in MB)."""
+@dataclass(frozen=True)
+class _Life:
+    start_seconds: float
+    start_cpu_seconds: float
+    stop_seconds: float
+    rss_mb: float
+    pss_mb: float
+
+    @property
+    def how(self) -> str:
+        """With the processor time, which other work on the machine leaves nearly as it is."""
+        return f"{self.start_cpu_seconds:.1f} CPU s; {os.cpu_count()} CPUs"
+
+
+def _live_once(home: Path, environ: Mapping[str, str]) -> _Life:
+    """Start, rest, weigh, stop."""
     began = time.monotonic()
     process = subprocess.Popen(
         UP, env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
         _wait_for_state(home, process)
-        ready_seconds = time.monotonic() - began
+        start_seconds = time.monotonic() - began
+        start_cpu_seconds = sum(sum(one.cpu_times()[:4]) for one in _family(process.pid))
         time.sleep(IDLE_SECONDS)
-        rss_mb, pss_mb = _weigh(process.pid)
+        memory = [one.memory_full_info() for one in _family(process.pid)]
     finally:
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate()
-    return ready_seconds, time.monotonic() - asked, rss_mb, pss_mb
+    return _Life(
+        start_seconds,
+        start_cpu_seconds,
+        stop_seconds=time.monotonic() - asked,
+        rss_mb=sum(one.rss for one in memory) / 1e6,
+        pss_mb=sum(one.pss for one in memory) / 1e6,
+    )
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    supervisor = psutil.Process(pid)
+    return [supervisor, *supervisor.children(recursive=True)]
 
 
 def _wait_for_state(home: Path, process: subprocess.Popen[str]) -> None:
@@ -70,10 +97,3 @@ def _wait_for_state(home: Path, process: subprocess.Popen[str]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the mill was not ready after {READY_SECONDS:.0f} s")
         time.sleep(0.02)
-
-
-def _weigh(pid: int) -> tuple[float, float]:
-    supervisor = psutil.Process(pid)
-    family = [supervisor, *supervisor.children(recursive=True)]
-    memory = [process.memory_full_info() for process in family]
-    return sum(one.rss for one in memory) / 1e6, sum(one.pss for one in memory) / 1e6

@@ -23,9 +23,10 @@ MIGRATION_SECONDS = 120.0
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
 
-# Stopped from the lowest rank up: what brings new work (API, beat and relay), then what works, then
-# what it works with.
-INTAKE, WORKERS, REDIS, DATABASE = range(4)
+# Stopped from the lowest rank up: the services, then what they work with. Services are told to stop
+# in the order of the plan (API, workers, beat), each without waiting for the one before: what the API
+# took in last is a row that keeps until the next start, and Celery alone takes over a second to stop.
+SERVICES, REDIS, DATABASE = range(3)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _plan_migration(home: Home, environment: Mapping[str, str]) -> ServiceSpec:
         log_file=home.log / "migration.out",
         environment=environment,
         once=True,
-        stop_rank=INTAKE,
+        stop_rank=SERVICES,
     )
 
 
@@ -143,17 +144,17 @@ def _plan_api(
         environment=environment,
         needs=needs,
         probe=partial(http_answers, host, settings.port, "/health"),
-        stop_rank=INTAKE,
+        stop_rank=SERVICES,
         grace_seconds=5.0,
     )
 
 
 def _plan_worker(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKERS)
+    return _plan_celery("worker", "cinemill.worker", home, environment, needs, SOFT_SHUTDOWN_SECONDS + 10.0)
 
 
 def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, INTAKE)
+    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, 5.0)
 
 
 def _plan_celery(
@@ -162,7 +163,7 @@ def _plan_celery(
     home: Home,
     environment: Mapping[str, str],
     needs: tuple[str, ...],
-    stop_rank: int,
+    grace_seconds: float,
 ) -> ServiceSpec:
     ready_file = home.run / f"{name}.ready"
     return ServiceSpec(
@@ -172,8 +173,8 @@ def _plan_celery(
         environment={**environment, READY_FILE: str(ready_file)},
         needs=needs,
         ready_file=ready_file,
-        stop_rank=stop_rank,
-        grace_seconds=SOFT_SHUTDOWN_SECONDS + 10.0 if stop_rank == WORKERS else 5.0,
+        stop_rank=SERVICES,
+        grace_seconds=grace_seconds,
     )
 
 
@@ -185,7 +186,7 @@ def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, .
         log_file=home.log / "flower.out",
         environment=environment,
         needs=needs,
-        stop_rank=INTAKE,
+        stop_rank=SERVICES,
         stop_signal=signal.SIGINT,
     )
 
