@@ -17,15 +17,16 @@ from cinemill.local.probes import http_answers
 from cinemill.local.services import ServiceSpec
 from cinemill.local.valkey import ValkeyServer
 
-SOFT_SHUTDOWN_SECONDS = 30.0
-"""Celery's own grace for running work; ours is a little longer."""
+WORKER_GRACE_SECONDS = 40.0
+"""Celery's own grace for running work is 30 s (its soft shutdown); ours is a little longer."""
+GRACE_SECONDS = 5.0
 MIGRATION_SECONDS = 120.0
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
 
-# Stopped from the lowest rank up: the services, then what they work with. Services are told to stop
-# in the order of the plan (API, workers, beat), each without waiting for the one before: what the API
-# took in last is a row that keeps until the next start, and Celery alone takes over a second to stop.
+# Stopped from the lowest rank up: the services, then what they work with. Services are told to
+# stop in the order of the plan (API, workers, beat), each without waiting for the one before: what
+# the API took in last is a row that keeps, and Celery alone takes over a second to stop.
 SERVICES, REDIS, DATABASE = range(3)
 
 
@@ -145,16 +146,16 @@ def _plan_api(
         needs=needs,
         probe=partial(http_answers, host, settings.port, "/health"),
         stop_rank=SERVICES,
-        grace_seconds=5.0,
+        grace_seconds=GRACE_SECONDS,
     )
 
 
 def _plan_worker(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("worker", "cinemill.worker", home, environment, needs, SOFT_SHUTDOWN_SECONDS + 10.0)
+    return _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
 
 
 def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, 5.0)
+    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, GRACE_SECONDS)
 
 
 def _plan_celery(
