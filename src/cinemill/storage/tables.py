@@ -108,6 +108,13 @@ job = Table(
         "finished_at",
         postgresql_where=text("finished_at IS NOT NULL AND NOT announced"),
     ),
+    Index(
+        "job_cancelling_idx",
+        "cancel_requested_at",
+        postgresql_where=text(
+            "state IN ('pending', 'running') AND cancel_requested_at IS NOT NULL"
+        ),
+    ),
 )
 
 step = Table(

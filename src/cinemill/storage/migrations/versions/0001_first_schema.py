@@ -67,6 +67,8 @@ CREATE TABLE job (
     FOREIGN KEY(asset_id) REFERENCES asset (id) ON DELETE SET NULL
 );
 CREATE INDEX job_asset_idx ON job (asset_id, queued_at DESC);
+CREATE INDEX job_cancelling_idx ON job (cancel_requested_at)
+    WHERE state IN ('pending', 'running') AND cancel_requested_at IS NOT NULL;
 CREATE INDEX job_owner_idx ON job (owner, queued_at DESC);
 CREATE INDEX job_queued_at_idx ON job (queued_at DESC, id DESC);
 CREATE INDEX job_state_idx ON job (state, queued_at DESC);

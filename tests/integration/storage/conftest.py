@@ -1,0 +1,35 @@
+"""A migrated database of this suite's own: no other suite's relay looks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.conftest import fresh_database
+from tests.integration.storage.rows import forget_everything
+
+from cinemill.storage.database import Database, migrate
+
+
+@pytest.fixture(scope="package")
+def migrated(database_url: str) -> Iterator[Database]:
+    with fresh_database(database_url) as url:
+        migrate(url)
+        database = Database(url, pool_size=20)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def database(migrated: Database) -> Iterator[Database]:
+    """Without rows, before and after."""
+    forget_everything(migrated)
+    yield migrated
+    forget_everything(migrated)
+
+
+@pytest.fixture
+def empty_url(database_url: str) -> Iterator[str]:
+    """A database without tables."""
+    with fresh_database(database_url) as url:
+        yield url

@@ -1,0 +1,126 @@
+"""Jobs, claims and clocks for the specifications that work straight on the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from cinemill.core.job import ClaimedRun, Failure, Job, RunState, Step, StepSpec
+from cinemill.storage import jobs, runs
+from cinemill.storage.database import Database
+from cinemill.storage.jobs import NewJob, NewStep
+
+FAILURE = Failure("command_failed", "ffmpeg ended with 1.", "Retry the job.", "last line")
+
+
+def make_step(
+    name: str = "work",
+    *after: str,
+    kind: str = "work",
+    queue: str = "default",
+    weight: float = 1.0,
+    max_failures: int = 3,
+    max_crashes: int = 3,
+) -> NewStep:
+    spec = StepSpec(name, kind, after=after)
+    return NewStep(spec, queue, weight, max_failures, max_crashes)
+
+
+CHAIN = (make_step("first"), make_step("second", "first"))
+FAN_IN = (
+    make_step("a"),
+    make_step("b"),
+    make_step("c"),
+    make_step("join", "a", "b", "c"),
+)
+
+
+def make_job(**changes: Any) -> NewJob:
+    values: dict[str, Any] = {
+        "id": str(uuid4()),
+        "kind": "process_video",
+        "owner": "ann",
+        "priority": 5,
+        "asset_id": None,
+        "params": {},
+        "idempotency_key": None,
+        "request_digest": "digest",
+    }
+    return NewJob(**{**values, **changes})
+
+
+def accept(database: Database, steps: Sequence[NewStep] = (make_step(),), **changes: Any) -> Job:
+    with database.begin() as connection:
+        return jobs.insert_job(connection, make_job(**changes), steps)[0]
+
+
+def queued_runs(database: Database, job_id: str) -> dict[str, str]:
+    """Run ids by the names of their steps."""
+    query = text(
+        "SELECT step.name, run.id FROM run JOIN step ON step.id = run.step_id "
+        "WHERE run.job_id = :id AND run.state = 'queued'"
+    )
+    with database.begin() as connection:
+        return {row.name: row.id for row in connection.execute(query, {"id": job_id})}
+
+
+def claim(database: Database, run_id: str, *, lease_seconds: float = 60) -> ClaimedRun | None:
+    with database.begin() as connection:
+        return runs.claim(
+            connection, run_id, token=uuid4().hex, worker="host:1", lease_seconds=lease_seconds
+        )
+
+
+def start(database: Database, job: Job, name: str = "work") -> ClaimedRun:
+    """Claim the queued run of the job's step of that name."""
+    run = claim(database, queued_runs(database, job.id)[name])
+    assert run is not None
+    return run
+
+
+def succeed(database: Database, run: ClaimedRun, result: Mapping[str, Any] | None = None) -> None:
+    with database.begin() as connection:
+        runs.commit_success(connection, run, result or {})
+
+
+def fail(database: Database, run: ClaimedRun, *, delay_seconds: float = 0) -> None:
+    with database.begin() as connection:
+        runs.retry_later(connection, run, RunState.FAILED, FAILURE, delay_seconds=delay_seconds)
+
+
+def bury(database: Database, run: ClaimedRun) -> None:
+    with database.begin() as connection:
+        runs.bury(connection, run, RunState.FAILED, FAILURE)
+
+
+def let_lease_run_out(database: Database, run: ClaimedRun) -> None:
+    change(database, "UPDATE run SET lease_until = clock_timestamp() WHERE id = :id", id=run.id)
+
+
+def get_job(database: Database, job: Job) -> Job:
+    with database.begin() as connection:
+        return jobs.get_job(connection, job.id)
+
+
+def get_steps(database: Database, job: Job) -> dict[str, Step]:
+    with database.begin() as connection:
+        return {step.name: step for step in jobs.list_steps(connection, job.id)}
+
+
+def run_states(database: Database, job: Job) -> list[str]:
+    """In the order in which they were queued."""
+    query = text("SELECT state FROM run WHERE job_id = :id ORDER BY queued_at")
+    with database.begin() as connection:
+        return list(connection.execute(query, {"id": job.id}).scalars())
+
+
+def change(database: Database, statement: str, **values: object) -> None:
+    with database.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def forget_everything(database: Database) -> None:
+    change(database, "TRUNCATE asset, job CASCADE")

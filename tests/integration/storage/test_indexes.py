@@ -1,0 +1,209 @@
+"""Every listed query finds its rows by an index, with ten thousand runs queued and a long past.
+
+The statements are those that the functions really send: they are caught on the connection and
+explained by PostgreSQL with the values that they were sent with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from cinemill.core.job import JobState
+from cinemill.core.media import ArtifactKind
+from cinemill.storage import assets, dispatch, jobs, recovery, runs, statistics
+from cinemill.storage.database import Database
+
+QUEUED = 10_000
+ENDED = 30_000
+
+_FILL = f"""
+INSERT INTO asset (id, owner, sha256, size_bytes, filename)
+SELECT 'asset-' || n, 'owner-' || n % 50, 'sha-' || n, 1, 'film.mp4'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO artifact (id, asset_id, kind, step_key, sha256, size_bytes, filename, media_type)
+SELECT 'artifact-' || n, 'asset-' || n, 'proxy', 'key-' || n, 'sha-p' || n, 1, 'p.mp4', 'video/mp4'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO job (id, kind, owner, priority, asset_id, request_digest, state, queued_at,
+                 started_at, finished_at, failure, announced)
+SELECT 'old-' || n, 'process_video', 'owner-' || n % 50, 5, 'asset-' || 1 + n % 5000, '',
+       CASE n % 100 WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' ELSE 'completed' END,
+       now() - n * interval '1 minute', now() - n * interval '1 minute',
+       now() - n * interval '1 minute',
+       CASE n % 100 WHEN 0 THEN
+            '{{"code": "x", "message": "", "way_on": "", "log_tail": ""}}'::jsonb END, true
+FROM generate_series(1, {ENDED}) AS n;
+INSERT INTO job (id, kind, owner, priority, request_digest)
+SELECT 'new-' || n, 'process_video', 'owner-' || n % 5, n % 11, ''
+FROM generate_series(1, {QUEUED}) AS n;
+INSERT INTO step (id, job_id, position, name, kind, queue, state, max_failures, max_crashes,
+                  finished_at, failure)
+SELECT 'step-' || id, id, 0, 'work', 'work', 'default',
+       CASE state WHEN 'pending' THEN 'queued' WHEN 'failed' THEN 'dead' ELSE 'succeeded' END,
+       3, 3, finished_at, failure FROM job;
+INSERT INTO step_dependency (step_id, depends_on)
+SELECT id, 'step-old-' || 1 + abs(hashtext(id)) % 30000 FROM step;
+INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, state, attempt, published_at,
+                 lease_until, token)
+SELECT 'run-' || id, 'step-' || id, id, owner, 'work', 'default', priority,
+       CASE state WHEN 'pending' THEN 'queued' WHEN 'failed' THEN 'failed' ELSE 'succeeded' END,
+       1, CASE WHEN state <> 'pending' OR id LIKE 'new-___' THEN now() END,
+       NULL, CASE WHEN state <> 'pending' THEN 'token-' || id END FROM job;
+UPDATE run SET state = 'running', lease_until = now() + interval '1 minute', token = 'live'
+WHERE id IN (SELECT 'run-new-' || n FROM generate_series(1, 16) AS n)
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(migrated: Database) -> Iterator[Database]:
+    with migrated.begin() as connection:
+        connection.execute(text("TRUNCATE asset, job CASCADE"))
+        for statement in _FILL.split(";\n"):
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.execute(text("ANALYZE"))
+    yield migrated
+    with migrated.begin() as connection:
+        connection.execute(text("TRUNCATE asset, job CASCADE"))
+
+
+class RollBack(Exception):
+    """Ends a transaction whose changes are not wanted."""
+
+
+def explain(database: Database, ask: Callable[[Connection], object]) -> list[Any]:
+    """The plans of all statements that ``ask`` sends."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    plans = []
+    with pytest.raises(RollBack), database.begin() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        ask(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        for statement, parameters in sent:
+            answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+            plans.append(answer.scalar_one())
+        raise RollBack
+    assert plans
+    return plans
+
+
+def scans_whole_tables(plan: Any) -> list[str]:
+    """Tables that a plan reads from end to end."""
+    found = []
+    if isinstance(plan, dict):
+        if plan.get("Node Type") == "Seq Scan" and not plan.get("One-Time Filter"):
+            found.append(str(plan.get("Relation Name")))
+        for value in plan.values():
+            found += scans_whole_tables(value)
+    if isinstance(plan, list):
+        for value in plan:
+            found += scans_whole_tables(value)
+    return found
+
+
+def assert_by_index(database: Database, ask: Callable[[Connection], object]) -> None:
+    for plan in explain(database, ask):
+        assert scans_whole_tables(plan) == []
+
+
+RELAY: dict[str, Callable[[Connection], object]] = {
+    "queues with work": lambda c: dispatch.list_ready_queues(c, ["default", "proxy", "runtime"]),
+    "due runs in turn": lambda c: dispatch.list_ready(c, "default", per_owner=16),
+    "what owners hold": lambda c: dispatch.list_loads(c, "default"),
+    "stamp": lambda c: dispatch.stamp_published(c, ["run-new-5000", "run-new-5001"]),
+    "take back": lambda c: dispatch.take_back(c, ["run-new-101"]),
+    "postpone": lambda c: dispatch.postpone(c, "run-new-5000", delay_seconds=5),
+    "lost messages": lambda c: dispatch.list_unclaimed(c, older_than_seconds=0),
+    "expired leases": dispatch.list_expired,
+    "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
+    "cancelled and silent": dispatch.list_cancelling,
+    "ended and untold": dispatch.take_unannounced,
+    "is the token live": lambda c: dispatch.is_live_token(c, "live"),
+}
+
+
+@pytest.mark.parametrize("name", RELAY)
+def test_the_relays_queries(filled: Database, name: str) -> None:
+    assert_by_index(filled, RELAY[name])
+
+
+LISTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "state": {"states": [JobState.FAILED]},
+    "states": {"states": [JobState.PENDING, JobState.RUNNING]},
+    "owner": {"owner": "owner-3"},
+    "asset": {"asset_id": "asset-77"},
+    "kind": {"kind": "process_video"},
+    "page": {"before": "old-500"},
+    "page of a state": {"before": "old-500", "states": [JobState.COMPLETED]},
+    "page of an owner": {"before": "old-500", "owner": "owner-3"},
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_jobs(filled: Database, name: str) -> None:
+    assert_by_index(filled, lambda c: jobs.list_jobs(c, **LISTS[name]))
+
+
+def test_the_place_in_the_queue(filled: Database) -> None:
+    assert_by_index(filled, lambda c: statistics.place_in_queue(c, "new-5000"))
+
+
+OTHERS: dict[str, Callable[[Connection], object]] = {
+    "job": lambda c: jobs.get_job(c, "new-1"),
+    "steps": lambda c: jobs.list_steps(c, "new-1"),
+    "dead letters": jobs.list_dead,
+    "stuck": lambda c: statistics.list_stuck(c, hours=2),
+    "claim": lambda c: runs.claim(c, "run-new-5000", token="t", worker="w", lease_seconds=60),
+    "cancel": lambda c: recovery.request_cancel(c, "new-5000", "changed my mind"),
+    "retry": lambda c: recovery.retry(c, "old-100"),
+    "delete": lambda c: jobs.delete_job(c, "old-100"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_asked_of_a_job(filled: Database, name: str) -> None:
+    assert_by_index(filled, OTHERS[name])
+
+
+def ask_for_asset(connection: Connection) -> None:
+    assets.register_asset(
+        connection, owner="owner-1", sha256="sha-1", size_bytes=1, filename="film.mp4"
+    )
+
+
+def test_an_asset_by_owner_and_content(filled: Database) -> None:
+    assert_by_index(filled, ask_for_asset)
+
+
+class OneConnection(Database):
+    """The database as functions see it that begin their own transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def begin(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext(self.connection)
+
+
+ASSETS: dict[str, Callable[[Database], object]] = {
+    "asset": lambda d: assets.get_asset(d, "asset-1"),
+    "asset by content": lambda d: assets.find_asset(d, owner="owner-1", sha256="sha-1"),
+    "newest assets": lambda d: assets.list_assets(d),
+    "artifacts": lambda d: assets.list_artifacts(d, "asset-1"),
+    "artifact": lambda d: assets.get_artifact(d, "asset-1", ArtifactKind.PROXY),
+    "work done before": lambda d: assets.find_step_artifacts(d, "key-1"),
+}
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_what_is_asked_of_assets(filled: Database, name: str) -> None:
+    assert_by_index(filled, lambda c: ASSETS[name](OneConnection(c)))

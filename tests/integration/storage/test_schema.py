@@ -1,0 +1,69 @@
+"""The migrations make the schema that the code sees, and no newer one is touched."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from cinemill.errors import DatabaseNewer, DatabaseUnavailable
+from cinemill.storage.database import Database, check_version, migrate
+from cinemill.storage.tables import metadata
+
+COMPARED = {"compare_type": True, "compare_server_default": True}
+
+
+def set_version(url: str, version: str) -> None:
+    database = Database(url)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    database.close()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_sees(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = create_engine(empty_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=COMPARED)
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+    assert differences == []
+
+
+def test_an_empty_database_has_no_version_and_a_migrated_one_has_the_last(empty_url: str) -> None:
+    assert check_version(empty_url) is None
+    head = migrate(empty_url)
+    assert check_version(empty_url) == head
+
+
+def test_migrating_again_changes_nothing(empty_url: str) -> None:
+    assert migrate(empty_url) == migrate(empty_url)
+
+
+def test_two_that_migrate_at_once_do_not_disturb_each_other(empty_url: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        heads = set(pool.map(migrate, [empty_url, empty_url]))
+    assert heads == {check_version(empty_url)}
+
+
+def test_data_of_a_newer_cinemill_is_not_touched(empty_url: str) -> None:
+    migrate(empty_url)
+    set_version(empty_url, "9999_from_the_future")
+    with pytest.raises(DatabaseNewer) as refused:
+        migrate(empty_url)
+    assert "9999_from_the_future" in refused.value.message
+    assert "Install the Cinemill that wrote this data" in refused.value.way_on
+    with pytest.raises(DatabaseNewer):
+        check_version(empty_url)
+
+
+def test_where_there_is_no_server_that_is_said() -> None:
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    with pytest.raises(DatabaseUnavailable) as refused:
+        migrate(nowhere)
+    assert "\n" not in refused.value.message
+    with pytest.raises(DatabaseUnavailable):
+        Database(nowhere).ping()
