@@ -168,6 +168,10 @@ class ClaimedRun:
     job_params: Mapping[str, Any]
     inputs: Mapping[str, Mapping[str, Any]]
     """Results of the steps that this one came after, by step name."""
+    progress_base: float = 0.0
+    """Percent of the job that was done when this step was claimed."""
+    progress_share: float = 100.0
+    """Percent of the job that this step is worth."""
 
 
 @dataclass(frozen=True, slots=True)

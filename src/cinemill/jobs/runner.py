@@ -80,12 +80,11 @@ class Runner:
             )
             if run is None:
                 return None
-            base, share = runs.progress_base(connection, run)
-        watch = self._watch(run, asked_at, base)
+        watch = self._watch(run, asked_at)
         log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
         self._heart.attend(watch)
         try:
-            return self._work(watch, base, share)
+            return self._work(watch)
         finally:
             self._heart.release()
             shutil.rmtree(self._folder(run), ignore_errors=True)
@@ -97,10 +96,10 @@ class Runner:
             watch.ask_to_stop(WorkerStopping(reason))
         return watch is not None
 
-    def _work(self, watch: Watch, base: float, share: float) -> RunState | None:
+    def _work(self, watch: Watch) -> RunState | None:
         run = watch.run
         try:
-            outcome = self._handle(watch, base, share)
+            outcome = self._handle(watch)
             self._commit(watch, outcome)
         except LeaseLost as error:
             log.warning("run dropped", run=run.id, why=error.message)
@@ -112,14 +111,14 @@ class Runner:
         )
         return RunState.SUCCEEDED
 
-    def _handle(self, watch: Watch, base: float, share: float) -> StepOutcome:
+    def _handle(self, watch: Watch) -> StepOutcome:
         run = watch.run
         folder = self._folder(run)
         folder.mkdir(mode=0o700, parents=True)
         context = StepContext(
             run=run,
             folder=folder,
-            report=self._reporter(watch, base, share),
+            report=self._reporter(watch),
             should_stop=watch.should_stop,
             memory_bytes=watch.limits.memory_bytes,
         )
@@ -128,17 +127,20 @@ class Runner:
         seconds = time.monotonic() - watch.started
         return StepOutcome({**outcome.result, "seconds": round(seconds, 3)}, outcome.write)
 
-    def _reporter(self, watch: Watch, base: float, share: float) -> Report:
+    def _reporter(self, watch: Watch) -> Report:
+        run = watch.run
+
         def report(fraction: float, message: str) -> None:
-            watch.move(base + share * min(1.0, max(0.0, fraction)), message)
+            done = run.progress_share * min(1.0, max(0.0, fraction))
+            watch.move(run.progress_base + done, message)
             elapsed = time.monotonic() - watch.started
             self._events.tell(
                 Progress(
-                    job_id=watch.run.job_id,
+                    job_id=run.job_id,
                     status="running",
                     progress=watch.progress,
                     message=message,
-                    stage=watch.run.step_name,
+                    stage=run.step_name,
                     seconds_left=estimate_seconds_left(elapsed, fraction),
                 )
             )
@@ -240,12 +242,15 @@ class Runner:
         log.warning("process given up", run=watch.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _watch(self, run: ClaimedRun, asked_at: float, base: float) -> Watch:
+    def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:
         kind = self._catalog.steps[run.step_kind]
         queue = self._catalog.queues[kind.queue]
         limits = choose_limits(kind, queue, self._limits)
         return Watch(
-            run=run, limits=limits, deadline=asked_at + limits.lease_seconds, progress=base
+            run=run,
+            limits=limits,
+            deadline=asked_at + limits.lease_seconds,
+            progress=run.progress_base,
         )
 
     def _folder(self, run: ClaimedRun) -> Path:

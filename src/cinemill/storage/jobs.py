@@ -26,6 +26,7 @@ from cinemill.core.job import (
     Failure,
     Job,
     JobState,
+    RunState,
     Step,
     StepSpec,
     StepState,
@@ -194,6 +195,18 @@ def lock_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise job_not_found(job_id)
     return read_job(row)
+
+
+def lock_job_of(connection: Connection, run_id: str) -> Job | None:
+    """The job of a queued run, locked as by :func:`lock_job`; None where no such run is queued."""
+    job_id = (
+        select(tables.run.c.job_id)
+        .where(tables.run.c.id == run_id, tables.run.c.state == RunState.QUEUED.value)
+        .scalar_subquery()
+    )
+    query = select(tables.job).where(tables.job.c.id == job_id).with_for_update()
+    row = connection.execute(query).mappings().first()
+    return None if row is None else read_job(row)
 
 
 def list_jobs(

@@ -19,6 +19,7 @@ from cinemill.storage.jobs import (
     READY_CHANNEL,
     json_parameter,
     lock_job,
+    lock_job_of,
     queue_ready_steps,
     ring,
 )
@@ -36,13 +37,8 @@ def claim(
     connection: Connection, run_id: str, *, token: str, worker: str, lease_seconds: float
 ) -> ClaimedRun | None:
     """Take a queued run, or None where it is taken, over, cancelled or not due yet."""
-    job_id = connection.execute(
-        text("SELECT job_id FROM run WHERE id = :id AND state = 'queued'"), {"id": run_id}
-    ).scalar()
-    if job_id is None:
-        return None
-    job = lock_job(connection, job_id)
-    if job.state.is_final or job.cancel_requested:
+    job = lock_job_of(connection, run_id)
+    if job is None or job.state.is_final or job.cancel_requested:
         return None
     row = (
         connection.execute(
@@ -68,21 +64,11 @@ def claim(
     )
     if row is None:
         return None
-    connection.execute(
-        text(
-            """
-            UPDATE job SET state = 'running', worker = :worker, stage = :stage,
-                   started_at = coalesce(started_at, clock_timestamp()), message = 'Working'
-            WHERE id = :job_id
-            """
-        ),
-        {"worker": worker, "job_id": job_id, "stage": row["name"]},
-    )
-    ring(connection, READY_CHANNEL, "")  # a place in the relay's window is free
+    note_start(connection, job.id, worker=worker, stage=row["name"])
     return ClaimedRun(
         id=run_id,
         token=token,
-        job_id=job_id,
+        job_id=job.id,
         job_kind=job.kind,
         step_id=row["id"],
         step_name=row["name"],
@@ -92,36 +78,39 @@ def claim(
         attempt=row["attempt"],
         params=row["params"],
         job_params=job.params,
-        inputs=_inputs(connection, row["id"]),
+        **_surroundings(connection, job.id, row["id"]),
     )
 
 
-def _inputs(connection: Connection, step_id: str) -> Mapping[str, Mapping[str, Any]]:
-    rows = connection.execute(
+def note_start(connection: Connection, job_id: str, *, worker: str, stage: str) -> None:
+    """The job runs; and a place in the relay's window is free, for which it is rung."""
+    connection.execute(
         text(
             """
-            SELECT parent.name, parent.result FROM step_dependency AS edge
-            JOIN step AS parent ON parent.id = edge.depends_on WHERE edge.step_id = :step_id
+            UPDATE job SET state = 'running', worker = :worker, stage = :stage,
+                   started_at = coalesce(started_at, clock_timestamp()), message = 'Working'
+            WHERE id = :job_id RETURNING pg_notify(:channel, '')
             """
         ),
-        {"step_id": step_id},
+        {"worker": worker, "job_id": job_id, "stage": stage, "channel": READY_CHANNEL},
     )
-    return {row.name: row.result or {} for row in rows}
 
 
-def progress_base(connection: Connection, run: ClaimedRun) -> tuple[float, float]:
-    """(percent of the job that is done without this step, percent that this step is worth)."""
+def _surroundings(connection: Connection, job_id: str, step_id: str) -> dict[str, Any]:
+    """What a claimed step finds: results of its parents, and its place in the job's progress."""
     row = connection.execute(
         text(
             """
-            SELECT coalesce(sum(weight) FILTER (WHERE state = 'succeeded'), 0) / sum(weight),
-                   coalesce(sum(weight) FILTER (WHERE id = :step_id), 0) / sum(weight)
+            SELECT 100 * coalesce(sum(weight) FILTER (WHERE state = 'succeeded'), 0) / sum(weight),
+                   100 * coalesce(sum(weight) FILTER (WHERE id = :step_id), 0) / sum(weight),
+                   coalesce(jsonb_object_agg(name, coalesce(result, '{}')) FILTER (WHERE id IN
+                       (SELECT depends_on FROM step_dependency WHERE step_id = :step_id)), '{}')
             FROM step WHERE job_id = :job_id
             """
         ),
-        {"step_id": run.step_id, "job_id": run.job_id},
+        {"step_id": step_id, "job_id": job_id},
     ).one()
-    return 100 * float(row[0]), 100 * float(row[1])
+    return {"progress_base": float(row[0]), "progress_share": float(row[1]), "inputs": row[2]}
 
 
 def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
@@ -183,7 +172,7 @@ def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str,
     To be called last in the transaction that writes the step's effects. Raises LeaseLost, which
     must roll that transaction back.
     """
-    lock_job(connection, run.job_id)
+    job = lock_job(connection, run.job_id)
     _end_run(connection, run, RunState.SUCCEEDED, None)
     connection.execute(
         text(
@@ -194,7 +183,7 @@ def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str,
         ).bindparams(json_parameter("result")),
         {"id": run.step_id, "result": dict(result)},
     )
-    connection.execute(
+    children = connection.execute(
         text(
             """
             UPDATE step SET deps_remaining = deps_remaining - 1
@@ -202,13 +191,17 @@ def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str,
             """
         ),
         {"id": run.step_id},
-    )
-    queue_ready_steps(connection, run.job_id)
-    _complete_job(connection, run.job_id, result)
+    ).rowcount
+    is_over = job.cancel_requested or job.state.is_final
+    if children and not is_over:
+        queue_ready_steps(connection, run.job_id)
+    if not _complete_job(connection, run.job_id, result) and is_over:
+        # Another step failed or a person cancelled: a child queued now would wait for ever.
+        finish_cancel(connection, run.job_id)
 
 
-def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]) -> None:
-    """The job's result is that of the step that ended last."""
+def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]) -> bool:
+    """The job's result is that of the step that ended last; whether it was the last."""
     ended = connection.execute(
         text(
             """
@@ -216,12 +209,12 @@ def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]
                    result = :result, failure = NULL, finished_at = clock_timestamp()
             WHERE id = :id AND NOT EXISTS
                   (SELECT FROM step WHERE job_id = :id AND state <> 'succeeded')
+            RETURNING pg_notify(:channel, :id)
             """
         ).bindparams(json_parameter("result")),
-        {"id": job_id, "result": dict(result)},
-    ).rowcount
-    if ended:
-        ring(connection, ENDED_CHANNEL, job_id)
+        {"id": job_id, "result": dict(result), "channel": ENDED_CHANNEL},
+    ).first()
+    return ended is not None
 
 
 def was_committed(connection: Connection, run: ClaimedRun) -> bool:

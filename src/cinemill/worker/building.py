@@ -48,7 +48,6 @@ def build_app(
         task_reject_on_worker_lost=False,
         task_retry_on_worker_lost=False,
         task_track_started=True,
-        task_send_sent_event=True,
         worker_send_task_events=True,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
