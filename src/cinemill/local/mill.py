@@ -7,19 +7,22 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from cinemill.config import Settings
-from cinemill.errors import PortInUse
+from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.parts import Parts, describe_parts, plan_services
-from cinemill.local.probes import port_is_free
+from cinemill.local.probes import accepts_connections, port_is_free
 from cinemill.local.status import StatusLines
 from cinemill.local.supervisor import Supervisor
 
 PORT_SECONDS = 1.0
 """How long an API that was just killed may hold its port."""
+ADDRESS_SECONDS = 10.0
+"""How long a server of one's own may take to come up beside us."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ async def supervise(
     with lock_home(home):
         await check_port(settings.host, settings.port)
         parts = describe_parts(settings, home)
+        await check_addresses(settings)
         supervisor = Supervisor(
             plan_services(settings, home, parts, with_flower=with_flower),
             log_folder=home.log,
@@ -85,6 +89,36 @@ async def check_port(host: str, port: int) -> None:
         if time.monotonic() > deadline:
             raise PortInUse(f"Port {port} on {host} is in use by another program.")
         await asyncio.sleep(0.05)
+
+
+async def check_addresses(settings: Settings) -> None:
+    """Raises DatabaseUnavailable or RedisUnavailable where nothing listens at a given address.
+
+    Said at once and by name; the parts themselves would try for minutes.
+    """
+    given = (
+        ("PostgreSQL", "DATABASE_URL", settings.database_url, 5432, DatabaseUnavailable),
+        ("Redis", "REDIS_URL", settings.redis_url, 6379, RedisUnavailable),
+    )
+    for name, setting, url, usual_port, failure in given:
+        address = urlsplit(url or "")
+        if address.hostname is None:  # embedded, or a unix socket
+            continue
+        host, port = address.hostname, address.port or usual_port
+        if not await _listens(host, port):
+            raise failure(
+                f"{name} does not answer on {host}:{port}.",
+                way_on=f"Start it, correct {setting}, or unset it to use the embedded one.",
+            )
+
+
+async def _listens(host: str, port: int) -> bool:
+    deadline = time.monotonic() + ADDRESS_SECONDS
+    while not await asyncio.to_thread(accepts_connections, host, port):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> RunningMill:

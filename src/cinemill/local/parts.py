@@ -21,6 +21,7 @@ WORKER_GRACE_SECONDS = 40.0
 """Celery's own grace for running work is 30 s (its soft shutdown); ours is a little longer."""
 GRACE_SECONDS = 5.0
 MIGRATION_SECONDS = 120.0
+"""How long the schema waits for an embedded database, which at first has to be made."""
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
 

@@ -40,6 +40,15 @@ def http_answers(host: str, port: int, path: str) -> bool:
         connection.close()
 
 
+def accepts_connections(host: str, port: int) -> bool:
+    """True when something listens there, whatever it is."""
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def port_is_free(host: str, port: int) -> bool:
     """True when a server could listen there now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

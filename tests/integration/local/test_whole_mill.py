@@ -1,0 +1,104 @@
+"""The whole mill as a person runs it: up, a part killed, down; and killed itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.integration.local.standins import processes_of, wait_until
+
+from cinemill.config import Settings, load
+from cinemill.errors import DatabaseUnavailable, RedisUnavailable
+from cinemill.local import mill
+from cinemill.local.probes import find_free_port, http_answers
+
+UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
+SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
+
+
+@contextmanager
+def running_mill(home: Path) -> Iterator[tuple[subprocess.Popen[str], Settings]]:
+    """A mill that is ready; interrupted at the end of the block if it still runs."""
+    environ = {
+        **{name: value for name, value in os.environ.items() if name not in SERVERS},
+        "CINEMILL_HOME": str(home),
+        "CINEMILL_PORT": str(find_free_port()),
+        "CELERY_WORKER_CONCURRENCY": "1",
+    }
+    with subprocess.Popen(UP, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            state = home / "run" / "state.json"
+            wait_until(lambda: state.exists() or process.poll() is not None, seconds=90)
+            assert process.poll() is None, process.communicate()[1]
+            yield process, load(environ)
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def pid_of(supervisor: int, module: str) -> int | None:
+    for child in psutil.Process(supervisor).children():
+        try:
+            if child.cmdline()[-2:] == ["-m", module]:
+                return child.pid
+        except psutil.Error:
+            continue
+    return None
+
+
+def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "mill"
+    with running_mill(home) as (process, settings):
+        before = pid_of(process.pid, "cinemill.api")
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: pid_of(process.pid, "cinemill.api") not in (None, before), seconds=60)
+        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"), seconds=60)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, errors
+    assert "ready in" in errors
+    assert "SIGKILL" in errors
+    assert processes_of(home) == []
+    assert not (home / "run" / "state.json").exists()
+
+
+def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
+    with running_mill(tmp_path / "mill") as (process, _):
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        # Worker, its pool, beat, API, two servers with their own children, and the guardian.
+        assert len(family) >= 10
+        wait_until(lambda: not any(_lives(one) for one in family), seconds=15)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("field", "scheme", "failure"),
+    [
+        ("database_url", "postgresql+psycopg://me:pw@", DatabaseUnavailable),
+        ("redis_url", "redis://:pw@", RedisUnavailable),
+    ],
+)
+def test_an_address_where_nobody_listens_is_named_without_its_password(
+    field: str, scheme: str, failure: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mill, "ADDRESS_SECONDS", 0.2)
+    port = find_free_port()
+    settings = Settings.model_validate({field: f"{scheme}127.0.0.1:{port}/0"})
+    with pytest.raises(failure, match=rf"127\.0\.0\.1:{port}\.$"):
+        asyncio.run(mill.check_addresses(settings))
