@@ -12,6 +12,7 @@ from pathlib import Path
 from cinemill.media.toolbox import find_ffmpeg
 
 SECOND_TRACK_HZ = 880
+_SOUND_CODECS = {".ogv": "libvorbis", ".webm": "libopus", ".mpg": "mp2"}
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -35,7 +36,7 @@ def make_film(
     """A test picture, and a sine for ``has_sound``; the container by the name's ending."""
     source = f"{picture}=size={size[0]}x{size[1]}:rate={rate}:duration={seconds}"
     sound_in = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if has_sound else []
-    sound = ["-c:a", "libvorbis" if path.suffix == ".ogv" else "aac"] if has_sound else []
+    sound = ["-c:a", _SOUND_CODECS.get(path.suffix, "aac")] if has_sound else []
     run(
         [
             *("-f", "lavfi", "-i", source, *sound_in, "-vf", filters, *codec, *sound),
@@ -140,7 +141,7 @@ def make_bomb(path: Path, *, side: int = 12_000) -> Path:
 
 
 def truncate(source: Path, path: Path, share: float) -> Path:
-    """The first ``share`` of the bytes."""
+    """The first ``share`` of the bytes; an odd number, so that no packet ends there by chance."""
     content = source.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
+    path.write_bytes(content[: int(len(content) * share) | 1])
     return path

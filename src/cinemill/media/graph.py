@@ -203,22 +203,31 @@ def _picture_graph(
                 f"fps={request.proxy_fps}:round=up",
                 _scale(proxy),
                 *color,
-                "format=yuv420p",
+                _LIMITED,
                 _split(["proxy", "slow", "model_in"]),
             ],
             ["proxy", "slow", "model_in"],
         ),
-        _chain("model_in", [f"fps={request.model_frames_per_second}:round=up"], ["frames"]),
+        _chain("model_in", [f"fps={request.model_frames_per_second}:round=up", _JPEG], ["frames"]),
         _chain("slow", _tile(sprite), ["sprite"]),
-        _chain("tiny", [_scale(SHOT_FRAME_SIZE, "area"), *color, "format=yuv420p"], ["shots"]),
+        _chain("tiny", [_scale(SHOT_FRAME_SIZE, "area"), *color, _LIMITED], ["shots"]),
         *(
-            _chain(f"{name}_in", [*_freeze(moment, info), _scale(still), *color, _JPEG], [name])
+            _chain(
+                f"{name}_in",
+                [*_freeze(moment, info), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [name],
+            )
             for name, moment in stills.items()
         ),
     ]
 
 
+_LIMITED = "scale=out_range=tv,format=yuv420p"
+"""Said here, because the JPEG branches want full range and FFmpeg would settle on it for all."""
 _JPEG = "scale=out_range=pc,format=yuvj420p"
+_BLANK_FIRST = "tpad=start=1"
+"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame:
+a sprite's comes with the end of the film. A blank one goes before it, and is overwritten."""
 
 
 def _chain(source: str, filters: list[str], sinks: list[str]) -> str:
@@ -238,6 +247,7 @@ def _tile(sprite: SpriteLayout) -> list[str]:
         f"fps=1/({sprite.interval_seconds}):round=up",
         _scale((sprite.tile_width, sprite.tile_height)),
         f"tile={sprite.columns}x{sprite.rows}",
+        _BLANK_FIRST,
         _JPEG,
     ]
 
@@ -294,7 +304,7 @@ def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
 
 
 def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound: bool) -> list[str]:
-    still = ["-frames:v", "1", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
+    still = ["-frames:v", "2", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
     codecs = {
         ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
         # Times in milliseconds, as Matroska keeps them: an encoder's clock is the mean frame rate

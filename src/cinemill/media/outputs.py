@@ -5,6 +5,8 @@ These files were written by our own encoders into our own folder, so they are re
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ def inspect_output(path: Path, planned: PlannedOutput) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{planned.filename} was not written.")
     try:
-        with av.open(path.open("rb"), format=_DEMUXERS[path.suffix]) as container:
+        with path.open("rb") as film, av.open(film, format=_DEMUXERS[path.suffix]) as container:
             if planned.media_type == "image/jpeg":
                 return _inspect_still(container, planned)
             if planned.kind is ArtifactKind.AUDIO:
@@ -78,6 +80,8 @@ def _inspect_film(container: Any, path: Path, planned: PlannedOutput) -> dict[st
         "start_seconds": float(start),
         "duration_seconds": float(last - start + _frame_seconds(times, stream, planned)),
     }
+    if planned.kind is ArtifactKind.SHOT_FRAMES:
+        facts |= _find_gap(times, stream.time_base)
     if planned.kind is ArtifactKind.PROXY:
         facts |= _inspect_proxy(container, path, planned)
     return facts
@@ -90,6 +94,20 @@ def _frame_seconds(times: list[int], stream: Any, planned: PlannedOutput) -> Fra
     if len(times) > 1:
         return Fraction((times[-1] - times[-2]) * stream.time_base)
     return 1 / Fraction(stream.average_rate or 1)
+
+
+def _find_gap(times: list[int], time_base: Fraction) -> dict[str, float]:
+    """The longest stretch between two frames beside the usual one."""
+    steps = [(after - before, before) for before, after in itertools.pairwise(times)]
+    if not steps:
+        return {}
+    longest, at = max(steps)
+    usual = statistics.median(step for step, _ in steps)
+    return {
+        "usual_step_seconds": float(usual * time_base),
+        "longest_step_seconds": float(longest * time_base),
+        "longest_step_at_seconds": float((at - times[0]) * time_base),
+    }
 
 
 def _inspect_proxy(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:

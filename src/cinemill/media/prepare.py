@@ -23,6 +23,9 @@ from cinemill.media.truth import Decoded, ends_cleanly, is_damaged, judge_film
 __all__ = ["PrepareOutcome", "PrepareRequest", "PreparedFile", "prepare"]
 
 OUTPUT_TOLERANCE_SECONDS = 0.25
+GAP_STEPS = 1.8
+GAP_WARNING = "frames may be missing"
+"""A constant rate with a hole in it: some containers lose packets without a word."""
 SPRITE_INDEX_FILENAME = "sprite.vtt"
 
 
@@ -128,7 +131,7 @@ def _check(
         files=tuple(files),
         decoded_frames=decoded.frames,
         decoded_seconds=decoded.seconds,
-        warnings=_warn(plan, tally),
+        warnings=_warn(plan, info, tally, shots),
         wall_seconds=report.wall_seconds,
         cpu_seconds=tally.cpu_seconds,
         peak_rss_bytes=tally.peak_rss_bytes,
@@ -199,10 +202,17 @@ def _index_sprite(
     return PreparedFile(ArtifactKind.SPRITE_INDEX, index, "text/vtt", dict(tiles))
 
 
-def _warn(plan: PreparePlan, tally: LogTally) -> tuple[str, ...]:
-    if not tally.reconfigured:
-        return plan.warnings
-    return (*plan.warnings, "the picture changes its size or format in mid-film")
+def _warn(
+    plan: PreparePlan, info: MediaInfo, tally: LogTally, shots: dict[str, Any]
+) -> tuple[str, ...]:
+    found = list(plan.warnings)
+    if tally.reconfigured:
+        found.append("the picture changes its size or format in mid-film")
+    longest = shots.get("longest_step_seconds", 0.0)
+    if not info.video.is_variable_rate and longest > GAP_STEPS * shots.get("usual_step_seconds", 1):
+        at = shots["longest_step_at_seconds"]
+        found.append(f"{GAP_WARNING}: none for {longest:.3f} s from {at:.3f} s on")
+    return tuple(found)
 
 
 def _empty(folder: Path) -> None:

@@ -88,6 +88,8 @@ class LogTally:
     """Packets or frames of picture or sound that a decoder gave up on or patched over."""
     corrupt_packets: int = 0
     container_errors: int = 0
+    codec_errors: int = 0
+    """Complaints that need not have cost anything: some sound films draw them too."""
     ended_early: bool = False
     """The demuxer met the end of the file where it expected more."""
     disk_full: bool = False
@@ -107,6 +109,8 @@ _INPUT_LINE = re.compile(
 _CPU_LINE = re.compile(r"^bench: utime=([\d.]+)s stime=([\d.]+)s")
 _MEMORY_LINE = re.compile(r"^bench: maxrss=(\d+)KiB")
 _LEVELLED = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug)\] ?(.*)$")
+_ERROR_LEVELS = frozenset({"error", "fatal", "panic"})
+_OUTPUT = re.compile(r"^\[(?:out#|vost#|aost#|vf#|af#|fc#|enc:)")
 _ENDED_EARLY = ("partial file", "File ended prematurely", "moov atom not found")
 _CORRUPT_PACKET = ("corrupt input packet in stream", "Packet corrupt", "PES packet size mismatch")
 _DECODE_ERROR = ("corrupt decoded frame", "Decoding error:", "Error submitting packet to decoder")
@@ -139,7 +143,8 @@ class LogReader:
 
     def _read_line(self, line: str) -> None:
         found = _LEVELLED.search(line)
-        level, text = (found.group(1), found.group(2)) if found else ("error", line)
+        # Without a level it is the rest of a line before, or the loader that could not start it.
+        level, text = (found.group(1), found.group(2)) if found else ("info", line)
         if level in ("verbose", "debug"):
             self._read_summary(text)
             return
@@ -151,7 +156,7 @@ class LogReader:
         self._count(level, line, text)
 
     def _keep(self, level: str, line: str) -> None:
-        if level in ("error", "fatal", "panic") and len(self._first_errors) < FIRST_ERROR_LINES:
+        if level in _ERROR_LEVELS and len(self._first_errors) < FIRST_ERROR_LINES:
             self._first_errors.append(line)
         else:
             self._tail.append(line)
@@ -183,5 +188,7 @@ class LogReader:
             tally.corrupt_packets += 1
         elif any(sign in text for sign in _DECODE_ERROR):
             tally.decode_errors += 1
-        elif level in ("error", "fatal", "panic") and _DEMUXER.match(line):
+        elif level in _ERROR_LEVELS and _DEMUXER.match(line):
             tally.container_errors += 1
+        elif level in _ERROR_LEVELS and not _OUTPUT.match(line):
+            tally.codec_errors += 1

@@ -33,6 +33,9 @@ RATE_PACKETS = 240
 FIRST_FRAME_PACKETS = 600
 """A picture must have come out by then."""
 VARIABLE_RATE_RATIO = 1.3
+RAGGED_SHARE = 0.03
+_REORDERED_PICTURES = 4
+_ROUNDING_SECONDS = Fraction(2, 1000)
 _RIGHT_ANGLE = 90
 _FULL_TURN = 360
 
@@ -58,16 +61,19 @@ def read_media(path: Path, container_format: SourceFormat, limits: Limits) -> Me
     """
     boxes = read_boxes(path)
     try:
-        with av.open(
-            path.open("rb"),
-            format=container_format.value,
-            options={
-                "protocol_whitelist": "file",
-                "format_whitelist": container_format.value,
-                "max_pixels": str(limits.max_pixels),
-            },
-            metadata_errors="replace",
-        ) as container:
+        with (
+            path.open("rb") as film,
+            av.open(
+                film,
+                format=container_format.value,
+                options={
+                    "protocol_whitelist": "file",
+                    "format_whitelist": container_format.value,
+                    "max_pixels": str(limits.max_pixels),
+                },
+                metadata_errors="replace",
+            ) as container,
+        ):
             return _read(container, path, container_format, limits, boxes.has_edit_list)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as broken:
         is_cut_off = boxes.is_cut_off and not boxes.has_index
@@ -220,14 +226,19 @@ def _display_size(
 
 
 def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
-    ordered = sorted(set(times))
+    """Whether steps between pictures differ, more than a hole or two would make them."""
+    # The last times are incomplete: pictures that come before them may not have been read yet.
+    ordered = sorted(set(times))[:-_REORDERED_PICTURES]
     steps = [after - before for before, after in itertools.pairwise(ordered)]
     if len(steps) < 2:
         return False
     middle = statistics.median(steps)
-    # The last step is cut short by the picture order of what was not read.
-    longest = max(steps[:-4] or steps)
-    if longest > middle * VARIABLE_RATE_RATIO and longest * time_base > Fraction(2, 1000):
+    ragged = sum(
+        not 1 / VARIABLE_RATE_RATIO < step / middle < VARIABLE_RATE_RATIO
+        for step in steps
+        if abs(step - middle) * time_base > _ROUNDING_SECONDS
+    )
+    if ragged > max(2, len(steps) * RAGGED_SHARE):
         return True
     typical = 1 / (Fraction(middle) * time_base)
     return bool(fps) and not Fraction(2, 3) < typical / fps < Fraction(3, 2)

@@ -22,6 +22,9 @@ _UNDECLARED = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceForma
 _OGG_LAST_PAGE_BYTES = 65_307
 _OGG_END_OF_STREAM = 0x04
 
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEADER_BYTES = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -42,7 +45,11 @@ def judge_film(info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_
 
 def is_damaged(tally: LogTally) -> bool:
     """Whether the log admits that something could not be read or decoded."""
-    return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)
+    if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
+        return True
+    # Packets without a frame are ordinary (hidden frames, fields), and so are a codec's complaints;
+    # both together mean that pictures were lost.
+    return tally.codec_errors > 0 and tally.video_frames < tally.video_packets
 
 
 def is_short(info: MediaInfo, decoded: Decoded) -> bool:
@@ -76,11 +83,13 @@ def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
 
 
 def ends_cleanly(path: Path, container_format: SourceFormat) -> bool:
-    """Whether the file's last bytes are an end, for containers that do not declare a length."""
+    """Whether the file's end is one, for containers whose demuxers do not tell."""
     if container_format is SourceFormat.MPEG_TS:
         return _ends_on_packet(path)
     if container_format is SourceFormat.OGG:
         return _ends_with_last_page(path)
+    if container_format is SourceFormat.ASF:
+        return _has_declared_size(path)
     return True
 
 
@@ -107,6 +116,21 @@ def _ends_with_last_page(path: Path) -> bool:
     lacing = end[at + 27 : at + 27 + segments]
     is_whole = len(lacing) == segments and at + 27 + segments + sum(lacing) == len(end)
     return is_whole and bool(end[at + 5] & _OGG_END_OF_STREAM)
+
+
+def _has_declared_size(path: Path) -> bool:
+    """An ASF file declares how many bytes it has, unless it was broadcast (ASF 1.2, section 3.2).
+
+    Its index is believed over its length: a cut file ends early without a word in any log.
+    """
+    with path.open("rb") as film:
+        head = film.read(_ASF_HEADER_BYTES)
+    at = head.find(_ASF_FILE_PROPERTIES)
+    if at < 0 or len(head) < at + 92:
+        return False
+    declared = int.from_bytes(head[at + 40 : at + 48], "little")
+    is_broadcast = head[at + 88] & 1
+    return bool(is_broadcast) or path.stat().st_size >= declared
 
 
 def _reject(code: str) -> MediaRejected:

@@ -1,0 +1,233 @@
+"""How films are broken and forged: each mutation takes a generator of chance and gives bytes."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.films import make_film, remux
+
+SECRET_TEXT = b"the-secret-that-no-output-may-hold-7f3a91"
+SECRET_COLOR = (255, 0, 255)
+"""The planted film shows nothing but this; no other film here shows it at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A sound film that mutations begin with."""
+
+    path: Path
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forgery:
+    """A hostile or damaged file, and what may become of it."""
+
+    content: bytes
+    base: Base | None
+    """None for files that are no film at all: they may never be done."""
+    keeps_clock: bool = True
+    """Whether a film that is done must last as long as its base."""
+
+
+Mutation = Callable[[random.Random, Base, Path], Forgery]
+
+
+def make_bases(folder: Path) -> list[Base]:
+    """One small film a container, all with sound but one."""
+    seconds, rate = 1.6, 25
+    size = (160, 120)
+    mpeg4, mpeg2 = ["-c:v", "mpeg4"], ["-c:v", "mpeg2video"]
+    slow_sound = ["-ar", "44100"]
+    films = [
+        make_film(
+            folder / "fast.mp4", seconds=seconds, size=size, extra=["-movflags", "faststart"]
+        ),
+        make_film(folder / "late.mov", seconds=seconds, size=size),
+        make_film(folder / "fragments.mp4", seconds=seconds, size=size, extra=_FRAGMENTS),
+        make_film(folder / "film.mkv", seconds=seconds, size=size),
+        make_film(folder / "film.avi", seconds=seconds, size=size, codec=mpeg4),
+        make_film(folder / "film.flv", seconds=seconds, size=size, extra=slow_sound),
+        make_film(folder / "film.wmv", seconds=seconds, size=size, codec=["-c:v", "wmv2"]),
+        make_film(folder / "film.mpg", seconds=seconds, size=size, codec=mpeg2),
+        make_film(folder / "silent.mp4", seconds=seconds, size=size, has_sound=False),
+    ]
+    films.append(remux(films[0], folder / "film.ts"))
+    return [Base(film, round(seconds * rate), seconds) for film in films]
+
+
+_INDEX_FIRST = ["-movflags", "faststart"]
+_FRAGMENTS = ["-movflags", "frag_keyframe+empty_moov", "-g", "10"]
+
+
+def truncate(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = base.path.read_bytes()
+    return Forgery(content[: int(len(content) * rng.uniform(0.02, 0.9))], base)
+
+
+def flip_bits(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = bytearray(base.path.read_bytes())
+    for _ in range(rng.choice([1, 3, 20, 200])):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    return Forgery(bytes(content), base, keeps_clock=False)
+
+
+def overwrite(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = bytearray(base.path.read_bytes())
+    at, length = rng.randrange(len(content)), rng.choice([16, 256, 4096])
+    content[at : at + length] = rng.randbytes(min(length, len(content) - at))
+    return Forgery(bytes(content), base, keeps_clock=False)
+
+
+def drop_middle(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = base.path.read_bytes()
+    start = rng.randrange(len(content) // 10, len(content) // 2)
+    return Forgery(content[:start] + content[start + rng.randrange(1000, 20_000) :], base)
+
+
+def edit_header(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = bytearray(base.path.read_bytes())
+    for _ in range(rng.randrange(1, 12)):
+        content[rng.randrange(4, min(1500, len(content)))] = rng.randrange(256)
+    return Forgery(bytes(content), base, keeps_clock=False)
+
+
+def lie_in_boxes(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """Sizes, counts and clocks of boxes set to absurd numbers."""
+    content = bytearray(base.path.read_bytes())
+    boxes = [b"mvhd", b"tkhd", b"mdhd", b"stsz", b"stts", b"stco", b"stsc", b"avc1", b"trun"]
+    places = [content.find(box) for box in boxes]
+    found = [place for place in places if place > 0] or [16]
+    at = rng.choice(found) + rng.choice([-4, 4, 8, 12, 16, 20])
+    struct.pack_into(">I", content, at, rng.choice([0, 1, 2**31 - 1, 2**32 - 1, 2**16]))
+    return Forgery(bytes(content), base, keeps_clock=False)
+
+
+def swap_atoms(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    content = base.path.read_bytes()
+    boxes = list(_boxes(content))
+    if len(boxes) < 3:
+        size = len(content) // 8
+        boxes = [content[at : at + size] for at in range(0, len(content), size)]
+    rng.shuffle(boxes)
+    return Forgery(b"".join(boxes), base, keeps_clock=False)
+
+
+def _boxes(content: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + 8 <= len(content):
+        size = int.from_bytes(content[at : at + 4])
+        if size < 8 or at + size > len(content):
+            return
+        yield content[at : at + size]
+        at += size
+
+
+def disguise_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """Files that name other files, in every dialect FFmpeg reads."""
+    target = rng.choice([str(secret), f"file://{secret}", "/etc/passwd", "http://127.0.0.1:9/x"])
+    lists = [
+        f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n",
+        f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10,\nconcat:{target}|{target}\n#EXT-X-ENDLIST\n",
+        f"ffconcat version 1.0\nfile '{target}'\n",
+        f"file '{target}'\n",
+        f"\ufeff\n\n#EXTM3U\n#EXTINF:1,\n{target}\n",
+        f'<?xml version="1.0"?><MPD><Period><BaseURL>{target}</BaseURL></Period></MPD>',
+        f"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\na={target}\n",
+        f"[playlist]\nFile1={target}\nNumberOfEntries=1\n",
+    ]
+    return Forgery(rng.choice(lists).encode(), None)
+
+
+def prefix_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """A good beginning of a film, then a playlist."""
+    listed = f"#EXTM3U\n#EXTINF:2,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()
+    magic = rng.choice(
+        [b"\x1a\x45\xdf\xa3", b"\0\0\0\x18ftypisom", b"OggS\0", b"FLV\x01", b"G" * 8]
+    )
+    return Forgery(magic + listed * rng.randrange(1, 50), None)
+
+
+def refer_elsewhere(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """A QuickTime reference movie: nothing inside, a path to another file."""
+    url = rng.choice([f"file://{secret}", str(secret)]).encode() + b"\0"
+    pointer = _box(b"rdrf", b"\0\0\0\0url " + struct.pack(">I", len(url)) + url)
+    movie = _box(b"moov", _box(b"rmra", _box(b"rmda", pointer)))
+    return Forgery(_box(b"ftyp", b"qt  \0\0\0\0qt  ") + movie, None)
+
+
+def repoint_data(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """A film whose samples are said to lie in another file."""
+    content = base.path.read_bytes()
+    at = content.find(b"dref")
+    if at < 0:
+        return refer_elsewhere(rng, base, secret)
+    inside = _box(b"url ", b"\0\0\0\0" + f"file://{secret}".encode() + b"\0")
+    old = content[at + 12 : at + 24]
+    forged = content.replace(old, old[:8] + b"\0\0\0\0", 1)
+    return Forgery(forged + _box(b"free", inside), base, keeps_clock=False)
+
+
+def fill_with_noise(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    head = base.path.read_bytes()[: rng.choice([16, 64, 512, 2048])]
+    return Forgery(head + rng.randbytes(rng.randrange(100, 60_000)), None)
+
+
+def send_something_else(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    things = [
+        b"",
+        b"\0" * rng.randrange(1, 5000),
+        b"#!/bin/sh\ncat /etc/passwd\n",
+        b"Dear sir,\n" * 50,
+        rng.randbytes(rng.randrange(1, 5000)),
+        b"%PDF-1.7\n" + rng.randbytes(500),
+        b"PK\x03\x04" + rng.randbytes(500),
+        SECRET_TEXT,
+    ]
+    return Forgery(rng.choice(things), None)
+
+
+def bomb(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """A picture of 20,000 x 20,000 in a few hundred kilobytes, bare or in a film's clothes."""
+    side = 20_000
+    rows = zlib.compress(b"\0" * (side // 8 + 1) * side, 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    picture = b"\x89PNG\r\n\x1a\n" + chunks
+    if rng.random() < 0.5:
+        return Forgery(picture, None)
+    content = base.path.read_bytes()
+    half = len(content) // 2
+    return Forgery(content[:half] + picture + content[half:], None)
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    truncate,
+    flip_bits,
+    overwrite,
+    drop_middle,
+    edit_header,
+    lie_in_boxes,
+    swap_atoms,
+    disguise_playlist,
+    prefix_playlist,
+    refer_elsewhere,
+    repoint_data,
+    fill_with_noise,
+    send_something_else,
+    bomb,
+)

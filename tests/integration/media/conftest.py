@@ -1,0 +1,87 @@
+"""What the media tests share: the tools of this machine, and one way through probe and prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.media.limits import Limits
+from cinemill.media.prepare import PreparedFile, PrepareOutcome, PrepareRequest, prepare
+from cinemill.media.probe import probe
+from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.toolbox import Toolbox, find_ffmpeg
+
+
+@pytest.fixture(scope="session")
+def toolbox() -> Toolbox:
+    return find_ffmpeg(None)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    return detect_sandbox()
+
+
+@dataclass(frozen=True, slots=True)
+class Milled:
+    """A film that went through."""
+
+    info: MediaInfo
+    outcome: PrepareOutcome
+    shares: tuple[float, ...]
+
+    def file(self, kind: ArtifactKind) -> PreparedFile:
+        return next(file for file in self.outcome.files if file.kind is kind)
+
+    def facts(self, kind: ArtifactKind) -> dict[str, object]:
+        return self.file(kind).facts
+
+    @property
+    def kinds(self) -> set[ArtifactKind]:
+        return {file.kind for file in self.outcome.files}
+
+
+@dataclass(frozen=True, slots=True)
+class Mill:
+    """Probe and prepare into one private folder, with settings that a test may change."""
+
+    toolbox: Toolbox
+    sandbox: Sandbox
+    folder: Path
+    limits: Limits = field(default_factory=Limits)
+    should_stop: Callable[[], Exception | None] = lambda: None
+
+    def with_limits(self, **changes: Any) -> Mill:
+        return replace(self, limits=replace(self.limits, **changes))
+
+    def probe(self, film: Path) -> MediaInfo:
+        return probe(film, self.limits, sandbox=self.sandbox)
+
+    def process(self, film: Path, *, thumbnail_seconds: Fraction | None = None) -> Milled:
+        info = self.probe(film)
+        shares: list[float] = []
+        outcome = prepare(
+            self.toolbox,
+            film,
+            info,
+            PrepareRequest(thumbnail_seconds=thumbnail_seconds),
+            folder=self.folder,
+            limits=self.limits,
+            sandbox=self.sandbox,
+            on_progress=shares.append,
+            should_stop=self.should_stop,
+        )
+        return Milled(info, outcome, tuple(shares))
+
+
+@pytest.fixture
+def mill(tmp_path: Path, toolbox: Toolbox, sandbox: Sandbox) -> Mill:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Mill(toolbox, sandbox, folder)

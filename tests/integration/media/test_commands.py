@@ -1,0 +1,272 @@
+"""A command is watched, bounded, and gone when it should be gone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests import films
+from tests.integration.media.conftest import Mill
+
+from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
+from cinemill.media.ffmpeg import FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import Sandbox, SandboxMode, detect_sandbox
+from cinemill.media.toolbox import Toolbox, try_encoder
+
+ENDLESS = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "null", "-"]
+SANDBOXES = ("walled", "limited", "bare")
+
+
+@pytest.fixture(params=SANDBOXES)
+def any_sandbox(request: pytest.FixtureRequest, sandbox: Sandbox) -> Sandbox:
+    """Every way that a machine may be furnished."""
+    if request.param == "walled" and not sandbox.is_isolated:
+        pytest.skip("bubblewrap does not work on this machine")
+    furnished = {
+        "walled": sandbox,
+        "limited": detect_sandbox(SandboxMode.OFF),
+        "bare": Sandbox(),
+    }
+    return furnished[request.param]
+
+
+def run(
+    toolbox: Toolbox,
+    sandbox: Sandbox,
+    folder: Path,
+    arguments: list[str],
+    *,
+    limits: Limits | None = None,
+    should_stop: Callable[[], Exception | None] = lambda: None,
+    on_progress: Callable[[FfmpegProgress], None] = lambda progress: None,
+) -> FfmpegReport:
+    return run_ffmpeg(
+        toolbox,
+        arguments,
+        folder=folder,
+        source=None,
+        limits=limits or Limits(),
+        sandbox=sandbox,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+
+
+def running_ffmpegs(toolbox: Toolbox, mark: str) -> list[psutil.Process]:
+    """FFmpegs of any parent whose arguments hold ``mark``; the dead do not count."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = process.info["cmdline"] or []
+        if mark in line and toolbox.ffmpeg.name in Path(line[0]).name:
+            found.append(process)
+    return [process for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+def await_none(look: Callable[[], list[psutil.Process]], patience_seconds: float = 5) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while look() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert look() == []
+
+
+def marked(mark: str) -> list[str]:
+    """An endless command that can be told from all others."""
+    return ["-metadata", mark, *ENDLESS[:-3], "-metadata", mark, *ENDLESS[-3:]][2:]
+
+
+def test_a_cancel_kills_the_whole_group_at_once(
+    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    mark = f"comment=cancel-{tmp_path}"
+    asked: list[float] = []
+
+    def should_stop() -> Exception | None:
+        asked.append(time.monotonic())
+        return JobCancelled("enough") if len(asked) > 8 else None
+
+    with pytest.raises(JobCancelled):
+        run(toolbox, any_sandbox, tmp_path, marked(mark), should_stop=should_stop)
+    assert time.monotonic() - asked[-1] < 2
+    gaps = [after - before for before, after in itertools.pairwise(asked)]
+    assert max(gaps) <= 0.25
+    await_none(lambda: running_ffmpegs(toolbox, mark))
+
+
+_PARENT = """
+import sys
+from pathlib import Path
+from cinemill.media.ffmpeg import run_ffmpeg
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.toolbox import find_ffmpeg
+kind, folder, *arguments = sys.argv[1:]
+sandbox = {"walled": detect_sandbox, "limited": lambda: detect_sandbox("off"), "bare": Sandbox}
+run_ffmpeg(find_ffmpeg(None), arguments, folder=Path(folder), source=None, limits=Limits(),
+    sandbox=sandbox[kind](), on_progress=lambda p: print("alive", flush=True),
+    should_stop=lambda: None)
+"""
+
+
+@pytest.mark.parametrize("kind", SANDBOXES)
+def test_nothing_outlives_a_worker_killed_by_force(
+    toolbox: Toolbox, tmp_path: Path, kind: str
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("the parent-death signal is Linux' own")
+    mark = f"comment=orphan-{tmp_path}"
+    command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *marked(mark)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"alive\n"
+        assert running_ffmpegs(toolbox, mark)
+        parent.send_signal(signal.SIGKILL)
+    await_none(lambda: running_ffmpegs(toolbox, mark))
+
+
+def test_a_stalled_command_is_found(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It waits for a pipe that nobody writes to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    keep_open = os.open(pipe, os.O_RDWR)
+    try:
+        with pytest.raises(CommandStalled):
+            arguments = ["-f", "mpegts", "-i", f"file:{pipe}", "-f", "null", "-"]
+            run(toolbox, any_sandbox, tmp_path, arguments, limits=Limits(stall_seconds=1))
+    finally:
+        os.close(keep_open)
+
+
+def test_a_command_has_only_so_long(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, sandbox, tmp_path, ENDLESS, limits=Limits(wall_seconds=0.5))
+    assert failed.value.code == "command_timed_out"
+
+
+def test_one_output_may_grow_only_so_far(
+    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, any_sandbox, tmp_path, raw, limits=Limits(max_output_bytes=2_000_000))
+    assert failed.value.code == "output_too_large"
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2_000_000
+
+
+def test_all_outputs_together_may_grow_only_so_far(
+    toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    raw: list[str] = ["-re", *ENDLESS[:4]]
+    for name in ("one.nut", "two.nut"):
+        raw += ["-t", "60", "-c:v", "rawvideo", "-f", "nut", name]
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, sandbox, tmp_path, raw, limits=Limits(max_output_bytes=4_000_000))
+    assert failed.value.code == "output_too_large"
+
+
+def test_memory_is_bounded(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
+    huge = ["-f", "lavfi", "-i", "color=size=8192x8192:rate=25", "-vf", "reverse", "-t", "9"]
+    limits = Limits(memory_bytes=400_000_000)
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, any_sandbox, tmp_path, [*huge, "-f", "null", "-"], limits=limits)
+    assert failed.value.code in ("out_of_memory", "command_failed")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() != 0 or mount is None or umount is None:
+        pytest.skip("mounting a tiny file system takes root")
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False
+    )
+    if done.returncode != 0:
+        pytest.skip("this machine forbids mounting")
+    yield folder
+    subprocess.run([umount, str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_as_one(
+    toolbox: Toolbox, any_sandbox: Sandbox, tiny_disk: Path
+) -> None:
+    raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
+    with pytest.raises(DiskFull):
+        run(toolbox, any_sandbox, tiny_disk, raw)
+
+
+def test_preparing_on_a_full_disk_leaves_it_empty(
+    mill: Mill, tmp_path: Path, tiny_disk: Path
+) -> None:
+    noise = "noise=alls=100:allf=t"
+    film = films.make_film(tmp_path / "film.mp4", seconds=6, size=(854, 480), filters=noise)
+    work = tiny_disk / "work"
+    work.mkdir()
+    with pytest.raises(DiskFull):
+        type(mill)(mill.toolbox, mill.sandbox, work).process(film)
+    assert list(work.iterdir()) == []
+
+
+def test_a_failed_command_tells_its_last_lines(
+    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, any_sandbox, tmp_path, ["-i", "file:/nowhere.mp4", "-f", "null", "-"])
+    assert "No such file" in failed.value.log_tail
+    assert failed.value.exit_code > 0
+
+
+def test_the_walls_hide_everything_else(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
+    if not sandbox.is_isolated:
+        pytest.skip("bubblewrap does not work on this machine")
+    secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    for hidden in (str(secret), "/etc/passwd", "/proc/self/environ"):
+        with pytest.raises(CommandFailed) as failed:
+            run(toolbox, sandbox, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
+        assert "No such file" in failed.value.log_tail
+
+
+def test_the_walls_shut_out_the_network(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
+    if not sandbox.is_isolated:
+        pytest.skip("bubblewrap does not work on this machine")
+    with pytest.raises(CommandFailed) as failed:
+        run(toolbox, sandbox, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
+    assert "Network is unreachable" in failed.value.log_tail
+
+
+def test_progress_is_told_while_it_works(
+    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    told: list[FfmpegProgress] = []
+    timed = ["-re", *ENDLESS[:4], "-t", "1.5", "-f", "null", "-"]
+    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=told.append)
+    assert len(told) >= 3
+    assert told[-1].is_end
+    assert report.tally.cpu_seconds > 0
+    assert report.tally.peak_rss_bytes > 1_000_000
+
+
+def test_requiring_walls_where_there_are_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolMissing, match="bubblewrap"):
+        detect_sandbox(SandboxMode.REQUIRE)
+    assert detect_sandbox(SandboxMode.AUTO) == Sandbox()
+
+
+def test_listed_is_not_usable(toolbox: Toolbox) -> None:
+    assert try_encoder(toolbox, "libx264")
+    assert try_encoder(toolbox, "aac")
+    assert not try_encoder(toolbox, "no_such_encoder")
