@@ -54,7 +54,7 @@ def retry(connection: Connection, job_id: str) -> Job:
             """
             UPDATE step SET state = 'waiting', failures = 0, crashes = 0, failure = NULL,
                    finished_at = NULL
-            WHERE job_id = :id AND state IN ('dead', 'cancelled', 'queued')
+            WHERE job_id = :id AND state IN ('dead', 'cancelled', 'queued', 'waiting')
             """
         ),
         {"id": job_id},

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from cinemill.core.job import ClaimedRun, Failure, JobState, RunState
-from cinemill.errors import LeaseLost
+from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
+from cinemill.errors import LeaseLost, NotFound
 from cinemill.storage.jobs import (
     ENDED_CHANNEL,
     READY_CHANNEL,
@@ -159,10 +159,13 @@ def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
 
 
 def get_step_tries(connection: Connection, step_id: str) -> StepTries:
+    """Raises LeaseLost where the step was deleted with its job."""
     row = connection.execute(
         text("SELECT failures, crashes, max_failures, max_crashes FROM step WHERE id = :id"),
         {"id": step_id},
-    ).one()
+    ).first()
+    if row is None:
+        raise LeaseLost(f"Step {step_id} was deleted while it ran.")
     return StepTries(*row)
 
 
@@ -172,7 +175,7 @@ def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str,
     To be called last in the transaction that writes the step's effects. Raises LeaseLost, which
     must roll that transaction back.
     """
-    job = lock_job(connection, run.job_id)
+    job = _lock_job_of_run(connection, run)
     _end_run(connection, run, RunState.SUCCEEDED, None)
     connection.execute(
         text(
@@ -240,7 +243,7 @@ def retry_later(
     delay_seconds: float,
 ) -> None:
     """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
-    job = lock_job(connection, run.job_id)
+    job = _lock_job_of_run(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
     if job.cancel_requested or job.state.is_final:
@@ -252,7 +255,7 @@ def retry_later(
 
 def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
     """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
-    lock_job(connection, run.job_id)
+    _lock_job_of_run(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
     kill_step(connection, run.job_id, run.step_id, failure)
@@ -260,12 +263,19 @@ def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: F
 
 def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
     """End this try because its job is cancelled. Raises LeaseLost."""
-    job = lock_job(connection, run.job_id)
+    job = _lock_job_of_run(connection, run)
     _end_run(connection, run, RunState.CANCELLED, None)
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
     else:  # retried by a person in the meantime: the step is wanted after all
         queue_again(connection, run.step_id, delay_seconds=0)
+
+
+def _lock_job_of_run(connection: Connection, run: ClaimedRun) -> Job:
+    try:
+        return lock_job(connection, run.job_id)
+    except NotFound as error:
+        raise LeaseLost(f"Job {run.job_id} was deleted while it ran.") from error
 
 
 def _end_run(
