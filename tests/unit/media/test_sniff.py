@@ -1,0 +1,91 @@
+"""What a file is by its first bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.media import SourceFormat
+from cinemill.errors import MediaRejected
+from cinemill.media.sniff import HEAD_BYTES, find_packet_bytes, sniff
+
+BEGINNINGS = [
+    (b"\0\0\0\x20ftypisom", SourceFormat.MP4),
+    (b"\0\0\0\x14ftypqt  ", SourceFormat.MP4),
+    (b"\0\0\0\x08wide\0\0\0\0mdat", SourceFormat.MP4),
+    (b"\x1a\x45\xdf\xa3\x01", SourceFormat.MATROSKA),
+    (b"RIFF\0\0\0\0AVI LIST", SourceFormat.AVI),
+    (b"FLV\x01\x05", SourceFormat.FLV),
+    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), SourceFormat.ASF),
+    ((b"\x47" + b"\0" * 187) * 4, SourceFormat.MPEG_TS),
+    ((b"\0\0\0\0\x47" + b"\0" * 187) * 4, SourceFormat.MPEG_TS),
+    (b"\0\0\x01\xba\x44", SourceFormat.MPEG_PS),
+    (b"OggS\0\x02", SourceFormat.OGG),
+    (bytes.fromhex("060e2b34020501010d010201010204"), SourceFormat.MXF),
+]
+
+
+@pytest.mark.parametrize(("head", "container"), BEGINNINGS)
+def test_every_accepted_container_is_known_by_its_beginning(
+    head: bytes, container: SourceFormat
+) -> None:
+    assert sniff(head) is container
+
+
+def test_every_container_has_a_beginning() -> None:
+    assert {container for _, container in BEGINNINGS} == set(SourceFormat)
+
+
+def test_no_bytes_are_told_apart_from_unknown_bytes() -> None:
+    with pytest.raises(MediaRejected) as refused:
+        sniff(b"")
+    assert refused.value.code == "media_empty"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"#EXTM3U\n",
+        b"\xef\xbb\xbf\r\n #extm3u",
+        b"ffconcat version 1.0",
+        b"file '/etc/passwd'",
+        b"<?xml version='1.0'?><MPD/>",
+        b"v=0\no=-",
+        b"[playlist]\nFile1=x",
+        b"https://example.org/live.m3u8",
+    ],
+)
+def test_playlists_are_named_as_such(head: bytes) -> None:
+    with pytest.raises(MediaRejected) as refused:
+        sniff(head)
+    assert refused.value.code == "media_playlist"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a",
+        b"\0\0\0\x18ftypheic",
+        b"\0\0\0\x1cftypavif",
+        b"RIFF\0\0\0\0WAVE",
+    ],
+)
+def test_still_pictures_and_sounds_are_no_films(head: bytes) -> None:
+    with pytest.raises(MediaRejected) as refused:
+        sniff(head + b"\0" * 100)
+    assert refused.value.code == "media_unrecognized"
+
+
+@given(st.binary(max_size=HEAD_BYTES))
+def test_any_bytes_are_a_container_or_refused(head: bytes) -> None:
+    try:
+        assert sniff(head) in SourceFormat
+    except MediaRejected as refused:
+        assert refused.code in ("media_empty", "media_playlist", "media_unrecognized")
+
+
+@given(st.sampled_from([188, 192, 204]), st.integers(4, 9))
+def test_packets_of_a_transport_stream_are_measured(size: int, packets: int) -> None:
+    assert find_packet_bytes((b"\x47" + b"\1" * (size - 1)) * packets) == (size, 0)

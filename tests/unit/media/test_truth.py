@@ -1,0 +1,109 @@
+"""When a film counts as whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from cinemill.core.media import MediaInfo, SourceFormat, VideoStream
+from cinemill.errors import MediaRejected
+from cinemill.media.progress import LogTally
+from cinemill.media.truth import Decoded, ends_cleanly, is_damaged, is_short, judge_film
+
+VIDEO = VideoStream(
+    index=0,
+    codec="h264",
+    width=320,
+    height=180,
+    display_width=320,
+    display_height=180,
+    fps=Fraction(25),
+    is_variable_rate=False,
+    rotation_degrees=0,
+    pixel_format="yuv420p",
+    bit_depth=8,
+    is_interlaced=False,
+    color_primaries="bt709",
+    color_transfer="bt709",
+    color_space="bt709",
+    hdr="",
+    frames_from_header=250,
+    duration_seconds_from_header=10.0,
+)
+FILM = MediaInfo(SourceFormat.MP4, 1000, 10.0, 0.0, 800, VIDEO)
+WHOLE = Decoded(frames=250, seconds=10.0)
+SOUND_RUN = LogTally(video_packets=250, video_frames=250)
+
+
+def test_a_whole_film_passes() -> None:
+    judge_film(FILM, SOUND_RUN, WHOLE, has_clean_end=True)
+
+
+@pytest.mark.parametrize(
+    ("tally", "decoded", "has_clean_end", "code"),
+    [
+        (replace(SOUND_RUN, ended_early=True), WHOLE, True, "media_truncated"),
+        (SOUND_RUN, WHOLE, False, "media_truncated"),
+        (SOUND_RUN, Decoded(125, 5.0), True, "media_truncated"),
+        (SOUND_RUN, Decoded(0, 0.0), True, "media_truncated"),
+        (replace(SOUND_RUN, decode_errors=1), WHOLE, True, "media_damaged"),
+        (replace(SOUND_RUN, corrupt_packets=1), WHOLE, True, "media_damaged"),
+        (replace(SOUND_RUN, container_errors=1), WHOLE, True, "media_damaged"),
+    ],
+)
+def test_each_sign_alone_is_enough(
+    tally: LogTally, decoded: Decoded, has_clean_end: bool, code: str
+) -> None:
+    with pytest.raises(MediaRejected) as refused:
+        judge_film(FILM, tally, decoded, has_clean_end=has_clean_end)
+    assert refused.value.code == code
+
+
+def test_a_codecs_complaint_counts_only_where_pictures_were_lost() -> None:
+    complaint = replace(SOUND_RUN, codec_errors=3)
+    assert not is_damaged(complaint)
+    assert is_damaged(replace(complaint, video_frames=240))
+    assert not is_damaged(replace(SOUND_RUN, video_frames=240))
+
+
+def test_rounding_in_a_header_is_forgiven() -> None:
+    assert not is_short(FILM, Decoded(249, 9.96))
+    assert not is_short(FILM, Decoded(248, 9.85))
+
+
+def test_lost_frames_show_even_at_full_length() -> None:
+    assert is_short(FILM, Decoded(200, 10.0))
+
+
+def test_a_stream_without_a_declared_length_is_judged_by_its_end_alone() -> None:
+    assert not is_short(replace(FILM, format=SourceFormat.MPEG_TS), Decoded(100, 4.0))
+
+
+def test_sound_may_outlast_the_picture_where_only_the_film_declares() -> None:
+    silent_header = replace(VIDEO, duration_seconds_from_header=0.0, frames_from_header=0)
+    film = replace(FILM, format=SourceFormat.MATROSKA, video=silent_header)
+    assert is_short(film, Decoded(125, 5.0))
+    assert not is_short(film, Decoded(125, 5.0, sound_seconds=10.0))
+
+
+@pytest.mark.parametrize("size", [188, 192, 204])
+def test_a_transport_stream_ends_with_a_packet(tmp_path: Path, size: int) -> None:
+    film = tmp_path / "film.ts"
+    film.write_bytes((b"\x47" + b"\0" * (size - 1)) * 20)
+    assert ends_cleanly(film, SourceFormat.MPEG_TS)
+    film.write_bytes(film.read_bytes()[:-1])
+    assert not ends_cleanly(film, SourceFormat.MPEG_TS)
+
+
+def test_an_ogg_film_ends_with_its_last_page(tmp_path: Path) -> None:
+    film = tmp_path / "film.ogv"
+    page = b"OggS\0" + b"\x04" + b"\0" * 20 + b"\x01\x05" + b"hello"
+    film.write_bytes(page)
+    assert ends_cleanly(film, SourceFormat.OGG)
+    film.write_bytes(page[:-1])
+    assert not ends_cleanly(film, SourceFormat.OGG)
+    film.write_bytes(page.replace(b"\x04", b"\x00", 1))
+    assert not ends_cleanly(film, SourceFormat.OGG)
