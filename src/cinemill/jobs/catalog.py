@@ -190,4 +190,4 @@ class TryLimits:
     lease_seconds: float = 60.0
     heartbeat_seconds: float = 15.0
     queue_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """(soft, hard) limits that replace a queue's own."""
+    """(soft, hard) limits by queue, where they are not the queue's own."""

@@ -98,6 +98,7 @@ class Mill:
             stall_seconds=settings.stall_seconds,
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
+            queue_seconds=choose_queue_seconds(settings, self.catalog),
         )
 
     @property
@@ -122,6 +123,15 @@ class Mill:
         if self._database is not None:
             self._database.abandon()
         self._database = self._events = self._runner = None
+
+
+def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tuple[float, float]]:
+    """(soft, hard) seconds by queue: the catalog's, unless somebody set limits for all."""
+    given = settings.model_fields_set & {"celery_task_time_limit", "celery_task_soft_time_limit"}
+    if not given:
+        return {q.name: (q.soft_seconds, q.hard_seconds) for q in catalog.queues.values()}
+    limits = (settings.celery_task_soft_time_limit, settings.celery_task_time_limit)
+    return dict.fromkeys(catalog.queues, limits)
 
 
 def worker_name() -> str:

@@ -30,10 +30,11 @@ class Broker:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._url: str = app.conf.broker_url
+        limits = app.mill.try_limits.queue_seconds
+        self._hard_seconds = {queue: seconds[1] for queue, seconds in limits.items()}
 
     def send(self, run: ReadyRun) -> None:
         """Raises RedisUnavailable."""
-        hard_seconds = self._app.mill.catalog.queues[run.queue].hard_seconds
         try:
             self._app.send_task(
                 step_task_name(run.kind),
@@ -41,7 +42,7 @@ class Broker:
                 task_id=run.id,
                 queue=run.queue,
                 priority=to_broker_priority(run.priority, self._url),
-                time_limit=hard_seconds,
+                time_limit=self._hard_seconds[run.queue],
                 retry=False,
                 ignore_result=True,
             )
