@@ -9,10 +9,22 @@ nothing, and rounds up, so that the frame at time t is the one that a viewer see
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat
+from cinemill.media.plans import PlannedOutput, PreparePlan, PrepareRequest, SpriteLayout
+
+__all__ = [
+    "PlannedOutput",
+    "PreparePlan",
+    "PrepareRequest",
+    "SpriteLayout",
+    "choose_sound",
+    "fit_height",
+    "plan_prepare",
+    "plan_sprite",
+    "poster_seconds",
+]
 
 SHOT_FRAME_SIZE = (48, 27)
 AUDIO_RATE_HZ = 16_000
@@ -22,61 +34,6 @@ LONGEST_SIDE_PIXELS = 8192
 _AGE_SECONDS = 1_000_000
 """Longer than any film: a rate of one frame in this time yields the frame at a moment."""
 _EDGE = Fraction(1, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareRequest:
-    """What is wanted of a source beyond the source itself."""
-
-    thumbnail_seconds: Fraction | None = None
-    """A still at this moment, counted from the first picture."""
-    proxy_height: int = 480
-    proxy_fps: int = 10
-    poster_height: int = 720
-    sprite_interval_seconds: Fraction | None = None
-    """Between two tiles; None chooses at least one second and at most 100 tiles."""
-    sprite_tile_height: int = 90
-    sprite_columns: int = 10
-    sprite_tiles_at_most: int = 100
-    model_frames_per_second: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class SpriteLayout:
-    """A sheet of stills: tile k, row by row, shows the film at k × ``interval_seconds``."""
-
-    interval_seconds: Fraction
-    columns: int
-    rows: int
-    tile_width: int
-    tile_height: int
-
-    @property
-    def tiles(self) -> int:
-        return self.columns * self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedOutput:
-    """A file to come, and what must be true of it."""
-
-    kind: ArtifactKind
-    filename: str
-    media_type: str
-    width: int = 0
-    height: int = 0
-    fps: Fraction = Fraction(0)
-    """0 for stills, sound, and frames at the source's own times."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparePlan:
-    arguments: tuple[str, ...]
-    """For FFmpeg, inputs and outputs; output names are relative to the private folder."""
-    outputs: tuple[PlannedOutput, ...]
-    sprite: SpriteLayout
-    sound: AudioStream | None
-    warnings: tuple[str, ...]
 
 
 def plan_prepare(
