@@ -14,7 +14,7 @@ from rich.console import Console
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
-from cinemill.local.parts import Parts, describe_parts, plan_services
+from cinemill.local.parts import FLOWER_PORT, Parts, describe_parts, plan_services
 from cinemill.local.probes import accepts_connections, port_is_free
 from cinemill.local.status import StatusLines
 from cinemill.local.supervisor import Supervisor
@@ -62,6 +62,8 @@ async def supervise(
     home = open_home(settings.home)
     with lock_home(home):
         await check_port(settings.host, settings.port)
+        if with_flower:
+            await check_port("127.0.0.1", FLOWER_PORT, way_on="Stop it, or start without Flower.")
         parts = describe_parts(settings, home)
         await check_addresses(settings)
         supervisor = Supervisor(
@@ -82,12 +84,12 @@ async def supervise(
             remove_state(home)
 
 
-async def check_port(host: str, port: int) -> None:
-    """Raises PortInUse where something listens on the API's port and does not go away."""
+async def check_port(host: str, port: int, *, way_on: str | None = None) -> None:
+    """Raises PortInUse where something listens on the port and does not go away."""
     deadline = time.monotonic() + PORT_SECONDS
     while not port_is_free(host, port):
         if time.monotonic() > deadline:
-            raise PortInUse(f"Port {port} on {host} is in use by another program.")
+            raise PortInUse(f"Port {port} on {host} is in use by another program.", way_on=way_on)
         await asyncio.sleep(0.05)
 
 

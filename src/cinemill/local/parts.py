@@ -13,13 +13,14 @@ from cinemill.config import Settings
 from cinemill.local import postgres, valkey
 from cinemill.local.home import Home
 from cinemill.local.postgres import PostgresServer
-from cinemill.local.probes import http_answers
+from cinemill.local.probes import accepts_connections, http_answers
 from cinemill.local.services import ServiceSpec
 from cinemill.local.valkey import ValkeyServer
 
 WORKER_GRACE_SECONDS = 40.0
 """Celery's own grace for running work is 30 s (its soft shutdown); ours is a little longer."""
 GRACE_SECONDS = 5.0
+FLOWER_PORT = 5555
 MIGRATION_SECONDS = 120.0
 """How long the schema waits for an embedded database, which at first has to be made."""
 READY_FILE = "CINEMILL_READY_FILE"
@@ -184,10 +185,11 @@ def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, .
     return ServiceSpec(
         name="flower",
         title="Flower",
-        command=_python("cinemill.worker.monitor"),
+        command=(*_python("cinemill.worker.monitor"), f"--port={FLOWER_PORT}"),
         log_file=home.log / "flower.out",
         environment=environment,
         needs=needs,
+        probe=partial(accepts_connections, "127.0.0.1", FLOWER_PORT),
         stop_rank=SERVICES,
         stop_signal=signal.SIGINT,
     )
