@@ -58,6 +58,8 @@ CORPUS_LIMITS = Limits(
 )
 _CLOCK_SLACK_SECONDS = 0.3
 _FRAMES_SHARE = 0.98
+_TOLD_FRAMES_SHARE = 0.85
+"""A gap that is told may be a small one; a large one is a false done all the same."""
 _COLOR_DISTANCE = 40
 
 
@@ -171,7 +173,8 @@ def _check_done(outcome: PrepareOutcome, forgery: Forgery) -> list[str]:
     if forgery.base is None:
         return [*broken, "false done: it is no film"]
     is_told = any(GAP_WARNING in warning for warning in outcome.warnings)
-    if outcome.decoded_frames < forgery.base.frames * _FRAMES_SHARE - 1 and not is_told:
+    share = _TOLD_FRAMES_SHARE if is_told else _FRAMES_SHARE
+    if outcome.decoded_frames < forgery.base.frames * share - 1:
         broken.append(f"false done: {outcome.decoded_frames} of {forgery.base.frames} frames")
     lost_seconds = forgery.base.seconds - outcome.decoded_seconds
     if forgery.keeps_clock and lost_seconds > _CLOCK_SLACK_SECONDS:

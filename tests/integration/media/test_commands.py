@@ -174,8 +174,8 @@ def test_all_outputs_together_may_grow_only_so_far(
 
 
 def test_memory_is_bounded(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
-    huge = ["-f", "lavfi", "-i", "color=size=8192x8192:rate=25", "-vf", "reverse", "-t", "9"]
-    limits = Limits(memory_bytes=400_000_000)
+    huge = ["-f", "lavfi", "-i", "color=size=4096x4096:rate=25", "-vf", "reverse", "-t", "9"]
+    limits = Limits(memory_bytes=300_000_000)
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, any_sandbox, tmp_path, [*huge, "-f", "null", "-"], limits=limits)
     assert failed.value.code in ("out_of_memory", "command_failed")
