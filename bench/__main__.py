@@ -7,7 +7,7 @@ import sys
 
 from bench.rows import print_table
 
-MODULES = ("prepare",)
+MODULES = ("prepare", "engine", "upload", "supervisor")
 
 
 def main() -> int:
