@@ -1,0 +1,142 @@
+"""The whole mill, started as a user starts it, and a real browser on its page."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from tests.films import make_film
+
+START_SECONDS = 120
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+UP = "from cinemill.cli.main import run; run()"
+
+
+@dataclass(frozen=True)
+class Mill:
+    address: str
+    token: str
+
+    @property
+    def link(self) -> str:
+        """What ``cinemill up`` prints for people to click on."""
+        return f"{self.address}/?token={self.token}"
+
+
+@pytest.fixture(scope="session")
+def mill(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Mill]:
+    """``cinemill up`` on a fresh home; where there is no browser, it is not even started."""
+    assert browser.is_connected()
+    home = tmp_path_factory.mktemp("e2e") / "home"
+    home.mkdir()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
+    names = {"CINEMILL_HOME": str(home), "CINEMILL_PORT": str(_free_port())}
+    with (home.parent / "up.log").open("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", UP, "up"],
+            env={**kept, **names, "CELERY_WORKER_CONCURRENCY": "1"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield _wait_for_mill(process, home, log.name)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Mill:
+    deadline = time.monotonic() + START_SECONDS
+    state_file = home / "run" / "state.json"
+    while not state_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"the mill did not start: {Path(log).read_text()}")
+        time.sleep(0.1)
+    address = json.loads(state_file.read_text())["api_url"].rstrip("/")
+    return Mill(address, (home / "token").read_text("ascii").strip())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium: the system's, else Playwright's own; without either these tests are skipped."""
+    found = [path for path in map(shutil.which, BROWSERS) if path]
+    own = playwright.chromium.executable_path
+    if not found and not Path(own).exists():
+        pytest.skip("no Chromium on the PATH, and none was installed for Playwright")
+    with playwright.chromium.launch(
+        executable_path=found[0] if found else own, args=["--no-sandbox", "--mute-audio"]
+    ) as running:
+        yield running
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, mill: Mill) -> Iterator[OpenPage]:
+    """Open the page, signed in; what its scripts complain of fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_(
+        path: str = "", *, width: int = 1280, height: int = 860, scheme: str = "light"
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(mill.link)
+        if path:
+            page.goto(mill.address + path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``short.mp4`` goes through in a moment; the long ones take a while to watch."""
+    folder = tmp_path_factory.mktemp("films")
+    make_film(folder / "short.mp4", seconds=3, size=(640, 360))
+    # Each of the long ones is another film: the same bytes again would be no work at all.
+    for number, name in enumerate(("long", "unwanted", "cut off")):
+        hue = f"hue=h={90 * number}"
+        make_film(folder / f"{name}.mp4", seconds=30, size=(1920, 1080), rate="30", filters=hue)
+    make_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
+    (folder / "letter.mp4").write_text("Dear reader, this is not a film.")
+    return folder
