@@ -381,15 +381,21 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
 
 
 def withdraw_queued(connection: Connection, job_id: str) -> None:
-    """Queued runs end as cancelled; their messages will find nothing to claim."""
+    """Queued runs end as cancelled; their messages will find nothing to claim.
+
+    Every step without a try under way waits then, also one whose try has just ended: a retry
+    must find it.
+    """
     connection.execute(
         text(
             """
             WITH withdrawn AS (
                 UPDATE run SET state = 'cancelled', ended_at = clock_timestamp()
-                WHERE job_id = :id AND state = 'queued' RETURNING step_id
+                WHERE job_id = :id AND state = 'queued'
             )
-            UPDATE step SET state = 'waiting' FROM withdrawn WHERE step.id = withdrawn.step_id
+            UPDATE step SET state = 'waiting'
+            WHERE job_id = :id AND state IN ('queued', 'running') AND NOT EXISTS
+                  (SELECT FROM run WHERE run.step_id = step.id AND run.state = 'running')
             """
         ),
         {"id": job_id},

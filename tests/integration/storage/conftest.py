@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import fresh_database
+from tests.integration.storage import rows
 from tests.integration.storage.rows import forget_everything
 
 from cinemill.storage.database import Database, migrate
@@ -15,9 +16,18 @@ from cinemill.storage.database import Database, migrate
 def migrated(database_url: str) -> Iterator[Database]:
     with fresh_database(database_url) as url:
         migrate(url)
+        forgo_durability(url)
         database = Database(url, pool_size=20)
         yield database
         database.close()
+
+
+def forgo_durability(url: str) -> None:
+    """Nobody cuts the power here: commits need not wait for the disk."""
+    name = url.rsplit("/", 1)[-1]
+    database = Database(url)
+    rows.change(database, f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    database.close()
 
 
 @pytest.fixture

@@ -123,4 +123,6 @@ def change(database: Database, statement: str, **values: object) -> None:
 
 
 def forget_everything(database: Database) -> None:
-    change(database, "TRUNCATE asset, job CASCADE")
+    """A DELETE: of the few rows that a test makes it is much quicker than TRUNCATE."""
+    change(database, "DELETE FROM asset")
+    change(database, "DELETE FROM job")
