@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.job import (
     DeadStep,
@@ -70,24 +72,34 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
     """The job's row with its steps and first runs, and whether it is new.
 
     The same id, or the same idempotency key of the same owner, answers the job that is there.
-    Raises Conflict where that key was used for another request.
+    Raises Conflict where that key was used for another request, NotFound where there is no such
+    asset.
     """
-    inserted = connection.execute(
-        text(
-            """
-            INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key,
-                             request_digest, message)
-            VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key,
-                    :request_digest, 'Waiting in the queue')
-            ON CONFLICT DO NOTHING
-            """
-        ).bindparams(json_parameter("params")),
-        {name: getattr(job, name) for name in job.__slots__},
-    )
-    if inserted.rowcount == 0:
+    if not _insert_row(connection, job):
         return _find_same(connection, job), False
     _insert_steps(connection, job, steps)
     return get_job(connection, job.id), True
+
+
+def _insert_row(connection: Connection, job: NewJob) -> bool:
+    statement = text(
+        """
+        INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key,
+                         request_digest, message)
+        VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key,
+                :request_digest, 'Waiting in the queue')
+        ON CONFLICT DO NOTHING
+        """
+    ).bindparams(json_parameter("params"))
+    try:
+        inserted = connection.execute(
+            statement, {name: getattr(job, name) for name in job.__slots__}
+        )
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        raise NotFound(f"There is no asset {job.asset_id}.", code="asset_not_found") from error
+    return inserted.rowcount == 1
 
 
 def _find_same(connection: Connection, job: NewJob) -> Job:
