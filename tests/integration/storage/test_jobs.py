@@ -1,0 +1,279 @@
+"""Rows of jobs: accepted once, listed in order, cancelled, retried, buried, redriven, forgotten."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from tests.integration.storage import rows
+from tests.integration.storage.rows import CHAIN, FAN_IN, make_job, make_step
+
+from cinemill.core.job import Job, JobState
+from cinemill.errors import Conflict, NotFound
+from cinemill.storage import assets, jobs, recovery, runs
+from cinemill.storage.database import Database
+
+
+def insert(database: Database, job: jobs.NewJob) -> tuple[Job, bool]:
+    with database.begin() as connection:
+        return jobs.insert_job(connection, job, [make_step()])
+
+
+def fail_for_good(database: Database, **changes: Any) -> Job:
+    job = rows.accept(database, **changes)
+    rows.bury(database, rows.start(database, job))
+    return rows.get_job(database, job)
+
+
+def dead_steps(database: Database) -> list[str]:
+    with database.begin() as connection:
+        return [dead.step_id for dead in jobs.list_dead(connection)]
+
+
+def test_the_same_key_of_the_same_owner_is_the_same_job(database: Database) -> None:
+    first, is_new = insert(database, make_job(idempotency_key="k"))
+    second, is_new_again = insert(database, make_job(idempotency_key="k"))
+    assert (is_new, is_new_again) == (True, False)
+    assert second.id == first.id
+    assert rows.run_states(database, first) == ["queued"]
+
+
+def test_the_same_key_of_another_owner_is_another_job(database: Database) -> None:
+    first, _ = insert(database, make_job(idempotency_key="k", owner="ann"))
+    second, is_new = insert(database, make_job(idempotency_key="k", owner="bob"))
+    assert is_new
+    assert second.id != first.id
+
+
+def test_the_same_key_for_another_request_is_a_conflict(database: Database) -> None:
+    insert(database, make_job(idempotency_key="k", request_digest="one"))
+    with pytest.raises(Conflict) as refused:
+        insert(database, make_job(idempotency_key="k", request_digest="two"))
+    assert refused.value.code == "idempotency_conflict"
+
+
+def test_the_same_id_is_the_same_job(database: Database) -> None:
+    """A Celery message that is delivered three times makes one job."""
+    job = make_job()
+    assert [insert(database, job)[1] for _ in range(3)] == [True, False, False]
+
+
+def test_a_key_that_twenty_send_at_once_makes_one_job(database: Database) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        made = list(pool.map(lambda _: insert(database, make_job(idempotency_key="k")), range(20)))
+    assert len({job.id for job, _ in made}) == 1
+    assert sum(is_new for _, is_new in made) == 1
+
+
+def test_an_asset_that_nobody_knows_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFound) as refused:
+        rows.accept(database, asset_id="no such asset")
+    assert refused.value.code == "asset_not_found"
+
+
+@pytest.mark.parametrize("priority", [-1, 11])
+def test_the_database_itself_refuses_an_illegal_priority(database: Database, priority: int) -> None:
+    with pytest.raises(Exception, match="job_priority_check"):
+        rows.accept(database, priority=priority)
+
+
+def test_jobs_are_listed_newest_first_page_by_page(database: Database) -> None:
+    ids = [rows.accept(database).id for _ in range(7)]
+    pages: list[list[str]] = []
+    before = None
+    while True:
+        with database.begin() as connection:
+            page = [job.id for job in jobs.list_jobs(connection, before=before, limit=3)]
+        if not page:
+            break
+        pages.append(page)
+        before = page[-1]
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [job_id for page in pages for job_id in page] == ids[::-1]
+
+
+def test_lists_are_filtered_by_what_is_asked_for(database: Database) -> None:
+    with database.begin() as connection:
+        asset, _ = assets.register_asset(
+            connection, owner="ann", sha256="0", size_bytes=1, filename="film.mp4"
+        )
+    mine = rows.accept(database, owner="ann", asset_id=asset.id)
+    other = rows.accept(database, owner="bob", kind="cleanup_old_jobs")
+    failed = fail_for_good(database, owner="ann")
+
+    def listed(**filters: Any) -> set[str]:
+        with database.begin() as connection:
+            return {job.id for job in jobs.list_jobs(connection, **filters)}
+
+    assert listed() == {mine.id, other.id, failed.id}
+    assert listed(owner="bob") == {other.id}
+    assert listed(kind="cleanup_old_jobs") == {other.id}
+    assert listed(asset_id=asset.id) == {mine.id}
+    assert listed(states=[JobState.FAILED]) == {failed.id}
+    assert listed(states=[JobState.FAILED, JobState.PENDING], owner="ann") == {mine.id, failed.id}
+    assert listed(owner="nobody") == set()
+
+
+def cancel(database: Database, job: Job, reason: str = "wrong film") -> Job:
+    with database.begin() as connection:
+        return recovery.request_cancel(connection, job.id, reason)
+
+
+def test_a_queued_job_is_cancelled_at_once_with_the_reason(database: Database) -> None:
+    job = cancel(database, rows.accept(database, FAN_IN))
+    assert (job.state, job.cancel_reason) == (JobState.CANCELLED, "wrong film")
+    assert job.finished_at is not None
+    assert rows.queued_runs(database, job.id) == {}
+
+
+def test_a_running_job_is_cancelled_when_its_worker_says_so(database: Database) -> None:
+    job = rows.accept(database)
+    run = rows.start(database, job)
+    assert cancel(database, job).state is JobState.RUNNING
+    with database.begin() as connection:
+        assert runs.note_progress(connection, run, progress=1, message="") == "wrong film"
+        runs.acknowledge_cancel(connection, run)
+    assert rows.get_job(database, job).state is JobState.CANCELLED
+
+
+def test_the_first_reason_for_cancelling_stays(database: Database) -> None:
+    job = rows.accept(database)
+    rows.start(database, job)
+    cancel(database, job, "first")
+    assert cancel(database, job, "second").cancel_reason == "first"
+
+
+def test_what_ended_is_not_cancelled(database: Database) -> None:
+    with pytest.raises(Conflict) as refused:
+        cancel(database, fail_for_good(database))
+    assert refused.value.code == "job_ended"
+
+
+def test_a_cancelled_job_that_is_retried_does_all_again(database: Database) -> None:
+    job = cancel(database, rows.accept(database, CHAIN))
+    with database.begin() as connection:
+        retried = recovery.retry(connection, job.id)
+    assert (retried.state, retried.cancel_reason, retried.cancel_requested) == (
+        JobState.PENDING,
+        None,
+        False,
+    )
+    for name in ("first", "second"):
+        rows.succeed(database, rows.start(database, job, name))
+    assert rows.get_job(database, job).state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "completed"])
+def test_only_failed_and_cancelled_jobs_are_retried(database: Database, state: str) -> None:
+    job = rows.accept(database)
+    if state != "pending":
+        run = rows.start(database, job)
+        if state == "completed":
+            rows.succeed(database, run)
+    with pytest.raises(Conflict) as refused, database.begin() as connection:
+        recovery.retry(connection, job.id)
+    assert refused.value.code == "job_not_failed"
+    assert state in refused.value.message
+
+
+def test_all_failed_jobs_are_retried_in_bulk(database: Database) -> None:
+    failed = [fail_for_good(database) for _ in range(3)]
+    untouched = rows.accept(database)
+    with database.begin() as connection:
+        assert recovery.retry_all(connection, kind=None, code=None) == 3
+    assert {rows.get_job(database, job).state for job in failed} == {JobState.PENDING}
+    assert rows.run_states(database, untouched) == ["queued"]
+
+
+def test_a_bulk_retry_takes_a_kind_and_a_code(database: Database) -> None:
+    fail_for_good(database, kind="render_video")
+    with database.begin() as connection:
+        assert recovery.retry_all(connection, kind="process_video", code=None) == 0
+        assert recovery.retry_all(connection, kind=None, code="media_truncated") == 0
+        assert recovery.retry_all(connection, kind="render_video", code="command_failed") == 1
+
+
+def test_a_dead_letter_says_what_died_of_what(database: Database) -> None:
+    job = fail_for_good(database, owner="bob")
+    with database.begin() as connection:
+        (dead,) = jobs.list_dead(connection)
+    assert (dead.job_id, dead.job_kind, dead.step_name) == (job.id, "process_video", "work")
+    assert (dead.owner, dead.attempts, dead.failures, dead.crashes) == ("bob", 1, 1, 0)
+    assert dead.failure == rows.FAILURE
+
+
+def test_dead_letters_come_latest_first(database: Database) -> None:
+    jobs_in_order = [fail_for_good(database).id for _ in range(3)]
+    with database.begin() as connection:
+        assert [dead.job_id for dead in jobs.list_dead(connection)] == jobs_in_order[::-1]
+        assert len(jobs.list_dead(connection, limit=2)) == 2
+
+
+def test_a_redriven_step_runs_again_and_is_dead_no_more(database: Database) -> None:
+    job = fail_for_good(database)
+    (step_id,) = dead_steps(database)
+    with database.begin() as connection:
+        assert recovery.redrive(connection, step_id).state is JobState.PENDING
+    assert dead_steps(database) == []
+    run = rows.start(database, job)
+    assert run.attempt == 2
+    rows.succeed(database, run)
+    assert rows.get_job(database, job).state is JobState.COMPLETED
+
+
+def test_what_is_not_dead_is_not_redriven(database: Database) -> None:
+    with pytest.raises(NotFound) as refused, database.begin() as connection:
+        recovery.redrive(connection, "no such step")
+    assert refused.value.code == "dead_step_not_found"
+
+
+def test_two_that_redrive_at_once_queue_one_run(database: Database) -> None:
+    job = fail_for_good(database)
+    (step_id,) = dead_steps(database)
+
+    def redrive(_: int) -> bool:
+        try:
+            with database.begin() as connection:
+                recovery.redrive(connection, step_id)
+        except (Conflict, NotFound):
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(redrive, range(8))) == 1
+    assert rows.run_states(database, job) == ["failed", "queued"]
+
+
+def test_a_deleted_job_takes_its_steps_and_runs_along_and_leaves_the_asset(
+    database: Database,
+) -> None:
+    with database.begin() as connection:
+        asset, _ = assets.register_asset(
+            connection, owner="ann", sha256="0", size_bytes=1, filename="film.mp4"
+        )
+    job = rows.accept(database, FAN_IN, asset_id=asset.id)
+    with database.begin() as connection:
+        assert jobs.delete_job(connection, job.id)
+        assert not jobs.delete_job(connection, job.id)
+    assert rows.get_steps(database, job) == {}
+    assert rows.run_states(database, job) == []
+    assert assets.get_asset(database, asset.id) == asset
+
+
+def test_old_jobs_are_forgotten_and_unfinished_ones_never(database: Database) -> None:
+    old, young = fail_for_good(database), fail_for_good(database)
+    unfinished = rows.accept(database)
+    age = "UPDATE job SET {} = now() - interval '31 days' WHERE id = :id"
+    rows.change(database, age.format("finished_at"), id=old.id)
+    rows.change(database, age.format("queued_at"), id=unfinished.id)
+    with database.begin() as connection:
+        assert jobs.delete_old_jobs(connection, older_than_days=30) == 1
+        assert jobs.delete_old_jobs(connection, older_than_days=30) == 0
+        assert {job.id for job in jobs.list_jobs(connection)} == {young.id, unfinished.id}
+
+
+def test_a_job_that_nobody_knows_is_not_found(database: Database) -> None:
+    with pytest.raises(NotFound) as refused, database.begin() as connection:
+        jobs.get_job(connection, "no such job")
+    assert refused.value.code == "job_not_found"

@@ -1,0 +1,109 @@
+"""Counts, times, places in the queue and jobs that take too long."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.storage import rows
+from tests.integration.storage.rows import make_step
+
+from cinemill.core.job import Job
+from cinemill.storage import statistics
+from cinemill.storage.database import Database
+
+
+def complete(database: Database, seconds: float, kind: str = "process_video") -> None:
+    job = rows.accept(database, kind=kind)
+    rows.succeed(database, rows.start(database, job))
+    rows.change(
+        database,
+        "UPDATE job SET started_at = finished_at - make_interval(secs => :s) WHERE id = :id",
+        s=seconds,
+        id=job.id,
+    )
+
+
+def place_of(database: Database, job: Job) -> int | None:
+    with database.begin() as connection:
+        return statistics.place_in_queue(connection, job.id)
+
+
+def test_jobs_are_counted_by_status_type_and_queue(database: Database) -> None:
+    complete(database, 1)
+    rows.accept(database, [make_step(queue="proxy")], kind="render_video")
+    rows.accept(database, [make_step("a", queue="proxy"), make_step("b", "a", queue="proxy")])
+    with database.begin() as connection:
+        counts = statistics.count_jobs(connection)
+    assert counts == {
+        "by_status": {"completed": 1, "pending": 2},
+        "by_type": {"process_video": 2, "render_video": 1},
+        "by_queue": {"proxy": 2},
+        "total": 3,
+    }
+
+
+def test_without_jobs_all_counts_are_empty(database: Database) -> None:
+    with database.begin() as connection:
+        counts = statistics.count_jobs(connection)
+        assert statistics.measure_durations(connection) == {}
+    assert counts == {"by_status": {}, "by_type": {}, "by_queue": {}, "total": 0}
+
+
+def test_durations_are_averaged_and_ranked_by_type(database: Database) -> None:
+    for seconds in (10, 20, 30, 40, 50):
+        complete(database, seconds)
+    complete(database, 7, kind="render_video")
+    rows.accept(database)
+    with database.begin() as connection:
+        times = statistics.measure_durations(connection)
+    assert times["process_video"] == pytest.approx(
+        {
+            "count": 5,
+            "average_seconds": 30,
+            "p50_seconds": 30,
+            "p90_seconds": 46,
+            "p99_seconds": 49.6,
+        }
+    )
+    assert times["render_video"]["count"] == 1
+
+
+def test_what_waits_or_works_for_two_hours_is_stuck_oldest_first(database: Database) -> None:
+    young, waiting, working, done = (rows.accept(database) for _ in range(4))
+    rows.start(database, working)
+    rows.succeed(database, rows.start(database, done))
+    for job, hours in ((waiting, 3), (working, 5), (done, 9), (young, 1)):
+        rows.change(
+            database,
+            "UPDATE job SET queued_at = now() - make_interval(hours => :h) WHERE id = :id",
+            h=hours,
+            id=job.id,
+        )
+    with database.begin() as connection:
+        stuck = [job.id for job in statistics.list_stuck(connection, hours=2)]
+    assert stuck == [working.id, waiting.id]
+
+
+def test_the_first_in_the_queue_has_nobody_ahead(database: Database) -> None:
+    first, second, third = (rows.accept(database) for _ in range(3))
+    assert [place_of(database, job) for job in (first, second, third)] == [0, 1, 2]
+
+
+def test_the_urgent_stand_ahead_of_those_who_came_first(database: Database) -> None:
+    ordinary = rows.accept(database, priority=5)
+    urgent = rows.accept(database, priority=9)
+    assert place_of(database, urgent) == 0
+    assert place_of(database, ordinary) == 1
+
+
+def test_other_queues_do_not_count(database: Database) -> None:
+    rows.accept(database, [make_step(queue="render")])
+    job = rows.accept(database, [make_step(queue="proxy")])
+    assert place_of(database, job) == 0
+
+
+def test_who_runs_or_has_ended_has_no_place(database: Database) -> None:
+    job = rows.accept(database)
+    run = rows.start(database, job)
+    assert place_of(database, job) is None
+    rows.succeed(database, run)
+    assert place_of(database, job) is None
