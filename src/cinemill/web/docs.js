@@ -22,5 +22,10 @@ function describe(method, path, { description = "", parameters = [] }) {
   const address = element("p", { className: "address" },
     element("code", { className: "method", textContent: method.toUpperCase() }),
     element("code", { textContent: asked.length ? `${path}?${asked.join("&")}` : path }));
-  return element("article", {}, address, element("p", { textContent: description }));
+  return element("article", {}, address, element("p", {}, ...withCode(description)));
+}
+
+function withCode(text) {
+  // Descriptions mark code with double backticks.
+  return text.split("``").map((part, index) => (index % 2 ? element("code", { textContent: part }) : part));
 }

@@ -7,7 +7,6 @@ import { isFinal } from "./watch.js";
 
 const REFRESH_MS = 2500;
 const IDLE_REFRESH_MS = 15000;
-const KINDS = { generate_thumbnail: "Thumbnail" };
 const STATES = {
   pending: "Waiting", running: "Running", completed: "Done", failed: "Failed", cancelled: "Cancelled",
 };
@@ -85,11 +84,18 @@ export class RecentList {
 
   async #take(jobs, areNewest) {
     const named = await Promise.all(
-      jobs.map(async (job) => ({ ...job, name: await this.nameOf(job) })),
+      jobs.map(async (job) => ({ ...this.#keepPace(job), name: await this.nameOf(job) })),
     );
     const fresh = new Map(named.map((job) => [job.task_id, job]));
     this.#jobs = areNewest ? new Map([...fresh, ...this.#older(fresh)]) : new Map([...this.#jobs, ...fresh]);
     this.#draw();
+  }
+
+  // Records are written less often than events are told: a bar does not fall back to its record.
+  #keepPace(job) {
+    const known = this.#jobs.get(job.task_id);
+    const isBehind = known?.status === "running" && job.status === "running";
+    return isBehind ? { ...job, progress: Math.max(known.progress, job.progress) } : job;
   }
 
   #older(fresh) {
@@ -107,11 +113,11 @@ export class RecentList {
     this.#more.hidden = !this.#next;
   }
 
-  #row({ task_id: taskId, status, progress, queued_at: queuedAt, kind, name }) {
-    const words = status === "running" ? `${Math.floor(progress)} %` : STATES[status];
-    const film = KINDS[kind] ? `${KINDS[kind]} of ${name}` : name;
+  #row({ task_id: taskId, status, progress, queued_at: queuedAt, name }) {
+    const hasShare = status === "running" && progress >= 1;
+    const words = hasShare ? `${Math.floor(progress)} %` : STATES[status];
     const link = element("a", { href: `#task=${encodeURIComponent(taskId)}` },
-      element("span", { className: "film", textContent: film, title: film }),
+      element("span", { className: "film", textContent: name, title: name }),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));
     if (taskId === this.#selected) link.setAttribute("aria-current", "true");

@@ -10,7 +10,6 @@ const STAGES = {
   intake: "Taking in the film",
   probe: "Looking at the film",
   prepare: "Making the proxy, stills and sound",
-  thumbnail: "Taking a still",
 };
 
 export class TaskView {
