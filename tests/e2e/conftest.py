@@ -35,9 +35,8 @@ class Mill:
 
 
 @pytest.fixture(scope="session")
-def mill(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Mill]:
-    """``cinemill up`` on a fresh home; where there is no browser, it is not even started."""
-    assert browser.is_connected()
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+    """``cinemill up`` on a fresh home."""
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
