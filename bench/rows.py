@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,9 +51,9 @@ def cpu_seconds_of(work: Callable[[], object]) -> float:
 def alternate(
     left: Callable[[], object], right: Callable[[], object], rounds: int
 ) -> tuple[float, float]:
-    """Least processor seconds of each, run in turn so that a busy machine disturbs both."""
+    """Median processor seconds of each, run in turn so that a busy machine disturbs both."""
     pairs = [(cpu_seconds_of(left), cpu_seconds_of(right)) for _ in range(rounds)]
-    return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 
 
 def _spent_seconds() -> float:
