@@ -1,0 +1,75 @@
+"""What the rows say: the questions that faults and invariants ask of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from tests.faults.desk import ask_surely
+
+from cinemill.storage.database import Database
+
+_UNDER_WAY = """
+SELECT run.id, run.job_id, run.step_id, run.kind, run.token, run.worker, step.crashes
+FROM run JOIN step ON step.id = run.step_id
+WHERE run.state = 'running' AND run.lease_until > clock_timestamp()
+ORDER BY run.started_at
+"""
+
+
+@dataclass(frozen=True)
+class RunUnderWay:
+    id: str
+    job_id: str
+    step_id: str
+    kind: str
+    token: str
+    worker: str
+    crashes: int
+
+    @property
+    def pid(self) -> int:
+        return int(self.worker.rpartition(":")[2])
+
+    @property
+    def is_poison(self) -> bool:
+        return "poison" in self.kind
+
+
+class Books:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ask(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
+        """Rows as mappings; asked again while PostgreSQL is away."""
+
+        def question() -> list[Mapping[str, Any]]:
+            with self._database.begin() as connection:
+                rows = connection.execute(text(query), values).mappings()
+                return [dict(row) for row in rows]
+
+        answer: list[Mapping[str, Any]] = ask_surely(question)
+        return answer
+
+    def change(self, statement: str, **values: Any) -> None:
+        with self._database.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def count(self, query: str, **values: Any) -> int:
+        return int(next(iter(self.ask(query, **values)[0].values())))
+
+    def under_way(self) -> list[RunUnderWay]:
+        return [RunUnderWay(**row) for row in self.ask(_UNDER_WAY)]
+
+    def unfinished(self) -> int:
+        return self.count("SELECT count(*) FROM job WHERE state IN ('pending', 'running')")
+
+    def runs_of(self, job_id: str) -> Sequence[Mapping[str, Any]]:
+        query = "SELECT * FROM run WHERE job_id = :job_id ORDER BY queued_at"
+        return self.ask(query, job_id=job_id)
+
+    def state_of(self, job_id: str) -> str | None:
+        rows = self.ask("SELECT state FROM job WHERE id = :id", id=job_id)
+        return str(rows[0]["state"]) if rows else None

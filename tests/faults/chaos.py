@@ -1,0 +1,172 @@
+"""``python -m tests.faults.chaos``: kill every part while it works, and see that nothing is lost.
+
+Seeded: the same seed and size play the same timetable on the same jobs. What really happened, and
+to whom, is in the history, one JSON object a line. Exit code 0 only when all invariants hold and
+all figures are reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+from tests.faults import invariants, report
+from tests.faults.books import Books
+from tests.faults.desk import Desk, History, draw_order
+from tests.faults.faults import FAULTS, SIZES, Size, plan_timetable
+from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.stage import Stage
+from tests.faults.yard import Yard, YardPlan
+from tests.films import make_film, remux
+
+from cinemill.config import load
+from cinemill.worker.building import build_app
+
+FILMS = 12
+DRAIN_SECONDS = 150.0
+WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing")
+"""Invariants that faults watch over while they play."""
+OUTSTANDING = 24
+"""Jobs under way at a time: enough to keep every worker busy, few enough for retries to start."""
+
+
+def main(arguments: list[str]) -> int:
+    options = read_options(arguments)
+    folder = Path(options.folder or tempfile.mkdtemp(prefix="cinemill-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    only = tuple(name for name in options.faults.split(",") if name)
+    replay = f"python -m tests.faults.chaos --seed {options.seed} --size {options.size}"
+    replay += f" --faults {options.faults}" if only else ""
+    began = time.monotonic()
+    outcome = play(folder, options.seed, _resize(SIZES[options.size], options.jobs), only)
+    outcome.seconds = time.monotonic() - began
+    outcome.replay = replay
+    outcome.history = str(folder / "history.jsonl")
+    if options.report:
+        Path(options.report).write_text(json.dumps(outcome.to_json(), indent=1))
+    print(report.render(outcome))
+    return 0 if outcome.holds else 1
+
+
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", choices=sorted(SIZES), default="full")
+    parser.add_argument("--faults", default="", help=f"of {', '.join(FAULTS)}")
+    parser.add_argument("--jobs", type=int, help="ordinary jobs; the size's own where not given")
+    parser.add_argument("--folder", help="for data, logs and history; a new one by default")
+    parser.add_argument("--report", help="write the outcome there as JSON")
+    return parser.parse_args(arguments)
+
+
+def play(folder: Path, seed: int, size: Size, only: tuple[str, ...]) -> report.Outcome:
+    history = History(folder / "history.jsonl")
+    history.write("begin", seed=seed, size=str(size), only=only)
+    with Yard(folder, YardPlan()) as yard:
+        stage = _set_stage(yard, history, seed)
+        films = make_films(yard)
+        yard.start_all()
+        timetable = plan_timetable(Random(seed), size, only)
+        length = timetable[-1][0] if timetable else 0.0
+        load_thread = threading.Thread(
+            target=bring_jobs, args=(stage, Random(seed), films, size.jobs, length), daemon=True
+        )
+        load_thread.start()
+        played = run_timetable(stage, timetable)
+        load_thread.join()
+        drained = await_drained(stage)
+        stage.measure("last fault to all ended", drained)
+        found = judge(stage)
+        history.write("end", found=found)
+        outcome = report.Outcome.of(stage, found, played, size, only)
+    history.close()
+    return outcome
+
+
+def bring_jobs(stage: Stage, random: Random, films: list[Path], jobs: int, seconds: float) -> None:
+    """Hand in so many ordinary jobs, evenly over so many seconds."""
+    began = time.monotonic()
+    for index in range(jobs):
+        order = draw_order(random, films)
+        while time.monotonic() - began < seconds * index / jobs:
+            time.sleep(0.02)
+        while stage.books.unfinished() > OUTSTANDING:
+            time.sleep(0.1)
+        stage.desk.submit(order)
+
+
+def run_timetable(stage: Stage, timetable: list[tuple[float, str]]) -> dict[str, int]:
+    """Play the faults, several at a time where they take long; answers how often each was."""
+    began = time.monotonic()
+    queue = [(at, number, name, FAULTS[name](stage)) for number, (at, name) in enumerate(timetable)]
+    heapq.heapify(queue)
+    played: dict[str, int] = {}
+    while queue:
+        at, number, name, fault = heapq.heappop(queue)
+        time.sleep(max(0.0, began + at - time.monotonic()))
+        stage.look_after_parts()
+        try:
+            wait_seconds = next(fault)
+        except StopIteration:
+            played[name] = played.get(name, 0) + 1
+            stage.history.write("played", fault=name)
+        else:
+            heapq.heappush(queue, (time.monotonic() - began + wait_seconds, number, name, fault))
+    return played
+
+
+def await_drained(stage: Stage) -> float:
+    """Seconds until every job had ended; gives up after a while, the invariants will tell."""
+    began = time.monotonic()
+    while stage.books.unfinished() and time.monotonic() - began < DRAIN_SECONDS:
+        stage.look_after_parts()
+        time.sleep(0.1)
+    seconds = time.monotonic() - began
+    time.sleep(2 * stage.yard.plan.heartbeat_seconds)  # late messages find nothing to claim
+    return seconds
+
+
+def judge(stage: Stage) -> dict[str, list[str]]:
+    """What each invariant found wrong; the mill is stopped in between."""
+    found: dict[str, list[str]] = {name: [] for name in WATCHED}
+    found |= {name: list(check(stage)) for name, check in invariants.CHECKS.items()}
+    for name in ("b1", "b2", "api", *(part.name for part in stage.yard.workers)):
+        stage.yard.parts[name].stop(20.0)
+    found |= {name: list(check(stage)) for name, check in invariants.FINAL_CHECKS.items()}
+    for name, problems in stage.problems.items():
+        found[name] = [*found.get(name, []), *problems]
+    return found
+
+
+def make_films(yard: Yard) -> list[Path]:
+    """Short films of different bytes, and one that is none."""
+    first = make_film(yard.films / "film.mp4", seconds=2.0, size=(128, 96))
+    return [
+        remux(first, yard.films / f"film-{number}.mp4", "-metadata", f"title={number}")
+        for number in range(FILMS)
+    ]
+
+
+def _set_stage(yard: Yard, history: History, seed: int) -> Stage:
+    books = Books(yard.database)
+    books.change(EFFECT_TABLE)
+    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    desk = Desk(app.mill.service, app, history, Random(seed + 1))
+    return Stage(yard, desk, books, history, Random(seed + 2))
+
+
+def _resize(size: Size, jobs: int | None) -> Size:
+    if jobs is None:
+        return size
+    return Size(jobs, size.kills, size.kill_every_seconds, size.rounds, size.least_kills)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

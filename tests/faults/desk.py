@@ -1,0 +1,154 @@
+"""Where the drill hands in its jobs, and what it expects of each: seeded, so that it repeats."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+
+from cinemill.errors import CinemillError, Conflict, DatabaseUnavailable
+from cinemill.jobs.service import JobService
+
+RETRY_SECONDS = 0.2
+OWNERS = ("ada", "grace", "edsger")
+
+
+class History:
+    """What happened, as JSON lines; times are Unix seconds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file = path.open("w", encoding="utf-8")
+
+    def write(self, event: str, **facts: Any) -> float:
+        now = time.time()
+        line = json.dumps({"t": round(now, 3), "event": event, **facts}, default=str)
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+        return now
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job to hand in and how it must end."""
+
+    kind: str
+    params: Mapping[str, Any]
+    states: frozenset[str] = frozenset({"completed"})
+    code: str | None = None
+    """Of the failure, where it must fail."""
+    value: int | None = None
+    """Of the result: the sum of a fan-in."""
+    tries: tuple[str, int] | None = None
+    """(``failures`` or ``crashes``, exactly how many) of the step that is poison."""
+    door: str = "service"
+
+
+def failing(kind: str, code: str, params: Mapping[str, Any] | None = None, **more: Any) -> Order:
+    return Order(kind, params or {}, frozenset({"failed"}), code, **more)
+
+
+def draw_order(random: Random, films: list[Path]) -> Order:
+    """One ordinary job; poison and cancelled ones are the faults' own."""
+    seconds = round(random.uniform(0.3, 3.0), 2)
+    roll = random.random()
+    if roll < 0.55:
+        door = "celery" if random.random() < 0.2 else "service"
+        return Order("drill_work_job", {"seconds": seconds}, door=door)
+    if roll < 0.67:
+        values = [random.randrange(1000) for _ in range(random.randrange(2, 5))]
+        params = {"seconds": round(seconds / 3, 2), "values": values}
+        return Order("drill_fan_job", params, value=sum(values))
+    if roll < 0.79:
+        return Order("drill_encode_job", {"seconds": seconds})
+    if roll < 0.86:
+        return Order("drill_flaky_job", {"failures": random.randrange(1, 3)})
+    if roll < 0.90:
+        return Order("drill_slow_commit_job", {"seconds": 0.3})
+    if roll < 0.93:
+        return failing("drill_reject_job", "drill_rejected")
+    if roll < 0.95:
+        return failing("drill_broken_fan_job", "drill_rejected", {"seconds": 0.3})
+    return Order("process_video", {"path": str(random.choice(films))})
+
+
+@dataclass
+class Desk:
+    """Hands jobs in until they are accepted; every id is chosen before, so none is doubled."""
+
+    service: JobService
+    app: Celery
+    history: History
+    random: Random
+    orders: dict[str, Order] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    """Ids of jobs of which it is not known whether they were accepted."""
+
+    def submit(self, order: Order, *, priority: int | None = None) -> str:
+        """Returns once the job is accepted, however long PostgreSQL is away."""
+        job_id = str(UUID(int=self.random.getrandbits(128), version=4))
+        owner = self.random.choice(OWNERS)
+        while True:
+            try:
+                self._hand_in(order, job_id, owner, priority)
+            except DatabaseUnavailable:
+                time.sleep(RETRY_SECONDS)
+                continue
+            self.orders[job_id] = order
+            self.history.write("submitted", job=job_id, kind=order.kind, door=order.door)
+            return job_id
+
+    def accept(self, job_id: str, order: Order) -> None:
+        """A job that came in by another way."""
+        self.orders[job_id] = order
+        self.history.write("accepted", job=job_id, kind=order.kind, door=order.door)
+
+    def cancel(self, job_id: str) -> bool:
+        """Whether it could still be cancelled."""
+        self.history.write("cancel", job=job_id)
+        while True:
+            try:
+                self.service.cancel_job(job_id, "the drill cancels it")
+            except Conflict:
+                return False
+            except DatabaseUnavailable:
+                time.sleep(RETRY_SECONDS)
+                continue
+            return True
+
+    def state(self, job_id: str) -> str:
+        return str(ask_surely(lambda: self.service.get_job(job_id)).state.value)
+
+    def _hand_in(self, order: Order, job_id: str, owner: str, priority: int | None) -> None:
+        if order.door == "celery":
+            task = self.app.tasks[order.kind]
+            task.apply_async(kwargs=dict(order.params), task_id=job_id, priority=priority)
+            return
+        self.service.create_job(
+            order.kind, params=order.params, owner=owner, job_id=job_id, priority=priority
+        )
+
+
+def ask_surely(question: Callable[[], Any], patience_seconds: float = 60.0) -> Any:
+    """The answer, asked again while a server is away."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return question()
+        except CinemillError as error:
+            if not isinstance(error, DatabaseUnavailable) or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)

@@ -1,0 +1,73 @@
+"""The faults by their names, and when each is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from tests.faults import on_jobs, on_servers, on_workers
+from tests.faults.on_workers import Fault
+from tests.faults.stage import Stage
+
+FAULTS: dict[str, Callable[[Stage], Fault]] = {
+    "worker_tree_killed": on_workers.worker_tree_killed,
+    "pool_child_killed": on_workers.pool_child_killed,
+    "process_frozen": on_workers.process_frozen,
+    "main_frozen": on_workers.main_frozen,
+    "redis_killed": on_servers.redis_killed,
+    "redis_flushed": on_servers.redis_flushed,
+    "redis_half_open": on_workers.cut_from_redis,
+    "postgres_killed": on_servers.postgres_killed,
+    "cut_from_postgres": on_workers.cut_from_postgres,
+    "api_killed": on_servers.api_killed,
+    "messages_tripled": on_servers.messages_tripled,
+    "two_beats": on_servers.two_beats,
+    "cancel_at_every_stage": on_jobs.cancel_at_every_stage,
+    "cancel_after_restart": on_jobs.cancel_after_restart,
+    "time_limits": on_jobs.time_limits,
+    "rolling_restart": on_workers.rolling_restart,
+    "disk_full": on_workers.disk_full,
+    "clock_off": on_workers.clock_off,
+    "poison_by_kill": on_jobs.poison_by_kill,
+    "poison_by_wedge": on_jobs.poison_by_wedge,
+    "poison_by_memory": on_jobs.poison_by_memory,
+    "poison_by_hanging": on_jobs.poison_by_hanging,
+}
+
+KILLS = ("pool_child_killed", "worker_tree_killed")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is played."""
+
+    jobs: int
+    kills: int
+    kill_every_seconds: float
+    rounds: int
+    """How often each other fault is played."""
+    least_kills: int
+    """The figure that must be reached."""
+
+
+SIZES = {
+    "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, least_kills=200),
+    "short": Size(jobs=110, kills=14, kill_every_seconds=4.0, rounds=1, least_kills=10),
+}
+
+
+def plan_timetable(random: Random, size: Size, only: Sequence[str] = ()) -> list[tuple[float, str]]:
+    """(seconds from the start, fault), in order of time; the same for the same seed and size."""
+    length = size.kills * size.kill_every_seconds
+    moments: list[tuple[float, str]] = []
+    for index in range(size.kills):
+        name = random.choices(KILLS, weights=(2, 1))[0]
+        moments.append((index * size.kill_every_seconds, name))
+    others = [name for name in FAULTS if name not in KILLS]
+    slot = length / (size.rounds * len(others))
+    for turn in range(size.rounds):
+        random.shuffle(others)
+        start = turn * length / size.rounds
+        moments += [(start + index * slot, name) for index, name in enumerate(others)]
+    return sorted(moment for moment in moments if not only or moment[1] in only)

@@ -1,0 +1,204 @@
+"""What must hold in the end, whatever happened. Each check answers what it found wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from tests.faults.stage import Stage
+
+from cinemill.operate.retention import remove_broken_uploads, remove_orphans
+from cinemill.operate.verify import verify_files
+from cinemill.storage.files import LocalFiles
+
+Check = Callable[[Stage], Iterator[str]]
+BROKER_PREFIX = "cinemill:"
+
+
+def nothing_lost(stage: Stage) -> Iterator[str]:
+    """Every accepted job has its row, and every row has ended."""
+    rows = {str(row["id"]): row for row in stage.books.ask("SELECT id, kind, state FROM job")}
+    for job_id, order in stage.desk.orders.items():
+        if job_id not in rows:
+            yield f"job {job_id} ({order.kind}, {order.door}) was accepted and has no row"
+    for job_id, row in rows.items():
+        if row["state"] in ("pending", "running"):
+            yield f"job {job_id} ({row['kind']}) is still {row['state']}"
+
+
+def states_right(stage: Stage) -> Iterator[str]:
+    """Each job ended as its order says, with the reason that it says and the result."""
+    for row in _ordered_jobs(stage):
+        order = stage.desk.orders[row["id"]]
+        found = f"{row['state']} ({row['code']})"
+        if row["state"] not in order.states:
+            yield f"{row['kind']} {row['id']} ended {found}, not {sorted(order.states)}"
+        elif order.code is not None and row["code"] != order.code:
+            yield f"{row['kind']} {row['id']} ended {found}, not {order.code}"
+        elif order.value is not None and (row["result"] or {}).get("value") != order.value:
+            yield f"fan-in {row['id']} found {row['result']}, not {order.value}"
+
+
+def effects_once(stage: Stage) -> Iterator[str]:
+    """A step that succeeded took effect once, by the one try that was committed; others never."""
+    query = """
+        SELECT step.id, step.kind, step.state,
+          (SELECT count(*) FROM drill_effect AS e WHERE e.step_id = step.id) AS effects,
+          (SELECT count(*) FROM asset WHERE filename = 'effect-' || step.id) AS files,
+          (SELECT count(*) FROM run WHERE run.step_id = step.id AND state = 'succeeded') AS commits,
+          (SELECT count(*) FROM drill_effect AS e JOIN run ON run.token = e.token
+           WHERE e.step_id = step.id AND run.state <> 'succeeded') AS foreign_effects
+        FROM step
+    """
+    for row in stage.books.ask(query):
+        wanted = 1 if row["state"] == "succeeded" else 0
+        marks = wanted if row["kind"].startswith("drill") else 0
+        found = (row["commits"], row["effects"], row["files"], row["foreign_effects"])
+        if found != (wanted, marks, marks, 0):
+            yield f"step {row['id']} ({row['kind']}, {row['state']}): commits, effects, … {found}"
+
+
+def poison_stopped(stage: Stage) -> Iterator[str]:
+    """Poison is dead after exactly its limit of tries; and the counters are those of the rows."""
+    query = """
+        SELECT step.id, step.job_id, step.kind, step.failures, step.crashes, step.max_failures,
+               step.max_crashes, count(*) FILTER (WHERE run.state IN ('failed', 'rejected')) AS bad,
+               count(*) FILTER (WHERE run.state = 'crashed') AS crashed
+        FROM step LEFT JOIN run ON run.step_id = step.id GROUP BY step.id
+    """
+    for row in stage.books.ask(query):
+        tries = {"failures": row["bad"], "crashes": row["crashed"]}
+        order = stage.desk.orders.get(row["job_id"])
+        if (row["failures"], row["crashes"]) != (row["bad"], row["crashed"]):
+            yield f"step {row['id']} counts {row['failures']}/{row['crashes']}, its runs {tries}"
+        if row["failures"] > row["max_failures"] or row["crashes"] > row["max_crashes"]:
+            yield f"step {row['id']} ({row['kind']}) was tried too often: {tries}"
+        if order is not None and order.tries is not None:
+            counter, limit = order.tries
+            if tries[counter] != limit:
+                yield f"poison {row['kind']} died after {tries}, not after {limit} {counter}"
+
+
+def nothing_stranded(stage: Stage) -> Iterator[str]:
+    """No run waits or works for a job that has ended, no step either."""
+    query = """
+        SELECT run.id, run.kind, run.state, run.publish_count, job.state AS job
+        FROM run JOIN job ON job.id = run.job_id WHERE run.state IN ('queued', 'running')
+    """
+    for row in stage.books.ask(query):
+        yield (
+            f"run {row['id']} ({row['kind']}) of a {row['job']} job is {row['state']}, "
+            f"published {row['publish_count']} times"
+        )
+    query = "SELECT count(*) FROM run WHERE failure ->> 'code' = 'internal_error'"
+    if unexpected := stage.books.count(query):
+        yield f"{unexpected} tries ended with an unexpected error"
+
+
+def queues_empty(stage: Stage) -> Iterator[str]:
+    """No message is left over on a queue that is served."""
+    with redis.Redis.from_url(stage.yard.servers.redis_url, decode_responses=True) as client:
+        for key in client.scan_iter(f"{BROKER_PREFIX}*"):
+            if client.type(key) == "list" and "caption" not in key:
+                yield f"{client.llen(key)} messages are left in {key}"
+
+
+def no_processes(stage: Stage) -> Iterator[str]:
+    """After everything was stopped, nothing of ours runs."""
+    for process in stage.yard.processes():
+        yield f"process {process.pid} ({process.name()}) is left"
+
+
+def no_files(stage: Stage) -> Iterator[str]:
+    """After the collector: no work folder, no file without a row, no row without its file."""
+    files = LocalFiles(stage.yard.home / "objects")
+    orphans, _ = remove_orphans(stage.yard.database, files, grace_seconds=0)
+    uploads, _ = remove_broken_uploads(files, grace_seconds=0)
+    stage.figures["collected: files of dropped tries"] = [float(orphans)]
+    stage.figures["collected: broken uploads and copies"] = [float(uploads)]
+    report = verify_files(stage.yard.database, files, grace_seconds=0)
+    for name in ("missing", "damaged", "orphans"):
+        for sha256 in getattr(report, name):
+            yield f"{name}: {sha256}"
+    for path in _list(stage.yard.home / "work"):
+        yield f"work folder {path.name} is left"
+    for path, _ in files.walk_incoming():
+        yield f"incoming file {path.name} is left"
+
+
+def servers_content(stage: Stage) -> Iterator[str]:
+    """PostgreSQL never had to break a deadlock."""
+    logs = stage.yard.folder.glob("servers/log*/postgres.log")
+    for log in logs:
+        count = log.read_text("utf-8", "replace").count("deadlock detected")
+        if count:
+            yield f"{count} deadlocks"
+
+
+def resumed_in_time(stage: Stage) -> Iterator[str]:
+    """From a kill to the next claim of the same step: at most the lease and five seconds."""
+    limit = stage.yard.plan.lease_seconds + 5.0
+    for fault, step_id, seconds in measure_resumption(stage):
+        stage.figures.setdefault(RESUMED, []).append(seconds)
+        if seconds > limit:
+            yield f"step {step_id} was claimed again {seconds:.1f} s after: {fault}"
+
+
+RESUMED = "kill to claimed again"
+
+CHECKS: dict[str, Check] = {
+    "0 lost": nothing_lost,
+    "right states": states_right,
+    "0 duplicate effects": effects_once,
+    "poison dead at its limit": poison_stopped,
+    "nothing stranded": nothing_stranded,
+    "queues drained": queues_empty,
+    "0 deadlocks": servers_content,
+    "resumed in time": resumed_in_time,
+}
+"""While the mill still runs; in the end come ``FINAL_CHECKS``."""
+
+FINAL_CHECKS: dict[str, Check] = {"orphan processes": no_processes, "orphan files": no_files}
+
+
+def measure_resumption(stage: Stage) -> Iterator[tuple[str, str, float]]:
+    """(fault, step, seconds) for each killed try that was tried again; time in which servers were
+    down is taken off."""
+    for kill in stage.kills:
+        query = """
+            SELECT extract(epoch FROM min(after.started_at))::float8 AS at
+            FROM run JOIN run AS after ON after.step_id = run.step_id
+              AND after.attempt > run.attempt
+            WHERE run.id = :id AND run.state = 'crashed'
+        """
+        again = stage.books.ask(query, id=kill.run_id)[0]["at"]
+        if again is not None:
+            yield kill.fault, kill.step_id, again - kill.at - _down_seconds(stage, kill.at, again)
+
+
+def _down_seconds(stage: Stage, since: float, until: float) -> float:
+    """Seconds of outage in between; overlapping outages count once."""
+    down, reached = 0.0, since
+    for began, ended in sorted(stage.outages):
+        began, ended = max(began, reached), min(ended, until)
+        if ended > began:
+            down += ended - began
+            reached = ended
+    return down
+
+
+def count_runs(stage: Stage) -> Counter[str]:
+    rows = stage.books.ask("SELECT state, count(*) AS count FROM run GROUP BY state")
+    return Counter({str(row["state"]): int(row["count"]) for row in rows})
+
+
+def _ordered_jobs(stage: Stage) -> list[Any]:
+    query = "SELECT id, kind, state, failure ->> 'code' AS code, result FROM job"
+    return [row for row in stage.books.ask(query) if row["id"] in stage.desk.orders]
+
+
+def _list(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []

@@ -1,0 +1,257 @@
+"""Kinds of work for the drill: each leaves a mark that shows how often it took effect.
+
+An effect is a row written in the fenced transaction and a file that the row names; the file's
+content holds the claim's token, so that a dropped try's file can never pass for another's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import text
+
+from cinemill.core.job import StepSpec
+from cinemill.errors import InputRejected, WorkFailed
+from cinemill.ingest.workshop import Workshop, limit_to
+from cinemill.jobs.catalog import CATALOG, Catalog, JobKind, StepKind
+from cinemill.jobs.step import Handler, StepContext, StepOutcome
+from cinemill.media.ffmpeg import run_ffmpeg
+from cinemill.storage import assets
+from cinemill.storage.database import Connection
+
+TICK_SECONDS = 0.05
+MEMORY_GRAB_BYTES = 768 * 1024**2
+SOFT_LIMIT_SECONDS = 5.0
+HARD_LIMIT_SECONDS = 9.0
+
+EFFECT_TABLE = """
+CREATE TABLE IF NOT EXISTS drill_effect (
+    step_id text NOT NULL, job_id text NOT NULL, run_id text NOT NULL, token text NOT NULL,
+    sha256 text NOT NULL, made_at timestamptz NOT NULL DEFAULT clock_timestamp())
+"""
+"""No unique key: a second effect must be seen, not refused."""
+
+_INSERT_EFFECT = """
+INSERT INTO drill_effect (step_id, job_id, run_id, token, sha256)
+VALUES (:step_id, :job_id, :run_id, :token, :sha256)
+"""
+
+
+class DrillHandlers:
+    """The drill's handlers; ``open_workshop`` is asked once the process has connections."""
+
+    def __init__(self, open_workshop: Callable[[], Workshop]) -> None:
+        self._open_workshop = open_workshop
+
+    def by_kind(self) -> Mapping[str, Handler]:
+        return {
+            "drill_work": self.work,
+            "drill_probe": self.work,
+            "drill_unserved": self.work,
+            "drill_part": self.work,
+            "drill_join": self.join,
+            "drill_slow_commit": self.commit_slowly,
+            "drill_flaky": self.fail_then_succeed,
+            "drill_reject": self.reject,
+            "drill_encode": self.encode,
+            "drill_hung_encoder": self.encode_nothing,
+            "drill_endless_encoder": self.encode_for_ever,
+            "drill_poison_kill": self.die,
+            "drill_poison_memory": self.grab_memory,
+            "drill_poison_hang": self.hang,
+            "drill_poison_wedge": self.wedge,
+        }
+
+    def work(self, context: StepContext) -> StepOutcome:
+        wait(context, float(context.run.params["seconds"]))
+        return self._mark(context, {"value": context.run.params.get("value", 0)})
+
+    def join(self, context: StepContext) -> StepOutcome:
+        """The sum over all parts: wrong if a part is missing or counted twice."""
+        total = sum(int(result["value"]) for result in context.run.inputs.values())
+        return self._mark(context, {"value": total, "parts": len(context.run.inputs)})
+
+    def commit_slowly(self, context: StepContext) -> StepOutcome:
+        outcome = self._mark(context, {"value": 0})
+
+        def write(connection: Connection) -> None:
+            outcome.write(connection)
+            time.sleep(float(context.run.params["seconds"]))
+
+        return StepOutcome(outcome.result, write)
+
+    def fail_then_succeed(self, context: StepContext) -> StepOutcome:
+        if context.run.attempt <= int(context.run.params["failures"]):
+            raise WorkFailed("Not yet.", code="drill_not_yet")
+        return self._mark(context, {"value": 0})
+
+    def reject(self, context: StepContext) -> StepOutcome:
+        wait(context, float(context.run.params.get("seconds", 0)))
+        raise InputRejected("This can never work.", code="drill_rejected")
+
+    def encode(self, context: StepContext) -> StepOutcome:
+        """A real FFmpeg that takes so many seconds, and its file."""
+        seconds = float(context.run.params["seconds"])
+        source = f"testsrc=size=64x48:rate=10:duration={seconds}"
+        codec = ["-c:v", "mpeg4", "-y", "film.mp4"]
+        self._run_ffmpeg(context, ["-re", "-f", "lavfi", "-i", source, *codec])
+        return self._mark(context, {"value": (context.folder / "film.mp4").stat().st_size > 0})
+
+    def encode_nothing(self, context: StepContext) -> StepOutcome:
+        """An encoder that hangs: it waits for a pipe that nobody writes to."""
+        os.mkfifo(context.folder / "never")
+        raw = ["-f", "rawvideo", "-video_size", "64x48", "-i", "never"]
+        self._run_ffmpeg(context, [*raw, "-f", "null", "-"])
+        return self._mark(context, {"value": 0})
+
+    def encode_for_ever(self, context: StepContext) -> StepOutcome:
+        """An encoder that makes progress and never ends."""
+        source = ["-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10"]
+        self._run_ffmpeg(context, [*source, "-f", "null", "-"])
+        return self._mark(context, {"value": 0})
+
+    def die(self, context: StepContext) -> StepOutcome:
+        wait(context, 0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("still alive")
+
+    def grab_memory(self, context: StepContext) -> StepOutcome:
+        """Takes more than its queue may, and holds it."""
+        held = bytearray(MEMORY_GRAB_BYTES)
+        held[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(held[:: os.sysconf("SC_PAGE_SIZE")])
+        wait(context, 60.0)
+        return self._mark(context, {"value": len(held)})
+
+    def hang(self, context: StepContext) -> StepOutcome:
+        """Never asks whether it is to stop."""
+        time.sleep(3600.0)
+        return self._mark(context, {"value": 0})
+
+    def wedge(self, context: StepContext) -> StepOutcome:
+        """Holds the interpreter's lock for ever: not even the heart of this process beats."""
+        ctypes.PyDLL(None).sleep(3600)
+        return self._mark(context, {"value": 0})
+
+    def _run_ffmpeg(self, context: StepContext, arguments: list[str]) -> None:
+        workshop = self._open_workshop()
+        run_ffmpeg(
+            workshop.toolbox,
+            arguments,
+            folder=context.folder,
+            source=None,
+            limits=limit_to(workshop, context),
+            sandbox=workshop.sandbox,
+            on_progress=lambda progress: context.report(0.5, f"{progress.marks}"),
+            should_stop=context.should_stop,
+        )
+
+    def _mark(self, context: StepContext, result: Mapping[str, Any]) -> StepOutcome:
+        run = context.run
+        path = context.folder / "effect"
+        path.write_text(f"{run.step_id} {run.token}\n")
+        stored = self._open_workshop().files.publish(path)
+
+        def write(connection: Connection) -> None:
+            row = {"step_id": run.step_id, "job_id": run.job_id, "run_id": run.id}
+            row |= {"token": run.token, "sha256": stored.sha256}
+            connection.execute(text(_INSERT_EFFECT), row)
+            assets.register_asset(
+                connection,
+                owner=run.owner,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                filename=f"effect-{run.step_id}",
+            )
+
+        return StepOutcome(result, write)
+
+
+def wait(context: StepContext, seconds: float) -> None:
+    """Work that can be stopped at any moment. After its last tick it asks no more, so that a
+    process that was frozen then goes on to commit, and only the fence is in its way."""
+    started = time.monotonic()
+    while (elapsed := time.monotonic() - started) < seconds:
+        stop = context.should_stop()
+        if stop is not None:
+            raise stop
+        context.report(elapsed / seconds, "Working")
+        time.sleep(TICK_SECONDS)
+
+
+def plan_one(step: str) -> Callable[[Mapping[str, Any], str | None], Sequence[StepSpec]]:
+    def plan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
+        return [StepSpec("only", step, dict(params))]
+
+    return plan
+
+
+def plan_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
+    """One step, then ``width`` side by side, then one that adds up what they found."""
+    seconds, values = params["seconds"], params["values"]
+    parts = [
+        StepSpec(f"part-{index}", "drill_part", {"seconds": seconds, "value": value}, ("first",))
+        for index, value in enumerate(values)
+    ]
+    return [
+        StepSpec("first", "drill_work", {"seconds": seconds}),
+        *parts,
+        StepSpec("join", "drill_join", after=tuple(part.name for part in parts)),
+    ]
+
+
+def plan_broken_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
+    """One branch is rejected while another works on and has a child of its own."""
+    return [
+        StepSpec("bad", "drill_reject", {"seconds": params["seconds"]}),
+        StepSpec("good", "drill_part", {"seconds": 3 * params["seconds"], "value": 1}),
+        StepSpec("child", "drill_work", {"seconds": 0.1}, ("good",)),
+    ]
+
+
+_QUICK: Mapping[str, Any] = {"max_retries": 1, "retry_delay_seconds": 1.0}
+
+STEPS = [
+    StepKind("drill_work", "default"),
+    StepKind("drill_probe", "preview"),
+    StepKind("drill_unserved", "caption"),
+    StepKind("drill_part", "embeddings"),
+    StepKind("drill_join", "knowledge_graph"),
+    StepKind("drill_slow_commit", "default"),
+    StepKind("drill_flaky", "default"),
+    StepKind("drill_reject", "default"),
+    StepKind("drill_encode", "proxy"),
+    StepKind("drill_hung_encoder", "transcode", stall_seconds=3.0, **_QUICK),
+    StepKind("drill_endless_encoder", "detection", **_QUICK),
+    StepKind("drill_poison_kill", "default"),
+    StepKind("drill_poison_memory", "orchestration", **_QUICK),
+    StepKind("drill_poison_hang", "transcode", stall_seconds=2.0, **_QUICK),
+    StepKind("drill_poison_wedge", "video_analysis"),
+]
+
+JOBS = [
+    *(JobKind(f"{step.name}_job", plan_one(step.name)) for step in STEPS),
+    JobKind("drill_fan_job", plan_fan),
+    JobKind("drill_broken_fan_job", plan_broken_fan),
+]
+
+
+def _with_short_limits(catalog: Catalog) -> Catalog:
+    """A queue whose work is stopped after seconds, and one whose processes are killed after."""
+    queues = {
+        **catalog.queues,
+        "detection": replace(catalog.queues["detection"], soft_seconds=SOFT_LIMIT_SECONDS),
+        "video_analysis": replace(
+            catalog.queues["video_analysis"], hard_seconds=HARD_LIMIT_SECONDS
+        ),
+    }
+    return replace(catalog, queues=MappingProxyType(queues))
+
+
+DRILL_CATALOG = _with_short_limits(CATALOG.with_more(steps=STEPS, jobs=JOBS))

@@ -1,0 +1,276 @@
+"""Faults of workers: killed, frozen, cut off, stopped in order, out of disk, out of time.
+
+Each is a generator: what it yields is how many seconds it waits, while others go on.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from tests.faults.books import RunUnderWay
+from tests.faults.desk import Order
+from tests.faults.stage import Stage
+from tests.faults.yard import Part, find_faketime
+
+PATIENCE_SECONDS = 20.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.1
+
+Fault = Iterator[float]
+
+
+def worker_tree_killed(stage: Stage) -> Fault:
+    """kill -9 of a worker's main process alone: its pool and their FFmpegs must fall with it."""
+    victim = yield from _await_victim(stage)
+    if victim is None:
+        return
+    part, _ = victim
+    with stage.holding(part.name):
+        tree, runs = part.tree(), stage.runs_on(part)
+        at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
+        part.kill()
+        stage.worker_kills += 1
+        stage.note_kill(runs, at, "worker tree killed")
+        yield from stage.await_fall(tree, f"tree of {part.name} killed")
+        part.start()
+        yield from _await_ready(stage, part)
+
+
+def pool_child_killed(stage: Stage) -> Fault:
+    """kill -9 of one pool process at work; the worker must go on without it."""
+    victim = yield from _await_victim(stage)
+    if victim is None:
+        return
+    part, run = victim
+    try:
+        child = psutil.Process(run.pid)
+        below = child.children(recursive=True)
+        child.kill()
+    except psutil.Error:
+        return
+    at = stage.history.write("kill_child", part=part.name, run=run.id, pid=run.pid)
+    stage.worker_kills += 1
+    stage.note_kill([run], at, "pool child killed")
+    yield from stage.await_fall([child, *below], f"child of {part.name} killed")
+
+
+def process_frozen(stage: Stage) -> Fault:
+    """A pool process stands still past its lease, then goes on as if nothing had happened."""
+    victim = yield from _await_victim(stage)
+    if victim is None:
+        return
+    part, run = victim
+    with stage.holding(part.name):
+        at = stage.history.write("freeze", part=part.name, run=run.id, pid=run.pid)
+        _signal(run.pid, signal.SIGSTOP)
+        stage.note_kill([run], at, "process frozen")
+        yield stage.yard.plan.lease_seconds + 4.0
+        _signal(run.pid, signal.SIGCONT)
+        stage.history.write("thaw", run=run.id)
+        yield 1.0
+
+
+def main_frozen(stage: Stage) -> Fault:
+    """A worker's main process stands still with messages on their way to it, then is killed."""
+    part = yield from _await_free(stage)
+    if part is None:
+        return
+    with stage.holding(part.name):
+        part.signal(signal.SIGSTOP)
+        at = stage.history.write("freeze_main", part=part.name)
+        jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.2})) for _ in range(6)]
+        yield 1.5
+        tree, runs = part.tree(), stage.runs_on(part)
+        at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
+        part.kill()
+        stage.worker_kills += 1
+        stage.note_kill(runs, at, "main frozen")
+        yield from stage.await_fall(tree, f"frozen {part.name} killed")
+        part.start()
+        yield from _await_ready(stage, part)
+    yield from _await_ended(stage, jobs)
+    stage.measure("lost message to done", time.time() - at)
+
+
+def cut_from_postgres(stage: Stage) -> Fault:
+    """A worker cannot reach PostgreSQL for longer than its lease; refused first, then silence."""
+    part = stage.yard.parts["w1"]
+    wire = stage.yard.wires["postgres"]
+    for how, cut in (("refused", wire.close), ("silent", wire.silence)):
+        yield from _await_name(stage, "w1")
+        with stage.holding("w1"):
+            runs = stage.runs_on(part)
+            at = stage.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
+            cut()
+            stage.note_kill(runs, at, "cut off from PostgreSQL")
+            yield stage.yard.plan.lease_seconds + 3.0
+            wire.mend()
+            mended = stage.history.write("mend_postgres", how=how)
+            yield from _await_probe(stage, f"PostgreSQL back ({how}) to claim", mended)
+
+
+def cut_from_redis(stage: Stage) -> Fault:
+    """A worker's connection to Redis goes silent and stays open; later new ones work again."""
+    wire = stage.yard.wires["redis"]
+    yield from _await_name(stage, "w1")
+    with stage.holding("w1"):
+        stage.history.write("cut_redis")
+        wire.silence()
+        yield 12.0
+        wire.mend()
+        mended = stage.history.write("mend_redis")
+        yield from _await_probe(stage, "Redis back (half-open) to claim", mended)
+
+
+def rolling_restart(stage: Stage) -> Fault:
+    """Each worker is told to stop and started again: work is handed back and counts as nothing."""
+    for part in stage.yard.workers:
+        yield from _await_name(stage, part.name)
+        with stage.holding(part.name):
+            yield from _restart(stage, part)
+
+
+def clock_off(stage: Stage) -> Fault:
+    """A worker whose clock is an hour ahead, then one whose clock is an hour behind."""
+    library = find_faketime()
+    if library is None:
+        stage.skipped["clock_off"] = "libfaketime is not installed"
+        return
+    part = stage.yard.parts["w2"]
+    for shift in ("+3600s", "-3600s"):
+        yield from _await_name(stage, "w2")
+        with stage.holding("w2"):
+            yield from _restart(
+                stage,
+                part,
+                LD_PRELOAD=library,
+                FAKETIME=shift,
+                FAKETIME_DONT_FAKE_MONOTONIC="1",
+            )
+        yield 6.0
+    yield from _await_name(stage, "w2")
+    with stage.holding("w2"):
+        yield from _restart(stage, part)
+
+
+def disk_full(stage: Stage) -> Fault:
+    """The store's disk has not a byte left for some seconds."""
+    if not stage.yard.has_small_disk:
+        stage.skipped["disk_full"] = "no small disk could be mounted (needs root)"
+        return
+    ballast = stage.yard.home / "objects" / "ballast"
+    stage.history.write("fill_disk")
+    _fill(ballast)
+    jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1})) for _ in range(4)]
+    yield 2.5
+    ballast.unlink()
+    stage.history.write("free_disk")
+    query = "SELECT count(*) FROM run WHERE job_id = ANY(:ids) AND failure ->> 'code' = 'disk_full'"
+    full = stage.books.count(query, ids=jobs)
+    stage.expect("right states", holds=full > 0, otherwise="no try met the full disk")
+    yield from _await_ended(stage, jobs)
+
+
+def _restart(stage: Stage, part: Part, **more: str) -> Fault:
+    tree, runs = part.tree(), stage.runs_on(part)
+    began = stage.history.write("stop", part=part.name, runs=[run.id for run in runs])
+    assert part.process is not None
+    part.process.terminate()
+    while part.process.poll() is None and time.time() - began < STOP_SECONDS:
+        yield POLL_SECONDS
+    stage.measure("worker stop", time.time() - began)
+    stage.expect(
+        "handed back",
+        holds=part.process.poll() is not None,
+        otherwise=f"{part.name} did not stop in {STOP_SECONDS:.0f} s",
+    )
+    part.kill()
+    yield from stage.await_fall(tree, f"{part.name} stopped")
+    for run in runs:
+        _expect_handed_back(stage, run)
+    part.start(**more)
+    yield from _await_ready(stage, part)
+
+
+def _expect_handed_back(stage: Stage, run: RunUnderWay) -> None:
+    row = stage.books.ask("SELECT state FROM run WHERE id = :id", id=run.id)[0]
+    fine = ("returned", "succeeded", "failed", "rejected", "cancelled")
+    stage.expect(
+        "handed back",
+        holds=row["state"] in fine,
+        otherwise=f"run {run.id} ({run.kind}) is {row['state']} after its worker was stopped",
+    )
+
+
+def _await_victim(stage: Stage) -> Iterator[float]:  # -> tuple[Part, RunUnderWay] | None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        victims = stage.find_victims()
+        if victims:
+            return stage.random.choice(victims)
+        yield POLL_SECONDS
+    return None
+
+
+def _await_free(stage: Stage) -> Iterator[float]:  # -> Part | None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        free = [part for part in stage.free_workers() if part.name != "w1"]
+        if free and not any(run.crashes for part in free for run in stage.runs_on(part)):
+            return stage.random.choice(free)
+        yield POLL_SECONDS
+    return None
+
+
+def _await_name(stage: Stage, name: str) -> Fault:
+    """Until nobody else is at work on this part, and its tries may be crashed."""
+    part = stage.yard.parts[name]
+    deadline = time.monotonic() + 4 * PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        crashed = any(run.crashes for run in stage.runs_on(part))
+        if name not in stage.busy and part.is_ready and not crashed:
+            return
+        yield POLL_SECONDS
+
+
+def _await_ready(stage: Stage, part: Part) -> Fault:
+    deadline = time.monotonic() + 60.0
+    while not part.is_ready and time.monotonic() < deadline:
+        yield POLL_SECONDS
+    stage.expect("right states", holds=part.is_ready, otherwise=f"{part.name} never got ready")
+
+
+def _await_ended(stage: Stage, jobs: list[str]) -> Fault:
+    deadline = time.monotonic() + 60.0
+    query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND finished_at IS NULL"
+    while stage.books.count(query, ids=jobs) and time.monotonic() < deadline:
+        yield POLL_SECONDS
+
+
+def _await_probe(stage: Stage, name: str, since: float) -> Fault:
+    """How long until the worker on the wires claims work again."""
+    probe = stage.desk.submit(Order("drill_probe_job", {"seconds": 0.1}))
+    yield from _await_ended(stage, [probe])
+    stage.measure(name, time.time() - since)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        psutil.Process(pid).send_signal(number)
+    except psutil.Error:
+        return
+
+
+def _fill(path: Path) -> None:
+    block = bytes(1024 * 1024)
+    with path.open("wb", buffering=0) as file:
+        for size in (len(block), 4096, 1):
+            try:
+                while file.write(block[:size]):
+                    pass
+            except OSError:
+                continue

@@ -1,0 +1,109 @@
+"""The table in the end: faults, invariants, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.faults.faults import FAULTS, Size
+from tests.faults.invariants import RESUMED, count_runs
+from tests.faults.stage import Stage
+
+PROBLEMS_SHOWN = 12
+PERCENT_HIGH = 0.95
+
+
+@dataclass
+class Outcome:
+    """What a run of the drill showed. Figures are (name, count, median, high, greatest)."""
+
+    played: dict[str, int]
+    skipped: dict[str, str]
+    found: dict[str, list[str]]
+    figures: list[tuple[str, int, float, float, float]]
+    counts: dict[str, int]
+    reached: dict[str, tuple[str, str, bool]]
+    """name: (to reach, measured, whether)."""
+    seconds: float = 0.0
+    replay: str = ""
+    history: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        stage: Stage,
+        found: dict[str, list[str]],
+        played: dict[str, int],
+        size: Size,
+        only: Sequence[str],
+    ) -> Outcome:
+        runs = count_runs(stage)
+        counts = {
+            "jobs accepted": len(stage.desk.orders),
+            "worker kills": stage.worker_kills,
+            **{f"tries {state}": runs[state] for state in sorted(runs)},
+        }
+        return cls(
+            played=played,
+            skipped=dict(stage.skipped),
+            found=found,
+            figures=[_summarise(name, values) for name, values in stage.figures.items()],
+            counts=counts,
+            reached=_judge_figures(stage, size, only),
+        )
+
+    @property
+    def holds(self) -> bool:
+        reached = all(fine for _, _, fine in self.reached.values())
+        return reached and not any(self.found.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "holds": self.holds}
+
+
+def _judge_figures(
+    stage: Stage, size: Size, only: Sequence[str]
+) -> dict[str, tuple[str, str, bool]]:
+    limit = stage.yard.plan.lease_seconds + 5.0
+    slowest = max(stage.figures.get(RESUMED, [0.0]))
+    reached = {RESUMED: (f"≤ {limit:.0f} s", f"{slowest:.1f} s", slowest <= limit)}
+    if not only:
+        kills, jobs = stage.worker_kills, len(stage.desk.orders)
+        reached["worker kills"] = (f"≥ {size.least_kills}", str(kills), kills >= size.least_kills)
+        reached["jobs"] = (f"≥ {size.jobs}", str(jobs), jobs >= size.jobs)
+    return reached
+
+
+def render(outcome: Outcome) -> str:
+    lines = ["", "fault                          played", "-" * 50]
+    for name in FAULTS:
+        if name in outcome.skipped:
+            lines.append(f"{name:30} SKIPPED: {outcome.skipped[name]}")
+        elif name in outcome.played:
+            lines.append(f"{name:30} {outcome.played[name]:6}")
+    lines += ["", "invariant                      violations", "-" * 50]
+    for name, problems in outcome.found.items():
+        lines.append(f"{name:30} {len(problems):6}{'' if problems else '   holds'}")
+        lines += [f"    {problem}" for problem in problems[:PROBLEMS_SHOWN]]
+    lines += ["", "figure                         reach        measured", "-" * 60]
+    for name, (reach, measured, fine) in outcome.reached.items():
+        lines.append(f"{name:30} {reach:12} {measured:10} {'reached' if fine else 'MISSED'}")
+    lines += [
+        "",
+        f"{'seconds, or files':40} {'n':>5} {'median':>8} {'p95':>8} {'max':>8}",
+        "-" * 73,
+    ]
+    for name, count, median, high, greatest in outcome.figures:
+        lines.append(f"{name:40} {count:5} {median:8.2f} {high:8.2f} {greatest:8.2f}")
+    lines += ["", *(f"{name:40} {count:5}" for name, count in outcome.counts.items())]
+    verdict = "ALL INVARIANTS HOLD" if outcome.holds else "BROKEN"
+    lines += ["", f"{verdict} after {outcome.seconds:.0f} s"]
+    lines += [f"history: {outcome.history}", f"replay:  {outcome.replay}"]
+    return "\n".join(lines)
+
+
+def _summarise(name: str, values: list[float]) -> tuple[str, int, float, float, float]:
+    ordered = sorted(values)
+    high = ordered[min(len(ordered) - 1, int(len(ordered) * PERCENT_HIGH))]
+    return name, len(ordered), ordered[len(ordered) // 2], high, ordered[-1]

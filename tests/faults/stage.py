@@ -1,0 +1,128 @@
+"""What every fault plays on: the yard, the desk, the books, and a note of what went wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+
+import psutil
+from tests.faults.books import Books, RunUnderWay
+from tests.faults.desk import Desk, History
+from tests.faults.yard import Part, Yard
+
+FALL_SECONDS = 3.0
+"""After its parent's death a process has so long to be gone."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A try whose worker was killed or frozen, and when (Unix seconds)."""
+
+    run_id: str
+    step_id: str
+    at: float
+    fault: str
+
+
+@dataclass
+class Stage:
+    yard: Yard
+    desk: Desk
+    books: Books
+    history: History
+    random: Random
+    busy: set[str] = field(default_factory=set)
+    """Parts and servers that a fault is at work on."""
+    kills: list[Kill] = field(default_factory=list)
+    worker_kills: int = 0
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds, by name."""
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    """What an invariant found wrong while it went on, by invariant."""
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def measure(self, name: str, seconds: float) -> None:
+        self.figures.setdefault(name, []).append(seconds)
+        self.history.write("figure", name=name, seconds=round(seconds, 3))
+
+    def expect(self, invariant: str, *, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.problems.setdefault(invariant, []).append(otherwise)
+            self.history.write("problem", invariant=invariant, what=otherwise)
+
+    @contextmanager
+    def holding(self, *names: str) -> Iterator[None]:
+        """Keep other faults away from these parts until the block ends."""
+        self.busy.update(names)
+        try:
+            yield
+        finally:
+            self.busy.difference_update(names)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Nothing can be claimed meanwhile: the time does not count as slow resumption."""
+        began = time.time()
+        try:
+            yield
+        finally:
+            self.outages.append((began, time.time()))
+
+    def look_after_parts(self) -> None:
+        """Start again what ended by itself, as a supervisor would, and hold it against the mill."""
+        for part in self.yard.parts.values():
+            if part.process is None or part.name in self.busy or part.process.poll() is None:
+                continue
+            ended = f"{part.name} ended by itself with exit code {part.process.returncode}"
+            self.expect("0 parts fell", holds=False, otherwise=ended)
+            part.start()
+
+    def free_workers(self) -> list[Part]:
+        return [part for part in self.yard.workers if part.is_ready and part.name not in self.busy]
+
+    def find_victims(self) -> list[tuple[Part, RunUnderWay]]:
+        """Tries under way that may be crashed: of no poison, and none for the second time, so that
+        what dies of crashes is poison alone."""
+        owners = {child.pid: part for part in self.free_workers() for child in part.children()}
+        return [
+            (owners[run.pid], run)
+            for run in self.books.under_way()
+            if run.pid in owners and run.crashes == 0 and not run.is_poison
+        ]
+
+    def runs_on(self, part: Part) -> list[RunUnderWay]:
+        pids = {child.pid for child in part.children()}
+        return [run for run in self.books.under_way() if run.pid in pids]
+
+    def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
+        self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs]
+
+    def await_fall(self, processes: list[psutil.Process], fault: str) -> Iterator[float]:
+        """Wait until these are gone; whoever is left after some seconds is an orphan."""
+        deadline = time.monotonic() + FALL_SECONDS
+        left = _living(processes)
+        while left and time.monotonic() < deadline:
+            yield 0.1
+            left = _living(left)
+        names = [_describe(process) for process in left]
+        self.expect("orphan processes", holds=not left, otherwise=f"{fault}: {names} live on")
+
+
+def _living(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _describe(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return f"{process.pid} {' '.join(process.cmdline())[:80]}"
+    return str(process.pid)
