@@ -9,17 +9,19 @@ when a worker has it.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import Celery, Task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 from celery.result import AsyncResult
 
-from cinemill.errors import InputRejected
+from cinemill.errors import DatabaseUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
 
 OWNER = "celery"
+ADOPTION_PAUSE_SECONDS = 1.0
 
 
 class JobTask(Task):
@@ -61,7 +63,9 @@ def _register_job(app: Celery, kind: JobKind) -> None:
 
 
 def _register_step(app: Celery, name: str) -> None:
-    @app.task(name=step_task_name(name), ignore_result=True, shared=False)
+    # Acknowledged early: the row is the truth, and a lost message is sent again. With messages
+    # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
+    @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
     def run(run_id: str) -> None:
         app.mill.runner.execute(run_id)
 
@@ -74,12 +78,17 @@ def step_task_name(kind: str) -> str:
 def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Give a message that came from elsewhere its row, keyed by its task id.
 
-    Raises Ignore: Celery must not store a result, the job will have one.
+    Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
+    PostgreSQL is away: the message is all there is of this job, and goes back to the broker.
     """
     mill = task.app.mill
     kind = mill.catalog.jobs[task.name]
     params = name_arguments(kind, args, kwargs)
-    submit(mill.service, kind, params, priority=None, job_id=task.request.id)
+    try:
+        submit(mill.service, kind, params, priority=None, job_id=task.request.id)
+    except DatabaseUnavailable as error:
+        time.sleep(ADOPTION_PAUSE_SECONDS)
+        raise Reject(error.message, requeue=True) from error
     raise Ignore
 
 
