@@ -84,7 +84,7 @@ class Dispatcher:
         """
         with self._database.begin() as connection:
             unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
-            lost = self._find_lost(unclaimed)
+            lost = self._find_lost(connection, unclaimed)
             dispatch.stamp_published(connection, [run.id for run in lost])
         for run in lost:
             self._send(run)
@@ -119,12 +119,13 @@ class Dispatcher:
         return len(waiting)
 
     def announce_ended(self) -> int:
-        """Tell watchers of jobs that ended; answers how many."""
+        """Tell watchers of jobs that ended; answers how many. Without Redis they are told later."""
         with self._database.begin() as connection:
-            ended = dispatch.take_unannounced(connection)
-            for job in ended:
-                self._events.tell_now(describe_end(job))
-        return len(ended)
+            ended = dispatch.list_unannounced(connection)
+            told = [job.id for job in ended if self._events.tell_now(describe_end(job))]
+            if told:
+                dispatch.note_announced(connection, told)
+        return len(told)
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
@@ -163,13 +164,16 @@ class Dispatcher:
         with self._database.begin() as connection:
             dispatch.take_back(connection, [run.id for run in unsent])
 
-    def _find_lost(self, unclaimed: Sequence[ReadyRun]) -> list[ReadyRun]:
+    def _find_lost(self, connection: Connection, unclaimed: Sequence[ReadyRun]) -> list[ReadyRun]:
         by_queue: dict[str, list[ReadyRun]] = {}
         for run in unclaimed:
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
         for queue, waiting in by_queue.items():
-            if self._measure_depth(queue) < len(waiting):
+            # Against all that is out, also the fresh: else a queue that is never empty would hide
+            # what it has lost.
+            out = sum(load.published for load in dispatch.list_loads(connection, queue))
+            if self._measure_depth(queue) < out:
                 lost.extend(waiting)
         return lost
 

@@ -233,20 +233,24 @@ def list_cancelling(connection: Connection) -> list[str]:
     return [row.id for row in rows]
 
 
-def take_unannounced(connection: Connection, *, limit: int = 100) -> list[Job]:
-    """Ended jobs whose end was not told yet, marked as told when the transaction commits."""
+def list_unannounced(connection: Connection, *, limit: int = 100) -> list[Job]:
+    """Ended jobs whose end was not told yet, locked: two relays tell different ones."""
     rows = connection.execute(
         text(
             """
-            UPDATE job SET announced = true WHERE id IN (
-                SELECT id FROM job WHERE finished_at IS NOT NULL AND NOT announced
-                ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-            RETURNING id
+            SELECT id FROM job WHERE finished_at IS NOT NULL AND NOT announced
+            ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
             """
         ),
         {"limit": limit},
     )
     return [get_job(connection, row.id) for row in rows.all()]
+
+
+def note_announced(connection: Connection, job_ids: Sequence[str]) -> None:
+    connection.execute(
+        text("UPDATE job SET announced = true WHERE id = ANY(:ids)"), {"ids": list(job_ids)}
+    )
 
 
 def is_live_token(connection: Connection, token: str) -> bool:
