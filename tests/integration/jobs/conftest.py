@@ -1,0 +1,94 @@
+"""The engine on a database and a Redis of this suite's own, with kinds of work made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import redis
+from tests.conftest import fresh_database
+from tests.integration.jobs.engine import CATALOG, Engine, Post
+from tests.integration.storage.rows import forget_everything
+
+from cinemill.jobs.dispatch import Dispatcher
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.rates import RateLimiter
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database, migrate
+
+OWN_REDIS_DATABASE = 7
+
+
+@pytest.fixture(scope="package")
+def migrated(database_url: str) -> Iterator[Database]:
+    with fresh_database(database_url) as url:
+        migrate(url)
+        database = Database(url, pool_size=20)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def database(migrated: Database) -> Iterator[Database]:
+    forget_everything(migrated)
+    yield migrated
+    forget_everything(migrated)
+
+
+@pytest.fixture
+def own_redis(redis_url: str) -> Iterator[str]:
+    """The URL of an empty Redis database that no other suite uses."""
+    url = f"{redis_url.rpartition('/')[0]}/{OWN_REDIS_DATABASE}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+@pytest.fixture
+def service(database: Database) -> JobService:
+    return JobService(database, catalog=CATALOG)
+
+
+@pytest.fixture
+def sink(own_redis: str) -> Iterator[EventSink]:
+    sink = EventSink(own_redis)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def engine(
+    database: Database, own_redis: str, sink: EventSink, service: JobService
+) -> Iterator[Engine]:
+    rates = RateLimiter(own_redis)
+    post = Post()
+    dispatcher = Dispatcher(
+        database,
+        sink,
+        rates,
+        catalog=CATALOG,
+        window=16,
+        send=post.send,
+        measure_depth=post.measure_depth,
+    )
+    yield Engine(database, service, dispatcher, post)
+    rates.close()
+
+
+@pytest.fixture
+def narrow(engine: Engine, own_redis: str, sink: EventSink) -> Iterator[Engine]:
+    """With a window of one."""
+    rates = RateLimiter(own_redis)
+    dispatcher = Dispatcher(
+        engine.database,
+        sink,
+        rates,
+        catalog=CATALOG,
+        window=1,
+        send=engine.post.send,
+        measure_depth=engine.post.measure_depth,
+    )
+    yield replace(engine, dispatcher=dispatcher)
+    rates.close()

@@ -1,0 +1,110 @@
+"""Kinds of work that tests make up, and a broker that only remembers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from tests.integration.storage import rows
+
+from cinemill.core.job import ClaimedRun, Job, StepSpec
+from cinemill.errors import RedisUnavailable
+from cinemill.jobs import catalog
+from cinemill.jobs.catalog import GIB, JobKind, Queue, Rate, StepKind
+from cinemill.jobs.dispatch import Dispatcher
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database
+from cinemill.storage.dispatch import ReadyRun
+
+
+def plan_one(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
+    return lambda params, asset_id: [StepSpec("work", kind)]
+
+
+def plan_chain(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    return [StepSpec("first", "work"), StepSpec("second", "work", after=("first",))]
+
+
+_SMALL = Queue("small", 5, 1024, 25, 3300, 3600, meaning="Where a kilobyte is allowed")
+_BRIEF = Queue("brief", 5, 16 * GIB, 25, 0.6, 60, meaning="Where half a second is allowed")
+
+CATALOG = replace(
+    catalog.CATALOG.with_more(
+        [
+            StepKind("work", "default"),
+            StepKind("urgent_work", "runtime"),
+            StepKind("rare_work", "default", rate=Rate(2, 60)),
+            StepKind("fragile_work", "default", max_retries=1, retry_delay_seconds=10),
+            StepKind("hungry_work", "small"),
+            StepKind("long_work", "brief"),
+            StepKind("hanging_work", "default", stall_seconds=0.6),
+        ],
+        [
+            JobKind(kind, plan_one(kind))
+            for kind in (
+                "work",
+                "urgent_work",
+                "rare_work",
+                "fragile_work",
+                "hungry_work",
+                "long_work",
+                "hanging_work",
+            )
+        ]
+        + [JobKind("chain", plan_chain)],
+    ),
+    queues=MappingProxyType({**catalog.QUEUES, "small": _SMALL, "brief": _BRIEF}),
+)
+
+
+@dataclass
+class Post:
+    """Remembers what was sent; messages lie there until ``lose`` or ``deliver`` takes them."""
+
+    sent: list[ReadyRun] = field(default_factory=list)
+    lying: list[ReadyRun] = field(default_factory=list)
+    room: int | None = None
+    """Messages that are taken before Redis is away; None: all."""
+
+    def send(self, run: ReadyRun) -> None:
+        if self.room is not None:
+            if self.room == 0:
+                raise RedisUnavailable("The broker does not take messages.")
+            self.room -= 1
+        self.sent.append(run)
+        self.lying.append(run)
+
+    def measure_depth(self, queue: str) -> int:
+        return sum(run.queue == queue for run in self.lying)
+
+    def lose(self) -> None:
+        """As FLUSHALL does."""
+        self.lying.clear()
+
+    @property
+    def owners(self) -> Counter[str]:
+        return Counter(run.owner for run in self.sent)
+
+
+@dataclass
+class Engine:
+    database: Database
+    service: JobService
+    dispatcher: Dispatcher
+    post: Post
+
+    def submit(self, count: int = 1, kind: str = "work", **options: Any) -> list[Job]:
+        return [self.service.create_job(kind, **options) for _ in range(count)]
+
+    def claim(self, ready: ReadyRun) -> ClaimedRun:
+        """As a worker does that is given the message."""
+        self.post.lying.remove(ready)
+        run = rows.claim(self.database, ready.id)
+        assert run is not None
+        return run
+
+    def finish(self, ready: ReadyRun) -> None:
+        rows.succeed(self.database, self.claim(ready))
