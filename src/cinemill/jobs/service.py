@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,8 @@ from cinemill.storage import assets, jobs, recovery, statistics
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import NewJob, NewStep
 
+# An escaped NUL, and not an escaped backslash before the letters u0000.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 UNFINISHED = (JobState.PENDING, JobState.RUNNING)
 
 
@@ -119,11 +122,15 @@ class JobService:
         limit: int = 100,
     ) -> list[Job]:
         """Pending jobs, newest first."""
-        found = self.list_jobs(states=[JobState.PENDING], kind=kind, owner=owner, limit=limit)
-        if older_than_seconds is None:
-            return found
-        now = datetime.now(UTC)
-        return [job for job in found if (now - job.queued_at).total_seconds() > older_than_seconds]
+        with self._database.begin() as connection:
+            return jobs.list_jobs(
+                connection,
+                states=[JobState.PENDING],
+                kind=kind,
+                owner=owner,
+                older_than_seconds=older_than_seconds,
+                limit=limit,
+            )
 
     def list_jobs(
         self,
@@ -284,15 +291,17 @@ def _describe_step(step: Step) -> dict[str, Any]:
 
 
 def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:
+    named = [kind, params, asset_id]
     try:
-        canonical = json.dumps([kind, params, asset_id], sort_keys=True, allow_nan=False)
+        canonical = json.dumps(named, sort_keys=True, allow_nan=False, ensure_ascii=False)
+        encoded = canonical.encode()  # half of a surrogate pair ends here
     except (TypeError, ValueError) as error:
         raise InputRejected(
             f"The parameters are not plain JSON: {error}.", code="params_not_json"
         ) from error
-    if "\\u0000" in canonical:
+    if _NUL.search(canonical):
         raise InputRejected("Text must not contain NUL characters.", code="params_not_json")
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(encoded).hexdigest()
 
 
 def _priority_invalid(value: object) -> InputRejected:

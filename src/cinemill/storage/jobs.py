@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,12 @@ from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import (
     BindParameter,
     Connection,
+    DateTime,
     RowMapping,
     Select,
     bindparam,
     delete,
+    func,
     insert,
     select,
     text,
@@ -228,6 +231,7 @@ def list_jobs(
     kind: str | None = None,
     owner: str | None = None,
     asset_id: str | None = None,
+    older_than_seconds: float | None = None,
     before: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
@@ -239,6 +243,9 @@ def list_jobs(
     for name, value in (("kind", kind), ("owner", owner), ("asset_id", asset_id)):
         if value is not None:
             query = query.where(column[name] == value)
+    if older_than_seconds is not None:
+        now = func.clock_timestamp(type_=DateTime(timezone=True))
+        query = query.where(column.queued_at < now - timedelta(seconds=older_than_seconds))
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)
