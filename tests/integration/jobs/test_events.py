@@ -1,0 +1,248 @@
+"""What watchers are told through Redis, to the letter of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+
+from cinemill.core.job import Progress
+from cinemill.errors import RedisUnavailable
+from cinemill.jobs.events import EVENTS_KEPT, Event, EventReader, EventSink
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def make_progress(job_id: str, progress: float, **changes: Any) -> Progress:
+    values = {"status": "running", "message": "Making the proxy", "stage": "prepare"}
+    return Progress(job_id=job_id, progress=progress, **{**values, **changes})
+
+
+@pytest.fixture
+def job_id() -> str:
+    return str(uuid4())
+
+
+@pytest.fixture
+def client(own_redis: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(own_redis, decode_responses=True) as client:
+        yield client
+
+
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[EventReader]:
+    reader = EventReader(url)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+def ask(url: str, question: Callable[[EventReader], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with reading(url) as reader:
+            return await question(reader)
+
+    return asyncio.run(run())
+
+
+def read_after(url: str, job_id: str, after_id: str = "0") -> list[Event]:
+    found: list[Event] = ask(url, lambda r: r.read_after(job_id, after_id, block_seconds=0.05))
+    return found
+
+
+@contextmanager
+def listening(client: redis.Redis, channel: str) -> Iterator[Any]:
+    """Subscribed, and the server has said so."""
+    pubsub: Any = client.pubsub()  # type: ignore[no-untyped-call]
+    with pubsub as subscription:
+        subscription.subscribe(channel)
+        assert subscription.get_message(timeout=5) is not None
+        yield subscription
+
+
+def next_message(subscription: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        message = subscription.get_message(ignore_subscribe_messages=True, timeout=0.5)
+        if message is not None:
+            return dict(message)
+    raise AssertionError("nothing came")
+
+
+@pytest.mark.parametrize("channel", ["task_progress", "analysis"])
+def test_a_channel_carries_status_progress_and_message(
+    sink: EventSink, client: redis.Redis, job_id: str, channel: str
+) -> None:
+    with listening(client, f"{channel}:{job_id}") as subscription:
+        assert sink.tell(make_progress(job_id, 41.25))
+        told = json.loads(next_message(subscription)["data"])
+    assert told["status"] == "running"
+    assert told["progress"] == 41.2
+    assert told["message"] == "Making the proxy"
+    assert told["stage"] == "prepare"
+
+
+def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
+    sink: EventSink, client: redis.Redis, job_id: str
+) -> None:
+    with listening(client, f"task_progress:{job_id}") as subscription:
+        sink.tell_now(make_progress(job_id, 10))
+        sink.tell_now(make_progress(job_id, 20))
+        assert next_message(subscription)["data"] != client.get(f"task_status:{job_id}")
+        assert next_message(subscription)["data"] == client.get(f"task_status:{job_id}")
+    assert 0 < int(str(client.ttl(f"task_status:{job_id}"))) <= 24 * 3600
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_the_last_event_says_how_it_ended(
+    sink: EventSink, own_redis: str, job_id: str, status: str
+) -> None:
+    sink.tell(make_progress(job_id, 99))
+    sink.tell_now(make_progress(job_id, 100, status=status))
+    assert ask(own_redis, lambda reader: reader.read_status(job_id))["status"] == status
+
+
+def test_of_a_job_that_nobody_told_of_nothing_is_known(own_redis: str, job_id: str) -> None:
+    assert ask(own_redis, lambda reader: reader.read_status(job_id)) is None
+    assert read_after(own_redis, job_id) == []
+
+
+def test_who_subscribes_and_then_reads_the_key_misses_nothing(
+    sink: EventSink, client: redis.Redis, job_id: str
+) -> None:
+    """Whenever a watcher comes, key and channel together tell every event from there on."""
+    last = 120
+    speaking = threading.Event()
+
+    def speak() -> None:
+        for number in range(last + 1):
+            sink.tell_now(make_progress(job_id, number))
+            if number == 20:
+                speaking.set()
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    speaking.wait(10)
+    with listening(client, f"task_progress:{job_id}") as subscription:
+        known = json.loads(str(client.get(f"task_status:{job_id}")))["progress"]
+        heard = [known]
+        while heard[-1] < last:
+            told = json.loads(next_message(subscription)["data"])["progress"]
+            if told > known:
+                heard.append(told)
+    speaker.join()
+    assert heard == [float(number) for number in range(int(known), last + 1)]
+
+
+def test_a_watcher_is_told_at_most_four_times_a_second(
+    sink: EventSink, own_redis: str, job_id: str
+) -> None:
+    until = time.monotonic() + 1.1
+    number = 0
+    while time.monotonic() < until:
+        sink.tell(make_progress(job_id, number))
+        number += 1
+        time.sleep(0.005)
+    assert number > 10
+    assert 2 <= len(read_after(own_redis, job_id)) <= 5
+
+
+def test_a_change_of_state_is_told_whatever_was_told_just_now(
+    sink: EventSink, own_redis: str, job_id: str
+) -> None:
+    assert sink.tell(make_progress(job_id, 99))
+    assert not sink.tell(make_progress(job_id, 99.5))
+    assert sink.tell_now(make_progress(job_id, 100, status="completed"))
+    assert [event.progress["progress"] for event in read_after(own_redis, job_id)] == [99, 100]
+
+
+def test_one_job_does_not_silence_another(sink: EventSink) -> None:
+    assert all(sink.tell(make_progress(str(uuid4()), 1)) for _ in range(20))
+
+
+def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
+    sink: EventSink, own_redis: str, job_id: str
+) -> None:
+    for number in range(6):
+        sink.tell_now(make_progress(job_id, number))
+    seen = read_after(own_redis, job_id)
+    assert [event.progress["progress"] for event in seen] == [0, 1, 2, 3, 4, 5]
+    resumed = read_after(own_redis, job_id, after_id=seen[2].id)
+    assert resumed == seen[3:]
+
+
+def test_a_watcher_is_woken_by_the_next_event(sink: EventSink, own_redis: str, job_id: str) -> None:
+    async def watch() -> tuple[Event, float]:
+        async with reading(own_redis) as reader:
+            waiting = asyncio.create_task(reader.read_after(job_id, "0", block_seconds=10))
+            await asyncio.sleep(0.2)
+            told_at = time.monotonic()
+            await asyncio.to_thread(sink.tell, make_progress(job_id, 7))
+            (event,) = await waiting
+            return event, time.monotonic() - told_at
+
+    event, seconds = asyncio.run(watch())
+    assert event.progress["progress"] == 7
+    assert seconds < 2
+
+
+def test_who_follows_hears_everything_in_order_and_of_every_silence(
+    sink: EventSink, own_redis: str, job_id: str
+) -> None:
+    async def follow() -> list[float | None]:
+        heard: list[float | None] = []
+        async with reading(own_redis) as reader:
+            async for event in reader.follow(job_id, block_seconds=0.05):
+                heard.append(None if event is None else event.progress["progress"])
+                if event is None:
+                    if 1.0 in heard:
+                        return heard
+                    await asyncio.to_thread(sink.tell_now, make_progress(job_id, 0))
+                    await asyncio.to_thread(sink.tell_now, make_progress(job_id, 1))
+        return heard
+
+    assert asyncio.run(follow()) == [None, 0, 1, None]
+
+
+def test_the_past_is_kept_short(sink: EventSink, client: redis.Redis, job_id: str) -> None:
+    for number in range(EVENTS_KEPT + 300):
+        sink.tell_now(make_progress(job_id, number))
+    assert int(str(client.xlen(f"task_events:{job_id}"))) <= EVENTS_KEPT + 150
+
+
+def test_what_is_forgotten_is_gone(sink: EventSink, client: redis.Redis, job_id: str) -> None:
+    sink.tell(make_progress(job_id, 1))
+    sink.forget(job_id)
+    assert client.keys(f"*{job_id}*") == []
+
+
+def test_words_of_any_language_arrive(sink: EventSink, own_redis: str, job_id: str) -> None:
+    sink.tell(make_progress(job_id, 1, message="Вырезаю кадры 🎞"))
+    (event,) = read_after(own_redis, job_id)
+    assert event.progress["message"] == "Вырезаю кадры 🎞"
+
+
+def test_work_goes_on_where_redis_is_away_and_hardly_slower(job_id: str) -> None:
+    sink = EventSink(NOWHERE)
+    began = time.monotonic()
+    for number in range(1000):
+        assert not sink.tell_now(make_progress(job_id, number))
+    sink.forget(job_id)
+    assert time.monotonic() - began < 5
+    sink.close()
+
+
+def test_a_watcher_is_told_that_redis_is_away(job_id: str) -> None:
+    with pytest.raises(RedisUnavailable):
+        ask(NOWHERE, lambda reader: reader.read_status(job_id))
+    with pytest.raises(RedisUnavailable):
+        read_after(NOWHERE, job_id)
