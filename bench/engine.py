@@ -9,6 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -169,7 +170,7 @@ def _wait_for_event(stack: Stack, service: JobService) -> float:
     from uuid import uuid4
 
     job_id = str(uuid4())
-    client = redis.Redis.from_url(str(stack.settings.redis_url))
+    client: Any = redis.Redis.from_url(str(stack.settings.redis_url))
     with client.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(f"task_progress:{job_id}")
         channel.get_message(timeout=1)
