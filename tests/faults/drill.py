@@ -16,7 +16,7 @@ from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 from cinemill.config import load
 from cinemill.ingest.workshop import Workshop
 from cinemill.storage.dispatch import ReadyRun
-from cinemill.worker.__main__ import plan_command
+from cinemill.worker.__main__ import plan_worker
 from cinemill.worker.building import build_app
 from cinemill.worker.handlers import build_workshop
 from cinemill.worker.relay import Broker
@@ -52,10 +52,10 @@ def main(arguments: list[str]) -> None:
     app = build_drill()
     if role == "worker":
         queues, concurrency, name = rest
-        app.worker_main([*plan_command(queues, int(concurrency), app.mill), "-n", name])
+        app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name).start()
     elif role == "beat":
         send_copies(int(os.environ.get(COPIES, "1")))
-        app.start(["beat", "--pidfile", "", "--loglevel", "INFO"])
+        app.Beat(loglevel="INFO").run()
     elif role == "submit":
         kind, job_id = rest
         app.mill.service.create_job(kind, job_id=job_id, params={"seconds": 0.1})

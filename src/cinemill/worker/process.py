@@ -31,7 +31,9 @@ def connect_signals(app: Celery) -> None:
     def start_child(**_: Any) -> None:
         die_with_parent()
         mill.forget_connections()
-        signal.signal(signal.SIGTERM, lambda *_: hand_back(mill))
+        # Under REMAP_SIGTERM=SIGQUIT a worker that is told to stop tells its children by SIGQUIT.
+        for number in (signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, lambda *_: hand_back(mill))
         remove_abandoned_work(mill)
 
     def start_solo(**_: Any) -> None:

@@ -10,7 +10,7 @@ from celery import Celery
 from cinemill.config import load
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG
-from cinemill.worker.__main__ import main, plan_command
+from cinemill.worker.__main__ import main, plan_worker
 from cinemill.worker.building import build_app
 from cinemill.worker.mill import Mill
 from cinemill.worker.tasks import step_task_name
@@ -26,38 +26,33 @@ def app(tmp_path: Path) -> Celery:
     return build_app(load({"CINEMILL_HOME": str(tmp_path)}))
 
 
-def option(command: list[str], name: str) -> str:
-    return command[command.index(name) + 1]
-
-
 def test_a_worker_without_a_word_takes_every_queue(mill: Mill) -> None:
-    command = plan_command(None, None, mill)
-    assert option(command, "--queues").split(",") == list(CATALOG.queues)
+    assert plan_worker(None, None, mill)["queues"] == list(CATALOG.queues)
 
 
 def test_a_worker_of_one_queue_has_that_queues_limits(mill: Mill) -> None:
-    command = plan_command("knowledge_graph", None, mill)
-    assert option(command, "--queues") == "knowledge_graph"
-    assert option(command, "--max-tasks-per-child") == "25"
-    assert option(command, "--max-memory-per-child") == str(3584 * 1024)
+    planned = plan_worker("knowledge_graph", None, mill)
+    assert planned["queues"] == ["knowledge_graph"]
+    assert planned["max_tasks_per_child"] == 25
+    assert planned["max_memory_per_child"] == 3584 * 1024
 
 
 def test_a_worker_of_several_is_replaced_as_the_strictest_says_and_has_the_largest_memory(
     mill: Mill,
 ) -> None:
-    command = plan_command("orchestration,proxy,ingestion", None, mill)
-    assert option(command, "--max-tasks-per-child") == "10"
-    assert option(command, "--max-memory-per-child") == str(4 * 1024 * 1024)
+    planned = plan_worker("orchestration,proxy,ingestion", None, mill)
+    assert planned["max_tasks_per_child"] == 10
+    assert planned["max_memory_per_child"] == 4 * 1024 * 1024
 
 
-def test_concurrency_is_celerys_own_unless_it_is_named(mill: Mill) -> None:
-    assert "--concurrency" not in plan_command("proxy", None, mill)
-    assert option(plan_command("proxy", 3, mill), "--concurrency") == "3"
+def test_concurrency_is_the_settings_unless_it_is_named(mill: Mill) -> None:
+    assert plan_worker("proxy", None, mill)["concurrency"] is None
+    assert plan_worker("proxy", 3, mill)["concurrency"] == 3
 
 
 def test_an_unknown_queue_is_refused_with_the_known_ones(mill: Mill) -> None:
     with pytest.raises(InputRejected) as refused:
-        plan_command("proxy,porxy", None, mill)
+        plan_worker("proxy,porxy", None, mill)
     assert "porxy" in refused.value.message
     assert "proxy" in refused.value.way_on
 
