@@ -37,6 +37,9 @@ class Heart:
         self._database = database
         self._give_up = give_up
         self._listener = Listener(database.url, [CANCEL_CHANNEL])
+        self._rung: set[str] = set()
+        """Jobs that were rung for since the last beat: the ring for a try may be heard while the
+        thread still waits for the try before it."""
         self._watch: Watch | None = None
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -74,6 +77,7 @@ class Heart:
             rang = self._listen(watch)
             now = time.monotonic()
             if self._watch is watch and (rang or now >= next_beat):
+                self._rung.clear()
                 self._beat(watch)
                 next_beat = now + watch.limits.heartbeat_seconds
             memory_bytes = 0
@@ -83,13 +87,17 @@ class Heart:
             self._look(watch, memory_bytes)
 
     def _listen(self, watch: Watch) -> bool:
-        """Wait a moment; whether this try's job was rung for."""
+        """Wait a moment; whether this try's job was rung for, or may have been unheard."""
+        if watch.run.job_id in self._rung:
+            return True
+        was_listening = self._listener.is_connected
         try:
             rings = self._listener.wait(LOOK_SECONDS)
         except DatabaseUnavailable:
             time.sleep(LOOK_SECONDS)
             return False
-        return any(payload == watch.run.job_id for _, payload in rings)
+        self._rung.update(payload for _, payload in rings)
+        return not was_listening or watch.run.job_id in self._rung
 
     def _beat(self, watch: Watch) -> None:
         asked_at = time.monotonic()

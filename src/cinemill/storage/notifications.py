@@ -20,6 +20,11 @@ class Listener:
         self._channels = tuple(channels)
         self._connection: psycopg.Connection | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it listens already; what rang before is not heard."""
+        return self._connection is not None
+
     def wait(self, timeout_seconds: float) -> list[tuple[str, str]]:
         """(channel, payload) of what rang within the timeout; returns at the first ring.
 
