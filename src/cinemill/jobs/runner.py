@@ -62,12 +62,46 @@ class Runner:
         self._work_folder = work_folder
         self._worker = worker
         self._heart = Heart(database, give_up=self._give_up)
+        self._claiming = False
+        self._stop_reason: str | None = None
+        """A wish to stop that came in the middle of a claim."""
 
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
         Raises DatabaseUnavailable where the claim itself could not be made.
         """
+        self._claiming = True
+        try:
+            watch = self._claim(run_id)
+        finally:
+            self._claiming = False
+        if watch is None:
+            return None
+        if self._stop_reason is not None:
+            watch.ask_to_stop(WorkerStopping(self._stop_reason))
+        run = watch.run
+        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
+        try:
+            return self._work(watch)
+        finally:
+            self._heart.release()
+            shutil.rmtree(self._folder(run), ignore_errors=True)
+
+    def stop_current(self, reason: str) -> bool:
+        """Ask the try under way to end and be handed back; whether there was one.
+
+        For a signal's handler: it may come at any moment, and in the middle of a claim too.
+        """
+        watch = self._heart.watch
+        if watch is not None:
+            watch.ask_to_stop(WorkerStopping(reason))
+        elif self._claiming:
+            self._stop_reason = reason
+        return watch is not None or self._claiming
+
+    def _claim(self, run_id: str) -> Watch | None:
+        """The claimed run, attended from its first moment; None where there was none."""
         asked_at = time.monotonic()
         token = uuid4().hex
         with self._database.begin() as connection:
@@ -78,23 +112,11 @@ class Runner:
                 worker=self._worker,
                 lease_seconds=self._limits.lease_seconds,
             )
-            if run is None:
-                return None
+        if run is None:
+            return None
         watch = self._watch(run, asked_at)
-        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
         self._heart.attend(watch)
-        try:
-            return self._work(watch)
-        finally:
-            self._heart.release()
-            shutil.rmtree(self._folder(run), ignore_errors=True)
-
-    def stop_current(self, reason: str) -> bool:
-        """Ask the try under way to end and be handed back; whether there was one."""
-        watch = self._heart.watch
-        if watch is not None:
-            watch.ask_to_stop(WorkerStopping(reason))
-        return watch is not None
+        return watch
 
     def _work(self, watch: Watch) -> RunState | None:
         run = watch.run

@@ -31,10 +31,14 @@ def connect_signals(app: Celery) -> None:
     def start_child(**_: Any) -> None:
         die_with_parent()
         mill.forget_connections()
+        signals.task_prerun.connect(heed_stop)
+        remove_abandoned_work(mill)
+
+    def heed_stop(**_: Any) -> None:
+        # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
         # Under REMAP_SIGTERM=SIGQUIT a worker that is told to stop tells its children by SIGQUIT.
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: hand_back(mill))
-        remove_abandoned_work(mill)
 
     def start_solo(**_: Any) -> None:
         remove_abandoned_work(mill)
@@ -54,7 +58,10 @@ def connect_signals(app: Celery) -> None:
         start_relay(app)
         tell_ready()
 
-    app.cinemill_signal_handlers = (start_child, start_solo, set_up_logging, start_beat, tell_ready)
+    app.cinemill_signal_handlers = (
+        *(start_child, heed_stop, start_solo, set_up_logging, start_beat),
+        tell_ready,
+    )
     signals.worker_process_init.connect(start_child)
     signals.worker_init.connect(start_solo)
     signals.setup_logging.connect(set_up_logging)
