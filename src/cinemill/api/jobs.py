@@ -86,8 +86,8 @@ def retry_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
 
 @router.delete("/jobs/{job_id}", status_code=204)
 def delete_job(job_id: str, mill: MillDoor) -> Response:
-    """Forget a job that has ended; its film stays."""
-    mill.jobs.delete_job(job_id)
+    """Stop a job if it has not ended, and forget it; its film stays."""
+    mill.jobs.stop_and_delete(job_id)
     return Response(status_code=204)
 
 

@@ -69,10 +69,10 @@ def read_result(task_id: str, mill: MillDoor) -> JSONResponse:
 
 @router.post("/cleanup")
 def clean_up(task_id: str, mill: MillDoor) -> Message:
-    """Forget a task that has ended, and its film with all that was made of it, unless another
-    task needs them."""
+    """Stop a task if it has not ended, and forget it, its film and all that was made of that,
+    unless another task needs them."""
     asset_id = mill.jobs.get_job(task_id).asset_id
-    mill.jobs.delete_job(task_id)
+    mill.jobs.stop_and_delete(task_id)
     if asset_id is None or not _drop_asset(mill, asset_id):
         return Message(message="The task is forgotten.")
     return Message(message="The task, its film and all that was made of it are removed.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -28,7 +30,7 @@ from cinemill.storage.jobs import NewJob, NewStep
 
 # An escaped NUL, and not an escaped backslash before the letters u0000.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-UNFINISHED = (JobState.PENDING, JobState.RUNNING)
+STOP_POLL_SECONDS = 0.1
 
 
 class JobService:
@@ -192,9 +194,22 @@ class JobService:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
-                    way_on="Cancel it first.",
+                    way_on="It is being stopped, or cancel it first; then delete it again.",
                 )
             jobs.delete_job(connection, job_id)
+
+    def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
+        """Cancel the job if it has not ended, wait until its process is gone, and forget it.
+
+        Raises NotFound; Conflict where the work has not stopped in time: it will, ask again.
+        """
+        if not self.get_job(job_id).state.is_final:
+            with suppress(Conflict):  # it ended in the meantime
+                self.cancel_job(job_id, "deleted by the user")
+        give_up_at = time.monotonic() + patience_seconds
+        while not self.get_job(job_id).state.is_final and time.monotonic() < give_up_at:
+            time.sleep(STOP_POLL_SECONDS)
+        self.delete_job(job_id)
 
     def delete_old_jobs(self, days: float) -> int:
         """Forget jobs that ended more than ``days`` ago; answers how many."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cinemill.errors import HomeLocked, PartUnavailable
+from cinemill.storage.secrets import read_or_make_secret, write_private
 
 FOLDERS = ("run", "log", "postgres", "valkey", "objects", "work")
 
@@ -77,34 +77,6 @@ def open_home(root: Path) -> Home:
             way_on="Make it writable for you, or choose another with CINEMILL_HOME.",
         ) from problem
     return home
-
-
-def read_or_make_secret(path: Path) -> str:
-    """The secret in the file; made at first (256 bits, URL-safe, mode 0600).
-
-    Of several processes that make it at once, one wins and all read the same.
-    """
-    if not path.exists():
-        draft = _write_draft(path, secrets.token_urlsafe(32) + "\n")
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_text("ascii").strip()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    _write_draft(path, text).replace(path)
-
-
-def _write_draft(path: Path, text: str) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
 
 
 @contextmanager

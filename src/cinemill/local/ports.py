@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from cinemill.local.home import write_private
 from cinemill.local.probes import find_free_port, port_is_free
+from cinemill.storage.secrets import write_private
 
 
 def remember_port(path: Path) -> int:

@@ -22,10 +22,10 @@ from urllib.parse import quote
 
 from cinemill.errors import DatabaseUnavailable, ToolMissing
 from cinemill.local.children import wrap_command
-from cinemill.local.home import read_or_make_secret
 from cinemill.local.leftovers import end_leftovers
 from cinemill.local.ports import remember_port
 from cinemill.local.probes import postgres_answers
+from cinemill.storage.secrets import read_or_make_secret
 
 DATABASE = "cinemill"
 USER = "cinemill"

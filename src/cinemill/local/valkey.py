@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cinemill.errors import ToolMissing
-from cinemill.local.home import read_or_make_secret, write_private
 from cinemill.local.leftovers import end_leftovers
 from cinemill.local.ports import remember_port
 from cinemill.local.probes import valkey_answers
+from cinemill.storage.secrets import read_or_make_secret, write_private
 
 DEATH_SIGNAL = signal.SIGTERM
 STOP_SIGNAL = signal.SIGTERM

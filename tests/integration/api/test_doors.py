@@ -105,11 +105,9 @@ class TestTasks:
         job = api.http.get(f"/jobs/{task_id}").json()
         assert job["failure"]["log_tail"] == "moov atom not found"
 
-    def test_cleanup_forgets_the_task_and_its_film(self, api: RunningApi) -> None:
+    def test_cleanup_stops_and_forgets_the_task_and_its_film(self, api: RunningApi) -> None:
         task_id = api.submit()
         asset_id = api.http.get(f"/jobs/{task_id}").json()["asset_id"]
-        assert api.http.post(f"/task/{task_id}/cleanup").status_code == 409
-        api.http.post(f"/jobs/{task_id}/cancel", json={"reason": "not needed"})
         answer = api.http.post(f"/task/{task_id}/cleanup")
         assert set(answer.json()) == {"message"}
         assert api.http.get(f"/task/{task_id}").status_code == 404
@@ -150,10 +148,8 @@ class TestJobs:
         assert status["queue_place"] >= 0
         assert [step["name"] for step in status["steps"]] == ["probe", "prepare"]
 
-    def test_delete(self, api: RunningApi) -> None:
+    def test_delete_stops_what_has_not_ended(self, api: RunningApi) -> None:
         job_id = api.submit()
-        assert api.http.delete(f"/jobs/{job_id}").status_code == 409
-        api.http.post(f"/jobs/{job_id}/cancel")
         assert api.http.delete(f"/jobs/{job_id}").status_code == 204
         assert api.http.get(f"/jobs/{job_id}").status_code == 404
 

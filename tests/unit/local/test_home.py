@@ -13,10 +13,10 @@ from cinemill.local.home import (
     FOLDERS,
     lock_home,
     open_home,
-    read_or_make_secret,
     remove_state,
     write_state,
 )
+from cinemill.storage.secrets import read_or_make_secret
 
 
 def test_nobody_else_may_look_in(tmp_path: Path) -> None:
