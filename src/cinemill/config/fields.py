@@ -90,7 +90,9 @@ def _split_folders(value: object) -> object:
 
 
 def default_input_roots() -> tuple[Path, ...]:
-    return tuple(path.resolve() for path in (Path.home(), Path(tempfile.gettempdir()), Path.cwd()))
+    """Without the root folder, in which services are started: it would open the whole machine."""
+    folders = (Path.home(), Path(tempfile.gettempdir()), Path.cwd())
+    return tuple(path.resolve() for path in folders if path.resolve() != Path(path.anchor))
 
 
 Folders = Annotated[

@@ -1,0 +1,23 @@
+"""Folders that films may be fetched from where nobody named any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cinemill.config import load
+
+
+def test_a_service_that_runs_in_the_root_folder_does_not_open_the_whole_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir("/")
+    roots = load({"CINEMILL_HOME": str(tmp_path)}).input_roots
+    assert Path("/") not in roots
+    assert roots
+
+
+def test_the_current_folder_is_one_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tmp_path.resolve() in load({"CINEMILL_HOME": str(tmp_path)}).input_roots
