@@ -1,0 +1,146 @@
+"""Rows against files: what is missing, damaged or nameless is found, and only that is removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.operate.retention import remove_broken_uploads, remove_orphans
+from cinemill.operate.verify import verify_files
+from cinemill.storage import assets
+from cinemill.storage.database import Database
+from cinemill.storage.files import LocalFiles, StoredFile
+
+
+def store(files: LocalFiles, content: bytes) -> StoredFile:
+    with files.receive() as incoming:
+        incoming.write(content)
+        return incoming.commit()
+
+
+def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+    """A stored file that an asset names."""
+    stored = store(files, content)
+    with database.begin() as connection:
+        assets.register_asset(
+            connection,
+            owner="ann",
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+            filename="film.mp4",
+        )
+    return stored
+
+
+def damage(files: LocalFiles, stored: StoredFile, content: bytes = b"other bytes") -> None:
+    path = files.path(stored.sha256)
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def grow_old(path: Path, seconds: float = 7200) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_where_every_row_has_its_file_all_is_well(database: Database, files: LocalFiles) -> None:
+    for content in (b"one", b"two"):
+        keep(database, files, content)
+    report = verify_files(database, files)
+    assert report.is_clean
+    assert (report.checked, report.repaired) == (2, 0)
+
+
+def test_a_file_that_is_gone_is_missing(database: Database, files: LocalFiles) -> None:
+    keep(database, files, b"whole")
+    stored = keep(database, files, b"film")
+    files.remove(stored.sha256)
+    report = verify_files(database, files, repair=True)
+    assert report.missing == (stored.sha256,)
+    assert (report.damaged, report.orphans) == ((), ())
+
+
+def test_a_file_with_other_bytes_is_damaged_even_of_the_same_size(
+    database: Database, files: LocalFiles
+) -> None:
+    shorter, same = keep(database, files, b"longer"), keep(database, files, b"film")
+    damage(files, shorter, b"short")
+    damage(files, same, b"flim")
+    assert set(verify_files(database, files).damaged) == {shorter.sha256, same.sha256}
+
+
+def test_an_artifacts_file_is_checked_as_a_sources_is(
+    database: Database, files: LocalFiles
+) -> None:
+    keep(database, files, b"film")
+    proxy = store(files, b"proxy")
+    artifact = Artifact(ArtifactKind.PROXY, proxy.sha256, 5, "proxy.mp4", "video/mp4")
+    with database.begin() as connection:
+        (asset,) = assets.list_assets(database)
+        assets.save_artifacts(connection, asset.id, "key", [artifact])
+    damage(files, proxy)
+    assert verify_files(database, files).damaged == (proxy.sha256,)
+
+
+def test_an_old_file_that_no_row_names_is_an_orphan(database: Database, files: LocalFiles) -> None:
+    stored = store(files, b"nobody's")
+    grow_old(files.path(stored.sha256))
+    report = verify_files(database, files)
+    assert report.orphans == (stored.sha256,)
+    assert files.exists(stored.sha256)
+
+
+def test_a_young_file_may_be_about_to_get_its_row(database: Database, files: LocalFiles) -> None:
+    stored = store(files, b"just published")
+    assert verify_files(database, files, repair=True).is_clean
+    assert files.exists(stored.sha256)
+
+
+def test_a_repair_removes_orphans_and_damage_and_nothing_that_is_whole(
+    database: Database, files: LocalFiles
+) -> None:
+    whole, broken = keep(database, files, b"whole"), keep(database, files, b"broken")
+    damage(files, broken)
+    orphan = store(files, b"nobody's")
+    grow_old(files.path(orphan.sha256))
+    grow_old(files.path(whole.sha256))
+    assert verify_files(database, files, repair=True).repaired == 2
+    assert files.exists(whole.sha256)
+    assert not files.exists(broken.sha256)
+    assert not files.exists(orphan.sha256)
+
+
+def test_after_a_repair_what_was_damaged_is_missing_and_nothing_is_nameless(
+    database: Database, files: LocalFiles
+) -> None:
+    broken = keep(database, files, b"broken")
+    damage(files, broken)
+    verify_files(database, files, repair=True)
+    report = verify_files(database, files, repair=True)
+    assert (report.missing, report.damaged, report.repaired) == ((broken.sha256,), (), 0)
+
+
+def test_collecting_garbage_counts_what_went_and_is_safe_to_repeat(
+    database: Database, files: LocalFiles
+) -> None:
+    kept = keep(database, files, b"kept")
+    for content in (b"1234", b"567890"):
+        grow_old(files.path(store(files, content).sha256))
+    assert remove_orphans(database, files, grace_seconds=3600) == (2, 10)
+    assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
+    assert files.exists(kept.sha256)
+
+
+def test_uploads_that_were_broken_off_long_ago_go_and_those_under_way_stay(
+    files: LocalFiles,
+) -> None:
+    with files.receive() as young:
+        young.write(b"still coming")
+        left = files.incoming_path()
+        left.write_bytes(b"left behind")
+        grow_old(left)
+        assert remove_broken_uploads(files, grace_seconds=3600) == (1, 11)
+        assert not left.exists()
+        assert files.exists(young.commit().sha256)

@@ -1,0 +1,115 @@
+"""The door to PostgreSQL: whole transactions, faults in our own words, and rings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from tests.integration.storage import rows
+
+from cinemill.errors import DatabaseUnavailable
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.jobs import READY_CHANNEL, ring
+from cinemill.storage.notifications import Listener
+
+
+def cut_off(database: Database, connection: Connection) -> None:
+    """End the server's side of a connection, as a restart of PostgreSQL does."""
+    pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    rows.change(database, "SELECT pg_terminate_backend(:pid)", pid=pid)
+
+
+def test_whatever_is_raised_rolls_back(database: Database) -> None:
+    job = rows.accept(database)
+    with pytest.raises(ZeroDivisionError), database.begin() as connection:
+        connection.execute(text("DELETE FROM job"))
+        raise ZeroDivisionError
+    assert rows.get_job(database, job) == job
+
+
+def test_a_broken_connection_is_the_servers_fault_and_the_next_one_works(
+    database: Database,
+) -> None:
+    with pytest.raises(DatabaseUnavailable), database.begin() as connection:
+        cut_off(database, connection)
+        connection.execute(text("SELECT 1"))
+    database.ping()
+
+
+def test_a_wrong_statement_is_not_the_servers_fault(database: Database) -> None:
+    job = rows.accept(database)
+    with pytest.raises(IntegrityError):
+        rows.change(database, "UPDATE job SET kind = NULL WHERE id = :id", id=job.id)
+
+
+def test_a_frozen_process_does_not_hold_its_locks_for_ever(database: Database) -> None:
+    with database.begin() as connection:
+        limit = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+        assert limit == "15s"
+        assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
+
+
+@pytest.fixture
+def listener(database: Database) -> Iterator[Listener]:
+    listener = Listener(database.url, [READY_CHANNEL])
+    listener.wait(0.01)  # listens from here on
+    yield listener
+    listener.close()
+
+
+def ring_once(database: Database, payload: str = "") -> None:
+    with database.begin() as connection:
+        ring(connection, READY_CHANNEL, payload)
+
+
+def test_a_ring_wakes_whoever_waits(database: Database, listener: Listener) -> None:
+    threading.Timer(0.2, ring_once, [database, "hello"]).start()
+    began = time.monotonic()
+    assert listener.wait(10) == [(READY_CHANNEL, "hello")]
+    assert time.monotonic() - began < 5
+
+
+def test_what_rings_while_nobody_waits_is_heard_at_the_next_wait(
+    database: Database, listener: Listener
+) -> None:
+    ring_once(database)
+    time.sleep(0.1)
+    assert listener.wait(5) == [(READY_CHANNEL, "")]
+
+
+def test_silence_ends_with_the_timeout(listener: Listener) -> None:
+    assert listener.wait(0.05) == []
+
+
+def test_a_ring_of_a_transaction_that_was_rolled_back_is_not_heard(
+    database: Database, listener: Listener
+) -> None:
+    with pytest.raises(ZeroDivisionError), database.begin() as connection:
+        ring(connection, READY_CHANNEL, "")
+        raise ZeroDivisionError
+    assert listener.wait(0.1) == []
+
+
+def test_an_accepted_job_rings_for_the_relay(database: Database, listener: Listener) -> None:
+    rows.accept(database)
+    assert listener.wait(5) == [(READY_CHANNEL, "")]
+
+
+def test_a_listener_that_was_cut_off_says_so_and_then_listens_again(
+    database: Database, listener: Listener
+) -> None:
+    rows.change(
+        database,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+    )
+    with pytest.raises(DatabaseUnavailable):
+        listener.wait(5)
+    assert not listener.is_connected
+    listener.wait(0.01)
+    ring_once(database)
+    assert listener.wait(5) == [(READY_CHANNEL, "")]

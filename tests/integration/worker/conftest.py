@@ -1,0 +1,139 @@
+"""One running worker and beat, as people start them, on servers of this suite's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+from tests import films
+from tests.conftest import fresh_database
+
+from cinemill.config import load
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database, migrate
+from cinemill.storage.files import LocalFiles
+from cinemill.worker.building import build_app
+from cinemill.worker.mill import Mill
+
+OWN_REDIS_DATABASE = 9
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The environment that the parts run in, and the same mill as a client of theirs sees it."""
+
+    environment: dict[str, str]
+    home: Path
+    app: Celery
+    log: Path
+
+    @property
+    def mill(self) -> Mill:
+        mill: Mill = self.app.mill
+        return mill
+
+    @property
+    def service(self) -> JobService:
+        return self.mill.service
+
+    @property
+    def database(self) -> Database:
+        return self.mill.database
+
+    @property
+    def files(self) -> LocalFiles:
+        return self.mill.files
+
+
+def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
+    """Start ``python -m module`` and wait until it says that it is ready."""
+    ready = stack.home / f"{module}.ready"
+    with stack.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**stack.environment, "CINEMILL_READY_FILE": str(ready)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"{module} did not start:\n{stack.log.read_text()[-3000:]}")
+        time.sleep(0.05)
+    return process
+
+
+def stop_part(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        pytest.fail("a part did not stop within 30 s of SIGTERM")
+
+
+@pytest.fixture(scope="package")
+def films_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The only folder that films may come from."""
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture(scope="package")
+def stack(
+    database_url: str,
+    redis_url: str,
+    films_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("mill")
+    redis_address = f"{redis_url.rpartition('/')[0]}/{OWN_REDIS_DATABASE}"
+    with redis.Redis.from_url(redis_address) as client:
+        client.flushdb()
+    with ExitStack() as undo:
+        address = undo.enter_context(fresh_database(database_url))
+        migrate(address)
+        ours = {
+            "CINEMILL_HOME": str(home),
+            "CINEMILL_INPUT_ROOTS": str(films_folder),
+            "DATABASE_URL": address,
+            "REDIS_URL": redis_address,
+            "CELERY_WORKER_CONCURRENCY": "2",
+            "REMAP_SIGTERM": "SIGQUIT",
+        }
+        app = build_app(load(ours))
+        stack = Stack({**os.environ, **ours}, home, app, home / "parts.log")
+        undo.callback(app.close)
+        undo.callback(stack.database.close)
+        for module in ("cinemill.worker", "cinemill.worker.beat"):
+            undo.callback(stop_part, start_part(module, stack))
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def film(films_folder: Path) -> Path:
+    """Two seconds with sound."""
+    return films.make_film(films_folder / "short.mp4", seconds=2)
+
+
+@pytest.fixture(scope="package")
+def long_film(films_folder: Path) -> Path:
+    """So long that preparing it takes many seconds; made by repeating packets, not by encoding."""
+    second = films.make_film(films_folder / "second.mp4", size=(1280, 720), seconds=2)
+    path = films_folder / "long.mp4"
+    films.run(["-stream_loop", "150", "-i", f"file:{second}", "-c", "copy", f"file:{path}"])
+    second.unlink()
+    return path

@@ -1,0 +1,53 @@
+"""What a worker clears away when it starts, where the folder for work is everybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.conftest import fresh_database
+from tests.integration.storage import rows
+
+from cinemill.config import load
+from cinemill.storage.database import migrate
+from cinemill.worker.mill import Mill
+from cinemill.worker.process import remove_abandoned_work
+
+
+@pytest.fixture
+def mill(database_url: str, tmp_path: Path) -> Iterator[Mill]:
+    with fresh_database(database_url) as url:
+        migrate(url)
+        home = {"CINEMILL_HOME": str(tmp_path / "home"), "TEMP_DIR": str(tmp_path / "shared")}
+        mill = Mill(load({**home, "DATABASE_URL": url}))
+        yield mill
+        mill.database.close()
+
+
+def make_folder(mill: Mill, name: str) -> Path:
+    folder = mill.work_folder / name
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(b"bytes")
+    return folder
+
+
+def test_work_of_the_dead_goes_and_work_of_the_living_stays(mill: Mill) -> None:
+    run = rows.start(mill.database, rows.accept(mill.database))
+    living, dead = make_folder(mill, run.token), make_folder(mill, uuid4().hex)
+    remove_abandoned_work(mill)
+    assert living.exists()
+    assert not dead.exists()
+
+
+def test_other_peoples_folders_stay(mill: Mill) -> None:
+    """TEMP_DIR=/tmp must not cost anybody their files."""
+    thesis = make_folder(mill, "thesis")
+    remove_abandoned_work(mill)
+    assert (thesis / "file").exists()
+
+
+def test_without_a_folder_there_is_nothing_to_do(mill: Mill) -> None:
+    remove_abandoned_work(mill)
+    assert not mill.work_folder.exists()

@@ -1,0 +1,277 @@
+"""Celery's doors on a running worker: what people's scripts send, and what they get."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from celery import Celery
+from celery.exceptions import TaskRevokedError
+from celery.result import AsyncResult
+from tests import films
+from tests.integration.worker.conftest import Stack
+
+from cinemill.core.job import JobState
+from cinemill.operate.verify import verify_files
+from cinemill.storage import assets
+from cinemill.storage.files import hash_file
+from cinemill.worker.results import JobFailed
+
+PATIENCE_SECONDS = 90
+MADE = {"proxy", "poster", "sprite", "sprite_index", "audio"}
+
+
+def send(stack: Stack, *args: object, **options: object) -> AsyncResult:
+    return stack.app.tasks["process_video"].apply_async(args=list(args), **options)
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_script_sends_a_film_with_a_priority_and_gets_its_result(
+    stack: Stack, film: Path
+) -> None:
+    """To the letter of the contract, in a process of its own as scripts are."""
+    script = f"""
+import json
+from cinemill.worker.tasks import process_video
+result = process_video.apply_async(args=[{str(film)!r}], priority=9)
+found = result.get(timeout={PATIENCE_SECONDS})
+print(json.dumps([result.id, result.ready(), result.state, found]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=stack.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    task_id, ready, state, result = json.loads(done.stdout)
+    assert (ready, state) == (True, "SUCCESS")
+    assert result["artifacts"].keys() >= MADE
+    assert result["output_filename"].endswith(".mp4")
+    job = stack.service.get_job(task_id)
+    assert (job.priority, job.state) == (9, JobState.COMPLETED)
+    assert job.celery_task_id == task_id
+
+
+def test_every_file_of_a_result_is_in_the_store_and_whole(stack: Stack, film: Path) -> None:
+    result = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)
+    for artifact in result["artifacts"].values():
+        found = hash_file(stack.files.path(artifact["sha256"]))
+        assert found == (artifact["sha256"], artifact["size_bytes"])
+
+
+def test_the_proxy_is_a_light_one(stack: Stack, film: Path) -> None:
+    facts = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)["artifacts"]["proxy"]["facts"]
+    assert facts["height"] <= 480
+    assert facts["duration_seconds"] == pytest.approx(2, abs=0.2)
+
+
+def test_the_same_film_twice_is_one_asset_and_no_work_is_done_again(
+    stack: Stack, film: Path, films_folder: Path
+) -> None:
+    first = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)
+    copy = films_folder / "the same under another name.mp4"
+    copy.write_bytes(film.read_bytes())
+    again = send(stack, str(copy)).get(timeout=PATIENCE_SECONDS)
+    assert again["reused"] is True
+    assert again["asset_id"] == first["asset_id"]
+    assert again["artifacts"] == first["artifacts"]
+
+
+def test_another_moment_for_the_thumbnail_is_other_work(stack: Stack, film: Path) -> None:
+    task = stack.app.tasks["process_video"]
+    result = task.apply_async(args=[str(film)], kwargs={"thumbnail_seconds": 1.0}).get(
+        timeout=PATIENCE_SECONDS
+    )
+    assert result["reused"] is False
+    assert "thumbnail" in result["artifacts"]
+
+
+def test_a_bare_message_by_name_is_adopted_under_its_own_id(stack: Stack, film: Path) -> None:
+    sender = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
+    sender.conf.broker_transport_options = stack.app.conf.broker_transport_options
+    sent = sender.send_task("process_video", args=[str(film)], queue="default")
+    sender.close()
+    result = stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
+    assert result["artifacts"].keys() >= MADE
+    assert stack.service.get_job(sent.id).owner == "celery"
+
+
+def test_our_own_send_task_by_name_answers_a_result_too(stack: Stack, film: Path) -> None:
+    sent = stack.app.send_task("process_video", args=[str(film)], queue="default")
+    assert sent.get(timeout=PATIENCE_SECONDS)["reused"] is True
+
+
+def test_a_message_that_is_delivered_three_times_makes_one_job(stack: Stack, film: Path) -> None:
+    ids = {"task_id": "delivered-thrice", "queue": "default"}
+    for _ in range(3):
+        stack.app.send_task("process_video", args=[str(film)], **ids)
+    stack.app.AsyncResult("delivered-thrice").get(timeout=PATIENCE_SECONDS)
+    listed = [job.id for job in stack.service.list_jobs(limit=500)]
+    assert listed.count("delivered-thrice") == 1
+
+
+def test_a_task_that_nobody_sent_is_pending(stack: Stack) -> None:
+    assert stack.app.AsyncResult("no such task").state == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "media_empty"),
+        (b"these are words and no film\n" * 50, "media_unrecognized"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "media_playlist"),
+    ],
+)
+def test_what_is_no_film_raises_with_its_code(
+    stack: Stack, films_folder: Path, content: bytes, code: str
+) -> None:
+    path = films_folder / f"{code}.mp4"
+    path.write_bytes(content)
+    result = send(stack, str(path))
+    with pytest.raises(JobFailed) as failed:
+        result.get(timeout=PATIENCE_SECONDS)
+    assert failed.value.code == code
+    assert failed.value.way_on
+    assert result.state == "FAILURE"
+    assert stack.service.get_job(result.id).failure is not None
+
+
+def test_a_film_outside_of_the_allowed_folders_is_refused(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    with pytest.raises(JobFailed) as failed:
+        send(stack, str(tmp_path / "film.mp4")).get(timeout=PATIENCE_SECONDS)
+    assert failed.value.code == "path_forbidden"
+
+
+def test_wrong_arguments_are_refused_before_anything_is_sent(stack: Stack) -> None:
+    before = stack.service.get_queue_stats()["total"]
+    for arguments in ([], ["film.mp4", "too", "many"]):
+        with pytest.raises(Exception, match="process_video"):
+            send(stack, *arguments)
+    assert stack.service.get_queue_stats()["total"] == before
+
+
+def ffmpegs_of(path: Path) -> list[psutil.Process]:
+    """Processes that work on this file or in this folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(path) in word for word in process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def test_a_cancel_during_ffmpeg_leaves_no_process_and_no_file(
+    stack: Stack, long_film: Path
+) -> None:
+    result = send(stack, str(long_film))
+    work = stack.home / "work"
+    wait_until(lambda: stack.service.get_job(result.id).stage == "prepare")
+    wait_until(lambda: bool(ffmpegs_of(work)))
+    assert result.state == "PROGRESS"
+    stored = {sha256 for sha256, _ in stack.files.walk()}
+    stack.service.cancel_job(result.id, "wrong film")
+    wait_until(lambda: result.state == "REVOKED", seconds=10)
+    assert ffmpegs_of(work) == []
+    wait_until(lambda: list(work.iterdir()) == [], seconds=5)
+    assert {sha256 for sha256, _ in stack.files.walk()} == stored
+    assert stack.service.get_job(result.id).cancel_reason == "wrong film"
+    with pytest.raises(TaskRevokedError, match="wrong film"):
+        result.get(timeout=5)
+
+
+def test_watchers_of_a_running_job_hear_of_its_progress_and_its_end(
+    stack: Stack, films_folder: Path
+) -> None:
+    path = films.make_film(films_folder / "watched.mp4", seconds=3, size=(640, 360))
+    task_id = "watched"
+    heard: list[dict[str, object]] = []
+    with redis.Redis.from_url(stack.mill.redis_url, decode_responses=True) as client:
+        pubsub = client.pubsub()
+        pubsub.subscribe(f"task_progress:{task_id}")
+        send(stack, str(path), task_id=task_id)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5)
+            if message is not None:
+                heard.append(json.loads(message["data"]))
+                if heard[-1]["status"] == "completed":
+                    break
+        key = json.loads(str(client.get(f"task_status:{task_id}")))
+        pubsub.close()
+    assert heard[-1] == key
+    assert (key["status"], key["progress"]) == ("completed", 100.0)
+    assert {event["status"] for event in heard} == {"running", "completed"}
+    progress = [float(str(event["progress"])) for event in heard]
+    assert progress == sorted(progress)
+    assert {"intake", "prepare"} <= {str(event["stage"]) for event in heard}
+
+
+def test_what_was_damaged_on_disk_is_found_removed_and_made_anew(
+    stack: Stack, films_folder: Path
+) -> None:
+    path = films.make_film(films_folder / "to be damaged.mp4", picture="smptebars")
+    first = send(stack, str(path)).get(timeout=PATIENCE_SECONDS)
+    proxy = stack.files.path(first["artifacts"]["proxy"]["sha256"])
+    proxy.chmod(0o600)
+    proxy.write_bytes(b"a bad block")
+    report = verify_files(stack.database, stack.files, repair=True)
+    assert report.damaged == (proxy.name,)
+    again = send(stack, str(path)).get(timeout=PATIENCE_SECONDS)
+    assert again["reused"] is False
+    assert verify_files(stack.database, stack.files).is_clean
+    asset = assets.get_asset(stack.database, again["asset_id"])
+    assert asset.id == first["asset_id"]
+
+
+def celery(stack: Stack, *words: str) -> str:
+    command = [sys.executable, "-m", "celery", "-A", "cinemill.worker.app", *words]
+    done = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_celerys_own_inspect_reaches_the_worker(stack: Stack) -> None:
+    (answer,) = json.loads(celery(stack, "inspect", "ping", "--json", "--timeout", "3")).values()
+    assert answer == {"ok": "pong"}
+
+
+def test_celerys_own_inspect_lists_our_tasks_by_their_names(stack: Stack) -> None:
+    said = celery(stack, "inspect", "registered", "--json", "--timeout", "3")
+    (registered,) = json.loads(said).values()
+    assert {"process_video", "cleanup_old_jobs", "check_stuck_jobs", "get_queue_stats"} <= set(
+        registered
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        ("cleanup_old_jobs", "deleted_jobs"),
+        ("check_stuck_jobs", "stuck_jobs"),
+        ("get_queue_stats", "total"),
+        ("collect_garbage", "deleted_files"),
+    ],
+)
+def test_upkeep_may_run_twice_at_once(stack: Stack, task: str, found: str) -> None:
+    sent = [stack.app.tasks[task].apply_async() for _ in range(2)]
+    for result in sent:
+        assert found in result.get(timeout=PATIENCE_SECONDS)
+
+
+def test_the_worker_logged_no_error(stack: Stack) -> None:
+    """The last test here: what all the others did went well on the worker's side too."""
+    lines = (stack.home / "log" / "worker.log").read_text("utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert any(event["event"] == "run succeeded" for event in events)
+    assert [event for event in events if event["level"] in ("error", "critical")] == []
