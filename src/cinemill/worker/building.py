@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from celery import Celery
 
 from cinemill.config import Settings
 from cinemill.jobs.catalog import CATALOG, Catalog
+from cinemill.worker import kinds, process
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
 from cinemill.worker.schedule import plan_schedule
@@ -24,10 +25,8 @@ def build_app(
     handlers: Mapping[str, Handler] | None = None,
 ) -> Celery:
     """A Celery application with a task for every kind of job and of step in the catalog."""
-    from cinemill.worker import process, tasks
-
     app = Celery("cinemill", set_as_current=True)
-    app.mill = Mill(settings, catalog=catalog, handlers=handlers)
+    app.mill = Mill(settings, catalog=catalog, make_handlers=_make_handlers(handlers or {}))
     app.conf.update(
         broker_url=settings.celery_broker_url or "memory://unset",
         result_backend=settings.celery_result_backend or "cinemill.worker.results:JobBackend",
@@ -58,6 +57,16 @@ def build_app(
         beat_schedule=plan_schedule(),
         beat_schedule_filename=str(settings.home / "run" / "beat-schedule"),
     )
-    tasks.register(app)
+    kinds.register(app)
     process.connect_signals(app)
     return app
+
+
+def _make_handlers(more: Mapping[str, Handler]) -> Callable[[Mill], Mapping[str, Handler]]:
+    def make(mill: Mill) -> Mapping[str, Handler]:
+        # Pulls in the rooms of FFmpeg and PyAV, which only processes that work need.
+        from cinemill.worker.handlers import build_handlers
+
+        return {**build_handlers(mill), **more}
+
+    return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
 
 
+MakeHandlers = Callable[["Mill"], "Mapping[str, Handler]"]
+"""Which function does which kind of step, over the connections of a mill."""
+
+
 class Mill:
     """Settings, catalog and handlers, with the connections of this process."""
 
@@ -30,12 +34,12 @@ class Mill:
         settings: Settings,
         *,
         catalog: Catalog = CATALOG,
-        handlers: Mapping[str, Handler] | None = None,
+        make_handlers: MakeHandlers | None = None,
     ) -> None:
-        """``handlers`` are added to the product's own, by kind of step."""
+        """``make_handlers`` is called once a process, when it first works."""
         self.settings = settings
         self.catalog = catalog
-        self._more_handlers = dict(handlers or {})
+        self._make_handlers = make_handlers
         self._database: Database | None = None
         self._events: EventSink | None = None
         self._runner: Runner | None = None
@@ -104,13 +108,10 @@ class Mill:
     @property
     def runner(self) -> Runner:
         if self._runner is None:
-            # Handlers pull in FFmpeg's and PyAV's rooms; only processes that work need them.
-            from cinemill.worker.handlers import build_handlers
-
             self._runner = Runner(
                 self.database,
                 self.events,
-                {**build_handlers(self), **self._more_handlers},
+                self._make_handlers(self) if self._make_handlers else {},
                 catalog=self.catalog,
                 limits=self.try_limits,
                 work_folder=self.work_folder,

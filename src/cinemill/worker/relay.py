@@ -14,9 +14,9 @@ from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
+from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
-from cinemill.worker.tasks import step_task_name
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNING_WAIT_SECONDS = 0.05

@@ -12,8 +12,8 @@ from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG
 from cinemill.worker.__main__ import main, plan_worker
 from cinemill.worker.building import build_app
+from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
-from cinemill.worker.tasks import step_task_name
 
 
 @pytest.fixture

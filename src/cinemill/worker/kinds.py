@@ -1,0 +1,123 @@
+"""Celery's tasks: one for each kind of job, which people send, and one for each kind of step,
+which only the relay sends. Each body is one call.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+from celery.result import AsyncResult
+
+from cinemill.errors import DatabaseUnavailable, InputRejected
+from cinemill.jobs.catalog import Catalog, JobKind
+from cinemill.jobs.service import JobService
+
+OWNER = "celery"
+ADOPTION_PAUSE_SECONDS = 1.0
+
+
+class JobTask(Task):
+    """A kind of job as a task: calling it submits, and answers a result that waits for the job."""
+
+    abstract = True
+    ignore_result = False
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        priority: int | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected."""
+        mill = self.app.mill
+        kind = mill.catalog.jobs[self.name]
+        params = name_arguments(kind, args or (), kwargs or {})
+        job = submit(mill.service, kind, params, priority=priority, job_id=task_id)
+        return self.AsyncResult(job.id)
+
+
+def register(app: Celery) -> None:
+    """Give the application a task for every kind in its catalog."""
+    catalog: Catalog = app.mill.catalog
+    for kind in catalog.jobs.values():
+        _register_job(app, kind)
+    for step in catalog.steps:
+        _register_step(app, step)
+
+
+def _register_job(app: Celery, kind: JobKind) -> None:
+    # Not shared: a second application in this process must not be given this one's tasks.
+    @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
+    def adopt(task: Task, *args: Any, **kwargs: Any) -> None:
+        adopt_message(task, args, kwargs)
+
+
+def _register_step(app: Celery, name: str) -> None:
+    # Acknowledged early: the row is the truth, and a lost message is sent again. With messages
+    # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
+    @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
+    def run(run_id: str) -> None:
+        app.mill.runner.execute(run_id)
+
+
+def step_task_name(kind: str) -> str:
+    """Kinds of step are named apart from kinds of job: the same word may be both."""
+    return f"step.{kind}"
+
+
+def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Give a message that came from elsewhere its row, keyed by its task id.
+
+    Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
+    PostgreSQL is away: the message is all there is of this job, and goes back to the broker.
+    """
+    mill = task.app.mill
+    kind = mill.catalog.jobs[task.name]
+    params = name_arguments(kind, args, kwargs)
+    try:
+        submit(mill.service, kind, params, priority=None, job_id=task.request.id)
+    except DatabaseUnavailable as error:
+        time.sleep(ADOPTION_PAUSE_SECONDS)
+        raise Reject(error.message, requeue=True) from error
+    raise Ignore
+
+
+def submit(
+    service: JobService,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    priority: int | None,
+    job_id: str | None,
+) -> Any:
+    """The parameter ``asset_id`` is the job's own, not its plan's."""
+    asset_id = params.pop("asset_id", None)
+    return service.create_job(
+        kind.name,
+        owner=OWNER,
+        params=params,
+        asset_id=asset_id,
+        priority=priority,
+        job_id=job_id,
+    )
+
+
+def name_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Positional arguments by their names. Raises InputRejected."""
+    if len(args) > len(kind.positional):
+        raise InputRejected(
+            f"{kind.name} takes {len(kind.positional)} arguments by position, got {len(args)}.",
+            code="arguments_invalid",
+        )
+    named = dict(zip(kind.positional, args, strict=False))
+    twice = named.keys() & kwargs.keys()
+    if twice:
+        raise InputRejected(
+            f"{kind.name} got {', '.join(sorted(twice))} twice.", code="arguments_invalid"
+        )
+    return {**named, **kwargs}
