@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Database", "check_version", "connection_parameters", "migrate"]
 
 CONNECT_TIMEOUT_SECONDS = 5
+ANSWER_SECONDS = 75.0
+"""After so long without an answer a connection is given up: longer than any statement may take.
+The kernel finds a dead machine sooner; but where a proxy or a frozen server has taken the question
+and stays silent, nothing else would ever wake who waits."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
 
 # A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
@@ -40,6 +44,22 @@ _SOCKET_OPTIONS: dict[str, Any] = {
 }
 
 
+class _BoundedConnection(psycopg.Connection[Any]):
+    """One that does not wait for ever."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        limit = ANSWER_SECONDS if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.errors._WaitTimeout as error:
+            self.close()
+            raise psycopg.OperationalError(f"no answer in {limit:g} seconds") from error
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> _BoundedConnection:
+    return _BoundedConnection.connect(*arguments, **options)
+
+
 class Database:
     """A pool of connections. Safe to share between threads, never between processes."""
 
@@ -53,6 +73,7 @@ class Database:
             pool_recycle=1800,
             connect_args={**_SOCKET_OPTIONS, "application_name": application_name},
         )
+        event.listen(self._engine, "do_connect", _connect)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
