@@ -53,7 +53,7 @@ class Size:
 
 SIZES = {
     "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, least_kills=200),
-    "short": Size(jobs=110, kills=14, kill_every_seconds=4.0, rounds=1, least_kills=10),
+    "short": Size(jobs=130, kills=16, kill_every_seconds=5.5, rounds=1, least_kills=12),
 }
 
 

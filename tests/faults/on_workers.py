@@ -19,6 +19,8 @@ from tests.faults.yard import Part, find_faketime
 PATIENCE_SECONDS = 20.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.1
+DISK_SECONDS = 4.0
+"""Four tries, a second and more apart, must not all fall into it."""
 
 Fault = Iterator[float]
 
@@ -163,14 +165,18 @@ def disk_full(stage: Stage) -> Fault:
         stage.skipped["disk_full"] = "no small disk could be mounted (needs root)"
         return
     ballast = stage.yard.home / "objects" / "ballast"
+    while len(stage.free_workers()) < min(2, len(stage.yard.workers)):
+        yield POLL_SECONDS
     stage.history.write("fill_disk")
     _fill(ballast)
-    jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1})) for _ in range(4)]
-    yield 2.5
-    ballast.unlink()
-    stage.history.write("free_disk")
+    jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1}), priority=9)]
+    jobs += [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1})) for _ in range(3)]
     query = "SELECT count(*) FROM run WHERE job_id = ANY(:ids) AND failure ->> 'code' = 'disk_full'"
-    full = stage.books.count(query, ids=jobs)
+    deadline = time.monotonic() + DISK_SECONDS
+    while not (full := stage.books.count(query, ids=jobs)) and time.monotonic() < deadline:
+        yield POLL_SECONDS
+    ballast.unlink()
+    stage.history.write("free_disk", tries=full)
     stage.expect("right states", holds=full > 0, otherwise="no try met the full disk")
     yield from _await_ended(stage, jobs)
 
