@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-import redis
 from tests.conftest import fresh_database
+from tests.integration.jobs.bench import Bench
 from tests.integration.jobs.engine import CATALOG, Engine, Post
+from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage.rows import forget_everything
 
 from cinemill.jobs.dispatch import Dispatcher
@@ -37,13 +39,9 @@ def database(migrated: Database) -> Iterator[Database]:
 
 
 @pytest.fixture
-def own_redis(redis_url: str) -> Iterator[str]:
+def own_redis(redis_url: str) -> str:
     """The URL of an empty Redis database that no other suite uses."""
-    url = f"{redis_url.rpartition('/')[0]}/{OWN_REDIS_DATABASE}"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-        yield url
-        client.flushdb()
+    return take_redis_database(redis_url, OWN_REDIS_DATABASE)
 
 
 @pytest.fixture
@@ -92,3 +90,8 @@ def narrow(engine: Engine, own_redis: str, sink: EventSink) -> Iterator[Engine]:
     )
     yield replace(engine, dispatcher=dispatcher)
     rates.close()
+
+
+@pytest.fixture
+def bench(database: Database, service: JobService, sink: EventSink, tmp_path: Path) -> Bench:
+    return Bench(database, service, sink, tmp_path / "work")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import redis
 from celery import Celery
 from tests import films
 from tests.conftest import fresh_database
+from tests.integration.redis_databases import take_redis_database
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
@@ -100,9 +100,7 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("mill")
-    redis_address = f"{redis_url.rpartition('/')[0]}/{OWN_REDIS_DATABASE}"
-    with redis.Redis.from_url(redis_address) as client:
-        client.flushdb()
+    redis_address = take_redis_database(redis_url, OWN_REDIS_DATABASE)
     with ExitStack() as undo:
         address = undo.enter_context(fresh_database(database_url))
         migrate(address)

@@ -1,0 +1,222 @@
+"""What ends a try from outside: a cancel, a lost lease, a limit, a worker that must go."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.integration.jobs.bench import (
+    Bench,
+    do_nothing,
+    raising,
+    while_running,
+    work_until_stopped,
+    write_asset,
+)
+from tests.integration.storage import rows
+
+from cinemill.core.job import JobState, RunState, StepState
+from cinemill.errors import (
+    CommandFailed,
+    LeaseLost,
+    MediaRejected,
+)
+from cinemill.jobs import heart
+from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.dispatch import CRASH
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage import assets, dispatch
+
+SOON_SECONDS = 5.0
+"""On a machine that does much else at once; what must be quicker says so."""
+
+
+def test_a_cancel_stops_work_within_a_second(bench: Bench) -> None:
+    """The heart beats every 15 s: it is PostgreSQL's NOTIFY that tells it."""
+    asked: list[float] = []
+
+    def cancel(context: StepContext) -> None:
+        time.sleep(0.8)  # well under way
+        asked.append(time.monotonic())
+        bench.service.cancel_job(context.run.job_id, "wrong film")
+
+    job = bench.submit(while_running(cancel))
+    assert bench.execute(job) is RunState.CANCELLED
+    assert time.monotonic() - asked[0] < 1
+    cancelled = bench.job(job)
+    assert (cancelled.state, cancelled.cancel_reason) == (JobState.CANCELLED, "wrong film")
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_a_cancel_in_the_first_moment_of_a_workers_first_task_is_heard_soon(bench: Bench) -> None:
+    """Before the worker listens nobody hears the bell: it looks once it does."""
+
+    def handle(context: StepContext) -> StepOutcome:
+        bench.service.cancel_job(context.run.job_id)
+        return work_until_stopped(context)
+
+    job = bench.submit(handle)
+    began = time.monotonic()
+    assert bench.execute(job) is RunState.CANCELLED
+    assert time.monotonic() - began < SOON_SECONDS
+
+
+def test_a_cancel_of_one_job_leaves_another_alone(bench: Bench) -> None:
+    other = bench.service.create_job("work")
+
+    def handle(context: StepContext) -> StepOutcome:
+        bench.service.cancel_job(other.id)
+        time.sleep(0.7)
+        assert context.should_stop() is None
+        return StepOutcome()
+
+    job = bench.submit(handle)
+    assert bench.execute(job) is RunState.SUCCEEDED
+
+
+def lose_lease(bench: Bench, context: StepContext) -> None:
+    """As the sweeper closes a run whose worker was frozen."""
+    rows.let_lease_run_out(bench.database, context.run)
+    with bench.database.begin() as connection:
+        dispatch.record_crash(connection, context.run.id, CRASH, delay_seconds=0)
+
+
+def test_work_whose_lease_is_lost_publishes_nothing(bench: Bench) -> None:
+    def handle(context: StepContext) -> StepOutcome:
+        lose_lease(bench, context)
+        return StepOutcome({"late": True}, write_asset)
+
+    job = bench.submit(handle)
+    assert bench.execute(job) is None
+    assert assets.find_asset(bench.database, owner="ann", sha256="made") is None
+    assert rows.run_states(bench.database, job) == ["crashed", "queued"]
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_a_failure_whose_lease_is_lost_is_not_counted(bench: Bench) -> None:
+    def handle(context: StepContext) -> StepOutcome:
+        lose_lease(bench, context)
+        raise CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="")
+
+    job = bench.submit(handle)
+    assert bench.execute(job) is None
+    step = rows.get_steps(bench.database, job)["work"]
+    assert (step.failures, step.crashes) == (0, 1)
+
+
+def test_the_next_beat_finds_that_the_lease_is_lost(bench: Bench) -> None:
+    bench.limits = TryLimits(lease_seconds=60, heartbeat_seconds=0.3)
+    stopped: list[Exception] = []
+
+    def handle(context: StepContext) -> StepOutcome:
+        lose_lease(bench, context)
+        try:
+            return work_until_stopped(context)
+        except LeaseLost as error:
+            stopped.append(error)
+            raise
+
+    assert bench.execute(bench.submit(handle)) is None
+    assert stopped
+
+
+def test_a_heart_that_beats_keeps_a_short_lease_alive(bench: Bench) -> None:
+    bench.limits = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
+
+    def handle(context: StepContext) -> StepOutcome:
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            assert context.should_stop() is None
+            time.sleep(0.1)
+        return StepOutcome()
+
+    assert bench.execute(bench.submit(handle)) is RunState.SUCCEEDED
+
+
+def test_deleting_a_job_stops_the_sibling_that_still_works(bench: Bench) -> None:
+    """A failed job may be deleted while a step of it has not noticed yet."""
+    bench.limits = TryLimits(heartbeat_seconds=0.3)
+
+    def delete(context: StepContext) -> None:
+        rows.change(bench.database, "DELETE FROM job WHERE id = :id", id=context.run.job_id)
+
+    job = bench.submit(while_running(delete))
+    assert bench.execute(job) is None
+
+
+def test_work_without_progress_is_stopped_and_tried_again(bench: Bench) -> None:
+    job = bench.submit(work_until_stopped, "hanging_work")
+    assert bench.execute(job) is RunState.FAILED
+    assert bench.failure_code(job) == "command_stalled"
+    assert rows.get_steps(bench.database, job)["work"].failures == 1
+
+
+def test_slow_work_that_moves_is_left_to_it(bench: Bench) -> None:
+    def handle(context: StepContext) -> StepOutcome:
+        for step in range(8):
+            context.report(step / 8, "Making the proxy")
+            assert context.should_stop() is None
+            time.sleep(0.2)
+        return StepOutcome()
+
+    assert bench.execute(bench.submit(handle, "hanging_work")) is RunState.SUCCEEDED
+
+
+def test_work_over_its_queues_time_is_stopped(bench: Bench) -> None:
+    job = bench.submit(work_until_stopped, "long_work")
+    assert bench.execute(job) is RunState.FAILED
+    assert bench.failure_code(job) == "time_limit"
+
+
+def test_work_over_its_queues_memory_is_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heart, "WEIGH_SECONDS", 0.3)
+    job = bench.submit(work_until_stopped, "hungry_work")
+    assert bench.execute(job) is RunState.FAILED
+    assert bench.failure_code(job) == "memory_limit"
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_work_back_uncounted(bench: Bench) -> None:
+    def stop(context: StepContext) -> None:
+        time.sleep(0.2)
+        assert bench.runner is not None
+        assert bench.runner.stop_current("The worker was told to stop.")
+
+    job = bench.submit(while_running(stop))
+    assert bench.execute(job) is RunState.RETURNED
+    step = rows.get_steps(bench.database, job)["work"]
+    assert (step.failures, step.crashes, step.state) == (0, 0, StepState.QUEUED)
+    assert bench.seconds_until_due(job) <= 0
+    bench.handlers["work"] = do_nothing
+    assert bench.execute(job) is RunState.SUCCEEDED
+
+
+def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
+    bench.execute(bench.submit(do_nothing))
+    assert bench.runner is not None
+    assert not bench.runner.stop_current("The worker was told to stop.")
+
+
+def test_one_worker_does_one_run_after_the_other(bench: Bench) -> None:
+    for handler, state in (
+        (do_nothing, RunState.SUCCEEDED),
+        (raising(MediaRejected("no film")), RunState.REJECTED),
+        (do_nothing, RunState.SUCCEEDED),
+    ):
+        assert bench.execute(bench.submit(handler)) is state
+
+
+def test_a_cancel_in_the_first_moment_of_a_later_task_is_heard_within_a_second(
+    bench: Bench,
+) -> None:
+    def handle(context: StepContext) -> StepOutcome:
+        bench.service.cancel_job(context.run.job_id)
+        return work_until_stopped(context)
+
+    bench.execute(bench.submit(do_nothing))
+    for _ in range(3):
+        job = bench.submit(handle)
+        began = time.monotonic()
+        assert bench.execute(job) is RunState.CANCELLED
+        assert time.monotonic() - began < 1.5
