@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -101,6 +102,8 @@ def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
 
     A job for an asset that is stored starts at the probe; one for a ``path`` fetches it first.
     """
+    check_names(params, {"path", "thumbnail_seconds"})
+    check_moment(params, "thumbnail_seconds")
     probe_after: tuple[str, ...] = ()
     steps = []
     if asset_id is None:
@@ -113,6 +116,29 @@ def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
     steps.append(StepSpec("probe", "probe_source", after=probe_after))
     steps.append(StepSpec("prepare", "prepare_source", after=("probe",)))
     return steps
+
+
+def check_names(params: Mapping[str, Any], known: set[str]) -> None:
+    """Raises InputRejected where a parameter is not ``known``: a misspelt wish is not a wish."""
+    unknown = sorted(params.keys() - known)
+    if unknown:
+        raise InputRejected(
+            f"There is no parameter {', '.join(unknown)} here.",
+            code="params_invalid",
+            way_on=f"Use some of: {', '.join(sorted(known))}.",
+        )
+
+
+def check_moment(params: Mapping[str, Any], name: str) -> None:
+    """Raises InputRejected where the parameter is given and no moment of a film, in seconds."""
+    moment = params.get(name)
+    if moment is None:
+        return
+    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+    if not is_number or not 0 <= moment < math.inf:
+        raise InputRejected(
+            f"{name} must be a number of seconds, 0 or more.", code="timestamp_invalid"
+        )
 
 
 def _plan_one(kind: str) -> Planner:

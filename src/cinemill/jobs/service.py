@@ -16,6 +16,7 @@ from cinemill.core.job import (
     HIGHEST_PRIORITY,
     LOWEST_PRIORITY,
     DeadStep,
+    Failure,
     Job,
     JobState,
     Step,
@@ -81,6 +82,13 @@ class JobService:
             if and_also is not None:
                 and_also(connection)
             return jobs.insert_job(connection, new, steps)[0]
+
+    def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
+        """Record a request that can never work as a failed job, for whoever asks after it."""
+        failure = Failure(error.code, error.message, error.way_on, error.log_tail)
+        with self._database.begin() as connection:
+            jobs.insert_rejected(connection, job_id, kind, owner, failure)
+            return jobs.get_job(connection, job_id)
 
     def queue_proxy_generation(
         self, video_id: str, priority: int | None = None, *, owner: str = "local"

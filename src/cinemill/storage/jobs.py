@@ -161,6 +161,31 @@ def _step_row(
     }
 
 
+def insert_rejected(
+    connection: Connection, job_id: str, kind: str, owner: str, failure: Failure
+) -> None:
+    """The row of a request that ended before it began; nothing where there is one of this id."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO job (id, kind, owner, priority, state, failure, request_digest, stage,
+                             message, finished_at)
+            VALUES (:id, :kind, :owner, 0, 'failed', :failure, '', 'failed', :message,
+                    clock_timestamp())
+            ON CONFLICT DO NOTHING
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": job_id,
+            "kind": kind,
+            "owner": owner,
+            "failure": failure.to_json(),
+            "message": failure.message,
+        },
+    )
+    ring(connection, ENDED_CHANNEL, job_id)
+
+
 def queue_ready_steps(connection: Connection, job_id: str) -> int:
     """Give every waiting step without open dependencies a run, and ring. Answers how many."""
     queued = connection.execute(

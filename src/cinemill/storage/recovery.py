@@ -10,6 +10,7 @@ from cinemill.storage import runs
 from cinemill.storage.jobs import (
     CANCEL_CHANNEL,
     get_job,
+    list_steps,
     lock_job,
     queue_ready_steps,
     ring,
@@ -49,6 +50,12 @@ def retry(connection: Connection, job_id: str) -> Job:
             code="job_not_failed",
             way_on="Only failed and cancelled jobs can be retried.",
         )
+    if not list_steps(connection, job_id):
+        raise Conflict(
+            f"Job {job_id} was refused before it had any work to do.",
+            code="job_never_began",
+            way_on="Correct what was asked for and submit it anew.",
+        )
     connection.execute(
         text(
             """
@@ -81,6 +88,7 @@ def retry_all(connection: Connection, *, kind: str | None, code: str | None) -> 
         text(
             """
             SELECT id FROM job WHERE state = 'failed'
+              AND EXISTS (SELECT FROM step WHERE step.job_id = job.id)
               AND (CAST(:kind AS text) IS NULL OR kind = :kind)
               AND (CAST(:code AS text) IS NULL OR failure ->> 'code' = :code)
             ORDER BY id FOR UPDATE SKIP LOCKED

@@ -16,6 +16,7 @@ from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
 
 OWNER = "celery"
+NOT_KEPT = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
 ADOPTION_PAUSE_SECONDS = 1.0
 
 
@@ -33,7 +34,17 @@ class JobTask(Task):
         priority: int | None = None,
         **options: Any,
     ) -> AsyncResult:
-        """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected."""
+        """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected.
+
+        Celery's own options that a row cannot keep are refused rather than forgotten.
+        """
+        refused = sorted(name for name in options.keys() & NOT_KEPT if options[name] is not None)
+        if refused:
+            raise InputRejected(
+                f"{', '.join(refused)} cannot be kept for a job.",
+                code="arguments_invalid",
+                way_on="Submit it when it is due; its kind chooses the queue.",
+            )
         mill = self.app.mill
         kind = mill.catalog.jobs[self.name]
         params = name_arguments(kind, args or (), kwargs or {})
@@ -78,13 +89,22 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """
     mill = task.app.mill
     kind = mill.catalog.jobs[task.name]
-    params = name_arguments(kind, args, kwargs)
     try:
-        submit(mill.service, kind, params, priority=None, job_id=task.request.id)
+        _adopt(mill.service, kind, task.request.id, args, kwargs)
     except DatabaseUnavailable as error:
         time.sleep(ADOPTION_PAUSE_SECONDS)
         raise Reject(error.message, requeue=True) from error
     raise Ignore
+
+
+def _adopt(
+    service: JobService, kind: JobKind, job_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """A job, or for arguments that make none a failed one: somebody may wait for its end."""
+    try:
+        submit(service, kind, name_arguments(kind, args, kwargs), priority=None, job_id=job_id)
+    except InputRejected as error:
+        service.create_rejected(kind.name, error, owner=OWNER, job_id=job_id)
 
 
 def submit(

@@ -19,6 +19,7 @@ from tests import films
 from tests.integration.worker.conftest import Stack
 
 from cinemill.core.job import JobState
+from cinemill.errors import Conflict, InputRejected
 from cinemill.operate.verify import verify_files
 from cinemill.storage import assets
 from cinemill.storage.files import hash_file
@@ -105,6 +106,20 @@ def test_a_bare_message_by_name_is_adopted_under_its_own_id(stack: Stack, film: 
     result = stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
     assert result["artifacts"].keys() >= MADE
     assert stack.service.get_job(sent.id).owner == "celery"
+
+
+def test_a_bare_message_that_makes_no_job_fails_for_whoever_waits(stack: Stack) -> None:
+    sent = stack.app.send_task("process_video", args=["film.mp4", "and", "more"])
+    with pytest.raises(JobFailed) as refused:
+        sent.get(timeout=PATIENCE_SECONDS)
+    assert refused.value.code == "arguments_invalid"
+    with pytest.raises(Conflict):
+        stack.app.mill.service.retry_job(sent.id)
+
+
+def test_options_that_a_row_cannot_keep_are_refused(stack: Stack) -> None:
+    with pytest.raises(InputRejected, match="countdown"):
+        stack.app.tasks["process_video"].apply_async(args=["film.mp4"], countdown=60)
 
 
 def test_our_own_send_task_by_name_answers_a_result_too(stack: Stack, film: Path) -> None:

@@ -128,3 +128,21 @@ def test_a_larger_catalog_leaves_the_first_one_as_it_was() -> None:
     assert "sleep" not in CATALOG.jobs
     assert "count_sheep" not in CATALOG.steps
     assert more.queues == CATALOG.queues
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"thumbnail_secs": 3}, "params_invalid"),
+        ({"thumbnail_seconds": -1}, "timestamp_invalid"),
+        ({"thumbnail_seconds": True}, "timestamp_invalid"),
+        ({"thumbnail_seconds": float("nan")}, "timestamp_invalid"),
+        ({"thumbnail_seconds": "3"}, "timestamp_invalid"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_refused_when_it_is_made(
+    params: dict[str, object], code: str
+) -> None:
+    with pytest.raises(InputRejected) as refused:
+        CATALOG.plan("process_video", params, "asset")
+    assert refused.value.code == code
