@@ -9,28 +9,35 @@ from cinemill.ingest.intake import intake_source
 from cinemill.ingest.preparation import prepare_source
 from cinemill.ingest.probing import probe_source
 from cinemill.ingest.workshop import Workshop
-from cinemill.jobs.step import Handler
+from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import retention, watchdog
 from cinemill.worker.mill import Mill
+from cinemill.worker.process import remove_abandoned_work
 
 
 def build_handlers(mill: Mill) -> Mapping[str, Handler]:
     """Handlers by kind of step. Raises ToolMissing where there is no FFmpeg."""
     workshop = build_workshop(mill)
-    service, files = mill.service, mill.files
+    service = mill.service
     keep = retention.Keep(mill.settings.retention_days, mill.settings.stuck_hours)
     return {
         "intake_source": partial(intake_source, workshop),
         "probe_source": partial(probe_source, workshop),
         "prepare_source": partial(prepare_source, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
-        "remove_garbage": partial(retention.collect_garbage, mill.database, files),
+        "remove_garbage": partial(_remove_garbage, mill),
         "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
         "count_jobs": partial(watchdog.get_queue_stats, service),
     }
+
+
+def _remove_garbage(mill: Mill, context: StepContext) -> StepOutcome:
+    """What killed tries left on this machine too: else it would lie until a pool process starts."""
+    remove_abandoned_work(mill)
+    return retention.collect_garbage(mill.database, mill.files, context)
 
 
 def build_workshop(mill: Mill) -> Workshop:
