@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.faults.stage import Stage
 from cinemill.operate.retention import remove_broken_uploads, remove_orphans
 from cinemill.operate.verify import verify_files
 from cinemill.storage.files import LocalFiles
+from cinemill.worker.process import remove_abandoned_work
 
 Check = Callable[[Stage], Iterator[str]]
 BROKER_PREFIX = "cinemill:"
@@ -117,13 +119,17 @@ def no_files(stage: Stage) -> Iterator[str]:
     files = LocalFiles(stage.yard.home / "objects")
     orphans, _ = remove_orphans(stage.yard.database, files, grace_seconds=0)
     uploads, _ = remove_broken_uploads(files, grace_seconds=0)
+    work = stage.yard.home / "work"
+    abandoned = len(_list(work))
+    remove_abandoned_work(stage.desk.app.mill)
+    stage.figures["collected: work folders of killed tries"] = [float(abandoned)]
     stage.figures["collected: files of dropped tries"] = [float(orphans)]
     stage.figures["collected: broken uploads and copies"] = [float(uploads)]
     report = verify_files(stage.yard.database, files, grace_seconds=0)
     for name in ("missing", "damaged", "orphans"):
         for sha256 in getattr(report, name):
             yield f"{name}: {sha256}"
-    for path in _list(stage.yard.home / "work"):
+    for path in _list(work):
         yield f"work folder {path.name} is left"
     for path, _ in files.walk_incoming():
         yield f"incoming file {path.name} is left"
@@ -141,10 +147,10 @@ def servers_content(stage: Stage) -> Iterator[str]:
 def resumed_in_time(stage: Stage) -> Iterator[str]:
     """From a kill to the next claim of the same step: at most the lease and five seconds."""
     limit = stage.yard.plan.lease_seconds + 5.0
-    for fault, step_id, seconds in measure_resumption(stage):
-        stage.figures.setdefault(RESUMED, []).append(seconds)
-        if seconds > limit:
-            yield f"step {step_id} was claimed again {seconds:.1f} s after: {fault}"
+    for resumption in measure_resumptions(stage):
+        stage.figures.setdefault(RESUMED, []).append(resumption.seconds)
+        if resumption.seconds > limit:
+            yield str(resumption)
 
 
 RESUMED = "kill to claimed again"
@@ -164,19 +170,53 @@ CHECKS: dict[str, Check] = {
 FINAL_CHECKS: dict[str, Check] = {"orphan processes": no_processes, "orphan files": no_files}
 
 
-def measure_resumption(stage: Stage) -> Iterator[tuple[str, str, float]]:
-    """(fault, step, seconds) for each killed try that was tried again; time in which servers were
-    down is taken off."""
+@dataclass(frozen=True)
+class Resumption:
+    """How a killed try was followed by another; seconds since the kill."""
+
+    fault: str
+    step_id: str
+    seconds: float
+    """To the next claim, without the time in which servers were down."""
+    crashed: float
+    due: float
+    published: float
+    publish_count: int
+    claimed: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.fault}: step {self.step_id} claimed again after {self.seconds:.1f} s (closed "
+            f"{self.crashed:.1f}, due {self.due:.1f}, published {self.published:.1f} for the "
+            f"{self.publish_count}. time, claimed {self.claimed:.1f})"
+        )
+
+
+_RESUMPTION = """
+SELECT extract(epoch FROM run.ended_at)::float8 AS crashed, after.publish_count,
+       extract(epoch FROM after.run_at)::float8 AS due,
+       extract(epoch FROM after.published_at)::float8 AS published,
+       extract(epoch FROM after.started_at)::float8 AS claimed
+FROM run JOIN run AS after ON after.step_id = run.step_id AND after.attempt = run.attempt + 1
+WHERE run.id = :id AND run.state = 'crashed' AND after.started_at IS NOT NULL
+"""
+
+
+def measure_resumptions(stage: Stage) -> Iterator[Resumption]:
+    """Of each killed try that was tried again."""
     for kill in stage.kills:
-        query = """
-            SELECT extract(epoch FROM min(after.started_at))::float8 AS at
-            FROM run JOIN run AS after ON after.step_id = run.step_id
-              AND after.attempt > run.attempt
-            WHERE run.id = :id AND run.state = 'crashed'
-        """
-        again = stage.books.ask(query, id=kill.run_id)[0]["at"]
-        if again is not None:
-            yield kill.fault, kill.step_id, again - kill.at - _down_seconds(stage, kill.at, again)
+        for row in stage.books.ask(_RESUMPTION, id=kill.run_id):
+            down = _down_seconds(stage, kill.at, row["claimed"])
+            yield Resumption(
+                fault=kill.fault,
+                step_id=kill.step_id,
+                seconds=row["claimed"] - kill.at - down,
+                crashed=row["crashed"] - kill.at,
+                due=row["due"] - kill.at,
+                published=row["published"] - kill.at,
+                publish_count=row["publish_count"],
+                claimed=row["claimed"] - kill.at,
+            )
 
 
 def _down_seconds(stage: Stage, since: float, until: float) -> float:

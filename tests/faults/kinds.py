@@ -136,7 +136,9 @@ class DrillHandlers:
 
     def wedge(self, context: StepContext) -> StepOutcome:
         """Holds the interpreter's lock for ever: not even the heart of this process beats."""
-        ctypes.PyDLL(None).sleep(3600)
+        mutex = ctypes.create_string_buffer(128)  # all zeros: an unlocked one
+        for _ in range(2):  # the second call never returns, whatever signals come
+            ctypes.PyDLL(None).pthread_mutex_lock(mutex)
         return self._mark(context, {"value": 0})
 
     def _run_ffmpeg(self, context: StepContext, arguments: list[str]) -> None:

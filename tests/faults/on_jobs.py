@@ -143,7 +143,7 @@ def _cancel(stage: Stage, job_id: str, when: str) -> Fault:
         otherwise=f"job {job_id} could not be cancelled {when}",
     )
     yield from _reach(stage, job_id, "cancelled")
-    stage.measure("cancel to cancelled", time.time() - at)
+    stage.measure(f"cancel {when} to cancelled", time.time() - at)
     yield from _expect_nothing_left(stage, job_id, when)
 
 
