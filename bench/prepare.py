@@ -26,12 +26,12 @@ from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
 
 ROUNDS = 3
-_SIZES = (("1080p", 1080, 20, 0.34), ("4K", 2160, 6, 0.25))
+_SIZES = (("1080p", 1080, 20, 0.34), ("4K", 2160, 10, 0.25))
 _NULL_TARGET = 1.9
 
 
 def measure() -> list[BenchRow]:
-    """Ratios for 20 s of 1080p and 6 s of 4K H.264 with sound."""
+    """Ratios for 20 s of 1080p and 10 s of 4K H.264 with sound."""
     toolbox = find_ffmpeg(None)
     # Processor time of a command under bubblewrap is not its caller's to see.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
