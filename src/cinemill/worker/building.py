@@ -12,6 +12,7 @@ from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
+from cinemill.worker.repairs import repair_redis_transport
 from cinemill.worker.schedule import plan_schedule
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def build_app(
     handlers: Mapping[str, Handler] | None = None,
 ) -> Celery:
     """A Celery application with a task for every kind of job and of step in the catalog."""
+    repair_redis_transport()
     app = Celery("cinemill", set_as_current=True)
     app.mill = Mill(settings, catalog=catalog, make_handlers=_make_handlers(handlers or {}))
     app.conf.update(
