@@ -34,6 +34,7 @@ from cinemill.storage.database import Connection, Database
 from cinemill.telemetry import get_logger
 
 RECONNECT_SECONDS = 0.5
+CLAIM_PATIENCE_SECONDS = 10.0
 PART_RETRY_SECONDS = 5.0
 
 log = get_logger(__name__)
@@ -69,11 +70,11 @@ class Runner:
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
-        Raises DatabaseUnavailable where the claim itself could not be made.
+        Raises DatabaseUnavailable where the claim itself could not be made for ten seconds.
         """
         self._claiming = True
         try:
-            watch = self._claim(run_id)
+            watch = self._claim_patiently(run_id)
         finally:
             self._claiming = False
         if watch is None:
@@ -99,6 +100,18 @@ class Runner:
         elif self._claiming:
             self._stop_reason = reason
         return watch is not None or self._claiming
+
+    def _claim_patiently(self, run_id: str) -> Watch | None:
+        """Hold the message while PostgreSQL is away: a worker that alone is cut off would else
+        swallow all that is published, each in an instant."""
+        give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
+        while True:
+            try:
+                return self._claim(run_id)
+            except DatabaseUnavailable:
+                if self._stop_reason is not None or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(RECONNECT_SECONDS)
 
     def _claim(self, run_id: str) -> Watch | None:
         """The claimed run, attended from its first moment; None where there was none."""
