@@ -33,6 +33,7 @@ FILMS = 12
 DRAIN_SECONDS = 150.0
 WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing")
 """Invariants that faults watch over while they play."""
+INVARIANTS = (*WATCHED, *invariants.CHECKS, *invariants.FINAL_CHECKS)
 OUTSTANDING = 24
 """Jobs under way at a time: enough to keep every worker busy, few enough for retries to start."""
 

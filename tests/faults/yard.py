@@ -253,7 +253,7 @@ class Yard:
                 port = urlsplit(self.environment[key]).port
                 assert port is not None
                 self.wires[which] = Wire(port)
-                more[key] = _replace_port(self.environment[key], self.wires[which].port)
+                more[key] = replace_port(self.environment[key], self.wires[which].port)
         queues = PROBE_QUEUES if wired else QUEUES
         arguments = ("worker", queues, str(self.plan.concurrency), f"{name}@drill")
         self._add(name, ("-m", "tests.faults.drill", *arguments), more)
@@ -300,7 +300,7 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def _replace_port(url: str, port: int) -> str:
+def replace_port(url: str, port: int) -> str:
     parts = urlsplit(url)
     credentials, _, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{port}"))

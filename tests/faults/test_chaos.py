@@ -1,0 +1,54 @@
+"""The short drill, once, and what it showed: ``make chaos`` plays the long one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.chaos import INVARIANTS
+from tests.faults.faults import FAULTS
+
+ROOT = Path(__file__).parents[2]
+SEED = 1
+DRILL_SECONDS = 280
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The outcome of one short drill, in a process of its own."""
+    folder = tmp_path_factory.mktemp("chaos")
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "tests.faults.chaos", "--size", "short", "--seed", str(SEED)]
+    done = subprocess.run(
+        [*command, "--folder", str(folder / "yard"), "--report", str(report)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DRILL_SECONDS,
+        check=False,
+    )
+    print(done.stdout)
+    assert report.exists(), done.stderr[-4000:]
+    answer: dict[str, Any] = json.loads(report.read_text())
+    return answer
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_played(outcome: dict[str, Any], fault: str) -> None:
+    if fault in outcome["skipped"]:
+        pytest.skip(outcome["skipped"][fault])
+    assert outcome["played"].get(fault, 0) >= 1
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS)
+def test_invariant_holds(outcome: dict[str, Any], invariant: str) -> None:
+    assert outcome["found"][invariant] == []
+
+
+def test_figures_are_reached(outcome: dict[str, Any]) -> None:
+    missed = {name: row for name, row in outcome["reached"].items() if not row[2]}
+    assert missed == {}

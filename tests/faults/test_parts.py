@@ -1,0 +1,140 @@
+"""One part fails, with the mill at work: each test is a defect that the drill found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from tests.faults.books import Books
+from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.wire import Wire
+from tests.faults.yard import Yard, YardPlan, replace_port
+
+from cinemill.config import load
+from cinemill.errors import DatabaseUnavailable
+from cinemill.jobs.service import JobService
+from cinemill.storage import database
+from cinemill.storage.database import Database
+from cinemill.worker.building import build_app
+
+WORKER, RELAY = "w2", "b1"
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """One worker with three pool processes, and a beat with its relay on a home that is new."""
+    with Yard(tmp_path_factory.mktemp("parts") / "yard", YardPlan(workers=2)) as running:
+        Books(running.database).change(EFFECT_TABLE)
+        for name in (WORKER, RELAY):
+            running.parts[name].start()
+        running.wait_ready(WORKER, RELAY)
+        yield running
+
+
+@pytest.fixture
+def books(yard: Yard) -> Books:
+    return Books(yard.database)
+
+
+@pytest.fixture
+def service(yard: Yard) -> JobService:
+    return JobService(yard.database, catalog=DRILL_CATALOG)
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_worker_told_to_stop_hands_its_work_back(
+    yard: Yard, books: Books, service: JobService
+) -> None:
+    """billiard had put its handlers over ours: the try counted as a crash, a lease later."""
+    ids = [
+        service.create_job(kind, params={"seconds": 60}).id
+        for kind in ("drill_work_job", "drill_encode_job")
+    ]
+    wait_until(lambda: len(books.under_way()) == len(ids))
+    runs = [run.id for run in books.under_way()]
+
+    assert yard.parts[WORKER].stop(20.0)
+
+    states = books.ask("SELECT state FROM run WHERE id = ANY(:ids)", ids=runs)
+    assert {row["state"] for row in states} == {"returned"}
+    assert (
+        books.count("SELECT sum(crashes + failures) FROM step WHERE job_id = ANY(:i)", i=ids) == 0
+    )
+    for job_id in ids:
+        service.cancel_job(job_id, "the test is over")
+    yard.parts[WORKER].start()
+    yard.wait_ready(WORKER)
+
+
+def test_a_worker_at_work_outlives_redis(yard: Yard, books: Books, service: JobService) -> None:
+    """kombu used to end the whole worker: it could not restore what was not acknowledged."""
+    busy = service.create_job("drill_work_job", params={"seconds": 4})
+    wait_until(books.under_way)
+
+    yard.servers.valkey.kill()
+    time.sleep(1.0)
+    yard.servers.valkey.start()
+    later = service.create_job("drill_work_job", params={"seconds": 0.1})
+
+    wait_until(lambda: books.state_of(later.id) == "completed", 30.0)
+    wait_until(lambda: books.state_of(busy.id) == "completed", 30.0)
+    assert yard.parts[WORKER].is_running
+    assert [run["state"] for run in books.runs_of(busy.id)] == ["succeeded"]
+
+
+def test_a_bare_message_outlives_postgres(yard: Yard, books: Books) -> None:
+    """It used to be acknowledged and forgotten: the message was all there was of the job."""
+    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    job_id = str(uuid4())
+
+    yard.servers.postgres.kill()
+    app.send_task(
+        "drill_work_job", kwargs={"seconds": 0.1}, task_id=job_id, queue="default", priority=0
+    )
+    time.sleep(1.5)
+    yard.servers.postgres.start()
+
+    wait_until(lambda: books.state_of(job_id) == "completed", 30.0)
+    app.close()
+
+
+def test_a_stray_event_does_not_stop_the_worker(yard: Yard) -> None:
+    """kombu used to read pub/sub without a timeout whenever it thought that something had come."""
+    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        channel.subclient.subscribe("nothing")
+        wait_until(channel.subclient.connection.can_read)
+        channel._receive()  # that we have subscribed
+
+        assert not channel._receive()
+    app.close()
+
+
+def test_a_silent_postgres_is_given_up(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that acknowledges and never answers used to hang its caller for ever."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 1.0)
+    port = urlsplit(yard.servers.database_url).port
+    assert port is not None
+    wire = Wire(port)
+    cut_off = Database(replace_port(yard.servers.database_url, wire.port))
+    cut_off.ping()
+
+    with pytest.raises(DatabaseUnavailable), cut_off.begin() as connection:
+        wire.silence()
+        connection.execute(text("SELECT 1"))
+
+    wire.mend()
+    cut_off.ping()
+    cut_off.close()
+    wire.destroy()
