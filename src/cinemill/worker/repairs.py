@@ -14,7 +14,7 @@ def repair_redis_transport() -> None:
     pub/sub; redis-py 8 then reads without any timeout, and the worker's main process stands still
     for ever: nothing is consumed, not even a signal to stop is heeded (2 of 8 drills).
     """
-    redis.Channel._receive = receive_what_is_there
+    redis.Channel._receive = receive_what_is_there  # type: ignore[method-assign]
 
 
 def receive_what_is_there(channel: Any) -> bool:
