@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.faults import on_jobs, on_servers, on_workers
-from tests.faults.on_workers import Fault
-from tests.faults.stage import Stage
+from tests.faults.stage import Fault, Stage
 
 FAULTS: dict[str, Callable[[Stage], Fault]] = {
     "worker_tree_killed": on_workers.worker_tree_killed,

@@ -6,16 +6,14 @@ Generators, as in ``on_workers``.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import psutil
 from tests.faults.desk import Order, failing
-from tests.faults.on_workers import Fault, _await_name, _await_ready
-from tests.faults.stage import Stage
+from tests.faults.stage import Fault, Stage
+from tests.faults.waiting import REACH_SECONDS, await_name, await_ready, reach
 
 CANCELLED = frozenset({"cancelled"})
 EITHER = frozenset({"cancelled", "completed"})
-REACH_SECONDS = 30.0
 POLL_SECONDS = 0.05
 RETRIES_OF_POISON = 1
 
@@ -32,14 +30,14 @@ def cancel_at_every_stage(stage: Stage) -> Fault:
 def cancel_after_restart(stage: Stage) -> Fault:
     """The worker dies with the job; it is cancelled while nobody works on it, and stays so."""
     job_id = stage.desk.submit(Order("drill_encode_job", {"seconds": 60}, CANCELLED), priority=10)
-    if not (yield from _reach(stage, job_id, "running")):
+    if not (yield from reach(stage, job_id, "running")):
         return
     run = stage.books.runs_of(job_id)[-1]
     part = stage.yard.find_worker(int(str(run["worker"]).rpartition(":")[2]))
     if part is None or part.name in stage.busy:
         stage.desk.cancel(job_id)
         return
-    yield from _await_name(stage, part.name)
+    yield from await_name(stage, part.name)
     with stage.holding(part.name):
         runs, tree = stage.runs_on(part), part.tree()
         at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
@@ -49,8 +47,8 @@ def cancel_after_restart(stage: Stage) -> Fault:
         stage.desk.cancel(job_id)
         yield from stage.await_fall(tree, "worker of a cancelled job killed")
         part.start()
-        yield from _await_ready(stage, part)
-    yield from _reach(stage, job_id, "cancelled")
+        yield from await_ready(stage, part)
+    yield from reach(stage, job_id, "cancelled")
 
 
 def time_limits(stage: Stage) -> Fault:
@@ -60,7 +58,7 @@ def time_limits(stage: Stage) -> Fault:
     endless = failing("drill_endless_encoder_job", "time_limit", tries=tries)
     jobs = [stage.desk.submit(order) for order in (hung, endless)]
     for job_id in jobs:
-        yield from _reach(stage, job_id, "failed", seconds=90)
+        yield from reach(stage, job_id, "failed", seconds=90)
         yield from _expect_nothing_left(stage, job_id, "time limit")
 
 
@@ -68,28 +66,28 @@ def poison_by_kill(stage: Stage) -> Fault:
     """It kills its own worker process, each time."""
     tries = ("crashes", stage.yard.plan.max_crashes)
     job_id = stage.desk.submit(failing("drill_poison_kill_job", "worker_crashed", tries=tries))
-    yield from _reach(stage, job_id, "failed", seconds=120)
+    yield from reach(stage, job_id, "failed", seconds=120)
 
 
 def poison_by_wedge(stage: Stage) -> Fault:
     """It stops its process' heart, and only Celery's hard limit ends it."""
     tries = ("crashes", stage.yard.plan.max_crashes)
     job_id = stage.desk.submit(failing("drill_poison_wedge_job", "worker_crashed", tries=tries))
-    yield from _reach(stage, job_id, "failed", seconds=180)
+    yield from reach(stage, job_id, "failed", seconds=180)
 
 
 def poison_by_memory(stage: Stage) -> Fault:
     """It takes more memory than its queue may."""
     tries = ("failures", 1 + RETRIES_OF_POISON)
     job_id = stage.desk.submit(failing("drill_poison_memory_job", "memory_limit", tries=tries))
-    yield from _reach(stage, job_id, "failed", seconds=120)
+    yield from reach(stage, job_id, "failed", seconds=120)
 
 
 def poison_by_hanging(stage: Stage) -> Fault:
     """It never asks whether it is to stop."""
     tries = ("failures", 1 + RETRIES_OF_POISON)
     job_id = stage.desk.submit(failing("drill_poison_hang_job", "command_stalled", tries=tries))
-    yield from _reach(stage, job_id, "failed", seconds=120)
+    yield from reach(stage, job_id, "failed", seconds=120)
 
 
 def _cancel_queued(stage: Stage) -> Fault:
@@ -111,7 +109,7 @@ def _cancel_published(stage: Stage) -> Fault:
 
 def _cancel_claimed(stage: Stage) -> Fault:
     job_id = stage.desk.submit(Order("drill_work_job", {"seconds": 30}, CANCELLED), priority=10)
-    if (yield from _reach(stage, job_id, "running")):
+    if (yield from reach(stage, job_id, "running")):
         yield from _cancel(stage, job_id, "claimed")
 
 
@@ -126,7 +124,7 @@ def _cancel_in_ffmpeg(stage: Stage) -> Fault:
 def _cancel_in_commit(stage: Stage) -> Fault:
     """While the fenced transaction is open: it ends as one or the other, wholly."""
     job_id = stage.desk.submit(Order("drill_slow_commit_job", {"seconds": 2}, EITHER), priority=10)
-    if not (yield from _reach(stage, job_id, "running")):
+    if not (yield from reach(stage, job_id, "running")):
         return
     yield 0.5
     stage.desk.cancel(job_id)
@@ -142,7 +140,7 @@ def _cancel(stage: Stage, job_id: str, when: str) -> Fault:
         holds=stage.desk.cancel(job_id),
         otherwise=f"job {job_id} could not be cancelled {when}",
     )
-    yield from _reach(stage, job_id, "cancelled")
+    yield from reach(stage, job_id, "cancelled")
     stage.measure(f"cancel {when} to cancelled", time.time() - at)
     yield from _expect_nothing_left(stage, job_id, when)
 
@@ -172,20 +170,3 @@ def _find_processes(stage: Stage, job_id: str) -> list[psutil.Process]:
         if any(token in word for token in tokens for word in words):
             found.append(process)
     return found
-
-
-def _reach(
-    stage: Stage, job_id: str, state: str, *, seconds: float = REACH_SECONDS
-) -> Iterator[float]:  # -> bool
-    """Whether the job got to this state in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if stage.desk.state(job_id) == state:
-            return True
-        yield POLL_SECONDS
-    stage.expect(
-        "right states",
-        holds=False,
-        otherwise=f"job {job_id} is {stage.desk.state(job_id)}, not {state}, after {seconds:.0f} s",
-    )
-    return False

@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 import redis
 from tests.faults.desk import Order
-from tests.faults.on_workers import Fault, _await_ended, _await_ready
-from tests.faults.stage import Stage
+from tests.faults.stage import Fault, Stage
+from tests.faults.waiting import await_ended, await_ready
 
 DOWN_SECONDS = 2.0
 UPLOAD_SECONDS = 20.0
@@ -43,7 +42,7 @@ def redis_flushed(stage: Stage) -> Fault:
         with redis.Redis.from_url(stage.yard.servers.redis_url) as client:
             client.flushall()
         at = stage.history.write("flushall")
-        yield from _await_ended(stage, jobs)
+        yield from await_ended(stage, jobs)
         stage.measure("FLUSHALL to done", time.time() - at)
 
 
@@ -73,7 +72,7 @@ def messages_tripled(stage: Stage) -> Fault:
                 stage.history.write("relay_restarted", copies=copies)
                 part.kill()
                 part.start(DRILL_COPIES=copies)
-                yield from _await_ready(stage, part)
+                yield from await_ready(stage, part)
             yield 8.0 if copies == "3" else 0.0
 
 
@@ -83,7 +82,7 @@ def two_beats(stage: Stage) -> Fault:
     yield from _await_server(stage, "b1")
     with stage.holding("b1"):
         second.start()
-        yield from _await_ready(stage, second)
+        yield from await_ready(stage, second)
         stage.history.write("two_beats")
         yield 4.0
         stage.history.write("freeze_beat")
@@ -95,7 +94,7 @@ def two_beats(stage: Stage) -> Fault:
         first.kill()
         yield 2.0
         first.start()
-        yield from _await_ready(stage, first)
+        yield from await_ready(stage, first)
         second.kill()
         second.process = None
 
@@ -167,7 +166,7 @@ def _connect(stage: Stage) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", stage.yard.api_port, timeout=UPLOAD_SECONDS)
 
 
-def _await_api(stage: Stage) -> Iterator[float]:
+def _await_api(stage: Stage) -> Fault:
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         with suppress(OSError, http.client.HTTPException):
@@ -196,5 +195,5 @@ def _await_server(stage: Stage, name: str) -> Fault:
 def _await_work(stage: Stage, name: str, since: float) -> Fault:
     """How long until some worker has done something new."""
     probe = stage.desk.submit(Order("drill_work_job", {"seconds": 0.1}), priority=10)
-    yield from _await_ended(stage, [probe])
+    yield from await_ended(stage, [probe])
     stage.measure(name, time.time() - since)

@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 from tests.faults.books import RunUnderWay
 from tests.faults.desk import Order
-from tests.faults.stage import Stage
+from tests.faults.stage import Fault, Stage
+from tests.faults.waiting import (
+    POLL_SECONDS,
+    await_ended,
+    await_free,
+    await_name,
+    await_probe,
+    await_ready,
+    await_victim,
+)
 from tests.faults.yard import Part, find_faketime
 
-PATIENCE_SECONDS = 20.0
 STOP_SECONDS = 15.0
-POLL_SECONDS = 0.1
 DISK_SECONDS = 4.0
 """Four tries, a second and more apart, must not all fall into it."""
-
-Fault = Iterator[float]
 
 
 def worker_tree_killed(stage: Stage) -> Fault:
     """kill -9 of a worker's main process alone: its pool and their FFmpegs must fall with it."""
-    victim = yield from _await_victim(stage)
+    victim = yield from await_victim(stage)
     if victim is None:
         return
     part, _ = victim
@@ -39,12 +43,12 @@ def worker_tree_killed(stage: Stage) -> Fault:
         stage.note_kill(runs, at, "worker tree killed")
         yield from stage.await_fall(tree, f"tree of {part.name} killed")
         part.start()
-        yield from _await_ready(stage, part)
+        yield from await_ready(stage, part)
 
 
 def pool_child_killed(stage: Stage) -> Fault:
     """kill -9 of one pool process at work; the worker must go on without it."""
-    victim = yield from _await_victim(stage)
+    victim = yield from await_victim(stage)
     if victim is None:
         return
     part, run = victim
@@ -62,7 +66,7 @@ def pool_child_killed(stage: Stage) -> Fault:
 
 def process_frozen(stage: Stage) -> Fault:
     """A pool process stands still past its lease, then goes on as if nothing had happened."""
-    victim = yield from _await_victim(stage)
+    victim = yield from await_victim(stage)
     if victim is None:
         return
     part, run = victim
@@ -78,7 +82,7 @@ def process_frozen(stage: Stage) -> Fault:
 
 def main_frozen(stage: Stage) -> Fault:
     """A worker's main process stands still with messages on their way to it, then is killed."""
-    part = yield from _await_free(stage)
+    part = yield from await_free(stage)
     if part is None:
         return
     with stage.holding(part.name):
@@ -93,8 +97,8 @@ def main_frozen(stage: Stage) -> Fault:
         stage.note_kill(runs, at, "main frozen")
         yield from stage.await_fall(tree, f"frozen {part.name} killed")
         part.start()
-        yield from _await_ready(stage, part)
-    yield from _await_ended(stage, jobs)
+        yield from await_ready(stage, part)
+    yield from await_ended(stage, jobs)
     stage.measure("lost message to done", time.time() - at)
 
 
@@ -103,7 +107,7 @@ def cut_from_postgres(stage: Stage) -> Fault:
     part = stage.yard.parts["w1"]
     wire = stage.yard.wires["postgres"]
     for how, cut in (("refused", wire.close), ("silent", wire.silence)):
-        yield from _await_name(stage, "w1")
+        yield from await_name(stage, "w1")
         with stage.holding("w1"):
             runs = stage.runs_on(part)
             at = stage.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
@@ -112,26 +116,26 @@ def cut_from_postgres(stage: Stage) -> Fault:
             yield stage.yard.plan.lease_seconds + 3.0
             wire.mend()
             mended = stage.history.write("mend_postgres", how=how)
-            yield from _await_probe(stage, f"PostgreSQL back ({how}) to claim", mended)
+            yield from await_probe(stage, f"PostgreSQL back ({how}) to claim", mended)
 
 
 def cut_from_redis(stage: Stage) -> Fault:
     """A worker's connection to Redis goes silent and stays open; later new ones work again."""
     wire = stage.yard.wires["redis"]
-    yield from _await_name(stage, "w1")
+    yield from await_name(stage, "w1")
     with stage.holding("w1"):
         stage.history.write("cut_redis")
         wire.silence()
         yield 12.0
         wire.mend()
         mended = stage.history.write("mend_redis")
-        yield from _await_probe(stage, "Redis back (half-open) to claim", mended)
+        yield from await_probe(stage, "Redis back (half-open) to claim", mended)
 
 
 def rolling_restart(stage: Stage) -> Fault:
     """Each worker is told to stop and started again: work is handed back and counts as nothing."""
     for part in stage.yard.workers:
-        yield from _await_name(stage, part.name)
+        yield from await_name(stage, part.name)
         with stage.holding(part.name):
             yield from _restart(stage, part)
 
@@ -144,7 +148,7 @@ def clock_off(stage: Stage) -> Fault:
         return
     part = stage.yard.parts["w2"]
     for shift in ("+3600s", "-3600s"):
-        yield from _await_name(stage, "w2")
+        yield from await_name(stage, "w2")
         with stage.holding("w2"):
             yield from _restart(
                 stage,
@@ -154,7 +158,7 @@ def clock_off(stage: Stage) -> Fault:
                 FAKETIME_DONT_FAKE_MONOTONIC="1",
             )
         yield 6.0
-    yield from _await_name(stage, "w2")
+    yield from await_name(stage, "w2")
     with stage.holding("w2"):
         yield from _restart(stage, part)
 
@@ -178,7 +182,7 @@ def disk_full(stage: Stage) -> Fault:
     ballast.unlink()
     stage.history.write("free_disk", tries=full)
     stage.expect("right states", holds=full > 0, otherwise="no try met the full disk")
-    yield from _await_ended(stage, jobs)
+    yield from await_ended(stage, jobs)
 
 
 def _restart(stage: Stage, part: Part, **more: str) -> Fault:
@@ -201,7 +205,7 @@ def _restart(stage: Stage, part: Part, **more: str) -> Fault:
         if not is_wedged:
             _expect_handed_back(stage, run)
     part.start(**more)
-    yield from _await_ready(stage, part)
+    yield from await_ready(stage, part)
 
 
 def _expect_handed_back(stage: Stage, run: RunUnderWay) -> None:
@@ -212,58 +216,6 @@ def _expect_handed_back(stage: Stage, run: RunUnderWay) -> None:
         holds=row["state"] in fine,
         otherwise=f"run {run.id} ({run.kind}) is {row['state']} after its worker was stopped",
     )
-
-
-def _await_victim(stage: Stage) -> Iterator[float]:  # -> tuple[Part, RunUnderWay] | None
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        victims = stage.find_victims()
-        if victims:
-            return stage.random.choice(victims)
-        yield POLL_SECONDS
-    return None
-
-
-def _await_free(stage: Stage) -> Iterator[float]:  # -> Part | None
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        free = [part for part in stage.free_workers() if part.name != "w1"]
-        if free and not any(run.crashes for part in free for run in stage.runs_on(part)):
-            return stage.random.choice(free)
-        yield POLL_SECONDS
-    return None
-
-
-def _await_name(stage: Stage, name: str) -> Fault:
-    """Until nobody else is at work on this part, and its tries may be crashed."""
-    part = stage.yard.parts[name]
-    deadline = time.monotonic() + 4 * PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        crashed = any(run.crashes for run in stage.runs_on(part))
-        if name not in stage.busy and part.is_ready and not crashed:
-            return
-        yield POLL_SECONDS
-
-
-def _await_ready(stage: Stage, part: Part) -> Fault:
-    deadline = time.monotonic() + 60.0
-    while not part.is_ready and time.monotonic() < deadline:
-        yield POLL_SECONDS
-    stage.expect("right states", holds=part.is_ready, otherwise=f"{part.name} never got ready")
-
-
-def _await_ended(stage: Stage, jobs: list[str]) -> Fault:
-    deadline = time.monotonic() + 60.0
-    query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND finished_at IS NULL"
-    while stage.books.count(query, ids=jobs) and time.monotonic() < deadline:
-        yield POLL_SECONDS
-
-
-def _await_probe(stage: Stage, name: str, since: float) -> Fault:
-    """How long until the worker on the wires claims work again."""
-    probe = stage.desk.submit(Order("drill_probe_job", {"seconds": 0.1}))
-    yield from _await_ended(stage, [probe])
-    stage.measure(name, time.time() - since)
 
 
 def _signal(pid: int, number: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -12,6 +12,9 @@ import psutil
 from tests.faults.books import Books, RunUnderWay
 from tests.faults.desk import Desk, History
 from tests.faults.yard import Part, Yard
+
+Fault = Generator[float, None, None]
+"""A fault under way: what it yields is how many seconds it waits, while others go on."""
 
 FALL_SECONDS = 3.0
 """After its parent's death a process has so long to be gone."""
@@ -101,7 +104,7 @@ class Stage:
     def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
         self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs]
 
-    def await_fall(self, processes: list[psutil.Process], fault: str) -> Iterator[float]:
+    def await_fall(self, processes: list[psutil.Process], fault: str) -> Fault:
         """Wait until these are gone; whoever is left after some seconds is an orphan."""
         deadline = time.monotonic() + FALL_SECONDS
         left = _living(processes)

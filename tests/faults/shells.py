@@ -1,0 +1,65 @@
+"""The mill's own worker and beat with the drill's kinds of work: ``python -m tests.faults.drill``.
+
+``worker QUEUES CONCURRENCY`` and ``beat`` are the product's, with a longer catalog. ``submit KIND
+JOB_ID`` accepts one job and is killed before anybody could have published it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from celery import Celery
+from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
+
+from cinemill.config import load
+from cinemill.ingest.workshop import Workshop
+from cinemill.storage import database
+from cinemill.storage.dispatch import ReadyRun
+from cinemill.worker.__main__ import plan_worker
+from cinemill.worker.building import build_app
+from cinemill.worker.handlers import build_workshop
+from cinemill.worker.relay import Broker
+
+ANSWER_SECONDS = 9.0
+"""A lease here is a tenth of the product's, and so is patience with a silent PostgreSQL."""
+COPIES = "DRILL_COPIES"
+"""How often the relay of this process sends each message."""
+
+
+def build_drill() -> Celery:
+    workshops: dict[int, Workshop] = {}
+
+    def open_workshop() -> Workshop:
+        # One a process: after a fork the parent's connections are the parent's.
+        return workshops.setdefault(os.getpid(), build_workshop(app.mill))
+
+    app = build_app(load(), catalog=DRILL_CATALOG, handlers=DrillHandlers(open_workshop).by_kind())
+    return app
+
+
+def send_copies(copies: int) -> None:
+    """Have this process' relay send every message so many times."""
+    send_once = Broker.send
+
+    def send(self: Broker, run: ReadyRun) -> None:
+        for _ in range(copies):
+            send_once(self, run)
+
+    Broker.send = send  # type: ignore[method-assign]
+
+
+def run(arguments: list[str]) -> None:
+    role, *rest = arguments
+    database.ANSWER_SECONDS = ANSWER_SECONDS
+    app = build_drill()
+    if role == "worker":
+        queues, concurrency, name = rest
+        app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name).start()
+    elif role == "beat":
+        send_copies(int(os.environ.get(COPIES, "1")))
+        app.Beat(loglevel="INFO").run()
+    elif role == "submit":
+        kind, job_id = rest
+        app.mill.service.create_job(kind, job_id=job_id, params={"seconds": 0.1})
+        os.kill(os.getpid(), signal.SIGKILL)

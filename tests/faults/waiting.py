@@ -1,0 +1,86 @@
+"""What faults wait for. Each wait yields seconds to sleep, and gives up in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from tests.faults.books import RunUnderWay
+from tests.faults.desk import Order
+from tests.faults.stage import Fault, Stage
+from tests.faults.yard import Part
+
+PATIENCE_SECONDS = 20.0
+POLL_SECONDS = 0.1
+REACH_SECONDS = 30.0
+
+
+def await_victim(stage: Stage) -> Generator[float, None, tuple[Part, RunUnderWay] | None]:
+    """A try under way that may be crashed, with its worker; None where none came in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        victims = stage.find_victims()
+        if victims:
+            return stage.random.choice(victims)
+        yield POLL_SECONDS
+    return None
+
+
+def await_free(stage: Stage) -> Generator[float, None, Part | None]:
+    """A worker without wires that no other fault is at work on, whose tries may be crashed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        free = [part for part in stage.free_workers() if part.name != "w1"]
+        if free and not any(run.crashes for part in free for run in stage.runs_on(part)):
+            return stage.random.choice(free)
+        yield POLL_SECONDS
+    return None
+
+
+def await_name(stage: Stage, name: str) -> Fault:
+    """Until nobody else is at work on this part, and its tries may be crashed."""
+    part = stage.yard.parts[name]
+    deadline = time.monotonic() + 4 * PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        crashed = any(run.crashes for run in stage.runs_on(part))
+        if name not in stage.busy and part.is_ready and not crashed:
+            return
+        yield POLL_SECONDS
+
+
+def await_ready(stage: Stage, part: Part) -> Fault:
+    deadline = time.monotonic() + 60.0
+    while not part.is_ready and time.monotonic() < deadline:
+        yield POLL_SECONDS
+    stage.expect("right states", holds=part.is_ready, otherwise=f"{part.name} never got ready")
+
+
+def await_ended(stage: Stage, jobs: list[str]) -> Fault:
+    deadline = time.monotonic() + 60.0
+    query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND finished_at IS NULL"
+    while stage.books.count(query, ids=jobs) and time.monotonic() < deadline:
+        yield POLL_SECONDS
+
+
+def await_probe(stage: Stage, name: str, since: float) -> Fault:
+    """How long until the worker on the wires claims work again."""
+    probe = stage.desk.submit(Order("drill_probe_job", {"seconds": 0.1}))
+    yield from await_ended(stage, [probe])
+    stage.measure(name, time.time() - since)
+
+
+def reach(
+    stage: Stage, job_id: str, state: str, *, seconds: float = REACH_SECONDS
+) -> Generator[float, None, bool]:
+    """Whether the job got to this state in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if stage.desk.state(job_id) == state:
+            return True
+        yield POLL_SECONDS
+    stage.expect(
+        "right states",
+        holds=False,
+        otherwise=f"job {job_id} is {stage.desk.state(job_id)}, not {state}, after {seconds:.0f} s",
+    )
+    return False
