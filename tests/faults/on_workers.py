@@ -186,7 +186,8 @@ def disk_full(stage: Stage) -> Fault:
 
 
 def _restart(stage: Stage, part: Part, **more: str) -> Fault:
-    tree, runs = part.tree(), stage.runs_on(part)
+    killed = {kill.run_id for kill in stage.kills}  # and not yet closed by the sweeper
+    tree, runs = part.tree(), [run for run in stage.runs_on(part) if run.id not in killed]
     began = stage.history.write("stop", part=part.name, runs=[run.id for run in runs])
     assert part.process is not None
     part.process.terminate()

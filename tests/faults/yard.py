@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 from tests.faults.wire import Wire
 
+from cinemill.local.children import start_child
 from cinemill.local.servers import Servers, embedded_servers
 from cinemill.storage.database import Database, migrate
 
@@ -67,13 +68,15 @@ class Part:
         self.ready_file.unlink(missing_ok=True)
         self.started_at = time.time()
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
+            # Through the launcher: it dies with the drill, however that ends.
+            self.process = start_child(
                 self.command,
-                env={**self.environment, "CINEMILL_READY_FILE": str(self.ready_file), **more},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                log=log,
+                environment={
+                    **self.environment,
+                    "CINEMILL_READY_FILE": str(self.ready_file),
+                    **more,
+                },
             )
 
     def children(self) -> list[psutil.Process]:
