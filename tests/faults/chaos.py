@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
     only = tuple(name for name in options.faults.split(",") if name)
     replay = f"python -m tests.faults.chaos --seed {options.seed} --size {options.size}"
     replay += f" --faults {options.faults}" if only else ""
+    replay += f" --jobs {options.jobs}" if options.jobs is not None else ""
     began = time.monotonic()
     outcome = play(folder, options.seed, _resize(SIZES[options.size], options.jobs), only)
     outcome.seconds = time.monotonic() - began
@@ -147,7 +148,7 @@ def judge(stage: Stage) -> dict[str, list[str]]:
 
 
 def make_films(yard: Yard) -> list[Path]:
-    """Short films of different bytes, and one that is none."""
+    """Short films of different bytes."""
     first = make_film(yard.films / "film.mp4", seconds=2.0, size=(128, 96))
     return [
         remux(first, yard.films / f"film-{number}.mp4", "-metadata", f"title={number}")
