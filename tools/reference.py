@@ -144,11 +144,6 @@ def write_openapi_page() -> str:
             redis_url="redis://127.0.0.1:1",
         )
         document = create_app(settings).openapi()
-    for methods in document["paths"].values():
-        for method, operation in methods.items():
-            # FastAPI takes the suffix of a route of several methods from an unordered set.
-            stem = operation["operationId"].rpartition("_")[0]
-            operation["operationId"] = f"{stem}_{method}"
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -56,7 +56,9 @@ def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
     return job_document(job)
 
 
-@router.api_route("/{asset_id}/files/{kind}", methods=["GET", "HEAD"], response_class=FileResponse)
+# One route a method: of a route of several, FastAPI gives every operation the same id.
+@router.head("/{asset_id}/files/{kind}", response_class=FileResponse)
+@router.get("/{asset_id}/files/{kind}", response_class=FileResponse)
 def read_file(
     asset_id: str,
     kind: ArtifactKind,

@@ -14,7 +14,9 @@ from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from cinemill.cli.display import Display
-    from cinemill.client import Client, JobDocument
+    from cinemill.client import Client, JobDocument, UploadReceipt
+
+_DURATIONS = ("average", "p50", "p90", "p99")
 
 
 def register(app: typer.Typer) -> None:
@@ -37,21 +39,24 @@ def submit(
 
     if idempotency_key and len(file) > 1:
         raise typer.BadParameter("goes with a single file", param_hint="--idempotency-key")
-    receipts = []
-    with doors.open_client() as mill, open_display(quiet=json) as display:
-        for film in file:
-            receipt = mill.upload(
-                film,
-                priority=priority,
-                thumbnail_seconds=thumbnail_seconds,
-                idempotency_key=idempotency_key,
-                on_bytes=partial(display.sent, film.name),
-            )
-            receipts.append(receipt)
-            if not json:
-                typer.echo(receipt["task_id"])
-    if json:
-        print_json(receipts)
+    receipts: list[UploadReceipt] = []
+    try:
+        with doors.open_client() as mill, open_display(quiet=json) as display:
+            for film in file:
+                receipt = mill.upload(
+                    film,
+                    priority=priority,
+                    thumbnail_seconds=thumbnail_seconds,
+                    idempotency_key=idempotency_key,
+                    on_bytes=partial(display.sent, film.name),
+                )
+                receipts.append(receipt)
+                if not json:
+                    typer.echo(receipt["task_id"])
+    finally:
+        # Where a film is refused, those before it are under way and must not be lost sight of.
+        if json and receipts:
+            print_json(receipts)
 
 
 def watch(job: options.JobIds, json: options.Json = False) -> None:
@@ -165,6 +170,6 @@ def _show_mill(base_url: str, stats: dict[str, Any]) -> None:
     if times:
         took = make_table("Kind", ">Count", ">Average", ">p50", ">p90", ">p99")
         for kind, row in times.items():
-            spans = (row.get(name) for name in ("average_seconds", "p50", "p90", "p99"))
-            took.add_row(kind, str(row.get("count", "")), *(show_seconds(span) for span in spans))
+            spans = (show_seconds(row.get(f"{name}_seconds")) for name in _DURATIONS)
+            took.add_row(kind, str(row.get("count", "")), *spans)
         console().print(took)

@@ -52,8 +52,11 @@ def cancel(
     if json:
         print_json(ended)
         return
-    for job_id in job:
-        say(f"{job_id} is cancelled.")
+    for job_id, document in zip(job, ended, strict=True):
+        if document.get("state") == "cancelled":
+            say(f"{job_id} is cancelled.")
+        else:
+            say(f"{job_id} is being stopped; 'cinemill watch {job_id}' follows it to its end.")
 
 
 def retry(

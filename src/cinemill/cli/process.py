@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +41,10 @@ def process(
     file: options.Films,
     to: Annotated[
         Path | None,
-        typer.Option(help="Fetch all that was made into a folder here.", file_okay=False),
+        typer.Option(
+            help="Fetch all that was made into a folder here; of several films, each into its own.",
+            file_okay=False,
+        ),
     ] = None,
     priority: options.Priority = None,
     thumbnail_seconds: options.ThumbnailSeconds = None,
@@ -78,6 +82,7 @@ def fill_order(mill: Client, order: Order, display: Display) -> list[Outcome]:
     from cinemill.cli.outcome import read_outcome, refused
 
     names = name_films(order.films)
+    folders = name_folders(list(names), order.to)
     job_ids: dict[str, str] = {}
     errors: dict[str, CinemillError] = {}
     with display:
@@ -91,7 +96,7 @@ def fill_order(mill: Client, order: Order, display: Display) -> list[Outcome]:
     return [
         refused(name, errors[name])
         if name in errors
-        else read_outcome(mill, name, job_ids[name], objects=order.objects, to=_folder(order, name))
+        else read_outcome(mill, name, job_ids[name], objects=order.objects, to=folders[name])
         for name in names
     ]
 
@@ -141,7 +146,20 @@ def name_films(films: tuple[Path, ...]) -> dict[str, Path]:
     return {film.name if short.count(film.name) == 1 else str(film): film for film in films}
 
 
-def _folder(order: Order, name: str) -> Path | None:
-    if order.to is None or len(order.films) == 1:
-        return order.to
-    return order.to / Path(name).stem
+def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
+    """Where each film's files go: ``to`` itself for one film, else a folder of its own in there.
+
+    ``a/film.mp4`` and ``b/film.mov`` become ``film`` and ``film-2``.
+    """
+    if to is None or len(names) == 1:
+        return dict.fromkeys(names, to)
+    folders: dict[str, Path | None] = {}
+    taken: set[str] = set()
+    for name in names:
+        stem = Path(name).stem
+        numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        # Some disks do not tell Film from film.
+        free = next(one for one in numbered if one.casefold() not in taken)
+        taken.add(free.casefold())
+        folders[name] = to / free
+    return folders

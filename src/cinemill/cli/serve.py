@@ -25,7 +25,13 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    flower: Annotated[bool, typer.Option("--flower", help="Start Celery's Flower too.")] = False,
+    flower: Annotated[
+        bool,
+        typer.Option(
+            "--flower",
+            help="Start Celery's Flower too, on port 5555: user cinemill, password the token.",
+        ),
+    ] = False,
 ) -> None:
     """Run the whole mill on this machine, until Ctrl-C."""
     import asyncio
@@ -58,7 +64,11 @@ def beat() -> None:
 
 
 def flower() -> None:
-    """Run Celery's Flower on the mill's broker."""
+    """Run Celery's Flower on the mill's broker, at http://127.0.0.1:5555/.
+
+    Its page and its API ask for the user 'cinemill' and the token in the home folder;
+    FLOWER_BASIC_AUTH=user:password names others.
+    """
     become("cinemill.worker.monitor", [])
 
 

@@ -18,11 +18,19 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Remove orphans, and have what is lost made again.")
+        bool,
+        typer.Option(
+            "--repair",
+            help="Remove files that no record names, and damaged ones that were made of a film: "
+            "processing that film again makes them anew. What was uploaded is never removed.",
+        ),
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Check every record against its file, by size and sha256. Exit code 1 where they differ."""
+    """Check every record against its file, by size and sha256.
+
+    Exit code 1 while a record's file is missing or damaged, after a repair too.
+    """
     from cinemill.operate.verify import verify_files
     from cinemill.storage.database import Database
     from cinemill.storage.files import LocalFiles
@@ -35,7 +43,8 @@ def verify(
     finally:
         database.close()
     _show(found, json=json)
-    if (found.missing or found.damaged) and not found.repaired:
+    # Repair makes no file whole: what it removes as damaged is missing from then on.
+    if found.missing or found.damaged:
         raise typer.Exit(ExitCode.JOB_FAILED)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import unquote
 from uuid import uuid4
 
 import httpx
@@ -23,7 +24,10 @@ OnBytes = Callable[[int, int], None]
 """Told (bytes so far, bytes in all) as they move; in all is 0 where it is not known."""
 TRIES = 4
 _HEX_SHA256 = re.compile(r'(?:W/)?"?(?:sha256[:-])?([0-9a-f]{64})"?')
-_DISPOSITION = re.compile(r'filename="((?:[^"\\]|\\.)*)"')
+LONGEST_NAME_BYTES = 255
+_DISPOSITION = re.compile(r'filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_ENCODED_DISPOSITION = re.compile(r"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class CountedFile(io.RawIOBase):
@@ -143,10 +147,29 @@ def sha256_from_headers(headers: httpx.Headers) -> str | None:
 
 
 def safe_name(headers: httpx.Headers, *, fallback: str) -> str:
-    """The name that the mill gives the file, without any way out of the folder."""
-    match = _DISPOSITION.search(headers.get("Content-Disposition", ""))
-    name = re.split(r"[/\\]", match[1])[-1].strip(". \0") if match else ""
-    return name or fallback
+    """The name that the mill gives the file, without any way out of the folder.
+
+    Either form of RFC 6266; ``filename*`` goes first, as it can say every name.
+    """
+    last = re.split(r"[/\\]", _given_name(headers.get("Content-Disposition", "")))[-1]
+    return _shorten(_CONTROLS.sub("", last).strip(". ")) or fallback
+
+
+def _given_name(disposition: str) -> str:
+    if encoded := _ENCODED_DISPOSITION.search(disposition):
+        return unquote(encoded[1])
+    plain = _DISPOSITION.search(disposition)
+    return plain[1] if plain else ""
+
+
+def _shorten(name: str) -> str:
+    """As long as disks take, keeping the extension: a mill counts characters, a disk bytes."""
+    suffix = PurePosixPath(name).suffix
+    room = LONGEST_NAME_BYTES - len(suffix.encode())
+    stem = name.removesuffix(suffix).encode()
+    if len(stem) <= room or room < 1:
+        return name
+    return stem[:room].decode(errors="ignore") + suffix
 
 
 def _damaged(how: str) -> ClientError:

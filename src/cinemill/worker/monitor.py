@@ -1,10 +1,21 @@
-"""``python -m cinemill.worker.monitor [--port N]``: Flower on our application."""
+"""``python -m cinemill.worker.monitor [--port N]``: Flower on our application.
+
+Flower can stop workers and revoke tasks, so that it asks for a name and a password, its API too:
+``cinemill`` and the installation's token, unless FLOWER_BASIC_AUTH names others.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 from cinemill.errors import SettingsInvalid
+from cinemill.storage.secrets import read_or_make_secret
+
+USER = "cinemill"
+SIGN_IN = "FLOWER_BASIC_AUTH"
+"""Read by Flower. By the environment: everybody on the machine may read a command line."""
 
 
 def main(arguments: list[str]) -> int:
@@ -13,8 +24,16 @@ def main(arguments: list[str]) -> int:
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
+    ask_for_token(app.mill.settings.home)
     app.start(["flower", "--address=127.0.0.1", *arguments])
     return 0
+
+
+def ask_for_token(home: Path) -> None:
+    """Have Flower ask for the token of this home, made now where there is none."""
+    if not os.environ.get(SIGN_IN):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ[SIGN_IN] = f"{USER}:{read_or_make_secret(home / 'token')}"
 
 
 if __name__ == "__main__":

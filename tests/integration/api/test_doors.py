@@ -246,6 +246,8 @@ class TestOperate:
         document = api.http.get("/openapi.json").json()
         assert document["openapi"].startswith("3.1")
         assert "/upload" in document["paths"]
+        ids = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+        assert len(ids) == len(set(ids))
         assert api.http.get("/docs").status_code == 200
 
     def test_without_a_database_the_doors_say_so(self, start_api: StartApi) -> None:

@@ -166,8 +166,10 @@ def test_records_and_files_agree_until_a_file_is_harmed(
     victim.chmod(0o600)
     victim.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
     done = cinemill("verify", "--json")
+    repaired = cinemill("verify", "--repair")
     victim.write_bytes(kept)
     assert done.returncode == 1
+    assert repaired.returncode == 1, "what is missing or damaged after a repair is no success"
     assert len(json.loads(done.stdout)["damaged"]) == 1
     assert cinemill("verify").returncode == 0
 

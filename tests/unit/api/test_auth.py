@@ -54,6 +54,14 @@ class TestToken:
         check("GET", "/jobs", COOKIE)
         assert "secret-token" not in POLICY.cookie_value
 
+    @pytest.mark.parametrize(
+        "foreign", ['a={"x":1}', "foo=a b", "théme=x", "na@me=1", "bare", "=;;", 'half="open']
+    )
+    def test_the_cookie_stands_beside_whatever_other_ports_have_set(self, foreign: str) -> None:
+        own = COOKIE["cookie"]
+        check("GET", "/jobs", {"cookie": f"{foreign}; {own}"})
+        check("GET", "/jobs", {"cookie": f"{own}; {foreign}"})
+
     def test_another_token_makes_old_cookies_worthless(self) -> None:
         renewed = Policy(token="renewed", host="127.0.0.1", port=8420)
         with pytest.raises(Unauthorized):

@@ -110,6 +110,19 @@ class TestProcess:
         assert outcome["stages"] == {"probe": 0.5, "prepare": 61.0}
         assert path.read_bytes() == PROXY
 
+    def test_films_of_one_name_are_fetched_into_folders_of_their_own(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        films = [film, tmp_path / "b" / "film.mp4", tmp_path / "film.mov"]
+        films[1].parent.mkdir()
+        for other in films[1:]:
+            other.write_bytes(b"another film")
+        result = cinemill("process", *films, "--to", tmp_path / "out", "--json")
+        places = [outcome["files"][0]["place"] for outcome in json.loads(result.stdout)]
+        folders = ("film", "film-2", "film-3")
+        assert places == [str(tmp_path / "out" / name / "f-proxy.mp4") for name in folders]
+        assert all(Path(place).read_bytes() == PROXY for place in places)
+
     def test_one_film_that_is_refused_stops_no_other(
         self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
@@ -165,6 +178,22 @@ class TestSubmit:
         result = cinemill("submit", film, "--priority", "9")
         assert result.stdout == "j1\n"
         assert b'name="priority"' in busy_mill.seen[0].body
+
+    def test_receipts_are_told_though_a_later_film_is_refused(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.txt"
+        other.write_bytes(b"no film")
+        problem = {"code": "media_unrecognized", "detail": "No video."}
+        busy_mill.on(
+            "POST /upload",
+            lambda x: x.send_json(receipt()),
+            lambda x: x.send_json(problem, 422),
+        )
+        result = cinemill("submit", film, other, "--json")
+        assert result.exit_code == ExitCode.REJECTED
+        assert [one["task_id"] for one in json.loads(result.stdout)] == ["j1"]
+        assert "media_unrecognized" in result.stderr
 
 
 class TestWatch:
@@ -226,9 +255,15 @@ class TestJobs:
         assert on_mill.seen[0].path == "/jobs?state=completed&limit=20"
 
     def test_are_cancelled_with_a_reason(self, on_mill: LittleServer, cinemill: Run) -> None:
-        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json(JOB))
-        assert "cancelled" in cinemill("cancel", "j1", "--reason", "wrong film").stderr
+        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
+        assert "j1 is cancelled." in cinemill("cancel", "j1", "--reason", "wrong film").stderr
         assert json.loads(on_mill.seen[0].body) == {"reason": "wrong film"}
+
+    def test_that_run_are_said_to_be_stopping(self, on_mill: LittleServer, cinemill: Run) -> None:
+        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
+        shown = cinemill("cancel", "j1").stderr
+        assert "being stopped" in shown
+        assert "cancelled" not in shown
 
     def test_are_retried_alone_or_in_bulk(self, on_mill: LittleServer, cinemill: Run) -> None:
         on_mill.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
@@ -246,13 +281,20 @@ class TestJobs:
         assert "ingestion" in shown
 
     def test_are_counted(self, on_mill: LittleServer, cinemill: Run) -> None:
-        row = {"count": 2, "average_seconds": 3.0, "p50": 2.5, "p90": 4.0, "p99": 4.0}
+        row = {
+            "count": 2,
+            "average_seconds": 3.0,
+            "p50_seconds": 2.5,
+            "p90_seconds": 4.0,
+            "p99_seconds": 4.5,
+        }
         queue = {"by_status": {"completed": 2}, "by_type": {"process_video": 2}, "total": 2}
         document = {"queue": queue, "processing_times": {"process_video": row}, "stuck": []}
         on_mill.on("GET /stats", lambda x: x.send_json(document))
         shown = cinemill("status").stdout
         assert "completed" in shown
-        assert "2.5 s" in shown
+        for words in ("3.0 s", "2.5 s", "4.0 s", "4.5 s"):
+            assert words in shown
 
     def test_dead_ones_are_listed_and_redriven(self, on_mill: LittleServer, cinemill: Run) -> None:
         failure = {"code": "crashed", "message": "Out of tries.", "way_on": "Redrive it."}

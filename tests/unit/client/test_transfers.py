@@ -198,9 +198,23 @@ class TestHeaders:
             ('attachment; filename="..\\\\x.mp4"', "x.mp4"),
             ('attachment; filename=".."', "proxy"),
             ("attachment", "proxy"),
+            ("attachment; filename*=utf-8''..%2F..%2Fetc%2Fpasswd", "passwd"),
+            ("attachment; filename*=utf-8''%00..%0a", "proxy"),
         ],
     )
     def test_a_name_never_leads_out_of_the_folder(self, disposition: str, expected: str) -> None:
+        headers = httpx.Headers({"Content-Disposition": disposition})
+        assert safe_name(headers, fallback="proxy") == expected
+
+    @pytest.mark.parametrize(
+        ("disposition", "expected"),
+        [
+            ("inline; filename*=utf-8''M%C3%BCll%20%F0%9F%8E%AC-proxy.mp4", "Müll 🎬-proxy.mp4"),
+            ("inline; filename=\"M_ll.mp4\"; filename*=UTF-8'de'M%C3%BCll.mp4", "Müll.mp4"),
+            (f"inline; filename*=utf-8''{'%D0%B6' * 200}.mp4", "ж" * 125 + ".mp4"),
+        ],
+    )
+    def test_a_name_of_any_script_arrives(self, disposition: str, expected: str) -> None:
         headers = httpx.Headers({"Content-Disposition": disposition})
         assert safe_name(headers, fallback="proxy") == expected
 

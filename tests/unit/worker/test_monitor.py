@@ -1,0 +1,28 @@
+"""Flower lets in those who have the installation's token."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cinemill.worker.monitor import SIGN_IN, ask_for_token
+
+
+def test_the_token_of_the_home_is_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIGN_IN, "")
+    ask_for_token(tmp_path / "home")
+    token = (tmp_path / "home" / "token").read_text().strip()
+    assert len(token) >= 32
+    assert os.environ[SIGN_IN] == f"cinemill:{token}"
+
+
+def test_another_name_and_password_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIGN_IN, "ann:secret")
+    ask_for_token(tmp_path)
+    assert os.environ[SIGN_IN] == "ann:secret"
