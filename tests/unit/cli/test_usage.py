@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,13 @@ def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = list(walk(typer.main.get_command(app)))
+ROOT = Path(__file__).parents[3]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "reference" / "spec.md",
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+    *sorted((ROOT / "docs" / "tutorial").glob("*.md")),
+]
 
 
 def test_the_commands_are_these() -> None:
@@ -70,6 +78,26 @@ def test_every_command_explains_itself(cinemill: Run, path: tuple[str, ...]) -> 
     result = cinemill(*path, "--help")
     assert result.exit_code == 0
     assert "Usage: " in result.stdout
+
+
+def commands_of(page: str) -> list[str]:
+    """What a page tells people to type: ``cinemill …`` in spans and blocks of code."""
+    code = re.findall(r"```.*?```|`[^`\n]+`", page, re.DOTALL)
+    found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#\n]*)", "\n".join(code))
+    return [words.strip() for words in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_commands_and_options_that_are_there(page: Path) -> None:
+    for line in commands_of(page.read_text("utf-8")):
+        words = line.split()
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert command.name != "cinemill" or line == "--help", f"no such command: {line}"
+        known = {name for one in command.params for name in one.opts}
+        given = {word for word in words if word.startswith("-")}
+        assert given <= known, f"no such option: cinemill {line}"
 
 
 def test_help_loads_nothing_heavy() -> None:
