@@ -35,7 +35,8 @@ class RunUnderWay:
 
     @property
     def is_poison(self) -> bool:
-        return "poison" in self.kind
+        """Whether it must end by limits of its own."""
+        return self.kind.startswith(("drill_poison", "drill_hung", "drill_endless"))
 
 
 class Books:

@@ -63,7 +63,7 @@ def failing(kind: str, code: str, params: Mapping[str, Any] | None = None, **mor
 
 def draw_order(random: Random, films: list[Path]) -> Order:
     """One ordinary job; poison and cancelled ones are the faults' own."""
-    seconds = round(random.uniform(0.3, 3.0), 2)
+    seconds = round(random.uniform(0.3, 2.0), 2)
     roll = random.random()
     if roll < 0.55:
         door = "celery" if random.random() < 0.2 else "service"

@@ -155,12 +155,15 @@ def resumed_in_time(stage: Stage) -> Iterator[str]:
         lost = resumption.publish_count - 1
         name = RESUMED if not lost else RESUMED_AFTER_LOSS
         stage.figures.setdefault(name, []).append(resumption.seconds)
+        if not lost:
+            stage.figures.setdefault(OFFERED, []).append(resumption.published)
         if resumption.seconds > limit + lost * LOST_MESSAGE_SECONDS:
             yield str(resumption)
 
 
 LOST_MESSAGE_SECONDS = 8.0
 """The age at which a message may count as lost, a sweep, and the way to a worker."""
+OFFERED = "kill to published again"
 RESUMED_AFTER_LOSS = "the same, its message lost too"
 RESUMED = "kill to claimed again"
 

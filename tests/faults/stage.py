@@ -88,21 +88,28 @@ class Stage:
         return [part for part in self.yard.workers if part.is_ready and part.name not in self.busy]
 
     def find_victims(self) -> list[tuple[Part, RunUnderWay]]:
-        """Tries under way that may be crashed: of no poison, and none for the second time, so that
-        what dies of crashes is poison alone."""
-        owners = {child.pid: part for part in self.free_workers() for child in part.children()}
+        """Tries under way whose whole worker may be crashed."""
+        killed = {kill.run_id for kill in self.kills}  # and perhaps not yet closed by the sweeper
+        parts = [part for part in self.free_workers() if self.may_crash(part)]
+        owners = {child.pid: part for part in parts for child in part.children()}
         return [
             (owners[run.pid], run)
             for run in self.books.under_way()
-            if run.pid in owners and run.crashes == 0 and not run.is_poison
+            if run.pid in owners and run.id not in killed
         ]
+
+    def may_crash(self, part: Part) -> bool:
+        """Whether no poison is at work there, nor anything that crashed before: what dies of
+        crashes is to be poison alone, and poison of nothing else."""
+        return not any(run.crashes or run.is_poison for run in self.runs_on(part))
 
     def runs_on(self, part: Part) -> list[RunUnderWay]:
         pids = {child.pid for child in part.children()}
         return [run for run in self.books.under_way() if run.pid in pids]
 
     def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
-        self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs]
+        known = {kill.run_id for kill in self.kills}
+        self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs if run.id not in known]
 
     def await_fall(self, processes: list[psutil.Process], fault: str) -> Fault:
         """Wait until these are gone; whoever is left after some seconds is an orphan."""

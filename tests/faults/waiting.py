@@ -30,8 +30,9 @@ def await_free(stage: Stage) -> Generator[float, None, Part | None]:
     """A worker without wires that no other fault is at work on, whose tries may be crashed."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        free = [part for part in stage.free_workers() if part.name != "w1"]
-        if free and not any(run.crashes for part in free for run in stage.runs_on(part)):
+        unwired = [part for part in stage.free_workers() if part.name != "w1"]
+        free = [part for part in unwired if stage.may_crash(part)]
+        if free:
             return stage.random.choice(free)
         yield POLL_SECONDS
     return None
@@ -42,8 +43,7 @@ def await_name(stage: Stage, name: str) -> Fault:
     part = stage.yard.parts[name]
     deadline = time.monotonic() + 4 * PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        crashed = any(run.crashes for run in stage.runs_on(part))
-        if name not in stage.busy and part.is_ready and not crashed:
+        if name not in stage.busy and part.is_ready and stage.may_crash(part):
             return
         yield POLL_SECONDS
 

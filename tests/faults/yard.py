@@ -122,7 +122,7 @@ class YardPlan:
     heartbeat_seconds: float = 2.0
     max_crashes: int = 3
     workers: int = 3
-    concurrency: int = 3
+    concurrency: int = 4
     disk_mib: int = 160
 
     def environment(self) -> dict[str, str]:
