@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -22,6 +23,10 @@ import structlog
 from psycopg import sql
 
 from cinemill.local.servers import Servers, embedded_servers
+
+# A busy machine is no reason to fail: no property here is about time.
+hypothesis.settings.register_profile("cinemill", deadline=None)
+hypothesis.settings.load_profile("cinemill")
 
 SUITES = ("unit", "integration", "e2e", "faults")
 

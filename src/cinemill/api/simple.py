@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.core.job import Job, JobState
-from cinemill.storage.assets import delete_asset
+from cinemill.storage.assets import delete_asset, lock_asset
 from cinemill.storage.jobs import list_jobs
 
 router = APIRouter(prefix="/task/{task_id}", tags=["tasks"])
@@ -80,7 +80,9 @@ def clean_up(task_id: str, mill: MillDoor) -> Message:
 
 def _drop_asset(mill: Mill, asset_id: str) -> bool:
     with mill.database.begin() as connection:
-        if list_jobs(connection, asset_id=asset_id, limit=1):
+        # Locked first: an upload of the same film waits here, or is seen in the list.
+        is_there = lock_asset(connection, asset_id)
+        if not is_there or list_jobs(connection, asset_id=asset_id, limit=1):
             return False
         return delete_asset(connection, asset_id)
 

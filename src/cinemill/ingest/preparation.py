@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import PurePath
@@ -20,6 +20,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.prepare import PreparedFile, PrepareRequest, prepare
 from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord
+from cinemill.storage.database import Connection
 from cinemill.storage.files import LocalFiles
 
 STAGE = "prepare"
@@ -28,6 +29,17 @@ STAGE_VERSION = 1
 
 # Measured on films of 320x240 to 3840x2160: all outputs together stay below this.
 OUTPUT_BYTES_PER_SECOND = 400 * 1024
+ALWAYS_MADE = frozenset(
+    {
+        ArtifactKind.PROXY,
+        ArtifactKind.POSTER,
+        ArtifactKind.SPRITE,
+        ArtifactKind.SPRITE_INDEX,
+        ArtifactKind.SHOT_FRAMES,
+        ArtifactKind.MODEL_FRAMES,
+    }
+)
+"""Of every film; sound only where there is any, a thumbnail only where it is asked for."""
 OUTPUT_BYTES_AT_LEAST = 16 * 1024 * 1024
 
 
@@ -40,8 +52,7 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
     began = time.monotonic()
     asset = find_asset(workshop, context)
     request = read_request(context.run.job_params)
-    key = step_key(asset.sha256, request)
-    made = _find_made(workshop, key)
+    made = _find_made(workshop, asset.sha256, request)
     warnings: tuple[str, ...] = ()
     reused = bool(made)
     if not made:
@@ -54,10 +65,7 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
         "warnings": list(warnings),
         "reused": reused,
     }
-    write = partial(
-        assets.save_artifacts, asset_id=asset.id, step_key=key, artifacts=list(made.values())
-    )
-    return StepOutcome(result, write)
+    return StepOutcome(result, partial(_save, asset=asset, request=request, made=made))
 
 
 def read_request(params: Mapping[str, Any]) -> PrepareRequest:
@@ -71,6 +79,33 @@ def read_request(params: Mapping[str, Any]) -> PrepareRequest:
             "thumbnail_seconds must be a number of seconds, 0 or more.", code="timestamp_invalid"
         )
     return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
+
+
+def _save(
+    connection: Connection,
+    *,
+    asset: AssetRecord,
+    request: PrepareRequest,
+    made: Mapping[str, Artifact],
+) -> None:
+    """Point the asset at its files. A thumbnail is a variant by its moment, with a key of its own:
+    two jobs that want different ones share all the rest, and neither replaces the other's."""
+    rest = [artifact for kind, artifact in made.items() if kind != ArtifactKind.THUMBNAIL]
+    assets.save_artifacts(
+        connection, asset.id, step_key(asset.sha256, _without_still(request)), rest
+    )
+    if request.thumbnail_seconds is not None:
+        assets.save_artifacts(
+            connection,
+            asset.id,
+            step_key(asset.sha256, request),
+            [made[ArtifactKind.THUMBNAIL]],
+            variant=str(float(request.thumbnail_seconds)),
+        )
+
+
+def _without_still(request: PrepareRequest) -> PrepareRequest:
+    return replace(request, thumbnail_seconds=None)
 
 
 def step_key(sha256: str, request: PrepareRequest) -> str:
@@ -91,10 +126,21 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _find_made(workshop: Workshop, key: str) -> dict[str, Artifact]:
-    made = assets.find_step_artifacts(workshop.database, key)
+def _find_made(workshop: Workshop, sha256: str, request: PrepareRequest) -> dict[str, Artifact]:
+    """All that this request makes, if it was made before and is there; else nothing."""
+    made = assets.find_step_artifacts(workshop.database, step_key(sha256, _without_still(request)))
+    if request.thumbnail_seconds is not None:
+        made |= assets.find_step_artifacts(workshop.database, step_key(sha256, request))
     whole = all(workshop.files.exists(artifact.sha256) for artifact in made.values())
-    return made if whole else {}
+    return made if whole and is_complete(made, request) else {}
+
+
+def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
+    """Whether every kind of file that this request makes is among them."""
+    wanted = set(ALWAYS_MADE)
+    if request.thumbnail_seconds is not None:
+        wanted.add(ArtifactKind.THUMBNAIL)
+    return {kind.value for kind in wanted} <= made.keys()
 
 
 def _make(

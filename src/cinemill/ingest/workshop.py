@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cinemill.errors import DiskFull
+from cinemill.errors import DiskFull, NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
@@ -31,8 +31,11 @@ class Workshop:
 
 def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:
     """The asset that this job is about. Raises NotFound."""
-    asset_id = context.run.asset_id or str(context.run.inputs["intake"]["asset_id"])
-    return get_asset(workshop.database, asset_id)
+    taken_in = context.run.inputs.get("intake", {})
+    asset_id = context.run.asset_id or taken_in.get("asset_id")
+    if asset_id is None:
+        raise NotFound("The film of this job was deleted.", code="asset_not_found")
+    return get_asset(workshop.database, str(asset_id))
 
 
 def limit_to(workshop: Workshop, context: StepContext) -> Limits:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import PartUnavailable
+from cinemill.errors import NotFound, PartUnavailable
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.fairness import take_turns
@@ -22,6 +23,8 @@ from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import lock_job
 from cinemill.telemetry import get_logger
 
+ANNOUNCED_AT_ONCE = 25
+"""Their rows are locked meanwhile, and a worker that wants one waits."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
 
 CRASH = Failure(
@@ -68,12 +71,7 @@ class Dispatcher:
         chosen = self._choose()
         if chosen is None:
             return None
-        for position, run in enumerate(chosen):
-            try:
-                self._send(run)
-            except PartUnavailable:
-                self._take_back(chosen[position:])
-                raise
+        self._send_all(chosen)
         return len(chosen)
 
     def republish_lost(self, *, older_than_seconds: float) -> int:
@@ -86,8 +84,7 @@ class Dispatcher:
             unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
             lost = self._find_lost(connection, unclaimed)
             dispatch.stamp_published(connection, [run.id for run in lost])
-        for run in lost:
-            self._send(run)
+        self._send_all(lost)
         if lost:
             log.warning("messages lost by the broker were sent again", count=len(lost))
         return len(lost)
@@ -98,31 +95,38 @@ class Dispatcher:
             expired = dispatch.list_expired(connection)
         closed = 0
         for run_id in expired:
-            with self._database.begin() as connection:
-                crashes = dispatch.count_crashes(connection, run_id)
-                delay = plan_crash_delay(crashes + 1)
-                state = dispatch.record_crash(connection, run_id, CRASH, delay_seconds=delay)
-            if state is not None:
-                closed += 1
-                log.warning("run crashed", run=run_id, crashes=crashes + 1)
+            try:
+                closed += self._close_crashed(run_id)
+            except NotFound:
+                continue  # its job was deleted just now
         return closed
+
+    def _close_crashed(self, run_id: str) -> bool:
+        with self._database.begin() as connection:
+            crashes = dispatch.count_crashes(connection, run_id)
+            delay = plan_crash_delay(crashes + 1)
+            state = dispatch.record_crash(connection, run_id, CRASH, delay_seconds=delay)
+        if state is not None:
+            log.warning("run crashed", run=run_id, crashes=crashes + 1)
+        return state is not None
 
     def finish_cancels(self) -> int:
         """Cancel jobs whose last running process is gone without having said so."""
         with self._database.begin() as connection:
             waiting = dispatch.list_cancelling(connection)
         for job_id in waiting:
-            with self._database.begin() as connection:
+            with suppress(NotFound), self._database.begin() as connection:
                 job = lock_job(connection, job_id)
                 if job.cancel_requested and not job.state.is_final:
                     runs.finish_cancel(connection, job_id)
         return len(waiting)
 
-    def announce_ended(self) -> int:
-        """Tell watchers of jobs that ended; answers how many. Without Redis they are told later."""
+    def announce_changes(self) -> int:
+        """Tell watchers of jobs that wait or have ended; answers how many, ``ANNOUNCED_AT_ONCE``
+        where there may be more. Without Redis they are told later."""
         with self._database.begin() as connection:
-            ended = dispatch.list_unannounced(connection)
-            told = [job.id for job in ended if self._events.tell_now(describe_end(job))]
+            changed = dispatch.list_unannounced(connection, limit=ANNOUNCED_AT_ONCE)
+            told = [job.id for job in changed if self._events.tell_now(describe_change(job))]
             if told:
                 dispatch.note_announced(connection, told)
         return len(told)
@@ -160,6 +164,14 @@ class Dispatcher:
             dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
         return wait_seconds <= 0
 
+    def _send_all(self, stamped: Sequence[ReadyRun]) -> None:
+        for position, run in enumerate(stamped):
+            try:
+                self._send(run)
+            except PartUnavailable:
+                self._take_back(stamped[position:])
+                raise
+
     def _take_back(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:
             dispatch.take_back(connection, [run.id for run in unsent])
@@ -185,8 +197,8 @@ def _draw_lots(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
     return sorted(ready, key=lambda run: lots[run.owner])
 
 
-def describe_end(job: Job) -> Progress:
-    """The last event of a job. The words of ``status`` are a contract."""
+def describe_change(job: Job) -> Progress:
+    """A job that waits or has ended, as an event. The words of ``status`` are a contract."""
     message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
     return Progress(
         job_id=job.id,
@@ -194,5 +206,5 @@ def describe_end(job: Job) -> Progress:
         progress=100.0 if job.state is JobState.COMPLETED else job.progress,
         message=message or (job.failure.message if job.failure else ""),
         stage=job.stage,
-        seconds_left=0.0,
+        seconds_left=0.0 if job.state.is_final else None,
     )

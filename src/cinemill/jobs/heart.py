@@ -118,6 +118,10 @@ class Heart:
         except DatabaseUnavailable:
             log.warning("heartbeat failed", run=watch.run.id)
             return
+        except Exception:
+            # Whatever it was: without this thread nobody would watch the limits of this try.
+            log.exception("heartbeat failed unexpectedly", run=watch.run.id)
+            return
         if reason is not None:
             watch.ask_to_stop(JobCancelled(f"Cancelled: {reason}"))
 

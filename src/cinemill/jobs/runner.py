@@ -19,7 +19,7 @@ from cinemill.errors import (
     InputRejected,
     JobCancelled,
     LeaseLost,
-    PartUnavailable,
+    RedisUnavailable,
     WorkerStopping,
 )
 from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
@@ -184,6 +184,8 @@ class Runner:
 
     def _commit(self, watch: Watch, outcome: StepOutcome) -> None:
         def write(connection: Connection) -> None:
+            # The job's lock first, here too: the step's rows may be wanted by another job.
+            runs.lock_job_of_claim(connection, watch.run)
             outcome.write(connection)
             runs.commit_success(connection, watch.run, outcome.result)
 
@@ -196,6 +198,10 @@ class Runner:
         except (LeaseLost, DatabaseUnavailable) as lost:
             log.warning("end not recorded", run=watch.run.id, why=str(lost), ended=str(error))
             return None
+        except Exception:
+            # The lease runs out and the try counts as a crash; the worker must live on.
+            log.exception("end not recorded", run=watch.run.id, ended=str(error))
+            return None
 
     def _settle_by_kind(self, watch: Watch, error: Exception) -> RunState:
         run = watch.run
@@ -203,7 +209,7 @@ class Runner:
             self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
-        if isinstance(error, WorkerStopping | PartUnavailable):
+        if isinstance(error, WorkerStopping | DatabaseUnavailable | RedisUnavailable):
             self._hand_back(watch, error)
             return RunState.RETURNED
         return self._record_failure(watch, error)

@@ -85,7 +85,9 @@ def prepare(
             source=source,
             limits=limits,
             sandbox=sandbox,
-            on_progress=_as_share(on_progress, info.duration_seconds_from_header),
+            on_progress=_as_share(
+                on_progress, info.duration_seconds_from_header * request.proxy_fps
+            ),
             should_stop=should_stop,
         )
         return _check(plan, report, info, source, folder)
@@ -98,11 +100,14 @@ def prepare(
 
 
 def _as_share(
-    on_progress: Callable[[float], None], duration_seconds: float
+    on_progress: Callable[[float], None], proxy_frames: float
 ) -> Callable[[FfmpegProgress], None]:
+    """By frames of the proxy, FFmpeg's first output. Not by its time: that is the latest of all
+    outputs, and a still's or a sprite's frame lasts as long as the film."""
+
     def tell(progress: FfmpegProgress) -> None:
-        if progress.seconds is not None and duration_seconds > 0:
-            on_progress(min(1.0, max(0.0, progress.seconds / duration_seconds)))
+        if proxy_frames > 0:
+            on_progress(min(1.0, progress.frame / proxy_frames))
 
     return tell
 

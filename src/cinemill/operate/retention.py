@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.operate.verify import GRACE_SECONDS, find_orphans
+from cinemill.operate.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles
 
@@ -46,14 +47,12 @@ def collect_garbage(database: Database, files: LocalFiles, _context: StepContext
 def remove_orphans(
     database: Database, files: LocalFiles, *, grace_seconds: float
 ) -> tuple[int, int]:
-    """(files, bytes) removed."""
-    count = freed_bytes = 0
-    for sha256 in find_orphans(database, files, grace_seconds=grace_seconds):
-        size_bytes = files.path(sha256).stat().st_size
-        if files.remove(sha256):
-            count += 1
-            freed_bytes += size_bytes
-    return count, freed_bytes
+    """(files, bytes) removed. What has got a row or was stored again in the meantime stays."""
+    freed = [
+        files.remove_if(sha256, partial(is_orphan, database, sha256, grace_seconds))
+        for sha256 in find_orphans(database, files, grace_seconds=grace_seconds)
+    ]
+    return sum(size_bytes > 0 for size_bytes in freed), sum(freed)
 
 
 def remove_broken_uploads(files: LocalFiles, *, grace_seconds: float) -> tuple[int, int]:

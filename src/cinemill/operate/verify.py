@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from cinemill.storage.assets import referenced_files
+from cinemill.storage.assets import referenced_files, source_files
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles, hash_file
 
@@ -38,8 +41,11 @@ def verify_files(
     repair: bool = False,
     grace_seconds: float = GRACE_SECONDS,
 ) -> VerifyReport:
-    """Read every stored file and compare. ``repair`` removes orphans and damaged files, so that
-    the work that made them can be done again; nothing that a row needs and is whole is touched."""
+    """Read every stored file and compare.
+
+    ``repair`` removes orphans, and derived files that are damaged, so that the work that made them
+    can be done again. A damaged source stays: it is the only copy that there is.
+    """
     with database.begin() as connection:
         referenced = referenced_files(connection)
     missing, damaged = [], []
@@ -50,7 +56,9 @@ def verify_files(
         elif state == "damaged":
             damaged.append(sha256)
     orphans = find_orphans(database, files, grace_seconds=grace_seconds)
-    repaired = sum(files.remove(sha256) for sha256 in [*damaged, *orphans]) if repair else 0
+    repaired = 0
+    if repair:
+        repaired = _repair(database, files, damaged, orphans, referenced, grace_seconds)
     return VerifyReport(
         checked=len(referenced),
         missing=tuple(missing),
@@ -58,6 +66,34 @@ def verify_files(
         orphans=tuple(orphans),
         repaired=repaired,
     )
+
+
+def _repair(
+    database: Database,
+    files: LocalFiles,
+    damaged: Sequence[str],
+    orphans: Sequence[str],
+    referenced: Mapping[str, int],
+    grace_seconds: float,
+) -> int:
+    with database.begin() as connection:
+        sources = source_files(connection)
+    count = 0
+    for sha256 in orphans:
+        count += files.remove_if(sha256, partial(is_orphan, database, sha256, grace_seconds)) > 0
+    for sha256 in damaged:
+        # Looked at again: a retry may have made it whole since.
+        if sha256 not in sources and _judge(files, sha256, referenced[sha256]) == "damaged":
+            count += files.remove(sha256)
+    return count
+
+
+def is_orphan(database: Database, sha256: str, grace_seconds: float, stat: os.stat_result) -> bool:
+    """Whether a file that was set aside is old, and no row names it now."""
+    if stat.st_mtime > time.time() - grace_seconds:
+        return False
+    with database.begin() as connection:
+        return sha256 not in referenced_files(connection, only=sha256)
 
 
 def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, delete, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
@@ -56,14 +56,22 @@ def register_asset(
     statement = (
         insert(tables.asset)
         .values(id=asset_id or str(uuid4()), **values)
-        .on_conflict_do_nothing(constraint="asset_owner_sha256_key")
-        .returning(*tables.asset.c)
+        # An update that changes nothing takes the row's lock: whoever wants to delete the asset
+        # waits, and sees the job that is about to be written.
+        .on_conflict_do_update(
+            constraint="asset_owner_sha256_key", set_={"owner": tables.asset.c.owner}
+        )
+        .returning(*tables.asset.c, literal_column("xmax = 0").label("is_new"))
     )
-    row = connection.execute(statement).mappings().first()
-    if row is not None:
-        return _asset(row), True
-    same = (tables.asset.c.owner == owner) & (tables.asset.c.sha256 == sha256)
-    return _asset(connection.execute(select(tables.asset).where(same)).mappings().one()), False
+    row = dict(connection.execute(statement).mappings().one())
+    is_new = bool(row.pop("is_new"))
+    return _asset(row), is_new
+
+
+def lock_asset(connection: Connection, asset_id: str) -> bool:
+    """Lock the asset's row until the transaction ends; whether there is such an asset."""
+    query = select(tables.asset.c.id).where(tables.asset.c.id == asset_id).with_for_update()
+    return connection.execute(query).first() is not None
 
 
 def get_asset(database: Database, asset_id: str) -> AssetRecord:
@@ -120,7 +128,8 @@ def save_artifacts(
     variant: str = "",
 ) -> None:
     """Point the asset at these files, in place of earlier ones of the same kind and variant."""
-    for artifact in artifacts:
+    # In one order for everybody: two jobs on one film would else wait for each other's rows.
+    for artifact in sorted(artifacts, key=lambda artifact: artifact.kind):
         values = {**_artifact_values(artifact), "step_key": step_key}
         key = {"asset_id": asset_id, "kind": artifact.kind.value, "variant": variant}
         connection.execute(
@@ -167,15 +176,29 @@ def get_artifact(
     return _record(row)
 
 
-def referenced_files(connection: Connection) -> dict[str, int]:
-    """Every hash that a row points at, with the size that the row says, in bytes."""
+def referenced_files(connection: Connection, *, only: str | None = None) -> dict[str, int]:
+    """Every hash that a row points at, or ``only`` this one if a row does, with the size in bytes
+    that the row says."""
     rows = connection.execute(
-        text("SELECT sha256, size_bytes FROM asset UNION SELECT sha256, size_bytes FROM artifact")
+        text(
+            """
+            SELECT sha256, size_bytes FROM asset
+            WHERE CAST(:only AS text) IS NULL OR sha256 = :only
+            UNION SELECT sha256, size_bytes FROM artifact
+            WHERE CAST(:only AS text) IS NULL OR sha256 = :only
+            """
+        ),
+        {"only": only},
     )
     return {row.sha256: row.size_bytes for row in rows}
 
 
-def _asset(row: RowMapping) -> AssetRecord:
+def source_files(connection: Connection) -> frozenset[str]:
+    """Hashes of the films themselves."""
+    return frozenset(connection.execute(select(tables.asset.c.sha256)).scalars())
+
+
+def _asset(row: RowMapping | dict[str, Any]) -> AssetRecord:
     media = MediaInfo.from_json(row["media"]) if row["media"] is not None else None
     return AssetRecord(**{**row, "media": media})
 

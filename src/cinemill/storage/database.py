@@ -106,15 +106,16 @@ class Database:
 
 
 def is_connection_fault(error: DBAPIError) -> bool:
-    """Whether the server or the way to it is at fault rather than the statement."""
+    """Whether the server or the way to it is at fault, for now, rather than the statement."""
     if error.connection_invalidated:
         return True
     original = error.orig
     if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
-        # A statement can raise OperationalError too (a full disk, a lock timeout): those carry a
-        # SQLSTATE outside of classes 08 (connection) and 57P (shutdown).
+        # Classes of SQLSTATE (PostgreSQL's manual, appendix A): connection, rolled back by the
+        # server (deadlock, serialization), out of disk or memory, intervention and shutdown, and a
+        # transaction that idled too long. All pass, and the same statement may go through later.
         state = getattr(original, "sqlstate", None)
-        return state is None or state.startswith(("08", "57P", "25P03"))
+        return state is None or state.startswith(("08", "40", "53", "57", "25P03"))
     return False
 
 

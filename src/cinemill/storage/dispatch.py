@@ -233,12 +233,15 @@ def list_cancelling(connection: Connection) -> list[str]:
     return [row.id for row in rows]
 
 
-def list_unannounced(connection: Connection, *, limit: int = 100) -> list[Job]:
-    """Ended jobs whose end was not told yet, locked: two relays tell different ones."""
+def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
+    """Jobs that wait or have ended, of which watchers were not told so yet; the ended ones first.
+
+    Locked: two relays tell different ones, and none is claimed before it was told to be waiting.
+    """
     rows = connection.execute(
         text(
             """
-            SELECT id FROM job WHERE finished_at IS NOT NULL AND NOT announced
+            SELECT id FROM job WHERE NOT announced AND state <> 'running'
             ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
             """
         ),

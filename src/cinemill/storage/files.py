@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +141,24 @@ class LocalFiles:
         except FileNotFoundError:
             return False
         return True
+
+    def remove_if(self, sha256: str, is_unwanted: Callable[[os.stat_result], bool]) -> int:
+        """Remove a file that proves unwanted once out of reach; bytes freed, 0 where it stays.
+
+        It is set aside first, so that nobody can come to rely on it between the question and the
+        answer; whoever stores the same bytes meanwhile makes them anew.
+        """
+        aside = self.incoming_path()
+        try:
+            self.path(sha256).rename(aside)
+        except FileNotFoundError:
+            return 0
+        stat = aside.stat()
+        if is_unwanted(stat):
+            aside.unlink()
+            return stat.st_size
+        aside.rename(self.path(sha256))
+        return 0
 
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every stored file's hash with its stat."""

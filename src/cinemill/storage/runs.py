@@ -152,7 +152,9 @@ def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
     row = connection.execute(
         text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
         {"id": job_id},
-    ).one()
+    ).first()
+    if row is None:
+        return "the job was deleted"
     if row.cancel_requested_at is not None:
         return row.cancel_reason or "cancelled"
     return "another step of the job failed" if JobState(row.state).is_final else None
@@ -175,7 +177,7 @@ def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str,
     To be called last in the transaction that writes the step's effects. Raises LeaseLost, which
     must roll that transaction back.
     """
-    job = _lock_job_of_run(connection, run)
+    job = lock_job_of_claim(connection, run)
     _end_run(connection, run, RunState.SUCCEEDED, None)
     connection.execute(
         text(
@@ -209,7 +211,8 @@ def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]
         text(
             """
             UPDATE job SET state = 'completed', progress = 100, stage = 'done', message = 'Done',
-                   result = :result, failure = NULL, finished_at = clock_timestamp()
+                   result = :result, failure = NULL, announced = false,
+                   finished_at = clock_timestamp()
             WHERE id = :id AND NOT EXISTS
                   (SELECT FROM step WHERE job_id = :id AND state <> 'succeeded')
             RETURNING pg_notify(:channel, :id)
@@ -243,7 +246,7 @@ def retry_later(
     delay_seconds: float,
 ) -> None:
     """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
-    job = _lock_job_of_run(connection, run)
+    job = lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
     if job.cancel_requested or job.state.is_final:
@@ -255,7 +258,7 @@ def retry_later(
 
 def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
     """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
-    _lock_job_of_run(connection, run)
+    lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
     kill_step(connection, run.job_id, run.step_id, failure)
@@ -263,7 +266,7 @@ def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: F
 
 def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
     """End this try because its job is cancelled. Raises LeaseLost."""
-    job = _lock_job_of_run(connection, run)
+    job = lock_job_of_claim(connection, run)
     _end_run(connection, run, RunState.CANCELLED, None)
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
@@ -271,7 +274,8 @@ def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
         queue_again(connection, run.step_id, delay_seconds=0)
 
 
-def _lock_job_of_run(connection: Connection, run: ClaimedRun) -> Job:
+def lock_job_of_claim(connection: Connection, run: ClaimedRun) -> Job:
+    """The claimed run's job, locked. Raises LeaseLost where it was deleted."""
     try:
         return lock_job(connection, run.job_id)
     except NotFound as error:
@@ -406,7 +410,8 @@ def _end_job(connection: Connection, job_id: str, state: JobState, failure: Fail
     connection.execute(
         text(
             """
-            UPDATE job SET state = :state, failure = :failure, finished_at = clock_timestamp(),
+            UPDATE job SET state = :state, failure = :failure, announced = false,
+                   finished_at = clock_timestamp(),
                    message = :message, stage = :state
             WHERE id = :id AND state IN ('pending', 'running')
             """

@@ -106,7 +106,7 @@ job = Table(
     Index(
         "job_unannounced_idx",
         "finished_at",
-        postgresql_where=text("finished_at IS NOT NULL AND NOT announced"),
+        postgresql_where=text("NOT announced AND state <> 'running'"),
     ),
     Index(
         "job_cancelling_idx",

@@ -6,9 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from cinemill.errors import InputRejected, SettingsInvalid
+from cinemill.errors import InputRejected, PartUnavailable, SettingsInvalid
 
 if TYPE_CHECKING:
+    from cinemill.config import Settings
     from cinemill.worker.mill import Mill
 
 KIB = 1024
@@ -23,16 +24,30 @@ def main(arguments: list[str]) -> int:
         from cinemill.worker.app import app
 
         planned = plan_worker(options.queues, options.concurrency, app.mill)
+        check_tools(app.mill.settings)
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
     except InputRejected as error:
         print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
         return 2
+    except PartUnavailable as error:
+        print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
+        return 3
     # Not through Celery's command line: that loads every command there is, 15 MB a process.
     worker = app.Worker(**planned)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def check_tools(settings: Settings) -> None:
+    """Find what the work needs before any is taken: a worker without FFmpeg would hold messages
+    that it can do nothing with. Raises ToolMissing."""
+    from cinemill.media.sandbox import detect_sandbox
+    from cinemill.media.toolbox import find_ffmpeg
+
+    find_ffmpeg(settings.ffmpeg_path)
+    detect_sandbox(settings.sandbox)
 
 
 def plan_worker(queues: str | None, concurrency: int | None, mill: Mill) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def build_app(
         worker_concurrency=settings.celery_worker_concurrency,
         worker_pool=settings.celery_worker_pool,
         beat_schedule=plan_schedule(),
-        beat_schedule_filename=str(settings.home / "run" / "beat-schedule"),
+        # Without a file: a kill in mid-write would spoil it, and two beats on one home share it.
+        beat_scheduler="celery.beat:Scheduler",
     )
     kinds.register(app)
     process.connect_signals(app)

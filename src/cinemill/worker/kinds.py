@@ -25,6 +25,8 @@ class JobTask(Task):
 
     abstract = True
     ignore_result = False
+    reject_on_worker_lost = True
+    """A message that is being adopted is all there is of its job: it goes back to the broker."""
 
     def apply_async(
         self,

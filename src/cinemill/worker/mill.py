@@ -119,6 +119,10 @@ class Mill:
             )
         return self._runner
 
+    def stop_work(self, reason: str) -> bool:
+        """Ask the try under way in this process to be handed back; whether there was one."""
+        return self._runner is not None and self._runner.stop_current(reason)
+
     def forget_connections(self) -> None:
         """After a fork: the parent's sockets are the parent's."""
         if self._database is not None:

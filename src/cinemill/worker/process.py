@@ -27,8 +27,11 @@ log = get_logger(__name__)
 def connect_signals(app: Celery) -> None:
     """Celery keeps weak references, so the handlers hang on the application."""
     mill: Mill = app.mill
+    main_pid = os.getpid()
 
     def start_child(**_: Any) -> None:
+        if os.getpid() == main_pid:
+            return  # the solo pool says so too, and works in the main process
         die_with_parent()
         mill.forget_connections()
         signals.task_prerun.connect(heed_stop)
@@ -40,8 +43,12 @@ def connect_signals(app: Celery) -> None:
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: hand_back(mill))
 
-    def start_solo(**_: Any) -> None:
+    def start_main(**_: Any) -> None:
         remove_abandoned_work(mill)
+
+    def stop_main(**_: Any) -> None:
+        # Of a solo pool: its work under way is handed back. Elsewhere the main process has none.
+        mill.stop_work("The worker was told to stop.")
 
     def set_up_logging(**_: Any) -> None:
         # The first of all signals: beat opens its schedule in there, on whatever machine it runs.
@@ -59,11 +66,12 @@ def connect_signals(app: Celery) -> None:
         tell_ready()
 
     app.cinemill_signal_handlers = (
-        *(start_child, heed_stop, start_solo, set_up_logging, start_beat),
+        *(start_child, heed_stop, start_main, stop_main, set_up_logging, start_beat),
         tell_ready,
     )
     signals.worker_process_init.connect(start_child)
-    signals.worker_init.connect(start_solo)
+    signals.worker_init.connect(start_main)
+    signals.worker_shutting_down.connect(stop_main)
     signals.setup_logging.connect(set_up_logging)
     signals.beat_init.connect(start_beat)
     signals.worker_ready.connect(tell_ready)
@@ -81,12 +89,15 @@ def die_with_parent() -> None:
     Linux only; elsewhere a pool process ends when its task does.
     """
     if sys.platform == "linux":
+        parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # it died in between, and no signal will come
 
 
 def hand_back(mill: Mill) -> None:
     """Told to go: the work under way stops and is queued again, counted against nobody."""
-    if not mill.runner.stop_current("The worker was told to stop."):
+    if not mill.stop_work("The worker was told to stop."):
         os._exit(0)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from cinemill.errors import CinemillError, RedisUnavailable
-from cinemill.jobs.dispatch import Dispatcher
+from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
@@ -94,17 +95,31 @@ class Relay:
     def turn(self) -> None:
         """Wait for a ring, at most until the next sweep, and do what is due."""
         is_planned = self._dispatcher.publish_ready() is not None
-        self._dispatcher.announce_ended()
+        is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
             self._sweep()
         left = max(0.0, self._next_sweep - time.monotonic())
-        self._listener.wait(left if is_planned else PLANNING_WAIT_SECONDS)
+        self._listener.wait(left if is_planned and is_told else PLANNING_WAIT_SECONDS)
 
     def _sweep(self) -> None:
-        self._dispatcher.close_crashed()
-        self._dispatcher.finish_cancels()
-        self._dispatcher.republish_lost(older_than_seconds=self._settings.lost_message_seconds)
+        """Each duty by itself: what keeps one of them from its work must not keep the others."""
+        duties: tuple[Callable[[], int], ...] = (
+            self._dispatcher.close_crashed,
+            self._dispatcher.finish_cancels,
+            self._republish_lost,
+        )
+        for duty in duties:
+            try:
+                duty()
+            except CinemillError as error:
+                log.warning("sweeper waits", why=error.message)
+            except Exception:
+                log.exception("sweeper failed")
+
+    def _republish_lost(self) -> int:
+        seconds = self._settings.lost_message_seconds
+        return self._dispatcher.republish_lost(older_than_seconds=seconds)
 
 
 def start_relay(app: Celery) -> threading.Thread:

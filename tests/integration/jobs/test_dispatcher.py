@@ -294,8 +294,8 @@ def test_the_end_of_a_job_is_told_once(engine: Engine, own_redis: str) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     engine.finish(engine.post.sent[0])
-    assert engine.dispatcher.announce_ended() == 1
-    assert engine.dispatcher.announce_ended() == 0
+    assert engine.dispatcher.announce_changes() == 1
+    assert engine.dispatcher.announce_changes() == 0
     assert '"status": "completed"' in read_status(own_redis, job.id)
 
 
@@ -316,8 +316,8 @@ def test_an_end_that_redis_did_not_take_is_told_when_it_is_back(
         send=engine.post.send,
         measure_depth=engine.post.measure_depth,
     )
-    assert deaf.announce_ended() == 0
-    assert engine.dispatcher.announce_ended() == 1
+    assert deaf.announce_changes() == 0
+    assert engine.dispatcher.announce_changes() == 1
     assert '"status": "completed"' in read_status(own_redis, job.id)
     away.close()
     rates.close()

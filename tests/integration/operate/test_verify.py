@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.operate.retention import remove_broken_uploads, remove_orphans
-from cinemill.operate.verify import verify_files
+from cinemill.operate.verify import find_orphans, is_orphan, verify_files
 from cinemill.storage import assets
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles, StoredFile
@@ -31,6 +32,17 @@ def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
             size_bytes=stored.size_bytes,
             filename="film.mp4",
         )
+    return stored
+
+
+def keep_derived(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+    """A stored file that was made of a film."""
+    keep(database, files, b"film")
+    stored = store(files, content)
+    made = Artifact(ArtifactKind.PROXY, stored.sha256, len(content), "proxy.mp4", "video/mp4")
+    with database.begin() as connection:
+        (asset, *_) = assets.list_assets(database)
+        assets.save_artifacts(connection, asset.id, "key", [made])
     return stored
 
 
@@ -101,7 +113,7 @@ def test_a_young_file_may_be_about_to_get_its_row(database: Database, files: Loc
 def test_a_repair_removes_orphans_and_damage_and_nothing_that_is_whole(
     database: Database, files: LocalFiles
 ) -> None:
-    whole, broken = keep(database, files, b"whole"), keep(database, files, b"broken")
+    whole, broken = keep(database, files, b"whole"), keep_derived(database, files, b"broken")
     damage(files, broken)
     orphan = store(files, b"nobody's")
     grow_old(files.path(orphan.sha256))
@@ -112,10 +124,30 @@ def test_a_repair_removes_orphans_and_damage_and_nothing_that_is_whole(
     assert not files.exists(orphan.sha256)
 
 
+def test_a_repair_never_removes_a_film_itself(database: Database, files: LocalFiles) -> None:
+    """Damaged as it is, it is the only copy that there is."""
+    film = keep(database, files, b"film")
+    damage(files, film)
+    assert verify_files(database, files, repair=True).repaired == 0
+    assert files.exists(film.sha256)
+
+
+def test_what_was_stored_again_while_the_collector_looked_stays(
+    database: Database, files: LocalFiles
+) -> None:
+    again = store(files, b"uploaded again")
+    grow_old(files.path(again.sha256))
+    found = find_orphans(database, files, grace_seconds=3600)
+    keep(database, files, b"uploaded again")
+    assert found == [again.sha256]
+    assert files.remove_if(again.sha256, partial(is_orphan, database, again.sha256, 3600)) == 0
+    assert files.exists(again.sha256)
+
+
 def test_after_a_repair_what_was_damaged_is_missing_and_nothing_is_nameless(
     database: Database, files: LocalFiles
 ) -> None:
-    broken = keep(database, files, b"broken")
+    broken = keep_derived(database, files, b"broken")
     damage(files, broken)
     verify_files(database, files, repair=True)
     report = verify_files(database, files, repair=True)

@@ -123,7 +123,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "expired leases": dispatch.list_expired,
     "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
     "cancelled and silent": dispatch.list_cancelling,
-    "ended and untold": dispatch.list_unannounced,
+    "changed and untold": lambda c: dispatch.list_unannounced(c, limit=25),
     "is the token live": lambda c: dispatch.is_live_token(c, "live"),
 }
 

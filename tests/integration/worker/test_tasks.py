@@ -108,6 +108,24 @@ def test_a_bare_message_by_name_is_adopted_under_its_own_id(stack: Stack, film: 
     assert stack.service.get_job(sent.id).owner == "celery"
 
 
+def test_thumbnails_of_one_film_at_several_moments_stand_side_by_side(
+    stack: Stack, tmp_path: Path
+) -> None:
+    film = films.make_film(tmp_path / "moments.mp4", seconds=2)
+    moments = (0.5, None, 1.5, 0.5)
+    results = [
+        stack.app.tasks["process_video"]
+        .apply_async(args=[str(film)], kwargs={"thumbnail_seconds": moment})
+        .get(timeout=PATIENCE_SECONDS)
+        for moment in moments
+    ]
+    assert [result["reused"] for result in results] == [False, True, False, True]
+    assert results[0]["artifacts"]["thumbnail"] == results[3]["artifacts"]["thumbnail"]
+    records = assets.list_artifacts(stack.app.mill.database, results[0]["asset_id"])
+    stills = {record.variant for record in records if record.artifact.kind == "thumbnail"}
+    assert stills == {"0.5", "1.5"}
+
+
 def test_a_bare_message_that_makes_no_job_fails_for_whoever_waits(stack: Stack) -> None:
     sent = stack.app.send_task("process_video", args=["film.mp4", "and", "more"])
     with pytest.raises(JobFailed) as refused:

@@ -11,7 +11,7 @@ from tests.unit.jobs.samples import make_job
 
 from cinemill.core.job import Failure, JobState
 from cinemill.errors import CommandFailed, DiskFull, MediaRejected
-from cinemill.jobs.dispatch import describe_end
+from cinemill.jobs.dispatch import describe_change
 from cinemill.jobs.runner import describe_failure
 
 # Whatever Python can hold, undecodable bytes of a file's name among it.
@@ -66,6 +66,6 @@ def test_the_last_event_of_a_job_says_how_it_ended(
     state: JobState, progress: float, message: str
 ) -> None:
     failure = Failure("work_failed", "It broke.") if state is JobState.FAILED else None
-    end = describe_end(make_job(state=state, progress=40.0, message="Done", failure=failure))
+    end = describe_change(make_job(state=state, progress=40.0, message="Done", failure=failure))
     assert (end.status, end.progress, end.message) == (state.value, progress, message)
     assert end.seconds_left == 0

@@ -73,7 +73,7 @@ CREATE INDEX job_owner_idx ON job (owner, queued_at DESC);
 CREATE INDEX job_queued_at_idx ON job (queued_at DESC, id DESC);
 CREATE INDEX job_state_idx ON job (state, queued_at DESC);
 CREATE INDEX job_unannounced_idx ON job (finished_at)
-    WHERE finished_at IS NOT NULL AND NOT announced;
+    WHERE NOT announced AND state <> 'running';
 CREATE TABLE step (
     id TEXT NOT NULL,
     job_id TEXT NOT NULL,
