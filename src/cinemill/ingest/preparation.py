@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -14,8 +13,8 @@ from pathlib import PurePath
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
-from cinemill.errors import InputRejected
 from cinemill.ingest.workshop import Workshop, find_asset, limit_to, require_space
+from cinemill.jobs.catalog import check_moment
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.prepare import PreparedFile, PrepareRequest, prepare
 from cinemill.storage import assets
@@ -70,14 +69,10 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
 
 def read_request(params: Mapping[str, Any]) -> PrepareRequest:
     """The job's parameters as a request. Raises InputRejected."""
+    check_moment(params, "thumbnail_seconds")
     moment = params.get("thumbnail_seconds")
     if moment is None:
         return PrepareRequest()
-    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
-    if not is_number or not math.isfinite(moment) or moment < 0:
-        raise InputRejected(
-            "thumbnail_seconds must be a number of seconds, 0 or more.", code="timestamp_invalid"
-        )
     return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
 
 
