@@ -38,6 +38,11 @@ class RunUnderWay:
         """Whether it must end by limits of its own."""
         return self.kind.startswith(("drill_poison", "drill_hung", "drill_endless"))
 
+    @property
+    def may_crash(self) -> bool:
+        """Whether a crash is its first, and no part of how it must end."""
+        return self.crashes == 0 and not self.is_poison
+
 
 class Books:
     def __init__(self, database: Database) -> None:

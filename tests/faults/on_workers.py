@@ -15,6 +15,7 @@ from tests.faults.desk import Order
 from tests.faults.stage import Fault, Stage
 from tests.faults.waiting import (
     POLL_SECONDS,
+    await_busy,
     await_ended,
     await_free,
     await_name,
@@ -31,10 +32,9 @@ DISK_SECONDS = 4.0
 
 def worker_tree_killed(stage: Stage) -> Fault:
     """kill -9 of a worker's main process alone: its pool and their FFmpegs must fall with it."""
-    victim = yield from await_victim(stage)
-    if victim is None:
+    part = yield from await_busy(stage)
+    if part is None:
         return
-    part, _ = victim
     with stage.holding(part.name):
         tree, runs = part.tree(), stage.runs_on(part)
         at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])

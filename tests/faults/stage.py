@@ -16,6 +16,9 @@ from tests.faults.yard import Part, Yard
 Fault = Generator[float, None, None]
 """A fault under way: what it yields is how many seconds it waits, while others go on."""
 
+LEAST_WORKERS = 2
+"""So many stay untouched while a whole worker is taken down: else the drill would measure how long
+a new one takes to start."""
 FALL_SECONDS = 3.0
 """After its parent's death a process has so long to be gone."""
 
@@ -95,13 +98,18 @@ class Stage:
         return [
             (owners[run.pid], run)
             for run in self.books.under_way()
-            if run.pid in owners and run.id not in killed
+            if run.pid in owners and run.id not in killed and run.may_crash
         ]
 
     def may_crash(self, part: Part) -> bool:
         """Whether no poison is at work there, nor anything that crashed before: what dies of
         crashes is to be poison alone, and poison of nothing else."""
-        return not any(run.crashes or run.is_poison for run in self.runs_on(part))
+        return all(run.may_crash for run in self.runs_on(part))
+
+    def may_take_down(self, part: Part) -> bool:
+        """Whether it may be crashed as a whole, and others are there to take its work."""
+        others = [other for other in self.free_workers() if other is not part]
+        return len(others) >= LEAST_WORKERS and self.may_crash(part)
 
     def runs_on(self, part: Part) -> list[RunUnderWay]:
         pids = {child.pid for child in part.children()}

@@ -26,12 +26,25 @@ def await_victim(stage: Stage) -> Generator[float, None, tuple[Part, RunUnderWay
     return None
 
 
+def await_busy(stage: Stage) -> Generator[float, None, Part | None]:
+    """A worker at work that may be taken down; None where there was none in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        busy = sorted({part.name for part, _ in stage.find_victims()})
+        ready = [stage.yard.parts[name] for name in busy]
+        ready = [part for part in ready if stage.may_take_down(part)]
+        if ready:
+            return stage.random.choice(ready)
+        yield POLL_SECONDS
+    return None
+
+
 def await_free(stage: Stage) -> Generator[float, None, Part | None]:
     """A worker without wires that no other fault is at work on, whose tries may be crashed."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         unwired = [part for part in stage.free_workers() if part.name != "w1"]
-        free = [part for part in unwired if stage.may_crash(part)]
+        free = [part for part in unwired if stage.may_take_down(part)]
         if free:
             return stage.random.choice(free)
         yield POLL_SECONDS
@@ -43,7 +56,7 @@ def await_name(stage: Stage, name: str) -> Fault:
     part = stage.yard.parts[name]
     deadline = time.monotonic() + 4 * PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if name not in stage.busy and part.is_ready and stage.may_crash(part):
+        if name not in stage.busy and part.is_ready and stage.may_take_down(part):
             return
         yield POLL_SECONDS
 

@@ -121,8 +121,8 @@ class YardPlan:
     lease_seconds: float = 6.0
     heartbeat_seconds: float = 2.0
     max_crashes: int = 3
-    workers: int = 3
-    concurrency: int = 4
+    workers: int = 4
+    concurrency: int = 3
     disk_mib: int = 160
 
     def environment(self) -> dict[str, str]:
