@@ -67,7 +67,7 @@ def _check_result_url(url: str) -> str:
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+    return values.expand_user(path).absolute()
 
 
 def _check_file(path: Path) -> Path:

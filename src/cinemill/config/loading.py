@@ -13,6 +13,7 @@ from cinemill.config.checks import Problem, find_conflicts, find_warnings
 from cinemill.config.fields import default_home
 from cinemill.config.files import did_you_mean, find_settings_file, read_settings_file
 from cinemill.config.model import Settings, setting_fields
+from cinemill.config.values import expand_user
 from cinemill.errors import SettingsInvalid
 
 ENVIRONMENT = "environment"
@@ -59,10 +60,10 @@ def _from_file(
     problems: list[Problem] = []
     named = given.get("CINEMILL_SETTINGS_FILE")
     if named:
-        file = Path(named).expanduser().absolute()
+        file = expand_user(Path(named)).absolute()
         path = file if file.is_file() else None  # A missing one is named by the field's own check.
     else:
-        home = Path(given.get("CINEMILL_HOME") or default_home()).expanduser().absolute()
+        home = expand_user(Path(given.get("CINEMILL_HOME") or default_home())).absolute()
         path, problems = find_settings_file(home)
     if path is None:
         return None, {}, problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 MASK = "********"
@@ -122,3 +123,11 @@ def _mask_one(url: str) -> str:
 def _alternatives(schemes: tuple[str, ...]) -> str:
     names = [f"{scheme}://" for scheme in schemes]
     return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def expand_user(path: Path) -> Path:
+    """``~`` and ``~name`` as the user's home; as it is where nobody is called that."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
