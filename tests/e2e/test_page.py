@@ -184,7 +184,8 @@ def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
     for _ in range(3):
         page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Choose films")).to_be_focused()
-    with page.expect_file_chooser() as chooser:
+    page.wait_for_timeout(1500)  # a person looks first; the page's modules are still loading
+    with page.expect_file_chooser(timeout=10_000) as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(str(films / "short.mp4"))
     wait_until_done(page, "short.mp4")
