@@ -28,15 +28,19 @@ from cinemill.local.servers import Servers, embedded_servers
 hypothesis.settings.register_profile("cinemill", deadline=None)
 hypothesis.settings.load_profile("cinemill")
 
-SUITES = ("unit", "integration", "e2e", "faults")
+# In the order in which they run. The browser's come last: what drives the browser keeps an asyncio
+# loop running in this thread until the session ends, and no other test could have one of its own.
+SUITES = ("unit", "integration", "faults", "e2e")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The suite's marker is the folder that the test lies in."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    """The suite's marker is the folder that the test lies in; the suites run in their order."""
+    folders = {item: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
+    for item, folder in folders.items():
         if folder in SUITES:
             item.add_marker(getattr(pytest.mark, folder))
+    items.sort(key=lambda item: (*SUITES, folders[item]).index(folders[item]))
 
 
 @pytest.fixture(scope="session")
