@@ -35,15 +35,20 @@ def list_jobs(
     kind: str | None = None,
     asset_id: str | None = None,
     before: str | None = None,
+    id_prefix: Annotated[str | None, Query(max_length=100)] = None,
     limit: PageLimit = 50,
 ) -> dict[str, Any]:
-    """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null."""
+    """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null.
+
+    ``id_prefix`` finds a job by the first characters of its id.
+    """
     found = mill.jobs.list_jobs(
         states=state or (),
         kind=kind,
         owner=OWNER,
         asset_id=asset_id,
         before=before,
+        id_prefix=id_prefix,
         limit=limit + 1,
     )
     page = found[:limit]

@@ -150,6 +150,7 @@ class JobService:
         owner: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
+        id_prefix: str | None = None,
         limit: int = 50,
     ) -> list[Job]:
         """Newest first; ``before`` is the id of the last job of the page before."""
@@ -161,6 +162,7 @@ class JobService:
                 owner=owner,
                 asset_id=asset_id,
                 before=before,
+                id_prefix=id_prefix,
                 limit=limit,
             )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.database import Database, check_version
+from cinemill.storage.redis_servers import open_redis
 
 CONNECT_SECONDS = 5.0
 
@@ -34,6 +34,8 @@ class RedisFacts:
     """An append-only file; None where the server does not tell."""
     eviction_policy: str | None
     round_trip_seconds: float
+    product: str = "Redis"
+    """What the server is: Redis or Valkey, which speak the same protocol."""
 
 
 def inspect_database(url: str) -> DatabaseFacts:
@@ -67,7 +69,7 @@ def inspect_database(url: str) -> DatabaseFacts:
 def inspect_redis(url: str) -> RedisFacts:
     """Raises RedisUnavailable."""
     try:
-        with redis.Redis.from_url(
+        with open_redis(
             url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS
         ) as client:
             client.ping()
@@ -85,4 +87,5 @@ def inspect_redis(url: str) -> RedisFacts:
         keeps_every_write=None if enabled is None else bool(enabled),
         eviction_policy=memory.get("maxmemory_policy"),
         round_trip_seconds=round_trip_seconds,
+        product="Valkey" if "valkey_version" in server else "Redis",
     )

@@ -258,6 +258,7 @@ def list_jobs(
     asset_id: str | None = None,
     older_than_seconds: float | None = None,
     before: str | None = None,
+    id_prefix: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
     """Newest first; ``before`` is the id of the last job of the page before."""
@@ -271,6 +272,8 @@ def list_jobs(
     if older_than_seconds is not None:
         now = func.clock_timestamp(type_=DateTime(timezone=True))
         query = query.where(column.queued_at < now - timedelta(seconds=older_than_seconds))
+    if id_prefix is not None:
+        query = query.where(column.id.startswith(id_prefix, autoescape=True))
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)

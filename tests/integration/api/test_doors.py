@@ -132,6 +132,13 @@ class TestJobs:
         second = api.http.get("/jobs", params={"limit": 2, "before": first["next"]}).json()
         assert [job["id"] for job in second["jobs"]] == ids[2:0:-1]
 
+    def test_the_first_characters_of_an_id_find_its_job(self, api: RunningApi) -> None:
+        kept, _ = api.submit(), api.submit()
+        for prefix in (kept, kept[:12]):
+            found = api.http.get("/jobs", params={"id_prefix": prefix}).json()["jobs"]
+            assert [job["id"] for job in found] == [kept]
+        assert api.http.get("/jobs", params={"id_prefix": "%"}).json()["jobs"] == []
+
     def test_cancel_and_retry(self, api: RunningApi) -> None:
         job_id = api.submit()
         cancelled = api.http.post(f"/jobs/{job_id}/cancel", json={"reason": "wrong film"}).json()
