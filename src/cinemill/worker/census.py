@@ -1,10 +1,32 @@
-"""Which workers answer, and on which queues they work: for ``cinemill doctor``."""
+"""Which workers answer, on which queues they work, how busy they are: for the command line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from cinemill.config import Settings
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 ANSWER_SECONDS = 2.0
+SURVEY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """One worker as it told of itself."""
+
+    name: str
+    queues: tuple[str, ...]
+    slots: int
+    """Tasks that it works on at a time."""
+    busy: int
+    """Tasks that it works on now."""
 
 
 def count_workers(settings: Settings) -> dict[str, list[str]]:
@@ -12,6 +34,42 @@ def count_workers(settings: Settings) -> dict[str, list[str]]:
 
     Raises RedisUnavailable where the broker cannot be asked.
     """
+    with _asking(settings) as app:
+        answers = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
+    found: dict[str, list[str]] = {}
+    for worker, queues in sorted(answers.items()):
+        for queue in queues:
+            found.setdefault(queue["name"], []).append(worker)
+    return found
+
+
+def survey_workers(settings: Settings) -> list[WorkerReport]:
+    """Every worker that answered within a second, by name.
+
+    Raises RedisUnavailable where the broker cannot be asked.
+    """
+    questions = ("active_queues", "stats", "active")
+    with _asking(settings) as app:
+
+        def ask(question: str) -> dict[str, Any]:
+            return getattr(app.control.inspect(timeout=SURVEY_SECONDS), question)() or {}
+
+        # Each question waits its whole time for answers: all at once, not one after the other.
+        with ThreadPoolExecutor(len(questions)) as threads:
+            queues, stats, active = threads.map(ask, questions)
+    return [
+        WorkerReport(
+            name=name,
+            queues=tuple(queue["name"] for queue in queues[name]),
+            slots=int(stats.get(name, {}).get("pool", {}).get("max-concurrency", 1)),
+            busy=len(active.get(name, ())),
+        )
+        for name in sorted(queues)
+    ]
+
+
+@contextmanager
+def _asking(settings: Settings) -> Iterator[Celery]:
     from kombu.exceptions import OperationalError
 
     from cinemill.errors import RedisUnavailable
@@ -19,13 +77,8 @@ def count_workers(settings: Settings) -> dict[str, list[str]]:
 
     app = build_app(settings)
     try:
-        answers = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
+        yield app
     except (OperationalError, OSError) as error:
         raise RedisUnavailable(f"The broker cannot be asked for workers ({error}).") from error
     finally:
         app.close()
-    found: dict[str, list[str]] = {}
-    for worker, queues in sorted(answers.items()):
-        for queue in queues:
-            found.setdefault(queue["name"], []).append(worker)
-    return found
