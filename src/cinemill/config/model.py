@@ -87,7 +87,8 @@ class Settings(BaseSettings):
     )
     redis_url: fields.RedisUrl | None = setting(
         "REDIS_URL",
-        "Redis or Valkey (redis, rediss, sentinel, unix); unset, the mill starts its own.",
+        "Redis or Valkey (redis, rediss, unix, or sentinel for a highly available one); unset, the"
+        " mill starts its own.",
         default_factory=fields.compose_redis_url,
         trait=Trait(
             show="masked_url", derived_from="redis_host", default_text="from REDIS_HOST, or unset"

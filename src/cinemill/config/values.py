@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from cinemill.addresses import parse_sentinel
+
 MASK = "********"
 
 DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
@@ -70,6 +72,8 @@ def check_devices(written: str) -> str:
 
 def check_url(url: str, schemes: tuple[str, ...], example: str) -> str:
     """``url`` unchanged; ValueError with a sentence (never the URL: it may hold a password)."""
+    if "sentinel" in schemes and parse_sentinel(url) is not None:
+        return url
     for part in _SEVERAL.split(url):
         try:
             address = urlsplit(part)

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-import redis
-import redis.asyncio
 from redis.exceptions import RedisError
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
+from cinemill.storage.redis_servers import open_async_redis, open_redis
 
 EVENTS_KEPT = 500
 EVENT_TTL_SECONDS = 24 * 3600
@@ -61,7 +60,7 @@ class EventSink:
     Redis, and for a second after a fault it is not even tried."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
+        self._redis = open_redis(
             redis_url,
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
@@ -119,7 +118,7 @@ class EventReader:
     """The watchers' side, for asyncio."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(
+        self._redis = open_async_redis(
             redis_url, decode_responses=True, socket_connect_timeout=SOCKET_TIMEOUT_SECONDS
         )
 

@@ -5,11 +5,11 @@ GCRA, the generic cell rate algorithm (ITU-T I.371, annex A): one number per lim
 
 from __future__ import annotations
 
-import redis
 from redis.exceptions import RedisError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
+from cinemill.storage.redis_servers import open_redis
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
@@ -30,7 +30,7 @@ class RateLimiter:
     """Admits starts. Each key is one limit, shared by every process on this Redis."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
 
     def admit(self, name: str, rate: Rate) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from cinemill.addresses import parse_sentinel
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
@@ -103,24 +104,33 @@ async def check_addresses(settings: Settings) -> None:
         ("Redis", "REDIS_URL", settings.redis_url, 6379, RedisUnavailable),
     )
     for name, setting, url, usual_port, failure in given:
-        address = urlsplit(url or "")
-        if address.hostname is None:  # embedded, or a unix socket
-            continue
-        host, port = address.hostname, address.port or usual_port
-        if not await _listens(host, port):
+        places = list_places(url or "", usual_port)
+        if places and not await _listens(places):
+            where = " or ".join(f"{host}:{port}" for host, port in places)
             raise failure(
-                f"{name} does not answer on {host}:{port}.",
+                f"{name} does not answer on {where}.",
                 way_on=f"Start it, correct {setting}, or unset it to use the embedded one.",
             )
 
 
-async def _listens(host: str, port: int) -> bool:
+def list_places(url: str, usual_port: int) -> tuple[tuple[str, int], ...]:
+    """(host, port) of a server's URL, or of every Sentinel in it; none for a socket or no URL."""
+    if sentinels := parse_sentinel(url):
+        return sentinels.sentinels
+    address = urlsplit(url)
+    return () if address.hostname is None else ((address.hostname, address.port or usual_port),)
+
+
+async def _listens(places: Sequence[tuple[str, int]]) -> bool:
+    """Whether any of them does, now or soon."""
     deadline = time.monotonic() + ADDRESS_SECONDS
-    while not await asyncio.to_thread(accepts_connections, host, port):
+    while True:
+        for host, port in places:
+            if await asyncio.to_thread(accepts_connections, host, port):
+                return True
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(0.1)
-    return True
 
 
 def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> RunningMill:

@@ -14,6 +14,7 @@ from cinemill.worker.mill import Mill
 from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
 from cinemill.worker.repairs import repair_redis_transport
 from cinemill.worker.schedule import plan_schedule
+from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
 
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
@@ -27,12 +28,18 @@ def build_app(
 ) -> Celery:
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
+    broker = settings.celery_broker_url or "memory://unset"
+    broker_url, broker_place = translate_url(broker)
+    tell_channels(broker)
+    results = settings.celery_result_backend or "cinemill.worker.results:JobBackend"
+    results_url, results_place = translate_url(results)
     app = Celery("cinemill", set_as_current=True)
     app.mill = Mill(settings, catalog=catalog, make_handlers=_make_handlers(handlers or {}))
     app.conf.update(
-        broker_url=settings.celery_broker_url or "memory://unset",
-        result_backend=settings.celery_result_backend or "cinemill.worker.results:JobBackend",
-        broker_transport_options=broker_options(),
+        broker_url=broker_url,
+        broker_transport_options={**broker_options(), **broker_place},
+        result_backend=results_url,
+        result_backend_transport_options={**results_place, **credential_options(results)},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         task_queues=declare_queues(catalog.queues),

@@ -10,8 +10,11 @@ import os
 import sys
 from pathlib import Path
 
+from celery import Celery
+
 from cinemill.errors import SettingsInvalid
 from cinemill.storage.secrets import read_or_make_secret
+from cinemill.worker.sentinels import credential_options
 
 USER = "cinemill"
 SIGN_IN = "FLOWER_BASIC_AUTH"
@@ -25,6 +28,7 @@ def main(arguments: list[str]) -> int:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
     ask_for_token(app.mill.settings.home)
+    ask_sentinels(app)
     app.start(["flower", "--address=127.0.0.1", *arguments])
     return 0
 
@@ -34,6 +38,15 @@ def ask_for_token(home: Path) -> None:
     if not os.environ.get(SIGN_IN):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ[SIGN_IN] = f"{USER}:{read_or_make_secret(home / 'token')}"
+
+
+def ask_sentinels(app: Celery) -> None:
+    """Flower finds the broker by itself, and has to be told how its Sentinels are asked."""
+    url = app.mill.settings.celery_broker_url or ""
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        **credential_options(url),
+    }
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,25 +99,34 @@ def stack(
     films_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("mill")
-    redis_address = take_redis_database(redis_url, OWN_REDIS_DATABASE)
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("mill")),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+        for module in ("cinemill.worker", "cinemill.worker.beat"):
+            undo.callback(stop_part, start_part(module, stack))
+        yield stack
+
+
+@contextmanager
+def open_stack(database_url: str, wishes: dict[str, str]) -> Iterator[Stack]:
+    """A mill without parts yet, on a database of its own; ``wishes`` are settings."""
     with ExitStack() as undo:
         address = undo.enter_context(fresh_database(database_url))
         migrate(address)
         ours = {
-            "CINEMILL_HOME": str(home),
-            "CINEMILL_INPUT_ROOTS": str(films_folder),
             "DATABASE_URL": address,
-            "REDIS_URL": redis_address,
             "CELERY_WORKER_CONCURRENCY": "2",
             "REMAP_SIGTERM": "SIGQUIT",
+            **wishes,
         }
+        home = Path(wishes["CINEMILL_HOME"])
         app = build_app(load(ours))
         stack = Stack({**os.environ, **ours}, home, app, home / "parts.log")
         undo.callback(app.close)
         undo.callback(stack.database.close)
-        for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
         yield stack
 
 

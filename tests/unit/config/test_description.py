@@ -32,10 +32,16 @@ class TestSecrets:
         assert self.SECRET not in shown
 
     def test_each_of_several_servers_is_masked(self) -> None:
-        url = f"sentinel://:{self.SECRET}@a:1/0;sentinel://:{self.SECRET}@b:1/0"
-        settings = load({"REDIS_URL": url})
+        url = f"redis://:{self.SECRET}@a:1/0;redis://:{self.SECRET}@b:1/0"
+        settings = load({"CELERY_BROKER_URL": url})
         assert self.SECRET not in repr(settings)
         assert "@b:1/0" in repr(settings)
+
+    def test_both_passwords_of_a_highly_available_redis_are_masked(self) -> None:
+        url = f"sentinel://:{self.SECRET}@a:1,b:1/mymaster?sentinel_password={self.SECRET}"
+        settings = load({"REDIS_URL": url})
+        assert self.SECRET not in repr(settings)
+        assert "@a:1,b:1/mymaster" in repr(settings)
 
     def test_composed_and_derived_urls_are_masked(self) -> None:
         settings = load({"REDIS_HOST": "r", "REDIS_PASSWORD": self.SECRET})

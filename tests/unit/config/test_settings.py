@@ -126,8 +126,13 @@ class TestDerivedValues:
         assert settings.database_url == "postgresql+psycopg://u:p@h/d"
 
     def test_a_broker_of_its_own_stays(self) -> None:
-        environ = {"REDIS_URL": "redis://a", "CELERY_BROKER_URL": "sentinel://b:1;sentinel://c:1"}
-        assert load(environ).celery_broker_url == "sentinel://b:1;sentinel://c:1"
+        environ = {"REDIS_URL": "redis://a", "CELERY_BROKER_URL": "redis://b:1;redis://c:1"}
+        assert load(environ).celery_broker_url == "redis://b:1;redis://c:1"
+
+    def test_a_highly_available_redis_is_one_url_for_all(self) -> None:
+        url = "sentinel://:secret@a:26379,b:26379/mymaster/2"
+        settings = load({"REDIS_URL": url})
+        assert (settings.redis_url, settings.celery_broker_url) == (url, url)
 
     @pytest.mark.parametrize(
         ("written", "meant"),

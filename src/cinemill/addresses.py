@@ -1,0 +1,97 @@
+"""The address of a highly available Redis: Sentinels, and the name of the primary they watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+SENTINEL_PORT = 26379
+SENTINEL_EXAMPLE = "sentinel://:password@one.example:26379,two.example:26379/mymaster/0"
+_OF_THE_SENTINELS = ("sentinel_username", "sentinel_password")
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelAddress:
+    """Several Sentinels, any of which may be asked where the primary is now."""
+
+    sentinels: tuple[tuple[str, int], ...]
+    """(host, port), at least one."""
+    primary: str
+    """The name that the Sentinels know it by: ``sentinel monitor NAME …``."""
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    """Of Redis itself; the Sentinels have their own, or none."""
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
+
+    @property
+    def sentinel_credentials(self) -> dict[str, str]:
+        """What the Sentinels ask for, by the names that clients use; empty for nothing."""
+        found = {"username": self.sentinel_username, "password": self.sentinel_password}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def list_urls(self) -> list[str]:
+        """One URL for each Sentinel, without the primary's name: what kombu and Celery join by
+        semicolons."""
+        secret = ""
+        if self.username is not None or self.password is not None:
+            names = quote(self.username or "", safe=""), quote(self.password or "", safe="")
+            secret = "{}:{}@".format(*names)
+        return [
+            f"sentinel://{secret}{f'[{host}]' if ':' in host else host}:{port}/{self.database}"
+            for host, port in self.sentinels
+        ]
+
+
+def parse_sentinel(url: str) -> SentinelAddress | None:
+    """``sentinel://[user:password@]host[:port],…/primary[/database][?sentinel_password=…]``.
+
+    None for a URL of another scheme. Raises ValueError with a sentence that does not repeat the
+    URL, which may hold a password.
+    """
+    if not url.startswith("sentinel://"):
+        return None
+    if ";" in url:
+        raise ValueError(f"is one URL with commas between the Sentinels, as in {SENTINEL_EXAMPLE}")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"is not a URL such as {SENTINEL_EXAMPLE}") from None
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = credentials.partition(":")
+    primary, _, database = parts.path.strip("/").partition("/")
+    if not primary:
+        raise ValueError(f"names no primary, as 'mymaster' in {SENTINEL_EXAMPLE}")
+    return SentinelAddress(
+        sentinels=tuple(_parse_host(host) for host in hosts.split(",")),
+        primary=unquote(primary),
+        database=_parse_number(database or "0", "the database"),
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        **_parse_query(parts.query),
+    )
+
+
+def _parse_host(written: str) -> tuple[str, int]:
+    host, colon, port = written.rpartition(":")
+    if not colon or written.endswith("]"):
+        host, port = written, str(SENTINEL_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    number = _parse_number(port, "a port")
+    if not host or not 0 < number < 65536:
+        raise ValueError(f"must name hosts and ports as in {SENTINEL_EXAMPLE}")
+    return host, number
+
+
+def _parse_number(written: str, what: str) -> int:
+    if not (written.isascii() and written.isdigit()):
+        raise ValueError(f"must have a number for {what}, as in {SENTINEL_EXAMPLE}")
+    return int(written)
+
+
+def _parse_query(query: str) -> dict[str, str]:
+    found = dict(parse_qsl(query))
+    if found.keys() - set(_OF_THE_SENTINELS):
+        raise ValueError(f"takes no option but {' and '.join(_OF_THE_SENTINELS)}")
+    return found

@@ -1,0 +1,94 @@
+"""Clients of Redis, whatever its address is: one server, a socket, or a primary behind Sentinels.
+
+Every client of ours is opened here. None of them tries a command again by itself: who calls knows
+what a moment without Redis is worth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+
+from cinemill.addresses import SentinelAddress, parse_sentinel
+
+# Without types in redis-py.
+_Sentinels: Any = redis.sentinel.Sentinel
+_AsyncSentinels: Any = redis.asyncio.sentinel.Sentinel
+
+SENTINEL_SECONDS = 1.0
+"""How long a Sentinel may take to answer before the next one is asked."""
+
+
+class PrimaryClient(redis.Redis):
+    """A client of whichever server is the primary; it closes its Sentinels' connections too."""
+
+    def close(self) -> None:
+        super().close()
+        if isinstance(self.connection_pool, SentinelConnectionPool):
+            self.connection_pool.sentinel_manager.close()
+
+
+class AsyncPrimaryClient(redis.asyncio.Redis):
+    """The same for asyncio."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        if isinstance(self.connection_pool, AsyncSentinelPool):
+            asked = self.connection_pool.sentinel_manager.sentinels
+            await asyncio.gather(*(sentinel.aclose() for sentinel in asked))
+
+
+def open_redis(url: str, **options: Any) -> redis.Redis:
+    """A client of ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://``; it connects when it
+    is first used. ``options`` are redis-py's. Raises ValueError for what is no such URL."""
+    address = parse_sentinel(url)
+    if address is None:
+        return redis.Redis.from_url(url, **options)
+    asking = sentinel_options(address)
+    sentinel = _Sentinels(address.sentinels, sentinel_kwargs=asking, **_primary_options(address))
+    client: PrimaryClient = sentinel.master_for(
+        address.primary, PrimaryClient, retry=Retry(NoBackoff(), 0), **options
+    )
+    return client
+
+
+def open_async_redis(url: str, **options: Any) -> redis.asyncio.Redis:
+    """As ``open_redis``, for asyncio."""
+    address = parse_sentinel(url)
+    if address is None:
+        return redis.asyncio.Redis.from_url(url, **options)
+    asking = {**sentinel_options(address), "retry": AsyncRetry(NoBackoff(), 0)}
+    sentinel = _AsyncSentinels(
+        address.sentinels, sentinel_kwargs=asking, **_primary_options(address)
+    )
+    client: AsyncPrimaryClient = sentinel.master_for(
+        address.primary, AsyncPrimaryClient, retry=AsyncRetry(NoBackoff(), 0), **options
+    )
+    return client
+
+
+def sentinel_options(address: SentinelAddress) -> dict[str, Any]:
+    """How a Sentinel is asked: once, and not for long, for there is another one. redis-py's own
+    way is to ask a dead one eleven times, over two or three seconds."""
+    return {
+        **address.sentinel_credentials,
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _primary_options(address: SentinelAddress) -> dict[str, Any]:
+    return {
+        "db": address.database,
+        "username": address.username,
+        "password": address.password,
+    }

@@ -1,0 +1,105 @@
+"""A primary, a replica and Sentinels that watch them: real processes, which a test may kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import redis
+
+from cinemill.local.children import start_child
+from cinemill.local.probes import find_free_port
+from cinemill.local.valkey import ValkeyServer, describe_valkey
+
+PRIMARY_NAME = "cinemill-primary"
+PASSWORD = "p@ss/of:redis"
+SENTINEL_PASSWORD = "another one"
+SENTINEL_COUNT = 3
+QUORUM = 2
+START_SECONDS = 20
+
+
+@dataclass
+class Watched:
+    """The processes, and the URL by which all of it is one Redis."""
+
+    primary: ValkeyServer
+    replica: ValkeyServer
+    url: str
+    processes: list[Popen[bytes]]
+    """The primary, the replica, then the Sentinels."""
+
+    def kill_primary(self) -> None:
+        kill(self.processes[0])
+
+    def kill_first_sentinel(self) -> None:
+        kill(self.processes[2])
+
+
+def kill(process: Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def start_watched(folder: Path, log: Path) -> Watched:
+    """Start all and wait until every Sentinel knows the replica and the other Sentinels."""
+    primary = prepare_server(folder / "primary")
+    replica = prepare_server(folder / "replica", replica_of=primary)
+    ports = [find_free_port() for _ in range(SENTINEL_COUNT)]
+    commands = [primary.command, replica.command]
+    commands += [command_sentinel(folder, port, primary) for port in ports]
+    with log.open("ab") as out:
+        processes = [start_child(command, log=out) for command in commands]
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    url = (
+        f"sentinel://:p%40ss%2Fof%3Aredis@{hosts}/{PRIMARY_NAME}/0?sentinel_password=another%20one"
+    )
+    wait_until(lambda: all(knows_the_others(port) for port in ports))
+    return Watched(primary, replica, url, processes)
+
+
+def prepare_server(folder: Path, replica_of: ValkeyServer | None = None) -> ValkeyServer:
+    folder.mkdir(parents=True)
+    (folder / "password").write_text(PASSWORD)
+    (folder / "password").chmod(0o600)
+    server = describe_valkey(folder)
+    more = f'masterauth "{PASSWORD}"\nrepl-diskless-sync-delay 0\n'
+    if replica_of is not None:
+        more += f"replicaof 127.0.0.1 {replica_of.port}\n"
+    with (folder / "valkey.conf").open("a") as conf:
+        conf.write(more)
+    return server
+
+
+def command_sentinel(folder: Path, port: int, primary: ValkeyServer) -> tuple[str, ...]:
+    """Its configuration is written, which a Sentinel goes on writing by itself."""
+    home = folder / f"sentinel-{port}"
+    home.mkdir()
+    (home / "sentinel.conf").write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {home}\n"
+        f'requirepass "{SENTINEL_PASSWORD}"\nsentinel sentinel-pass "{SENTINEL_PASSWORD}"\n'
+        f"sentinel monitor {PRIMARY_NAME} 127.0.0.1 {primary.port} {QUORUM}\n"
+        f'sentinel auth-pass {PRIMARY_NAME} "{PASSWORD}"\n'
+        f"sentinel down-after-milliseconds {PRIMARY_NAME} 1000\n"
+        f"sentinel failover-timeout {PRIMARY_NAME} 5000\n"
+    )
+    return (str(primary.binary), str(home / "sentinel.conf"), "--sentinel")
+
+
+def knows_the_others(port: int) -> bool:
+    try:
+        with redis.Redis(port=port, password=SENTINEL_PASSWORD) as sentinel:
+            state = sentinel.sentinel_master(PRIMARY_NAME)
+    except redis.RedisError:
+        return False
+    return (state["num-slaves"], state["num-other-sentinels"]) == (1, SENTINEL_COUNT - 1)
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)

@@ -1,0 +1,123 @@
+"""A mill on a highly available Redis: one URL of Sentinels, and the primary is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import redis
+from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.sentinels import (
+    PASSWORD,
+    PRIMARY_NAME,
+    Watched,
+    kill,
+    start_watched,
+    wait_until,
+)
+
+from cinemill.jobs.events import EventReader
+from cinemill.local.probes import accepts_connections, find_free_port
+from cinemill.storage.inspection import inspect_redis
+from cinemill.worker.census import count_workers
+
+FAILOVER_SECONDS = 25
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    watched = start_watched(folder, folder / "servers.log")
+    yield watched
+    for process in watched.processes:
+        kill(process)
+
+
+@pytest.fixture(scope="module")
+def mill(
+    watched: Watched, database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("mill")),
+        "REDIS_URL": watched.url,
+        "CELERY_WORKER_CONCURRENCY": "1",
+    }
+    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+        for module in ("cinemill.worker", "cinemill.worker.beat"):
+            undo.callback(stop_part, start_part(module, stack))
+        yield stack
+
+
+def do_job(mill: Stack, task_id: str, seconds: float) -> None:
+    task = mill.app.tasks["get_queue_stats"]
+    assert "total" in task.apply_async(task_id=task_id).get(timeout=seconds)
+
+
+def read_status(url: str, job_id: str) -> str | None:
+    """As a watcher of the API does."""
+
+    async def read() -> dict[str, object] | None:
+        reader = EventReader(url)
+        try:
+            return await reader.read_status(job_id)
+        finally:
+            await reader.close()
+
+    found = asyncio.run(read())
+    return None if found is None else str(found["status"])
+
+
+def test_work_is_done_and_told(mill: Stack, watched: Watched) -> None:
+    do_job(mill, "before", seconds=20)
+    wait_until(lambda: read_status(watched.url, "before") == "completed")
+    assert inspect_redis(watched.url).keeps_every_write is True
+    assert "orchestration" in count_workers(mill.mill.settings)
+
+
+def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(mill: Stack) -> None:
+    stats = mill.app.control.inspect(timeout=3).stats() or {}
+    (told,) = stats.values()
+    assert told["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
+    assert "another one" not in json.dumps(told)
+
+
+def test_flower_counts_the_messages_of_every_queue(mill: Stack) -> None:
+    port = find_free_port()
+    flower = subprocess.Popen(
+        [sys.executable, "-m", "cinemill.worker.monitor", f"--port={port}"],
+        env={**mill.environment, "FLOWER_BASIC_AUTH": "u:p"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: accepts_connections("127.0.0.1", port), seconds=30)
+        wait_until(lambda: "orchestration" in ask_flower(port))
+    finally:
+        kill(flower)
+
+
+def ask_flower(port: int) -> list[str]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/queues/length", headers={"Authorization": "Basic dTpw"}
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return [queue["name"] for queue in json.load(answer)["active_queues"]]
+
+
+def test_jobs_go_through_after_the_primarys_machine_is_gone(mill: Stack, watched: Watched) -> None:
+    """A Sentinel goes with it, the first that the URL names. A job is accepted while nobody is
+    primary: it is a row, and its message is sent when somebody is."""
+    watched.kill_first_sentinel()
+    watched.kill_primary()
+    do_job(mill, "meanwhile", seconds=FAILOVER_SECONDS)
+    do_job(mill, "after", seconds=FAILOVER_SECONDS)
+    with redis.Redis(port=watched.replica.port, password=PASSWORD) as replica:
+        assert replica.info("replication")["role"] == "master"
+        assert replica.exists("task_status:meanwhile")
+    wait_until(lambda: read_status(watched.url, "after") == "completed")
