@@ -219,16 +219,20 @@ def plan_broken_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequenc
 
 _QUICK: Mapping[str, Any] = {"max_retries": 1, "retry_delay_seconds": 1.0}
 
+# The drill may kill the same innocent try three times over, which would be its death: it is not
+# these that the limit of crashes is shown on.
+_INNOCENT: Mapping[str, Any] = {"max_crashes": 12}
+
 STEPS = [
-    StepKind("drill_work", "default"),
-    StepKind("drill_probe", "preview"),
-    StepKind("drill_unserved", "caption"),
-    StepKind("drill_part", "embeddings"),
-    StepKind("drill_join", "knowledge_graph"),
-    StepKind("drill_slow_commit", "default"),
-    StepKind("drill_flaky", "default"),
-    StepKind("drill_reject", "default"),
-    StepKind("drill_encode", "proxy"),
+    StepKind("drill_work", "default", **_INNOCENT),
+    StepKind("drill_probe", "preview", **_INNOCENT),
+    StepKind("drill_unserved", "caption", **_INNOCENT),
+    StepKind("drill_part", "embeddings", **_INNOCENT),
+    StepKind("drill_join", "knowledge_graph", **_INNOCENT),
+    StepKind("drill_slow_commit", "default", **_INNOCENT),
+    StepKind("drill_flaky", "default", **_INNOCENT),
+    StepKind("drill_reject", "default", **_INNOCENT),
+    StepKind("drill_encode", "proxy", **_INNOCENT),
     StepKind("drill_hung_encoder", "transcode", stall_seconds=3.0, **_QUICK),
     StepKind("drill_endless_encoder", "detection", **_QUICK),
     StepKind("drill_poison_kill", "default"),

@@ -53,6 +53,8 @@ class StepKind:
     """Retries after the first failure; None: CELERY_TASK_MAX_RETRIES."""
     retry_delay_seconds: float | None = None
     """Before the first retry, doubled for each; None: CELERY_TASK_DEFAULT_RETRY_DELAY."""
+    max_crashes: int | None = None
+    """Dead after so many tries whose worker died; None: CINEMILL_MAX_CRASHES."""
     rate: Rate | None = None
     stall_seconds: float | None = None
     """Without progress for so long it is stopped; None: CINEMILL_STALL_SECONDS."""

@@ -126,9 +126,12 @@ class Dispatcher:
         where there may be more. Without Redis they are told later."""
         with self._database.begin() as connection:
             changed = dispatch.list_unannounced(connection, limit=ANNOUNCED_AT_ONCE)
-            told = [job.id for job in changed if self._events.tell_now(describe_change(job))]
-            if told:
-                dispatch.note_announced(connection, told)
+            return self._announce(connection, changed)
+
+    def _announce(self, connection: Connection, changed: Sequence[Job]) -> int:
+        told = [job.id for job in changed if self._events.tell_now(describe_change(job))]
+        if told:
+            dispatch.note_announced(connection, told)
         return len(told)
 
     def _choose(self) -> list[ReadyRun] | None:
@@ -141,8 +144,15 @@ class Dispatcher:
                 for queue in self._order_queues(ready)
                 for run in self._choose_from(connection, queue)
             ]
-            dispatch.stamp_published(connection, [run.id for run in chosen])
+            if chosen:
+                self._let_go(connection, [run.id for run in chosen])
         return chosen
+
+    def _let_go(self, connection: Connection, run_ids: Sequence[str]) -> None:
+        """Stamp what is sent next. That its job waits is told before: afterwards a worker would
+        have to wait for the lock under which it is told, or be told of first."""
+        self._announce(connection, dispatch.list_unannounced_of(connection, run_ids))
+        dispatch.stamp_published(connection, run_ids)
 
     def _order_queues(self, names: Sequence[str]) -> list[str]:
         return sorted(names, key=lambda name: -self._catalog.queues[name].priority)

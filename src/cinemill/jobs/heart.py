@@ -12,7 +12,7 @@ import psutil
 
 from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
 from cinemill.jobs.watch import Watch, find_breach
-from cinemill.storage import runs
+from cinemill.storage import claims
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import CANCEL_CHANNEL
 from cinemill.storage.notifications import Listener
@@ -103,7 +103,7 @@ class Heart:
         asked_at = time.monotonic()
         try:
             with self._database.begin() as connection:
-                alive = runs.renew_lease(
+                alive = claims.renew_lease(
                     connection, watch.run, lease_seconds=watch.limits.lease_seconds
                 )
             if not alive:
@@ -112,7 +112,7 @@ class Heart:
                 return
             watch.renew(asked_at)
             with self._database.begin() as connection:
-                reason = runs.note_progress(
+                reason = claims.note_progress(
                     connection, watch.run, progress=watch.progress, message=watch.message
                 )
         except DatabaseUnavailable:

@@ -29,7 +29,7 @@ from cinemill.jobs.heart import Heart
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
 from cinemill.jobs.watch import Limits, Watch
-from cinemill.storage import runs
+from cinemill.storage import claims, runs
 from cinemill.storage.database import Connection, Database
 from cinemill.telemetry import get_logger
 
@@ -118,7 +118,7 @@ class Runner:
         asked_at = time.monotonic()
         token = uuid4().hex
         with self._database.begin() as connection:
-            run = runs.claim(
+            run = claims.claim(
                 connection,
                 run_id,
                 token=token,
@@ -185,9 +185,9 @@ class Runner:
     def _commit(self, watch: Watch, outcome: StepOutcome) -> None:
         def write(connection: Connection) -> None:
             # The job's lock first, here too: the step's rows may be wanted by another job.
-            runs.lock_job_of_claim(connection, watch.run)
+            job = runs.lock_job_of_claim(connection, watch.run)
             outcome.write(connection)
-            runs.commit_success(connection, watch.run, outcome.result)
+            runs.commit_success(connection, watch.run, job, outcome.result)
 
         self._record(watch, write)
 
@@ -318,6 +318,7 @@ def describe_failure(error: Exception) -> Failure:
             message=_make_storable(error.message),
             way_on=_make_storable(error.way_on),
             log_tail=_make_storable(error.log_tail),
+            retryable=error.is_retryable,
         )
     lines = traceback.format_exception(error)
     return Failure(

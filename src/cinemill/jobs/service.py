@@ -85,7 +85,9 @@ class JobService:
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
         """Record a request that can never work as a failed job, for whoever asks after it."""
-        failure = Failure(error.code, error.message, error.way_on, error.log_tail)
+        failure = Failure(
+            error.code, error.message, error.way_on, error.log_tail, error.is_retryable
+        )
         with self._database.begin() as connection:
             jobs.insert_rejected(connection, job_id, kind, owner, failure)
             return jobs.get_job(connection, job_id)
@@ -254,7 +256,7 @@ class JobService:
             queue=kind.queue,
             weight=kind.weight,
             max_failures=retries + 1,
-            max_crashes=self._limits.max_crashes,
+            max_crashes=kind.max_crashes or self._limits.max_crashes,
         )
 
     def _choose_priority(self, priority: int | None, steps: Sequence[NewStep]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
 
@@ -60,6 +61,16 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> _Boun
     return _BoundedConnection.connect(*arguments, **options)
 
 
+def _replace_if_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Before each use, instead of a ping, which is a way to the server and back: whoever closes a
+    connection makes its socket readable, and one at rest has nothing else to read."""
+    poll = select.poll()  # unlike select(), for any number of open files
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    if connection.closed or poll.poll(0):
+        raise DisconnectionError
+
+
 class Database:
     """A pool of connections. Safe to share between threads, never between processes."""
 
@@ -69,11 +80,11 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             pool_recycle=1800,
             connect_args={**_SOCKET_OPTIONS, "application_name": application_name},
         )
         event.listen(self._engine, "do_connect", _connect)
+        event.listen(self._engine, "checkout", _replace_if_closed)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

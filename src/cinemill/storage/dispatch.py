@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from cinemill.core.job import Failure, Job, RunState
 from cinemill.storage import runs
-from cinemill.storage.jobs import get_job, lock_job
+from cinemill.storage.jobs import lock_job, read_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +241,30 @@ def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
     rows = connection.execute(
         text(
             """
-            SELECT id FROM job WHERE NOT announced AND state <> 'running'
+            SELECT * FROM job WHERE NOT announced AND state <> 'running'
             ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
             """
         ),
         {"limit": limit},
-    )
-    return [get_job(connection, row.id) for row in rows.all()]
+    ).mappings()
+    return [read_job(row) for row in rows]
+
+
+def list_unannounced_of(connection: Connection, run_ids: Sequence[str]) -> list[Job]:
+    """Those of :func:`list_unannounced` that these runs belong to, locked as well.
+
+    Never waits for a lock: who holds the job's may want the runs that are locked here.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT * FROM job WHERE id IN (SELECT job_id FROM run WHERE id = ANY(:ids))
+              AND NOT announced AND state <> 'running' FOR UPDATE SKIP LOCKED
+            """
+        ),
+        {"ids": list(run_ids)},
+    ).mappings()
+    return [read_job(row) for row in rows]
 
 
 def note_announced(connection: Connection, job_ids: Sequence[str]) -> None:

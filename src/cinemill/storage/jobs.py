@@ -78,31 +78,32 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
     Raises Conflict where that key was used for another request, NotFound where there is no such
     asset.
     """
-    if not _insert_row(connection, job):
+    inserted = _insert_row(connection, job)
+    if inserted is None:
         return _find_same(connection, job), False
     _insert_steps(connection, job, steps)
-    return get_job(connection, job.id), True
+    return inserted, True
 
 
-def _insert_row(connection: Connection, job: NewJob) -> bool:
+def _insert_row(connection: Connection, job: NewJob) -> Job | None:
+    """None where there is such a job already."""
     statement = text(
         """
         INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key,
                          request_digest, message)
         VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key,
                 :request_digest, 'Waiting in the queue')
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING *
         """
     ).bindparams(json_parameter("params"))
+    values = {name: getattr(job, name) for name in job.__slots__}
     try:
-        inserted = connection.execute(
-            statement, {name: getattr(job, name) for name in job.__slots__}
-        )
+        row = connection.execute(statement, values).mappings().first()
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
         raise NotFound(f"There is no asset {job.asset_id}.", code="asset_not_found") from error
-    return inserted.rowcount == 1
+    return None if row is None else read_job(row)
 
 
 def _find_same(connection: Connection, job: NewJob) -> Job:
@@ -188,25 +189,26 @@ def insert_rejected(
 
 def queue_ready_steps(connection: Connection, job_id: str) -> int:
     """Give every waiting step without open dependencies a run, and ring. Answers how many."""
-    queued = connection.execute(
+    row = connection.execute(
         text(
             """
             WITH ready AS (
                 UPDATE step SET state = 'queued'
                 WHERE job_id = :job_id AND state = 'waiting' AND deps_remaining = 0
                 RETURNING id, kind, queue, attempts
+            ), queued AS (
+                INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
+                SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
+                       ready.queue, job.priority, ready.attempts + 1
+                FROM ready JOIN job ON job.id = :job_id
+                RETURNING id
             )
-            INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
-            SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind, ready.queue,
-                   job.priority, ready.attempts + 1
-            FROM ready JOIN job ON job.id = :job_id
+            SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify(:channel, '') END FROM queued
             """
         ),
-        {"job_id": job_id},
-    ).rowcount
-    if queued:
-        ring(connection, READY_CHANNEL, "")
-    return queued
+        {"job_id": job_id, "channel": READY_CHANNEL},
+    ).one()
+    return int(row[0])
 
 
 def ring(connection: Connection, channel: str, payload: str) -> None:

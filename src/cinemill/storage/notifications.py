@@ -26,14 +26,16 @@ class Listener:
         return self._connection is not None
 
     def wait(self, timeout_seconds: float) -> list[tuple[str, str]]:
-        """(channel, payload) of what rang within the timeout; returns at the first ring.
+        """(channel, payload) of what rang within the timeout; returns at the first ring, with all
+        that have rung by then.
 
         Raises DatabaseUnavailable; the next call connects again.
         """
         try:
             connection = self._connect()
-            notifies = connection.notifies(timeout=timeout_seconds, stop_after=1)
-            return [(notify.channel, notify.payload) for notify in notifies]
+            rung = list(connection.notifies(timeout=timeout_seconds, stop_after=1))
+            rung += connection.notifies(timeout=0) if rung else ()
+            return [(notify.channel, notify.payload) for notify in rung]
         except psycopg.Error as error:
             self.close()
             raise DatabaseUnavailable("PostgreSQL does not answer to LISTEN.") from error

@@ -1,4 +1,4 @@
-"""Rows of runs: claim, heartbeat, and the fenced ends of a try.
+"""The fenced ends of a try, and what they do to its step and its job.
 
 Every statement that changes a run under way carries the claim's token and a live lease, on the
 database's clock, the only clock. The job's lock is taken first, always.
@@ -19,7 +19,6 @@ from cinemill.storage.jobs import (
     READY_CHANNEL,
     json_parameter,
     lock_job,
-    lock_job_of,
     queue_ready_steps,
     ring,
 )
@@ -33,133 +32,6 @@ class StepTries:
     max_crashes: int
 
 
-def claim(
-    connection: Connection, run_id: str, *, token: str, worker: str, lease_seconds: float
-) -> ClaimedRun | None:
-    """Take a queued run, or None where it is taken, over, cancelled or not due yet."""
-    job = lock_job_of(connection, run_id)
-    if job is None or job.state.is_final or job.cancel_requested:
-        return None
-    row = (
-        connection.execute(
-            text(
-                """
-                WITH claimed AS (
-                    UPDATE run SET state = 'running', token = :token, worker = :worker,
-                           started_at = clock_timestamp(),
-                           lease_until = clock_timestamp() + make_interval(secs => :lease)
-                    WHERE id = :id AND state = 'queued' AND run_at <= clock_timestamp()
-                    RETURNING step_id, attempt
-                )
-                UPDATE step SET state = 'running', attempts = claimed.attempt,
-                       started_at = coalesce(step.started_at, clock_timestamp())
-                FROM claimed WHERE step.id = claimed.step_id
-                RETURNING step.id, step.name, step.kind, step.params, claimed.attempt
-                """
-            ),
-            {"id": run_id, "token": token, "worker": worker, "lease": lease_seconds},
-        )
-        .mappings()
-        .first()
-    )
-    if row is None:
-        return None
-    note_start(connection, job.id, worker=worker, stage=row["name"])
-    return ClaimedRun(
-        id=run_id,
-        token=token,
-        job_id=job.id,
-        job_kind=job.kind,
-        step_id=row["id"],
-        step_name=row["name"],
-        step_kind=row["kind"],
-        owner=job.owner,
-        asset_id=job.asset_id,
-        attempt=row["attempt"],
-        params=row["params"],
-        job_params=job.params,
-        **_surroundings(connection, job.id, row["id"]),
-    )
-
-
-def note_start(connection: Connection, job_id: str, *, worker: str, stage: str) -> None:
-    """The job runs; and a place in the relay's window is free, for which it is rung."""
-    connection.execute(
-        text(
-            """
-            UPDATE job SET state = 'running', worker = :worker, stage = :stage,
-                   started_at = coalesce(started_at, clock_timestamp()), message = 'Working'
-            WHERE id = :job_id RETURNING pg_notify(:channel, '')
-            """
-        ),
-        {"worker": worker, "job_id": job_id, "stage": stage, "channel": READY_CHANNEL},
-    )
-
-
-def _surroundings(connection: Connection, job_id: str, step_id: str) -> dict[str, Any]:
-    """What a claimed step finds: results of its parents, and its place in the job's progress."""
-    row = connection.execute(
-        text(
-            """
-            SELECT 100 * coalesce(sum(weight) FILTER (WHERE state = 'succeeded'), 0) / sum(weight),
-                   100 * coalesce(sum(weight) FILTER (WHERE id = :step_id), 0) / sum(weight),
-                   coalesce(jsonb_object_agg(name, coalesce(result, '{}')) FILTER (WHERE id IN
-                       (SELECT depends_on FROM step_dependency WHERE step_id = :step_id)), '{}')
-            FROM step WHERE job_id = :job_id
-            """
-        ),
-        {"step_id": step_id, "job_id": job_id},
-    ).one()
-    return {"progress_base": float(row[0]), "progress_share": float(row[1]), "inputs": row[2]}
-
-
-def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
-    """False: the lease is lost; drop the work.
-
-    Takes the run's lock and no other: to touch the job here would be the wrong order of locks.
-    """
-    renewed = connection.execute(
-        text(
-            """
-            UPDATE run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
-            WHERE id = :id AND token = :token AND state = 'running'
-              AND lease_until > clock_timestamp()
-            """
-        ),
-        {"id": run.id, "token": run.token, "lease": lease_seconds},
-    ).rowcount
-    return renewed == 1
-
-
-def note_progress(
-    connection: Connection, run: ClaimedRun, *, progress: float, message: str
-) -> str | None:
-    """Note the job's progress in percent; answers why the work is to stop, None to go on."""
-    job = connection.execute(
-        text(
-            """
-            UPDATE job SET progress = greatest(progress, :progress), message = :message
-            WHERE id = :job_id AND state = 'running' AND cancel_requested_at IS NULL
-            RETURNING id
-            """
-        ),
-        {"job_id": run.job_id, "progress": progress, "message": message},
-    ).first()
-    return None if job is not None else _reason_to_stop(connection, run.job_id)
-
-
-def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
-    row = connection.execute(
-        text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
-        {"id": job_id},
-    ).first()
-    if row is None:
-        return "the job was deleted"
-    if row.cancel_requested_at is not None:
-        return row.cancel_reason or "cancelled"
-    return "another step of the job failed" if JobState(row.state).is_final else None
-
-
 def get_step_tries(connection: Connection, step_id: str) -> StepTries:
     """Raises LeaseLost where the step was deleted with its job."""
     row = connection.execute(
@@ -171,38 +43,52 @@ def get_step_tries(connection: Connection, step_id: str) -> StepTries:
     return StepTries(*row)
 
 
-def commit_success(connection: Connection, run: ClaimedRun, result: Mapping[str, Any]) -> None:
+def commit_success(
+    connection: Connection, run: ClaimedRun, job: Job, result: Mapping[str, Any]
+) -> None:
     """End the run well: store the step's result, unblock its children, end the job at the last.
 
-    To be called last in the transaction that writes the step's effects. Raises LeaseLost, which
-    must roll that transaction back.
+    To be called last in the transaction that locked the job and wrote the step's effects. Raises
+    LeaseLost, which must roll that transaction back.
     """
-    job = lock_job_of_claim(connection, run)
-    _end_run(connection, run, RunState.SUCCEEDED, None)
-    connection.execute(
-        text(
-            """
-            UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
-                   finished_at = clock_timestamp() WHERE id = :id
-            """
-        ).bindparams(json_parameter("result")),
-        {"id": run.step_id, "result": dict(result)},
-    )
-    children = connection.execute(
-        text(
-            """
-            UPDATE step SET deps_remaining = deps_remaining - 1
-            WHERE id IN (SELECT step_id FROM step_dependency WHERE depends_on = :id)
-            """
-        ),
-        {"id": run.step_id},
-    ).rowcount
+    unblocked = _end_step(connection, run, result)
     is_over = job.cancel_requested or job.state.is_final
-    if children and not is_over:
+    if unblocked and not is_over:
         queue_ready_steps(connection, run.job_id)
-    if not _complete_job(connection, run.job_id, result) and is_over:
+    elif not _complete_job(connection, run.job_id, result) and is_over:
         # Another step failed or a person cancelled: a child queued now would wait for ever.
         finish_cancel(connection, run.job_id)
+
+
+def _end_step(connection: Connection, run: ClaimedRun, result: Mapping[str, Any]) -> int:
+    """The run and its step succeeded; answers how many children wait for one step less."""
+    row = connection.execute(
+        text(
+            """
+            WITH ended AS (
+                UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(),
+                       lease_until = NULL
+                WHERE id = :id AND token = :token AND state = 'running'
+                  AND lease_until > clock_timestamp()
+                RETURNING step_id
+            ), done AS (
+                UPDATE step SET state = 'succeeded', result = :result, failure = NULL,
+                       progress = 1, finished_at = clock_timestamp()
+                FROM ended WHERE step.id = ended.step_id RETURNING step.id
+            ), unblocked AS (
+                UPDATE step SET deps_remaining = deps_remaining - 1
+                WHERE id IN (SELECT step_id FROM step_dependency
+                             WHERE depends_on = (SELECT id FROM done))
+                RETURNING id
+            )
+            SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked)
+            """
+        ).bindparams(json_parameter("result")),
+        {"id": run.id, "token": run.token, "result": dict(result)},
+    ).one()
+    if not row[0]:
+        raise _lease_lost(run)
+    return int(row[1])
 
 
 def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]) -> bool:
@@ -302,7 +188,11 @@ def _end_run(
         },
     ).rowcount
     if not ended:
-        raise LeaseLost(f"The lease of run {run.id} ran out before its end was recorded.")
+        raise _lease_lost(run)
+
+
+def _lease_lost(run: ClaimedRun) -> LeaseLost:
+    return LeaseLost(f"The lease of run {run.id} ran out before its end was recorded.")
 
 
 def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, RunState, Step, StepSpec
-from cinemill.storage import jobs, runs
+from cinemill.storage import claims, jobs, runs
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import NewJob, NewStep
 
@@ -69,7 +69,7 @@ def queued_runs(database: Database, job_id: str) -> dict[str, str]:
 
 def claim(database: Database, run_id: str, *, lease_seconds: float = 60) -> ClaimedRun | None:
     with database.begin() as connection:
-        return runs.claim(
+        return claims.claim(
             connection, run_id, token=uuid4().hex, worker="host:1", lease_seconds=lease_seconds
         )
 
@@ -83,7 +83,8 @@ def start(database: Database, job: Job, name: str = "work") -> ClaimedRun:
 
 def succeed(database: Database, run: ClaimedRun, result: Mapping[str, Any] | None = None) -> None:
     with database.begin() as connection:
-        runs.commit_success(connection, run, result or {})
+        job = runs.lock_job_of_claim(connection, run)
+        runs.commit_success(connection, run, job, result or {})
 
 
 def fail(database: Database, run: ClaimedRun, *, delay_seconds: float = 0) -> None:

@@ -12,13 +12,13 @@ from tests.integration.storage.rows import FAILURE, make_step
 from cinemill.core.job import ClaimedRun, JobState, RunState, StepState
 from cinemill.errors import LeaseLost
 from cinemill.jobs.dispatch import CRASH
-from cinemill.storage import dispatch, jobs, recovery, runs
+from cinemill.storage import claims, dispatch, jobs, recovery, runs
 from cinemill.storage.database import Connection, Database
 
 End = Callable[[Connection, ClaimedRun], object]
 
 ENDS: dict[str, End] = {
-    "success": lambda c, run: runs.commit_success(c, run, {}),
+    "success": lambda c, run: runs.commit_success(c, run, runs.lock_job_of_claim(c, run), {}),
     "failure": lambda c, run: runs.retry_later(c, run, RunState.FAILED, FAILURE, delay_seconds=0),
     "rejection": lambda c, run: runs.bury(c, run, RunState.REJECTED, FAILURE),
     "return": lambda c, run: runs.retry_later(c, run, RunState.RETURNED, FAILURE, delay_seconds=0),
@@ -126,7 +126,7 @@ def test_work_on_a_job_that_was_deleted_has_lost_its_lease(database: Database, e
     run = rows.start(database, job)
     with database.begin() as connection:
         jobs.delete_job(connection, job.id)
-        assert not runs.renew_lease(connection, run, lease_seconds=60)
+        assert not claims.renew_lease(connection, run, lease_seconds=60)
     with pytest.raises(LeaseLost), database.begin() as connection:
         ENDS[end](connection, run)
 
@@ -147,7 +147,7 @@ def test_effects_appear_with_the_commit_or_not_at_all(database: Database) -> Non
     rows.let_lease_run_out(database, run)
     with pytest.raises(LeaseLost), database.begin() as connection:
         jobs.assign_asset(connection, job.id, make_asset(connection))
-        runs.commit_success(connection, run, {})
+        runs.commit_success(connection, run, runs.lock_job_of_claim(connection, run), {})
     assert rows.get_job(database, job).asset_id is None
 
 
@@ -161,10 +161,10 @@ def make_asset(connection: Connection) -> str:
 def test_a_beat_keeps_a_lease_alive_and_cannot_revive_it(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     with database.begin() as connection:
-        assert runs.renew_lease(connection, run, lease_seconds=60)
+        assert claims.renew_lease(connection, run, lease_seconds=60)
     rows.let_lease_run_out(database, run)
     with database.begin() as connection:
-        assert not runs.renew_lease(connection, run, lease_seconds=60)
+        assert not claims.renew_lease(connection, run, lease_seconds=60)
 
 
 def test_a_commit_whose_answer_was_lost_is_recognised_by_its_token(database: Database) -> None:

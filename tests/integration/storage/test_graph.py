@@ -9,7 +9,7 @@ from tests.integration.storage import rows
 from tests.integration.storage.rows import CHAIN, FAN_IN, make_step
 
 from cinemill.core.job import JobState, StepState
-from cinemill.storage import recovery, runs
+from cinemill.storage import claims, recovery
 from cinemill.storage.database import Database
 
 
@@ -96,7 +96,7 @@ def test_work_of_a_failed_job_is_told_to_stop(database: Database) -> None:
     working = rows.start(database, job, "a")
     rows.bury(database, rows.start(database, job, "b"))
     with database.begin() as connection:
-        reason = runs.note_progress(connection, working, progress=50, message="Working")
+        reason = claims.note_progress(connection, working, progress=50, message="Working")
     assert reason == "another step of the job failed"
 
 
@@ -161,5 +161,7 @@ def test_progress_never_goes_back(database: Database) -> None:
     run = rows.start(database, job)
     for progress in (40.0, 20.0):
         with database.begin() as connection:
-            assert runs.note_progress(connection, run, progress=progress, message="Working") is None
+            assert (
+                claims.note_progress(connection, run, progress=progress, message="Working") is None
+            )
     assert rows.get_job(database, job).progress == 40

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, text
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
-from cinemill.storage import assets, dispatch, jobs, recovery, runs, statistics
+from cinemill.storage import assets, claims, dispatch, jobs, recovery, statistics
 from cinemill.storage.database import Database
 
 QUEUED = 10_000
@@ -160,7 +160,7 @@ OTHERS: dict[str, Callable[[Connection], object]] = {
     "steps": lambda c: jobs.list_steps(c, "new-1"),
     "dead letters": jobs.list_dead,
     "stuck": lambda c: statistics.list_stuck(c, hours=2),
-    "claim": lambda c: runs.claim(c, "run-new-5000", token="t", worker="w", lease_seconds=60),
+    "claim": lambda c: claims.claim(c, "run-new-5000", token="t", worker="w", lease_seconds=60),
     "cancel": lambda c: recovery.request_cancel(c, "new-5000", "changed my mind"),
     "retry": lambda c: recovery.retry(c, "old-100"),
     "delete": lambda c: jobs.delete_job(c, "old-100"),

@@ -11,7 +11,7 @@ from tests.integration.storage.rows import CHAIN, FAN_IN, make_job, make_step
 
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, NotFound
-from cinemill.storage import assets, jobs, recovery, runs
+from cinemill.storage import assets, claims, jobs, recovery, runs
 from cinemill.storage.database import Database
 
 
@@ -132,7 +132,7 @@ def test_a_running_job_is_cancelled_when_its_worker_says_so(database: Database) 
     run = rows.start(database, job)
     assert cancel(database, job).state is JobState.RUNNING
     with database.begin() as connection:
-        assert runs.note_progress(connection, run, progress=1, message="") == "wrong film"
+        assert claims.note_progress(connection, run, progress=1, message="") == "wrong film"
         runs.acknowledge_cancel(connection, run)
     assert rows.get_job(database, job).state is JobState.CANCELLED
 

@@ -28,7 +28,7 @@ from tests.integration.storage.rows import CHAIN, FAILURE, FAN_IN, make_step
 from cinemill.core.job import FINAL_JOB_STATES, ClaimedRun, Job, JobState, RunState
 from cinemill.errors import Conflict, LeaseLost
 from cinemill.jobs.dispatch import CRASH
-from cinemill.storage import dispatch, recovery, runs
+from cinemill.storage import claims, dispatch, recovery, runs
 from cinemill.storage.database import Database
 
 PLANS = {
@@ -163,8 +163,8 @@ class Engine(RuleBasedStateMachine):
     def look_and_obey(self, run: ClaimedRun) -> object:
         """A worker that learns that its job is cancelled or failed stops."""
         with self.database.begin() as connection:
-            assert runs.renew_lease(connection, run, lease_seconds=60)
-            reason = runs.note_progress(connection, run, progress=10, message="Working")
+            assert claims.renew_lease(connection, run, lease_seconds=60)
+            reason = claims.note_progress(connection, run, progress=10, message="Working")
         if reason is None:
             return run
         del self.working[run.id]
@@ -185,7 +185,7 @@ class Engine(RuleBasedStateMachine):
             with pytest.raises(LeaseLost):
                 end(self.database, run)
         with self.database.begin() as connection:
-            assert not runs.renew_lease(connection, run, lease_seconds=60)
+            assert not claims.renew_lease(connection, run, lease_seconds=60)
 
     @rule()
     def sweep(self) -> None:

@@ -1,0 +1,129 @@
+"""A try that begins and lives: the claim, and the heartbeat.
+
+Every statement that changes a run under way carries the claim's token and a live lease, on the
+database's clock, the only clock. The job's lock is taken first, always.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import ClaimedRun, JobState
+from cinemill.storage.jobs import READY_CHANNEL, lock_job_of
+
+# One statement, for each is a way to the server and back in a time in which the work could run.
+# The relay is rung only where something waits for the place that this claim frees in its window;
+# asked in the index's order, else the planner may read all the runs that ever were.
+_CLAIM = """
+WITH claimed AS (
+    UPDATE run SET state = 'running', token = :token, worker = :worker,
+           started_at = clock_timestamp(),
+           lease_until = clock_timestamp() + make_interval(secs => :lease)
+    WHERE id = :id AND state = 'queued' AND run_at <= clock_timestamp()
+    RETURNING step_id, attempt, queue
+), started AS (
+    UPDATE step SET state = 'running', attempts = claimed.attempt,
+           started_at = coalesce(step.started_at, clock_timestamp())
+    FROM claimed WHERE step.id = claimed.step_id
+    RETURNING step.id, step.name, step.kind, step.params, claimed.attempt, claimed.queue
+), noted AS (
+    UPDATE job SET state = 'running', worker = :worker, stage = started.name,
+           started_at = coalesce(job.started_at, clock_timestamp()), message = 'Working'
+    FROM started WHERE job.id = :job_id
+    RETURNING CASE WHEN (
+        SELECT owner FROM run
+        WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
+        ORDER BY owner LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
+), surroundings AS (
+    SELECT 100 * coalesce(sum(weight) FILTER (WHERE step.state = 'succeeded'), 0) / sum(weight)
+               AS progress_base,
+           100 * coalesce(sum(weight) FILTER (WHERE step.id = started.id), 0) / sum(weight)
+               AS progress_share,
+           coalesce(jsonb_object_agg(step.name, coalesce(result, '{}')) FILTER (WHERE step.id IN
+               (SELECT depends_on FROM step_dependency WHERE step_id = started.id)), '{}')
+               AS inputs
+    FROM step CROSS JOIN started WHERE step.job_id = :job_id
+)
+SELECT started.*, surroundings.* FROM started, noted, surroundings
+"""
+
+
+def claim(
+    connection: Connection, run_id: str, *, token: str, worker: str, lease_seconds: float
+) -> ClaimedRun | None:
+    """Take a queued run, or None where it is taken, over, cancelled or not due yet.
+
+    With it comes what the step finds: the results of its parents, and its place in the progress.
+    """
+    job = lock_job_of(connection, run_id)
+    if job is None or job.state.is_final or job.cancel_requested:
+        return None
+    values = {"id": run_id, "token": token, "worker": worker, "lease": lease_seconds}
+    values |= {"job_id": job.id, "channel": READY_CHANNEL}
+    row = connection.execute(text(_CLAIM), values).mappings().first()
+    if row is None:
+        return None
+    return ClaimedRun(
+        id=run_id,
+        token=token,
+        job_id=job.id,
+        job_kind=job.kind,
+        step_id=row["id"],
+        step_name=row["name"],
+        step_kind=row["kind"],
+        owner=job.owner,
+        asset_id=job.asset_id,
+        attempt=row["attempt"],
+        params=row["params"],
+        job_params=job.params,
+        progress_base=float(row["progress_base"]),
+        progress_share=float(row["progress_share"]),
+        inputs=row["inputs"],
+    )
+
+
+def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
+    """False: the lease is lost; drop the work.
+
+    Takes the run's lock and no other: to touch the job here would be the wrong order of locks.
+    """
+    renewed = connection.execute(
+        text(
+            """
+            UPDATE run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+            WHERE id = :id AND token = :token AND state = 'running'
+              AND lease_until > clock_timestamp()
+            """
+        ),
+        {"id": run.id, "token": run.token, "lease": lease_seconds},
+    ).rowcount
+    return renewed == 1
+
+
+def note_progress(
+    connection: Connection, run: ClaimedRun, *, progress: float, message: str
+) -> str | None:
+    """Note the job's progress in percent; answers why the work is to stop, None to go on."""
+    job = connection.execute(
+        text(
+            """
+            UPDATE job SET progress = greatest(progress, :progress), message = :message
+            WHERE id = :job_id AND state = 'running' AND cancel_requested_at IS NULL
+            RETURNING id
+            """
+        ),
+        {"job_id": run.job_id, "progress": progress, "message": message},
+    ).first()
+    return None if job is not None else _reason_to_stop(connection, run.job_id)
+
+
+def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
+    row = connection.execute(
+        text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
+        {"id": job_id},
+    ).first()
+    if row is None:
+        return "the job was deleted"
+    if row.cancel_requested_at is not None:
+        return row.cancel_reason or "cancelled"
+    return "another step of the job failed" if JobState(row.state).is_final else None
