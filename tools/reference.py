@@ -118,15 +118,19 @@ def write_errors_page() -> str:
     rows = []
     for kind in _descendants(CinemillError):
         exit_code = exit_code_of(CinemillError.__new__(kind))
-        rows.append((f"`{kind.code}`", str(kind.http_status), str(exit_code.value), kind.way_on))
+        again = "yes" if kind.is_retryable else "no"
+        rows.append(
+            (f"`{kind.code}`", str(kind.http_status), str(exit_code.value), again, kind.way_on)
+        )
     media = [(f"`{code}`", sentence) for code, sentence in REJECTION_CODES.items()]
     tree = inspect.getdoc(sys.modules["cinemill.errors"]) or ""
     drawing = inspect.cleandoc(tree.partition("::")[2])
     return (
         HEAD + "# Errors\n\nEvery error has a stable code, a sentence and a way on: in problem\n"
-        "documents (RFC 9457), in failed jobs, and on the command line.\n\n"
+        "documents (RFC 9457), in failed jobs, and on the command line. The documents and the\n"
+        "failed jobs say too whether the very same may succeed at another time: `retryable`.\n\n"
         f"```\n{drawing}\n```\n\n"
-        + _table(("Code", "HTTP status", "Exit code", "Way on"), rows)
+        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Way on"), rows)
         + "\n## Films that are rejected\n\n"
         + _table(("Code", "Meaning"), media)
     )

@@ -30,11 +30,13 @@ class CinemillError(Exception):
     """Anything that a person may be told.
 
     ``code`` is stable and part of the public contract; ``message`` is a sentence; ``way_on`` says
-    what the reader can do; ``http_status`` is the answer of the HTTP doors.
+    what the reader can do; ``http_status`` is the answer of the HTTP doors; ``is_retryable``
+    tells whether the very same request may succeed at another time.
     """
 
     code = "internal_error"
     http_status = 500
+    is_retryable = True
     way_on = "Look at the log for what went wrong, and try again."
 
     def __init__(self, message: str, *, code: str | None = None, way_on: str | None = None) -> None:
@@ -56,6 +58,7 @@ class InputRejected(CinemillError):
 
     code = "input_rejected"
     http_status = 422
+    is_retryable = False
     way_on = "Change what was asked for and submit it again."
 
 

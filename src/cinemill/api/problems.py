@@ -1,7 +1,8 @@
 """What went wrong, as RFC 9457 problem documents (https://www.rfc-editor.org/rfc/rfc9457).
 
 Members besides the standard ones: ``code`` (stable), ``way_on`` (what the reader can do),
-``log_tail`` (the command's last lines, where one was run), ``problems`` (each wrong field).
+``retryable`` (whether the same request may succeed at another time), ``log_tail`` (the command's
+last lines, where one was run), ``problems`` (each wrong field).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def document_of(error: CinemillError) -> dict[str, Any]:
         "detail": error.message,
         "code": error.code,
         "way_on": error.way_on,
+        "retryable": error.is_retryable,
     }
     if error.log_tail:
         document["log_tail"] = error.log_tail

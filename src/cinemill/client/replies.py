@@ -35,6 +35,7 @@ class FailureDocument(TypedDict, total=False):
     message: str
     way_on: str
     log_tail: str
+    retryable: bool
 
 
 class JobDocument(TypedDict, total=False):

@@ -91,13 +91,16 @@ class Failure:
     way_on: str = ""
     log_tail: str = ""
     """The command's last lines, where a command was run."""
+    retryable: bool = True
+    """Whether the same work may succeed at another time; see ``CinemillError.is_retryable``."""
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | bool]:
         return {
             "code": self.code,
             "message": self.message,
             "way_on": self.way_on,
             "log_tail": self.log_tail,
+            "retryable": self.retryable,
         }
 
 

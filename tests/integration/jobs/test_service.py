@@ -188,6 +188,7 @@ def test_a_failed_jobs_status_says_why_in_words_with_the_last_lines(
         "message": "ffmpeg ended with 1.",
         "way_on": "Retry the job.",
         "log_tail": "last line",
+        "retryable": True,
     }
     assert status["steps"][0]["error"] == status["error"]
 

@@ -36,6 +36,14 @@ def test_every_error_has_the_standard_members_and_ours(kind: type[errors.Cinemil
     assert "log_tail" not in document
 
 
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_only_what_the_asker_must_change_is_not_worth_asking_again(
+    kind: type[errors.CinemillError],
+) -> None:
+    document = document_of(kind("It did not work."))
+    assert document["retryable"] is not issubclass(kind, errors.InputRejected)
+
+
 def test_a_commands_last_lines_are_told() -> None:
     error = errors.CommandFailed("FFmpeg failed.", exit_code=1, log_tail="Invalid data found")
     assert document_of(error)["log_tail"] == "Invalid data found"

@@ -34,6 +34,17 @@ def test_a_rejection_says_which_one_it_is() -> None:
     assert describe_failure(error).code == "media_truncated"
 
 
+def test_work_can_be_tried_again_and_a_rejected_film_cannot() -> None:
+    assert describe_failure(DiskFull("The disk is full.")).to_json()["retryable"] is True
+    assert describe_failure(RuntimeError("Nobody knows.")).to_json()["retryable"] is True
+    rejected = MediaRejected("The file ends before the film does.", code="media_truncated")
+    assert describe_failure(rejected).to_json()["retryable"] is False
+
+
+def test_a_failure_recorded_before_that_was_told_can_be_tried_again() -> None:
+    assert Failure(code="x", message="", way_on="", log_tail="").retryable
+
+
 def test_an_unexpected_error_comes_with_the_end_of_its_traceback() -> None:
     try:
         json.loads("{")
@@ -49,7 +60,7 @@ def test_whatever_an_error_says_can_be_stored(message: str, tail: str) -> None:
     """PostgreSQL takes neither NUL nor half of a surrogate pair."""
     ours = CommandFailed(message, exit_code=1, log_tail=tail)
     for failure in (describe_failure(ours), describe_failure(RuntimeError(message))):
-        for text in failure.to_json().values():
+        for text in (failure.code, failure.message, failure.way_on, failure.log_tail):
             assert "\x00" not in text
             text.encode()
 
