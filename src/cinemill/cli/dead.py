@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from cinemill.cli import doors, options
-from cinemill.cli.screen import console, make_table, print_json, say
+from cinemill.cli.exits import worst
+from cinemill.cli.ids import find_step_id, for_each, shorten
+from cinemill.cli.screen import console, make_table, print_json, say, show_age
 
 app = typer.Typer(help="Steps that are out of tries or were rejected.", no_args_is_help=True)
 
@@ -20,32 +22,39 @@ def list_dead(json: options.Json = False) -> None:
     if json:
         print_json(found)
         return
-    table = make_table("Step", "Job", "Name", ">Tries", ">Crashes", "Code", "Reason", "Way on")
+    if not found:
+        say("No step is dead.")
+        return
+    table = make_table("!Step", "!Job", "Name", ">Tries", ">Age", "Reason")
     for step in found:
         failure = step.get("failure") or {}
+        reason = f"{failure.get('code', '')}: {failure.get('message', '')}"
         table.add_row(
-            step.get("step_id", ""),
-            step.get("job_id", ""),
+            shorten(step.get("step_id", "")),
+            shorten(step.get("job_id", "")),
             step.get("step_name", ""),
             str(step.get("attempts", "")),
-            str(step.get("crashes", "")),
-            failure.get("code", ""),
-            failure.get("message", ""),
-            failure.get("way_on", ""),
+            show_age(step.get("died_at")),
+            f"{reason}\n→ {failure['way_on']}" if failure.get("way_on") else reason,
         )
     console().print(table)
 
 
 @app.command()
 def redrive(
-    step: Annotated[list[str], typer.Argument(metavar="STEP", help="Ids of dead steps.")],
+    step: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STEP", help="Ids of dead steps; the first characters are enough, from four."
+        ),
+    ],
     json: options.Json = False,
 ) -> None:
     """Give dead steps their tries back."""
     with doors.open_client() as mill:
-        jobs = [mill.redrive(step_id) for step_id in step]
+        jobs, codes = for_each(step, lambda text: mill.redrive(find_step_id(mill, text)), json=json)
     if json:
         print_json(jobs)
-        return
-    for job in jobs:
-        say(f"Job {job.get('id', '')} is queued again.")
+    for job in jobs if not json else ():
+        say(f"Job {shorten(str(job.get('id', '')))} is queued again.")
+    raise typer.Exit(worst(codes))

@@ -1,62 +1,34 @@
-"""``submit``, ``watch``, ``status``: send now, look later."""
+"""``watch`` and ``status``: what becomes of jobs that were sent."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cinemill.cli import doors, options
 from cinemill.cli.exits import ExitCode, exit_code_of, exit_code_of_job, worst
-from cinemill.cli.screen import console, make_table, print_json, report, say, show_seconds
+from cinemill.cli.ids import find_job_id, for_each, shorten
+from cinemill.cli.screen import (
+    color_state,
+    console,
+    make_table,
+    print_json,
+    report,
+    say,
+    show_age,
+    show_seconds,
+)
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from cinemill.cli.display import Display
-    from cinemill.client import Client, JobDocument, UploadReceipt
-
-_DURATIONS = ("average", "p50", "p90", "p99")
+    from cinemill.client import Client, JobDocument
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(submit)
     app.command()(watch)
     app.command()(status)
-
-
-def submit(
-    file: options.Films,
-    priority: options.Priority = None,
-    thumbnail_seconds: options.ThumbnailSeconds = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key twice is one job; for a single file.")
-    ] = None,
-    json: options.Json = False,
-) -> None:
-    """Upload films and do not wait. Prints the id of each one's job."""
-    from cinemill.cli.display import open_display
-
-    if idempotency_key and len(file) > 1:
-        raise typer.BadParameter("goes with a single file", param_hint="--idempotency-key")
-    receipts: list[UploadReceipt] = []
-    try:
-        with doors.open_client() as mill, open_display(quiet=json) as display:
-            for film in file:
-                receipt = mill.upload(
-                    film,
-                    priority=priority,
-                    thumbnail_seconds=thumbnail_seconds,
-                    idempotency_key=idempotency_key,
-                    on_bytes=partial(display.sent, film.name),
-                )
-                receipts.append(receipt)
-                if not json:
-                    typer.echo(receipt["task_id"])
-    finally:
-        # Where a film is refused, those before it are under way and must not be lost sight of.
-        if json and receipts:
-            print_json(receipts)
 
 
 def watch(job: options.JobIds, json: options.Json = False) -> None:
@@ -64,13 +36,18 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
     from cinemill.cli.display import open_display
 
     with doors.open_client() as mill:
+        found, codes = for_each(job, lambda text: {"id": find_job_id(mill, text)}, json=json)
+        job_ids = list(dict.fromkeys(one["id"] for one in found))
         try:
             with open_display(quiet=json) as display:
-                errors = _watch(mill, job, display, json=json)
+                errors = _watch(mill, job_ids, display, json=json)
         except KeyboardInterrupt:
             say(f"No longer watching. The work goes on; see 'cinemill status {job[0]}'.")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-        codes = [_conclude(mill, job_id, errors.get(job_id), json=json) for job_id in job]
+        is_one = len(job) == 1
+        for job_id in job_ids:
+            about = "" if is_one else shorten(job_id)
+            codes.append(_conclude(mill, job_id, errors.get(job_id), about=about, json=json))
     raise typer.Exit(worst(codes))
 
 
@@ -80,23 +57,25 @@ def _watch(
     from cinemill.cli.pursuit import follow_jobs
 
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(mill, list(dict.fromkeys(job_ids))):
+    for job_id, news in follow_jobs(mill, job_ids):
         if isinstance(news, CinemillError):
             errors[job_id] = news
-            display.failed(job_id, news.message)
+            display.failed(shorten(job_id), "cannot be followed")
         elif json:
             print_json({"job_id": job_id, **news.to_json()}, on_one_line=True)
         else:
-            display.heard(job_id, news)
+            display.heard(shorten(job_id), news)
     return errors
 
 
-def _conclude(mill: Client, job_id: str, error: CinemillError | None, *, json: bool) -> ExitCode:
+def _conclude(
+    mill: Client, job_id: str, error: CinemillError | None, *, about: str, json: bool
+) -> ExitCode:
     """The job's exit code; what went wrong is told."""
     from cinemill.cli.outcome import JobFailed
 
     if error is not None:
-        report(error, as_json=json)
+        report(error, as_json=json, about=about)
         return exit_code_of(error)
     found = mill.job(job_id)
     state = str(found.get("state", ""))
@@ -104,72 +83,73 @@ def _conclude(mill: Client, job_id: str, error: CinemillError | None, *, json: b
         return ExitCode.OK
     failure = JobFailed(found)
     if not json:
-        report(failure)
+        report(failure, about=about)
     return exit_code_of_job(state, failure.code)
 
 
 def status(
-    job: Annotated[str | None, typer.Argument(metavar="JOB", help="A job's id.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="JOB", help="A job's id; the first characters are enough, from four."
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Show one job with its steps; without an id, the whole mill."""
+    from cinemill.cli.overview import show_overview
+
     with doors.open_client() as mill:
-        document: Any = mill.stats() if job is None else mill.job_status(job)
+        if job is None:
+            show_overview(mill, json=json)
+            return
+        document = mill.job_status(find_job_id(mill, job))
         if json:
             print_json(document)
-        elif job is None:
-            _show_mill(mill.base_url, document)
         else:
-            _show_job(document)
+            _show_job(mill, document)
 
 
-def _show_job(job: JobDocument) -> None:
-    table = make_table("", "")
+def _show_job(mill: Client, job: JobDocument) -> None:
+    from cinemill.cli.titles import find_titles
+
+    table = make_table("!", "")
+    table.show_header = False
+    age = show_age(job.get("queued_at"))
+    titles = find_titles(mill, [job]) if job.get("id") else {}
     for label, value in (
         ("Job", job.get("id")),
+        ("Film", titles.get(str(job.get("id")))),
+        ("Asset", job.get("asset_id")),
         ("Kind", job.get("kind")),
         ("State", job.get("state")),
         ("Progress", f"{float(job.get('progress') or 0):.0f} %"),
         ("Message", job.get("message")),
+        ("Queued", f"{age} ago" if age else ""),
         ("Place in the queue", job.get("queue_place")),
         ("Time left", show_seconds(job.get("seconds_left"))),
         ("Took", show_seconds(job.get("duration_seconds"))),
         ("Worker", job.get("worker")),
     ):
         if value not in (None, ""):
-            table.add_row(label, str(value))
+            table.add_row(label, color_state(str(value)) if label == "State" else str(value))
     console().print(table)
     _show_steps(job.get("steps") or [])
     if job.get("failure"):
         from cinemill.cli.outcome import JobFailed
 
+        say("")
         report(JobFailed(job))
 
 
 def _show_steps(steps: list[dict[str, Any]]) -> None:
     if not steps:
         return
-    table = make_table("Step", "Queue", "State", ">Tries", ">Failures", ">Crashes")
+    table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes")
     for step in steps:
         state = step.get("status", step.get("state", ""))
         counts = [str(step.get(name, "")) for name in ("attempts", "failures", "crashes")]
         table.add_row(str(step.get("name", "")), str(step.get("queue", "")), str(state), *counts)
-    console().print(table)
-
-
-def _show_mill(base_url: str, stats: dict[str, Any]) -> None:
-    queue = stats.get("queue", stats)
-    say(f"The mill at {base_url}")
-    table = make_table("Jobs", ">Count")
-    for section in ("by_status", "by_type"):
-        for name, count in (queue.get(section) or {}).items():
-            table.add_row(str(name), str(count))
-    table.add_row("in all", str(queue.get("total", "")))
-    console().print(table)
-    times = stats.get("processing_times") or {}
-    if times:
-        took = make_table("Kind", ">Count", ">Average", ">p50", ">p90", ">p99")
-        for kind, row in times.items():
-            spans = (show_seconds(row.get(f"{name}_seconds")) for name in _DURATIONS)
-            took.add_row(kind, str(row.get("count", "")), *spans)
-        console().print(took)
+    screen = console()
+    screen.print()
+    screen.print(table)

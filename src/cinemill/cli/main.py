@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from cinemill import __version__
-from cinemill.cli import dead, doctor, follow, jobs, process, selftest, serve, settings, verify
+from cinemill.cli import (
+    dead,
+    doctor,
+    follow,
+    jobs,
+    process,
+    selftest,
+    serve,
+    settings,
+    submit,
+    verify,
+)
 from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of
 from cinemill.cli.screen import JSON_KEY, report, say
 from cinemill.errors import CinemillError
@@ -76,6 +87,7 @@ def choose_mill(
 
 serve.register(app)
 process.register(app)
+submit.register(app)
 follow.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")

@@ -15,7 +15,7 @@ Json = Annotated[
 ]
 Films = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", help="Films.", exists=True, dir_okay=False, readable=True),
+    typer.Argument(metavar="FILE", help="Films."),
 ]
 Priority = Annotated[
     int | None, typer.Option(min=0, max=10, help="0–10, 10 first; 5 where it is not given.")
@@ -23,7 +23,10 @@ Priority = Annotated[
 ThumbnailSeconds = Annotated[
     float | None, typer.Option(min=0, help="Make a thumbnail of this moment of the film too.")
 ]
-JobIds = Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of jobs.")]
+JobIds = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB", help="Ids of jobs; the first characters are enough, from four."),
+]
 Queues = Annotated[
     str | None, typer.Option("--queues", "-Q", help="Queues to work on, separated by commas.")
 ]

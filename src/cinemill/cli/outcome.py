@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinemill.cli.exits import ExitCode, exit_code_of, exit_code_of_job
+from cinemill.cli.ids import shorten
 from cinemill.cli.screen import (
     console,
     error_document,
@@ -41,7 +42,8 @@ class JobFailed(CinemillError):
         super().__init__(
             failure.get("message") or cancelled,
             code=failure.get("code") or str(job.get("state", "failed")),
-            way_on=failure.get("way_on") or f"Run 'cinemill retry {job.get('id', 'JOB')}'.",
+            way_on=failure.get("way_on")
+            or f"Run 'cinemill retry {shorten(str(job.get('id', 'JOB')))}'.",
         )
         self._log_tail = failure.get("log_tail", "")
 
@@ -79,9 +81,10 @@ class Outcome:
         }
 
 
-def refused(name: str, error: CinemillError) -> Outcome:
-    """The outcome of a film that never became a job."""
-    return Outcome(name, error=error, exit_code=exit_code_of(error))
+def refused(name: str, error: CinemillError, job_id: str = "") -> Outcome:
+    """The outcome of a film that never became a job, or whose job's end is not known."""
+    status = "unknown" if job_id else "rejected"
+    return Outcome(name, job_id, status, error=error, exit_code=exit_code_of(error))
 
 
 def read_outcome(
@@ -104,13 +107,14 @@ def show_outcome(outcome: Outcome) -> None:
     screen = console()
     screen.print(f"\n{outcome.name}: {outcome.status}", style="bold", markup=False)
     if outcome.error is not None:
-        report(outcome.error)
+        report(outcome.error, about=outcome.name)
         return
     made = make_table("Made", ">Size", "Facts", "Where")
     for file in outcome.files:
         made.add_row(file.kind, show_size(file.size_bytes), _show_facts(file.facts), file.place)
     screen.print(made)
     if outcome.stages:
+        screen.print()
         took = make_table("Stage", ">Took")
         for stage, seconds in outcome.stages.items():
             took.add_row(stage, show_seconds(seconds))

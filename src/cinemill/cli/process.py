@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +14,11 @@ from cinemill.cli.screen import print_json, say
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cinemill.cli.display import Display
     from cinemill.cli.outcome import Outcome
+    from cinemill.cli.sending import Sending
     from cinemill.client import Client
 
 
@@ -29,10 +30,11 @@ def register(app: typer.Typer) -> None:
 class Order:
     """What is wanted of the films."""
 
-    films: tuple[Path, ...]
-    priority: int | None
-    thumbnail_seconds: float | None
-    to: Path | None
+    films: Mapping[str, Path]
+    """By name, those that can be read."""
+    folders: Mapping[str, Path | None]
+    """By name, where what was made goes; None: it stays where it is."""
+    wish: Sending
     objects: Path
     """Where the files of a mill on this home lie."""
 
@@ -52,64 +54,93 @@ def process(
 ) -> None:
     """Process films and show what was made of them.
 
-    On the running mill, or on one that is started for the films and stopped after.
+    On the running mill, or on one that is started for the films and stopped after. A film that
+    goes wrong stops no other.
     """
-    from cinemill.cli.display import open_display
-    from cinemill.cli.outcome import show_outcome
-    from cinemill.cli.own_mill import Stopped, with_mill
+    from cinemill.cli.films import find_unreadable, name_films, name_folders, try_folders
+    from cinemill.cli.outcome import refused
+    from cinemill.cli.sending import Sending
 
     settings = doors.load_settings()
-    order = Order(tuple(file), priority, thumbnail_seconds, to, settings.home / "objects")
+    named = name_films(file)
+    folders = name_folders(list(named), to)
+    if to is not None:
+        try_folders(to, folders.values())
+    unreadable = find_unreadable(named)
+    films = {name: film for name, film in named.items() if name not in unreadable}
+    outcomes = {name: refused(name, error) for name, error in unreadable.items()}
+    if films:
+        wish = Sending(priority, thumbnail_seconds)
+        order = Order(films, folders, wish, settings.home / "objects")
+        outcomes |= _fill_anywhere(order, json=json)
+    _show([outcomes[name] for name in named], json=json)
+    if to is None and not json and any(outcome.files for outcome in outcomes.values()):
+        say("\nThe mill keeps these files; '--to FOLDER' fetches them under names of their own.")
+    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes.values()))
+
+
+def _fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
+    """On the mill that runs, else on one of our own."""
+    from cinemill.cli.display import open_display
+    from cinemill.cli.own_mill import Stopped, with_mill
+
     try:
-        outcomes = with_mill(
-            settings,
+        return with_mill(
+            doors.load_settings(),
             lambda mill: fill_order(mill, order, open_display(quiet=json)),
             on_start=lambda: None if json else say("Starting the mill …"),
         )
     except Stopped:
         say("Stopped. What was uploaded goes on when the mill is started again: 'cinemill up'.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _show(outcomes: list[Outcome], *, json: bool) -> None:
+    from cinemill.cli.outcome import show_outcome
+
     if json:
         print_json([outcome.to_json() for outcome in outcomes])
     else:
         for outcome in outcomes:
             show_outcome(outcome)
-    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
 
 
-def fill_order(mill: Client, order: Order, display: Display) -> list[Outcome]:
+def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
     """Upload, follow, fetch. One film that fails stops no other."""
+    from cinemill.cli.outcome import refused
+    from cinemill.cli.sending import Sent, send_films
+
+    sent = Sent()
+    try:
+        with display:
+            send_films(mill, order.films, order.wish, display, sent)
+            sent.errors |= follow_to_end(mill, sent.job_ids, display)
+    except KeyboardInterrupt:
+        if sent.job_ids:
+            say_that_jobs_go_on(list(sent.job_ids.values()))
+        raise
+    return {
+        name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
+        if name in sent.errors
+        else _fetch(mill, name, sent.job_ids[name], order)
+        for name in order.films
+    }
+
+
+def _fetch(mill: Client, name: str, job_id: str, order: Order) -> Outcome:
+    """The outcome of a job that has ended; also where what it made cannot be fetched."""
+    from cinemill.cli.films import FolderUnusable
     from cinemill.cli.outcome import read_outcome, refused
 
-    names = name_films(order.films)
-    folders = name_folders(list(names), order.to)
-    job_ids: dict[str, str] = {}
-    errors: dict[str, CinemillError] = {}
-    with display:
-        for name, film in names.items():
-            try:
-                job_ids[name] = upload(mill, film, name, order, display)
-            except CinemillError as error:
-                errors[name] = error
-                display.failed(name, error.message)
-        errors |= follow_to_end(mill, job_ids, display)
-    return [
-        refused(name, errors[name])
-        if name in errors
-        else read_outcome(mill, name, job_ids[name], objects=order.objects, to=folders[name])
-        for name in names
-    ]
-
-
-def upload(mill: Client, film: Path, name: str, order: Order, display: Display) -> str:
-    """The id of the film's job."""
-    receipt = mill.upload(
-        film,
-        priority=order.priority,
-        thumbnail_seconds=order.thumbnail_seconds,
-        on_bytes=partial(display.sent, name),
-    )
-    return receipt["task_id"]
+    to = order.folders[name]
+    try:
+        return read_outcome(mill, name, job_id, objects=order.objects, to=to)
+    except CinemillError as error:
+        return refused(name, error, job_id)
+    except OSError as error:
+        # By now the folder was written into once: it has become full, or is gone.
+        reason = f"What was made cannot be written into {to}: {error.strerror or error}."
+        return refused(name, FolderUnusable(reason), job_id)
 
 
 def follow_to_end(
@@ -122,44 +153,18 @@ def follow_to_end(
     for name, job_id in job_ids.items():
         names.setdefault(job_id, []).append(name)
     errors: dict[str, CinemillError] = {}
-    try:
-        for job_id, news in follow_jobs(mill, list(names)):
-            for name in names[job_id]:
-                if isinstance(news, CinemillError):
-                    errors[name] = news
-                    display.failed(name, news.message)
-                else:
-                    display.heard(name, news)
-    except KeyboardInterrupt:
-        say_that_jobs_go_on(list(names))
-        raise
+    for job_id, news in follow_jobs(mill, list(names)):
+        for name in names[job_id]:
+            if isinstance(news, CinemillError):
+                errors[name] = news
+                display.failed(name, news.message)
+            else:
+                display.heard(name, news)
     return errors
 
 
 def say_that_jobs_go_on(job_ids: list[str]) -> None:
-    say(f"The work goes on; 'cinemill watch {' '.join(job_ids)}' follows it again.")
+    from cinemill.cli.ids import shorten
 
-
-def name_films(films: tuple[Path, ...]) -> dict[str, Path]:
-    """A short name for each film: its file's, or its path where two files are called the same."""
-    short = [film.name for film in films]
-    return {film.name if short.count(film.name) == 1 else str(film): film for film in films}
-
-
-def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
-    """Where each film's files go: ``to`` itself for one film, else a folder of its own in there.
-
-    ``a/film.mp4`` and ``b/film.mov`` become ``film`` and ``film-2``.
-    """
-    if to is None or len(names) == 1:
-        return dict.fromkeys(names, to)
-    folders: dict[str, Path | None] = {}
-    taken: set[str] = set()
-    for name in names:
-        stem = Path(name).stem
-        numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        # Some disks do not tell Film from film.
-        free = next(one for one in numbered if one.casefold() not in taken)
-        taken.add(free.casefold())
-        folders[name] = to / free
-    return folders
+    shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))
+    say(f"The work goes on; 'cinemill watch {shown}' follows it again.")

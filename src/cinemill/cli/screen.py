@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -12,9 +13,11 @@ from cinemill.errors import CinemillError, SettingsInvalid
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 JSON_KEY = "cinemill.json"
 LOG_TAIL_LINES = 8
+STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
 PIPE_WIDTH = 240
 """Columns where there is no terminal: a path in a log is of use only whole."""
 
@@ -52,28 +55,48 @@ def say(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
 
-def make_table(*columns: str, title: str | None = None) -> Table:
+def make_table(*columns: str) -> Table:
+    """A table of these heads. ``>`` before one: its cells are numbers; ``!``: they never wrap."""
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    # Two spaces between columns, and none around them: eighty columns are few.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        is_number = column.startswith(">")
-        justify: Literal["left", "right"] = "right" if is_number else "left"
-        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
+        justify: Literal["left", "right"] = "right" if ">" in column else "left"
+        head = column.lstrip(">!")
+        table.add_column(head, justify=justify, overflow="fold", no_wrap="!" in column)
     return table
 
 
-def report(error: CinemillError, *, as_json: bool = False) -> None:
-    """Code, sentence, last lines and way on; never a traceback."""
+def shorten_to_fit(text: str) -> Text:
+    """A cell that gives way, with an ellipsis, before any other column does."""
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def color_state(state: str) -> Text:
+    from rich.text import Text
+
+    return Text(state, style=STATE_COLORS.get(state, ""))
+
+
+def report(error: CinemillError, *, as_json: bool = False, about: str = "") -> None:
+    """Code, sentence, last lines and way on; never a traceback.
+
+    ``about`` says which of several things went wrong.
+    """
     if as_json:
-        say(json.dumps({"error": error_document(error)}, ensure_ascii=False))
+        named = {"about": about} if about else {}
+        say(json.dumps({"error": {**named, **error_document(error)}}, ensure_ascii=False))
         return
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:
         say(f"  {typer.style(name, bold=True)}: {what}")
     sentence = f"{len(problems)} setting(s) cannot be used." if problems else error.message
-    say(f"{typer.style(error.code, fg='red', bold=True)}: {sentence}")
+    prefix = f"{about}: " if about else ""
+    say(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
     for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:
         say(f"  | {line}")
     if error.way_on:
@@ -101,6 +124,18 @@ def show_seconds(seconds: float | None) -> str:
     return (
         f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
     )
+
+
+def show_age(moment: str | None, *, now: datetime | None = None) -> str:
+    """How long ago an ISO 8601 time was: ``12 s``, ``5 min``, ``3 h``, ``2 d``; empty for None."""
+    if not moment:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    for unit, length, following in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 86400)):
+        if seconds < following:
+            # Clocks of two machines differ a little: nothing was made in the future.
+            return f"{max(0, int(seconds / length))} {unit}"
+    return f"{int(seconds / 86400)} d"
 
 
 def show_size(size_bytes: float) -> str:

@@ -113,11 +113,20 @@ class Client:
         kind: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
+        id_prefix: str | None = None,
         limit: int | None = None,
     ) -> list[JobDocument]:
-        """Newest first; ``before`` is the id of the last job of the page before."""
+        """Newest first; ``before`` is the id of the last job of the page before.
+
+        ``id_prefix`` finds jobs by the first characters of their ids.
+        """
         wanted = without_unset(
-            state=state, kind=kind, asset_id=asset_id, before=before, limit=limit
+            state=state,
+            kind=kind,
+            asset_id=asset_id,
+            before=before,
+            id_prefix=id_prefix,
+            limit=limit,
         )
         return cast("list[JobDocument]", _rows(self._get("/jobs", wanted), "jobs"))
 
@@ -154,8 +163,10 @@ class Client:
     def redrive(self, step_id: str) -> JobDocument:
         return cast("JobDocument", self._post(f"/dead/{_part(step_id)}/redrive"))
 
-    def assets(self) -> list[AssetDocument]:
-        return cast("list[AssetDocument]", _rows(self._get("/assets"), "assets"))
+    def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
+        """Newest first."""
+        wanted = without_unset(limit=limit)
+        return cast("list[AssetDocument]", _rows(self._get("/assets", wanted), "assets"))
 
     def asset(self, asset_id: str) -> AssetDocument:
         return cast("AssetDocument", self._get(f"/assets/{_part(asset_id)}"))

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cinemill.cli import screen
 from cinemill.cli.exits import ExitCode
 from cinemill.cli.screen import show_seconds, show_size
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Exchange, LittleServer
 
 PROXY = b"a proxy"
+UUIDS = ("397dee33-f172-456c-8304-5e331e980c57", "397d0a11-4715-49c4-b2e6-fd5798517600")
 JOB: dict[str, Any] = {
     "id": "j1",
     "kind": "process_video",
@@ -123,6 +126,44 @@ class TestProcess:
         assert places == [str(tmp_path / "out" / name / "f-proxy.mp4") for name in folders]
         assert all(Path(place).read_bytes() == PROXY for place in places)
 
+    def test_a_folder_that_cannot_be_written_is_refused_before_the_upload(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    ) -> None:
+        for folder in ("/proc/none", film / "below"):
+            result = cinemill("process", film, "--to", folder)
+            assert result.exit_code == ExitCode.USAGE
+            assert "folder_unusable" in result.stderr
+            assert "--to" in result.stderr
+            assert "Traceback" not in result.output
+        assert busy_mill.seen == []
+
+    def test_what_cannot_be_fetched_is_told_and_stops_no_other(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.mp4"
+        other.write_bytes(b"another film")
+
+        def send_and_spoil(x: Exchange) -> None:
+            (tmp_path / "out" / "film").write_text("a file where the folder would be")
+            x.send_json(ASSET)
+
+        busy_mill.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
+        result = cinemill("process", film, other, "--to", tmp_path / "out", "--json")
+        first, second = json.loads(result.stdout)
+        assert result.exit_code == ExitCode.USAGE
+        assert first["error"]["code"] == "folder_unusable"
+        assert first["job_id"] == "j1"
+        assert second["status"] == "completed"
+
+    def test_a_file_that_is_not_there_stops_no_other(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        result = cinemill("process", tmp_path / "gone.mp4", film, "--json")
+        assert result.exit_code == ExitCode.USAGE
+        first, second = json.loads(result.stdout)
+        assert first["error"]["code"] == "file_unusable"
+        assert second["status"] == "completed"
+
     def test_one_film_that_is_refused_stops_no_other(
         self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
@@ -179,7 +220,33 @@ class TestSubmit:
         assert result.stdout == "j1\n"
         assert b'name="priority"' in busy_mill.seen[0].body
 
-    def test_receipts_are_told_though_a_later_film_is_refused(
+    def test_a_film_that_is_refused_stops_no_other(
+        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    ) -> None:
+        other, third, absent = (tmp_path / name for name in ("other.txt", "third.mp4", "gone.mp4"))
+        other.write_bytes(b"no film")
+        third.write_bytes(b"a third")
+        busy_mill.on(
+            "POST /upload",
+            lambda x: x.send_json(receipt()),
+            lambda x: x.send_json({"code": "media_unrecognized", "detail": "No video."}, 422),
+            lambda x: x.send_json(receipt("j3")),
+        )
+        result = cinemill("submit", film, other, absent, tmp_path, third)
+        assert result.stdout == "j1\nj3\n"
+        assert result.exit_code == ExitCode.USAGE, "a file that is not there is the worse one"
+        told = result.stderr
+        for words in (
+            "film.mp4: sent, job j1",
+            "other.txt: media_unrecognized: No video.",
+            "gone.mp4 does not exist",
+            "is a folder, not a film",
+            "third.mp4: sent, job j3",
+        ):
+            assert words in told
+        assert "other.txt: sent" not in told
+
+    def test_programs_get_receipts_and_errors_apart(
         self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
@@ -187,13 +254,25 @@ class TestSubmit:
         problem = {"code": "media_unrecognized", "detail": "No video."}
         busy_mill.on(
             "POST /upload",
-            lambda x: x.send_json(receipt()),
             lambda x: x.send_json(problem, 422),
+            lambda x: x.send_json(receipt()),
         )
-        result = cinemill("submit", film, other, "--json")
+        result = cinemill("submit", other, film, "--json")
         assert result.exit_code == ExitCode.REJECTED
         assert [one["task_id"] for one in json.loads(result.stdout)] == ["j1"]
-        assert "media_unrecognized" in result.stderr
+        error = json.loads(result.stderr)["error"]
+        assert (error["about"], error["code"]) == ("other.txt", "media_unrecognized")
+
+    def test_a_mill_that_is_gone_is_not_asked_again_for_every_film(
+        self, cinemill: Run, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = tmp_path / "other.mp4"
+        other.write_bytes(b"another")
+        monkeypatch.setenv("CINEMILL_URL", "http://127.0.0.1:1")
+        result = cinemill("submit", film, other)
+        assert result.exit_code == ExitCode.UNAVAILABLE
+        assert "film.mp4: mill_unreachable" in result.stderr
+        assert "other.mp4: not_sent" in result.stderr
 
 
 class TestWatch:
@@ -248,11 +327,77 @@ class TestWatch:
 
 
 class TestJobs:
-    def test_are_listed(self, on_mill: LittleServer, cinemill: Run) -> None:
+    def test_are_listed_with_film_state_and_age_on_eighty_columns(
+        self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+        name = f"{'a very long name of a ' * 4}holiday.mp4"
+        queued_at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+        waiting = {**JOB, "id": UUIDS[1], "state": "pending", "progress": 0, "asset_id": None}
+        done = {**JOB, "id": UUIDS[0], "queued_at": queued_at}
+        by_path = {"params": {"path": "/films/b.mp4"}, "queued_at": queued_at}
+        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]}))
+        on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": name}))
+        head, _, first, second = cinemill("jobs").stdout.splitlines()
+        assert head.split() == ["Job", "Film", "Kind", "State", "Done", "Age"]
+        assert first.startswith(f"{UUIDS[0][:8]}  a very long name")
+        assert first.rstrip().endswith("…  process_video  completed  100 %  5 min")
+        assert second.split()[:2] == [UUIDS[1][:8], "b.mp4"]
+        assert max(len(line) for line in (head, first, second)) <= 80
+
+    def test_films_of_a_long_list_are_asked_for_at_once(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        jobs = [{**JOB, "id": f"j{n}", "asset_id": f"a{n}"} for n in range(6)]
+        films = [{"id": f"a{n}", "filename": f"{n}.mp4"} for n in range(5)]
+        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": jobs}))
+        on_mill.on("GET /assets", lambda x: x.send_json({"assets": films}))
+        on_mill.on("GET /assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
+        shown = cinemill("jobs").stdout
+        assert "4.mp4" in shown
+        assert "(removed)" in shown
+        assert len(on_mill.seen) == 3
+
+    def test_are_given_to_programs_whole(self, on_mill: LittleServer, cinemill: Run) -> None:
         on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
-        assert "2026-01-02 03:04:05" in cinemill("jobs", "--state", "completed").stdout
-        assert json.loads(cinemill("jobs", "--json").stdout) == [JOB]
+        assert json.loads(cinemill("jobs", "--state", "completed", "--json").stdout) == [JOB]
         assert on_mill.seen[0].path == "/jobs?state=completed&limit=20"
+
+    def test_of_an_unknown_state_are_refused_naming_the_states(self, cinemill: Run) -> None:
+        result = cinemill("jobs", "--state", "nosuch")
+        assert result.exit_code == ExitCode.USAGE
+        for state in ("pending", "running", "completed", "failed", "cancelled"):
+            assert state in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ((), "No jobs yet"),
+            (("--state", "failed"), "No such jobs"),
+            (("--kind", "proces_video"), "kinds are process_video"),
+        ],
+    )
+    def test_that_are_not_there_are_said_not_to_be(
+        self, on_mill: LittleServer, cinemill: Run, arguments: tuple[str, ...], words: str
+    ) -> None:
+        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+        result = cinemill("jobs", *arguments)
+        assert result.stdout == ""
+        assert words in result.stderr
+
+    def test_that_cannot_be_cancelled_stop_no_other(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        ended = {"code": "job_ended", "detail": "It has ended."}
+        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json(ended, 409))
+        on_mill.on(
+            "POST /jobs/j2/cancel",
+            lambda x: x.send_json({**JOB, "id": "j2", "state": "cancelled"}),
+        )
+        result = cinemill("cancel", "j1", "j2")
+        assert result.exit_code == ExitCode.USAGE
+        assert "j1: job_ended" in result.stderr
+        assert "j2 is cancelled." in result.stderr
 
     def test_are_cancelled_with_a_reason(self, on_mill: LittleServer, cinemill: Run) -> None:
         on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
@@ -276,25 +421,11 @@ class TestJobs:
         steps = [{"name": "probe", "queue": "ingestion", "status": "succeeded", "attempts": 1}]
         document = {**JOB, "queue_place": 3, "steps": steps}
         on_mill.on("GET /jobs/j1/status", lambda x: x.send_json(document))
+        on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"}))
         shown = cinemill("status", "j1").stdout
         assert "Place in the queue" in shown
+        assert "film.mp4" in shown
         assert "ingestion" in shown
-
-    def test_are_counted(self, on_mill: LittleServer, cinemill: Run) -> None:
-        row = {
-            "count": 2,
-            "average_seconds": 3.0,
-            "p50_seconds": 2.5,
-            "p90_seconds": 4.0,
-            "p99_seconds": 4.5,
-        }
-        queue = {"by_status": {"completed": 2}, "by_type": {"process_video": 2}, "total": 2}
-        document = {"queue": queue, "processing_times": {"process_video": row}, "stuck": []}
-        on_mill.on("GET /stats", lambda x: x.send_json(document))
-        shown = cinemill("status").stdout
-        assert "completed" in shown
-        for words in ("3.0 s", "2.5 s", "4.0 s", "4.5 s"):
-            assert words in shown
 
     def test_dead_ones_are_listed_and_redriven(self, on_mill: LittleServer, cinemill: Run) -> None:
         failure = {"code": "crashed", "message": "Out of tries.", "way_on": "Redrive it."}

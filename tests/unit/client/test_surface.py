@@ -30,7 +30,7 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
     }
     assert surface == {
         "asset": "asset_id",
-        "assets": "",
+        "assets": "limit",
         "cancel": "job_id, reason",
         "cleanup": "task_id",
         "close": "",
@@ -41,7 +41,7 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
         "health": "",
         "job": "job_id",
         "job_status": "job_id",
-        "jobs": "state, kind, asset_id, before, limit",
+        "jobs": "state, kind, asset_id, before, id_prefix, limit",
         "redrive": "step_id",
         "result": "task_id",
         "retry": "job_id",

@@ -1,0 +1,95 @@
+"""What a log is told of progress: each change, and between them neither nothing nor too much."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.cli.display import Lines
+from cinemill.client import ProgressEvent
+
+Told = tuple[Lines, list[tuple[float, str]]]
+"""A display, and what it has said: seconds, words."""
+
+
+class Clock:
+    """Time as a test lets it go by, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def event(progress: float, *, stage: str = "prepare", left: float | None = None) -> ProgressEvent:
+    return ProgressEvent("", "running", progress, "Making the proxy", stage, left, None)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Told:
+    lines: list[tuple[float, str]] = []
+    monkeypatch.setattr("cinemill.cli.display.say", lambda words: lines.append((clock(), words)))
+    return Lines(clock), lines
+
+
+def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
+    told: Told, clock: Clock
+) -> None:
+    display, lines = told
+    for second in range(61):
+        clock.now = float(second)
+        display.heard("film.mp4", event(second / 10, left=600.0 - second))
+    assert [at for at, _ in lines] == [0, 10, 20, 30, 40, 50, 60]
+    assert lines[1][1] == "film.mp4: 1 % Making the proxy, 9 min 50 s left"
+
+
+def test_a_quick_stage_is_told_each_ten_percent(told: Told, clock: Clock) -> None:
+    display, lines = told
+    for percent in range(101):
+        clock.now = percent / 5
+        display.heard("film.mp4", event(percent))
+    assert [words.split()[1] for _, words in lines] == [str(n) for n in range(0, 101, 10)]
+
+
+def test_a_change_of_stage_is_told_at_once(told: Told) -> None:
+    display, lines = told
+    for stage in ("probe", "prepare", "prepare", "publish"):
+        display.heard("film.mp4", event(5, stage=stage))
+    assert len(lines) == 3
+
+
+def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Told, clock: Clock) -> None:
+    display, lines = told
+    for megabytes in range(0, 101, 5):
+        clock.now = megabytes / 5
+        display.sent("film.mp4", megabytes * 1_000_000, 100_000_000)
+    assert [words for _, words in lines][:2] == [
+        "film.mp4: 10 % sent, 18 s left",
+        "film.mp4: 20 % sent, 16 s left",
+    ]
+    assert not any(words.startswith("film.mp4: sent") for _, words in lines)
+    display.accepted("film.mp4", "397dee33")
+    assert lines[-1][1] == "film.mp4: sent, job 397dee33"
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), min_size=1, max_size=200))
+def test_lines_of_one_stage_keep_their_distance(steps: list[tuple[float, float]]) -> None:
+    clock, lines = Clock(), []
+    display, progress = Lines(clock), 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cinemill.cli.display.say", lambda _: lines.append((clock(), progress)))
+        for seconds, percent in steps:
+            clock.now += seconds
+            progress = min(100.0, progress + percent)
+            display.heard("film.mp4", event(progress))
+    for (at, before), (later, after) in pairwise(lines):
+        assert later - at >= 10 or (after - before >= 10 and later - at >= 1)

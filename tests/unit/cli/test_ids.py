@@ -1,0 +1,98 @@
+"""A job's id by its first characters, in every command that takes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.cli.exits import ExitCode
+from cinemill.cli.ids import choose, shorten
+from cinemill.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+    from tests.unit.conftest import LittleServer
+
+FIRST = "397dee33-f172-456c-8304-5e331e980c57"
+SECOND = "397dee33-4715-49c4-b2e6-fd5798517600"
+JOB: dict[str, Any] = {"id": FIRST, "kind": "process_video", "state": "completed"}
+OTHER = {**JOB, "id": SECOND, "state": "failed"}
+
+
+@pytest.fixture
+def one_job(on_mill: LittleServer) -> LittleServer:
+    """Knows one job by the beginning of its id."""
+    final = 'id: 1\ndata: {"status": "completed", "progress": 100}\n\n'
+    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
+    on_mill.on(f"GET /jobs/{FIRST}", lambda x: x.send_json(JOB))
+    on_mill.on(f"GET /jobs/{FIRST}/status", lambda x: x.send_json(JOB))
+    on_mill.on(f"GET /jobs/{FIRST}/events", lambda x: x.send_events(final))
+    for verb in ("cancel", "retry"):
+        on_mill.on(f"POST /jobs/{FIRST}/{verb}", lambda x: x.send_json(JOB))
+    return on_mill
+
+
+@pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
+def test_four_characters_name_a_job(one_job: LittleServer, cinemill: Run, command: str) -> None:
+    assert cinemill(command, "397d").exit_code == ExitCode.OK
+    assert one_job.seen[0].path.startswith("/jobs?id_prefix=397d&limit=")
+    assert f"/jobs/{FIRST}" in one_job.seen[1].path
+
+
+@pytest.mark.parametrize("text", [FIRST, FIRST.upper(), "397"])
+def test_a_whole_id_and_a_short_text_are_not_looked_up(
+    on_mill: LittleServer, cinemill: Run, text: str
+) -> None:
+    on_mill.on(f"GET /jobs/{text}/status", lambda x: x.send_json({"code": "none"}, 404))
+    assert cinemill("status", text).exit_code == ExitCode.USAGE
+    assert [seen.path for seen in on_mill.seen] == [f"/jobs/{text}/status"]
+
+
+def test_pages_begin_after_a_job_that_is_named_so(one_job: LittleServer, cinemill: Run) -> None:
+    cinemill("jobs", "--before", "397dee33", "--json")
+    assert f"before={FIRST}" in one_job.seen[1].path
+
+
+@pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
+def test_several_that_fit_are_named(on_mill: LittleServer, cinemill: Run, command: str) -> None:
+    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB, OTHER]}))
+    result = cinemill(command, "397d")
+    assert result.exit_code == ExitCode.USAGE
+    assert "id_ambiguous" in result.stderr
+    assert "397dee33-f17 (process_video, completed)" in result.stderr
+    assert "397dee33-471 (process_video, failed)" in result.stderr
+    assert len(on_mill.seen) == 1, "nothing is done to either"
+
+
+def test_an_id_that_nothing_fits_is_exit_code_2(on_mill: LittleServer, cinemill: Run) -> None:
+    # A mill that knows no prefixes lists what it has.
+    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
+    result = cinemill("status", "beef")
+    assert result.exit_code == ExitCode.USAGE
+    assert "No id begins with 'beef'." in result.stderr
+    assert "cinemill jobs" in result.stderr
+
+
+def test_dead_steps_are_named_so_too(on_mill: LittleServer, cinemill: Run) -> None:
+    on_mill.on("GET /dead", lambda x: x.send_json({"dead": [{"step_id": FIRST}]}))
+    on_mill.on(f"POST /dead/{FIRST}/redrive", lambda x: x.send_json(JOB))
+    assert cinemill("dead", "redrive", "397d").exit_code == ExitCode.OK
+
+
+@given(st.lists(st.text("0123abc-", min_size=4, max_size=9), max_size=9), st.text("0123abc-"))
+def test_what_is_chosen_is_the_only_one_that_fits(ids: list[str], text: str) -> None:
+    fitting = sorted({one for one in ids if one.startswith(text)})
+    if text in ids or len(fitting) == 1:
+        assert choose(text, ids, lambda: fitting) == (text if text in ids else fitting[0])
+    else:
+        with pytest.raises(Conflict if fitting else NotFound, match=f"'{text}'"):
+            choose(text, ids, lambda: fitting)
+
+
+@given(st.uuids())
+def test_ids_of_ours_are_shortened_and_others_stay_whole(job_id: object) -> None:
+    assert shorten(str(job_id)) == str(job_id)[:8]
+    assert shorten(f"batch-{job_id}") == f"batch-{job_id}"
