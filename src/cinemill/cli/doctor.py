@@ -14,6 +14,7 @@ from cinemill.cli.screen import print_json
 if TYPE_CHECKING:
     from cinemill.cli.soundings import Finding
 
+WORDS_BEGIN_AT = 12
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
 
@@ -24,11 +25,9 @@ def register(app: typer.Typer) -> None:
 def doctor(json: options.Json = False) -> None:
     """Check every part of this installation by trying it. Exit code 3 when something fails."""
     from cinemill.cli.soundings import Level, sound_all
-    from cinemill.config import join_running
 
-    settings = join_running(doors.load_settings())
     findings = []
-    for finding in sound_all(settings):
+    for finding in sound_all(doors.load_settings()):
         findings.append(finding)
         if not json:
             show_finding(finding)
@@ -40,6 +39,21 @@ def doctor(json: options.Json = False) -> None:
 
 def show_finding(finding: Finding) -> None:
     mark, color = MARKS[finding.level]
-    typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {finding.words}")
-    if finding.way_on:
-        typer.echo(f"  {'':<9} → {finding.way_on}")
+    first, *more = _wrap(finding.words)
+    typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {first}")
+    for line in more:
+        typer.echo(f"  {'':<9} {line}")
+    for number, line in enumerate(_wrap(finding.way_on)):
+        typer.echo(f"  {'':<9} {' ' if number else '→'} {line}")
+
+
+def _wrap(words: str) -> list[str]:
+    """Lines that fit beside the part's name; a path stays whole. In a log, one line."""
+    import shutil
+    import sys
+    import textwrap
+
+    if not sys.stdout.isatty():
+        return [words] if words else []
+    width = max(20, shutil.get_terminal_size().columns - WORDS_BEGIN_AT - 2)
+    return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)

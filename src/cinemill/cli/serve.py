@@ -64,10 +64,10 @@ def beat() -> None:
 
 
 def flower() -> None:
-    """Run Celery's Flower on the mill's broker, at http://127.0.0.1:5555/.
+    """Run Celery's Flower on the mill's broker.
 
-    Its page and its API ask for the user 'cinemill' and the token in the home folder;
-    FLOWER_BASIC_AUTH=user:password names others.
+    At http://127.0.0.1:5555/. Its page and its API ask for the user 'cinemill' and the token in
+    the home folder; FLOWER_BASIC_AUTH=user:password names others.
     """
     become("cinemill.worker.monitor", [])
 

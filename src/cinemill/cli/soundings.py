@@ -37,7 +37,10 @@ class Finding:
 
 
 def sound_all(settings: Settings) -> Iterator[Finding]:
-    """Every finding, as it is made. ``settings`` know the servers of a mill that runs here."""
+    """Every finding, as it is made; also on the servers of a mill that runs on this home."""
+    from cinemill.config import join_running
+
+    joined = join_running(settings)
     soundings: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("Python", sound_python),
         ("settings", sound_settings),
@@ -51,7 +54,8 @@ def sound_all(settings: Settings) -> Iterator[Finding]:
     )
     for part, sounding in soundings:
         try:
-            yield from sounding(settings)
+            # What a running mill adds was set by nobody.
+            yield from sounding(settings if part == "settings" else joined)
         except CinemillError as error:
             yield Finding(part, Level.FAIL, error.message, error.way_on)
 
@@ -69,7 +73,17 @@ def sound_settings(settings: Settings) -> Iterator[Finding]:
     for warning in settings.warnings:
         yield Finding("settings", Level.WARN, warning, "See 'cinemill config'.")
     if not settings.warnings:
-        yield Finding("settings", Level.OK, f"{len(settings.model_fields_set)} set, all sound")
+        yield Finding("settings", Level.OK, f"all sound; {_tell_what_is_set(settings)}")
+
+
+def _tell_what_is_set(settings: Settings) -> str:
+    """By source, settings with their values; secrets masked."""
+    by_source: dict[str, list[str]] = {}
+    for row in settings.describe():
+        if row.source != "default" and not row.source.startswith("derived"):
+            by_source.setdefault(row.source, []).append(f"{row.name}={row.value_masked}")
+    told = (f"{', '.join(rows)} ({source})" for source, rows in by_source.items())
+    return "; ".join(told) or "none set, so defaults apply"
 
 
 def sound_home(settings: Settings) -> Iterator[Finding]:
@@ -161,7 +175,8 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
-    words = f"{facts.version}, answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    answers = f"answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    words = f"{facts.product} {facts.version}, {answers}"
     yield Finding("Redis", Level.OK, words)
     if facts.keeps_every_write is False:
         way_on = "Set 'appendonly yes'; without it a restart costs seconds, never a job."
@@ -184,8 +199,8 @@ def sound_api(settings: Settings) -> Iterator[Finding]:
         yield _sound_port(settings, error)
         return
     level = Level.OK if health.get("status") == "ok" else Level.FAIL
-    words = ", ".join(f"{name} {value}" for name, value in health.items())
-    yield Finding("API", level, f"{mill.base_url}: {words}")
+    words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
+    yield Finding("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
 
 
 def _sound_port(settings: Settings, error: CinemillError) -> Finding:
@@ -211,7 +226,8 @@ def sound_workers(settings: Settings) -> Iterator[Finding]:
     if len(deserted) == len(QUEUES):
         yield Finding("workers", Level.FAIL, "no worker answers", "Run 'cinemill worker'.")
         return
-    yield Finding("workers", Level.OK, f"{len(names)} on {len(found)} queue(s)")
+    words = f"{', '.join(sorted(names))}: on {len(found)} of {len(QUEUES)} queues"
+    yield Finding("workers", Level.OK, words)
     if deserted:
         way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."
         yield Finding("workers", Level.WARN, f"nobody works on {', '.join(deserted)}", way_on)

@@ -135,6 +135,23 @@ def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path)
     assert job_id in {job["id"] for job in listed}
 
 
+def test_a_few_characters_name_a_job_and_the_list_names_its_film(cinemill: Run, film: Path) -> None:
+    job_id = first_line(cinemill("submit", film))
+    assert cinemill("watch", job_id[:8]).returncode == 0
+    rows = [line.split()[:2] for line in cinemill("jobs").stdout.splitlines()]
+    assert [job_id[:8], film.name] in rows
+    assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["job_id"] == job_id
+
+
+def test_the_status_tells_of_workers_and_queues(cinemill: Run) -> None:
+    told = json.loads(cinemill("status", "--json").stdout)
+    (worker,) = told["workers"]
+    assert worker["slots"] == 1
+    assert {"proxy", "ingestion"} <= set(worker["queues"])
+    assert told["health"]["status"] == "ok"
+    assert "celery@" in cinemill("status").stdout
+
+
 def test_what_is_no_film_is_exit_code_4(cinemill: Run, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text("no film at all\n" * 100)
@@ -151,7 +168,10 @@ def test_the_doctor_finds_a_running_mill_well(cinemill: Run) -> None:
     words = {f["part"]: f["words"] for f in findings}
     assert words["database"].startswith("PostgreSQL 18")
     assert "database ok" in words["API"]
-    assert words["workers"].startswith("1 on ")
+    assert words["workers"].startswith("celery@")
+    assert words["Redis"].startswith("Valkey ")
+    assert "CINEMILL_PORT=" in words["settings"]
+    assert "DATABASE_URL" not in words["settings"], "the running mill's, set by nobody"
     assert abs(float(words["clock"].split()[0])) < 1
 
 

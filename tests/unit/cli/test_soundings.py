@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,18 @@ import pytest
 from cinemill.cli import soundings
 from cinemill.cli.exits import ExitCode
 from cinemill.cli.soundings import Finding, Level
-from cinemill.config import Settings
+from cinemill.config import Settings, load
+from cinemill.storage import inspection
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
+
+
+def free_port() -> int:
+    """Whatever runs on this machine, a mill perhaps, is none of a test's business."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def levels(findings: list[Finding]) -> list[tuple[str, Level]]:
@@ -46,6 +55,47 @@ def test_a_home_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
     assert levels(found) == [("home", Level.OK)]
 
 
+def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
+    (found,) = soundings.sound_settings(load())
+    assert found.level is Level.OK
+    assert f"CINEMILL_HOME={home}" in found.words
+    assert "DATABASE_URL=" in found.words
+    assert "(environment)" in found.words
+    assert "hunter2" not in found.words
+    assert "CINEMILL_HOST" not in found.words, "a default is no news"
+
+
+def test_servers_of_a_running_mill_are_not_called_settings(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "run").mkdir(parents=True)
+    state = {"pid": 1, "database_url": "postgresql://127.0.0.1:1/d", "redis_url": "redis://r"}
+    (home / "run" / "state.json").write_text(json.dumps(state))
+    asked: list[str | None] = []
+
+    def ask(settings: Settings) -> Iterator[Finding]:
+        asked.append(settings.database_url)
+        return iter(())
+
+    for name in ("ffmpeg", "sandbox", "workers", "home", "redis", "api"):
+        monkeypatch.setattr(soundings, f"sound_{name}", lambda _: iter(()))
+    monkeypatch.setattr(soundings, "sound_database", ask)
+    words = {finding.part: finding.words for finding in soundings.sound_all(load())}
+    assert "DATABASE_URL" not in words["settings"]
+    assert asked == ["postgresql://127.0.0.1:1/d"]
+
+
+@pytest.mark.parametrize("product", ["Valkey", "Redis"])
+def test_a_server_is_called_by_its_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch, product: str
+) -> None:
+    facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, product)
+    monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
+    (found,) = soundings.sound_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
+    assert found.words == f"{product} 9.1.2, answers in 1.0 ms"
+
+
 def test_a_taken_port_fails(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -66,7 +116,7 @@ def test_a_taken_port_fails(home: Path) -> None:
 def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
     home: Path, monkeypatch: pytest.MonkeyPatch, sounding: object, field: str, value: str
 ) -> None:
-    settings = Settings.model_validate({"home": home, field: value})
+    settings = Settings.model_validate({"home": home, "port": free_port(), field: value})
     for name in ("ffmpeg", "sandbox", "workers", "database", "redis"):
         if getattr(soundings, f"sound_{name}") is not sounding:
             monkeypatch.setattr(soundings, f"sound_{name}", lambda _: iter(()))

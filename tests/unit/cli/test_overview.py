@@ -1,0 +1,101 @@
+"""``cinemill status``: the whole mill at a glance, on eighty columns."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cinemill.cli import overview, screen
+from cinemill.cli.exits import ExitCode
+from cinemill.jobs.catalog import QUEUES
+from cinemill.worker.census import WorkerReport
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+    from tests.unit.conftest import LittleServer
+
+TIMES = {"count": 2, "average_seconds": 3.0, "p50_seconds": 2.5, "p90_seconds": 4.0}
+STATS: dict[str, Any] = {
+    "queue": {
+        "by_status": {"failed": 1, "completed": 2, "pending": 12},
+        "by_type": {"process_video": 15},
+        "by_queue": {"proxy": 7, "ingestion": 5},
+        "total": 15,
+    },
+    "processing_times": {"process_video": {**TIMES, "p99_seconds": 4.5}},
+    "stuck": [{"id": "397dee33-f172-456c-8304-5e331e980c57"}],
+}
+HEALTH = {"status": "degraded", "database": "ok", "redis": "unavailable", "version": "1.2"}
+EVERYWHERE = WorkerReport("celery@one", tuple(QUEUES), slots=4, busy=3)
+PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
+
+
+@pytest.fixture
+def asked_mill(on_mill: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
+    monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+    on_mill.on("GET /stats", lambda x: x.send_json(STATS))
+    on_mill.on("GET /health", lambda x: x.send_json(HEALTH))
+    return on_mill
+
+
+def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None:
+    monkeypatch.setattr(overview, "ask_workers", lambda: list(reports))
+
+
+def test_tells_health_workers_jobs_queues_and_times(
+    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_workers(monkeypatch, EVERYWHERE, PROXIES)
+    shown = cinemill("status").stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for line in (
+        f"Mill {asked_mill.url}, version 1.2",
+        "Health degraded (database ok, redis unavailable)",
+        f"Workers celery@one: 3 of 4 busy, on all {len(QUEUES)} queues",
+        "celery@two: 0 of 2 busy, on proxy, ingestion",
+        "Jobs 12 pending, 2 completed, 1 failed",
+        "Stuck 1: 397dee33; see 'cinemill status JOB'",
+        "proxy 7 2",
+        "ingestion 5 2",
+        "Nothing waits in other queues.",
+        "process_video 15 2 3.0 s 2.5 s 4.0 s 4.5 s",
+    ):
+        assert line in lines
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_names_queues_that_nobody_works_on(
+    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_workers(monkeypatch, PROXIES)
+    shown = " ".join(cinemill("status").stdout.split())
+    assert "Nobody works on: runtime, " in shown
+    assert "proxy" not in shown.partition("Nobody works on:")[2].partition(".")[0]
+
+
+def test_says_what_to_do_where_no_worker_answers(
+    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_workers(monkeypatch)
+    assert "none answers; run 'cinemill worker'" in cinemill("status").stdout
+
+
+def test_does_not_guess_at_the_workers_of_another_machine(
+    asked_mill: LittleServer, cinemill: Run
+) -> None:
+    result = cinemill("status")
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "not known here" in result.stdout
+    told = json.loads(cinemill("status", "--json").stdout)
+    assert told["workers"] is None
+    assert told["health"] == HEALTH
+    assert told["queue"] == STATS["queue"]
+
+
+def test_workers_are_not_known_where_the_broker_does_not_answer(
+    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert "not known here" in cinemill("status").stdout
