@@ -15,6 +15,7 @@ from cinemill.addresses import parse_sentinel
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
+from cinemill.local.liveness import Liveness
 from cinemill.local.parts import FLOWER_PORT, Parts, describe_parts, plan_services
 from cinemill.local.probes import accepts_connections, port_is_free
 from cinemill.local.status import StatusLines
@@ -52,6 +53,7 @@ async def supervise(
     with_flower: bool = False,
     on_ready: Callable[[RunningMill], None] | None = None,
     console: Console | None = None,
+    liveness: Liveness | None = None,
 ) -> None:
     """Run the mill until SIGINT, SIGTERM or SIGHUP; from the main thread.
 
@@ -71,6 +73,7 @@ async def supervise(
             plan_services(settings, home, parts, with_flower=with_flower),
             log_folder=home.log,
             status=StatusLines(console),
+            liveness=liveness,
         )
 
         def announce() -> None:

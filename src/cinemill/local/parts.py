@@ -12,8 +12,9 @@ from functools import partial
 from cinemill.config import Settings
 from cinemill.local import postgres, valkey
 from cinemill.local.home import Home
+from cinemill.local.liveness import Movement
 from cinemill.local.postgres import PostgresServer
-from cinemill.local.probes import accepts_connections, http_answers
+from cinemill.local.probes import accepts_connections, http_answers, http_lives
 from cinemill.local.services import ServiceSpec
 from cinemill.local.valkey import ValkeyServer
 
@@ -23,6 +24,8 @@ GRACE_SECONDS = 5.0
 FLOWER_PORT = 5555
 MIGRATION_SECONDS = 120.0
 """How long the schema waits for an embedded database, which at first has to be made."""
+QUIET_PATH = "/static/mark.svg"
+"""Asks neither PostgreSQL nor Redis, which may be the ones that are slow, and is not logged."""
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
 
@@ -97,6 +100,7 @@ def _plan_valkey(server: ValkeyServer, home: Home) -> ServiceSpec:
         command=server.command,
         log_file=home.log / "valkey.log",
         probe=server.answers,
+        lives=server.lives,
         stop_rank=REDIS,
         stop_signal=valkey.STOP_SIGNAL,
         may_hurry=False,
@@ -114,6 +118,7 @@ def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
         identity=server.identity,
         prepare=partial(postgres.make_cluster, server),
         probe=server.answers,
+        lives=server.lives,
         settle=partial(postgres.make_database, server),
         stop_rank=DATABASE,
         stop_signal=postgres.STOP_SIGNAL,
@@ -147,6 +152,7 @@ def _plan_api(
         environment=environment,
         needs=needs,
         probe=partial(http_answers, host, settings.port, "/health"),
+        lives=partial(http_lives, host, settings.port, QUIET_PATH),
         stop_rank=SERVICES,
         grace_seconds=GRACE_SECONDS,
     )
@@ -176,6 +182,7 @@ def _plan_celery(
         environment={**environment, READY_FILE: str(ready_file)},
         needs=needs,
         ready_file=ready_file,
+        lives=Movement(),
         stop_rank=SERVICES,
         grace_seconds=grace_seconds,
     )
@@ -190,6 +197,7 @@ def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, .
         environment=environment,
         needs=needs,
         probe=partial(accepts_connections, "127.0.0.1", FLOWER_PORT),
+        lives=partial(http_lives, "127.0.0.1", FLOWER_PORT, "/healthcheck"),
         stop_rank=SERVICES,
         stop_signal=signal.SIGINT,
     )

@@ -24,7 +24,7 @@ from cinemill.errors import DatabaseUnavailable, ToolMissing
 from cinemill.local.children import wrap_command
 from cinemill.local.leftovers import end_leftovers
 from cinemill.local.ports import remember_port
-from cinemill.local.probes import postgres_answers
+from cinemill.local.probes import postgres_answers, postgres_lives
 from cinemill.storage.secrets import read_or_make_secret
 
 DATABASE = "cinemill"
@@ -69,6 +69,9 @@ class PostgresServer:
 
     def answers(self) -> bool:
         return postgres_answers(self.port, user=SUPERUSER, database="postgres")
+
+    def lives(self, _pid: int) -> bool:
+        return postgres_lives(self.port, user=SUPERUSER, database="postgres")
 
 
 def describe_postgres(folder: Path) -> PostgresServer:

@@ -12,20 +12,35 @@ import struct
 from contextlib import closing
 
 PROBE_SECONDS = 1.0
+LIFE_SECONDS = 5.0
+"""How long a server that was ready may take to answer anything at all."""
 _POSTGRES_PROTOCOL = 196608  # 3.0
 
 
 def postgres_answers(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
     """True when PostgreSQL asks who we are; while it starts or recovers it answers an error."""
+    return _ask(host, port, _greet_postgres(user, database))[:1] == b"R"
+
+
+def postgres_lives(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
+    """True when PostgreSQL answers anything: that it recovers, or has no connection to spare."""
+    return _ask(host, port, _greet_postgres(user, database), seconds=LIFE_SECONDS) != b""
+
+
+def _greet_postgres(user: str, database: str) -> bytes:
     names = b"".join(word.encode() + b"\0" for word in ("user", user, "database", database)) + b"\0"
-    packet = struct.pack("!ii", len(names) + 8, _POSTGRES_PROTOCOL) + names
-    return _ask(host, port, packet)[:1] == b"R"
+    return struct.pack("!ii", len(names) + 8, _POSTGRES_PROTOCOL) + names
 
 
 def valkey_answers(port: int, *, password: str, host: str = "127.0.0.1") -> bool:
     """True when Valkey answers a PING; while it loads its file it answers an error."""
     reply = _ask(host, port, f"AUTH {password}\r\nPING\r\n".encode(), until=b"PONG\r\n")
     return reply == b"+OK\r\n+PONG\r\n"
+
+
+def valkey_lives(port: int, *, host: str = "127.0.0.1") -> bool:
+    """True when Valkey answers anything: that it loads, or wants a password."""
+    return _ask(host, port, b"PING\r\n", seconds=LIFE_SECONDS) != b""
 
 
 def http_answers(host: str, port: int, path: str) -> bool:
@@ -38,6 +53,19 @@ def http_answers(host: str, port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def http_lives(host: str, port: int, path: str, _pid: int) -> bool:
+    """True when the HTTP server answers a GET, with whatever status."""
+    connection = http.client.HTTPConnection(host, port, timeout=LIFE_SECONDS)
+    try:
+        connection.request("GET", path)
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def accepts_connections(host: str, port: int) -> bool:
@@ -70,11 +98,18 @@ def find_free_port(host: str = "127.0.0.1") -> int:
         return int(listener.getsockname()[1])
 
 
-def _ask(host: str, port: int, question: bytes, *, until: bytes | None = None) -> bytes:
+def _ask(
+    host: str,
+    port: int,
+    question: bytes,
+    *,
+    until: bytes | None = None,
+    seconds: float = PROBE_SECONDS,
+) -> bytes:
     """Send and read one answer (or up to ``until``); empty where nobody answers."""
     answer = b""
     try:
-        with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
+        with socket.create_connection((host, port), timeout=seconds) as connection:
             connection.sendall(question)
             while chunk := connection.recv(4096):
                 answer += chunk

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -14,6 +14,7 @@ from cinemill.errors import CinemillError, PartUnavailable
 from cinemill.local.backoff import Backoff
 from cinemill.local.children import signal_group, signal_process, wrap_command
 from cinemill.local.complaint import EXIT_FINAL, read_complaint
+from cinemill.local.liveness import Liveness
 from cinemill.local.logs import open_log, read_tail
 from cinemill.local.services import ServiceSpec
 from cinemill.local.status import StatusLines, describe_exit
@@ -31,6 +32,7 @@ class Surroundings:
     watch: Watch
     status: StatusLines
     backoff: Backoff = field(default_factory=Backoff)
+    liveness: Liveness = field(default_factory=Liveness)
     random: Random = field(default_factory=Random)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: grace is over for everything that is being stopped."""
@@ -99,11 +101,11 @@ class Service:
     async def _run_once(self, began: float) -> int:
         """One process from start to end; its exit code."""
         process = await self._start()
-        readiness = asyncio.create_task(self._await_ready(process, began))
+        care = asyncio.create_task(self._care_for(process, began))
         try:
             return await process.wait()
         finally:
-            readiness.cancel()
+            care.cancel()
             self.ready.clear()
             signal_group(process.pid, signal.SIGKILL)  # what its leader left behind
             self._around.watch.forget(process.pid)
@@ -130,9 +132,16 @@ class Service:
             signal_group(self._process.pid, signal.SIGKILL)
         return self._process
 
-    async def _await_ready(self, process: Process, began: float) -> None:
+    async def _care_for(self, process: Process, began: float) -> None:
+        """While it runs: wait until it is ready, then see that it lives."""
         if self.spec.once:
             return
+        await self._await_ready(process, began)
+        if self.ready.is_set() and self.spec.lives is not None:
+            seconds = await self._await_standstill(self.spec.lives, process.pid)
+            await self._end_frozen(process.pid, seconds)
+
+    async def _await_ready(self, process: Process, began: float) -> None:
         if not await self._answers_in_time():
             self._problem = PartUnavailable(
                 f"{self.spec.label} was not ready after {self.spec.start_seconds:.0f} s."
@@ -160,6 +169,27 @@ class Service:
         if self.spec.ready_file is not None and not self.spec.ready_file.exists():
             return False
         return self.spec.probe is None or await asyncio.to_thread(self.spec.probe)
+
+    async def _await_standstill(self, lives: Callable[[int], bool], pid: int) -> float:
+        """Return when it has not lived so many times in a row; for how many seconds."""
+        liveness = self._around.liveness
+        missed, lived_at = 0, time.monotonic()
+        while missed < liveness.misses:
+            await asyncio.sleep(liveness.interval_seconds)
+            missed += 1
+            if await asyncio.to_thread(lives, pid):
+                missed, lived_at = 0, time.monotonic()
+        return time.monotonic() - lived_at
+
+    async def _end_frozen(self, pid: int, seconds: float) -> None:
+        """The whole group is told to stop, so that who is not frozen can end in order; then it is
+        killed. One that is being stopped has a grace of its own."""
+        if self._stopping.is_set():
+            return
+        self._problem = PartUnavailable(f"{self.spec.label} stood still for {seconds:.0f} s.")
+        signal_group(pid, self.spec.stop_signal)
+        await wait_for_any(self._stopping, for_seconds=self._around.liveness.grace_seconds)
+        signal_group(pid, signal.SIGKILL)
 
     def _become_ready(self, began: float) -> None:
         self._was_ready = True

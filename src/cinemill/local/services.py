@@ -33,6 +33,9 @@ class ServiceSpec:
     """Removed before a start; the service makes it when it is ready."""
     settle: Callable[[], None] | None = None
     """Done when the probe first says yes, before the service is called ready."""
+    lives: Callable[[int], bool] | None = None
+    """Asked with its process id every few seconds once it was ready: whether it still does
+    anything at all, though it may have nothing good to say. None: it is not asked after."""
     stop_rank: int = 0
     """Lower ranks are stopped first; a rank is stopped when all lower ones have ended."""
     stop_signal: int = signal.SIGTERM

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.local.backoff import Backoff
+from cinemill.local.liveness import Liveness
 from cinemill.local.logs import rotate_logs
 from cinemill.local.service import Service, Surroundings
 from cinemill.local.services import ServiceSpec, check_services, stop_order
@@ -30,12 +31,14 @@ class Supervisor:
         log_folder: Path,
         status: StatusLines | None = None,
         backoff: Backoff | None = None,
+        liveness: Liveness | None = None,
     ) -> None:
         check_services(specs)
         self._specs = tuple(specs)
         self._log_folder = log_folder
         self._status = status or StatusLines()
         self._backoff = backoff or Backoff()
+        self._liveness = liveness or Liveness()
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._services: dict[str, Service] = {}
@@ -58,7 +61,9 @@ class Supervisor:
         Raises PartUnavailable where a part never gets ready; all is stopped then too.
         """
         with Watch() as watch, self._signals_caught():
-            around = Surroundings(watch, self._status, self._backoff, hurry=self._hurry)
+            around = Surroundings(
+                watch, self._status, self._backoff, self._liveness, hurry=self._hurry
+            )
             self._services = {spec.name: Service(spec, around) for spec in self._specs}
             lives = [asyncio.create_task(self._live(one)) for one in self._services.values()]
             rotation = asyncio.create_task(self._rotate_logs())

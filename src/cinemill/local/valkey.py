@@ -17,7 +17,7 @@ from urllib.parse import quote
 from cinemill.errors import ToolMissing
 from cinemill.local.leftovers import end_leftovers
 from cinemill.local.ports import remember_port
-from cinemill.local.probes import valkey_answers
+from cinemill.local.probes import valkey_answers, valkey_lives
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
 DEATH_SIGNAL = signal.SIGTERM
@@ -46,6 +46,9 @@ class ValkeyServer:
 
     def answers(self) -> bool:
         return valkey_answers(self.port, password=self.password)
+
+    def lives(self, _pid: int) -> bool:
+        return valkey_lives(self.port)
 
 
 def describe_valkey(folder: Path) -> ValkeyServer:

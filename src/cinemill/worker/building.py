@@ -19,6 +19,8 @@ from cinemill.worker.sentinels import credential_options, tell_channels, transla
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
 
+BEAT_MOVES_SECONDS = 10
+
 
 def build_app(
     settings: Settings,
@@ -66,6 +68,8 @@ def build_app(
         beat_schedule=plan_schedule(),
         # Without a file: a kill in mid-write would spoil it, and two beats on one home share it.
         beat_scheduler="celery.beat:Scheduler",
+        # It moves at least so often: a supervisor takes one that does not for frozen.
+        beat_max_loop_interval=BEAT_MOVES_SECONDS,
     )
     kinds.register(app)
     process.connect_signals(app)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from cinemill.local.backoff import Backoff
+from cinemill.local.liveness import Liveness
 from cinemill.local.services import ServiceSpec
 from cinemill.local.status import StatusLines
 from cinemill.local.supervisor import Supervisor
@@ -101,12 +102,15 @@ def run_supervised(
     folder: Path,
     specs: list[ServiceSpec],
     meanwhile: Callable[[Supervisor, Journal], None],
+    liveness: Liveness | None = None,
 ) -> Journal:
     """Run services; when ready, do ``meanwhile`` in a thread; then stop. Returns what was told."""
     journal = Journal()
 
     async def live() -> None:
-        supervisor = Supervisor(specs, log_folder=folder, status=journal, backoff=QUICK)
+        supervisor = Supervisor(
+            specs, log_folder=folder, status=journal, backoff=QUICK, liveness=liveness
+        )
         ready = asyncio.Event()
 
         async def visit() -> None:

@@ -31,7 +31,9 @@ SERVER_NAMES = ("postgres", "valkey")
 SERVERS = """
 import asyncio, json, pathlib, sys
 from cinemill.config import Settings
+from cinemill.local import probes
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
+from cinemill.local.liveness import Liveness
 from cinemill.local.parts import describe_parts, plan_services
 from cinemill.local.supervisor import Supervisor
 settings = Settings(home=pathlib.Path(sys.argv[1]))
@@ -39,7 +41,8 @@ home = open_home(settings.home)
 with lock_home(home):
     parts = describe_parts(settings, home)
     ground = [s for s in plan_services(settings, home, parts) if not s.needs]
-    supervisor = Supervisor(ground, log_folder=home.log)
+    probes.LIFE_SECONDS = 0.5
+    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 4, 0.2))
     def announce():
         pids = supervisor.pids()
         write_state(home, {"db": parts.database_url, "redis": parts.redis_url, **pids})
@@ -92,6 +95,16 @@ def test_data_outlives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
         assert supervisor.wait(timeout=20) == 0
         assert processes_of(home) == []
         assert not (home / "run" / "state.json").exists()
+
+
+def test_frozen_servers_come_back_with_all_that_was_said_to_be_kept(tmp_path: Path) -> None:
+    with supervised(tmp_path / "mill") as (_, state):
+        assert count_rows(state["db"], add=10) == 10
+        for name in SERVER_NAMES:
+            os.kill(int(state[name]), signal.SIGSTOP)
+        wait_until(lambda: not any(psutil.pid_exists(int(state[name])) for name in SERVER_NAMES))
+        wait_until(lambda: _answers(state))
+        assert count_rows(state["db"], add=0) == 10
 
 
 def _answers(state: dict[str, str]) -> bool:

@@ -21,6 +21,8 @@ from tests.integration.local.standins import (
 )
 
 from cinemill.errors import PartUnavailable
+from cinemill.local.liveness import Liveness, Movement
+from cinemill.local.services import ServiceSpec
 from cinemill.local.supervisor import Supervisor
 
 
@@ -145,8 +147,63 @@ def test_asked_twice_it_waits_no_longer(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
 
 
+IMPATIENT = Liveness(interval_seconds=0.3, misses=4, grace_seconds=0.3)
+
+
+def watched(spec: ServiceSpec) -> ServiceSpec:
+    return replace(spec, lives=Movement())
+
+
+def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path) -> None:
+    def freeze(supervisor: Supervisor, journal: Journal) -> None:
+        wait_until(lambda: len(processes_of(tmp_path)) == 3)
+        before = supervisor.pids()
+        family = processes_of(tmp_path)
+        os.kill(before["worker"], signal.SIGSTOP)
+        wait_until(lambda: journal.events("worker").count("ready") == 2)
+        after = supervisor.pids()
+        assert after["worker"] != before["worker"]
+        assert after["api"] == before["api"]
+        gone = [member for member in family if member.pid != before["api"]]
+        wait_until(lambda: not any(member.is_running() for member in gone))
+
+    specs = [
+        watched(stand_in(tmp_path, "api")),
+        watched(stand_in(tmp_path, "worker", family="yes")),
+    ]
+    journal = run_supervised(tmp_path, specs, freeze, IMPATIENT)
+    assert any("worker stood still for" in event for event in journal.events("worker"))
+    assert journal.events("api") == ["ready", "stopped"]
+
+
+def test_a_part_that_paused_for_a_moment_is_left_to_itself(tmp_path: Path) -> None:
+    def pause(supervisor: Supervisor, journal: Journal) -> None:
+        before = supervisor.pids()
+        for _ in range(3):
+            os.kill(before["worker"], signal.SIGSTOP)
+            time.sleep(IMPATIENT.interval_seconds * 2)
+            os.kill(before["worker"], signal.SIGCONT)
+            time.sleep(IMPATIENT.interval_seconds * 2)
+        assert supervisor.pids() == before
+
+    journal = run_supervised(tmp_path, [watched(stand_in(tmp_path, "worker"))], pause, IMPATIENT)
+    assert journal.events("worker") == ["ready", "stopped"]
+
+
+def test_a_frozen_part_holds_no_stop_up_beyond_its_grace(tmp_path: Path) -> None:
+    def freeze(supervisor: Supervisor, journal: Journal) -> None:
+        os.kill(supervisor.pids()["worker"], signal.SIGSTOP)
+
+    frozen = watched(stand_in(tmp_path, "worker", grace_seconds=0.5))
+    journal = run_supervised(tmp_path, [frozen], freeze)
+    assert journal.events("worker") == ["ready", "killed"]
+    assert processes_of(tmp_path) == []
+
+
 KILLED = """
 import asyncio, pathlib, sys
+from cinemill.local.liveness import Liveness, Movement
+from cinemill.local.services import ServiceSpec
 from cinemill.local.supervisor import Supervisor
 from tests.integration.local.standins import stand_in
 folder = pathlib.Path(sys.argv[1])

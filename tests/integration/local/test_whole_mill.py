@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -24,8 +25,23 @@ UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 
 
+# As 'up' does, but with less patience for parts that stand still.
+IMPATIENT_UP = """
+import asyncio
+from rich.console import Console
+from cinemill.config import load
+from cinemill.local import probes
+from cinemill.local.liveness import Liveness
+from cinemill.local.mill import supervise
+probes.LIFE_SECONDS = 1
+asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2, 7, 1)))
+"""
+
+
 @contextmanager
-def running_mill(home: Path) -> Iterator[tuple[subprocess.Popen[str], Settings]]:
+def running_mill(
+    home: Path, command: tuple[str, ...] = UP
+) -> Iterator[tuple[subprocess.Popen[str], Settings]]:
     """A mill that is ready; interrupted at the end of the block if it still runs."""
     environ = {
         **{name: value for name, value in os.environ.items() if name not in SERVERS},
@@ -33,7 +49,7 @@ def running_mill(home: Path) -> Iterator[tuple[subprocess.Popen[str], Settings]]
         "CINEMILL_PORT": str(find_free_port()),
         "CELERY_WORKER_CONCURRENCY": "1",
     }
-    with subprocess.Popen(UP, env=environ, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         try:
             state = home / "run" / "state.json"
             wait_until(lambda: state.exists() or process.poll() is not None, seconds=90)
@@ -68,6 +84,28 @@ def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> No
     assert "SIGKILL" in errors
     assert processes_of(home) == []
     assert not (home / "run" / "state.json").exists()
+
+
+def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
+    modules = ("cinemill.api", "cinemill.worker", "cinemill.worker.beat")
+    command = (sys.executable, "-c", IMPATIENT_UP)
+    with running_mill(tmp_path / "mill", command) as (process, settings):
+        before = {module: pid_of(process.pid, module) for module in modules}
+        for pid in before.values():
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+        for module in modules:
+            wait_until(partial(_has_another, process.pid, module, before[module]), seconds=60)
+        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"), seconds=60)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, errors
+    for label in ("API", "worker", "beat"):
+        assert f"{label} stood still for" in errors
+
+
+def _has_another(supervisor: int, module: str, before: int | None) -> bool:
+    return pid_of(supervisor, module) not in (None, before)
 
 
 def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""Does a part that was ready still do anything? Asked for as long as the mill runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """How long a part may do nothing. Generous: a swamped machine is no frozen part."""
+
+    interval_seconds: float = 10.0
+    misses: int = 6
+    """In a row; then it is ended and started again."""
+    grace_seconds: float = 5.0
+    """From the stop signal to SIGKILL: a frozen worker's pool hands its work back meanwhile."""
+
+
+class Movement:
+    """Whether a process's main thread has run at all since the last question.
+
+    For who answers no questions: Celery's worker and beat wake every few seconds, also while Redis
+    or PostgreSQL are away and in the solo pool, whose work asks after cancels. A thread of their
+    own that said "I live" would say so beside a main thread that stands still for ever; a question
+    through the broker would blame them for the broker. The kernel counts for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, int, int] | None = None
+
+    def __call__(self, pid: int) -> bool:
+        """True where it cannot be told."""
+        try:
+            switches = psutil.Process(pid).num_ctx_switches()
+        except (psutil.Error, NotImplementedError, AttributeError):
+            return True
+        before, self._seen = self._seen, (pid, switches.voluntary, switches.involuntary)
+        return self._seen != before
