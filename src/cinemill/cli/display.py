@@ -35,7 +35,7 @@ class Display:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        pass
+        self.close()
 
     def sent(self, name: str, done_bytes: int, total_bytes: int) -> None:
         """So much of the upload has gone out."""
@@ -48,6 +48,9 @@ class Display:
 
     def failed(self, name: str, message: str) -> None:
         """No news will follow."""
+
+    def close(self) -> None:
+        """Leave the terminal to others; also where whoever entered is still inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,7 @@ class Bars(Display):
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._progress.stop()
 
     def sent(self, name: str, done_bytes: int, total_bytes: int) -> None:

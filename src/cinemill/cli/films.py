@@ -49,6 +49,8 @@ def _why_unreadable(film: Path) -> str | None:
         return "is a folder, not a film"
     if not film.exists():
         return "does not exist"
+    if not film.is_file():
+        return "is no ordinary file"  # A pipe, which might never end, or a device.
     return None if os.access(film, os.R_OK) else "may not be read by you"
 
 

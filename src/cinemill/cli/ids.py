@@ -34,7 +34,8 @@ def find_job_id(mill: Client, text: str) -> str:
     if len(text) < FEWEST or _is_uuid(text):
         return text
     found = mill.jobs(id_prefix=text, limit=NAMED + 1)
-    return choose(text, [str(job["id"]) for job in found], lambda: _describe(found))
+    ids = [str(job["id"]) for job in found]
+    return choose(text, ids, lambda: _describe(found), listed_by="cinemill jobs")
 
 
 def find_step_id(mill: Client, text: str) -> str:
@@ -42,17 +43,20 @@ def find_step_id(mill: Client, text: str) -> str:
     if len(text) < FEWEST or _is_uuid(text):
         return text
     steps = [str(step["step_id"]) for step in mill.dead()]
-    return choose(text, steps, lambda: [shorten(step) for step in steps if step.startswith(text)])
+    fitting = [step for step in steps if step.startswith(text)]
+    return choose(text, steps, lambda: fitting, listed_by="cinemill dead list")
 
 
-def choose(text: str, ids: Sequence[str], describe: Callable[[], Sequence[str]]) -> str:
+def choose(
+    text: str, ids: Sequence[str], describe: Callable[[], Sequence[str]], *, listed_by: str
+) -> str:
     """The one id that is ``text``, or begins with it."""
     fitting = sorted({one for one in ids if one.startswith(text)})
     if text in fitting:
         return text
     if not fitting:
         message = f"No id begins with {text!r}."
-        raise NotFound(message, way_on="'cinemill jobs' lists jobs with their ids.")
+        raise NotFound(message, way_on=f"'{listed_by}' shows the ids that there are.")
     if len(fitting) > 1:
         named = describe()
         shown = ", ".join(named[:NAMED]) + (" and more" if len(named) > NAMED else "")

@@ -25,7 +25,18 @@ from cinemill.cli import (
 )
 from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of
 from cinemill.cli.screen import JSON_KEY, report, say
-from cinemill.errors import CinemillError
+from cinemill.errors import CinemillError, PartUnavailable
+
+
+class MachineProblem(PartUnavailable):
+    """A disk that is full, a folder that is not ours: what the machine said no to."""
+
+    code = "machine_problem"
+    way_on = "Mend that on this machine, and try again."
+
+    def __init__(self, error: OSError) -> None:
+        about = f"{error.filename}: " if error.filename else ""
+        super().__init__(f"{about}{error.strerror or error}.")
 
 
 class ErrorGroup(TyperGroup):
@@ -37,6 +48,12 @@ class ErrorGroup(TyperGroup):
         except CinemillError as error:
             report(error, as_json=bool(ctx.meta.get(JSON_KEY)))
             raise typer.Exit(exit_code_of(error)) from error
+        except BrokenPipeError:
+            raise  # Whoever read our output has read enough; the framework ends us quietly.
+        except OSError as error:
+            reported = MachineProblem(error)
+            report(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
+            raise typer.Exit(exit_code_of(reported)) from error
         except KeyboardInterrupt:
             say("Interrupted.")
             raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -84,13 +84,15 @@ def _fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
     from cinemill.cli.display import open_display
     from cinemill.cli.own_mill import Stopped, with_mill
 
+    display = open_display(quiet=json)
     try:
         return with_mill(
             doors.load_settings(),
-            lambda mill: fill_order(mill, order, open_display(quiet=json)),
+            lambda mill: fill_order(mill, order, display),
             on_start=lambda: None if json else say("Starting the mill …"),
         )
     except Stopped:
+        display.close()  # The work's thread was left where it stood, its bars as well.
         say("Stopped. What was uploaded goes on when the mill is started again: 'cinemill up'.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 

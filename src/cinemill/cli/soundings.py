@@ -15,6 +15,8 @@ from cinemill.cli.screen import show_size
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cinemill.config import Settings
 
 PYTHONS = ((3, 11), (3, 13))
@@ -89,7 +91,7 @@ def _tell_what_is_set(settings: Settings) -> str:
 def sound_home(settings: Settings) -> Iterator[Finding]:
     home = settings.home
     if not home.exists():
-        yield Finding("home", Level.OK, f"{home} is made at the first start")
+        yield _sound_place(home)
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & 0o077:
@@ -100,6 +102,15 @@ def sound_home(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
     yield from _sound_space(settings)
+
+
+def _sound_place(home: Path) -> Finding:
+    """Of a home that is still to be made: whether it can be."""
+    above = next(folder for folder in home.parents if folder.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return Finding("home", Level.OK, f"{home} is made at the first start")
+    words = f"{home} cannot be made: nothing can be written into {above}"
+    return Finding("home", Level.FAIL, words, "Name another with CINEMILL_HOME.")
 
 
 def _sound_space(settings: Settings) -> Iterator[Finding]:

@@ -129,10 +129,9 @@ class TestProcess:
     def test_a_folder_that_cannot_be_written_is_refused_before_the_upload(
         self, busy_mill: LittleServer, cinemill: Run, film: Path
     ) -> None:
-        for folder in ("/proc/none", film / "below"):
+        for folder in ("/proc/none", film, film / "below"):
             result = cinemill("process", film, "--to", folder)
             assert result.exit_code == ExitCode.USAGE
-            assert "folder_unusable" in result.stderr
             assert "--to" in result.stderr
             assert "Traceback" not in result.output
         assert busy_mill.seen == []
@@ -246,6 +245,15 @@ class TestSubmit:
             assert words in told
         assert "other.txt: sent" not in told
 
+    def test_a_pipe_is_refused_and_not_waited_for(
+        self, on_mill: LittleServer, cinemill: Run, tmp_path: Path
+    ) -> None:
+        os.mkfifo(tmp_path / "film.mp4")
+        result = cinemill("submit", tmp_path / "film.mp4")
+        assert result.exit_code == ExitCode.USAGE
+        assert "is no ordinary file" in result.stderr
+        assert on_mill.seen == []
+
     def test_programs_get_receipts_and_errors_apart(
         self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
@@ -344,6 +352,18 @@ class TestJobs:
         assert first.rstrip().endswith("…  process_video  completed  100 %  5 min")
         assert second.split()[:2] == [UUIDS[1][:8], "b.mp4"]
         assert max(len(line) for line in (head, first, second)) <= 80
+
+    def test_a_full_disk_under_the_output_is_a_sentence(self, on_mill: LittleServer) -> None:
+        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+        script = "from cinemill.cli.main import run; run()"
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", script, "jobs", "--json"],
+                stdout=full, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert done.returncode == ExitCode.UNAVAILABLE
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
 
     def test_films_of_a_long_list_are_asked_for_at_once(
         self, on_mill: LittleServer, cinemill: Run

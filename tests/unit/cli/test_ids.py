@@ -86,10 +86,11 @@ def test_dead_steps_are_named_so_too(on_mill: LittleServer, cinemill: Run) -> No
 def test_what_is_chosen_is_the_only_one_that_fits(ids: list[str], text: str) -> None:
     fitting = sorted({one for one in ids if one.startswith(text)})
     if text in ids or len(fitting) == 1:
-        assert choose(text, ids, lambda: fitting) == (text if text in ids else fitting[0])
+        chosen = choose(text, ids, lambda: fitting, listed_by="l")
+        assert chosen == (text if text in ids else fitting[0])
     else:
         with pytest.raises(Conflict if fitting else NotFound, match=f"'{text}'"):
-            choose(text, ids, lambda: fitting)
+            choose(text, ids, lambda: fitting, listed_by="l")
 
 
 @given(st.uuids())

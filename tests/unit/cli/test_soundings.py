@@ -55,6 +55,13 @@ def test_a_home_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
     assert levels(found) == [("home", Level.OK)]
 
 
+def test_a_home_that_cannot_be_made_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (found,) = soundings.sound_home(Settings(home=tmp_path / "file" / "home"))
+    assert found.level is Level.FAIL
+    assert "CINEMILL_HOME" in found.way_on
+
+
 def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     (found,) = soundings.sound_settings(load())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
+from cinemill.cli import screen
 from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, worst
 from cinemill.cli.main import app
 from cinemill.errors import (
@@ -162,6 +163,16 @@ class TestConfig:
         assert rows["DATABASE_URL"]["source"] == "environment"
         assert rows["CINEMILL_PORT"]["value_masked"] == "8420"
         assert "hunter2" not in result.output + cinemill("config").output
+
+    def test_fits_on_eighty_columns_with_every_meaning(
+        self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+        monkeypatch.setenv("CINEMILL_PORT", "8421")
+        shown = cinemill("config").stdout
+        assert "CINEMILL_PORT=8421  (environment)" in shown
+        assert "The port of the HTTP doors." in shown
+        assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
     def test_names_every_problem_and_is_exit_code_2(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
