@@ -24,7 +24,7 @@ class Movement:
     For who answers no questions: Celery's worker and beat wake every few seconds, also while Redis
     or PostgreSQL are away and in the solo pool, whose work asks after cancels. A thread of their
     own that said "I live" would say so beside a main thread that stands still for ever; a question
-    through the broker would blame them for the broker. The kernel counts for nothing.
+    through the broker would blame them for the broker.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
-from cinemill.worker.repairs import repair_redis_transport
+from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
 from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
 
@@ -30,6 +30,7 @@ def build_app(
 ) -> Celery:
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
+    repair_solo_pool()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
     tell_channels(broker)

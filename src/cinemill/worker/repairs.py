@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.concurrency import solo
 from kombu.transport import redis
 
 
@@ -15,6 +16,20 @@ def repair_redis_transport() -> None:
     for ever: nothing is consumed, not even a signal to stop is heeded (2 of 8 drills).
     """
     redis.Channel._receive = receive_what_is_there  # type: ignore[method-assign]
+
+
+def repair_solo_pool() -> None:
+    """Let a worker of one process be told to stop while it works.
+
+    Celery 5.7 asks the pool to kill the process that works; the solo pool, which has none, raises
+    NotImplementedError out of the signal's handler, into the midst of the task: that fails, and
+    ``worker_shutting_down`` is never sent, by which our task hands itself back.
+    """
+    solo.TaskPool.terminate_job = leave_to_itself
+
+
+def leave_to_itself(pool: Any, pid: int | None, signal: int | None = None) -> None:
+    """Nothing: the task runs in this very process, and is told by ``worker_shutting_down``."""
 
 
 def receive_what_is_there(channel: Any) -> bool:

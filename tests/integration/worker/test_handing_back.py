@@ -1,0 +1,108 @@
+"""A worker that must go while it works: its work is handed back and counted against nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.storage import rows
+from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+
+from cinemill.core.job import Job, JobState, StepState
+
+OWN_REDIS_DATABASE = 10
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
+    """A mill with beat, and as yet without workers."""
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "CELERY_WORKER_CONCURRENCY": "1",
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with open_stack(database_url, wishes) as stack:
+        beat = start_part("cinemill.worker.beat", stack)
+        yield stack
+        stop_part(beat)
+
+
+@contextmanager
+def worker_at_work(
+    stack: Stack, film: Path, pool: str
+) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
+    """A worker with FFmpeg under way, and its job."""
+    stack.environment["CELERY_WORKER_POOL"] = pool
+    worker = start_part("cinemill.worker", stack)
+    try:
+        task = stack.app.tasks["process_video"]
+        job_id = task.apply_async(args=[str(film)]).id
+        wait_until(lambda: stack.service.get_job(job_id).stage == "prepare")
+        wait_until(lambda: bool(find_ffmpegs(stack)))
+        yield stack.service.get_job(job_id), worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def find_ffmpegs(stack: Stack) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(stack.home / "work") in word for word in process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def errors_in_log(stack: Stack) -> list[str]:
+    lines = (stack.home / "log" / "worker.log").read_text("utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    return [event["event"] for event in events if event["level"] in ("error", "critical")]
+
+
+def was_handed_back(stack: Stack, job: Job) -> bool:
+    """The step waits for another worker, and nothing is counted."""
+    step = rows.get_steps(stack.database, job)["prepare"]
+    returned = rows.run_states(stack.database, job).count("returned") == 1
+    return returned and (step.state, step.failures, step.crashes) == (StepState.QUEUED, 0, 0)
+
+
+@pytest.mark.parametrize("pool", ["solo", "prefork"])
+def test_a_worker_that_is_told_to_stop_hands_its_work_back_and_ends(
+    stack: Stack, long_film: Path, pool: str
+) -> None:
+    with worker_at_work(stack, long_film, pool) as (job, worker):
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(timeout=20)
+        assert was_handed_back(stack, job)
+        assert find_ffmpegs(stack) == []
+        assert list((stack.home / "work").iterdir()) == []
+    assert stack.service.get_job(job.id).state is JobState.RUNNING
+    assert errors_in_log(stack) == []
+
+
+def test_the_pool_of_a_frozen_worker_hands_its_work_back(stack: Stack, long_film: Path) -> None:
+    """As the supervisor ends it: the group is told to stop, and only then killed."""
+    with worker_at_work(stack, long_film, "prefork") as (job, worker):
+        worker.send_signal(signal.SIGSTOP)
+        os.killpg(worker.pid, signal.SIGTERM)
+        wait_until(lambda: was_handed_back(stack, job), seconds=5)
+        os.killpg(worker.pid, signal.SIGKILL)
+        wait_until(lambda: find_ffmpegs(stack) == [])
