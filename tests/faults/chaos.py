@@ -34,7 +34,7 @@ DRAIN_SECONDS = 150.0
 WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing")
 """Invariants that faults watch over while they play."""
 INVARIANTS = (*WATCHED, *invariants.CHECKS, *invariants.FINAL_CHECKS)
-OUTSTANDING = 14
+OUTSTANDING = 10
 """Jobs under way at a time: enough to keep workers at work, few enough for a retry to find one
 free, so that what is measured is the way back and not the line."""
 
