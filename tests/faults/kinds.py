@@ -19,9 +19,9 @@ from sqlalchemy import text
 
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected, WorkFailed
-from cinemill.ingest.workshop import Workshop, limit_to
 from cinemill.jobs.catalog import CATALOG, Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, limit_to
 from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.storage import assets
 from cinemill.storage.database import Connection

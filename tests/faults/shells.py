@@ -13,7 +13,7 @@ from celery import Celery
 from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 
 from cinemill.config import load
-from cinemill.ingest.workshop import Workshop
+from cinemill.jobs.workshop import Workshop
 from cinemill.storage import database
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.worker.__main__ import plan_worker

@@ -195,6 +195,18 @@ class Settings(BaseSettings):
         default_factory=lambda data: data["home"] / "work",
         trait=Trait(derived_from="home", default_text="CINEMILL_HOME/work"),
     )
+    render_dir: fields.Folder = setting(
+        "RENDER_DIR",
+        "Renditions and renders by name; best on the same disk as CINEMILL_HOME.",
+        default_factory=lambda data: data["home"] / "renders",
+        trait=Trait(derived_from="home", default_text="CINEMILL_HOME/renders"),
+    )
+    preview_dir: fields.Folder = setting(
+        "PREVIEW_DIR",
+        "Previews by name; best on the same disk as CINEMILL_HOME.",
+        default_factory=lambda data: data["home"] / "previews",
+        trait=Trait(derived_from="home", default_text="CINEMILL_HOME/previews"),
+    )
 
     input_roots: fields.Folders = setting(
         "CINEMILL_INPUT_ROOTS",

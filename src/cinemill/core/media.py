@@ -37,7 +37,7 @@ class SourceFormat(StrEnum):
 
 
 class ArtifactKind(StrEnum):
-    """Files that ingest makes of a source."""
+    """Files that are made of a source, and the source."""
 
     SOURCE = "source"
     PROXY = "proxy"
@@ -48,6 +48,8 @@ class ArtifactKind(StrEnum):
     SHOT_FRAMES = "shot_frames"
     MODEL_FRAMES = "model_frames"
     AUDIO = "audio"
+    RENDITION = "rendition"
+    PREVIEW = "preview"
 
 
 @dataclass(frozen=True, slots=True)

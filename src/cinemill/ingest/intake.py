@@ -7,8 +7,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from cinemill.errors import InputRejected
-from cinemill.ingest.workshop import Workshop, require_space
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, require_space
 from cinemill.media.probe import sniff_file
 from cinemill.storage import assets, jobs
 from cinemill.storage.database import Connection

@@ -13,9 +13,9 @@ from pathlib import PurePath
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
-from cinemill.ingest.workshop import Workshop, find_asset, limit_to, require_space
-from cinemill.jobs.catalog import check_moment
+from cinemill.jobs.plans import check_moment
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, find_asset, limit_to, require_space
 from cinemill.media.prepare import PreparedFile, PrepareRequest, prepare
 from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from cinemill.ingest.workshop import Workshop, find_asset, limit_to, list_stages
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages
 from cinemill.media.probe import probe
 from cinemill.storage import assets
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from cinemill.core.job import StepSpec
-from cinemill.errors import InputRejected, NotFound
+from cinemill.errors import NotFound
+from cinemill.jobs.plans import plan_preview, plan_single, plan_transcode, plan_video
 
 GIB = 1024**3
 MINUTE = 60
@@ -99,61 +99,6 @@ class Catalog:
         )
 
 
-def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A film into its proxy and all else that ingest makes.
-
-    A job for an asset that is stored starts at the probe; one for a ``path`` fetches it first.
-    """
-    check_names(params, {"path", "thumbnail_seconds"})
-    check_moment(params, "thumbnail_seconds")
-    probe_after: tuple[str, ...] = ()
-    steps = []
-    if asset_id is None:
-        if not params.get("path"):
-            raise InputRejected(
-                "process_video needs an asset or the path of a film.", code="source_missing"
-            )
-        steps.append(StepSpec("intake", "intake_source"))
-        probe_after = ("intake",)
-    steps.append(StepSpec("probe", "probe_source", after=probe_after))
-    steps.append(StepSpec("prepare", "prepare_source", after=("probe",)))
-    return steps
-
-
-def check_names(params: Mapping[str, Any], known: set[str]) -> None:
-    """Raises InputRejected where a parameter is not ``known``: a misspelt wish is not a wish."""
-    unknown = sorted(params.keys() - known)
-    if unknown:
-        raise InputRejected(
-            f"There is no parameter {', '.join(unknown)} here.",
-            code="params_invalid",
-            way_on=f"Use some of: {', '.join(sorted(known))}.",
-        )
-
-
-def check_moment(params: Mapping[str, Any], name: str) -> None:
-    """Raises InputRejected where the parameter is given and no moment of a film, in seconds."""
-    moment = params.get(name)
-    if moment is None:
-        return
-    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
-    if not is_number or not 0 <= moment < math.inf:
-        raise InputRejected(
-            f"{name} must be a number of seconds, 0 or more.", code="timestamp_invalid"
-        )
-
-
-def _plan_one(kind: str) -> Planner:
-    """A job of a single step without parameters."""
-
-    def plan(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:
-        if params:
-            raise InputRejected("This kind of job takes no parameters.", code="params_invalid")
-        return [StepSpec(kind, kind)]
-
-    return plan
-
-
 def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
     return MappingProxyType({row.name: row for row in rows})
 
@@ -187,6 +132,8 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("intake_source", "ingestion", weight=5),
         StepKind("probe_source", "ingestion", weight=2),
         StepKind("prepare_source", "proxy", weight=93),
+        StepKind("encode_rendition", "transcode", weight=93, rate=Rate(20, MINUTE)),
+        StepKind("extract_stills", "preview", weight=93),
         StepKind("forget_old_jobs", "orchestration"),
         StepKind("remove_garbage", "orchestration"),
         StepKind("find_stuck_jobs", "orchestration"),
@@ -197,10 +144,12 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
 JOB_KINDS: Mapping[str, JobKind] = _by_name(
     [
         JobKind("process_video", plan_video, positional=("path",)),
-        JobKind("cleanup_old_jobs", _plan_one("forget_old_jobs")),
-        JobKind("collect_garbage", _plan_one("remove_garbage")),
-        JobKind("check_stuck_jobs", _plan_one("find_stuck_jobs")),
-        JobKind("get_queue_stats", _plan_one("count_jobs")),
+        JobKind("transcode", plan_transcode, positional=("path", "options")),
+        JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),
+        JobKind("cleanup_old_jobs", plan_single("forget_old_jobs")),
+        JobKind("collect_garbage", plan_single("remove_garbage")),
+        JobKind("check_stuck_jobs", plan_single("find_stuck_jobs")),
+        JobKind("get_queue_stats", plan_single("count_jobs")),
     ]
 )
 

@@ -12,6 +12,7 @@ import math
 from fractions import Fraction
 
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat
+from cinemill.media.color import tone_down
 from cinemill.media.plans import PlannedOutput, PreparePlan, PrepareRequest, SpriteLayout
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SpriteLayout",
     "choose_sound",
     "fit_height",
+    "input_arguments",
     "plan_prepare",
     "plan_sprite",
     "poster_seconds",
@@ -46,7 +48,7 @@ def plan_prepare(
     graph = _picture_graph(info, request, sprite, can_tonemap)
     if sound is not None:
         graph.append(_sound_graph(info, sound))
-    arguments = [*_input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
+    arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
     for output in outputs:
         arguments += _output_arguments(output, request, sound is not None)
     return PreparePlan(
@@ -127,7 +129,8 @@ def _plan_outputs(
     return tuple(outputs)
 
 
-def _input_arguments(source: str, info: MediaInfo, max_pixels: int) -> list[str]:
+def input_arguments(source: str, info: MediaInfo, max_pixels: int) -> list[str]:
+    """Open ``source`` (a path) as the format that its first bytes are of, and as no other."""
     demuxer = info.format.value
     arguments = ["-f", demuxer, "-format_whitelist", demuxer, "-protocol_whitelist", "file"]
     arguments += ["-max_pixels", str(max_pixels)]
@@ -145,7 +148,7 @@ def _picture_graph(
     display = video.display_width, video.display_height
     proxy = fit_height(*display, request.proxy_height)
     still = fit_height(*display, request.poster_height)
-    color = _to_sdr(info) if video.hdr and can_tonemap else []
+    color = tone_down(info) if video.hdr and can_tonemap else []
     moments = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
     stills = {name: moment for name, moment in moments.items() if moment is not None}
     branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
@@ -229,24 +232,6 @@ def _freeze(moment: Fraction, info: MediaInfo) -> list[str]:
 
 def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
-
-
-def _to_sdr(info: MediaInfo) -> list[str]:
-    """BT.2100 to BT.709: linear light, tone mapping after Hable, back to gamma.
-
-    Without subsampled colour on either side: zscale takes no odd sizes otherwise.
-    """
-    video = info.video
-    primaries = "bt2020" if video.color_primaries == "unknown" else video.color_primaries
-    return [
-        "format=yuv444p10le",
-        f"zscale=tin={video.color_transfer}:pin={primaries}:min=bt2020nc:rin=tv:t=linear:npl=100",
-        "format=gbrpf32le",
-        "zscale=p=bt709",
-        "tonemap=hable:desat=0",
-        "zscale=t=bt709:m=bt709:r=tv",
-        "format=yuv444p",
-    ]
 
 
 def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:

@@ -111,12 +111,12 @@ def _find_gap(times: list[int], time_base: Fraction) -> dict[str, float]:
 
 
 def _inspect_proxy(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
-    if not _starts_fast(path):
+    if not starts_fast(path):
         raise OutputInvalid(f"{planned.filename} has its index at the end.")
     return {"fps": float(planned.fps), "has_sound": bool(container.streams.audio)}
 
 
-def _starts_fast(path: Path) -> bool:
+def starts_fast(path: Path) -> bool:
     """Whether ``moov`` comes before ``mdat``, so that play begins before all is loaded."""
     start = 0
     with path.open("rb") as film:

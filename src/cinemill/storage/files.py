@@ -20,6 +20,8 @@ from uuid import uuid4
 from cinemill.errors import DiskFull, NotFound, OutputInvalid
 
 READ_BYTES = 1024 * 1024
+_NO_LINK_ERRNOS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+"""Another disk, or one without links, or of somebody else's rules."""
 _SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -127,6 +129,24 @@ class LocalFiles:
         path.unlink(missing_ok=True)  # still there where it had to be copied
         return StoredFile(digest, size_bytes)
 
+    def export(self, sha256: str, to: Path) -> None:
+        """Make the file appear at ``to`` as well, whole or not at all, in place of what is there.
+
+        On the same disk it is the same file by another name, and takes no room. Raises NotFound,
+        DiskFull.
+        """
+        staged = to.with_name(f".{uuid4().hex}")
+        with raising_disk_full():
+            try:
+                _link_or_copy(self.path(sha256), staged)
+                staged.replace(to)
+            except FileNotFoundError as error:
+                raise NotFound(
+                    f"The stored file {sha256} is missing.", code="file_missing"
+                ) from error
+            finally:
+                staged.unlink(missing_ok=True)
+
     def copy_in(self, path: Path) -> StoredFile:
         """Store a file that belongs to somebody else, which stays where it is."""
         with path.open("rb") as source, self.receive() as incoming:
@@ -205,6 +225,15 @@ class LocalFiles:
                 if hash_file(staged)[0] != digest:
                     raise OutputInvalid(f"{path.name} changed while it was copied") from error
             _sync_file(staged)
+
+
+def _link_or_copy(path: Path, to: Path) -> None:
+    try:
+        to.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in _NO_LINK_ERRNOS:
+            raise
+        shutil.copyfile(path, to)
 
 
 def hash_file(path: Path) -> tuple[str, int]:

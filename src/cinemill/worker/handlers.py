@@ -8,12 +8,14 @@ from functools import partial
 from cinemill.ingest.intake import intake_source
 from cinemill.ingest.preparation import prepare_source
 from cinemill.ingest.probing import probe_source
-from cinemill.ingest.workshop import Workshop
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import retention, watchdog
+from cinemill.produce.previews import make_previews
+from cinemill.produce.renditions import encode_rendition
 from cinemill.worker.mill import Mill
 from cinemill.worker.process import remove_abandoned_work
 
@@ -27,6 +29,8 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "intake_source": partial(intake_source, workshop),
         "probe_source": partial(probe_source, workshop),
         "prepare_source": partial(prepare_source, workshop),
+        "encode_rendition": partial(encode_rendition, workshop),
+        "extract_stills": partial(make_previews, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
         "remove_garbage": partial(_remove_garbage, mill),
         "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
@@ -57,4 +61,6 @@ def build_workshop(mill: Mill) -> Workshop:
         limits=limits,
         input_roots=settings.input_roots,
         min_free_bytes=settings.min_free_bytes,
+        render_dir=settings.render_dir,
+        preview_dir=settings.preview_dir,
     )

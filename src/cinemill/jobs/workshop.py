@@ -1,4 +1,4 @@
-"""What ingest's handlers work with: a frozen value, handed in by the worker's shell."""
+"""What handlers work with: a frozen value, handed in by the worker's shell."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class Workshop:
     input_roots: tuple[Path, ...]
     """Folders from which films may be fetched by path."""
     min_free_bytes: int
+    render_dir: Path
+    """Where renditions get names that people can use."""
+    preview_dir: Path
 
 
 def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:

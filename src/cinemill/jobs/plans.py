@@ -1,0 +1,116 @@
+"""The steps of each kind of job: pure functions from parameters to a DAG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cinemill.core.job import StepSpec
+from cinemill.core.rendition import read_rendition
+from cinemill.errors import InputRejected
+
+PREVIEW_FRAMES = 10
+MOST_PREVIEW_FRAMES = 200
+PREVIEW_HEIGHT = 360
+LARGEST_PREVIEW_HEIGHT = 2160
+
+
+def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film into its proxy and all else that ingest makes.
+
+    A job for an asset that is stored starts at the probe; one for a ``path`` fetches it first.
+    """
+    check_names(params, {"path", "thumbnail_seconds"})
+    check_moment(params, "thumbnail_seconds")
+    return [
+        *_plan_source("process_video", params, asset_id),
+        StepSpec("prepare", "prepare_source", after=("probe",)),
+    ]
+
+
+def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film into one rendition. What cannot be is refused here, before any work.
+
+    Raises InputRejected (``params_invalid``, ``combination_impossible``, ``source_missing``).
+    """
+    check_names(params, {"path", "options"})
+    options = params.get("options") or {}
+    if not isinstance(options, Mapping):
+        raise InputRejected(
+            "options must be a dictionary, such as {'codec': 'h264'}.", code="params_invalid"
+        )
+    request = read_rendition(options)
+    return [
+        *_plan_source("transcode", params, asset_id),
+        StepSpec("encode", "encode_rendition", request.to_json(), after=("probe",)),
+    ]
+
+
+def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """Stills spread over a film. Raises InputRejected (``params_invalid``, ``source_missing``)."""
+    check_names(params, {"path", "num_frames", "height"})
+    values = {
+        "num_frames": _read_count(params, "num_frames", PREVIEW_FRAMES, MOST_PREVIEW_FRAMES),
+        "height": _read_count(params, "height", PREVIEW_HEIGHT, LARGEST_PREVIEW_HEIGHT),
+    }
+    return [
+        *_plan_source("generate_preview", params, asset_id),
+        StepSpec("stills", "extract_stills", values, after=("probe",)),
+    ]
+
+
+def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
+    """The planner of a job of one step without parameters."""
+
+    def plan(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:
+        if params:
+            raise InputRejected("This kind of job takes no parameters.", code="params_invalid")
+        return [StepSpec(kind, kind)]
+
+    return plan
+
+
+def _plan_source(kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """The stored film probed; one that is given by its path is fetched before."""
+    if asset_id is not None:
+        return [StepSpec("probe", "probe_source")]
+    if not params.get("path"):
+        raise InputRejected(f"{kind} needs an asset or the path of a film.", code="source_missing")
+    return [
+        StepSpec("intake", "intake_source"),
+        StepSpec("probe", "probe_source", after=("intake",)),
+    ]
+
+
+def _read_count(params: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    value = params.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise InputRejected(
+            f"{name} must be a whole number from 1 to {most}, not {value!r}.",
+            code="params_invalid",
+        )
+    return value
+
+
+def check_names(params: Mapping[str, Any], known: set[str]) -> None:
+    """Raises InputRejected where a parameter is not ``known``: a misspelt wish is not a wish."""
+    unknown = sorted(params.keys() - known)
+    if unknown:
+        raise InputRejected(
+            f"There is no parameter {', '.join(unknown)} here.",
+            code="params_invalid",
+            way_on=f"Use some of: {', '.join(sorted(known))}.",
+        )
+
+
+def check_moment(params: Mapping[str, Any], name: str) -> None:
+    """Raises InputRejected where the parameter is given and no moment of a film, in seconds."""
+    moment = params.get(name)
+    if moment is None:
+        return
+    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+    if not is_number or not 0 <= moment < math.inf:
+        raise InputRejected(
+            f"{name} must be a number of seconds, 0 or more.", code="timestamp_invalid"
+        )

@@ -1,0 +1,23 @@
+"""Colour: from HDR to SDR."""
+
+from __future__ import annotations
+
+from cinemill.core.media import MediaInfo
+
+
+def tone_down(info: MediaInfo) -> list[str]:
+    """BT.2100 to BT.709: linear light, tone mapping after Hable, back to gamma.
+
+    Without subsampled colour on either side: zscale takes no odd sizes otherwise.
+    """
+    video = info.video
+    primaries = "bt2020" if video.color_primaries == "unknown" else video.color_primaries
+    return [
+        "format=yuv444p10le",
+        f"zscale=tin={video.color_transfer}:pin={primaries}:min=bt2020nc:rin=tv:t=linear:npl=100",
+        "format=gbrpf32le",
+        "zscale=p=bt709",
+        "tonemap=hable:desat=0",
+        "zscale=t=bt709:m=bt709:r=tv",
+        "format=yuv444p",
+    ]

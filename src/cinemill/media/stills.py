@@ -1,0 +1,121 @@
+"""Stills spread over a film, by seeking: what lies between them is not decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.media.color import tone_down
+from cinemill.media.ffmpeg import run_ffmpeg
+from cinemill.media.graph import fit_height, input_arguments
+from cinemill.media.limits import Limits
+from cinemill.media.outputs import inspect_output
+from cinemill.media.plans import PlannedOutput
+from cinemill.media.sandbox import Sandbox
+from cinemill.media.toolbox import Toolbox
+
+STILLS_AT_ONCE = 10
+"""Inputs of one command: each holds a decoder of its own in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    path: Path
+    seconds: Fraction
+    """Its moment, counted from the first picture."""
+    width: int
+    height: int
+
+
+def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
+    """The middles of ``count`` equal stretches of the film: neither the black at its beginning
+    nor the credits at its end."""
+    return tuple(duration_seconds * (2 * index + 1) / (2 * count) for index in range(count))
+
+
+def extract_stills(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    moments: Sequence[Fraction],
+    *,
+    height: int,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], Exception | None],
+) -> tuple[Still, ...]:
+    """A JPEG of the frame at each of these moments, at most ``height`` high, in ``folder``.
+
+    Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
+    returns.
+    """
+    size = fit_height(info.video.display_width, info.video.display_height, height)
+    stills: list[Still] = []
+    for start in range(0, len(moments), STILLS_AT_ONCE):
+        batch = moments[start : start + STILLS_AT_ONCE]
+        outputs = _name_outputs(start, len(batch), size)
+        arguments = plan_stills(
+            str(source),
+            info,
+            batch,
+            outputs,
+            can_tonemap=toolbox.can_tonemap,
+            max_pixels=limits.max_pixels,
+        )
+        run_ffmpeg(
+            toolbox,
+            arguments,
+            folder=folder,
+            source=source,
+            limits=limits,
+            sandbox=sandbox,
+            on_progress=lambda _progress: None,
+            should_stop=should_stop,
+        )
+        for output, moment in zip(outputs, batch, strict=True):
+            inspect_output(folder / output.filename, output)
+            stills.append(Still(folder / output.filename, moment, *size))
+        on_progress(len(stills) / len(moments))
+    return tuple(stills)
+
+
+def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[PlannedOutput]:
+    return [
+        PlannedOutput(ArtifactKind.PREVIEW, f"preview_{number:04d}.jpg", "image/jpeg", *size)
+        for number in range(start + 1, start + count + 1)
+    ]
+
+
+def plan_stills(
+    source: str,
+    info: MediaInfo,
+    moments: Sequence[Fraction],
+    outputs: Sequence[PlannedOutput],
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> list[str]:
+    """FFmpeg's arguments: the film opened once for each still, just before its moment."""
+    arguments: list[str] = []
+    lead_seconds = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(1000)
+    for moment in moments:
+        seek = f"{float(max(Fraction(0), moment + lead_seconds)):.6f}"
+        arguments += ["-threads", "1", "-ss", seek, *input_arguments(source, info, max_pixels)]
+    for position, output in enumerate(outputs):
+        arguments += ["-map", f"{position}:{info.video.index}", "-frames:v", "1"]
+        arguments += ["-vf", _picture_filters(info, output, can_tonemap), "-map_metadata", "-1"]
+        arguments += ["-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2"]
+        arguments.append(output.filename)
+    return arguments
+
+
+def _picture_filters(info: MediaInfo, output: PlannedOutput, can_tonemap: bool) -> str:
+    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
+    filters.append(f"scale={output.width}:{output.height}:flags=bicubic,setsar=1")
+    filters += tone_down(info) if info.video.hdr and can_tonemap else []
+    return ",".join([*filters, "scale=out_range=pc,format=yuvj420p"])

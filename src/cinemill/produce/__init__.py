@@ -1,0 +1,1 @@
+"""New pictures out of stored ones: renditions and previews."""

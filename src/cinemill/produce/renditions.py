@@ -1,0 +1,123 @@
+"""One rendition of a stored film: made once, published, and put under a name on the shelf."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from functools import partial
+from typing import Any
+
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.rendition import RenditionRequest, read_rendition
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.media.encode import encode
+from cinemill.produce.shelf import make_stem, put_on_shelf
+from cinemill.storage import assets
+from cinemill.storage.assets import AssetRecord
+
+STAGE = "encode"
+STAGE_VERSION = 1
+"""Raise it when the same film and request would give another file."""
+
+# Generous: better a refusal in time than a full disk in the last minute.
+BITS_PER_PIXEL = 0.25
+LEAST_BYTES = 8 * 1024 * 1024
+
+
+def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Make the rendition that the step's parameters describe, unless it was made before.
+
+    Result: ``asset_id``, ``output_path``, ``output_filename``, ``rendition`` (with ``facts``),
+    ``stages`` in seconds, ``reused``. Raises MediaRejected, InputRejected, ToolMissing,
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    asset = find_asset(workshop, context)
+    request = read_rendition(context.run.params)
+    key = step_key(asset.sha256, request)
+    made = _find_made(workshop, key)
+    rendition = made or _make(workshop, context, asset, request)
+    shelf = workshop.render_dir
+    output = put_on_shelf(
+        workshop.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
+    )
+    result = {
+        "asset_id": asset.id,
+        "output_path": str(output),
+        "output_filename": rendition.filename,
+        "rendition": {
+            "kind": rendition.kind.value,
+            "variant": key[:12],
+            "sha256": rendition.sha256,
+            "size_bytes": rendition.size_bytes,
+            "media_type": rendition.media_type,
+            "facts": rendition.facts,
+        },
+        "stages": {**list_stages(context), "encode": round(time.monotonic() - began, 3)},
+        "reused": made is not None,
+    }
+    save = partial(
+        assets.save_artifacts,
+        asset_id=asset.id,
+        step_key=key,
+        artifacts=[rendition],
+        variant=key[:12],
+    )
+    return StepOutcome(result, save)
+
+
+def step_key(sha256: str, request: RenditionRequest) -> str:
+    """Names the work: the same bytes, request and version of this stage are never done twice."""
+    named = json.dumps([sha256, STAGE, STAGE_VERSION, request.to_json()], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _find_made(workshop: Workshop, key: str) -> Artifact | None:
+    made = assets.find_step_artifacts(workshop.database, key).get(ArtifactKind.RENDITION.value)
+    return made if made is not None and workshop.files.exists(made.sha256) else None
+
+
+def _make(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+) -> Artifact:
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    require_space(workshop, estimate_bytes(info, request))
+    outcome = encode(
+        workshop.toolbox,
+        workshop.files.path(asset.sha256),
+        info,
+        request,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share, "Encoding"),
+        should_stop=context.should_stop,
+    )
+    stored = workshop.files.publish(outcome.path)
+    return Artifact(
+        kind=ArtifactKind.RENDITION,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=name_rendition(asset.filename, outcome.facts, request),
+        media_type=outcome.media_type,
+        facts=outcome.facts,
+    )
+
+
+def name_rendition(filename: str, facts: dict[str, Any], request: RenditionRequest) -> str:
+    """Such as ``holiday-720p-h265.mp4``."""
+    height, codec = facts["height"], request.codec.value
+    return f"{make_stem(filename)}-{height}p-{codec}.{request.container.value}"
+
+
+def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
+    """Bytes that the rendition will take at the most: by its bitrate, or by its pixels."""
+    seconds = info.duration_seconds_from_header
+    bps = request.bitrate_bps
+    if bps is None:
+        pixels = info.video.display_width * info.video.display_height
+        bps = int(pixels * float(info.video.fps or 25) * BITS_PER_PIXEL)
+    sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
+    return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)

@@ -1,0 +1,117 @@
+"""Production's Celery tasks on a running worker, called as people's scripts call them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from tests.films import make_film
+from tests.integration.worker.conftest import Stack
+
+from cinemill.core.job import JobState
+from cinemill.errors import InputRejected
+
+PATIENCE_SECONDS = 90
+
+
+def run_script(stack: Stack, script: str) -> Any:
+    """What a script of the user prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=stack.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def film(films_folder: Path) -> Path:
+    return make_film(films_folder / "a film.mp4", seconds=4, size=(640, 360))
+
+
+def test_transcode_to_the_letter_of_the_contract(stack: Stack, film: Path) -> None:
+    output_path = run_script(
+        stack,
+        f"""
+import json
+from cinemill.worker.tasks import transcode
+print(json.dumps(transcode.apply_async(args=[{str(film)!r}, {{
+    "codec": "h264",            # h264, h265, vp9, av1
+    "container": "mp4",         # mp4, webm, mkv
+    "width": 1280, "height": 720, "bitrate": "5M",
+}}]).get(timeout={PATIENCE_SECONDS})["output_path"]))
+""",
+    )
+    with av.open(output_path) as made:
+        picture = made.streams.video[0]
+        assert (picture.width, picture.height) == (1280, 720)
+        assert picture.codec_context.name == "h264"
+        assert picture.frames == 100
+        assert len(made.streams.audio) == 1
+    assert Path(output_path).name == "a film-720p-h264.mp4"
+
+
+def test_previews_to_the_letter_of_the_contract(stack: Stack, film: Path) -> None:
+    paths = run_script(
+        stack,
+        f"""
+import json
+from cinemill.worker.tasks import generate_preview
+print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"num_frames": 10}})
+    .get(timeout={PATIENCE_SECONDS})["preview_paths"]))
+""",
+    )
+    assert len(paths) == 10
+    pictures = [Path(path).read_bytes() for path in paths]
+    assert all(before != after for before, after in pairwise(pictures))
+    with av.open(paths[0]) as still:
+        assert (still.streams.video[0].width, still.streams.video[0].height) == (640, 360)
+
+
+def test_the_same_rendition_again_is_no_work(stack: Stack, film: Path) -> None:
+    options = {"codec": "vp9", "container": "webm", "height": 90}
+    tasks = [stack.app.tasks["transcode"].apply_async(args=[str(film), options]) for _ in range(2)]
+    first, second = (task.get(timeout=PATIENCE_SECONDS) for task in tasks)
+    assert first["rendition"]["sha256"] == second["rendition"]["sha256"]
+    assert second["reused"] or first["reused"]
+    assert first["output_path"] != second["output_path"]
+
+
+def test_what_was_converted_on_purpose_is_said(stack: Stack, film: Path) -> None:
+    options = {"codec": "av1", "container": "webm", "height": 90, "preset": "mobile"}
+    result = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
+    facts = result.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
+    assert facts["changes"] == ["sound track 1 was encoded from aac to opus"]
+    assert facts["codec"] == "av1"
+
+
+def test_an_impossible_combination_is_refused_at_once(stack: Stack, film: Path) -> None:
+    with pytest.raises(InputRejected) as refused:
+        stack.app.tasks["transcode"].apply_async(
+            args=[str(film), {"codec": "h265", "container": "webm"}]
+        )
+    assert refused.value.code == "combination_impossible"
+
+
+def test_sound_that_the_container_cannot_hold_is_told_by_the_job(stack: Stack, film: Path) -> None:
+    options = {"codec": "vp9", "container": "webm", "audio": "copy"}
+    job = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
+    job.get(timeout=PATIENCE_SECONDS, propagate=False)
+    ended = stack.service.get_job(job.id)
+    assert ended.state is JobState.FAILED
+    assert ended.failure is not None
+    assert ended.failure.code == "combination_impossible"
+
+
+def test_a_path_outside_of_the_roots_is_refused(stack: Stack, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "elsewhere.mp4", seconds=1)
+    job = stack.app.tasks["generate_preview"].apply_async(args=[str(film)])
+    job.get(timeout=PATIENCE_SECONDS, propagate=False)
+    failure = stack.service.get_job(job.id).failure
+    assert failure is not None
+    assert failure.code == "path_forbidden"
