@@ -11,7 +11,7 @@ from cinemill.config import Settings
 from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
 from cinemill.worker.mill import Mill
-from cinemill.worker.queues import REDIS_STEPS, broker_options, declare_queues
+from cinemill.worker.queues import broker_options, declare_queues
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
 from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
@@ -47,7 +47,8 @@ def build_app(
         broker_connection_max_retries=None,
         task_queues=declare_queues(catalog.queues),
         task_default_queue="default",
-        task_default_priority=REDIS_STEPS // 2,
+        # As stock clients send without one: adopted before the runs that wait, and no wish.
+        task_default_priority=0,
         task_create_missing_queues=False,
         task_serializer="json",
         result_serializer="json",

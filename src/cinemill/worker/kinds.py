@@ -14,6 +14,7 @@ from celery.result import AsyncResult
 from cinemill.errors import DatabaseUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
+from cinemill.worker.queues import read_wish
 
 OWNER = "celery"
 NOT_KEPT = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
@@ -92,7 +93,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     mill = task.app.mill
     kind = mill.catalog.jobs[task.name]
     try:
-        _adopt(mill.service, kind, task.request.id, args, kwargs)
+        _adopt(mill.service, kind, task.request, args, kwargs)
     except DatabaseUnavailable as error:
         time.sleep(ADOPTION_PAUSE_SECONDS)
         raise Reject(error.message, requeue=True) from error
@@ -100,13 +101,15 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _adopt(
-    service: JobService, kind: JobKind, job_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    service: JobService, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
+    priority = read_wish((request.delivery_info or {}).get("priority"))
     try:
-        submit(service, kind, name_arguments(kind, args, kwargs), priority=None, job_id=job_id)
+        params = name_arguments(kind, args, kwargs)
+        submit(service, kind, params, priority=priority, job_id=request.id)
     except InputRejected as error:
-        service.create_rejected(kind.name, error, owner=OWNER, job_id=job_id)
+        service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
 
 
 def submit(

@@ -22,6 +22,15 @@ def to_broker_priority(priority: int, broker_url: str) -> int:
     return min(REDIS_STEPS - 1, HIGHEST_PRIORITY - priority)
 
 
+def read_wish(priority: int | None) -> int | None:
+    """What a sender of a bare message wishes for its job; None for nothing in particular.
+
+    The number is taken as written, 10 first, though Redis took the message itself by its own order.
+    0 is what kombu writes where nobody gave a number, and so it is no wish for the last place.
+    """
+    return priority or None
+
+
 def declare_queues(queues: Mapping[str, Queue]) -> list[KombuQueue]:
     """Most urgent first: of equal messages a worker takes that of the first queue."""
     ordered = sorted(queues.values(), key=lambda queue: -queue.priority)

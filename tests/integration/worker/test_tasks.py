@@ -108,6 +108,26 @@ def test_a_bare_message_by_name_is_adopted_under_its_own_id(stack: Stack, film: 
     assert stack.service.get_job(sent.id).owner == "celery"
 
 
+@pytest.mark.parametrize(("wish", "kept"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])
+def test_a_bare_messages_priority_is_its_jobs(stack: Stack, wish: int | None, kept: int) -> None:
+    """As written, 10 first, though Redis takes its own list 0 first; kombu writes 0 for none. The
+    queue of this kind has 8."""
+    sender = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
+    sender.conf.broker_transport_options = stack.app.conf.broker_transport_options
+    for client in (sender, stack.app):
+        sent = client.send_task("get_queue_stats", queue="default", priority=wish)
+        assert "total" in stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
+        assert stack.service.get_job(sent.id).priority == kept
+    sender.close()
+
+
+def test_a_bare_message_with_an_impossible_priority_says_so(stack: Stack) -> None:
+    sent = stack.app.send_task("get_queue_stats", queue="default", priority=11)
+    with pytest.raises(JobFailed) as refused:
+        sent.get(timeout=PATIENCE_SECONDS)
+    assert refused.value.code == "priority_invalid"
+
+
 def test_thumbnails_of_one_film_at_several_moments_stand_side_by_side(
     stack: Stack, films_folder: Path
 ) -> None:

@@ -11,6 +11,7 @@ from cinemill.worker.queues import (
     REDIS_STEPS,
     broker_options,
     declare_queues,
+    read_wish,
     to_broker_priority,
 )
 
@@ -43,6 +44,16 @@ def test_ten_is_first_on_redis() -> None:
 @given(priorities)
 def test_rabbitmq_counts_as_we_do(priority: int) -> None:
     assert to_broker_priority(priority, AMQP) == priority
+
+
+@given(st.integers(1, 10))
+def test_a_senders_wish_is_taken_as_written(priority: int) -> None:
+    assert read_wish(priority) == priority
+
+
+@pytest.mark.parametrize("nothing", [None, 0])
+def test_no_number_is_no_wish(nothing: int | None) -> None:
+    assert read_wish(nothing) is None
 
 
 def test_every_queue_is_declared_and_the_urgent_ones_come_first() -> None:
