@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 JSON_KEY = "cinemill.json"
+WAYS_ON_HERE = {
+    "unauthorized": "Set CINEMILL_TOKEN to what that mill's home folder holds in its file 'token'.",
+}
 LOG_TAIL_LINES = 8
 STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
 PIPE_WIDTH = 240
@@ -99,8 +102,13 @@ def report(error: CinemillError, *, as_json: bool = False, about: str = "") -> N
     say(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
     for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:
         say(f"  | {line}")
-    if error.way_on:
-        say(f"→ {error.way_on}")
+    if way_on := tell_way_on(error):
+        say(f"→ {way_on}")
+
+
+def tell_way_on(error: CinemillError) -> str:
+    """The error's, in the words of the command line where the mill spoke of HTTP."""
+    return WAYS_ON_HERE.get(error.code, error.way_on)
 
 
 def error_document(error: CinemillError) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def error_document(error: CinemillError) -> dict[str, Any]:
         **({"problems": [{"name": n, "what": what} for n, what in problems]} if problems else {}),
         "code": error.code,
         "message": error.message,
-        "way_on": error.way_on,
+        "way_on": tell_way_on(error),
         "log_tail": error.log_tail,
     }
 

@@ -52,7 +52,10 @@ def up(
 
 def worker(queues: options.Queues = None, concurrency: options.Concurrency = None) -> None:
     """Run one more worker, here or on another machine than the mill's."""
-    arguments = [] if queues is None else ["--queues", queues]
+    # Celery tells workers apart by name alone, and the mill's own on this machine has one.
+    arguments = ["--name", f"worker-{os.getpid()}"]
+    if queues is not None:
+        arguments += ["--queues", queues]
     if concurrency is not None:
         arguments += ["--concurrency", str(concurrency)]
     become("cinemill.worker", arguments)

@@ -1,8 +1,9 @@
-"""``python -m cinemill.worker [--queues a,b] [--concurrency N]``: Celery's own worker, as ours."""
+"""``python -m cinemill.worker [--queues a,b] [--concurrency N] [--name NODE]``: Celery's worker."""
 
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="cinemill worker")
     parser.add_argument("--queues", help="comma-separated; all queues where it is not given")
     parser.add_argument("--concurrency", type=int, help="tasks at a time")
+    parser.add_argument("--name", default="celery", help="of the node, before its machine's")
     options = parser.parse_args(arguments)
     try:
         from cinemill.worker.app import app
 
         planned = plan_worker(options.queues, options.concurrency, app.mill)
+        planned["hostname"] = f"{options.name}@{socket.gethostname()}"
         check_tools(app.mill.settings)
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet

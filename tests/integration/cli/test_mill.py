@@ -152,6 +152,29 @@ def test_the_status_tells_of_workers_and_queues(cinemill: Run) -> None:
     assert "celery@" in cinemill("status").stdout
 
 
+def test_one_more_worker_is_told_from_the_first(
+    cinemill: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    with log.open("w") as output:
+        worker = subprocess.Popen(
+            command("worker", "--queues", "proxy", "-c", "1"),
+            env=environment, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while "ready." not in log.read_text():
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            found = json.loads(cinemill("status", "--json").stdout)["workers"]
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(60)
+    own = f"worker-{worker.pid}"
+    assert {one["name"].partition("@")[0] for one in found} == {"celery", own}
+    assert next(one["queues"] for one in found if one["name"].startswith(own)) == ["proxy"]
+
+
 def test_what_is_no_film_is_exit_code_4(cinemill: Run, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text("no film at all\n" * 100)
@@ -212,6 +235,7 @@ def test_a_wrong_token_is_exit_code_2(environment: dict[str, str]) -> None:
     done = subprocess.run(command("jobs"), env=far, capture_output=True, text=True)
     assert done.returncode == 2
     assert "unauthorized" in done.stderr
+    assert "CINEMILL_TOKEN" in done.stderr
 
 
 def test_the_python_client_finds_the_mill_of_a_home(environment: dict[str, str]) -> None:

@@ -473,7 +473,8 @@ class TestParts:
         cinemill("worker", "--queues", "proxy,preview", "-c", "3")
         ((command, environment),) = became
         assert command[1:] == [
-            "-m", "cinemill.worker", "--queues", "proxy,preview", "--concurrency", "3",
+            "-m", "cinemill.worker", "--name", f"worker-{os.getpid()}",
+            "--queues", "proxy,preview", "--concurrency", "3",
         ]  # fmt: skip
         assert environment["DATABASE_URL"] == "postgresql+psycopg://d"
         assert environment["REDIS_URL"] == "redis://r"
