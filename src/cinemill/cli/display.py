@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PERCENT_STEP = 10
 LONGEST_SILENCE_SECONDS = 10.0
+WAITING_SECONDS = 60.0
+"""After so long without any news, the last is told again."""
 SHORTEST_GAP_SECONDS = 1.0
 """Between two lines that tell of nothing but percent: a short film needs no ten of them."""
 
@@ -49,6 +51,9 @@ class Display:
     def failed(self, name: str, message: str) -> None:
         """No news will follow."""
 
+    def wait(self) -> None:
+        """Nothing was heard for some seconds."""
+
     def close(self) -> None:
         """Leave the terminal to others; also where whoever entered is still inside."""
 
@@ -69,6 +74,7 @@ class Lines(Display):
         self._clock = clock
         self._told: dict[str, Told] = {}
         self._began: dict[str, float] = {}
+        self._going: dict[str, str] = {}
 
     def sent(self, name: str, done_bytes: int, total_bytes: int) -> None:
         now = self._clock()
@@ -90,9 +96,23 @@ class Lines(Display):
         left = _time_left(event)
         stage = (event.status, event.stage)
         self._tell(name, stage, event.progress, f"{words}, {left}" if left else words)
+        if event.is_final:
+            self._going.pop(name, None)
+        else:
+            self._going[name] = words
 
     def failed(self, name: str, message: str) -> None:
         self._tell(name, ("failed", message), 0, message)
+        self._going.pop(name, None)
+
+    def wait(self) -> None:
+        """A job may wait for hours; who watches the log must not take it for dead."""
+        now = self._clock()
+        for name, words in self._going.items():
+            last = self._told[name]
+            if now - last.at_seconds >= WAITING_SECONDS:
+                self._told[name] = replace(last, at_seconds=now)
+                say(f"{name}: still {words}")
 
     def _tell(self, name: str, stage: tuple[str, str], percent: float, words: str) -> None:
         now = self._clock()

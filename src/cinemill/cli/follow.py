@@ -57,7 +57,7 @@ def _watch(
     from cinemill.cli.pursuit import follow_jobs
 
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(mill, job_ids):
+    for job_id, news in follow_jobs(mill, job_ids, on_silence=display.wait):
         if isinstance(news, CinemillError):
             errors[job_id] = news
             display.failed(shorten(job_id), "cannot be followed")

@@ -155,7 +155,7 @@ def follow_to_end(
     for name, job_id in job_ids.items():
         names.setdefault(job_id, []).append(name)
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(mill, list(names)):
+    for job_id, news in follow_jobs(mill, list(names), on_silence=display.wait):
         for name in names[job_id]:
             if isinstance(news, CinemillError):
                 errors[name] = news

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cinemill.cli import screen
+from cinemill.cli import display, own_mill, screen
+from cinemill.cli.display import Bars
 from cinemill.cli.exits import ExitCode
+from cinemill.cli.own_mill import Stopped
 from cinemill.cli.screen import show_seconds, show_size
 
 if TYPE_CHECKING:
@@ -210,6 +212,27 @@ class TestProcess:
         assert "100%" in shown
         assert "Completed" in shown
 
+    def test_bars_end_before_the_last_word_of_a_mill_of_its_own(
+        self, cinemill: Run, film: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        displays: list[Bars] = []
+
+        def keep(*, quiet: bool) -> Bars:
+            displays.append(Bars())
+            return displays[-1]
+
+        def stop(_: object, work: object, *, on_start: object) -> None:
+            displays[0].__enter__()
+            raise Stopped
+
+        monkeypatch.setattr(display, "open_display", keep)
+        monkeypatch.setattr(own_mill, "with_mill", stop)
+        result = cinemill("process", film)
+        assert result.exit_code == ExitCode.INTERRUPTED
+        show_cursor, last_word = "\x1b[?25h", "Stopped."
+        assert show_cursor in result.stderr.partition(last_word)[0]
+
 
 class TestSubmit:
     def test_prints_nothing_but_ids_to_stdout(
@@ -244,6 +267,22 @@ class TestSubmit:
         ):
             assert words in told
         assert "other.txt: sent" not in told
+
+    def test_ids_go_to_a_pipe_though_bars_go_to_the_terminal(
+        self, busy_mill: LittleServer, film: Path
+    ) -> None:
+        ours, theirs = os.openpty()
+        script = "from cinemill.cli.main import run; run()"
+        done = subprocess.run(
+            [sys.executable, "-c", script, "submit", film],
+            stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=30,
+        )  # fmt: skip
+        os.close(theirs)
+        shown = os.read(ours, 65536).decode()
+        os.close(ours)
+        assert done.stdout == "j1\n"
+        assert "film.mp4" in shown
+        assert "sent, job j1" in shown
 
     def test_a_pipe_is_refused_and_not_waited_for(
         self, on_mill: LittleServer, cinemill: Run, tmp_path: Path

@@ -81,6 +81,19 @@ def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Told, clock: Clock) 
     assert lines[-1][1] == "film.mp4: sent, job 397dee33"
 
 
+def test_a_job_that_waits_is_told_of_each_minute(told: Told, clock: Clock) -> None:
+    display, lines = told
+    display.heard("a.mp4", event(0, stage="queued"))
+    display.heard("b.mp4", ProgressEvent("", "completed", 100, "Done", "", None, None))
+    for second in range(0, 125, 5):
+        clock.now = float(second)
+        display.wait()
+    assert [(at, words) for at, words in lines if "still" in words] == [
+        (60, "a.mp4: still 0 % Making the proxy"),
+        (120, "a.mp4: still 0 % Making the proxy"),
+    ]
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), min_size=1, max_size=200))
 def test_lines_of_one_stage_keep_their_distance(steps: list[tuple[float, float]]) -> None:
     clock, lines = Clock(), []
