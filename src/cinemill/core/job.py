@@ -198,6 +198,7 @@ class Progress:
     """What a watcher is told. ``status`` is pending, running, completed, failed or cancelled."""
 
     job_id: str
+    job_kind: str
     status: str
     progress: float
     message: str

@@ -72,6 +72,9 @@ class JobKind:
     plan: Planner
     positional: tuple[str, ...] = ()
     """Names of the parameters that a Celery message passes by position."""
+    second_channel: str | None = None
+    """Prefix of a Redis channel that its events go to besides ``task_progress``, such as the
+    ``analysis`` of detection."""
 
 
 @dataclass(frozen=True, slots=True)

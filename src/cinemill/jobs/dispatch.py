@@ -212,6 +212,7 @@ def describe_change(job: Job) -> Progress:
     message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
     return Progress(
         job_id=job.id,
+        job_kind=job.kind,
         status=job.state.value,
         progress=100.0 if job.state is JobState.COMPLETED else job.progress,
         message=message or (job.failure.message if job.failure else ""),

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
+from cinemill.jobs.catalog import CATALOG, Catalog, JobKind
 from cinemill.storage.redis_servers import open_async_redis, open_redis
 
 EVENTS_KEPT = 500
@@ -43,8 +44,12 @@ def status_key(job_id: str) -> str:
     return f"task_status:{job_id}"
 
 
-def channels(job_id: str) -> tuple[str, ...]:
-    return (f"task_progress:{job_id}", f"analysis:{job_id}")
+def channels(job_id: str, kind: JobKind | None) -> tuple[str, ...]:
+    """Of every job, and the second one of a kind that has one."""
+    usual = f"task_progress:{job_id}"
+    if kind is None or kind.second_channel is None:
+        return (usual,)
+    return (usual, f"{kind.second_channel}:{job_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,9 @@ class EventSink:
     """Tells watchers, at most four times a second for a job. Never raises: work goes on without
     Redis, and for a second after a fault it is not even tried."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, catalog: Catalog = CATALOG) -> None:
+        """``catalog`` says which kinds of job have a channel of their own."""
+        self._kinds = catalog.jobs
         self._redis = open_redis(
             redis_url,
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
@@ -94,7 +101,7 @@ class EventSink:
             document,
             EVENTS_KEPT,
             EVENT_TTL_SECONDS,
-            *channels(progress.job_id),
+            *channels(progress.job_id, self._kinds.get(progress.job_kind)),
         ]
         try:
             self._publish(

@@ -172,6 +172,7 @@ class Runner:
             self._events.tell(
                 Progress(
                     job_id=run.job_id,
+                    job_kind=run.job_kind,
                     status="running",
                     progress=watch.progress,
                     message=message,

@@ -77,7 +77,7 @@ class Mill:
     @property
     def events(self) -> EventSink:
         if self._events is None:
-            self._events = EventSink(self.redis_url)
+            self._events = EventSink(self.redis_url, catalog=self.catalog)
         return self._events
 
     @property

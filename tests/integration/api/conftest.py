@@ -69,7 +69,7 @@ class RunningApi:
 
     def tell(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
         sink = EventSink(self.redis_url)
-        assert sink.tell_now(Progress(job_id, status, progress, message))
+        assert sink.tell_now(Progress(job_id, "process_video", status, progress, message))
         sink.close()
 
     def stop(self) -> int:

@@ -51,7 +51,7 @@ def service(database: Database) -> JobService:
 
 @pytest.fixture
 def sink(own_redis: str) -> Iterator[EventSink]:
-    sink = EventSink(own_redis)
+    sink = EventSink(own_redis, catalog=CATALOG)
     yield sink
     sink.close()
 

@@ -54,7 +54,10 @@ CATALOG = replace(
                 "hanging_work",
             )
         ]
-        + [JobKind("chain", plan_chain)],
+        + [
+            JobKind("chain", plan_chain),
+            JobKind("analyse", plan_one("work"), second_channel="analysis"),
+        ],
     ),
     queues=MappingProxyType({**catalog.QUEUES, "small": _SMALL, "brief": _BRIEF}),
 )

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 import redis
+from tests.integration.jobs.bench import Bench, do_nothing
+from tests.integration.jobs.engine import Engine
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
@@ -23,7 +25,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 def make_progress(job_id: str, progress: float, **changes: Any) -> Progress:
     values = {"status": "running", "message": "Making the proxy", "stage": "prepare"}
-    return Progress(job_id=job_id, progress=progress, **{**values, **changes})
+    return Progress(job_id, progress=progress, **{"job_kind": "work", **values, **changes})
 
 
 @pytest.fixture
@@ -78,17 +80,42 @@ def next_message(subscription: Any) -> dict[str, Any]:
     raise AssertionError("nothing came")
 
 
-@pytest.mark.parametrize("channel", ["task_progress", "analysis"])
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [("work", "task_progress"), ("analyse", "task_progress"), ("analyse", "analysis")],
+)
 def test_a_channel_carries_status_progress_and_message(
-    sink: EventSink, client: redis.Redis, job_id: str, channel: str
+    sink: EventSink, client: redis.Redis, job_id: str, kind: str, channel: str
 ) -> None:
     with listening(client, f"{channel}:{job_id}") as subscription:
-        assert sink.tell(make_progress(job_id, 41.25))
+        assert sink.tell(make_progress(job_id, 41.25, job_kind=kind))
         told = json.loads(next_message(subscription)["data"])
     assert told["status"] == "running"
     assert told["progress"] == 41.2
     assert told["message"] == "Making the proxy"
     assert told["stage"] == "prepare"
+
+
+@pytest.mark.parametrize("kind", ["work", "a kind of long ago"])
+def test_only_analyses_have_the_channel_of_analyses(
+    sink: EventSink, client: redis.Redis, job_id: str, kind: str
+) -> None:
+    with listening(client, f"analysis:{job_id}") as subscription:
+        sink.tell_now(make_progress(job_id, 1, job_kind=kind))
+        sink.tell_now(make_progress(job_id, 2, job_kind="analyse"))
+        assert json.loads(next_message(subscription)["data"])["progress"] == 2
+
+
+def test_an_analysis_is_told_on_its_channel_while_it_runs_and_when_it_ends(
+    bench: Bench, engine: Engine, client: redis.Redis
+) -> None:
+    bench.handlers["work"] = do_nothing
+    job = bench.service.create_job("analyse")
+    with listening(client, f"analysis:{job.id}") as subscription:
+        bench.execute(job)
+        engine.dispatcher.announce_changes()
+        told = [json.loads(next_message(subscription)["data"])["status"] for _ in range(2)]
+    assert told == ["running", "completed"]
 
 
 def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(

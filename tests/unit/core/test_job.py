@@ -85,7 +85,7 @@ def test_a_duration_is_known_once_a_job_has_started_and_ended() -> None:
 
 
 def test_a_watcher_is_told_what_the_contract_names() -> None:
-    told = Progress("j1", "running", 12.345, "Making the proxy", stage="prepare").to_json()
+    told = Progress("j1", "work", "running", 12.345, "Making the proxy", stage="prepare").to_json()
     assert told == {
         "task_id": "j1",
         "status": "running",
@@ -96,6 +96,6 @@ def test_a_watcher_is_told_what_the_contract_names() -> None:
 
 
 def test_a_watcher_is_told_time_left_and_place_only_where_they_are_known() -> None:
-    told = Progress("j1", "pending", 0, "", seconds_left=1.26, queue_place=0).to_json()
+    told = Progress("j1", "work", "pending", 0, "", seconds_left=1.26, queue_place=0).to_json()
     assert told["seconds_left"] == 1.3
     assert told["queue_place"] == 0
