@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from cinemill.cli.screen import print_json, report
 
 if TYPE_CHECKING:
     from cinemill.cli.sending import Sending, Sent
+    from cinemill.client import UploadReceipt
 
 
 def register(app: typer.Typer) -> None:
@@ -63,5 +65,12 @@ def _send(films: dict[str, Path], wish: Sending, sent: Sent, *, json: bool) -> N
             wish,
             display,
             sent,
-            on_accepted=lambda receipt: None if json else typer.echo(receipt["task_id"]),
+            on_accepted=lambda receipt: None if json else _print_id(receipt),
         )
+
+
+def _print_id(receipt: UploadReceipt) -> None:
+    """At once, so that none is lost; on a terminal, above the bars."""
+    # Not by 'echo', which finds its way around what the bars put in place of stdout.
+    sys.stdout.write(f"{receipt['task_id']}\n")
+    sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -283,6 +284,21 @@ class TestSubmit:
         assert done.stdout == "j1\n"
         assert "film.mp4" in shown
         assert "sent, job j1" in shown
+
+    def test_ids_stand_above_the_bars_on_a_terminal(
+        self, busy_mill: LittleServer, film: Path
+    ) -> None:
+        ours, theirs = os.openpty()
+        script = "from cinemill.cli.main import run; run()"
+        subprocess.run(
+            [sys.executable, "-c", script, "submit", film],
+            stdout=theirs, stderr=theirs, timeout=30, check=True,
+            env={**os.environ, "TERM": "xterm"},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(ours, 65536).decode())
+        os.close(ours)
+        assert "j1" in re.split(r"[\r\n]+", shown)
 
     def test_a_pipe_is_refused_and_not_waited_for(
         self, on_mill: LittleServer, cinemill: Run, tmp_path: Path
