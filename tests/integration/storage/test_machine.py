@@ -85,7 +85,8 @@ BROKEN = {
     "a step at its limit is not dead": """
         SELECT step.id FROM step JOIN job ON job.id = job_id
         WHERE (failures >= max_failures OR crashes >= max_crashes)
-          AND step.state NOT IN ('dead', 'cancelled') AND job.state NOT IN ('cancelled')""",
+          AND step.state NOT IN ('dead', 'cancelled')
+          AND job.state <> 'cancelled' AND job.cancel_requested_at IS NULL""",
     "an end without its time, or a time without an end": """
         SELECT id FROM job WHERE (finished_at IS NULL) <> (state IN ('pending', 'running'))""",
     "a failed job does not say why": """
