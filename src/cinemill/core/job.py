@@ -94,7 +94,7 @@ class Failure:
     retryable: bool = True
     """Whether the same work may succeed at another time; see ``CinemillError.is_retryable``."""
 
-    def to_json(self) -> dict[str, str | bool]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
             "message": self.message,

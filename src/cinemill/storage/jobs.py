@@ -361,7 +361,7 @@ def _read_step(row: RowMapping) -> Step:
     )
 
 
-def _read_failure(document: Mapping[str, str] | None) -> Failure | None:
+def _read_failure(document: Mapping[str, Any] | None) -> Failure | None:
     return None if document is None else Failure(**document)
 
 
