@@ -28,6 +28,8 @@ from cinemill.storage.database import Connection
 
 TICK_SECONDS = 0.05
 MEMORY_GRAB_BYTES = 768 * 1024**2
+MEMORY_PIECE_BYTES = 32 * 1024**2
+"""In one piece the interpreter's lock would be held for seconds: another poison, see ``wedge``."""
 SOFT_LIMIT_SECONDS = 5.0
 HARD_LIMIT_SECONDS = 9.0
 
@@ -123,9 +125,13 @@ class DrillHandlers:
         raise AssertionError("still alive")
 
     def grab_memory(self, context: StepContext) -> StepOutcome:
-        """Takes more than its queue may, and holds it."""
-        held = bytearray(MEMORY_GRAB_BYTES)
-        held[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(held[:: os.sysconf("SC_PAGE_SIZE")])
+        """Takes more than its queue may, a piece at a time, and holds it."""
+        held = []
+        for _ in range(MEMORY_GRAB_BYTES // MEMORY_PIECE_BYTES):
+            piece = bytearray(MEMORY_PIECE_BYTES)
+            piece[:: os.sysconf("SC_PAGE_SIZE")] = b"x" * len(piece[:: os.sysconf("SC_PAGE_SIZE")])
+            held.append(piece)
+            wait(context, TICK_SECONDS)
         wait(context, 60.0)
         return self._mark(context, {"value": len(held)})
 
