@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,9 +141,11 @@ def _fetch(mill: Client, name: str, job_id: str, order: Order) -> Outcome:
     except CinemillError as error:
         return refused(name, error, job_id)
     except OSError as error:
-        # By now the folder was written into once: it has become full, or is gone.
         reason = f"What was made cannot be written into {to}: {error.strerror or error}."
-        return refused(name, FolderUnusable(reason), job_id)
+        problem = FolderUnusable(reason)
+        # It was written into before: now it is full, or gone, and that is no wrong usage.
+        problem.http_status = HTTPStatus.INSUFFICIENT_STORAGE
+        return refused(name, problem, job_id)
 
 
 def follow_to_end(

@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cinemill.cli import display, own_mill, screen
+from cinemill.cli import display, own_mill, pursuit, screen
 from cinemill.cli.display import Bars
 from cinemill.cli.exits import ExitCode
 from cinemill.cli.own_mill import Stopped
@@ -152,7 +153,7 @@ class TestProcess:
         busy_mill.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
         result = cinemill("process", film, other, "--to", tmp_path / "out", "--json")
         first, second = json.loads(result.stdout)
-        assert result.exit_code == ExitCode.USAGE
+        assert result.exit_code == ExitCode.UNAVAILABLE
         assert first["error"]["code"] == "folder_unusable"
         assert first["job_id"] == "j1"
         assert second["status"] == "completed"
@@ -362,6 +363,23 @@ class TestWatch:
         result = cinemill("watch", "x")
         assert result.exit_code == ExitCode.USAGE
         assert "There is no job x." in result.stderr
+
+    def test_a_silent_job_is_told_of_again(
+        self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pursuit, "SILENCE_SECONDS", 0.02)
+        monkeypatch.setattr(display, "WAITING_SECONDS", 0.1)
+
+        def be_silent(x: Exchange) -> None:
+            x.begin(200, Content_Type="text/event-stream")
+            x.wfile.write(event("pending", 0).encode())
+            time.sleep(0.5)
+            x.wfile.write(event("completed", 100).encode())
+            x.close_connection = True
+
+        on_mill.on("GET /jobs/j1/events", be_silent)
+        on_mill.on("GET /jobs/j1", lambda x: x.send_json(JOB))
+        assert "j1: still 0 % Pending" in cinemill("watch", "j1").stderr
 
     def test_ctrl_c_leaves_the_job_going_and_says_so(self, on_mill: LittleServer) -> None:
         listening, released = threading.Event(), threading.Event()
