@@ -79,16 +79,20 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Chromium: the system's, else Playwright's own; without either these tests are skipped."""
+def launch(playwright: Playwright) -> Browser:
+    """Chromium: the system's, else Playwright's own; without either the test is skipped."""
     found = [path for path in map(shutil.which, BROWSERS) if path]
     own = playwright.chromium.executable_path
     if not found and not Path(own).exists():
         pytest.skip("no Chromium on the PATH, and none was installed for Playwright")
-    with playwright.chromium.launch(
+    return playwright.chromium.launch(
         executable_path=found[0] if found else own, args=["--no-sandbox", "--mute-audio"]
-    ) as running:
+    )
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with launch(playwright) as running:
         yield running
 
 
@@ -137,5 +141,6 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hue = f"hue=h={90 * number}"
         make_film(folder / f"{name}.mp4", seconds=30, size=(1920, 1080), rate="30", filters=hue)
     make_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
-    (folder / "letter.mp4").write_text("Dear reader, this is not a film.")
+    for name in ("letter", "bill", "poem", "recipe"):
+        (folder / f"{name}.mp4").write_text(f"This is a {name}, and not a film.")
     return folder

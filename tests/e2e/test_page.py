@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
-from .conftest import Mill, OpenPage
+import cinemill
+
+from .conftest import Mill, OpenPage, launch
 
 DONE_MILLISECONDS = 90_000
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -48,6 +51,16 @@ FAINT_TEXTS = """
 
 def upload(page: Page, *films: Path) -> None:
     page.locator("#files").set_input_files([str(film) for film in films])
+
+
+def choose_film(page: Page, open_chooser: Callable[[], None], film: Path) -> None:
+    """Answer the file chooser that ``open_chooser`` opens."""
+    with page.expect_file_chooser() as chooser:
+        # Playwright does not wait until the browser has begun to intercept choosers, and a key can
+        # be quicker: that one would open unseen. The page answers after it has begun.
+        page.evaluate("1")
+        open_chooser()
+    chooser.value.set_files(str(film))
 
 
 def wait_until_done(page: Page, name: str) -> None:
@@ -135,23 +148,51 @@ def test_several_films_take_their_turns(page: Page, mill: Mill, films: Path) -> 
 
 def test_what_is_no_film_is_refused_with_a_way_on(page: Page, films: Path) -> None:
     upload(page, films / "letter.mp4")
-    error = page.locator("#transfers .error")
+    error = page.locator("#refusals")
     expect(error).to_contain_text("not a video")
     expect(error.locator(".code")).to_have_text("media_unrecognized")
-    with page.expect_file_chooser():
-        error.get_by_role("button", name="Choose another film").click()
-    expect(error).to_have_count(0)
+    expect(error.get_by_role("button", name="Try again")).to_have_count(0)
+    another = error.get_by_role("button", name="Choose another film")
+    choose_film(page, another.click, films / "short.mp4")
+    expect(error).to_be_hidden()
 
 
-def test_a_failed_film_says_why_and_can_be_tried_again(page: Page, films: Path) -> None:
+def test_many_refusals_stay_in_hand(page: Page, films: Path) -> None:
+    names = ["letter.mp4", "bill.mp4", "poem.mp4", "recipe.mp4"]
+    upload(page, *(films / name for name in names))
+    refusals = page.locator("#refusals")
+    expect(refusals.get_by_role("heading", level=2)).to_have_text("4 films could not be uploaded")
+    shown = refusals.locator("li:visible .name")
+    expect(shown).to_have_text(["recipe.mp4", "poem.mp4", "bill.mp4"])
+    page.get_by_role("button", name="Show all 4").click()
+    expect(shown).to_have_count(4)
+    page.get_by_role("button", name="Dismiss: poem.mp4").click()
+    # The keyboard goes on where it was.
+    expect(page.get_by_role("button", name="Dismiss: bill.mp4")).to_be_focused()
+    page.get_by_role("button", name="Dismiss all").click()
+    expect(refusals).to_be_hidden()
+    expect(page.get_by_role("button", name="Choose films")).to_be_focused()
+
+
+def test_uploads_that_were_cut_off_are_all_tried_again(page: Page, films: Path) -> None:
+    page.route("**/upload", lambda route: route.abort())
+    upload(page, films / "short.mp4", films / "sound only.mkv")
+    refusals = page.locator("#refusals")
+    expect(refusals.get_by_role("button", name="Try again")).to_have_count(2)
+    page.unroute("**/upload")
+    page.get_by_role("button", name="Try all again").click()
+    expect(refusals).to_be_hidden()
+    wait_until_done(page, "short.mp4")
+
+
+def test_a_failed_film_says_why_and_is_not_offered_again(page: Page, films: Path) -> None:
     upload(page, films / "sound only.mkv")
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("media_no_video", timeout=30_000)
     expect(error).to_contain_text("no picture stream")
     expect(page.locator("#recent li").first).to_contain_text("Failed")
-    error.get_by_role("button", name="Try again").click()
-    expect(error).to_have_count(0)
-    expect(error.locator(".code")).to_have_text("media_no_video", timeout=30_000)
+    # The same film can only fail in the same way.
+    expect(error.get_by_role("button")).to_have_text(["Choose another film", "Copy"])
 
 
 def test_cancel_stops_and_try_again_starts_anew(page: Page, films: Path) -> None:
@@ -173,6 +214,38 @@ def test_a_cut_connection_and_a_reload_lose_nothing(page: Page, films: Path) -> 
     wait_until_done(page, "cut off.mp4")
 
 
+def test_a_connection_lost_at_the_last_moment_comes_back_by_itself(page: Page, films: Path) -> None:
+    page.route("**/jobs/*/status", lambda route: route.abort())
+    upload(page, films / "short.mp4")
+    error = page.locator("#task .error")
+    expect(error.locator(".code")).to_have_text("connection_lost", timeout=30_000)
+    expect(error.get_by_role("button", name="Try again")).to_be_visible()
+    page.unroute("**/jobs/*/status")
+    wait_until_done(page, "short.mp4")
+
+
+def test_a_film_that_cannot_be_asked_after_is_not_called_removed(page: Page, films: Path) -> None:
+    upload(page, films / "short.mp4")
+    wait_until_done(page, "short.mp4")
+    page.route("**/assets/*", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#banner")).to_contain_text("This page keeps trying")
+    page.unroute("**/assets/*")
+    expect(page.locator("#recent li").first).to_contain_text("short.mp4", timeout=15_000)
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_a_waiting_film_tells_its_place(page: Page, films: Path) -> None:
+    upload(page, films / "short.mp4")
+    wait_until_done(page, "short.mp4")
+    status = page.request.get(page.url.replace("/#task=", "/jobs/") + "/status").json()
+    waiting = {**status, "status": "pending", "progress": 0, "queue_place": 2}
+    page.route("**/jobs/*/status", lambda route: route.fulfill(json=waiting))
+    page.route("**/jobs/*/events", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#task .queue")).to_have_text("2 before it in the queue")
+
+
 def test_a_removed_film_is_told_of(open_page: OpenPage) -> None:
     page = open_page("/#task=11111111-2222-3333-4444-555555555555")
     expect(page.locator("#task .error .code")).to_have_text("job_not_found")
@@ -184,14 +257,90 @@ def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
     for _ in range(3):
         page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Choose films")).to_be_focused()
-    page.wait_for_timeout(1500)  # a person looks first; the page's modules are still loading
-    with page.expect_file_chooser(timeout=10_000) as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(str(films / "short.mp4"))
+    choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     wait_until_done(page, "short.mp4")
     expect(page.locator("#announcer")).to_have_text("short.mp4 is done")
     # Nothing has taken the focus away meanwhile.
     expect(page.get_by_role("button", name="Choose films")).to_be_focused()
+
+
+def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Path) -> None:
+    """No dead button: however slow the scripts, what was chosen is taken up by them."""
+    held: list[Route] = []
+    page.route("**/static/*.js", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    choose = page.get_by_role("button", name="Choose films")
+    choose.focus()
+    choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
+    expect(page.locator("#drop")).to_be_visible()
+    expect(
+        page.locator("#transfers, #task, #recent-section").locator("visible=true")
+    ).to_have_count(0)
+    page.unroute("**/static/*.js")
+    for route in held:
+        route.continue_()
+    wait_until_done(page, "short.mp4")
+
+
+def test_all_scripts_are_asked_for_at_once(page: Page, mill: Mill) -> None:
+    """None is found out about only when another has come."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    scripts = {address for address in asked if address.endswith(".js")}
+    named = page.locator("script[src], link[rel=modulepreload]").evaluate_all(
+        "nodes => nodes.map((node) => node.src || node.href)"
+    )
+    folder = Path(cinemill.__file__).parent / "web"
+    imported = find_imports(folder, "app.js")
+    assert set(named) == scripts == {f"{mill.address}/static/{name}" for name in imported}
+
+
+def find_imports(folder: Path, name: str, found: set[str] | None = None) -> set[str]:
+    """The module and all that it imports, at any depth."""
+    found = found if found is not None else set()
+    if name not in found:
+        found.add(name)
+        for other in re.findall(r'from "\./([a-z]+\.js)";', (folder / name).read_text()):
+            find_imports(folder, other, found)
+    return found
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, sources } of list.getEntries()) {
+    shifts.push(`${value.toFixed(3)} ${sources.map(({ node }) => node?.id ?? node?.nodeName)}`);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_when_the_list_arrives(open_page: OpenPage, films: Path, width: int) -> None:
+    page = open_page(width=width)
+    upload(page, films / "short.mp4")
+    wait_until_done(page, "short.mp4")
+    page.add_init_script(SHIFTS)
+    page.goto(page.url.partition("#")[0] + "?")
+    expect(page.locator("#recent li").first).to_be_visible()
+    assert page.evaluate("shifts") == []
+
+
+def test_a_phones_user_is_told_what_a_finger_can_do(playwright: Playwright, mill: Mill) -> None:
+    # In a browser of its own: one that shows a desktop too mixes up their pointers.
+    with (
+        launch(playwright) as browser,
+        browser.new_context(
+            viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+        ) as context,
+    ):
+        page = context.new_page()
+        page.goto(mill.link)
+        expect(page.get_by_role("heading", name="Upload films")).to_be_visible()
+        expect(page.get_by_text("Drop films here")).to_be_hidden()
+        with page.expect_file_chooser():
+            page.get_by_text("Choose films").tap()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -200,7 +349,7 @@ def test_it_fits_and_can_be_read(open_page: OpenPage, films: Path, width: int, s
     page = open_page(width=width, scheme=scheme)
     look_at(page)
     upload(page, films / "letter.mp4")
-    expect(page.locator("#transfers .error")).to_be_visible()
+    expect(page.locator("#refusals")).to_be_visible()
     look_at(page)
     page.get_by_role("button", name="Dismiss").click()
     upload(page, films / "short.mp4")

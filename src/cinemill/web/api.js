@@ -7,6 +7,8 @@ export class Problem extends Error {
     this.wayOn = document.way_on ?? "";
     this.logTail = document.log_tail ?? "";
     this.status = document.status;
+    // Whether the same, asked once more, may go right.
+    this.isRetryable = document.retryable ?? true;
   }
 }
 
@@ -17,12 +19,21 @@ export const LOST = {
   status: 0,
 };
 
+// Request Timeout and Too Many Requests: of the refusals, these pass by themselves.
+const PASSING = new Set([408, 429]);
+
 export function problemFrom(status, body) {
   try {
     const document = JSON.parse(body);
     if (document.code) return new Problem(document);
   } catch { /* Not one of our answers: a proxy's, perhaps. */ }
-  return new Problem({ ...LOST, code: `http_${status}`, detail: `The server answered ${status}.`, status });
+  return new Problem({
+    ...LOST,
+    code: `http_${status}`,
+    detail: `The server answered ${status}.`,
+    status,
+    retryable: status >= 500 || PASSING.has(status),
+  });
 }
 
 async function call(method, address, body) {
@@ -43,7 +54,6 @@ async function call(method, address, body) {
 
 const at = encodeURIComponent;
 
-export const getJob = (id) => call("GET", `/jobs/${at(id)}`);
 export const getStatus = (id) => call("GET", `/jobs/${at(id)}/status`);
 export const listJobs = (before = "") =>
   call("GET", `/jobs?limit=20${before ? `&before=${at(before)}` : ""}`);

@@ -1,30 +1,33 @@
 // Wires the page: films chosen or dropped are uploaded, and the one in the address is shown.
 
-import { announce, element, find, fromTemplate, setBar } from "./dom.js";
-import { formatBytes, formatSeconds } from "./format.js";
+import { announce, find } from "./dom.js";
 import { RecentList } from "./recent.js";
-import { buildError, TaskView } from "./task.js";
-import { Transfer } from "./transfer.js";
+import { Refusals } from "./refusals.js";
+import { TaskView } from "./task.js";
+import { Uploads } from "./uploads.js";
 
 const drop = find("drop");
 const picker = find("files");
-const transfers = find("transfers");
 const banner = find("banner");
+const chooseAnother = () => picker.click();
 
 const recent = new RecentList({ onProblem: showBanner });
 const task = new TaskView({
   onChange: (taskId, progress) => recent.update(taskId, progress),
-  onChooseAnother: () => picker.click(),
+  onChooseAnother: chooseAnother,
   nameOf: (job) => recent.nameOf(job),
 });
-
-// One after the other: two uploads at once only slow each other down.
-const waiting = [];
-let isSending = false;
+const refusals = new Refusals({ onChooseAnother: chooseAnother });
+const uploads = new Uploads({
+  onAccepted: showAccepted,
+  onRefused: (name, problem, tryAgain) => refusals.add(name, problem, tryAgain),
+  onChange: showDropSize,
+});
 
 function showBanner(problem) {
   banner.hidden = !problem;
-  banner.textContent = problem ? `${problem.message} ${problem.wayOn}` : "";
+  const words = problem?.isRetryable ? "This page keeps trying." : problem?.wayOn;
+  banner.textContent = problem ? `${problem.message} ${words}` : "";
   if (problem?.status === 401) location.reload();
 }
 
@@ -32,107 +35,28 @@ function taskInAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("task") ?? "";
 }
 
+// Returns when what is shown is in its place.
 function showAddressed() {
   const taskId = taskInAddress();
-  drop.classList.toggle("small", Boolean(taskId) || transfers.childElementCount > 0);
+  showDropSize();
   recent.select(taskId);
-  task.show(taskId);
+  return task.show(taskId);
 }
 
-function addFiles(files) {
-  for (const file of files) waiting.push(addTransfer(file));
-  picker.value = "";
-  showTransfers();
-  sendNext();
+function showDropSize() {
+  drop.classList.toggle("small", Boolean(taskInAddress()) || !uploads.isEmpty);
 }
 
-function addTransfer(file, transfer = new Transfer(file)) {
-  const card = fromTemplate("transfer-template").firstElementChild;
-  card.querySelector(".name").textContent = file.name;
-  card.querySelector(".words").textContent = "Waiting for its turn";
-  card.querySelector(".numbers").textContent = formatBytes(file.size);
-  card.querySelector(".stop").addEventListener("click", () => {
-    transfer.abort();
-    removeTransfer(entry);
-  });
-  transfers.append(card);
-  const entry = { transfer, card };
-  transfer.onProgress = (progress) => showProgress(card, progress);
-  return entry;
-}
-
-function removeTransfer(entry) {
-  const at = waiting.indexOf(entry);
-  if (at >= 0) waiting.splice(at, 1);
-  entry.card.remove();
-  showTransfers();
-}
-
-function showTransfers() {
-  const count = transfers.childElementCount;
-  transfers.hidden = count === 0;
-  drop.classList.toggle("small", count > 0 || Boolean(taskInAddress()));
-}
-
-function showProgress(card, { loaded, total, bytesPerSecond, secondsLeft }) {
-  setBar(card.querySelector(".bar"), total ? (100 * loaded) / total : 0);
-  const isSent = loaded >= total;
-  card.querySelector(".words").textContent = isSent ? "Storing the film" : "Uploading";
-  const numbers = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
-  if (bytesPerSecond && !isSent) numbers.push(`${formatBytes(bytesPerSecond)}/s`);
-  if (secondsLeft != null && !isSent) numbers.push(`${formatSeconds(secondsLeft)} left`);
-  card.querySelector(".numbers").textContent = numbers.join(" · ");
-}
-
-async function sendNext() {
-  if (isSending || waiting.length === 0) return;
-  isSending = true;
-  const entry = waiting.shift();
-  announce(`Uploading ${entry.transfer.file.name}`);
-  try {
-    const { task_id: taskId } = await entry.transfer.send();
-    removeTransfer(entry);
-    onAccepted(taskId);
-  } catch (problem) {
-    if (problem) showUploadError(entry, problem);
-  }
-  isSending = false;
-  sendNext();
-}
-
-function onAccepted(taskId) {
+function showAccepted(taskId) {
   recent.refresh();
   announce("Uploaded. Processing begins.");
   // Somebody who watches a film go through is not torn away from it by the next one.
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }
 
-function showUploadError(entry, problem) {
-  const again = () => {
-    // The same transfer with the same key: if only the answer was lost, the film is not taken twice.
-    const fresh = addTransfer(entry.transfer.file, entry.transfer);
-    card.replaceWith(fresh.card);
-    waiting.push(fresh);
-    sendNext();
-  };
-  const another = () => {
-    card.remove();
-    showTransfers();
-    picker.click();
-  };
-  const card = buildError({
-    kicker: "This film could not be uploaded",
-    name: entry.transfer.file.name,
-    problem,
-    actions: [["Try again", again], ["Choose another film", another]],
-  });
-  const dismiss = element("button", { type: "button", className: "button", textContent: "Dismiss" });
-  dismiss.addEventListener("click", () => {
-    card.remove();
-    showTransfers();
-  });
-  card.querySelector(".actions").append(dismiss);
-  entry.card.replaceWith(card);
+function takeChosen() {
+  uploads.add(picker.files);
+  picker.value = "";
 }
 
 function carriesFiles(event) {
@@ -152,14 +76,16 @@ function wireDropping() {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    addFiles(event.dataTransfer.files);
+    uploads.add(event.dataTransfer.files);
   });
 }
 
-find("choose").addEventListener("click", () => picker.click());
-picker.addEventListener("change", () => addFiles(picker.files));
+picker.addEventListener("change", takeChosen);
 addEventListener("hashchange", showAddressed);
-addEventListener("beforeunload", (event) => { if (isSending) event.preventDefault(); });
+addEventListener("online", () => recent.refresh());
+addEventListener("beforeunload", (event) => { if (uploads.isSending) event.preventDefault(); });
 wireDropping();
-showAddressed();
+takeChosen();  // Somebody may have been quicker than these scripts.
+// The list lies below the film: drawn first, it would be pushed down by it.
+recent.drawAfter(showAddressed());
 recent.refresh();

@@ -14,6 +14,12 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+export function button(words, act, className = "button") {
+  const made = element("button", { type: "button", className, textContent: words });
+  made.addEventListener("click", () => act(made));
+  return made;
+}
+
 export function setBar(bar, percent) {
   // Without a number the bar wanders: something goes on, and nobody knows how much is left.
   bar.classList.toggle("waiting", percent === null);
@@ -37,9 +43,8 @@ export function announce(words) {
 
 export function showTaskId(place, taskId) {
   const code = element("code", { textContent: taskId });
-  const copy = element("button", { type: "button", className: "copy", textContent: "Copy" });
+  const copy = button("Copy", () => copyText(taskId, code, copy), "copy");
   copy.setAttribute("aria-label", "Copy the task id");
-  copy.addEventListener("click", () => copyText(taskId, code, copy));
   place.replaceChildren("Task ", code, copy);
 }
 

@@ -7,6 +7,8 @@ import { isFinal } from "./watch.js";
 
 const REFRESH_MS = 2500;
 const IDLE_REFRESH_MS = 15000;
+// For a film that is slow to show itself, the list does not wait any longer.
+const PATIENCE_MS = 1500;
 const STATES = {
   pending: "Waiting", running: "Running", completed: "Done", failed: "Failed", cancelled: "Cancelled",
 };
@@ -19,6 +21,7 @@ export class RecentList {
   #next = null;
   #selected = "";
   #timer = 0;
+  #mayDraw = Promise.resolve();
 
   constructor({ onProblem }) {
     this.onProblem = onProblem;
@@ -36,15 +39,20 @@ export class RecentList {
     }
     try {
       return await this.#names.get(assetId);
-    } catch {
+    } catch (problem) {
       this.#names.delete(assetId);
-      return "A film that was removed";
+      if (problem.status === 404) return "A film that was removed";
+      throw problem;
     }
+  }
+
+  drawAfter(others) {
+    this.#mayDraw = Promise.race([others, new Promise((go) => setTimeout(go, PATIENCE_MS))]);
   }
 
   select(taskId) {
     this.#selected = taskId;
-    this.#draw();
+    for (const link of this.#list.querySelectorAll("a")) markSelected(link, taskId);
   }
 
   update(taskId, progress) {
@@ -59,16 +67,18 @@ export class RecentList {
 
   async refresh() {
     clearTimeout(this.#timer);
+    let isLost = false;
     try {
       const { jobs, next } = await listJobs();
       if (this.#jobs.size === 0) this.#next = next;
       await this.#take(jobs, true);
       this.onProblem(null);
     } catch (problem) {
+      isLost = true;
       this.onProblem(problem);
     }
     const goesOn = [...this.#jobs.values()].some(({ status }) => !isFinal(status));
-    const wait = goesOn ? REFRESH_MS : IDLE_REFRESH_MS;
+    const wait = goesOn || isLost ? REFRESH_MS : IDLE_REFRESH_MS;
     this.#timer = setTimeout(() => (document.hidden ? null : this.refresh()), wait);
   }
 
@@ -86,6 +96,7 @@ export class RecentList {
     const named = await Promise.all(
       jobs.map(async (job) => ({ ...this.#keepPace(job), name: await this.nameOf(job) })),
     );
+    await this.#mayDraw;
     const fresh = new Map(named.map((job) => [job.task_id, job]));
     this.#jobs = areNewest ? new Map([...fresh, ...this.#older(fresh)]) : new Map([...this.#jobs, ...fresh]);
     this.#draw();
@@ -109,6 +120,7 @@ export class RecentList {
     const focused = document.activeElement?.getAttribute?.("href");
     this.#list.replaceChildren(...rows);
     if (focused?.startsWith("#task=")) this.#list.querySelector(`a[href="${focused}"]`)?.focus();
+    find("recent-section").hidden = false;
     find("recent-empty").hidden = rows.length > 0;
     this.#more.hidden = !this.#next;
   }
@@ -116,11 +128,20 @@ export class RecentList {
   #row({ task_id: taskId, status, progress, queued_at: queuedAt, name }) {
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)} %` : STATES[status];
-    const link = element("a", { href: `#task=${encodeURIComponent(taskId)}` },
+    const link = element("a", { href: addressOf(taskId) },
       element("span", { className: "film", textContent: name, title: name }),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));
-    if (taskId === this.#selected) link.setAttribute("aria-current", "true");
+    markSelected(link, this.#selected);
     return element("li", {}, link);
   }
+}
+
+function markSelected(link, taskId) {
+  if (taskId && link.hash === addressOf(taskId)) link.setAttribute("aria-current", "true");
+  else link.removeAttribute("aria-current");
+}
+
+function addressOf(taskId) {
+  return `#task=${encodeURIComponent(taskId)}`;
 }

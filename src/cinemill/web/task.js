@@ -1,11 +1,13 @@
 // The one film that is looked at: its progress, its error, or its result.
 
-import { cancelJob, getJob, Problem, retryJob } from "./api.js";
-import { announce, element, find, fromTemplate, setBar, showTaskId } from "./dom.js";
+import { cancelJob, getStatus, Problem, retryJob } from "./api.js";
+import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
 import { formatSeconds } from "./format.js";
 import { showResult } from "./result.js";
 import { isFinal, watchJob } from "./watch.js";
 
+const LOST_WORDS = "Connection lost; trying again …";
+const TRY_AGAIN_MS = 3000;
 const STAGES = {
   intake: "Taking in the film",
   probe: "Looking at the film",
@@ -17,6 +19,8 @@ export class TaskView {
   #stop = () => {};
   #taskId = "";
   #name = "Film";
+  #before = null;
+  #later = 0;
   // Counts selections: an answer that comes after the user has moved on is dropped.
   #turn = 0;
 
@@ -38,12 +42,17 @@ export class TaskView {
       this.#place.hidden = true;
       return;
     }
+    await this.#load(turn);
+  }
+
+  async #load(turn) {
+    clearTimeout(this.#later);
     try {
-      const job = await getJob(taskId);
+      const job = await getStatus(this.#taskId);
       const name = await this.nameOf(job);
       if (turn !== this.#turn) return;
       this.#name = name;
-      if (isFinal(job.status)) this.#finish(job);
+      if (isFinal(job.status)) await this.#finish(job);
       else this.#follow(job);
     } catch (problem) {
       if (turn === this.#turn) this.#showLookupProblem(problem);
@@ -52,8 +61,10 @@ export class TaskView {
 
   #begin(taskId) {
     this.#stop();
+    clearTimeout(this.#later);
     this.#turn += 1;
     this.#taskId = taskId;
+    this.#before = null;
     this.status = "";
     this.#place.replaceChildren();
     return this.#turn;
@@ -73,24 +84,19 @@ export class TaskView {
     this.#stop = watchJob(this.#taskId, {
       onProgress: (progress) => this.#onProgress(card, progress, turn),
       onLost: () => {
-        card.querySelector(".words").textContent = "Connection lost; trying again …";
+        card.querySelector(".words").textContent = LOST_WORDS;
       },
     });
   }
 
-  async #onProgress(card, progress, turn) {
+  #onProgress(card, progress, turn) {
     this.onChange(this.#taskId, progress);
     this.status = progress.status;
     if (!isFinal(progress.status)) {
       this.#showProgress(card, progress);
       return;
     }
-    try {
-      const job = await getJob(this.#taskId);
-      if (turn === this.#turn) this.#finish(job);
-    } catch (problem) {
-      if (turn === this.#turn) this.#showLookupProblem(problem);
-    }
+    this.#load(turn);
   }
 
   #showProgress(card, { status, progress, message, stage, seconds_left: left, queue_place: place }) {
@@ -101,7 +107,9 @@ export class TaskView {
     const numbers = [`${Math.floor(progress)} %`];
     if (left != null) numbers.push(`about ${formatSeconds(left)} left`);
     card.querySelector(".numbers").textContent = waiting ? "" : numbers.join(" · ");
-    card.querySelector(".queue").textContent = waiting ? placeWords(place) : "";
+    // Events do not always tell it: the last place that was told holds.
+    this.#before = waiting ? (place ?? this.#before) : null;
+    card.querySelector(".queue").textContent = placeWords(this.#before);
     announce(words);
     document.title = waiting ? "Waiting – Cinemill" : `${Math.floor(progress)} % – Cinemill`;
   }
@@ -142,46 +150,62 @@ export class TaskView {
     const problem = wasCancelled
       ? { code: "cancelled", detail: job.cancel_reason || "The job was cancelled.", way_on: "" }
       : { ...job.failure, detail: job.failure?.message };
-    const card = buildError({
+    const card = this.#buildError({
       kicker: wasCancelled ? "Cancelled" : "This film could not be processed",
       name: this.#name,
       problem: new Problem(problem),
-      actions: [
-        ["Try again", (button) => this.#retry(button)],
-        ["Choose another film", this.onChooseAnother],
-      ],
+      tryAgain: (made) => this.#retry(made),
     });
+    card.classList.toggle("cancelled", wasCancelled);
     showTaskId(card.querySelector(".task-id"), this.#taskId);
     this.#settle(card, "");
   }
 
-  async #retry(button) {
-    button.disabled = true;
+  async #retry(made) {
+    made.disabled = true;
     try {
       const job = await retryJob(this.#taskId);
       this.onChange(this.#taskId, job);
       this.#follow(job);
       this.#place.querySelector(".name").focus();
     } catch (problem) {
-      button.disabled = false;
+      made.disabled = false;
       announce(problem.message);
       this.#place.querySelector(".sentence").textContent = `${problem.message} ${problem.wayOn}`;
     }
   }
 
   #showLookupProblem(problem) {
-    const taskId = this.#taskId;
-    const again = () => {
-      this.#taskId = "";
-      this.show(taskId);
-    };
+    const turn = this.#turn;
+    const again = () => this.#load(turn);
+    if (problem.isRetryable) this.#later = setTimeout(again, TRY_AGAIN_MS);
+    // Whoever watches a bar keeps it, and a card that says the same stays as it is.
+    const words = problem.isRetryable && this.#place.querySelector(".bar + .line > .words");
+    if (words) words.textContent = LOST_WORDS;
+    if (words || this.#place.querySelector(".code")?.textContent === problem.code) return;
     this.status = "failed";
-    this.#settle(buildError({
+    this.#settle(this.#buildError({
       kicker: "This film cannot be shown",
       name: problem.code === "job_not_found" ? "It is not here any more" : this.#name,
       problem,
-      actions: [["Try again", again], ["Choose another film", this.onChooseAnother]],
+      tryAgain: again,
     }), "");
+  }
+
+  #buildError({ kicker, name, problem, tryAgain }) {
+    const card = fromTemplate("error-template").firstElementChild;
+    const fill = (place, words) => { card.querySelector(place).textContent = words; };
+    fill(".kicker", kicker);
+    fill(".name", name);
+    fill(".sentence", problem.message);
+    fill(".way-on", problem.wayOn);
+    fill(".code", problem.code);
+    fill("pre", problem.logTail);
+    card.querySelector("details").hidden = !problem.logTail;
+    const actions = card.querySelector(".actions");
+    if (problem.isRetryable) actions.append(button("Try again", tryAgain, "button primary"));
+    actions.append(button("Choose another film", this.onChooseAnother));
+    return card;
   }
 
   #settle(card, words) {
@@ -194,25 +218,6 @@ export class TaskView {
     }
     announce(words);
   }
-}
-
-export function buildError({ kicker, name, problem, actions }) {
-  const card = fromTemplate("error-template").firstElementChild;
-  card.querySelector(".kicker").textContent = kicker;
-  card.querySelector(".name").textContent = name;
-  card.querySelector(".sentence").textContent = problem.message;
-  card.querySelector(".way-on").textContent = problem.wayOn;
-  card.querySelector(".code").textContent = problem.code;
-  card.querySelector("details").hidden = !problem.logTail;
-  card.querySelector("pre").textContent = problem.logTail;
-  const buttons = actions.map(([words, act], index) => {
-    const className = index === 0 ? "button primary" : "button";
-    const button = element("button", { type: "button", className, textContent: words });
-    button.addEventListener("click", () => act(button));
-    return button;
-  });
-  card.querySelector(".actions").append(...buttons);
-  return card;
 }
 
 function placeWords(place) {

@@ -1,0 +1,97 @@
+// The films that wait to be sent, and the one that is being sent.
+
+import { announce, find, fromTemplate, setBar } from "./dom.js";
+import { formatBytes, formatSeconds } from "./format.js";
+import { Transfer } from "./transfer.js";
+
+export class Uploads {
+  #place = find("transfers");
+  // One after the other: two uploads at once only slow each other down.
+  #waiting = [];
+  #isSending = false;
+
+  // onAccepted(taskId), onRefused(name, problem, tryAgain), onChange()
+  constructor(listeners) {
+    Object.assign(this, listeners);
+  }
+
+  get isSending() {
+    return this.#isSending;
+  }
+
+  get isEmpty() {
+    return this.#place.childElementCount === 0;
+  }
+
+  add(files) {
+    for (const file of files) this.#line(new Transfer(file));
+    this.#sendNext();
+  }
+
+  #line(transfer) {
+    const card = fromTemplate("transfer-template").firstElementChild;
+    const entry = { transfer, card };
+    card.querySelector(".name").textContent = transfer.file.name;
+    card.querySelector(".words").textContent = "Waiting for its turn";
+    card.querySelector(".numbers").textContent = formatBytes(transfer.file.size);
+    const stop = card.querySelector(".stop");
+    stop.setAttribute("aria-label", `Cancel upload: ${transfer.file.name}`);
+    stop.addEventListener("click", () => {
+      transfer.abort();
+      this.#remove(entry);
+      find("files").focus();
+    });
+    transfer.onProgress = (progress) => showProgress(card, progress);
+    this.#place.append(card);
+    this.#waiting.push(entry);
+    this.#show();
+  }
+
+  #remove(entry) {
+    this.#waiting = this.#waiting.filter((one) => one !== entry);
+    entry.card.remove();
+    this.#show();
+  }
+
+  #show() {
+    this.#place.hidden = this.isEmpty;
+    this.onChange();
+  }
+
+  async #sendNext() {
+    if (this.#isSending || this.#waiting.length === 0) return;
+    this.#isSending = true;
+    const entry = this.#waiting.shift();
+    const { transfer } = entry;
+    entry.card.classList.remove("waits");
+    entry.card.querySelector(".words").textContent = "Uploading";
+    announce(`Uploading ${transfer.file.name}`);
+    try {
+      const { task_id: taskId } = await transfer.send();
+      this.onAccepted(taskId);
+    } catch (problem) {
+      if (problem) this.#refuse(transfer, problem);
+    }
+    this.#remove(entry);
+    this.#isSending = false;
+    this.#sendNext();
+  }
+
+  #refuse(transfer, problem) {
+    this.onRefused(transfer.file.name, problem, () => {
+      // The same transfer with the same key: if only the answer was lost, the film is not taken twice.
+      this.#line(transfer);
+      this.#sendNext();
+    });
+  }
+}
+
+function showProgress(card, { loaded, total, bytesPerSecond, secondsLeft }) {
+  setBar(card.querySelector(".bar"), total ? (100 * loaded) / total : 0);
+  const isSent = loaded >= total;
+  card.querySelector(".words").textContent = isSent ? "Storing the film" : "Uploading";
+  const numbers = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
+  if (bytesPerSecond && !isSent) numbers.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (secondsLeft != null && !isSent) numbers.push(`${formatSeconds(secondsLeft)} left`);
+  card.querySelector(".numbers").textContent = numbers.join(" · ");
+}
