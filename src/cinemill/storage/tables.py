@@ -27,6 +27,7 @@ _NOW = text("clock_timestamp()")
 _EMPTY = text("''")
 _ZERO = text("0")
 _EMPTY_OBJECT = text("'{}'::jsonb")
+_EMPTY_LIST = text("'[]'::jsonb")
 
 
 def _timestamp(name: str, *, is_set: bool = False) -> Column[object]:
@@ -71,6 +72,37 @@ artifact = Table(
     UniqueConstraint("asset_id", "kind", "variant", name="artifact_asset_kind_variant_key"),
     Index("artifact_step_key_idx", "step_key"),
     Index("artifact_sha256_idx", "sha256"),
+)
+
+transcript = Table(
+    "transcript",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("asset_id", Text, ForeignKey("asset.id", ondelete="CASCADE"), nullable=False),
+    Column("step_key", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_revision", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
+    _timestamp("created_at", is_set=True),
+    CheckConstraint("task IN ('transcribe', 'translate')", name="transcript_task_check"),
+    UniqueConstraint("asset_id", "step_key", name="transcript_asset_step_key"),
+    Index("transcript_step_key_idx", "step_key"),
+)
+
+utterance = Table(
+    "utterance",
+    metadata,
+    Column(
+        "transcript_id", Text, ForeignKey("transcript.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("words", JSONB, nullable=False, server_default=_EMPTY_LIST),
+    CheckConstraint("start_ms >= 0 AND end_ms >= start_ms", name="utterance_times_check"),
 )
 
 job = Table(
