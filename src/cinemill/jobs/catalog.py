@@ -9,7 +9,7 @@ from typing import Any
 
 from cinemill.core.job import StepSpec
 from cinemill.errors import NotFound
-from cinemill.jobs.plans import plan_preview, plan_single, plan_transcode, plan_video
+from cinemill.jobs.plans import plan_cleanup, plan_preview, plan_single, plan_transcode, plan_video
 
 GIB = 1024**3
 MINUTE = 60
@@ -141,6 +141,8 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("remove_garbage", "orchestration"),
         StepKind("find_stuck_jobs", "orchestration"),
         StepKind("count_jobs", "orchestration"),
+        StepKind("clean_shelves", "orchestration"),
+        StepKind("measure_resources", "orchestration"),
     ]
 )
 
@@ -153,6 +155,8 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
         JobKind("collect_garbage", plan_single("remove_garbage")),
         JobKind("check_stuck_jobs", plan_single("find_stuck_jobs")),
         JobKind("get_queue_stats", plan_single("count_jobs")),
+        JobKind("cleanup", plan_cleanup, positional=("max_age_days", "max_size_gb")),
+        JobKind("monitor_resources", plan_single("measure_resources")),
     ]
 )
 

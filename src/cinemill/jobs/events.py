@@ -20,6 +20,10 @@ from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import CATALOG, Catalog, JobKind
 from cinemill.storage.redis_servers import open_async_redis, open_redis
 
+RESOURCES_KEY = "system_resources"
+RESOURCES_CHANNEL = "resource_monitor"
+RESOURCES_TTL_SECONDS = 60
+"""Longer than from one measurement to the next: a key that is gone says that nobody measures."""
 EVENTS_KEPT = 500
 EVENT_TTL_SECONDS = 24 * 3600
 LEAST_INTERVAL_SECONDS = 0.25
@@ -109,6 +113,18 @@ class EventSink:
             )
         except RedisError:
             self._quiet_until = now + PAUSE_AFTER_FAULT_SECONDS
+            return False
+        return True
+
+    def tell_resources(self, measured: dict[str, Any]) -> bool:
+        """Publish what a machine has left; whether it went out."""
+        document = json.dumps(measured)
+        try:
+            with self._redis.pipeline(transaction=True) as pipeline:
+                pipeline.set(RESOURCES_KEY, document, ex=RESOURCES_TTL_SECONDS)
+                pipeline.publish(RESOURCES_CHANNEL, document)
+                pipeline.execute()
+        except RedisError:
             return False
         return True
 

@@ -13,6 +13,8 @@ from cinemill.errors import InputRejected
 PREVIEW_FRAMES = 10
 MOST_PREVIEW_FRAMES = 200
 PREVIEW_HEIGHT = 360
+SHELF_DAYS = 7.0
+SHELF_GIGABYTES = 50.0
 LARGEST_PREVIEW_HEIGHT = 2160
 
 
@@ -58,6 +60,26 @@ def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSp
         *_plan_source("generate_preview", params, asset_id),
         StepSpec("stills", "extract_stills", values, after=("probe",)),
     ]
+
+
+def plan_cleanup(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:
+    """Renditions and previews by name that are too old or too many. Raises InputRejected."""
+    check_names(params, {"max_age_days", "max_size_gb"})
+    values = {
+        "max_age_days": _read_amount(params, "max_age_days", SHELF_DAYS),
+        "max_size_gb": _read_amount(params, "max_size_gb", SHELF_GIGABYTES),
+    }
+    return [StepSpec("clean", "clean_shelves", values)]
+
+
+def _read_amount(params: Mapping[str, Any], name: str, default: float) -> float:
+    value = params.get(name, default)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf:
+        raise InputRejected(
+            f"{name} must be a number, 0 or more, not {value!r}.", code="params_invalid"
+        )
+    return float(value)
 
 
 def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from cinemill.ingest.intake import intake_source
 from cinemill.ingest.preparation import prepare_source
@@ -13,7 +14,7 @@ from cinemill.jobs.workshop import Workshop
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
-from cinemill.operate import retention, watchdog
+from cinemill.operate import resources, retention, shelves, watchdog
 from cinemill.produce.previews import make_previews
 from cinemill.produce.renditions import encode_rendition
 from cinemill.worker.mill import Mill
@@ -34,8 +35,14 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
         "remove_garbage": partial(_remove_garbage, mill),
         "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
+        "clean_shelves": partial(shelves.cleanup, _list_shelves(mill)),
+        "measure_resources": partial(resources.monitor_resources, mill.events, mill.settings.home),
         "count_jobs": partial(watchdog.get_queue_stats, service),
     }
+
+
+def _list_shelves(mill: Mill) -> list[Path]:
+    return [mill.settings.render_dir, mill.settings.preview_dir]
 
 
 def _remove_garbage(mill: Mill, context: StepContext) -> StepOutcome:

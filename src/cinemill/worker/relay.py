@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from cinemill.errors import CinemillError, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
+from cinemill.operate.resources import measure_resources
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
@@ -21,6 +22,7 @@ from cinemill.worker.queues import to_broker_priority
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNING_WAIT_SECONDS = 0.05
+MEASURE_SECONDS = 10.0
 
 log = get_logger(__name__)
 
@@ -79,7 +81,8 @@ class Relay:
             send=broker.send,
             measure_depth=broker.measure_depth,
         )
-        self._next_sweep = 0.0
+        self._events = mill.events
+        self._next_sweep = self._next_measure = 0.0
 
     def run_for_ever(self) -> None:
         while True:
@@ -108,6 +111,7 @@ class Relay:
             self._dispatcher.close_crashed,
             self._dispatcher.finish_cancels,
             self._republish_lost,
+            self._tell_resources,
         )
         for duty in duties:
             try:
@@ -116,6 +120,13 @@ class Relay:
                 log.warning("sweeper waits", why=error.message)
             except Exception:
                 log.exception("sweeper failed")
+
+    def _tell_resources(self) -> int:
+        """Of the machine that the relay runs on, every few seconds."""
+        if time.monotonic() < self._next_measure:
+            return 0
+        self._next_measure = time.monotonic() + MEASURE_SECONDS
+        return self._events.tell_resources(measure_resources(self._settings.home))
 
     def _republish_lost(self) -> int:
         seconds = self._settings.lost_message_seconds

@@ -69,3 +69,10 @@ def test_a_number_of_previews_that_makes_no_sense(count: object) -> None:
     with pytest.raises(InputRejected, match="num_frames") as refused:
         CATALOG.plan("generate_preview", {"num_frames": count}, "asset")
     assert refused.value.code == "params_invalid"
+
+
+@pytest.mark.parametrize("days", [-1, "seven", True, float("inf"), float("nan")])
+def test_an_age_that_makes_no_sense(days: object) -> None:
+    with pytest.raises(InputRejected, match="max_age_days") as refused:
+        CATALOG.plan("cleanup", {"max_age_days": days}, None)
+    assert refused.value.code == "params_invalid"

@@ -1,0 +1,64 @@
+"""What this machine has left: processor, memory, disk, GPUs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.step import StepContext, StepOutcome
+
+MIB = 1024**2
+
+
+def monitor_resources(events: EventSink, folder: Path, _context: StepContext) -> StepOutcome:
+    """Measure this machine and tell it to watchers. Result: as :func:`measure_resources`."""
+    measured = measure_resources(folder)
+    events.tell_resources(measured)
+    return StepOutcome(measured)
+
+
+def measure_resources(folder: Path) -> dict[str, Any]:
+    """``cpu.percent`` since the last call, ``memory.percent``, ``disk.percent`` of the disk that
+    ``folder`` lies on, and ``gpu`` with ``available`` and ``gpus``: ``index``, ``name``,
+    ``utilization`` in percent, ``memory_used`` and ``memory_total`` in MiB."""
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(folder))
+    gpus = list_gpus()
+    return {
+        "cpu": {"percent": psutil.cpu_percent(None), "count": psutil.cpu_count()},
+        "memory": {"percent": memory.percent, "used": memory.used, "total": memory.total},
+        "disk": {"percent": disk.percent, "used": disk.used, "total": disk.total},
+        "gpu": {"available": bool(gpus), "gpus": gpus},
+    }
+
+
+def list_gpus() -> list[dict[str, Any]]:
+    """NVIDIA's, as their driver's library (NVML) tells; none where it is not there."""
+    import pynvml  # here: it loads the driver's library, which few machines have
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_describe_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _describe_gpu(nvml: Any, index: int) -> dict[str, Any]:
+    device = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(device)
+    return {
+        "index": index,
+        "name": nvml.nvmlDeviceGetName(device),
+        "utilization": nvml.nvmlDeviceGetUtilizationRates(device).gpu,
+        "memory_used": memory.used // MIB,
+        "memory_total": memory.total // MIB,
+    }

@@ -1,0 +1,63 @@
+"""Which named files go: the too old, then the oldest until few enough are left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.operate.shelves import ShelvedFile, choose_doomed, list_files
+
+
+def make_files(*rows: tuple[float, int]) -> list[ShelvedFile]:
+    return [
+        ShelvedFile(Path(f"{number}"), modified_at, size)
+        for number, (modified_at, size) in enumerate(rows)
+    ]
+
+
+def names(files: list[ShelvedFile]) -> list[str]:
+    return [str(file.path) for file in files]
+
+
+def test_the_too_old_go() -> None:
+    files = make_files((100, 1), (200, 1), (300, 1))
+    assert names(choose_doomed(files, oldest=250, most_bytes=10)) == ["0", "1"]
+
+
+def test_the_oldest_go_until_the_rest_fits() -> None:
+    files = make_files((300, 5), (100, 5), (200, 5))
+    assert names(choose_doomed(files, oldest=0, most_bytes=6)) == ["1", "2"]
+
+
+def test_nothing_goes_where_all_is_young_and_small() -> None:
+    assert choose_doomed(make_files((100, 5)), oldest=100, most_bytes=5) == []
+
+
+amounts = st.integers(0, 1000)
+
+
+@given(st.lists(st.tuples(amounts, amounts)), amounts, amounts)
+def test_what_stays_is_young_and_fits(
+    rows: list[tuple[int, int]], oldest: int, most_bytes: int
+) -> None:
+    files = make_files(*rows)
+    doomed = choose_doomed(files, oldest=oldest, most_bytes=most_bytes)
+    stay = [file for file in files if file not in doomed]
+    assert all(file.modified_at >= oldest for file in stay)
+    assert sum(file.size_bytes for file in stay) <= most_bytes
+    assert all(gone.modified_at <= left.modified_at for gone in doomed for left in stay)
+
+
+def test_a_file_is_as_old_as_its_name_on_the_shelf(tmp_path: Path) -> None:
+    """A link's own age is that of the stored file, which may have been made long ago."""
+    stored, folder = tmp_path / "stored", tmp_path / "shelf" / "job"
+    stored.write_bytes(b"1234")
+    os.utime(stored, (1, 1))
+    folder.mkdir(parents=True)
+    (folder / "film.mp4").hardlink_to(stored)
+    found = list_files([tmp_path / "shelf", tmp_path / "no such shelf"])
+    assert [file.size_bytes for file in found] == [4]
+    assert found[0].modified_at > 1
