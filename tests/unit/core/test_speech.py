@@ -1,0 +1,62 @@
+"""What may be asked of a speech model; all else is refused with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.core.speech import SPEECH_MODELS, SpeechRequest, read_speech
+from cinemill.errors import InputRejected
+
+
+def test_without_wishes_it_is_base_in_the_language_that_is_spoken() -> None:
+    assert read_speech({}) == SpeechRequest("base", None, SpeechTask.TRANSCRIBE)
+
+
+@pytest.mark.parametrize("model", SPEECH_MODELS)
+def test_every_model_can_be_asked_for_by_name(model: str) -> None:
+    assert read_speech({"model": model}).model == model
+
+
+def test_a_language_is_a_code_in_any_case() -> None:
+    assert read_speech({"language": "DE"}).language == "de"
+
+
+def test_a_translation_is_a_task_of_its_own() -> None:
+    request = read_speech({"model": "small", "language": "fr", "translate": True})
+    assert request == SpeechRequest("small", "fr", SpeechTask.TRANSLATE)
+    assert SpeechRequest.from_json(request.to_json()) == request
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"model": "huge"}, "params_invalid"),
+        ({"model": ["base"]}, "params_invalid"),
+        ({"language": "klingon"}, "language_unknown"),
+        ({"language": 7}, "language_unknown"),
+        ({"translate": "yes"}, "params_invalid"),
+        ({"model": "tiny.en", "translate": True}, "translation_impossible"),
+        ({"model": "tiny.en", "language": "de"}, "language_unknown"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_way_on(wish: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputRejected) as refused:
+        read_speech(wish)
+    assert refused.value.code == code
+    assert refused.value.way_on
+
+
+@pytest.mark.parametrize(
+    ("task", "spoken", "read"),
+    [
+        (SpeechTask.TRANSCRIBE, "de", "de"),
+        (SpeechTask.TRANSLATE, "de", "en"),
+        (SpeechTask.TRANSLATE, "", ""),
+    ],
+)
+def test_a_translation_is_read_in_english(task: SpeechTask, spoken: str, read: str) -> None:
+    transcript = Transcript("base", "x", spoken, task, (Utterance(0, 1, "a"),), {})
+    assert transcript.caption_language == read
