@@ -21,6 +21,7 @@ LARGEST_BITRATE_BPS = 2_000_000_000
 LARGEST_FPS = 240
 Choice = TypeVar("Choice", bound=StrEnum)
 _BITRATE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmM]?)(?:bps|bit/s)?$")
+_RATE = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -267,7 +268,7 @@ def _read_fps(options: Mapping[str, Any]) -> Fraction | None:
     if value is None:
         return None
     try:
-        fps = _as_fraction(value)
+        fps = as_rate(value)
     except (ValueError, ZeroDivisionError):
         raise _invalid(f"fps must be like 25, 23.976 or 30000/1001, not {value!r}.") from None
     if not 0 < fps <= LARGEST_FPS:
@@ -275,10 +276,13 @@ def _read_fps(options: Mapping[str, Any]) -> Fraction | None:
     return fps
 
 
-def _as_fraction(value: Any) -> Fraction:
-    """23.976 and its like mean the broadcast rates, which are multiples of 1000/1001."""
+def as_rate(value: Any) -> Fraction:
+    """Frames a second as people write them; 23.976 and its like mean the broadcast rates, which
+    are multiples of 1000/1001. Raises ValueError, ZeroDivisionError."""
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError
+    if isinstance(value, str) and not _RATE.match(value):
+        raise ValueError  # 1e999999999 would fill the memory with noughts
     fps = Fraction(str(value))
     broadcast = Fraction(round(fps), 1) * Fraction(1000, 1001)
     is_broadcast = fps.denominator != 1 and abs(fps - broadcast) < Fraction(1, 200)

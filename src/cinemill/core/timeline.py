@@ -1,0 +1,136 @@
+"""An edit: clips in order on one track of picture, each with its sound, and what joins them.
+
+Pure and exact: seconds are fractions. What a document may say is in ``timeline_form``; how an edit
+is laid out in frames, in ``pieces``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cinemill.errors import InputRejected
+
+CUT = "cut"
+_SECONDS = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?$")
+DEFAULT_TRANSITION = "fade"
+DEFAULT_TRANSITION_SECONDS = Fraction(1)
+
+# FFmpeg's xfade by name, but for ``custom``, which takes a program.
+TRANSITIONS = (
+    *("fade", "wipeleft", "wiperight", "wipeup", "wipedown", "slideleft", "slideright", "slideup"),
+    *("slidedown", "circlecrop", "rectcrop", "distance", "fadeblack", "fadewhite", "radial"),
+    *("smoothleft", "smoothright", "smoothup", "smoothdown", "circleopen", "circleclose"),
+    *("vertopen", "vertclose", "horzopen", "horzclose", "dissolve", "pixelize", "diagtl"),
+    *("diagtr", "diagbl", "diagbr", "hlslice", "hrslice", "vuslice", "vdslice", "hblur"),
+    *("fadegrays", "wipetl", "wipetr", "wipebl", "wipebr", "squeezeh", "squeezev", "zoomin"),
+    *("fadefast", "fadeslow", "hlwind", "hrwind", "vuwind", "vdwind", "coverleft", "coverright"),
+    *("coverup", "coverdown", "revealleft", "revealright", "revealup", "revealdown"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a clip's film is: a path that the workers can read, or an asset. One of the two."""
+
+    path: str | None = None
+    asset_id: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        named = {"path": self.path, "asset_id": self.asset_id}
+        return {name: value for name, value in named.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, str]) -> Source:
+        """The inverse of :meth:`to_json`."""
+        return cls(document.get("path"), document.get("asset_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """How a clip becomes the next: both are seen for ``seconds``, so that the film is as much
+    shorter."""
+
+    kind: str
+    seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The half-open stretch from ``start`` to ``end`` of a film, seconds from its first picture."""
+
+    source: Source
+    start: Fraction
+    end: Fraction
+    transition: Transition | None = None
+    """Into the next clip; None is a cut."""
+    volume: Fraction = Fraction(1)
+    """A factor of the sound's amplitude; 0 is silence."""
+    fade_in_seconds: Fraction = Fraction(0)
+    """From black and silence."""
+    fade_out_seconds: Fraction = Fraction(0)
+    """To black and silence."""
+
+    @property
+    def seconds(self) -> Fraction:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """What comes out. A picture of another shape is fitted in, with black beside it."""
+
+    width: int = 1920
+    height: int = 1080
+    fps: Fraction = Fraction(30)
+    """Constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    clips: tuple[Clip, ...]
+    output: OutputFormat = OutputFormat()
+    subtitles: str | None = None
+    """The path of an SRT or ASS file; its times are the timeline's."""
+    use_gpu: bool = False
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Each film once, in the order in which they are first used."""
+        return tuple(dict.fromkeys(clip.source for clip in self.clips))
+
+
+def find_clip_of(timeline: Timeline, source: Source) -> int:
+    """The first clip that uses ``source``, for whoever must be told what is wrong with it."""
+    return next(index for index, clip in enumerate(timeline.clips) if clip.source == source)
+
+
+def reject_clip(index: int, message: str, code: str) -> InputRejected:
+    """A rejection that names the clip."""
+    return InputRejected(
+        f"Clip {index}: {message}", code=code, way_on="Clips are counted from 0; change this one."
+    )
+
+
+def blame_clip(index: int, error: InputRejected) -> InputRejected:
+    """The same rejection, naming the clip whose film it is about."""
+    return InputRejected(f"Clip {index}: {error.message}", code=error.code, way_on=error.way_on)
+
+
+def as_seconds(value: Any) -> Fraction:
+    """A number of seconds as people write it (``2.5``, ``"1/30"``), exactly as written.
+
+    Raises ValueError.
+    """
+    is_text = isinstance(value, str)
+    if isinstance(value, bool) or not (is_text or isinstance(value, int | float)):
+        raise ValueError(f"{value!r} is no number of seconds")
+    if is_text and not _SECONDS.match(value):
+        raise ValueError(f"{value!r} is no number of seconds")  # nor 1e999999999
+    try:
+        return Fraction(str(value))
+    except ZeroDivisionError as error:
+        raise ValueError(f"{value!r} is no number of seconds") from error

@@ -1,0 +1,217 @@
+"""Timelines as scripts write them, and what they mean or why they cannot be."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.pieces import MOST_CLIPS
+from cinemill.core.timeline import (
+    TRANSITIONS,
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+    find_clip_of,
+)
+from cinemill.core.timeline_form import (
+    CLIP_FIELDS,
+    OUTPUT_FIELDS,
+    TIMELINE_FIELDS,
+    read_timeline,
+    write_schema,
+)
+from cinemill.errors import InputRejected
+
+NAMES = [
+    *("clips", "scenes", "output", "width", "fps", "transitions", "path", "start", "end"),
+    *("transition", "kind", "seconds", "video_path", "start_time", "end_time", "volume"),
+]
+
+
+def contract_job(**changes: Any) -> dict[str, Any]:
+    """The dictionary that scripts pass, to the letter."""
+    job = {
+        "scenes": [
+            {"video_path": "scene1.mp4", "start_time": 0, "end_time": 10},
+            {"video_path": "scene2.mp4", "start_time": 5, "end_time": 15},
+        ],
+        "output_format": {"width": 1920, "height": 1080, "fps": 30},
+        "transitions": True,
+        "use_gpu": True,
+        "subtitles": "subtitles.srt",
+    }
+    return {**job, **changes}
+
+
+def clip(**changes: Any) -> dict[str, Any]:
+    return {"path": "a.mp4", "start": 0, "end": 4, **changes}
+
+
+def reject(document: Any) -> InputRejected:
+    with pytest.raises(InputRejected) as refused:
+        read_timeline(document)
+    return refused.value
+
+
+def test_the_dictionary_of_the_contract() -> None:
+    fade = Transition("fade", Fraction(1))
+    assert read_timeline(contract_job()) == Timeline(
+        clips=(
+            Clip(Source("scene1.mp4"), Fraction(0), Fraction(10), fade),
+            Clip(Source("scene2.mp4"), Fraction(5), Fraction(15)),
+        ),
+        output=OutputFormat(1920, 1080, Fraction(30)),
+        subtitles="subtitles.srt",
+        use_gpu=True,
+    )
+
+
+def test_without_transitions_and_subtitles() -> None:
+    timeline = read_timeline(contract_job(transitions=False, subtitles=None, use_gpu=False))
+    assert [one.transition for one in timeline.clips] == [None, None]
+    assert timeline.subtitles is None
+
+
+def test_the_usual_transition_leaves_room_in_short_scenes() -> None:
+    scenes = [
+        {"video_path": "a.mp4", "start_time": 0, "end_time": end} for end in (5, "0.5", 5, "1/30")
+    ]
+    timeline = read_timeline(contract_job(scenes=scenes))
+    assert [one.transition and one.transition.seconds for one in timeline.clips] == [
+        Fraction(7, 30),
+        Fraction(7, 30),
+        None,
+        None,
+    ]
+
+
+def test_the_fuller_form() -> None:
+    document = {
+        "clips": [
+            clip(start="1/3", end=2.5, transition={"kind": "wipeleft", "seconds": 0.5}),
+            {"asset_id": "abc", "start": 0, "end": 3, "volume": 0.5, "fade_in": 1, "fade_out": 2},
+            clip(transition="cut"),
+        ],
+        "output": {"fps": "23.976"},
+    }
+    first, second, third = read_timeline(document).clips
+    assert first.transition == Transition("wipeleft", Fraction(1, 2))
+    assert (first.start, first.end) == (Fraction(1, 3), Fraction(5, 2))
+    assert second.source == Source(asset_id="abc")
+    assert (second.volume, second.fade_in_seconds, second.fade_out_seconds) == (
+        Fraction(1, 2),
+        Fraction(1),
+        Fraction(2),
+    )
+    assert third.transition is None
+    assert read_timeline(document).output.fps == Fraction(24000, 1001)
+
+
+def test_a_film_that_is_used_twice_is_one_source() -> None:
+    timeline = read_timeline({"clips": [clip(), clip(path="b.mp4"), clip(start=1)]})
+    assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
+    assert find_clip_of(timeline, Source("b.mp4")) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (clip(start=-1), "clip_times_invalid"),
+        (clip(start=4), "clip_times_invalid"),
+        (clip(start=5), "clip_times_invalid"),
+        (clip(end="soon"), "clip_times_invalid"),
+        (clip(end=float("nan")), "clip_times_invalid"),
+        (clip(end=float("inf")), "clip_times_invalid"),
+        (clip(end="1e999999999"), "clip_times_invalid"),
+        (clip(end="1/0"), "clip_times_invalid"),
+        (clip(end=True), "clip_times_invalid"),
+        ({"path": "a.mp4", "start": 0}, "clip_times_invalid"),
+        (clip(end=10**9), "clip_times_invalid"),
+        (clip(fade_in=3, fade_out=2), "clip_times_invalid"),
+        (clip(transition="jump"), "transition_unknown"),
+        (clip(transition="custom"), "transition_unknown"),
+        (clip(transition={"kind": "fade", "seconds": 5}), "transition_too_long"),
+        (clip(transition={"kind": "fade", "seconds": -1}), "timeline_invalid"),
+        (clip(transition=3), "timeline_invalid"),
+        (clip(path=3), "timeline_invalid"),
+        (clip(path=""), "timeline_invalid"),
+        (clip(path=None), "clip_source_missing"),
+        (clip(asset_id="x"), "clip_source_missing"),
+        (clip(volume=99), "timeline_invalid"),
+        (clip(vol=1), "timeline_invalid"),
+        ("a.mp4", "timeline_invalid"),
+    ],
+)
+def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
+    error = reject({"clips": [clip(), clip(), wrong, clip(end=60)]})
+    assert error.message.startswith("Clip 2: ")
+    assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (None, "timeline_invalid"),
+        ([], "timeline_invalid"),
+        ({}, "timeline_invalid"),
+        ({"clips": []}, "timeline_empty"),
+        ({"scenes": []}, "timeline_empty"),
+        ({"clips": "a.mp4"}, "timeline_invalid"),
+        ({"clips": [clip()] * (MOST_CLIPS + 1)}, "timeline_too_long"),
+        ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long"),
+        ({"clips": [clip()], "scenes": []}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"width": 641}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"height": 0}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"fps": 0}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"fps": "1e999999999"}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"fps": 1000}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": "1080p"}, "timeline_invalid"),
+        ({"clips": [clip()], "subtitles": 3}, "timeline_invalid"),
+        (contract_job(transitions="fade"), "timeline_invalid"),
+        (contract_job(use_gpu="yes"), "timeline_invalid"),
+    ],
+)
+def test_a_wrong_timeline_is_refused(document: Any, code: str) -> None:
+    assert reject(document).code == code
+
+
+def test_the_longest_timeline_is_read() -> None:
+    timeline = read_timeline({"clips": [clip()] * MOST_CLIPS})
+    assert len(timeline.clips) == MOST_CLIPS
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(NAMES),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_anything_else_is_read_or_refused(document: Any) -> None:
+    with suppress(InputRejected):
+        read_timeline(document)
+
+
+def test_the_schema_tells_what_is_read() -> None:
+    schema = write_schema()
+    assert set(schema["properties"]) == {"clips", "output", *TIMELINE_FIELDS}
+    clip_schema = schema["properties"]["clips"]["items"]
+    assert set(clip_schema["properties"]) == {*CLIP_FIELDS, "transition"}
+    assert clip_schema["required"] == ["start", "end"]
+    assert set(schema["properties"]["output"]["properties"]) == set(OUTPUT_FIELDS)
+    kinds = clip_schema["properties"]["transition"]["oneOf"][0]["enum"]
+    assert kinds == ["cut", *TRANSITIONS]
