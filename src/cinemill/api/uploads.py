@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -20,7 +18,8 @@ from cinemill.api.intake import Intake, IntakeLimits, check_announced
 from cinemill.api.mill import OWNER, Mill, MillDoor
 from cinemill.api.problems import ParametersInvalid, respond
 from cinemill.api.refusals import EarlyRefusal
-from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job
+from cinemill.api.wishes import DEFAULT_KIND, UploadWishes, read_wishes
+from cinemill.core.job import Job
 from cinemill.errors import CinemillError, TooLarge
 from cinemill.storage.assets import find_asset, register_asset
 from cinemill.storage.database import Connection
@@ -52,15 +51,6 @@ class UploadForm:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class UploadWishes:
-    """The optional fields, checked."""
-
-    priority: int | None
-    params: dict[str, Any]
-    idempotency_key: str | None
-
-
 @router.post(
     "/upload",
     response_model=UploadAccepted,
@@ -74,6 +64,12 @@ class UploadWishes:
                         "required": [FILE_FIELD],
                         "properties": {
                             FILE_FIELD: {"type": "string", "format": "binary"},
+                            "kind": {"type": "string", "default": DEFAULT_KIND},
+                            "params": {
+                                "type": "string",
+                                "contentMediaType": "application/json",
+                                "description": "The job's parameters, a JSON object.",
+                            },
                             "priority": {"type": "integer", "minimum": 0, "maximum": 10},
                             "thumbnail_seconds": {"type": "number", "minimum": 0},
                         },
@@ -118,7 +114,7 @@ async def _accept(request: Request, mill: Mill) -> tuple[Job, str]:
     # No records, no upload: better told now than after a gigabyte.
     await run_in_threadpool(mill.database.ping)
     form, stored = await _read_form(request, mill, limits, boundary)
-    wishes = _check_fields(form.fields, key)
+    wishes = read_wishes(form.fields, key)
     job = await run_in_threadpool(_record, mill, stored, form.filename, wishes)
     return job, form.filename
 
@@ -198,40 +194,7 @@ class _FormBuilder:
         if self._part != FILE_FIELD:
             self._form.fields[self._part] = self._value.decode("utf-8", "replace")
             # Told at once: whoever sends the fields first need not send the film for nothing.
-            _check_fields(self._form.fields, None)
-
-
-def _check_fields(fields: dict[str, str], key: str | None) -> UploadWishes:
-    """Raises ParametersInvalid. Fields that this door does not know are none of its business."""
-    problems: list[tuple[str, str]] = []
-    priority = _read_priority(fields.get("priority", ""), problems)
-    seconds = _read_seconds(fields.get("thumbnail_seconds", ""), problems)
-    if problems:
-        raise ParametersInvalid(problems)
-    params = {} if seconds is None else {"thumbnail_seconds": seconds}
-    return UploadWishes(priority, params, key)
-
-
-def _read_priority(text: str, problems: list[tuple[str, str]]) -> int | None:
-    if not text.strip():
-        return None
-    if text.strip().isdecimal() and LOWEST_PRIORITY <= int(text) <= HIGHEST_PRIORITY:
-        return int(text)
-    problems.append(("priority", f"must be {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"))
-    return None
-
-
-def _read_seconds(text: str, problems: list[tuple[str, str]]) -> float | None:
-    if not text.strip():
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if math.isfinite(seconds) and seconds >= 0:
-        return seconds
-    problems.append(("thumbnail_seconds", "must be a number of seconds, 0 or more"))
-    return None
+            read_wishes(self._form.fields, None)
 
 
 def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes) -> Job:
@@ -245,7 +208,7 @@ def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes)
         asset_id = known.id if known else str(uuid4())
         try:
             return mill.jobs.create_job(
-                "process_video",
+                wishes.kind,
                 owner=OWNER,
                 params=wishes.params,
                 asset_id=asset_id,

@@ -17,6 +17,7 @@ from cinemill.cli import (
     follow,
     jobs,
     process,
+    produce,
     selftest,
     serve,
     settings,
@@ -104,6 +105,7 @@ def choose_mill(
 
 serve.register(app)
 process.register(app)
+produce.register(app)
 submit.register(app)
 follow.register(app)
 jobs.register(app)

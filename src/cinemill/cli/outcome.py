@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,7 @@ def read_outcome(
         code = exit_code_of_job(status, failure.code)
         return Outcome(name, job_id, status, code, error=failure)
     result = job.get("result") or {}
-    files = _find_files(mill, job.get("asset_id"), objects, to)
+    files = _find_files(mill, job.get("asset_id"), result.get("made"), objects, to)
     return Outcome(name, job_id, status, files=files, stages=result.get("stages") or {})
 
 
@@ -113,6 +113,9 @@ def show_outcome(outcome: Outcome) -> None:
     for file in outcome.files:
         made.add_row(file.kind, show_size(file.size_bytes), _show_facts(file.facts), file.place)
     screen.print(made)
+    for file in outcome.files:
+        for change in file.facts.get("changes") or ():
+            screen.print(f"· {change}", markup=False)
     if outcome.stages:
         screen.print()
         took = make_table("Stage", ">Took")
@@ -122,11 +125,19 @@ def show_outcome(outcome: Outcome) -> None:
 
 
 def _find_files(
-    mill: Client, asset_id: str | None, objects: Path, to: Path | None
+    mill: Client,
+    asset_id: str | None,
+    made: Sequence[Mapping[str, str]] | None,
+    objects: Path,
+    to: Path | None,
 ) -> tuple[MadeFile, ...]:
+    """The film's files, or of a job that names what it has ``made`` these alone."""
     if asset_id is None:
         return ()
     artifacts = mill.asset(asset_id).get("artifacts", [])
+    if made is not None:
+        names = {(one["kind"], one["variant"]) for one in made}
+        artifacts = [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
     return tuple(
         MadeFile(
             kind=str(artifact["kind"]),

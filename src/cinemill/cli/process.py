@@ -58,9 +58,15 @@ def process(
     On the running mill, or on one that is started for the films and stopped after. A film that
     goes wrong stops no other.
     """
+    from cinemill.cli.sending import Sending
+
+    run_films(file, Sending(priority, thumbnail_seconds), to, json=json)
+
+
+def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -> None:
+    """Send films, follow their jobs, show what was made of them, and exit by how it went."""
     from cinemill.cli.films import find_unreadable, name_films, name_folders, try_folders
     from cinemill.cli.outcome import refused
-    from cinemill.cli.sending import Sending
 
     settings = doors.load_settings()
     named = name_films(file)
@@ -71,7 +77,6 @@ def process(
     films = {name: film for name, film in named.items() if name not in unreadable}
     outcomes = {name: refused(name, error) for name, error in unreadable.items()}
     if films:
-        wish = Sending(priority, thumbnail_seconds)
         order = Order(films, folders, wish, settings.home / "objects")
         outcomes |= _fill_anywhere(order, json=json)
     _show([outcomes[name] for name in named], json=json)

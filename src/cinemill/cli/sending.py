@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cinemill.cli.films import FileUnusable
 from cinemill.cli.ids import shorten
@@ -27,6 +27,8 @@ class Sending:
     priority: int | None = None
     thumbnail_seconds: float | None = None
     idempotency_key: str | None = None
+    kind: str | None = None
+    params: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ def send_film(
     try:
         return mill.upload(
             film,
+            kind=wish.kind,
+            params=wish.params,
             priority=wish.priority,
             thumbnail_seconds=wish.thumbnail_seconds,
             idempotency_key=wish.idempotency_key,

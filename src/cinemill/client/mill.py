@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -72,18 +72,26 @@ class Client:
         self,
         path: str | Path,
         *,
+        kind: str | None = None,
+        params: Mapping[str, Any] | None = None,
         priority: int | None = None,
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> UploadReceipt:
-        """Send a film from disk and queue its processing. ``priority`` is 0–10, 10 first.
+        """Send a film from disk and queue its processing, or another ``kind`` of job with its
+        ``params``. ``priority`` is 0–10, 10 first.
 
         The same ``idempotency_key`` twice is one job, so an upload whose answer was lost can be
         sent again. Raises OSError where the file cannot be read.
         """
         path = Path(path)
-        fields = without_unset(priority=priority, thumbnail_seconds=thumbnail_seconds)
+        fields = without_unset(
+            kind=kind,
+            params=json.dumps(params) if params else None,
+            priority=priority,
+            thumbnail_seconds=thumbnail_seconds,
+        )
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with path.open("rb", buffering=0) as file:
             reply = self._connection.call(

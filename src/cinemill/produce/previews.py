@@ -25,9 +25,9 @@ LARGEST_STILL_BYTES = 1024 * 1024
 def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
     """``num_frames`` stills at most ``height`` high, spread over the job's film.
 
-    Result: ``asset_id``, ``preview_paths``, ``previews`` (``seconds``, ``sha256``, ``variant`` and
-    sizes of each), ``stages`` in seconds. Raises MediaRejected, OutputInvalid, CommandFailed,
-    DiskFull.
+    Result: ``asset_id``, ``preview_paths``, ``previews`` (``seconds``, ``sha256`` and sizes of
+    each), ``made`` (kind and variant), ``stages`` in seconds. Raises MediaRejected,
+    OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     asset = find_asset(workshop, context)
@@ -61,7 +61,10 @@ def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
     result = {
         "asset_id": asset.id,
         "preview_paths": [str(path) for path in paths],
-        "previews": [describe(picture, variant(key, picture)) for picture in pictures],
+        "previews": [describe(picture) for picture in pictures],
+        "made": [
+            {"kind": picture.kind.value, "variant": variant(key, picture)} for picture in pictures
+        ],
         "stages": {**list_stages(context), "preview": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(result, lambda connection: _save(connection, asset.id, key, pictures))
@@ -97,11 +100,10 @@ def variant(key: str, picture: Artifact) -> str:
     return f"{key[:12]}-{picture.facts['seconds']:.3f}"
 
 
-def describe(picture: Artifact, variant_name: str) -> Mapping[str, Any]:
+def describe(picture: Artifact) -> Mapping[str, Any]:
     """A still as JSON values."""
     return {
         "filename": picture.filename,
-        "variant": variant_name,
         "sha256": picture.sha256,
         "size_bytes": picture.size_bytes,
         **picture.facts,

@@ -30,8 +30,8 @@ def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Make the rendition that the step's parameters describe, unless it was made before.
 
     Result: ``asset_id``, ``output_path``, ``output_filename``, ``rendition`` (with ``facts``),
-    ``stages`` in seconds, ``reused``. Raises MediaRejected, InputRejected, ToolMissing,
-    OutputInvalid, CommandFailed, DiskFull.
+    ``made`` (kind and variant), ``stages`` in seconds, ``reused``. Raises
+    MediaRejected, InputRejected, ToolMissing, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     asset = find_asset(workshop, context)
@@ -47,9 +47,8 @@ def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
         "asset_id": asset.id,
         "output_path": str(output),
         "output_filename": rendition.filename,
+        "made": [{"kind": rendition.kind.value, "variant": key[:12]}],
         "rendition": {
-            "kind": rendition.kind.value,
-            "variant": key[:12],
             "sha256": rendition.sha256,
             "size_bytes": rendition.size_bytes,
             "media_type": rendition.media_type,

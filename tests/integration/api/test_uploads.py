@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -51,6 +52,32 @@ class TestAccepted:
         assert set(task) == {"state", "status", "progress"}
         assert task["state"] == "PENDING"
         assert task["progress"] == 0
+
+    def test_another_kind_of_job_may_be_asked_for(self, api: RunningApi) -> None:
+        wish = {"kind": "transcode", "params": json.dumps({"options": {"codec": "h265"}})}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
+        job = api.http.get(f"/jobs/{task}").json()
+        assert job["kind"] == "transcode"
+        assert job["params"] == {"options": {"codec": "h265"}}
+
+    @pytest.mark.parametrize(
+        ("wish", "code"),
+        [
+            ({"kind": "nosuch"}, "job_kind_unknown"),
+            ({"kind": "transcode", "params": '{"options": {"crf": 99}}'}, "params_invalid"),
+            ({"params": "[1]"}, "parameters_invalid"),
+            ({"params": "{"}, "parameters_invalid"),
+            ({"params": '{"path": "/etc/passwd"}'}, "params_invalid"),
+        ],
+    )
+    def test_a_wish_that_cannot_be_is_refused_and_nothing_kept(
+        self, api: RunningApi, wish: dict[str, str], code: str
+    ) -> None:
+        before = api.stored_files()
+        answer = api.upload(FILM_HEAD + os.urandom(64), data=wish)
+        assert answer.json()["code"] == code
+        assert 400 <= answer.status_code < 500
+        assert api.stored_files() == before
 
     @pytest.mark.parametrize("size_bytes", [5, 4096, 4097, 3_000_000, 9_437_184])
     def test_every_byte_arrives(self, api: RunningApi, size_bytes: int) -> None:

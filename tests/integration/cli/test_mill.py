@@ -125,6 +125,27 @@ def test_a_film_goes_through(cinemill: Run, film: Path, tmp_path: Path) -> None:
     assert set(outcome["stages"]) >= {"probe", "prepare"}
 
 
+def test_another_file_is_made_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    wish = ("--codec", "vp9", "--container", "webm", "--height", 90)
+    done = cinemill("transcode", film, *wish, "--to", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{film.stem}-90p-vp9.webm"]
+    assert "was encoded from aac to opus" in done.stdout
+
+
+def test_what_cannot_be_is_refused_before_the_film_is_sent(cinemill: Run, film: Path) -> None:
+    done = cinemill("transcode", film, "--codec", "h264", "--container", "webm")
+    assert done.returncode == 4
+    assert "combination_impossible" in done.stderr
+    assert "sent" not in done.stdout + done.stderr
+
+
+def test_stills_are_taken_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    done = cinemill("preview", film, "-n", 3, "--to", tmp_path / "stills")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "stills").glob("*.jpg"))) == 3
+
+
 def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path) -> None:
     job_id = first_line(cinemill("submit", film, "--thumbnail-seconds", "1.5"))
     events = [json.loads(line) for line in cinemill("watch", job_id, "--json").stdout.splitlines()]

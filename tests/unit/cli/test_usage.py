@@ -55,6 +55,8 @@ def test_the_commands_are_these() -> None:
         "",
         "up",
         "process",
+        "transcode",
+        "preview",
         "submit",
         "watch",
         "status",

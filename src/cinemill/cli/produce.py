@@ -1,0 +1,93 @@
+"""``cinemill transcode`` and ``preview``: new files out of films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cinemill.cli import options
+from cinemill.cli.process import run_films
+
+To = Annotated[
+    Path | None,
+    typer.Option(
+        help="Fetch what was made into a folder here; of several films, each into its own.",
+        file_okay=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(transcode)
+    app.command()(preview)
+
+
+def transcode(
+    file: options.Films,
+    codec: Annotated[
+        str | None, typer.Option(help="h264, h265, vp9 or av1; h264 where it is not given.")
+    ] = None,
+    container: Annotated[
+        str | None, typer.Option(help="mp4, webm or mkv; mp4 where it is not given.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")] = None,
+    bitrate: Annotated[str | None, typer.Option(help="Of the picture, such as 5M or 800k.")] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(help="The encoder's quality in place of a bitrate; less is more."),
+    ] = None,
+    fps: Annotated[
+        str | None, typer.Option(help="Frames a second; the film's own where it is not given.")
+    ] = None,
+    audio: Annotated[
+        str | None, typer.Option(help="auto, aac, opus, copy or none; auto copies where it may.")
+    ] = None,
+    to: To = None,
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Make another file of each film: codec, container, size, rate.
+
+    What cannot be is refused before the film is sent, and what was converted on purpose is said.
+    """
+    from cinemill.cli.sending import Sending
+    from cinemill.core.rendition import read_rendition
+
+    wishes: dict[str, Any] = {
+        "codec": codec,
+        "container": container,
+        "preset": preset,
+        "width": width,
+        "height": height,
+        "bitrate": bitrate,
+        "crf": crf,
+        "fps": fps,
+        "audio": audio,
+    }
+    given = {name: value for name, value in wishes.items() if value is not None}
+    read_rendition(given)
+    wish = Sending(priority, kind="transcode", params={"options": given})
+    run_films(file, wish, to, json=json)
+
+
+def preview(
+    file: options.Films,
+    num_frames: Annotated[
+        int, typer.Option("--num-frames", "-n", min=1, max=200, help="Stills of each film.")
+    ] = 10,
+    height: Annotated[int, typer.Option(min=1, max=2160, help="Of a still, in pixels.")] = 360,
+    to: To = None,
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Take stills spread over each film."""
+    from cinemill.cli.sending import Sending
+
+    params = {"num_frames": num_frames, "height": height}
+    run_films(file, Sending(priority, kind="generate_preview", params=params), to, json=json)
