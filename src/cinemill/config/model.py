@@ -126,6 +126,21 @@ class Settings(BaseSettings):
         3300,
         ge=1,
     )
+    render_timeout: fields.Seconds | None = setting(
+        "RENDER_TIMEOUT",
+        "Seconds after which a try at a render is stopped; unset, almost six hours.",
+    )
+    preview_timeout: fields.Seconds | None = setting(
+        "PREVIEW_TIMEOUT", "Seconds after which a try at previews is stopped; unset, 55 minutes."
+    )
+    transcode_timeout: fields.Seconds | None = setting(
+        "TRANSCODE_TIMEOUT",
+        "Seconds after which a try at a transcode is stopped; unset, almost six hours.",
+    )
+    caption_timeout: fields.Seconds | None = setting(
+        "CAPTION_TIMEOUT",
+        "Seconds after which a try at captions is stopped; unset, almost six hours.",
+    )
     celery_task_max_retries: int = setting(
         "CELERY_TASK_MAX_RETRIES", "Retries of a step that failed.", 3, ge=0, le=1000
     )

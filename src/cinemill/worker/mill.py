@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
 
 
+HARD_AFTER_SOFT_SECONDS = 60.0
+"""A try that was told to stop has so long before its process is killed."""
 MakeHandlers = Callable[["Mill"], "Mapping[str, Handler]"]
 """Which function does which kind of step, over the connections of a mill."""
 
@@ -131,12 +133,24 @@ class Mill:
 
 
 def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tuple[float, float]]:
-    """(soft, hard) seconds by queue: the catalog's, unless somebody set limits for all."""
+    """(soft, hard) seconds by queue: its own timeout where one was set, else the limits for all
+    where somebody set those, else the catalog's."""
     given = settings.model_fields_set & {"celery_task_time_limit", "celery_task_soft_time_limit"}
-    if not given:
-        return {q.name: (q.soft_seconds, q.hard_seconds) for q in catalog.queues.values()}
-    limits = (settings.celery_task_soft_time_limit, settings.celery_task_time_limit)
-    return dict.fromkeys(catalog.queues, limits)
+    limits = {q.name: (q.soft_seconds, q.hard_seconds) for q in catalog.queues.values()}
+    if given:
+        for_all = (settings.celery_task_soft_time_limit, settings.celery_task_time_limit)
+        limits = dict.fromkeys(limits, for_all)
+    own = {
+        "render": settings.render_timeout,
+        "preview": settings.preview_timeout,
+        "transcode": settings.transcode_timeout,
+        "caption": settings.caption_timeout,
+    }
+    return limits | {
+        queue: (seconds, seconds + HARD_AFTER_SOFT_SECONDS)
+        for queue, seconds in own.items()
+        if seconds is not None
+    }
 
 
 def worker_name() -> str:
