@@ -12,6 +12,7 @@ REJECTION_CODES: dict[str, str] = {
     "media_unrecognized": "The file is not a video in a format that is accepted here.",
     "media_unreadable": "The file looks like a video, and its contents cannot be read.",
     "media_no_video": "The file has sound or data, and no picture stream.",
+    "media_no_sound": "The film has no sound.",
     "media_truncated": "The file ends before the film does.",
     "media_damaged": "Parts of the film cannot be decoded.",
     "media_too_many_pixels": "The picture is larger than the limit.",
@@ -50,6 +51,10 @@ class ArtifactKind(StrEnum):
     AUDIO = "audio"
     RENDITION = "rendition"
     PREVIEW = "preview"
+    CAPTIONS_SRT = "captions_srt"
+    CAPTIONS_VTT = "captions_vtt"
+    CAPTIONS_TEXT = "captions_text"
+    CAPTIONS_JSON = "captions_json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,12 +234,16 @@ def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
-    """On the picture's clock: silence where it begins later, cut where it begins earlier."""
+def sound_clock(info: MediaInfo) -> str:
+    """Filters that put sound on the picture's clock: silence where it begins later, cut where it
+    begins earlier."""
     lead_seconds = info.start_seconds - info.clock_start_seconds
+    return f"asetpts=PTS-({lead_seconds:.6f})/TB,aresample=async=1:first_pts=0"
+
+
+def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
     return (
-        f"[0:{sound.index}]asetpts=PTS-({lead_seconds:.6f})/TB,"
-        "aresample=async=1:first_pts=0,asplit=2[stereo_in][mono_in];"
+        f"[0:{sound.index}]{sound_clock(info)},asplit=2[stereo_in][mono_in];"
         "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
         f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
     )

@@ -1,12 +1,23 @@
-"""WebVTT (https://www.w3.org/TR/webvtt1/): the index of a sprite sheet."""
+"""Timed text: captions as WebVTT, SubRip, plain text and JSON; the index of a sprite sheet.
+
+WebVTT is https://www.w3.org/TR/webvtt1/; SubRip has no standard, and is written as players read it.
+"""
 
 from __future__ import annotations
 
+import html
+import json
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
+from cinemill.core.captions import Cue
+from cinemill.core.findings import Transcript, Utterance
 from cinemill.core.timing import format_clock, to_milliseconds
 from cinemill.media.graph import SpriteLayout
+
+_SRT_LIKES = str.maketrans("<>{}\\", "‹›()/")
 
 
 def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_name: str) -> str:
@@ -29,3 +40,67 @@ def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_n
             "",
         ]
     return "\n".join(lines)
+
+
+def write_vtt(cues: Sequence[Cue]) -> str:
+    """Captions as WebVTT. ``&``, ``<`` and ``>`` are escaped, so no text is taken for a tag or for
+    an arrow between times (https://www.w3.org/TR/webvtt1/#webvtt-cue-text-span)."""
+    blocks = ["WEBVTT\n"]
+    for cue in cues:
+        times = f"{format_clock(cue.start_ms)} --> {format_clock(cue.end_ms)}"
+        lines = [html.escape(line, quote=False) for line in cue.lines]
+        blocks.append("\n".join([times, *lines]) + "\n")
+    return "\n".join(blocks)
+
+
+def write_srt(cues: Sequence[Cue]) -> str:
+    """Captions as SubRip. The format has no escapes and players read ``<i>`` and ``{\\an8}`` as
+    markup, so the characters that begin one are written as their likes."""
+    blocks = []
+    for number, cue in enumerate(cues, start=1):
+        clocks = (format_clock(moment).replace(".", ",") for moment in (cue.start_ms, cue.end_ms))
+        lines = [line.translate(_SRT_LIKES) for line in cue.lines]
+        blocks.append("\n".join([str(number), " --> ".join(clocks), *lines]) + "\n")
+    return "\n".join(blocks)
+
+
+def write_text(transcript: Transcript) -> str:
+    """The words alone, an utterance a line."""
+    return f"{transcript.text}\n" if transcript.utterances else ""
+
+
+def write_json(transcript: Transcript, cues: Sequence[Cue], *, with_words: bool) -> str:
+    """Everything for programs: how it was made, utterances (with words), and the captions."""
+    document = {
+        "model": transcript.model,
+        "model_revision": transcript.model_revision,
+        "task": transcript.task.value,
+        "spoken_language": transcript.language,
+        "language": transcript.caption_language,
+        "facts": dict(transcript.facts),
+        "utterances": [_describe(one, with_words) for one in transcript.utterances],
+        "captions": [
+            {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)}
+            for cue in cues
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def _describe(utterance: Utterance, with_words: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "start_ms": utterance.start_ms,
+        "end_ms": utterance.end_ms,
+        "text": utterance.text,
+    }
+    if with_words:
+        document["words"] = [
+            {
+                "start_ms": word.start_ms,
+                "end_ms": word.end_ms,
+                "text": word.text.strip(),
+                "probability": word.probability,
+            }
+            for word in utterance.words
+        ]
+    return document

@@ -1,0 +1,129 @@
+"""Sound as speech models take it, and where in it somebody speaks.
+
+A film's sound is a file of 16-bit samples that is mapped, not read: memory stays bounded however
+long the film is. Only speech is put before the model, in batches; the silence between is what
+models invent words for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+BLOCK_SECONDS = 600
+"""Searched for speech at a time."""
+LONGEST_SPEECH_SECONDS = 240
+"""Speech without a pause is cut at its shortest breath after so long."""
+BATCH_SECONDS = 300
+"""Of speech before the model at a time: its spectrogram takes 160 kB a second on the way."""
+PAUSE_MS = 2000
+"""A shorter silence stays in: the model hears the sentence as it was said."""
+PAD_MS = 400
+_FULL_SCALE = 32_768.0
+
+Sound: TypeAlias = NDArray[np.int16]
+Samples: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples of the film's sound, half-open."""
+
+    start: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Spans of speech, put together without what lies between."""
+
+    spans: tuple[Span, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(span.seconds for span in self.spans)
+
+    def gather(self, sound: Sound) -> Samples:
+        return np.concatenate([to_float(sound[span.start : span.end]) for span in self.spans])
+
+    def restore(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
+        """Times within the batch as milliseconds of the film, both in the span of their middle."""
+        middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HZ
+        offset = 0
+        for span in self.spans:
+            length = span.end - span.start
+            if middle < offset + length or span is self.spans[-1]:
+                break
+            offset += length
+        moments = (start_seconds, end_seconds)
+        samples = [span.start + moment * SAMPLE_RATE_HZ - offset for moment in moments]
+        start, end = (min(max(sample, span.start), span.end) for sample in samples)
+        return to_ms(start), to_ms(max(start, end))
+
+
+def map_sound(path: Path) -> Sound:
+    """The file's samples (signed, 16 bit, little-endian, mono, 16 kHz), read when looked at."""
+    if path.stat().st_size < np.dtype(np.int16).itemsize:
+        return np.zeros(0, np.int16)
+    return np.memmap(path, np.dtype("<i2"), "r")
+
+
+def to_float(samples: Sound) -> Samples:
+    return samples.astype(np.float32) / np.float32(_FULL_SCALE)
+
+
+def to_ms(sample: float) -> int:
+    return round(sample * 1000 / SAMPLE_RATE_HZ)
+
+
+def find_speech(sound: Sound) -> Iterator[Span]:
+    """Where somebody speaks, in order (Silero's model of voice activity, by faster-whisper).
+
+    Speech that reaches the end of a block is looked at again as the beginning of the next.
+    """
+    start, block = 0, BLOCK_SECONDS * SAMPLE_RATE_HZ
+    while start < len(sound):
+        spans = [
+            Span(start + int(found["start"]), start + int(found["end"]))
+            for found in _detect(to_float(sound[start : start + block]))
+        ]
+        end = start + block
+        reaches_end = bool(spans) and spans[-1].end >= end and spans[-1].start > start
+        if end < len(sound) and reaches_end:
+            end = spans.pop().start
+        yield from spans
+        start = end
+
+
+def _detect(samples: Samples) -> list[dict[str, Any]]:
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(
+        max_speech_duration_s=LONGEST_SPEECH_SECONDS,
+        min_silence_duration_ms=PAUSE_MS,
+        speech_pad_ms=PAD_MS,
+    )
+    found: list[dict[str, Any]] = get_speech_timestamps(samples, options)
+    return found
+
+
+def make_batches(spans: Iterable[Span]) -> Iterator[Batch]:
+    """Spans in order, as many to a batch as go into its time."""
+    kept: list[Span] = []
+    for span in spans:
+        if kept and sum(one.seconds for one in kept) + span.seconds > BATCH_SECONDS:
+            yield Batch(tuple(kept))
+            kept = []
+        kept.append(span)
+    if kept:
+        yield Batch(tuple(kept))

@@ -1,0 +1,227 @@
+"""Speech to text: Whisper, by faster-whisper on CTranslate2, one model a process.
+
+What faster-whisper does against invented words is used (voice activity first, thresholds on
+probability and on repetition with a second try, silence around an odd stretch); its sentences are
+then searched for loops.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cinemill.core.findings import SpeechTask, Utterance, Word
+from cinemill.errors import InputRejected
+from cinemill.inference.cards import ModelCard, find_model
+from cinemill.inference.guards import drop_repeats
+from cinemill.inference.sound import (
+    SAMPLE_RATE_HZ,
+    Batch,
+    Samples,
+    Sound,
+    find_speech,
+    make_batches,
+)
+from cinemill.telemetry import get_logger
+
+MOST_THREADS = 8
+SEED = 7
+SILENCE_SECONDS = 2.0
+"""Around a stretch of odd words that makes them a hallucination."""
+_CPU_PRECISIONS = ("int8", "float32")
+_GPU_PRECISIONS = ("float16", "int8_float16", "int8", "float32")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    name: str
+    """``cpu`` or ``cuda``."""
+    precision: str
+    fallback_reason: str = ""
+    """Why the GPU that is there is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    language: str
+    """Empty where nobody speaks and no language was given."""
+    language_probability: float
+    utterances: tuple[Utterance, ...]
+    speech_seconds: float
+    """How much of the sound is speech."""
+
+
+class SpeechModel:
+    """A loaded Whisper. Use :func:`open_speech_model`; not for several threads at a time."""
+
+    def __init__(self, folder: Path, device: Device) -> None:
+        self.device = device
+        self._whisper = _load(folder, device)
+
+    @property
+    def is_multilingual(self) -> bool:
+        return bool(self._whisper.model.is_multilingual)
+
+    def hear(
+        self,
+        sound: Sound,
+        *,
+        language: str | None,
+        task: SpeechTask,
+        on_progress: Callable[[float], None],
+        should_stop: Callable[[], Exception | None],
+    ) -> Heard:
+        """What is said in ``sound``, with words and their times.
+
+        ``on_progress`` is told the share of the sound that is done, 0 to 1. ``should_stop`` is
+        asked after each stretch of at most 30 s; what it answers is raised.
+
+        Raises InputRejected (``translation_impossible``, ``language_unknown``).
+        """
+        self._refuse(language, task)
+        utterances: list[Utterance] = []
+        probability, seconds = 0.0, 0.0
+        for batch in make_batches(find_speech(sound)):
+            _heed(should_stop)
+            segments, info = self._ask(batch.gather(sound), language, task)
+            if not seconds:
+                language, probability = str(info.language), float(info.language_probability)
+            for segment in segments:
+                utterances += read_segment(segment, batch)
+                _heed(should_stop)
+                done = batch.restore(segment.end, segment.end)[1]
+                on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(sound)))
+            seconds += batch.seconds
+        on_progress(1.0)
+        return Heard(language or "", probability, drop_repeats(utterances), seconds)
+
+    def _refuse(self, language: str | None, task: SpeechTask) -> None:
+        if self.is_multilingual:
+            if language is not None and language not in self._whisper.supported_languages:
+                raise InputRejected(
+                    f"This model does not know the language {language!r}.", code="language_unknown"
+                )
+            return
+        if task is SpeechTask.TRANSLATE:
+            raise InputRejected(
+                "This model knows English only, so it cannot translate.",
+                code="translation_impossible",
+                way_on="Use a model of many languages, such as base.",
+            )
+        if language not in (None, "en"):
+            raise InputRejected("This model knows English only.", code="language_unknown")
+
+    def _ask(
+        self, samples: Samples, language: str | None, task: SpeechTask
+    ) -> tuple[Iterator[Any], Any]:
+        segments, info = self._whisper.transcribe(
+            samples,
+            language=language,
+            task=task.value,
+            word_timestamps=True,
+            # A window that went wrong must not lead the next one astray.
+            condition_on_previous_text=False,
+            hallucination_silence_threshold=SILENCE_SECONDS,
+        )
+        return iter(segments), info
+
+
+def read_segment(segment: Any, batch: Batch) -> list[Utterance]:
+    """faster-whisper's segment as an utterance on the film's clock; none where it has no words."""
+    words = [_read_word(word, batch) for word in segment.words or ()]
+    spoken = [word for word in words if word.text.strip()]
+    if not spoken:
+        return []
+    text = " ".join(_clean(segment.text).split())
+    start_ms, end_ms = spoken[0].start_ms, max(word.end_ms for word in spoken)
+    return [Utterance(start_ms, max(start_ms, end_ms), text, tuple(spoken))]
+
+
+def _read_word(word: Any, batch: Batch) -> Word:
+    start_ms, end_ms = batch.restore(word.start, word.end)
+    return Word(start_ms, end_ms, _clean(word.word), round(float(word.probability), 3))
+
+
+def _clean(text: str) -> str:
+    """Without what no file and no database takes."""
+    return "".join(char for char in text if char.isprintable() or char.isspace())
+
+
+def _heed(should_stop: Callable[[], Exception | None]) -> None:
+    stop = should_stop()
+    if stop is not None:
+        raise stop
+
+
+@lru_cache(maxsize=1)
+def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
+    """The model, loaded once a process; asking for another one lets go of the first.
+
+    ``folder`` is where models lie. Raises ToolMissing (``model_missing``, ``model_damaged``).
+    """
+    files = find_model(card, folder)
+    device = choose_device()
+    if device.name != "cpu":
+        device = _try_gpu(files, device)
+    log.info("model loaded", model=card.name, device=device.name, precision=device.precision)
+    return SpeechModel(files, device)
+
+
+def choose_device() -> Device:
+    """A GPU where CTranslate2 sees one, else the CPU; the quickest precision that it has."""
+    import ctranslate2
+
+    if ctranslate2.get_cuda_device_count() > 0:
+        return Device("cuda", _choose_precision("cuda", _GPU_PRECISIONS))
+    return choose_cpu()
+
+
+def choose_cpu(fallback_reason: str = "") -> Device:
+    return Device("cpu", _choose_precision("cpu", _CPU_PRECISIONS), fallback_reason)
+
+
+def _choose_precision(device: str, wanted: tuple[str, ...]) -> str:
+    import ctranslate2
+
+    able = ctranslate2.get_supported_compute_types(device)
+    return next((precision for precision in wanted if precision in able), "default")
+
+
+def _try_gpu(files: Path, device: Device) -> Device:
+    """The GPU where it really transcribes a second of silence; libraries may be missing, memory
+    full."""
+    try:
+        model = _load(files, device)
+        list(model.transcribe(np.zeros(SAMPLE_RATE_HZ, np.float32), language="en")[0])
+    except (RuntimeError, ValueError, OSError) as error:
+        log.warning("the GPU cannot be used", why=str(error))
+        return choose_cpu(fallback_reason=str(error))
+    return device
+
+
+def _load(folder: Path, device: Device) -> Any:
+    import ctranslate2
+    from faster_whisper import WhisperModel
+
+    # Second tries are drawn by lot: the same film is to have the same words again.
+    ctranslate2.set_random_seed(SEED)
+    return WhisperModel(
+        str(folder),
+        device=device.name,
+        compute_type=device.precision,
+        cpu_threads=min(MOST_THREADS, _usable_cpus()),
+    )
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,94 @@
+"""A model is used only with every byte that its card names, and missed aloud."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from cinemill.core.speech import SPEECH_MODELS
+from cinemill.errors import NotFound, ToolMissing
+from cinemill.inference.cards import (
+    HubSource,
+    ModelCard,
+    ModelFile,
+    ModelRole,
+    WheelPart,
+    WheelSource,
+    find_model,
+)
+from cinemill.inference.catalog import MODELS, get_card
+
+WEIGHTS = b"weights"
+
+
+def make_card(name: str = "toy", *, member: str = "nowhere/model.bin") -> ModelCard:
+    file = ModelFile("model.bin", hashlib.sha256(WEIGHTS).hexdigest(), len(WEIGHTS))
+    source = WheelSource((WheelPart("hypothesis==6", member, "model.bin"),))
+    return ModelCard(name, ModelRole.SPEECH, "MIT", "", (file,), "model.bin", (source,))
+
+
+def put(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "model.bin").write_bytes(content)
+
+
+def test_a_model_with_all_its_bytes_is_found(tmp_path: Path) -> None:
+    put(tmp_path, "toy", WEIGHTS)
+    assert find_model(make_card(), tmp_path) == tmp_path / "toy"
+
+
+def test_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing) as missing:
+        find_model(make_card(), tmp_path)
+    assert missing.value.code == "model_missing"
+    assert "'cinemill models fetch toy'" in missing.value.way_on
+
+
+@pytest.mark.parametrize("content", [b"weight", b"weights and more", b"WEIGHTS"])
+def test_a_model_with_other_bytes_is_not_used(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "toy", content)
+    with pytest.raises(ToolMissing) as damaged:
+        find_model(make_card(), tmp_path)
+    assert damaged.value.code == "model_damaged"
+    assert "model.bin" in damaged.value.message
+    assert "'cinemill models fetch toy'" in damaged.value.way_on
+
+
+def test_a_package_that_is_installed_is_not_taken_on_trust(tmp_path: Path) -> None:
+    # A member that exists in an installed package, and is no such model.
+    card = make_card(member="hypothesis/__init__.py")
+    with pytest.raises(ToolMissing) as missing:
+        find_model(card, tmp_path)
+    assert missing.value.code == "model_missing"
+
+
+def test_every_size_that_can_be_asked_for_has_a_card() -> None:
+    assert set(SPEECH_MODELS) == MODELS.keys()
+
+
+@pytest.mark.parametrize("card", MODELS.values(), ids=MODELS.keys())
+def test_a_card_pins_everything(card: ModelCard) -> None:
+    assert card.licence
+    assert card.sources
+    assert all(re.fullmatch(r"[0-9a-f]{64}", file.sha256) for file in card.files)
+    assert re.fullmatch(r"[0-9a-f]{64}", card.revision)
+    for source in card.sources:
+        if isinstance(source, HubSource):
+            assert re.fullmatch(r"[0-9a-f]{40}", source.revision)
+        else:
+            assert all("==" in requirement for requirement in source.requirements)
+            assert {part.file for part in source.parts} == {file.name for file in card.files}
+
+
+def test_no_two_models_have_the_same_weights() -> None:
+    assert len({card.revision for card in MODELS.values()}) == len(MODELS)
+
+
+def test_a_model_that_nobody_knows_is_not_found() -> None:
+    with pytest.raises(NotFound) as unknown:
+        get_card("huge")
+    assert unknown.value.code == "model_unknown"
+    assert "base" in unknown.value.way_on

@@ -1,0 +1,79 @@
+"""Speech is put before the model without the silence, and comes back at the film's times."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.inference.sound import (
+    BATCH_SECONDS,
+    SAMPLE_RATE_HZ,
+    Batch,
+    Span,
+    make_batches,
+    map_sound,
+)
+
+SECOND = SAMPLE_RATE_HZ
+
+
+def seconds(start: float, end: float) -> Span:
+    return Span(int(start * SECOND), int(end * SECOND))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> tuple[Span, ...]:
+    edges = draw(st.lists(st.integers(0, 10**7), min_size=2, max_size=20, unique=True))
+    edges = sorted(edges)[: len(edges) // 2 * 2]
+    return tuple(Span(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+def test_times_in_a_batch_are_those_of_the_film() -> None:
+    batch = Batch((seconds(10, 12), seconds(60, 65)))
+    assert batch.restore(0.5, 1.5) == (10_500, 11_500)
+    assert batch.restore(2.5, 3.0) == (60_500, 61_000)
+
+
+def test_a_word_over_the_seam_is_where_its_middle_is() -> None:
+    batch = Batch((seconds(10, 12), seconds(60, 65)))
+    assert batch.restore(1.6, 2.2) == (11_600, 12_000)
+    assert batch.restore(1.8, 2.8) == (60_000, 60_800)
+
+
+@given(spans(), st.floats(0, 700), st.floats(0, 5))
+def test_restored_times_lie_in_speech_and_in_order(
+    speech: tuple[Span, ...], start: float, length: float
+) -> None:
+    start_ms, end_ms = Batch(speech).restore(start, start + length)
+    assert start_ms <= end_ms
+    assert any(
+        span.start * 1000 / SECOND - 1 <= start_ms <= end_ms <= span.end * 1000 / SECOND + 1
+        for span in speech
+    )
+
+
+@given(spans())
+def test_batches_hold_every_span_once_and_are_bounded(speech: tuple[Span, ...]) -> None:
+    batches = list(make_batches(speech))
+    assert tuple(span for batch in batches for span in batch.spans) == speech
+    assert all(batch.seconds <= BATCH_SECONDS or len(batch.spans) == 1 for batch in batches)
+    assert all(a.seconds + b.spans[0].seconds > BATCH_SECONDS for a, b in pairwise(batches))
+
+
+def test_sound_is_mapped_and_gathered_without_the_silence(tmp_path: Path) -> None:
+    path = tmp_path / "sound.s16"
+    np.arange(100, dtype="<i2").tofile(path)
+    sound = map_sound(path)
+    samples = Batch((Span(10, 12), Span(50, 51))).gather(sound)
+    assert samples.dtype == np.float32
+    assert (samples * 32768).tolist() == [10, 11, 50]
+
+
+def test_no_sound_at_all_is_no_samples(tmp_path: Path) -> None:
+    path = tmp_path / "sound.s16"
+    path.touch()
+    assert len(map_sound(path)) == 0
