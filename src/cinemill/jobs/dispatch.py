@@ -136,9 +136,9 @@ class Dispatcher:
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
-            if not dispatch.try_lock(connection, PLANNING_LOCK):
+            ready = dispatch.take_turn(connection, PLANNING_LOCK, list(self._catalog.queues))
+            if ready is None:
                 return None
-            ready = dispatch.list_ready_queues(connection, list(self._catalog.queues))
             chosen = [
                 run
                 for queue in self._order_queues(ready)

@@ -105,19 +105,19 @@ class Runner:
         """Hold the message while PostgreSQL is away: a worker that alone is cut off would else
         swallow all that is published, each in an instant."""
         give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
+        token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
         while True:
             try:
-                return self._claim(run_id)
+                return self._claim(run_id, token)
             except DatabaseUnavailable:
                 if self._stop_reason is not None or time.monotonic() > give_up_at:
                     raise
                 time.sleep(RECONNECT_SECONDS)
 
-    def _claim(self, run_id: str) -> Watch | None:
+    def _claim(self, run_id: str, token: str) -> Watch | None:
         """The claimed run, attended from its first moment; None where there was none."""
         asked_at = time.monotonic()
-        token = uuid4().hex
-        with self._database.begin() as connection:
+        with self._database.once() as connection:
             run = claims.claim(
                 connection,
                 run_id,

@@ -78,9 +78,11 @@ class JobService:
             idempotency_key=idempotency_key,
             request_digest=_digest(kind, values, asset_id),
         )
+        if and_also is None:
+            with self._database.once() as connection:
+                return jobs.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
-            if and_also is not None:
-                and_also(connection)
+            and_also(connection)
             return jobs.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:

@@ -9,18 +9,27 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, JobState
-from cinemill.storage.jobs import READY_CHANNEL, lock_job_of
+from cinemill.storage.jobs import READY_CHANNEL
 
 # One statement, for each is a way to the server and back in a time in which the work could run.
-# The relay is rung only where something waits for the place that this claim frees in its window;
-# asked in the index's order, else the planner may read all the runs that ever were.
+# The job is locked before its run, as everywhere. The relay is rung only where something waits for
+# the place that this claim frees in its window; asked in the index's order, else the planner may
+# read all the runs that ever were.
 _CLAIM = """
-WITH claimed AS (
+WITH locked AS (
+    SELECT * FROM job WHERE id = (
+        SELECT job_id FROM run WHERE id = :id
+          AND (state = 'queued' OR state = 'running' AND token = :token)) FOR UPDATE
+), claimed AS (
     UPDATE run SET state = 'running', token = :token, worker = :worker,
            started_at = clock_timestamp(),
            lease_until = clock_timestamp() + make_interval(secs => :lease)
-    WHERE id = :id AND state = 'queued' AND run_at <= clock_timestamp()
-    RETURNING step_id, attempt, queue
+    FROM locked
+    WHERE run.id = :id AND locked.state IN ('pending', 'running')
+      AND locked.cancel_requested_at IS NULL
+      AND (run.state = 'queued' AND run.run_at <= clock_timestamp()
+           OR run.state = 'running' AND run.token = :token)
+    RETURNING run.step_id, run.attempt, run.queue
 ), started AS (
     UPDATE step SET state = 'running', attempts = claimed.attempt,
            started_at = coalesce(step.started_at, clock_timestamp())
@@ -29,7 +38,7 @@ WITH claimed AS (
 ), noted AS (
     UPDATE job SET state = 'running', worker = :worker, stage = started.name,
            started_at = coalesce(job.started_at, clock_timestamp()), message = 'Working'
-    FROM started WHERE job.id = :job_id
+    FROM started JOIN locked ON true WHERE job.id = locked.id
     RETURNING CASE WHEN (
         SELECT owner FROM run
         WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
@@ -39,12 +48,16 @@ WITH claimed AS (
                AS progress_base,
            100 * coalesce(sum(weight) FILTER (WHERE step.id = started.id), 0) / sum(weight)
                AS progress_share,
-           coalesce(jsonb_object_agg(step.name, coalesce(result, '{}')) FILTER (WHERE step.id IN
-               (SELECT depends_on FROM step_dependency WHERE step_id = started.id)), '{}')
-               AS inputs
-    FROM step CROSS JOIN started WHERE step.job_id = :job_id
+           coalesce(
+               jsonb_object_agg(step.name, coalesce(step.result, '{}')) FILTER (WHERE step.id IN
+                   (SELECT depends_on FROM step_dependency WHERE step_id = started.id)),
+               '{}') AS inputs
+    FROM step JOIN locked ON step.job_id = locked.id CROSS JOIN started
 )
-SELECT started.*, surroundings.* FROM started, noted, surroundings
+SELECT started.id AS step_id, started.name, started.kind, started.params, started.attempt,
+       locked.id AS job_id, locked.kind AS job_kind, locked.owner, locked.asset_id,
+       locked.params AS job_params, surroundings.*
+FROM started, locked, noted, surroundings
 """
 
 
@@ -54,28 +67,25 @@ def claim(
     """Take a queued run, or None where it is taken, over, cancelled or not due yet.
 
     With it comes what the step finds: the results of its parents, and its place in the progress.
+    The same token again takes the same run again: the answer of the first time may have been lost.
     """
-    job = lock_job_of(connection, run_id)
-    if job is None or job.state.is_final or job.cancel_requested:
-        return None
     values = {"id": run_id, "token": token, "worker": worker, "lease": lease_seconds}
-    values |= {"job_id": job.id, "channel": READY_CHANNEL}
-    row = connection.execute(text(_CLAIM), values).mappings().first()
+    row = connection.execute(text(_CLAIM), {**values, "channel": READY_CHANNEL}).mappings().first()
     if row is None:
         return None
     return ClaimedRun(
         id=run_id,
         token=token,
-        job_id=job.id,
-        job_kind=job.kind,
-        step_id=row["id"],
+        job_id=row["job_id"],
+        job_kind=row["job_kind"],
+        step_id=row["step_id"],
         step_name=row["name"],
         step_kind=row["kind"],
-        owner=job.owner,
-        asset_id=job.asset_id,
+        owner=row["owner"],
+        asset_id=row["asset_id"],
         attempt=row["attempt"],
         params=row["params"],
-        job_params=job.params,
+        job_params=row["job_params"],
         progress_base=float(row["progress_base"]),
         progress_share=float(row["progress_share"]),
         inputs=row["inputs"],

@@ -85,6 +85,7 @@ class Database:
         )
         event.listen(self._engine, "do_connect", _connect)
         event.listen(self._engine, "checkout", _replace_if_closed)
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -93,19 +94,21 @@ class Database:
         Raises DatabaseUnavailable where the server is gone or the connection broke; whether a
         commit under way took effect is then unknown, so every caller's writes are idempotent.
         """
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            if is_connection_fault(error):
-                raise DatabaseUnavailable(
-                    f"PostgreSQL does not answer ({_first_line(error)})."
-                ) from error
-            raise
+        with _telling_faults(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def once(self) -> Iterator[Connection]:
+        """For one statement, which is a transaction of its own: no BEGIN and no COMMIT travel.
+
+        Raises DatabaseUnavailable, as :meth:`begin` does.
+        """
+        with _telling_faults(), self._single.connect() as connection:
+            yield connection
 
     def ping(self) -> None:
         """Raises DatabaseUnavailable where PostgreSQL does not answer."""
-        with self.begin() as connection:
+        with self.once() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
@@ -181,16 +184,23 @@ def check_version(url: str) -> str | None:
 def _engine_connection(url: str) -> Iterator[Connection]:
     engine = create_engine(url, connect_args=_SOCKET_OPTIONS)
     try:
-        with engine.connect() as connection:
+        with _telling_faults(), engine.connect() as connection:
             yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _telling_faults() -> Iterator[None]:
+    """A server that is gone in our own words; a wrong statement stays what it is."""
+    try:
+        yield
     except DBAPIError as error:
         if is_connection_fault(error):
             raise DatabaseUnavailable(
                 f"PostgreSQL does not answer ({_first_line(error)})."
             ) from error
         raise
-    finally:
-        engine.dispose()
 
 
 def _alembic_config() -> Config:

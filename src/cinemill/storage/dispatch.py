@@ -38,19 +38,21 @@ class OwnerLoad:
     running: int
 
 
-def list_ready_queues(connection: Connection, names: Sequence[str]) -> list[str]:
-    """Those of these queues with a run that is due and unpublished."""
-    rows = connection.execute(
+def take_turn(connection: Connection, key: int, names: Sequence[str]) -> list[str] | None:
+    """Those of these queues with a run that is due and unpublished, for one planner at a time
+    until its transaction ends; None where another process plans."""
+    row = connection.execute(
         text(
             """
-            SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
-                SELECT FROM run WHERE queue = name AND state = 'queued'
-                  AND published_at IS NULL AND run_at <= statement_timestamp())
+            SELECT pg_try_advisory_xact_lock(:key), ARRAY(
+                SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
+                    SELECT FROM run WHERE queue = name AND state = 'queued'
+                      AND published_at IS NULL AND run_at <= statement_timestamp()))
             """
         ),
-        {"names": list(names)},
-    )
-    return [row.name for row in rows]
+        {"key": key, "names": list(names)},
+    ).one()
+    return list(row[1]) if row[0] else None
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
@@ -279,10 +281,3 @@ def is_live_token(connection: Connection, token: str) -> bool:
         text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
     ).first()
     return row is not None
-
-
-def try_lock(connection: Connection, key: int) -> bool:
-    """One holder at a time until the transaction ends; False where another process holds it."""
-    return bool(
-        connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}).scalar()
-    )

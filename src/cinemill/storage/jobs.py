@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     text,
     tuple_,
@@ -31,7 +30,6 @@ from cinemill.core.job import (
     Failure,
     Job,
     JobState,
-    RunState,
     Step,
     StepSpec,
     StepState,
@@ -78,25 +76,59 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
     Raises Conflict where that key was used for another request, NotFound where there is no such
     asset.
     """
-    inserted = _insert_row(connection, job)
+    inserted = _insert_rows(connection, job, steps)
     if inserted is None:
         return _find_same(connection, job), False
-    _insert_steps(connection, job, steps)
     return inserted, True
 
 
-def _insert_row(connection: Connection, job: NewJob) -> Job | None:
-    """None where there is such a job already."""
-    statement = text(
-        """
-        INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key,
-                         request_digest, message)
-        VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key,
-                :request_digest, 'Waiting in the queue')
-        ON CONFLICT DO NOTHING RETURNING *
-        """
-    ).bindparams(json_parameter("params"))
-    values = {name: getattr(job, name) for name in job.__slots__}
+# One statement: a short job should not wait for five ways to the server and back.
+_INSERT_JOB = """
+WITH inserted AS (
+    INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
+                     message)
+    VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
+            'Waiting in the queue')
+    ON CONFLICT DO NOTHING RETURNING *
+), planned AS (
+    INSERT INTO step (id, job_id, position, name, kind, queue, state, params, weight,
+                      deps_remaining, max_failures, max_crashes)
+    SELECT plan.id, inserted.id, plan.position, plan.name, plan.kind, plan.queue,
+           CASE plan.deps_remaining WHEN 0 THEN 'queued' ELSE 'waiting' END, plan.params,
+           plan.weight, plan.deps_remaining, plan.max_failures, plan.max_crashes
+    FROM inserted CROSS JOIN jsonb_to_recordset(:steps) AS plan (
+        id text, position int, name text, kind text, queue text, params jsonb, weight float8,
+        deps_remaining int, max_failures int, max_crashes int)
+    RETURNING id, kind, queue, deps_remaining
+), edges AS (
+    INSERT INTO step_dependency (step_id, depends_on)
+    SELECT edge.step_id, edge.depends_on
+    FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
+), queued AS (
+    INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
+    SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
+           planned.queue, inserted.priority, 1
+    FROM planned CROSS JOIN inserted WHERE planned.deps_remaining = 0
+)
+SELECT inserted.*, pg_notify(:channel, '') FROM inserted
+"""
+
+
+def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
+    """The job, its steps, and runs of those that can begin; None where there is such a job."""
+    ids = {step.spec.name: str(uuid4()) for step in steps}
+    edges = [
+        {"step_id": ids[step.spec.name], "depends_on": ids[name]}
+        for step in steps
+        for name in step.spec.after
+    ]
+    values = {
+        **{name: getattr(job, name) for name in job.__slots__},
+        "steps": [_step_row(step, ids, position) for position, step in enumerate(steps)],
+        "edges": edges,
+        "channel": READY_CHANNEL,
+    }
+    statement = text(_INSERT_JOB).bindparams(*map(json_parameter, ("params", "steps", "edges")))
     try:
         row = connection.execute(statement, values).mappings().first()
     except IntegrityError as error:
@@ -129,31 +161,13 @@ def _find_same(connection: Connection, job: NewJob) -> Job:
     return get_job(connection, row["id"])
 
 
-def _insert_steps(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> None:
-    ids = {step.spec.name: str(uuid4()) for step in steps}
-    rows = [_step_row(job, step, ids, position) for position, step in enumerate(steps)]
-    connection.execute(insert(tables.step), rows)
-    edges = [
-        {"step_id": ids[step.spec.name], "depends_on": ids[name]}
-        for step in steps
-        for name in step.spec.after
-    ]
-    if edges:
-        connection.execute(insert(tables.step_dependency), edges)
-    queue_ready_steps(connection, job.id)
-
-
-def _step_row(
-    job: NewJob, step: NewStep, ids: Mapping[str, str], position: int
-) -> dict[str, object]:
+def _step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
     return {
         "id": ids[step.spec.name],
-        "job_id": job.id,
         "position": position,
         "name": step.spec.name,
         "kind": step.spec.kind,
         "queue": step.queue,
-        "state": StepState.WAITING.value,
         "params": dict(step.spec.params),
         "weight": step.weight,
         "deps_remaining": len(step.spec.after),
@@ -237,18 +251,6 @@ def lock_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise job_not_found(job_id)
     return read_job(row)
-
-
-def lock_job_of(connection: Connection, run_id: str) -> Job | None:
-    """The job of a queued run, locked as by :func:`lock_job`; None where no such run is queued."""
-    job_id = (
-        select(tables.run.c.job_id)
-        .where(tables.run.c.id == run_id, tables.run.c.state == RunState.QUEUED.value)
-        .scalar_subquery()
-    )
-    query = select(tables.job).where(tables.job.c.id == job_id).with_for_update()
-    row = connection.execute(query).mappings().first()
-    return None if row is None else read_job(row)
 
 
 def list_jobs(

@@ -51,62 +51,59 @@ def commit_success(
     To be called last in the transaction that locked the job and wrote the step's effects. Raises
     LeaseLost, which must roll that transaction back.
     """
-    unblocked = _end_step(connection, run, result)
+    unblocked, is_complete = _end_step(connection, run, result)
     is_over = job.cancel_requested or job.state.is_final
     if unblocked and not is_over:
         queue_ready_steps(connection, run.job_id)
-    elif not _complete_job(connection, run.job_id, result) and is_over:
+    elif is_over and not is_complete:
         # Another step failed or a person cancelled: a child queued now would wait for ever.
         finish_cancel(connection, run.job_id)
 
 
-def _end_step(connection: Connection, run: ClaimedRun, result: Mapping[str, Any]) -> int:
-    """The run and its step succeeded; answers how many children wait for one step less."""
+# One statement. The job's result is that of the step that ended last.
+_END_STEP = """
+WITH ended AS (
+    UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL
+    WHERE id = :id AND token = :token AND state = 'running' AND lease_until > clock_timestamp()
+    RETURNING step_id
+), done AS (
+    UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
+           finished_at = clock_timestamp()
+    FROM ended WHERE step.id = ended.step_id RETURNING step.id
+), unblocked AS (
+    UPDATE step SET deps_remaining = deps_remaining - 1
+    WHERE id IN (SELECT step_id FROM step_dependency WHERE depends_on = (SELECT id FROM done))
+    RETURNING id
+), completed AS (
+    UPDATE job SET state = 'completed', progress = 100, stage = 'done', message = 'Done',
+           result = :result, failure = NULL, announced = false, finished_at = clock_timestamp()
+    FROM done WHERE job.id = :job_id AND NOT EXISTS
+        (SELECT FROM step WHERE job_id = :job_id AND state <> 'succeeded' AND id <> done.id)
+    RETURNING pg_notify(:channel, :job_id)
+)
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked),
+       (SELECT count(*) FROM completed)
+"""
+
+
+def _end_step(
+    connection: Connection, run: ClaimedRun, result: Mapping[str, Any]
+) -> tuple[int, bool]:
+    """The run and its step succeeded; answers how many children wait for one step less, and
+    whether the job is complete with it."""
     row = connection.execute(
-        text(
-            """
-            WITH ended AS (
-                UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(),
-                       lease_until = NULL
-                WHERE id = :id AND token = :token AND state = 'running'
-                  AND lease_until > clock_timestamp()
-                RETURNING step_id
-            ), done AS (
-                UPDATE step SET state = 'succeeded', result = :result, failure = NULL,
-                       progress = 1, finished_at = clock_timestamp()
-                FROM ended WHERE step.id = ended.step_id RETURNING step.id
-            ), unblocked AS (
-                UPDATE step SET deps_remaining = deps_remaining - 1
-                WHERE id IN (SELECT step_id FROM step_dependency
-                             WHERE depends_on = (SELECT id FROM done))
-                RETURNING id
-            )
-            SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked)
-            """
-        ).bindparams(json_parameter("result")),
-        {"id": run.id, "token": run.token, "result": dict(result)},
+        text(_END_STEP).bindparams(json_parameter("result")),
+        {
+            "id": run.id,
+            "token": run.token,
+            "job_id": run.job_id,
+            "result": dict(result),
+            "channel": ENDED_CHANNEL,
+        },
     ).one()
     if not row[0]:
         raise _lease_lost(run)
-    return int(row[1])
-
-
-def _complete_job(connection: Connection, job_id: str, result: Mapping[str, Any]) -> bool:
-    """The job's result is that of the step that ended last; whether it was the last."""
-    ended = connection.execute(
-        text(
-            """
-            UPDATE job SET state = 'completed', progress = 100, stage = 'done', message = 'Done',
-                   result = :result, failure = NULL, announced = false,
-                   finished_at = clock_timestamp()
-            WHERE id = :id AND NOT EXISTS
-                  (SELECT FROM step WHERE job_id = :id AND state <> 'succeeded')
-            RETURNING pg_notify(:channel, :id)
-            """
-        ).bindparams(json_parameter("result")),
-        {"id": job_id, "result": dict(result), "channel": ENDED_CHANNEL},
-    ).first()
-    return ended is not None
+    return int(row[1]), bool(row[2])
 
 
 def was_committed(connection: Connection, run: ClaimedRun) -> bool:

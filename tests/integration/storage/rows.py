@@ -53,7 +53,7 @@ def make_job(**changes: Any) -> NewJob:
 
 
 def accept(database: Database, steps: Sequence[NewStep] = (make_step(),), **changes: Any) -> Job:
-    with database.begin() as connection:
+    with database.once() as connection:
         return jobs.insert_job(connection, make_job(**changes), steps)[0]
 
 
@@ -67,10 +67,16 @@ def queued_runs(database: Database, job_id: str) -> dict[str, str]:
         return {row.name: row.id for row in connection.execute(query, {"id": job_id})}
 
 
-def claim(database: Database, run_id: str, *, lease_seconds: float = 60) -> ClaimedRun | None:
-    with database.begin() as connection:
+def claim(
+    database: Database, run_id: str, *, lease_seconds: float = 60, token: str = ""
+) -> ClaimedRun | None:
+    with database.once() as connection:
         return claims.claim(
-            connection, run_id, token=uuid4().hex, worker="host:1", lease_seconds=lease_seconds
+            connection,
+            run_id,
+            token=token or uuid4().hex,
+            worker="host:1",
+            lease_seconds=lease_seconds,
         )
 
 

@@ -49,6 +49,17 @@ def test_what_is_claimed_is_taken(database: Database) -> None:
     assert rows.claim(database, run.id) is None
 
 
+def test_a_claim_whose_answer_was_lost_is_made_again_by_its_token(database: Database) -> None:
+    job = rows.accept(database)
+    run_id = rows.queued_runs(database, job.id)["work"]
+    first = rows.claim(database, run_id, token="mine")
+    assert rows.claim(database, run_id, token="mine") == first
+    assert rows.claim(database, run_id, token="another's") is None
+    assert first is not None
+    rows.succeed(database, first)
+    assert rows.claim(database, run_id, token="mine") is None
+
+
 def test_a_run_that_nobody_knows_is_not_claimed(database: Database) -> None:
     assert rows.claim(database, "no such run") is None
 

@@ -113,7 +113,7 @@ def assert_by_index(database: Database, ask: Callable[[Connection], object]) -> 
 
 
 RELAY: dict[str, Callable[[Connection], object]] = {
-    "queues with work": lambda c: dispatch.list_ready_queues(c, ["default", "proxy", "runtime"]),
+    "queues with work": lambda c: dispatch.take_turn(c, 1, ["default", "proxy", "runtime"]),
     "due runs in turn": lambda c: dispatch.list_ready(c, "default", per_owner=16),
     "what owners hold": lambda c: dispatch.list_loads(c, "default"),
     "stamp": lambda c: dispatch.stamp_published(c, ["run-new-5000", "run-new-5001"]),
