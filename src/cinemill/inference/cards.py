@@ -15,6 +15,9 @@ from pathlib import Path
 
 from cinemill.errors import ToolMissing
 
+MODELS_FOLDER = "models"
+"""Below the home folder: a folder for each model."""
+
 
 class ModelRole(StrEnum):
     SPEECH = "speech"

@@ -31,6 +31,8 @@ from cinemill.inference.sound import (
 from cinemill.telemetry import get_logger
 
 MOST_THREADS = 8
+KEPT_BYTES = 256 * 1024 * 1024
+"""Files of a model that stays loaded between films: tiny and base."""
 SEED = 7
 SILENCE_SECONDS = 2.0
 """Around a stretch of odd words that makes them a hallucination."""
@@ -62,8 +64,9 @@ class Heard:
 class SpeechModel:
     """A loaded Whisper. Use :func:`open_speech_model`; not for several threads at a time."""
 
-    def __init__(self, folder: Path, device: Device) -> None:
+    def __init__(self, folder: Path, device: Device, *, size_bytes: int) -> None:
         self.device = device
+        self.size_bytes = size_bytes
         self._whisper = _load(folder, device)
 
     @property
@@ -163,7 +166,7 @@ def _heed(should_stop: Callable[[], Exception | None]) -> None:
 
 @lru_cache(maxsize=1)
 def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
-    """The model, loaded once a process; asking for another one lets go of the first.
+    """The model, loaded once a process (see :func:`put_back`); another one takes its place.
 
     ``folder`` is where models lie. Raises ToolMissing (``model_missing``, ``model_damaged``).
     """
@@ -172,7 +175,15 @@ def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
     if device.name != "cpu":
         device = _try_gpu(files, device)
     log.info("model loaded", model=card.name, device=device.name, precision=device.precision)
-    return SpeechModel(files, device)
+    return SpeechModel(files, device, size_bytes=card.size_bytes)
+
+
+def put_back(model: SpeechModel) -> None:
+    """A small model stays loaded for the next film. A large one is let go of: this process may
+    work for other queues too and is held to their limits of memory, and loading is little beside
+    the time that a large model listens."""
+    if model.size_bytes > KEPT_BYTES:
+        open_speech_model.cache_clear()
 
 
 def choose_device() -> Device:

@@ -9,7 +9,14 @@ from typing import Any
 
 from cinemill.core.job import StepSpec
 from cinemill.errors import NotFound
-from cinemill.jobs.plans import plan_cleanup, plan_preview, plan_single, plan_transcode, plan_video
+from cinemill.jobs.plans import (
+    plan_caption,
+    plan_cleanup,
+    plan_preview,
+    plan_single,
+    plan_transcode,
+    plan_video,
+)
 
 GIB = 1024**3
 MINUTE = 60
@@ -124,7 +131,7 @@ QUEUES: Mapping[str, Queue] = _by_name(
         Queue("video_analysis", 5, 4 * GIB, 25, **_HOUR_LIMITS, meaning="Shots, key frames"),
         Queue("detection", 5, 4 * GIB, 25, **_HOUR_LIMITS, meaning="Deepfake analysis"),
         Queue("preview", 5, 2 * GIB, 25, **_HOUR_LIMITS, meaning="Stills spread over a film"),
-        Queue("caption", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="Speech to text"),
+        Queue("caption", 5, 6 * GIB, 10, **_LONG_LIMITS, meaning="Speech to text"),
         Queue("transcode", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="File to file"),
         Queue("render", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="Timeline to file"),
     ]
@@ -137,6 +144,15 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("prepare_source", "proxy", weight=93),
         StepKind("encode_rendition", "transcode", weight=93, rate=Rate(20, MINUTE)),
         StepKind("extract_stills", "preview", weight=93),
+        # A large model on a small machine takes longer for a stretch than an encoder may pause.
+        StepKind(
+            "transcribe_speech",
+            "caption",
+            weight=92,
+            rate=Rate(5, MINUTE),
+            stall_seconds=15 * MINUTE,
+        ),
+        StepKind("write_captions", "default", weight=1),
         StepKind("forget_old_jobs", "orchestration"),
         StepKind("remove_garbage", "orchestration"),
         StepKind("find_stuck_jobs", "orchestration"),
@@ -151,6 +167,7 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
         JobKind("process_video", plan_video, positional=("path",)),
         JobKind("transcode", plan_transcode, positional=("path", "options")),
         JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),
+        JobKind("caption", plan_caption, positional=("path", "model")),
         JobKind("cleanup_old_jobs", plan_single("forget_old_jobs")),
         JobKind("collect_garbage", plan_single("remove_garbage")),
         JobKind("check_stuck_jobs", plan_single("find_stuck_jobs")),

@@ -8,6 +8,7 @@ from typing import Any
 
 from cinemill.core.job import StepSpec
 from cinemill.core.rendition import read_rendition
+from cinemill.core.speech import PARAMETERS, read_flag, read_speech
 from cinemill.errors import InputRejected
 
 PREVIEW_FRAMES = 10
@@ -80,6 +81,22 @@ def _read_amount(params: Mapping[str, Any], name: str, default: float) -> float:
             f"{name} must be a number, 0 or more, not {value!r}.", code="params_invalid"
         )
     return float(value)
+
+
+def plan_caption(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film's speech into captions. What no model can do is refused here, before any work.
+
+    Raises InputRejected (``params_invalid``, ``language_unknown``, ``translation_impossible``,
+    ``source_missing``).
+    """
+    check_names(params, {"path", *PARAMETERS})
+    request = read_speech(params)
+    words = {"words": read_flag(params, "words", default=True)}
+    return [
+        *_plan_source("caption", params, asset_id),
+        StepSpec("transcribe", "transcribe_speech", request.to_json(), after=("probe",)),
+        StepSpec("captions", "write_captions", words, after=("transcribe",)),
+    ]
 
 
 def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:

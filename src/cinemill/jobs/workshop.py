@@ -30,6 +30,8 @@ class Workshop:
     render_dir: Path
     """Where renditions get names that people can use."""
     preview_dir: Path
+    models_dir: Path
+    """Where ``cinemill models fetch`` puts models."""
 
 
 def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from cinemill.inference.cards import MODELS_FOLDER
 from cinemill.ingest.intake import intake_source
 from cinemill.ingest.preparation import prepare_source
 from cinemill.ingest.probing import probe_source
@@ -15,6 +16,7 @@ from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
+from cinemill.produce.captions import transcribe_speech, write_captions
 from cinemill.produce.previews import make_previews
 from cinemill.produce.renditions import encode_rendition
 from cinemill.worker.mill import Mill
@@ -32,6 +34,8 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "prepare_source": partial(prepare_source, workshop),
         "encode_rendition": partial(encode_rendition, workshop),
         "extract_stills": partial(make_previews, workshop),
+        "transcribe_speech": partial(transcribe_speech, workshop),
+        "write_captions": partial(write_captions, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
         "remove_garbage": partial(_remove_garbage, mill),
         "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
@@ -70,4 +74,5 @@ def build_workshop(mill: Mill) -> Workshop:
         min_free_bytes=settings.min_free_bytes,
         render_dir=settings.render_dir,
         preview_dir=settings.preview_dir,
+        models_dir=settings.home / MODELS_FOLDER,
     )
