@@ -103,7 +103,7 @@ class LogTally:
 
 
 _INPUT_LINE = re.compile(
-    r"Input stream #0:\d+ \((video|audio)\): (\d+) packets read \(\d+ bytes\); "
+    r"Input stream #\d+:\d+ \((video|audio)\): (\d+) packets read \(\d+ bytes\); "
     r"(\d+) (?:frames|samples)? ?decoded(?: \(\d+ samples\))?(?:; (\d+) decode errors)?"
 )
 _CPU_LINE = re.compile(r"^bench: utime=([\d.]+)s stime=([\d.]+)s")

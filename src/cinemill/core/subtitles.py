@@ -1,0 +1,318 @@
+"""Subtitles to be burned in: SRT or ASS in, cues out, and for one piece an ASS file of ours.
+
+Nothing of a user's file reaches a renderer as it was: it is read into cues, and what is drawn is
+written anew from them. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from cinemill.core.ass import (
+    DEFAULT_STYLE,
+    EVENT_HEAD,
+    Style,
+    clean_ass_text,
+    make_default_style,
+    read_styles,
+    write_clock,
+    write_head,
+)
+from cinemill.core.timeline import OutputFormat
+from cinemill.errors import InputRejected
+
+LARGEST_FILE_BYTES = 4 * 1024 * 1024
+MOST_CUES = 20_000
+
+_CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
+_ASS_CLOCK = re.compile(r"^(\d{1,3}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})$")
+_TAG = re.compile(r"</?([a-zA-Z]+)[^<>]*>")
+_PLACE = re.compile(r"^\{\\an([1-9])\}")
+_KEPT_TAGS = frozenset("ibu")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MOVING = re.compile(r"\\(?:move|t\(|fad|fade|k|K)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A text that is seen from ``start_ms`` until before ``end_ms``; the text is ASS' own."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    style: str = DEFAULT_STYLE
+    layer: int = 0
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether what is drawn depends on how long it has been there."""
+        return _MOVING.search(self.text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Subtitles:
+    cues: tuple[Cue, ...]
+    styles: tuple[Style, ...] = ()
+    """Empty: the default style of the output."""
+    size: tuple[int, int] | None = None
+    """Of the picture that an ASS file's lengths are measured on."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "cues": [list(asdict(cue).values()) for cue in self.cues],
+            "styles": [asdict(style) for style in self.styles],
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Subtitles:
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            tuple(Cue(*values) for values in document["cues"]),
+            tuple(Style(**style) for style in document["styles"]),
+            tuple(document["size"]) if document["size"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A cue in one piece: from frame ``first`` until before ``end``, counted from the piece's
+    own first frame."""
+
+    first: int
+    end: int
+    text: str
+    style: str
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """All that is written into one piece; the same lettering is the same picture."""
+
+    shown: tuple[Shown, ...] = ()
+    styles: tuple[Style, ...] = field(default=())
+    size: tuple[int, int] = (0, 0)
+
+
+NOTHING = Lettering()
+
+
+def read_subtitles(content: bytes) -> Subtitles:
+    """Cues of an SRT or ASS file.
+
+    Raises InputRejected: ``subtitles_encoding``, ``subtitles_empty``, ``subtitles_invalid``,
+    ``subtitles_too_long``.
+    """
+    text = _decode(content)
+    if text.lstrip().lower().startswith("[script info]"):
+        subtitles = _read_ass(text)
+    else:
+        subtitles = Subtitles(tuple(_read_srt(text)))
+    if not subtitles.cues:
+        raise InputRejected("There are no subtitles in this file.", code="subtitles_empty")
+    if len(subtitles.cues) > MOST_CUES:
+        raise _too_long(f"There are {len(subtitles.cues)} subtitles; {MOST_CUES} are allowed.")
+    return subtitles
+
+
+def letter_piece(
+    subtitles: Subtitles | None, first: int, frames: int, output: OutputFormat
+) -> Lettering:
+    """What of ``subtitles`` falls into ``frames`` frames from the film's frame ``first`` on."""
+    if subtitles is None:
+        return NOTHING
+    shown = tuple(_show(subtitles.cues, first, frames, output.fps))
+    if not shown:
+        return NOTHING
+    used = {one.style for one in shown}
+    styles = subtitles.styles or (make_default_style(output.height),)
+    kept = tuple(style for style in styles if style.name in used)
+    return Lettering(shown, kept, subtitles.size or (output.width, output.height))
+
+
+def _show(cues: Sequence[Cue], first: int, frames: int, fps: Fraction) -> Iterator[Shown]:
+    for cue in cues:
+        start, end = (_frame_at(ms, fps) - first for ms in (cue.start_ms, cue.end_ms))
+        if start < frames and end > max(0, start):
+            # A still text that began before looks as one that begins here.
+            start = start if cue.is_moving else max(0, start)
+            end = end if cue.is_moving else min(frames, end)
+            yield Shown(start, end, cue.text, cue.style, cue.layer)
+
+
+def _frame_at(milliseconds: int, fps: Fraction) -> int:
+    """The first frame that is shown at this moment or after it."""
+    return -(-milliseconds * fps.numerator // (1000 * fps.denominator))
+
+
+def find_lead(lettering: Lettering) -> int:
+    """Frames by which the piece's clock is to be put forward, so that no cue begins before 0."""
+    return max([0, *(-one.first for one in lettering.shown)])
+
+
+def write_ass(lettering: Lettering, fps: Fraction) -> str:
+    """The ASS file of one piece, whose clock is put forward by :func:`find_lead`."""
+    lead = find_lead(lettering)
+    lines = [*write_head(lettering.styles, lettering.size), EVENT_HEAD]
+    for one in lettering.shown:
+        start, end = (write_clock(frame + lead, fps) for frame in (one.first, one.end))
+        lines.append(f"Dialogue: {one.layer},{start},{end},{one.style},,0,0,0,,{one.text}")
+    return "\n".join([*lines, ""])
+
+
+def _decode(content: bytes) -> str:
+    if len(content) > LARGEST_FILE_BYTES:
+        raise _too_long(f"The subtitles are larger than {LARGEST_FILE_BYTES >> 20} MiB.")
+    encoding = "utf-8-sig"
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputRejected(
+            f"The subtitles are not in UTF-8: line {line} cannot be read.",
+            code="subtitles_encoding",
+            way_on="Save the file as UTF-8.",
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_srt(text: str) -> Iterator[Cue]:
+    lines = [*text.split("\n"), ""]
+    times: tuple[int, int] | None = None
+    words: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if "-->" in line:
+            times = _read_times(line, number)
+            words = []
+        elif line.strip():
+            words.append(line.strip())
+        else:
+            if times is not None and words:
+                yield Cue(*times, _clean_srt_text(words))
+            times, words = None, []
+
+
+def _read_times(line: str, number: int) -> tuple[int, int]:
+    found = _TIMES.match(line)
+    if found is None:
+        raise _invalid(number, f"{line.strip()[:80]!r} are no times")
+    groups = found.groups()
+    start, end = _milliseconds(groups[:4]), _milliseconds(groups[4:])
+    if end <= start:
+        raise _invalid(number, "the subtitle ends before it begins")
+    return start, end
+
+
+def _milliseconds(groups: Sequence[str | None]) -> int:
+    hours, minutes, seconds, rest = (part or "0" for part in groups)
+    whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
+    return whole * 1000 + int(rest.ljust(3, "0"))
+
+
+def _clean_srt_text(lines: Sequence[str]) -> str:
+    """Italics, bold, underline and the place at the top are kept; all else is shown as written."""
+    place = _PLACE.match(lines[0])
+    first = lines[0][place.end() :] if place else lines[0]
+    shown = r"\N".join(_clean_line(line) for line in [first, *lines[1:]])
+    return f"{{\\an{place.group(1)}}}{shown}" if place else shown
+
+
+def _clean_line(line: str) -> str:
+    at, parts = 0, []
+    for tag in _TAG.finditer(line):
+        parts.append(_escape(line[at : tag.start()]))
+        name = tag.group(1).lower()
+        if name in _KEPT_TAGS:
+            parts.append(f"{{\\{name}{0 if tag.group().startswith('</') else 1}}}")
+        at = tag.end()
+    return "".join([*parts, _escape(line[at:])])
+
+
+def _escape(text: str) -> str:
+    """Characters that mean something to ASS, so that they are drawn: a backslash is parted from
+    what follows by a joiner of no width."""
+    text = _CONTROLS.sub("", text).replace("\\", "\\\u2060")
+    return text.replace("{", "\\{").replace("}", "\\}")
+
+
+def _read_ass(text: str) -> Subtitles:
+    sections = _read_sections(text)
+    info = dict(_split_member(line) for line in sections.get("script info", []))
+    styles = read_styles(sections.get("v4+ styles", []))
+    known = {style.name for style in styles}
+    cues = tuple(_read_events(sections.get("events", []), known))
+    used = {cue.style for cue in cues}
+    size = _read_size(info)
+    if DEFAULT_STYLE in used and DEFAULT_STYLE not in known:
+        styles = (*styles, make_default_style(size[1]))
+    return Subtitles(cues, styles, size)
+
+
+def _read_sections(text: str) -> dict[str, list[str]]:
+    sections: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.split("\n"):
+        line = _CONTROLS.sub("", line).strip()
+        if line.startswith("[") and line.endswith("]"):
+            lines = sections.setdefault(line[1:-1].lower(), [])
+        elif line and not line.startswith(";"):
+            lines.append(line)
+    return sections
+
+
+def _split_member(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip().lower(), value.strip()
+
+
+def _read_size(info: Mapping[str, str]) -> tuple[int, int]:
+    """The size that the lengths are measured on; libass' own where none is given."""
+    width, height = info.get("playresx", ""), info.get("playresy", "")
+    if not (width.isdecimal() and height.isdecimal()) or max(len(width), len(height)) > 5:
+        return 384, 288
+    return max(1, int(width)), max(1, int(height))
+
+
+def _read_events(lines: Sequence[str], styles: set[str]) -> Iterator[Cue]:
+    names: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        kind, value = _split_member(line)
+        if kind == "format":
+            names = [name.strip().lower() for name in value.split(",")]
+        elif kind == "dialogue":
+            event = dict(zip(names, value.split(",", max(0, len(names) - 1)), strict=False))
+            yield _read_event(event, styles, number)
+
+
+def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
+    clocks = [_ASS_CLOCK.match(event.get(name, "").strip()) for name in ("start", "end")]
+    if clocks[0] is None or clocks[1] is None:
+        raise _invalid(number, "an event has no times", "event")
+    start, end = (_milliseconds(clock.groups()) for clock in clocks if clock)
+    if end <= start:
+        raise _invalid(number, "it ends before it begins", "event")
+    style = event.get("style", "").strip().lstrip("*")
+    layer = event.get("layer", "0").strip()
+    return Cue(
+        start,
+        end,
+        clean_ass_text(event.get("text", "")),
+        style if style in styles else DEFAULT_STYLE,
+        int(layer) if layer.isdecimal() and len(layer) < 4 else 0,
+    )
+
+
+def _invalid(number: int, what: str, unit: str = "line") -> InputRejected:
+    return InputRejected(f"Subtitles, {unit} {number}: {what}.", code="subtitles_invalid")
+
+
+def _too_long(message: str) -> InputRejected:
+    return InputRejected(message, code="subtitles_too_long")

@@ -1,0 +1,190 @@
+"""A piece of a timeline, planned: pure functions from a request to FFmpeg's arguments.
+
+Every piece is laid on the output's constant grid by itself. The frame that a film shows at a moment
+is the last that began before it, so the film is entered a little earlier than the piece begins, and
+what comes too early is dropped by the frame's own time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from cinemill.core.media import MediaInfo, SourceFormat
+from cinemill.core.rendition import RenditionRequest
+from cinemill.core.subtitles import find_lead
+from cinemill.core.takes import Fade, PieceRequest, Take
+from cinemill.core.timeline import OutputFormat
+from cinemill.media.color import tone_down
+from cinemill.media.graph import input_arguments
+from cinemill.media.renditions import encoder_arguments
+
+ENCODER = "libx264"
+SUBTITLES_NAME = "subtitles.ass"
+FONTS_FOLDER = "fonts"
+LEAST_TIMESCALE = 10_000
+LEAD_SECONDS = Fraction(1, 2)
+"""The film is entered so long before: longer than a frame of any rate that is a film's."""
+_BLIND_LEAD_SECONDS = Fraction(30)
+"""Of streams without an index: entered anywhere, they show nothing before the next key frame."""
+_BLIND = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
+_SLACK_SECONDS = Fraction(1, 400)
+"""A frame so little late is in time: containers that keep milliseconds move frames by half of
+one, and a cut to hundredths of a second meets no frame of a usual rate just there."""
+_TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+_HD_LINES = 720
+_MATRICES = {
+    "bt709": "bt709",
+    "bt470bg": "bt601",
+    "smpte170m": "bt601",
+    "bt2020nc": "bt2020",
+    "bt2020c": "bt2020",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A source as it lies in the store, and what it is."""
+
+    path: Path
+    info: MediaInfo
+
+
+def tail_seconds(info: MediaInfo) -> Fraction:
+    """How far a clip may reach over the end of its film, as the header tells it: headers are
+    rounded, and the last frame is held so long. Streams without an index only guess."""
+    if info.format in _BLIND:
+        return Fraction(1)
+    frame = 1 / info.video.fps if info.video.fps > 0 else Fraction(1, 10)
+    return max(Fraction(1, 10), 2 * frame)
+
+
+def ticks_per_frame(fps: Fraction) -> tuple[int, int]:
+    """(timescale, ticks) with which every frame of this rate has a whole time."""
+    times = math.ceil(Fraction(LEAST_TIMESCALE, fps.numerator))
+    return fps.numerator * times, fps.denominator * times
+
+
+def plan_piece(
+    films: Sequence[Film],
+    request: PieceRequest,
+    filename: str,
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> list[str]:
+    """FFmpeg's arguments for one piece; a film for each of the request's takes."""
+    fps = request.output.fps
+    arguments: list[str] = []
+    chains = []
+    for index, (film, take) in enumerate(zip(films, request.takes, strict=True)):
+        seek, shift = enter(film.info, take.start)
+        arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
+        filters = _take_filters(film.info, take, request, shift, can_tonemap)
+        chains.append(f"[{index}:{film.info.video.index}]{','.join(filters)}[take{index}]")
+    timescale, _ = ticks_per_frame(fps)
+    return [
+        *arguments,
+        *("-filter_complex", ";".join([*chains, _join(request)]), "-map", "[piece]"),
+        *("-fps_mode", "passthrough", "-frames:v", str(request.frames)),
+        *encoder_arguments(ENCODER, RenditionRequest(), is_deep=False),
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
+        *("-video_track_timescale", str(timescale), "-f", "mp4", filename),
+    ]
+
+
+def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
+    """How the film is entered for what begins at ``start``, and where that lies on FFmpeg's clock
+    then."""
+    lead = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(90_000)
+    early = _BLIND_LEAD_SECONDS if info.format in _BLIND else LEAD_SECONDS
+    at = lead + start - early
+    if at <= 0 or info.has_edit_list:
+        return [], lead + start
+    at = Fraction(math.floor(at * 1000), 1000)
+    return ["-ss", f"{float(at):.3f}"], lead + start - at
+
+
+def _take_filters(
+    info: MediaInfo, take: Take, request: PieceRequest, shift: Fraction, can_tonemap: bool
+) -> list[str]:
+    fps = request.output.fps
+    slack = min(_SLACK_SECONDS, 1 / fps / 8)
+    hold = float(tail_seconds(info) + 1 / fps)
+    return [
+        *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
+        f"setpts=round(PTS-{float(shift + slack):.6f}/TB)",
+        f"tpad=stop_mode=clone:stop_duration={hold:.3f}",
+        f"fps={fps}:round=up:start_time=0",
+        f"trim=end_frame={request.frames}",
+        *_fit(info, request.output, can_tonemap),
+        f"format=yuv420p,settb={1 / fps}",
+        *_fade(take.fades, fps),
+        _TAGS,
+    ]
+
+
+def _fit(info: MediaInfo, output: OutputFormat, can_tonemap: bool) -> list[str]:
+    """The whole picture within the output's, its shape kept, black beside it."""
+    video = info.video
+    scale = min(
+        Fraction(output.width, video.display_width), Fraction(output.height, video.display_height)
+    )
+    width, height = _even(video.display_width * scale), _even(video.display_height * scale)
+    resized = f"scale={width}:{height}:flags=bicubic"
+    if video.hdr and can_tonemap:
+        colour = [f"{resized},setsar=1", *tone_down(info)]
+    else:
+        colour = [f"{resized}:{_convert(info)}:out_color_matrix=bt709:out_range=tv,setsar=1"]
+    if (width, height) == (output.width, output.height):
+        return colour
+    # Padding is placed on even pixels: a quarter of the colour would else be beside its light.
+    left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
+    return [*colour, f"format=yuv420p,pad={output.width}:{output.height}:{left}:{top}:black"]
+
+
+def _convert(info: MediaInfo) -> str:
+    """What the picture's colours are to be read as: what it says, else what its size suggests."""
+    is_large = min(info.video.width, info.video.height) >= _HD_LINES
+    guess = "bt709" if is_large else "bt601"
+    return f"in_color_matrix={_MATRICES.get(info.video.color_space, guess)}"
+
+
+def _even(length: Fraction) -> int:
+    return max(2, round(length / 2) * 2)
+
+
+def _fade(fades: Sequence[Fade], fps: Fraction) -> list[str]:
+    """By time, on a clock put forward so far that no fade begins before it does."""
+    if not fades:
+        return []
+    ahead = max(0, *(-fade.first for fade in fades))
+    filters = [
+        f"fade=t={'out' if fade.is_out else 'in'}:st={float((fade.first + ahead) / fps):.6f}"
+        f":d={float(fade.frames / fps):.6f}"
+        for fade in fades
+    ]
+    return [f"setpts=PTS+{ahead}", *filters, f"setpts=PTS-{ahead}"]
+
+
+def _join(request: PieceRequest) -> str:
+    """From the takes to the piece: the transition, and what is written over it."""
+    fps = request.output.fps
+    filters = []
+    inputs = "[take0]"
+    if request.transition:
+        inputs = "[take0][take1]"
+        seconds = float(request.frames / fps)
+        filters.append(f"xfade=transition={request.transition}:duration={seconds:.6f}:offset=0")
+    if request.lettering.shown:
+        lead = find_lead(request.lettering)
+        filters += [
+            f"setpts=PTS+{lead}",
+            f"subtitles=filename={SUBTITLES_NAME}:fontsdir={FONTS_FOLDER}",
+            f"setpts=PTS-{lead}",
+        ]
+    filters += ["format=yuv420p", _TAGS]  # a transition may have settled on another
+    return f"{inputs}{','.join(filters)}[piece]"
