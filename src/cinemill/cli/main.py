@@ -16,6 +16,7 @@ from cinemill.cli import (
     doctor,
     follow,
     jobs,
+    models,
     process,
     produce,
     selftest,
@@ -110,6 +111,7 @@ submit.register(app)
 follow.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")
+app.add_typer(models.app, name="models")
 doctor.register(app)
 selftest.register(app)
 settings.register(app)

