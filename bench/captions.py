@@ -1,0 +1,83 @@
+"""Captions: seconds of sound heard in a second, and words heard wrong, on readings of known text.
+
+Each model listens twice; the second time counts, so that loading is told apart. Words are counted
+without case and punctuation. Models and readings are fetched where they are not kept yet.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+from tests.speech import SPEECH, TWO_CITIES, fetch_models, word_error_rate
+from tools.samples import fetch
+
+from bench.rows import BenchRow, cpu_seconds_of, print_table
+from cinemill.core.findings import SpeechTask
+from cinemill.inference.catalog import get_card
+from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound
+from cinemill.inference.speech import Heard, SpeechModel, open_speech_model
+from cinemill.media.toolbox import find_ffmpeg
+
+MODELS = ("tiny.en", "base")
+READINGS = {"two_cities": TWO_CITIES, "obama_speech": SPEECH}
+
+
+def measure() -> list[BenchRow]:
+    """Speed and word error rate of each model on each reading."""
+    folder = fetch_models(*MODELS)
+    sounds = {name: _decode(fetch(name)) for name in READINGS}
+    rows: list[BenchRow] = []
+    for name in MODELS:
+        began = time.monotonic()
+        model = open_speech_model(get_card(name), folder)
+        loaded = time.monotonic() - began
+        how = f"{model.device.name} {model.device.precision}, loaded in {loaded:.1f} s"
+        for reading, sound in sounds.items():
+            rows += _measure_reading(model, f"{name}, {reading}", sound, READINGS[reading], how)
+    return rows
+
+
+def _measure_reading(
+    model: SpeechModel, label: str, sound: Sound, said: str, how: str
+) -> list[BenchRow]:
+    heard: list[Heard] = [_hear(model, sound)]
+    began = time.monotonic()
+    cpu_seconds = cpu_seconds_of(lambda: heard.append(_hear(model, sound)))
+    wall_seconds = time.monotonic() - began
+    length_seconds = len(sound) / SAMPLE_RATE_HZ
+    text = " ".join(utterance.text for utterance in heard[-1].utterances)
+    return [
+        BenchRow(
+            f"captions: sound in a second, {label}",
+            length_seconds / wall_seconds,
+            None,
+            "s/s",
+            f"{length_seconds:.1f} s in {wall_seconds:.2f} s, {cpu_seconds:.1f} s of CPU; {how}",
+        ),
+        BenchRow(
+            f"captions: word error rate, {label}", word_error_rate(said, text) * 100, None, "%"
+        ),
+    ]
+
+
+def _hear(model: SpeechModel, sound: Sound) -> Heard:
+    return model.hear(
+        sound,
+        language="en",
+        task=SpeechTask.TRANSCRIBE,
+        on_progress=lambda share: None,
+        should_stop=lambda: None,
+    )
+
+
+def _decode(path: Path) -> Sound:
+    samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
+    command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
+    return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)
+
+
+if __name__ == "__main__":
+    print_table(measure())

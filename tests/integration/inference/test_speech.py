@@ -1,0 +1,151 @@
+"""A real model hears real speech: its words and when they were said; and nothing in silence."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
+from tools.samples import fetch
+
+from cinemill.core.findings import SpeechTask, list_words
+from cinemill.errors import InputRejected, JobCancelled
+from cinemill.inference.catalog import get_card
+from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
+from cinemill.inference.speech import Heard, SpeechModel, choose_device, open_speech_model
+from cinemill.media.toolbox import find_ffmpeg
+
+
+def decode(path: Path) -> Sound:
+    samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
+    command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
+    return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)
+
+
+@pytest.fixture(scope="module")
+def speech() -> Sound:
+    return decode(fetch("obama_speech"))
+
+
+@pytest.fixture(scope="module")
+def model() -> SpeechModel:
+    return open_speech_model(get_card("tiny.en"), fetch_models("tiny.en"))
+
+
+def hear(model: SpeechModel, sound: Sound, shares: list[float] | None = None) -> Heard:
+    return model.hear(
+        sound,
+        language=None,
+        task=SpeechTask.TRANSCRIBE,
+        on_progress=(shares if shares is not None else []).append,
+        should_stop=lambda: None,
+    )
+
+
+def with_silence(sound: Sound, before_seconds: float, between_seconds: float) -> Sound:
+    """Silence, the sound, silence, the sound again."""
+    lead, gap = (
+        np.zeros(int(seconds * SAMPLE_RATE_HZ), np.int16)
+        for seconds in (before_seconds, between_seconds)
+    )
+    return np.concatenate([lead, sound, gap, sound])
+
+
+def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> None:
+    shares: list[float] = []
+    heard = hear(model, speech, shares)
+    assert heard.language == "en"
+    assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.1
+    words = list_words(heard.utterances)
+    assert all(word.start_ms <= word.end_ms for word in words)
+    assert all(before.start_ms <= after.start_ms for before, after in pairwise(words))
+    assert words[-1].end_ms <= len(speech) * 1000 / SAMPLE_RATE_HZ
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_silence_is_left_out_and_times_stay_those_of_the_film(
+    model: SpeechModel, speech: Sound
+) -> None:
+    once = list_words(hear(model, speech).utterances)
+    heard = hear(model, with_silence(speech, 20, 40))
+    again = list_words(heard.utterances)
+    assert heard.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
+    assert bare_words(again[0].text) == bare_words(once[0].text) == ["today"]
+    assert abs(again[0].start_ms - once[0].start_ms - 20_000) < 500
+    second = [word for word in again if bare_words(word.text) == ["today"]][1]
+    shift_ms = 60_000 + len(speech) * 1000 / SAMPLE_RATE_HZ
+    assert abs(second.start_ms - once[0].start_ms - shift_ms) < 500
+
+
+@pytest.mark.parametrize("loudness", [0, 3, 3000])
+def test_where_nobody_speaks_nothing_is_heard(model: SpeechModel, loudness: int) -> None:
+    noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
+    heard = hear(model, noise.clip(-32768, 32767).astype(np.int16))
+    assert heard.utterances == ()
+    assert heard.language == ""
+
+
+def test_no_sound_at_all_is_nothing_heard(model: SpeechModel) -> None:
+    assert hear(model, np.zeros(0, np.int16)).utterances == ()
+
+
+def test_speech_over_the_edge_of_a_block_is_found_whole(
+    speech: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = with_silence(speech, 5, 5)
+    whole = list(find_speech(long))
+    # An edge in the middle of each reading.
+    monkeypatch.setattr("cinemill.inference.sound.BLOCK_SECONDS", 10)
+    found = list(find_speech(long))
+    assert [span.start for span in found] == sorted(span.start for span in found)
+    assert abs(sum(span.seconds for span in found) - sum(span.seconds for span in whole)) < 2
+
+
+def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: Sound) -> None:
+    assert hear(model, speech).utterances == hear(model, speech).utterances
+
+
+def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound) -> None:
+    with pytest.raises(JobCancelled):
+        model.hear(
+            speech,
+            language="en",
+            task=SpeechTask.TRANSCRIBE,
+            on_progress=lambda share: None,
+            should_stop=lambda: JobCancelled("Cancelled: enough"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("language", "task", "code"),
+    [
+        ("de", SpeechTask.TRANSCRIBE, "language_unknown"),
+        (None, SpeechTask.TRANSLATE, "translation_impossible"),
+    ],
+)
+def test_a_model_of_english_refuses_what_it_cannot_do(
+    model: SpeechModel, speech: Sound, language: str | None, task: SpeechTask, code: str
+) -> None:
+    with pytest.raises(InputRejected) as refused:
+        model.hear(
+            speech,
+            language=language,
+            task=task,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+    assert refused.value.code == code
+
+
+def test_a_model_is_loaded_once_a_process(model: SpeechModel) -> None:
+    assert open_speech_model(get_card("tiny.en"), fetch_models("tiny.en")) is model
+
+
+def test_the_device_is_one_that_this_machine_has() -> None:
+    device = choose_device()
+    assert device.name in ("cpu", "cuda")
+    assert device.precision != "default"

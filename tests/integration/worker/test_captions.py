@@ -1,0 +1,141 @@
+"""Captions by Celery on a running worker, of real speech by real models."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import films
+from tests.integration.worker.conftest import Stack
+from tests.integration.worker.test_production import run_script
+from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
+from tools.samples import fetch
+
+from cinemill.core.job import JobState
+from cinemill.core.media import ArtifactKind
+from cinemill.errors import InputRejected
+from cinemill.storage import assets, findings
+
+# Starts are spaced over the installation: five in a minute.
+PATIENCE_SECONDS = 150
+TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models(stack: Stack) -> None:
+    """What 'cinemill models fetch' puts there."""
+    (stack.home / "models").symlink_to(fetch_models("base"))
+
+
+@pytest.fixture(scope="module")
+def film(films_folder: Path) -> Path:
+    return Path(shutil.copy(fetch("obama_speech"), films_folder / "the speech.mp4"))
+
+
+@pytest.fixture(scope="module")
+def captioned(stack: Stack, film: Path) -> dict[str, Any]:
+    """The contract to the letter."""
+    result: dict[str, Any] = run_script(
+        stack,
+        f"""
+import json
+from cinemill.worker.tasks import caption
+result = caption.apply_async(args=[{str(film)!r}], kwargs={{"model": "base"}})
+assert result.get(timeout={PATIENCE_SECONDS})["srt_path"]
+print(json.dumps(result.get()))
+""",
+    )
+    return result
+
+
+def fail(stack: Stack, *args: Any, **kwargs: Any) -> Any:
+    """The failure of a caption job."""
+    job = stack.app.tasks["caption"].apply_async(args=list(args), kwargs=kwargs)
+    job.get(timeout=PATIENCE_SECONDS, propagate=False)
+    ended = stack.service.get_job(job.id)
+    assert ended.state is JobState.FAILED
+    return ended.failure
+
+
+def test_captions_to_the_letter_of_the_contract(captioned: dict[str, Any]) -> None:
+    srt = Path(captioned["srt_path"])
+    assert srt.name == "the speech.en.srt"
+    blocks = srt.read_text("utf-8").strip().split("\n\n")
+    shown = []
+    for number, block in enumerate(blocks, start=1):
+        first, times, *lines = block.split("\n")
+        assert first == str(number)
+        assert re.fullmatch(TIMES, times)
+        assert all(len(line) <= 42 for line in lines)
+        shown += lines
+    assert word_error_rate(SPEECH, " ".join(shown)) < 0.1
+
+
+def test_every_form_says_the_same(captioned: dict[str, Any]) -> None:
+    vtt = Path(captioned["vtt_path"]).read_text("utf-8")
+    assert vtt.startswith("WEBVTT\n\n00:00:")
+    text = Path(captioned["txt_path"]).read_text("utf-8")
+    document = json.loads(Path(captioned["json_path"]).read_text("utf-8"))
+    spoken = [word["text"] for one in document["utterances"] for word in one["words"]]
+    lines = [line for cue in document["captions"] for line in cue["lines"]]
+    assert bare_words(" ".join(spoken)) == bare_words(text) == bare_words(" ".join(lines))
+    assert (document["model"], document["language"]) == ("base", "en")
+
+
+def test_the_result_says_how_it_was_made(stack: Stack, captioned: dict[str, Any]) -> None:
+    assert (captioned["model"], captioned["language"]) == ("base", "en")
+    assert {"intake", "probe", "transcribe", "captions"} <= captioned["stages"].keys()
+    assert captioned["facts"]["device"] in ("cpu", "cuda")
+    kept = findings.get_transcript(stack.database, captioned["transcript_id"])
+    assert kept.asset_id == captioned["asset_id"]
+    srt = assets.get_artifact(stack.database, captioned["asset_id"], ArtifactKind.CAPTIONS_SRT)
+    assert stack.files.path(srt.artifact.sha256).read_bytes() == (
+        Path(captioned["srt_path"]).read_bytes()
+    )
+
+
+def test_the_same_film_is_not_heard_twice(stack: Stack, captioned: dict[str, Any]) -> None:
+    task = stack.app.tasks["caption"].apply_async(
+        kwargs={"asset_id": captioned["asset_id"], "model": "base", "words": False}
+    )
+    again = task.get(timeout=PATIENCE_SECONDS)
+    assert again["reused"]
+    assert again["transcript_id"] == captioned["transcript_id"]
+    assert again["srt_path"] != captioned["srt_path"]
+    assert Path(again["srt_path"]).read_bytes() == Path(captioned["srt_path"]).read_bytes()
+    assert '"words"' not in Path(again["json_path"]).read_text("utf-8")
+
+
+def test_a_film_in_which_nobody_speaks_has_empty_captions(stack: Stack, films_folder: Path) -> None:
+    tone = films.make_film(films_folder / "tone.mp4", seconds=2)
+    result = stack.app.tasks["caption"].apply_async(args=[str(tone)]).get(timeout=PATIENCE_SECONDS)
+    assert Path(result["srt_path"]).name == "tone.srt"
+    assert Path(result["srt_path"]).read_text() == ""
+    assert Path(result["vtt_path"]).read_text() == "WEBVTT\n"
+    assert result["language"] == ""
+
+
+def test_a_film_without_sound_is_refused_in_a_sentence(stack: Stack, films_folder: Path) -> None:
+    silent = films.make_film(films_folder / "silent.mp4", has_sound=False)
+    failure = fail(stack, str(silent))
+    assert failure.code == "media_no_sound"
+    assert "no sound" in failure.message
+
+
+def test_a_model_that_is_not_here_says_how_to_get_it(stack: Stack, film: Path) -> None:
+    failure = fail(stack, str(film), model="small")
+    assert failure.code == "model_missing"
+    assert "'cinemill models fetch small'" in failure.way_on
+    assert failure.retryable
+
+
+def test_what_no_model_can_do_is_refused_at_once(stack: Stack, film: Path) -> None:
+    with pytest.raises(InputRejected) as refused:
+        stack.app.tasks["caption"].apply_async(
+            args=[str(film), "tiny.en"], kwargs={"translate": True}
+        )
+    assert refused.value.code == "translation_impossible"

@@ -1,0 +1,61 @@
+"""Speech whose words are known, the models that hear it, and how far apart two texts are.
+
+A plain module, for every suite and for the benchmarks. Models and readings are fetched once and
+kept beside the sample films.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.samples import cache_folder
+
+from cinemill.inference.cards import MODELS_FOLDER, find_flaws
+from cinemill.inference.catalog import get_card
+from cinemill.local.models import fetch_model
+
+# The beginning of Charles Dickens, A Tale of Two Cities (1859).
+TWO_CITIES = """
+It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of
+foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of
+Light, it was the season of Darkness, it was the spring of hope, it was the winter of despair, we
+had everything before us, we had nothing before us, we were all going direct to Heaven, we were all
+going direct the other way, in short, the period was so far like the present period, that some of
+its noisiest authorities insisted on its being received, for good or for evil, in the superlative
+degree of comparison only.
+"""
+# As spoken in the sample film obama_speech.
+SPEECH = """
+Today, after two years of negotiations, the United States, together with our international
+partners, has achieved something that decades of animosity has not.
+"""
+
+
+def fetch_models(*names: str) -> Path:
+    """The folder in which these models lie, whole."""
+    folder = cache_folder() / MODELS_FOLDER
+    for name in names:
+        card = get_card(name)
+        if find_flaws(card, folder / card.name):
+            fetch_model(card, folder)
+    return folder
+
+
+def bare_words(text: str) -> list[str]:
+    """Words without case and punctuation, as error rates are counted."""
+    return re.findall(r"[\w']+", text.lower())
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Words to be inserted, deleted or replaced (Levenshtein), for each word that was said."""
+    reference, hypothesis = bare_words(said), bare_words(heard)
+    distances: Sequence[int] = range(len(hypothesis) + 1)
+    for row, word in enumerate(reference, start=1):
+        current = [row]
+        for column, other in enumerate(hypothesis, start=1):
+            replaced = distances[column - 1] + (word != other)
+            current.append(min(replaced, distances[column] + 1, current[column - 1] + 1))
+        distances = current
+    return distances[-1] / len(reference)
