@@ -1,4 +1,4 @@
-"""``cinemill transcode`` and ``preview``: new files out of films."""
+"""``cinemill transcode``, ``preview`` and ``caption``: new files out of films."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ To = Annotated[
 def register(app: typer.Typer) -> None:
     app.command()(transcode)
     app.command()(preview)
+    app.command()(caption)
 
 
 def transcode(
@@ -91,3 +92,30 @@ def preview(
 
     params = {"num_frames": num_frames, "height": height}
     run_films(file, Sending(priority, kind="generate_preview", params=params), to, json=json)
+
+
+def caption(
+    file: options.Films,
+    model: Annotated[
+        str, typer.Option(help="tiny, tiny.en, base, small, medium or large.")
+    ] = "base",
+    language: Annotated[
+        str | None,
+        typer.Option(help="What is spoken, such as en or de; found where it is not given."),
+    ] = None,
+    translate: Annotated[bool, typer.Option("--translate", help="Into English.")] = False,
+    to: To = None,
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Write down what is said in each film: SRT, WebVTT, plain text and JSON.
+
+    Fetch the model first: see 'cinemill models'.
+    """
+    from cinemill.cli.sending import Sending
+    from cinemill.core.speech import read_speech
+
+    wishes: dict[str, Any] = {"model": model, "language": language, "translate": translate}
+    given = {name: value for name, value in wishes.items() if value is not None}
+    read_speech(given)
+    run_films(file, Sending(priority, kind="caption", params=given), to, json=json)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cinemill.core.captions import make_cues
 from cinemill.core.findings import SpeechTask, Transcript, list_words
@@ -176,8 +175,8 @@ def _hear(
 def write_captions(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Write a transcript as SubRip, WebVTT, plain text and JSON, and put them on the shelf.
 
-    Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``captions``
-    (each file), ``language`` as read, ``spoken_language``, ``model``, ``transcript_id``,
+    Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``made`` (kinds
+    and variants), ``language`` as read, ``spoken_language``, ``model``, ``transcript_id``,
     ``facts``, ``stages`` in seconds, ``reused``.
     """
     began = time.monotonic()
@@ -204,7 +203,7 @@ def write_captions(workshop: Workshop, context: StepContext) -> StepOutcome:
     result = {
         "asset_id": asset.id,
         **paths,
-        "captions": [_describe(artifact, key[:12]) for artifact in made],
+        "made": [{"kind": artifact.kind.value, "variant": key[:12]} for artifact in made],
         "language": record.transcript.caption_language,
         "spoken_language": record.transcript.language,
         "translated": record.transcript.task is SpeechTask.TRANSLATE,
@@ -268,14 +267,3 @@ def _publish(
             )
         )
     return made
-
-
-def _describe(artifact: Artifact, variant: str) -> Mapping[str, Any]:
-    return {
-        "kind": artifact.kind.value,
-        "variant": variant,
-        "filename": artifact.filename,
-        "sha256": artifact.sha256,
-        "size_bytes": artifact.size_bytes,
-        "media_type": artifact.media_type,
-    }

@@ -44,3 +44,14 @@ def test_a_folder_without_the_files_is_told_by_name(cinemill: Run, tmp_path: Pat
     assert done.exit_code == ExitCode.UNAVAILABLE
     assert "vocabulary.txt is missing" in done.stderr
     assert "--from FOLDER" in done.stderr
+
+
+def test_captions_that_no_model_can_make_are_refused_before_the_film_is_sent(
+    cinemill: Run, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"a film")
+    done = cinemill("caption", film, "--model", "tiny.en", "--translate")
+    assert done.exit_code == ExitCode.REJECTED
+    assert "translation_impossible" in done.stderr
+    assert "base" in done.stderr
