@@ -1,0 +1,59 @@
+"""Which work is the same, and what its files are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.core.media import ArtifactKind
+from cinemill.core.speech import SpeechRequest
+from cinemill.produce.captions import (
+    FILES,
+    captions_key,
+    name_captions,
+    transcript_key,
+    write_texts,
+)
+
+REQUEST = SpeechRequest("base", None)
+KEY = transcript_key("film", REQUEST, "weights")
+
+
+def test_the_same_film_weights_and_request_are_the_same_work() -> None:
+    assert transcript_key("film", SpeechRequest("base", None), "weights") == KEY
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        transcript_key("another film", REQUEST, "weights"),
+        transcript_key("film", REQUEST, "other weights"),
+        transcript_key("film", SpeechRequest("base", "en"), "weights"),
+        transcript_key("film", SpeechRequest("base", None, SpeechTask.TRANSLATE), "weights"),
+        captions_key(KEY, with_words=True),
+        captions_key(KEY, with_words=False),
+    ],
+)
+def test_any_other_is_other_work(other: str) -> None:
+    assert other != KEY
+
+
+@pytest.mark.parametrize(
+    ("filename", "language", "name"),
+    [
+        ("holiday.mp4", "en", "holiday.en.srt"),
+        ("no speech.mov", "", "no speech.srt"),
+        ("../../etc/passwd", "de", "passwd.de.srt"),
+    ],
+)
+def test_a_player_finds_captions_beside_the_film(filename: str, language: str, name: str) -> None:
+    assert name_captions(filename, language, "srt") == name
+
+
+def test_every_file_is_written_of_one_transcript() -> None:
+    said = Utterance(0, 1500, "Good morning.")
+    transcript = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, (said,), {})
+    texts = write_texts(transcript, with_words=True)
+    assert texts.keys() == {file.kind for file in FILES}
+    assert all("Good morning." in text for text in texts.values())
+    assert texts[ArtifactKind.CAPTIONS_TEXT] == "Good morning.\n"
