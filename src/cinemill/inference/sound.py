@@ -7,7 +7,7 @@ models invent words for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -86,13 +86,15 @@ def to_ms(sample: float) -> int:
     return round(sample * 1000 / SAMPLE_RATE_HZ)
 
 
-def find_speech(sound: Sound) -> Iterator[Span]:
+def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterator[Span]:
     """Where somebody speaks, in order (Silero's model of voice activity, by faster-whisper).
 
     Speech that reaches the end of a block is looked at again as the beginning of the next.
+    ``heed`` is called before each block, and may raise.
     """
     start, block = 0, BLOCK_SECONDS * SAMPLE_RATE_HZ
     while start < len(sound):
+        heed()
         spans = [
             Span(start + int(found["start"]), start + int(found["end"]))
             for found in _detect(to_float(sound[start : start + block]))

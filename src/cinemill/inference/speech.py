@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,14 @@ class SpeechModel:
         """What is said in ``sound``, with words and their times.
 
         ``on_progress`` is told the share of the sound that is done, 0 to 1. ``should_stop`` is
-        asked after each stretch of at most 30 s; what it answers is raised.
+        asked after each sentence, of which the model hears 30 s at a time; what it answers is raised.
 
         Raises InputRejected (``translation_impossible``, ``language_unknown``).
         """
         self._refuse(language, task)
         utterances: list[Utterance] = []
         probability, seconds = 0.0, 0.0
-        for batch in make_batches(find_speech(sound)):
-            _heed(should_stop)
+        for batch in make_batches(find_speech(sound, partial(_heed, should_stop))):
             segments, info = self._ask(batch.gather(sound), language, task)
             if not seconds:
                 language, probability = str(info.language), float(info.language_probability)
@@ -174,8 +173,9 @@ def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
     device = choose_device()
     if device.name != "cpu":
         device = _try_gpu(files, device)
+    model = SpeechModel(files, device, size_bytes=card.size_bytes)
     log.info("model loaded", model=card.name, device=device.name, precision=device.precision)
-    return SpeechModel(files, device, size_bytes=card.size_bytes)
+    return model
 
 
 def put_back(model: SpeechModel) -> None:
