@@ -85,7 +85,7 @@ class SpeechModel:
         """What is said in ``sound``, with words and their times.
 
         ``on_progress`` is told the share of the sound that is done, 0 to 1. ``should_stop`` is
-        asked after each sentence, of which the model hears 30 s at a time; what it answers is raised.
+        asked after each sentence; the model hears 30 s at a time. What it answers is raised.
 
         Raises InputRejected (``translation_impossible``, ``language_unknown``).
         """
@@ -107,7 +107,7 @@ class SpeechModel:
 
     def _refuse(self, language: str | None, task: SpeechTask) -> None:
         if self.is_multilingual:
-            if language is not None and language not in self._whisper.supported_languages:
+            if language is not None and not self._knows(language):
                 raise InputRejected(
                     f"This model does not know the language {language!r}.", code="language_unknown"
                 )
@@ -120,6 +120,10 @@ class SpeechModel:
             )
         if language not in (None, "en"):
             raise InputRejected("This model knows English only.", code="language_unknown")
+
+    def _knows(self, language: str) -> bool:
+        """By its vocabulary: the library names languages that only the largest model has."""
+        return self._whisper.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def _ask(
         self, samples: Samples, language: str | None, task: SpeechTask

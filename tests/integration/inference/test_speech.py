@@ -15,7 +15,13 @@ from cinemill.core.findings import SpeechTask, list_words
 from cinemill.errors import InputRejected, JobCancelled
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
-from cinemill.inference.speech import Heard, SpeechModel, choose_device, open_speech_model
+from cinemill.inference.speech import (
+    Heard,
+    SpeechModel,
+    choose_device,
+    open_speech_model,
+    put_back,
+)
 from cinemill.media.toolbox import find_ffmpeg
 
 
@@ -141,8 +147,30 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
     assert refused.value.code == code
 
 
-def test_a_model_is_loaded_once_a_process(model: SpeechModel) -> None:
-    assert open_speech_model(get_card("tiny.en"), fetch_models("tiny.en")) is model
+def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speech: Sound) -> None:
+    base = open_speech_model(get_card("base"), fetch_models("base"))
+    heard = hear(base, speech)
+    assert heard.language == "en"
+    assert heard.language_probability > 0.9
+    with pytest.raises(InputRejected) as refused:
+        base.hear(
+            speech,
+            language="yue",
+            task=SpeechTask.TRANSCRIBE,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+    assert refused.value.code == "language_unknown"
+
+
+def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
+    card, folder = get_card("tiny.en"), fetch_models("tiny.en")
+    model = open_speech_model(card, folder)
+    put_back(model)
+    assert open_speech_model(card, folder) is model
+    model.size_bytes = 10**9
+    put_back(model)
+    assert open_speech_model(card, folder) is not model
 
 
 def test_the_device_is_one_that_this_machine_has() -> None:
