@@ -70,7 +70,10 @@ def transcribe_speech(workshop: Workshop, context: StepContext) -> StepOutcome:
         "transcript_id": findings.transcript_id(asset.id, key),
         "language": transcript.language,
         "model": transcript.model,
-        "stages": dict(list_stages(context)),
+        "stages": {
+            **context.run.inputs["probe"].get("stages", {}),
+            **list_stages(context),
+        },
         "reused": known is not None,
     }
     save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
