@@ -7,7 +7,7 @@ import sys
 
 from bench.rows import print_table
 
-MODULES = ("prepare", "engine", "upload", "supervisor")
+MODULES = ("prepare", "captions", "engine", "upload", "supervisor", "production")
 
 
 def main() -> int:

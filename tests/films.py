@@ -97,6 +97,17 @@ def make_many_tracks(path: Path) -> Path:
     return path
 
 
+def make_subtitled(path: Path) -> Path:
+    """With a track of SubRip subtitles."""
+    text = path.with_suffix(".srt")
+    text.write_text("1\n00:00:00,200 --> 00:00:00,800\nHello\n", "utf-8")
+    film = make_film(path.with_name(f"bare-{path.name}"))
+    run(["-i", f"file:{film}", "-i", f"file:{text}", "-c", "copy", f"file:{path}"])
+    for part in (text, film):
+        part.unlink()
+    return path
+
+
 def make_edit_list(path: Path) -> Path:
     """Cut by copying in the middle of a group of pictures: the edit list hides the beginning."""
     whole = make_film(path.with_name(f"whole-{path.name}"), seconds=3, extra=["-g", "50"])

@@ -51,10 +51,17 @@ class ArtifactKind(StrEnum):
     AUDIO = "audio"
     RENDITION = "rendition"
     PREVIEW = "preview"
+    RENDER = "render"
+    PIECE = "piece"
+    MIX = "mix"
     CAPTIONS_SRT = "captions_srt"
     CAPTIONS_VTT = "captions_vtt"
     CAPTIONS_TEXT = "captions_text"
     CAPTIONS_JSON = "captions_json"
+
+
+CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX})
+"""Kept so that the same is not made again, and of no use to anybody by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,14 @@ class AudioStream:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    index: int
+    codec: str
+    language: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MediaInfo:
     """A source as probed: metadata and at most one decoded frame, nothing more was decoded."""
 
@@ -112,6 +127,8 @@ class MediaInfo:
     warnings: tuple[str, ...] = field(default=())
     clock_start_seconds: float = 0.0
     """Earliest time of any stream: what FFmpeg takes off every time before it decodes."""
+    subtitles: tuple[SubtitleStream, ...] = ()
+    """Counted among ``other_streams`` too."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; fractions as ``'30000/1001'``."""
@@ -119,6 +136,7 @@ class MediaInfo:
         document["format"] = self.format.value
         document["video"]["fps"] = str(self.video.fps)
         document["audio"] = [asdict(stream) for stream in self.audio]
+        document["subtitles"] = [asdict(stream) for stream in self.subtitles]
         document["warnings"] = list(self.warnings)
         return document
 
@@ -132,6 +150,11 @@ class MediaInfo:
                 "format": SourceFormat(document["format"]),
                 "video": video,
                 "audio": tuple(AudioStream(**stream) for stream in document["audio"]),
+                "subtitles": tuple(
+                    # Films that were probed before there were any have no such entry.
+                    SubtitleStream(**stream)
+                    for stream in document.get("subtitles", ())
+                ),
                 "warnings": tuple(document["warnings"]),
             }
         )

@@ -123,6 +123,7 @@ def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
         "width": plan.width,
         "height": plan.height,
         "sounds": plan.sounds,
+        "subtitles": plan.subtitles,
     }
     wrong = {name: facts[name] for name, value in planned.items() if facts[name] != value}
     if wrong:
@@ -148,6 +149,7 @@ def _read_facts(container: Any) -> dict[str, Any]:
         "start_seconds": float(times[0] * stream.time_base),
         "duration_seconds": float((times[-1] - times[0] + last_step) * stream.time_base),
         "sounds": len(container.streams.audio),
+        "subtitles": len(container.streams.subtitles),
     }
 
 

@@ -22,6 +22,7 @@ from cinemill.core.media import (
     AudioStream,
     MediaInfo,
     SourceFormat,
+    SubtitleStream,
     VideoStream,
 )
 from cinemill.errors import MediaRejected
@@ -116,6 +117,7 @@ def _read(
         other_streams=len(streams) - 1 - len(sound),
         warnings=tuple(warnings),
         clock_start_seconds=(container.start_time or 0) / av.time_base,
+        subtitles=tuple(_describe_subtitle(stream) for stream in container.streams.subtitles),
     )
 
 
@@ -260,6 +262,16 @@ def _describe_sound(stream: Any) -> AudioStream:
         codec=stream.codec_context.name,
         channels=stream.channels,
         sample_rate_hz=stream.codec_context.sample_rate,
+        language=stream.language or "und",
+        is_default=bool(stream.disposition & Disposition.default),
+    )
+
+
+def _describe_subtitle(stream: Any) -> SubtitleStream:
+    codec = stream.codec_context
+    return SubtitleStream(
+        index=stream.index,
+        codec=codec.codec.canonical_name if codec is not None else "unknown",
         language=stream.language or "und",
         is_default=bool(stream.disposition & Disposition.default),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cinemill.core.media import AudioStream, MediaInfo
+from cinemill.core.media import AudioStream, MediaInfo, SubtitleStream
 from cinemill.core.rendition import Container, RenditionRequest, SoundChoice, VideoCodec
 from cinemill.errors import InputRejected
 from cinemill.media.color import tone_down
@@ -29,6 +29,17 @@ COPYABLE_SOUND: Mapping[Container, frozenset[str]] = {
     Container.WEBM: frozenset({"opus", "vorbis"}),
     Container.MKV: frozenset({*_FLAT_SOUND, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}),
 }
+TEXTS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
+"""What a container's text is written as, where it cannot be copied."""
+COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
+    Container.MP4: frozenset({"mov_text"}),
+    Container.WEBM: frozenset({"webvtt"}),
+    Container.MKV: frozenset(
+        {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}
+    ),
+}
+PLAIN_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
+"""Subtitles that are words; the others are pictures of words."""
 MUXERS: Mapping[Container, tuple[str, ...]] = {
     Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
     Container.WEBM: ("-f", "webm"),
@@ -64,6 +75,8 @@ class EncodePlan:
     """None: at the source's own times."""
     sounds: int
     """Tracks of sound in the output."""
+    subtitles: int
+    """Tracks of subtitles in the output."""
     changes: tuple[str, ...]
     """What was converted on purpose, in words."""
 
@@ -82,6 +95,7 @@ def plan_encode(
     filters, changes = _plan_picture(info, request, (width, height), can_tonemap)
     sounds = () if request.sound is SoundChoice.NONE else info.audio
     sound_arguments, sound_changes = _plan_sound(sounds, request)
+    text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
     arguments = [
         *input_arguments(source, info, max_pixels),
@@ -89,6 +103,7 @@ def plan_encode(
         *_clock_arguments(info, request),
         *encoder_arguments(encoder, request, is_deep=_keeps_depth(info, request)),
         *sound_arguments,
+        *text_arguments,
         *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
         *MUXERS[request.container],
         filename,
@@ -103,7 +118,8 @@ def plan_encode(
         height=height,
         fps=request.fps,
         sounds=len(sounds),
-        changes=(*changes, *sound_changes),
+        subtitles=texts,
+        changes=(*changes, *sound_changes, *text_changes),
     )
 
 
@@ -226,6 +242,26 @@ def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
             way_on="Let the sound be encoded, or use mkv.",
         )
     return "opus" if request.container is Container.WEBM else "aac"
+
+
+def _plan_subtitles(
+    subtitles: tuple[SubtitleStream, ...], container: Container
+) -> tuple[list[str], list[str], int]:
+    """Arguments, changes in words, and how many tracks are kept."""
+    arguments: list[str] = []
+    changes: list[str] = []
+    kept = 0
+    for position, track in enumerate(subtitles, 1):
+        codec = "copy" if track.codec in COPYABLE_TEXT[container] else TEXTS[container.value]
+        if codec != "copy" and track.codec not in PLAIN_TEXT:
+            changes.append(
+                f"subtitle track {position} was left out: {container.value} cannot hold "
+                f"{track.codec}"
+            )
+            continue
+        arguments += ["-map", f"0:{track.index}", f"-c:s:{kept}", codec]
+        kept += 1
+    return arguments, changes, kept
 
 
 def _sound_arguments(

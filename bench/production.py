@@ -1,0 +1,130 @@
+"""What a rendition costs over its bare FFmpeg command, and previews over decoding the film."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from bench.rows import BenchRow, alternate
+from cinemill.core.media import MediaInfo
+from cinemill.core.rendition import read_rendition
+from cinemill.media.encode import encode, find_encoder
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe
+from cinemill.media.renditions import plan_encode
+from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.stills import extract_stills, spread_moments
+from cinemill.media.toolbox import Toolbox, find_ffmpeg
+
+ROUNDS = 3
+MINUTE = 60
+OPTIONS = {"codec": "h264", "height": 360, "preset": "mobile"}
+PREVIEWS = 20
+
+
+def measure() -> list[BenchRow]:
+    toolbox = find_ffmpeg(None)
+    # Processor time of a command under bubblewrap is not its caller's to see.
+    sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        minute = _make_film(toolbox, folder / "minute.mp4", MINUTE)
+        ten = _make_film(toolbox, folder / "ten.mp4", 10 * MINUTE)
+        return [
+            _measure_transcode(toolbox, sandbox, minute, folder),
+            _measure_previews(toolbox, sandbox, ten, folder),
+        ]
+
+
+def _measure_transcode(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+    info, request = probe(film, Limits()), read_rendition(OPTIONS)
+    plan = plan_encode(
+        str(film),
+        info,
+        request,
+        encoder=find_encoder(toolbox, request.codec),
+        can_tonemap=toolbox.can_tonemap,
+        max_pixels=Limits().max_pixels,
+    )
+
+    def ours() -> None:
+        work = _fresh(folder / "ours")
+        encode(
+            toolbox,
+            film,
+            info,
+            request,
+            folder=work,
+            limits=Limits(),
+            sandbox=sandbox,
+            on_progress=lambda _share: None,
+            should_stop=lambda: None,
+        )
+
+    def bare() -> None:
+        _run(toolbox, plan.arguments, _fresh(folder / "bare"))
+
+    made, alone = alternate(ours, bare, ROUNDS)
+    return BenchRow(
+        "transcode over the same bare FFmpeg command, 60 s of 720p",
+        made / alone,
+        1.02,
+        detail=f"{made:.2f} s / {alone:.2f} s of CPU, with the proof, medians of {ROUNDS}",
+    )
+
+
+def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+    info = probe(film, Limits())
+
+    def ours() -> None:
+        extract_stills(
+            toolbox,
+            film,
+            info,
+            spread_moments(_seconds(info), PREVIEWS),
+            height=360,
+            folder=_fresh(folder / "stills"),
+            limits=Limits(),
+            sandbox=sandbox,
+            on_progress=lambda _share: None,
+            should_stop=lambda: None,
+        )
+
+    def decode() -> None:
+        _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
+
+    made, alone = alternate(ours, decode, ROUNDS)
+    return BenchRow(
+        f"{PREVIEWS} previews of a 10-minute film over decoding it once",
+        made / alone,
+        0.25,
+        detail=f"{made:.2f} s / {alone:.2f} s of CPU, a key frame every 250, medians of {ROUNDS}",
+    )
+
+
+def _seconds(info: MediaInfo) -> Fraction:
+    return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
+
+
+def _make_film(toolbox: Toolbox, path: Path, seconds: int) -> Path:
+    source = f"testsrc2=size=1280x720:rate=25:duration={seconds}"
+    sound = f"sine=frequency=440:duration={seconds}"
+    arguments = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound, "-c:v", "libx264"]
+    arguments += ["-preset", "ultrafast", "-g", "250", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+    _run(toolbox, [*arguments, str(path)], path.parent)
+    return path
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _run(toolbox: Toolbox, arguments: Sequence[str], folder: Path) -> None:
+    command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
+    subprocess.run(command, check=True, cwd=folder)

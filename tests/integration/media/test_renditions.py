@@ -1,0 +1,195 @@
+"""Renditions of ordinary oddities: what is kept, what is converted on purpose, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from tests import films
+from tests.integration.media.conftest import Mill
+
+from cinemill.core.rendition import read_rendition
+from cinemill.errors import JobCancelled, MediaRejected
+from cinemill.media.encode import EncodeOutcome, encode
+
+
+def transcode(mill: Mill, film: Path, **options: Any) -> EncodeOutcome:
+    return encode(
+        mill.toolbox,
+        film,
+        mill.probe(film),
+        read_rendition(options),
+        folder=mill.folder,
+        limits=mill.limits,
+        sandbox=mill.sandbox,
+        on_progress=lambda _share: None,
+        should_stop=mill.should_stop,
+    )
+
+
+def picture_seconds(path: Path) -> list[float]:
+    """Presentation times of the pictures, from the first."""
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        times = sorted(packet.pts for packet in film.demux(stream) if packet.pts is not None)
+        assert stream.time_base is not None
+        return [float((time - times[0]) * stream.time_base) for time in times]
+
+
+COMBINATIONS = [
+    ("h264", "mp4", "h264", "aac"),
+    ("h265", "mp4", "hevc", "aac"),
+    ("h264", "mkv", "h264", "aac"),
+    ("vp9", "mp4", "vp9", "aac"),
+    ("vp9", "webm", "vp9", "opus"),
+    ("av1", "webm", "av1", "opus"),
+    ("av1", "mkv", "av1", "aac"),
+]
+
+
+@pytest.mark.parametrize(("codec", "container", "picture", "sound"), COMBINATIONS)
+def test_every_codec_in_a_container(
+    mill: Mill, tmp_path: Path, codec: str, container: str, picture: str, sound: str
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4")
+    outcome = transcode(mill, film, codec=codec, container=container, preset="mobile")
+    assert outcome.facts["codec"] == picture
+    assert outcome.facts["frames"] == 25
+    with av.open(str(outcome.path)) as made:
+        assert made.streams.audio[0].codec_context.codec.canonical_name == sound
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        films.make_variable_rate,
+        films.make_edit_list,
+        films.make_late_picture,
+        lambda path: films.make_film(path, rate="24000/1001", seconds=2),
+        lambda path: films.make_film(path, rate="30000/1001", seconds=2),
+    ],
+    ids=["variable", "edit list", "late picture", "23.976", "29.97"],
+)
+def test_the_times_of_the_pictures_are_kept(
+    mill: Mill, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    film = make(tmp_path / "film.mp4")
+    outcome = transcode(mill, film, preset="mobile")
+    shown = picture_seconds(film)[-outcome.facts["frames"] :]
+    wanted = [after - before for before, after in pairwise(shown)]
+    made = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    assert made == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_rate_that_is_asked_for_is_constant(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_variable_rate(tmp_path / "film.mp4")
+    outcome = transcode(mill, film, fps="12.5", preset="mobile")
+    steps = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    assert steps == pytest.approx([0.08] * len(steps))
+
+
+def test_a_turned_picture_is_made_upright(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_rotated(tmp_path / "film.mp4"))
+    assert (outcome.facts["width"], outcome.facts["height"]) == (180, 320)
+    assert outcome.facts["changes"] == ["the picture was turned by 270 degrees"]
+    assert mill.probe(outcome.path).video.rotation_degrees == 0
+
+
+def test_an_interlaced_picture_is_made_whole(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_interlaced(tmp_path / "film.mp4"))
+    assert "interlaced pictures were made whole" in outcome.facts["changes"]
+    assert not mill.probe(outcome.path).video.is_interlaced
+
+
+def test_hdr_is_kept_where_the_codec_is_played_with_it(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_hdr(tmp_path / "film.mp4"), codec="h265")
+    video = mill.probe(outcome.path).video
+    assert (video.bit_depth, video.color_transfer) == (10, "smpte2084")
+    assert video.hdr == "hdr10"
+    assert outcome.facts["changes"] == []
+
+
+def test_hdr_is_toned_down_for_h264_and_said_so(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_hdr(tmp_path / "film.mp4"), codec="h264")
+    video = mill.probe(outcome.path).video
+    assert (video.bit_depth, video.hdr) == (8, "")
+    assert outcome.facts["changes"] == ["HDR was toned down to SDR, which h264 is played with"]
+
+
+def test_all_sounds_and_their_languages_are_kept(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_many_tracks(tmp_path / "film.mp4"), container="mkv")
+    sounds = mill.probe(outcome.path).audio
+    assert [sound.language for sound in sounds] == ["ger", "eng"] or [
+        sound.language for sound in sounds
+    ] == ["deu", "eng"]
+    assert [sound.is_default for sound in sounds] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "written"),
+    [("mp4", "h264", "mov_text"), ("webm", "vp9", "webvtt"), ("mkv", "h264", "subrip")],
+)
+def test_subtitles_stay_subtitles(
+    mill: Mill, tmp_path: Path, container: str, codec: str, written: str
+) -> None:
+    film = films.make_subtitled(tmp_path / "film.mkv")
+    outcome = transcode(mill, film, container=container, codec=codec, preset="mobile")
+    (track,) = mill.probe(outcome.path).subtitles
+    assert track.codec == written
+    with av.open(str(outcome.path)) as made:
+        packets = [bytes(packet) for packet in made.demux(made.streams.subtitles[0]) if packet.size]
+    assert b"Hello" in b"".join(packets)
+
+
+def test_no_sound_where_none_is_wanted(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4"), audio="none")
+    assert outcome.facts["sounds"] == 0
+
+
+def test_a_silent_film_stays_silent(mill: Mill, tmp_path: Path) -> None:
+    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4", has_sound=False))
+    assert outcome.facts["sounds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ({"width": 160}, (160, 90)),
+        ({"height": 90}, (160, 90)),
+        ({"width": 100, "height": 100}, (100, 56)),
+        ({"width": 640, "height": 360}, (640, 360)),
+        ({}, (320, 180)),
+    ],
+)
+def test_a_box_keeps_the_pictures_shape(
+    mill: Mill, tmp_path: Path, box: dict[str, int], size: tuple[int, int]
+) -> None:
+    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4"), preset="mobile", **box)
+    assert (outcome.facts["width"], outcome.facts["height"]) == size
+
+
+def test_a_bitrate_is_kept_on_average(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, size=(640, 360), has_sound=False)
+    outcome = transcode(mill, film, bitrate="800k")
+    assert 8 * outcome.path.stat().st_size / 4 == pytest.approx(800_000, rel=0.25)
+
+
+def test_half_a_film_is_no_rendition(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    with pytest.raises(MediaRejected) as rejected:
+        transcode(mill, film)
+    assert rejected.value.code in ("media_truncated", "media_damaged")
+
+
+def test_a_wish_to_stop_is_obeyed(mill: Mill, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    film = films.make_film(tmp_path / "film.mp4", seconds=20, size=(1280, 720))
+    stopping = replace(mill, should_stop=lambda: JobCancelled("enough"))
+    with pytest.raises(JobCancelled):
+        transcode(stopping, film, preset="archive")
