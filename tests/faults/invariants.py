@@ -147,12 +147,18 @@ def servers_content(stage: Stage) -> Iterator[str]:
 def resumed_in_time(stage: Stage) -> Iterator[str]:
     """From a kill to the next claim of the same step: at most the lease and five seconds.
 
-    Where the message of the next try was lost as well, to a worker that died or was cut off with
-    it, two faults hit the same step, and each new message may take as long as the sweeper needs.
+    Where the message of the next try was lost as well, to a worker that died with it, two faults
+    hit the same step, and each new message may take as long as the sweeper needs. So they do where
+    it went to a worker that was cut off, which holds it until it can claim or the sweeper's copy
+    has been claimed by another.
     """
     limit = stage.yard.plan.lease_seconds + 5.0
     for resumption in measure_resumptions(stage):
-        lost = resumption.publish_count - 1
+        was_held = any(
+            began < resumption.claimed_at and ended > resumption.published_at
+            for began, ended in stage.cuts
+        )
+        lost = max(resumption.publish_count - 1, int(was_held))
         name = RESUMED if not lost else RESUMED_AFTER_LOSS
         stage.figures.setdefault(name, []).append(resumption.seconds)
         if not lost:
@@ -195,6 +201,9 @@ class Resumption:
     published: float
     publish_count: int
     claimed: float
+    published_at: float
+    """Unix seconds."""
+    claimed_at: float
 
     def __str__(self) -> str:
         return (
@@ -228,6 +237,8 @@ def measure_resumptions(stage: Stage) -> Iterator[Resumption]:
                 published=row["published"] - kill.at,
                 publish_count=row["publish_count"],
                 claimed=row["claimed"] - kill.at,
+                published_at=row["published"],
+                claimed_at=row["claimed"],
             )
 
 

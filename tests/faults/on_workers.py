@@ -116,6 +116,7 @@ def cut_from_postgres(stage: Stage) -> Fault:
             yield stage.yard.plan.lease_seconds + 3.0
             wire.mend()
             mended = stage.history.write("mend_postgres", how=how)
+            stage.cuts.append((at, mended))
             yield from await_probe(stage, f"PostgreSQL back ({how}) to claim", mended)
 
 

@@ -45,6 +45,8 @@ class Stage:
     kills: list[Kill] = field(default_factory=list)
     worker_kills: int = 0
     outages: list[tuple[float, float]] = field(default_factory=list)
+    cuts: list[tuple[float, float]] = field(default_factory=list)
+    """When a worker was cut off from PostgreSQL, and when no longer."""
     figures: dict[str, list[float]] = field(default_factory=dict)
     """Seconds, by name."""
     problems: dict[str, list[str]] = field(default_factory=dict)
