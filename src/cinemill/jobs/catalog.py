@@ -17,6 +17,7 @@ from cinemill.jobs.plans import (
     plan_transcode,
     plan_video,
 )
+from cinemill.jobs.render_plans import plan_render
 
 GIB = 1024**3
 MINUTE = 60
@@ -144,6 +145,11 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("prepare_source", "proxy", weight=93),
         StepKind("encode_rendition", "transcode", weight=93, rate=Rate(20, MINUTE)),
         StepKind("extract_stills", "preview", weight=93),
+        StepKind("gather_sources", "ingestion", weight=5),
+        StepKind("open_render", "render", weight=1, rate=Rate(10, MINUTE)),
+        StepKind("render_pieces", "render", weight=20),
+        StepKind("mix_sound", "render", weight=5),
+        StepKind("join_render", "render", weight=4),
         # A large model on a small machine takes longer for a stretch than an encoder may pause.
         StepKind(
             "transcribe_speech",
@@ -166,6 +172,7 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
     [
         JobKind("process_video", plan_video, positional=("path",)),
         JobKind("transcode", plan_transcode, positional=("path", "options")),
+        JobKind("render_video", plan_render, positional=("job",)),
         JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),
         JobKind("caption", plan_caption, positional=("path", "model")),
         JobKind("cleanup_old_jobs", plan_single("forget_old_jobs")),

@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping, delete, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import NotFound
 from cinemill.storage import tables
 from cinemill.storage.database import Database
@@ -96,6 +96,20 @@ def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | 
     return None if row is None else _asset(row)
 
 
+def find_owned(connection: Connection, asset_id: str, sha256: str) -> str | None:
+    """This asset if it is there, else any other of the same bytes; its row stays locked, so that
+    what is noted of it now is not refused."""
+    columns = tables.asset.c
+    query = (
+        select(columns.id)
+        .where(columns.sha256 == sha256)
+        .order_by((columns.id == asset_id).desc())
+        .limit(1)
+        .with_for_update(read=True, key_share=True)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
 def list_assets(
     database: Database, *, owner: str | None = None, limit: int = 50
 ) -> list[AssetRecord]:
@@ -148,9 +162,11 @@ def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact
 
 
 def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
+    """All but those that are only kept to save work."""
     query = (
         select(tables.artifact)
         .where(tables.artifact.c.asset_id == asset_id)
+        .where(tables.artifact.c.kind.not_in([kind.value for kind in CACHED_KINDS]))
         .order_by(tables.artifact.c.kind, tables.artifact.c.variant)
     )
     with database.begin() as connection:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from cinemill.inference.cards import MODELS_FOLDER
+from cinemill.ingest.gathering import gather_sources
 from cinemill.ingest.intake import intake_source
 from cinemill.ingest.preparation import prepare_source
 from cinemill.ingest.probing import probe_source
@@ -16,6 +17,7 @@ from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
+from cinemill.produce import renders
 from cinemill.produce.captions import transcribe_speech, write_captions
 from cinemill.produce.previews import make_previews
 from cinemill.produce.renditions import encode_rendition
@@ -34,6 +36,11 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "prepare_source": partial(prepare_source, workshop),
         "encode_rendition": partial(encode_rendition, workshop),
         "extract_stills": partial(make_previews, workshop),
+        "gather_sources": partial(gather_sources, workshop),
+        "open_render": partial(renders.open_render, workshop),
+        "render_pieces": partial(renders.render_pieces, workshop),
+        "mix_sound": partial(renders.mix_render, workshop),
+        "join_render": partial(renders.join_render, workshop),
         "transcribe_speech": partial(transcribe_speech, workshop),
         "write_captions": partial(write_captions, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),

@@ -67,6 +67,15 @@ def plan(kind: str, params: dict[str, object], asset_id: str | None = None) -> l
     return CATALOG.plan(kind, params, asset_id)
 
 
+ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
+    "render_video": (
+        {"job": {"scenes": [{"video_path": "a.mp4", "start_time": 0, "end_time": 1}]}},
+        None,
+    )
+}
+"""What a kind of job is asked for where it needs more than a stored film."""
+
+
 def test_a_stored_film_is_probed_then_prepared() -> None:
     steps = plan("process_video", {}, "asset-1")
     assert [(step.name, step.after) for step in steps] == [("probe", ()), ("prepare", ("probe",))]
@@ -112,7 +121,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize("kind", CATALOG.jobs)
 def test_every_plan_is_a_graph_whose_parents_come_first(kind: str) -> None:
     seen: set[str] = set()
-    for step in plan(kind, {}, "asset-1"):
+    for step in plan(kind, *ORDINARY.get(kind, ({}, "asset-1"))):
         assert step.kind in CATALOG.steps
         assert set(step.after) <= seen
         assert step.name not in seen

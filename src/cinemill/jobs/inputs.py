@@ -1,0 +1,31 @@
+"""Files that people name by their path: real files inside the allowed roots, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cinemill.errors import InputRejected
+
+
+def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
+    """The real file behind ``path``. Raises InputRejected outside ``roots`` or where it is none."""
+    if "\x00" in path:
+        raise InputRejected("A path cannot contain a NUL character.", code="path_invalid")
+    try:
+        real = Path(path).resolve()
+        is_file = real.is_file()
+    except (OSError, RuntimeError):  # a name too long, links that lead in a circle
+        real, is_file = Path(path).absolute(), False
+    if not any(real.is_relative_to(root.resolve()) for root in roots):
+        raise InputRejected(
+            f"{path} is outside of the folders that films may come from.",
+            code="path_forbidden",
+            way_on="Move the film, or add its folder to CINEMILL_INPUT_ROOTS.",
+        )
+    if not is_file:
+        raise InputRejected(
+            f"There is no film at {path}.",
+            code="source_not_found",
+            way_on="Give an absolute path that the workers can read.",
+        )
+    return real

@@ -1,0 +1,92 @@
+"""A timeline into steps: gathered, opened, its pieces made by all workers at once, joined.
+
+::
+
+    gather… ──► open ──► render… ──► join
+                   └───► mix ─────────┘
+
+``open`` is there once in each render, so it is what the rate of renders is kept by. Neighbouring
+pieces share a step where there are very many, so that a render has some hundred rows at the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cinemill.core.job import StepSpec
+from cinemill.core.pieces import Piece, cut_pieces, share_out
+from cinemill.core.timeline import Timeline
+from cinemill.core.timeline_form import read_timeline
+from cinemill.errors import InputRejected
+
+GATHER_STEPS = 100
+RENDER_STEPS = 300
+START_FRAMES = 10
+"""What beginning a piece costs, in frames' worth of work."""
+
+
+def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A timeline (``job``) into one film. Raises InputRejected, with the index of the clip."""
+    unknown = sorted(params.keys() - {"job"})
+    if unknown or asset_id is not None:
+        raise InputRejected(
+            "render_video takes one timeline, which names its own films.",
+            code="params_invalid",
+            way_on="Pass the timeline as the only argument, or as the parameter 'job'.",
+        )
+    timeline = read_timeline(params.get("job"))
+    gathers = _plan_gathers(timeline)
+    renders = _plan_renders(timeline, gathers)
+    names = tuple(step.name for step in gathers)
+    return [
+        *gathers,
+        StepSpec("open", "open_render", after=names),
+        *renders,
+        StepSpec("mix", "mix_sound", after=("open", *names)),
+        StepSpec("join", "join_render", after=("open", *(s.name for s in renders), "mix")),
+    ]
+
+
+def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
+    shares = share_out([1] * len(timeline.sources), GATHER_STEPS)
+    return [
+        StepSpec(
+            f"gather-{number:03d}", "gather_sources", {"first": share.start, "count": len(share)}
+        )
+        for number, share in enumerate(shares)
+    ]
+
+
+def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepSpec]:
+    pieces = cut_pieces(timeline)
+    numbers = {source: number for number, source in enumerate(timeline.sources)}
+    shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
+    steps = []
+    for number, share in enumerate(shares):
+        used = {
+            numbers[timeline.clips[index].source]
+            for piece in pieces[share.start : share.stop]
+            for index in piece.clips
+        }
+        # How many there are is said too: another version might cut the timeline otherwise.
+        values = {"first": share.start, "count": len(share), "of": len(pieces)}
+        after = ("open", *_find_gathers(gathers, used))
+        steps.append(StepSpec(f"render-{number:03d}", "render_pieces", values, after=after))
+    return steps
+
+
+def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:
+    return [
+        step.name
+        for step in gathers
+        if used & set(range(step.params["first"], step.params["first"] + step.params["count"]))
+    ]
+
+
+def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece] | None:
+    """The pieces that a step was planned for; None where this version cuts otherwise."""
+    pieces = cut_pieces(timeline)
+    if len(pieces) != params["of"]:
+        return None
+    return pieces[params["first"] : params["first"] + params["count"]]

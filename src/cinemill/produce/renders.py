@@ -1,0 +1,316 @@
+"""A timeline rendered: opened, its pieces made where they are not there yet, mixed and joined."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.pieces import Piece, count_film, cut_pieces, place_clips
+from cinemill.core.subtitles import LARGEST_FILE_BYTES, Subtitles, read_subtitles
+from cinemill.core.takes import (
+    PieceRequest,
+    name_piece,
+    name_sound,
+    request_piece,
+    request_sound,
+)
+from cinemill.core.timeline import OutputFormat, Timeline, blame_clip, reject_clip
+from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.jobs.inputs import resolve_input
+from cinemill.jobs.render_plans import find_pieces
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, limit_to, require_space
+from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
+from cinemill.media.mix import has_sound, mix_sound
+from cinemill.media.pieces import check_reach, find_fonts, render_piece
+from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
+from cinemill.produce.shelf import make_stem, put_on_shelf
+from cinemill.storage import assets, jobs
+from cinemill.storage.database import Connection
+
+STAGE_VERSION = 1
+BITS_PER_PIXEL = 0.25
+LEAST_BYTES = 8 * 1024 * 1024
+SOUND_BYTES_PER_SECOND = 250_000
+"""Raw, while it is made, and encoded."""
+
+
+def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Compare the clips with their films, read the subtitles, and see that there is room.
+
+    Result: ``asset_ids``, ``subtitles``, ``changes``. Raises InputRejected (``clip_past_end``,
+    ``subtitles_*``, ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
+    """
+    edit = read_edit(context)
+    _check_reaches(workshop, edit)
+    subtitles = _read_subtitles(workshop, edit.timeline)
+    require_space(workshop, estimate_bytes(edit.timeline))
+    changes = []
+    if edit.timeline.use_gpu:
+        changes.append("encoded in software: rendering uses no GPU yet")
+    return StepOutcome(
+        {
+            "asset_ids": _find_assets(workshop, edit),
+            "subtitles": None if subtitles is None else subtitles.to_json(),
+            "changes": changes,
+        }
+    )
+
+
+def _find_assets(workshop: Workshop, edit: Edit) -> list[str]:
+    """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
+    found = (edit.found[source] for source in edit.timeline.sources)
+    with workshop.database.begin() as connection:
+        return [
+            assets.find_owned(connection, one["asset_id"], one["sha256"]) or one["asset_id"]
+            for one in found
+        ]
+
+
+def _check_reaches(workshop: Workshop, edit: Edit) -> None:
+    films = find_films(workshop, edit)
+    for index, clip in enumerate(edit.timeline.clips):
+        film = films[edit.hashes[clip.source]]
+        if not check_reach(film, clip.end):
+            seconds = film.info.duration_seconds_from_header
+            raise reject_clip(
+                index,
+                f"it ends at {float(clip.end):g} s, and its film is {seconds:g} s long.",
+                "clip_past_end",
+            )
+
+
+def _read_subtitles(workshop: Workshop, timeline: Timeline) -> Subtitles | None:
+    if timeline.subtitles is None:
+        return None
+    find_fonts()
+    path = resolve_input(timeline.subtitles, workshop.input_roots)
+    with path.open("rb") as file:
+        return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
+
+
+def estimate_bytes(timeline: Timeline) -> int:
+    """Bytes that the pieces and the film will take at the most, both."""
+    output = timeline.output
+    seconds = float(count_film(timeline) / output.fps)
+    bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
+    return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND))
+
+
+def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Make the pieces ``first`` to ``first + count`` of the timeline that were not made before.
+
+    Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``), ``cpu_seconds``. Raises
+    MediaRejected naming the clip, OutputInvalid, ToolMissing, CommandFailed, DiskFull.
+    """
+    edit = read_edit(context)
+    pieces = find_pieces(edit.timeline, context.run.params)
+    if pieces is None:
+        raise OutputInvalid(
+            "This render was planned by another version.", way_on="Submit it again."
+        )
+    maker = _PieceMaker(workshop, context, edit, len(pieces))
+    made = [maker.make(number, piece) for number, piece in enumerate(pieces)]
+    return StepOutcome({"pieces": made, "cpu_seconds": round(maker.cpu_seconds, 3)})
+
+
+class _PieceMaker:
+    """One step's pieces, one after the other."""
+
+    def __init__(self, workshop: Workshop, context: StepContext, edit: Edit, count: int) -> None:
+        self._workshop = workshop
+        self._context = context
+        self._edit = edit
+        self._count = count
+        self._places = place_clips(edit.timeline)
+        self._films = find_films(workshop, edit)
+        self.cpu_seconds = 0.0
+
+    def make(self, number: int, piece: Piece) -> dict[str, Any]:
+        edit = self._edit
+        request = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
+        key = name_piece(request, self._workshop.toolbox.version)
+        made = find_made(self._workshop, key, ArtifactKind.PIECE)
+        artifact = made or self._render(number, piece, request, key)
+        self._context.report((number + 1) / self._count, "Rendering")
+        return {
+            "key": key,
+            "sha256": artifact.sha256,
+            "facts": artifact.facts,
+            "reused": made is not None,
+        }
+
+    def _render(self, number: int, piece: Piece, request: PieceRequest, key: str) -> Artifact:
+        workshop, context = self._workshop, self._context
+        try:
+            outcome = render_piece(
+                workshop.toolbox,
+                [self._films[take.sha256] for take in request.takes],
+                request,
+                folder=context.folder,
+                filename="piece.mp4",
+                limits=limit_to(workshop, context),
+                sandbox=workshop.sandbox,
+                on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
+                should_stop=context.should_stop,
+            )
+        except MediaRejected as error:
+            raise blame_clip(piece.clip, error) from error
+        self.cpu_seconds += outcome.cpu_seconds
+        stored = workshop.files.publish(outcome.path)
+        artifact = Artifact(
+            kind=ArtifactKind.PIECE,
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+            filename="piece.mp4",
+            media_type=MEDIA_TYPE,
+            facts=outcome.facts,
+        )
+        keep(workshop, self._edit, request.takes[0].sha256, key, artifact)
+        return artifact
+
+
+def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """The sound of the whole timeline, unless it was mixed before.
+
+    Result: ``sound`` (``key``, ``sha256``), None where no clip has any; ``reused``. Raises
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    edit = read_edit(context)
+    request = request_sound(edit.timeline, edit.hashes)
+    films = find_films(workshop, edit)
+    if not has_sound(films, request):
+        return StepOutcome({"sound": None, "reused": False})
+    key = name_sound(request, workshop.toolbox.version)
+    made = find_made(workshop, key, ArtifactKind.MIX)
+    if made is not None:
+        return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
+    outcome = mix_sound(
+        workshop.toolbox,
+        films,
+        request,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share, "Mixing the sound"),
+        should_stop=context.should_stop,
+    )
+    stored = workshop.files.publish(outcome.path)
+    artifact = Artifact(
+        kind=ArtifactKind.MIX,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename="sound.m4a",
+        media_type="audio/mp4",
+        facts=outcome.facts,
+    )
+    keep(workshop, edit, request.takes[0].sha256, key, artifact)
+    return StepOutcome({"sound": {"key": key, "sha256": stored.sha256}, "reused": False})
+
+
+def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Join what the steps before made into one MP4, and put it on the shelf.
+
+    Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
+    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``), ``stages`` in seconds. Raises
+    OutputInvalid, DiskFull.
+    """
+    began = time.monotonic()
+    edit = read_edit(context)
+    made = _list_made(context)
+    if len(made) != len(cut_pieces(edit.timeline)):
+        raise OutputInvalid(
+            "This render was planned by another version.", way_on="Submit it again."
+        )
+    sound = context.run.inputs["mix"]["sound"]
+    asset = assets.get_asset(workshop.database, edit.opened["asset_ids"][0])
+    key = _name_render(made, sound, edit.timeline.output)
+    render = find_made(workshop, key, ArtifactKind.RENDER) or _join(
+        workshop, context, edit.timeline.output, made, sound
+    )
+    filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
+    path = put_on_shelf(
+        workshop.files, render.sha256, workshop.render_dir, context.run.job_id, filename
+    )
+    result = {
+        "asset_id": asset.id,
+        "asset_ids": edit.opened["asset_ids"],
+        "output_path": str(path),
+        "output_filename": filename,
+        "render": {
+            "kind": render.kind.value,
+            "variant": key[:12],
+            "sha256": render.sha256,
+            "size_bytes": render.size_bytes,
+            "media_type": render.media_type,
+            "facts": {**render.facts, "changes": edit.opened["changes"]},
+        },
+        "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
+        "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
+    }
+    return StepOutcome(
+        result, partial(_save, job_id=context.run.job_id, asset_id=asset.id, key=key, render=render)
+    )
+
+
+def _list_made(context: StepContext) -> list[Mapping[str, Any]]:
+    """The pieces of all steps, in order."""
+    steps = sorted(name for name in context.run.inputs if name.startswith("render-"))
+    return [piece for name in steps for piece in context.run.inputs[name]["pieces"]]
+
+
+def _name_render(
+    made: Sequence[Mapping[str, Any]], sound: Mapping[str, Any] | None, output: OutputFormat
+) -> str:
+    keys = [*(one["key"] for one in made), sound["key"] if sound else "", str(output.fps)]
+    named = json.dumps(["render", STAGE_VERSION, keys])
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _join(
+    workshop: Workshop,
+    context: StepContext,
+    output: OutputFormat,
+    made: Sequence[Mapping[str, Any]],
+    sound: Mapping[str, Any] | None,
+) -> Artifact:
+    pieces = [JoinPiece(workshop.files.path(one["sha256"]), **one["facts"]) for one in made]
+    path = context.folder / "film.mp4"
+    facts = join_pieces(
+        pieces,
+        workshop.files.path(sound["sha256"]) if sound else None,
+        output,
+        path,
+        on_progress=lambda share: context.report(share, "Joining"),
+        should_stop=context.should_stop,
+    )
+    stored = workshop.files.publish(path)
+    return Artifact(
+        kind=ArtifactKind.RENDER,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename="render.mp4",
+        media_type=MEDIA_TYPE,
+        facts=facts,
+    )
+
+
+def _add_up(context: StepContext) -> dict[str, float]:
+    """Seconds by kind of step: those of many pieces are added up."""
+    stages: dict[str, float] = {}
+    for name, result in context.run.inputs.items():
+        kind = name.partition("-")[0]
+        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
+    return stages
+
+
+def _save(
+    connection: Connection, *, job_id: str, asset_id: str, key: str, render: Artifact
+) -> None:
+    assets.save_artifacts(connection, asset_id, key, [render], variant=key[:12])
+    jobs.assign_asset(connection, job_id, asset_id)

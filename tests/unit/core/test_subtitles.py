@@ -1,0 +1,192 @@
+"""Subtitles as people hand them in: what is drawn of them, and what is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.ass import FONT
+from cinemill.core.subtitles import (
+    MOST_CUES,
+    NOTHING,
+    Cue,
+    Subtitles,
+    find_lead,
+    letter_piece,
+    read_subtitles,
+    write_ass,
+)
+from cinemill.core.timeline import OutputFormat
+from cinemill.errors import InputRejected
+
+OUTPUT = OutputFormat(640, 360, Fraction(25))
+SRT = """1
+00:00:01,000 --> 00:00:02,500
+Hello
+
+2
+00:00:03,000 --> 00:00:04,000
+two
+lines
+"""
+ASS = """[Script Info]
+PlayResX: 640
+PlayResY: 480
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Bold, Alignment
+Style: Loud,Comic Sans,30,&H0000FFFF,-1,8
+Style: bad;name,Arial,1,1,1,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 1,0:00:01.00,0:00:02.00,Loud,,0,0,0,,{\\fnArial\\b1}Hello, world
+Dialogue: 0,0:00:02.00,0:00:03.00,Unknown,,0,0,0,,{\\move(0,0,9,9)}moves
+"""
+
+
+def reject(content: bytes | str) -> InputRejected:
+    raw = content if isinstance(content, bytes) else content.encode()
+    with pytest.raises(InputRejected) as refused:
+        read_subtitles(raw)
+    return refused.value
+
+
+def draw(text: str) -> str:
+    """What is handed to the renderer of one line that is there all the time."""
+    subtitles = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n".encode())
+    written = write_ass(letter_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
+    return written.splitlines()[-1].split(",", 9)[9]
+
+
+def test_srt() -> None:
+    assert read_subtitles(SRT.encode()).cues == (
+        Cue(1000, 2500, "Hello"),
+        Cue(3000, 4000, r"two\Nlines"),
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SRT.replace("\n", "\r\n").encode(),
+        b"\xef\xbb\xbf" + SRT.encode(),
+        SRT.encode("utf-16"),
+        SRT.replace(",", ".").encode(),
+        SRT.replace("1\n00", "\n\n00", 1).encode(),
+    ],
+)
+def test_srt_as_it_is_met(content: bytes) -> None:
+    assert read_subtitles(content) == read_subtitles(SRT.encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "subtitles_empty"),
+        (b"\n\n", "subtitles_empty"),
+        (b"no times at all", "subtitles_empty"),
+        (b"[Script Info]\n", "subtitles_empty"),
+        ("1\n00:00:01,000 --> 00:00:02,000\n\xe4\n".encode("latin-1"), "subtitles_encoding"),
+        ("1\n00:00:02,000 --> 00:00:01,000\nx\n", "subtitles_invalid"),
+        ("1\nsoon --> later\nx\n", "subtitles_invalid"),
+        (ASS.replace("0:00:01.00", "1"), "subtitles_invalid"),
+        (ASS.replace("0:00:01.00", "0:00:05.00"), "subtitles_invalid"),
+        (b"x" * (4 * 1024 * 1024 + 1), "subtitles_too_long"),
+        ("1\n00:00:01,000 --> 00:00:02,000\nx\n\n" * (MOST_CUES + 1), "subtitles_too_long"),
+    ],
+)
+def test_what_is_refused(content: bytes | str, code: str) -> None:
+    assert reject(content).code == code
+
+
+def test_the_line_in_another_encoding_is_named() -> None:
+    content = "1\n00:00:01,000 --> 00:00:02,000\nsch\xf6n\n".encode("latin-1")
+    assert "line 3" in reject(content).message
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("<i>soft</i> and <B>loud</B>", r"{\i1}soft{\i0} and {\b1}loud{\b0}"),
+        ('<font color="#ff0000">red</font>', "red"),
+        (r"{\an8}above", r"{\an8}above"),
+        (r"{\pos(1,1)}", r"\{" + "\\\u2060" + r"pos(1,1)\}"),
+        ("a\\Nb", "a\\\u2060Nb"),
+        ("it's 50%: [in],[out];drawtext=x", "it's 50%: [in],[out];drawtext=x"),
+        ("a < b > c", "a < b > c"),
+        ("bell\x07", "bell"),
+    ],
+)
+def test_markup_is_kept_or_shown_as_written(text: str, drawn: str) -> None:
+    assert draw(text) == drawn
+
+
+@given(st.text(min_size=1))
+def test_no_text_leaves_its_line(text: str) -> None:
+    subtitles = Subtitles((Cue(0, 9000, "x"),))
+    with suppress(InputRejected):
+        subtitles = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n".encode())
+    written = write_ass(letter_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
+    events = written.split("[Events]\n")[1].split("\n")
+    assert all(line.startswith("Dialogue: 0,0:00:00.00,") for line in events[1:-1])
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with suppress(InputRejected):
+        read_subtitles(content)
+
+
+def test_ass_is_written_anew() -> None:
+    subtitles = read_subtitles(ASS.encode())
+    written = write_ass(letter_piece(subtitles, 0, 250, OUTPUT), OUTPUT.fps)
+    assert "PlayResY: 480" in written
+    assert f"Style: Loud,{FONT},30,&H0000FFFF," in written
+    assert "Comic" not in written
+    assert "Arial" not in written
+    assert r",Loud,,0,0,0,,{\b1}Hello, world" in written
+    assert r",Default,,0,0,0,,{\move(0,0,9,9)}moves" in written
+
+
+def test_subtitles_as_json() -> None:
+    for content in (SRT, ASS):
+        subtitles = read_subtitles(content.encode())
+        assert Subtitles.from_json(subtitles.to_json()) == subtitles
+
+
+def test_only_what_falls_into_a_piece_is_of_it() -> None:
+    subtitles = read_subtitles(SRT.encode())
+    assert letter_piece(subtitles, 0, 25, OUTPUT) == NOTHING
+    assert letter_piece(None, 0, 25, OUTPUT) == NOTHING
+    first = letter_piece(subtitles, 25, 25, OUTPUT).shown
+    assert [(one.first, one.end, one.text) for one in first] == [(0, 25, "Hello")]
+    second = letter_piece(subtitles, 50, 25, OUTPUT).shown
+    assert [(one.first, one.end) for one in second] == [(0, 13)]
+
+
+def test_a_moving_text_goes_on_where_it_was() -> None:
+    lettering = letter_piece(read_subtitles(ASS.encode()), 60, 25, OUTPUT)
+    assert [one.first for one in lettering.shown] == [-10]
+    assert find_lead(lettering) == 10
+
+
+@given(st.integers(0, 10**7), st.integers(1, 10**5), st.sampled_from([24, 25, 30, 60, 100]))
+def test_a_cue_is_seen_in_whole_frames(start: int, length: int, fps: int) -> None:
+    output = OutputFormat(640, 360, Fraction(fps))
+    subtitles = Subtitles((Cue(start, start + length, "x"),))
+    seen = {
+        frame
+        for piece in range(start * fps // 1000 // 50 - 1, (start + length) * fps // 1000 // 50 + 2)
+        for one in letter_piece(subtitles, piece * 50, 50, output).shown
+        for frame in range(piece * 50 + one.first, piece * 50 + one.end)
+    }
+    assert seen == {
+        frame
+        for frame in range(start * fps // 1000 - 1, (start + length) * fps // 1000 + 2)
+        if start <= Fraction(frame * 1000, fps) < start + length
+    }

@@ -1,0 +1,114 @@
+"""What a piece is named by: all that can be seen of it, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from cinemill.core.pieces import cut_pieces, place_clips
+from cinemill.core.subtitles import Cue, Subtitles
+from cinemill.core.takes import (
+    Fade,
+    PieceRequest,
+    name_piece,
+    name_sound,
+    request_piece,
+    request_sound,
+)
+from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
+
+FADE = Transition("fade", Fraction(1))
+SOURCES = [Source(f"{name}.mp4") for name in "abc"]
+HASHES = {source: str(source.path) for source in SOURCES}
+TIMELINE = Timeline(
+    tuple(Clip(source, Fraction(0), Fraction(5), FADE) for source in SOURCES),
+    OutputFormat(320, 180, Fraction(25)),
+)
+
+
+def list_requests(timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceRequest]:
+    places = place_clips(timeline)
+    return [
+        request_piece(timeline, piece, places, HASHES, subtitles) for piece in cut_pieces(timeline)
+    ]
+
+
+def list_keys(timeline: Timeline, subtitles: Subtitles | None = None) -> list[str]:
+    return [name_piece(request, "ffmpeg 9") for request in list_requests(timeline, subtitles)]
+
+
+def change(index: int, **changes: Any) -> Timeline:
+    clips = [*TIMELINE.clips]
+    clips[index] = replace(clips[index], **changes)
+    return replace(TIMELINE, clips=tuple(clips))
+
+
+def find_changed(timeline: Timeline, subtitles: Subtitles | None = None) -> list[int]:
+    """Numbers of the five pieces whose work is another."""
+    before, after = list_keys(TIMELINE), list_keys(timeline, subtitles)
+    return [n for n, keys in enumerate(zip(before, after, strict=True)) if keys[0] != keys[1]]
+
+
+@pytest.mark.parametrize(
+    ("timeline", "changed"),
+    [
+        (TIMELINE, []),
+        (change(0, end=Fraction(4)), [0, 1]),
+        (change(1, start=Fraction(1)), [1, 2]),
+        (change(2, end=Fraction(4)), [4]),
+        (change(1, transition=Transition("wipeup", Fraction(1))), [3]),
+        (change(1, transition=Transition("fade", Fraction(1, 2))), [2, 3, 4]),
+        (change(1, volume=Fraction(0)), []),
+        (change(1, fade_in_seconds=Fraction(1, 2)), [1]),
+        (change(1, fade_out_seconds=Fraction(2)), [2, 3]),
+        (replace(TIMELINE, output=OutputFormat(640, 360, Fraction(25))), [0, 1, 2, 3, 4]),
+    ],
+)
+def test_a_change_touches_its_own_pieces(timeline: Timeline, changed: list[int]) -> None:
+    assert find_changed(timeline) == changed
+
+
+def test_a_subtitle_touches_the_pieces_that_it_is_seen_in() -> None:
+    assert find_changed(TIMELINE, Subtitles((Cue(1000, 2000, "x"),))) == [0]
+    assert find_changed(TIMELINE, Subtitles((Cue(3900, 5100, "x"),))) == [0, 1, 2]
+
+
+def test_the_same_scene_elsewhere_is_the_same_piece() -> None:
+    clip = Clip(SOURCES[0], Fraction(1), Fraction(3))
+    between = replace(TIMELINE.clips[1], transition=None)
+    keys = list_keys(replace(TIMELINE, clips=(clip, between, clip)))
+    assert keys[0] == keys[-1]
+
+
+def test_another_ffmpeg_makes_other_pieces() -> None:
+    request = list_requests(TIMELINE)[0]
+    assert name_piece(request, "ffmpeg 9") != name_piece(request, "ffmpeg 8")
+
+
+def test_a_take_begins_where_its_piece_does() -> None:
+    first, blend, second, *_ = list_requests(TIMELINE)
+    assert [take.start for take in first.takes] == [Fraction(0)]
+    assert [(take.sha256, take.start) for take in blend.takes] == [
+        ("a.mp4", Fraction(4)),
+        ("b.mp4", Fraction(0)),
+    ]
+    assert [(take.sha256, take.start) for take in second.takes] == [("b.mp4", Fraction(1))]
+
+
+def test_fades_go_over_the_edges_of_pieces() -> None:
+    requests = list_requests(change(1, fade_in_seconds=Fraction(2), fade_out_seconds=Fraction(2)))
+    assert requests[1].takes[1].fades == (Fade(False, 0, 50),)
+    assert requests[2].takes[0].fades == (Fade(False, -25, 50), Fade(True, 50, 50))
+    assert requests[3].takes[0].fades == (Fade(True, -25, 50),)
+
+
+def test_sound_is_named_by_what_is_heard() -> None:
+    def name(timeline: Timeline) -> str:
+        return name_sound(request_sound(timeline, HASHES), "ffmpeg 9")
+
+    assert name(TIMELINE) == name(replace(TIMELINE, subtitles="a.srt"))
+    assert name(TIMELINE) != name(change(1, volume=Fraction(0)))
+    assert name(TIMELINE) != name(change(2, end=Fraction(4)))

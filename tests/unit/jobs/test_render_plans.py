@@ -1,0 +1,93 @@
+"""The steps of a render: as many workers as there are, and not more rows than are good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cinemill.core.job import StepSpec
+from cinemill.core.pieces import MOST_CLIPS, cut_pieces
+from cinemill.core.timeline_form import read_timeline
+from cinemill.errors import InputRejected
+from cinemill.jobs.catalog import CATALOG
+from cinemill.jobs.render_plans import GATHER_STEPS, RENDER_STEPS, find_pieces
+
+
+def job(clips: int, *, films: int = 2, seconds: float = 4, transitions: bool = True) -> Any:
+    return {
+        "scenes": [
+            {"video_path": f"{index % films}.mp4", "start_time": 0, "end_time": seconds}
+            for index in range(clips)
+        ],
+        "output_format": {"width": 320, "height": 180, "fps": 25},
+        "transitions": transitions,
+    }
+
+
+def plan(document: Any) -> dict[str, StepSpec]:
+    return {step.name: step for step in CATALOG.plan("render_video", {"job": document}, None)}
+
+
+def test_each_film_is_gathered_and_each_piece_is_a_step() -> None:
+    steps = plan(job(3))
+    assert list(steps) == [
+        *("gather-000", "gather-001", "open"),
+        *(f"render-{number:03d}" for number in range(5)),
+        *("mix", "join"),
+    ]
+    assert steps["open"].after == ("gather-000", "gather-001")
+    assert steps["render-000"].after == ("open", "gather-000")
+    assert steps["render-001"].after == ("open", "gather-000", "gather-001")
+    assert steps["mix"].after == ("open", "gather-000", "gather-001")
+    assert steps["join"].after == ("open", *(f"render-{n:03d}" for n in range(5)), "mix")
+
+
+def test_the_rate_counts_renders_and_not_pieces() -> None:
+    kinds = [step.kind for step in plan(job(20)).values()]
+    rated = [kind for kind in kinds if CATALOG.steps[kind].rate is not None]
+    assert rated == ["open_render"]
+    rate = CATALOG.steps["open_render"].rate
+    assert rate is not None
+    assert (rate.count, rate.seconds) == (10, 60)
+
+
+def test_the_longest_timeline_is_some_hundred_steps() -> None:
+    document = job(MOST_CLIPS, films=MOST_CLIPS, seconds=1)
+    steps = plan(document)
+    assert len(steps) <= GATHER_STEPS + RENDER_STEPS + 3
+    renders = [step.params for step in steps.values() if step.kind == "render_pieces"]
+    ends = [params["first"] + params["count"] for params in renders]
+    assert [params["first"] for params in renders] == [0, *ends[:-1]]
+    assert ends[-1] == 2 * MOST_CLIPS - 1
+    gathers = [step.params for step in steps.values() if step.kind == "gather_sources"]
+    assert sum(params["count"] for params in gathers) == MOST_CLIPS
+
+
+def test_a_step_makes_the_pieces_that_it_was_planned_for() -> None:
+    document = job(200, seconds=1)
+    timeline = read_timeline(document)
+    made = [
+        piece
+        for step in plan(document).values()
+        if step.kind == "render_pieces"
+        for piece in find_pieces(timeline, step.params) or ()
+    ]
+    assert made == [*cut_pieces(timeline)]
+
+
+def test_a_plan_of_another_version_is_known() -> None:
+    timeline = read_timeline(job(2))
+    assert find_pieces(timeline, {"first": 0, "count": 1, "of": 4}) is None
+
+
+@pytest.mark.parametrize("params", [{}, {"job": None}, {"job": job(1), "speed": 2}])
+def test_what_is_no_timeline_is_refused_before_any_work(params: dict[str, Any]) -> None:
+    with pytest.raises(InputRejected):
+        CATALOG.plan("render_video", params, None)
+
+
+def test_a_timeline_names_its_own_films() -> None:
+    with pytest.raises(InputRejected) as refused:
+        CATALOG.plan("render_video", {"job": job(1)}, "some-asset")
+    assert refused.value.code == "params_invalid"
