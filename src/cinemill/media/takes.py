@@ -134,23 +134,27 @@ def _fit(info: MediaInfo, output: OutputFormat, can_tonemap: bool) -> list[str]:
         Fraction(output.width, video.display_width), Fraction(output.height, video.display_height)
     )
     width, height = _even(video.display_width * scale), _even(video.display_height * scale)
-    resized = f"scale={width}:{height}:flags=bicubic"
-    if video.hdr and can_tonemap:
-        colour = [f"{resized},setsar=1", *tone_down(info)]
-    else:
-        colour = [f"{resized}:{_convert(info)}:out_color_matrix=bt709:out_range=tv,setsar=1"]
+    colour = _convert(info, can_tonemap)
+    resized = [f"scale={width}:{height}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
     if (width, height) == (output.width, output.height):
-        return colour
+        return resized
     # Padding is placed on even pixels: a quarter of the colour would else be beside its light.
     left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
-    return [*colour, f"format=yuv420p,pad={output.width}:{output.height}:{left}:{top}:black"]
+    return [*resized, f"format=yuv420p,pad={output.width}:{output.height}:{left}:{top}:black"]
 
 
-def _convert(info: MediaInfo) -> str:
-    """What the picture's colours are to be read as: what it says, else what its size suggests."""
+def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
+    """To BT.709: what is added to the scaling filter, and the filters after it.
+
+    Colours are read as the picture says, else as its size suggests.
+    """
+    if info.video.hdr and can_tonemap:
+        return ["", *tone_down(info)]
     is_large = min(info.video.width, info.video.height) >= _HD_LINES
-    guess = "bt709" if is_large else "bt601"
-    return f"in_color_matrix={_MATRICES.get(info.video.color_space, guess)}"
+    matrix = _MATRICES.get(info.video.color_space, "bt709" if is_large else "bt601")
+    # The quick way through RGB darkens by a level; where nothing is converted it changes nothing.
+    exact = "" if matrix == "bt709" else "+accurate_rnd+full_chroma_int"
+    return [f"{exact}:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"]
 
 
 def _even(length: Fraction) -> int:

@@ -1,0 +1,380 @@
+"""Pieces of timelines by the real FFmpeg: the right frames, and no seam between them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from tests import films
+
+from cinemill.core.pieces import SAMPLE_RATE_HZ, count_film, cut_pieces, place_clips
+from cinemill.core.subtitles import Subtitles, read_subtitles
+from cinemill.core.takes import request_piece, request_sound
+from cinemill.core.timeline import (
+    TRANSITIONS,
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+)
+from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid
+from cinemill.media.join import JoinPiece, join_pieces
+from cinemill.media.limits import Limits
+from cinemill.media.mix import has_sound, mix_sound
+from cinemill.media.pieces import PieceOutcome, check_reach, render_piece
+from cinemill.media.probe import probe
+from cinemill.media.sandbox import Sandbox
+from cinemill.media.takes import Film
+from cinemill.media.toolbox import Toolbox
+
+OUTPUT = OutputFormat(320, 180, Fraction(25))
+FADE = Transition("fade", Fraction(2, 5))
+
+
+class Bench:
+    """Renders timelines whose sources are paths, each its own hash."""
+
+    def __init__(self, toolbox: Toolbox, sandbox: Sandbox, folder: Path) -> None:
+        self._tools: dict[str, Any] = {"limits": Limits(), "sandbox": sandbox}
+        self._toolbox = toolbox
+        self._folder = folder
+        self.films: dict[str, Film] = {}
+
+    def add(self, path: Path) -> Source:
+        info = probe(path, Limits(), sandbox=self._tools["sandbox"])
+        self.films[str(path)] = Film(path, info)
+        return Source(str(path))
+
+    def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
+        hashes = {source: str(source.path) for source in timeline.sources}
+        places = place_clips(timeline)
+        outcomes = []
+        for number, piece in enumerate(cut_pieces(timeline)):
+            request = request_piece(timeline, piece, places, hashes, subtitles)
+            outcomes.append(
+                render_piece(
+                    self._toolbox,
+                    [self.films[take.sha256] for take in request.takes],
+                    request,
+                    folder=self._folder,
+                    filename=f"piece{number}.mp4",
+                    on_progress=lambda share: None,
+                    should_stop=lambda: None,
+                    **self._tools,
+                )
+            )
+        return outcomes
+
+    def mix(self, timeline: Timeline) -> Path | None:
+        request = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
+        if not has_sound(self.films, request):
+            return None
+        return mix_sound(
+            self._toolbox,
+            self.films,
+            request,
+            folder=self._folder,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+            **self._tools,
+        ).path
+
+    def join(
+        self, timeline: Timeline, outcomes: Sequence[PieceOutcome], sound: Path | None
+    ) -> tuple[Path, dict[str, Any]]:
+        path = self._folder / "film.mp4"
+        pieces = [JoinPiece(one.path, **one.facts) for one in outcomes]
+        facts = join_pieces(
+            pieces,
+            sound,
+            timeline.output,
+            path,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+        return path, facts
+
+
+@pytest.fixture
+def bench(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> Bench:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    return Bench(toolbox, sandbox, folder)
+
+
+def make_numbered(path: Path, *, rate: str = "25", seconds: float = 2, **more: Any) -> Path:
+    """Each frame's brightness tells its number: 4 for each."""
+    number = "geq=lum='16+4*N':cb=128:cr=128"
+    return films.make_film(
+        path, rate=rate, seconds=seconds, filters=number, picture="testsrc2", **more
+    )
+
+
+def read_brightness(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [
+            float(np.mean(frame.to_ndarray(format="gray")[60:120, 120:200]))
+            for frame in film.decode(video=0)
+        ]
+
+
+def read_numbers(path: Path) -> list[int]:
+    """The sources' frame numbers, as :func:`make_numbered` wrote them."""
+    return [round(value * 219 / 255 / 4) for value in read_brightness(path)]
+
+
+def read_sound(path: Path) -> Any:
+    with av.open(str(path)) as film:
+        parts = [frame.to_ndarray() for frame in film.decode(audio=0)]
+    return np.concatenate(parts, axis=1)[0]
+
+
+def edit(*clips: Clip, output: OutputFormat = OUTPUT) -> Timeline:
+    return Timeline(clips, output)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.webm"])
+def test_a_piece_shows_exactly_its_frames(bench: Bench, tmp_path: Path, name: str) -> None:
+    more: dict[str, Any] = {"codec": ["-c:v", "libvpx-vp9", "-cpu-used", "8"]}
+    film = bench.add(make_numbered(tmp_path / name, **(more if name.endswith("webm") else {})))
+    timeline = edit(Clip(film, Fraction(6, 5), Fraction(8, 5)))
+    (outcome,) = bench.render(timeline)
+    assert read_numbers(outcome.path) == list(range(30, 40))
+
+
+def test_two_pieces_of_one_film_meet_without_a_seam(bench: Bench, tmp_path: Path) -> None:
+    film = bench.add(make_numbered(tmp_path / "film.mp4", extra=["-bf", "3", "-g", "250"]))
+    timeline = edit(Clip(film, Fraction(0), Fraction(1)), Clip(film, Fraction(1), Fraction(2)))
+    outcomes = bench.render(timeline)
+    path, facts = bench.join(timeline, outcomes, None)
+    assert read_numbers(path) == list(range(50))
+    assert (facts["frames"], facts["sounds"], facts["duration_seconds"]) == (50, 0, 2.0)
+
+
+def test_another_rate_keeps_each_moment(bench: Bench, tmp_path: Path) -> None:
+    film = bench.add(make_numbered(tmp_path / "film.mp4", rate="24000/1001"))
+    timeline = edit(
+        Clip(film, Fraction(1, 2), Fraction(3, 2)), output=replace(OUTPUT, fps=Fraction(30))
+    )
+    (outcome,) = bench.render(timeline)
+    moments = [Fraction(1, 2) + Fraction(n, 30) for n in range(30)]
+    shown = [int((moment + Fraction(1, 400)) * 24000 / 1001) for moment in moments]
+    assert read_numbers(outcome.path) == shown
+
+
+def test_films_of_every_kind_are_joined(bench: Bench, tmp_path: Path) -> None:
+    sources = [
+        bench.add(films.make_film(tmp_path / "a.mp4", rate="30000/1001", size=(640, 360))),
+        bench.add(films.make_film(tmp_path / "b.mkv", rate="24", size=(180, 320))),
+        bench.add(films.make_variable_rate(tmp_path / "c.mp4")),
+        bench.add(films.make_rotated(tmp_path / "d.mp4")),
+        bench.add(films.make_interlaced(tmp_path / "e.mp4")),
+        bench.add(films.make_hdr(tmp_path / "f.mp4")),
+        bench.add(films.make_edit_list(tmp_path / "g.mp4")),
+        bench.add(films.make_late_picture(tmp_path / "h.mp4")),
+    ]
+    short = replace(FADE, seconds=Fraction(1, 5))
+    clips = [Clip(source, Fraction(1, 5), Fraction(9, 10), short) for source in sources]
+    timeline = edit(*clips, output=replace(OUTPUT, fps=Fraction(30000, 1001)))
+    path, facts = bench.join(timeline, bench.render(timeline), bench.mix(timeline))
+    assert facts["frames"] == count_film(timeline)
+    assert facts["sounds"] == 1
+    with av.open(str(path)) as film:
+        assert sum(1 for _ in film.decode(video=0)) == facts["frames"]
+
+
+def test_a_picture_of_another_shape_is_fitted_in(bench: Bench, tmp_path: Path) -> None:
+    white = "lutyuv=y=235:u=128:v=128"
+    film = bench.add(films.make_film(tmp_path / "a.mp4", size=(180, 180), filters=white))
+    (outcome,) = bench.render(edit(Clip(film, Fraction(0), Fraction(1, 5))))
+    with av.open(str(outcome.path)) as made:
+        picture = next(made.decode(video=0)).to_ndarray(format="gray")
+    assert picture.shape == (180, 320)
+    assert picture[90, 160] > 240
+    assert picture[90, 20] < 10
+    assert picture[90, 300] < 10
+
+
+def test_a_transition_goes_from_one_to_the_other(bench: Bench, tmp_path: Path) -> None:
+    dark, light = (
+        bench.add(
+            films.make_film(tmp_path / f"{level}.mp4", filters=f"lutyuv=y={level}:u=128:v=128")
+        )
+        for level in (16, 235)
+    )
+    timeline = edit(
+        Clip(dark, Fraction(0), Fraction(1), FADE), Clip(light, Fraction(0), Fraction(1))
+    )
+    path, _ = bench.join(timeline, bench.render(timeline), None)
+    seen = read_brightness(path)
+    assert len(seen) == 40
+    assert max(seen[:15]) < 4
+    assert min(seen[25:]) > 250
+    assert seen[15:25] == sorted(seen[15:25])
+    assert 100 < seen[20] < 155
+
+
+def test_every_transition_is_ffmpegs(toolbox: Toolbox) -> None:
+    told = subprocess.run(
+        [str(toolbox.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    kinds = {line.split()[0] for line in told.splitlines() if line.startswith("     ")}
+    assert set(TRANSITIONS) <= kinds
+
+
+def test_fades_from_and_to_black(bench: Bench, tmp_path: Path) -> None:
+    light = bench.add(
+        films.make_film(tmp_path / "light.mp4", filters="lutyuv=y=235:u=128:v=128", seconds=2)
+    )
+    clip = Clip(
+        light,
+        Fraction(0),
+        Fraction(2),
+        fade_in_seconds=Fraction(1, 2),
+        fade_out_seconds=Fraction(1, 2),
+    )
+    timeline = edit(clip)
+    path, _ = bench.join(timeline, bench.render(timeline), bench.mix(timeline))
+    seen = read_brightness(path)
+    assert seen[0] < 4
+    assert seen[:12] == sorted(seen[:12])
+    assert min(seen[13:37]) > 250
+    assert seen[38:] == sorted(seen[38:], reverse=True)
+    sound = np.abs(read_sound(path))
+    assert sound[:2000].max() < 0.1 * sound.max()
+    assert sound[-2000:].max() < 0.1 * sound.max()
+
+
+def test_subtitles_are_seen_in_their_frames_only(bench: Bench, tmp_path: Path) -> None:
+    dark = bench.add(films.make_film(tmp_path / "dark.mp4", filters="lutyuv=y=16:u=128:v=128"))
+    clip = Clip(dark, Fraction(0), Fraction(1, 2))
+    subtitles = read_subtitles(
+        b"1\n00:00:00,400 --> 00:00:00,600\n'; [x] %{pts} \\N {\\b1} : , movie=/etc/passwd\n"
+    )
+    timeline = edit(clip, clip)
+    outcomes = bench.render(timeline, subtitles)
+    path, _ = bench.join(timeline, outcomes, None)
+    with av.open(str(path)) as film:
+        brightest = [
+            int(frame.to_ndarray(format="gray")[120:].max()) for frame in film.decode(video=0)
+        ]
+    written = [number for number, value in enumerate(brightest) if value > 150]
+    assert written == list(range(10, 15))
+
+
+def test_sound_is_exactly_as_long_and_stays_with_the_picture(bench: Bench, tmp_path: Path) -> None:
+    """A click in every second of both films is heard at its frame, over cut and transition."""
+    clicks = "aevalsrc='if(lt(mod(t,1),0.005),0.9,0)':s={}:d=3"
+    paths = []
+    for name, rate in (("a.mp4", 44_100), ("b.mkv", 48_000)):
+        path = tmp_path / name
+        films.run(
+            [
+                *("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=3"),
+                *("-f", "lavfi", "-i", clicks.format(rate), "-c:v", "libx264"),
+                *("-preset", "ultrafast", "-c:a", "flac", "-strict", "-2", str(path)),
+            ]
+        )
+        paths.append(path)
+    first, second = (bench.add(path) for path in paths)
+    silent = bench.add(films.make_film(tmp_path / "c.mp4", has_sound=False))
+    timeline = edit(
+        Clip(first, Fraction(1, 2), Fraction(5, 2), FADE),  # clicks at 0.5 and 1.5
+        Clip(second, Fraction(3, 10), Fraction(5, 2)),  # from 1.6: clicks at 2.3 and 3.3
+        Clip(silent, Fraction(0), Fraction(1, 2)),  # from 3.8
+        Clip(first, Fraction(4, 5), Fraction(9, 5)),  # from 4.3: a click at 4.5
+    )
+    path, facts = bench.join(timeline, bench.render(timeline), bench.mix(timeline))
+    assert facts["frames"] == count_film(timeline)
+    sound = np.abs(read_sound(path))
+    loud = np.flatnonzero(sound > 0.25) / SAMPLE_RATE_HZ
+    starts = [float(at) for n, at in enumerate(loud) if n == 0 or at - loud[n - 1] > 0.1]
+    assert starts == pytest.approx([0.5, 1.5, 2.3, 3.3, 4.5], abs=0.02)
+
+
+def test_sound_from_many_commands_has_no_seam(bench: Bench, tmp_path: Path) -> None:
+    """One tone cut into many clips is the same tone again."""
+    tone = bench.add(films.make_film(tmp_path / "tone.mkv", seconds=4))
+    steps = [Fraction(n, 5) for n in range(20)]
+    timeline = edit(*(Clip(tone, step, step + Fraction(1, 5)) for step in steps))
+    sound = bench.mix(timeline)
+    assert sound is not None
+    heard = read_sound(sound)[: SAMPLE_RATE_HZ * 4]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    peak = int(spectrum.argmax())
+    beside = spectrum.copy()
+    beside[max(0, peak - 40) : peak + 40] = 0
+    assert peak * SAMPLE_RATE_HZ / len(heard) == pytest.approx(440, abs=1)
+    assert beside.max() < spectrum.max() / 200
+
+
+def test_a_film_without_any_sound_gets_none(bench: Bench, tmp_path: Path) -> None:
+    silent = bench.add(films.make_film(tmp_path / "c.mp4", has_sound=False))
+    assert bench.mix(edit(Clip(silent, Fraction(0), Fraction(1)))) is None
+
+
+def test_a_clip_past_the_end_of_its_film(bench: Bench, tmp_path: Path) -> None:
+    bench.add(films.make_film(tmp_path / "a.mp4", seconds=2))
+    film = bench.films[str(tmp_path / "a.mp4")]
+    assert check_reach(film, Fraction(2))
+    assert check_reach(film, Fraction(21, 10))
+    assert not check_reach(film, Fraction(5, 2))
+
+
+def test_half_a_film_is_told_as_such(bench: Bench, tmp_path: Path) -> None:
+    whole = films.make_film(tmp_path / "a.mkv", seconds=4)
+    half = films.truncate(whole, tmp_path / "half.mkv", 0.5)
+    film = bench.add(half)
+    with pytest.raises(MediaRejected) as refused:
+        bench.render(edit(Clip(film, Fraction(1), Fraction(4))))
+    assert refused.value.code in ("media_truncated", "media_damaged")
+
+
+def test_pieces_of_other_settings_are_not_joined(bench: Bench, tmp_path: Path) -> None:
+    film = bench.add(films.make_film(tmp_path / "a.mp4"))
+    timeline = edit(
+        Clip(film, Fraction(0), Fraction(1, 5)), Clip(film, Fraction(0), Fraction(1, 5))
+    )
+    first, second = bench.render(timeline)
+    other = replace(second, facts={**second.facts, "settings": "other"})
+    with pytest.raises(OutputInvalid, match="differ"):
+        bench.join(timeline, [first, other], None)
+
+
+def test_a_missing_frame_is_found(bench: Bench, tmp_path: Path) -> None:
+    film = bench.add(films.make_film(tmp_path / "a.mp4"))
+    timeline = edit(
+        Clip(film, Fraction(0), Fraction(1, 5)), Clip(film, Fraction(0), Fraction(1, 5))
+    )
+    first, second = bench.render(timeline)
+    longer = replace(first, facts={**first.facts, "frames": 6})
+    with pytest.raises(OutputInvalid, match="as planned"):
+        bench.join(timeline, [longer, second], None)
+
+
+def test_joining_stops_when_asked(bench: Bench, tmp_path: Path) -> None:
+    film = bench.add(films.make_film(tmp_path / "a.mp4", seconds=12, size=(64, 64)))
+    timeline = edit(
+        Clip(film, Fraction(0), Fraction(12)), output=replace(OUTPUT, width=64, height=64)
+    )
+    pieces = [JoinPiece(one.path, **one.facts) for one in bench.render(timeline)]
+    with pytest.raises(JobCancelled):
+        join_pieces(
+            pieces,
+            None,
+            timeline.output,
+            tmp_path / "film.mp4",
+            on_progress=lambda share: None,
+            should_stop=lambda: JobCancelled("enough"),
+        )
