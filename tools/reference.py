@@ -151,12 +151,19 @@ def write_openapi_page() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def write_timeline_schema() -> str:
+    from cinemill.core.timeline_form import write_schema
+
+    return json.dumps(write_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": write_settings_page,
     "cli.md": write_cli_page,
     "queues.md": write_queues_page,
     "errors.md": write_errors_page,
     "openapi.json": write_openapi_page,
+    "timeline.schema.json": write_timeline_schema,
 }
 
 

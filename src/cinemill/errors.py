@@ -15,7 +15,8 @@
     ├── WorkStopped                this try must end now and publish nothing
     │   ├── LeaseLost
     │   ├── JobCancelled
-    │   └── WorkerStopping
+    │   ├── WorkerStopping
+    │   └── NotYet             … and be made again when what it waits for may have come
     └── PartUnavailable            a server or program we stand on is not there
         ├── DatabaseUnavailable · DatabaseNewer
         ├── RedisUnavailable
@@ -165,6 +166,17 @@ class JobCancelled(WorkStopped):
 
 class WorkerStopping(WorkStopped):
     code = "worker_stopping"
+
+
+class NotYet(WorkStopped):
+    """What this step waits for has not come: it gives its place away and is asked again later."""
+
+    code = "not_yet"
+    way_on = "Nothing is wrong; it goes on by itself."
+
+    def __init__(self, message: str, *, delay_seconds: float) -> None:
+        super().__init__(message)
+        self.delay_seconds = delay_seconds
 
 
 class PartUnavailable(CinemillError):

@@ -17,7 +17,7 @@ from cinemill.jobs.plans import (
     plan_transcode,
     plan_video,
 )
-from cinemill.jobs.render_plans import plan_render
+from cinemill.jobs.render_plans import name_children, plan_batch, plan_render
 
 GIB = 1024**3
 MINUTE = 60
@@ -83,6 +83,10 @@ class JobKind:
     second_channel: str | None = None
     """Prefix of a Redis channel that its events go to besides ``task_progress``, such as the
     ``analysis`` of detection."""
+    answer: str | None = None
+    """The member of the result that ``result.get()`` answers; None: all of it."""
+    name_children: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
+    """(id, params) to the ids of the jobs that it submits itself; they are cancelled with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,8 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("render_pieces", "render", weight=20),
         StepKind("mix_sound", "render", weight=5),
         StepKind("join_render", "render", weight=4),
+        StepKind("submit_batch", "orchestration"),
+        StepKind("collect_batch", "orchestration", weight=99),
         # A large model on a small machine takes longer for a stretch than an encoder may pause.
         StepKind(
             "transcribe_speech",
@@ -173,6 +179,13 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
         JobKind("process_video", plan_video, positional=("path",)),
         JobKind("transcode", plan_transcode, positional=("path", "options")),
         JobKind("render_video", plan_render, positional=("job",)),
+        JobKind(
+            "batch_render",
+            plan_batch,
+            positional=("jobs",),
+            answer="results",
+            name_children=name_children,
+        ),
         JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),
         JobKind("caption", plan_caption, positional=("path", "model")),
         JobKind("cleanup_old_jobs", plan_single("forget_old_jobs")),

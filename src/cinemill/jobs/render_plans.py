@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from cinemill.core.job import StepSpec
 from cinemill.core.pieces import Piece, cut_pieces, share_out
@@ -22,6 +23,8 @@ from cinemill.errors import InputRejected
 
 GATHER_STEPS = 100
 RENDER_STEPS = 300
+MOST_JOBS = 1000
+"""Timelines of one batch."""
 START_FRAMES = 10
 """What beginning a piece costs, in frames' worth of work."""
 
@@ -45,6 +48,37 @@ def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
         *renders,
         StepSpec("mix", "mix_sound", after=("open", *names)),
         StepSpec("join", "join_render", after=("open", *(s.name for s in renders), "mix")),
+    ]
+
+
+def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """Many timelines (``jobs``), each rendered by a job of its own. Raises InputRejected.
+
+    A timeline that cannot be is no reason to refuse the others: it gets its own answer.
+    """
+    unknown = sorted(params.keys() - {"jobs"})
+    timelines = params.get("jobs")
+    if unknown or asset_id is not None or not isinstance(timelines, list | tuple) or not timelines:
+        raise InputRejected(
+            "batch_render takes one list of timelines.",
+            code="params_invalid",
+            way_on="Pass the list as the only argument, or as the parameter 'jobs'.",
+        )
+    if len(timelines) > MOST_JOBS:
+        raise InputRejected(
+            f"A batch has at most {MOST_JOBS} timelines, this has {len(timelines)}.",
+            code="batch_too_long",
+        )
+    return [
+        StepSpec("submit", "submit_batch"),
+        StepSpec("collect", "collect_batch", after=("submit",)),
+    ]
+
+
+def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
+    """The ids of a batch's renders: the same each time that they are asked for."""
+    return [
+        str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(len(params["jobs"]))
     ]
 
 

@@ -19,6 +19,7 @@ from cinemill.errors import (
     InputRejected,
     JobCancelled,
     LeaseLost,
+    NotYet,
     RedisUnavailable,
     WorkerStopping,
 )
@@ -210,13 +211,15 @@ class Runner:
             self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
-        if isinstance(error, WorkerStopping | DatabaseUnavailable | RedisUnavailable):
+        if isinstance(error, WorkerStopping | NotYet | DatabaseUnavailable | RedisUnavailable):
             self._hand_back(watch, error)
             return RunState.RETURNED
         return self._record_failure(watch, error)
 
     def _hand_back(self, watch: Watch, error: CinemillError) -> None:
         delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
+        if isinstance(error, NotYet):
+            delay = error.delay_seconds
         failure = describe_failure(error)
         log.info("run handed back", run=watch.run.id, why=failure.message)
         self._record(

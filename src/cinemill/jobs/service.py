@@ -22,7 +22,7 @@ from cinemill.core.job import (
     Step,
     StepSpec,
 )
-from cinemill.errors import Conflict, InputRejected
+from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import assets, jobs, recovery, statistics
@@ -175,8 +175,20 @@ class JobService:
 
         Raises NotFound; Conflict where it has ended already.
         """
+        words = reason or "cancelled by the user"
         with self._database.begin() as connection:
-            return recovery.request_cancel(connection, job_id, reason or "cancelled by the user")
+            job = recovery.request_cancel(connection, job_id, words)
+        self._cancel_children(job, words)
+        return job
+
+    def _cancel_children(self, job: Job, reason: str) -> None:
+        """Those that it has submitted; each is a job of its own, with a lock of its own."""
+        kind = self._catalog.jobs.get(job.kind)
+        if kind is None or kind.name_children is None:
+            return
+        for child in kind.name_children(job.id, job.params):
+            with suppress(NotFound, Conflict), self._database.begin() as connection:
+                recovery.request_cancel(connection, child, reason)
 
     def retry_job(self, job_id: str) -> Job:
         """Try a failed or cancelled job again, from the step that failed, with fresh tries.

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
-from cinemill.errors import LeaseLost, NotFound
+from cinemill.errors import LeaseLost, NotFound, NotYet
 from cinemill.storage.jobs import (
     ENDED_CHANNEL,
     READY_CHANNEL,
@@ -136,7 +136,7 @@ def retry_later(
         finish_cancel(connection, run.job_id)
         return
     queue_again(connection, run.step_id, delay_seconds=delay_seconds)
-    note_message(connection, run.job_id, failure.message)
+    note_message(connection, run.job_id, failure.message, is_again=failure.code != NotYet.code)
 
 
 def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
@@ -228,10 +228,14 @@ def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -
         ring(connection, READY_CHANNEL, "")
 
 
-def note_message(connection: Connection, job_id: str, message: str) -> None:
+def note_message(
+    connection: Connection, job_id: str, message: str, *, is_again: bool = True
+) -> None:
+    """Tell why it is tried again; of work that only waits, what for."""
+    words = f"Trying again: {message}" if is_again else message
     connection.execute(
         text("UPDATE job SET message = :message WHERE id = :id"),
-        {"id": job_id, "message": f"Trying again: {message}"},
+        {"id": job_id, "message": words},
     )
 
 

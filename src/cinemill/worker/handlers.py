@@ -17,7 +17,7 @@ from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
-from cinemill.produce import renders
+from cinemill.produce import batches, renders
 from cinemill.produce.captions import transcribe_speech, write_captions
 from cinemill.produce.previews import make_previews
 from cinemill.produce.renditions import encode_rendition
@@ -41,6 +41,8 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "render_pieces": partial(renders.render_pieces, workshop),
         "mix_sound": partial(renders.mix_render, workshop),
         "join_render": partial(renders.join_render, workshop),
+        "submit_batch": partial(batches.submit_batch, service),
+        "collect_batch": partial(batches.collect_batch, service),
         "transcribe_speech": partial(transcribe_speech, workshop),
         "write_captions": partial(write_captions, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),

@@ -39,7 +39,8 @@ class JobBackend(BaseBackend):
             job = self.app.mill.service.get_job(task_id)
         except NotFound:
             return {"task_id": task_id, "status": states.PENDING, "result": None}
-        return describe_result(job)
+        kind = self.app.mill.catalog.jobs.get(job.kind)
+        return describe_result(job, answer=kind.answer if kind is not None else None)
 
     def wait_for(self, task_id: str, *args: Any, interval: float = 0.5, **kwargs: Any) -> Any:
         return super().wait_for(task_id, *args, interval=min(interval, POLL_SECONDS), **kwargs)
@@ -54,21 +55,23 @@ class JobBackend(BaseBackend):
         return functools.partial(JobBackend, self.app), ()
 
 
-def describe_result(job: Job) -> dict[str, Any]:
-    """A job in the words of Celery's result metadata."""
+def describe_result(job: Job, *, answer: str | None = None) -> dict[str, Any]:
+    """A job in the words of Celery's result metadata; ``answer`` is the one member of its result
+    that is asked for."""
     return {
         "task_id": job.id,
         "status": STATES[job.state],
-        "result": _result(job),
+        "result": _result(job, answer),
         "traceback": job.failure.log_tail if job.failure else None,
         "date_done": job.finished_at.isoformat() if job.finished_at else None,
         "children": [],
     }
 
 
-def _result(job: Job) -> Any:
+def _result(job: Job, answer: str | None) -> Any:
     if job.state is JobState.COMPLETED:
-        return dict(job.result or {})
+        result = dict(job.result or {})
+        return result if answer is None else result[answer]
     if job.state is JobState.FAILED and job.failure is not None:
         return JobFailed(job.failure.message, code=job.failure.code, way_on=job.failure.way_on)
     if job.state is JobState.CANCELLED:

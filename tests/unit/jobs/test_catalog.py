@@ -71,7 +71,8 @@ ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
     "render_video": (
         {"job": {"scenes": [{"video_path": "a.mp4", "start_time": 0, "end_time": 1}]}},
         None,
-    )
+    ),
+    "batch_render": ({"jobs": [{}]}, None),
 }
 """What a kind of job is asked for where it needs more than a stored film."""
 

@@ -11,7 +11,13 @@ from cinemill.core.pieces import MOST_CLIPS, cut_pieces
 from cinemill.core.timeline_form import read_timeline
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG
-from cinemill.jobs.render_plans import GATHER_STEPS, RENDER_STEPS, find_pieces
+from cinemill.jobs.render_plans import (
+    GATHER_STEPS,
+    MOST_JOBS,
+    RENDER_STEPS,
+    find_pieces,
+    name_children,
+)
 
 
 def job(clips: int, *, films: int = 2, seconds: float = 4, transitions: bool = True) -> Any:
@@ -91,3 +97,17 @@ def test_a_timeline_names_its_own_films() -> None:
     with pytest.raises(InputRejected) as refused:
         CATALOG.plan("render_video", {"job": job(1)}, "some-asset")
     assert refused.value.code == "params_invalid"
+
+
+def test_a_batch_is_one_job_that_submits_others() -> None:
+    steps = CATALOG.plan("batch_render", {"jobs": [job(1), {}]}, None)
+    assert [(step.name, step.after) for step in steps] == [("submit", ()), ("collect", ("submit",))]
+    children = name_children("batch-1", {"jobs": [job(1), {}]})
+    assert children == name_children("batch-1", {"jobs": [job(1), {}]})
+    assert len(set(children)) == 2
+
+
+@pytest.mark.parametrize("jobs", [None, [], {}, "all", [{}] * (MOST_JOBS + 1)])
+def test_what_is_no_list_of_timelines_is_refused(jobs: Any) -> None:
+    with pytest.raises(InputRejected):
+        CATALOG.plan("batch_render", {"jobs": jobs}, None)

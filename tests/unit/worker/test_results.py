@@ -35,6 +35,12 @@ def test_a_completed_job_answers_its_result() -> None:
     assert described["date_done"] == "2024-02-29T12:00:00+00:00"
 
 
+def test_of_a_batch_only_the_answers_are_asked_for() -> None:
+    result = {"results": [{"output_path": "a.mp4"}], "seconds": 3}
+    described = describe_result(make_job(state=JobState.COMPLETED, result=result), answer="results")
+    assert described["result"] == [{"output_path": "a.mp4"}]
+
+
 def test_a_failed_job_raises_with_its_code_and_the_commands_last_lines() -> None:
     failure = Failure("media_truncated", "The file ends before the film does.", "Export it.", "eof")
     described = describe_result(make_job(state=JobState.FAILED, failure=failure))
