@@ -7,7 +7,7 @@ import sys
 
 from bench.rows import print_table
 
-MODULES = ("prepare", "captions", "engine", "upload", "supervisor", "production")
+MODULES = ("prepare", "captions", "engine", "upload", "supervisor", "production", "render")
 
 
 def main() -> int:

@@ -26,8 +26,10 @@ ENCODER = "libx264"
 SUBTITLES_NAME = "subtitles.ass"
 FONTS_FOLDER = "fonts"
 LEAST_TIMESCALE = 10_000
-LEAD_SECONDS = Fraction(1, 2)
+_LEAD_SECONDS = Fraction(1, 2)
 """The film is entered so long before: longer than a frame of any rate that is a film's."""
+_UNEVEN_LEAD_SECONDS = Fraction(5)
+"""Where the rate varies a frame may stay: screens are recorded so."""
 _BLIND_LEAD_SECONDS = Fraction(30)
 """Of streams without an index: entered anywhere, they show nothing before the next key frame."""
 _BLIND = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
@@ -100,12 +102,19 @@ def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
     """How the film is entered for what begins at ``start``, and where that lies on FFmpeg's clock
     then."""
     lead = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(90_000)
-    early = _BLIND_LEAD_SECONDS if info.format in _BLIND else LEAD_SECONDS
-    at = lead + start - early
+    at = lead + start - _find_lead(info)
     if at <= 0 or info.has_edit_list:
         return [], lead + start
     at = Fraction(math.floor(at * 1000), 1000)
     return ["-ss", f"{float(at):.3f}"], lead + start - at
+
+
+def _find_lead(info: MediaInfo) -> Fraction:
+    if info.format in _BLIND:
+        return _BLIND_LEAD_SECONDS
+    if info.video.is_variable_rate or info.video.fps * _LEAD_SECONDS < 2:
+        return _UNEVEN_LEAD_SECONDS
+    return _LEAD_SECONDS
 
 
 def _take_filters(

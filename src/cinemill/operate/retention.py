@@ -9,6 +9,7 @@ from functools import partial
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.operate.verify import GRACE_SECONDS, find_orphans, is_orphan
+from cinemill.storage import assets
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles
 
@@ -26,6 +27,12 @@ class Keep:
 def cleanup_old_jobs(service: JobService, keep: Keep, _context: StepContext) -> StepOutcome:
     """Forget jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
     return StepOutcome({"deleted_jobs": service.delete_old_jobs(keep.job_days)})
+
+
+def forget_pieces(database: Database, days: float) -> int:
+    """Forget pieces that no render has asked for in so many days; answers how many."""
+    with database.begin() as connection:
+        return assets.forget_cached(connection, older_than_days=days)
 
 
 def collect_garbage(database: Database, files: LocalFiles, _context: StepContext) -> StepOutcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.subtitles import Subtitles
 from cinemill.core.timeline import Source, Timeline
 from cinemill.core.timeline_form import read_timeline
@@ -68,7 +68,10 @@ def find_films(workshop: Workshop, edit: Edit) -> dict[str, Film]:
 
 def find_made(workshop: Workshop, key: str, kind: ArtifactKind) -> Artifact | None:
     """What was made under this key before, where its file is still there."""
-    made = assets.find_step_artifacts(workshop.database, key).get(kind.value)
+    if kind in CACHED_KINDS:
+        made = assets.take_cached(workshop.database, key)
+    else:
+        made = assets.find_step_artifacts(workshop.database, key).get(kind.value)
     return made if made is not None and workshop.files.exists(made.sha256) else None
 
 

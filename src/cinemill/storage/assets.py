@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, delete, literal_column, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
@@ -161,6 +161,20 @@ def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact
     return {row["kind"]: _artifact(row) for row in rows}
 
 
+def take_cached(database: Database, step_key: str) -> Artifact | None:
+    """What was only kept to save this work, if it is there; it counts as new from now on."""
+    statement = (
+        update(tables.artifact)
+        .where(tables.artifact.c.step_key == step_key)
+        .where(tables.artifact.c.kind.in_([kind.value for kind in CACHED_KINDS]))
+        .values(created_at=func.clock_timestamp())
+        .returning(*tables.artifact.c)
+    )
+    with database.begin() as connection:
+        row = connection.execute(statement).mappings().first()
+    return None if row is None else _artifact(row)
+
+
 def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
     """All but those that are only kept to save work."""
     query = (
@@ -190,6 +204,22 @@ def get_artifact(
     if row is None:
         raise NotFound(f"Asset {asset_id} has no {kind.value}.", code="artifact_not_found")
     return _record(row)
+
+
+def forget_cached(connection: Connection, *, older_than_days: float) -> int:
+    """Forget what was only kept to save work, and so long ago; answers how many.
+
+    The files go with the next collection of garbage.
+    """
+    return connection.execute(
+        text(
+            """
+            DELETE FROM artifact WHERE kind = ANY(:kinds)
+              AND created_at < clock_timestamp() - make_interval(secs => :age)
+            """
+        ),
+        {"kinds": [kind.value for kind in CACHED_KINDS], "age": older_than_days * 86400},
+    ).rowcount
 
 
 def referenced_files(connection: Connection, *, only: str | None = None) -> dict[str, int]:
