@@ -30,6 +30,8 @@ _LEAD_SECONDS = Fraction(1, 2)
 """The film is entered so long before: longer than a frame of any rate that is a film's."""
 _UNEVEN_LEAD_SECONDS = Fraction(5)
 """Where the rate varies a frame may stay: screens are recorded so."""
+_NOT_WORTH_SECONDS = 1
+"""So little is decoded rather than skipped."""
 _BLIND_LEAD_SECONDS = Fraction(30)
 """Of streams without an index: entered anywhere, they show nothing before the next key frame."""
 _BLIND = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
@@ -103,10 +105,12 @@ def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
     then."""
     lead = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(90_000)
     at = lead + start - _find_lead(info)
-    if at <= 0 or info.has_edit_list:
+    if at <= _NOT_WORTH_SECONDS or info.has_edit_list:
         return [], lead + start
-    at = Fraction(math.floor(at * 1000), 1000)
-    return ["-ss", f"{float(at):.3f}"], lead + start - at
+    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
+    clock_hz = info.video.fps or Fraction(1000)
+    at = math.floor(at * clock_hz) / clock_hz
+    return ["-ss", f"{float(at):.6f}"], lead + start - at
 
 
 def _find_lead(info: MediaInfo) -> Fraction:
@@ -125,6 +129,7 @@ def _take_filters(
     hold = float(tail_seconds(info) + 1 / fps)
     return [
         *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
+        "settb=AVTB",  # some clocks tick once a frame, and the piece may begin in between
         f"setpts=round(PTS-{float(shift + slack):.6f}/TB)",
         f"tpad=stop_mode=clone:stop_duration={hold:.3f}",
         f"fps={fps}:round=up:start_time=0",

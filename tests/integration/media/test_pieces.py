@@ -141,13 +141,31 @@ def edit(*clips: Clip, output: OutputFormat = OUTPUT) -> Timeline:
     return Timeline(clips, output)
 
 
-@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.webm"])
-def test_a_piece_shows_exactly_its_frames(bench: Bench, tmp_path: Path, name: str) -> None:
-    more: dict[str, Any] = {"codec": ["-c:v", "libvpx-vp9", "-cpu-used", "8"]}
-    film = bench.add(make_numbered(tmp_path / name, **(more if name.endswith("webm") else {})))
-    timeline = edit(Clip(film, Fraction(6, 5), Fraction(8, 5)))
+OPEN_GROUPS = "open-gop=1:keyint=12:bframes=4:scenecut=0"
+H264 = ["-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p"]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("film.mp4", [*H264, "-g", "250", "-bf", "3"]),
+        ("film.mkv", [*H264, "-x264-params", OPEN_GROUPS]),
+        ("film.ts", [*H264, "-x264-params", OPEN_GROUPS]),
+        ("hevc.mp4", ["-c:v", "libx265", "-x265-params", f"{OPEN_GROUPS}:log-level=none"]),
+        ("film.webm", ["-c:v", "libvpx-vp9", "-cpu-used", "8"]),
+        ("film.avi", ["-c:v", "mpeg4", "-bf", "2"]),
+        ("film.wmv", ["-c:v", "wmv2"]),
+    ],
+)
+@pytest.mark.parametrize("first", [12, 45])
+def test_a_piece_shows_exactly_its_frames(
+    bench: Bench, tmp_path: Path, name: str, codec: list[str], first: int
+) -> None:
+    """Entered at its beginning and in the middle, whatever the container keeps of times."""
+    film = bench.add(make_numbered(tmp_path / name, codec=codec, has_sound=False, seconds=2.2))
+    timeline = edit(Clip(film, Fraction(first, 25), Fraction(first + 9, 25)))
     (outcome,) = bench.render(timeline)
-    assert read_numbers(outcome.path) == list(range(30, 40))
+    assert read_numbers(outcome.path) == list(range(first, first + 9))
 
 
 def test_two_pieces_of_one_film_meet_without_a_seam(bench: Bench, tmp_path: Path) -> None:
