@@ -154,7 +154,7 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("render_pieces", "render", weight=20),
         StepKind("mix_sound", "render", weight=5),
         StepKind("join_render", "render", weight=4),
-        StepKind("submit_batch", "orchestration"),
+        StepKind("submit_batch", "default"),
         StepKind("collect_batch", "orchestration", weight=99),
         # A large model on a small machine takes longer for a stretch than an encoder may pause.
         StepKind(
