@@ -55,9 +55,10 @@ def remove_orphans(
     database: Database, files: LocalFiles, *, grace_seconds: float
 ) -> tuple[int, int]:
     """(files, bytes) removed. What has got a row or was stored again in the meantime stays."""
+    orphans = find_orphans(database, files, grace_seconds=grace_seconds)
     freed = [
-        files.remove_if(sha256, partial(is_orphan, database, sha256, grace_seconds))
-        for sha256 in find_orphans(database, files, grace_seconds=grace_seconds)
+        files.remove_if(sha256, partial(is_orphan, database, sha256, identity))
+        for sha256, identity in orphans.items()
     ]
     return sum(size_bytes > 0 for size_bytes in freed), sum(freed)
 

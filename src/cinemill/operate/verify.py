@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,10 @@ from functools import partial
 from cinemill.storage.assets import referenced_files, source_files
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles, hash_file
+from cinemill.storage.orphans import note_orphans
 
 GRACE_SECONDS = 3600.0
-"""A file this young may belong to a row that is about to be committed."""
+"""A file that has no row for less may belong to one that is about to be committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class VerifyReport:
     damaged: tuple[str, ...]
     """Its bytes do not hash to its name, or its size is not the row's."""
     orphans: tuple[str, ...]
-    """No row names it."""
+    """No row names it, and none did when it was looked for an hour and more ago."""
     repaired: int
 
     @property
@@ -58,7 +58,7 @@ def verify_files(
     orphans = find_orphans(database, files, grace_seconds=grace_seconds)
     repaired = 0
     if repair:
-        repaired = _repair(database, files, damaged, orphans, referenced, grace_seconds)
+        repaired = _repair(database, files, damaged, orphans, referenced)
     return VerifyReport(
         checked=len(referenced),
         missing=tuple(missing),
@@ -72,15 +72,14 @@ def _repair(
     database: Database,
     files: LocalFiles,
     damaged: Sequence[str],
-    orphans: Sequence[str],
+    orphans: Mapping[str, str],
     referenced: Mapping[str, int],
-    grace_seconds: float,
 ) -> int:
     with database.begin() as connection:
         sources = source_files(connection)
     count = 0
     for sha256 in orphans:
-        count += files.remove_if(sha256, partial(is_orphan, database, sha256, grace_seconds)) > 0
+        count += files.remove_if(sha256, partial(is_orphan, database, sha256, orphans[sha256])) > 0
     for sha256 in damaged:
         # Looked at again: a retry may have made it whole since.
         if sha256 not in sources and _judge(files, sha256, referenced[sha256]) == "damaged":
@@ -88,24 +87,31 @@ def _repair(
     return count
 
 
-def is_orphan(database: Database, sha256: str, grace_seconds: float, stat: os.stat_result) -> bool:
-    """Whether a file that was set aside is old, and no row names it now."""
-    if stat.st_mtime > time.time() - grace_seconds:
+def is_orphan(database: Database, sha256: str, identity: str, stat: os.stat_result) -> bool:
+    """Whether a file that was set aside is the one that was meant, and no row names it now."""
+    if identify(stat) != identity:
         return False
     with database.begin() as connection:
         return sha256 not in referenced_files(connection, only=sha256)
 
 
-def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float) -> list[str]:
-    """Stored files older than ``grace_seconds`` that no row names.
+def identify(stat: os.stat_result) -> str:
+    """Another value once the same bytes were stored again."""
+    return f"{stat.st_ino}-{stat.st_mtime_ns}"
 
-    Files are listed before rows are read, so a file that gets its row in between is not found.
+
+def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float) -> dict[str, str]:
+    """Stored files that no row has named for ``grace_seconds`` and more, with their identities.
+
+    They are noted when they are found first, so that all are young the first time. Files are listed
+    before rows are read, so a file that gets its row in between is not found.
     """
-    before = time.time() - grace_seconds
-    old = [sha256 for sha256, stat in files.walk() if stat.st_mtime <= before]
+    found = {sha256: identify(stat) for sha256, stat in files.walk()}
     with database.begin() as connection:
-        referenced = referenced_files(connection)
-    return [sha256 for sha256 in old if sha256 not in referenced]
+        for sha256 in referenced_files(connection):
+            found.pop(sha256, None)
+        old = note_orphans(connection, found, grace_seconds=grace_seconds)
+    return {sha256: found[sha256] for sha256 in old}
 
 
 def _judge(files: LocalFiles, sha256: str, size_bytes: int) -> str:

@@ -231,3 +231,11 @@ run = Table(
     Index("run_step_idx", "step_id"),
     Index("run_job_idx", "job_id"),
 )
+
+orphan = Table(
+    "orphan",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("identity", Text, nullable=False),
+    _timestamp("noted_at", is_set=True),
+)

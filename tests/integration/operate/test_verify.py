@@ -7,6 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import text
+
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.operate.retention import remove_broken_uploads, remove_orphans
 from cinemill.operate.verify import find_orphans, is_orphan, verify_files
@@ -57,6 +59,13 @@ def grow_old(path: Path, seconds: float = 7200) -> None:
     os.utime(path, (then, then))
 
 
+def note_and_wait(database: Database, files: LocalFiles) -> None:
+    """What is nameless now is noted, and two hours pass by the database's clock."""
+    find_orphans(database, files, grace_seconds=3600)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE orphan SET noted_at = noted_at - interval '2 hours'"))
+
+
 def test_where_every_row_has_its_file_all_is_well(database: Database, files: LocalFiles) -> None:
     for content in (b"one", b"two"):
         keep(database, files, content)
@@ -96,9 +105,11 @@ def test_an_artifacts_file_is_checked_as_a_sources_is(
     assert verify_files(database, files).damaged == (proxy.sha256,)
 
 
-def test_an_old_file_that_no_row_names_is_an_orphan(database: Database, files: LocalFiles) -> None:
+def test_a_file_that_no_row_has_named_for_long_is_an_orphan(
+    database: Database, files: LocalFiles
+) -> None:
     stored = store(files, b"nobody's")
-    grow_old(files.path(stored.sha256))
+    note_and_wait(database, files)
     report = verify_files(database, files)
     assert report.orphans == (stored.sha256,)
     assert files.exists(stored.sha256)
@@ -106,7 +117,33 @@ def test_an_old_file_that_no_row_names_is_an_orphan(database: Database, files: L
 
 def test_a_young_file_may_be_about_to_get_its_row(database: Database, files: LocalFiles) -> None:
     stored = store(files, b"just published")
-    assert verify_files(database, files, repair=True).is_clean
+    for _ in range(2):
+        assert verify_files(database, files, repair=True).is_clean
+    assert files.exists(stored.sha256)
+
+
+def test_a_young_file_is_young_whatever_the_clock_of_its_machine_said(
+    database: Database, files: LocalFiles
+) -> None:
+    """Stored by a worker whose clock is an hour and more behind, its row not yet committed."""
+    stored = store(files, b"just published")
+    grow_old(files.path(stored.sha256))
+    for _ in range(2):
+        assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
+    assert files.exists(stored.sha256)
+
+
+def test_a_file_that_got_its_row_and_lost_it_is_young_again(
+    database: Database, files: LocalFiles
+) -> None:
+    stored = store(files, b"film")
+    note_and_wait(database, files)
+    keep(database, files, b"film")
+    find_orphans(database, files, grace_seconds=3600)
+    with database.begin() as connection:
+        (asset,) = assets.list_assets(database)
+        assets.delete_asset(connection, asset.id)
+    assert find_orphans(database, files, grace_seconds=3600) == {}
     assert files.exists(stored.sha256)
 
 
@@ -116,8 +153,8 @@ def test_a_repair_removes_orphans_and_damage_and_nothing_that_is_whole(
     whole, broken = keep(database, files, b"whole"), keep_derived(database, files, b"broken")
     damage(files, broken)
     orphan = store(files, b"nobody's")
-    grow_old(files.path(orphan.sha256))
     grow_old(files.path(whole.sha256))
+    note_and_wait(database, files)
     assert verify_files(database, files, repair=True).repaired == 2
     assert files.exists(whole.sha256)
     assert not files.exists(broken.sha256)
@@ -136,12 +173,26 @@ def test_what_was_stored_again_while_the_collector_looked_stays(
     database: Database, files: LocalFiles
 ) -> None:
     again = store(files, b"uploaded again")
-    grow_old(files.path(again.sha256))
-    found = find_orphans(database, files, grace_seconds=3600)
-    keep(database, files, b"uploaded again")
-    assert found == [again.sha256]
-    assert files.remove_if(again.sha256, partial(is_orphan, database, again.sha256, 3600)) == 0
-    assert files.exists(again.sha256)
+    note_and_wait(database, files)
+    ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
+    assert sha256 == again.sha256
+    store(files, b"uploaded again")
+    assert files.remove_if(sha256, partial(is_orphan, database, sha256, identity)) == 0
+    assert files.exists(sha256)
+
+
+def test_what_got_its_row_while_the_collector_looked_stays(
+    database: Database, files: LocalFiles
+) -> None:
+    store(files, b"film")
+    note_and_wait(database, files)
+    ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
+    with database.begin() as connection:
+        assets.register_asset(
+            connection, owner="ann", sha256=sha256, size_bytes=4, filename="film.mp4"
+        )
+    assert files.remove_if(sha256, partial(is_orphan, database, sha256, identity)) == 0
+    assert files.exists(sha256)
 
 
 def test_after_a_repair_what_was_damaged_is_missing_and_nothing_is_nameless(
@@ -159,7 +210,8 @@ def test_collecting_garbage_counts_what_went_and_is_safe_to_repeat(
 ) -> None:
     kept = keep(database, files, b"kept")
     for content in (b"1234", b"567890"):
-        grow_old(files.path(store(files, content).sha256))
+        store(files, content)
+    note_and_wait(database, files)
     assert remove_orphans(database, files, grace_seconds=3600) == (2, 10)
     assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
     assert files.exists(kept.sha256)
