@@ -26,10 +26,10 @@ going direct the other way, in short, the period was so far like the present per
 its noisiest authorities insisted on its being received, for good or for evil, in the superlative
 degree of comparison only.
 """
-# As spoken in the sample film obama_speech.
+# As spoken in the sample film obama_speech, which ends in mid-sentence.
 SPEECH = """
 Today, after two years of negotiations, the United States, together with our international
-partners, has achieved something that decades of animosity has not.
+partners, has achieved something
 """
 
 
