@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, text
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
-from cinemill.storage import assets, claims, dispatch, jobs, recovery, statistics
+from cinemill.storage import assets, claims, dispatch, findings, jobs, recovery, statistics
 from cinemill.storage.database import Database
 
 QUEUED = 10_000
@@ -27,6 +27,12 @@ FROM generate_series(1, 5000) AS n;
 INSERT INTO artifact (id, asset_id, kind, step_key, sha256, size_bytes, filename, media_type)
 SELECT 'artifact-' || n, 'asset-' || n, 'proxy', 'key-' || n, 'sha-p' || n, 1, 'p.mp4', 'video/mp4'
 FROM generate_series(1, 5000) AS n;
+INSERT INTO transcript (id, asset_id, step_key, model, model_revision, language, task)
+SELECT 'transcript-' || n, 'asset-' || n, 'key-' || n, 'base', '', 'en', 'transcribe'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO utterance (transcript_id, position, start_ms, end_ms, text)
+SELECT 'transcript-' || n, position, 0, 1, 'word'
+FROM generate_series(1, 5000) AS n, generate_series(1, 4) AS position;
 INSERT INTO job (id, kind, owner, priority, asset_id, request_digest, state, queued_at,
                  started_at, finished_at, failure, announced)
 SELECT 'old-' || n, 'process_video', 'owner-' || n % 50, 5, 'asset-' || 1 + n % 5000, '',
@@ -201,6 +207,8 @@ ASSETS: dict[str, Callable[[Database], object]] = {
     "artifacts": lambda d: assets.list_artifacts(d, "asset-1"),
     "artifact": lambda d: assets.get_artifact(d, "asset-1", ArtifactKind.PROXY),
     "work done before": lambda d: assets.find_step_artifacts(d, "key-1"),
+    "transcript": lambda d: findings.get_transcript(d, "transcript-1"),
+    "speech heard before": lambda d: findings.find_transcript(d, "key-1"),
 }
 
 
