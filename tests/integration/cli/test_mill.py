@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.speech import fetch_models
 
 from cinemill.client import Client, ClientError
 
@@ -144,6 +145,19 @@ def test_stills_are_taken_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -
     done = cinemill("preview", film, "-n", 3, "--to", tmp_path / "stills")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "stills").glob("*.jpg"))) == 3
+
+
+def test_what_is_said_is_written_down(
+    cinemill: Run, film: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    missing = cinemill("caption", film, "--model", "tiny.en")
+    assert missing.returncode == 1
+    assert "cinemill models fetch tiny.en" in missing.stderr
+    (Path(environment["CINEMILL_HOME"]) / "models").symlink_to(fetch_models("tiny.en"))
+    done = cinemill("caption", film, "--model", "tiny.en", "--to", tmp_path / "captions")
+    assert done.returncode == 0, done.stderr
+    made = {path.suffix for path in (tmp_path / "captions").iterdir()}
+    assert made == {".srt", ".vtt", ".txt", ".json"}
 
 
 def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path) -> None:
