@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from fractions import Fraction
 from itertools import pairwise
@@ -23,7 +25,8 @@ from tests.integration.worker.conftest import Stack
 
 from cinemill.core.job import Failure, JobState
 from cinemill.core.media import ArtifactKind
-from cinemill.errors import InputRejected
+from cinemill.errors import InputRejected, NotFound
+from cinemill.jobs.render_plans import name_children
 from cinemill.storage import assets
 
 PATIENCE_SECONDS = 120
@@ -263,12 +266,26 @@ def test_an_impossible_timeline_is_refused_at_once(
 def test_a_cancelled_batch_takes_its_renders_along(
     stack: Stack, sources: Mapping[str, str]
 ) -> None:
-    jobs = [contract_job(sources, transitions=False) for _ in range(3)]
-    batch = stack.app.tasks["batch_render"].apply_async(args=[jobs])
+    timeline = contract_job(sources, transitions=False)
+    batch = stack.app.tasks["batch_render"].apply_async(args=[[timeline] * 3])
+    children = name_children(batch.id, {"jobs": [timeline] * 3})
+    wait_until(lambda: all(is_there(stack, child) for child in children))
     stack.service.cancel_job(batch.id, "wrong films")
     batch.get(timeout=PATIENCE_SECONDS, propagate=False)
     assert stack.service.get_job(batch.id).state is JobState.CANCELLED
-    unended = stack.service.list_jobs(
-        kind="render_video", states=[JobState.PENDING, JobState.RUNNING]
-    )
-    assert not [job for job in unended if job.params["job"] == jobs[0]]
+    wait_until(lambda: all(stack.service.get_job(child).state.is_final for child in children))
+    last = stack.service.get_job(children[-1])
+    assert (last.state, last.cancel_reason) == (JobState.CANCELLED, "wrong films")
+
+
+def is_there(stack: Stack, job_id: str) -> bool:
+    with suppress(NotFound):
+        return bool(stack.service.get_job(job_id))
+    return False
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
