@@ -79,6 +79,15 @@ def read_file(
     return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
 
 
+@router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
+@router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
+def read_stream(asset_id: str, stream: str, filename: str, mill: MillDoor) -> FileResponse:
+    """A file for adaptive play, where the playlists beside it look for it. Ranges are served."""
+    kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
+    artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=False)
+
+
 class _LargeFile(FileResponse):
     chunk_size = 1024 * 1024
 

@@ -22,6 +22,7 @@ To = Annotated[
 def register(app: typer.Typer) -> None:
     app.command()(transcode)
     app.command()(preview)
+    app.command()(ladder)
     app.command()(caption)
 
 
@@ -75,6 +76,23 @@ def transcode(
     read_rendition(given)
     wish = Sending(priority, kind="transcode", params={"options": given})
     run_films(file, wish, to, json=json)
+
+
+def ladder(
+    file: options.Films,
+    preset: Annotated[
+        str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
+    ] = None,
+    to: To = None,
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Make each film ready for adaptive play: HLS and DASH over one set of files."""
+    from cinemill.cli.sending import Sending
+    from cinemill.core.rendition import read_rendition
+
+    params = {} if preset is None else {"preset": read_rendition({"preset": preset}).purpose.value}
+    run_films(file, Sending(priority, kind="make_ladder", params=params), to, json=json)
 
 
 def preview(

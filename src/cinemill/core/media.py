@@ -51,6 +51,7 @@ class ArtifactKind(StrEnum):
     AUDIO = "audio"
     RENDITION = "rendition"
     PREVIEW = "preview"
+    STREAM = "stream"
     RENDER = "render"
     PIECE = "piece"
     MIX = "mix"

@@ -12,6 +12,7 @@ from cinemill.errors import NotFound
 from cinemill.jobs.plans import (
     plan_caption,
     plan_cleanup,
+    plan_ladder,
     plan_preview,
     plan_single,
     plan_transcode,
@@ -149,6 +150,8 @@ STEP_KINDS: Mapping[str, StepKind] = _by_name(
         StepKind("prepare_source", "proxy", weight=93),
         StepKind("encode_rendition", "transcode", weight=93, rate=Rate(20, MINUTE)),
         StepKind("extract_stills", "preview", weight=93),
+        StepKind("open_stream", "transcode", weight=3, rate=Rate(20, MINUTE)),
+        StepKind("build_ladder", "transcode", weight=90),
         StepKind("gather_sources", "ingestion", weight=5),
         StepKind("open_render", "render", weight=1, rate=Rate(10, MINUTE)),
         StepKind("render_pieces", "render", weight=20),
@@ -178,6 +181,7 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
     [
         JobKind("process_video", plan_video, positional=("path",)),
         JobKind("transcode", plan_transcode, positional=("path", "options")),
+        JobKind("make_ladder", plan_ladder, positional=("path", "preset")),
         JobKind("render_video", plan_render, positional=("job",)),
         JobKind(
             "batch_render",

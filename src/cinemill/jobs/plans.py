@@ -99,6 +99,20 @@ def plan_caption(params: Mapping[str, Any], asset_id: str | None) -> list[StepSp
     ]
 
 
+def plan_ladder(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film for adaptive play: opened as it is first, so that it plays while the rungs are made.
+
+    Raises InputRejected (``params_invalid``, ``source_missing``).
+    """
+    check_names(params, {"path", "preset"})
+    preset = read_rendition({"preset": params.get("preset")}).purpose
+    return [
+        *_plan_source("make_ladder", params, asset_id),
+        StepSpec("open", "open_stream", after=("probe",)),
+        StepSpec("ladder", "build_ladder", {"preset": preset.value}, after=("probe", "open")),
+    ]
+
+
 def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
     """The planner of a job of one step without parameters."""
 

@@ -19,6 +19,7 @@ from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
 from cinemill.produce import batches, renders
 from cinemill.produce.captions import transcribe_speech, write_captions
+from cinemill.produce.ladders import build_ladder, open_stream
 from cinemill.produce.previews import make_previews
 from cinemill.produce.renditions import encode_rendition
 from cinemill.worker.mill import Mill
@@ -36,6 +37,8 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "prepare_source": partial(prepare_source, workshop),
         "encode_rendition": partial(encode_rendition, workshop),
         "extract_stills": partial(make_previews, workshop),
+        "open_stream": partial(open_stream, workshop),
+        "build_ladder": partial(build_ladder, workshop),
         "gather_sources": partial(gather_sources, workshop),
         "open_render": partial(renders.open_render, workshop),
         "render_pieces": partial(renders.render_pieces, workshop),

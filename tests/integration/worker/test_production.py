@@ -15,7 +15,9 @@ from tests.films import make_film
 from tests.integration.worker.conftest import Stack
 
 from cinemill.core.job import JobState
+from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
+from cinemill.storage import assets
 
 PATIENCE_SECONDS = 90
 
@@ -115,3 +117,22 @@ def test_a_path_outside_of_the_roots_is_refused(stack: Stack, tmp_path: Path) ->
     failure = stack.service.get_job(job.id).failure
     assert failure is not None
     assert failure.code == "path_forbidden"
+
+
+def test_a_film_for_adaptive_play(stack: Stack, film: Path) -> None:
+    """Opened as it is at once, then with every rung, under names of their own."""
+    task = stack.app.tasks["make_ladder"].apply_async(args=[str(film), "mobile"])
+    result = task.get(timeout=PATIENCE_SECONDS)
+    assert [rung["filename"] for rung in result["rungs"]] == ["360p.mp4", "240p.mp4"]
+    master = Path(result["output_path"])
+    assert {path.name for path in master.parent.iterdir()} >= {"240p.m3u8", "manifest.mpd"}
+    with av.open(str(master), options={"allowed_extensions": "ALL"}) as played:
+        assert sum(1 for _ in played.decode(video=0)) == 100
+    streams = [
+        record.variant
+        for record in assets.list_artifacts(stack.database, result["asset_id"])
+        if record.artifact.kind is ArtifactKind.STREAM
+    ]
+    masters = [variant for variant in streams if variant.endswith("/master.m3u8")]
+    assert len(masters) == 2  # the film as it is, and the ladder
+    assert result["playlist"] in masters

@@ -57,6 +57,7 @@ def test_the_commands_are_these() -> None:
         "process",
         "transcode",
         "preview",
+        "ladder",
         "caption",
         "submit",
         "watch",

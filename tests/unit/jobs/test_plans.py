@@ -53,6 +53,13 @@ def test_what_cannot_be_is_refused_before_any_work() -> None:
     assert refused.value.code == "combination_impossible"
 
 
+def test_a_film_for_adaptive_play_is_opened_before_its_rungs_are_made() -> None:
+    steps = CATALOG.plan("make_ladder", {"preset": "mobile"}, "asset")
+    assert names(steps) == ["probe_source", "open_stream", "build_ladder"]
+    assert steps[-1].after == ("probe", "open")
+    assert steps[-1].params == {"preset": "mobile"}
+
+
 def test_options_are_a_dictionary() -> None:
     with pytest.raises(InputRejected, match="dictionary"):
         CATALOG.plan("transcode", {"options": "h264"}, "asset")

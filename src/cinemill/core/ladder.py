@@ -1,0 +1,218 @@
+"""Renditions for adaptive play: which rungs a film needs, and the playlists that name them.
+
+Pure. Playlists are HLS after RFC 8216, manifests are DASH after ISO/IEC 23009-1; both name the same
+files, one for each rung, by ranges of bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+SEGMENT_SECONDS = 4
+NEXT_RUNG_AT_MOST = Fraction(3, 4)
+"""A rung that needs more than this share of the one above would save nobody anything."""
+DASH_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
+DASH_PROFILE = "urn:mpeg:dash:profile:isoff-on-demand:2011"
+
+# (shorter side in pixels, most bits a second of H.264 at up to 30 frames a second)
+_RUNGS = (
+    *((2160, 16_000_000), (1440, 9_000_000), (1080, 5_000_000), (720, 2_800_000)),
+    *((480, 1_300_000), (360, 750_000), (240, 380_000)),
+)
+FAST_FPS = 31
+"""Above, a picture is worth half as many bits more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    width: int
+    height: int
+    bitrate_bps: int
+    """The most that it may need, over two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSegment:
+    """A piece of a stream's file that can be fetched and played by itself."""
+
+    start_byte: int
+    size_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One file with one stream in it: its head, then its segments."""
+
+    filename: str
+    codecs: str
+    """As RFC 6381 names them, such as ``avc1.64001f``."""
+    head_bytes: int
+    """Of what comes before the first segment: its description, then its index (``sidx``)."""
+    index_bytes: int
+    segments: tuple[MediaSegment, ...]
+    width: int = 0
+    """0 for sound."""
+    height: int = 0
+    fps: Fraction = Fraction(0)
+    sample_rate_hz: int = 0
+    channels: int = 0
+    language: str = "und"
+
+    @property
+    def playlist_name(self) -> str:
+        return f"{self.filename.rpartition('.')[0]}.m3u8"
+
+    @property
+    def seconds(self) -> float:
+        return sum(segment.seconds for segment in self.segments)
+
+    @property
+    def peak_bps(self) -> int:
+        return max(math.ceil(8 * s.size_bytes / s.seconds) for s in self.segments if s.seconds)
+
+    @property
+    def average_bps(self) -> int:
+        return math.ceil(8 * sum(s.size_bytes for s in self.segments) / self.seconds)
+
+
+def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tuple[Rung, ...]:
+    """Rungs for a film of this size as it is shown, the largest first and never larger than it.
+
+    ``source_bps`` 0 means unknown. The first rung has the film's own size, or the largest that the
+    table knows; those that its quality does not need are left out.
+    """
+    shorter = min(width, height)
+    factor = Fraction(3, 2) if fps > FAST_FPS else Fraction(1)
+    sides = [side for side, _ in _RUNGS if side < shorter]
+    if shorter <= _RUNGS[0][0]:
+        sides.insert(0, shorter)
+    else:
+        sides.insert(0, _RUNGS[0][0])
+    rungs: list[Rung] = []
+    for side in dict.fromkeys(sides):
+        most_bps = int(_most_bps(side) * factor)
+        bps = min(most_bps, source_bps) if source_bps else most_bps
+        if rungs and bps > rungs[-1].bitrate_bps * NEXT_RUNG_AT_MOST:
+            continue
+        rungs.append(_make_rung(width, height, side, bps))
+    return tuple(rungs)
+
+
+def _most_bps(side: int) -> int:
+    """Of the table; between two rows by the number of pixels, below the last as the last."""
+    above = [(known, bps) for known, bps in _RUNGS if known >= side]
+    known, bps = above[-1] if above else _RUNGS[0]
+    return max(_RUNGS[-1][1] // 2, int(bps * Fraction(side, known) ** 2)) if known != side else bps
+
+
+def _make_rung(width: int, height: int, side: int, bps: int) -> Rung:
+    scale = Fraction(side, min(width, height))
+    return Rung(_even(width * scale), _even(height * scale), bps)
+
+
+def _even(length: Fraction) -> int:
+    return max(2, round(length / 2) * 2)
+
+
+def segment_frames(fps: Fraction) -> int:
+    """Pictures of one segment: as near to four seconds as whole pictures come."""
+    return max(1, round(SEGMENT_SECONDS * fps))
+
+
+def write_media_playlist(stream: Stream) -> str:
+    """The stream's own playlist."""
+    longest = max((segment.seconds for segment in stream.segments), default=0.0)
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{math.ceil(longest - 0.5) if longest > 0.5 else 1}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{stream.filename}",BYTERANGE="{stream.head_bytes}@0"',
+    ]
+    for segment in stream.segments:
+        lines.append(f"#EXTINF:{segment.seconds:.6f},")
+        lines.append(f"#EXT-X-BYTERANGE:{segment.size_bytes}@{segment.start_byte}")
+        lines.append(stream.filename)
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def write_master_playlist(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
+    """The playlist that players open: all rungs, the largest first, and the sounds."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for position, sound in enumerate(sounds):
+        language = "" if sound.language == "und" else f'LANGUAGE="{sound.language}",'
+        default = "YES" if position == 0 else "NO"
+        lines.append(
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{sound.language} {position + 1}",'
+            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{sound.channels}",'
+            f'URI="{sound.playlist_name}"'
+        )
+    extra_peak = max((sound.peak_bps for sound in sounds), default=0)
+    extra_average = max((sound.average_bps for sound in sounds), default=0)
+    for picture in pictures:
+        codecs = ",".join([picture.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
+        lines.append(
+            f"#EXT-X-STREAM-INF:BANDWIDTH={picture.peak_bps + extra_peak},"
+            f"AVERAGE-BANDWIDTH={picture.average_bps + extra_average},"
+            f"RESOLUTION={picture.width}x{picture.height},"
+            f'FRAME-RATE={float(picture.fps):.3f},CODECS="{codecs}"'
+            + (',AUDIO="sound"' if sounds else "")
+        )
+        lines.append(picture.playlist_name)
+    return "\n".join([*lines, ""])
+
+
+def write_manifest(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
+    """The DASH manifest of the same files."""
+    seconds = max(stream.seconds for stream in (*pictures, *sounds))
+    root = ET.Element(
+        "MPD",
+        {
+            "xmlns": DASH_NAMESPACE,
+            "type": "static",
+            "profiles": DASH_PROFILE,
+            "mediaPresentationDuration": f"PT{seconds:.3f}S",
+            "minBufferTime": f"PT{SEGMENT_SECONDS}S",
+        },
+    )
+    period = ET.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
+    _add_set(period, "video", pictures)
+    for sound in sounds:
+        _add_set(period, "audio", [sound])
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def _add_set(period: ET.Element, kind: str, streams: Sequence[Stream]) -> None:
+    attributes = {"contentType": kind, "segmentAlignment": "true", "startWithSAP": "1"}
+    if streams[0].language != "und":
+        attributes["lang"] = streams[0].language
+    adaptation = ET.SubElement(period, "AdaptationSet", attributes)
+    for stream in streams:
+        _add_representation(adaptation, kind, stream)
+
+
+def _add_representation(adaptation: ET.Element, kind: str, stream: Stream) -> None:
+    attributes = {
+        "id": stream.filename.rpartition(".")[0],
+        "mimeType": f"{kind}/mp4",
+        "codecs": stream.codecs,
+        "bandwidth": str(stream.peak_bps),
+    }
+    if kind == "video":
+        attributes |= {"width": str(stream.width), "height": str(stream.height)}
+        attributes |= {"frameRate": str(stream.fps)}
+    else:
+        attributes |= {"audioSamplingRate": str(stream.sample_rate_hz)}
+    one = ET.SubElement(adaptation, "Representation", attributes)
+    ET.SubElement(one, "BaseURL").text = stream.filename
+    index_start = stream.head_bytes - stream.index_bytes
+    index = {"indexRange": f"{index_start}-{stream.head_bytes - 1}"}
+    base = ET.SubElement(one, "SegmentBase", index)
+    ET.SubElement(base, "Initialization", {"range": f"0-{index_start - 1}"})

@@ -1,0 +1,119 @@
+"""Films for adaptive play: every rung whole, its key frames where a player changes rungs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from tests import films
+from tests.integration.media.conftest import Mill
+
+from cinemill.core.rendition import Purpose
+from cinemill.errors import MediaRejected
+from cinemill.media.ladder import LadderOutcome, can_be_copied, copy_stream, make_ladder
+
+
+def climb(mill: Mill, film: Path) -> LadderOutcome:
+    return make_ladder(mill.toolbox, film, mill.probe(film), Purpose.MOBILE, **around(mill))
+
+
+def around(mill: Mill) -> dict[str, Any]:
+    return {
+        "folder": mill.folder,
+        "limits": mill.limits,
+        "sandbox": mill.sandbox,
+        "on_progress": lambda _share: None,
+        "should_stop": mill.should_stop,
+    }
+
+
+def key_frame_seconds(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        stream = film.streams.video[0]
+        assert stream.time_base is not None
+        return [
+            float(packet.pts * stream.time_base)
+            for packet in film.demux(stream)
+            if packet.is_keyframe and packet.pts is not None
+        ]
+
+
+def count_played(playlist: Path) -> int:
+    """Pictures that come out when FFmpeg plays it as HLS."""
+    with av.open(str(playlist), options={"allowed_extensions": "ALL"}) as film:
+        return sum(1 for _ in film.decode(video=0))
+
+
+def test_every_rung_is_whole_and_begins_its_segments_together(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "film.mp4", seconds=9, size=(640, 360), rate="30000/1001", extra=["-g", "60"]
+    )
+    outcome = climb(mill, film)
+    assert [(stream.width, stream.height) for stream in outcome.pictures] == [
+        (640, 360),
+        (426, 240),
+    ]
+    starts = [key_frame_seconds(mill.folder / stream.filename) for stream in outcome.pictures]
+    assert starts[0] == pytest.approx([0, 4.004, 8.008], abs=1e-3)
+    assert starts[1] == starts[0]
+    assert outcome.frames == 270
+    for stream in outcome.pictures:
+        size = (mill.folder / stream.filename).stat().st_size
+        assert stream.head_bytes + sum(part.size_bytes for part in stream.segments) == size
+    assert count_played(mill.folder / "master.m3u8") == 270
+    assert count_played(mill.folder / "240p.m3u8") == 270
+
+
+def test_nothing_but_what_is_told_is_left_in_the_folder(mill: Mill, tmp_path: Path) -> None:
+    outcome = climb(mill, films.make_film(tmp_path / "film.mp4", seconds=2))
+    assert set(mill.folder.iterdir()) == set(outcome.files)
+
+
+def test_a_variable_rate_is_made_constant_and_said_so(mill: Mill, tmp_path: Path) -> None:
+    outcome = climb(mill, films.make_variable_rate(tmp_path / "film.mp4"))
+    assert outcome.changes == ("the variable rate was made constant",)
+    assert outcome.pictures[0].fps.denominator == 1
+
+
+def test_sounds_keep_their_languages(mill: Mill, tmp_path: Path) -> None:
+    outcome = climb(mill, films.make_many_tracks(tmp_path / "film.mp4"))
+    assert [sound.language for sound in outcome.sounds] == ["deu", "eng"]
+
+
+def test_a_silent_film_has_no_sound(mill: Mill, tmp_path: Path) -> None:
+    outcome = climb(mill, films.make_film(tmp_path / "film.mp4", has_sound=False))
+    assert outcome.sounds == ()
+
+
+@pytest.mark.parametrize("make", [films.make_rotated, films.make_interlaced, films.make_hdr])
+def test_oddities_come_out_upright_and_whole(mill: Mill, tmp_path: Path, make: Any) -> None:
+    outcome = climb(mill, make(tmp_path / "film.mp4"))
+    info = mill.probe(mill.folder / outcome.pictures[0].filename)
+    assert not info.video.rotation_degrees
+    assert not info.video.is_interlaced
+    assert not info.video.hdr
+
+
+def test_a_film_that_browsers_play_is_opened_without_encoding(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mkv", seconds=3, extra=["-g", "25"])
+    info = mill.probe(film)
+    assert can_be_copied(info)
+    outcome = copy_stream(mill.toolbox, film, info, **around(mill))
+    assert outcome.frames == 75
+    assert outcome.pictures[0].fps == Fraction(25)
+    assert count_played(mill.folder / "master.m3u8") == 75
+
+
+@pytest.mark.parametrize("make", [films.make_rotated, films.make_interlaced, films.make_hdr])
+def test_others_are_not(mill: Mill, tmp_path: Path, make: Any) -> None:
+    assert not can_be_copied(mill.probe(make(tmp_path / "film.mp4")))
+
+
+def test_half_a_film_is_no_ladder(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    with pytest.raises(MediaRejected):
+        climb(mill, film)

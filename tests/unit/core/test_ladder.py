@@ -1,0 +1,121 @@
+"""Which rungs a film needs, and the lists that name them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.ladder import (
+    DASH_NAMESPACE,
+    NEXT_RUNG_AT_MOST,
+    MediaSegment,
+    Rung,
+    Stream,
+    choose_rungs,
+    segment_frames,
+    write_manifest,
+    write_master_playlist,
+    write_media_playlist,
+)
+
+
+def sizes(rungs: tuple[Rung, ...]) -> list[tuple[int, int]]:
+    return [(rung.width, rung.height) for rung in rungs]
+
+
+def test_a_good_film_has_every_rung_up_to_its_own_size() -> None:
+    rungs = choose_rungs(1280, 720, Fraction(25), 0)
+    assert sizes(rungs) == [(1280, 720), (854, 480), (640, 360), (426, 240)]
+
+
+def test_a_poor_film_has_few() -> None:
+    assert sizes(choose_rungs(1920, 1080, Fraction(25), 600_000)) == [(1920, 1080), (426, 240)]
+
+
+def test_an_upright_film_stays_upright() -> None:
+    assert sizes(choose_rungs(720, 1280, Fraction(25), 0))[1] == (480, 854)
+
+
+def test_many_frames_need_more_bits() -> None:
+    slow, fast = (choose_rungs(1280, 720, Fraction(fps), 0)[0] for fps in (30, 60))
+    assert fast.bitrate_bps == 1.5 * slow.bitrate_bps
+
+
+sides = st.integers(2, 8000)
+rates = st.fractions(1, 240, max_denominator=1001)
+
+
+@given(sides, sides, rates, st.integers(0, 10**8))
+def test_no_rung_is_larger_than_the_film_or_of_no_use(
+    width: int, height: int, fps: Fraction, source_bps: int
+) -> None:
+    rungs = choose_rungs(width, height, fps, source_bps)
+    assert rungs
+    for rung in rungs:
+        assert rung.width <= width + 1
+        assert rung.height <= height + 1
+        assert rung.width % 2 == rung.height % 2 == 0
+        assert not source_bps or rung.bitrate_bps <= source_bps
+    for above, below in pairwise(rungs):
+        assert below.bitrate_bps <= above.bitrate_bps * NEXT_RUNG_AT_MOST
+        assert min(below.width, below.height) < min(above.width, above.height)
+
+
+@given(rates)
+def test_a_segment_is_about_four_seconds_of_whole_pictures(fps: Fraction) -> None:
+    frames = segment_frames(fps)
+    assert frames >= 1
+    assert abs(frames / fps - 4) <= 1 / fps
+
+
+SEGMENTS = (MediaSegment(120, 1000, 4.004), MediaSegment(1120, 500, 2.002))
+PICTURE = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
+SOUND = Stream(
+    "sound-1.mp4", "mp4a.40.2", 100, 76, SEGMENTS, sample_rate_hz=48000, channels=2, language="deu"
+)
+
+
+def test_a_streams_playlist_names_ranges_of_its_file() -> None:
+    lines = write_media_playlist(PICTURE).splitlines()
+    assert lines[0] == "#EXTM3U"
+    assert "#EXT-X-TARGETDURATION:4" in lines
+    assert '#EXT-X-MAP:URI="720p.mp4",BYTERANGE="120@0"' in lines
+    assert lines[-7:] == [
+        "#EXTINF:4.004000,",
+        "#EXT-X-BYTERANGE:1000@120",
+        "720p.mp4",
+        "#EXTINF:2.002000,",
+        "#EXT-X-BYTERANGE:500@1120",
+        "720p.mp4",
+        "#EXT-X-ENDLIST",
+    ]
+
+
+def test_the_playlist_that_players_open_names_rungs_and_sounds() -> None:
+    text = write_master_playlist([PICTURE], [SOUND])
+    assert 'LANGUAGE="deu",DEFAULT=YES' in text
+    assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
+    assert "RESOLUTION=1280x720,FRAME-RATE=29.970" in text
+    assert f"BANDWIDTH={2 * PICTURE.peak_bps}," in text
+
+
+def test_without_sound_no_group_of_sounds_is_named() -> None:
+    assert "AUDIO" not in write_master_playlist([PICTURE], [])
+
+
+@pytest.mark.parametrize(("stream", "kind"), [(PICTURE, "video"), (SOUND, "audio")])
+def test_the_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
+    root = ET.fromstring(write_manifest([PICTURE], [SOUND]))
+    names = {"d": DASH_NAMESPACE}
+    found = root.find(f".//d:AdaptationSet[@contentType='{kind}']/d:Representation", names)
+    assert found is not None
+    assert found.findtext("d:BaseURL", namespaces=names) == stream.filename
+    base = found.find("d:SegmentBase", names)
+    assert base is not None
+    assert base.attrib["indexRange"] == f"{stream.head_bytes - 76}-{stream.head_bytes - 1}"
+    assert root.attrib["mediaPresentationDuration"] == "PT6.006S"
