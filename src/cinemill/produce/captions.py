@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -97,10 +97,14 @@ def _transcribe(
             way_on="Caption a film that has sound.",
         )
     model = open_model(request.model, workshop.models_dir)
+    prepared = _find_sound(workshop, asset)
     try:
-        return _hear(model, _take_sound(workshop, context, asset, info), context, request)
+        samples = _take_sound(workshop, context, asset, info, prepared)
+        transcript = _hear(model, samples, context, request)
     finally:
         put_back(model)
+    taken_from = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
+    return replace(transcript, facts={**transcript.facts, "sound_from": taken_from.value})
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:
@@ -120,14 +124,18 @@ def open_model(name: str, folder: Path) -> SpeechModel:
 
 
 def _take_sound(
-    workshop: Workshop, context: StepContext, asset: AssetRecord, info: MediaInfo
+    workshop: Workshop,
+    context: StepContext,
+    asset: AssetRecord,
+    info: MediaInfo,
+    prepared: Path | None,
 ) -> Path:
     require_space(workshop, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND))
     return extract_samples(
         workshop.toolbox,
         workshop.files.path(asset.sha256),
         info,
-        prepared=_find_sound(workshop, asset),
+        prepared=prepared,
         folder=context.folder,
         limits=limit_to(workshop, context),
         sandbox=workshop.sandbox,

@@ -110,6 +110,19 @@ def test_the_same_film_is_not_heard_twice(stack: Stack, captioned: dict[str, Any
     assert '"words"' not in Path(again["json_path"]).read_text("utf-8")
 
 
+def test_the_sound_of_ingest_is_heard_in_place_of_the_film(
+    stack: Stack, captioned: dict[str, Any]
+) -> None:
+    assert captioned["facts"]["sound_from"] == "source"
+    film = {"asset_id": captioned["asset_id"]}
+    stack.app.tasks["process_video"].apply_async(kwargs=film).get(timeout=PATIENCE_SECONDS)
+    wish = {**film, "model": "base", "language": "en"}
+    result = stack.app.tasks["caption"].apply_async(kwargs=wish).get(timeout=PATIENCE_SECONDS)
+    assert not result["reused"]
+    assert result["facts"]["sound_from"] == "audio"
+    assert word_error_rate(SPEECH, Path(result["txt_path"]).read_text("utf-8")) < 0.1
+
+
 def test_a_film_in_which_nobody_speaks_has_empty_captions(stack: Stack, films_folder: Path) -> None:
     tone = films.make_film(films_folder / "tone.mp4", seconds=2)
     result = stack.app.tasks["caption"].apply_async(args=[str(tone)]).get(timeout=PATIENCE_SECONDS)
