@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cinemill.api.documents import dead_document, job_document, name_twice
 from cinemill.api.mill import OWNER, MillDoor
-from cinemill.core.job import JobState
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
 
 router = APIRouter(tags=["jobs"])
 
@@ -19,6 +19,14 @@ PageLimit = Annotated[int, Query(ge=1, le=500)]
 
 class CancelWish(BaseModel):
     reason: str = Field(default="", max_length=500)
+
+
+class NewJob(BaseModel):
+    """A job that names its own films, such as a render."""
+
+    kind: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
 
 
 class RetryWish(BaseModel):
@@ -56,6 +64,26 @@ def list_jobs(
         "jobs": [job_document(job) for job in page],
         "next": page[-1].id if len(found) > limit else None,
     }
+
+
+@router.post("/jobs")
+def create_job(
+    wish: NewJob,
+    mill: MillDoor,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> dict[str, Any]:
+    """Queue a job. Paths in it are the mill's own, below ``CINEMILL_INPUT_ROOTS``.
+
+    The same ``Idempotency-Key`` answers the same job.
+    """
+    job = mill.jobs.create_job(
+        wish.kind,
+        owner=OWNER,
+        params=wish.params,
+        priority=wish.priority,
+        idempotency_key=idempotency_key,
+    )
+    return job_document(job)
 
 
 @router.post("/jobs/retry")

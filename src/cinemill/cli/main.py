@@ -19,6 +19,7 @@ from cinemill.cli import (
     models,
     process,
     produce,
+    render,
     selftest,
     serve,
     settings,
@@ -107,6 +108,7 @@ def choose_mill(
 serve.register(app)
 process.register(app)
 produce.register(app)
+render.register(app)
 submit.register(app)
 follow.register(app)
 jobs.register(app)

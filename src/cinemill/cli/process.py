@@ -15,11 +15,11 @@ from cinemill.cli.screen import print_json, say
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cinemill.cli.display import Display
     from cinemill.cli.outcome import Outcome
-    from cinemill.cli.sending import Sending
+    from cinemill.cli.sending import Sending, Sent
     from cinemill.client import Client
 
 
@@ -29,13 +29,12 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is wanted of the films."""
+    """What is wanted, and how it is handed in."""
 
-    films: Mapping[str, Path]
-    """By name, those that can be read."""
+    send: Callable[[Client, Display, Sent], None]
     folders: Mapping[str, Path | None]
     """By name, where what was made goes; None: it stays where it is."""
-    wish: Sending
+    names: Sequence[str]
     objects: Path
     """Where the files of a mill on this home lie."""
 
@@ -67,6 +66,7 @@ def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -
     """Send films, follow their jobs, show what was made of them, and exit by how it went."""
     from cinemill.cli.films import find_unreadable, name_films, name_folders, try_folders
     from cinemill.cli.outcome import refused
+    from cinemill.cli.sending import send_films
 
     settings = doors.load_settings()
     named = name_films(file)
@@ -77,15 +77,25 @@ def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -
     films = {name: film for name, film in named.items() if name not in unreadable}
     outcomes = {name: refused(name, error) for name, error in unreadable.items()}
     if films:
-        order = Order(films, folders, wish, settings.home / "objects")
-        outcomes |= _fill_anywhere(order, json=json)
-    _show([outcomes[name] for name in named], json=json)
-    if to is None and not json and any(outcome.files for outcome in outcomes.values()):
+        order = Order(
+            lambda mill, display, sent: send_films(mill, films, wish, display, sent),
+            folders,
+            list(films),
+            settings.home / "objects",
+        )
+        outcomes |= fill_anywhere(order, json=json)
+    conclude([outcomes[name] for name in named], to, json=json)
+
+
+def conclude(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
+    """Show how it went, and exit by it."""
+    _show(outcomes, json=json)
+    if to is None and not json and any(outcome.files for outcome in outcomes):
         say("\nThe mill keeps these files; '--to FOLDER' fetches them under names of their own.")
-    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes.values()))
+    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
 
 
-def _fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
+def fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
     """On the mill that runs, else on one of our own."""
     from cinemill.cli.display import open_display
     from cinemill.cli.own_mill import Stopped, with_mill
@@ -114,14 +124,14 @@ def _show(outcomes: list[Outcome], *, json: bool) -> None:
 
 
 def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
-    """Upload, follow, fetch. One film that fails stops no other."""
+    """Hand in, follow, fetch. One that fails stops no other."""
     from cinemill.cli.outcome import refused
-    from cinemill.cli.sending import Sent, send_films
+    from cinemill.cli.sending import Sent
 
     sent = Sent()
     try:
         with display:
-            send_films(mill, order.films, order.wish, display, sent)
+            order.send(mill, display, sent)
             sent.errors |= follow_to_end(mill, sent.job_ids, display)
     except KeyboardInterrupt:
         if sent.job_ids:
@@ -131,7 +141,7 @@ def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcom
         name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
         if name in sent.errors
         else _fetch(mill, name, sent.job_ids[name], order)
-        for name in order.films
+        for name in order.names
     }
 
 

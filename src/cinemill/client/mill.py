@@ -191,6 +191,21 @@ class Client:
         body = {"kind": kind, "params": params or {}, **without_unset(priority=priority)}
         return cast("JobDocument", self._post(f"/assets/{_part(asset_id)}/jobs", body))
 
+    def submit(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobDocument:
+        """Queue a job that names its own films by paths on the mill's machine, as a render does."""
+        body = {"kind": kind, "params": dict(params), **without_unset(priority=priority)}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return cast(
+            "JobDocument", self._connection.call("POST", "/jobs", json=body, headers=headers)
+        )
+
     def download(
         self,
         asset_id: str,

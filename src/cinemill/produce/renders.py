@@ -250,6 +250,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
             "media_type": render.media_type,
             "facts": {**render.facts, "changes": edit.opened["changes"]},
         },
+        "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
         "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
     }

@@ -197,6 +197,37 @@ class TestAssets:
         assert api.http.head(address).headers["content-length"] == str(len(content))
         assert api.http.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
 
+    def test_a_job_that_names_its_own_films_is_taken_once(self, api: RunningApi) -> None:
+        scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
+        output = {"width": 160, "height": 90, "fps": 25}
+        params = {"job": {"scenes": [scene], "output_format": output}}
+        wish = {"kind": "render_video", "params": params, "priority": 7}
+        key = {"Idempotency-Key": os.urandom(8).hex()}
+        first, again = (api.http.post("/jobs", json=wish, headers=key).json() for _ in range(2))
+        assert (first["kind"], first["priority"]) == ("render_video", 7)
+        assert again["id"] == first["id"]
+
+    @pytest.mark.parametrize(
+        ("wish", "code"),
+        [
+            ({"kind": "nosuch"}, "job_kind_unknown"),
+            ({"kind": "render_video"}, "timeline_invalid"),
+            ({"kind": "transcode"}, "source_missing"),
+            ({"kind": "render_video", "priority": 11}, "parameters_invalid"),
+        ],
+    )
+    def test_a_job_that_cannot_be_is_refused(
+        self, api: RunningApi, wish: dict[str, object], code: str
+    ) -> None:
+        answer = api.http.post("/jobs", json=wish)
+        assert 400 <= answer.status_code < 500
+        assert answer.json()["code"] == code
+
+    def test_a_stream_that_was_not_made_is_not_found(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
+        answer = api.http.get(f"/assets/{asset_id}/streams/0123456789ab/master.m3u8")
+        assert answer.json()["code"] == "artifact_not_found"
+
     def test_what_was_not_made_is_not_found(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
         answer = api.http.get(f"/assets/{asset_id}/files/proxy")

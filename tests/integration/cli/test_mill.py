@@ -160,6 +160,44 @@ def test_what_is_said_is_written_down(
     assert made == {".srt", ".vtt", ".txt", ".json"}
 
 
+def write_timeline(path: Path, film: Path, *ends: float) -> Path:
+    """Scenes of a film beside the timeline, by a name without folders."""
+    (path.parent / film.name).write_bytes(film.read_bytes())
+    scenes = [{"video_path": film.name, "start_time": 0, "end_time": end} for end in ends]
+    output = {"width": 160, "height": 90, "fps": 25}
+    path.write_text(json.dumps({"scenes": scenes, "output_format": output, "transitions": False}))
+    return path
+
+
+def test_a_timeline_is_rendered(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    timeline = write_timeline(tmp_path / "edit.json", film, 1, 0.6)
+    done = cinemill("render", timeline, "--to", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    (outcome,) = json.loads(done.stdout)
+    (made,) = outcome["files"]
+    assert made["kind"] == "render"
+    assert Path(made["place"]).parent == tmp_path / "out"
+    assert made["facts"]["frames"] == 40
+
+
+def test_a_batch_answers_for_each_timeline(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    good = json.loads(write_timeline(tmp_path / "edit.json", film, 1).read_text())
+    bad = {**good, "scenes": [{"video_path": "none.mp4", "start_time": 0, "end_time": 1}]}
+    (tmp_path / "batch.json").write_text(json.dumps([good, bad]))
+    done = cinemill("batch", tmp_path / "batch.json", "--json")
+    assert done.returncode == 1, done.stderr
+    first, second = json.loads(done.stdout)
+    assert Path(first["output_path"]).exists()
+    assert second["error"]["code"] == "source_not_found"
+
+
+def test_a_timeline_that_is_no_json_is_told(cinemill: Run, tmp_path: Path) -> None:
+    (tmp_path / "edit.json").write_text("{")
+    done = cinemill("render", tmp_path / "edit.json")
+    assert done.returncode == 4
+    assert "timeline_unreadable" in done.stderr
+
+
 def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path) -> None:
     job_id = first_line(cinemill("submit", film, "--thumbnail-seconds", "1.5"))
     events = [json.loads(line) for line in cinemill("watch", job_id, "--json").stdout.splitlines()]

@@ -58,6 +58,8 @@ def test_the_commands_are_these() -> None:
         "transcode",
         "preview",
         "ladder",
+        "render",
+        "batch",
         "caption",
         "submit",
         "watch",

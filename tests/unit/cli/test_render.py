@@ -1,0 +1,39 @@
+"""Timelines as files: their paths count from their own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cinemill.cli.render import TimelineUnreadable, anchor_paths, read_timeline
+
+FOLDER = Path("/films/edit")
+
+
+def test_paths_in_scenes_and_clips_count_from_the_timelines_folder() -> None:
+    document = {
+        "scenes": [{"video_path": "a.mp4"}, {"video_path": "/elsewhere/b.mp4"}],
+        "clips": [{"path": "../c.mp4", "asset_id": "a.mp4"}],
+        "subtitles": "words.srt",
+        "output": {"width": 2},
+    }
+    assert anchor_paths(document, FOLDER) == {
+        "scenes": [{"video_path": "/films/edit/a.mp4"}, {"video_path": "/elsewhere/b.mp4"}],
+        "clips": [{"path": "/films/edit/../c.mp4", "asset_id": "a.mp4"}],
+        "subtitles": "/films/edit/words.srt",
+        "output": {"width": 2},
+    }
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 100_000])
+def test_what_is_no_json_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "edit.json"
+    path.write_text(text)
+    with pytest.raises(TimelineUnreadable, match="is not JSON"):
+        read_timeline(path)
+
+
+def test_a_timeline_that_is_not_there_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TimelineUnreadable, match="cannot be read"):
+        read_timeline(tmp_path / "none.json")
