@@ -64,7 +64,7 @@ def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> 
     shares: list[float] = []
     heard = hear(model, speech, shares)
     assert heard.language == "en"
-    assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.15
+    assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.25
     words = list_words(heard.utterances)
     assert all(word.start_ms <= word.end_ms for word in words)
     assert all(before.start_ms <= after.start_ms for before, after in pairwise(words))

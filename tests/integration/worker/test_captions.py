@@ -27,8 +27,13 @@ TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack) -> None:
-    """What 'cinemill models fetch' puts there."""
-    (stack.home / "models").symlink_to(fetch_models("base"))
+    """As after 'cinemill models fetch base'."""
+    (stack.home / "models").mkdir()
+    put_model(stack, "base")
+
+
+def put_model(stack: Stack, name: str) -> None:
+    (stack.home / "models" / name).symlink_to(fetch_models(name) / name)
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +144,21 @@ def test_a_film_without_sound_is_refused_in_a_sentence(stack: Stack, films_folde
     assert "no sound" in failure.message
 
 
-def test_a_model_that_is_not_here_says_how_to_get_it(stack: Stack, film: Path) -> None:
-    failure = fail(stack, str(film), model="small")
+def test_a_model_that_is_not_here_says_how_to_get_it_and_is_used_when_it_is(
+    stack: Stack, film: Path
+) -> None:
+    job = stack.app.tasks["caption"].apply_async(args=[str(film), "tiny.en"])
+    job.get(timeout=PATIENCE_SECONDS, propagate=False)
+    failure = stack.service.get_job(job.id).failure
+    assert failure is not None
     assert failure.code == "model_missing"
-    assert "'cinemill models fetch small'" in failure.way_on
+    assert "'cinemill models fetch tiny.en'" in failure.way_on
     assert failure.retryable
+    put_model(stack, "tiny.en")
+    stack.service.retry_job(job.id)
+    result = stack.app.AsyncResult(job.id).get(timeout=PATIENCE_SECONDS)
+    assert result["model"] == "tiny.en"
+    assert word_error_rate(SPEECH, Path(result["txt_path"]).read_text("utf-8")) < 0.25
 
 
 def test_what_no_model_can_do_is_refused_at_once(stack: Stack, film: Path) -> None:
