@@ -7,10 +7,12 @@ mixed, all joined and read back.
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,11 +31,12 @@ from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.takes import Film
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
 
-ROUNDS = 3
+ROUNDS = 2
 SCENES = 10
-SCENE_SECONDS = 6
-STRIDE_SECONDS = 5
-"""Between the beginnings of scenes, in a film of a minute."""
+SCENE_SECONDS = Fraction(4)
+FADE_SECONDS = Fraction(1, 2)
+STRIDE_SECONDS = SCENE_SECONDS - FADE_SECONDS
+"""Between the beginnings of scenes."""
 OUTPUT = OutputFormat(1280, 720, Fraction(30))
 
 
@@ -45,6 +48,8 @@ class Kitchen:
     sandbox: Sandbox
     film: Film
     folder: Path
+    peaks: list[int] = field(default_factory=list)
+    """Memory that each piece's command took at the most, in bytes."""
 
     def render(self, timeline: Timeline, kept: dict[str, JoinPiece]) -> None:
         places, hashes = place_clips(timeline), {timeline.clips[0].source: "film"}
@@ -65,6 +70,7 @@ class Kitchen:
                     should_stop=lambda: None,
                 )
                 kept[key] = JoinPiece(outcome.path, **outcome.facts)
+                self.peaks.append(outcome.peak_rss_bytes)
             pieces.append(kept[key])
         sound = mix_sound(
             self.toolbox,
@@ -101,9 +107,11 @@ def measure() -> list[BenchRow]:
             lambda: _run(toolbox, _hand_written(path), folder),
             ROUNDS,
         )
+        short, long = (_join_bytes(toolbox, kitchen, path, minutes) for minutes in (1, 60))
         kept: dict[str, JoinPiece] = {}
         whole = cpu_seconds_of(lambda: kitchen.render(timeline, kept))
         changed = cpu_seconds_of(lambda: kitchen.render(_change_scene(timeline), kept))
+    piece = max(kitchen.peaks)
     return [
         BenchRow(
             f"render of {SCENES} scenes with transitions over one hand-written command, 720p",
@@ -117,12 +125,59 @@ def measure() -> list[BenchRow]:
             0.15,
             detail=f"{changed:.2f} s / {whole:.2f} s of CPU",
         ),
+        BenchRow(
+            "render's peak memory of any process, 60 minutes over 1 minute, 720p",
+            max(long, piece) / max(short, piece),
+            1.10,
+            detail=f"{piece >> 20} MiB making a piece, however long the film; joining, whose index "
+            f"grows with it, {long >> 20} / {short >> 20} MiB",
+        ),
     ]
 
 
+def _join_bytes(toolbox: Toolbox, kitchen: Kitchen, path: Path, minutes: int) -> int:
+    """The most memory that a process takes which joins so many minutes and reads them back."""
+    output = OutputFormat(320, 180, Fraction(30))
+    timeline = Timeline((Clip(Source(str(path)), Fraction(0), Fraction(30)),), output)
+    kept: dict[str, JoinPiece] = {}
+    kitchen.render(timeline, kept)
+    (piece,) = kept.values()
+    sine = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={60 * minutes}"]
+    _run(toolbox, [*sine, "-ar", "48000", "-c:a", "aac", "long.m4a"], kitchen.folder)
+    facts = [str(piece.path), piece.frames, piece.delay, piece.settings, 2 * minutes]
+    done = subprocess.run(
+        [sys.executable, "-c", _JOIN, json.dumps(facts), str(kitchen.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+_JOIN = """
+import json, resource, sys
+from fractions import Fraction
+from pathlib import Path
+from cinemill.core.timeline import OutputFormat
+from cinemill.media.join import JoinPiece, join_pieces
+
+path, frames, delay, settings, count = json.loads(sys.argv[1])
+folder = Path(sys.argv[2])
+join_pieces(
+    [JoinPiece(Path(path), frames, delay, settings)] * count,
+    folder / "long.m4a",
+    OutputFormat(320, 180, Fraction(30)),
+    folder / "long.mp4",
+    on_progress=lambda share: None,
+    should_stop=lambda: None,
+)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
 def _make_timeline(path: Path) -> Timeline:
-    fade = Transition("fade", Fraction(1))
-    starts = [Fraction(STRIDE_SECONDS * number) for number in range(SCENES)]
+    fade = Transition("fade", FADE_SECONDS)
+    starts = [STRIDE_SECONDS * number for number in range(SCENES)]
     clips = [Clip(Source(str(path)), start, start + SCENE_SECONDS, fade) for start in starts]
     return Timeline(tuple(clips), OUTPUT)
 
@@ -138,16 +193,16 @@ def _hand_written(path: Path) -> list[str]:
     inputs: list[str] = []
     graph: list[str] = []
     for number in range(SCENES):
-        start = str(STRIDE_SECONDS * number)
+        start = str(float(STRIDE_SECONDS * number))
         inputs += ["-ss", start, "-t", str(SCENE_SECONDS), "-i", str(path)]
         graph.append(f"[{number}:v]fps=30,scale=1280:720,format=yuv420p,settb=1/30[v{number}]")
     picture, sound = "v0", "0:a"
     for number in range(1, SCENES):
-        offset = STRIDE_SECONDS * number
+        offset = float(STRIDE_SECONDS * number)
         graph.append(
-            f"[{picture}][v{number}]xfade=transition=fade:duration=1:offset={offset}[x{number}]"
+            f"[{picture}][v{number}]xfade=transition=fade:duration=0.5:offset={offset}[x{number}]"
         )
-        graph.append(f"[{sound}][{number}:a]acrossfade=d=1[a{number}]")
+        graph.append(f"[{sound}][{number}:a]acrossfade=d=0.5[a{number}]")
         picture, sound = f"x{number}", f"a{number}"
     return [
         *inputs,
@@ -158,9 +213,18 @@ def _hand_written(path: Path) -> list[str]:
 
 
 def _make_film(toolbox: Toolbox, film: Path) -> Path:
-    """A minute of a real film at 30 frames a second."""
-    source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", "62"]
-    picture = ["-vf", "fps=30,scale=1280:720", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
+    """Of a real film, at 30 frames a second."""
+    source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", "42"]
+    picture = [
+        "-vf",
+        "fps=30,scale=1280:720",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "20",
+    ]
     _run(toolbox, [*source, *picture, "-c:a", "aac", "-ac", "2", str(film)], film.parent)
     return film
 

@@ -45,6 +45,8 @@ class PieceOutcome:
     """``frames``; ``delay``, how many frames decoding runs ahead of showing; ``settings``, which
     pieces must share to be joined."""
     cpu_seconds: float
+    peak_rss_bytes: int
+    """Of the command that made it."""
 
 
 def render_piece(
@@ -87,7 +89,8 @@ def render_piece(
     )
     facts = inspect_piece(folder / filename, request.output)
     _judge(facts["frames"], request.frames, report.tally)
-    return PieceOutcome(folder / filename, facts, report.tally.cpu_seconds)
+    tally = report.tally
+    return PieceOutcome(folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
 def check_reach(film: Film, end: Fraction) -> bool:
