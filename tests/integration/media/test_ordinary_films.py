@@ -14,8 +14,9 @@ from tests.integration.media.conftest import Mill, Milled
 
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import PartUnavailable
+from cinemill.ingest.preparation import ALWAYS_MADE
 
-ALL_KINDS = set(ArtifactKind) - {ArtifactKind.SOURCE, ArtifactKind.THUMBNAIL}
+ALL_KINDS = {*ALWAYS_MADE, ArtifactKind.AUDIO}
 
 
 def picture_times(path: Path) -> list[float]:
@@ -173,7 +174,7 @@ def test_very_few_and_very_many_frames(
     film = films.make_film(tmp_path / "film.mp4", seconds=seconds, rate=rate, has_sound=False)
     milled = mill.process(film, thumbnail_seconds=Fraction(1))
     assert milled.outcome.decoded_frames == frames
-    assert milled.kinds == set(ArtifactKind) - {ArtifactKind.SOURCE, ArtifactKind.AUDIO}
+    assert milled.kinds == ALWAYS_MADE | {ArtifactKind.THUMBNAIL}
 
 
 def test_pixels_that_are_not_square_are_shown_in_shape(mill: Mill, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ def every_error() -> list[type[errors.CinemillError]]:
         return [kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))]
 
     ours = ("cinemill.errors", "cinemill.api")
-    # These three are told more than a message.
-    plain = (errors.SettingsInvalid, errors.CommandFailed, ParametersInvalid)
+    # These are told more than a message.
+    plain = (errors.SettingsInvalid, errors.CommandFailed, errors.NotYet, ParametersInvalid)
     found = below(errors.CinemillError)
     return [
         kind for kind in found if kind.__module__.startswith(ours) and not issubclass(kind, plain)

@@ -47,7 +47,8 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
         "retry": "job_id",
         "retry_failed": "kind, code",
         "stats": "",
+        "submit": "kind, params, priority, idempotency_key",
         "task": "task_id",
-        "upload": "path, priority, thumbnail_seconds, idempotency_key, on_bytes",
+        "upload": "path, kind, params, priority, thumbnail_seconds, idempotency_key, on_bytes",
         "watch": "job_id, last_event_id",
     }
