@@ -25,9 +25,17 @@ def submit_batch(service: JobService, context: StepContext) -> StepOutcome:
 
     Repeating it submits none twice. Result: ``job_ids``.
     """
+    children = name_children(context.run.job_id, context.run.job_params)
+    try:
+        _submit_all(service, context, children)
+    finally:  # also where it was stopped half-way
+        _stop_with_batch(service, context, children)
+    return StepOutcome({"job_ids": children})
+
+
+def _submit_all(service: JobService, context: StepContext, children: list[str]) -> None:
     run = context.run
     priority = service.get_job(run.job_id).priority
-    children = name_children(run.job_id, run.job_params)
     for child, timeline in zip(children, run.job_params["jobs"], strict=True):
         stop = context.should_stop()
         if stop is not None:
@@ -42,8 +50,6 @@ def submit_batch(service: JobService, context: StepContext) -> StepOutcome:
             )
         except InputRejected as error:
             service.create_rejected(CHILD_KIND, error, owner=run.owner, job_id=child)
-    _stop_with_batch(service, context, children)
-    return StepOutcome({"job_ids": children})
 
 
 def _stop_with_batch(service: JobService, context: StepContext, children: list[str]) -> None:
