@@ -31,7 +31,8 @@ MOST_CUES = 20_000
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 _ASS_CLOCK = re.compile(r"^(\d{1,3}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})$")
-_TAG = re.compile(r"</?([a-zA-Z]+)[^<>]*>")
+# Bounded and without a way back: a line may be as long as the file, and is walked through once.
+_TAG = re.compile(r"(?ai)<(/?)(?:([bius])[ \t]{0,9}+|font(?:\s[^<>]{0,200}+)?)>")
 _PLACE = re.compile(r"^\{\\an([1-9])\}")
 _KEPT_TAGS = frozenset("ibu")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -229,9 +230,9 @@ def _clean_line(line: str) -> str:
     at, parts = 0, []
     for tag in _TAG.finditer(line):
         parts.append(_escape(line[at : tag.start()]))
-        name = tag.group(1).lower()
+        name = (tag[2] or "").lower()
         if name in _KEPT_TAGS:
-            parts.append(f"{{\\{name}{0 if tag.group().startswith('</') else 1}}}")
+            parts.append(f"{{\\{name}{0 if tag[1] else 1}}}")
         at = tag.end()
     return "".join([*parts, _escape(line[at:])])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cinemill.core.ass import FONT
 from cinemill.core.subtitles import (
+    LARGEST_FILE_BYTES,
     MOST_CUES,
     NOTHING,
     Cue,
@@ -118,12 +119,30 @@ def test_the_line_in_another_encoding_is_named() -> None:
         (r"{\pos(1,1)}", r"\{" + "\\\u2060" + r"pos(1,1)\}"),
         ("a\\Nb", "a\\\u2060Nb"),
         ("it's 50%: [in],[out];drawtext=x", "it's 50%: [in],[out];drawtext=x"),
+        ('<s>gone</s> and <FONT face="a">plain</Font>', "gone and plain"),
         ("a < b > c", "a < b > c"),
+        ("if x<y and z>w", "if x<y and z>w"),
+        ("a<b and c>d, <br> and <script>", "a<b and c>d, <br> and <script>"),
         ("bell\x07", "bell"),
     ],
 )
 def test_markup_is_kept_or_shown_as_written(text: str, drawn: str) -> None:
     assert draw(text) == drawn
+
+
+@pytest.mark.parametrize("start", ["<", "</", "<font ", "<b\t", "{\\an", "{\\fn"])
+@pytest.mark.parametrize("rest", ["a", " ", "<b", "<font ", "\\", "{\\fn"])
+def test_the_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
+    """A walk that is begun anew at each character would take hours."""
+    line = start + rest * (LARGEST_FILE_BYTES // 4 // len(rest))
+    (cue,) = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{line}\n".encode()).cues
+    assert len(cue.text) >= len(line.strip()) - 1
+    (cue,) = read_subtitles(ASS.partition("Dialogue")[0].encode() + event(line)).cues
+    assert not cue.is_moving
+
+
+def event(text: str) -> bytes:
+    return f"Dialogue: 0,0:00:01.00,0:00:02.00,Loud,,0,0,0,,{text}".encode()
 
 
 @given(st.text(min_size=1))
