@@ -186,19 +186,37 @@ def _decode(content: bytes) -> str:
 
 
 def _read_srt(text: str) -> Iterator[Cue]:
-    lines = [*text.split("\n"), ""]
+    """A text runs on until the next times: blank lines within it, or none before the next cue,
+    cost no word of it."""
     times: tuple[int, int] | None = None
     words: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if "-->" in line:
-            times = _read_times(line, number)
-            words = []
-        elif line.strip():
+    for number, line in enumerate(text.split("\n"), start=1):
+        if "-->" not in line:
             words.append(line.strip())
-        else:
-            if times is not None and words:
-                yield Cue(*times, _clean_srt_text(words))
-            times, words = None, []
+            continue
+        yield from _make_cue(times, _drop_counter(words))
+        times, words = _read_times(line, number), []
+    yield from _make_cue(times, words)
+
+
+def _make_cue(times: tuple[int, int] | None, words: Sequence[str]) -> Iterator[Cue]:
+    """Nothing where there is no text, or no time to show it in."""
+    filled = [position for position, line in enumerate(words) if line]
+    if times is not None and times[0] < times[1] and filled:
+        yield Cue(*times, _clean_srt_text(words[filled[0] : filled[-1] + 1]))
+
+
+def _drop_counter(words: Sequence[str]) -> Sequence[str]:
+    """Without the next cue's number: the line right above its times, or one between blank lines,
+    as in a file whose line ends were doubled. A number that is all the text there is stays."""
+    end = len(words)
+    while end and not words[end - 1]:
+        end -= 1
+    if not end or not words[end - 1].isdecimal():
+        return words
+    before = words[: end - 1]
+    is_above = end == len(words)
+    return before if is_above or (any(before) and not before[-1]) else words
 
 
 def _read_times(line: str, number: int) -> tuple[int, int]:
@@ -207,7 +225,7 @@ def _read_times(line: str, number: int) -> tuple[int, int]:
         raise _invalid(number, f"{line.strip()[:80]!r} are no times")
     groups = found.groups()
     start, end = _milliseconds(groups[:4]), _milliseconds(groups[4:])
-    if end <= start:
+    if end < start:
         raise _invalid(number, "the subtitle ends before it begins")
     return start, end
 
@@ -219,7 +237,8 @@ def _milliseconds(groups: Sequence[str | None]) -> int:
 
 
 def _clean_srt_text(lines: Sequence[str]) -> str:
-    """Italics, bold, underline and the place at the top are kept; all else is shown as written."""
+    """Italics, bold, underline and the place at the top are kept, strikes and fonts are taken off;
+    all else is shown as written."""
     place = _PLACE.match(lines[0])
     first = lines[0][place.end() :] if place else lines[0]
     shown = r"\N".join(_clean_line(line) for line in [first, *lines[1:]])
@@ -290,7 +309,9 @@ def _read_events(lines: Sequence[str], styles: set[str]) -> Iterator[Cue]:
             names = [name.strip().lower() for name in value.split(",")]
         elif kind == "dialogue":
             event = dict(zip(names, value.split(",", max(0, len(names) - 1)), strict=False))
-            yield _read_event(event, styles, number)
+            cue = _read_event(event, styles, number)
+            if cue.start_ms < cue.end_ms:
+                yield cue
 
 
 def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
@@ -298,7 +319,7 @@ def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
     if clocks[0] is None or clocks[1] is None:
         raise _invalid(number, "an event has no times", "event")
     start, end = (_milliseconds(clock.groups()) for clock in clocks if clock)
-    if end <= start:
+    if end < start:
         raise _invalid(number, "it ends before it begins", "event")
     style = event.get("style", "").strip().lstrip("*")
     layer = event.get("layer", "0").strip()

@@ -79,10 +79,46 @@ def test_srt() -> None:
         SRT.encode("utf-16"),
         SRT.replace(",", ".").encode(),
         SRT.replace("1\n00", "\n\n00", 1).encode(),
+        SRT.replace("\n\n2\n", "\n2\n").encode(),
+        SRT.replace("\n\n2\n", "\n\n\n").encode(),
+        SRT.replace("\n\n2\n", "\n\n\n2\n\n").encode(),
+        SRT.replace("500\n", "500\n\n").encode(),
+        SRT.replace("2\n00", "2\n00:00:02,700 --> 00:00:02,700\nnever\n\n3\n00").encode(),
+        SRT.replace("2\n00", "2\n00:00:02,700 --> 00:00:02,800\n3\n00").encode(),
     ],
 )
 def test_srt_as_it_is_met(content: bytes) -> None:
     assert read_subtitles(content) == read_subtitles(SRT.encode())
+
+
+def test_a_text_runs_on_until_the_next_times() -> None:
+    content = SRT.replace("Hello", "Hello\n\n  there  ").replace("lines", "42\n\n43")
+    assert [cue.text for cue in read_subtitles(content.encode()).cues] == [
+        r"Hello\N\Nthere",
+        r"two\N42\N\N43",
+    ]
+
+
+def test_a_number_may_be_all_the_text_there_is() -> None:
+    content = SRT.replace("Hello", "10")
+    assert read_subtitles(content.encode()).cues[0].text == "10"
+    without_numbers = content.replace("\n\n2\n", "\n\n")
+    assert read_subtitles(without_numbers.encode()).cues[0].text == "10"
+
+
+@given(st.lists(st.sampled_from(["", "a", "b c", "7", "<i>d</i>"]), max_size=9))
+def test_no_word_is_lost(lines: list[str]) -> None:
+    text = "\n".join([*lines, "end"])
+    for between in ("\n2\n", "\n\n2\n", "\n\n\n2\n\n", "\n\n"):
+        first, second = read_subtitles(
+            f"1\n00:00:01,000 --> 00:00:02,000\n{text}{between}"
+            f"00:00:03,000 --> 00:00:04,000\n{text}\n".encode()
+        ).cues
+        assert first.text == second.text
+        drawn = [
+            line.replace("{\\i1}", "").replace("{\\i0}", "") for line in first.text.split(r"\N")
+        ]
+        assert "".join(drawn) == "".join([*lines, "end"]).replace("<i>d</i>", "d")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +127,7 @@ def test_srt_as_it_is_met(content: bytes) -> None:
         (b"", "subtitles_empty"),
         (b"\n\n", "subtitles_empty"),
         (b"no times at all", "subtitles_empty"),
+        ("1\n00:00:01,000 --> 00:00:01,000\nx\n", "subtitles_empty"),
         (b"[Script Info]\n", "subtitles_empty"),
         ("1\n00:00:01,000 --> 00:00:02,000\n\xe4\n".encode("latin-1"), "subtitles_encoding"),
         ("1\n00:00:02,000 --> 00:00:01,000\nx\n", "subtitles_invalid"),
@@ -170,6 +207,11 @@ def test_ass_is_written_anew() -> None:
     assert "Arial" not in written
     assert r",Loud,,0,0,0,,{\b1}Hello, world" in written
     assert r",Default,,0,0,0,,{\move(0,0,9,9)}moves" in written
+
+
+def test_an_event_of_no_length_is_left_out() -> None:
+    content = ASS.replace("0:00:01.00,0:00:02.00", "0:00:02.00,0:00:02.00")
+    assert read_subtitles(content.encode()).cues == read_subtitles(ASS.encode()).cues[1:]
 
 
 def test_subtitles_as_json() -> None:
