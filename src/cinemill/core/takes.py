@@ -17,7 +17,7 @@ from cinemill.core.pieces import Piece, Placed, count_frames, place_clips
 from cinemill.core.subtitles import NOTHING, Lettering, Subtitles, letter_piece
 from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raise it when the same request would give another picture."""
 SOUND_VERSION = 1
 

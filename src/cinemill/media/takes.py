@@ -86,7 +86,10 @@ def plan_piece(
     chains = []
     for index, (film, take) in enumerate(zip(films, request.takes, strict=True)):
         seek, shift = enter(film.info, take.start)
-        arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
+        # All frames from the key frame on: one that began before the film is entered may still be
+        # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
+        arguments += ["-noaccurate_seek", *seek] if seek else []
+        arguments += input_arguments(str(film.path), film.info, max_pixels)
         filters = _take_filters(film.info, take, request, shift, can_tonemap)
         chains.append(f"[{index}:{film.info.video.index}]{','.join(filters)}[take{index}]")
     timescale, _ = ticks_per_frame(fps)

@@ -168,6 +168,24 @@ def test_a_piece_shows_exactly_its_frames(
     assert read_numbers(outcome.path) == list(range(first, first + 9))
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+@pytest.mark.parametrize("seconds", [1, 6])
+def test_a_frame_that_stays_long_is_shown_until_the_next_begins(
+    bench: Bench, tmp_path: Path, name: str, seconds: int
+) -> None:
+    """As in recorded screens: dark from 3 s on and nothing new before 13 s, then bright."""
+    light = "geq=lum='if(between(T,2.99,12.99),40,200)':cb=128:cr=128"
+    still = f"{light},select='not(between(t,3.01,12.99))'"
+    path, size = tmp_path / name, (64, 36)
+    vfr = ["-fps_mode", "vfr"]
+    film = bench.add(
+        films.make_film(path, size=size, rate="10", seconds=16, filters=still, extra=vfr)
+    )
+    (outcome,) = bench.render(edit(Clip(film, Fraction(9), Fraction(9 + seconds))))
+    shown = [value < 100 for value in read_brightness(outcome.path)]
+    assert shown == [moment < 100 for moment in range(seconds * 25)]
+
+
 def test_two_pieces_of_one_film_meet_without_a_seam(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(make_numbered(tmp_path / "film.mp4", extra=["-bf", "3", "-g", "250"]))
     timeline = edit(Clip(film, Fraction(0), Fraction(1)), Clip(film, Fraction(1), Fraction(2)))
