@@ -180,6 +180,8 @@ class _FormBuilder:
             return
         if self._has_file:
             raise FormInvalid("The form has two files; send one film with each upload.")
+        # Told now: whoever sends the fields first need not send the film for nothing.
+        read_wishes(self._form.fields, None)
         self._has_file = True
         self._form.filename = clean_filename(filename or "")
 
@@ -193,8 +195,6 @@ class _FormBuilder:
     def _end(self) -> None:
         if self._part != FILE_FIELD:
             self._form.fields[self._part] = self._value.decode("utf-8", "replace")
-            # Told at once: whoever sends the fields first need not send the film for nothing.
-            read_wishes(self._form.fields, None)
 
 
 def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes) -> Job:

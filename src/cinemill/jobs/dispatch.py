@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 
 from cinemill.core.job import Failure, Job, JobState, Progress
 from cinemill.errors import NotFound, PartUnavailable
@@ -129,7 +130,9 @@ class Dispatcher:
             return self._announce(connection, changed)
 
     def _announce(self, connection: Connection, changed: Sequence[Job]) -> int:
-        told = [job.id for job in changed if self._events.tell_now(describe_change(job))]
+        # After the first that cannot be told, the rest wait: their rows are locked meanwhile.
+        going = takewhile(lambda job: self._events.tell_now(describe_change(job)), changed)
+        told = [job.id for job in going]
         if told:
             dispatch.note_announced(connection, told)
         return len(told)

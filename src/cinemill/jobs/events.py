@@ -112,7 +112,8 @@ class EventSink:
                 keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
             )
         except RedisError:
-            self._quiet_until = now + PAUSE_AFTER_FAULT_SECONDS
+            # From now, not from before: it may have taken the whole timeout to fail.
+            self._quiet_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -16,6 +17,32 @@ class Liveness:
     """In a row; then it is ended and started again."""
     grace_seconds: float = 5.0
     """From the stop signal to SIGKILL: a frozen worker's pool hands its work back meanwhile."""
+
+
+class AnyMovement:
+    """Whether any thread of a process has run since the last question.
+
+    For the solo pool: its main thread may work on one thing in silence for long, and a thread
+    beside it ends what makes no progress.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[str] | None = None
+
+    def __call__(self, pid: int) -> bool:
+        """True where it cannot be told."""
+        try:
+            tasks = sorted(Path(f"/proc/{pid}/task").glob("*/status"))
+            switches = [
+                line
+                for task in tasks
+                for line in task.read_text("ascii", "replace").splitlines()
+                if "ctxt_switches" in line
+            ]
+        except OSError:
+            return True
+        before, self._seen = self._seen, [str(pid), *switches]
+        return not switches or self._seen != before
 
 
 class Movement:

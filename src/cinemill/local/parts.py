@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cinemill.config import Settings
 from cinemill.local import postgres, valkey
 from cinemill.local.home import Home
-from cinemill.local.liveness import Movement
+from cinemill.local.liveness import AnyMovement, Movement
 from cinemill.local.postgres import PostgresServer
 from cinemill.local.probes import accepts_connections, http_answers, http_lives
 from cinemill.local.services import ServiceSpec
@@ -70,7 +70,7 @@ def plan_services(
     services = [
         _plan_migration(home, environment),
         _plan_api(settings, home, environment, (*ground, "migration")),
-        _plan_worker(home, environment, (*ground, "migration")),
+        _plan_worker(settings, home, environment, (*ground, "migration")),
         _plan_beat(home, environment, (*ground, "migration")),
     ]
     if with_flower:
@@ -158,8 +158,11 @@ def _plan_api(
     )
 
 
-def _plan_worker(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
-    return _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
+def _plan_worker(
+    settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
+) -> ServiceSpec:
+    spec = _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
+    return replace(spec, lives=AnyMovement()) if settings.celery_worker_pool == "solo" else spec
 
 
 def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:

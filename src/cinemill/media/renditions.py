@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cinemill.core.media import AudioStream, MediaInfo, SubtitleStream
-from cinemill.core.rendition import Container, RenditionRequest, SoundChoice, VideoCodec
+from cinemill.core.rendition import (
+    LARGEST_SIDE_PIXELS,
+    Container,
+    RenditionRequest,
+    SoundChoice,
+    VideoCodec,
+)
 from cinemill.errors import InputRejected
 from cinemill.media.color import tone_down
 from cinemill.media.graph import fit_height, input_arguments
@@ -92,6 +98,12 @@ def plan_encode(
 ) -> EncodePlan:
     """Everything that FFmpeg must be told to make this rendition of ``source`` (a path)."""
     width, height = fit_box(info, request)
+    if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
+        raise InputRejected(
+            f"A picture of {width}x{height} is larger than the limit.",
+            code="combination_impossible",
+            way_on="Ask for a smaller width or height.",
+        )
     filters, changes = _plan_picture(info, request, (width, height), can_tonemap)
     sounds = () if request.sound is SoundChoice.NONE else info.audio
     sound_arguments, sound_changes = _plan_sound(sounds, request)

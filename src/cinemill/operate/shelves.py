@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from cinemill.jobs.step import StepContext, StepOutcome
 
 GIGABYTE = 10**9
+MARK = ".cinemill"
+"""In every folder that was made for a job, by ``produce.shelf``; others are other people's."""
 DAY_SECONDS = 86_400
 
 
@@ -62,11 +65,13 @@ def list_files(shelves: Sequence[Path]) -> list[ShelvedFile]:
 
 
 def _walk(shelf: Path) -> Iterator[ShelvedFile]:
-    for path in shelf.glob("*/*"):
-        with suppress(FileNotFoundError):
-            stat = path.lstat()
-            # Its folder's age: the file itself may be as old as the store's.
-            yield ShelvedFile(path, path.parent.stat().st_mtime, stat.st_size)
+    for mark in list(shelf.glob(f"*/{MARK}")):
+        for path in mark.parent.glob("*"):
+            with suppress(FileNotFoundError):
+                stat = path.lstat()
+                if path != mark and S_ISREG(stat.st_mode):
+                    # Its folder's age: the file itself may be as old as the store's.
+                    yield ShelvedFile(path, path.parent.stat().st_mtime, stat.st_size)
 
 
 def _remove(file: ShelvedFile) -> int:
@@ -79,6 +84,8 @@ def _remove(file: ShelvedFile) -> int:
 
 
 def _remove_empty_folders(shelf: Path) -> None:
-    for folder in shelf.glob("*/"):
-        with suppress(OSError):  # not empty, or gone
-            folder.rmdir()
+    for mark in list(shelf.glob(f"*/{MARK}")):
+        with suppress(OSError):  # gone
+            if list(mark.parent.iterdir()) == [mark]:
+                mark.unlink()
+                mark.parent.rmdir()

@@ -13,6 +13,7 @@ from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
 from cinemill.media.encode import encode
+from cinemill.media.renditions import fit_box
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord
@@ -116,7 +117,7 @@ def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
     seconds = info.duration_seconds_from_header
     bps = request.bitrate_bps
     if bps is None:
-        pixels = info.video.display_width * info.video.display_height
-        bps = int(pixels * float(info.video.fps or 25) * BITS_PER_PIXEL)
+        width, height = fit_box(info, request)
+        bps = int(width * height * float(request.fps or info.video.fps or 25) * BITS_PER_PIXEL)
     sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
     return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)

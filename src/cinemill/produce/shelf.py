@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path, PurePath
 
 from cinemill.storage.files import LocalFiles
 
 _UNSAFE = re.compile(r"[^\w.\- ()]+")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 LONGEST_STEM = 100
+MARK = ".cinemill"
+"""In every folder that is ours: the shelf may hold other people's."""
 
 
 def put_on_shelf(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
@@ -16,11 +20,19 @@ def put_on_shelf(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filen
 
     Repeating it changes nothing, so a try that is lost after it does no harm.
     """
-    folder = shelf / job_id
+    folder = shelf / name_folder(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / MARK).touch(mode=0o600)
     path = folder / filename
     files.export(sha256, path)
     return path
+
+
+def name_folder(job_id: str) -> str:
+    """A job's folder. Ids of Celery's clients may be anything, a path too: such are hashed."""
+    if _PLAIN.fullmatch(job_id):
+        return job_id
+    return hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def make_stem(filename: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
 
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
 
@@ -28,6 +28,8 @@ ANSWER_SECONDS = 75.0
 The kernel finds a dead machine sooner; but where a proxy or a frozen server has taken the question
 and stays silent, nothing else would ever wake who waits."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
+
+CLOSED_AT_ONCE = "This connection is closed"
 
 # A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
 _SESSION_OPTIONS = (
@@ -201,6 +203,11 @@ def _telling_faults() -> Iterator[None]:
                 f"PostgreSQL does not answer ({_first_line(error)})."
             ) from error
         raise
+    except InvalidRequestError as error:
+        # The pool's word for connections that were closed as soon as they were opened.
+        if str(error) != CLOSED_AT_ONCE:
+            raise
+        raise DatabaseUnavailable("PostgreSQL closes every connection.") from error
 
 
 def _alembic_config() -> Config:

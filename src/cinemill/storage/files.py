@@ -174,9 +174,14 @@ class LocalFiles:
         except FileNotFoundError:
             return 0
         stat = aside.stat()
-        if is_unwanted(stat):
-            aside.unlink()
-            return stat.st_size
+        os.utime(aside)  # if this process dies now, it is young among what was broken off
+        try:
+            if is_unwanted(stat):
+                aside.unlink()
+                return stat.st_size
+        except BaseException:
+            aside.rename(self.path(sha256))
+            raise
         aside.rename(self.path(sha256))
         return 0
 

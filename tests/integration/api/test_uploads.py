@@ -60,6 +60,11 @@ class TestAccepted:
         assert job["kind"] == "transcode"
         assert job["params"] == {"options": {"codec": "h265"}}
 
+    def test_the_order_of_the_fields_does_not_matter(self, api: RunningApi) -> None:
+        wish = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
+        assert api.http.get(f"/jobs/{task}").json()["kind"] == "transcode"
+
     @pytest.mark.parametrize(
         ("wish", "code"),
         [

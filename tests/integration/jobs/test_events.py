@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -273,3 +274,19 @@ def test_a_watcher_is_told_that_redis_is_away(job_id: str) -> None:
         ask(NOWHERE, lambda reader: reader.read_status(job_id))
     with pytest.raises(RedisUnavailable):
         read_after(NOWHERE, job_id)
+
+
+def test_a_redis_that_hangs_is_left_alone_for_a_second() -> None:
+    """Not counted from before the attempt, which may take longer than that second to fail."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sink = EventSink(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        news = Progress("job", "process_video", "running", 1.0, "Working")
+        assert not sink.tell_now(news)
+        server.settimeout(0.2)
+        with suppress(TimeoutError):
+            while True:
+                server.accept()[0].close()
+        assert not sink.tell_now(news)
+        with pytest.raises(TimeoutError):
+            server.accept()
+        sink.close()

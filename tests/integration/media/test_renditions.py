@@ -13,7 +13,7 @@ from tests import films
 from tests.integration.media.conftest import Mill
 
 from cinemill.core.rendition import read_rendition
-from cinemill.errors import JobCancelled, MediaRejected
+from cinemill.errors import InputRejected, JobCancelled, MediaRejected
 from cinemill.media.encode import EncodeOutcome, encode
 
 
@@ -170,6 +170,16 @@ def test_a_box_keeps_the_pictures_shape(
 ) -> None:
     outcome = transcode(mill, films.make_film(tmp_path / "film.mp4"), preset="mobile", **box)
     assert (outcome.facts["width"], outcome.facts["height"]) == size
+
+
+@pytest.mark.parametrize("box", [{"width": 16_384}, {"width": 16_000, "height": 16_000}])
+def test_a_picture_larger_than_the_limit_is_refused(
+    mill: Mill, tmp_path: Path, box: dict[str, int]
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4")
+    with pytest.raises(InputRejected) as refused:
+        transcode(mill, film, **box)
+    assert refused.value.code == "combination_impossible"
 
 
 def test_a_bitrate_is_kept_on_average(mill: Mill, tmp_path: Path) -> None:

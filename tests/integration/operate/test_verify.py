@@ -7,6 +7,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from cinemill.core.media import Artifact, ArtifactKind
@@ -179,6 +180,17 @@ def test_what_was_stored_again_while_the_collector_looked_stays(
     store(files, b"uploaded again")
     assert files.remove_if(sha256, partial(is_orphan, database, sha256, identity)) == 0
     assert files.exists(sha256)
+
+
+def test_a_collector_that_is_interrupted_puts_back_what_it_had_set_aside(files: LocalFiles) -> None:
+    def fail(_stat: os.stat_result) -> bool:
+        raise ConnectionError
+
+    stored = store(files, b"film")
+    with pytest.raises(ConnectionError):
+        files.remove_if(stored.sha256, fail)
+    assert files.exists(stored.sha256)
+    assert list(files.walk_incoming()) == []
 
 
 def test_what_got_its_row_while_the_collector_looked_stays(

@@ -1,0 +1,76 @@
+"""A process whose threads run is alive; one that stands still is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cinemill.local.liveness import AnyMovement, Movement
+
+TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
+BESIDE = """
+import threading, time
+def tick():
+    while True: time.sleep(0.01)
+threading.Thread(target=tick, daemon=True).start()
+print(flush=True)
+lock = threading.Lock()
+lock.acquire()
+lock.acquire()
+"""
+
+StartScript = Callable[[str], int]
+
+
+@pytest.fixture
+def start_script() -> Iterator[StartScript]:
+    """Start a script; answers its process id once it has said something."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(script: str) -> int:
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process.pid
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def ask_until(moves: Movement | AnyMovement, pid: int, answer: bool) -> bool:
+    """Asked often enough for a tick to have come in between, or for the last one to have gone."""
+    moves(pid)
+    for _ in range(100):
+        time.sleep(0.05)
+        if moves(pid) is answer:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("kind", [Movement, AnyMovement])
+def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
+    start_script: StartScript, kind: type[Movement | AnyMovement]
+) -> None:
+    pid = start_script(TICKING)
+    assert ask_until(kind(), pid, answer=True)
+    os.kill(pid, signal.SIGSTOP)
+    assert ask_until(kind(), pid, answer=False)
+
+
+def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
+    start_script: StartScript,
+) -> None:
+    pid = start_script(BESIDE)
+    assert ask_until(AnyMovement(), pid, answer=True)
+    assert ask_until(Movement(), pid, answer=False)

@@ -1,0 +1,50 @@
+"""Names for results: in a folder of their job, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.operate import shelves
+from cinemill.produce.shelf import MARK, make_stem, name_folder, put_on_shelf
+from cinemill.storage.files import LocalFiles
+
+
+def test_an_ordinary_id_is_the_folders_name() -> None:
+    assert name_folder("3f0c7a1e-0000-4000-8000-000000000000").startswith("3f0c7a1e-")
+
+
+@pytest.mark.parametrize(
+    "job_id", ["../../escaped", "/etc/x", "customer/42", "..", "", ".x", "a.b"]
+)
+def test_an_id_that_is_a_path_is_no_folders_name(job_id: str) -> None:
+    assert name_folder(job_id).isalnum()
+    assert name_folder(job_id) != name_folder(job_id + "x")
+
+
+@given(st.text())
+def test_no_id_leaves_the_shelf(job_id: str) -> None:
+    assert Path("/shelf", name_folder(job_id)).parent == Path("/shelf")
+
+
+def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path) -> None:
+    files = LocalFiles(tmp_path / "objects")
+    with files.receive() as incoming:
+        incoming.write(b"film")
+        stored = incoming.commit()
+    path = put_on_shelf(files, stored.sha256, tmp_path / "shelf", "../job", "film.mp4")
+    assert path.read_bytes() == b"film"
+    assert path.parent.parent == tmp_path / "shelf"
+    assert MARK == shelves.MARK
+    assert [file.path for file in shelves.list_files([tmp_path / "shelf"])] == [path]
+
+
+@pytest.mark.parametrize(
+    ("filename", "stem"),
+    [("film.mp4", "film"), ("a/b.mov", "b"), ("...", "film"), ("x\ny.mp4", "x_y"), ("", "film")],
+)
+def test_a_films_name_is_made_fit_for_every_file_system(filename: str, stem: str) -> None:
+    assert make_stem(filename) == stem
