@@ -28,6 +28,9 @@ from cinemill.errors import InputRejected
 
 LOUDEST = 16
 LONGEST_TEXT = 4096
+LATEST_SECONDS = 10**9
+"""Far past the end of any film; what is larger need not be a number that can be reckoned with."""
+QUOTED_CHARACTERS = 80
 _NUMBER = {"type": ["number", "string"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$"}
 
 
@@ -98,7 +101,7 @@ def _join_scenes(timeline: Timeline, wish: Any) -> Timeline:
     if wish is None:
         return timeline
     if not isinstance(wish, bool):
-        raise _invalid("", f"transitions must be True or False, not {wish!r}")
+        raise _invalid("", f"transitions must be True or False, not {_quote(wish)}")
     if not wish:
         return timeline
     clips = list(timeline.clips)
@@ -202,23 +205,23 @@ def _read_value(field: Field, name: str, value: Any, where: str) -> Any:
     try:
         return _READERS[field.kind](value)
     except ValueError as error:
-        raise _invalid(where, f"{name} must be {error}, not {value!r}", field.code) from None
+        raise _invalid(where, f"{name} must be {error}, not {_quote(value)}", field.code) from None
 
 
 def _read_seconds(value: Any) -> Fraction:
-    return _bounded(value, "a number of seconds, 0 or more", None)
+    return _bounded(value, f"a number of seconds from 0 to {LATEST_SECONDS}", LATEST_SECONDS)
 
 
 def _read_factor(value: Any) -> Fraction:
     return _bounded(value, f"a number from 0 to {LOUDEST}", LOUDEST)
 
 
-def _bounded(value: Any, wish: str, most: int | None) -> Fraction:
+def _bounded(value: Any, wish: str, most: int) -> Fraction:
     try:
         number = as_seconds(value)
     except ValueError:
         raise ValueError(wish) from None
-    if number < 0 or (most is not None and number > most):
+    if not 0 <= number <= most:
         raise ValueError(wish)
     return number
 
@@ -262,7 +265,7 @@ _READERS = {
     "flag": _read_flag,
 }
 _SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "seconds": {**_NUMBER, "minimum": 0},
+    "seconds": {**_NUMBER, "minimum": 0, "maximum": LATEST_SECONDS},
     "factor": {**_NUMBER, "minimum": 0, "maximum": LOUDEST},
     "side": {"type": "integer", "minimum": 16, "maximum": LARGEST_SIDE_PIXELS, "multipleOf": 2},
     "rate": {**_NUMBER, "exclusiveMinimum": 0, "maximum": LARGEST_FPS},
@@ -320,3 +323,12 @@ def _invalid(where: str, what: str, code: str = "timeline_invalid") -> InputReje
 
 def _write(seconds: Fraction) -> str:
     return f"{float(seconds):g}"
+
+
+def _quote(value: Any) -> str:
+    """What was given, as far as it goes into a sentence."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"  # which Python refuses to write
+    return text if len(text) <= QUOTED_CHARACTERS else f"{text[: QUOTED_CHARACTERS - 1]}…"

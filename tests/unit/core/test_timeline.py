@@ -134,6 +134,13 @@ def test_a_film_that_is_used_twice_is_one_source() -> None:
         (clip(end=True), "clip_times_invalid"),
         ({"path": "a.mp4", "start": 0}, "clip_times_invalid"),
         (clip(end=10**9), "clip_times_invalid"),
+        (clip(start=10**400), "clip_times_invalid"),
+        (clip(start=10**5000), "clip_times_invalid"),
+        (clip(start=10**400, end=10**400 + 1), "clip_times_invalid"),
+        (clip(start=1e308), "clip_times_invalid"),
+        (clip(fade_in=10**400), "timeline_invalid"),
+        (clip(transition={"kind": "fade", "seconds": 10**400}), "timeline_invalid"),
+        (clip(volume=10**5000), "timeline_invalid"),
         (clip(fade_in=3, fade_out=2), "clip_times_invalid"),
         (clip(transition="jump"), "transition_unknown"),
         (clip(transition="custom"), "transition_unknown"),
@@ -151,6 +158,7 @@ def test_a_film_that_is_used_twice_is_one_source() -> None:
 )
 def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
     error = reject({"clips": [clip(), clip(), wrong, clip(end=60)]})
+    assert len(error.message) < 200
     assert error.message.startswith("Clip 2: ")
     assert error.code == code
 
@@ -174,6 +182,9 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         ({"clips": [clip()], "output": {"fps": 1000}}, "timeline_invalid"),
         ({"clips": [clip()], "output": "1080p"}, "timeline_invalid"),
         ({"clips": [clip()], "subtitles": 3}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"width": 10**5000}}, "timeline_invalid"),
+        ({"clips": [clip()], "output": {"fps": 10**5000}}, "timeline_invalid"),
+        (contract_job(transitions=10**5000), "timeline_invalid"),
         (contract_job(transitions="fade"), "timeline_invalid"),
         (contract_job(use_gpu="yes"), "timeline_invalid"),
     ],
