@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -72,8 +72,29 @@ class Stream:
         return sum(segment.seconds for segment in self.segments)
 
     @property
+    def target_seconds(self) -> int:
+        """The longest segment, rounded: what a playlist declares (RFC 8216, section 4.3.3.1)."""
+        longest = max((segment.seconds for segment in self.segments), default=0.0)
+        return math.ceil(longest - 0.5) if longest > 0.5 else 1
+
+    @property
     def peak_bps(self) -> int:
-        return max(math.ceil(8 * s.size_bytes / s.seconds) for s in self.segments if s.seconds)
+        """Of the most demanding run of segments between 0.5 and 1.5 target durations long (RFC
+        8216, section 4.1): a key frame alone at the end says nothing of what is needed."""
+        target, count = self.target_seconds, len(self.segments)
+        runs = [run for first in range(count) for run in self._runs_from(first, target)]
+        return max((math.ceil(8 * size / time) for size, time in runs), default=self.average_bps)
+
+    def _runs_from(self, first: int, target_seconds: int) -> Iterator[tuple[int, float]]:
+        """(bytes, seconds) of the runs that begin here and are long enough, but not too long."""
+        size_bytes, seconds = 0, 0.0
+        for position in range(first, len(self.segments)):
+            segment = self.segments[position]
+            size_bytes, seconds = size_bytes + segment.size_bytes, seconds + segment.seconds
+            if seconds > 1.5 * target_seconds:
+                return
+            if seconds >= 0.5 * target_seconds:
+                yield size_bytes, seconds
 
     @property
     def average_bps(self) -> int:
@@ -126,11 +147,10 @@ def segment_frames(fps: Fraction) -> int:
 
 def write_media_playlist(stream: Stream) -> str:
     """The stream's own playlist."""
-    longest = max((segment.seconds for segment in stream.segments), default=0.0)
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{math.ceil(longest - 0.5) if longest > 0.5 else 1}",
+        f"#EXT-X-TARGETDURATION:{stream.target_seconds}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{stream.filename}",BYTERANGE="{stream.head_bytes}@0"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -102,6 +103,26 @@ def test_the_playlist_that_players_open_names_rungs_and_sounds() -> None:
     assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
     assert "RESOLUTION=1280x720,FRAME-RATE=29.970" in text
     assert f"BANDWIDTH={2 * PICTURE.peak_bps}," in text
+
+
+def make_stream(*segments: tuple[int, float]) -> Stream:
+    return replace(PICTURE, segments=tuple(MediaSegment(0, *segment) for segment in segments))
+
+
+@pytest.mark.parametrize(
+    ("segments", "peak_bps"),
+    [
+        ([(4000, 4.0), (2000, 4.0)], 8000),
+        ([(4000, 4.0), (4000, 4.0), (1000, 0.04)], 9901),  # with its neighbour: 5000 in 4.04 s
+        ([(4000, 4.0), (4000, 4.0), (3000, 2.0)], 12000),  # long enough to count alone
+        ([(300, 0.2), (4000, 4.0)], 8191),
+        ([(1000, 0.1)], 80000),  # nothing is long enough: the film's own
+    ],
+)
+def test_a_short_end_is_counted_with_its_neighbour(
+    segments: list[tuple[int, float]], peak_bps: int
+) -> None:
+    assert make_stream(*segments).peak_bps == peak_bps
 
 
 def test_without_sound_no_group_of_sounds_is_named() -> None:
