@@ -6,6 +6,7 @@ Runs inside the sandboxed child (``probe_child``); nothing here trusts a byte of
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ VARIABLE_RATE_RATIO = 1.3
 RAGGED_SHARE = 0.03
 _REORDERED_PICTURES = 4
 _ROUNDING_SECONDS = Fraction(2, 1000)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _RIGHT_ANGLE = 90
 _FULL_TURN = 360
 
@@ -262,7 +264,7 @@ def _describe_sound(stream: Any) -> AudioStream:
         codec=stream.codec_context.name,
         channels=stream.channels,
         sample_rate_hz=stream.codec_context.sample_rate,
-        language=stream.language or "und",
+        language=_read_language(stream),
         is_default=bool(stream.disposition & Disposition.default),
     )
 
@@ -272,9 +274,15 @@ def _describe_subtitle(stream: Any) -> SubtitleStream:
     return SubtitleStream(
         index=stream.index,
         codec=codec.codec.canonical_name if codec is not None else "unknown",
-        language=stream.language or "und",
+        language=_read_language(stream),
         is_default=bool(stream.disposition & Disposition.default),
     )
+
+
+def _read_language(stream: Any) -> str:
+    """As the file says where that may be a language (RFC 5646), else ``und``: it is written into
+    playlists and manifests, and a file may say anything."""
+    return said if _LANGUAGE.fullmatch(said := stream.language or "") else "und"
 
 
 def _container_seconds(container: Any) -> float:

@@ -140,6 +140,29 @@ def count_waves(sound: Path) -> float:
     return rising / (len(samples) / 16_000)
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("pt-BR", "pt-BR"),
+        ('de",URI="x', "und"),
+        ("eng\n#EXTINF:0,", "und"),
+        ("eng\n", "und"),
+        ("klingon", "und"),
+        ("", "und"),
+    ],
+)
+def test_a_language_is_a_language_or_unknown(
+    mill: Mill, tmp_path: Path, said: str, taken: str
+) -> None:
+    """It is written into playlists and manifests, and Matroska lets a file say anything."""
+    spoken = [f"-metadata:s:{kind}:0" for kind in "as"]
+    tags = [part for name in spoken for part in (name, f"language={said}")]
+    film = films.remux(films.make_subtitled(tmp_path / "a.mkv"), tmp_path / "b.mkv", *tags)
+    info = mill.probe(film)
+    assert [track.language for track in info.audio] == [taken]
+    assert [track.language for track in info.subtitles] == [taken]
+
+
 def test_an_edit_list_hides_what_it_hides(mill: Mill, tmp_path: Path) -> None:
     film = films.make_edit_list(tmp_path / "film.mp4")
     milled = mill.process(film)
