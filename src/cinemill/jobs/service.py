@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,8 @@ from cinemill.core.job import (
     Step,
     StepSpec,
 )
-from cinemill.errors import Conflict, InputRejected, NotFound
+from cinemill.errors import Conflict, InputRejected
+from cinemill.jobs import families
 from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import assets, jobs, recovery, statistics
@@ -172,36 +174,30 @@ class JobService:
 
     def cancel_job(self, job_id: str, reason: str = "") -> Job:
         """Cancel: at once where nothing runs yet, else as soon as its process has been stopped.
+        The jobs that it has submitted are cancelled with it.
 
         Raises NotFound; Conflict where it has ended already.
         """
         words = reason or "cancelled by the user"
         with self._database.begin() as connection:
             job = recovery.request_cancel(connection, job_id, words)
-        self._cancel_children(job, words)
+        families.cancel_children(self._database, self._catalog, job, words)
         return job
 
-    def _cancel_children(self, job: Job, reason: str) -> None:
-        """Those that it has submitted; each is a job of its own, with a lock of its own."""
-        kind = self._catalog.jobs.get(job.kind)
-        if kind is None or kind.name_children is None:
-            return
-        for child in kind.name_children(job.id, job.params):
-            with suppress(NotFound, Conflict), self._database.begin() as connection:
-                recovery.request_cancel(connection, child, reason)
-
     def retry_job(self, job_id: str) -> Job:
-        """Try a failed or cancelled job again, from the step that failed, with fresh tries.
+        """Try a failed or cancelled job again, from the step that failed, with fresh tries; and
+        with it those of the jobs it has submitted that failed or were cancelled.
 
-        Raises NotFound; Conflict where it is under way or completed.
+        Raises NotFound; Conflict where it is under way or completed, or still being stopped.
         """
         with self._database.begin() as connection:
-            return recovery.retry(connection, job_id)
+            return families.retry(self._catalog, connection, job_id)
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> int:
         """Try all failed jobs again, of this kind and with this error code; answers how many."""
         with self._database.begin() as connection:
-            return recovery.retry_all(connection, kind=kind, code=code)
+            retry = partial(families.retry, self._catalog)
+            return recovery.retry_all(connection, kind=kind, code=code, retry_one=retry)
 
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
         """The dead letters, latest first."""
@@ -211,7 +207,8 @@ class JobService:
     def redrive(self, step_id: str) -> Job:
         """Try a dead step's job again. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
-            return recovery.redrive(connection, step_id)
+            retry = partial(families.retry, self._catalog)
+            return recovery.redrive(connection, step_id, retry_one=retry)
 
     def delete_job(self, job_id: str) -> None:
         """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import Job, JobState
@@ -15,6 +18,9 @@ from cinemill.storage.jobs import (
     queue_ready_steps,
     ring,
 )
+
+Retry = Callable[[Connection, str], Job]
+"""Retries the job of this id, with whatever belongs to it. Raises NotFound, Conflict."""
 
 
 def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
@@ -82,7 +88,9 @@ def retry(connection: Connection, job_id: str) -> Job:
     return get_job(connection, job_id)
 
 
-def retry_all(connection: Connection, *, kind: str | None, code: str | None) -> int:
+def retry_all(
+    connection: Connection, *, kind: str | None, code: str | None, retry_one: Retry = retry
+) -> int:
     """Every failed job of this kind and with this error code; None takes any. How many."""
     rows = connection.execute(
         text(
@@ -96,12 +104,15 @@ def retry_all(connection: Connection, *, kind: str | None, code: str | None) -> 
         ),
         {"kind": kind, "code": code},
     ).all()
+    retried = 0
     for row in rows:
-        retry(connection, row.id)
-    return len(rows)
+        with suppress(Conflict):  # retried already, along with the job that submitted it
+            retry_one(connection, row.id)
+            retried += 1
+    return retried
 
 
-def redrive(connection: Connection, step_id: str) -> Job:
+def redrive(connection: Connection, step_id: str, *, retry_one: Retry = retry) -> Job:
     """Retry the job of a dead step. Raises NotFound, Conflict."""
     row = connection.execute(
         text("SELECT job_id FROM dead WHERE step_id = :id"), {"id": step_id}
@@ -112,4 +123,4 @@ def redrive(connection: Connection, step_id: str) -> Job:
             code="dead_step_not_found",
             way_on="List the dead letters; it may have been redriven already.",
         )
-    return retry(connection, row.job_id)
+    return retry_one(connection, row.job_id)

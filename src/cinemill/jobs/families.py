@@ -1,0 +1,52 @@
+"""Jobs that submit others: what a person does to such a job is done to those too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cinemill.core.job import Job
+from cinemill.errors import Conflict, NotFound
+from cinemill.jobs.catalog import Catalog
+from cinemill.storage import jobs, recovery
+from cinemill.storage.database import Connection, Database
+
+
+def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
+    """The ids of the jobs that it submits, whether they are there yet or not."""
+    kind = catalog.jobs.get(job.kind)
+    if kind is None or kind.name_children is None:
+        return ()
+    return kind.name_children(job.id, job.params)
+
+
+def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str) -> None:
+    """Those that have not ended; each is a job of its own, with a lock of its own."""
+    for child in list_children(catalog, job):
+        with suppress(NotFound, Conflict), database.begin() as connection:
+            recovery.request_cancel(connection, child, reason)
+
+
+def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:
+    """Retry a job and, in the same transaction, those of its children that did not complete: it
+    would find them as they ended, and be done at once.
+
+    Raises NotFound; Conflict where the job cannot be retried, or a child is still being stopped.
+    """
+    job = recovery.retry(connection, job_id)
+    for child in list_children(catalog, job):
+        with suppress(NotFound):  # not submitted yet, or deleted
+            _retry_child(connection, child)
+    return job
+
+
+def _retry_child(connection: Connection, job_id: str) -> None:
+    child = jobs.lock_job(connection, job_id)
+    if child.cancel_requested and not child.state.is_final:
+        raise Conflict(
+            f"Job {job_id}, which belongs to it, is still being stopped.",
+            code="job_not_ended",
+            way_on="Retry it again in a moment.",
+        )
+    with suppress(Conflict):  # completed, under way, or refused for what was asked of it
+        recovery.retry(connection, job_id)
