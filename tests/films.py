@@ -97,6 +97,15 @@ def make_many_tracks(path: Path) -> Path:
     return path
 
 
+def make_late_sound(path: Path) -> Path:
+    """Six seconds, the sound of the last four."""
+    film = make_film(path.with_name(f"film-{path.name}"), seconds=6)
+    mux = ["-i", f"file:{film}", "-itsoffset", "2", "-i", f"file:{film}"]
+    run([*mux, "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", "6", f"file:{path}"])
+    film.unlink()
+    return path
+
+
 def make_subtitled(path: Path) -> Path:
     """With a track of SubRip subtitles."""
     text = path.with_suffix(".srt")

@@ -33,7 +33,7 @@ from cinemill.core.rendition import PRESETS, Purpose, VideoCodec
 from cinemill.errors import OutputInvalid
 from cinemill.media.color import tone_down
 from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
-from cinemill.media.graph import input_arguments
+from cinemill.media.graph import input_arguments, sound_clock
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox
@@ -153,7 +153,8 @@ def copy_stream(
     arguments = [
         *input_arguments(str(source), info, limits.max_pixels),
         *("-map", f"0:{info.video.index}", "-c:v", "copy"),
-        *_sound_arguments(info.audio),
+        # The picture keeps the file's own clock here, and so does the sound.
+        *_sound_arguments(info.audio, "aresample=async=1:first_pts=0"),
         *_muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
     ]
     report = _run(work, arguments)
@@ -187,7 +188,7 @@ def plan_ladder(
     # Key frames at the same pictures in every rung, and nowhere else: a player changes rungs there.
     arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
     arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += _sound_arguments(info.audio)
+    arguments += _sound_arguments(info.audio, sound_clock(info))
     return arguments + _muxer_arguments(frames / fps, len(rungs) + len(info.audio))
 
 
@@ -201,6 +202,8 @@ def _choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
 
 def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
+    is_late = info.start_seconds != info.clock_start_seconds
+    filters += ["setpts=PTS-STARTPTS"] if is_late else []
     filters += [f"fps={fps}"] if info.video.is_variable_rate else []
     filters.append(f"split={len(rungs)}")
     outs = "".join(f"[full{position}]" for position in range(len(rungs)))
@@ -213,13 +216,15 @@ def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_to
     return ";".join(chains)
 
 
-def _sound_arguments(sounds: Sequence[AudioStream]) -> list[str]:
+def _sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:
+    """Every track whole, with silence where it begins late: a playlist counts from its first
+    sample, and is as long as the film only then."""
     arguments: list[str] = []
     for sound in sounds:
         arguments += ["-map", f"0:{sound.index}"]
     if sounds:
         arguments += ["-c:a", "aac", "-b:a", str(SOUND_BPS), "-ar", "48000"]
-        arguments += ["-af", "aresample=async=1,aformat=channel_layouts=stereo|mono"]
+        arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
     return arguments
 
 

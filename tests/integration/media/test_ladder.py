@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
@@ -81,6 +82,34 @@ def test_a_variable_rate_is_made_constant_and_said_so(mill: Mill, tmp_path: Path
 def test_sounds_keep_their_languages(mill: Mill, tmp_path: Path) -> None:
     outcome = climb(mill, films.make_many_tracks(tmp_path / "film.mp4"))
     assert [sound.language for sound in outcome.sounds] == ["deu", "eng"]
+
+
+def first_sound_seconds(path: Path) -> float:
+    """When the tone is first heard, on the clock of what is played."""
+    with av.open(str(path)) as film:
+        parts = [frame.to_ndarray()[0] for frame in film.decode(audio=0)]
+    heard = np.flatnonzero(np.abs(np.concatenate(parts)) > 0.05)
+    return float(heard[0] / 48_000)
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_sound_that_begins_late_is_as_long_as_the_film(
+    mill: Mill, tmp_path: Path, is_copied: bool
+) -> None:
+    film = films.make_late_sound(tmp_path / "film.mp4")
+    if is_copied:
+        outcome = copy_stream(mill.toolbox, film, mill.probe(film), **around(mill))
+    else:
+        outcome = climb(mill, film)
+    assert outcome.sounds[0].seconds == pytest.approx(outcome.pictures[0].seconds, abs=0.1)
+    assert first_sound_seconds(mill.folder / "sound-1.mp4") == pytest.approx(2, abs=0.1)
+
+
+def test_sound_from_before_the_picture_is_cut(mill: Mill, tmp_path: Path) -> None:
+    """Both count from the first picture, as captions do."""
+    outcome = climb(mill, films.make_late_picture(tmp_path / "film.mp4"))
+    assert key_frame_seconds(mill.folder / outcome.pictures[0].filename)[0] == 0
+    assert outcome.sounds[0].seconds == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_silent_film_has_no_sound(mill: Mill, tmp_path: Path) -> None:
