@@ -1,0 +1,76 @@
+"""A workshop of this suite's own, for handlers that are called as the runner calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import fresh_database
+from tests.integration.storage.rows import forget_everything
+
+from cinemill.core.job import ClaimedRun
+from cinemill.jobs.step import Report, StepContext
+from cinemill.jobs.workshop import Workshop
+from cinemill.media.limits import Limits
+from cinemill.media.sandbox import detect_sandbox
+from cinemill.media.toolbox import find_ffmpeg
+from cinemill.storage.database import Database, migrate
+from cinemill.storage.files import LocalFiles
+
+Opener = Callable[..., StepContext]
+
+
+@pytest.fixture(scope="package")
+def migrated(database_url: str) -> Iterator[Database]:
+    with fresh_database(database_url) as url:
+        migrate(url)
+        database = Database(url)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def workshop(migrated: Database, tmp_path: Path) -> Iterator[Workshop]:
+    """Films may come from ``tmp_path``."""
+    forget_everything(migrated)
+    yield Workshop(
+        database=migrated,
+        files=LocalFiles(tmp_path / "objects"),
+        toolbox=find_ffmpeg(None),
+        sandbox=detect_sandbox(),
+        limits=Limits(),
+        input_roots=(tmp_path,),
+        min_free_bytes=0,
+        render_dir=tmp_path / "renders",
+        preview_dir=tmp_path / "previews",
+        models_dir=tmp_path / "models",
+    )
+    forget_everything(migrated)
+
+
+@pytest.fixture
+def open_context(tmp_path: Path) -> Opener:
+    """What a handler is given of a render of ``timeline``; ``inputs`` by the steps' names."""
+
+    def open_context(
+        timeline: Mapping[str, Any],
+        *,
+        params: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Mapping[str, Any]] | None = None,
+        report: Report = lambda fraction, message: None,
+    ) -> StepContext:
+        run = ClaimedRun(
+            *("run", "token", "job", "render_video", "step", "name", "kind", "ann"),
+            asset_id=None,
+            attempt=1,
+            params=params or {},
+            job_params={"job": timeline},
+            inputs=inputs or {},
+        )
+        folder = tmp_path / "work"
+        folder.mkdir()
+        return StepContext(run, folder, report, lambda: None, memory_bytes=4 << 30)
+
+    return open_context

@@ -1,0 +1,39 @@
+"""Films fetched by a step that fetches several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import films
+from tests.integration.steps.conftest import Opener
+
+from cinemill.ingest.gathering import gather_sources
+from cinemill.jobs.workshop import Workshop
+from cinemill.operate.retention import remove_orphans
+from cinemill.storage import assets
+
+
+def test_the_collector_takes_no_film_while_the_others_are_fetched(
+    workshop: Workshop, open_context: Opener, tmp_path: Path
+) -> None:
+    def collect(_fraction: float, _message: str) -> None:
+        """As the collector does that has waited long enough."""
+        remove_orphans(workshop.database, workshop.files, grace_seconds=0)
+
+    names = ("a.mp4", "b.mp4")
+    paths = [
+        films.make_film(tmp_path / name, seconds=0.2 * number)
+        for number, name in enumerate(names, 1)
+    ]
+    timeline = {"clips": [{"path": str(path), "start": 0, "end": 0.2} for path in paths]}
+    context = open_context(timeline, params={"first": 0, "count": 2}, report=collect)
+    outcome = gather_sources(workshop, context)
+    with workshop.database.begin() as connection:
+        outcome.write(connection)
+    for number, name in enumerate(names):
+        found = outcome.result["sources"][str(number)]
+        asset = assets.get_asset(workshop.database, found["asset_id"])
+        assert (asset.owner, asset.filename, asset.sha256) == ("ann", name, found["sha256"])
+        assert asset.media is not None
+        assert asset.media.to_json() == found["media"]
+        assert workshop.files.exists(asset.sha256)
