@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind
@@ -20,7 +21,7 @@ from cinemill.core.takes import (
     request_sound,
 )
 from cinemill.core.timeline import OutputFormat, Timeline, blame_clip, reject_clip
-from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
 from cinemill.jobs.inputs import resolve_input
 from cinemill.jobs.render_plans import find_pieces
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -218,7 +219,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
 
     Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
     ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``), ``stages`` in seconds. Raises
-    OutputInvalid, DiskFull.
+    InputRejected (``piece_missing``), OutputInvalid, DiskFull.
     """
     began = time.monotonic()
     edit = read_edit(context)
@@ -280,11 +281,12 @@ def _join(
     made: Sequence[Mapping[str, Any]],
     sound: Mapping[str, Any] | None,
 ) -> Artifact:
-    pieces = [JoinPiece(workshop.files.path(one["sha256"]), **one["facts"]) for one in made]
+    pieces = [JoinPiece(_find_part(workshop, one["sha256"]), **one["facts"]) for one in made]
+    mix = _find_part(workshop, sound["sha256"]) if sound else None
     path = context.folder / "film.mp4"
     facts = join_pieces(
         pieces,
-        workshop.files.path(sound["sha256"]) if sound else None,
+        mix,
         output,
         path,
         on_progress=lambda share: context.report(share, "Joining"),
@@ -299,6 +301,18 @@ def _join(
         media_type=MEDIA_TYPE,
         facts=facts,
     )
+
+
+def _find_part(workshop: Workshop, sha256: str) -> Path:
+    """Where a piece or the sound is stored. No further try would find it, for the steps that made
+    it have ended. Raises InputRejected (``piece_missing``)."""
+    if not workshop.files.exists(sha256):
+        raise InputRejected(
+            "A piece of this film was removed before it was joined.",
+            code="piece_missing",
+            way_on="Submit it again; what is still there is not made anew.",
+        )
+    return workshop.files.path(sha256)
 
 
 def _add_up(context: StepContext) -> dict[str, float]:

@@ -1,0 +1,71 @@
+"""The last step of a render, whose pieces other steps have made, perhaps long ago."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import films
+from tests.integration.steps.conftest import Opener
+
+from cinemill.errors import InputRejected
+from cinemill.ingest.gathering import gather_sources
+from cinemill.jobs.step import StepContext
+from cinemill.jobs.workshop import Workshop
+from cinemill.produce.renders import join_render, mix_render, open_render, render_pieces
+
+
+def make_parts(
+    workshop: Workshop, open_context: Opener, folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A timeline of one piece, and what the steps before the last made of it."""
+    film = films.make_film(folder / "film.mp4", seconds=0.4)
+    timeline = {
+        "clips": [{"path": str(film), "start": 0, "end": 0.4}],
+        "output": {"width": 320, "height": 180, "fps": 25},
+    }
+    inputs: dict[str, Any] = {}
+    steps = {
+        "gather-000": (gather_sources, {"first": 0, "count": 1}),
+        "open": (open_render, {}),
+        "render-000": (render_pieces, {"first": 0, "count": 1, "of": 1}),
+        "mix": (mix_render, {}),
+    }
+    for name, (handle, params) in steps.items():
+        context = open_context(timeline, params=params, inputs=dict(inputs))
+        outcome = handle(workshop, context)
+        with workshop.database.begin() as connection:
+            outcome.write(connection)
+        inputs[name] = outcome.result
+        clear(context)
+    return timeline, inputs
+
+
+def clear(context: StepContext) -> None:
+    """As the runner does after each try."""
+    for path in context.folder.iterdir():
+        path.unlink()
+    context.folder.rmdir()
+
+
+@pytest.mark.parametrize("part", ["piece", "sound"])
+def test_a_film_whose_part_is_gone_is_to_be_submitted_again(
+    workshop: Workshop, open_context: Opener, tmp_path: Path, part: str
+) -> None:
+    timeline, inputs = make_parts(workshop, open_context, tmp_path)
+    parts = {"piece": inputs["render-000"]["pieces"][0], "sound": inputs["mix"]["sound"]}
+    workshop.files.remove(parts[part]["sha256"])
+    with pytest.raises(InputRejected) as refused:
+        join_render(workshop, open_context(timeline, inputs=inputs))
+    assert refused.value.code == "piece_missing"
+    assert refused.value.way_on.startswith("Submit it again")
+
+
+def test_a_film_whose_parts_are_there_is_joined(
+    workshop: Workshop, open_context: Opener, tmp_path: Path
+) -> None:
+    timeline, inputs = make_parts(workshop, open_context, tmp_path)
+    result = join_render(workshop, open_context(timeline, inputs=inputs)).result
+    assert Path(result["output_path"]).stat().st_size == result["render"]["size_bytes"]
+    assert result["pieces"] == {"total": 1, "reused": 0}
