@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,8 @@ PREVIEW_HEIGHT = 360
 SHELF_DAYS = 7.0
 SHELF_GIGABYTES = 50.0
 LARGEST_PREVIEW_HEIGHT = 2160
+LARGEST_NUMBER = 10**9
+"""Of seconds, days or gigabytes: JSON's whole numbers may be larger than any float."""
 
 
 def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
@@ -76,9 +77,9 @@ def plan_cleanup(params: Mapping[str, Any], _asset_id: str | None) -> list[StepS
 def _read_amount(params: Mapping[str, Any], name: str, default: float) -> float:
     value = params.get(name, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < math.inf:
+    if not is_number or not 0 <= value <= LARGEST_NUMBER:
         raise InputRejected(
-            f"{name} must be a number, 0 or more, not {value!r}.", code="params_invalid"
+            f"{name} must be a number from 0 to {LARGEST_NUMBER}.", code="params_invalid"
         )
     return float(value)
 
@@ -163,7 +164,8 @@ def check_moment(params: Mapping[str, Any], name: str) -> None:
     if moment is None:
         return
     is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
-    if not is_number or not 0 <= moment < math.inf:
+    if not is_number or not 0 <= moment <= LARGEST_NUMBER:
         raise InputRejected(
-            f"{name} must be a number of seconds, 0 or more.", code="timestamp_invalid"
+            f"{name} must be a number of seconds from 0 to {LARGEST_NUMBER}.",
+            code="timestamp_invalid",
         )

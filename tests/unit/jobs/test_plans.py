@@ -78,8 +78,15 @@ def test_a_number_of_previews_that_makes_no_sense(count: object) -> None:
     assert refused.value.code == "params_invalid"
 
 
-@pytest.mark.parametrize("days", [-1, "seven", True, float("inf"), float("nan")])
+@pytest.mark.parametrize("days", [-1, "seven", True, float("inf"), float("nan"), 10**400])
 def test_an_age_that_makes_no_sense(days: object) -> None:
     with pytest.raises(InputRejected, match="max_age_days") as refused:
         CATALOG.plan("cleanup", {"max_age_days": days}, None)
     assert refused.value.code == "params_invalid"
+
+
+@pytest.mark.parametrize("moment", [-1, "soon", True, float("inf"), float("nan"), 10**400])
+def test_a_moment_that_no_film_has(moment: object) -> None:
+    with pytest.raises(InputRejected, match="thumbnail_seconds") as refused:
+        CATALOG.plan("process_video", {"thumbnail_seconds": moment}, "asset")
+    assert refused.value.code == "timestamp_invalid"
