@@ -22,6 +22,7 @@ __all__ = [
     "SpriteLayout",
     "choose_sound",
     "fit_height",
+    "freeze",
     "input_arguments",
     "plan_prepare",
     "plan_sprite",
@@ -35,6 +36,8 @@ LONGEST_SIDE_PIXELS = 8192
 """x264 and JPEG take more; browsers do not."""
 _AGE_SECONDS = 1_000_000
 """Longer than any film: a rate of one frame in this time yields the frame at a moment."""
+_ROUNDING_MICROSECONDS = 500
+"""Containers that keep milliseconds move frames by so much."""
 _EDGE = Fraction(1, 10)
 
 
@@ -174,7 +177,7 @@ def _picture_graph(
         *(
             _chain(
                 f"{name}_in",
-                [*_freeze(moment, info), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [*freeze(moment), _scale(still), *color, _BLANK_FIRST, _JPEG],
                 [name],
             )
             for name, moment in stills.items()
@@ -212,20 +215,20 @@ def _tile(sprite: SpriteLayout) -> list[str]:
     ]
 
 
-def _freeze(moment: Fraction, info: MediaInfo) -> list[str]:
-    """The one frame that is on the screen at ``moment``; after the end, the last.
+def freeze(at_seconds: Fraction) -> list[str]:
+    """Filters to the one frame that is on the screen ``at_seconds`` on their input's clock: before
+    the first, that; after the end, the last. It may come twice.
 
-    The clock is moved so that everything up to the moment rounds up to one slot of a very slow
-    rate, whose last frame is taken. The last frame is held a while: a film may end a little before
-    its header says so.
+    The clock is moved so that what begins until then falls into the first slot of a very slow
+    rate, and what comes later into the next; the end, which is rounded up, always does. So the
+    frame is told as soon as the next one has begun, and no later than the end.
     """
-    declared = _declared_seconds(info)
-    at = min(moment, declared) if declared else moment
-    hold_seconds = 1 + float(declared) / 25
+    slot = _AGE_SECONDS * 1_000_000
+    ahead = slot - 1 - round(at_seconds * 1_000_000) - _ROUNDING_MICROSECONDS
     return [
-        f"tpad=stop_mode=clone:stop_duration={hold_seconds:.3f}",
-        f"setpts=PTS-{float(at):.6f}/TB",
-        f"fps=1/{_AGE_SECONDS}:round=up",
+        "settb=AVTB",  # some clocks tick once a frame, and the moment may lie in between
+        f"setpts=PTS+{ahead}",
+        f"fps=1/{_AGE_SECONDS}:round=down:eof_action=pass:start_time=0",
         "setpts=0",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,15 +11,20 @@ from pathlib import Path
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.color import tone_down
 from cinemill.media.ffmpeg import run_ffmpeg
-from cinemill.media.graph import fit_height, input_arguments
+from cinemill.media.graph import fit_height, freeze, input_arguments
 from cinemill.media.limits import Limits
 from cinemill.media.outputs import inspect_output
 from cinemill.media.plans import PlannedOutput
 from cinemill.media.sandbox import Sandbox
+from cinemill.media.takes import BLIND
 from cinemill.media.toolbox import Toolbox
 
 STILLS_AT_ONCE = 10
 """Inputs of one command: each holds a decoder of its own in memory."""
+_LEAD_SECONDS = Fraction(1, 2)
+"""Key frames are found by the time of decoding in some containers, which is earlier."""
+_BLIND_LEAD_SECONDS = Fraction(5)
+"""Of streams without an index: longer than groups of pictures in broadcasts are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +106,42 @@ def plan_stills(
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film opened once for each still, just before its moment."""
+    """FFmpeg's arguments: the film opened once for each still, a little before its moment."""
     arguments: list[str] = []
-    lead_seconds = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(1000)
+    places = []
     for moment in moments:
-        seek = f"{float(max(Fraction(0), moment + lead_seconds)):.6f}"
-        arguments += ["-threads", "1", "-ss", seek, *input_arguments(source, info, max_pixels)]
-    for position, output in enumerate(outputs):
+        seek, place = _enter(info, moment)
+        arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
+        places.append(place)
+    for position, (output, place) in enumerate(zip(outputs, places, strict=True)):
         arguments += ["-map", f"{position}:{info.video.index}", "-frames:v", "1"]
-        arguments += ["-vf", _picture_filters(info, output, can_tonemap), "-map_metadata", "-1"]
+        arguments += ["-fps_mode", "passthrough", "-map_metadata", "-1"]
+        arguments += ["-vf", _picture_filters(info, output, place, can_tonemap)]
         arguments += ["-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2"]
         arguments.append(output.filename)
     return arguments
 
 
-def _picture_filters(info: MediaInfo, output: PlannedOutput, can_tonemap: bool) -> str:
+def _enter(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
+    """How the film is entered for a still, and where its moment lies on FFmpeg's clock then.
+
+    At the key frame before, and from there on every frame is seen: the one on screen may have
+    begun long ago.
+    """
+    start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
+    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
+    lead = _BLIND_LEAD_SECONDS if info.format in BLIND else _LEAD_SECONDS
+    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
+    clock_hz = info.video.fps or Fraction(1000)
+    at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)
+    return ["-noaccurate_seek", "-ss", f"{float(at):.6f}"], wanted - at
+
+
+def _picture_filters(
+    info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
+) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
+    filters += freeze(place)
     filters.append(f"scale={output.width}:{output.height}:flags=bicubic,setsar=1")
     filters += tone_down(info) if info.video.hdr and can_tonemap else []
     return ",".join([*filters, "scale=out_range=pc,format=yuvj420p"])

@@ -18,7 +18,7 @@ from cinemill.storage import assets
 from cinemill.storage.database import Connection
 
 STAGE = "preview"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 LARGEST_STILL_BYTES = 1024 * 1024
 
 
