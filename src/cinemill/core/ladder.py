@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cinemill.core.sizes import make_even
+
 SEGMENT_SECONDS = 4
 NEXT_RUNG_AT_MOST = Fraction(3, 4)
 """A rung that needs more than this share of the one above would save nobody anything."""
@@ -133,11 +135,7 @@ def _most_bps(side: int) -> int:
 
 def _make_rung(width: int, height: int, side: int, bps: int) -> Rung:
     scale = Fraction(side, min(width, height))
-    return Rung(_even(width * scale), _even(height * scale), bps)
-
-
-def _even(length: Fraction) -> int:
-    return max(2, round(length / 2) * 2)
+    return Rung(make_even(width * scale), make_even(height * scale), bps)
 
 
 def segment_frames(fps: Fraction) -> int:

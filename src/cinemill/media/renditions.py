@@ -18,6 +18,7 @@ from cinemill.core.rendition import (
     SoundChoice,
     VideoCodec,
 )
+from cinemill.core.sizes import make_even
 from cinemill.errors import InputRejected
 from cinemill.media.color import tone_down
 from cinemill.media.graph import fit_height, input_arguments
@@ -146,11 +147,7 @@ def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
     by_width = Fraction(request.width, width) if request.width else None
     by_height = Fraction(request.height, height) if request.height else None
     scale = min(share for share in (by_width, by_height) if share is not None)
-    return _even(width * scale), _even(height * scale)
-
-
-def _even(length: Fraction) -> int:
-    return max(2, round(length / 2) * 2)
+    return make_even(width * scale), make_even(height * scale)
 
 
 def _plan_picture(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cinemill.core.media import MediaInfo, SourceFormat
 from cinemill.core.rendition import RenditionRequest
+from cinemill.core.sizes import make_even
 from cinemill.core.subtitles import find_lead
 from cinemill.core.takes import Fade, PieceRequest, Take
 from cinemill.core.timeline import OutputFormat
@@ -151,7 +152,7 @@ def _fit(info: MediaInfo, output: OutputFormat, can_tonemap: bool) -> list[str]:
     scale = min(
         Fraction(output.width, video.display_width), Fraction(output.height, video.display_height)
     )
-    width, height = _even(video.display_width * scale), _even(video.display_height * scale)
+    width, height = make_even(video.display_width * scale), make_even(video.display_height * scale)
     colour = _convert(info, can_tonemap)
     resized = [f"scale={width}:{height}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
     if (width, height) == (output.width, output.height):
@@ -173,10 +174,6 @@ def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
     # The quick way through RGB darkens by a level; where nothing is converted it changes nothing.
     exact = "" if matrix == "bt709" else "+accurate_rnd+full_chroma_int"
     return [f"{exact}:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"]
-
-
-def _even(length: Fraction) -> int:
-    return max(2, round(length / 2) * 2)
 
 
 def _fade(fades: Sequence[Fade], fps: Fraction) -> list[str]:
