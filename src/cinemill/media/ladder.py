@@ -48,6 +48,9 @@ MEDIA_TYPES = {
 }
 USUAL_FPS = Fraction(25)
 SOUND_BPS = 128_000
+LATE_SECONDS = 0.5
+"""Sound that is copied may be so much shorter or longer than its picture; else silence is put in,
+for which it must be encoded."""
 _BYTE_RANGE = re.compile(r'BYTERANGE[:=]"?(\d+)@(\d+)')
 _EXTINF = re.compile(r"#EXTINF:([\d.]+)")
 _QUICK_PIXELS = frozenset({"yuv420p", "yuvj420p"})
@@ -150,18 +153,34 @@ def copy_stream(
     nothing is decoded, so nothing is judged.
     """
     work = _Work(toolbox, source, info, folder, limits, sandbox, on_progress, should_stop)
+    if all(sound.codec == "aac" for sound in info.audio):
+        maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
+        copied = _copy_stream(work, [*maps, "-c:a", "copy"])
+        sounds = [
+            replace(stream, sample_rate_hz=sound.sample_rate_hz, channels=sound.channels)
+            for stream, sound in zip(copied.sounds, info.audio, strict=True)
+        ]
+        if all(abs(sound.seconds - copied.pictures[0].seconds) <= LATE_SECONDS for sound in sounds):
+            _write_lists(folder, copied.pictures, sounds)
+            return replace(copied, sounds=tuple(sounds))
+        for left in folder.iterdir():
+            left.unlink()
+    # The picture keeps the file's own clock here, and so does the sound.
+    return _copy_stream(work, _sound_arguments(info.audio, "aresample=async=1:first_pts=0"))
+
+
+def _copy_stream(work: _Work, sound_arguments: Sequence[str]) -> LadderOutcome:
+    info = work.info
     arguments = [
-        *input_arguments(str(source), info, limits.max_pixels),
-        *("-map", f"0:{info.video.index}", "-c:v", "copy"),
-        # The picture keeps the file's own clock here, and so does the sound.
-        *_sound_arguments(info.audio, "aresample=async=1:first_pts=0"),
+        *input_arguments(str(work.source), info, work.limits.max_pixels),
+        *("-map", f"0:{info.video.index}", "-c:v", "copy", *sound_arguments),
         *_muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
     ]
     report = _run(work, arguments)
     own = Rung(info.video.width, info.video.height, 0)
     pictures, sounds = _read_streams(work, (own,), info.audio, info.video.fps or USUAL_FPS)
-    frames = _count_frames(folder / pictures[0].filename)
-    files = _write_lists(folder, pictures, sounds)
+    frames = _count_frames(work.folder / pictures[0].filename)
+    files = _write_lists(work.folder, pictures, sounds)
     return LadderOutcome(files, pictures, sounds, frames, (), report.tally.cpu_seconds)
 
 

@@ -136,6 +136,19 @@ def test_a_film_that_browsers_play_is_opened_without_encoding(mill: Mill, tmp_pa
     assert count_played(mill.folder / "master.m3u8") == 75
 
 
+def test_sound_that_browsers_play_is_not_encoded_either(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=3)
+    info = mill.probe(film)
+    (sound,) = copy_stream(mill.toolbox, film, info, **around(mill)).sounds
+    assert sound.sample_rate_hz == info.audio[0].sample_rate_hz == 44_100
+    with av.open(str(film)) as source, av.open(str(mill.folder / sound.filename)) as made:
+        packets = [
+            [bytes(packet) for packet in one.demux(audio=0) if packet.size]
+            for one in (source, made)
+        ]
+    assert packets[0] == packets[1]
+
+
 @pytest.mark.parametrize("make", [films.make_rotated, films.make_interlaced, films.make_hdr])
 def test_others_are_not(mill: Mill, tmp_path: Path, make: Any) -> None:
     assert not can_be_copied(mill.probe(make(tmp_path / "film.mp4")))
