@@ -13,9 +13,10 @@ import av
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import Container, RenditionRequest, VideoCodec
 from cinemill.errors import OutputInvalid, ToolMissing
-from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
+from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.media.limits import Limits
 from cinemill.media.outputs import starts_fast
+from cinemill.media.progress import share_of_time
 from cinemill.media.renditions import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox, try_encoder
@@ -78,7 +79,7 @@ def encode(
         source=source,
         limits=limits,
         sandbox=sandbox,
-        on_progress=_as_share(on_progress, info.duration_seconds_from_header),
+        on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
         should_stop=should_stop,
     )
     path = folder / plan.filename
@@ -151,13 +152,3 @@ def _read_facts(container: Any) -> dict[str, Any]:
         "sounds": len(container.streams.audio),
         "subtitles": len(container.streams.subtitles),
     }
-
-
-def _as_share(
-    on_progress: Callable[[float], None], seconds: float
-) -> Callable[[FfmpegProgress], None]:
-    def tell(progress: FfmpegProgress) -> None:
-        if seconds > 0 and progress.seconds is not None:
-            on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
-
-    return tell

@@ -32,9 +32,10 @@ from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.core.rendition import PRESETS, Purpose, VideoCodec
 from cinemill.errors import OutputInvalid
 from cinemill.media.color import tone_down
-from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
+from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.media.graph import input_arguments, sound_clock
 from cinemill.media.limits import Limits
+from cinemill.media.progress import share_of_time
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox
 from cinemill.media.truth import Decoded, ends_cleanly, judge_film
@@ -269,12 +270,6 @@ def _muxer_arguments(seconds: Fraction, streams: int) -> list[str]:
 
 
 def _run(work: _Work, arguments: Sequence[str]) -> Any:
-    seconds = work.info.duration_seconds_from_header
-
-    def tell(progress: FfmpegProgress) -> None:
-        if seconds > 0 and progress.seconds is not None:
-            work.on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
-
     return run_ffmpeg(
         work.toolbox,
         arguments,
@@ -282,7 +277,7 @@ def _run(work: _Work, arguments: Sequence[str]) -> Any:
         source=work.source,
         limits=work.limits,
         sandbox=work.sandbox,
-        on_progress=tell,
+        on_progress=share_of_time(work.on_progress, work.info.duration_seconds_from_header),
         should_stop=work.should_stop,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MICROSECONDS_PER_SECOND = 1_000_000
@@ -31,6 +32,19 @@ class FfmpegProgress:
     def marks(self) -> tuple[int, float | None, int]:
         """What must change for the work to count as alive."""
         return self.frame, self.seconds, self.total_bytes
+
+
+def share_of_time(
+    on_progress: Callable[[float], None], seconds: float
+) -> Callable[[FfmpegProgress], None]:
+    """Tell how much of a film of so many seconds was written, 0 to 1; nothing where its length is
+    not known."""
+
+    def tell(progress: FfmpegProgress) -> None:
+        if seconds > 0 and progress.seconds is not None:
+            on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
+
+    return tell
 
 
 class ProgressParser:

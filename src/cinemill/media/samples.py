@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
-from cinemill.media.ffmpeg import FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg import FfmpegReport, run_ffmpeg
 from cinemill.media.graph import AUDIO_RATE_HZ, choose_sound, input_arguments, sound_clock
 from cinemill.media.limits import Limits
+from cinemill.media.progress import share_of_time
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox
 from cinemill.media.truth import ends_cleanly
@@ -50,7 +51,7 @@ def extract_samples(
         source=prepared or source,
         limits=limits,
         sandbox=sandbox,
-        on_progress=_as_share(on_progress, info.duration_seconds_from_header),
+        on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
         should_stop=should_stop,
     )
     if prepared is None:
@@ -83,16 +84,6 @@ def _judge(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
         raise _reject("media_truncated")
     if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
         raise _reject("media_damaged")
-
-
-def _as_share(
-    on_progress: Callable[[float], None], seconds: float
-) -> Callable[[FfmpegProgress], None]:
-    def tell(progress: FfmpegProgress) -> None:
-        if seconds > 0 and progress.seconds is not None:
-            on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
-
-    return tell
 
 
 def _reject(code: str) -> MediaRejected:

@@ -11,10 +11,9 @@ from stat import S_ISREG
 from typing import Any
 
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage.files import SHELF_MARK
 
 GIGABYTE = 10**9
-MARK = ".cinemill"
-"""In every folder that was made for a job, by ``produce.shelf``; others are other people's."""
 DAY_SECONDS = 86_400
 
 
@@ -65,7 +64,7 @@ def list_files(shelves: Sequence[Path]) -> list[ShelvedFile]:
 
 
 def _walk(shelf: Path) -> Iterator[ShelvedFile]:
-    for mark in list(shelf.glob(f"*/{MARK}")):
+    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
         for path in mark.parent.glob("*"):
             with suppress(FileNotFoundError):
                 stat = path.lstat()
@@ -84,7 +83,7 @@ def _remove(file: ShelvedFile) -> int:
 
 
 def _remove_empty_folders(shelf: Path) -> None:
-    for mark in list(shelf.glob(f"*/{MARK}")):
+    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
         with suppress(OSError):  # gone
             if list(mark.parent.iterdir()) == [mark]:
                 mark.unlink()

@@ -6,13 +6,11 @@ import hashlib
 import re
 from pathlib import Path, PurePath
 
-from cinemill.storage.files import LocalFiles
+from cinemill.storage.files import SHELF_MARK, LocalFiles
 
 _UNSAFE = re.compile(r"[^\w.\- ()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 LONGEST_STEM = 100
-MARK = ".cinemill"
-"""In every folder that is ours: the shelf may hold other people's."""
 
 
 def put_on_shelf(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
@@ -22,7 +20,7 @@ def put_on_shelf(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filen
     """
     folder = shelf / name_folder(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / MARK).touch(mode=0o600)
+    (folder / SHELF_MARK).touch(mode=0o600)
     path = folder / filename
     files.export(sha256, path)
     return path

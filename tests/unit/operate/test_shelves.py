@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.operate.shelves import MARK, ShelvedFile, choose_doomed, list_files
+from cinemill.operate.shelves import ShelvedFile, choose_doomed, list_files
+from cinemill.storage.files import SHELF_MARK
 
 
 def make_files(*rows: tuple[float, int]) -> list[ShelvedFile]:
@@ -57,7 +58,7 @@ def test_a_file_is_as_old_as_its_name_on_the_shelf(tmp_path: Path) -> None:
     stored.write_bytes(b"1234")
     os.utime(stored, (1, 1))
     folder.mkdir(parents=True)
-    (folder / MARK).touch()
+    (folder / SHELF_MARK).touch()
     (folder / "film.mp4").hardlink_to(stored)
     found = list_files([tmp_path / "shelf", tmp_path / "no such shelf"])
     assert [file.size_bytes for file in found] == [4]
@@ -68,5 +69,5 @@ def test_other_peoples_folders_and_folders_within_are_left_alone(tmp_path: Path)
     (tmp_path / "My holiday").mkdir()
     (tmp_path / "My holiday" / "original.mov").write_bytes(b"mine")
     (tmp_path / "job" / "folder").mkdir(parents=True)
-    (tmp_path / "job" / MARK).touch()
+    (tmp_path / "job" / SHELF_MARK).touch()
     assert list_files([tmp_path]) == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.operate import shelves
-from cinemill.produce.shelf import MARK, make_stem, name_folder, put_on_shelf
+from cinemill.produce.shelf import make_stem, name_folder, put_on_shelf
 from cinemill.storage.files import LocalFiles
 
 
@@ -38,7 +38,6 @@ def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path)
     path = put_on_shelf(files, stored.sha256, tmp_path / "shelf", "../job", "film.mp4")
     assert path.read_bytes() == b"film"
     assert path.parent.parent == tmp_path / "shelf"
-    assert MARK == shelves.MARK
     assert [file.path for file in shelves.list_files([tmp_path / "shelf"])] == [path]
 
 
