@@ -29,7 +29,8 @@ def cancel_at_every_stage(stage: Stage) -> Fault:
 
 def cancel_after_restart(stage: Stage) -> Fault:
     """The worker dies with the job; it is cancelled while nobody works on it, and stays so."""
-    job_id = stage.desk.submit(Order("drill_encode_job", {"seconds": 60}, CANCELLED), priority=10)
+    endless = Order("drill_encode_job", {"seconds": 600}, CANCELLED)  # however long others take
+    job_id = stage.desk.submit(endless, priority=10)
     if not (yield from reach(stage, job_id, "running")):
         return
     run = stage.books.runs_of(job_id)[-1]

@@ -55,7 +55,9 @@ def run(arguments: list[str]) -> None:
     app = build_drill()
     if role == "worker":
         queues, concurrency, name = rest
-        app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name).start()
+        worker = app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name)
+        worker.start()
+        raise SystemExit(worker.exitcode or 0)
     elif role == "beat":
         send_copies(int(os.environ.get(COPIES, "1")))
         app.Beat(loglevel="INFO").run()

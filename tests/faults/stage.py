@@ -86,6 +86,7 @@ class Stage:
             if part.process is None or part.name in self.busy or part.process.poll() is None:
                 continue
             ended = f"{part.name} ended by itself with exit code {part.process.returncode}"
+            ended += "".join(f"\n{line}" for line in part.last_words())
             self.expect("0 parts fell", holds=False, otherwise=ended)
             part.start()
 

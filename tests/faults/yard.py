@@ -79,6 +79,10 @@ class Part:
                 },
             )
 
+    def last_words(self, lines: int = 40) -> list[str]:
+        """The end of its log, for whoever has to find out why it fell."""
+        return self.log_file.read_text(errors="replace").splitlines()[-lines:]
+
     def children(self) -> list[psutil.Process]:
         """Pool processes: direct children only."""
         with suppress(psutil.Error):

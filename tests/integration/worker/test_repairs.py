@@ -1,0 +1,76 @@
+"""Repairs of the broker's library, each on a real Redis."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from kombu import Connection, Consumer, Queue
+from kombu.message import Message
+
+from cinemill.local.servers import RunningServer
+from cinemill.local.valkey import describe_valkey
+from cinemill.worker.repairs import repair_redis_transport
+
+FILM = {"film": 1}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
+    """The URL of a Redis of this test's own, and its process."""
+    folder = tmp_path / "valkey"
+    folder.mkdir(mode=0o700)
+    (folder / "password").write_text("quiet")
+    (folder / "password").chmod(0o600)
+    described = describe_valkey(folder)
+    running = RunningServer(
+        "Valkey", described.command, described.answers, tmp_path / "log", signal.SIGTERM
+    )
+    running.start()
+    yield described.url, running
+    running.kill()
+
+
+def hold_a_message(url: str) -> Connection:
+    """A consumer that waits for more with one message neither acknowledged nor given back, beside
+    a second channel that waits too, as Celery's does."""
+    repair_redis_transport()
+    held: list[Message] = []
+    connection = Connection(url)
+    with connection.Producer() as producer:
+        producer.publish(FILM, routing_key="films", declare=[Queue("films")])
+    channel = connection.default_channel
+    Consumer(channel, [Queue("films")], on_message=held.append, prefetch_count=2).consume()
+    Consumer(connection.channel(), [Queue("orders")], on_message=held.append).consume()
+    connection.drain_events(timeout=5)
+    with suppress(socket.timeout):
+        connection.drain_events(timeout=0.5)
+    assert len(held) == 1
+    return connection
+
+
+def test_a_worker_that_lost_redis_with_a_message_in_hand_can_close_its_connection(
+    server: tuple[str, RunningServer],
+) -> None:
+    url, process = server
+    connection = hold_a_message(url)
+    process.kill()
+    # The two steps of celery.worker.consumer.Consumer.on_connection_error_after_connected.
+    with suppress(Exception):
+        connection.collect(socket_timeout=1.0)
+    connection.close()
+
+
+def test_a_message_in_hand_is_given_back_while_there_is_a_connection(
+    server: tuple[str, RunningServer],
+) -> None:
+    url, _ = server
+    hold_a_message(url).close()
+    with Connection(url) as again:
+        message = again.SimpleQueue("films").get(timeout=5)
+        assert message.payload == FILM
+        message.ack()
