@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> None:
         worker = app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name)
         worker.start()
         raise SystemExit(worker.exitcode or 0)
-    elif role == "beat":
+    if role == "beat":
         send_copies(int(os.environ.get(COPIES, "1")))
         app.Beat(loglevel="INFO").run()
     elif role == "submit":
