@@ -20,7 +20,7 @@ def repair_redis_transport() -> None:
     closing the channel raises AttributeError, and the whole worker ends (a drill in some thirty).
     """
     redis.Channel._receive = receive_what_is_there  # type: ignore[method-assign]
-    redis.QoS.restore_unacked = give_back_if_connected
+    redis.QoS.restore_unacked = give_back_if_connected  # type: ignore[method-assign]
 
 
 def repair_solo_pool() -> None:
