@@ -19,6 +19,7 @@ from cinemill.jobs.plans import (
     plan_video,
 )
 from cinemill.jobs.render_plans import name_children, plan_batch, plan_render
+from cinemill.storage.jobs import NewStep
 
 GIB = 1024**3
 MINUTE = 60
@@ -105,6 +106,21 @@ class Catalog:
                 way_on=f"Use one of: {', '.join(sorted(self.jobs))}.",
             )
         return list(self.jobs[kind].plan(params, asset_id))
+
+    def equip(self, specs: Sequence[StepSpec], limits: TryLimits) -> list[NewStep]:
+        """The planned steps, with where each works, what it weighs and how often it is tried."""
+        return [self._equip(spec, limits) for spec in specs]
+
+    def _equip(self, spec: StepSpec, limits: TryLimits) -> NewStep:
+        kind = self.steps[spec.kind]
+        retries = limits.max_retries if kind.max_retries is None else kind.max_retries
+        return NewStep(
+            spec=spec,
+            queue=kind.queue,
+            weight=kind.weight,
+            max_failures=retries + 1,
+            max_crashes=kind.max_crashes or limits.max_crashes,
+        )
 
     def with_more(self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind] = ()) -> Catalog:
         """This catalog and these kinds too."""

@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ from cinemill.jobs.heart import Heart
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
 from cinemill.jobs.watch import Limits, Watch
-from cinemill.storage import claims, runs
+from cinemill.storage import claims, growth, runs
 from cinemill.storage.database import Connection, Database
 from cinemill.telemetry import get_logger
 
@@ -161,7 +162,7 @@ class Runner:
         context.report(0.0, "Working")
         outcome = self._handlers[run.step_kind](context)
         seconds = time.monotonic() - watch.started
-        return StepOutcome({**outcome.result, "seconds": round(seconds, 3)}, outcome.write)
+        return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
 
     def _reporter(self, watch: Watch) -> Report:
         run = watch.run
@@ -189,6 +190,9 @@ class Runner:
             # The job's lock first, here too: the step's rows may be wanted by another job.
             job = runs.lock_job_of_claim(connection, watch.run)
             outcome.write(connection)
+            growth.add_steps(
+                connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
+            )
             runs.commit_success(connection, watch.run, job, outcome.result)
 
         self._record(watch, write)

@@ -21,7 +21,6 @@ from cinemill.core.job import (
     Job,
     JobState,
     Step,
-    StepSpec,
 )
 from cinemill.errors import Conflict, InputRejected
 from cinemill.jobs import families
@@ -257,18 +256,7 @@ class JobService:
     def _plan_steps(
         self, kind: str, params: Mapping[str, Any], asset_id: str | None
     ) -> list[NewStep]:
-        return [self._new_step(spec) for spec in self._catalog.plan(kind, params, asset_id)]
-
-    def _new_step(self, spec: StepSpec) -> NewStep:
-        kind = self._catalog.steps[spec.kind]
-        retries = self._limits.max_retries if kind.max_retries is None else kind.max_retries
-        return NewStep(
-            spec=spec,
-            queue=kind.queue,
-            weight=kind.weight,
-            max_failures=retries + 1,
-            max_crashes=kind.max_crashes or self._limits.max_crashes,
-        )
+        return self._catalog.equip(self._catalog.plan(kind, params, asset_id), self._limits)
 
     def _choose_priority(self, priority: int | None, steps: Sequence[NewStep]) -> int:
         if priority is None:

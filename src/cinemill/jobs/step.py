@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from cinemill.core.job import ClaimedRun
+from cinemill.core.job import ClaimedRun, StepSpec
 from cinemill.storage.database import Connection
 
 
@@ -43,6 +43,10 @@ class StepOutcome:
 
     result: Mapping[str, Any] = field(default_factory=dict)
     write: Callable[[Connection], None] = _write_nothing
+    steps: Sequence[StepSpec] = ()
+    """More steps for the job, put between this one and those that wait for it: what there is to do
+    may only be known once the film was looked at. Each comes after this one, and after those of
+    the others that it names; it finds this one's result, and what this one found."""
 
 
 Handler = Callable[[StepContext], StepOutcome]

@@ -124,7 +124,7 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
     ]
     values = {
         **{name: getattr(job, name) for name in job.__slots__},
-        "steps": [_step_row(step, ids, position) for position, step in enumerate(steps)],
+        "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
         "edges": edges,
         "channel": READY_CHANNEL,
     }
@@ -161,7 +161,8 @@ def _find_same(connection: Connection, job: NewJob) -> Job:
     return get_job(connection, row["id"])
 
 
-def _step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
+def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
+    """A planned step as JSON for the statements that insert it; ``ids`` by name."""
     return {
         "id": ids[step.spec.name],
         "position": position,
