@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
 from cinemill.media.samples import BYTES_PER_SECOND, extract_samples
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
-from cinemill.produce.shelf import make_stem, put_on_shelf
+from cinemill.produce.caption_files import FILES, name_captions
+from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage import assets, findings
 from cinemill.storage.assets import AssetRecord
 
@@ -35,22 +36,6 @@ WRITING_VERSION = 1
 SOUND_SHARE = 0.05
 """Of the step's progress, for taking the sound out of the film."""
 LEAST_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionFile:
-    kind: ArtifactKind
-    suffix: str
-    media_type: str
-    result_name: str
-
-
-FILES = (
-    CaptionFile(ArtifactKind.CAPTIONS_SRT, "srt", "application/x-subrip", "srt_path"),
-    CaptionFile(ArtifactKind.CAPTIONS_VTT, "vtt", "text/vtt", "vtt_path"),
-    CaptionFile(ArtifactKind.CAPTIONS_TEXT, "txt", "text/plain; charset=utf-8", "txt_path"),
-    CaptionFile(ArtifactKind.CAPTIONS_JSON, "json", "application/json", "json_path"),
-)
 
 
 def transcribe_speech(workshop: Workshop, context: StepContext) -> StepOutcome:
@@ -248,11 +233,6 @@ def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[Artifact
         ArtifactKind.CAPTIONS_TEXT: write_text(transcript),
         ArtifactKind.CAPTIONS_JSON: write_json(transcript, cues, with_words=with_words),
     }
-
-
-def name_captions(filename: str, language: str, suffix: str) -> str:
-    """Such as ``holiday.en.srt``, which players find beside ``holiday.mp4``."""
-    return ".".join(part for part in (make_stem(filename), language, suffix) if part)
 
 
 def _publish(

@@ -184,7 +184,7 @@ def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
         .order_by(tables.artifact.c.kind, tables.artifact.c.variant)
     )
     with database.begin() as connection:
-        return [_record(row) for row in connection.execute(query).mappings()]
+        return [read_record(row) for row in connection.execute(query).mappings()]
 
 
 def get_artifact(
@@ -203,7 +203,7 @@ def get_artifact(
         )
     if row is None:
         raise NotFound(f"Asset {asset_id} has no {kind.value}.", code="artifact_not_found")
-    return _record(row)
+    return read_record(row)
 
 
 def forget_cached(connection: Connection, *, older_than_days: float) -> int:
@@ -249,7 +249,7 @@ def _asset(row: RowMapping | dict[str, Any]) -> AssetRecord:
     return AssetRecord(**{**row, "media": media})
 
 
-def _record(row: RowMapping) -> ArtifactRecord:
+def read_record(row: RowMapping) -> ArtifactRecord:
     return ArtifactRecord(
         asset_id=row["asset_id"],
         variant=row["variant"],

@@ -7,13 +7,8 @@ import pytest
 from cinemill.core.findings import SpeechTask, Transcript, Utterance
 from cinemill.core.media import ArtifactKind
 from cinemill.core.speech import SpeechRequest
-from cinemill.produce.captions import (
-    FILES,
-    captions_key,
-    name_captions,
-    transcript_key,
-    write_texts,
-)
+from cinemill.produce.caption_files import FILES, name_captions
+from cinemill.produce.captions import captions_key, transcript_key, write_texts
 
 REQUEST = SpeechRequest("base", None)
 KEY = transcript_key("film", REQUEST, "weights")

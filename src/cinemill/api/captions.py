@@ -1,0 +1,120 @@
+"""The captions of a film: read by anybody, corrected by a person, never by two at once unseen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+
+from cinemill.api.mill import Mill, MillDoor
+from cinemill.core.captions import Cue
+from cinemill.core.corrections import LATEST_MS, LONGEST_LINE, MOST_CUES, MOST_LINES, make_cue
+from cinemill.core.media import ArtifactKind
+from cinemill.produce import corrections
+from cinemill.produce.shelf import put_on_shelf
+from cinemill.storage.assets import get_asset
+from cinemill.storage.captions import CaptionSet
+
+router = APIRouter(prefix="/assets/{asset_id}/captions", tags=["captions"])
+
+VERSION_CHARACTERS = 12
+"""Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
+
+Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
+Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
+Moment = Annotated[int, Field(ge=0, le=LATEST_MS, strict=True)]
+Line = Annotated[str, Field(max_length=LONGEST_LINE)]
+
+
+class CaptionWish(BaseModel):
+    """Shown from ``start_ms`` up to, not including, ``end_ms``."""
+
+    start_ms: Moment
+    end_ms: Moment
+    lines: Annotated[list[Line], Field(max_length=MOST_LINES)]
+
+    def read(self) -> Cue:
+        return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
+
+
+class CaptionsWish(BaseModel):
+    captions: Annotated[list[CaptionWish], Field(max_length=MOST_CUES)]
+
+
+@router.get("")
+def list_captions(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+    """What there is in each language: a person's correction, else the newest of a model."""
+    found = corrections.list_captions(mill.database, asset_id)
+    return {"captions": [_describe(found[language]) for language in sorted(found)]}
+
+
+@router.get("/{language}")
+def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResponse:
+    """The captions with their times. The ETag names what they say; a change must name it."""
+    return _answer(mill, corrections.get_captions(mill.database, asset_id, language))
+
+
+@router.put("/{language}")
+def save_captions(
+    asset_id: str,
+    language: Language,
+    wish: CaptionsWish,
+    mill: MillDoor,
+    version: Version = None,
+) -> JSONResponse:
+    """Put corrected captions in place of those that the ETag in ``If-Match`` names.
+
+    All forms are written anew from them; nothing is heard again. ``srt_path`` is where a timeline
+    finds them to be burned in. 412 where somebody else was quicker, 428 where there are captions
+    and no ``If-Match``.
+    """
+    asset = get_asset(mill.database, asset_id)
+    cues = [one.read() for one in wish.captions]
+    saved = corrections.correct_captions(
+        mill.database, mill.files, asset, language, cues, _bare(version)
+    )
+    srt = saved.files[ArtifactKind.CAPTIONS_SRT]
+    folder = f"captions-{asset_id}-{saved.version[:VERSION_CHARACTERS]}"
+    path = put_on_shelf(mill.files, srt.sha256, mill.settings.render_dir, folder, srt.filename)
+    return _answer(mill, saved, srt_path=str(path))
+
+
+@router.delete("/{language}", status_code=204)
+def discard_correction(
+    asset_id: str, language: Language, mill: MillDoor, version: Version = None
+) -> Response:
+    """Take a person's correction back; what a model heard holds again, if one did."""
+    corrections.discard_correction(mill.database, asset_id, language, _bare(version))
+    return Response(status_code=204)
+
+
+def _bare(version: str | None) -> str | None:
+    """An entity tag without its quotes; a proxy that compresses makes it a weak one."""
+    return None if version is None else version.strip().removeprefix("W/").strip('"')
+
+
+def _answer(mill: Mill, one: CaptionSet, **more: str) -> JSONResponse:
+    said = corrections.read_document(mill.files, one)
+    document = {**_describe(one), **more, "captions": said["captions"]}
+    headers = {"ETag": f'"{one.version}"', "Cache-Control": "no-cache"}
+    return JSONResponse(document, headers=headers)
+
+
+def _describe(one: CaptionSet) -> dict[str, Any]:
+    return {
+        "language": one.language,
+        "version": one.version,
+        "source": corrections.PERSON if one.is_corrected else "model",
+        "model": one.model,
+        "variant": one.variant,
+        "files": {
+            kind.value.removeprefix("captions_"): {
+                "url": f"/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}",
+                "filename": artifact.filename,
+                "size_bytes": artifact.size_bytes,
+            }
+            for kind, artifact in one.files.items()
+        },
+    }

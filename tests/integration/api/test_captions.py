@@ -1,0 +1,156 @@
+"""Captions read, corrected and taken back; of two who correct at once, one is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.produce.caption_files import FILES
+from cinemill.produce.captions import write_texts
+from cinemill.storage import assets
+from cinemill.storage.database import Database
+from cinemill.storage.files import LocalFiles
+
+from .conftest import RunningApi
+
+HEARD = Transcript(
+    "base", "weights", "en", SpeechTask.TRANSCRIBE, (Utterance(0, 1500, "Good mourning."),), {}
+)
+CORRECTED = [
+    {"start_ms": 0, "end_ms": 800, "lines": ["Good"]},
+    {"start_ms": 800, "end_ms": 1500, "lines": ["<i>morning</i> &", "all."]},
+]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def film(api: RunningApi) -> str:
+    """A film that nobody has captioned."""
+    return str(api.http.get(f"/jobs/{api.submit()}").json()["asset_id"])
+
+
+@pytest.fixture
+def captioned(api: RunningApi, database: Database, film: str) -> str:
+    """The same with captions of a model, as a worker leaves them."""
+    texts = write_texts(HEARD, with_words=True)
+    made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
+    with database.begin() as connection:
+        assets.save_artifacts(connection, film, "work", made, variant="work")
+    return film
+
+
+def store(api: RunningApi, kind: ArtifactKind, media_type: str, text: str) -> Artifact:
+    with LocalFiles(api.home / "objects").receive() as incoming:
+        incoming.write(text.encode())
+        stored = incoming.commit()
+    facts = {"language": "en", "model": "base"}
+    return Artifact(kind, stored.sha256, stored.size_bytes, "film.en", media_type, facts)
+
+
+def save(
+    api: RunningApi, film: str, captions: object, version: str | None = None, language: str = "en"
+) -> httpx.Response:
+    headers = {"If-Match": version} if version else {}
+    body = {"captions": captions}
+    return api.http.put(f"/assets/{film}/captions/{language}", json=body, headers=headers)
+
+
+def fetch(api: RunningApi, film: str) -> tuple[dict[str, Any], str]:
+    answer = api.http.get(f"/assets/{film}/captions/en")
+    assert answer.status_code == 200, answer.text
+    return answer.json(), answer.headers["ETag"]
+
+
+def read(api: RunningApi, document: dict[str, Any], form: str) -> str:
+    answer = api.http.get(document["files"][form]["url"])
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, captioned: str) -> None:
+    heard, version = fetch(api, captioned)
+    assert (heard["source"], heard["model"], heard["language"]) == ("model", "base", "en")
+    assert [cue["lines"] for cue in heard["captions"]] == [["Good mourning."]]
+
+    saved = save(api, captioned, CORRECTED, version)
+    assert saved.status_code == 200, saved.text
+    document, etag = fetch(api, captioned)
+    assert saved.headers["ETag"] == etag != version
+    assert (document["source"], document["model"]) == ("person", "base")
+    assert document["captions"] == CORRECTED
+    assert "&lt;i&gt;morning&lt;/i&gt; &amp;\nall." in read(api, document, "vtt")
+    assert "00:00:00,800 --> 00:00:01,500" in read(api, document, "srt")
+    assert read(api, document, "text") == "Good\n<i>morning</i> & all.\n"
+    assert '"corrected_by": "person"' in read(api, document, "json")
+    # What the model heard is still there, and so is the file that a timeline can name.
+    assert read(api, heard, "text") == "Good mourning.\n"
+    assert Path(saved.json()["srt_path"]).read_text("utf-8") == read(api, document, "srt")
+
+
+def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captioned: str) -> None:
+    _, version = fetch(api, captioned)
+    assert save(api, captioned, CORRECTED, version).status_code == 200
+    stale = save(api, captioned, [], version)
+    assert (stale.status_code, stale.json()["code"]) == (412, "captions_changed")
+    assert "somebody else" in stale.json()["detail"]
+    blind = save(api, captioned, [])
+    assert (blind.status_code, blind.json()["code"]) == (428, "version_required")
+    assert fetch(api, captioned)[0]["captions"] == CORRECTED
+    assert save(api, captioned, [], "*").status_code == 200
+
+
+def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
+    address = f"/assets/{captioned}/captions/en"
+    _, heard = fetch(api, captioned)
+    refused = api.http.delete(address, headers={"If-Match": heard})
+    assert (refused.status_code, refused.json()["code"]) == (409, "captions_not_corrected")
+    mine = save(api, captioned, CORRECTED, heard).headers["ETag"]
+    assert api.http.delete(address, headers={"If-Match": heard}).status_code == 412
+    assert api.http.delete(address, headers={"If-Match": mine}).status_code == 204
+    assert fetch(api, captioned)[1] == heard
+
+
+def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film: str) -> None:
+    missing = api.http.get(f"/assets/{film}/captions/de")
+    assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
+    assert save(api, film, CORRECTED, language="de").status_code == 200
+    listed = api.http.get(f"/assets/{film}/captions").json()["captions"]
+    assert [(one["language"], one["model"]) for one in listed] == [("de", "")]
+
+
+@pytest.mark.parametrize(
+    ("captions", "code"),
+    [
+        ([{"start_ms": 5, "end_ms": 5, "lines": ["a"]}], "captions_invalid"),
+        ([{"start_ms": 0, "end_ms": 5, "lines": []}], "captions_invalid"),
+        ([{"start_ms": -1, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
+        ([{"start_ms": 0.5, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
+        ("everything", "parameters_invalid"),
+    ],
+)
+def test_what_are_no_captions_is_refused_and_changes_nothing(
+    api: RunningApi, captioned: str, captions: object, code: str
+) -> None:
+    before = fetch(api, captioned)
+    refused = save(api, captioned, captions, before[1])
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert fetch(api, captioned) == before
+
+
+def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
+    assert api.http.get("/assets/none/captions").json()["code"] == "asset_not_found"
+    assert save(api, "none", []).json()["code"] == "asset_not_found"
+    assert save(api, film, [], language="..").status_code in (404, 405)
+    assert save(api, film, [], language="EN").json()["code"] == "parameters_invalid"
