@@ -72,6 +72,12 @@ DEEP = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
 class EncodePlan:
     arguments: tuple[str, ...]
     """For FFmpeg, inputs and outputs; the output's name is relative to the private folder."""
+    filters: tuple[str, ...]
+    """Of them those that the picture goes through."""
+    picture: tuple[str, ...]
+    """Of them those of the picture's clock and encoder."""
+    tracks: tuple[str, ...]
+    """Of them those of sound and subtitles."""
     filename: str
     media_type: str
     codec: VideoCodec
@@ -110,19 +116,25 @@ def plan_encode(
     sound_arguments, sound_changes = _plan_sound(sounds, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
+    picture = (
+        *_clock_arguments(info, request),
+        *encoder_arguments(encoder, request, is_deep=_keeps_depth(info, request)),
+    )
+    tracks = (*sound_arguments, *text_arguments)
     arguments = [
         *input_arguments(source, info, max_pixels),
         *("-map", f"0:{info.video.index}", "-vf", ",".join(filters)),
-        *_clock_arguments(info, request),
-        *encoder_arguments(encoder, request, is_deep=_keeps_depth(info, request)),
-        *sound_arguments,
-        *text_arguments,
+        *picture,
+        *tracks,
         *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
         *MUXERS[request.container],
         filename,
     ]
     return EncodePlan(
         arguments=tuple(arguments),
+        filters=tuple(filters),
+        picture=picture,
+        tracks=tracks,
         filename=filename,
         media_type=MEDIA_TYPES[request.container],
         codec=request.codec,
