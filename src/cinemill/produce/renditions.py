@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
@@ -13,7 +15,7 @@ from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
 from cinemill.media.encode import encode
-from cinemill.media.renditions import fit_box
+from cinemill.media.renditions import MEDIA_TYPES, fit_box
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord
@@ -37,9 +39,24 @@ def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
     began = time.monotonic()
     asset = find_asset(workshop, context)
     request = read_rendition(context.run.params)
-    key = step_key(asset.sha256, request)
-    made = _find_made(workshop, key)
+    made = find_rendition(workshop, asset, request)
     rendition = made or _make(workshop, context, asset, request)
+    stages = {**list_stages(context), "encode": round(time.monotonic() - began, 3)}
+    result = {"stages": stages, "reused": made is not None}
+    return hand_over(workshop, context, asset, request, rendition, result)
+
+
+def hand_over(
+    workshop: Workshop,
+    context: StepContext,
+    asset: AssetRecord,
+    request: RenditionRequest,
+    rendition: Artifact,
+    more: Mapping[str, Any],
+) -> StepOutcome:
+    """The rendition under a name on the shelf and among the film's artifacts; ``more`` joins the
+    result."""
+    key = step_key(asset.sha256, request)
     shelf = workshop.render_dir
     output = put_on_shelf(
         workshop.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
@@ -55,8 +72,7 @@ def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
             "media_type": rendition.media_type,
             "facts": rendition.facts,
         },
-        "stages": {**list_stages(context), "encode": round(time.monotonic() - began, 3)},
-        "reused": made is not None,
+        **more,
     }
     save = partial(
         assets.save_artifacts,
@@ -74,7 +90,11 @@ def step_key(sha256: str, request: RenditionRequest) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def _find_made(workshop: Workshop, key: str) -> Artifact | None:
+def find_rendition(
+    workshop: Workshop, asset: AssetRecord, request: RenditionRequest
+) -> Artifact | None:
+    """The same rendition, made before, where its file is still there."""
+    key = step_key(asset.sha256, request)
     made = assets.find_step_artifacts(workshop.database, key).get(ArtifactKind.RENDITION.value)
     return made if made is not None and workshop.files.exists(made.sha256) else None
 
@@ -95,14 +115,25 @@ def _make(
         on_progress=lambda share: context.report(share, "Encoding"),
         should_stop=context.should_stop,
     )
-    stored = workshop.files.publish(outcome.path)
+    return publish_rendition(workshop, asset, request, outcome.path, outcome.facts)
+
+
+def publish_rendition(
+    workshop: Workshop,
+    asset: AssetRecord,
+    request: RenditionRequest,
+    path: Path,
+    facts: dict[str, Any],
+) -> Artifact:
+    """Store a finished rendition under its people's name. Raises DiskFull."""
+    stored = workshop.files.publish(path)
     return Artifact(
         kind=ArtifactKind.RENDITION,
         sha256=stored.sha256,
         size_bytes=stored.size_bytes,
-        filename=name_rendition(asset.filename, outcome.facts, request),
-        media_type=outcome.media_type,
-        facts=outcome.facts,
+        filename=name_rendition(asset.filename, facts, request),
+        media_type=MEDIA_TYPES[request.container],
+        facts=facts,
     )
 
 
