@@ -60,7 +60,7 @@ class Kitchen:
             if key not in kept:
                 outcome = render_piece(
                     self.toolbox,
-                    [self.film] * len(request.takes),
+                    {"film": self.film},
                     request,
                     folder=self.folder,
                     filename=f"{key}.mp4",

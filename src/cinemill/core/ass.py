@@ -23,6 +23,7 @@ _OUTLINE_SHARE = Fraction(1, 400)
 _NUMBER = re.compile(r"^-?\d{1,5}(\.\d{1,3})?$")
 _COLOUR = re.compile(r"^&H[0-9A-Fa-f]{1,8}&?$")
 _NAME = re.compile(r"^[\w .+-]{1,64}$")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FONT_TAG = re.compile(r"\\fn[^\\}]*")
 _FORMAT = (
     *("Name", "Fontname", "Fontsize", "PrimaryColour", "SecondaryColour", "OutlineColour"),
@@ -102,6 +103,18 @@ def _check_members(member: Mapping[str, str]) -> dict[str, str]:
 def clean_ass_text(text: str) -> str:
     """An event's text on one line and without other fonts than ours."""
     return _FONT_TAG.sub("", text.replace("\n", " "))
+
+
+def escape_text(text: str) -> str:
+    """Characters that mean something to ASS, so that they are drawn: a backslash is parted from
+    what follows by a joiner of no width."""
+    text = drop_controls(text).replace("\\", "\\\u2060")
+    return text.replace("{", "\\{").replace("}", "\\}")
+
+
+def drop_controls(text: str) -> str:
+    """Without characters that no text has; tabs and line ends stay."""
+    return _CONTROLS.sub("", text)
 
 
 def write_head(styles: Sequence[Style], size: tuple[int, int]) -> Iterator[str]:

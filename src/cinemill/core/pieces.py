@@ -75,6 +75,11 @@ def count_frames(seconds: Fraction, fps: Fraction) -> int:
     return max(1, (2 * over + under) // (2 * under))
 
 
+def nearest_frame(seconds: Fraction, fps: Fraction) -> int:
+    """The frame that begins nearest to this moment of the film, the later of two."""
+    return math.floor(seconds * fps + Fraction(1, 2))
+
+
 def place_clips(timeline: Timeline) -> tuple[Placed, ...]:
     """Where each clip lies."""
     fps, last = timeline.output.fps, len(timeline.clips) - 1

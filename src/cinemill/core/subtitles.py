@@ -17,6 +17,8 @@ from cinemill.core.ass import (
     EVENT_HEAD,
     Style,
     clean_ass_text,
+    drop_controls,
+    escape_text,
     make_default_style,
     read_styles,
     write_clock,
@@ -35,7 +37,6 @@ _ASS_CLOCK = re.compile(r"^(\d{1,3}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})$")
 _TAG = re.compile(r"(?ai)<(/?)(?:([bius])[ \t]{0,9}+|font(?:\s[^<>]{0,200}+)?)>")
 _PLACE = re.compile(r"^\{\\an([1-9])\}")
 _KEPT_TAGS = frozenset("ibu")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MOVING = re.compile(r"\\(?:move|t\(|fad|fade|k|K)")
 
 
@@ -248,19 +249,12 @@ def _clean_srt_text(lines: Sequence[str]) -> str:
 def _clean_line(line: str) -> str:
     at, parts = 0, []
     for tag in _TAG.finditer(line):
-        parts.append(_escape(line[at : tag.start()]))
+        parts.append(escape_text(line[at : tag.start()]))
         name = (tag[2] or "").lower()
         if name in _KEPT_TAGS:
             parts.append(f"{{\\{name}{0 if tag[1] else 1}}}")
         at = tag.end()
-    return "".join([*parts, _escape(line[at:])])
-
-
-def _escape(text: str) -> str:
-    """Characters that mean something to ASS, so that they are drawn: a backslash is parted from
-    what follows by a joiner of no width."""
-    text = _CONTROLS.sub("", text).replace("\\", "\\\u2060")
-    return text.replace("{", "\\{").replace("}", "\\}")
+    return "".join([*parts, escape_text(line[at:])])
 
 
 def _read_ass(text: str) -> Subtitles:
@@ -280,7 +274,7 @@ def _read_sections(text: str) -> dict[str, list[str]]:
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.split("\n"):
-        line = _CONTROLS.sub("", line).strip()
+        line = drop_controls(line).strip()
         if line.startswith("[") and line.endswith("]"):
             lines = sections.setdefault(line[1:-1].lower(), [])
         elif line and not line.startswith(";"):

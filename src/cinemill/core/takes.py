@@ -9,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any
 
 from cinemill.core.pieces import Piece, Placed, count_frames, place_clips
 from cinemill.core.subtitles import NOTHING, Lettering, Subtitles, letter_piece
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline
+from cinemill.core.timeline import BLACK, Clip, OutputFormat, Source, Timeline
+from cinemill.core.titles import letter_titles
 
 STAGE_VERSION = 2
 """Raise it when the same request would give another picture."""
 SOUND_VERSION = 1
+NO_FILM = ""
+"""In place of a gap's sha256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Take:
     """A stretch of one film, from ``start`` (seconds from its first picture) on."""
 
     sha256: str
+    """:data:`NO_FILM`: the background."""
     start: Fraction
     fades: tuple[Fade, ...] = ()
 
@@ -50,6 +54,16 @@ class PieceRequest:
     transition: str
     output: OutputFormat
     lettering: Lettering = NOTHING
+    """Subtitles."""
+    titles: Lettering = NOTHING
+    """Below the subtitles."""
+    background: str = BLACK
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Of the films that are seen."""
+        seen = (take.sha256 for take in self.takes if take.sha256 != NO_FILM)
+        return tuple(dict.fromkeys(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,16 @@ def request_piece(
         _take(timeline.clips[index], places[index], offset, piece.frames, fps, hashes)
         for index, offset in zip(piece.clips, offsets, strict=False)
     )
-    lettering = letter_piece(subtitles, piece.first, piece.frames, timeline.output)
-    return PieceRequest(takes, piece.frames, piece.transition, timeline.output, lettering)
+    output = timeline.output
+    return PieceRequest(
+        takes,
+        piece.frames,
+        piece.transition,
+        output,
+        letter_piece(subtitles, piece.first, piece.frames, output),
+        letter_titles(timeline.titles, piece.first, piece.frames, output),
+        timeline.background,
+    )
 
 
 def _take(
@@ -104,6 +126,8 @@ def _take(
     seen = tuple(
         fade for fade in fades if fade.frames and fade.first < frames and _ends_after(fade)
     )
+    if clip.is_gap:
+        return Take(NO_FILM, Fraction(0), seen)
     return Take(hashes[clip.source], clip.start + offset / fps, seen)
 
 
@@ -115,7 +139,7 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
     """The sound of the whole film."""
     takes = (
         SoundTake(
-            hashes[clip.source],
+            NO_FILM if clip.is_gap else hashes[clip.source],
             clip.start,
             place,
             clip.transition.kind if clip.transition and place.shared_after else "",
@@ -130,11 +154,22 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
 
 def name_piece(request: PieceRequest, tools: str) -> str:
     """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
-    return _name("piece", STAGE_VERSION, tools, asdict(request))
+    return _name("piece", STAGE_VERSION, tools, _tell(request, frozenset({"titles", "background"})))
 
 
 def name_sound(request: SoundRequest, tools: str) -> str:
     return _name("sound", SOUND_VERSION, tools, asdict(request))
+
+
+def _tell(request: Any, later: frozenset[str]) -> dict[str, Any]:
+    """All members, but for ``later`` ones that say nothing: what was made before there were any
+    keeps its name."""
+    silent = {
+        one.name
+        for one in fields(request)
+        if one.name in later and getattr(request, one.name) == one.default
+    }
+    return {name: value for name, value in asdict(request).items() if name not in silent}
 
 
 def _name(stage: str, version: int, tools: str, document: Mapping[str, Any]) -> str:

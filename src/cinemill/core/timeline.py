@@ -1,4 +1,5 @@
-"""An edit: clips in order on one track of picture, each with its sound, and what joins them.
+"""An edit: clips in order on one track of picture, each with its sound, what joins them, and what
+is laid over them.
 
 Pure and exact: seconds are fractions. What a document may say is in ``timeline_form``; how an edit
 is laid out in frames, in ``pieces``.
@@ -18,6 +19,14 @@ CUT = "cut"
 _SECONDS = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?$")
 DEFAULT_TRANSITION = "fade"
 DEFAULT_TRANSITION_SECONDS = Fraction(1)
+BLACK = "#000000"
+WHITE = "#ffffff"
+
+PLACES = (
+    *("bottom-left", "bottom", "bottom-right", "left", "center", "right"),
+    *("top-left", "top", "top-right"),
+)
+"""Of something in the picture; in the order in which ASS counts them from 1."""
 
 # FFmpeg's xfade by name, but for ``custom``, which takes a program.
 TRANSITIONS = (
@@ -49,6 +58,10 @@ class Source:
         return cls(document.get("path"), document.get("asset_id"))
 
 
+GAP = Source()
+"""No film: the background, in silence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """How a clip becomes the next: both are seen for ``seconds``, so that the film is as much
@@ -78,10 +91,31 @@ class Clip:
     def seconds(self) -> Fraction:
         return self.end - self.start
 
+    @property
+    def is_gap(self) -> bool:
+        return self.source == GAP
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """Words over the picture, seconds ``since`` to before ``until`` of the film."""
+
+    text: str
+    since: Fraction
+    until: Fraction
+    place: str = "center"
+    """One of :data:`PLACES`."""
+    size: Fraction = Fraction(1, 12)
+    """The height of a line, as a share of the picture's."""
+    colour: str = WHITE
+    """As ``#rrggbb``."""
+    fade_in_seconds: Fraction = Fraction(0)
+    fade_out_seconds: Fraction = Fraction(0)
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """What comes out. A picture of another shape is fitted in, with black beside it."""
+    """What comes out. A picture of another shape is fitted in, with the background beside it."""
 
     width: int = 1920
     height: int = 1080
@@ -96,11 +130,14 @@ class Timeline:
     subtitles: str | None = None
     """The path of an SRT or ASS file; its times are the timeline's."""
     use_gpu: bool = False
+    titles: tuple[Title, ...] = ()
+    background: str = BLACK
+    """In gaps and beside pictures of another shape, as ``#rrggbb``."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """Each film once, in the order in which they are first used."""
-        return tuple(dict.fromkeys(clip.source for clip in self.clips))
+        return tuple(dict.fromkeys(clip.source for clip in self.clips if not clip.is_gap))
 
 
 def find_clip_of(timeline: Timeline, source: Source) -> int:

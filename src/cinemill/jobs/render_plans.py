@@ -102,10 +102,11 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
             numbers[timeline.clips[index].source]
             for piece in pieces[share.start : share.stop]
             for index in piece.clips
+            if not timeline.clips[index].is_gap
         }
         # How many there are is said too: another version might cut the timeline otherwise.
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
-        after = ("open", *_find_gathers(gathers, used))
+        after = ("open", *_find_gathers(gathers, used or {0}))
         steps.append(StepSpec(f"render-{number:03d}", "render_pieces", values, after=after))
     return steps
 

@@ -19,8 +19,9 @@ from typing import Any
 
 import av
 
+from cinemill.core.media import AudioStream
 from cinemill.core.pieces import SAMPLE_RATE_HZ, sample_at
-from cinemill.core.takes import SoundRequest, SoundTake
+from cinemill.core.takes import NO_FILM, SoundRequest, SoundTake
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
 from cinemill.media.graph import choose_sound, input_arguments
@@ -93,10 +94,10 @@ def mix_sound(
     )
     batches = _cut_batches(request)
     for number, batch in enumerate(batches):
-        needed = [films[request.takes[index].sha256] for one in batch for index in one.takes]
+        needed = {request.takes[index].sha256 for one in batch for index in one.takes}
         run(
             plan_stretches(films, request, batch, limits.max_pixels),
-            readable=[film.path for film in needed],
+            readable=[films[sha256].path for sha256 in needed if sha256 != NO_FILM],
             on_progress=_as_share(
                 on_progress, number * _RAW_SHARE / len(batches), _RAW_SHARE / len(batches), batch
             ),
@@ -135,7 +136,11 @@ def _as_share(
 
 def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
     """Whether anything is to be heard at all; a film without sound gets no silent track."""
-    return any(choose_sound(films[take.sha256].info) for take in request.takes)
+    return any(_find_sound(films, take) for take in request.takes)
+
+
+def _find_sound(films: Mapping[str, Film], take: SoundTake) -> AudioStream | None:
+    return None if take.sha256 == NO_FILM else choose_sound(films[take.sha256].info)
 
 
 def count_samples(request: SoundRequest) -> int:
@@ -169,11 +174,11 @@ def plan_stretches(
     position = 0
     for index in used:
         take = request.takes[index]
-        film = films[take.sha256]
-        sound = choose_sound(film.info)
+        sound = _find_sound(films, take)
         label = None
         shift = Fraction(0)
         if sound is not None:
+            film = films[take.sha256]
             seek, shift = enter(film.info, take.start)
             arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
             label = f"{position}:{sound.index}"

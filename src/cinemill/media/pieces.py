@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ from cinemill.media.sandbox import Sandbox
 from cinemill.media.takes import (
     FONTS_FOLDER,
     SUBTITLES_NAME,
+    TITLES_NAME,
     Film,
     plan_piece,
     tail_seconds,
@@ -51,7 +52,7 @@ class PieceOutcome:
 
 def render_piece(
     toolbox: Toolbox,
-    films: Sequence[Film],
+    films: Mapping[str, Film],
     request: PieceRequest,
     *,
     folder: Path,
@@ -63,12 +64,11 @@ def render_piece(
 ) -> PieceOutcome:
     """Make one piece as ``filename`` in ``folder``, which must be private.
 
-    A film for each of the request's takes. Raises MediaRejected (``media_truncated``,
+    ``films`` by sha256. Raises MediaRejected (``media_truncated``,
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``should_stop`` returns.
     """
-    if request.lettering.shown:
-        _lay_out_subtitles(request, folder)
+    _lay_out_letters(request, folder)
     arguments = plan_piece(
         films,
         request,
@@ -81,7 +81,7 @@ def render_piece(
         arguments,
         folder=folder,
         source=None,
-        readable=[film.path for film in films],
+        readable=[films[sha256].path for sha256 in request.sha256s],
         limits=limits,
         sandbox=sandbox,
         on_progress=_as_share(on_progress, request.frames),
@@ -142,16 +142,19 @@ def _judge(frames: int, wanted: int, tally: LogTally) -> None:
         raise OutputInvalid(f"A piece has {frames} frames instead of {wanted}.")
 
 
-def _lay_out_subtitles(request: PieceRequest, folder: Path) -> None:
-    """Our own file under our own name, and the font beside it: a filter's text names nothing of
+def _lay_out_letters(request: PieceRequest, folder: Path) -> None:
+    """Our own files under our own names, and the font beside it: a filter's text names nothing of
     the user's, and the walls hide every other font."""
+    written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}
+    shown = {name: lettering for name, lettering in written.items() if lettering.shown}
     fonts = folder / FONTS_FOLDER
-    if not fonts.exists():
+    if shown and not fonts.exists():
         fonts.mkdir()
         for path in find_fonts():
             shutil.copyfile(path, fonts / path.name)
-    text = write_ass(request.lettering, request.output.fps)
-    (folder / SUBTITLES_NAME).write_text(text, encoding="utf-8")
+    for name, lettering in shown.items():
+        text = write_ass(lettering, request.output.fps)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def find_fonts() -> tuple[Path, ...]:

@@ -8,23 +8,24 @@ what comes too early is dropped by the frame's own time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from cinemill.core.media import MediaInfo, SourceFormat
 from cinemill.core.rendition import RenditionRequest
 from cinemill.core.sizes import make_even
-from cinemill.core.subtitles import find_lead
-from cinemill.core.takes import Fade, PieceRequest, Take
-from cinemill.core.timeline import OutputFormat
+from cinemill.core.subtitles import Lettering, find_lead
+from cinemill.core.takes import NO_FILM, Fade, PieceRequest, Take
+from cinemill.core.timeline import BLACK, OutputFormat
 from cinemill.media.color import tone_down
 from cinemill.media.graph import input_arguments
 from cinemill.media.renditions import encoder_arguments
 
 ENCODER = "libx264"
 SUBTITLES_NAME = "subtitles.ass"
+TITLES_NAME = "titles.ass"
 FONTS_FOLDER = "fonts"
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
@@ -75,26 +76,31 @@ def ticks_per_frame(fps: Fraction) -> tuple[int, int]:
 
 
 def plan_piece(
-    films: Sequence[Film],
+    films: Mapping[str, Film],
     request: PieceRequest,
     filename: str,
     *,
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments for one piece; a film for each of the request's takes."""
-    fps = request.output.fps
+    """FFmpeg's arguments for one piece; ``films`` by sha256."""
     arguments: list[str] = []
     chains = []
-    for index, (film, take) in enumerate(zip(films, request.takes, strict=True)):
+    inputs = 0
+    for index, take in enumerate(request.takes):
+        if take.sha256 == NO_FILM:
+            chains.append(f"{','.join(_gap_filters(take, request))}[take{index}]")
+            continue
+        film = films[take.sha256]
         seek, shift = enter(film.info, take.start)
         # All frames from the key frame on: one that began before the film is entered may still be
         # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
         arguments += ["-noaccurate_seek", *seek] if seek else []
         arguments += input_arguments(str(film.path), film.info, max_pixels)
         filters = _take_filters(film.info, take, request, shift, can_tonemap)
-        chains.append(f"[{index}:{film.info.video.index}]{','.join(filters)}[take{index}]")
-    timescale, _ = ticks_per_frame(fps)
+        chains.append(f"[{inputs}:{film.info.video.index}]{','.join(filters)}[take{index}]")
+        inputs += 1
+    timescale, _ = ticks_per_frame(request.output.fps)
     return [
         *arguments,
         *("-filter_complex", ";".join([*chains, _join(request)]), "-map", "[piece]"),
@@ -103,6 +109,19 @@ def plan_piece(
         *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
         *("-video_track_timescale", str(timescale), "-f", "mp4", filename),
     ]
+
+
+def settle_background(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
+    """The same picture's request without a background that is nowhere seen."""
+    if any(_shows_background(films, take, request.output) for take in request.takes):
+        return request
+    return replace(request, background=BLACK)
+
+
+def _shows_background(films: Mapping[str, Film], take: Take, output: OutputFormat) -> bool:
+    if take.sha256 == NO_FILM:
+        return True
+    return _find_size(films[take.sha256].info, output) != (output.width, output.height)
 
 
 def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
@@ -139,27 +158,51 @@ def _take_filters(
         f"tpad=stop_mode=clone:stop_duration={hold:.3f}",
         f"fps={fps}:round=up:start_time=0",
         f"trim=end_frame={request.frames}",
-        *_fit(info, request.output, can_tonemap),
+        *_fit(info, request, can_tonemap),
         f"format=yuv420p,settb={1 / fps}",
         *_fade(take.fades, fps),
         _TAGS,
     ]
 
 
-def _fit(info: MediaInfo, output: OutputFormat, can_tonemap: bool) -> list[str]:
-    """The whole picture within the output's, its shape kept, black beside it."""
+def _gap_filters(take: Take, request: PieceRequest) -> list[str]:
+    output = request.output
+    return [
+        f"color=c={_colour(request.background)}:s={output.width}x{output.height}:r={output.fps}",
+        # By way of RGB, or the colour would be BT.601's.
+        "format=gbrp,scale=out_color_matrix=bt709:out_range=tv",
+        f"trim=end_frame={request.frames}",
+        f"format=yuv420p,setsar=1,settb={1 / output.fps}",
+        *_fade(take.fades, output.fps),
+        _TAGS,
+    ]
+
+
+def _colour(colour: str) -> str:
+    return "black" if colour == BLACK else f"0x{colour[1:]}"
+
+
+def _find_size(info: MediaInfo, output: OutputFormat) -> tuple[int, int]:
+    """Of the whole picture within the output's, its shape kept."""
     video = info.video
     scale = min(
         Fraction(output.width, video.display_width), Fraction(output.height, video.display_height)
     )
-    width, height = make_even(video.display_width * scale), make_even(video.display_height * scale)
+    return make_even(video.display_width * scale), make_even(video.display_height * scale)
+
+
+def _fit(info: MediaInfo, request: PieceRequest, can_tonemap: bool) -> list[str]:
+    """The whole picture within the output's, the background beside it."""
+    output = request.output
+    width, height = _find_size(info, output)
     colour = _convert(info, can_tonemap)
     resized = [f"scale={width}:{height}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
     if (width, height) == (output.width, output.height):
         return resized
     # Padding is placed on even pixels: a quarter of the colour would else be beside its light.
     left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
-    return [*resized, f"format=yuv420p,pad={output.width}:{output.height}:{left}:{top}:black"]
+    pad = f"pad={output.width}:{output.height}:{left}:{top}:{_colour(request.background)}"
+    return [*resized, f"format=yuv420p,{pad}"]
 
 
 def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
@@ -198,12 +241,18 @@ def _join(request: PieceRequest) -> str:
         inputs = "[take0][take1]"
         seconds = float(request.frames / fps)
         filters.append(f"xfade=transition={request.transition}:duration={seconds:.6f}:offset=0")
-    if request.lettering.shown:
-        lead = find_lead(request.lettering)
-        filters += [
-            f"setpts=PTS+{lead}",
-            f"subtitles=filename={SUBTITLES_NAME}:fontsdir={FONTS_FOLDER}",
-            f"setpts=PTS-{lead}",
-        ]
+    filters += _write_over(request.titles, TITLES_NAME)
+    filters += _write_over(request.lettering, SUBTITLES_NAME)
     filters += ["format=yuv420p", _TAGS]  # a transition may have settled on another
     return f"{inputs}{','.join(filters)}[piece]"
+
+
+def _write_over(lettering: Lettering, filename: str) -> list[str]:
+    if not lettering.shown:
+        return []
+    lead = find_lead(lettering)
+    return [
+        f"setpts=PTS+{lead}",
+        f"subtitles=filename={filename}:fontsdir={FONTS_FOLDER}",
+        f"setpts=PTS-{lead}",
+    ]

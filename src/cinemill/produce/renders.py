@@ -29,6 +29,7 @@ from cinemill.jobs.workshop import Workshop, limit_to, require_space
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
 from cinemill.media.pieces import check_reach, find_fonts, render_piece
+from cinemill.media.takes import settle_background
 from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets, jobs
@@ -76,6 +77,8 @@ def _find_assets(workshop: Workshop, edit: Edit) -> list[str]:
 def _check_reaches(workshop: Workshop, edit: Edit) -> None:
     films = find_films(workshop, edit)
     for index, clip in enumerate(edit.timeline.clips):
+        if clip.is_gap:
+            continue
         film = films[edit.hashes[clip.source]]
         if not check_reach(film, clip.end):
             seconds = film.info.duration_seconds_from_header
@@ -87,6 +90,8 @@ def _check_reaches(workshop: Workshop, edit: Edit) -> None:
 
 
 def _read_subtitles(workshop: Workshop, timeline: Timeline) -> Subtitles | None:
+    if timeline.titles:
+        find_fonts()
     if timeline.subtitles is None:
         return None
     find_fonts()
@@ -134,7 +139,8 @@ class _PieceMaker:
 
     def make(self, number: int, piece: Piece) -> dict[str, Any]:
         edit = self._edit
-        request = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
+        asked = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
+        request = settle_background(self._films, asked)
         key = name_piece(request, self._workshop.toolbox.version)
         made = find_made(self._workshop, key, ArtifactKind.PIECE)
         artifact = made or self._render(number, piece, request, key)
@@ -151,7 +157,7 @@ class _PieceMaker:
         try:
             outcome = render_piece(
                 workshop.toolbox,
-                [self._films[take.sha256] for take in request.takes],
+                self._films,
                 request,
                 folder=context.folder,
                 filename="piece.mp4",
@@ -172,8 +178,13 @@ class _PieceMaker:
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
         )
-        keep(workshop, self._edit, request.takes[0].sha256, key, artifact)
+        keep(workshop, self._edit, _find_owner(self._edit, request.sha256s), key, artifact)
         return artifact
+
+
+def _find_owner(edit: Edit, seen: Sequence[str]) -> str:
+    """The sha256 of the film that what was made belongs to: of pure background, the first."""
+    return seen[0] if seen else edit.hashes[edit.timeline.sources[0]]
 
 
 def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
@@ -210,7 +221,7 @@ def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         media_type="audio/mp4",
         facts=outcome.facts,
     )
-    keep(workshop, edit, request.takes[0].sha256, key, artifact)
+    keep(workshop, edit, _find_owner(edit, ()), key, artifact)
     return StepOutcome({"sound": {"key": key, "sha256": stored.sha256}, "reused": False})
 
 

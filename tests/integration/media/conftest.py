@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.media.editing import Bench
 
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.limits import Limits
@@ -85,3 +86,10 @@ def mill(tmp_path: Path, toolbox: Toolbox, sandbox: Sandbox) -> Mill:
     folder = tmp_path / "work"
     folder.mkdir()
     return Mill(toolbox, sandbox, folder)
+
+
+@pytest.fixture
+def bench(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> Bench:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    return Bench(toolbox, sandbox, folder)

@@ -18,7 +18,7 @@ from cinemill.core.takes import (
     request_piece,
     request_sound,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
+from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Title, Transition
 
 FADE = Transition("fade", Fraction(1))
 SOURCES = [Source(f"{name}.mp4") for name in "abc"]
@@ -48,8 +48,7 @@ def change(index: int, **changes: Any) -> Timeline:
 
 def find_changed(timeline: Timeline, subtitles: Subtitles | None = None) -> list[int]:
     """Numbers of the five pieces whose work is another."""
-    before, after = list_keys(TIMELINE), list_keys(timeline, subtitles)
-    return [n for n, keys in enumerate(zip(before, after, strict=True)) if keys[0] != keys[1]]
+    return find_others(list_keys(TIMELINE), list_keys(timeline, subtitles))
 
 
 @pytest.mark.parametrize(
@@ -112,3 +111,46 @@ def test_sound_is_named_by_what_is_heard() -> None:
     assert name(TIMELINE) == name(replace(TIMELINE, subtitles="a.srt"))
     assert name(TIMELINE) != name(change(1, volume=Fraction(0)))
     assert name(TIMELINE) != name(change(2, end=Fraction(4)))
+
+
+def find_others(before: list[str], after: list[str]) -> list[int]:
+    return [n for n, keys in enumerate(zip(before, after, strict=True)) if keys[0] != keys[1]]
+
+
+def test_a_changed_title_changes_the_pieces_under_it() -> None:
+    title = Title("Hello", Fraction(4), Fraction(9, 2), fade_in_seconds=Fraction(1, 4))
+    before = list_keys(replace(TIMELINE, titles=(title,)))
+    for changed in (replace(title, text="Goodbye"), replace(title, colour="#ff0000")):
+        assert find_others(before, list_keys(replace(TIMELINE, titles=(changed,)))) == [1]
+
+
+def test_a_title_that_goes_on_is_the_same_where_no_fade_is_seen() -> None:
+    """It begins under the first piece, and its end moves within the last."""
+    before, after = (
+        list_keys(
+            replace(
+                TIMELINE,
+                titles=(Title("Hello", Fraction(1), until, "top", fade_in_seconds=Fraction(1)),),
+            )
+        )
+        for until in (Fraction(12), Fraction(25, 2))
+    )
+    assert find_others(before, after) == [4]
+
+
+def test_what_was_made_before_there_were_titles_keeps_its_name() -> None:
+    """Whoever changes these renders everybody's films anew: raise STAGE_VERSION, if that is so."""
+    output = OutputFormat(320, 180, Fraction(25))
+    half = Transition("fade", Fraction(1, 2))
+    clips = (
+        Clip(SOURCES[0], Fraction(0), Fraction(2), half),
+        Clip(SOURCES[1], Fraction(1), Fraction(3)),
+    )
+    hashes = {source: source.path[0] for source in SOURCES if source.path}
+    timeline = Timeline(clips, output)
+    places = place_clips(timeline)
+    requests = (request_piece(timeline, p, places, hashes, None) for p in cut_pieces(timeline))
+    assert [name_piece(request, "9")[:8] for request in requests] == [
+        *("f3fc5e01", "bc6a8469", "248b0806")
+    ]
+    assert name_sound(request_sound(timeline, hashes), "9")[:8] == "d220e5f0"

@@ -10,18 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.core.layers_form import MOST_TITLES, TITLE_FIELDS
 from cinemill.core.pieces import MOST_CLIPS
 from cinemill.core.timeline import (
+    GAP,
     TRANSITIONS,
+    WHITE,
     Clip,
     OutputFormat,
     Source,
     Timeline,
+    Title,
     Transition,
     find_clip_of,
 )
 from cinemill.core.timeline_form import (
     CLIP_FIELDS,
+    FULL_FIELDS,
+    GAP_FIELDS,
     OUTPUT_FIELDS,
     TIMELINE_FIELDS,
     read_timeline,
@@ -32,6 +38,7 @@ from cinemill.errors import InputRejected
 NAMES = [
     *("clips", "scenes", "output", "width", "fps", "transitions", "path", "start", "end"),
     *("transition", "kind", "seconds", "video_path", "start_time", "end_time", "volume"),
+    *("gap", "background", "titles", "text", "from", "to", "place", "size", "colour"),
 ]
 
 
@@ -153,6 +160,10 @@ def test_a_film_that_is_used_twice_is_one_source() -> None:
         (clip(asset_id="x"), "clip_source_missing"),
         (clip(volume=99), "timeline_invalid"),
         (clip(vol=1), "timeline_invalid"),
+        ({"gap": 0}, "clip_times_invalid"),
+        ({"gap": -1}, "clip_times_invalid"),
+        ({"gap": None}, "clip_times_invalid"),
+        ({"gap": 1, "path": "a.mp4"}, "timeline_invalid"),
         ("a.mp4", "timeline_invalid"),
     ],
 )
@@ -172,6 +183,13 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         ({"clips": []}, "timeline_empty"),
         ({"scenes": []}, "timeline_empty"),
         ({"clips": "a.mp4"}, "timeline_invalid"),
+        ({"clips": [{"gap": 2}]}, "timeline_empty"),
+        ({"clips": [clip()], "background": "red"}, "timeline_invalid"),
+        ({"clips": [clip()], "background": "#ff880"}, "timeline_invalid"),
+        ({"clips": [clip()], "background": "#000000\n"}, "timeline_invalid"),
+        ({"clips": [clip()], "titles": {}}, "timeline_invalid"),
+        ({"clips": [clip()], "titles": [{"text": "a"}] * (MOST_TITLES + 1)}, "timeline_too_long"),
+        (contract_job(titles=[]), "timeline_invalid"),
         ({"clips": [clip()] * (MOST_CLIPS + 1)}, "timeline_too_long"),
         ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long"),
         ({"clips": [clip()], "scenes": []}, "timeline_invalid"),
@@ -191,6 +209,51 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
 )
 def test_a_wrong_timeline_is_refused(document: Any, code: str) -> None:
     assert reject(document).code == code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("Hello", "timeline_invalid"),
+        ({}, "timeline_invalid"),
+        ({"text": " \n"}, "timeline_invalid"),
+        ({"text": "a", "words": 1}, "timeline_invalid"),
+        ({"text": "a", "size": 0}, "timeline_invalid"),
+        ({"text": "a", "size": "3/2"}, "timeline_invalid"),
+        ({"text": "a", "colour": "#ff88001"}, "timeline_invalid"),
+        ({"text": "a", "place": "middle"}, "timeline_invalid"),
+        ({"text": "a", "place": []}, "timeline_invalid"),
+        ({"text": "a", "from": -1}, "timeline_invalid"),
+        ({"text": "a", "from": 2, "to": 1}, "title_times_invalid"),
+        ({"text": "a", "from": 2, "to": 2}, "title_times_invalid"),
+        ({"text": "a", "from": 4, "to": 5}, "title_times_invalid"),
+        ({"text": "a", "from": 1, "to": 2, "fade_in": 0.6, "fade_out": 0.6}, "title_times_invalid"),
+    ],
+)
+def test_a_wrong_title_is_named(wrong: Any, code: str) -> None:
+    error = reject({"clips": [clip()], "titles": [{"text": "a"}, wrong]})
+    assert error.message.startswith("Title 1: ")
+    assert error.code == code
+
+
+def test_titles_gaps_and_a_background() -> None:
+    document = {
+        "clips": [clip(), {"gap": "1/2", "transition": "cut"}, clip()],
+        "background": "#FF8800",
+        "titles": [
+            {"text": "Hello"},
+            {"text": "{a}\nb", "from": 1, "to": 99, "place": "top", "size": 0.1, "fade_in": 1},
+        ],
+    }
+    timeline = read_timeline(document)
+    assert timeline.clips[1] == Clip(GAP, Fraction(0), Fraction(1, 2))
+    assert timeline.sources == (Source("a.mp4"),)
+    assert timeline.background == "#ff8800"
+    end = Fraction(17, 2)
+    assert timeline.titles == (
+        Title("Hello", Fraction(0), end),
+        Title("{a}\nb", Fraction(1), end, "top", Fraction(1, 10), WHITE, Fraction(1)),
+    )
 
 
 def test_the_longest_timeline_is_read() -> None:
@@ -219,8 +282,11 @@ def test_anything_else_is_read_or_refused(document: Any) -> None:
 
 def test_the_schema_tells_what_is_read() -> None:
     schema = write_schema()
-    assert set(schema["properties"]) == {"clips", "output", *TIMELINE_FIELDS}
-    clip_schema = schema["properties"]["clips"]["items"]
+    own = {"clips", "output", "titles"}
+    assert set(schema["properties"]) == {*own, *TIMELINE_FIELDS, *FULL_FIELDS}
+    clip_schema, gap_schema = schema["properties"]["clips"]["items"]["oneOf"]
+    assert set(gap_schema["properties"]) == {*GAP_FIELDS, "transition"}
+    assert set(schema["properties"]["titles"]["items"]["properties"]) == set(TITLE_FIELDS)
     assert set(clip_schema["properties"]) == {*CLIP_FIELDS, "transition"}
     assert clip_schema["required"] == ["start", "end"]
     assert set(schema["properties"]["output"]["properties"]) == set(OUTPUT_FIELDS)

@@ -56,7 +56,7 @@ def make_info() -> MediaInfo:
 
 
 def plan(info: MediaInfo, request: PieceRequest) -> list[str]:
-    films = [Film(Path(f"/store/{take.sha256}"), info) for take in request.takes]
+    films = {sha256: Film(Path(f"/store/{sha256}"), info) for sha256 in request.sha256s}
     return plan_piece(films, request, "piece.mp4", can_tonemap=True, max_pixels=10**8)
 
 

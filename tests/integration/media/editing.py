@@ -1,0 +1,129 @@
+"""A cutting table for tests: timelines rendered piece by piece, and what can be seen and heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from tests import films
+
+from cinemill.core.pieces import cut_pieces, place_clips
+from cinemill.core.subtitles import Subtitles
+from cinemill.core.takes import PieceRequest, request_piece, request_sound
+from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
+from cinemill.media.join import JoinPiece, join_pieces
+from cinemill.media.limits import Limits
+from cinemill.media.mix import has_sound, mix_sound
+from cinemill.media.pieces import PieceOutcome, render_piece
+from cinemill.media.probe import probe
+from cinemill.media.sandbox import Sandbox
+from cinemill.media.takes import Film, settle_background
+from cinemill.media.toolbox import Toolbox
+
+OUTPUT = OutputFormat(320, 180, Fraction(25))
+FADE = Transition("fade", Fraction(2, 5))
+
+
+class Bench:
+    """Renders timelines whose sources are paths, each its own hash."""
+
+    def __init__(self, toolbox: Toolbox, sandbox: Sandbox, folder: Path) -> None:
+        self._tools: dict[str, Any] = {"limits": Limits(), "sandbox": sandbox}
+        self._toolbox = toolbox
+        self._folder = folder
+        self.films: dict[str, Film] = {}
+
+    def add(self, path: Path) -> Source:
+        info = probe(path, Limits(), sandbox=self._tools["sandbox"])
+        self.films[str(path)] = Film(path, info)
+        return Source(str(path))
+
+    def request(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceRequest]:
+        hashes = {source: str(source.path) for source in timeline.sources}
+        places = place_clips(timeline)
+        asked = (
+            request_piece(timeline, piece, places, hashes, subtitles)
+            for piece in cut_pieces(timeline)
+        )
+        return [settle_background(self.films, request) for request in asked]
+
+    def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
+        outcomes = []
+        for number, request in enumerate(self.request(timeline, subtitles)):
+            outcomes.append(
+                render_piece(
+                    self._toolbox,
+                    self.films,
+                    request,
+                    folder=self._folder,
+                    filename=f"piece{number}.mp4",
+                    on_progress=lambda share: None,
+                    should_stop=lambda: None,
+                    **self._tools,
+                )
+            )
+        return outcomes
+
+    def mix(self, timeline: Timeline) -> Path | None:
+        request = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
+        if not has_sound(self.films, request):
+            return None
+        return mix_sound(
+            self._toolbox,
+            self.films,
+            request,
+            folder=self._folder,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+            **self._tools,
+        ).path
+
+    def join(
+        self, timeline: Timeline, outcomes: Sequence[PieceOutcome], sound: Path | None
+    ) -> tuple[Path, dict[str, Any]]:
+        path = self._folder / "film.mp4"
+        pieces = [JoinPiece(one.path, **one.facts) for one in outcomes]
+        facts = join_pieces(
+            pieces,
+            sound,
+            timeline.output,
+            path,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+        return path, facts
+
+
+def make_numbered(path: Path, *, rate: str = "25", seconds: float = 2, **more: Any) -> Path:
+    """Each frame's brightness tells its number: 4 for each."""
+    number = "geq=lum='16+4*N':cb=128:cr=128"
+    return films.make_film(
+        path, rate=rate, seconds=seconds, filters=number, picture="testsrc2", **more
+    )
+
+
+def read_brightness(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [
+            float(np.mean(frame.to_ndarray(format="gray")[60:120, 120:200]))
+            for frame in film.decode(video=0)
+        ]
+
+
+def read_numbers(path: Path) -> list[int]:
+    """The sources' frame numbers, as :func:`make_numbered` wrote them."""
+    return [round(value * 219 / 255 / 4) for value in read_brightness(path)]
+
+
+def read_sound(path: Path) -> Any:
+    with av.open(str(path)) as film:
+        parts = [frame.to_ndarray() for frame in film.decode(audio=0)]
+    return np.concatenate(parts, axis=1)[0]
+
+
+def edit(*clips: Clip, output: OutputFormat = OUTPUT) -> Timeline:
+    return Timeline(clips, output)

@@ -1,0 +1,68 @@
+"""Titles: whose frames they are in, and that words stay words."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.subtitles import NOTHING, write_ass
+from cinemill.core.timeline import PLACES, OutputFormat, Title
+from cinemill.core.titles import letter_titles
+
+OUTPUT = OutputFormat(320, 180, Fraction(25))
+OURS = re.compile(r"^\{\\an[1-9]\\fs\d+\\1c&H[0-9A-F]{6}&(\\fad\(\d+,\d+\))?\}")
+MEANS_SOMETHING = re.compile(r"(?<!\\)[{}]|\\[^{}\u2060N]")
+
+
+def letter(first: int, frames: int, **looks: object) -> list[tuple[int, int, str]]:
+    title = Title("Hello", Fraction(1), Fraction(3), **looks)  # type: ignore[arg-type]
+    return [(o.first, o.end, o.text) for o in letter_titles([title], first, frames, OUTPUT).shown]
+
+
+@given(st.text(min_size=1), st.sampled_from(PLACES))
+def test_words_are_drawn_and_never_obeyed(text: str, place: str) -> None:
+    title = Title(text, Fraction(0), Fraction(1), place)
+    lettering = letter_titles([title], 0, 25, OUTPUT)
+    events = [
+        line
+        for line in write_ass(lettering, OUTPUT.fps).split("\n")
+        if line.startswith("Dialogue:")
+    ]
+    (event,) = events
+    assert event.endswith(lettering.shown[0].text)
+    ours = OURS.match(lettering.shown[0].text)
+    assert ours
+    words = lettering.shown[0].text[ours.end() :]
+    assert not MEANS_SOMETHING.search(words)
+    assert words.count(r"\N") == max(0, len(text.splitlines()) - 1)
+    assert "\n" not in words
+    assert "\r" not in words
+
+
+def test_a_title_is_in_its_frames_only() -> None:
+    assert letter_titles([], 0, 25, OUTPUT) == NOTHING
+    assert letter(0, 25) == letter(75, 25) == []
+    assert [one[:2] for one in letter(0, 50)] == [(25, 50)]
+    assert [one[:2] for one in letter(50, 50)] == [(0, 25)]
+
+
+def test_a_look_is_written_before_the_words() -> None:
+    looks = {"place": "top-right", "size": Fraction(1, 5), "colour": "#ff8800"}
+    assert letter(25, 25, **looks) == [(0, 25, r"{\an9\fs36\1c&H0088FF&}Hello")]
+
+
+def test_a_fade_is_told_only_where_it_is_seen() -> None:
+    fades = {"fade_in_seconds": Fraction(1, 2), "fade_out_seconds": Fraction(1, 5)}
+    seen = [letter(first, 13, **fades) for first in (25, 38, 62)]
+    assert [one[0][:2] for one in seen] == [(0, 13), (0, 13), (0, 13)]
+    assert [r"\fad(520,0)" in one[0][2] for one in seen] == [True, False, False]
+    assert r"\fad(0,200)" in seen[2][0][2]
+
+
+def test_titles_in_one_place_do_not_push_each_other_away() -> None:
+    titles = [Title(text, Fraction(0), Fraction(1)) for text in "ab"]
+    shown = letter_titles(titles, 0, 25, OUTPUT).shown
+    assert [one.layer for one in shown] == [0, 1]
