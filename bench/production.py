@@ -16,12 +16,15 @@ from cinemill.core.ladder import Rung
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import Purpose, read_rendition
 from cinemill.media.encode import encode, find_encoder
+from cinemill.media.excerpts import ANIMATION_NAME, animate, spread_excerpts
 from cinemill.media.ladder import copy_stream, list_rungs, plan_ladder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
 from cinemill.media.renditions import plan_encode
 from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.sheets import SHEET_NAME, draw_sheet
 from cinemill.media.stills import extract_stills, spread_moments
+from cinemill.media.terms import Terms
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
 
 ROUNDS = 3
@@ -42,6 +45,7 @@ def measure() -> list[BenchRow]:
         return [
             _measure_transcode(toolbox, sandbox, minute, folder),
             _measure_previews(toolbox, sandbox, ten, folder),
+            _measure_looks(toolbox, sandbox, ten, folder),
             _measure_ladder(toolbox, minute, folder),
             _measure_opening(toolbox, sandbox, ten, folder),
         ]
@@ -110,6 +114,40 @@ def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pa
         made / alone,
         0.25,
         detail=f"{made:.2f} s / {alone:.2f} s of CPU, a key frame every 250, medians of {ROUNDS}",
+    )
+
+
+def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+    """What comes on top of the stills: the excerpts by seeking, the sheet out of the stills."""
+    info, work = probe(film, Limits()), _fresh(folder / "looks")
+    terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    stills = extract_stills(
+        toolbox,
+        film,
+        info,
+        spread_moments(_seconds(info), PREVIEWS),
+        height=360,
+        folder=work,
+        limits=Limits(),
+        sandbox=sandbox,
+        on_progress=lambda _share: None,
+        should_stop=lambda: None,
+    )
+
+    def ours() -> None:
+        animate(terms, film, info, spread_excerpts(_seconds(info)))
+        draw_sheet(terms, stills, 4)
+
+    def decode() -> None:
+        _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
+
+    made, alone = alternate(ours, decode, ROUNDS)
+    kib = sum((work / name).stat().st_size for name in (ANIMATION_NAME, SHEET_NAME)) >> 10
+    return BenchRow(
+        "an animated preview and a sheet of 20 stills over decoding the film once",
+        made / alone,
+        0.25,
+        detail=f"{made:.2f} s / {alone:.2f} s of CPU, {kib} KiB both, medians of {ROUNDS}",
     )
 
 

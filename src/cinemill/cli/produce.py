@@ -101,14 +101,30 @@ def preview(
         int, typer.Option("--num-frames", "-n", min=1, max=200, help="Stills of each film.")
     ] = 10,
     height: Annotated[int, typer.Option(min=1, max=2160, help="Of a still, in pixels.")] = 360,
+    animated: Annotated[
+        bool, typer.Option("--animated", help="A few silent seconds from all over the film too.")
+    ] = False,
+    sheet: Annotated[
+        int | None,
+        typer.Option(
+            "--sheet", metavar="COLUMNS", min=1, max=20, help="A sheet of the stills too."
+        ),
+    ] = None,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Take stills spread over each film."""
+    """Take stills spread over each film.
+
+    A sheet shows them in a grid, each with its time; an animated preview is an MP4 for a loop.
+    """
     from cinemill.cli.sending import Sending
 
-    params = {"num_frames": num_frames, "height": height}
+    params: dict[str, Any] = {"num_frames": num_frames, "height": height}
+    if animated:
+        params["animated"] = True
+    if sheet is not None:
+        params["sheet"] = {"columns": sheet}
     run_films(file, Sending(priority, kind="generate_preview", params=params), to, json=json)
 
 

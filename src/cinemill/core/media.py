@@ -51,6 +51,8 @@ class ArtifactKind(StrEnum):
     AUDIO = "audio"
     RENDITION = "rendition"
     PREVIEW = "preview"
+    ANIMATED_PREVIEW = "animated_preview"
+    CONTACT_SHEET = "contact_sheet"
     STREAM = "stream"
     RENDER = "render"
     PIECE = "piece"

@@ -13,6 +13,8 @@ from cinemill.errors import InputRejected
 PREVIEW_FRAMES = 10
 MOST_PREVIEW_FRAMES = 200
 PREVIEW_HEIGHT = 360
+SHEET_COLUMNS = 4
+MOST_SHEET_COLUMNS = 20
 SHELF_DAYS = 7.0
 SHELF_GIGABYTES = 50.0
 LARGEST_PREVIEW_HEIGHT = 2160
@@ -52,16 +54,32 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
 
 
 def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """Stills spread over a film. Raises InputRejected (``params_invalid``, ``source_missing``)."""
-    check_names(params, {"path", "num_frames", "height"})
+    """Stills spread over a film, on request a sheet of them and an animated preview.
+
+    Raises InputRejected (``params_invalid``, ``source_missing``).
+    """
+    check_names(params, {"path", "num_frames", "height", "animated", "sheet"})
     values = {
         "num_frames": _read_count(params, "num_frames", PREVIEW_FRAMES, MOST_PREVIEW_FRAMES),
         "height": _read_count(params, "height", PREVIEW_HEIGHT, LARGEST_PREVIEW_HEIGHT),
+        "animated": read_flag(params, "animated", default=False),
+        "sheet": _read_sheet(params.get("sheet")),
     }
     return [
         *_plan_source("generate_preview", params, asset_id),
         StepSpec("stills", "extract_stills", values, after=("probe",)),
     ]
+
+
+def _read_sheet(sheet: Any) -> dict[str, int] | None:
+    if sheet is None:
+        return None
+    if not isinstance(sheet, Mapping):
+        raise InputRejected(
+            "sheet must be a dictionary, such as {'columns': 4}.", code="params_invalid"
+        )
+    check_names(sheet, {"columns"})
+    return {"columns": _read_count(sheet, "columns", SHEET_COLUMNS, MOST_SHEET_COLUMNS)}
 
 
 def plan_cleanup(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:

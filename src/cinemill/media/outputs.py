@@ -20,6 +20,7 @@ from cinemill.media.graph import AUDIO_RATE_HZ, PlannedOutput
 _DEMUXERS = {".mp4": "mov", ".mkv": "matroska", ".jpg": "jpeg_pipe", ".flac": "flac"}
 _CODECS = {
     ArtifactKind.PROXY: "h264",
+    ArtifactKind.ANIMATED_PREVIEW: "h264",
     ArtifactKind.SHOT_FRAMES: "ffv1",
     ArtifactKind.MODEL_FRAMES: "mjpeg",
 }
@@ -82,8 +83,8 @@ def _inspect_film(container: Any, path: Path, planned: PlannedOutput) -> dict[st
     }
     if planned.kind is ArtifactKind.SHOT_FRAMES:
         facts |= _find_gap(times, stream.time_base)
-    if planned.kind is ArtifactKind.PROXY:
-        facts |= _inspect_proxy(container, path, planned)
+    if planned.kind in (ArtifactKind.PROXY, ArtifactKind.ANIMATED_PREVIEW):
+        facts |= _inspect_playable(container, path, planned)
     return facts
 
 
@@ -110,7 +111,7 @@ def _find_gap(times: list[int], time_base: Fraction) -> dict[str, float]:
     }
 
 
-def _inspect_proxy(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
+def _inspect_playable(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
     if not starts_fast(path):
         raise OutputInvalid(f"{planned.filename} has its index at the end.")
     return {"fps": float(planned.fps), "has_sound": bool(container.streams.audio)}

@@ -147,14 +147,20 @@ def _lay_out_letters(request: PieceRequest, folder: Path) -> None:
     the user's, and the walls hide every other font."""
     written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}
     shown = {name: lettering for name, lettering in written.items() if lettering.shown}
-    fonts = folder / FONTS_FOLDER
-    if shown and not fonts.exists():
-        fonts.mkdir()
-        for path in find_fonts():
-            shutil.copyfile(path, fonts / path.name)
+    if shown:
+        lay_out_fonts(folder)
     for name, lettering in shown.items():
         text = write_ass(lettering, request.output.fps)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def lay_out_fonts(folder: Path) -> None:
+    """The faces into a folder's ``fonts``. Raises ToolMissing."""
+    fonts = folder / FONTS_FOLDER
+    if not fonts.exists():
+        fonts.mkdir()
+        for path in find_fonts():
+            shutil.copyfile(path, fonts / path.name)
 
 
 def find_fonts() -> tuple[Path, ...]:

@@ -21,6 +21,8 @@ from cinemill.media.toolbox import Toolbox
 
 STILLS_AT_ONCE = 10
 """Inputs of one command: each holds a decoder of its own in memory."""
+STILL_PATTERN = "preview_%04d.jpg"
+"""Counted from 1."""
 _LEAD_SECONDS = Fraction(1, 2)
 """Key frames are found by the time of decoding in some containers, which is earlier."""
 _BLIND_LEAD_SECONDS = Fraction(5)
@@ -92,7 +94,7 @@ def extract_stills(
 
 def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[PlannedOutput]:
     return [
-        PlannedOutput(ArtifactKind.PREVIEW, f"preview_{number:04d}.jpg", "image/jpeg", *size)
+        PlannedOutput(ArtifactKind.PREVIEW, STILL_PATTERN % number, "image/jpeg", *size)
         for number in range(start + 1, start + count + 1)
     ]
 
@@ -110,7 +112,7 @@ def plan_stills(
     arguments: list[str] = []
     places = []
     for moment in moments:
-        seek, place = _enter(info, moment)
+        seek, place = enter_before(info, moment)
         arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
         places.append(place)
     for position, (output, place) in enumerate(zip(outputs, places, strict=True)):
@@ -122,8 +124,9 @@ def plan_stills(
     return arguments
 
 
-def _enter(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
-    """How the film is entered for a still, and where its moment lies on FFmpeg's clock then.
+def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
+    """How the film is entered for what is seen from a moment on, and where that lies on FFmpeg's
+    clock then.
 
     At the key frame before, and from there on every frame is seen: the one on screen may have
     begun long ago.

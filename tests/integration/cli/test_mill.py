@@ -142,9 +142,12 @@ def test_what_cannot_be_is_refused_before_the_film_is_sent(cinemill: Run, film: 
 
 
 def test_stills_are_taken_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    done = cinemill("preview", film, "-n", 3, "--to", tmp_path / "stills")
+    wish = ("-n", 3, "--sheet", 2, "--animated")
+    done = cinemill("preview", film, *wish, "--to", tmp_path / "stills")
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "stills").glob("*.jpg"))) == 3
+    made = {path.name.removeprefix(f"{film.stem}-") for path in (tmp_path / "stills").iterdir()}
+    stills = {f"preview_000{number}.jpg" for number in (1, 2, 3)}
+    assert made == {*stills, "sheet.jpg", "animated.mp4"}
 
 
 def test_what_is_said_is_written_down(

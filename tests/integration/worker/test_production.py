@@ -75,6 +75,23 @@ print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"nu
         assert (still.streams.video[0].width, still.streams.video[0].height) == (640, 360)
 
 
+def test_a_sheet_and_an_animated_preview_beside_the_stills(stack: Stack, film: Path) -> None:
+    wish = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
+    task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=wish)
+    result = task.get(timeout=PATIENCE_SECONDS)
+    assert Path(result["sheet_path"]).name == "a film-sheet.jpg"
+    assert (result["sheet"]["columns"], result["sheet"]["rows"]) == (3, 2)
+    with av.open(result["animated_path"]) as looped:
+        assert not looped.streams.audio
+        assert looped.streams.video[0].frames == result["animated"]["frames"] == 40
+    listed = {record.artifact.sha256 for record in list_made(stack, result["asset_id"])}
+    assert {result["sheet"]["sha256"], result["animated"]["sha256"]} < listed
+
+
+def list_made(stack: Stack, asset_id: str) -> list[assets.ArtifactRecord]:
+    return assets.list_artifacts(stack.database, asset_id)
+
+
 def test_the_same_rendition_again_is_no_work(stack: Stack, film: Path) -> None:
     options = {"codec": "vp9", "container": "webm", "height": 90}
     tasks = [stack.app.tasks["transcode"].apply_async(args=[str(film), options]) for _ in range(2)]

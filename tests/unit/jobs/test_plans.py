@@ -78,6 +78,24 @@ def test_a_number_of_previews_that_makes_no_sense(count: object) -> None:
     assert refused.value.code == "params_invalid"
 
 
+def test_a_sheet_and_an_animated_preview_are_made_where_they_are_asked_for() -> None:
+    plain = CATALOG.plan("generate_preview", {}, "asset")[-1].params
+    assert (plain["animated"], plain["sheet"]) == (False, None)
+    asked = CATALOG.plan("generate_preview", {"animated": True, "sheet": {}}, "asset")[-1].params
+    assert (asked["animated"], asked["sheet"]) == (True, {"columns": 4})
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"animated": "yes"}, {"sheet": True}, {"sheet": {"columns": 0}}, {"sheet": {"rows": 2}}],
+    ids=str,
+)
+def test_a_sheet_that_makes_no_sense(wish: dict[str, object]) -> None:
+    with pytest.raises(InputRejected) as refused:
+        CATALOG.plan("generate_preview", wish, "asset")
+    assert refused.value.code == "params_invalid"
+
+
 @pytest.mark.parametrize("days", [-1, "seven", True, float("inf"), float("nan"), 10**400])
 def test_an_age_that_makes_no_sense(days: object) -> None:
     with pytest.raises(InputRejected, match="max_age_days") as refused:

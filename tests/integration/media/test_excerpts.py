@@ -1,0 +1,91 @@
+"""What is shown of a film in short: excerpts that follow one another, and a sheet of its stills."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from tests import films
+from tests.integration.media.conftest import Mill
+from tests.integration.media.test_stills import make_numbered
+
+from cinemill.media.excerpts import ANIMATION_NAME, EXCERPT_FRAMES, animate, spread_excerpts
+from cinemill.media.sheets import SHEET_NAME, draw_sheet
+from cinemill.media.stills import extract_stills
+from cinemill.media.terms import Terms
+
+
+def agree(mill: Mill) -> Terms:
+    return Terms(
+        mill.toolbox, mill.folder, mill.limits, mill.sandbox, lambda _share: None, mill.should_stop
+    )
+
+
+def take_excerpts(mill: Mill, film: Path, *moments: Fraction) -> list[list[int]]:
+    """The numbers of the film's frames in each excerpt."""
+    facts = animate(agree(mill), film, mill.probe(film), moments)
+    with av.open(str(mill.folder / ANIMATION_NAME)) as made:
+        shown = [
+            round((float(np.mean(frame.to_ndarray(format="gray"))) - 20) / 4)
+            for frame in made.decode(video=0)
+        ]
+    assert (facts["frames"], facts["has_sound"], facts["fps"]) == (len(shown), False, 10.0)
+    return [shown[at : at + EXCERPT_FRAMES] for at in range(0, len(shown), EXCERPT_FRAMES)]
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
+def test_excerpts_begin_at_their_moments_and_go_on_as_the_film_does(
+    mill: Mill, tmp_path: Path, name: str
+) -> None:
+    film = make_numbered(tmp_path / name, rate="20", seconds=3)
+    excerpts = take_excerpts(mill, film, Fraction(0), Fraction(1), Fraction(2))
+    assert excerpts == [list(range(first, first + 16, 2)) for first in (0, 20, 40)]
+
+
+def test_a_slide_stays_through_its_excerpt(mill: Mill, tmp_path: Path) -> None:
+    film = make_numbered(tmp_path / "slides.mp4", rate="1/20", seconds=60)
+    assert take_excerpts(mill, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
+
+
+def test_a_film_shorter_than_an_excerpt_is_shown_whole_and_its_end_stays(
+    mill: Mill, tmp_path: Path
+) -> None:
+    film = make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4)
+    assert take_excerpts(mill, film, *spread_excerpts(Fraction(2, 5))) == [[0, 1, 2, 3, 3, 3, 3, 3]]
+
+
+def test_excerpts_do_not_overlap_and_are_few() -> None:
+    assert len(spread_excerpts(Fraction(4))) == 5
+    assert len(spread_excerpts(Fraction(7200))) == 8
+
+
+def test_a_sheet_shows_every_still_with_its_time(mill: Mill, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "grey.mp4", size=(320, 180), rate="10", seconds=2, filters="lutyuv=128:128:128"
+    )
+    stills = extract_stills(
+        mill.toolbox,
+        film,
+        mill.probe(film),
+        [Fraction(0), Fraction(1), Fraction(3, 2)],
+        height=180,
+        folder=mill.folder,
+        limits=mill.limits,
+        sandbox=mill.sandbox,
+        on_progress=lambda _share: None,
+        should_stop=mill.should_stop,
+    )
+    layout = draw_sheet(agree(mill), stills, 2)
+    with av.open(str(mill.folder / SHEET_NAME)) as sheet:
+        picture = next(sheet.decode(video=0)).to_ndarray(format="gray").astype(int)
+    assert picture.shape == (layout.size[1], layout.size[0]) == (364, 644)
+    tiles = [picture[:180, :320], picture[:180, 324:], picture[184:, :320], picture[184:, 324:]]
+    lettered = [int((np.abs(tile - tile[5, 5]) > 60).sum()) for tile in tiles]
+    assert all(pixels > 100 for pixels in lettered[:3])
+    assert lettered[3] == 0  # no fourth still
+    corners = [tile[140:, 230:] for tile in tiles[:3]]
+    assert all((a != b).any() for a, b in pairwise(corners))
