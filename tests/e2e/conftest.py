@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from tests.films import make_film
+from tests.mills import UNSPACED
 
 START_SECONDS = 120
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,7 +41,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
-    names = {"CINEMILL_HOME": str(home), "CINEMILL_PORT": str(_free_port())}
+    names = {"CINEMILL_HOME": str(home), "CINEMILL_PORT": str(_free_port()), **UNSPACED}
     with (home.parent / "up.log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", UP, "up"],

@@ -141,6 +141,21 @@ class Settings(BaseSettings):
         "CAPTION_TIMEOUT",
         "Seconds after which a try at captions is stopped; unset, almost six hours.",
     )
+    render_rate: int | None = setting(
+        "RENDER_RATE",
+        "Renders that begin in a minute, at most, over the whole installation; unset, 10.",
+        ge=1,
+    )
+    transcode_rate: int | None = setting(
+        "TRANSCODE_RATE",
+        "Transcodes that begin in a minute, at most, over the whole installation; unset, 20.",
+        ge=1,
+    )
+    caption_rate: int | None = setting(
+        "CAPTION_RATE",
+        "Films that begin to be heard in a minute, at most, over the whole installation; unset, 5.",
+        ge=1,
+    )
     celery_task_max_retries: int = setting(
         "CELERY_TASK_MAX_RETRIES", "Retries of a step that failed.", 3, ge=0, le=1000
     )

@@ -130,6 +130,13 @@ class Catalog:
             jobs=MappingProxyType({**self.jobs, **{job.name: job for job in jobs}}),
         )
 
+    def with_rates(self, per_minute: Mapping[str, int]) -> Catalog:
+        """This catalog, with so many starts in a minute, by queue, for what has a limit there."""
+        limited = [step for step in self.steps.values() if step.rate and step.queue in per_minute]
+        return self.with_more(
+            [replace(step, rate=Rate(per_minute[step.queue], MINUTE)) for step in limited]
+        )
+
 
 def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
     return MappingProxyType({row.name: row for row in rows})

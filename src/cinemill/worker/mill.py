@@ -40,7 +40,7 @@ class Mill:
     ) -> None:
         """``make_handlers`` is called once a process, when it first works."""
         self.settings = settings
-        self.catalog = catalog
+        self.catalog = catalog.with_rates(choose_rates(settings))
         self._make_handlers = make_handlers
         self._database: Database | None = None
         self._events: EventSink | None = None
@@ -151,6 +151,16 @@ def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tupl
         for queue, seconds in own.items()
         if seconds is not None
     }
+
+
+def choose_rates(settings: Settings) -> dict[str, int]:
+    """Starts in a minute by queue, where they were set."""
+    own = {
+        "render": settings.render_rate,
+        "transcode": settings.transcode_rate,
+        "caption": settings.caption_rate,
+    }
+    return {queue: count for queue, count in own.items() if count is not None}
 
 
 def worker_name() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.mills import UNSPACED
 from tests.speech import fetch_models
 
 from cinemill.client import Client, ClientError
@@ -37,6 +38,7 @@ def environment_of(home: Path) -> dict[str, str]:
         "CINEMILL_PORT": str(free_port()),
         "CELERY_WORKER_CONCURRENCY": "1",
         "COLUMNS": "200",
+        **UNSPACED,
     }
 
 

@@ -17,6 +17,7 @@ from celery import Celery
 from tests import films
 from tests.conftest import fresh_database
 from tests.integration.redis_databases import take_redis_database
+from tests.mills import UNSPACED
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
@@ -120,6 +121,7 @@ def open_stack(database_url: str, wishes: dict[str, str]) -> Iterator[Stack]:
             "DATABASE_URL": address,
             "CELERY_WORKER_CONCURRENCY": "2",
             "REMAP_SIGTERM": "SIGQUIT",
+            **UNSPACED,
             **wishes,
         }
         home = Path(wishes["CINEMILL_HOME"])

@@ -20,7 +20,6 @@ from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
 from cinemill.storage import assets, findings
 
-# Starts are spaced over the installation: five in a minute.
 PATIENCE_SECONDS = 150
 TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 
