@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cinemill.media.toolbox import find_ffmpeg
 
@@ -49,6 +50,16 @@ def make_film(
 def remux(source: Path, path: Path, *arguments: str) -> Path:
     """The same packets in another container; ``arguments`` come before the output."""
     run(["-i", f"file:{source}", "-map", "0", "-c", "copy", *arguments, f"file:{path}"])
+    return path
+
+
+def make_long_film(path: Path, *, seconds: int, **more: Any) -> Path:
+    """One second's pictures over and over, under one tone: long for the price of a short one."""
+    second = make_film(path.with_name(f"second-{path.name}"), has_sound=False, **more)
+    loop = ["-stream_loop", str(seconds - 1), "-i", f"file:{second}"]
+    tone = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=8000:duration={seconds}"]
+    run([*loop, *tone, "-c:v", "copy", "-c:a", "aac", f"file:{path}"])
+    second.unlink()
     return path
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
-from tests.films import make_film
+from tests.films import make_film, make_long_film
 from tests.mills import UNSPACED
 
 START_SECONDS = 120
@@ -140,7 +140,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Each of the long ones is another film: the same bytes again would be no work at all.
     for number, name in enumerate(("long", "unwanted", "cut off")):
         hue = f"hue=h={90 * number}"
-        make_film(folder / f"{name}.mp4", seconds=30, size=(1920, 1080), rate="30", filters=hue)
+        path = folder / f"{name}.mp4"
+        make_long_film(path, seconds=30, size=(1920, 1080), rate="30", filters=hue)
     make_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
     for name in ("letter", "bill", "poem", "recipe"):
         (folder / f"{name}.mp4").write_text(f"This is a {name}, and not a film.")

@@ -76,6 +76,8 @@ def _asking(settings: Settings) -> Iterator[Celery]:
     from cinemill.worker.building import build_app
 
     app = build_app(settings)
+    # Somebody waits at a terminal: kombu would try a broker that is down for six seconds.
+    app.conf.broker_transport_options |= {"max_retries": 0}
     try:
         yield app
     except (OperationalError, OSError) as error:

@@ -140,9 +140,5 @@ def film(films_folder: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def long_film(films_folder: Path) -> Path:
-    """So long that preparing it takes many seconds; made by repeating packets, not by encoding."""
-    second = films.make_film(films_folder / "second.mp4", size=(1280, 720), seconds=2)
-    path = films_folder / "long.mp4"
-    films.run(["-stream_loop", "150", "-i", f"file:{second}", "-c", "copy", f"file:{path}"])
-    second.unlink()
-    return path
+    """So long that preparing it takes many seconds."""
+    return films.make_long_film(films_folder / "long.mp4", size=(1280, 720), seconds=300)

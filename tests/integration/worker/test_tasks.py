@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -287,21 +289,25 @@ def test_what_was_damaged_on_disk_is_found_removed_and_made_anew(
     assert asset.id == first["asset_id"]
 
 
-def celery(stack: Stack, *words: str) -> str:
-    command = [sys.executable, "-m", "celery", "-A", "cinemill.worker.app", *words]
+def inspect(stack: Stack, question: str) -> dict[str, Any]:
+    """What each worker answers to Celery's own command line."""
+    command = [sys.executable, "-m", "celery", "-A", "cinemill.worker.app", "inspect", question]
+    # One that is named is waited for, and no longer; else the whole time is.
+    name = f"celery@{socket.gethostname()}"
+    command += ["--json", "--timeout", "20", "--destination", name]
     done = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    answers: dict[str, Any] = json.loads(done.stdout)
+    return answers
 
 
 def test_celerys_own_inspect_reaches_the_worker(stack: Stack) -> None:
-    (answer,) = json.loads(celery(stack, "inspect", "ping", "--json", "--timeout", "3")).values()
+    (answer,) = inspect(stack, "ping").values()
     assert answer == {"ok": "pong"}
 
 
 def test_celerys_own_inspect_lists_our_tasks_by_their_names(stack: Stack) -> None:
-    said = celery(stack, "inspect", "registered", "--json", "--timeout", "3")
-    (registered,) = json.loads(said).values()
+    (registered,) = inspect(stack, "registered").values()
     assert {"process_video", "cleanup_old_jobs", "check_stuck_jobs", "get_queue_stats"} <= set(
         registered
     )
