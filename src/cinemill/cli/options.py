@@ -30,6 +30,12 @@ JobIds = Annotated[
 Queues = Annotated[
     str | None, typer.Option("--queues", "-Q", help="Queues to work on, separated by commas.")
 ]
+Autoscale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MAX,MIN", help="The most and the fewest tasks at a time, as there is work."
+    ),
+]
 Concurrency = Annotated[
     int | None, typer.Option("--concurrency", "-c", min=1, help="Tasks worked on at a time.")
 ]

@@ -50,7 +50,11 @@ def up(
     asyncio.run(supervise(settings, with_flower=flower, on_ready=announce, console=notes()))
 
 
-def worker(queues: options.Queues = None, concurrency: options.Concurrency = None) -> None:
+def worker(
+    queues: options.Queues = None,
+    concurrency: options.Concurrency = None,
+    autoscale: options.Autoscale = None,
+) -> None:
     """Run one more worker, here or on another machine than the mill's."""
     # Celery tells workers apart by name alone, and the mill's own on this machine has one.
     arguments = ["--name", f"worker-{os.getpid()}"]
@@ -58,6 +62,8 @@ def worker(queues: options.Queues = None, concurrency: options.Concurrency = Non
         arguments += ["--queues", queues]
     if concurrency is not None:
         arguments += ["--concurrency", str(concurrency)]
+    if autoscale is not None:
+        arguments += ["--autoscale", autoscale]
     become("cinemill.worker", arguments)
 
 

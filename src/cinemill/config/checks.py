@@ -39,6 +39,8 @@ def find_warnings(settings: Settings, *, given: frozenset[str]) -> Iterator[str]
         )
     if {"redis_url", "redis_host"} <= given:
         yield "REDIS_HOST is ignored, because REDIS_URL is set."
+    if {"celery_worker_concurrency", "celery_worker_autoscale"} <= given:
+        yield "CELERY_WORKER_CONCURRENCY is ignored, because CELERY_WORKER_AUTOSCALE is set."
     if settings.stall_seconds >= settings.celery_task_soft_time_limit:
         yield "CINEMILL_STALL_SECONDS is not below the soft time limit: no hang is found early."
 
@@ -62,6 +64,16 @@ def _check_limits(settings: Settings) -> Problem | None:
     return (
         "CELERY_TASK_SOFT_TIME_LIMIT",
         f"must be below CELERY_TASK_TIME_LIMIT ({hard} s), and is {soft} s",
+    )
+
+
+@_needs("celery_worker_autoscale", "celery_worker_pool")
+def _check_autoscale(settings: Settings) -> Problem | None:
+    if settings.celery_worker_autoscale is None or settings.celery_worker_pool == "prefork":
+        return None
+    return (
+        "CELERY_WORKER_AUTOSCALE",
+        f"needs CELERY_WORKER_POOL 'prefork': '{settings.celery_worker_pool}' has one process",
     )
 
 

@@ -112,7 +112,12 @@ class Settings(BaseSettings):
         default_factory=lambda: min(4, fields.usable_cpus()),
         trait=Trait(default_text="the number of CPUs, at most 4"),
         ge=1,
-        le=1024,
+        le=values.MOST_PROCESSES,
+    )
+    celery_worker_autoscale: fields.Autoscale | None = setting(
+        "CELERY_WORKER_AUTOSCALE",
+        "The most and the fewest processes of one worker, such as 4,1: as many as there is work"
+        " for. In place of CELERY_WORKER_CONCURRENCY.",
     )
     celery_worker_pool: Literal["prefork", "solo"] = setting(
         "CELERY_WORKER_POOL", "'prefork', or 'solo' for a small machine.", "prefork"

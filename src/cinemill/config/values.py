@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 from cinemill.addresses import parse_sentinel
 
 MASK = "********"
+MOST_PROCESSES = 1024
+"""Of one worker."""
 
 DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
 REDIS_SCHEMES = ("redis", "rediss", "sentinel", "unix")
@@ -68,6 +70,20 @@ def check_devices(written: str) -> str:
         if not _DEVICE.fullmatch(device.strip()):
             raise ValueError("must be device indexes or GPU-/MIG- UUIDs, separated by commas")
     return written
+
+
+def parse_autoscale(written: str) -> tuple[int, int]:
+    """``4,1``, as Celery has it, as the most and the fewest processes."""
+    most, comma, fewest = (part.strip() for part in written.partition(","))
+    if not (comma and most.isdecimal() and fewest.isdecimal()):
+        raise ValueError("must be the most and the fewest processes, such as 4,1")
+    if not 1 <= int(fewest) <= int(most) <= MOST_PROCESSES:
+        raise ValueError(f"must be two numbers from 1 to {MOST_PROCESSES}, the larger one first")
+    return int(most), int(fewest)
+
+
+def check_autoscale(written: str) -> str:
+    return ",".join(str(bound) for bound in parse_autoscale(written))
 
 
 def check_url(url: str, schemes: tuple[str, ...], example: str) -> str:

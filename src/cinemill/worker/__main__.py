@@ -1,4 +1,5 @@
-"""``python -m cinemill.worker [--queues a,b] [--concurrency N] [--name NODE]``: Celery's worker."""
+"""Celery's worker: ``python -m cinemill.worker [--queues a,b] [--name NODE]`` with
+``[--concurrency N | --autoscale MAX,MIN]``."""
 
 from __future__ import annotations
 
@@ -19,13 +20,17 @@ KIB = 1024
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="cinemill worker")
     parser.add_argument("--queues", help="comma-separated; all queues where it is not given")
-    parser.add_argument("--concurrency", type=int, help="tasks at a time")
+    bounds = parser.add_mutually_exclusive_group()
+    bounds.add_argument("--concurrency", type=int, help="tasks at a time")
+    bounds.add_argument("--autoscale", help="most and fewest tasks at a time, as there is work")
     parser.add_argument("--name", default="celery", help="of the node, before its machine's")
     options = parser.parse_args(arguments)
     try:
         from cinemill.worker.app import app
 
-        planned = plan_worker(options.queues, options.concurrency, app.mill)
+        planned = plan_worker(
+            options.queues, options.concurrency, app.mill, autoscale=options.autoscale
+        )
         planned["hostname"] = f"{options.name}@{socket.gethostname()}"
         check_tools(app.mill.settings)
     except SettingsInvalid as error:
@@ -53,7 +58,9 @@ def check_tools(settings: Settings) -> None:
     detect_sandbox(settings.sandbox)
 
 
-def plan_worker(queues: str | None, concurrency: int | None, mill: Mill) -> dict[str, Any]:
+def plan_worker(
+    queues: str | None, concurrency: int | None, mill: Mill, *, autoscale: str | None = None
+) -> dict[str, Any]:
     """What Celery's ``Worker`` is given for these queues, comma-separated. Raises InputRejected."""
     names = queues.split(",") if queues else list(mill.catalog.queues)
     unknown = [name for name in names if name not in mill.catalog.queues]
@@ -67,12 +74,39 @@ def plan_worker(queues: str | None, concurrency: int | None, mill: Mill) -> dict
     return {
         "queues": names,
         "concurrency": concurrency,
+        "autoscale": choose_bounds(concurrency, autoscale, mill.settings),
         "max_tasks_per_child": min(queue.recycle_after for queue in chosen),
         "max_memory_per_child": max(queue.memory_bytes for queue in chosen) // KIB,
         "loglevel": "INFO",
         "without_mingle": True,
         "without_gossip": True,
     }
+
+
+def choose_bounds(
+    concurrency: int | None, autoscale: str | None, settings: Settings
+) -> tuple[int, int] | None:
+    """The most and the fewest processes; None where their number is fixed. What this worker was
+    told goes before the settings. Raises InputRejected."""
+    from cinemill.config.values import parse_autoscale
+
+    written = autoscale or (settings.celery_worker_autoscale if concurrency is None else None)
+    if written is None:
+        return None
+    if settings.celery_worker_pool != "prefork":
+        raise _refuse_bounds(f"The pool {settings.celery_worker_pool!r} has one process.")
+    try:
+        return parse_autoscale(written)
+    except ValueError as error:
+        raise _refuse_bounds(f"--autoscale {error}.") from error
+
+
+def _refuse_bounds(why: str) -> InputRejected:
+    return InputRejected(
+        why,
+        code="autoscale_invalid",
+        way_on="Use --autoscale 4,1 with CELERY_WORKER_POOL 'prefork', or --concurrency 4.",
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,11 +61,17 @@ def survey_workers(settings: Settings) -> list[WorkerReport]:
         WorkerReport(
             name=name,
             queues=tuple(queue["name"] for queue in queues[name]),
-            slots=int(stats.get(name, {}).get("pool", {}).get("max-concurrency", 1)),
+            slots=_count_slots(stats.get(name, {})),
             busy=len(active.get(name, ())),
         )
         for name in sorted(queues)
     ]
+
+
+def _count_slots(stats: Mapping[str, Any]) -> int:
+    """Of a worker that follows the load, as many as it may have."""
+    most = stats.get("autoscaler", {}).get("max")
+    return int(most or stats.get("pool", {}).get("max-concurrency", 1))
 
 
 @contextmanager

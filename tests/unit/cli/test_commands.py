@@ -552,6 +552,9 @@ class TestParts:
         assert environment["DATABASE_URL"] == "postgresql+psycopg://d"
         assert environment["REDIS_URL"] == "redis://r"
 
+        cinemill("worker", "--autoscale", "4,1")
+        assert became[-1][0][-2:] == ["--autoscale", "4,1"]
+
     @pytest.mark.parametrize("part", ["worker", "beat", "flower"])
     def test_none_starts_without_servers(self, cinemill: Run, part: str) -> None:
         assert cinemill(part).exit_code == ExitCode.UNAVAILABLE

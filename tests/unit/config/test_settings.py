@@ -228,10 +228,22 @@ class TestProblems:
             {"CINEMILL_MAX_UPLOAD_BYTES": "64iB"},
             {"RESNET50_MODEL_PATH": "/no/such/file"},
             {"MIG_ENABLED": "maybe"},
+            {"CELERY_WORKER_AUTOSCALE": "1,4"},
         ],
     )
     def test_a_wrong_value_is_named_alone(self, environ: dict[str, str]) -> None:
         assert set(problems_of(environ)) == set(environ)
+
+    def test_one_process_cannot_follow_the_load(self) -> None:
+        environ = {"CELERY_WORKER_AUTOSCALE": "4, 1", "CELERY_WORKER_POOL": "solo"}
+        assert "prefork" in problems_of(environ)["CELERY_WORKER_AUTOSCALE"]
+        settings = load({**environ, "CELERY_WORKER_POOL": "prefork"})
+        assert settings.celery_worker_autoscale == "4,1"
+
+    def test_a_fixed_number_beside_two_bounds_is_warned_of(self) -> None:
+        environ = {"CELERY_WORKER_AUTOSCALE": "4,1", "CELERY_WORKER_CONCURRENCY": "2"}
+        (warning,) = load(environ).warnings
+        assert "CELERY_WORKER_CONCURRENCY is ignored" in warning
 
     def test_a_program_must_be_executable(self, tmp_path: Path) -> None:
         path = write(tmp_path / "ffmpeg", "")

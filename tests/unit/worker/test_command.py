@@ -50,6 +50,29 @@ def test_concurrency_is_the_settings_unless_it_is_named(mill: Mill) -> None:
     assert plan_worker("proxy", 3, mill)["concurrency"] == 3
 
 
+def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
+    home = {"CINEMILL_HOME": str(tmp_path)}
+    plain, bounded = Mill(load(home)), Mill(load({**home, "CELERY_WORKER_AUTOSCALE": "6,2"}))
+    assert plan_worker("proxy", None, plain)["autoscale"] is None
+    assert plan_worker("proxy", None, plain, autoscale="4,1")["autoscale"] == (4, 1)
+    assert plan_worker("proxy", None, bounded)["autoscale"] == (6, 2)
+    assert plan_worker("proxy", None, bounded, autoscale="4,1")["autoscale"] == (4, 1)
+    assert plan_worker("proxy", 3, bounded)["autoscale"] is None
+
+
+@pytest.mark.parametrize("bounds", ["4", "1,4", "4,0", "four,one", "4,-1", "2000,1"])
+def test_bounds_that_make_no_sense(mill: Mill, bounds: str) -> None:
+    with pytest.raises(InputRejected) as refused:
+        plan_worker("proxy", None, mill, autoscale=bounds)
+    assert refused.value.code == "autoscale_invalid"
+
+
+def test_one_process_cannot_follow_the_load(tmp_path: Path) -> None:
+    mill = Mill(load({"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_POOL": "solo"}))
+    with pytest.raises(InputRejected, match="'solo' has one process"):
+        plan_worker("proxy", None, mill, autoscale="4,1")
+
+
 def test_an_unknown_queue_is_refused_with_the_known_ones(mill: Mill) -> None:
     with pytest.raises(InputRejected) as refused:
         plan_worker("proxy,porxy", None, mill)

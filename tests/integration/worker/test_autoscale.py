@@ -1,0 +1,79 @@
+"""A worker of as many processes as there is work for, between two bounds."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.films import make_film
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.storage import rows
+from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.test_handing_back import errors_in_log, find_ffmpegs, wait_until
+
+from cinemill.core.job import JobState
+from cinemill.worker.census import survey_workers
+
+OWN_REDIS_DATABASE = 11
+
+
+@pytest.fixture
+def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "CELERY_WORKER_AUTOSCALE": "3,1",
+        "AUTOSCALE_KEEPALIVE": "2",
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with open_stack(database_url, wishes) as stack:
+        beat = start_part("cinemill.worker.beat", stack)
+        yield stack
+        stop_part(beat)
+
+
+@pytest.fixture
+def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    worker = start_part("cinemill.worker", stack)
+    yield worker
+    stop_part(worker)
+
+
+def count_processes(worker: subprocess.Popen[bytes]) -> int:
+    return len(psutil.Process(worker.pid).children())
+
+
+def submit(stack: Stack, film: Path) -> str:
+    return str(stack.app.tasks["process_video"].apply_async(args=[str(film)]).id)
+
+
+def is_done(stack: Stack, job_id: str) -> bool:
+    return stack.service.get_job(job_id).state is JobState.COMPLETED
+
+
+def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
+    stack: Stack, worker: subprocess.Popen[bytes], films_folder: Path, long_film: Path
+) -> None:
+    assert count_processes(worker) == 1
+    long = submit(stack, long_film)
+    wait_until(lambda: bool(find_ffmpegs(stack)))
+    films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
+    short = [submit(stack, film) for film in films]
+    wait_until(lambda: count_processes(worker) == 3)
+    assert [one.slots for one in survey_workers(stack.mill.settings)] == [3]
+    wait_until(lambda: all(is_done(stack, job) for job in short))
+    wait_until(lambda: count_processes(worker) == 1)
+
+    states = rows.run_states(stack.database, stack.service.get_job(long))
+    assert states == ["succeeded", "succeeded", "running"]
+    stack.service.cancel_job(long, "enough")
+    wait_until(lambda: stack.service.get_job(long).state is JobState.CANCELLED)
+    again = submit(stack, make_film(films_folder / "6.mp4", seconds=1, size=(64, 54)))
+    wait_until(lambda: is_done(stack, again))
+    for job_id in (*short, again):
+        steps = rows.get_steps(stack.database, stack.service.get_job(job_id)).values()
+        assert [(step.failures, step.crashes) for step in steps] == [(0, 0)] * len(steps)
+    assert errors_in_log(stack) == []
