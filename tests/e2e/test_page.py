@@ -256,6 +256,8 @@ def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
     expect(page.get_by_role("link", name="Skip to the films")).to_be_focused()
     for _ in range(3):
         page.keyboard.press("Tab")
+    expect(page.get_by_label("Make of them")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Choose films")).to_be_focused()
     choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     wait_until_done(page, "short.mp4")

@@ -36,12 +36,12 @@ export function problemFrom(status, body) {
   });
 }
 
-async function call(method, address, body) {
+async function call(method, address, body, headers = {}) {
   let response;
   try {
     response = await fetch(address, {
       method,
-      headers: body ? { "Content-Type": "application/json" } : {},
+      headers: body ? { "Content-Type": "application/json", ...headers } : headers,
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
@@ -49,7 +49,7 @@ async function call(method, address, body) {
   }
   const text = await response.text();
   if (!response.ok) throw problemFrom(response.status, text);
-  return JSON.parse(text);
+  return text ? JSON.parse(text) : null;
 }
 
 const at = encodeURIComponent;
@@ -60,4 +60,18 @@ export const listJobs = (before = "") =>
 export const cancelJob = (id, reason) => call("POST", `/jobs/${at(id)}/cancel`, { reason });
 export const retryJob = (id) => call("POST", `/jobs/${at(id)}/retry`);
 export const getAsset = (id) => call("GET", `/assets/${at(id)}`);
+export const createJob = (assetId, kind, params) =>
+  call("POST", `/assets/${at(assetId)}/jobs`, { kind, params });
+export const submitJob = (kind, params) => call("POST", "/jobs", { kind, params });
+export const listJobsOf = async (assetId, kind) =>
+  (await call("GET", `/jobs?limit=100&asset_id=${at(assetId)}&kind=${at(kind)}`)).jobs;
+export const listCaptions = async (assetId) =>
+  (await call("GET", `/assets/${at(assetId)}/captions`)).captions;
+export const getCaptions = (assetId, language) => call("GET", captionsAddress(assetId, language));
+export const saveCaptions = (assetId, language, version, captions) =>
+  call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": `"${version}"` });
+export const discardCorrection = (assetId, language, version) =>
+  call("DELETE", captionsAddress(assetId, language), undefined, { "If-Match": `"${version}"` });
+const captionsAddress = (assetId, language) => `/assets/${at(assetId)}/captions/${at(language)}`;
+export const streamAddress = (assetId, playlist) => `/assets/${at(assetId)}/streams/${playlist}`;
 export const eventsAddress = (id) => `/jobs/${at(id)}/events`;

@@ -1,6 +1,8 @@
 // Wires the page: films chosen or dropped are uploaded, and the one in the address is shown.
 
+import { hasUnsaved } from "./captions.js";
 import { announce, find } from "./dom.js";
+import { chosenIn, makeProxyToo, wirePresets } from "./presets.js";
 import { RecentList } from "./recent.js";
 import { Refusals } from "./refusals.js";
 import { TaskView } from "./task.js";
@@ -8,12 +10,14 @@ import { Uploads } from "./uploads.js";
 
 const drop = find("drop");
 const picker = find("files");
+const preset = find("preset");
 const banner = find("banner");
 const chooseAnother = () => picker.click();
 
 const recent = new RecentList({ onProblem: showBanner });
 const task = new TaskView({
   onChange: (taskId, progress) => recent.update(taskId, progress),
+  onProblem: showBanner,
   onChooseAnother: chooseAnother,
   nameOf: (job) => recent.nameOf(job),
 });
@@ -47,15 +51,16 @@ function showDropSize() {
   drop.classList.toggle("small", Boolean(taskInAddress()) || !uploads.isEmpty);
 }
 
-function showAccepted(taskId) {
-  recent.refresh();
+function showAccepted(taskId, made) {
+  // Were it not asked for because the line is down, the film's own page offers it again.
+  makeProxyToo(taskId, made).catch(showBanner).finally(() => recent.refresh());
   announce("Uploaded. Processing begins.");
   // Somebody who watches a film go through is not torn away from it by the next one.
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }
 
 function takeChosen() {
-  uploads.add(picker.files);
+  uploads.add(picker.files, chosenIn(preset));
   picker.value = "";
 }
 
@@ -76,15 +81,16 @@ function wireDropping() {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    uploads.add(event.dataTransfer.files);
+    uploads.add(event.dataTransfer.files, chosenIn(preset));
   });
 }
 
 picker.addEventListener("change", takeChosen);
 addEventListener("hashchange", showAddressed);
 addEventListener("online", () => recent.refresh());
-addEventListener("beforeunload", (event) => { if (uploads.isSending) event.preventDefault(); });
+addEventListener("beforeunload", (event) => { if (uploads.isSending || hasUnsaved()) event.preventDefault(); });
 wireDropping();
+wirePresets(preset, find("preset-words"));
 takeChosen();  // Somebody may have been quicker than these scripts.
 // The list lies below the film: drawn first, it would be pushed down by it.
 recent.drawAfter(showAddressed());

@@ -40,3 +40,29 @@ export function formatRate(fraction) {
   const value = Number(over) / Number(under);
   return value > 0 ? `${Number(value.toFixed(2))}` : "unknown";
 }
+
+// "en" → "English"; what no browser knows stays as it is.
+export function nameLanguage(code) {
+  if (!code || code === "und") return "Unknown language";
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+// 61250 → "1:01.250", as captions' times are written and read.
+export function formatMoment(milliseconds) {
+  const rest = String(milliseconds % 1000).padStart(3, "0");
+  return `${formatClock(Math.floor(milliseconds / 1000))}.${rest}`;
+}
+
+const MOMENT = /^(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2})(?:[.,](\d{1,3}))?$/;
+
+// Null where it is no moment: "1:5", "0:01:05.25" and "1:05,250" are.
+export function parseMoment(text) {
+  const found = MOMENT.exec(text.trim());
+  if (!found || Number(found[3]) > 59) return null;
+  const [hours, minutes, seconds] = [found[1] ?? 0, found[2], found[3]].map(Number);
+  return ((hours * 60 + minutes) * 60 + seconds) * 1000 + Number((found[4] ?? "").padEnd(3, "0"));
+}

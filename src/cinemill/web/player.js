@@ -1,30 +1,41 @@
-// The proxy with its poster, and the sprite over the seek bar.
+// A film with its poster and captions, and the sprite over the seek bar.
 
-import { fromTemplate } from "./dom.js";
-import { formatClock } from "./format.js";
+import { element, fromTemplate } from "./dom.js";
+import { formatClock, nameLanguage } from "./format.js";
 import { parseSprite, tileAt } from "./sprite.js";
 
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
 
-export function buildPlayer(place, { proxy, poster, sprite, spriteIndex }) {
+// ``sources``: addresses in the order in which they are tried, each with ``type`` and ``words``.
+export function buildPlayer(place, { sources, poster, sprite, spriteIndex, captions = [], onSource }) {
   place.append(fromTemplate("player-template"));
-  const player = new Player(place);
-  player.video.src = proxy;
+  const player = new Player(place, sources, onSource);
   if (poster) player.video.poster = poster;
   if (sprite && spriteIndex) player.loadSprite(sprite, spriteIndex);
+  player.setCaptions(captions);
+  player.playNext();
   return player;
 }
 
+const prober = document.createElement("video");
+
+export const canPlay = (type) => prober.canPlayType(type) !== "";
+
 class Player {
   #tiles = [];
+  #sources;
+  #tongue = 0;
 
-  constructor(place) {
+  constructor(place, sources, onSource = () => {}) {
     this.place = place;
+    this.#sources = [...sources];
+    this.onSource = onSource;
     this.video = place.querySelector("video");
     this.range = place.querySelector("input[type=range]");
     this.clock = place.querySelector(".clock");
     this.preview = place.querySelector(".preview");
+    this.captions = place.querySelector(".cc");
     this.#wireButtons();
     this.#wireVideo();
     this.#wireSeek();
@@ -45,10 +56,45 @@ class Player {
     else this.video.pause();
   }
 
+  // The next of the sources, where the one before could not be played.
+  playNext() {
+    const source = this.#sources.shift();
+    this.place.querySelector(".player-problem").hidden = Boolean(source);
+    if (!source) return;
+    this.video.src = source.url;
+    this.onSource(source);
+  }
+
+  // Each with ``language`` and ``url``; in place of those before.
+  setCaptions(captions) {
+    for (const old of this.video.querySelectorAll("track")) old.remove();
+    this.video.append(...captions.map(({ language, url }) => element("track", {
+      kind: "captions", src: url, srclang: language === "und" ? "" : language, label: nameLanguage(language),
+    })));
+    this.#tongue = Math.min(this.#tongue, captions.length - 1);
+    this.captions.hidden = captions.length === 0;
+    this.#showTongue();
+  }
+
+  // -1 shows none.
+  #showTongue() {
+    const tracks = [...this.video.querySelectorAll("track")];
+    tracks.forEach(({ track }, at) => { track.mode = at === this.#tongue ? "showing" : "disabled"; });
+    const label = tracks[this.#tongue]?.label ?? "off";
+    this.captions.setAttribute("aria-pressed", String(this.#tongue >= 0));
+    this.captions.setAttribute("aria-label", `Captions: ${label}`);
+    this.captions.title = `Captions: ${label}`;
+  }
+
   #wireButtons() {
     const button = (name) => this.place.querySelector(`.${name}`);
     button("play").addEventListener("click", () => this.toggle());
     button("mute").addEventListener("click", () => { this.video.muted = !this.video.muted; });
+    this.captions.addEventListener("click", () => {
+      const count = this.video.querySelectorAll("track").length;
+      this.#tongue = this.#tongue + 1 >= count ? -1 : this.#tongue + 1;
+      this.#showTongue();
+    });
     button("full").addEventListener("click", () => {
       if (document.fullscreenElement) document.exitFullscreen();
       else if (this.place.requestFullscreen) this.place.requestFullscreen();
@@ -66,9 +112,7 @@ class Player {
     for (const name of ["timeupdate", "durationchange", "seeked"]) {
       video.addEventListener(name, () => this.#showTime());
     }
-    video.addEventListener("error", () => {
-      this.place.querySelector(".player-problem").hidden = false;
-    });
+    video.addEventListener("error", () => this.playNext());
   }
 
   #wireSeek() {

@@ -3,6 +3,7 @@
 import { getAsset, listJobs } from "./api.js";
 import { element, find } from "./dom.js";
 import { formatWhen } from "./format.js";
+import { nameWork } from "./presets.js";
 import { isFinal } from "./watch.js";
 
 const REFRESH_MS = 2500;
@@ -33,7 +34,7 @@ export class RecentList {
 
   // A job tells no filename; its film does, and never changes it.
   async nameOf({ asset_id: assetId, kind, params }) {
-    if (!assetId) return params?.path?.split("/").at(-1) ?? kind;
+    if (!assetId) return nameUncatalogued(kind, params ?? {});
     if (!this.#names.has(assetId)) {
       this.#names.set(assetId, getAsset(assetId).then(({ filename }) => filename));
     }
@@ -125,11 +126,14 @@ export class RecentList {
     this.#more.hidden = !this.#next;
   }
 
-  #row({ task_id: taskId, status, progress, queued_at: queuedAt, name }) {
+  #row(job) {
+    const { task_id: taskId, status, progress, queued_at: queuedAt, name } = job;
+    const work = nameWork(job);
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)} %` : STATES[status];
     const link = element("a", { href: addressOf(taskId) },
-      element("span", { className: "film", textContent: name, title: name }),
+      element("span", { className: "film", title: name }, name,
+        element("span", { className: "work", textContent: work && ` · ${work}` })),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));
     markSelected(link, this.#selected);
@@ -144,4 +148,10 @@ function markSelected(link, taskId) {
 
 function addressOf(taskId) {
   return `#task=${encodeURIComponent(taskId)}`;
+}
+
+// A job that names its own films has none of ours until they are fetched.
+function nameUncatalogued(kind, { path, job }) {
+  const first = job?.clips?.[0]?.path ?? job?.scenes?.[0]?.video_path ?? path;
+  return first?.split("/").at(-1) ?? kind;
 }

@@ -1,96 +1,99 @@
-// What came of a film: the player, facts, downloads.
+// What came of a job: the player with its captions, facts, downloads, and what else can be made.
 
-import { getAsset } from "./api.js";
-import { element, showTaskId } from "./dom.js";
-import { formatBytes, formatClock, formatRate, formatSeconds } from "./format.js";
-import { buildPlayer } from "./player.js";
+import { getAsset, listCaptions, streamAddress } from "./api.js";
+import { listDownloads } from "./artifacts.js";
+import { CaptionsEditor, trackOf } from "./captions.js";
+import { showTaskId } from "./dom.js";
+import { listFacts } from "./facts.js";
+import { formatSeconds } from "./format.js";
+import { buildPlayer, canPlay } from "./player.js";
+import { offerMore } from "./presets.js";
+import { offerRenders } from "./renders.js";
 
-// In the order in which people ask for them.
-const WORDS = {
-  proxy: "Proxy",
-  poster: "Poster",
-  thumbnail: "Thumbnail",
-  sprite: "Sprite",
-  sprite_index: "Sprite index (WebVTT)",
-  shot_frames: "Frames for shots",
-  model_frames: "Frames for models",
-  audio: "Sound, 16 kHz mono",
-  source: "Original",
-};
-const ORDER = Object.keys(WORDS);
+const HLS_TYPE = "application/vnd.apple.mpegurl";
 
-export async function showResult(card, job, name) {
-  const asset = await getAsset(job.asset_id);
-  card.querySelector(".name").textContent = name;
-  showTaskId(card.querySelector(".task-id"), job.task_id);
-  const took = job.duration_seconds;
-  card.querySelector(".took").textContent = took == null ? "" : `Processed in ${formatSeconds(took)}`;
-  const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
-  showPlayer(card.querySelector(".player"), files);
-  card.querySelector(".facts tbody").append(...facts(asset).map(row));
-  card.querySelector(".downloads").append(...downloads(asset).map(download));
-}
-
-function showPlayer(place, files) {
-  if (!files.proxy) {
-    place.hidden = true;
+// doors: onMade(taskId) shows another job, onProblem(problem) tells of what went wrong beside this.
+export async function showResult(card, job, name, doors) {
+  const find = (place) => card.querySelector(place);
+  find(".name").textContent = name;
+  showTaskId(find(".task-id"), job.task_id);
+  find(".took").textContent = tookWords(job);
+  if (!job.asset_id) {
+    for (const place of [".watch", ".columns"]) find(place).hidden = true;
     return;
   }
-  buildPlayer(place, {
-    proxy: files.proxy.url,
-    poster: files.poster?.url,
-    sprite: files.sprite?.url,
+  const [asset, captions] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
+  const player = showPlayer(card, job, asset, captions);
+  find(".facts tbody").append(...listFacts(asset));
+  find(".downloads").append(...listDownloads(asset));
+  find(".more").append(...offerMore(asset.id, doors));
+  if (job.kind !== "render_video" && captions.length) {
+    showCaptions(card, asset.id, captions, player, doors);
+  }
+}
+
+function tookWords({ duration_seconds: seconds, result }) {
+  const words = seconds == null ? "" : `Processed in ${formatSeconds(seconds)}`;
+  const { total, reused } = result?.pieces ?? {};
+  return total ? `${words}; ${reused} of ${total} ${total === 1 ? "piece" : "pieces"} reused` : words;
+}
+
+function showPlayer(card, job, asset, captions) {
+  const place = card.querySelector(".player");
+  const sources = listSources(job, asset);
+  if (!sources.length) {
+    place.hidden = true;
+    card.querySelector(".plays").textContent = "There is nothing yet that this browser plays; make the proxy to watch it.";
+    return null;
+  }
+  const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
+  const isOwnCut = job.kind === "render_video";
+  return buildPlayer(place, {
+    sources,
+    // The pictures and the words of one film are not those of an edit of several.
+    poster: isOwnCut ? "" : files.poster?.url,
+    sprite: isOwnCut ? "" : files.sprite?.url,
     spriteIndex: files.sprite_index?.url,
+    captions: isOwnCut ? [] : captions.map(trackOf),
+    onSource: ({ words }) => { card.querySelector(".plays").textContent = words; },
   });
 }
 
-function facts({ media, size_bytes: size }) {
-  const rows = [["File size", formatBytes(size)]];
-  if (!media) return rows;
-  const { video } = media;
-  rows.unshift(
-    ["Picture", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${hdrWords(video.hdr)}` : ""}`],
-    ["Frame rate", `${formatRate(video.fps)} fps${video.is_variable_rate ? ", varying" : ""}`],
-    ["Duration", formatClock(media.duration_seconds_from_header)],
-    ["Picture codec", video.codec],
-    ["Sound", media.audio.map(soundWords).join("; ") || "none"],
-  );
-  rows.push(["Container", CONTAINERS[media.format] ?? media.format]);
-  if (video.rotation_degrees) rows.push(["Rotated", `${video.rotation_degrees}°`]);
-  if (video.is_interlaced) rows.push(["Scan", "interlaced"]);
-  if (media.warnings.length) rows.push(["Remarks", media.warnings.join("; ")]);
-  return rows;
+// What this browser can play of it, best first: what the job made, then what else there is.
+function listSources({ kind, result, asset_id: assetId }, { artifacts }) {
+  const made = new Set((result?.made ?? []).map((one) => `${one.kind}/${one.variant}`));
+  const isMade = ({ kind: of, variant }) => made.has(`${of}/${variant}`);
+  const films = artifacts.filter(({ kind: of, media_type: type }) =>
+    FILM_WORDS[of] && (type === "video/mp4" || canPlay(type)));
+  const own = films.filter(isMade);
+  if (kind === "render_video") return own.map(asSource);
+  const streams = kind === "make_ladder" && result?.playlist && canPlay(HLS_TYPE)
+    ? [{ url: streamAddress(assetId, result.playlist), words: "Playing the stream (HLS)." }]
+    : [];
+  const rest = films.filter((film) => !isMade(film) && film.kind !== "render");
+  const ordered = [...rest.filter(isProxy), ...rest.filter((film) => !isProxy(film))];
+  return [...streams, ...own.map(asSource), ...ordered.map(asSource)];
 }
 
-const CONTAINERS = {
-  mov: "MP4 / MOV", matroska: "Matroska / WebM", avi: "AVI", flv: "FLV", asf: "ASF / WMV",
-  mpegts: "MPEG transport stream", mpeg: "MPEG program stream", ogg: "Ogg", mxf: "MXF",
+const FILM_WORDS = {
+  proxy: "Playing the proxy.", rendition: "Playing the film that was made.", render: "Playing the render.",
 };
+const isProxy = ({ kind }) => kind === "proxy";
+const asSource = ({ url, kind }) => ({ url, words: FILM_WORDS[kind] });
 
-const hdrWords = (hdr) => ({ hdr10: "HDR10", hlg: "HLG", pq: "HDR (PQ)" })[hdr] ?? hdr;
-
-function soundWords({ codec, channels, sample_rate_hz: rate, language }) {
-  const layout = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;
-  const tongue = language && language !== "und" ? `, ${language}` : "";
-  return `${codec}, ${layout}, ${rate / 1000} kHz${tongue}`;
-}
-
-function row([name, value]) {
-  const head = element("th", { scope: "row", textContent: name });
-  return element("tr", {}, head, element("td", { textContent: value }));
-}
-
-function downloads(asset) {
-  const source = { kind: "source", url: asset.source_url, size_bytes: asset.size_bytes };
-  return [...asset.artifacts, source].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-}
-
-function download({ kind, variant, url, size_bytes: size }) {
-  const address = new URL(url, location.href);
-  address.searchParams.set("download", "true");
-  const words = `${WORDS[kind] ?? kind}${variant ? ` (${variant})` : ""}`;
-  const link = element("a", { href: address.href, download: "" },
-    element("span", { textContent: words }),
-    element("span", { className: "numbers", textContent: formatBytes(size) }));
-  return element("li", {}, link);
+function showCaptions(card, assetId, captions, player, doors) {
+  const place = card.querySelector(".captions");
+  place.hidden = false;
+  card.querySelector(".watch").classList.add("with-captions");
+  const renders = offerRenders(assetId, doors);
+  new CaptionsEditor(place, assetId, captions, {
+    player,
+    async onSaved(saved) {
+      renders.show(saved);
+      const asset = await getAsset(assetId);
+      card.querySelector(".downloads").replaceChildren(...listDownloads(asset));
+    },
+    onShown: (shown) => renders.show(shown),
+  });
+  place.append(renders.place);
 }

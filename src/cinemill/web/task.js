@@ -24,10 +24,9 @@ export class TaskView {
   // Counts selections: an answer that comes after the user has moved on is dropped.
   #turn = 0;
 
-  constructor({ onChange, onChooseAnother, nameOf }) {
-    this.onChange = onChange;
-    this.onChooseAnother = onChooseAnother;
-    this.nameOf = nameOf;
+  // onChange(taskId, progress), onChooseAnother(), onProblem(problem), nameOf(job)
+  constructor(doors) {
+    Object.assign(this, doors);
     this.status = "";
   }
 
@@ -137,7 +136,10 @@ export class TaskView {
     const turn = this.#turn;
     const card = fromTemplate("result-template").firstElementChild;
     try {
-      await showResult(card, job, this.#name);
+      await showResult(card, job, this.#name, {
+        onMade: (taskId) => { location.hash = `task=${encodeURIComponent(taskId)}`; },
+        onProblem: (problem) => this.onProblem(problem),
+      });
     } catch (problem) {
       if (turn === this.#turn) this.#showLookupProblem(problem);
       return;

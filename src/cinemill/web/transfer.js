@@ -10,8 +10,9 @@ export class Transfer {
   #request = null;
   #marks = [];
 
-  constructor(file) {
+  constructor(file, preset) {
     this.file = file;
+    this.preset = preset;
     this.onProgress = () => {};
   }
 
@@ -30,6 +31,9 @@ export class Transfer {
       request.addEventListener("error", () => reject(new Problem(LOST)));
       request.addEventListener("abort", () => reject(null));
       const form = new FormData();
+      // Before the film: what cannot be made is then told before the film is sent.
+      form.append("kind", this.preset.kind);
+      form.append("params", JSON.stringify(this.preset.params));
       form.append("file", this.file);
       request.send(form);
     });

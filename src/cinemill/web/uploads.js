@@ -10,7 +10,7 @@ export class Uploads {
   #waiting = [];
   #isSending = false;
 
-  // onAccepted(taskId), onRefused(name, problem, tryAgain), onChange()
+  // onAccepted(taskId, preset), onRefused(name, problem, tryAgain), onChange()
   constructor(listeners) {
     Object.assign(this, listeners);
   }
@@ -23,8 +23,8 @@ export class Uploads {
     return this.#place.childElementCount === 0;
   }
 
-  add(files) {
-    for (const file of files) this.#line(new Transfer(file));
+  add(files, preset) {
+    for (const file of files) this.#line(new Transfer(file, preset));
     this.#sendNext();
   }
 
@@ -68,7 +68,7 @@ export class Uploads {
     announce(`Uploading ${transfer.file.name}`);
     try {
       const { task_id: taskId } = await transfer.send();
-      this.onAccepted(taskId);
+      this.onAccepted(taskId, transfer.preset);
     } catch (problem) {
       if (problem) this.#refuse(transfer, problem);
     }

@@ -1,0 +1,69 @@
+// The files of a film under people's names, and the links that save them.
+
+import { element } from "./dom.js";
+import { formatBytes, formatClock, nameLanguage } from "./format.js";
+
+// In the order in which people ask for them.
+const NAMES = {
+  render: ({ facts }) => `Render${height(facts)}`,
+  rendition: ({ facts }) => `Film${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
+  proxy: () => "Proxy",
+  captions_srt: (file) => captions(file, "SRT"),
+  captions_vtt: (file) => captions(file, "WebVTT"),
+  captions_text: (file) => captions(file, "text"),
+  captions_json: (file) => captions(file, "JSON, for programs"),
+  poster: () => "Poster",
+  thumbnail: () => "Thumbnail",
+  preview: ({ facts }) => (facts.seconds == null ? "Still" : `Still at ${formatClock(facts.seconds)}`),
+  sprite: () => "Sprite",
+  sprite_index: () => "Sprite index (WebVTT)",
+  stream: ({ filename }) => filename,
+  shot_frames: () => "Frames for shots",
+  model_frames: () => "Frames for models",
+  audio: () => "Sound, 16 kHz mono",
+  source: () => "Original",
+};
+const ORDER = Object.keys(NAMES);
+const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1" };
+const place = ({ kind }) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
+
+function height({ height: lines }) {
+  return lines ? `, ${lines}p` : "";
+}
+
+function captions({ facts }, form) {
+  const tongue = facts.language ? `, ${nameLanguage(facts.language)}` : "";
+  return `Captions${tongue}${facts.corrected_by ? ", corrected" : ""} (${form})`;
+}
+
+export function nameFile(file) {
+  return NAMES[file.kind]?.(file) ?? file.filename ?? file.kind.replaceAll("_", " ");
+}
+
+export function listDownloads(asset) {
+  const source = {
+    kind: "source", facts: {}, url: asset.source_url, filename: asset.filename, size_bytes: asset.size_bytes,
+  };
+  const files = [...asset.artifacts, source].sort((a, b) => place(a) - place(b));
+  const [parts, whole] = [files.filter(isPart), files.filter((file) => !isPart(file))];
+  const rows = whole.map(row);
+  return parts.length ? [...rows, fold(parts)] : rows;
+}
+
+// Of a stream there are dozens of files, none of any use without the others.
+const isPart = ({ kind }) => kind === "stream";
+
+function fold(parts) {
+  const words = `Stream: ${parts.length} files for HLS and DASH`;
+  const list = element("ul", {}, ...parts.map(row));
+  return element("li", {}, element("details", {}, element("summary", { textContent: words }), list));
+}
+
+function row(file) {
+  const address = new URL(file.url, location.href);
+  address.searchParams.set("download", "true");
+  const link = element("a", { href: address.href, download: "" },
+    element("span", { textContent: nameFile(file) }),
+    element("span", { className: "numbers", textContent: formatBytes(file.size_bytes) }));
+  return element("li", {}, link);
+}

@@ -1,0 +1,277 @@
+// The rows of the captions' editor: one cue each, with its times and text; one of them is chosen,
+// and the tools work on that.
+
+import { announce, element } from "./dom.js";
+import { findHint, findProblems, findRoom, indexAt, merge, split } from "./cues.js";
+import { formatMoment, parseMoment } from "./format.js";
+
+const NUDGE_MS = 100;
+const MOST_UNDONE = 50;
+
+export class CueList {
+  #place;
+  #tools;
+  #rows = [];
+  #chosen = -1;
+  #lit = -1;
+  #saved = "";
+  #history = [];
+
+  constructor(place, tools, { player, onChange, onSave }) {
+    Object.assign(this, { player, onChange, onSave });
+    this.#place = place;
+    this.#tools = tools;
+    this.#wire();
+  }
+
+  get cues() {
+    return this.#rows.map(({ cue }) => ({ ...cue }));
+  }
+
+  get isChanged() {
+    return JSON.stringify(this.cues) !== this.#saved;
+  }
+
+  get isSound() {
+    return findProblems(this.cues).every((words) => !words);
+  }
+
+  get isEmpty() {
+    return this.#rows.length === 0;
+  }
+
+  // ``saved`` is what they are compared with.
+  show(cues, saved) {
+    this.#saved = JSON.stringify(saved);
+    this.#history = [];
+    this.#draw(cues, Math.min(Math.max(0, this.#chosen), cues.length - 1));
+  }
+
+  // What is done in between leaves the reader where they were.
+  hold(act) {
+    const { scrollTop } = this.#place;
+    const hadFocus = this.#place.contains(document.activeElement);
+    act();
+    this.#place.scrollTop = scrollTop;
+    if (hadFocus) this.#focus();
+  }
+
+  showProblem() {
+    this.#chosen = findProblems(this.cues).findIndex(Boolean);
+    this.#focus();
+  }
+
+  #wire() {
+    const place = this.#place;
+    place.addEventListener("input", (event) => this.#onInput(event));
+    place.addEventListener("change", (event) => this.#onSettled(event));
+    place.addEventListener("focusin", (event) => this.#choose(this.#indexOf(event.target)));
+    place.addEventListener("click", (event) => this.#onClick(event));
+    place.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#tools.addEventListener("click", ({ target }) => {
+      const { act } = target.closest("button")?.dataset ?? {};
+      if (act) this.#act(act);
+    });
+    const video = this.player?.video;
+    for (const name of ["timeupdate", "seeked"]) video?.addEventListener(name, () => this.#light());
+    for (const made of this.#tools.querySelectorAll("[data-player]")) made.hidden = !video;
+  }
+
+  get #moment() {
+    return this.player ? Math.round(this.player.video.currentTime * 1000) : -1;
+  }
+
+  #indexOf(node) {
+    return this.#rows.findIndex(({ row }) => row.contains(node));
+  }
+
+  #draw(cues, chosen) {
+    this.#rows = cues.map((cue) => buildRow({ ...cue }));
+    this.#place.replaceChildren(...this.#rows.map(({ row }) => row));
+    this.#chosen = -1;
+    this.#lit = -1;
+    this.#choose(chosen);
+    this.#judge();
+    this.#light();
+  }
+
+  #judge() {
+    const problems = findProblems(this.cues);
+    this.#rows.forEach(({ row, cue, number, told, fields }, index) => {
+      number.textContent = String(index + 1);
+      number.setAttribute("aria-label", `Play from caption ${index + 1}`);
+      const words = problems[index] || findHint(cue);
+      if (told.textContent !== words) told.textContent = words;
+      row.classList.toggle("wrong", Boolean(problems[index]));
+      for (const field of fields) {
+        field.setAttribute("aria-label", `${field.dataset.name} of caption ${index + 1}`);
+        field.toggleAttribute("aria-invalid", Boolean(problems[index]));
+      }
+    });
+    this.#showTools();
+    this.onChange();
+  }
+
+  #showTools() {
+    const count = this.#rows.length;
+    const able = {
+      split: this.#chosen >= 0,
+      merge: this.#chosen >= 0 && this.#chosen < count - 1,
+      add: true,
+      delete: this.#chosen >= 0,
+      begin: this.#chosen >= 0,
+      end: this.#chosen >= 0,
+      undo: this.#history.length > 0,
+    };
+    for (const made of this.#tools.querySelectorAll("button")) made.disabled = !able[made.dataset.act];
+  }
+
+  #choose(index) {
+    if (index === this.#chosen) return;
+    this.#rows[this.#chosen]?.row.classList.remove("chosen");
+    this.#chosen = index;
+    this.#rows[index]?.row.classList.add("chosen");
+    this.#showTools();
+  }
+
+  #focus() {
+    this.#rows[this.#chosen]?.text.focus();
+  }
+
+  #light() {
+    const index = indexAt(this.cues, this.#moment);
+    if (index === this.#lit) return;
+    this.#rows[this.#lit]?.row.removeAttribute("aria-current");
+    this.#lit = index;
+    const row = this.#rows[index]?.row;
+    row?.setAttribute("aria-current", "true");
+    // Whoever writes is not scrolled away from it.
+    if (row && !this.#place.contains(document.activeElement)) this.#reveal(row);
+  }
+
+  #reveal(row) {
+    // Within the list only: scrollIntoView would move the page as well.
+    const [top, bottom] = [row.offsetTop, row.offsetTop + row.offsetHeight];
+    const { scrollTop, clientHeight } = this.#place;
+    if (top < scrollTop || bottom > scrollTop + clientHeight) {
+      this.#place.scrollTop = top - (clientHeight - row.offsetHeight) / 2;
+    }
+  }
+
+  #onInput({ target }) {
+    const entry = this.#rows[this.#indexOf(target)];
+    if (!entry) return;
+    if (target === entry.text) entry.cue.text = target.value;
+    else entry.cue[target.dataset.member] = parseMoment(target.value);
+    this.#judge();
+  }
+
+  // As times are written here, once one has been typed in some other way.
+  #onSettled({ target }) {
+    const moment = target.dataset.member ? parseMoment(target.value) : null;
+    if (moment !== null) target.value = formatMoment(moment);
+  }
+
+  #onClick({ target }) {
+    const index = this.#indexOf(target);
+    const cue = this.#rows[index]?.cue;
+    if (!cue || !this.player) return;
+    const isWithin = this.#moment >= cue.start && this.#moment < cue.end;
+    const isNumber = target.closest(".number");
+    if (cue.start !== null && (isNumber || !isWithin)) this.player.video.currentTime = cue.start / 1000;
+    this.#choose(index);
+  }
+
+  #onKey(event) {
+    const { key, target } = event;
+    const isCommand = event.ctrlKey || event.metaKey;
+    if (isCommand && key === "s") this.onSave();
+    else if (isCommand && key === "Enter") this.#act("split");
+    else if (isCommand && key === "Backspace") this.#act("delete");
+    else if (event.altKey && key === "ArrowUp") this.#move(-1);
+    else if (event.altKey && key === "ArrowDown") this.#move(1);
+    else if (target.dataset.member && key === "ArrowUp") this.#nudge(target, NUDGE_MS);
+    else if (target.dataset.member && key === "ArrowDown") this.#nudge(target, -NUDGE_MS);
+    else return;
+    event.preventDefault();
+  }
+
+  #move(by) {
+    this.#choose(Math.min(this.#rows.length - 1, Math.max(0, this.#chosen + by)));
+    this.#focus();
+  }
+
+  #nudge(field, by) {
+    const moment = parseMoment(field.value);
+    if (moment === null) return;
+    field.value = formatMoment(Math.max(0, moment + by));
+    this.#onInput({ target: field });
+  }
+
+  #act(name) {
+    const cues = this.cues;
+    if (name === "undo") {
+      const { cues: before, chosen } = this.#history.pop();
+      this.#redraw(before, chosen);
+      return;
+    }
+    const outcome = ACTS[name](cues, this.#chosen, {
+      caret: this.#rows[this.#chosen]?.text.selectionStart ?? 0,
+      moment: this.#moment,
+    });
+    if (typeof outcome === "string") {
+      announce(outcome);
+      this.#rows[this.#chosen]?.told.replaceChildren(outcome);
+      return;
+    }
+    this.#history = [...this.#history, { cues, chosen: this.#chosen }].slice(-MOST_UNDONE);
+    this.#redraw(...outcome);
+  }
+
+  #redraw(cues, chosen) {
+    const { scrollTop } = this.#place;
+    this.#draw(cues, Math.min(chosen, cues.length - 1));
+    this.#place.scrollTop = scrollTop;
+    this.#focus();
+  }
+}
+
+// Each answers the new list and which is chosen in it, or why it cannot be.
+const ACTS = {
+  split(cues, at, { caret, moment }) {
+    const halves = split(cues[at], caret, moment);
+    return halves ? [cues.toSpliced(at, 1, ...halves), at + 1] : "It is too short to be split.";
+  },
+  merge: (cues, at) => [cues.toSpliced(at, 2, merge(cues[at], cues[at + 1])), at],
+  add(cues, at, { moment }) {
+    const found = findRoom(cues, moment, at);
+    return found
+      ? [cues.toSpliced(found.index, 0, found.cue), found.index]
+      : "There is no room here: shorten this one, or move the film to where nothing is said.";
+  },
+  delete: (cues, at) => [cues.toSpliced(at, 1), at],
+  begin: (cues, at, { moment }) => [cues.with(at, { ...cues[at], start: moment }), at],
+  end: (cues, at, { moment }) => [cues.with(at, { ...cues[at], end: moment }), at],
+};
+
+function buildRow(cue) {
+  const number = element("button", { type: "button", className: "number" });
+  const text = element("textarea", { rows: Math.max(1, cue.text.split("\n").length), value: cue.text, spellcheck: true });
+  text.dataset.name = "Text";
+  const [start, end] = ["start", "end"].map((member) => buildTime(cue, member));
+  const told = element("p", { className: "cue-told" });
+  const times = element("div", { className: "times" }, start, "–", end);
+  const row = element("li", { className: "cue" }, number, times, text, told);
+  text.addEventListener("input", () => { text.rows = text.value.split("\n").length; });
+  return { row, cue, number, text, told, fields: [start, end, text] };
+}
+
+function buildTime(cue, member) {
+  const made = element("input", {
+    type: "text", inputMode: "decimal", size: 9, autocomplete: "off",
+    value: cue[member] === null ? "" : formatMoment(cue[member]),
+  });
+  made.dataset.member = member;
+  made.dataset.name = member === "start" ? "Beginning" : "End";
+  return made;
+}

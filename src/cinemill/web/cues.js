@@ -1,0 +1,84 @@
+// Captions as a list of { start, end, text }, times in milliseconds: what may be done with them, and
+// what is wrong with them. Nothing here knows of the page.
+
+const LINE_COLUMNS = 42;
+const CHARACTERS_PER_SECOND = 17;
+const NEW_MS = 2000;
+const LEAST_MS = 200;
+
+export const fromDocument = ({ captions }) =>
+  captions.map(({ start_ms: start, end_ms: end, lines }) => ({ start, end, text: lines.join("\n") }));
+
+export const toDocument = (cues) =>
+  cues.map(({ start, end, text }) => ({ start_ms: start, end_ms: end, lines: text.split("\n") }));
+
+// A sentence for each cue that cannot be saved, "" for all others. A time that is none is null.
+export function findProblems(cues) {
+  let before = 0;
+  return cues.map(({ start, end, text }) => {
+    const words = problemOf(start, end, text, before);
+    before = Math.max(before, end ?? start ?? 0);
+    return words;
+  });
+}
+
+function problemOf(start, end, text, before) {
+  if (start === null || end === null) return "Write times as minutes and seconds, such as 0:04.250.";
+  if (end <= start) return "It ends before it begins.";
+  if (start < before) return "It begins before the one above ends.";
+  return text.trim() ? "" : "It has no text: write some, or delete it.";
+}
+
+// What can be saved, and is hard to read.
+export function findHint({ start, end, text }) {
+  const lines = text.split("\n");
+  if (lines.length > 2) return `${lines.length} lines; two are read with ease.`;
+  const longest = Math.max(...lines.map((line) => line.length));
+  if (longest > LINE_COLUMNS) return `A line of ${longest} characters; ${LINE_COLUMNS} are read with ease.`;
+  const speed = Math.round((1000 * text.length) / Math.max(1, end - start));
+  return speed > CHARACTERS_PER_SECOND ? `${speed} characters a second; ${CHARACTERS_PER_SECOND} are read with ease.` : "";
+}
+
+// In two: the text at ``at`` if that lies within it, else near its middle; the time at ``moment`` if
+// that lies within it, else in proportion to the text. Null where it is too short.
+export function split({ start, end, text }, at, moment) {
+  const place = at > 0 && at < text.length ? at : middleOf(text);
+  const shared = start + Math.round(((end - start) * place) / Math.max(1, text.length));
+  const isWithin = moment >= start + LEAST_MS && moment <= end - LEAST_MS;
+  const cut = isWithin ? Math.round(moment) : shared;
+  if (cut <= start || cut >= end) return null;
+  return [
+    { start, end: cut, text: text.slice(0, place).trim() },
+    { start: cut, end, text: text.slice(place).trim() },
+  ];
+}
+
+// Where a line ends, or the space nearest to the middle.
+function middleOf(text) {
+  if (text.includes("\n")) return text.indexOf("\n");
+  const spaces = [...text.matchAll(/\s/g)].map(({ index }) => index);
+  const distance = (index) => Math.abs(index - text.length / 2);
+  return spaces.sort((a, b) => distance(a) - distance(b))[0] ?? Math.floor(text.length / 2);
+}
+
+export function merge(one, other) {
+  const texts = [one.text, other.text].map((text) => text.trim()).filter(Boolean);
+  const isPair = texts.every((text) => !text.includes("\n"));
+  const joined = texts.join(" ");
+  const text = isPair && joined.length > LINE_COLUMNS ? texts.join("\n") : joined;
+  return { start: one.start, end: other.end, text };
+}
+
+// Where a new one has room: at ``moment`` if none is there, else behind the cue ``after``.
+// Answers { index, cue }, or null.
+export function findRoom(cues, moment, after) {
+  const free = cues.every(({ start, end }) => moment < start || moment >= end);
+  const start = free ? Math.round(moment) : (cues[after]?.end ?? 0);
+  const index = cues.filter((cue) => cue.start < start).length;
+  const next = cues[index]?.start ?? Infinity;
+  const end = Math.min(start + NEW_MS, next);
+  return end - start < LEAST_MS ? null : { index, cue: { start, end, text: "" } };
+}
+
+export const indexAt = (cues, moment) =>
+  cues.findIndex(({ start, end }) => moment >= start && moment < end);

@@ -1,0 +1,80 @@
+"""What is made of a film is chosen in people's words, and played as this browser can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.films import make_film
+
+from .conftest import Mill
+from .test_page import DONE_MILLISECONDS, upload, wait_until_done, wait_until_played
+
+CAN_PLAY_HLS = "document.createElement('video').canPlayType('application/vnd.apple.mpegurl')"
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("making") / "holiday.mp4", seconds=2, size=(320, 180))
+
+
+@pytest.fixture
+def shown_job(page: Page, mill: Mill) -> Callable[[], dict[str, Any]]:
+    """The job whose result is in view."""
+
+    def read() -> dict[str, Any]:
+        task_id = page.url.partition("#task=")[2]
+        job: dict[str, Any] = page.request.get(f"{mill.address}/jobs/{task_id}").json()
+        return job
+
+    return read
+
+
+def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
+    page: Page, mill: Mill, film: Path, shown_job: Callable[[], dict[str, Any]]
+) -> None:
+    page.get_by_label("Make of them").select_option("Film for phones")
+    expect(page.locator("#preset-words")).to_contain_text("at most 720 lines")
+    upload(page, film)
+    wait_until_done(page, "holiday.mp4")
+    job = shown_job()
+    assert (job["kind"], job["params"]) == ("transcode", {"options": {"preset": "mobile"}})
+    expect(page.locator(".plays")).to_have_text("Playing the film that was made.")
+    expect(page.locator("#recent")).to_contain_text("holiday.mp4 · for phones")
+    of_film = {"asset_id": job["asset_id"], "kind": "process_video"}
+    jobs = page.request.get(f"{mill.address}/jobs", params=of_film).json()["jobs"]
+    assert len(jobs) == 1
+
+    page.get_by_label("Make more of it").select_option("Stream (HLS and DASH)")
+    page.get_by_role("button", name="Make", exact=True).click()
+    expect(page.locator(".downloads summary")).to_contain_text(
+        "files for HLS and DASH", timeout=DONE_MILLISECONDS
+    )
+    job = shown_job()
+    assert (job["kind"], job["params"]) == ("make_ladder", {"preset": "web"})
+    is_native = bool(page.evaluate(CAN_PLAY_HLS))
+    plays_its_best(page, "the stream (HLS)" if is_native else "the proxy")
+    # What cannot be played as a stream is played as a film.
+    page.route("**/streams/**", lambda route: route.abort())
+    page.reload()
+    plays_its_best(page, "the proxy")
+
+
+def plays_its_best(page: Page, what: str) -> None:
+    expect(page.locator(".plays")).to_have_text(f"Playing {what}.", timeout=DONE_MILLISECONDS)
+    page.get_by_role("button", name="Play", exact=True).click()
+    wait_until_played(page, 0.3)
+
+
+def test_captions_without_a_model_say_how_to_get_one(
+    page: Page, film: Path, shown_job: Callable[[], dict[str, Any]]
+) -> None:
+    page.get_by_label("Make of them").select_option("Captions")
+    upload(page, film)
+    error = page.locator("#task .error")
+    expect(error.locator(".code")).to_have_text("model_missing", timeout=DONE_MILLISECONDS)
+    expect(error).to_contain_text("cinemill models fetch base")
+    assert shown_job()["kind"] == "caption"
