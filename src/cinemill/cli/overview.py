@@ -76,15 +76,17 @@ def _tell_facts(
 
 
 def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
-    from cinemill.jobs.catalog import QUEUES
+    from cinemill.jobs.catalog import COMMON_QUEUES
 
     if workers is None:
         yield "not known here: only where the mill runs, or with REDIS_URL set"
     elif not workers:
         yield "none answers; run 'cinemill worker'"
     for worker in workers or ():
-        is_everywhere = set(QUEUES) <= set(worker.queues)
-        queues = f"all {len(QUEUES)} queues" if is_everywhere else ", ".join(worker.queues)
+        special = sorted(set(worker.queues) - set(COMMON_QUEUES))
+        is_everywhere = set(COMMON_QUEUES) <= set(worker.queues)
+        all_common = f"all {len(COMMON_QUEUES)} queues"
+        queues = ", ".join([all_common, *special] if is_everywhere else worker.queues)
         yield f"{worker.name}: {worker.busy} of {worker.slots} busy, on {queues}"
 
 
@@ -96,7 +98,7 @@ def _tell_jobs(queue: Mapping[str, Any]) -> str:
 
 def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | None) -> None:
     """Queues in which something waits; the others are named as empty, or as deserted."""
-    from cinemill.jobs.catalog import QUEUES
+    from cinemill.jobs.catalog import COMMON_QUEUES, QUEUES
 
     screen = console()
     staff = {
@@ -111,7 +113,8 @@ def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | No
             table.add_row(name, str(depths[name]), number)
         screen.print()
         screen.print(table)
-    deserted = [name for name in staff if workers and not staff[name]]
+    # Hardware is nobody's duty: without any its work goes to the common queues.
+    deserted = [name for name in COMMON_QUEUES if workers and not staff[name]]
     screen.print()
     screen.print("Nothing waits in other queues." if shown else "Nothing waits in any queue.")
     if deserted:

@@ -228,16 +228,17 @@ def sound_workers(settings: Settings) -> Iterator[Finding]:
     if settings.celery_broker_url is None:
         yield Finding("workers", Level.WARN, "none: no mill runs here", "Run 'cinemill up'.")
         return
-    from cinemill.jobs.catalog import QUEUES
+    from cinemill.jobs.catalog import COMMON_QUEUES
     from cinemill.worker.census import count_workers
 
     found = count_workers(settings)
-    deserted = [name for name in QUEUES if name not in found]
+    deserted = [name for name in COMMON_QUEUES if name not in found]
     names = {worker for workers in found.values() for worker in workers}
-    if len(deserted) == len(QUEUES):
+    if len(deserted) == len(COMMON_QUEUES):
         yield Finding("workers", Level.FAIL, "no worker answers", "Run 'cinemill worker'.")
         return
-    words = f"{', '.join(sorted(names))}: on {len(found)} of {len(QUEUES)} queues"
+    count = len(COMMON_QUEUES)
+    words = f"{', '.join(sorted(names))}: on {count - len(deserted)} of {count} queues"
     yield Finding("workers", Level.OK, words)
     if deserted:
         way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."

@@ -80,6 +80,8 @@ class StepSpec:
     """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, tries)."""
     params: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    hardware: str | None = None
+    """The picture's codec, where a worker that encodes it in hardware is wished for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,8 @@ class RenditionRequest:
     sound: SoundChoice = SoundChoice.AUTO
     sound_bitrate_bps: int | None = None
     purpose: Purpose = Purpose.WEB
+    use_gpu: bool = False
+    """In hardware where a worker has it; else in software, and said so."""
 
     @property
     def preset(self) -> Preset:
@@ -156,13 +158,14 @@ class RenditionRequest:
             "audio": self.sound.value,
             "audio_bitrate": self.sound_bitrate_bps,
             "preset": self.purpose.value,
+            "use_gpu": self.use_gpu or None,
         }
         return {name: value for name, value in options.items() if value is not None}
 
 
 OPTIONS = (
     *("codec", "container", "width", "height", "bitrate", "crf", "fps"),
-    *("audio", "audio_bitrate", "preset"),
+    *("audio", "audio_bitrate", "preset", "use_gpu"),
 )
 
 
@@ -188,6 +191,7 @@ def read_rendition(options: Mapping[str, Any]) -> RenditionRequest:
         sound=_choose(SoundChoice, options, "audio", SoundChoice.AUTO),
         sound_bitrate_bps=_read_bitrate(options, "audio_bitrate"),
         purpose=_choose(Purpose, options, "preset", Purpose.WEB),
+        use_gpu=_read_flag(options, "use_gpu"),
     )
     _refuse_impossible(request)
     return request
@@ -251,6 +255,13 @@ def _read_bitrate(options: Mapping[str, Any], name: str) -> int | None:
             f"{name} must be between {LEAST_BITRATE_BPS} and {LARGEST_BITRATE_BPS} bits a second."
         )
     return bps
+
+
+def _read_flag(options: Mapping[str, Any], name: str) -> bool:
+    value = options.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _invalid(f"{name} must be true or false, not {value!r}.")
+    return bool(value)
 
 
 def _read_crf(options: Mapping[str, Any], codec: VideoCodec) -> int | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from cinemill.core.hardware import name_queue
 from cinemill.core.job import StepSpec
+from cinemill.core.rendition import VideoCodec
 from cinemill.errors import NotFound
 from cinemill.jobs.plans import (
     plan_caption,
@@ -42,6 +44,8 @@ class Queue:
     hard_seconds: float
     """The worker process is killed then, whatever it does."""
     meaning: str
+    codec: str | None = None
+    """Only for workers with hardware that encodes this; None: for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,11 @@ class Catalog:
         )
 
 
+def list_common(queues: Mapping[str, Queue]) -> list[str]:
+    """Names of the queues that every worker may work on."""
+    return [queue.name for queue in queues.values() if queue.codec is None]
+
+
 def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
     return MappingProxyType({row.name: row for row in rows})
 
@@ -163,8 +172,22 @@ QUEUES: Mapping[str, Queue] = _by_name(
         Queue("caption", 5, 6 * GIB, 10, **_LONG_LIMITS, meaning="Speech to text"),
         Queue("transcode", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="File to file"),
         Queue("render", 5, 4 * GIB, 10, **_LONG_LIMITS, meaning="Timeline to file"),
+        *(
+            Queue(
+                name_queue(codec),
+                5,
+                4 * GIB,
+                10,
+                **_LONG_LIMITS,
+                meaning=f"File to {codec}, in hardware",
+                codec=codec,
+            )
+            for codec in VideoCodec
+        ),
     ]
 )
+
+COMMON_QUEUES = tuple(list_common(QUEUES))
 
 STEP_KINDS: Mapping[str, StepKind] = _by_name(
     [

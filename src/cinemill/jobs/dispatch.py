@@ -7,7 +7,7 @@ at a time. What a message is, and how many lie with the broker, are passed in.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import takewhile
 
@@ -18,7 +18,7 @@ from cinemill.jobs.events import EventSink
 from cinemill.jobs.fairness import take_turns
 from cinemill.jobs.rates import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
-from cinemill.storage import dispatch, runs
+from cinemill.storage import dispatch, hardware, runs
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import lock_job
@@ -139,12 +139,13 @@ class Dispatcher:
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
-            ready = dispatch.take_turn(connection, PLANNING_LOCK, list(self._catalog.queues))
-            if ready is None:
+            turn = dispatch.take_turn(connection, PLANNING_LOCK, list(self._catalog.queues))
+            if turn is None:
                 return None
+            moved = hardware.route(connection) if turn.has_wishes else []
             chosen = [
                 run
-                for queue in self._order_queues(ready)
+                for queue in self._order_queues({*turn.queues, *moved})
                 for run in self._choose_from(connection, queue)
             ]
             if chosen:
@@ -157,7 +158,7 @@ class Dispatcher:
         self._announce(connection, dispatch.list_unannounced_of(connection, run_ids))
         dispatch.stamp_published(connection, run_ids)
 
-    def _order_queues(self, names: Sequence[str]) -> list[str]:
+    def _order_queues(self, names: Collection[str]) -> list[str]:
         return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
 
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:

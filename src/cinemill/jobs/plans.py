@@ -49,7 +49,13 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
     request = read_rendition(options)
     return [
         *_plan_source("transcode", params, asset_id),
-        StepSpec("encode", "encode_rendition", request.to_json(), after=("probe",)),
+        StepSpec(
+            "encode",
+            "encode_rendition",
+            request.to_json(),
+            after=("probe",),
+            hardware=request.codec.value if request.use_gpu else None,
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cinemill.errors import DiskFull, NotFound
 from cinemill.jobs.step import StepContext
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox
@@ -32,6 +33,10 @@ class Workshop:
     preview_dir: Path
     models_dir: Path
     """Where ``cinemill models fetch`` puts models."""
+    node: str = ""
+    """The worker's name, under which its hardware is announced."""
+    hardware: tuple[HardwareEncoder, ...] = ()
+    """What this worker's trials have shown to work, best first."""
 
 
 def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:

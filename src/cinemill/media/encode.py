@@ -14,6 +14,7 @@ from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import Container, RenditionRequest, VideoCodec
 from cinemill.errors import OutputInvalid, ToolMissing
 from cinemill.media.ffmpeg import run_ffmpeg
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.limits import Limits
 from cinemill.media.outputs import starts_fast
 from cinemill.media.progress import share_of_time
@@ -39,8 +40,8 @@ class EncodeOutcome:
     path: Path
     media_type: str
     facts: dict[str, Any]
-    """``codec``, ``encoder``, ``width``, ``height``, ``frames``, ``duration_seconds``,
-    ``start_seconds``, ``sounds``, ``changes``."""
+    """``codec``, ``encoder``, ``hardware`` (its family's name, or None), ``width``, ``height``,
+    ``frames``, ``duration_seconds``, ``start_seconds``, ``sounds``, ``changes``."""
     cpu_seconds: float
 
 
@@ -55,10 +56,11 @@ def encode(
     sandbox: Sandbox,
     on_progress: Callable[[float], None],
     should_stop: Callable[[], Exception | None],
+    hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
     """Make the rendition in ``folder``, which must be empty and private.
 
-    ``on_progress`` is told the share that is done, 0 to 1.
+    ``on_progress`` is told the share that is done, 0 to 1. Without ``hardware`` in software.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), InputRejected
     (``combination_impossible``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled,
@@ -68,7 +70,7 @@ def encode(
         str(source),
         info,
         request,
-        encoder=find_encoder(toolbox, request.codec),
+        encoder=hardware or find_encoder(toolbox, request.codec),
         can_tonemap=toolbox.can_tonemap,
         max_pixels=limits.max_pixels,
     )
@@ -81,6 +83,7 @@ def encode(
         sandbox=sandbox,
         on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
         should_stop=should_stop,
+        devices=hardware.devices if hardware else (),
     )
     path = folder / plan.filename
     facts = inspect_rendition(path, plan)
@@ -92,7 +95,11 @@ def encode(
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
-    facts |= {"encoder": plan.encoder, "changes": list(plan.changes)}
+    facts |= {
+        "encoder": plan.encoder,
+        "hardware": hardware.family.name if hardware else None,
+        "changes": list(plan.changes),
+    }
     return EncodeOutcome(path, plan.media_type, facts, tally.cpu_seconds)
 
 

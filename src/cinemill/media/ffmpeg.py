@@ -75,12 +75,14 @@ def run_ffmpeg(
     on_progress: Callable[[FfmpegProgress], None],
     should_stop: Callable[[], Exception | None],
     readable: Sequence[Path] = (),
+    devices: Sequence[Path] = (),
 ) -> FfmpegReport:
     """Run FFmpeg with ``arguments`` (inputs and outputs; relative names lie in ``folder``).
 
-    It sees ``source`` and ``readable`` read-only and ``folder`` read-write, and nothing else where
-    bwrap works. ``should_stop`` is asked ten times a second; the exception that it returns is
-    raised once the whole process group is dead.
+    It sees ``source`` and ``readable`` read-only, ``folder`` and ``devices`` read-write, and no
+    more where bwrap works; with devices the machine's libraries too, for there the drivers are.
+    ``should_stop`` is asked ten times a second; the exception that it returns is raised once the
+    whole process group is dead.
 
     Raises FfmpegFailed (a CommandFailed; codes ``command_failed``, ``command_timed_out``,
     ``output_too_large``, ``out_of_memory``), CommandStalled and DiskFull.
@@ -92,6 +94,7 @@ def run_ffmpeg(
         limits=limits,
         folder=folder,
         readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *inputs],
+        devices=devices,
     )
     watch = _Watch(_start(command, folder, sandbox, limits), folder, limits)
     try:

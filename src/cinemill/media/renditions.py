@@ -22,6 +22,7 @@ from cinemill.core.sizes import make_even
 from cinemill.errors import InputRejected
 from cinemill.media.color import tone_down
 from cinemill.media.graph import fit_height, input_arguments
+from cinemill.media.hardware import HardwareEncoder
 
 VARIABLE_CLOCK_HZ = 90_000
 """Of an encoder's clock where the rate varies: else its clock is the mean rate, and frames would
@@ -99,11 +100,12 @@ def plan_encode(
     info: MediaInfo,
     request: RenditionRequest,
     *,
-    encoder: str,
+    encoder: str | HardwareEncoder,
     can_tonemap: bool,
     max_pixels: int,
 ) -> EncodePlan:
-    """Everything that FFmpeg must be told to make this rendition of ``source`` (a path)."""
+    """Everything that FFmpeg must be told to make this rendition of ``source`` (a path);
+    ``encoder`` is one in software by its name, or one in hardware."""
     width, height = fit_box(info, request)
     if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
         raise InputRejected(
@@ -116,12 +118,18 @@ def plan_encode(
     sound_arguments, sound_changes = _plan_sound(sounds, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
+    is_deep = keeps_depth(info, request)
+    device = []
+    if isinstance(encoder, HardwareEncoder):
+        device = encoder.input_arguments
+        filters += encoder.plan_filters(is_deep=is_deep)
     picture = (
         *_clock_arguments(info, request),
-        *encoder_arguments(encoder, request, is_deep=_keeps_depth(info, request)),
+        *encoder_arguments(encoder, request, is_deep=is_deep),
     )
     tracks = (*sound_arguments, *text_arguments)
     arguments = [
+        *device,
         *input_arguments(source, info, max_pixels),
         *("-map", f"0:{info.video.index}", "-vf", ",".join(filters)),
         *picture,
@@ -138,7 +146,7 @@ def plan_encode(
         filename=filename,
         media_type=MEDIA_TYPES[request.container],
         codec=request.codec,
-        encoder=encoder,
+        encoder=encoder if isinstance(encoder, str) else encoder.name,
         width=width,
         height=height,
         fps=request.fps,
@@ -179,7 +187,7 @@ def _plan_picture(
         if can_tonemap:
             filters += tone_down(info)
         changes.append(_tell_tone(request.codec, can_tonemap))
-    deep = _keeps_depth(info, request)
+    deep = keeps_depth(info, request)
     if video.bit_depth > 8 and not deep and not video.hdr:
         changes.append(f"{video.bit_depth} bits were made 8")
     filters.append("format=yuv420p10le" if deep else "format=yuv420p")
@@ -192,7 +200,8 @@ def _tell_tone(codec: VideoCodec, can_tonemap: bool) -> str:
     return "HDR was not toned down: this FFmpeg lacks zscale or tonemap"
 
 
-def _keeps_depth(info: MediaInfo, request: RenditionRequest) -> bool:
+def keeps_depth(info: MediaInfo, request: RenditionRequest) -> bool:
+    """Whether the rendition has ten bits a sample."""
     return info.video.bit_depth > 8 and request.codec in DEEP
 
 
@@ -202,12 +211,17 @@ def _clock_arguments(info: MediaInfo, request: RenditionRequest) -> list[str]:
     return ["-fps_mode", "passthrough", "-enc_time_base", f"1:{VARIABLE_CLOCK_HZ}"]
 
 
-def encoder_arguments(encoder: str, request: RenditionRequest, *, is_deep: bool) -> list[str]:
+def encoder_arguments(
+    encoder: str | HardwareEncoder, request: RenditionRequest, *, is_deep: bool
+) -> list[str]:
     """The picture's encoder with its effort and its rate."""
-    arguments = ["-c:v", encoder, *_EFFORTS[encoder](request.preset.effort[request.codec])]
+    tag: list[str] = []
     if request.codec is VideoCodec.H265 and request.container is Container.MP4:
-        arguments += ["-tag:v", "hvc1"]  # the name under which Apple's players take it
-    return [*arguments, *_rate_arguments(encoder, request)]
+        tag = ["-tag:v", "hvc1"]  # the name under which Apple's players take it
+    if isinstance(encoder, HardwareEncoder):
+        return [*encoder.plan_arguments(request), *tag]
+    effort = _EFFORTS[encoder](request.preset.effort[request.codec])
+    return ["-c:v", encoder, *effort, *tag, *_rate_arguments(encoder, request)]
 
 
 def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:

@@ -73,12 +73,14 @@ def wrap_command(
     limits: Limits,
     folder: Path | None,
     readable: Sequence[Path] = (),
+    devices: Sequence[Path] = (),
 ) -> list[str]:
-    """``command`` behind the walls. It may write in ``folder`` and read ``readable``."""
+    """``command`` behind the walls. It may write in ``folder``, read ``readable``, and use
+    ``devices``, with what their drivers need."""
     return [
         *_die_with_parent(sandbox),
         *_limit_resources(sandbox, limits),
-        *_isolate(sandbox, folder, readable),
+        *_isolate(sandbox, folder, readable, devices),
         *command,
     ]
 
@@ -150,14 +152,25 @@ def _resource_limits(limits: Limits) -> list[tuple[int, int]]:
     ]
 
 
-def _isolate(sandbox: Sandbox, folder: Path | None, readable: Sequence[Path]) -> list[str]:
+def _isolate(
+    sandbox: Sandbox,
+    folder: Path | None,
+    readable: Sequence[Path],
+    devices: Sequence[Path] = (),
+) -> list[str]:
     if sandbox.bwrap is None:
         return []
     walls = [str(sandbox.bwrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
     walls += ["--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox' own empty one
     # Folders first: a file bound inside a folder that is bound later would be hidden by it.
-    for path in sorted({*readable}, key=lambda path: (len(path.parts), str(path))):
+    drivers = (*library_folders(), *_existing("/sys", "/usr/share")) if devices else ()
+    bound = {path for path in readable if not any(map(path.is_relative_to, drivers))}
+    for path in sorted({*bound, *drivers}, key=lambda path: (len(path.parts), str(path))):
         walls += ["--ro-bind", str(path), str(path)]
+    for device in devices:
+        walls += ["--dev-bind-try", str(device), str(device)]
+    if devices:
+        walls += ["--proc", "/proc"]  # NVIDIA's driver looks there for itself
     if folder is not None:
         walls += ["--bind", str(folder), str(folder), "--chdir", str(folder)]
     return [*walls, "--"]

@@ -14,8 +14,10 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
-from cinemill.media.encode import encode
+from cinemill.media.encode import EncodeOutcome, encode
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.renditions import MEDIA_TYPES, fit_box
+from cinemill.produce.hardware import encode_as_wished
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord
@@ -104,17 +106,22 @@ def _make(
 ) -> Artifact:
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
     require_space(workshop, estimate_bytes(info, request))
-    outcome = encode(
-        workshop.toolbox,
-        workshop.files.path(asset.sha256),
-        info,
-        request,
-        folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
-        on_progress=lambda share: context.report(share, "Encoding"),
-        should_stop=context.should_stop,
-    )
+
+    def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
+        return encode(
+            workshop.toolbox,
+            workshop.files.path(asset.sha256),
+            info,
+            request,
+            folder=context.folder,
+            limits=limit_to(workshop, context),
+            sandbox=workshop.sandbox,
+            on_progress=lambda share: context.report(share, "Encoding"),
+            should_stop=context.should_stop,
+            hardware=hardware,
+        )
+
+    outcome = encode_as_wished(workshop, info, request, make, context.folder)
     return publish_rendition(workshop, asset, request, outcome.path, outcome.facts)
 
 

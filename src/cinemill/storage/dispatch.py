@@ -28,6 +28,16 @@ class ReadyRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What its planner finds."""
+
+    queues: tuple[str, ...]
+    """With a run that is due and unpublished."""
+    has_wishes: bool
+    """Whether a queued run wishes for hardware."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerLoad:
     """How much of a queue an owner holds at one priority."""
 
@@ -38,21 +48,22 @@ class OwnerLoad:
     running: int
 
 
-def take_turn(connection: Connection, key: int, names: Sequence[str]) -> list[str] | None:
-    """Those of these queues with a run that is due and unpublished, for one planner at a time
-    until its transaction ends; None where another process plans."""
+def take_turn(connection: Connection, key: int, names: Sequence[str]) -> Turn | None:
+    """What there is to plan in these queues, for one planner at a time until its transaction ends;
+    None where another process plans."""
     row = connection.execute(
         text(
             """
             SELECT pg_try_advisory_xact_lock(:key), ARRAY(
                 SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
                     SELECT FROM run WHERE queue = name AND state = 'queued'
-                      AND published_at IS NULL AND run_at <= statement_timestamp()))
+                      AND published_at IS NULL AND run_at <= statement_timestamp())),
+                EXISTS (SELECT FROM run WHERE state = 'queued' AND hardware IS NOT NULL)
             """
         ),
         {"key": key, "names": list(names)},
     ).one()
-    return list(row[1]) if row[0] else None
+    return Turn(tuple(row[1]), row[2]) if row[0] else None
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:

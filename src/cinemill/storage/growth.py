@@ -15,8 +15,8 @@ from cinemill.storage.jobs import NewStep, json_parameter, step_row
 _GROW = """
 WITH planned AS (
     SELECT * FROM jsonb_to_recordset(:steps) AS plan (
-        id text, name text, kind text, queue text, params jsonb, weight float8,
-        deps_remaining int, max_failures int, max_crashes int, position int)
+        id text, name text, kind text, queue text, hardware text, params jsonb,
+        weight float8, deps_remaining int, max_failures int, max_crashes int, position int)
 ), lightened AS (
     UPDATE step SET weight = 0 WHERE id = :parent_id RETURNING position
 ), waiting AS (
@@ -28,10 +28,10 @@ WITH planned AS (
     FROM (SELECT count(*)::int AS count FROM planned) AS more, lightened
     WHERE job_id = :job_id AND step.position > lightened.position
 ), inserted AS (
-    INSERT INTO step (id, job_id, position, name, kind, queue, state, params, weight,
+    INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
                       deps_remaining, max_failures, max_crashes)
     SELECT planned.id, :job_id, lightened.position + 1 + planned.position, planned.name,
-           planned.kind, planned.queue, 'waiting', planned.params, planned.weight,
+           planned.kind, planned.queue, planned.hardware, 'waiting', planned.params, planned.weight,
            planned.deps_remaining + 1, planned.max_failures, planned.max_crashes
     FROM planned CROSS JOIN lightened RETURNING id
 ), edges AS (

@@ -91,23 +91,23 @@ WITH inserted AS (
             'Waiting in the queue')
     ON CONFLICT DO NOTHING RETURNING *
 ), planned AS (
-    INSERT INTO step (id, job_id, position, name, kind, queue, state, params, weight,
+    INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
                       deps_remaining, max_failures, max_crashes)
-    SELECT plan.id, inserted.id, plan.position, plan.name, plan.kind, plan.queue,
+    SELECT plan.id, inserted.id, plan.position, plan.name, plan.kind, plan.queue, plan.hardware,
            CASE plan.deps_remaining WHEN 0 THEN 'queued' ELSE 'waiting' END, plan.params,
            plan.weight, plan.deps_remaining, plan.max_failures, plan.max_crashes
     FROM inserted CROSS JOIN jsonb_to_recordset(:steps) AS plan (
-        id text, position int, name text, kind text, queue text, params jsonb, weight float8,
-        deps_remaining int, max_failures int, max_crashes int)
-    RETURNING id, kind, queue, deps_remaining
+        id text, position int, name text, kind text, queue text, hardware text, params jsonb,
+        weight float8, deps_remaining int, max_failures int, max_crashes int)
+    RETURNING id, kind, queue, hardware, deps_remaining
 ), edges AS (
     INSERT INTO step_dependency (step_id, depends_on)
     SELECT edge.step_id, edge.depends_on
     FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
 ), queued AS (
-    INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
+    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt)
     SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
-           planned.queue, inserted.priority, 1
+           planned.queue, planned.hardware, inserted.priority, 1
     FROM planned CROSS JOIN inserted WHERE planned.deps_remaining = 0
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
@@ -169,6 +169,7 @@ def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, 
         "name": step.spec.name,
         "kind": step.spec.kind,
         "queue": step.queue,
+        "hardware": step.spec.hardware,
         "params": dict(step.spec.params),
         "weight": step.weight,
         "deps_remaining": len(step.spec.after),
@@ -210,11 +211,12 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
             WITH ready AS (
                 UPDATE step SET state = 'queued'
                 WHERE job_id = :job_id AND state = 'waiting' AND deps_remaining = 0
-                RETURNING id, kind, queue, attempts
+                RETURNING id, kind, queue, hardware, attempts
             ), queued AS (
-                INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt)
+                INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
+                                 attempt)
                 SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
-                       ready.queue, job.priority, ready.attempts + 1
+                       ready.queue, ready.hardware, job.priority, ready.attempts + 1
                 FROM ready JOIN job ON job.id = :job_id
                 RETURNING id
             )

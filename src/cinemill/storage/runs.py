@@ -213,11 +213,12 @@ def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -
             """
             WITH again AS (
                 UPDATE step SET state = 'queued', progress = 0 WHERE id = :step_id
-                RETURNING id, job_id, kind, queue, attempts
+                RETURNING id, job_id, kind, queue, hardware, attempts
             )
-            INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, attempt, run_at)
+            INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
+                             run_at)
             SELECT gen_random_uuid()::text, again.id, job.id, job.owner, again.kind, again.queue,
-                   job.priority, again.attempts + 1,
+                   again.hardware, job.priority, again.attempts + 1,
                    clock_timestamp() + make_interval(secs => :delay)
             FROM again JOIN job ON job.id = again.job_id
             """

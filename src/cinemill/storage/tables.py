@@ -158,6 +158,7 @@ step = Table(
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("queue", Text, nullable=False),
+    Column("hardware", Text),
     Column("state", Text, nullable=False),
     Column("params", JSONB, nullable=False, server_default=_EMPTY_OBJECT),
     Column("weight", Double, nullable=False, server_default=text("1")),
@@ -193,6 +194,7 @@ run = Table(
     Column("owner", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("queue", Text, nullable=False),
+    Column("hardware", Text),
     Column("priority", SmallInteger, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("attempt", Integer, nullable=False),
@@ -220,6 +222,11 @@ run = Table(
         "published_at",
         postgresql_where=text("state = 'queued' AND published_at IS NOT NULL"),
     ),
+    Index(
+        "run_hardware_idx",
+        "hardware",
+        postgresql_where=text("state = 'queued' AND hardware IS NOT NULL"),
+    ),
     Index("run_lease_idx", "lease_until", postgresql_where=text("state = 'running'")),
     # One live try at a step at a time: the database itself forbids a second.
     Index(
@@ -238,4 +245,17 @@ orphan = Table(
     Column("sha256", Text, primary_key=True),
     Column("identity", Text, nullable=False),
     _timestamp("noted_at", is_set=True),
+)
+
+hardware_encoder = Table(
+    "hardware_encoder",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("encoder", Text, primary_key=True),
+    Column("codec", Text, nullable=False),
+    _timestamp("seen_at", is_set=True),
+    _counter("failures"),
+    _counter("rests"),
+    _timestamp("rests_until"),
+    Column("reason", Text, nullable=False, server_default=_EMPTY),
 )

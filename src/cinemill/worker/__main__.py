@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cinemill.errors import InputRejected, PartUnavailable, SettingsInvalid
+from cinemill.jobs.catalog import list_common
 
 if TYPE_CHECKING:
     from cinemill.config import Settings
@@ -62,7 +63,7 @@ def plan_worker(
     queues: str | None, concurrency: int | None, mill: Mill, *, autoscale: str | None = None
 ) -> dict[str, Any]:
     """What Celery's ``Worker`` is given for these queues, comma-separated. Raises InputRejected."""
-    names = queues.split(",") if queues else list(mill.catalog.queues)
+    names = queues.split(",") if queues else list_common(mill.catalog.queues)
     unknown = [name for name in names if name not in mill.catalog.queues]
     if unknown:
         raise InputRejected(

@@ -10,7 +10,8 @@ from celery import Celery
 from cinemill.config import Settings
 from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
-from cinemill.worker.mill import Mill
+from cinemill.worker.hardware import find_hardware
+from cinemill.worker.mill import FindHardware, Mill
 from cinemill.worker.queues import broker_options, declare_queues
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
@@ -27,6 +28,7 @@ def build_app(
     *,
     catalog: Catalog = CATALOG,
     handlers: Mapping[str, Handler] | None = None,
+    find_hardware: FindHardware = find_hardware,
 ) -> Celery:
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
@@ -37,7 +39,12 @@ def build_app(
     results = settings.celery_result_backend or "cinemill.worker.results:JobBackend"
     results_url, results_place = translate_url(results)
     app = Celery("cinemill", set_as_current=True)
-    app.mill = Mill(settings, catalog=catalog, make_handlers=_make_handlers(handlers or {}))
+    app.mill = Mill(
+        settings,
+        catalog=catalog,
+        make_handlers=_make_handlers(handlers or {}),
+        find_hardware=find_hardware,
+    )
     app.conf.update(
         broker_url=broker_url,
         broker_transport_options={**broker_options(), **broker_place},

@@ -88,4 +88,6 @@ def build_workshop(mill: Mill) -> Workshop:
         render_dir=settings.render_dir,
         preview_dir=settings.preview_dir,
         models_dir=settings.home / MODELS_FOLDER,
+        node=mill.node,
+        hardware=mill.hardware.encoders,
     )

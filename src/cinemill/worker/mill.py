@@ -15,8 +15,10 @@ from cinemill.jobs.events import EventSink
 from cinemill.jobs.rates import RateLimiter
 from cinemill.jobs.runner import Runner
 from cinemill.jobs.service import JobService
+from cinemill.media.hardware import Hardware
 from cinemill.storage.database import Database
 from cinemill.storage.files import LocalFiles
+from cinemill.worker.hardware import find_hardware
 
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
@@ -26,6 +28,8 @@ HARD_AFTER_SOFT_SECONDS = 60.0
 """A try that was told to stop has so long before its process is killed."""
 MakeHandlers = Callable[["Mill"], "Mapping[str, Handler]"]
 """Which function does which kind of step, over the connections of a mill."""
+FindHardware = Callable[[Settings], Hardware]
+"""What encodes in hardware on this machine. Raises ToolMissing."""
 
 
 class Mill:
@@ -37,10 +41,16 @@ class Mill:
         *,
         catalog: Catalog = CATALOG,
         make_handlers: MakeHandlers | None = None,
+        find_hardware: FindHardware = find_hardware,
     ) -> None:
-        """``make_handlers`` is called once a process, when it first works."""
+        """``make_handlers`` is called once a process, when it first works; ``find_hardware`` once
+        a worker, before its processes are forked."""
         self.settings = settings
         self.catalog = catalog.with_rates(choose_rates(settings))
+        self.find_hardware = find_hardware
+        self.node = ""
+        """As Celery calls the worker; empty where none runs in this process' family."""
+        self.hardware = Hardware()
         self._make_handlers = make_handlers
         self._database: Database | None = None
         self._events: EventSink | None = None

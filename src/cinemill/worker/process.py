@@ -16,6 +16,7 @@ from celery import Celery, signals
 from cinemill.errors import CinemillError
 from cinemill.storage import dispatch
 from cinemill.telemetry import configure_logging, get_logger
+from cinemill.worker.hardware import HardwareKeeper
 from cinemill.worker.mill import Mill
 
 PR_SET_PDEATHSIG = 1
@@ -43,10 +44,14 @@ def connect_signals(app: Celery) -> None:
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: hand_back(mill))
 
-    def start_main(**_: Any) -> None:
+    keeper = HardwareKeeper(mill)
+
+    def start_main(sender: Any, **_: Any) -> None:
         remove_abandoned_work(mill)
+        keeper.find(sender)
 
     def stop_main(**_: Any) -> None:
+        keeper.stop()
         # Of a solo pool: its work under way is handed back. Elsewhere the main process has none.
         mill.stop_work("The worker was told to stop.")
 
@@ -67,13 +72,14 @@ def connect_signals(app: Celery) -> None:
 
     app.cinemill_signal_handlers = (
         *(start_child, heed_stop, start_main, stop_main, set_up_logging, start_beat),
-        tell_ready,
+        *(keeper, tell_ready),
     )
     signals.worker_process_init.connect(start_child)
     signals.worker_init.connect(start_main)
     signals.worker_shutting_down.connect(stop_main)
     signals.setup_logging.connect(set_up_logging)
     signals.beat_init.connect(start_beat)
+    signals.worker_ready.connect(keeper.start)
     signals.worker_ready.connect(tell_ready)
 
 

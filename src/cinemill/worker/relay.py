@@ -34,7 +34,10 @@ class Broker:
         self._app = app
         self._url: str = app.conf.broker_url
         limits = app.mill.try_limits.queue_seconds
-        self._hard_seconds = {queue: seconds[1] for queue, seconds in limits.items()}
+        # A step's limits are those of its kind, whichever queue its message lies in.
+        self._hard_seconds = {
+            kind.name: limits[kind.queue][1] for kind in app.mill.catalog.steps.values()
+        }
 
     def send(self, run: ReadyRun) -> None:
         """Raises RedisUnavailable."""
@@ -45,7 +48,7 @@ class Broker:
                 task_id=run.id,
                 queue=run.queue,
                 priority=to_broker_priority(run.priority, self._url),
-                time_limit=self._hard_seconds[run.queue],
+                time_limit=self._hard_seconds[run.kind],
                 retry=False,
                 ignore_result=True,
             )

@@ -24,6 +24,10 @@ def plan_one(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSp
     return lambda params, asset_id: [StepSpec("work", kind)]
 
 
+def plan_wish(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    return [StepSpec("work", "work", hardware="h264")]
+
+
 def plan_chain(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
     return [StepSpec("first", "work"), StepSpec("second", "work", after=("first",))]
 
@@ -60,6 +64,7 @@ CATALOG = replace(
         ]
         + [
             JobKind("chain", plan_chain),
+            JobKind("wishing_work", plan_wish),
             JobKind("analyse", plan_one("work"), second_channel="analysis"),
         ],
     ),

@@ -133,3 +133,4 @@ def forget_everything(database: Database) -> None:
     """A DELETE: of the few rows that a test makes it is much quicker than TRUNCATE."""
     change(database, "DELETE FROM asset")
     change(database, "DELETE FROM job")
+    change(database, "DELETE FROM hardware_encoder")

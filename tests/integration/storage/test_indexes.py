@@ -14,9 +14,20 @@ from sqlalchemy import Connection, event, text
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
-from cinemill.storage import assets, claims, dispatch, findings, jobs, recovery, statistics
+from cinemill.storage import (
+    assets,
+    claims,
+    dispatch,
+    findings,
+    hardware,
+    jobs,
+    recovery,
+    statistics,
+)
 from cinemill.storage.database import Database
 
+SMALL_TABLES = {"hardware_encoder"}
+"""A row for each encoder of each worker: read from end to end sooner than by any index."""
 QUEUED = 10_000
 ENDED = 30_000
 
@@ -115,7 +126,7 @@ def scans_whole_tables(plan: Any) -> list[str]:
 
 def assert_by_index(database: Database, ask: Callable[[Connection], object]) -> None:
     for plan in explain(database, ask):
-        assert scans_whole_tables(plan) == []
+        assert set(scans_whole_tables(plan)) <= SMALL_TABLES
 
 
 RELAY: dict[str, Callable[[Connection], object]] = {
@@ -127,6 +138,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "postpone": lambda c: dispatch.postpone(c, "run-new-5000", delay_seconds=5),
     "lost messages": lambda c: dispatch.list_unclaimed(c, older_than_seconds=0),
     "expired leases": dispatch.list_expired,
+    "wishes for hardware": hardware.route,
     "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
     "cancelled and silent": dispatch.list_cancelling,
     "changed and untold": lambda c: dispatch.list_unannounced(c, limit=25),

@@ -9,7 +9,7 @@ import pytest
 
 from cinemill.cli import overview, screen
 from cinemill.cli.exits import ExitCode
-from cinemill.jobs.catalog import QUEUES
+from cinemill.jobs.catalog import COMMON_QUEUES
 from cinemill.worker.census import WorkerReport
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ STATS: dict[str, Any] = {
     "stuck": [{"id": "397dee33-f172-456c-8304-5e331e980c57"}],
 }
 HEALTH = {"status": "degraded", "database": "ok", "redis": "unavailable", "version": "1.2"}
-EVERYWHERE = WorkerReport("celery@one", tuple(QUEUES), slots=4, busy=3)
+EVERYWHERE = WorkerReport("celery@one", COMMON_QUEUES, slots=4, busy=3)
 PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
 
 
@@ -53,7 +53,7 @@ def test_tells_health_workers_jobs_queues_and_times(
     for line in (
         f"Mill {asked_mill.url}, version 1.2",
         "Health degraded (database ok, redis unavailable)",
-        f"Workers celery@one: 3 of 4 busy, on all {len(QUEUES)} queues",
+        f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
         "Jobs 12 pending, 2 completed, 1 failed",
         "Stuck 1: 397dee33; see 'cinemill status JOB'",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cinemill.cli.main import app
-from cinemill.jobs.catalog import QUEUES
+from cinemill.jobs.catalog import COMMON_QUEUES
 from cinemill.local.parts import WORKER_GRACE_SECONDS
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -40,7 +40,7 @@ def test_supervisord_has_a_worker_for_every_queue() -> None:
     commands = [conf[name]["command"] for name in conf.sections() if name.startswith("program:")]
     named = [re.search(r"--queues (\S+)", command) for command in commands]
     queues = [queue for match in named if match for queue in match[1].split(",")]
-    assert sorted(queues) == sorted(QUEUES)
+    assert sorted(queues) == sorted(COMMON_QUEUES)
     assert {command.split()[1] for command in commands} <= COMMANDS
 
 

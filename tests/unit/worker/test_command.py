@@ -9,7 +9,7 @@ from celery import Celery
 
 from cinemill.config import load
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG
+from cinemill.jobs.catalog import CATALOG, COMMON_QUEUES
 from cinemill.worker.__main__ import main, plan_worker
 from cinemill.worker.building import build_app
 from cinemill.worker.kinds import step_task_name
@@ -27,7 +27,7 @@ def app(tmp_path: Path) -> Celery:
 
 
 def test_a_worker_without_a_word_takes_every_queue(mill: Mill) -> None:
-    assert plan_worker(None, None, mill)["queues"] == list(CATALOG.queues)
+    assert plan_worker(None, None, mill)["queues"] == list(COMMON_QUEUES)
 
 
 def test_a_worker_of_one_queue_has_that_queues_limits(mill: Mill) -> None:

@@ -1,0 +1,105 @@
+"""Which encoder a step uses: hardware where it is wished for and works, software where it does not,
+and why. What hardware does is noted where the relay and ``/health`` read it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cinemill.core.media import MediaInfo
+from cinemill.core.rendition import RenditionRequest, VideoCodec
+from cinemill.errors import CommandFailed, CommandStalled, OutputInvalid
+from cinemill.jobs.workshop import Workshop
+from cinemill.media.encode import EncodeOutcome
+from cinemill.media.hardware import HardwareEncoder
+from cinemill.media.renditions import keeps_depth
+from cinemill.media.trials import tell_reason
+from cinemill.storage import hardware
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
+
+Make = Callable[[HardwareEncoder | None], EncodeOutcome]
+"""Encodes with this hardware, or without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An encoder, or why there is none."""
+
+    encoder: HardwareEncoder | None
+    reason: str = ""
+
+
+def encode_as_wished(
+    workshop: Workshop, info: MediaInfo, request: RenditionRequest, make: Make, folder: Path
+) -> EncodeOutcome:
+    """``make`` in hardware where the request wishes for it; where that fails or is not there, in
+    software with the reason among the ``changes``. Raises what ``make`` raises in software.
+
+    A failure counts against the hardware only when software then succeeds: else the film may be to
+    blame. ``folder`` is emptied in between.
+    """
+    if not request.use_gpu:
+        return make(None)
+    choice = choose_encoder(workshop, request.codec, is_deep=keeps_depth(info, request))
+    if choice.encoder is None:
+        return _confess(make(None), choice.reason)
+    encoder = choice.encoder
+    try:
+        outcome = make(encoder)
+    except (CommandFailed, CommandStalled, OutputInvalid) as error:
+        reason = tell_reason(error)
+    else:
+        _note_success(workshop, encoder)
+        return outcome
+    _empty(folder)
+    outcome = make(None)
+    _note_failure(workshop, encoder, reason)
+    return _confess(outcome, f"{encoder.name} failed: {reason}")
+
+
+def choose_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Choice:
+    """This worker's first encoder for the codec that does not rest."""
+    with workshop.database.begin() as connection:
+        offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
+    resting = {one.encoder: one for one in offers if one.node == workshop.node and not one.is_open}
+    own = [one for one in workshop.hardware if one.codec is codec]
+    for encoder in own:
+        if encoder.name not in resting and (encoder.is_deep or not is_deep):
+            return Choice(encoder)
+    for name, offer in resting.items():
+        return Choice(None, f"{name} failed too often here and rests; last: {offer.reason}")
+    if own:
+        return Choice(None, f"{own[0].name} does not encode ten bits a sample here")
+    tired = [one for one in offers if not one.is_open]
+    if tired and len(tired) == len(offers):
+        names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
+        return Choice(None, f"{names} failed too often and rests")
+    return Choice(None, f"no worker has a hardware encoder for {codec.value}")
+
+
+def _confess(outcome: EncodeOutcome, reason: str) -> EncodeOutcome:
+    changes = [*outcome.facts["changes"], f"encoded in software: {reason}"]
+    return replace(outcome, facts={**outcome.facts, "changes": changes})
+
+
+def _note_success(workshop: Workshop, encoder: HardwareEncoder) -> None:
+    with workshop.database.begin() as connection:
+        hardware.note_success(connection, workshop.node, encoder.name)
+
+
+def _note_failure(workshop: Workshop, encoder: HardwareEncoder, reason: str) -> None:
+    with workshop.database.begin() as connection:
+        rests = hardware.note_failure(connection, workshop.node, encoder.name, reason)
+    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,169 @@
+"""Hardware encoders that workers announce, how often each failed, and the runs that go to them.
+
+One row for each encoder of a node. It offers its work while it is announced anew; what fails time
+after time rests, each time for longer (a circuit breaker), until a trial on its node succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.hardware import QUEUE_PREFIX, Offer
+
+LIVE_SECONDS = 30.0
+"""A node that has announced nothing for so long is gone; three announcements."""
+MOST_FAILURES = 3
+"""In a row, after which an encoder rests."""
+FIRST_REST_SECONDS = 60.0
+LONGEST_REST_SECONDS = 3600.0
+FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600.0
+
+
+def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> None:
+    """These are the node's encoders (name → codec), and it lives. What was noted of their failures
+    stays: to be started anew mends no hardware."""
+    connection.execute(
+        text(
+            """
+            DELETE FROM hardware_encoder WHERE (node = :node AND encoder <> ALL(:encoders))
+               OR seen_at < clock_timestamp() - make_interval(secs => :forgotten)
+            """
+        ),
+        {"node": node, "encoders": list(encoders), "forgotten": FORGOTTEN_AFTER_SECONDS},
+    )
+    connection.execute(
+        text(
+            """
+            INSERT INTO hardware_encoder (node, encoder, codec)
+            SELECT :node, * FROM unnest(CAST(:encoders AS text[]), CAST(:codecs AS text[]))
+            ON CONFLICT (node, encoder)
+            DO UPDATE SET seen_at = clock_timestamp(), codec = excluded.codec
+            """
+        ),
+        {"node": node, "encoders": list(encoders), "codecs": list(encoders.values())},
+    )
+
+
+def withdraw(connection: Connection, node: str) -> None:
+    """The node offers nothing until it announces itself again."""
+    connection.execute(
+        text("UPDATE hardware_encoder SET seen_at = seen_at - interval '1 day' WHERE node = :node"),
+        {"node": node},
+    )
+
+
+def list_offers(connection: Connection) -> list[Offer]:
+    """Every encoder of a node that lives, by node and encoder."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT node, encoder, codec, reason,
+                   CASE WHEN rests_until IS NOT NULL THEN
+                       greatest(0, extract(epoch FROM rests_until - clock_timestamp()))::float8
+                   END AS rests_seconds
+            FROM hardware_encoder
+            WHERE seen_at > clock_timestamp() - make_interval(secs => :live)
+            ORDER BY node, encoder
+            """
+        ),
+        {"live": LIVE_SECONDS},
+    ).mappings()
+    return [Offer(**row) for row in rows]
+
+
+def note_success(connection: Connection, node: str, encoder: str) -> None:
+    """It did a whole piece of work: nothing is held against it any more."""
+    connection.execute(
+        text(
+            """
+            UPDATE hardware_encoder SET failures = 0, rests = 0, rests_until = NULL, reason = ''
+            WHERE node = :node AND encoder = :encoder AND (failures > 0 OR rests > 0)
+            """
+        ),
+        {"node": node, "encoder": encoder},
+    )
+
+
+def note_failure(connection: Connection, node: str, encoder: str, reason: str) -> bool:
+    """It failed at its work; whether it rests for that."""
+    failures = connection.execute(
+        text(
+            """
+            UPDATE hardware_encoder SET failures = failures + 1, reason = :reason
+            WHERE node = :node AND encoder = :encoder RETURNING failures
+            """
+        ),
+        {"node": node, "encoder": encoder, "reason": reason},
+    ).scalar()
+    if failures is None or failures < MOST_FAILURES:
+        return False
+    rest(connection, node, encoder, reason)
+    return True
+
+
+def rest(connection: Connection, node: str, encoder: str, reason: str) -> None:
+    """It takes no work until a trial succeeds, and is not tried for a while: longer each time."""
+    connection.execute(
+        text(
+            """
+            UPDATE hardware_encoder SET rests = rests + 1, reason = :reason,
+                   rests_until = clock_timestamp() + make_interval(
+                       secs => least(:longest, :first * power(2, least(rests, 30))))
+            WHERE node = :node AND encoder = :encoder
+            """
+        ),
+        {
+            "node": node,
+            "encoder": encoder,
+            "reason": reason,
+            "first": FIRST_REST_SECONDS,
+            "longest": LONGEST_REST_SECONDS,
+        },
+    )
+
+
+def resume(connection: Connection, node: str, encoder: str) -> None:
+    """A trial succeeded. It takes work again, and rests again if it fails at the first."""
+    connection.execute(
+        text(
+            """
+            UPDATE hardware_encoder SET rests_until = NULL, failures = :failures
+            WHERE node = :node AND encoder = :encoder
+            """
+        ),
+        {"node": node, "encoder": encoder, "failures": MOST_FAILURES - 1},
+    )
+
+
+def route(connection: Connection) -> list[str]:
+    """Put each due run that wishes for hardware into the queue where it is offered, and back into
+    its own where nobody offers it any more, also what was published. Answers the queues.
+
+    Decided anew each time: the death of a node strands nothing. A message that still lies in the
+    other queue is a copy, which the claim makes harmless.
+    """
+    rows = connection.execute(
+        text(
+            """
+            WITH offered AS (
+                SELECT codec FROM hardware_encoder WHERE rests_until IS NULL
+                  AND seen_at > clock_timestamp() - make_interval(secs => :live)
+            ), sent AS (
+                UPDATE run SET queue = :prefix || hardware
+                WHERE state = 'queued' AND hardware IN (SELECT codec FROM offered)
+                  AND published_at IS NULL AND queue <> :prefix || hardware
+                RETURNING queue
+            ), withdrawn AS (
+                UPDATE run SET queue = step.queue, published_at = NULL FROM step
+                WHERE step.id = run.step_id AND run.state = 'queued' AND run.hardware IS NOT NULL
+                  AND run.queue <> step.queue AND run.hardware NOT IN (SELECT codec FROM offered)
+                RETURNING run.queue
+            )
+            SELECT queue FROM sent UNION SELECT queue FROM withdrawn
+            """
+        ),
+        {"live": LIVE_SECONDS, "prefix": QUEUE_PREFIX},
+    )
+    return [row.queue for row in rows]
