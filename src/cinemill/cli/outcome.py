@@ -175,4 +175,6 @@ def _show_facts(facts: Mapping[str, Any]) -> str:
     shown.extend(f"{facts[name]} {name}" for name in ("tiles", "frames") if facts.get(name))
     if facts.get("sample_rate_hz"):
         shown.append(f"{facts['sample_rate_hz'] / 1000:g} kHz")
+    if facts.get("vmaf"):
+        shown.append(f"VMAF {facts['vmaf']:.1f}")
     return ", ".join(shown)

@@ -50,6 +50,12 @@ def transcode(
     audio: Annotated[
         str | None, typer.Option(help="auto, aac, opus, copy or none; auto copies where it may.")
     ] = None,
+    vmaf_min: Annotated[
+        float | None,
+        typer.Option(
+            help="Measure the picture against the film's, and try twice to reach so much."
+        ),
+    ] = None,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -71,6 +77,7 @@ def transcode(
         "crf": crf,
         "fps": fps,
         "audio": audio,
+        "vmaf_min": vmaf_min,
     }
     given = {name: value for name, value in wishes.items() if value is not None}
     read_rendition(given)

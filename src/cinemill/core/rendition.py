@@ -19,6 +19,8 @@ LARGEST_SIDE_PIXELS = 16_384
 LEAST_BITRATE_BPS = 8_000
 LARGEST_BITRATE_BPS = 2_000_000_000
 LARGEST_FPS = 240
+HIGHEST_VMAF = 100
+"""Which no encoder promises."""
 Choice = TypeVar("Choice", bound=StrEnum)
 _BITRATE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmM]?)(?:bps|bit/s)?$")
 _RATE = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$")
@@ -140,10 +142,17 @@ class RenditionRequest:
     purpose: Purpose = Purpose.WEB
     use_gpu: bool = False
     """In hardware where a worker has it; else in software, and said so."""
+    vmaf_min: float | None = None
+    """The least VMAF that will do, above 0 and below 100; None measures nothing."""
 
     @property
     def preset(self) -> Preset:
         return PRESETS[self.purpose]
+
+    @property
+    def crf_in_force(self) -> int:
+        """The factor asked for, else the preset's; of no use where a bitrate is kept."""
+        return self.preset.crf[self.codec] if self.crf is None else self.crf
 
     def to_json(self) -> dict[str, Any]:
         """The options that :func:`read_rendition` reads this request from."""
@@ -159,13 +168,14 @@ class RenditionRequest:
             "audio_bitrate": self.sound_bitrate_bps,
             "preset": self.purpose.value,
             "use_gpu": self.use_gpu or None,
+            "vmaf_min": self.vmaf_min,
         }
         return {name: value for name, value in options.items() if value is not None}
 
 
 OPTIONS = (
     *("codec", "container", "width", "height", "bitrate", "crf", "fps"),
-    *("audio", "audio_bitrate", "preset", "use_gpu"),
+    *("audio", "audio_bitrate", "preset", "use_gpu", "vmaf_min"),
 )
 
 
@@ -192,6 +202,7 @@ def read_rendition(options: Mapping[str, Any]) -> RenditionRequest:
         sound_bitrate_bps=_read_bitrate(options, "audio_bitrate"),
         purpose=_choose(Purpose, options, "preset", Purpose.WEB),
         use_gpu=_read_flag(options, "use_gpu"),
+        vmaf_min=_read_vmaf(options),
     )
     _refuse_impossible(request)
     return request
@@ -285,6 +296,19 @@ def _read_fps(options: Mapping[str, Any]) -> Fraction | None:
     if not 0 < fps <= LARGEST_FPS:
         raise _invalid(f"fps must be above 0 and at most {LARGEST_FPS}.")
     return fps
+
+
+def _read_vmaf(options: Mapping[str, Any]) -> float | None:
+    value = options.get("vmaf_min")
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < HIGHEST_VMAF:
+        raise _invalid(
+            f"vmaf_min must be a number above 0 and below {HIGHEST_VMAF}.",
+            "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
+        )
+    return float(value)
 
 
 def as_rate(value: Any) -> Fraction:

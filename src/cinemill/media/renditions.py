@@ -113,7 +113,7 @@ def plan_encode(
             code="combination_impossible",
             way_on="Ask for a smaller width or height.",
         )
-    filters, changes = _plan_picture(info, request, (width, height), can_tonemap)
+    filters, changes = plan_picture(info, request, (width, height), can_tonemap)
     sounds = () if request.sound is SoundChoice.NONE else info.audio
     sound_arguments, sound_changes = _plan_sound(sounds, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
@@ -170,9 +170,10 @@ def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
     return make_even(width * scale), make_even(height * scale)
 
 
-def _plan_picture(
+def plan_picture(
     info: MediaInfo, request: RenditionRequest, size: tuple[int, int], can_tonemap: bool
 ) -> tuple[list[str], list[str]]:
+    """Filters from the film's picture to what is encoded, and what they change, in words."""
     video, changes = info.video, []
     filters = []
     if video.is_interlaced:
@@ -226,8 +227,7 @@ def encoder_arguments(
 
 def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:
     if request.bitrate_bps is None:
-        crf = request.crf
-        crf = request.preset.crf[request.codec] if crf is None else crf
+        crf = request.crf_in_force
         return ["-crf", str(crf), *(["-b:v", "0"] if encoder in _RATE_ZERO else [])]
     bps = request.bitrate_bps
     arguments = ["-b:v", str(bps)]

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.quality import MOST_BITRATE_FACTOR
 from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
-from cinemill.media.encode import EncodeOutcome, encode
+from cinemill.media.encode import EncodeOutcome
+from cinemill.media.gate import encode_well
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.renditions import MEDIA_TYPES, fit_box
 from cinemill.produce.hardware import encode_as_wished
@@ -108,7 +110,7 @@ def _make(
     require_space(workshop, estimate_bytes(info, request))
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
-        return encode(
+        return encode_well(
             workshop.toolbox,
             workshop.files.path(asset.sha256),
             info,
@@ -116,7 +118,7 @@ def _make(
             folder=context.folder,
             limits=limit_to(workshop, context),
             sandbox=workshop.sandbox,
-            on_progress=lambda share: context.report(share, "Encoding"),
+            on_progress=context.report,
             should_stop=context.should_stop,
             hardware=hardware,
         )
@@ -157,5 +159,7 @@ def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
     if bps is None:
         width, height = fit_box(info, request)
         bps = int(width * height * float(request.fps or info.video.fps or 25) * BITS_PER_PIXEL)
+    elif request.vmaf_min is not None:
+        bps *= MOST_BITRATE_FACTOR
     sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
     return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)

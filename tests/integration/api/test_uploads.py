@@ -70,6 +70,7 @@ class TestAccepted:
         [
             ({"kind": "nosuch"}, "job_kind_unknown"),
             ({"kind": "transcode", "params": '{"options": {"crf": 99}}'}, "params_invalid"),
+            ({"kind": "transcode", "params": '{"options": {"vmaf_min": 100}}'}, "params_invalid"),
             ({"params": "[1]"}, "parameters_invalid"),
             ({"params": "{"}, "parameters_invalid"),
             ({"params": '{"path": "/etc/passwd"}'}, "params_invalid"),

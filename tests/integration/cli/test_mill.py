@@ -129,11 +129,12 @@ def test_a_film_goes_through(cinemill: Run, film: Path, tmp_path: Path) -> None:
 
 
 def test_another_file_is_made_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    wish = ("--codec", "vp9", "--container", "webm", "--height", 90)
+    wish = ("--codec", "vp9", "--container", "webm", "--height", 90, "--vmaf-min", 60)
     done = cinemill("transcode", film, *wish, "--to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{film.stem}-90p-vp9.webm"]
     assert "was encoded from aac to opus" in done.stdout
+    assert "VMAF" in done.stdout
 
 
 def test_what_cannot_be_is_refused_before_the_film_is_sent(cinemill: Run, film: Path) -> None:

@@ -109,6 +109,28 @@ def test_what_was_converted_on_purpose_is_said(stack: Stack, film: Path) -> None
     assert facts["codec"] == "av1"
 
 
+def test_a_rendition_is_as_good_as_asked_for(stack: Stack, film: Path) -> None:
+    options = {"height": 90, "crf": 45, "vmaf_min": 80, "preset": "mobile"}
+    result = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
+    facts = result.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
+    first, second = facts["tries"]
+    assert first["vmaf"] < 80 <= second["vmaf"] == facts["vmaf"]
+    assert facts["vmaf_min"] == 80
+
+
+def test_one_that_is_not_is_not_published(stack: Stack, film: Path) -> None:
+    options = {"height": 92, "crf": 30, "vmaf_min": 99.9, "preset": "mobile"}
+    job = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
+    job.get(timeout=PATIENCE_SECONDS, propagate=False)
+    ended = stack.service.get_job(job.id)
+    assert ended.state is JobState.FAILED
+    assert ended.failure is not None
+    assert ended.failure.code == "quality_not_reached"
+    assert ended.asset_id is not None
+    made = assets.list_artifacts(stack.database, ended.asset_id)
+    assert not [one for one in made if one.artifact.facts.get("height") == 92]
+
+
 def test_an_impossible_combination_is_refused_at_once(stack: Stack, film: Path) -> None:
     with pytest.raises(InputRejected) as refused:
         stack.app.tasks["transcode"].apply_async(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cinemill.core.rendition import (
     CRF_RANGES,
+    HIGHEST_VMAF,
     LARGEST_FPS,
     PICTURES,
     PRESETS,
@@ -116,6 +117,13 @@ def test_rates_of_frames_as_people_write_them(text: object, fps: Fraction) -> No
         {"fps": float("nan")},
         {"fps": float("inf")},
         {"fps": True},
+        {"vmaf_min": 0},
+        {"vmaf_min": 100},
+        {"vmaf_min": -1},
+        {"vmaf_min": "93"},
+        {"vmaf_min": True},
+        {"vmaf_min": float("nan")},
+        {"vmaf_min": 10**400},
         {"colour": "red"},
     ],
     ids=str,
@@ -155,6 +163,7 @@ legal_requests = st.builds(
     sound=st.sampled_from(SoundChoice),
     sound_bitrate_bps=st.none() | st.integers(8_000, 1_000_000),
     purpose=st.sampled_from(Purpose),
+    vmaf_min=st.none() | st.floats(0, HIGHEST_VMAF, exclude_min=True, exclude_max=True),
 )
 
 

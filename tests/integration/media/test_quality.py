@@ -1,0 +1,137 @@
+"""The quality gate on small films with grain: passed at once, passed by a second try, not passed;
+and VMAF of ordinary oddities, whose pictures must be paired rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import films
+from tests.integration.media.conftest import Mill
+
+from cinemill.core.rendition import read_rendition
+from cinemill.errors import InputRejected, JobCancelled, ToolMissing
+from cinemill.media.encode import EncodeOutcome
+from cinemill.media.gate import encode_well
+
+Told = list[tuple[float, str]]
+
+
+@pytest.fixture(scope="module")
+def grainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    codec = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p")
+    return films.make_film(
+        tmp_path_factory.mktemp("films") / "grainy.mp4",
+        size=(160, 90),
+        codec=codec,
+        filters="noise=alls=12:allf=t",
+        has_sound=False,
+    )
+
+
+def make(mill: Mill, film: Path, told: Told | None = None, **options: Any) -> EncodeOutcome:
+    progress = [] if told is None else told
+    return encode_well(
+        mill.toolbox,
+        film,
+        mill.probe(film),
+        read_rendition({"preset": "mobile", **options}),
+        folder=mill.folder,
+        limits=mill.limits,
+        sandbox=mill.sandbox,
+        on_progress=lambda share, message: progress.append((share, message)),
+        should_stop=mill.should_stop,
+    )
+
+
+def test_a_try_that_is_good_enough_is_the_only_one(mill: Mill, grainy: Path) -> None:
+    outcome = make(mill, grainy, crf=12, vmaf_min=80)
+    facts = outcome.facts
+    assert facts["tries"] == [{"crf": 12, "vmaf": facts["vmaf"]}]
+    assert 80 <= facts["vmaf_least"] <= facts["vmaf"] <= 100
+    assert (facts["vmaf_min"], facts["vmaf_every"]) == (80, 1)
+    assert facts["vmaf_model"] == "vmaf_v0.6.1"
+    assert outcome.path.is_file()
+
+
+def test_a_second_try_makes_good_what_the_first_missed(mill: Mill, grainy: Path) -> None:
+    told: Told = []
+    outcome = make(mill, grainy, told, crf=40, vmaf_min=90)
+    first, second = outcome.facts["tries"]
+    assert first["crf"] == 40
+    assert second["crf"] < 40
+    assert first["vmaf"] < 90 <= second["vmaf"] == outcome.facts["vmaf"]
+    shares = [share for share, _ in told]
+    assert all(before <= after for before, after in pairwise(shares))
+    assert 0.8 < shares[-1] <= 1
+    assert list(dict.fromkeys(message for _, message in told)) == [
+        "Encoding",
+        "Measuring the quality",
+        "Encoding again, better",
+    ]
+
+
+def test_a_bitrate_is_raised_where_one_was_asked_for(mill: Mill, grainy: Path) -> None:
+    outcome = make(mill, grainy, bitrate="100k", vmaf_min=85)
+    first, second = (one["bitrate"] for one in outcome.facts["tries"])
+    assert first == 100_000 < second <= 400_000
+
+
+def test_what_cannot_be_reached_fails_with_both_figures(mill: Mill, grainy: Path) -> None:
+    with pytest.raises(
+        InputRejected, match=r"99\.9 was wanted.* at crf 20, then .* at crf"
+    ) as short:
+        make(mill, grainy, crf=20, vmaf_min=99.9)
+    assert short.value.code == "quality_not_reached"
+    assert "vmaf_min of at most" in short.value.way_on
+    assert not short.value.is_retryable
+
+
+@pytest.mark.parametrize(
+    ("film", "options"),
+    [
+        (films.make_variable_rate, {}),
+        (films.make_edit_list, {"container": "mkv"}),
+        (films.make_late_picture, {"fps": "24000/1001"}),
+        (films.make_rotated, {"height": 160}),
+        (films.make_interlaced, {}),
+        (films.make_hdr, {}),
+    ],
+    ids=["variable", "edit list", "late, another rate", "turned and smaller", "interlaced", "hdr"],
+)
+def test_pictures_are_compared_with_the_ones_that_they_were_made_of(
+    mill: Mill, tmp_path: Path, film: Callable[[Path], Path], options: dict[str, Any]
+) -> None:
+    """Next to their neighbours they would score far less."""
+    outcome = make(mill, film(tmp_path / "film.mp4"), crf=4, vmaf_min=99, **options)
+    assert len(outcome.facts["tries"]) == 1
+    assert outcome.facts["vmaf_least"] > 96
+
+
+def test_an_ffmpeg_without_libvmaf_is_told_before_any_work(mill: Mill, grainy: Path) -> None:
+    toolbox = replace(mill.toolbox, filters=mill.toolbox.filters - {"libvmaf"})
+    with pytest.raises(ToolMissing, match="libvmaf") as missing:
+        make(replace(mill, toolbox=toolbox), grainy, vmaf_min=90)
+    assert "imageio-ffmpeg" in missing.value.way_on
+    assert not list(mill.folder.iterdir())
+
+
+def test_a_picture_too_small_to_be_measured_is_refused(mill: Mill, grainy: Path) -> None:
+    with pytest.raises(InputRejected, match="VMAF cannot be measured") as refused:
+        make(mill, grainy, height=16, vmaf_min=90)
+    assert refused.value.code == "combination_impossible"
+
+
+def test_a_wish_to_stop_is_obeyed_while_it_measures(mill: Mill, grainy: Path) -> None:
+    told: Told = []
+
+    def should_stop() -> Exception | None:
+        is_measuring = bool(told) and told[-1][1] == "Measuring the quality"
+        return JobCancelled("enough") if is_measuring else None
+
+    with pytest.raises(JobCancelled):
+        make(replace(mill, should_stop=should_stop), grainy, told, vmaf_min=50)

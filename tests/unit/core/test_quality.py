@@ -1,0 +1,97 @@
+"""What is changed for the second try, by how much the first fell short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.quality import (
+    LOWEST_CRF,
+    MOST_BITRATE_FACTOR,
+    correct_request,
+)
+from cinemill.core.rendition import (
+    CRF_RANGES,
+    LARGEST_BITRATE_BPS,
+    LEAST_BITRATE_BPS,
+    RenditionRequest,
+    VideoCodec,
+    read_rendition,
+)
+
+codecs = st.sampled_from(VideoCodec)
+scores = st.floats(0, 99.9)
+bitrates = st.integers(LEAST_BITRATE_BPS, LARGEST_BITRATE_BPS)
+
+
+@st.composite
+def by_crf(draw: st.DrawFn) -> RenditionRequest:
+    codec = draw(codecs)
+    return RenditionRequest(codec=codec, crf=draw(st.integers(*CRF_RANGES[codec])))
+
+
+by_bitrate = st.builds(RenditionRequest, codec=codecs, bitrate_bps=bitrates)
+
+
+def effort(request: RenditionRequest | None, before: RenditionRequest) -> int:
+    """The larger, the better the picture; where nothing was changed, as before."""
+    request = request or before
+    if request.bitrate_bps is not None:
+        return request.bitrate_bps
+    return -request.crf_in_force
+
+
+@given(st.one_of(by_crf(), by_bitrate), scores, scores, scores)
+def test_the_more_is_missed_the_more_is_done(
+    request: RenditionRequest, wanted: float, one: float, other: float
+) -> None:
+    worse, better = sorted([one, other])
+    after_worse, after_better = (correct_request(request, wanted, v) for v in (worse, better))
+    assert effort(after_worse, request) >= effort(after_better, request)
+
+
+@given(st.one_of(by_crf(), by_bitrate), scores, scores)
+def test_a_correction_is_better_and_within_bounds(
+    request: RenditionRequest, wanted: float, reached: float
+) -> None:
+    corrected = correct_request(request, wanted, reached)
+    if corrected is None:
+        return
+    assert reached < wanted
+    assert effort(corrected, request) > effort(request, request)
+    if corrected.bitrate_bps is None or request.bitrate_bps is None:
+        assert corrected.crf_in_force >= LOWEST_CRF
+    else:
+        most_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MOST_BITRATE_FACTOR)
+        assert corrected.bitrate_bps <= most_bps
+    same = replace(corrected, crf=request.crf, bitrate_bps=request.bitrate_bps)
+    assert same == request  # nothing else was changed
+
+
+@given(st.one_of(by_crf(), by_bitrate), scores, st.floats(0, 100))
+def test_what_is_good_enough_is_left_alone(
+    request: RenditionRequest, wanted: float, more: float
+) -> None:
+    assert correct_request(request, wanted, wanted + more) is None
+
+
+@pytest.mark.parametrize(("codec", "crf"), [("h264", 14), ("h265", 17), ("vp9", 18), ("av1", 12)])
+def test_twice_the_loss_that_is_allowed(codec: str, crf: int) -> None:
+    """A halving of the loss and a fifth more, from the preset's crf."""
+    corrected = correct_request(read_rendition({"codec": codec}), 95, 90)
+    assert corrected is not None
+    assert corrected.crf == crf
+
+
+def test_a_bitrate_grows_as_the_loss_must_shrink() -> None:
+    corrected = correct_request(read_rendition({"bitrate": "1M"}), 95, 90)
+    assert corrected is not None
+    assert corrected.bitrate_bps == 2_500_000
+
+
+@pytest.mark.parametrize("options", [{"crf": 0}, {"crf": 1}, {"bitrate": "2000M"}])
+def test_where_nothing_is_left_to_ask_for_there_is_no_second_try(options: dict[str, str]) -> None:
+    assert correct_request(read_rendition(options), 95, 90) is None

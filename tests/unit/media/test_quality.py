@@ -1,0 +1,66 @@
+"""Which pictures are looked at, and what libvmaf's log says of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.errors import OutputInvalid
+from cinemill.media.quality import MOST_PICTURES, choose_interval, read_scores
+
+
+def write_log(path: Path, pictures: int, **scores: float) -> Path:
+    frames = [{"frameNum": number} for number in range(pictures)]
+    path.write_text(json.dumps({"frames": frames, "pooled_metrics": {"vmaf": scores}}))
+    return path
+
+
+@given(st.integers(1, MOST_PICTURES))
+def test_of_a_short_film_every_picture_is_looked_at(frames: int) -> None:
+    assert choose_interval(frames) == 1
+
+
+@given(st.integers(MOST_PICTURES + 1, 10**7))
+def test_of_a_long_one_some_and_never_in_step_with_the_encoder(frames: int) -> None:
+    every = choose_interval(frames)
+    assert every % 2 == 1
+    assert every % 5 != 0
+    assert MOST_PICTURES / 3 <= math.ceil(frames / every) <= MOST_PICTURES
+
+
+def test_the_scores_of_the_log(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "vmaf.json", 3, mean=93.1251, min=87.004)
+    assert read_scores(log, pictures=3) == (93.13, 87.0)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "scores"),
+    [
+        (2, {"mean": 93.0, "min": 90.0}),
+        (3, {"mean": math.nan, "min": 90.0}),
+        (3, {"mean": 93.0, "min": 94.0}),
+        (3, {"mean": 193.0, "min": 94.0}),
+        (3, {"mean": 93.0}),
+    ],
+    ids=["too few", "no number", "crossed", "too much", "incomplete"],
+)
+def test_a_log_that_cannot_be_is_not_believed(
+    tmp_path: Path, pictures: int, scores: dict[str, float]
+) -> None:
+    log = write_log(tmp_path / "vmaf.json", pictures, **scores)
+    with pytest.raises(OutputInvalid):
+        read_scores(log, pictures=3)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"frames": 3, "pooled_metrics": {}}'])
+def test_a_log_that_cannot_be_read_is_none(tmp_path: Path, text: str | None) -> None:
+    log = tmp_path / "vmaf.json"
+    if text is not None:
+        log.write_text(text)
+    with pytest.raises(OutputInvalid):
+        read_scores(log, pictures=3)
