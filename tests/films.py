@@ -22,6 +22,13 @@ def run(arguments: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
+def read(arguments: Sequence[str]) -> str:
+    """What that FFmpeg writes to its output for these arguments."""
+    command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-nostdin", *arguments]
+    done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.stdout.decode()
+
+
 def make_film(
     path: Path,
     *,

@@ -40,7 +40,8 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
 
     Raises InputRejected (``params_invalid``, ``combination_impossible``, ``source_missing``).
     """
-    check_names(params, {"path", "options"})
+    check_names(params, {"path", "options", "chunk_seconds"})
+    _check_chunk_seconds(params)
     options = params.get("options") or {}
     if not isinstance(options, Mapping):
         raise InputRejected(
@@ -57,6 +58,18 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
             hardware=request.codec.value if request.use_gpu else None,
         ),
     ]
+
+
+def _check_chunk_seconds(params: Mapping[str, Any]) -> None:
+    seconds = params.get("chunk_seconds")
+    if seconds is None:
+        return
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not (seconds == 0 or 1 <= seconds <= LARGEST_NUMBER):
+        raise InputRejected(
+            "chunk_seconds must be a number of seconds from 1 on, or 0 for a film in one piece.",
+            code="params_invalid",
+        )
 
 
 def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:

@@ -37,6 +37,10 @@ class Workshop:
     """The worker's name, under which its hardware is announced."""
     hardware: tuple[HardwareEncoder, ...] = ()
     """What this worker's trials have shown to work, best first."""
+    slots: int = 1
+    """Processes that work on this machine."""
+    threads: int = 1
+    """An encoder's share of its cores, where all of them encode."""
 
 
 def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -204,6 +204,15 @@ def get_artifact(
     if row is None:
         raise NotFound(f"Asset {asset_id} has no {kind.value}.", code="artifact_not_found")
     return read_record(row)
+
+
+def forget_steps(connection: Connection, step_keys: Sequence[str]) -> None:
+    """Forget what these steps made only to save work, of whatever film: it has served."""
+    connection.execute(
+        delete(tables.artifact)
+        .where(tables.artifact.c.step_key.in_(step_keys))
+        .where(tables.artifact.c.kind.in_([kind.value for kind in CACHED_KINDS]))
+    )
 
 
 def forget_cached(connection: Connection, *, older_than_days: float) -> int:

@@ -29,6 +29,17 @@ def _count(connection: Connection, query: str) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(text(query))}
 
 
+def count_machines(connection: Connection) -> int:
+    """How many machines have worked within the last minutes; beat gives each something to do."""
+    query = text(
+        """
+        SELECT count(DISTINCT split_part(worker, ':', 1)) FROM run
+        WHERE state = 'running' OR ended_at > clock_timestamp() - interval '10 minutes'
+        """
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def measure_durations(connection: Connection) -> dict[str, dict[str, float]]:
     """By kind of completed job: count, average and percentiles of seconds from start to end."""
     rows = connection.execute(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from cinemill.config.fields import usable_cpus
 from cinemill.inference.cards import MODELS_FOLDER
 from cinemill.ingest.gathering import gather_sources
 from cinemill.ingest.intake import intake_source
@@ -17,7 +18,7 @@ from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
-from cinemill.produce import batches, renders
+from cinemill.produce import batches, chunks, renders
 from cinemill.produce.captions import transcribe_speech, write_captions
 from cinemill.produce.ladders import build_ladder, open_stream
 from cinemill.produce.previews import make_previews
@@ -35,7 +36,11 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "intake_source": partial(intake_source, workshop),
         "probe_source": partial(probe_source, workshop),
         "prepare_source": partial(prepare_source, workshop),
-        "encode_rendition": partial(encode_rendition, workshop),
+        "encode_rendition": partial(chunks.encode_film, workshop),
+        "encode_whole": partial(encode_rendition, workshop),
+        "encode_chunk": partial(chunks.encode_part, workshop),
+        "encode_tracks": partial(chunks.encode_sound, workshop),
+        "join_chunks": partial(chunks.join_film, workshop),
         "extract_stills": partial(make_previews, workshop),
         "open_stream": partial(open_stream, workshop),
         "build_ladder": partial(build_ladder, workshop),
@@ -90,4 +95,6 @@ def build_workshop(mill: Mill) -> Workshop:
         models_dir=settings.home / MODELS_FOLDER,
         node=mill.node,
         hardware=mill.hardware.encoders,
+        slots=settings.celery_worker_concurrency,
+        threads=max(1, usable_cpus() // settings.celery_worker_concurrency),
     )

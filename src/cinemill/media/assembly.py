@@ -1,0 +1,208 @@
+"""Chunks and tracks put together into one rendition, without encoding and without a seam.
+
+The chunks' pictures have the film's own times. Only the order of decoding is written anew: a
+picture is decoded when the one so many places before it in the order of showing is shown.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cinemill.core.media import MediaInfo
+from cinemill.core.rendition import Container, RenditionRequest, VideoCodec
+from cinemill.errors import DiskFull, OutputInvalid
+from cinemill.media.chunks import CHUNK_FORMAT
+from cinemill.media.encode import inspect_rendition
+from cinemill.media.graph import input_arguments
+from cinemill.media.progress import share_of_time
+from cinemill.media.renditions import MUXERS, EncodePlan
+from cinemill.media.terms import Terms
+
+PICTURE_NAME = "picture.mp4"
+LEAST_TIMESCALE = 10_000
+_TELL_EVERY = 250
+"""Packets between two looks whether to stop."""
+_PICTURE_SHARE = 0.5
+"""Of the whole work: it is written twice."""
+_DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedChunk:
+    path: Path
+    frames: int
+    settings: str
+
+
+def assemble(
+    terms: Terms,
+    chunks: Sequence[FinishedChunk],
+    tracks: Path | None,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    plan: EncodePlan,
+) -> tuple[Path, dict[str, Any]]:
+    """One film of the chunks in order and of sound and subtitles; its path, and its facts as they
+    were read back.
+
+    ``source`` gives its names, languages and chapters. Raises OutputInvalid, CommandFailed,
+    CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    """
+    if len({chunk.settings for chunk in chunks}) > 1:
+        raise OutputInvalid(
+            "The chunks were made by encoders that differ.",
+            way_on="Use the same FFmpeg on all workers, and submit it again.",
+        )
+    picture = terms.folder / PICTURE_NAME
+    try:
+        _join(terms, chunks, picture)
+    except (av.FFmpegError, IndexError, ValueError) as broken:
+        if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("The disk is full; nothing was stored.") from broken
+        raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
+    _mux(terms, picture, tracks, source, info, request, plan)
+    picture.unlink()
+    path = terms.folder / plan.filename
+    facts = inspect_rendition(path, plan)
+    frames = sum(chunk.frames for chunk in chunks)
+    if facts["frames"] != frames:
+        raise OutputInvalid(f"{frames} pictures were joined and {facts['frames']} written.")
+    return path, facts
+
+
+def _join(terms: Terms, chunks: Sequence[FinishedChunk], path: Path) -> None:
+    with av.open(str(chunks[0].path), format=CHUNK_FORMAT) as first:
+        template = first.streams.video[0]
+        timescale = choose_timescale(Fraction(template.time_base or 0))
+        options = {"video_track_timescale": str(timescale), "movie_timescale": str(timescale)}
+        with av.open(str(path), "w", format="mp4", options=options) as film:
+            picture = film.add_stream_from_template(template, opaque=True)
+            picture.time_base = Fraction(1, timescale)
+            count = sum(chunk.frames for chunk in chunks)
+            for number, packet in enumerate(_stamp(chunks, picture)):
+                film.mux_one(packet)
+                if number % _TELL_EVERY == 0:
+                    _heed(terms)
+                    terms.on_progress(_PICTURE_SHARE * number / max(1, count))
+
+
+def _heed(terms: Terms) -> None:
+    stop = terms.should_stop()
+    if stop is not None:
+        raise stop
+
+
+def choose_timescale(time_base: Fraction) -> int:
+    """Ticks a second in which every tick of this clock is a whole number, and fine ones."""
+    hz = time_base.denominator
+    return hz * -(-LEAST_TIMESCALE // hz)
+
+
+def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
+    """The packets of all chunks on the film's clock.
+
+    Times of decoding are those of showing, ``delay`` places late; before the first, evenly.
+    """
+    per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
+    delay = max(_count_delay(read_times(chunk.path)) for chunk in chunks)
+    shown: deque[int] = deque()
+    for chunk in chunks:
+        times = read_times(chunk.path)
+        in_order = sorted(times)
+        if not shown:
+            step = in_order[1] - in_order[0] if len(in_order) > 1 else 1
+            shown.extend(in_order[0] - (delay - place) * step for place in range(delay))
+        elif in_order and in_order[0] <= shown[-1]:
+            raise OutputInvalid("Two chunks show the same pictures.")
+        shown.extend(in_order)
+        for packet in _read_packets(chunk.path):
+            packet.dts = shown.popleft() * per_tick
+            packet.pts = packet.pts * per_tick
+            packet.time_base = picture.time_base
+            packet.stream = picture
+            yield packet
+
+
+def _count_ticks(path: Path, time_base: Fraction) -> int:
+    """Ticks of the film in one of the chunk's."""
+    with av.open(str(path), format=CHUNK_FORMAT) as container:
+        return int(Fraction(container.streams.video[0].time_base or 0) / time_base)
+
+
+def read_times(path: Path) -> list[int]:
+    """When the chunk's pictures are shown, in its ticks, in the order in which they are stored."""
+    return [packet.pts for packet in _read_packets(path)]
+
+
+def _read_packets(path: Path) -> Iterator[Any]:
+    with av.open(str(path), format=CHUNK_FORMAT) as container:
+        for packet in container.demux(container.streams.video[0]):
+            if packet.pts is not None:
+                yield packet
+
+
+def _count_delay(times: Sequence[int]) -> int:
+    """How many places later than it is stored a picture is shown at the least, so that none is
+    shown before it is decoded."""
+    places = {time: place for place, time in enumerate(sorted(times))}
+    return max((number - places[time] for number, time in enumerate(times)), default=0)
+
+
+def _mux(
+    terms: Terms,
+    picture: Path,
+    tracks: Path | None,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    plan: EncodePlan,
+) -> None:
+    inputs = ["-copyts", "-f", "mov", "-i", picture.name]
+    maps = ["-map", "0:v"]
+    readable = [source]
+    if tracks is not None:
+        inputs += ["-f", _DEMUXERS[request.container], "-i", f"file:{tracks}"]
+        maps += ["-map", "1:a?", "-map", "1:s?"]
+        readable.append(tracks)
+    number = 1 if tracks is None else 2
+    tag = ["-tag:v", "hvc1"] if _is_for_apple(request) else []
+    terms.run(
+        [
+            *inputs,
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *(*maps, "-c", "copy", *tag),
+            *("-map_metadata", str(number), "-map_chapters", str(number)),
+            *_name_streams(number, info, plan),
+            *("-max_muxing_queue_size", "4096", *MUXERS[request.container], plan.filename),
+        ],
+        readable=readable,
+        on_progress=share_of_time(_second_half(terms), info.duration_seconds_from_header),
+    )
+
+
+def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
+    """The picture's names from the source, which is input ``number``; sound and subtitles keep
+    theirs. Where one is told, FFmpeg copies no other by itself."""
+    arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
+    arguments += [f"-map_metadata:s:a:{index}=1:s:a:{index}" for index in range(plan.sounds)]
+    arguments += [f"-map_metadata:s:s:{index}=1:s:s:{index}" for index in range(plan.subtitles)]
+    # The source's picture names the encoder that had made that.
+    encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]
+    return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]
+
+
+def _second_half(terms: Terms) -> Callable[[float], None]:
+    return lambda share: terms.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
+
+
+def _is_for_apple(request: RenditionRequest) -> bool:
+    return request.codec is VideoCodec.H265 and request.container is Container.MP4

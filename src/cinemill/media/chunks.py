@@ -1,0 +1,223 @@
+"""A chunk of a film encoded by itself, as the whole film's encoder would have met its pictures.
+
+Pictures keep the film's own clock: what begins a chunk at 300 s has that time in the chunk's file
+too. So every chunk rounds times as a single pass would, and nothing is added up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cinemill.core.chunks import Chunk, FrameMark
+from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
+from cinemill.core.rendition import Container, RenditionRequest, VideoCodec
+from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.graph import input_arguments
+from cinemill.media.progress import FfmpegProgress, share_of_time
+from cinemill.media.renditions import MUXERS, EncodePlan
+from cinemill.media.terms import Terms
+
+INDEX_NAME = "pictures.txt"
+CHUNK_NAME = "chunk.nut"
+CHUNK_FORMAT = "nut"
+"""It keeps an encoder's clock exactly, and has no edit lists."""
+MICROSECOND = Fraction(1, 1_000_000)
+CUTTABLE = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
+"""Containers with an index, by which a place is found without reading what is before it."""
+_TIME_BASE = re.compile(r"^#tb 0: (\d+)/(\d+)$")
+_DISCARD = 0x4
+"""AV_PKT_FLAG_DISCARD: decoded, and not shown (FFmpeg's packet.h)."""
+_KEY = 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureIndex:
+    """Every stored picture of a film, none decoded."""
+
+    time_base: Fraction
+    """Seconds in a tick."""
+    marks: tuple[FrameMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    path: Path
+    frames: int
+    settings: str
+    """What chunks must share to be joined."""
+    cpu_seconds: float
+    is_damaged: bool
+    """Whether the decoder gave up on something."""
+
+
+def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
+    """Whether pictures can be told apart by their times, and come out at the times they went in;
+    in hardware one piece is quick enough."""
+    return info.format in CUTTABLE and request.fps is None and not request.use_gpu
+
+
+def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:
+    """Read the film through without decoding; None where a picture has no time of its own.
+
+    Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    """
+    terms.run(
+        [
+            *("-copyts", *input_arguments(str(source), info, terms.limits.max_pixels)),
+            *("-map", f"0:{info.video.index}", "-c", "copy", "-copyinkf"),
+            *("-f", "framecrc", INDEX_NAME),
+        ],
+        readable=[source],
+        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+    )
+    path = terms.folder / INDEX_NAME
+    with path.open() as lines:
+        index = read_index(lines)
+    path.unlink()
+    return index
+
+
+def read_index(lines: Iterator[str]) -> PictureIndex | None:
+    """What ``-f framecrc`` tells of one stream (FFmpeg's framecrcenc.c); None where a picture has
+    no time, or is not to be shown."""
+    time_base, marks = Fraction(0), []
+    for line in lines:
+        if found := _TIME_BASE.match(line.strip()):
+            time_base = Fraction(int(found[1]), int(found[2]))
+        if line.startswith("#"):
+            continue
+        _, dts, pts, _, _, _, *more = (part.strip() for part in line.split(","))
+        flags = int(more[0].removeprefix("F="), 16) if more and more[0][:2] == "F=" else _KEY
+        if "NOPTS" in (dts, pts) or flags & _DISCARD:
+            return None
+        marks.append(FrameMark(int(pts), int(dts), bool(flags & _KEY)))
+    return PictureIndex(time_base, tuple(marks)) if time_base and marks else None
+
+
+def encode_chunk(
+    terms: Terms,
+    source: Path,
+    info: MediaInfo,
+    plan: EncodePlan,
+    chunk: Chunk,
+    *,
+    time_base: Fraction,
+    threads: int,
+) -> ChunkOutcome:
+    """Encode the chunk's pictures with so many threads.
+
+    Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
+    answers.
+    """
+
+    def tell(progress: FfmpegProgress) -> None:
+        terms.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
+
+    report = terms.run(
+        [
+            *("-copyts", *_enter(chunk, time_base)),
+            *("-threads", str(threads)),
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *("-map", f"0:{info.video.index}"),
+            *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
+            *(*plan.picture, "-threads", str(threads)),
+            # The name that an MP4 would be given is none here; joining gives it again.
+            *(["-tag:v", "HEVC"] if plan.codec is VideoCodec.H265 else []),
+            *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
+            # Its times of decoding may be below nought, and are not kept anyway.
+            *("-avoid_negative_ts", "disabled", "-f", CHUNK_FORMAT, CHUNK_NAME),
+        ],
+        readable=[source],
+        on_progress=tell,
+    )
+    path = terms.folder / CHUNK_NAME
+    tally = report.tally
+    frames, settings = _inspect(path)
+    return ChunkOutcome(
+        path,
+        frames,
+        settings,
+        tally.cpu_seconds,
+        is_damaged=bool(tally.decode_errors or tally.corrupt_packets),
+    )
+
+
+def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
+    if chunk.enter_pts is None:
+        return []
+    seconds = float(chunk.enter_pts * time_base)
+    # All from the key frame on, and none dropped by FFmpeg, which would round.
+    return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seconds:.6f}"]
+
+
+def _pick(info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction) -> list[str]:
+    """The plan's filters for the chunk's pictures alone, on the clock of a single pass."""
+    bounds = []
+    if chunk.first_pts is not None:
+        bounds.append(f"start_pts={chunk.first_pts}")
+    if chunk.end_pts is not None:
+        bounds.append(f"end_pts={chunk.end_pts}")
+    pick = [f"trim={':'.join(bounds)}"] if bounds else []
+    clock = [f"setpts=PTS-({clock_start(info, time_base)})"]
+    if info.video.is_interlaced:
+        # The filter that makes pictures whole looks at those before and after, and halves ticks.
+        weave, *rest = plan.filters
+        return [weave, f"settb={time_base}", *pick, *clock, *rest]
+    return [*pick, *clock, *plan.filters]
+
+
+def clock_start(info: MediaInfo, time_base: Fraction) -> int:
+    """What FFmpeg takes off every time of a film that it reads from its start, in ticks; it keeps
+    it in microseconds."""
+    microseconds = round(Fraction(info.clock_start_seconds) / MICROSECOND)
+    ticks = microseconds * MICROSECOND / time_base
+    return int(ticks + Fraction(1, 2)) if ticks >= 0 else -int(-ticks + Fraction(1, 2))
+
+
+def _inspect(path: Path) -> tuple[int, str]:
+    """How many pictures were written, and the encoder's settings. Raises OutputInvalid."""
+    try:
+        with av.open(str(path), format=CHUNK_FORMAT) as container:
+            stream = container.streams.video[0]
+            packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+            if packets and not packets[0].is_keyframe:
+                raise OutputInvalid("A chunk does not begin with a key frame.")
+            return len(packets), _digest(stream)
+    except (OSError, av.FFmpegError, IndexError) as broken:
+        raise OutputInvalid(f"A chunk cannot be read back: {broken}") from broken
+
+
+def _digest(stream: Any) -> str:
+    return hashlib.sha256(stream.codec_context.extradata or b"").hexdigest()[:16]
+
+
+def encode_tracks(
+    terms: Terms, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
+) -> Path:
+    """Sound and subtitles of the whole film in one piece, without its pictures.
+
+    Raises MediaRejected (``media_damaged``), CommandFailed, CommandStalled, DiskFull, and whatever
+    ``should_stop`` answers.
+    """
+    name = f"tracks.{container.value}"
+    report = terms.run(
+        [
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *("-vn", *plan.tracks),
+            *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
+            *(*MUXERS[container], name),
+        ],
+        readable=[source],
+        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+    )
+    if report.tally.decode_errors or report.tally.corrupt_packets:
+        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+    return terms.folder / name

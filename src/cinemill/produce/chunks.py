@@ -1,0 +1,324 @@
+"""One long film encoded by all workers at once: cut into chunks, encoded apart, joined again.
+
+The step that would encode the film looks at it first. Where that is worth it, it ends at once and
+leaves more steps in its place::
+
+    encode ──► chunk… ──► join
+        └────► tracks ─────┘
+
+A chunk is named by the film, the request and its bounds, so that one that is lost is made again the
+same, and one that is made twice is the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cinemill.core.chunks import Chunk, choose_chunk_seconds, cut_chunks, estimate_work
+from cinemill.core.job import StepSpec
+from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
+from cinemill.core.rendition import RenditionRequest, read_rendition
+from cinemill.errors import InputRejected, MediaRejected
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.workshop import Workshop, find_asset, limit_to, require_space
+from cinemill.media.assembly import FinishedChunk, assemble
+from cinemill.media.chunks import (
+    ChunkOutcome,
+    PictureIndex,
+    can_cut,
+    encode_chunk,
+    encode_tracks,
+    index_pictures,
+)
+from cinemill.media.encode import find_encoder
+from cinemill.media.renditions import EncodePlan, fit_box, plan_encode
+from cinemill.media.terms import Terms
+from cinemill.produce.renditions import (
+    encode_rendition,
+    estimate_bytes,
+    find_rendition,
+    hand_over,
+    publish_rendition,
+)
+from cinemill.storage import assets, statistics
+from cinemill.storage.assets import AssetRecord
+from cinemill.storage.database import Connection
+
+STAGE_VERSION = 1
+"""Raise it when the same chunk would be another file."""
+CHUNK_SECONDS = "chunk_seconds"
+"""The job's parameter: how long chunks are to be; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """A stored film and what is to be made of it."""
+
+    asset: AssetRecord
+    path: Path
+    info: MediaInfo
+    request: RenditionRequest
+    plan: EncodePlan
+
+
+def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Encode the film whole; or, where it is long and can be cut, leave that to further steps.
+
+    Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
+    """
+    request = read_rendition(context.run.params)
+    asset = find_asset(workshop, context)
+    if find_rendition(workshop, asset, request) is None:
+        film = _open(workshop, context, asset, request)
+        seconds = _choose_seconds(workshop, context, film)
+        steps = [] if seconds is None else _plan_steps(workshop, context, film, seconds)
+        if steps:
+            require_space(workshop, 2 * estimate_bytes(film.info, request))
+            return StepOutcome({"chunks": _count(steps)}, steps=steps)
+    return encode_rendition(workshop, context)
+
+
+def _open(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+) -> Film:
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    path = workshop.files.path(asset.sha256)
+    plan = plan_encode(
+        str(path),
+        info,
+        request,
+        encoder=find_encoder(workshop.toolbox, request.codec),
+        can_tonemap=workshop.toolbox.can_tonemap,
+        max_pixels=workshop.limits.max_pixels,
+    )
+    return Film(asset, path, info, request, plan)
+
+
+def _choose_seconds(workshop: Workshop, context: StepContext, film: Film) -> float | None:
+    """How long chunks are to be; None where the film is encoded whole."""
+    wish = context.run.job_params.get(CHUNK_SECONDS)
+    if wish == 0 or not can_cut(film.info, film.request):
+        return None
+    if wish is not None:
+        return float(wish)
+    seconds = film.info.duration_seconds_from_header
+    width, height = fit_box(film.info, film.request)
+    work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
+    with workshop.database.once() as connection:
+        machines = statistics.count_machines(connection)
+    return choose_chunk_seconds(seconds, work, max(1, machines) * workshop.slots)
+
+
+def _plan_steps(
+    workshop: Workshop, context: StepContext, film: Film, seconds: float
+) -> list[StepSpec]:
+    """The steps that take this one's place; none where the film cannot be cut."""
+    context.report(0.0, "Looking for places to cut")
+    index = index_pictures(_agree(workshop, context), film.path, film.info)
+    if index is None:
+        return []
+    chunks = cut_chunks(
+        index.marks, index.time_base, seconds, needs_lead=film.info.video.is_interlaced
+    )
+    if len(chunks) < 2:
+        return []
+    steps = _plan_chunks(film, index, chunks, workshop.threads)
+    if film.plan.sounds or film.plan.subtitles:
+        steps.append(StepSpec("tracks", "encode_tracks", film.request.to_json()))
+    after = tuple(step.name for step in steps)
+    return [*steps, StepSpec("join", "join_chunks", film.request.to_json(), after)]
+
+
+def _plan_chunks(
+    film: Film, index: PictureIndex, chunks: Sequence[Chunk], threads: int
+) -> list[StepSpec]:
+    width = len(str(len(chunks) - 1))
+    shared = {
+        "request": film.request.to_json(),
+        "time_base": str(index.time_base),
+        "threads": threads,  # settled once for all: with others the encoder makes other files
+    }
+    return [
+        StepSpec(f"chunk-{number:0{width}d}", "encode_chunk", {**shared, "chunk": chunk.to_json()})
+        for number, chunk in enumerate(chunks)
+    ]
+
+
+def _count(steps: Sequence[StepSpec]) -> int:
+    return sum(step.kind == "encode_chunk" for step in steps)
+
+
+def _agree(workshop: Workshop, context: StepContext, message: str = "Encoding") -> Terms:
+    return Terms(
+        toolbox=workshop.toolbox,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share, message),
+        should_stop=context.should_stop,
+    )
+
+
+def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Encode one chunk, unless it was made before.
+
+    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all pictures came
+    that were counted), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    params = context.run.params
+    request, chunk = read_rendition(params["request"]), Chunk.from_json(params["chunk"])
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    key = name_chunk(film.asset.sha256, params, workshop.toolbox.version)
+    made = assets.take_cached(workshop.database, key)
+    if made is not None and workshop.files.exists(made.sha256):
+        return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})
+    outcome = encode_chunk(
+        _agree(workshop, context),
+        film.path,
+        film.info,
+        film.plan,
+        chunk,
+        time_base=Fraction(params["time_base"]),
+        threads=params["threads"],
+    )
+    if outcome.is_damaged:
+        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+    artifact = _publish_chunk(workshop, outcome, chunk)
+    result = {**artifact.facts, "key": key, "sha256": artifact.sha256, "reused": False}
+    return StepOutcome(
+        result, partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact)
+    )
+
+
+def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> str:
+    """Names the work: the same film, request, bounds and threads make the same chunk."""
+    named = json.dumps([sha256, "chunk", STAGE_VERSION, params, ffmpeg_version], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _publish_chunk(workshop: Workshop, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
+    stored = workshop.files.publish(outcome.path)
+    return Artifact(
+        kind=ArtifactKind.PIECE,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=outcome.path.name,
+        media_type="video/x-nut",
+        facts={
+            "frames": outcome.frames,
+            "settings": outcome.settings,
+            "is_whole": outcome.frames == chunk.frames,
+            "cpu_seconds": round(outcome.cpu_seconds, 3),
+        },
+    )
+
+
+def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Artifact) -> None:
+    assets.save_artifacts(connection, asset_id, key, [artifact], variant=key)
+
+
+def encode_sound(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Sound and subtitles in one piece, while the chunks are encoded.
+
+    Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
+    """
+    request = read_rendition(context.run.params)
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    path = encode_tracks(
+        _agree(workshop, context), film.path, film.info, film.plan, request.container
+    )
+    stored = workshop.files.publish(path)
+    named = json.dumps([film.asset.sha256, "tracks", request.to_json()], sort_keys=True)
+    key = hashlib.sha256(named.encode()).hexdigest()
+    artifact = Artifact(
+        kind=ArtifactKind.PIECE,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=path.name,
+        media_type=film.plan.media_type,
+        facts={},
+    )
+    return StepOutcome(
+        {"key": key, "sha256": stored.sha256},
+        partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
+    )
+
+
+def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Join chunks and tracks into the rendition, and forget them; where they turn out not to be
+    the film's pictures, each once, encode the film whole in a further step.
+
+    Result: as that of :func:`encode_rendition`, and ``chunks`` (``total``, ``reused``). Raises
+    InputRejected (``piece_missing``), OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    request = read_rendition(context.run.params)
+    made = _list_chunks(context)
+    if not all(one["is_whole"] for one in made) or len({one["settings"] for one in made}) > 1:
+        return StepOutcome(
+            {"encoded_whole_because": "its pictures could not be told apart by their times"},
+            steps=[StepSpec("whole", "encode_whole", request.to_json())],
+        )
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    tracks = context.run.inputs.get("tracks")
+    path, facts = assemble(
+        _agree(workshop, context, "Joining"),
+        [
+            FinishedChunk(_find_part(workshop, one["sha256"]), one["frames"], one["settings"])
+            for one in made
+        ],
+        None if tracks is None else _find_part(workshop, tracks["sha256"]),
+        film.path,
+        film.info,
+        request,
+        film.plan,
+    )
+    facts |= {"encoder": film.plan.encoder, "changes": list(film.plan.changes)}
+    rendition = publish_rendition(workshop, film.asset, request, path, facts)
+    more = {
+        "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},
+        "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
+        "reused": False,
+    }
+    outcome = hand_over(workshop, context, film.asset, request, rendition, more)
+    keys = [one["key"] for one in (*made, *([tracks] if tracks else []))]
+
+    def write(connection: Connection) -> None:
+        outcome.write(connection)
+        assets.forget_steps(connection, keys)
+
+    return StepOutcome(outcome.result, write)
+
+
+def _list_chunks(context: StepContext) -> list[Mapping[str, Any]]:
+    inputs = context.run.inputs
+    return [inputs[name] for name in sorted(inputs) if name.startswith("chunk-")]
+
+
+def _find_part(workshop: Workshop, sha256: str) -> Path:
+    """Raises InputRejected: no further try would find it, for the steps that made it have ended."""
+    if not workshop.files.exists(sha256):
+        raise InputRejected(
+            "A chunk of this film was removed before it was joined.",
+            code="piece_missing",
+            way_on="Submit it again; what is still there is not made anew.",
+        )
+    return workshop.files.path(sha256)
+
+
+def _add_up(context: StepContext) -> dict[str, float]:
+    """Seconds by kind of step: those of the chunks are added up."""
+    stages: dict[str, float] = {}
+    for name, result in context.run.inputs.items():
+        kind = name.partition("-")[0]
+        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
+    return stages

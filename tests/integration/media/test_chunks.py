@@ -1,0 +1,279 @@
+"""Films encoded in chunks and joined, held against the same films encoded in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from tests import films
+
+from cinemill.core.chunks import Chunk, cut_chunks
+from cinemill.core.media import MediaInfo
+from cinemill.core.rendition import RenditionRequest, read_rendition
+from cinemill.errors import OutputInvalid
+from cinemill.media.assembly import FinishedChunk, assemble
+from cinemill.media.chunks import (
+    ChunkOutcome,
+    can_cut,
+    encode_chunk,
+    encode_tracks,
+    index_pictures,
+    read_index,
+)
+from cinemill.media.encode import encode, find_encoder
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe
+from cinemill.media.renditions import plan_encode
+from cinemill.media.sandbox import Sandbox
+from cinemill.media.terms import Terms
+from cinemill.media.toolbox import Toolbox
+
+GROUP = ("-g", "20", "-preset", "fast")
+"""Key frames close together, and pictures that are stored in another order than shown."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One film, and both ways of encoding it."""
+
+    toolbox: Toolbox
+    sandbox: Sandbox
+    folder: Path
+    source: Path
+    request: RenditionRequest
+    info: MediaInfo
+
+    def terms(self, name: str) -> Terms:
+        folder = self.folder / name
+        folder.mkdir(mode=0o700)
+        return Terms(self.toolbox, folder, Limits(), self.sandbox, lambda share: None, lambda: None)
+
+    @property
+    def plan(self) -> Any:
+        return plan_encode(
+            str(self.source),
+            self.info,
+            self.request,
+            encoder=find_encoder(self.toolbox, self.request.codec),
+            can_tonemap=self.toolbox.can_tonemap,
+            max_pixels=Limits().max_pixels,
+        )
+
+    def encode_chunks(self, seconds: float = 1.0) -> list[tuple[Chunk, ChunkOutcome]]:
+        index = index_pictures(self.terms("index"), self.source, self.info)
+        assert index is not None
+        chunks = cut_chunks(
+            index.marks, index.time_base, seconds, needs_lead=self.info.video.is_interlaced
+        )
+        assert len(chunks) > 2
+        return [
+            (
+                chunk,
+                encode_chunk(
+                    self.terms(f"chunk-{number}"),
+                    self.source,
+                    self.info,
+                    self.plan,
+                    chunk,
+                    time_base=index.time_base,
+                    threads=1,
+                ),
+            )
+            for number, chunk in enumerate(chunks)
+        ]
+
+    def encode_in_chunks(self) -> Path:
+        made = self.encode_chunks()
+        assert [outcome.frames for _, outcome in made] == [chunk.frames for chunk, _ in made]
+        finished = [FinishedChunk(one.path, one.frames, one.settings) for _, one in made]
+        plan, tracks = self.plan, None
+        if plan.sounds or plan.subtitles:
+            terms = self.terms("tracks")
+            tracks = encode_tracks(terms, self.source, self.info, plan, self.request.container)
+        terms = self.terms("joined")
+        path, _ = assemble(terms, finished, tracks, self.source, self.info, self.request, plan)
+        return path
+
+    def encode_in_one(self) -> Path:
+        terms = self.terms("one")
+        outcome = encode(
+            self.toolbox,
+            self.source,
+            self.info,
+            self.request,
+            folder=terms.folder,
+            limits=terms.limits,
+            sandbox=self.sandbox,
+            on_progress=terms.on_progress,
+            should_stop=terms.should_stop,
+        )
+        return outcome.path
+
+
+Open = Callable[..., Shop]
+
+
+@pytest.fixture
+def open_shop(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> Open:
+    numbers = count()
+
+    def open_film(source: Path, **options: Any) -> Shop:
+        folder = tmp_path / f"shop-{next(numbers)}"
+        folder.mkdir(mode=0o700)
+        info = probe(source, Limits(), sandbox=sandbox)
+        return Shop(toolbox, sandbox, folder, source, read_rendition(options), info)
+
+    return open_film
+
+
+def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
+    """Of each track its kind, its names, and when its packets are shown, in seconds; but for the
+    version of its encoder."""
+    found = []
+    with av.open(str(path)) as film:
+        for stream in film.streams:
+            film.seek(0)
+            times = [packet.pts for packet in film.demux(stream) if packet.pts is not None]
+            clock = Fraction(stream.time_base or 0)
+            seconds = sorted(time * clock for time in times)
+            names = {key: text for key, text in stream.metadata.items() if key.lower() != "encoder"}
+            found.append((str(stream.type), names, seconds))
+    return found
+
+
+def hash_pictures(path: Path) -> str:
+    return films.read(["-i", f"file:{path}", "-an", "-f", "framemd5", "-"])
+
+
+def assert_alike(shop: Shop) -> None:
+    """The same tracks, and every picture and every sound at the same time."""
+    assert read_tracks(shop.encode_in_chunks()) == read_tracks(shop.encode_in_one())
+
+
+@pytest.mark.parametrize("rate", ["24", "24000/1001", "25", "30000/1001", "30"])
+def test_pictures_and_sound_are_when_a_single_pass_has_them(
+    open_shop: Open, tmp_path: Path, rate: str
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, rate=rate, extra=GROUP)
+    assert_alike(open_shop(film, height=90))
+
+
+def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "film.mp4",
+        seconds=4,
+        rate="60",
+        filters="select='gt(random(1)\\,0.4)'",
+        extra=[*GROUP, "-fps_mode", "passthrough", "-enc_time_base", "1:90000"],
+    )
+    shop = open_shop(film, height=90)
+    assert shop.info.video.is_variable_rate
+    assert_alike(shop)
+
+
+@pytest.mark.parametrize(
+    ("ending", "extra", "options"),
+    [
+        (".mkv", ("-x264-params", "open-gop=1:keyint=20"), {"codec": "h265"}),
+        (".mkv", GROUP, {"codec": "vp9", "container": "webm", "preset": "mobile"}),
+        (".mp4", ("-g", "1", "-bf", "0"), {"codec": "av1", "preset": "mobile"}),
+        (".mp4", GROUP, {"container": "mkv", "bitrate": "200k"}),
+    ],
+    ids=["open groups", "milliseconds", "every picture a key", "a bitrate"],
+)
+def test_other_codecs_and_containers(
+    open_shop: Open, tmp_path: Path, ending: str, extra: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    film = films.make_film(tmp_path / f"film{ending}", seconds=4, extra=extra)
+    assert_alike(open_shop(film, height=90, **options))
+
+
+def test_a_picture_that_begins_late_stays_late(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "even.mp4", seconds=4, extra=GROUP)
+    late = tmp_path / "late.mp4"
+    source = f"file:{film}"
+    picture = ["-itsoffset", "0.52", "-i", source, "-i", source, "-map", "0:v", "-map", "1:a"]
+    films.run([*picture, "-c", "copy", f"file:{late}"])
+    assert_alike(open_shop(late, height=90))
+
+
+def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mkv", seconds=4, extra=GROUP)
+    (tmp_path / "chapters").write_text(
+        ";FFMETADATA1\ntitle=Holiday\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=2000\nEND=4000\ntitle=Two\n"
+    )
+    named = tmp_path / "named.mkv"
+    inputs = ["-i", f"file:{film}", "-f", "ffmetadata", "-i", f"file:{tmp_path / 'chapters'}"]
+    names = ["-metadata:s:a:0", "language=deu", "-metadata:s:v:0", "title=Camera"]
+    films.run([*inputs, "-map_metadata", "1", "-c", "copy", *names, f"file:{named}"])
+    shop = open_shop(named, container="mkv", height=90)
+    path = shop.encode_in_chunks()
+    with av.open(str(path)) as joined:
+        chapters = [
+            (mark["start"] * (mark["time_base"] or 0), mark["metadata"]["title"])
+            for mark in joined.chapters()
+        ]
+        assert chapters == [(0, "One"), (2, "Two")]
+        assert joined.metadata["title"] == "Holiday"
+        assert joined.streams.video[0].metadata["title"] == "Camera"
+        assert joined.streams.audio[0].language == "deu"
+
+
+def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "film.mp4",
+        seconds=4,
+        rate="50",
+        filters="tinterlace=mode=interleave_top,fieldorder=tff",
+        extra=[*GROUP, "-flags", "+ilme+ildct"],
+    )
+    shop = open_shop(film, codec="h264", crf=0)
+    assert shop.info.video.is_interlaced
+    chunked, single = shop.encode_in_chunks(), shop.encode_in_one()
+    assert hash_pictures(chunked) == hash_pictures(single)
+
+
+def test_a_chunk_again_is_the_same_file(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=GROUP)
+    first = open_shop(film, height=90).encode_chunks()
+    again = open_shop(film, height=90).encode_chunks()
+    for (_, one), (_, other) in zip(first, again, strict=True):
+        assert one.path.read_bytes() == other.path.read_bytes()
+
+
+def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
+    shop = open_shop(film, height=90)
+    made = [one for _, one in shop.encode_chunks()]
+    finished = [FinishedChunk(one.path, one.frames, f"x{n}") for n, one in enumerate(made)]
+    with pytest.raises(OutputInvalid, match="differ"):
+        assemble(shop.terms("joined"), finished, None, film, shop.info, shop.request, shop.plan)
+
+
+def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
+    shop = open_shop(film, height=90)
+    one = shop.encode_chunks()[0][1]
+    twice = [FinishedChunk(one.path, one.frames, one.settings)] * 2
+    with pytest.raises(OutputInvalid, match="the same pictures"):
+        assemble(shop.terms("joined"), twice, None, film, shop.info, shop.request, shop.plan)
+
+
+def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", extra=GROUP)
+    assert not can_cut(open_shop(film).info, read_rendition({"fps": 10}))
+    stream = films.remux(film, tmp_path / "film.ts")
+    assert not can_cut(open_shop(stream).info, read_rendition({}))
+
+
+@pytest.mark.parametrize("line", ["0, NOPTS, 0, 40, 504, 0x0", "0, 0, 0, 40, 504, 0x0, F=0x5"])
+def test_a_picture_without_a_time_or_not_to_be_shown_makes_no_index(line: str) -> None:
+    assert read_index(iter(["#tb 0: 1/1000", line])) is None
+    assert read_index(iter(["#tb 0: 1/1000", "0, 0, 0, 40, 504, 0x0"])) is not None

@@ -1,0 +1,151 @@
+"""One long film on many workers: cut, encoded apart, joined; and a worker killed in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+from tests import films
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+
+from cinemill.core.job import JobState
+from cinemill.core.media import ArtifactKind
+
+PATIENCE_SECONDS = 90
+OWN_REDIS_DATABASE = 11
+LEASE_SECONDS = 3
+FRAMES = 300
+
+
+@pytest.fixture(scope="module")
+def film(films_folder: Path) -> Path:
+    """Twelve seconds with a key frame in each."""
+    return films.make_film(films_folder / "long one.mp4", seconds=12, extra=["-g", "25"])
+
+
+def transcode(stack: Stack, film: Path, options: dict[str, Any], chunk_seconds: float) -> Any:
+    task = stack.app.tasks["transcode"].apply_async(
+        args=[str(film), options], kwargs={"chunk_seconds": chunk_seconds}
+    )
+    return task.get(timeout=PATIENCE_SECONDS)
+
+
+def hash_frames(path: str | Path) -> list[str]:
+    """The decoded pictures of a film, each with its time, and its sound."""
+    command = ["-i", f"file:{path}", "-map", "0:v", "-map", "0:a", "-f", "framemd5", "-"]
+    return films.read(command).splitlines()
+
+
+@pytest.fixture(scope="module")
+def chunked(stack: Stack, film: Path) -> Any:
+    return transcode(stack, film, {"height": 90}, chunk_seconds=2)
+
+
+def test_a_film_is_encoded_in_chunks_and_joined(chunked: Any) -> None:
+    assert chunked["chunks"] == {"total": 6, "reused": 0}
+    assert chunked["rendition"]["facts"]["frames"] == FRAMES
+    assert chunked["rendition"]["facts"]["sounds"] == 1
+    assert chunked["stages"].keys() >= {"probe", "chunk", "tracks", "join"}
+    assert Path(chunked["output_path"]).name == "long one-90p-h264.mp4"
+
+
+def test_it_is_a_rendition_like_any_other_and_made_once(
+    stack: Stack, film: Path, chunked: Any
+) -> None:
+    again = transcode(stack, film, {"height": 90}, chunk_seconds=4)
+    assert again["reused"]
+    assert again["rendition"]["sha256"] == chunked["rendition"]["sha256"]
+
+
+def test_chunks_are_forgotten_once_they_are_joined(stack: Stack, chunked: Any) -> None:
+    with stack.database.begin() as connection:
+        query = text("SELECT count(*) FROM artifact WHERE asset_id = :id AND kind = :kind")
+        values = {"id": chunked["asset_id"], "kind": ArtifactKind.PIECE.value}
+        assert connection.execute(query, values).scalar_one() == 0
+
+
+def test_a_film_whose_pictures_have_no_times_is_encoded_whole(
+    stack: Stack, films_folder: Path
+) -> None:
+    film = films.make_film(
+        films_folder / "old.avi", seconds=4, codec=["-c:v", "mpeg4"], extra=["-g", "10"]
+    )
+    result = transcode(stack, film, {"height": 60}, chunk_seconds=1)
+    assert "chunks" not in result
+    assert result["rendition"]["facts"]["frames"] == 100
+
+
+@pytest.fixture(scope="module")
+def short_lease(
+    database_url: str,
+    redis_url: str,
+    films_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """A mill that notices a dead worker soon, with beat and no worker yet."""
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("farm")),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "CINEMILL_LEASE_SECONDS": str(LEASE_SECONDS),
+        "CINEMILL_HEARTBEAT_SECONDS": "1",
+        "CELERY_WORKER_CONCURRENCY": "1",
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+        undo.callback(stop_part, start_part("cinemill.worker.beat", stack))
+        yield stack
+
+
+def kill_at_a_chunk(stack: Stack, worker: subprocess.Popen[bytes]) -> None:
+    """kill -9 of this worker while it encodes a chunk, after others were finished."""
+    query = text(
+        """
+        SELECT worker FROM run WHERE state = 'running' AND kind = 'encode_chunk'
+          AND (SELECT count(*) FROM run WHERE kind = 'encode_chunk' AND state = 'succeeded') >= 3
+        """
+    )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with stack.database.begin() as connection:
+            pids = {int(row.worker.rpartition(":")[2]) for row in connection.execute(query)}
+        if pids & {child.pid for child in psutil.Process(worker.pid).children()}:
+            worker.kill()
+            worker.wait()
+            return
+        time.sleep(0.01)
+    pytest.fail("that worker never encoded a chunk")
+
+
+def test_a_worker_killed_in_the_middle_changes_no_picture(
+    short_lease: Stack, film: Path, films_folder: Path
+) -> None:
+    stack, options = short_lease, {"width": 640, "height": 360}
+    with ExitStack() as undo:
+        undo.callback(stop_part, start_part("cinemill.worker", stack))
+        undisturbed = transcode(stack, film, options, chunk_seconds=1)
+        # The same pictures in another file: else the first film would be answered again.
+        copy = films.remux(film, films_folder / "copy.mp4", "-metadata", "title=again")
+        (stack.home / "cinemill.worker.ready").unlink()
+        doomed = start_part("cinemill.worker", stack)
+        job = stack.service.create_job(
+            "transcode", params={"path": str(copy), "options": options, "chunk_seconds": 1}
+        )
+        kill_at_a_chunk(stack, doomed)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not stack.service.get_job(job.id).state.is_final and time.monotonic() < deadline:
+            time.sleep(0.1)
+    done = stack.service.get_job(job.id)
+    assert done.state is JobState.COMPLETED, done.failure
+    assert done.result is not None
+    with stack.database.begin() as connection:
+        query = text("SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'")
+        assert connection.execute(query, {"id": job.id}).scalar_one() >= 1
+    assert hash_frames(done.result["output_path"]) == hash_frames(undisturbed["output_path"])

@@ -1,0 +1,167 @@
+"""Where a film is cut for many workers, and how finely."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.chunks import (
+    LEAST_WORK_SECONDS,
+    MOST_CHUNKS,
+    MOST_WORK_SECONDS,
+    WORTHWHILE_SECONDS,
+    Chunk,
+    FrameMark,
+    choose_chunk_seconds,
+    cut_chunks,
+    estimate_work,
+)
+from cinemill.core.rendition import read_rendition
+
+TICKS = Fraction(1, 1000)
+FRAME = 40
+DELAY = 2
+"""Pictures are decoded so many places before they are shown."""
+
+
+def make_film(groups: list[int], *, is_open: bool = False) -> list[FrameMark]:
+    """Pictures in groups of so many, each begun by a key frame; with two shown before a later
+    one's where groups are open."""
+    marks: list[FrameMark] = []
+    shown = 0
+    for number, length in enumerate(groups):
+        lead = min(DELAY, length - 1) if is_open and number else 0
+        order = [
+            shown + lead,
+            *range(shown, shown + lead),
+            *range(shown + lead + 1, shown + length),
+        ]
+        for place in order:
+            dts = (len(marks) - DELAY) * FRAME
+            marks.append(FrameMark(place * FRAME, dts, place == shown + lead))
+        shown += length
+    return marks
+
+
+films = st.builds(
+    lambda groups, is_open: make_film(groups, is_open=is_open),
+    st.lists(st.integers(1, 60), min_size=1, max_size=30),
+    st.booleans(),
+)
+
+
+def shown_in(chunk: Chunk, mark: FrameMark) -> bool:
+    begins = chunk.first_pts is None or chunk.first_pts <= mark.pts
+    return begins and (chunk.end_pts is None or mark.pts < chunk.end_pts)
+
+
+@given(films, st.floats(0.1, 5), st.booleans())
+def test_every_picture_is_in_one_chunk(
+    marks: list[FrameMark], seconds: float, needs_lead: bool
+) -> None:
+    chunks = cut_chunks(marks, TICKS, seconds, needs_lead=needs_lead)
+    for mark in marks:
+        assert sum(shown_in(chunk, mark) for chunk in chunks) == 1
+    assert [chunk.frames for chunk in chunks] == [
+        sum(shown_in(chunk, mark) for mark in marks) for chunk in chunks
+    ]
+
+
+@given(films, st.floats(0.1, 5))
+def test_chunks_begin_at_key_frames_and_are_long_enough(
+    marks: list[FrameMark], seconds: float
+) -> None:
+    keys = {mark.pts for mark in marks if mark.is_key}
+    chunks = cut_chunks(marks, TICKS, seconds, needs_lead=False)
+    assert chunks[0].first_pts is None
+    assert chunks[-1].end_pts is None
+    for before, after in pairwise(chunks):
+        assert before.end_pts == after.first_pts
+        assert after.first_pts in keys
+        begins = min(keys) if before.first_pts is None else before.first_pts
+        assert after.first_pts is not None
+        assert after.first_pts - min(begins, min(mark.pts for mark in marks)) >= int(seconds * 1000)
+
+
+@given(films, st.floats(0.1, 3), st.sampled_from(["pts", "dts"]), st.booleans())
+def test_a_film_is_entered_at_its_chunks_key_frame_or_before_it(
+    marks: list[FrameMark], seconds: float, clock: str, looks_back: bool
+) -> None:
+    keys = [mark for mark in marks if mark.is_key]
+    back = 131 if looks_back else 0
+    for chunk in cut_chunks(marks, TICKS, seconds, needs_lead=False):
+        if chunk.enter_pts is None:
+            continue
+        assert chunk.first_pts is not None
+        found = [key for key in keys if getattr(key, clock) <= chunk.enter_pts - back]
+        assert not found or found[-1].pts <= chunk.first_pts
+
+
+def test_long_groups_are_entered_at_their_own_key_frame() -> None:
+    marks = make_film([50, 50, 50])
+    for chunk in cut_chunks(marks, TICKS, 2.0, needs_lead=False)[1:]:
+        assert chunk.enter_pts is not None
+        for back in (0, 131):
+            keys = [mark.pts for mark in marks if mark.is_key]
+            assert max(key for key in keys if key <= chunk.enter_pts - back) == chunk.first_pts
+
+
+def test_filters_that_look_back_are_given_the_group_before() -> None:
+    marks = make_film([50, 50, 50])
+    straight = cut_chunks(marks, TICKS, 2.0, needs_lead=False)
+    early = cut_chunks(marks, TICKS, 2.0, needs_lead=True)
+    assert [chunk.first_pts for chunk in early] == [chunk.first_pts for chunk in straight]
+    assert early[2].enter_pts == straight[1].enter_pts
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        make_film([200]),
+        [FrameMark(0, 0, True), FrameMark(0, 40, True)],
+        [FrameMark(2000, 0, True), FrameMark(0, 40, True)],
+        [],
+    ],
+    ids=["one key frame", "two pictures at one time", "key frames out of order", "nothing"],
+)
+def test_what_cannot_be_cut_is_no_two_chunks(marks: list[FrameMark]) -> None:
+    assert len(cut_chunks(marks, TICKS, 0.5, needs_lead=False)) < 2
+
+
+@given(films, st.floats(0.1, 5))
+def test_chunks_survive_the_way_through_json(marks: list[FrameMark], seconds: float) -> None:
+    for chunk in cut_chunks(marks, TICKS, seconds, needs_lead=False):
+        assert Chunk.from_json(chunk.to_json()) == chunk
+
+
+@given(st.floats(1, 50_000), st.floats(0, 500_000), st.integers(0, 500))
+def test_chunks_are_neither_too_small_nor_too_many(
+    seconds: float, work_seconds: float, slots: int
+) -> None:
+    length = choose_chunk_seconds(seconds, work_seconds, slots)
+    if work_seconds < WORTHWHILE_SECONDS:
+        assert length is None
+        return
+    assert length is not None
+    work = work_seconds * length / seconds
+    assert work >= LEAST_WORK_SECONDS * 0.999
+    assert work <= max(MOST_WORK_SECONDS, work_seconds / MOST_CHUNKS) * 1.001
+    assert seconds / length <= MOST_CHUNKS * 1.001
+
+
+def test_more_workers_make_shorter_chunks() -> None:
+    lengths = [choose_chunk_seconds(7200, 14_400, slots) or 0 for slots in (2, 20, 40, 100)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] != lengths[-1]
+
+
+def test_slower_codecs_are_more_work() -> None:
+    work = [
+        estimate_work(600, 1920 * 1080, 25, read_rendition({"codec": codec}))
+        for codec in ("h264", "av1", "vp9", "h265")
+    ]
+    assert work == sorted(work)
