@@ -56,6 +56,14 @@ def transcode(
             help="Measure the picture against the film's, and try twice to reach so much."
         ),
     ] = None,
+    chunk_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Cut the film about so, for all workers at once; 0 keeps it in one piece. "
+            "Chosen by the film and the workers where it is not given.",
+        ),
+    ] = None,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -81,7 +89,10 @@ def transcode(
     }
     given = {name: value for name, value in wishes.items() if value is not None}
     read_rendition(given)
-    wish = Sending(priority, kind="transcode", params={"options": given})
+    params: dict[str, Any] = {"options": given}
+    if chunk_seconds is not None:
+        params["chunk_seconds"] = chunk_seconds
+    wish = Sending(priority, kind="transcode", params=params)
     run_films(file, wish, to, json=json)
 
 

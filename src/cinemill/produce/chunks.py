@@ -105,7 +105,9 @@ def _open(
 def _choose_seconds(workshop: Workshop, context: StepContext, film: Film) -> float | None:
     """How long chunks are to be; None where the film is encoded whole."""
     wish = context.run.job_params.get(CHUNK_SECONDS)
-    if wish == 0 or not can_cut(film.info, film.request):
+    # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
+    is_judged = film.request.vmaf_min is not None
+    if wish == 0 or is_judged or not can_cut(film.info, film.request):
         return None
     if wish is not None:
         return float(wish)
