@@ -33,22 +33,35 @@ _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "u
 async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
     """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
 
-    Needs no token, and therefore tells nothing else.
+    ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
+    goes elsewhere; ``/stats`` names it. Needs no token, and therefore tells nothing else.
     """
     database, events = await asyncio.gather(
         _answers(run_in_threadpool(mill.database.ping)),
         _answers(_ping_redis(request.app.state.events)),
     )
+    hardware = await run_in_threadpool(_judge_hardware, mill) if database else "unknown"
     is_well = database and events
     document = {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
         "redis": "ok" if events else "unavailable",
+        "hardware": hardware,
         "version": __version__,
     }
     return JSONResponse(
         document, status_code=200 if database else 503, headers={"Cache-Control": "no-store"}
     )
+
+
+def _judge_hardware(mill: Mill) -> str:
+    try:
+        offers = mill.jobs.list_hardware()
+    except CinemillError:
+        return "unknown"
+    if not offers:
+        return "none"
+    return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
 async def _ping_redis(events: EventReader) -> None:

@@ -67,6 +67,8 @@ def _tell_facts(
     yield "Mill", f"{base_url}, version {health.get('version', '?')}"
     yield "Health", f"{health.get('status', 'unknown')} ({parts})"
     yield "Workers", "\n".join(_tell_workers(workers))
+    if offers := stats.get("hardware"):
+        yield "Hardware", "\n".join(_tell_hardware(offers))
     yield "Jobs", _tell_jobs(stats.get("queue") or {})
     stuck = stats.get("stuck") or []
     if stuck:
@@ -88,6 +90,14 @@ def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
         all_common = f"all {len(COMMON_QUEUES)} queues"
         queues = ", ".join([all_common, *special] if is_everywhere else worker.queues)
         yield f"{worker.name}: {worker.busy} of {worker.slots} busy, on {queues}"
+
+
+def _tell_hardware(offers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for offer in offers:
+        words = f"{offer['node']}: {offer['encoder']} {offer['state']}"
+        if offer["state"] == "resting":
+            words += f", tried again in {show_seconds(offer['rests_seconds'])}; {offer['reason']}"
+        yield words
 
 
 def _tell_jobs(queue: Mapping[str, Any]) -> str:

@@ -64,6 +64,9 @@ def transcode(
             "Chosen by the film and the workers where it is not given.",
         ),
     ] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="In hardware where a worker has it; else in software.")
+    ] = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -86,6 +89,7 @@ def transcode(
         "fps": fps,
         "audio": audio,
         "vmaf_min": vmaf_min,
+        "use_gpu": gpu or None,
     }
     given = {name: value for name, value in wishes.items() if value is not None}
     read_rendition(given)

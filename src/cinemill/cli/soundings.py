@@ -49,6 +49,7 @@ def sound_all(settings: Settings) -> Iterator[Finding]:
         ("home", sound_home),
         ("FFmpeg", sound_ffmpeg),
         ("sandbox", sound_sandbox),
+        ("hardware", sound_hardware),
         ("database", sound_database),
         ("Redis", sound_redis),
         ("API", sound_api),
@@ -151,6 +152,23 @@ def sound_sandbox(settings: Settings) -> Iterator[Finding]:
         yield Finding("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
 
 
+def sound_hardware(settings: Settings) -> Iterator[Finding]:
+    """What encodes in hardware on this machine; without any all is done in software."""
+    from cinemill.worker.hardware import find_hardware
+
+    found = find_hardware(settings)
+    working = ", ".join(encoder.name for encoder in found.encoders)
+    if working:
+        yield Finding("hardware", Level.OK, f"encoded with {working}")
+    elif not found.refused:
+        yield Finding("hardware", Level.OK, "no device that encodes; all is done in software")
+    reasons = [f"{name}: {reason}" for name, reason in found.refused.items()]
+    if reasons:
+        way_on = "Mend its driver if it should; without it the work is done in software."
+        level = Level.OK if working else Level.WARN
+        yield Finding("hardware", level, f"no {'; no '.join(reasons)}", "" if working else way_on)
+
+
 def sound_database(settings: Settings) -> Iterator[Finding]:
     if settings.database_url is None:
         yield from _sound_embedded_database()
@@ -204,6 +222,7 @@ def sound_api(settings: Settings) -> Iterator[Finding]:
     try:
         with open_client() as mill:
             health = mill.health()
+            offers = mill.stats()["hardware"] if health.get("hardware") == "resting" else ()
     except ClientError as error:
         if error.status:
             raise
@@ -212,6 +231,11 @@ def sound_api(settings: Settings) -> Iterator[Finding]:
     level = Level.OK if health.get("status") == "ok" else Level.FAIL
     words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
     yield Finding("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
+    for offer in offers:
+        if offer["state"] == "resting":
+            words = f"{offer['encoder']} of {offer['node']} failed too often: {offer['reason']}"
+            way_on = "Look after its driver; it is tried now and then, and its work done elsewhere."
+            yield Finding("hardware", Level.WARN, words, way_on)
 
 
 def _sound_port(settings: Settings, error: CinemillError) -> Finding:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,
     LOWEST_PRIORITY,
@@ -26,7 +27,7 @@ from cinemill.errors import Conflict, InputRejected
 from cinemill.jobs import families
 from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
-from cinemill.storage import assets, jobs, recovery, statistics
+from cinemill.storage import assets, hardware, jobs, recovery, statistics
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import NewJob, NewStep
 
@@ -242,6 +243,11 @@ class JobService:
         """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
         with self._database.begin() as connection:
             return statistics.count_jobs(connection)
+
+    def list_hardware(self) -> list[Offer]:
+        """The hardware encoders of workers that live, serving and resting."""
+        with self._database.begin() as connection:
+            return hardware.list_offers(connection)
 
     def get_processing_times(self) -> dict[str, dict[str, float]]:
         """By kind: count, average, p50, p90 and p99 in seconds, of completed jobs."""

@@ -284,7 +284,7 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
         request,
         film.plan,
     )
-    facts |= {"encoder": film.plan.encoder, "changes": list(film.plan.changes)}
+    facts |= {"encoder": film.plan.encoder, "hardware": None, "changes": list(film.plan.changes)}
     rendition = publish_rendition(workshop, film.asset, request, path, facts)
     more = {
         "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, VideoCodec
-from cinemill.errors import CommandFailed, CommandStalled, OutputInvalid
+from cinemill.errors import CommandFailed, CommandStalled, InputRejected, OutputInvalid
 from cinemill.jobs.workshop import Workshop
 from cinemill.media.encode import EncodeOutcome
 from cinemill.media.hardware import HardwareEncoder
@@ -18,6 +18,9 @@ from cinemill.media.renditions import keeps_depth
 from cinemill.media.trials import tell_reason
 from cinemill.storage import hardware
 from cinemill.telemetry import get_logger
+
+QUALITY_CODE = "quality_not_reached"
+"""Work well done, and not well enough: nothing against the hardware, and no reason to give up."""
 
 log = get_logger(__name__)
 
@@ -52,6 +55,11 @@ def encode_as_wished(
         outcome = make(encoder)
     except (CommandFailed, CommandStalled, OutputInvalid) as error:
         reason = tell_reason(error)
+    except InputRejected as error:
+        if error.code != QUALITY_CODE:
+            raise
+        _empty(folder)
+        return _confess(make(None), f"{encoder.name} was not good enough: {error.message}")
     else:
         _note_success(workshop, encoder)
         return outcome

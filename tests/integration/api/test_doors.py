@@ -10,6 +10,9 @@ import time
 import httpx
 import pytest
 
+from cinemill.storage import hardware
+from cinemill.storage.database import Database
+
 from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 
 
@@ -172,7 +175,8 @@ class TestJobs:
         assert stats["queue"]["by_status"]["pending"] >= 1
         assert stats["queue"]["by_type"]["process_video"] >= 1
         assert stats["queue"]["total"] >= 1
-        assert set(stats) == {"queue", "processing_times", "stuck"}
+        assert set(stats) == {"queue", "processing_times", "stuck", "hardware"}
+        assert stats["hardware"] == []
 
     def test_another_job_on_a_film(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
@@ -270,6 +274,7 @@ class TestOperate:
             "status": "ok",
             "database": "ok",
             "redis": "ok",
+            "hardware": "none",
             "version": health.json()["version"],
         }
         lines = api.http.get("/logs", params={"lines": 20, "service": "api"}).json()["lines"]
@@ -279,6 +284,24 @@ class TestOperate:
         assert debug.json()["libraries"]["celery"]
         password = api.redis_url.partition("://:")[2].partition("@")[0]
         assert not password or password not in debug.text
+
+    def test_hardware_that_rests_is_told_to_all_and_named_to_friends(self, api: RunningApi) -> None:
+        database = Database(api.database_url)
+        try:
+            with database.begin() as connection:
+                hardware.announce(connection, "celery@one", {"h264_nvenc": "h264"})
+            assert api.stranger.get("/health").json()["hardware"] == "ok"
+            with database.begin() as connection:
+                hardware.rest(connection, "celery@one", "h264_nvenc", "No capable devices found")
+            health = api.stranger.get("/health").json()
+            (offer,) = api.http.get("/stats").json()["hardware"]
+        finally:
+            with database.begin() as connection:
+                hardware.announce(connection, "celery@one", {})
+            database.close()
+        assert (health["status"], health["hardware"]) == ("ok", "resting")
+        assert (offer["node"], offer["encoder"]) == ("celery@one", "h264_nvenc")
+        assert (offer["state"], offer["reason"]) == ("resting", "No capable devices found")
 
     def test_the_doors_describe_themselves(self, api: RunningApi) -> None:
         document = api.http.get("/openapi.json").json()

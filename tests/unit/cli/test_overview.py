@@ -26,6 +26,16 @@ STATS: dict[str, Any] = {
     },
     "processing_times": {"process_video": {**TIMES, "p99_seconds": 4.5}},
     "stuck": [{"id": "397dee33-f172-456c-8304-5e331e980c57"}],
+    "hardware": [
+        {"node": "celery@one", "encoder": "h264_qsv", "state": "serving", "rests_seconds": None},
+        {
+            "node": "celery@one",
+            "encoder": "av1_qsv",
+            "state": "resting",
+            "rests_seconds": 60.0,
+            "reason": "device lost",
+        },
+    ],
 }
 HEALTH = {"status": "degraded", "database": "ok", "redis": "unavailable", "version": "1.2"}
 EVERYWHERE = WorkerReport("celery@one", COMMON_QUEUES, slots=4, busy=3)
@@ -55,6 +65,8 @@ def test_tells_health_workers_jobs_queues_and_times(
         "Health degraded (database ok, redis unavailable)",
         f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
+        "Hardware celery@one: h264_qsv serving",
+        "celery@one: av1_qsv resting, tried again in 1 min 00 s; device lost",
         "Jobs 12 pending, 2 completed, 1 failed",
         "Stuck 1: 397dee33; see 'cinemill status JOB'",
         "proxy 7 2",

@@ -14,10 +14,13 @@ from cinemill.cli import soundings
 from cinemill.cli.exits import ExitCode
 from cinemill.cli.soundings import Finding, Level
 from cinemill.config import Settings, load
+from cinemill.core.rendition import VideoCodec
+from cinemill.media.hardware import VAAPI, Hardware, HardwareEncoder
 from cinemill.storage import inspection
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
+    from tests.unit.conftest import LittleServer
 
 
 def free_port() -> int:
@@ -138,6 +141,56 @@ def test_an_ffmpeg_is_judged_by_encoding(home: Path) -> None:
     (found,) = soundings.sound_ffmpeg(Settings(home=home))
     assert found.level is Level.OK
     assert "libx264" in found.words
+
+
+def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Finding]:
+    monkeypatch.setattr("cinemill.worker.hardware.find_hardware", lambda _: found)
+    return list(soundings.sound_hardware(Settings(home=home)))
+
+
+def test_hardware_that_rests_on_any_worker_is_a_warning(home: Path, on_mill: LittleServer) -> None:
+    offers = [
+        {"node": "celery@one", "encoder": "h264_qsv", "state": "serving"},
+        {
+            "node": "celery@two",
+            "encoder": "h264_nvenc",
+            "state": "resting",
+            "reason": "No capable devices found",
+        },
+    ]
+    on_mill.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
+    on_mill.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
+    api, rest = soundings.sound_api(Settings(home=home))
+    assert "hardware resting" in api.words
+    assert rest.level is Level.WARN
+    assert rest.words == "h264_nvenc of celery@two failed too often: No capable devices found"
+
+
+def test_a_machine_without_hardware_is_well(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (told,) = hear_of_hardware(home, monkeypatch, Hardware())
+    assert told.level is Level.OK
+    assert "software" in told.words
+
+
+def test_hardware_is_told_with_what_of_it_does_not_work(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = HardwareEncoder("h264_vaapi", VideoCodec.H264, VAAPI)
+    found = Hardware((encoder,), {"av1_vaapi": "No usable profile", "h264_qsv": "No session"})
+    told = hear_of_hardware(home, monkeypatch, found)
+    assert [finding.words for finding in told] == [
+        "encoded with h264_vaapi",
+        "no av1_vaapi: No usable profile; no h264_qsv: No session",
+    ]
+    assert [finding.level for finding in told] == [Level.OK, Level.OK]
+
+
+def test_hardware_none_of_which_works_is_a_warning(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (told,) = hear_of_hardware(home, monkeypatch, Hardware((), {"h264_nvenc": "No libcuda"}))
+    assert told.level is Level.WARN
+    assert told.way_on
 
 
 def test_a_failure_is_exit_code_3_and_all_is_told(

@@ -1,0 +1,40 @@
+"""``python -m tests.integration.worker.standins``: a worker for hardware's work alone, with a
+software encoder in the place of the hardware. Of a crf of 50 it fails, as a driver may."""
+
+from __future__ import annotations
+
+import sys
+
+from cinemill.config import Settings, load
+from cinemill.core.rendition import VideoCodec
+from cinemill.media.hardware import Family, Hardware, HardwareEncoder
+from cinemill.worker import hardware
+from cinemill.worker.__main__ import plan_worker
+from cinemill.worker.building import build_app
+
+NODE = "standin@hardware"
+UNLUCKY_CRF = 50
+
+
+def tell_quality(_codec: VideoCodec, crf: int) -> list[str]:
+    preset = "nonesuch" if crf == UNLUCKY_CRF else "veryfast"
+    return ["-preset", preset, "-crf", str(crf)]
+
+
+STAND_IN = Family("stand-in", (VideoCodec.H264,), tell_quality)
+
+
+def find_hardware(_settings: Settings) -> Hardware:
+    return Hardware((HardwareEncoder("libx264", VideoCodec.H264, STAND_IN),))
+
+
+def main() -> int:
+    hardware.ANNOUNCE_SECONDS = 0.5
+    app = build_app(load(), find_hardware=find_hardware)
+    worker = app.Worker(**plan_worker("gpu_h264", 1, app.mill), hostname=NODE)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""``use_gpu``, end to end: the work goes to the worker that announced the encoder, and is done in
+software, and said so, where there is none, where it fails, and where it rests."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.films import make_film
+from tests.integration.storage import rows
+from tests.integration.worker.conftest import Stack, start_part, stop_part
+from tests.integration.worker.standins import NODE, UNLUCKY_CRF
+
+from cinemill.core.hardware import Offer
+from cinemill.storage import hardware
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def film(films_folder: Path) -> Path:
+    return make_film(films_folder / "for hardware.mp4", seconds=1, size=(64, 48))
+
+
+@pytest.fixture(scope="module")
+def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    """A second worker, which has something like hardware for h264."""
+    process = start_part("tests.integration.worker.standins", stack)
+    try:
+        wait_for(lambda: list_offers(stack) != [])
+        yield process
+    finally:
+        if process.poll() is None:
+            stop_part(process)
+        rows.change(stack.database, "DELETE FROM hardware_encoder")
+
+
+@pytest.fixture(scope="module")
+def shiny(stack: Stack, worker: subprocess.Popen[bytes]) -> Stack:
+    """The mill with that worker."""
+    return stack
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def list_offers(stack: Stack) -> list[Offer]:
+    with stack.database.begin() as connection:
+        return hardware.list_offers(connection)
+
+
+def transcode(stack: Stack, film: Path, **options: Any) -> tuple[dict[str, Any], str]:
+    """The rendition's facts, and the queue that its encoding waited in."""
+    task = stack.app.tasks["transcode"].apply_async(args=[str(film), {"use_gpu": True, **options}])
+    facts = task.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
+    return facts, find_queue(stack, task.id)
+
+
+def find_queue(stack: Stack, job_id: str) -> str:
+    from sqlalchemy import text
+
+    with stack.database.begin() as connection:
+        query = text("SELECT queue FROM run WHERE job_id = :id AND kind = 'encode_rendition'")
+        return str(connection.execute(query, {"id": job_id}).scalar_one())
+
+
+def test_without_any_hardware_it_is_done_in_software_and_said(stack: Stack, film: Path) -> None:
+    facts, queue = transcode(stack, film, codec="h265", preset="mobile")
+    assert queue == "transcode"
+    assert (facts["encoder"], facts["hardware"]) == ("libx265", None)
+    assert "encoded in software: no worker has a hardware encoder for h265" in facts["changes"]
+
+
+def test_the_work_goes_to_the_worker_that_has_the_hardware(shiny: Stack, film: Path) -> None:
+    facts, queue = transcode(shiny, film)
+    assert queue == "gpu_h264"
+    assert facts["hardware"] == "stand-in"
+    assert facts["changes"] == []
+
+
+def test_who_does_not_wish_for_hardware_is_not_given_it(shiny: Stack, film: Path) -> None:
+    facts, queue = transcode(shiny, film, use_gpu=False)
+    assert queue == "transcode"
+    assert facts["hardware"] is None
+    assert facts["changes"] == []
+
+
+def test_what_fails_in_hardware_is_done_in_software_at_once(shiny: Stack, film: Path) -> None:
+    facts, queue = transcode(shiny, film, crf=UNLUCKY_CRF)
+    assert queue == "gpu_h264"
+    assert facts["hardware"] is None
+    (change,) = facts["changes"]
+    assert change.startswith("encoded in software: libx264 failed: ")
+    assert "nonesuch" in change
+
+
+def test_hardware_that_keeps_failing_rests_and_serves_again(shiny: Stack, film: Path) -> None:
+    for height in (46, 44, 42):  # three times other work
+        transcode(shiny, film, crf=UNLUCKY_CRF, height=height)
+    (offer,) = list_offers(shiny)
+    assert not offer.is_open
+    assert offer.node == NODE
+
+    facts, queue = transcode(shiny, film, height=40)
+    assert queue == "transcode"
+    assert f"libx264 of {NODE} failed too often and rests" in facts["changes"][0]
+
+    rows.change(shiny.database, "UPDATE hardware_encoder SET rests_until = now()")
+    wait_for(lambda: list_offers(shiny)[0].is_open)
+    facts, queue = transcode(shiny, film, height=38)
+    assert (queue, facts["hardware"]) == ("gpu_h264", "stand-in")
+
+
+def test_a_worker_that_was_told_to_stop_offers_nothing_any_more(
+    shiny: Stack, worker: subprocess.Popen[bytes], film: Path
+) -> None:
+    assert list_offers(shiny)
+    stop_part(worker)
+    assert list_offers(shiny) == []
+    facts, queue = transcode(shiny, film, height=36)
+    assert queue == "transcode"
+    assert "no worker has a hardware encoder for h264" in facts["changes"][0]
