@@ -102,8 +102,8 @@ def write_queues_page() -> str:
         + "# Queues\n\nHigher priority first (10 is the highest). A worker process is replaced\n"
         "after so many tasks; a step over the memory or the soft limit is stopped and counts as\n"
         "a failed try; at the hard limit the process is killed. Queues whose name begins with\n"
-        "`gpu_` are worked on by those workers that have found such hardware, and by no other; see\n"
-        "[encode in hardware](../how-to/hardware.md).\n\n"
+        "`gpu_` are worked on by those workers that have found such hardware, and by no other:\n"
+        "see [encode in hardware](../how-to/hardware.md).\n\n"
         + _table(heads, queues)
         + "\n## Kinds of steps\n\n"
         + _table(("Step", "Queue", "Rate, whole installation", "Retries"), steps)
