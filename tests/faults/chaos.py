@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -140,8 +141,8 @@ def judge(stage: Stage) -> dict[str, list[str]]:
     """What each invariant found wrong; the mill is stopped in between."""
     found: dict[str, list[str]] = {name: [] for name in WATCHED}
     found |= {name: list(check(stage)) for name, check in invariants.CHECKS.items()}
-    for name in ("b1", "b2", "api", *(part.name for part in stage.yard.workers)):
-        stage.yard.parts[name].stop(20.0)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda part: part.stop(20.0), stage.yard.parts.values()))
     found |= {name: list(check(stage)) for name, check in invariants.FINAL_CHECKS.items()}
     for name, problems in stage.problems.items():
         found[name] = [*found.get(name, []), *problems]

@@ -34,7 +34,14 @@ FAULTS: dict[str, Callable[[Stage], Fault]] = {
     "poison_by_hanging": on_jobs.poison_by_hanging,
 }
 
-LONG = ("cut_from_postgres", "poison_by_wedge", "rolling_restart", "clock_off", "poison_by_hanging")
+LONG = (
+    "cut_from_postgres",
+    "redis_half_open",
+    "poison_by_wedge",
+    "rolling_restart",
+    "clock_off",
+    "poison_by_hanging",
+)
 KILLS = ("pool_child_killed", "worker_tree_killed")
 
 
@@ -53,7 +60,7 @@ class Size:
 
 SIZES = {
     "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, least_kills=200),
-    "short": Size(jobs=120, kills=15, kill_every_seconds=5.0, rounds=1, least_kills=12),
+    "short": Size(jobs=120, kills=15, kill_every_seconds=4.0, rounds=1, least_kills=12),
 }
 
 

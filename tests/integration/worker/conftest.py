@@ -141,4 +141,4 @@ def film(films_folder: Path) -> Path:
 @pytest.fixture(scope="package")
 def long_film(films_folder: Path) -> Path:
     """So long that preparing it takes many seconds."""
-    return films.make_long_film(films_folder / "long.mp4", size=(1280, 720), seconds=300)
+    return films.make_long_film(films_folder / "long.mp4", size=(1280, 720), seconds=120)
