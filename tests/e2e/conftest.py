@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from tests.films import make_film, make_long_film
 from tests.mills import UNSPACED
+
+from cinemill.client import Client
 
 START_SECONDS = 120
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -146,3 +149,21 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("letter", "bill", "poem", "recipe"):
         (folder / f"{name}.mp4").write_text(f"This is a {name}, and not a film.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def talk(mill: Mill, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The job that made the proxy of a film of four seconds, for tests of its captions."""
+    path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
+    with Client(mill.address, mill.token) as client:
+        task = client.upload(path)["task_id"]
+        for _event in client.watch(task):
+            pass
+        return dict(client.job(task))
+
+
+def write_captions(page: Page, address: str, cues: list[dict[str, Any]]) -> None:
+    """Put these in place of whatever captions there are."""
+    headers = {"If-Match": "*"} if page.request.get(address).ok else {}
+    answer = page.request.put(address, data={"captions": cues}, headers=headers)
+    assert answer.ok, answer.text()

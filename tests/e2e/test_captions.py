@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.films import make_film
 
-from cinemill.client import Client
-
-from .conftest import Mill, OpenPage
+from .conftest import Mill, OpenPage, write_captions
 from .test_page import look_at, wait_until_played
 
 WRITTEN = [
@@ -31,36 +28,18 @@ async (video) => {
 """
 
 
-@pytest.fixture(scope="module")
-def film(mill: Mill, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The job that made a film's proxy."""
-    path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
-    with Client(mill.address, mill.token) as client:
-        task = client.upload(path)["task_id"]
-        for _event in client.watch(task):
-            pass
-        return dict(client.job(task))
-
-
 @pytest.fixture
-def captions(page: Page, mill: Mill, film: dict[str, Any]) -> str:
+def captions(page: Page, mill: Mill, talk: dict[str, Any]) -> str:
     """The address of the film's captions, as they are before each test."""
-    address = f"{mill.address}/assets/{film['asset_id']}/captions/en"
-    write(page, address, WRITTEN)
+    address = f"{mill.address}/assets/{talk['asset_id']}/captions/en"
+    write_captions(page, address, WRITTEN)
     return address
 
 
-def write(page: Page, address: str, cues: list[dict[str, Any]]) -> None:
-    is_there = page.request.get(address).ok
-    headers = {"If-Match": "*"} if is_there else {}
-    answer = page.request.put(address, data={"captions": cues}, headers=headers)
-    assert answer.ok, answer.text()
-
-
 @pytest.fixture
-def editor(page: Page, mill: Mill, film: dict[str, Any], captions: str) -> Page:
+def editor(page: Page, mill: Mill, talk: dict[str, Any], captions: str) -> Page:
     """The page on the film, its editor filled."""
-    page.goto(f"{mill.address}/#task={film['id']}")
+    page.goto(f"{mill.address}/#task={talk['id']}")
     expect(page.locator(".cue")).to_have_count(2)
     return page
 
@@ -133,7 +112,7 @@ def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None
 
 def test_who_comes_second_is_told_and_chooses(editor: Page, captions: str) -> None:
     editor.get_by_label("Text of caption 1").fill("Mine")
-    write(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
+    write_captions(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
     editor.keyboard.press("Control+s")
     told = editor.locator(".told")
     expect(told).to_contain_text("changed by somebody else in the meantime")
@@ -145,9 +124,9 @@ def test_who_comes_second_is_told_and_chooses(editor: Page, captions: str) -> No
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_editor_fits_and_can_be_read(
-    open_page: OpenPage, film: dict[str, Any], captions: str, width: int
+    open_page: OpenPage, talk: dict[str, Any], captions: str, width: int
 ) -> None:
-    page = open_page(f"/#task={film['id']}", width=width, scheme="dark")
+    page = open_page(f"/#task={talk['id']}", width=width, scheme="dark")
     page.get_by_label("Text of caption 1").fill("")
     expect(page.locator(".cue.wrong")).to_have_count(1)
     look_at(page)

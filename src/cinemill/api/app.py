@@ -8,7 +8,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from cinemill import __version__
-from cinemill.api import assets, captions, events, jobs, operate, pages, problems, simple, uploads
+from cinemill.api import (
+    assets,
+    captions,
+    events,
+    jobs,
+    operate,
+    pages,
+    problems,
+    simple,
+    timelines,
+    uploads,
+)
 from cinemill.api.access import AccessLog
 from cinemill.api.armour import SecurityHeaders
 from cinemill.api.auth import Gate, Policy
@@ -44,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.mill = mill
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    for room in (uploads, simple, jobs, events, assets, captions, operate):
+    for room in (uploads, simple, jobs, timelines, events, assets, captions, operate):
         app.include_router(room.router)
     pages.install(app)
     _add_layers(app, settings)

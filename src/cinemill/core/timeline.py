@@ -133,6 +133,8 @@ class Timeline:
     titles: tuple[Title, ...] = ()
     background: str = BLACK
     """In gaps and beside pictures of another shape, as ``#rrggbb``."""
+    captions: str | None = None
+    """The language of the films' own captions that are shown; not with ``subtitles``."""
 
     @property
     def sources(self) -> tuple[Source, ...]:

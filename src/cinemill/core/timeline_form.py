@@ -59,6 +59,7 @@ OUTPUT_FIELDS: Mapping[str, Field] = {
 }
 TIMELINE_FIELDS: Mapping[str, Field] = {
     "subtitles": Field("text", "Path of an SRT or ASS file to be burned in"),
+    "captions": Field("text", "Or the language of the films' own captions, to be burned in"),
     "use_gpu": Field("flag", "Encode on a GPU where there is one"),
 }
 GAP_FIELDS: Mapping[str, Field] = {
@@ -80,7 +81,10 @@ def read_timeline(document: Any) -> Timeline:
     """
     if not isinstance(document, Mapping):
         raise invalid("", "a timeline is a dictionary with clips or scenes")
-    return _read_small(document) if "scenes" in document else _read_full(document)
+    timeline = _read_small(document) if "scenes" in document else _read_full(document)
+    if timeline.subtitles is not None and timeline.captions is not None:
+        raise invalid("", "a timeline has subtitles of a file or its films' captions, not both")
+    return timeline
 
 
 def _read_small(document: Mapping[str, Any]) -> Timeline:

@@ -12,7 +12,6 @@ from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.pieces import Piece, count_film, cut_pieces, place_clips
-from cinemill.core.subtitles import LARGEST_FILE_BYTES, Subtitles, read_subtitles
 from cinemill.core.takes import (
     PieceRequest,
     name_piece,
@@ -22,15 +21,15 @@ from cinemill.core.takes import (
 )
 from cinemill.core.timeline import OutputFormat, Timeline, blame_clip, reject_clip
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
-from cinemill.jobs.inputs import resolve_input
 from cinemill.jobs.render_plans import find_pieces
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, limit_to, require_space
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
-from cinemill.media.pieces import check_reach, find_fonts, render_piece
+from cinemill.media.pieces import check_reach, render_piece
 from cinemill.media.takes import settle_background
 from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
+from cinemill.produce.lettering import find_subtitles
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets, jobs
 from cinemill.storage.database import Connection
@@ -46,11 +45,12 @@ def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Compare the clips with their films, read the subtitles, and see that there is room.
 
     Result: ``asset_ids``, ``subtitles``, ``changes``. Raises InputRejected (``clip_past_end``,
-    ``subtitles_*``, ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
+    ``subtitles_*``, ``captions_not_found``, ``source_not_found``, ``path_forbidden``), ToolMissing,
+    DiskFull.
     """
     edit = read_edit(context)
     _check_reaches(workshop, edit)
-    subtitles = _read_subtitles(workshop, edit.timeline)
+    subtitles = find_subtitles(workshop, edit)
     require_space(workshop, estimate_bytes(edit.timeline))
     changes = []
     if edit.timeline.use_gpu:
@@ -87,17 +87,6 @@ def _check_reaches(workshop: Workshop, edit: Edit) -> None:
                 f"it ends at {float(clip.end):g} s, and its film is {seconds:g} s long.",
                 "clip_past_end",
             )
-
-
-def _read_subtitles(workshop: Workshop, timeline: Timeline) -> Subtitles | None:
-    if timeline.titles:
-        find_fonts()
-    if timeline.subtitles is None:
-        return None
-    find_fonts()
-    path = resolve_input(timeline.subtitles, workshop.input_roots)
-    with path.open("rb") as file:
-        return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
 
 
 def estimate_bytes(timeline: Timeline) -> int:

@@ -55,6 +55,7 @@ async function call(method, address, body, headers = {}) {
 const at = encodeURIComponent;
 
 export const getStatus = (id) => call("GET", `/jobs/${at(id)}/status`);
+export const getTimeline = (id) => call("GET", `/jobs/${at(id)}/timeline`);
 export const listJobs = (before = "") =>
   call("GET", `/jobs?limit=20${before ? `&before=${at(before)}` : ""}`);
 export const cancelJob = (id, reason) => call("POST", `/jobs/${at(id)}/cancel`, { reason });

@@ -15,6 +15,8 @@ const NAMES = {
   poster: () => "Poster",
   thumbnail: () => "Thumbnail",
   preview: ({ facts }) => (facts.seconds == null ? "Still" : `Still at ${formatClock(facts.seconds)}`),
+  animated_preview: () => "Animated preview",
+  contact_sheet: () => "Contact sheet",
   sprite: () => "Sprite",
   sprite_index: () => "Sprite index (WebVTT)",
   stream: ({ filename }) => filename,
@@ -49,6 +51,8 @@ export function listDownloads(asset) {
   const rows = whole.map(row);
   return parts.length ? [...rows, fold(parts)] : rows;
 }
+
+export const listFiles = (files) => files.map(row);
 
 // Of a stream there are dozens of files, none of any use without the others.
 const isPart = ({ kind }) => kind === "stream";

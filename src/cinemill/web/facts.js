@@ -5,6 +5,17 @@ import { formatBytes, formatClock, formatRate } from "./format.js";
 
 export const listFacts = (asset) => facts(asset).map(row);
 
+export function listRenderFacts({ facts: made, size_bytes: size }) {
+  const rows = [
+    ["Picture", made.width && `${made.width} × ${made.height}`],
+    ["Frame rate", made.fps && `${formatRate(made.fps)} fps`],
+    ["Duration", made.duration_seconds && formatClock(made.duration_seconds)],
+    ["File size", formatBytes(size)],
+    ["Remarks", made.changes?.join("; ")],
+  ];
+  return rows.filter(([, value]) => value).map(row);
+}
+
 function facts({ media, size_bytes: size }) {
   const rows = [["File size", formatBytes(size)]];
   if (!media) return rows;

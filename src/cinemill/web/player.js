@@ -2,7 +2,7 @@
 
 import { element, fromTemplate } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
-import { parseSprite, tileAt } from "./sprite.js";
+import { parseSprite, showTile, tileAt } from "./sprite.js";
 
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
@@ -159,27 +159,10 @@ class Player {
     if (!this.#tiles.length || !Number.isFinite(duration) || !box.width) return;
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const tile = tileAt(this.#tiles, share * duration);
-    const scale = PREVIEW_WIDTH / tile.width;
-    const picture = this.preview.firstElementChild;
-    const sheet = this.#sheetSize();
-    picture.style.width = `${PREVIEW_WIDTH}px`;
-    picture.style.height = `${tile.height * scale}px`;
-    picture.style.backgroundSize = `${sheet.width * scale}px ${sheet.height * scale}px`;
-    picture.style.backgroundPosition = `${-tile.x * scale}px ${-tile.y * scale}px`;
+    showTile(this.preview.firstElementChild, this.#tiles, tile, { width: PREVIEW_WIDTH });
     this.preview.lastElementChild.textContent = formatClock(share * duration);
     const left = Math.min(box.width - PREVIEW_WIDTH, Math.max(0, share * box.width - PREVIEW_WIDTH / 2));
     this.preview.style.left = `${left}px`;
     this.preview.hidden = false;
-  }
-
-  #sheetSize() {
-    // The sheet is as large as its last tile reaches; encoders pad it to full rows, not further.
-    return this.#tiles.reduce(
-      ({ width, height }, tile) => ({
-        width: Math.max(width, tile.x + tile.width),
-        height: Math.max(height, tile.y + tile.height),
-      }),
-      { width: 0, height: 0 },
-    );
   }
 }

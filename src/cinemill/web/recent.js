@@ -33,7 +33,8 @@ export class RecentList {
   }
 
   // A job tells no filename; its film does, and never changes it.
-  async nameOf({ asset_id: assetId, kind, params }) {
+  async nameOf({ asset_id: own, kind, params }) {
+    const assetId = own ?? params?.job?.clips?.[0]?.asset_id;
     if (!assetId) return nameUncatalogued(kind, params ?? {});
     if (!this.#names.has(assetId)) {
       this.#names.set(assetId, getAsset(assetId).then(({ filename }) => filename));

@@ -1,17 +1,17 @@
 // Renders into which a film's captions were burned: made again with what they say now. Pieces in
 // which nothing changed are taken as they are.
 
-import { listJobsOf, saveCaptions, getCaptions, submitJob } from "./api.js";
+import { getCaptions, listJobsOf, saveCaptions, submitJob } from "./api.js";
 import { button, element } from "./dom.js";
 
 export function offerRenders(assetId, { onMade, onProblem }) {
   const place = element("div", { className: "renders" });
 
-  async function again(made, { params: { job } }, { language, version }) {
+  async function again(made, { params: { job } }, { language, version, source }) {
     made.disabled = true;
     try {
-      const subtitles = typeof job.subtitles === "string" ? await nameFile(language, version) : job.subtitles;
-      onMade((await submitJob("render_video", { job: { ...job, subtitles } })).id);
+      const named = job.subtitles && source === "person" ? { subtitles: await nameFile(language, version) } : {};
+      onMade((await submitJob("render_video", { job: { ...job, ...named } })).id);
     } catch (problem) {
       made.disabled = false;
       onProblem(problem);
@@ -30,7 +30,8 @@ export function offerRenders(assetId, { onMade, onProblem }) {
     ]);
     const paths = new Set(heard.filter(({ result }) => result?.language === shown.language)
       .map(({ result }) => result.srt_path));
-    const uses = ({ params: { job } }) => isMadeFrom(job.subtitles, shown.language, paths);
+    const uses = ({ params: { job } }) =>
+      job.captions === shown.language || isTheirFile(job.subtitles ?? "", shown.language, paths);
     const latest = renders.filter((one) => one.status === "completed").find(uses);
     place.replaceChildren(...(latest ? [
       element("p", { className: "quiet", textContent: "These captions were burned into a render." }),
@@ -38,10 +39,9 @@ export function offerRenders(assetId, { onMade, onProblem }) {
     ] : []));
   }
 
-  function isMadeFrom(subtitles, language, paths) {
-    if (typeof subtitles !== "string") return Boolean(subtitles) && subtitles.language === language;
-    return paths.has(subtitles) || (subtitles.includes(`/captions-${assetId}-`) && subtitles.endsWith(`.${language}.srt`));
-  }
+  // What a model's captions were called, or what an earlier correction was.
+  const isTheirFile = (path, language, paths) => paths.has(path)
+    || (path.includes(`/captions-${assetId}-`) && path.endsWith(`.${language}.srt`));
 
   return { place, show: (shown) => show(shown).catch(onProblem) };
 }

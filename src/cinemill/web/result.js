@@ -1,14 +1,15 @@
 // What came of a job: the player with its captions, facts, downloads, and what else can be made.
 
 import { getAsset, listCaptions, streamAddress } from "./api.js";
-import { listDownloads } from "./artifacts.js";
+import { listDownloads, listFiles } from "./artifacts.js";
 import { CaptionsEditor, trackOf } from "./captions.js";
 import { showTaskId } from "./dom.js";
-import { listFacts } from "./facts.js";
+import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
 import { buildPlayer, canPlay } from "./player.js";
 import { offerMore } from "./presets.js";
 import { offerRenders } from "./renders.js";
+import { Strip } from "./strip.js";
 
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 
@@ -24,12 +25,23 @@ export async function showResult(card, job, name, doors) {
   }
   const [asset, captions] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
   const player = showPlayer(card, job, asset, captions);
+  if (job.kind === "render_video") {
+    showRender(card, job, asset, player, doors);
+    return;
+  }
   find(".facts tbody").append(...listFacts(asset));
   find(".downloads").append(...listDownloads(asset));
   find(".more").append(...offerMore(asset.id, doors));
-  if (job.kind !== "render_video" && captions.length) {
-    showCaptions(card, asset.id, captions, player, doors);
-  }
+  if (captions.length) showCaptions(card, asset.id, captions, player, doors);
+}
+
+// An edit of several films: its own facts and file, not those of the first of them.
+function showRender(card, job, asset, player, doors) {
+  const made = new Set(job.result.made.map(({ variant }) => variant));
+  const own = asset.artifacts.filter(({ kind, variant }) => kind === "render" && made.has(variant));
+  card.querySelector(".facts tbody").append(...listRenderFacts(job.result.render));
+  card.querySelector(".downloads").append(...listFiles(own));
+  new Strip(card.querySelector(".strip"), job.task_id, player).refresh().catch(doors.onProblem);
 }
 
 function tookWords({ duration_seconds: seconds, result }) {

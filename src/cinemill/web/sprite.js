@@ -1,4 +1,6 @@
-// The WebVTT index of a sprite: which tile of which picture shows which moment.
+// The WebVTT index of a sprite: which tile of which picture shows which moment, and how it is drawn.
+
+import { element } from "./dom.js";
 
 const CUE = /(?:(\d+):)?(\d{2}):(\d{2})[.,](\d{3})\s+-->\s+(?:(\d+):)?(\d{2}):(\d{2})[.,](\d{3})/;
 const TILE = /^(.*)#xywh=(?:pixel:)?(\d+),(\d+),(\d+),(\d+)$/;
@@ -18,6 +20,34 @@ export function parseSprite(text) {
 
 export function tileAt(tiles, moment) {
   return tiles.find(({ start, end }) => moment >= start && moment < end) ?? tiles.at(-1);
+}
+
+// A tile alone, ``width`` or ``height`` pixels large.
+export function pictureOf(sheet, tiles, tile, size) {
+  const made = element("span", { className: "tile" });
+  made.style.backgroundImage = `url("${sheet}")`;
+  showTile(made, tiles, tile, size);
+  return made;
+}
+
+export function showTile(node, tiles, tile, { width, height }) {
+  const scale = width ? width / tile.width : height / tile.height;
+  const sheet = sizeOf(tiles);
+  node.style.width = `${tile.width * scale}px`;
+  node.style.height = `${tile.height * scale}px`;
+  node.style.backgroundSize = `${sheet.width * scale}px ${sheet.height * scale}px`;
+  node.style.backgroundPosition = `${-tile.x * scale}px ${-tile.y * scale}px`;
+}
+
+// The sheet is as large as its last tile reaches; encoders pad it to full rows, not further.
+function sizeOf(tiles) {
+  return tiles.reduce(
+    ({ width, height }, tile) => ({
+      width: Math.max(width, tile.x + tile.width),
+      height: Math.max(height, tile.y + tile.height),
+    }),
+    { width: 0, height: 0 },
+  );
 }
 
 function seconds([hours = "0", minutes, whole, thousandths]) {

@@ -4,10 +4,12 @@ import { cancelJob, getStatus, Problem, retryJob } from "./api.js";
 import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
 import { formatSeconds } from "./format.js";
 import { showResult } from "./result.js";
+import { Strip } from "./strip.js";
 import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost; trying again …";
 const TRY_AGAIN_MS = 3000;
+const STRIP_MS = 1000;
 const STAGES = {
   intake: "Taking in the film",
   probe: "Looking at the film",
@@ -79,9 +81,13 @@ export class TaskView {
     this.#place.replaceChildren(card);
     this.#place.hidden = false;
     this.#showProgress(card, job);
+    const keepStrip = job.kind === "render_video" ? followStrip(card, this.#taskId) : () => {};
     const turn = this.#turn;
     this.#stop = watchJob(this.#taskId, {
-      onProgress: (progress) => this.#onProgress(card, progress, turn),
+      onProgress: (progress) => {
+        keepStrip();
+        this.#onProgress(card, progress, turn);
+      },
       onLost: () => {
         card.querySelector(".words").textContent = LOST_WORDS;
       },
@@ -220,6 +226,20 @@ export class TaskView {
     }
     announce(words);
   }
+}
+
+// What is under way is told more often than it is worth to be asked for.
+function followStrip(card, taskId) {
+  const strip = new Strip(card.querySelector(".strip"), taskId);
+  let askedAt = 0;
+  const ask = () => {
+    if (performance.now() - askedAt < STRIP_MS) return;
+    askedAt = performance.now();
+    // The bar tells when the line is down; the strip waits with it.
+    strip.refresh().catch(() => {});
+  };
+  queueMicrotask(ask);
+  return ask;
 }
 
 function placeWords(place) {

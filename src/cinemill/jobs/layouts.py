@@ -1,0 +1,126 @@
+"""A render's timeline as it lies: clips, titles, subtitles, and how far each piece is. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any
+
+from cinemill.core.job import Job, Step, StepState
+from cinemill.core.pieces import Piece, count_film, cut_pieces, place_clips
+from cinemill.core.timeline import Source, Timeline
+from cinemill.core.timeline_form import read_timeline
+from cinemill.errors import NotFound
+from cinemill.jobs.render_plans import plan_render
+
+RENDER_KIND = "render_video"
+_STATES = {
+    StepState.WAITING: "waiting",
+    StepState.QUEUED: "waiting",
+    StepState.RUNNING: "working",
+    StepState.SUCCEEDED: "done",
+    StepState.DEAD: "failed",
+    StepState.CANCELLED: "waiting",
+}
+_MARKUP = re.compile(r"(?<!\\)\{[^}]*\}")
+
+
+def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
+    """The edit of a render as JSON values; moments and lengths in seconds of the film it becomes.
+
+    ``pieces`` are ``waiting``, ``working``, ``done``, ``reused`` or ``failed``. A clip's
+    ``asset_id`` and the ``subtitles`` are known once the films were looked at. Raises NotFound
+    where the job is no render.
+    """
+    if job.kind != RENDER_KIND:
+        raise NotFound(
+            "This job has no timeline.",
+            code="timeline_not_found",
+            way_on=f"Only jobs of the kind {RENDER_KIND} have one.",
+        )
+    timeline = read_timeline(job.params.get("job"))
+    by_name = {step.name: step for step in steps}
+    output = timeline.output
+    return {
+        "seconds": float(count_film(timeline) / output.fps),
+        "width": output.width,
+        "height": output.height,
+        "fps": str(output.fps),
+        "clips": list(_describe_clips(timeline, steps)),
+        "titles": [
+            {"text": one.text, "start": float(one.since), "end": float(one.until)}
+            for one in timeline.titles
+        ],
+        "subtitles": list(_describe_subtitles(by_name.get("open"))),
+        "pieces": list(_describe_pieces(timeline, job, by_name)),
+    }
+
+
+def _describe_clips(timeline: Timeline, steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
+    fps, found = timeline.output.fps, _find_assets(timeline, steps)
+    for clip, place in zip(timeline.clips, place_clips(timeline), strict=True):
+        joint = clip.transition if place.shared_after else None
+        yield {
+            "name": clip.source.path and PurePath(clip.source.path).name,
+            "asset_id": clip.source.asset_id or found.get(clip.source),
+            "is_gap": clip.is_gap,
+            "start": float(place.first / fps),
+            "seconds": float(place.frames / fps),
+            "source_start": float(clip.start),
+            "transition": joint and {"kind": joint.kind, "seconds": float(joint.seconds)},
+        }
+
+
+def _find_assets(timeline: Timeline, steps: Sequence[Step]) -> dict[Source, str]:
+    """The assets that the paths turned out to be."""
+    return {
+        timeline.sources[int(number)]: str(one["asset_id"])
+        for step in steps
+        for number, one in (step.result or {}).get("sources", {}).items()
+    }
+
+
+def _describe_subtitles(opened: Step | None) -> Iterator[dict[str, Any]]:
+    subtitles = (opened.result or {}).get("subtitles") if opened else None
+    for start_ms, end_ms, text, *_ in (subtitles or {}).get("cues", ()):
+        yield {"start": start_ms / 1000, "end": end_ms / 1000, "text": write_plainly(text)}
+
+
+def write_plainly(text: str) -> str:
+    """What an ASS text says, without how it looks."""
+    bare = _MARKUP.sub("", text).replace("\\N", " ").replace("\\n", " ")
+    return bare.replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
+
+
+def _describe_pieces(
+    timeline: Timeline, job: Job, by_name: Mapping[str, Step]
+) -> Iterator[dict[str, Any]]:
+    states = _find_states(job, by_name)
+    for number, piece in enumerate(cut_pieces(timeline)):
+        yield _describe_piece(piece, timeline.output.fps, states.get(number, "waiting"))
+
+
+def _describe_piece(piece: Piece, fps: Fraction, state: str) -> dict[str, Any]:
+    return {
+        "start": float(piece.first / fps),
+        "seconds": float(piece.frames / fps),
+        "clip": piece.clip,
+        "transition": piece.transition,
+        "state": state,
+    }
+
+
+def _find_states(job: Job, by_name: Mapping[str, Step]) -> dict[int, str]:
+    """By the number of the piece; the steps are planned anew to learn which pieces are theirs."""
+    states: dict[int, str] = {}
+    for spec in plan_render(job.params, None):
+        step = by_name.get(spec.name)
+        if step is None or step.kind != "render_pieces":
+            continue
+        made = (step.result or {}).get("pieces", ())
+        for offset in range(spec.params["count"]):
+            is_reused = offset < len(made) and made[offset]["reused"]
+            states[spec.params["first"] + offset] = "reused" if is_reused else _STATES[step.state]
+    return states

@@ -1,0 +1,72 @@
+"""A render on the page: its timeline, its film, and what a corrected caption costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .conftest import Mill, OpenPage, write_captions
+from .test_page import DONE_MILLISECONDS, look_at, wait_until_played
+
+SAID = [
+    {"start_ms": 0, "end_ms": 1000, "lines": ["The first."]},
+    {"start_ms": 2000, "end_ms": 3000, "lines": ["The secund."]},
+]
+
+
+@pytest.fixture
+def rendered(page: Page, mill: Mill, talk: dict[str, Any]) -> Page:
+    """The page on a render of two scenes into which the film's captions are burned."""
+    film = talk["asset_id"]
+    write_captions(page, f"{mill.address}/assets/{film}/captions/en", SAID)
+    job = {
+        "clips": [
+            {"asset_id": film, "start": 0, "end": 2},
+            {"asset_id": film, "start": 2, "end": 4},
+        ],
+        "output": {"width": 160, "height": 90, "fps": 10},
+        "captions": "en",
+    }
+    wish = {"kind": "render_video", "params": {"job": job}}
+    answer = page.request.post(f"{mill.address}/jobs", data=wish)
+    assert answer.ok, answer.text()
+    page.goto(f"{mill.address}/#task={answer.json()['id']}")
+    # Under way it is on the page already.
+    expect(page.locator("#task .strip .clip")).to_have_count(2)
+    expect(page.locator(".result .name")).to_have_text("talk.mp4", timeout=DONE_MILLISECONDS)
+    return page
+
+
+def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
+    rendered: Page, mill: Mill, talk: dict[str, Any]
+) -> None:
+    page = rendered
+    second = page.get_by_role("button", name="Clip 2: talk.mp4, 0:02 to 0:04")
+    expect(page.locator(".strip .tile").first).to_be_visible()
+    expect(page.locator(".subtitles li")).to_have_text(["0:00: The first.", "0:02: The secund."])
+    expect(page.locator(".pieces-told")).to_have_text("2 pieces: 2 done")
+    second.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Play", exact=True).click()
+    wait_until_played(page, 2.1)
+    left = page.locator(".playhead").evaluate("head => parseFloat(head.style.left)")
+    assert 50 < left <= 100
+
+    page.goto(f"{mill.address}/#task={talk['id']}")
+    page.get_by_label("Text of caption 2").fill("The second.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".told")).to_contain_text("Saved")
+    page.get_by_role("button", name="Render again").click()
+    expect(page.locator(".pieces-told")).to_have_text(
+        "2 pieces: 1 done, 1 reused", timeout=DONE_MILLISECONDS
+    )
+    expect(page.locator(".took")).to_contain_text("1 of 2 pieces reused")
+    expect(page.locator(".subtitles li").last).to_have_text("0:02: The second.")
+
+
+def test_a_strip_fits_a_phone(rendered: Page, open_page: OpenPage) -> None:
+    page = open_page("/#" + rendered.url.partition("#")[2], width=390)
+    expect(page.locator(".strip .clip")).to_have_count(2)
+    look_at(page)
