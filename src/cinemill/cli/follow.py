@@ -18,6 +18,7 @@ from cinemill.cli.screen import (
     say,
     show_age,
     show_seconds,
+    show_size,
 )
 from cinemill.errors import CinemillError
 
@@ -145,11 +146,18 @@ def _show_job(mill: Client, job: JobDocument) -> None:
 def _show_steps(steps: list[dict[str, Any]]) -> None:
     if not steps:
         return
-    table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes")
+    table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes", ">Memory")
     for step in steps:
         state = step.get("status", step.get("state", ""))
         counts = [str(step.get(name, "")) for name in ("attempts", "failures", "crashes")]
-        table.add_row(str(step.get("name", "")), str(step.get("queue", "")), str(state), *counts)
+        memory = step.get("peak_memory_bytes")
+        table.add_row(
+            str(step.get("name", "")),
+            str(step.get("queue", "")),
+            str(state),
+            *counts,
+            "" if memory is None else show_size(memory),
+        )
     screen = console()
     screen.print()
     screen.print(table)

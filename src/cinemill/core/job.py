@@ -153,6 +153,8 @@ class Step:
     attempts: int
     result: Mapping[str, Any] | None
     failure: Failure | None
+    peak_memory_bytes: int | None
+    """The most that one of its tries took; None before one has ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ class ClaimedRun:
     """Percent of the job that was done when this step was claimed."""
     progress_share: float = 100.0
     """Percent of the job that this step is worth."""
+    peak_memory_bytes: int | None = None
+    """What the try took at most; told at its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-
-import psutil
 
 from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
+from cinemill.jobs.memory import measure_tree_bytes
 from cinemill.jobs.watch import Watch, find_breach
 from cinemill.storage import claims
 from cinemill.storage.database import Database
@@ -83,6 +80,7 @@ class Heart:
             memory_bytes = 0
             if now >= next_weighing:
                 memory_bytes = measure_tree_bytes()
+                watch.weighed_bytes = max(watch.weighed_bytes, memory_bytes)
                 next_weighing = now + WEIGH_SECONDS
             self._look(watch, memory_bytes)
 
@@ -136,15 +134,3 @@ class Heart:
                 watch.ask_to_stop(breach)
         elif watch.stopped_at is not None and now - watch.stopped_at > UNRESPONSIVE_SECONDS:
             self._give_up(watch)
-
-
-def measure_tree_bytes() -> int:
-    """Resident bytes of this process and all its descendants."""
-    total = 0
-    process = psutil.Process(os.getpid())
-    with suppress(psutil.Error):
-        total = process.memory_info().rss
-        for child in process.children(recursive=True):
-            with suppress(psutil.Error):
-                total += child.memory_info().rss
-    return total

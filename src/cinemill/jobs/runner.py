@@ -28,9 +28,11 @@ from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.heart import Heart
+from cinemill.jobs.memory import forget_own_peak
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
 from cinemill.jobs.watch import Limits, Watch
+from cinemill.media.memory import hear_memory
 from cinemill.storage import claims, growth, runs
 from cinemill.storage.database import Connection, Database
 from cinemill.telemetry import get_logger
@@ -150,6 +152,7 @@ class Runner:
 
     def _handle(self, watch: Watch) -> StepOutcome:
         run = watch.run
+        forget_own_peak()
         folder = self._folder(run)
         folder.mkdir(mode=0o700, parents=True)
         context = StepContext(
@@ -160,7 +163,8 @@ class Runner:
             memory_bytes=watch.limits.memory_bytes,
         )
         context.report(0.0, "Working")
-        outcome = self._handlers[run.step_kind](context)
+        with hear_memory(watch.note_command):
+            outcome = self._handlers[run.step_kind](context)
         seconds = time.monotonic() - watch.started
         return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
 
@@ -193,7 +197,7 @@ class Runner:
             growth.add_steps(
                 connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
             )
-            runs.commit_success(connection, watch.run, job, outcome.result)
+            runs.commit_success(connection, watch.end_run(), job, outcome.result)
 
         self._record(watch, write)
 
@@ -210,7 +214,7 @@ class Runner:
             return None
 
     def _settle_by_kind(self, watch: Watch, error: Exception) -> RunState:
-        run = watch.run
+        run = watch.end_run()
         if isinstance(error, JobCancelled):
             self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
@@ -229,12 +233,12 @@ class Runner:
         self._record(
             watch,
             lambda connection: runs.retry_later(
-                connection, watch.run, RunState.RETURNED, failure, delay_seconds=delay
+                connection, watch.end_run(), RunState.RETURNED, failure, delay_seconds=delay
             ),
         )
 
     def _record_failure(self, watch: Watch, error: Exception) -> RunState:
-        run, failure = watch.run, describe_failure(error)
+        run, failure = watch.end_run(), describe_failure(error)
         state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
         log_failure(run, failure, error)
 

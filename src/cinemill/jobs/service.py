@@ -318,6 +318,7 @@ def _describe_step(step: Step) -> dict[str, Any]:
         "attempts": step.attempts,
         "failures": step.failures,
         "crashes": step.crashes,
+        "peak_memory_bytes": step.peak_memory_bytes,
         "error": step.failure.to_json() if step.failure else None,
     }
 

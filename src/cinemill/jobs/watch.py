@@ -6,10 +6,11 @@ Only simple assignments cross between the threads; each field has one writer.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cinemill.core.job import ClaimedRun
 from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
+from cinemill.jobs.memory import own_peak_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,19 @@ class Watch:
     stop: CinemillError | None = None
     """Why this try must end; set once, by whoever finds out first."""
     stopped_at: float | None = None
+    weighed_bytes: int = 0
+    """The most that the whole process tree was seen to take, every few seconds."""
+    command_bytes: int = 0
+    """The most that a command took, as it told at its end."""
+
+    def note_command(self, peak_bytes: int) -> None:
+        self.command_bytes = max(self.command_bytes, peak_bytes)
+
+    def end_run(self) -> ClaimedRun:
+        """The run with what it took at most: this process and its largest command at their
+        largest, or all together where that was seen to be more."""
+        peak_bytes = max(self.weighed_bytes, own_peak_bytes() + self.command_bytes)
+        return replace(self.run, peak_memory_bytes=peak_bytes)
 
     def ask_to_stop(self, reason: CinemillError) -> None:
         if self.stop is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull
 from cinemill.media.limits import Limits
+from cinemill.media.memory import tell_memory
 from cinemill.media.progress import FfmpegProgress, LogReader, LogTally, ProgressParser
 from cinemill.media.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
 from cinemill.media.toolbox import Toolbox
@@ -101,6 +102,7 @@ def run_ffmpeg(
         return watch.follow(on_progress, should_stop)
     finally:
         watch.end()
+        tell_memory(watch.peak_bytes)
 
 
 def _start(
@@ -157,6 +159,11 @@ class _Watch:
             wall_seconds=time.monotonic() - self._started,
             log_tail=self._log.tail,
         )
+
+    @property
+    def peak_bytes(self) -> int:
+        """As the command tells at its end; 0 of one that was killed."""
+        return self._log.tally.peak_rss_bytes
 
     def end(self) -> None:
         """Nothing of the command is left afterwards, whatever happened."""

@@ -296,8 +296,13 @@ def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
 
 
 def list_steps(connection: Connection, job_id: str) -> list[Step]:
+    peak = select(func.max(tables.run.c.peak_memory_bytes)).where(
+        tables.run.c.step_id == tables.step.c.id
+    )
     query = (
-        select(tables.step).where(tables.step.c.job_id == job_id).order_by(tables.step.c.position)
+        select(tables.step, peak.scalar_subquery().label("peak_memory_bytes"))
+        .where(tables.step.c.job_id == job_id)
+        .order_by(tables.step.c.position)
     )
     return [_read_step(row) for row in connection.execute(query).mappings()]
 
@@ -363,6 +368,7 @@ def _read_step(row: RowMapping) -> Step:
         attempts=row["attempts"],
         result=row["result"],
         failure=_read_failure(row["failure"]),
+        peak_memory_bytes=row["peak_memory_bytes"],
     )
 
 

@@ -63,7 +63,8 @@ def commit_success(
 # One statement. The job's result is that of the step that ended last.
 _END_STEP = """
 WITH ended AS (
-    UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL
+    UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL,
+           peak_memory_bytes = :peak
     WHERE id = :id AND token = :token AND state = 'running' AND lease_until > clock_timestamp()
     RETURNING step_id
 ), done AS (
@@ -99,6 +100,7 @@ def _end_step(
             "job_id": run.job_id,
             "result": dict(result),
             "channel": ENDED_CHANNEL,
+            "peak": run.peak_memory_bytes,
         },
     ).one()
     if not row[0]:
@@ -172,7 +174,7 @@ def _end_run(
         text(
             """
             UPDATE run SET state = :state, failure = :failure, ended_at = clock_timestamp(),
-                   lease_until = NULL
+                   lease_until = NULL, peak_memory_bytes = :peak
             WHERE id = :id AND token = :token AND state = 'running'
               AND lease_until > clock_timestamp()
             """
@@ -182,6 +184,7 @@ def _end_run(
             "token": run.token,
             "state": state.value,
             "failure": failure.to_json() if failure else None,
+            "peak": run.peak_memory_bytes,
         },
     ).rowcount
     if not ended:

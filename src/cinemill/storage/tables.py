@@ -208,6 +208,7 @@ run = Table(
     _timestamp("started_at"),
     _timestamp("ended_at"),
     Column("failure", JSONB),
+    Column("peak_memory_bytes", BigInteger),
     Index(
         "run_ready_idx",
         "queue",

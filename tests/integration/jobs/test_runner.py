@@ -25,6 +25,7 @@ from cinemill.errors import (
 )
 from cinemill.jobs.events import EventReader, EventSink
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.memory import tell_memory
 from cinemill.storage import assets
 
 
@@ -36,6 +37,28 @@ def test_work_that_goes_well_completes_the_job_with_its_result(bench: Bench) -> 
     assert done.result is not None
     assert done.result["done"] is True
     assert done.result["seconds"] >= 0
+
+
+def test_every_try_tells_how_much_memory_it_took(bench: Bench) -> None:
+    """The process' own peak within the try, and its largest command's."""
+
+    def take_much(context: StepContext) -> StepOutcome:
+        tell_memory(100 << 20)
+        tell_memory(50 << 20)
+        bytearray(b"x") * (200 << 20)
+        raise CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="")
+
+    much, little = bench.submit(take_much), bench.submit(do_nothing)
+    bench.handlers["work"] = take_much
+    assert bench.execute(much) is RunState.FAILED
+    bench.handlers["work"] = do_nothing
+    assert bench.execute(little) is RunState.SUCCEEDED
+    (most,), (least,) = (
+        [step["peak_memory_bytes"] for step in bench.service.get_job_status(job.id)["steps"]]
+        for job in (much, little)
+    )
+    assert least > 10 << 20
+    assert most > least + (250 << 20)
 
 
 def test_a_handler_works_in_a_private_folder_that_is_gone_afterwards(bench: Bench) -> None:

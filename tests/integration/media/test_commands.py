@@ -20,6 +20,7 @@ from tests.integration.media.conftest import Mill
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
 from cinemill.media.ffmpeg import FfmpegProgress, FfmpegReport, run_ffmpeg
 from cinemill.media.limits import Limits
+from cinemill.media.memory import hear_memory
 from cinemill.media.sandbox import Sandbox, SandboxMode, detect_sandbox
 from cinemill.media.toolbox import Toolbox, try_encoder
 
@@ -82,6 +83,17 @@ def await_none(look: Callable[[], list[psutil.Process]], patience_seconds: float
 def marked(mark: str) -> list[str]:
     """An endless command that can be told from all others."""
     return ["-metadata", mark, *ENDLESS[:-3], "-metadata", mark, *ENDLESS[-3:]][2:]
+
+
+def test_a_command_tells_whoever_listens_how_much_memory_it_took(
+    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    told: list[int] = []
+    with hear_memory(told.append):
+        report = run(toolbox, any_sandbox, tmp_path, ["-t", "0.1", *ENDLESS])
+    run(toolbox, any_sandbox, tmp_path, ["-t", "0.1", *ENDLESS])
+    assert told == [report.tally.peak_rss_bytes]
+    assert told[0] > 1 << 20
 
 
 def test_a_cancel_kills_the_whole_group_at_once(

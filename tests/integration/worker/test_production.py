@@ -84,6 +84,9 @@ def test_a_sheet_and_an_animated_preview_beside_the_stills(stack: Stack, film: P
     with av.open(result["animated_path"]) as looped:
         assert not looped.streams.audio
         assert looped.streams.video[0].frames == result["animated"]["frames"] == 40
+    steps = stack.service.get_job_status(task.id)["steps"]
+    # FFmpeg's beside the process' own.
+    assert all(step["peak_memory_bytes"] > 20 << 20 for step in steps)
     listed = {record.artifact.sha256 for record in list_made(stack, result["asset_id"])}
     assert {result["sheet"]["sha256"], result["animated"]["sha256"]} < listed
 
