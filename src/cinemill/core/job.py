@@ -153,7 +153,7 @@ class Step:
     attempts: int
     result: Mapping[str, Any] | None
     failure: Failure | None
-    peak_memory_bytes: int | None
+    peak_memory_bytes: int | None = None
     """The most that one of its tries took; None before one has ended by itself."""
 
 
