@@ -59,9 +59,8 @@ class ChunkOutcome:
 
 
 def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
-    """Whether pictures can be told apart by their times, and come out at the times they went in;
-    in hardware one piece is quick enough."""
-    return info.format in CUTTABLE and request.fps is None and not request.use_gpu
+    """Whether pictures can be told apart by their times, and come out at the times they went in."""
+    return info.format in CUTTABLE and request.fps is None
 
 
 def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:

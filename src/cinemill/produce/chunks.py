@@ -41,6 +41,7 @@ from cinemill.media.chunks import (
 from cinemill.media.encode import find_encoder
 from cinemill.media.renditions import EncodePlan, fit_box, plan_encode
 from cinemill.media.terms import Terms
+from cinemill.produce.hardware import choose_encoder
 from cinemill.produce.renditions import (
     encode_rendition,
     estimate_bytes,
@@ -56,6 +57,8 @@ STAGE_VERSION = 1
 """Raise it when the same chunk would be another file."""
 CHUNK_SECONDS = "chunk_seconds"
 """The job's parameter: how long chunks are to be; 0 for none."""
+CHANGES = "changes"
+"""Of the step that cut the film: why it was not done in hardware, where that was wished for."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,14 @@ def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     asset = find_asset(workshop, context)
     if find_rendition(workshop, asset, request) is None:
         film = _open(workshop, context, asset, request)
-        seconds = _choose_seconds(workshop, context, film)
+        hardware = choose_encoder(workshop, film.info, request)
+        seconds = _choose_seconds(workshop, context, film) if hardware.encoder is None else None
         steps = [] if seconds is None else _plan_steps(workshop, context, film, seconds)
         if steps:
             require_space(workshop, 2 * estimate_bytes(film.info, request))
-            return StepOutcome({"chunks": _count(steps)}, steps=steps)
+            # In hardware one piece is quick enough; without, all workers do it as any other.
+            told = {"chunks": _count(steps), CHANGES: hardware.changes}
+            return StepOutcome(told, steps=steps)
     return encode_rendition(workshop, context)
 
 
@@ -284,7 +290,8 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
         request,
         film.plan,
     )
-    facts |= {"encoder": film.plan.encoder, "hardware": None, "changes": list(film.plan.changes)}
+    facts |= {"encoder": film.plan.encoder, "hardware": None}
+    facts["changes"] = [*film.plan.changes, *context.run.inputs["encode"].get(CHANGES, ())]
     rendition = publish_rendition(workshop, film.asset, request, path, facts)
     more = {
         "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},

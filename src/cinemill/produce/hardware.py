@@ -4,10 +4,11 @@ and why. What hardware does is noted where the relay and ``/health`` read it."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cinemill.core.hardware import Offer
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, VideoCodec
 from cinemill.errors import CommandFailed, CommandStalled, InputRejected, OutputInvalid
@@ -32,8 +33,14 @@ Make = Callable[[HardwareEncoder | None], EncodeOutcome]
 class Choice:
     """An encoder, or why there is none."""
 
-    encoder: HardwareEncoder | None
+    encoder: HardwareEncoder | None = None
     reason: str = ""
+    """Empty where none was wished for."""
+
+    @property
+    def changes(self) -> list[str]:
+        """What is to be said of it on the result."""
+        return [f"encoded in software: {self.reason}"] if self.reason else []
 
 
 def encode_as_wished(
@@ -45,12 +52,10 @@ def encode_as_wished(
     A failure counts against the hardware only when software then succeeds: else the film may be to
     blame. ``folder`` is emptied in between.
     """
-    if not request.use_gpu:
-        return make(None)
-    choice = choose_encoder(workshop, request.codec, is_deep=keeps_depth(info, request))
-    if choice.encoder is None:
-        return _confess(make(None), choice.reason)
+    choice = choose_encoder(workshop, info, request)
     encoder = choice.encoder
+    if encoder is None:
+        return _confess(make(None), choice)
     try:
         outcome = make(encoder)
     except (CommandFailed, CommandStalled, OutputInvalid) as error:
@@ -59,38 +64,44 @@ def encode_as_wished(
         if error.code != QUALITY_CODE:
             raise
         _empty(folder)
-        return _confess(make(None), f"{encoder.name} was not good enough: {error.message}")
+        choice = Choice(reason=f"{encoder.name} was not good enough: {error.message}")
+        return _confess(make(None), choice)
     else:
         _note_success(workshop, encoder)
         return outcome
     _empty(folder)
     outcome = make(None)
     _note_failure(workshop, encoder, reason)
-    return _confess(outcome, f"{encoder.name} failed: {reason}")
+    return _confess(outcome, Choice(reason=f"{encoder.name} failed: {reason}"))
 
 
-def choose_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Choice:
-    """This worker's first encoder for the codec that does not rest."""
+def choose_encoder(workshop: Workshop, info: MediaInfo, request: RenditionRequest) -> Choice:
+    """This worker's first encoder for what is wished for that does not rest."""
+    if not request.use_gpu:
+        return Choice()
+    codec, is_deep = request.codec, keeps_depth(info, request)
     with workshop.database.begin() as connection:
         offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
-    resting = {one.encoder: one for one in offers if one.node == workshop.node and not one.is_open}
+    resting = {one.encoder for one in offers if one.node == workshop.node and not one.is_open}
     own = [one for one in workshop.hardware if one.codec is codec]
     for encoder in own:
         if encoder.name not in resting and (encoder.is_deep or not is_deep):
             return Choice(encoder)
-    for name, offer in resting.items():
-        return Choice(None, f"{name} failed too often here and rests; last: {offer.reason}")
-    if own:
-        return Choice(None, f"{own[0].name} does not encode ten bits a sample here")
+    if own and not resting:
+        return Choice(reason=f"{own[0].name} does not encode ten bits a sample here")
+    return Choice(reason=_explain(codec, offers))
+
+
+def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
     tired = [one for one in offers if not one.is_open]
-    if tired and len(tired) == len(offers):
-        names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
-        return Choice(None, f"{names} failed too often and rests")
-    return Choice(None, f"no worker has a hardware encoder for {codec.value}")
+    if not tired:
+        return f"no worker has a hardware encoder for {codec.value}"
+    names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
+    return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
 
 
-def _confess(outcome: EncodeOutcome, reason: str) -> EncodeOutcome:
-    changes = [*outcome.facts["changes"], f"encoded in software: {reason}"]
+def _confess(outcome: EncodeOutcome, choice: Choice) -> EncodeOutcome:
+    changes = [*outcome.facts["changes"], *choice.changes]
     return replace(outcome, facts={**outcome.facts, "changes": changes})
 
 

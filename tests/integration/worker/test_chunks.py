@@ -65,6 +65,16 @@ def test_it_is_a_rendition_like_any_other_and_made_once(
     assert again["rendition"]["sha256"] == chunked["rendition"]["sha256"]
 
 
+def test_a_film_that_wished_for_hardware_that_nobody_has_is_cut_too(
+    stack: Stack, film: Path
+) -> None:
+    made = transcode(stack, film, {"height": 80, "use_gpu": True}, chunk_seconds=6)
+    assert made["chunks"]["total"] == 2
+    facts = made["rendition"]["facts"]
+    assert facts["hardware"] is None
+    assert facts["changes"] == ["encoded in software: no worker has a hardware encoder for h264"]
+
+
 def test_chunks_are_forgotten_once_they_are_joined(stack: Stack, chunked: Any) -> None:
     with stack.database.begin() as connection:
         query = text("SELECT count(*) FROM artifact WHERE asset_id = :id AND kind = :kind")
