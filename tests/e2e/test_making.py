@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.films import make_film
 
+from cinemill.client import Client
+
 from .conftest import Mill
 from .test_page import DONE_MILLISECONDS, upload, wait_until_done, wait_until_played
 
@@ -67,6 +69,25 @@ def plays_its_best(page: Page, what: str) -> None:
     expect(page.locator(".plays")).to_have_text(f"Playing {what}.", timeout=DONE_MILLISECONDS)
     page.get_by_role("button", name="Play", exact=True).click()
     wait_until_played(page, 0.3)
+
+
+def test_the_player_comes_when_there_is_something_to_play(
+    page: Page, mill: Mill, tmp_path: Path
+) -> None:
+    path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
+    with Client(mill.address, mill.token) as client:
+        task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["task_id"]
+        for _event in client.watch(task):
+            pass
+        asset_id = client.job(task)["asset_id"]
+    page.goto(f"{mill.address}/#task={task}")
+    expect(page.locator(".plays")).to_contain_text("nothing yet that this browser plays")
+    expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
+    wish = {"kind": "process_video"}
+    assert page.request.post(f"{mill.address}/assets/{asset_id}/jobs", data=wish).ok
+    page.reload()
+    # Nobody asks for it again: it comes by itself.
+    plays_its_best(page, "the proxy")
 
 
 def test_captions_without_a_model_say_how_to_get_one(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from cinemill.api.mill import Mill, MillDoor
+from cinemill.core.caption_files import read_caption_file
 from cinemill.core.captions import Cue
 from cinemill.core.corrections import LATEST_MS, LONGEST_LINE, MOST_CUES, MOST_LINES, make_cue
 from cinemill.core.media import ArtifactKind
+from cinemill.core.subtitles import LARGEST_FILE_BYTES
+from cinemill.errors import TooLarge
 from cinemill.produce import corrections
 from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage.assets import get_asset
@@ -21,6 +25,8 @@ router = APIRouter(prefix="/assets/{asset_id}/captions", tags=["captions"])
 
 VERSION_CHARACTERS = 12
 """Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
+
+FILE_TYPES = ("text/vtt", "application/x-subrip")
 
 Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
 Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
@@ -56,11 +62,43 @@ def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResp
     return _answer(mill, corrections.get_captions(mill.database, asset_id, language))
 
 
-@router.put("/{language}")
+async def read_wish(request: Request) -> list[Cue]:
+    """What is to be saved: JSON, or a file as editors of subtitles write it."""
+    content = b""
+    async for block in request.stream():
+        content += block
+        if len(content) > LARGEST_FILE_BYTES:
+            refusal = TooLarge(f"Captions are at most {LARGEST_FILE_BYTES >> 20} MiB.")
+            refusal.way_on = "Send fewer, or send the film's captions in parts of the film."
+            raise refusal
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in FILE_TYPES:
+        return list(read_caption_file(content))
+    try:
+        wish = CaptionsWish.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        ) from error
+    return [one.read() for one in wish.captions]
+
+
+@router.put(
+    "/{language}",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": CaptionsWish.model_json_schema()},
+                **{kind: {"schema": {"type": "string"}} for kind in FILE_TYPES},
+            },
+        }
+    },
+)
 def save_captions(
     asset_id: str,
     language: Language,
-    wish: CaptionsWish,
+    cues: Annotated[list[Cue], Depends(read_wish)],
     mill: MillDoor,
     version: Version = None,
 ) -> JSONResponse:
@@ -71,7 +109,6 @@ def save_captions(
     and no ``If-Match``.
     """
     asset = get_asset(mill.database, asset_id)
-    cues = [one.read() for one in wish.captions]
     saved = corrections.correct_captions(
         mill.database, mill.files, asset, language, cues, _bare(version)
     )

@@ -111,7 +111,7 @@ def read_subtitles(content: bytes) -> Subtitles:
     Raises InputRejected: ``subtitles_encoding``, ``subtitles_empty``, ``subtitles_invalid``,
     ``subtitles_too_long``.
     """
-    text = _decode(content)
+    text = decode_text(content)
     if text.lstrip().lower().startswith("[script info]"):
         subtitles = _read_ass(text)
     else:
@@ -168,7 +168,9 @@ def write_ass(lettering: Lettering, fps: Fraction) -> str:
     return "\n".join([*lines, ""])
 
 
-def _decode(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
+    """UTF-8 or UTF-16, lines parted by newlines. Raises InputRejected (``subtitles_encoding``,
+    ``subtitles_too_long``)."""
     if len(content) > LARGEST_FILE_BYTES:
         raise _too_long(f"The subtitles are larger than {LARGEST_FILE_BYTES >> 20} MiB.")
     encoding = "utf-8-sig"
@@ -196,7 +198,7 @@ def _read_srt(text: str) -> Iterator[Cue]:
             words.append(line.strip())
             continue
         yield from _make_cue(times, _drop_counter(words))
-        times, words = _read_times(line, number), []
+        times, words = read_times(line, number), []
     yield from _make_cue(times, words)
 
 
@@ -220,7 +222,8 @@ def _drop_counter(words: Sequence[str]) -> Sequence[str]:
     return before if is_above or (any(before) and not before[-1]) else words
 
 
-def _read_times(line: str, number: int) -> tuple[int, int]:
+def read_times(line: str, number: int) -> tuple[int, int]:
+    """Beginning and end in milliseconds. Raises InputRejected (``subtitles_invalid``)."""
     found = _TIMES.match(line)
     if found is None:
         raise _invalid(number, f"{line.strip()[:80]!r} are no times")

@@ -4,6 +4,7 @@ import { element, fromTemplate } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
 import { parseSprite, showTile, tileAt } from "./sprite.js";
 
+export const HLS_TYPE = "application/vnd.apple.mpegurl";
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
 

@@ -1,19 +1,19 @@
 // What came of a job: the player with its captions, facts, downloads, and what else can be made.
 
-import { getAsset, listCaptions, streamAddress } from "./api.js";
+import { getAsset, listCaptions, listJobsOf, streamAddress } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
 import { CaptionsEditor, trackOf } from "./captions.js";
 import { showTaskId } from "./dom.js";
 import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
-import { buildPlayer, canPlay } from "./player.js";
+import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
 import { offerMore } from "./presets.js";
 import { offerRenders } from "./renders.js";
 import { Strip } from "./strip.js";
+import { isFinal } from "./watch.js";
 
-const HLS_TYPE = "application/vnd.apple.mpegurl";
-
-// doors: onMade(taskId) shows another job, onProblem(problem) tells of what went wrong beside this.
+// doors: onMade(taskId) shows another job, onProblem(problem) tells of what went wrong beside this,
+// comeBackAfter(taskId) shows this anew when that has ended.
 export async function showResult(card, job, name, doors) {
   const find = (place) => card.querySelector(place);
   find(".name").textContent = name;
@@ -25,6 +25,7 @@ export async function showResult(card, job, name, doors) {
   }
   const [asset, captions] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
   const player = showPlayer(card, job, asset, captions);
+  if (!player) await promiseProxy(find(".plays"), asset.id, doors);
   if (job.kind === "render_video") {
     showRender(card, job, asset, player, doors);
     return;
@@ -55,7 +56,6 @@ function showPlayer(card, job, asset, captions) {
   const sources = listSources(job, asset);
   if (!sources.length) {
     place.hidden = true;
-    card.querySelector(".plays").textContent = "There is nothing yet that this browser plays; make the proxy to watch it.";
     return null;
   }
   const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
@@ -69,6 +69,15 @@ function showPlayer(card, job, asset, captions) {
     captions: isOwnCut ? [] : captions.map(trackOf),
     onSource: ({ words }) => { card.querySelector(".plays").textContent = words; },
   });
+}
+
+async function promiseProxy(place, assetId, doors) {
+  const jobs = await listJobsOf(assetId, "process_video");
+  const underWay = jobs.find(({ status }) => !isFinal(status));
+  if (underWay) doors.comeBackAfter(underWay.task_id);
+  place.textContent = underWay
+    ? "The proxy is being made; the player comes as soon as it is there."
+    : "There is nothing yet that this browser plays. Make the proxy to watch it.";
 }
 
 // What this browser can play of it, best first: what the job made, then what else there is.

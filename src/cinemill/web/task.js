@@ -2,14 +2,13 @@
 
 import { cancelJob, getStatus, Problem, retryJob } from "./api.js";
 import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
+import { followEarly, goOn, placeIn } from "./early.js";
 import { formatSeconds } from "./format.js";
 import { showResult } from "./result.js";
-import { Strip } from "./strip.js";
 import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost; trying again …";
 const TRY_AGAIN_MS = 3000;
-const STRIP_MS = 1000;
 const STAGES = {
   intake: "Taking in the film",
   probe: "Looking at the film",
@@ -81,11 +80,12 @@ export class TaskView {
     this.#place.replaceChildren(card);
     this.#place.hidden = false;
     this.#showProgress(card, job);
-    const keepStrip = job.kind === "render_video" ? followStrip(card, this.#taskId) : () => {};
+    const lookEarly = followEarly(card, job);
+    lookEarly();
     const turn = this.#turn;
     this.#stop = watchJob(this.#taskId, {
       onProgress: (progress) => {
-        keepStrip();
+        lookEarly();
         this.#onProgress(card, progress, turn);
       },
       onLost: () => {
@@ -145,12 +145,31 @@ export class TaskView {
       await showResult(card, job, this.#name, {
         onMade: (taskId) => { location.hash = `task=${encodeURIComponent(taskId)}`; },
         onProblem: (problem) => this.onProblem(problem),
+        comeBackAfter: (taskId) => this.#comeBackAfter(taskId, turn),
       });
     } catch (problem) {
       if (turn === this.#turn) this.#showLookupProblem(problem);
       return;
     }
-    if (turn === this.#turn) this.#settle(card, `${this.#name} is done`);
+    if (turn !== this.#turn) return;
+    const place = placeIn(this.#place.querySelector("video"));
+    this.#settle(card, `${this.#name} is done`);
+    goOn(card.querySelector("video"), place);
+  }
+
+  #comeBackAfter(taskId, turn) {
+    if (turn !== this.#turn) return;
+    const comeBack = () => {
+      if (turn !== this.#turn) return;
+      // Whoever writes is not interrupted.
+      const isWriting = this.#place.querySelector(".captions")?.contains(document.activeElement);
+      if (isWriting) this.#later = setTimeout(comeBack, TRY_AGAIN_MS);
+      else this.#load(turn);
+    };
+    this.#stop = watchJob(taskId, {
+      onProgress: ({ status }) => { if (isFinal(status)) comeBack(); },
+      onLost: () => {},
+    });
   }
 
   #showFailure(job) {
@@ -226,20 +245,6 @@ export class TaskView {
     }
     announce(words);
   }
-}
-
-// What is under way is told more often than it is worth to be asked for.
-function followStrip(card, taskId) {
-  const strip = new Strip(card.querySelector(".strip"), taskId);
-  let askedAt = 0;
-  const ask = () => {
-    if (performance.now() - askedAt < STRIP_MS) return;
-    askedAt = performance.now();
-    // The bar tells when the line is down; the strip waits with it.
-    strip.refresh().catch(() => {});
-  };
-  queueMicrotask(ask);
-  return ask;
 }
 
 function placeWords(place) {

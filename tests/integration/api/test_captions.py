@@ -149,6 +149,33 @@ def test_what_are_no_captions_is_refused_and_changes_nothing(
     assert fetch(api, captioned) == before
 
 
+def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) -> None:
+    address = f"/assets/{film}/captions/en"
+    vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Salt &amp; pepper\n"
+    saved = api.http.put(address, content=vtt, headers={"Content-Type": "text/vtt"})
+    assert saved.status_code == 200, saved.text
+    said = {"start_ms": 1000, "end_ms": 2000, "lines": ["Salt & pepper"]}
+    assert saved.json()["captions"] == [said]
+    headers = {"Content-Type": "application/x-subrip", "If-Match": saved.headers["ETag"]}
+    latin = "1\n00:00:01,000 --> 00:00:02,000\nsch\xf6n".encode("latin-1")
+    refused = api.http.put(address, content=latin, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "subtitles_encoding")
+    much = api.http.put(address, content=b" " * (5 << 20), headers=headers)
+    assert much.status_code == 413
+    assert fetch(api, film)[0]["captions"] == [said]
+
+
+def test_a_models_next_word_does_not_undo_a_persons(
+    api: RunningApi, database: Database, captioned: str
+) -> None:
+    assert save(api, captioned, CORRECTED, "*").status_code == 200
+    texts = write_texts(HEARD, with_words=False)
+    made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
+    with database.begin() as connection:
+        assets.save_artifacts(connection, captioned, "later work", made, variant="later")
+    assert fetch(api, captioned)[0]["captions"] == CORRECTED
+
+
 def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
     assert api.http.get("/assets/none/captions").json()["code"] == "asset_not_found"
     assert save(api, "none", []).json()["code"] == "asset_not_found"

@@ -1,0 +1,58 @@
+"""Captions out of a file that a person brings: WebVTT or SubRip, as plain lines. Pure.
+
+Times and texts are taken; looks, places and notes are not. WebVTT is
+https://www.w3.org/TR/webvtt1/; SubRip has no standard, and is read as players read it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from cinemill.core.captions import Cue
+from cinemill.core.corrections import make_cue
+from cinemill.core.subtitles import decode_text, read_times
+from cinemill.errors import InputRejected
+
+_VTT_TAG = re.compile(r"<[^<>]{0,200}>")
+_SRT_MARKUP = re.compile(r"(?i)</?(?:[bius]|font(?:\s[^<>]{0,200})?)>|\{\\an?\d{1,2}\}")
+
+
+def read_caption_file(content: bytes) -> tuple[Cue, ...]:
+    """The captions of a file in UTF-8 or UTF-16, in the order of their beginnings.
+
+    Raises InputRejected: ``subtitles_encoding``, ``subtitles_empty``, ``subtitles_invalid``,
+    ``subtitles_too_long``.
+    """
+    text = decode_text(content)
+    is_vtt = text.lstrip().startswith("WEBVTT")
+    cues = sorted(_read_blocks(text, is_vtt), key=lambda cue: cue.start_ms)
+    if not cues:
+        raise InputRejected("There are no captions in this file.", code="subtitles_empty")
+    return tuple(cues)
+
+
+def _read_blocks(text: str, is_vtt: bool) -> Iterator[Cue]:
+    """A text ends at a blank line, or at the next times; what stands outside of one is a number, a
+    name or a note."""
+    times: tuple[int, int] | None = None
+    words: list[str] = []
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
+        is_next = "-->" in line
+        if line.strip() and not is_next:
+            words.append(line)
+            continue
+        if times is not None and words:
+            # Where no line was left blank, the last one is the number of the next.
+            shown = words[:-1] if is_next and words[-1].strip().isdecimal() else words
+            yield make_cue(*times, _strip_looks("\n".join(shown), is_vtt))
+        if is_next or words:
+            times = read_times(line, number) if is_next else None
+        words = []
+
+
+def _strip_looks(text: str, is_vtt: bool) -> str:
+    if is_vtt:
+        return html.unescape(_VTT_TAG.sub("", text))
+    return _SRT_MARKUP.sub("", text)

@@ -1,0 +1,84 @@
+"""Captions out of files as other programs write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.core.caption_files import read_caption_file
+from cinemill.core.corrections import make_cue
+from cinemill.errors import InputRejected
+from cinemill.media.text_tracks import write_srt, write_vtt
+
+VTT = """WEBVTT - some words
+
+STYLE
+::cue { color: red }
+
+NOTE
+Nobody reads
+this.
+
+opening
+00:01.000 --> 00:02.500 line:0 align:start
+<v Ann><i>Salt</i> &amp; pepper,
+&lt;please&gt;.
+
+00:00:00.500 --> 00:00:00.900
+Before.
+"""
+SRT = "1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}<i>Salt</i> & <3\r\n\r\n2\r\n"
+
+
+def said(content: str) -> list[tuple[int, int, tuple[str, ...]]]:
+    return [(cue.start_ms, cue.end_ms, cue.lines) for cue in read_caption_file(content.encode())]
+
+
+def test_webvtt_is_read_without_styles_notes_names_and_tags() -> None:
+    assert said(VTT) == [
+        (500, 900, ("Before.",)),
+        (1000, 2500, ("Salt & pepper,", "<please>.")),
+    ]
+
+
+def test_subrip_is_read_without_its_markup() -> None:
+    assert said(SRT) == [(1000, 2500, ("Salt & <3",))]
+    doubled = SRT.replace("\r\n", "\n\n")
+    assert said(doubled) == said(SRT)
+
+
+def test_captions_without_blank_lines_between_them_are_parted_by_their_times() -> None:
+    close = "1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:02,000 --> 00:00:03,000\nTwo"
+    assert said(close) == [(1000, 2000, ("One",)), (2000, 3000, ("Two",))]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"WEBVTT\n", "subtitles_empty"),
+        (b"no captions at all", "subtitles_empty"),
+        (b"\xff\x00\xff", "subtitles_encoding"),
+        (b"00:01.000 --> soon\nText", "subtitles_invalid"),
+    ],
+)
+def test_what_cannot_be_read_is_said_so(content: bytes, code: str) -> None:
+    with pytest.raises(InputRejected) as refused:
+        read_caption_file(content)
+    assert refused.value.code == code
+
+
+LINES = st.lists(
+    st.text(
+        st.characters(categories=["L", "N", "Zs", "Po"], exclude_characters="&\\"), max_size=20
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(st.lists(LINES.filter(lambda lines: make_cue(0, 1, "\n".join(lines)).lines), min_size=1))
+def test_what_is_written_here_is_read_back(texts: list[list[str]]) -> None:
+    cues = [make_cue(at * 10, at * 10 + 10, "\n".join(lines)) for at, lines in enumerate(texts)]
+    for content in (write_vtt(cues), write_srt(cues)):
+        assert list(read_caption_file(content.encode())) == cues
