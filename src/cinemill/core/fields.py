@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from cinemill.core.rendition import LARGEST_FPS, LARGEST_SIDE_PIXELS, as_rate
-from cinemill.core.timeline import PLACES, as_seconds
+from cinemill.core.timeline import PLACES, Source, as_seconds
 from cinemill.errors import InputRejected
 
 LOUDEST = 16
@@ -166,6 +166,19 @@ def write_object(fields: Mapping[str, Field]) -> dict[str, Any]:
         "required": [name for name, one in fields.items() if one.is_required],
         "additionalProperties": False,
     }
+
+
+def read_source(values: dict[str, Any], where: str, code: str) -> Source:
+    """Taken out of ``values``: a path or an asset, one of the two. Raises InputRejected."""
+    source = Source(values.pop("path", None), values.pop("asset_id", None))
+    if (source.path is None) == (source.asset_id is None):
+        raise invalid(where, "it needs a path or an asset_id, and not both", code)
+    return source
+
+
+def write_either(document: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that names its source."""
+    return {**document, "oneOf": [{"required": ["path"]}, {"required": ["asset_id"]}]}
 
 
 def refuse_unknown(document: Mapping[str, Any], known: set[str], where: str) -> None:

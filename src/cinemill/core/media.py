@@ -37,6 +37,21 @@ class SourceFormat(StrEnum):
     MXF = "mxf"
 
 
+class MaterialFormat(StrEnum):
+    """Stills and sounds that are laid over films; the value is FFmpeg's demuxer name too."""
+
+    PNG = "png_pipe"
+    JPEG = "jpeg_pipe"
+    WEBP = "webp_pipe"
+    MP3 = "mp3"
+    AAC = "aac"
+    WAV = "wav"
+    FLAC = "flac"
+
+
+STILLS = frozenset({MaterialFormat.PNG, MaterialFormat.JPEG, MaterialFormat.WEBP})
+
+
 class ArtifactKind(StrEnum):
     """Files that are made of a source, and the source."""
 
@@ -57,14 +72,15 @@ class ArtifactKind(StrEnum):
     RENDER = "render"
     PIECE = "piece"
     MIX = "mix"
+    MATERIAL = "material"
     CAPTIONS_SRT = "captions_srt"
     CAPTIONS_VTT = "captions_vtt"
     CAPTIONS_TEXT = "captions_text"
     CAPTIONS_JSON = "captions_json"
 
 
-CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX})
-"""Kept so that the same is not made again, and of no use to anybody by themselves."""
+CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX, ArtifactKind.MATERIAL})
+"""Kept so that the same is not made or fetched again, and of no use to anybody by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,29 @@ class VideoStream:
     duration_seconds_from_header: float
 
 
+NO_PICTURE = VideoStream(
+    index=-1,
+    codec="",
+    width=0,
+    height=0,
+    display_width=0,
+    display_height=0,
+    fps=Fraction(0),
+    is_variable_rate=False,
+    rotation_degrees=0,
+    pixel_format="",
+    bit_depth=0,
+    is_interlaced=False,
+    color_primaries="unknown",
+    color_transfer="unknown",
+    color_space="unknown",
+    hdr="",
+    frames_from_header=0,
+    duration_seconds_from_header=0.0,
+)
+"""Of a file that has sound only."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioStream:
     index: int
@@ -117,7 +156,7 @@ class SubtitleStream:
 class MediaInfo:
     """A source as probed: metadata and at most one decoded frame, nothing more was decoded."""
 
-    format: SourceFormat
+    format: SourceFormat | MaterialFormat
     size_bytes: int
     duration_seconds_from_header: float
     start_seconds: float
@@ -132,6 +171,15 @@ class MediaInfo:
     """Earliest time of any stream: what FFmpeg takes off every time before it decodes."""
     subtitles: tuple[SubtitleStream, ...] = ()
     """Counted among ``other_streams`` too."""
+
+    @property
+    def has_picture(self) -> bool:
+        return self.video != NO_PICTURE
+
+    @property
+    def is_film(self) -> bool:
+        """And no still, nor sound only."""
+        return self.has_picture and isinstance(self.format, SourceFormat)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; fractions as ``'30000/1001'``."""
@@ -150,7 +198,7 @@ class MediaInfo:
         return cls(
             **{
                 **document,
-                "format": SourceFormat(document["format"]),
+                "format": read_format(document["format"]),
                 "video": video,
                 "audio": tuple(AudioStream(**stream) for stream in document["audio"]),
                 "subtitles": tuple(
@@ -161,6 +209,11 @@ class MediaInfo:
                 "warnings": tuple(document["warnings"]),
             }
         )
+
+
+def read_format(name: str) -> SourceFormat | MaterialFormat:
+    """By its demuxer's name. Raises ValueError."""
+    return MaterialFormat(name) if name in {*MaterialFormat} else SourceFormat(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ film belongs to exactly one piece; sound is laid on the same grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,6 +29,8 @@ PIECE_SECONDS = 30
 """A body is cut into pieces of this length: a long scene is shared by all workers, and a corrected
 subtitle costs half a minute of it."""
 SAMPLE_RATE_HZ = 48_000
+MOST_OVERLAYS = 8
+"""Of one piece: each is a film that one command has open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +132,45 @@ def count_film(timeline: Timeline) -> int:
 
 def cut_pieces(timeline: Timeline) -> tuple[Piece, ...]:
     """All pieces, in order; together they are the film."""
+    spans = find_overlays(timeline)
     at_most = max(1, math.floor(PIECE_SECONDS * timeline.output.fps))
     pieces: list[Piece] = []
     for index, place in enumerate(place_clips(timeline)):
         body_end = place.frames - place.shared_after
         for offset in range(place.shared_before, body_end, at_most):
             frames = min(at_most, body_end - offset)
-            pieces.append(Piece(place.first + offset, frames, index, offset))
+            for first, length in _divide(place.first + offset, frames, spans):
+                pieces.append(Piece(first, length, index, first - place.first))
         if place.shared_after:
             transition = timeline.clips[index].transition
             kind = transition.kind if transition else ""
             pieces.append(Piece(place.first + body_end, place.shared_after, index, body_end, kind))
     return tuple(pieces)
+
+
+def find_overlays(timeline: Timeline) -> list[tuple[int, int]]:
+    """In which frames each overlay is seen: from the first until before the second."""
+    fps = timeline.output.fps
+    return [(nearest_frame(o.since, fps), nearest_frame(o.until, fps)) for o in timeline.overlays]
+
+
+def count_touching(spans: Sequence[tuple[int, int]], first: int, frames: int) -> int:
+    return len(_touching(spans, first, frames))
+
+
+def _touching(spans: Sequence[tuple[int, int]], first: int, frames: int) -> list[tuple[int, int]]:
+    return [span for span in spans if span[0] < first + frames and span[1] > first]
+
+
+def _divide(first: int, frames: int, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """In halves, until each has few enough overlays."""
+    spans = _touching(spans, first, frames)
+    if len(spans) <= MOST_OVERLAYS or frames == 1:
+        yield first, frames
+        return
+    half = frames // 2
+    yield from _divide(first, half, spans)
+    yield from _divide(first + half, frames - half, spans)
 
 
 def sample_at(frame: int, fps: Fraction) -> int:

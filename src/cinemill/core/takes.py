@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from cinemill.core.pieces import Piece, Placed, count_frames, place_clips
+from cinemill.core.pieces import (
+    Piece,
+    Placed,
+    count_frames,
+    find_overlays,
+    nearest_frame,
+    place_clips,
+)
 from cinemill.core.subtitles import NOTHING, Lettering, Subtitles, letter_piece
-from cinemill.core.timeline import BLACK, Clip, OutputFormat, Source, Timeline
+from cinemill.core.timeline import BLACK, Clip, OutputFormat, Overlay, Source, Timeline
 from cinemill.core.titles import letter_titles
 
 STAGE_VERSION = 2
 """Raise it when the same request would give another picture."""
 SOUND_VERSION = 1
+_LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
 NO_FILM = ""
 """In place of a gap's sha256."""
 
@@ -46,6 +54,19 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Inset:
+    """A still or a film over the piece, from its frame ``first`` on; fades are of its opacity, and
+    counted from there."""
+
+    take: Take
+    first: int
+    frames: int
+    place: str
+    size: Fraction
+    opacity: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class PieceRequest:
     """One take, or two that a ``transition`` joins."""
 
@@ -58,12 +79,14 @@ class PieceRequest:
     titles: Lettering = NOTHING
     """Below the subtitles."""
     background: str = BLACK
+    insets: tuple[Inset, ...] = ()
+    """Below the titles, each over those before it."""
 
     @property
     def sha256s(self) -> tuple[str, ...]:
-        """Of the films that are seen."""
-        seen = (take.sha256 for take in self.takes if take.sha256 != NO_FILM)
-        return tuple(dict.fromkeys(seen))
+        """Of all that is seen: the clips' films come first."""
+        takes = (*self.takes, *(inset.take for inset in self.insets))
+        return tuple(dict.fromkeys(take.sha256 for take in takes if take.sha256 != NO_FILM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +104,23 @@ class SoundTake:
 
 
 @dataclass(frozen=True, slots=True)
+class LaidSound:
+    """Music or a voice from the film's frame ``first`` on."""
+
+    sha256: str
+    start: Fraction
+    first: int
+    frames: int
+    volume: Fraction
+    fade_in_seconds: Fraction
+    fade_out_seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class SoundRequest:
     takes: tuple[SoundTake, ...]
     fps: Fraction
+    sounds: tuple[LaidSound, ...] = ()
 
 
 def request_piece(
@@ -109,7 +146,26 @@ def request_piece(
         letter_piece(subtitles, piece.first, piece.frames, output),
         letter_titles(timeline.titles, piece.first, piece.frames, output),
         timeline.background,
+        tuple(_lay_insets(timeline, piece, hashes)),
     )
+
+
+def _lay_insets(timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]) -> Iterator[Inset]:
+    fps = timeline.output.fps
+    spans = find_overlays(timeline)
+    for overlay, (since, until) in zip(timeline.overlays, spans, strict=True):
+        first, end = max(since, piece.first), min(until, piece.end)
+        if first < end:
+            offset = first - since
+            fades = _find_fades(overlay, until - since, offset, end - first, fps)
+            yield Inset(
+                Take(hashes[overlay.source], overlay.start + offset / fps, fades),
+                first - piece.first,
+                end - first,
+                overlay.place,
+                overlay.size,
+                overlay.opacity,
+            )
 
 
 def _take(
@@ -120,19 +176,20 @@ def _take(
     fps: Fraction,
     hashes: Mapping[Source, str],
 ) -> Take:
-    fade_in = Fade(False, -offset, count_frames(clip.fade_in_seconds, fps))
-    fade_out = count_frames(clip.fade_out_seconds, fps)
-    fades = (fade_in, Fade(True, place.frames - fade_out - offset, fade_out))
-    seen = tuple(
-        fade for fade in fades if fade.frames and fade.first < frames and _ends_after(fade)
-    )
+    fades = _find_fades(clip, place.frames, offset, frames, fps)
     if clip.is_gap:
-        return Take(NO_FILM, Fraction(0), seen)
-    return Take(hashes[clip.source], clip.start + offset / fps, seen)
+        return Take(NO_FILM, Fraction(0), fades)
+    return Take(hashes[clip.source], clip.start + offset / fps, fades)
 
 
-def _ends_after(fade: Fade) -> bool:
-    return fade.first + fade.frames > 0
+def _find_fades(
+    faded: Clip | Overlay, length: int, offset: int, frames: int, fps: Fraction
+) -> tuple[Fade, ...]:
+    """Those that are seen in ``frames`` frames from ``offset`` on of something ``length`` long."""
+    fade_in = count_frames(faded.fade_in_seconds, fps)
+    fade_out = count_frames(faded.fade_out_seconds, fps)
+    fades = (Fade(False, -offset, fade_in), Fade(True, length - fade_out - offset, fade_out))
+    return tuple(f for f in fades if f.frames and f.first < frames and f.first + f.frames > 0)
 
 
 def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequest:
@@ -149,25 +206,41 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
         )
         for clip, place in zip(timeline.clips, place_clips(timeline), strict=True)
     )
-    return SoundRequest(tuple(takes), timeline.output.fps)
+    return SoundRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
+
+
+def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[LaidSound]:
+    fps = timeline.output.fps
+    for sound in timeline.sounds:
+        first, end = nearest_frame(sound.since, fps), nearest_frame(sound.until, fps)
+        if first < end and sound.volume:
+            yield LaidSound(
+                hashes[sound.source],
+                sound.start,
+                first,
+                end - first,
+                sound.volume,
+                sound.fade_in_seconds,
+                sound.fade_out_seconds,
+            )
 
 
 def name_piece(request: PieceRequest, tools: str) -> str:
     """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
-    return _name("piece", STAGE_VERSION, tools, _tell(request, frozenset({"titles", "background"})))
+    return _name("piece", STAGE_VERSION, tools, _tell(request))
 
 
 def name_sound(request: SoundRequest, tools: str) -> str:
-    return _name("sound", SOUND_VERSION, tools, asdict(request))
+    return _name("sound", SOUND_VERSION, tools, _tell(request))
 
 
-def _tell(request: Any, later: frozenset[str]) -> dict[str, Any]:
-    """All members, but for ``later`` ones that say nothing: what was made before there were any
-    keeps its name."""
+def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
+    """All members, but for those that came later and say nothing: what was made before there were
+    any keeps its name."""
     silent = {
         one.name
         for one in fields(request)
-        if one.name in later and getattr(request, one.name) == one.default
+        if one.name in _LATER_MEMBERS and getattr(request, one.name) == one.default
     }
     return {name: value for name, value in asdict(request).items() if name not in silent}
 

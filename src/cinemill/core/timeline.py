@@ -114,6 +114,42 @@ class Title:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """A still picture or a film over the picture, seconds ``since`` to before ``until`` of the
+    film."""
+
+    source: Source
+    since: Fraction
+    until: Fraction
+    name: str
+    """What the document calls it, to be told when it is at fault."""
+    start: Fraction = Fraction(0)
+    """Of a film: where it is entered."""
+    place: str = "center"
+    size: Fraction = Fraction(1)
+    """Of the box that it is fitted into, as a share of the picture's width and height."""
+    opacity: Fraction = Fraction(1)
+    fade_in_seconds: Fraction = Fraction(0)
+    fade_out_seconds: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Music or a voice with the sound of the clips; silence where its file has ended."""
+
+    source: Source
+    since: Fraction
+    until: Fraction
+    name: str
+    start: Fraction = Fraction(0)
+    volume: Fraction = Fraction(1)
+    fade_in_seconds: Fraction = Fraction(0)
+    fade_out_seconds: Fraction = Fraction(0)
+    may_be_missing: bool = False
+    """Of a clip on an upper track, whose film need not have any."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputFormat:
     """What comes out. A picture of another shape is fitted in, with the background beside it."""
 
@@ -135,28 +171,52 @@ class Timeline:
     """In gaps and beside pictures of another shape, as ``#rrggbb``."""
     captions: str | None = None
     """The language of the films' own captions that are shown; not with ``subtitles``."""
+    overlays: tuple[Overlay, ...] = ()
+    """Each over those before it; titles and subtitles are over all."""
+    sounds: tuple[Sound, ...] = ()
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def clip_sources(self) -> tuple[Source, ...]:
         """Each film once, in the order in which they are first used."""
         return tuple(dict.fromkeys(clip.source for clip in self.clips if not clip.is_gap))
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The films of the clips, and then what else is seen or heard: each once."""
+        seen = (overlay.source for overlay in self.overlays)
+        heard = (sound.source for sound in self.sounds)
+        return tuple(dict.fromkeys((*self.clip_sources, *seen, *heard)))
 
-def find_clip_of(timeline: Timeline, source: Source) -> int:
-    """The first clip that uses ``source``, for whoever must be told what is wrong with it."""
-    return next(index for index, clip in enumerate(timeline.clips) if clip.source == source)
+
+def find_user_of(timeline: Timeline, source: Source) -> str:
+    """The first clip, overlay or sound that uses ``source``, by its name: for whoever must be told
+    what is wrong with it."""
+    for index, clip in enumerate(timeline.clips):
+        if clip.source == source:
+            return name_clip(index)
+    laid: list[Overlay | Sound] = [*timeline.overlays, *timeline.sounds]
+    return next(one.name for one in laid if one.source == source)
+
+
+def name_clip(index: int) -> str:
+    return f"Clip {index}"
 
 
 def reject_clip(index: int, message: str, code: str) -> InputRejected:
     """A rejection that names the clip."""
+    return reject_part(name_clip(index), message, code)
+
+
+def reject_part(name: str, message: str, code: str) -> InputRejected:
+    """A rejection that names the clip, overlay or sound."""
     return InputRejected(
-        f"Clip {index}: {message}", code=code, way_on="Clips are counted from 0; change this one."
+        f"{name}: {message}", code=code, way_on="All are counted from 0; change this one."
     )
 
 
-def blame_clip(index: int, error: InputRejected) -> InputRejected:
-    """The same rejection, naming the clip whose film it is about."""
-    return InputRejected(f"Clip {index}: {error.message}", code=error.code, way_on=error.way_on)
+def blame(name: str, error: InputRejected) -> InputRejected:
+    """The same rejection, naming the clip, overlay or sound whose film it is about."""
+    return InputRejected(f"{name}: {error.message}", code=error.code, way_on=error.way_on)
 
 
 def as_seconds(value: Any) -> Fraction:

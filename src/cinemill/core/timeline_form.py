@@ -16,11 +16,13 @@ from cinemill.core.fields import (
     invalid,
     quote,
     read_fields,
+    read_source,
     refuse_unknown,
+    write_either,
     write_object,
     write_seconds,
 )
-from cinemill.core.layers_form import read_titles, write_lists
+from cinemill.core.layers_form import check_overlays, read_layers, write_lists
 from cinemill.core.pieces import MOST_CLIPS, check_lengths, default_transition
 from cinemill.core.timeline import (
     CUT,
@@ -29,9 +31,9 @@ from cinemill.core.timeline import (
     TRANSITIONS,
     Clip,
     OutputFormat,
-    Source,
     Timeline,
     Transition,
+    name_clip,
 )
 from cinemill.errors import InputRejected
 
@@ -68,6 +70,7 @@ GAP_FIELDS: Mapping[str, Field] = {
 FULL_FIELDS: Mapping[str, Field] = {
     "background": Field("colour", "In gaps and beside pictures of another shape; black without it"),
 }
+MOST_TRACKS = 16
 _SCENE_NAMES = {"video_path": "path", "start_time": "start", "end_time": "end"}
 
 
@@ -99,13 +102,46 @@ def _read_small(document: Mapping[str, Any]) -> Timeline:
 
 def _read_full(document: Mapping[str, Any]) -> Timeline:
     fields = {**TIMELINE_FIELDS, **FULL_FIELDS}
-    refuse_unknown(document, {"clips", "output", "titles", *fields}, "")
+    refuse_unknown(document, {"clips", "tracks", "output", *write_lists(), *fields}, "")
     values = read_fields(document, fields, "")
     output = _read_output(document.get("output"))
-    clips = _read_clips(document.get("clips"), is_small=False)
-    timeline = Timeline(clips, output, **values)
-    check_lengths(timeline)
-    return replace(timeline, titles=read_titles(document.get("titles"), timeline))
+    clips, *upper = _read_tracks(document)
+    base = Timeline(clips, output, **values)
+    check_lengths(base)
+    layers = read_layers(document, upper, base)
+    timeline = replace(base, titles=layers.titles, overlays=layers.overlays, sounds=layers.sounds)
+    check_overlays(timeline)
+    return timeline
+
+
+def _read_tracks(document: Mapping[str, Any]) -> list[tuple[Clip, ...]]:
+    """The first of them is what the others lie over."""
+    tracks = document.get("tracks")
+    if tracks is None:
+        return [_read_clips(document.get("clips"), is_small=False)]
+    if document.get("clips") is not None:
+        raise invalid("", "a timeline has clips or tracks, and not both")
+    if not isinstance(tracks, list | tuple) or not 0 < len(tracks) <= MOST_TRACKS:
+        raise invalid("", f"tracks must be a list of 1 to {MOST_TRACKS} lists of clips")
+    upper = [_read_upper(clips, number) for number, clips in enumerate(tracks[1:], start=1)]
+    return [_read_clips(tracks[0], is_small=False), *upper]
+
+
+def _read_upper(documents: Any, number: int) -> tuple[Clip, ...]:
+    if not isinstance(documents, list | tuple):
+        raise invalid(f"Track {number}: ", "it must be a list of clips")
+    if len(documents) > MOST_CLIPS:
+        raise _too_long(f"Track {number}", len(documents))
+    clips = []
+    for index, document in enumerate(documents):
+        where = f"Track {number}, clip {index}: "
+        clip = _read_clip(document, where)
+        if clip.transition is not None:
+            raise invalid(where, "only the first track has transitions")
+        if clip.fade_in_seconds + clip.fade_out_seconds > clip.seconds:
+            raise invalid(where, "its fades are longer than itself", "clip_times_invalid")
+        clips.append(clip)
+    return tuple(clips)
 
 
 def _join_scenes(timeline: Timeline, wish: Any) -> Timeline:
@@ -139,32 +175,37 @@ def _read_clips(documents: Any, is_small: bool) -> tuple[Clip, ...]:
     if not documents:
         raise InputRejected("There are no clips in this timeline.", code="timeline_empty")
     if len(documents) > MOST_CLIPS:
-        raise InputRejected(
-            f"Clip {MOST_CLIPS}: a timeline has at most {MOST_CLIPS} clips, this has "
-            f"{len(documents)}.",
-            code="timeline_too_long",
-            way_on="Render it in parts, and the parts together.",
-        )
-    clips = tuple(_read_clip(document, index, is_small) for index, document in enumerate(documents))
+        raise _too_long(f"Clip {MOST_CLIPS}", len(documents))
+    read = _read_scene if is_small else _read_clip
+    clips = tuple(read(one, f"{name_clip(index)}: ") for index, one in enumerate(documents))
     if all(clip.is_gap for clip in clips):
         raise InputRejected("There are only gaps in this timeline.", code="timeline_empty")
     return clips
 
 
-def _read_clip(document: Any, index: int, is_small: bool) -> Clip:
-    where = f"Clip {index}: "
+def _too_long(where: str, count: int) -> InputRejected:
+    return InputRejected(
+        f"{where}: a timeline has at most {MOST_CLIPS} clips, this has {count}.",
+        code="timeline_too_long",
+        way_on="Render it in parts, and the parts together.",
+    )
+
+
+def _read_scene(document: Any, where: str) -> Clip:
+    if not isinstance(document, Mapping):
+        raise invalid(where, "a scene is a dictionary")
+    refuse_unknown(document, set(_SCENE_NAMES), where)
+    return _read_clip({_SCENE_NAMES[name]: value for name, value in document.items()}, where)
+
+
+def _read_clip(document: Any, where: str) -> Clip:
     if not isinstance(document, Mapping):
         raise invalid(where, "a clip is a dictionary")
-    if is_small:
-        refuse_unknown(document, set(_SCENE_NAMES), where)
-        document = {_SCENE_NAMES[name]: value for name, value in document.items()}
     if "gap" in document:
         return _read_gap(document, where)
     refuse_unknown(document, {*CLIP_FIELDS, "transition"}, where)
     values = read_fields(document, CLIP_FIELDS, where)
-    source = Source(values.get("path"), values.get("asset_id"))
-    if (source.path is None) == (source.asset_id is None):
-        raise invalid(where, "it needs a path or an asset_id, and not both", "clip_source_missing")
+    source = read_source(values, where, "clip_source_missing")
     if values["end"] <= values["start"]:
         start, end = (write_seconds(values[name]) for name in ("start", "end"))
         raise invalid(where, f"it ends at {end} s and starts at {start} s", "clip_times_invalid")
@@ -220,15 +261,21 @@ def write_schema() -> dict[str, Any]:
             "description": "Into the next clip; without it, a cut",
             "oneOf": [{"enum": [CUT, *TRANSITIONS]}, transition],
         }
-    clip["oneOf"] = [{"required": ["path"]}, {"required": ["asset_id"]}]
-    items = {"oneOf": [clip, gap]}
+    items = {"oneOf": [write_either(clip), gap]}
     clips = {"type": "array", "items": items, "minItems": 1, "maxItems": MOST_CLIPS}
+    tracks = {
+        "description": "In place of clips: the first as clips are, the others over it",
+        "type": "array",
+        "items": {"type": "array", "items": items, "maxItems": MOST_CLIPS},
+        "minItems": 1,
+        "maxItems": MOST_TRACKS,
+    }
     document = write_object({**TIMELINE_FIELDS, **FULL_FIELDS})
-    document["properties"] |= {"clips": clips, "output": write_object(OUTPUT_FIELDS)}
-    document["properties"] |= write_lists()
+    document["properties"] |= {"clips": clips, "tracks": tracks, **write_lists()}
+    document["properties"] |= {"output": write_object(OUTPUT_FIELDS)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Timeline",
         **document,
-        "required": ["clips"],
+        "oneOf": [{"required": ["clips"]}, {"required": ["tracks"]}],
     }

@@ -54,14 +54,21 @@ def intake_source(workshop: Workshop, context: StepContext) -> StepOutcome:
 
 
 def take_in(
-    workshop: Workshop, context: StepContext, path: str, *, share: float = 1.0, done: float = 0.0
+    workshop: Workshop,
+    context: StepContext,
+    path: str,
+    *,
+    share: float = 1.0,
+    done: float = 0.0,
+    look: Callable[[Path], object] = sniff_file,
 ) -> TakenIn:
-    """Copy the film at ``path`` into the store. It is ``share`` of the step's work, after ``done``.
+    """Copy the film at ``path`` into the store. It is ``share`` of the step's work, after ``done``;
+    ``look`` refuses what it is not by its first bytes.
 
     Raises InputRejected, MediaRejected, DiskFull.
     """
     real = resolve_input(path, workshop.input_roots)
-    sniff_file(real)
+    look(real)
     require_space(workshop, real.stat().st_size)
     stored = _copy(
         workshop, context, real, lambda part: context.report(done + share * part, FETCHING)

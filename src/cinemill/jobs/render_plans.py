@@ -16,7 +16,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cinemill.core.job import StepSpec
-from cinemill.core.pieces import Piece, cut_pieces, share_out
+from cinemill.core.pieces import Piece, cut_pieces, find_overlays, share_out
 from cinemill.core.timeline import Timeline
 from cinemill.core.timeline_form import read_timeline
 from cinemill.errors import InputRejected
@@ -83,30 +83,43 @@ def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
 
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
-    shares = share_out([1] * len(timeline.sources), GATHER_STEPS)
+    """The clips' films; then what is laid over them, which is kept with the first of them."""
+    films, all_sources = len(timeline.clip_sources), len(timeline.sources)
+    shares = share_out([1] * films, GATHER_STEPS)
+    laid = [
+        range(films + one.start, films + one.stop)
+        for one in share_out([1] * (all_sources - films), GATHER_STEPS)
+    ]
     return [
         StepSpec(
-            f"gather-{number:03d}", "gather_sources", {"first": share.start, "count": len(share)}
+            f"gather-{number:03d}",
+            "gather_sources",
+            {"first": share.start, "count": len(share)},
+            after=() if share.start < films else ("gather-000",),
         )
-        for number, share in enumerate(shares)
+        for number, share in enumerate([*shares, *laid])
     ]
 
 
 def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepSpec]:
     pieces = cut_pieces(timeline)
     numbers = {source: number for number, source in enumerate(timeline.sources)}
+    spans = find_overlays(timeline)
     shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
     steps = []
     for number, share in enumerate(shares):
-        used = {
-            numbers[timeline.clips[index].source]
-            for piece in pieces[share.start : share.stop]
-            for index in piece.clips
-            if not timeline.clips[index].is_gap
+        own = pieces[share.start : share.stop]
+        clips = [timeline.clips[index] for piece in own for index in piece.clips]
+        # What is made of a gap is kept with the first film.
+        used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
+        used |= {
+            numbers[overlay.source]
+            for overlay, (since, until) in zip(timeline.overlays, spans, strict=True)
+            if since < own[-1].end and until > own[0].first
         }
         # How many there are is said too: another version might cut the timeline otherwise.
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
-        after = ("open", *_find_gathers(gathers, used or {0}))
+        after = ("open", *_find_gathers(gathers, used))
         steps.append(StepSpec(f"render-{number:03d}", "render_pieces", values, after=after))
     return steps
 

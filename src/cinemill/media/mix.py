@@ -3,12 +3,11 @@
 Each clip is decoded once and cut, on the same grid of samples as the film's frames, into what it
 shares with its neighbours and what is its own. A few clips are worked on by one command, so that
 memory and open files do not grow with the film; the raw stretches, each exactly as long as it
-should be, are laid end to end and encoded in one go.
+should be, are laid end to end, music and voices mixed into them, and all encoded in one go.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
 from cinemill.media.graph import choose_sound, input_arguments
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
+from cinemill.media.sounds import cut_patches, plan_patch, write_back, write_loudness
 from cinemill.media.takes import Film, enter
 from cinemill.media.toolbox import Toolbox
 
@@ -103,6 +103,21 @@ def mix_sound(
             ),
         )
         _append(raw, folder, batch)
+    for patch in cut_patches(request):
+        run(
+            plan_patch(
+                films,
+                request,
+                patch,
+                raw=RAW_FORMAT,
+                raw_name=RAW_NAME,
+                sample_bytes=SAMPLE_BYTES,
+                max_pixels=limits.max_pixels,
+            ),
+            readable=[films[sound.sha256].path for sound in patch.sounds],
+            on_progress=lambda _progress: on_progress(_RAW_SHARE),
+        )
+        write_back(raw, folder, patch, SAMPLE_BYTES)
     encoding = ["-c:a", "aac", "-b:a", str(BITRATE_BPS), "-bitexact", "-f", "mp4", SOUND_NAME]
     run(
         [*RAW_FORMAT, "-i", RAW_NAME, *encoding],
@@ -136,7 +151,7 @@ def _as_share(
 
 def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
     """Whether anything is to be heard at all; a film without sound gets no silent track."""
-    return any(_find_sound(films, take) for take in request.takes)
+    return bool(request.sounds) or any(_find_sound(films, take) for take in request.takes)
 
 
 def _find_sound(films: Mapping[str, Film], take: SoundTake) -> AudioStream | None:
@@ -205,7 +220,7 @@ def _clip_graph(
             f"[{label}]asetpts=round(PTS-{float(shift):.6f}/TB),"
             f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,"
         )
-    filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{_loudness(take, samples)}"
+    filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{write_loudness(take, samples)}"
     ends = "".join(f"[clip{index}_{number}]" for number in outputs)
     return [
         f"{source}{filters}apad=whole_len={samples},atrim=end_sample={samples},"
@@ -219,17 +234,6 @@ def _clip_samples(request: SoundRequest, take: SoundTake) -> int:
         sample_at(frame, request.fps) for frame in (place.first, place.first + place.frames)
     )
     return end - first
-
-
-def _loudness(take: SoundTake, samples: int) -> str:
-    filters = "" if take.volume == 1 else f"volume={float(take.volume):.6f},"
-    fade_in = math.floor(take.fade_in_seconds * SAMPLE_RATE_HZ)
-    fade_out = min(samples, math.floor(take.fade_out_seconds * SAMPLE_RATE_HZ))
-    if fade_in:
-        filters += f"afade=t=in:ss=0:ns={fade_in},"
-    if fade_out:
-        filters += f"afade=t=out:ss={samples - fade_out}:ns={fade_out},"
-    return filters
 
 
 def _stretch_graph(request: SoundRequest, one: Stretch, number: int) -> str:

@@ -20,17 +20,10 @@ from cinemill.core.timeline import OutputFormat
 from cinemill.errors import MediaRejected, OutputInvalid, ToolMissing
 from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
 from cinemill.media.limits import Limits
+from cinemill.media.piece_plan import FONTS_FOLDER, SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.media.progress import LogTally
 from cinemill.media.sandbox import Sandbox
-from cinemill.media.takes import (
-    FONTS_FOLDER,
-    SUBTITLES_NAME,
-    TITLES_NAME,
-    Film,
-    plan_piece,
-    tail_seconds,
-    ticks_per_frame,
-)
+from cinemill.media.takes import Film, tail_seconds, ticks_per_frame
 from cinemill.media.toolbox import Toolbox
 
 FONT_PACKAGE = "font_source_sans_pro"

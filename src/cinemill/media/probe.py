@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import cinemill
-from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
+from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import CommandFailed, MediaRejected
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import (
@@ -26,7 +26,7 @@ from cinemill.media.sandbox import (
     prepare_child,
     wrap_command,
 )
-from cinemill.media.sniff import HEAD_BYTES, sniff
+from cinemill.media.sniff import HEAD_BYTES, sniff, sniff_material
 
 PROBE_MEMORY_BYTES = 1536 * 1024**2
 PROBE_CPU_SECONDS = 20
@@ -41,8 +41,26 @@ def probe(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> Medi
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed where the
     child could not do its work for reasons that are not the file's.
     """
-    container_format = sniff_file(path)
+    return _read(path, "film", sniff_file(path), limits, sandbox)
+
+
+def probe_material(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
+    """The same of what is laid over a film: it may be a still, or sound only (``has_picture``).
+
+    Raises as :func:`probe` does; ``media_no_sound`` where there is neither.
+    """
+    return _read(path, "material", sniff_material_file(path), limits, sandbox)
+
+
+def _read(
+    path: Path,
+    what: str,
+    container_format: SourceFormat | MaterialFormat,
+    limits: Limits,
+    sandbox: Sandbox | None,
+) -> MediaInfo:
     request = {
+        "what": what,
         "path": str(path.absolute()),
         "format": container_format.value,
         "limits": dataclasses.asdict(limits),
@@ -57,6 +75,12 @@ def sniff_file(path: Path) -> SourceFormat:
     """The container of the file at ``path``, by its first bytes. Raises MediaRejected."""
     with path.open("rb") as film:
         return sniff(film.read(HEAD_BYTES))
+
+
+def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
+    """The same of a still, a sound or a film. Raises MediaRejected."""
+    with path.open("rb") as material:
+        return sniff_material(material.read(HEAD_BYTES))
 
 
 def _ask(

@@ -10,17 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import read_format
 from cinemill.errors import MediaRejected
 from cinemill.media.limits import Limits
-from cinemill.media.reading import read_media
+from cinemill.media.reading import read_material, read_media
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """``{"info": …}`` or ``{"rejected": code}``."""
     try:
-        info = read_media(
-            Path(request["path"]), SourceFormat(request["format"]), Limits(**request["limits"])
+        read = {"film": read_media, "material": read_material}[request["what"]]
+        info = read(
+            Path(request["path"]), read_format(request["format"]), Limits(**request["limits"])
         )
     except MediaRejected as rejected:
         return {"rejected": rejected.code}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +19,10 @@ from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 
 from cinemill.core.media import (
+    NO_PICTURE,
     REJECTION_CODES,
     AudioStream,
+    MaterialFormat,
     MediaInfo,
     SourceFormat,
     SubtitleStream,
@@ -57,11 +59,24 @@ class _FirstLook:
     """Presentation times of the first pictures, in ticks."""
 
 
-def read_media(path: Path, container_format: SourceFormat, limits: Limits) -> MediaInfo:
+Format = SourceFormat | MaterialFormat
+_Reader = Callable[[Any, Path, Format, Limits, bool], MediaInfo]
+
+
+def read_media(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
     """The metadata of the film at ``path``.
 
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``.
     """
+    return _open(path, container_format, limits, _read)
+
+
+def read_material(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
+    """The same of a film, a still, or a file of sound only, with or without a cover."""
+    return _open(path, container_format, limits, _read_any)
+
+
+def _open(path: Path, container_format: Format, limits: Limits, read: _Reader) -> MediaInfo:
     boxes = read_boxes(path)
     try:
         with (
@@ -77,7 +92,7 @@ def read_media(path: Path, container_format: SourceFormat, limits: Limits) -> Me
                 metadata_errors="replace",
             ) as container,
         ):
-            return _read(container, path, container_format, limits, boxes.has_edit_list)
+            return read(container, path, container_format, limits, boxes.has_edit_list)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as broken:
         is_cut_off = boxes.is_cut_off and not boxes.has_index
         raise reject("media_truncated" if is_cut_off else "media_unreadable") from broken
@@ -87,10 +102,39 @@ def reject(code: str) -> MediaRejected:
     return MediaRejected(REJECTION_CODES[code], code=code)
 
 
+def _read_any(
+    container: Any,
+    path: Path,
+    container_format: Format,
+    limits: Limits,
+    has_edit_list: bool,
+) -> MediaInfo:
+    if any(not _is_cover(stream) for stream in container.streams.video):
+        return _read(container, path, container_format, limits, has_edit_list)
+    sound = tuple(_describe_sound(stream) for stream in _decodable(container.streams.audio))
+    duration_seconds = _container_seconds(container)
+    if not sound:
+        raise reject("media_no_sound")
+    if duration_seconds > limits.max_duration_seconds:
+        raise reject("media_too_long")
+    size_bytes, start_seconds = path.stat().st_size, (container.start_time or 0) / av.time_base
+    return MediaInfo(
+        format=container_format,
+        size_bytes=size_bytes,
+        duration_seconds_from_header=duration_seconds,
+        start_seconds=start_seconds,
+        bitrate_bps=_bitrate(container, size_bytes, duration_seconds),
+        video=NO_PICTURE,
+        audio=sound,
+        has_edit_list=has_edit_list,
+        clock_start_seconds=start_seconds,
+    )
+
+
 def _read(
     container: Any,
     path: Path,
-    container_format: SourceFormat,
+    container_format: Format,
     limits: Limits,
     has_edit_list: bool,
 ) -> MediaInfo:
@@ -125,7 +169,7 @@ def _read(
 
 def _choose_picture(streams: Iterable[Any]) -> Any:
     """The default picture stream, else the first. A cover image is no film."""
-    films = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    films = [stream for stream in streams if not _is_cover(stream)]
     if not films:
         raise reject("media_no_video")
     decodable = [stream for stream in films if _has_decoder(stream)]
@@ -133,6 +177,10 @@ def _choose_picture(streams: Iterable[Any]) -> Any:
         raise reject("media_codec_unsupported")
     chosen = [stream for stream in decodable if stream.disposition & Disposition.default]
     return (chosen or decodable)[0]
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _has_decoder(stream: Any) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from cinemill.core.media import ArtifactKind
 from cinemill.core.sheets import GAP_PIXELS, SheetLayout, lay_out_sheet, letter_sheet
 from cinemill.media.outputs import inspect_output
+from cinemill.media.piece_plan import FONTS_FOLDER
 from cinemill.media.pieces import lay_out_fonts
 from cinemill.media.plans import PlannedOutput
 from cinemill.media.stills import STILL_PATTERN, Still
-from cinemill.media.takes import FONTS_FOLDER
 from cinemill.media.terms import Terms
 
 SHEET_NAME = "sheet.jpg"

@@ -1,13 +1,14 @@
 """What a file is by its first bytes, so that FFmpeg need not guess: guessing is how it is fooled.
 
-Signatures: ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533 (Ogg), ISO/IEC
-13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI, FLV and ASF
-specifications.
+Signatures: PNG (ISO/IEC 15948), JPEG (ISO/IEC 10918), MPEG sound (ISO/IEC 11172-3, 13818-7), RIFF,
+FLAC (RFC 9639), ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533 (Ogg),
+ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI, FLV
+and ASF specifications.
 """
 
 from __future__ import annotations
 
-from cinemill.core.media import REJECTION_CODES, SourceFormat
+from cinemill.core.media import REJECTION_CODES, MaterialFormat, SourceFormat
 from cinemill.errors import MediaRejected
 
 HEAD_BYTES = 4096
@@ -23,6 +24,13 @@ _MAGIC: tuple[tuple[bytes, SourceFormat], ...] = (
     (bytes.fromhex("060e2b34020501010d0102010102"), SourceFormat.MXF),
     (b"\x00\x00\x01\xba", SourceFormat.MPEG_PS),
 )
+_MATERIAL_MAGIC: tuple[tuple[bytes, MaterialFormat], ...] = (
+    (b"\x89PNG\r\n\x1a\n", MaterialFormat.PNG),
+    (b"\xff\xd8\xff", MaterialFormat.JPEG),
+    (b"fLaC", MaterialFormat.FLAC),
+    (b"ID3", MaterialFormat.MP3),
+)
+_RIFF_KINDS = {b"WEBP": MaterialFormat.WEBP, b"WAVE": MaterialFormat.WAV}
 _PLAYLIST_STARTS = (
     b"#extm3u",
     b"ffconcat",
@@ -61,6 +69,22 @@ def sniff(head: bytes) -> SourceFormat:
     if _is_transport_stream(head):
         return SourceFormat.MPEG_TS
     raise _reject("media_playlist" if _is_playlist(head) else "media_unrecognized")
+
+
+def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
+    """What may be laid over a film: a still or a sound, else a film's container.
+
+    Raises MediaRejected, as :func:`sniff` does.
+    """
+    for magic, material in _MATERIAL_MAGIC:
+        if head.startswith(magic):
+            return material
+    if head[:4] == b"RIFF" and head[8:12] in _RIFF_KINDS:
+        return _RIFF_KINDS[head[8:12]]
+    # Eleven bits of one begin a frame of MPEG sound; the layer that is none marks ADTS.
+    if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:
+        return MaterialFormat.AAC if head[1] & 0xF6 == 0xF0 else MaterialFormat.MP3
+    return sniff(head)
 
 
 def find_packet_bytes(head: bytes) -> tuple[int, int] | None:

@@ -14,19 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinemill.core.media import MediaInfo, SourceFormat
-from cinemill.core.rendition import RenditionRequest
 from cinemill.core.sizes import make_even
-from cinemill.core.subtitles import Lettering, find_lead
 from cinemill.core.takes import NO_FILM, Fade, PieceRequest, Take
 from cinemill.core.timeline import BLACK, OutputFormat
 from cinemill.media.color import tone_down
-from cinemill.media.graph import input_arguments
-from cinemill.media.renditions import encoder_arguments
 
-ENCODER = "libx264"
-SUBTITLES_NAME = "subtitles.ass"
-TITLES_NAME = "titles.ass"
-FONTS_FOLDER = "fonts"
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
 """The film is entered so long before: longer than a frame of any rate that is a film's."""
@@ -41,7 +33,7 @@ BLIND = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
 _SLACK_SECONDS = Fraction(1, 400)
 """A frame so little late is in time: containers that keep milliseconds move frames by half of
 one, and a cut to hundredths of a second meets no frame of a usual rate just there."""
-_TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 _HD_LINES = 720
 _MATRICES = {
     "bt709": "bt709",
@@ -75,42 +67,6 @@ def ticks_per_frame(fps: Fraction) -> tuple[int, int]:
     return fps.numerator * times, fps.denominator * times
 
 
-def plan_piece(
-    films: Mapping[str, Film],
-    request: PieceRequest,
-    filename: str,
-    *,
-    can_tonemap: bool,
-    max_pixels: int,
-) -> list[str]:
-    """FFmpeg's arguments for one piece; ``films`` by sha256."""
-    arguments: list[str] = []
-    chains = []
-    inputs = 0
-    for index, take in enumerate(request.takes):
-        if take.sha256 == NO_FILM:
-            chains.append(f"{','.join(_gap_filters(take, request))}[take{index}]")
-            continue
-        film = films[take.sha256]
-        seek, shift = enter(film.info, take.start)
-        # All frames from the key frame on: one that began before the film is entered may still be
-        # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
-        arguments += ["-noaccurate_seek", *seek] if seek else []
-        arguments += input_arguments(str(film.path), film.info, max_pixels)
-        filters = _take_filters(film.info, take, request, shift, can_tonemap)
-        chains.append(f"[{inputs}:{film.info.video.index}]{','.join(filters)}[take{index}]")
-        inputs += 1
-    timescale, _ = ticks_per_frame(request.output.fps)
-    return [
-        *arguments,
-        *("-filter_complex", ";".join([*chains, _join(request)]), "-map", "[piece]"),
-        *("-fps_mode", "passthrough", "-frames:v", str(request.frames)),
-        *encoder_arguments(ENCODER, RenditionRequest(), is_deep=False),
-        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
-        *("-video_track_timescale", str(timescale), "-f", "mp4", filename),
-    ]
-
-
 def settle_background(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
     """The same picture's request without a background that is nowhere seen."""
     if any(_shows_background(films, take, request.output) for take in request.takes):
@@ -121,7 +77,8 @@ def settle_background(films: Mapping[str, Film], request: PieceRequest) -> Piece
 def _shows_background(films: Mapping[str, Film], take: Take, output: OutputFormat) -> bool:
     if take.sha256 == NO_FILM:
         return True
-    return _find_size(films[take.sha256].info, output) != (output.width, output.height)
+    box = (output.width, output.height)
+    return fit_size(films[take.sha256].info, box) != box
 
 
 def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
@@ -145,10 +102,21 @@ def _find_lead(info: MediaInfo) -> Fraction:
     return _LEAD_SECONDS
 
 
-def _take_filters(
+def take_filters(
     info: MediaInfo, take: Take, request: PieceRequest, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
     fps = request.output.fps
+    return [
+        *lay_on_grid(info, shift, request.frames, fps),
+        *_fit(info, request, can_tonemap),
+        f"format=yuv420p,settb={1 / fps}",
+        *fade(take.fades, fps),
+        TAGS,
+    ]
+
+
+def lay_on_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
+    """So many frames at this rate, the first of which is what the film shows at ``shift``."""
     slack = min(_SLACK_SECONDS, 1 / fps / 8)
     hold = float(tail_seconds(info) + 1 / fps)
     return [
@@ -157,15 +125,11 @@ def _take_filters(
         f"setpts=round(PTS-{float(shift + slack):.6f}/TB)",
         f"tpad=stop_mode=clone:stop_duration={hold:.3f}",
         f"fps={fps}:round=up:start_time=0",
-        f"trim=end_frame={request.frames}",
-        *_fit(info, request, can_tonemap),
-        f"format=yuv420p,settb={1 / fps}",
-        *_fade(take.fades, fps),
-        _TAGS,
+        f"trim=end_frame={frames}",
     ]
 
 
-def _gap_filters(take: Take, request: PieceRequest) -> list[str]:
+def gap_filters(take: Take, request: PieceRequest) -> list[str]:
     output = request.output
     return [
         f"color=c={_colour(request.background)}:s={output.width}x{output.height}:r={output.fps}",
@@ -173,8 +137,8 @@ def _gap_filters(take: Take, request: PieceRequest) -> list[str]:
         "format=gbrp,scale=out_color_matrix=bt709:out_range=tv",
         f"trim=end_frame={request.frames}",
         f"format=yuv420p,setsar=1,settb={1 / output.fps}",
-        *_fade(take.fades, output.fps),
-        _TAGS,
+        *fade(take.fades, output.fps),
+        TAGS,
     ]
 
 
@@ -182,27 +146,29 @@ def _colour(colour: str) -> str:
     return "black" if colour == BLACK else f"0x{colour[1:]}"
 
 
-def _find_size(info: MediaInfo, output: OutputFormat) -> tuple[int, int]:
-    """Of the whole picture within the output's, its shape kept."""
+def fit_size(info: MediaInfo, box: tuple[int, int]) -> tuple[int, int]:
+    """Of the whole picture within a box of pixels, its shape kept."""
     video = info.video
-    scale = min(
-        Fraction(output.width, video.display_width), Fraction(output.height, video.display_height)
-    )
+    scale = min(Fraction(box[0], video.display_width), Fraction(box[1], video.display_height))
     return make_even(video.display_width * scale), make_even(video.display_height * scale)
 
 
 def _fit(info: MediaInfo, request: PieceRequest, can_tonemap: bool) -> list[str]:
     """The whole picture within the output's, the background beside it."""
     output = request.output
-    width, height = _find_size(info, output)
-    colour = _convert(info, can_tonemap)
-    resized = [f"scale={width}:{height}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
+    width, height = fit_size(info, (output.width, output.height))
+    resized = resize(info, (width, height), can_tonemap)
     if (width, height) == (output.width, output.height):
         return resized
     # Padding is placed on even pixels: a quarter of the colour would else be beside its light.
     left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
     pad = f"pad={output.width}:{output.height}:{left}:{top}:{_colour(request.background)}"
     return [*resized, f"format=yuv420p,{pad}"]
+
+
+def resize(info: MediaInfo, size: tuple[int, int], can_tonemap: bool) -> list[str]:
+    colour = _convert(info, can_tonemap)
+    return [f"scale={size[0]}:{size[1]}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
 
 
 def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
@@ -219,40 +185,14 @@ def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
     return [f"{exact}:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"]
 
 
-def _fade(fades: Sequence[Fade], fps: Fraction) -> list[str]:
+def fade(fades: Sequence[Fade], fps: Fraction, of: str = "") -> list[str]:
     """By time, on a clock put forward so far that no fade begins before it does."""
     if not fades:
         return []
-    ahead = max(0, *(-fade.first for fade in fades))
+    ahead = max(0, *(-one.first for one in fades))
     filters = [
-        f"fade=t={'out' if fade.is_out else 'in'}:st={float((fade.first + ahead) / fps):.6f}"
-        f":d={float(fade.frames / fps):.6f}"
-        for fade in fades
+        f"fade=t={'out' if one.is_out else 'in'}:st={float((one.first + ahead) / fps):.6f}"
+        f":d={float(one.frames / fps):.6f}{of}"
+        for one in fades
     ]
     return [f"setpts=PTS+{ahead}", *filters, f"setpts=PTS-{ahead}"]
-
-
-def _join(request: PieceRequest) -> str:
-    """From the takes to the piece: the transition, and what is written over it."""
-    fps = request.output.fps
-    filters = []
-    inputs = "[take0]"
-    if request.transition:
-        inputs = "[take0][take1]"
-        seconds = float(request.frames / fps)
-        filters.append(f"xfade=transition={request.transition}:duration={seconds:.6f}:offset=0")
-    filters += _write_over(request.titles, TITLES_NAME)
-    filters += _write_over(request.lettering, SUBTITLES_NAME)
-    filters += ["format=yuv420p", _TAGS]  # a transition may have settled on another
-    return f"{inputs}{','.join(filters)}[piece]"
-
-
-def _write_over(lettering: Lettering, filename: str) -> list[str]:
-    if not lettering.shown:
-        return []
-    lead = find_lead(lettering)
-    return [
-        f"setpts=PTS+{lead}",
-        f"subtitles=filename={filename}:fontsdir={FONTS_FOLDER}",
-        f"setpts=PTS-{lead}",
-    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
+from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.progress import LogTally
 from cinemill.media.sniff import HEAD_BYTES, find_packet_bytes
@@ -82,7 +82,7 @@ def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
     return decoded.frames < declared - max(2, TOLERANCE_SHARE * declared)
 
 
-def ends_cleanly(path: Path, container_format: SourceFormat) -> bool:
+def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) -> bool:
     """Whether the file's end is one, for containers whose demuxers do not tell."""
     if container_format is SourceFormat.MPEG_TS:
         return _ends_on_packet(path)

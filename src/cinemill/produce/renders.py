@@ -11,90 +11,32 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.core.media import Artifact, ArtifactKind
-from cinemill.core.pieces import Piece, count_film, cut_pieces, place_clips
+from cinemill.core.pieces import Piece, cut_pieces, place_clips
 from cinemill.core.takes import (
+    NO_FILM,
     PieceRequest,
+    Take,
     name_piece,
     name_sound,
     request_piece,
     request_sound,
 )
-from cinemill.core.timeline import OutputFormat, Timeline, blame_clip, reject_clip
+from cinemill.core.timeline import OutputFormat, blame, name_clip
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
 from cinemill.jobs.render_plans import find_pieces
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, limit_to, require_space
+from cinemill.jobs.workshop import Workshop, limit_to
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
-from cinemill.media.pieces import check_reach, render_piece
+from cinemill.media.pieces import render_piece
+from cinemill.media.sounds import settle_sounds
 from cinemill.media.takes import settle_background
 from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
-from cinemill.produce.lettering import find_subtitles
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets, jobs
 from cinemill.storage.database import Connection
 
 STAGE_VERSION = 1
-BITS_PER_PIXEL = 0.25
-LEAST_BYTES = 8 * 1024 * 1024
-SOUND_BYTES_PER_SECOND = 250_000
-"""Raw, while it is made, and encoded."""
-
-
-def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
-    """Compare the clips with their films, read the subtitles, and see that there is room.
-
-    Result: ``asset_ids``, ``subtitles``, ``changes``. Raises InputRejected (``clip_past_end``,
-    ``subtitles_*``, ``captions_not_found``, ``source_not_found``, ``path_forbidden``), ToolMissing,
-    DiskFull.
-    """
-    edit = read_edit(context)
-    _check_reaches(workshop, edit)
-    subtitles = find_subtitles(workshop, edit)
-    require_space(workshop, estimate_bytes(edit.timeline))
-    changes = []
-    if edit.timeline.use_gpu:
-        changes.append("encoded in software: rendering uses no GPU yet")
-    return StepOutcome(
-        {
-            "asset_ids": _find_assets(workshop, edit),
-            "subtitles": None if subtitles is None else subtitles.to_json(),
-            "changes": changes,
-        }
-    )
-
-
-def _find_assets(workshop: Workshop, edit: Edit) -> list[str]:
-    """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
-    found = (edit.found[source] for source in edit.timeline.sources)
-    with workshop.database.begin() as connection:
-        return [
-            assets.find_owned(connection, one["asset_id"], one["sha256"]) or one["asset_id"]
-            for one in found
-        ]
-
-
-def _check_reaches(workshop: Workshop, edit: Edit) -> None:
-    films = find_films(workshop, edit)
-    for index, clip in enumerate(edit.timeline.clips):
-        if clip.is_gap:
-            continue
-        film = films[edit.hashes[clip.source]]
-        if not check_reach(film, clip.end):
-            seconds = film.info.duration_seconds_from_header
-            raise reject_clip(
-                index,
-                f"it ends at {float(clip.end):g} s, and its film is {seconds:g} s long.",
-                "clip_past_end",
-            )
-
-
-def estimate_bytes(timeline: Timeline) -> int:
-    """Bytes that the pieces and the film will take at the most, both."""
-    output = timeline.output
-    seconds = float(count_film(timeline) / output.fps)
-    bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
-    return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND))
 
 
 def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
@@ -141,6 +83,13 @@ class _PieceMaker:
             "reused": made is not None,
         }
 
+    def _name_users(self, piece: Piece, request: PieceRequest) -> str:
+        """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
+        edit = self._edit
+        inset = {one.take.sha256 for one in request.insets}
+        laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
+        return " or ".join([name_clip(piece.clip), *laid])
+
     def _render(self, number: int, piece: Piece, request: PieceRequest, key: str) -> Artifact:
         workshop, context = self._workshop, self._context
         try:
@@ -156,7 +105,7 @@ class _PieceMaker:
                 should_stop=context.should_stop,
             )
         except MediaRejected as error:
-            raise blame_clip(piece.clip, error) from error
+            raise blame(self._name_users(piece, request), error) from error
         self.cpu_seconds += outcome.cpu_seconds
         stored = workshop.files.publish(outcome.path)
         artifact = Artifact(
@@ -167,13 +116,14 @@ class _PieceMaker:
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
         )
-        keep(workshop, self._edit, _find_owner(self._edit, request.sha256s), key, artifact)
+        keep(workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
         return artifact
 
 
-def _find_owner(edit: Edit, seen: Sequence[str]) -> str:
-    """The sha256 of the film that what was made belongs to: of pure background, the first."""
-    return seen[0] if seen else edit.hashes[edit.timeline.sources[0]]
+def _find_owner(edit: Edit, takes: Sequence[Take]) -> str:
+    """The sha256 of the film that what was made belongs to: of no film, the first."""
+    seen = (take.sha256 for take in takes if take.sha256 != NO_FILM)
+    return next(seen, None) or edit.hashes[edit.timeline.sources[0]]
 
 
 def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
@@ -183,8 +133,8 @@ def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     OutputInvalid, CommandFailed, DiskFull.
     """
     edit = read_edit(context)
-    request = request_sound(edit.timeline, edit.hashes)
     films = find_films(workshop, edit)
+    request = settle_sounds(films, request_sound(edit.timeline, edit.hashes))
     if not has_sound(films, request):
         return StepOutcome({"sound": None, "reused": False})
     key = name_sound(request, workshop.toolbox.version)

@@ -18,7 +18,7 @@ from cinemill.media.limits import Limits
 from cinemill.media.sandbox import detect_sandbox
 from cinemill.media.toolbox import find_ffmpeg
 from cinemill.operate import resources, retention, shelves, watchdog
-from cinemill.produce import batches, chunks, renders
+from cinemill.produce import batches, chunks, openings, renders
 from cinemill.produce.captions import transcribe_speech, write_captions
 from cinemill.produce.ladders import build_ladder, open_stream
 from cinemill.produce.previews import make_previews
@@ -45,7 +45,7 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "open_stream": partial(open_stream, workshop),
         "build_ladder": partial(build_ladder, workshop),
         "gather_sources": partial(gather_sources, workshop),
-        "open_render": partial(renders.open_render, workshop),
+        "open_render": partial(openings.open_render, workshop),
         "render_pieces": partial(renders.render_pieces, workshop),
         "mix_sound": partial(renders.mix_render, workshop),
         "join_render": partial(renders.join_render, workshop),

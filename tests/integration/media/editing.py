@@ -19,8 +19,9 @@ from cinemill.media.join import JoinPiece, join_pieces
 from cinemill.media.limits import Limits
 from cinemill.media.mix import has_sound, mix_sound
 from cinemill.media.pieces import PieceOutcome, render_piece
-from cinemill.media.probe import probe
+from cinemill.media.probe import probe, probe_material
 from cinemill.media.sandbox import Sandbox
+from cinemill.media.sounds import settle_sounds
 from cinemill.media.takes import Film, settle_background
 from cinemill.media.toolbox import Toolbox
 
@@ -39,6 +40,11 @@ class Bench:
 
     def add(self, path: Path) -> Source:
         info = probe(path, Limits(), sandbox=self._tools["sandbox"])
+        self.films[str(path)] = Film(path, info)
+        return Source(str(path))
+
+    def add_material(self, path: Path) -> Source:
+        info = probe_material(path, Limits(), sandbox=self._tools["sandbox"])
         self.films[str(path)] = Film(path, info)
         return Source(str(path))
 
@@ -69,7 +75,8 @@ class Bench:
         return outcomes
 
     def mix(self, timeline: Timeline) -> Path | None:
-        request = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
+        asked = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
+        request = settle_sounds(self.films, asked)
         if not has_sound(self.films, request):
             return None
         return mix_sound(

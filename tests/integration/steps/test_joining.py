@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from cinemill.errors import InputRejected
 from cinemill.ingest.gathering import gather_sources
 from cinemill.jobs.step import StepContext
 from cinemill.jobs.workshop import Workshop
-from cinemill.produce.renders import join_render, mix_render, open_render, render_pieces
+from cinemill.produce.openings import open_render
+from cinemill.produce.renders import join_render, mix_render, render_pieces
 
 
 def make_parts(
@@ -44,9 +46,7 @@ def make_parts(
 
 def clear(context: StepContext) -> None:
     """As the runner does after each try."""
-    for path in context.folder.iterdir():
-        path.unlink()
-    context.folder.rmdir()
+    shutil.rmtree(context.folder)
 
 
 @pytest.mark.parametrize("part", ["piece", "sound"])

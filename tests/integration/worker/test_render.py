@@ -41,6 +41,8 @@ def sources(films_folder: Path) -> Mapping[str, str]:
     folder.mkdir()
     (folder / "subtitles.srt").write_bytes(SRT)
     (folder / "latin.srt").write_bytes(SRT.replace(b"Hello", b"sch\xf6n"))
+    films.run(["-f", "lavfi", "-i", "color=c=red:size=4x2", "-frames:v", "1", f"{folder}/l.png"])
+    films.run(["-f", "lavfi", "-i", "sine=duration=3", f"{folder}/m.mp3"])
     made = {
         "scene1": films.make_film(folder / "scene1.mp4", seconds=3),
         "scene2": films.make_film(folder / "scene2.mp4", seconds=3, rate="30000/1001"),
@@ -52,6 +54,8 @@ def sources(films_folder: Path) -> Mapping[str, str]:
     return {
         **{name: str(path) for name, path in made.items()},
         "srt": str(folder / "subtitles.srt"),
+        "logo": f"{folder}/l.png",
+        "music": f"{folder}/m.mp3",
         "latin": str(folder / "latin.srt"),
         "missing": str(folder / "missing.mp4"),
     }
@@ -82,6 +86,12 @@ def mixed_edit(sources: Mapping[str, str]) -> dict[str, Any]:
             {"path": sources["wobbly"], "start": 0.3, "end": 1.3, "fade_out": 0.5},
         ],
         "output": {**OUTPUT, "fps": "30000/1001"},
+        "titles": [{"text": "Six seconds", "from": 0.2, "to": 1, "place": "top", "fade_in": 0.2}],
+        "overlays": [
+            {"path": sources["logo"], "to": 0.5, "place": "top-left", "size": 0.2},
+            {"path": sources["scene1"], "from": 1.2, "to": 1.8, "size": 0.3, "opacity": 0.8},
+        ],
+        "sounds": [{"path": sources["music"], "volume": 0.5, "fade_out": 1}],
     }
 
 

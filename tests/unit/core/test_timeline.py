@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -10,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.layers_form import MOST_TITLES, TITLE_FIELDS
-from cinemill.core.pieces import MOST_CLIPS
+from cinemill.core.layers_form import MOST_LAID, OVERLAY_FIELDS, SOUND_FIELDS, TITLE_FIELDS
+from cinemill.core.pieces import MOST_CLIPS, cut_pieces
 from cinemill.core.timeline import (
     GAP,
     TRANSITIONS,
     WHITE,
     Clip,
     OutputFormat,
+    Overlay,
     Source,
     Timeline,
     Title,
     Transition,
-    find_clip_of,
+    find_user_of,
 )
 from cinemill.core.timeline_form import (
     CLIP_FIELDS,
@@ -38,6 +40,7 @@ from cinemill.errors import InputRejected
 NAMES = [
     *("clips", "scenes", "output", "width", "fps", "transitions", "path", "start", "end"),
     *("transition", "kind", "seconds", "video_path", "start_time", "end_time", "volume"),
+    *("tracks", "overlays", "sounds", "start", "opacity", "asset_id"),
     *("gap", "background", "titles", "text", "from", "to", "place", "size", "colour"),
 ]
 
@@ -124,7 +127,7 @@ def test_the_fuller_form() -> None:
 def test_a_film_that_is_used_twice_is_one_source() -> None:
     timeline = read_timeline({"clips": [clip(), clip(path="b.mp4"), clip(start=1)]})
     assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
-    assert find_clip_of(timeline, Source("b.mp4")) == 1
+    assert find_user_of(timeline, Source("b.mp4")) == "Clip 1"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,12 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         ({"clips": [clip()], "background": "#ff880"}, "timeline_invalid"),
         ({"clips": [clip()], "background": "#000000\n"}, "timeline_invalid"),
         ({"clips": [clip()], "titles": {}}, "timeline_invalid"),
-        ({"clips": [clip()], "titles": [{"text": "a"}] * (MOST_TITLES + 1)}, "timeline_too_long"),
+        ({"clips": [clip()], "tracks": [[clip()]]}, "timeline_invalid"),
+        ({"tracks": []}, "timeline_invalid"),
+        ({"tracks": [[]]}, "timeline_empty"),
+        ({"tracks": [[clip()], 3]}, "timeline_invalid"),
+        ({"tracks": [[clip()]] * 17}, "timeline_invalid"),
+        ({"clips": [clip()], "titles": [{"text": "a"}] * (MOST_LAID + 1)}, "timeline_too_long"),
         (contract_job(titles=[]), "timeline_invalid"),
         ({"clips": [clip()] * (MOST_CLIPS + 1)}, "timeline_too_long"),
         ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long"),
@@ -234,6 +242,87 @@ def test_a_wrong_title_is_named(wrong: Any, code: str) -> None:
     error = reject({"clips": [clip()], "titles": [{"text": "a"}, wrong]})
     assert error.message.startswith("Title 1: ")
     assert error.code == code
+
+
+LAID = {"path": "logo.png"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"overlays": ["logo.png"]}, "timeline_invalid"),
+        ({"overlays": [LAID, {}]}, "overlay_source_missing"),
+        ({"overlays": [LAID, {**LAID, "asset_id": "a"}]}, "overlay_source_missing"),
+        ({"overlays": [LAID, {**LAID, "from": 2, "to": 1}]}, "overlay_times_invalid"),
+        ({"overlays": [LAID, {**LAID, "from": 9}]}, "overlay_times_invalid"),
+        ({"overlays": [LAID, {**LAID, "to": 1, "fade_in": 2}]}, "overlay_times_invalid"),
+        ({"overlays": [LAID, {**LAID, "opacity": 0}]}, "timeline_invalid"),
+        ({"overlays": [LAID, {**LAID, "size": 2}]}, "timeline_invalid"),
+        ({"overlays": [LAID, {**LAID, "volume": 1}]}, "timeline_invalid"),
+        ({"sounds": [LAID, {}]}, "sound_source_missing"),
+        ({"sounds": [LAID, {**LAID, "from": 4}]}, "sound_times_invalid"),
+        ({"sounds": [LAID, {**LAID, "volume": -1}]}, "timeline_invalid"),
+        ({"sounds": [LAID, {**LAID, "place": "top"}]}, "timeline_invalid"),
+    ],
+)
+def test_what_is_laid_wrongly_is_named(wrong: dict[str, Any], code: str) -> None:
+    error = reject({"clips": [clip()], **wrong})
+    assert re.match(r"(Overlay|Sound) [01]: ", error.message)
+    assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (clip(start=4), "clip_times_invalid"),
+        (clip(transition="fade"), "timeline_invalid"),
+        (clip(fade_in=5), "clip_times_invalid"),
+        ({"gap": 0}, "clip_times_invalid"),
+        (clip(path=None), "clip_source_missing"),
+    ],
+)
+def test_a_wrong_clip_of_an_upper_track_is_named(wrong: Any, code: str) -> None:
+    error = reject({"tracks": [[clip(end=30)], [{"gap": 1}, wrong]]})
+    assert error.code == code
+    assert error.message.startswith("Track 1, clip 1: ")
+
+
+def test_upper_tracks_are_overlays_with_their_sound() -> None:
+    upper = clip(path="b.mp4", start=1, end=3, volume=0.5, fade_in=1)
+    document = {"tracks": [[clip()], [{"gap": 1}, upper, {"gap": "1/2"}, clip(path="b.mp4")]]}
+    timeline = read_timeline(document)
+    names = ["Track 1, clip 1", "Track 1, clip 3"]
+    assert [one.name for one in timeline.overlays] == names
+    first, second = timeline.overlays
+    assert first == Overlay(
+        Source("b.mp4"),
+        since=Fraction(1),
+        until=Fraction(3),
+        name=names[0],
+        start=Fraction(1),
+        fade_in_seconds=Fraction(1),
+    )
+    assert [second.since, second.until] == [Fraction(7, 2), Fraction(4)]
+    assert [(one.volume, one.may_be_missing) for one in timeline.sounds] == [
+        (Fraction(1, 2), True),
+        (Fraction(1), True),
+    ]
+    assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
+    assert find_user_of(timeline, Source("b.mp4")) == names[0]
+
+
+def test_an_upper_track_ends_with_the_first() -> None:
+    error = reject({"tracks": [[clip()], [clip(), clip()]]})
+    assert (error.code, error.message[:15]) == ("clip_times_invalid", "Track 1, clip 1")
+
+
+def test_not_too_many_overlays_at_once() -> None:
+    assert len(read_timeline({"clips": [clip()], "overlays": [LAID] * 8}).overlays) == 8
+    assert reject({"clips": [clip()], "overlays": [LAID] * 9}).code == "overlays_too_many"
+    after = [{**LAID, "from": n, "to": n + 1} for n in range(30)]
+    timeline = read_timeline({"clips": [clip(end=30)], "overlays": after})
+    assert len(cut_pieces(timeline)) == 4
+    assert reject({"clips": [clip()], "overlays": [LAID] * 1001}).code == "timeline_too_long"
 
 
 def test_titles_gaps_and_a_background() -> None:
@@ -282,11 +371,13 @@ def test_anything_else_is_read_or_refused(document: Any) -> None:
 
 def test_the_schema_tells_what_is_read() -> None:
     schema = write_schema()
-    own = {"clips", "output", "titles"}
+    lists = {"titles": TITLE_FIELDS, "overlays": OVERLAY_FIELDS, "sounds": SOUND_FIELDS}
+    own = {"clips", "tracks", "output", *lists}
     assert set(schema["properties"]) == {*own, *TIMELINE_FIELDS, *FULL_FIELDS}
     clip_schema, gap_schema = schema["properties"]["clips"]["items"]["oneOf"]
     assert set(gap_schema["properties"]) == {*GAP_FIELDS, "transition"}
-    assert set(schema["properties"]["titles"]["items"]["properties"]) == set(TITLE_FIELDS)
+    for name, fields in lists.items():
+        assert set(schema["properties"][name]["items"]["properties"]) == set(fields)
     assert set(clip_schema["properties"]) == {*CLIP_FIELDS, "transition"}
     assert clip_schema["required"] == ["start", "end"]
     assert set(schema["properties"]["output"]["properties"]) == set(OUTPUT_FIELDS)

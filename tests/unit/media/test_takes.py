@@ -21,7 +21,8 @@ from cinemill.core.takes import (
 )
 from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
 from cinemill.media.mix import count_samples, cut_stretches, plan_stretches
-from cinemill.media.takes import Film, enter, plan_piece, tail_seconds, ticks_per_frame
+from cinemill.media.piece_plan import plan_piece
+from cinemill.media.takes import Film, enter, tail_seconds, ticks_per_frame
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 RATES = st.sampled_from(

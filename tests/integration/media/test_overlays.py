@@ -1,0 +1,222 @@
+"""Pictures, films and sounds over a timeline, by the real FFmpeg."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from tests import films
+from tests.integration.media.editing import FADE, Bench, edit, make_numbered, read_sound
+
+from cinemill.core.media import MaterialFormat
+from cinemill.core.pieces import MOST_OVERLAYS, SAMPLE_RATE_HZ, cut_pieces
+from cinemill.core.timeline import Clip, Overlay, Sound, Timeline
+from cinemill.errors import MediaRejected
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe_material
+
+DARK = "lutyuv=y=16:u=128:v=128"
+
+
+def make_dark(bench: Bench, path: Path, **more: Any) -> Clip:
+    film = bench.add(films.make_film(path, filters=DARK, **more))
+    return Clip(film, Fraction(0), Fraction(1))
+
+
+def make_still(path: Path, picture: str = "color=c=white:size=40x20", more: str = "null") -> Path:
+    films.run(["-f", "lavfi", "-i", picture, "-vf", more, "-frames:v", "1", str(path)])
+    return path
+
+
+def make_tone(path: Path, *, hertz: int = 880, seconds: float = 2) -> Path:
+    films.run(["-f", "lavfi", "-i", f"sine=frequency={hertz}:duration={seconds}", str(path)])
+    return path
+
+
+def lay(source: Any, since: str, until: str, **looks: Any) -> Overlay:
+    return Overlay(source, Fraction(since), Fraction(until), "Overlay 0", **looks)
+
+
+def read_pictures(bench: Bench, timeline: Timeline) -> list[Any]:
+    path, _ = bench.join(timeline, bench.render(timeline), None)
+    with av.open(str(path)) as film:
+        return [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+
+
+@pytest.mark.parametrize("name", ["logo.png", "logo.jpg", "logo.webp"])
+def test_a_still_is_seen_in_its_frames_and_its_place(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4")
+    logo = bench.add_material(make_still(tmp_path / name))
+    overlay = lay(logo, "0.4", "0.6", place="bottom-right", size=Fraction(1, 4))
+    pictures = read_pictures(bench, replace(edit(clip), overlays=(overlay,)))
+    lit = [picture > 200 for picture in pictures]
+    assert [n for n, one in enumerate(lit) if one.any()] == list(range(10, 15))
+    rows, columns = np.nonzero(lit[12])
+    assert abs(np.ptp(columns) + 1 - 80) <= 2  # a quarter of 320, half as high
+    assert abs(np.ptp(rows) + 1 - 40) <= 2
+    assert abs(rows.max() - (180 - 8)) <= 2  # a twentieth of the height from the edge
+    assert abs(columns.max() - (320 - 8)) <= 2
+
+
+def test_a_still_is_as_clear_as_it_says_and_fades(bench: Bench, tmp_path: Path) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4")
+    half = "format=rgba,colorchannelmixer=aa=0.5"
+    logo = bench.add_material(make_still(tmp_path / "half.png", more=half))
+    timeline = edit(clip, clip)
+    looks = {"opacity": Fraction(1, 2), "fade_in_seconds": Fraction(2, 5)}
+    pictures = read_pictures(
+        bench, replace(timeline, overlays=(lay(logo, "0.8", "2", size=Fraction(1, 2), **looks),))
+    )
+    light = [int(picture[90, 160]) for picture in pictures]
+    assert max(light[:20]) < 8
+    assert light[20:31:3] == sorted(light[20:31:3])
+    assert all(abs(value - 64) < 8 for value in light[31:])  # a quarter of white
+
+
+def test_a_film_over_a_film_keeps_its_own_frames(bench: Bench, tmp_path: Path) -> None:
+    """Over a cut and from within: each frame is the one of its moment."""
+    clip = make_dark(bench, tmp_path / "dark.mp4")
+    numbered = bench.add_material(make_numbered(tmp_path / "n.mkv", extra=["-bf", "3"]))
+    over = lay(numbered, "0.6", "1.4", start=Fraction(2, 5), size=Fraction(1, 2), place="left")
+    pictures = read_pictures(bench, replace(edit(clip, clip), overlays=(over,)))
+    values = [float(np.mean(picture[80:100, 60:100])) * 219 / 255 / 4 for picture in pictures]
+    shown = [round(value) for value in values]
+    assert shown[15:35] == list(range(10, 30))
+    assert {*shown[:15], *shown[35:]} == {0}
+    assert all(int(picture[90, 300]) < 8 for picture in pictures)
+
+
+def test_an_overlay_goes_on_through_a_transition(bench: Bench, tmp_path: Path) -> None:
+    clip = replace(make_dark(bench, tmp_path / "dark.mp4"), transition=FADE)
+    logo = bench.add_material(make_still(tmp_path / "logo.png"))
+    overlays = (
+        lay(logo, "0", "1.6", place="top"),
+        lay(
+            bench.add_material(make_still(tmp_path / "b.png", "color=c=black:size=40x40")), "1", "2"
+        ),
+    )
+    overlays = (overlays[0], replace(overlays[1], size=Fraction(1, 4)))
+    pictures = read_pictures(bench, replace(edit(clip, clip), overlays=overlays))
+    assert all(int(picture[90, 20]) > 240 for picture in pictures)
+    assert [int(picture[90, 160]) > 240 for picture in pictures] == [True] * 25 + [False] * 15
+
+
+def test_many_overlays_are_seen_from_pieces_of_few(bench: Bench, tmp_path: Path) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4")
+    logo = bench.add_material(make_still(tmp_path / "logo.png"))
+    overlays = [lay(logo, f"{n * 2}/25", f"{n * 2 + 1}/25") for n in range(12)]
+    timeline = replace(edit(clip), overlays=tuple(overlays))
+    assert len(overlays) > MOST_OVERLAYS
+    assert len(cut_pieces(timeline)) == 2
+    lit = [int(picture[90, 160]) > 240 for picture in read_pictures(bench, timeline)]
+    assert lit == [True, False] * 12 + [False]
+
+
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.flac", "tone.m4a"])
+def test_a_sound_is_heard_where_it_lies(bench: Bench, tmp_path: Path, name: str) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4", has_sound=False)
+    tone = bench.add_material(make_tone(tmp_path / name))
+    sound = Sound(tone, Fraction(2, 5), Fraction(6, 5), "Sound 0", start=Fraction(1, 2))
+    mixed = bench.mix(replace(edit(clip, clip), sounds=(sound,)))
+    assert mixed is not None
+    heard = np.flatnonzero(np.abs(read_sound(mixed)) > 0.02) / SAMPLE_RATE_HZ
+    assert heard.min() == pytest.approx(0.4, abs=0.03)
+    assert heard.max() == pytest.approx(1.2, abs=0.03)
+
+
+def test_sounds_are_added_to_the_clips_and_fade(bench: Bench, tmp_path: Path) -> None:
+    """More than one command takes; each in its own window of the film's sound."""
+    film = Clip(bench.add(films.make_film(tmp_path / "a.mp4", seconds=4)), Fraction(0), Fraction(4))
+    high = bench.add_material(make_tone(tmp_path / "high.wav", hertz=2000, seconds=4))
+    short = [
+        Sound(
+            high, Fraction(n, 5), Fraction(n, 5) + Fraction(1, 10), f"Sound {n}", volume=Fraction(2)
+        )
+        for n in range(5, 19)
+    ]
+    long = Sound(
+        high,
+        Fraction(0),
+        Fraction(4),
+        "Sound 0",
+        volume=Fraction(1, 2),
+        fade_in_seconds=Fraction(1),
+    )
+    plain = bench.mix(edit(film))
+    assert plain is not None
+    base = read_sound(plain)
+    mixed = bench.mix(replace(edit(film), sounds=(long, *short)))
+    assert mixed is not None
+    heard = read_sound(mixed)
+    assert len(heard) == len(base)
+    added = np.abs(heard - base)
+
+    def loudness(since: float) -> float:
+        at = int(since * SAMPLE_RATE_HZ)
+        return float(added[at : at + SAMPLE_RATE_HZ // 25].max())
+
+    assert loudness(0.02) < 0.02 < loudness(0.5) < loudness(0.9)
+    loud, soft = ([loudness(n / 5 + off) for n in range(6, 18)] for off in (0.03, 0.13))
+    assert min(loud) > 3 * max(soft)
+    assert max(soft) == pytest.approx(min(soft), rel=0.2)
+
+
+def test_a_sound_that_is_shorter_ends_in_silence(bench: Bench, tmp_path: Path) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4", has_sound=False)
+    tone = bench.add_material(make_tone(tmp_path / "tone.mp3", seconds=0.5))
+    mixed = bench.mix(replace(edit(clip), sounds=(Sound(tone, Fraction(0), Fraction(1), "S"),)))
+    assert mixed is not None
+    heard = np.abs(read_sound(mixed))
+    assert heard[: SAMPLE_RATE_HZ // 4].max() > 0.05
+    assert heard[SAMPLE_RATE_HZ * 3 // 4 :].max() < 0.01
+
+
+def test_of_an_upper_track_without_sound_none_is_mixed(bench: Bench, tmp_path: Path) -> None:
+    clip = make_dark(bench, tmp_path / "dark.mp4", has_sound=False)
+    sound = Sound(clip.source, Fraction(0), Fraction(1), "Track 1, clip 0", may_be_missing=True)
+    assert bench.mix(replace(edit(clip), sounds=(sound,))) is None
+
+
+def test_what_a_material_is(tmp_path: Path) -> None:
+    cover = tmp_path / "cover.mp3"
+    still, tone = make_still(tmp_path / "a.png"), make_tone(tmp_path / "b.mp3")
+    covered = ["-i", str(tone), "-i", str(still), "-map", "0", "-map", "1", "-c", "copy"]
+    films.run([*covered, "-disposition:v", "attached_pic", str(cover)])
+    known = {path: probe_material(path, Limits()) for path in (still, tone, cover)}
+    assert [info.format for info in known.values()] == [
+        *(MaterialFormat.PNG, MaterialFormat.MP3, MaterialFormat.MP3)
+    ]
+    assert [info.has_picture for info in known.values()] == [True, False, False]
+    assert not any(info.is_film for info in known.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "media_empty"),
+        (b"#EXTM3U\nfile:///etc/passwd", "media_playlist"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "media_unrecognized"),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "media_damaged"),
+        (b"ID3\x03", "media_unreadable"),
+    ],
+)
+def test_what_is_no_material_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
+    path = tmp_path / "material"
+    path.write_bytes(content)
+    with pytest.raises(MediaRejected) as refused:
+        probe_material(path, Limits())
+    assert refused.value.code == code
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path) -> None:
+    path = make_still(tmp_path / "large.png", "color=c=white:size=2000x2000")
+    with pytest.raises(MediaRejected) as refused:
+        probe_material(path, replace(Limits(), max_pixels=10**6))
+    assert refused.value.code == "media_too_many_pixels"

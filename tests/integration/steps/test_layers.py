@@ -1,0 +1,157 @@
+"""Timelines with something over them, step by step as they were planned, each step with only what
+it waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from tests import films
+from tests.integration.steps.conftest import Opener
+from tests.integration.steps.test_joining import clear
+
+from cinemill.core.media import ArtifactKind
+from cinemill.errors import InputRejected
+from cinemill.ingest.gathering import gather_sources
+from cinemill.jobs.render_plans import plan_render
+from cinemill.jobs.workshop import Workshop
+from cinemill.produce.openings import open_render
+from cinemill.produce.renders import join_render, mix_render, render_pieces
+from cinemill.storage import assets
+
+HANDLERS = {
+    "gather_sources": gather_sources,
+    "open_render": open_render,
+    "render_pieces": render_pieces,
+    "mix_sound": mix_render,
+    "join_render": join_render,
+}
+
+
+@pytest.fixture
+def materials(tmp_path: Path) -> dict[str, str]:
+    films.run(
+        ["-f", "lavfi", "-i", "color=c=red:size=40x20", "-frames:v", "1", f"{tmp_path}/l.png"]
+    )
+    films.run(["-f", "lavfi", "-i", "sine=duration=1", f"{tmp_path}/m.mp3"])
+    return {
+        "film": str(films.make_film(tmp_path / "film.mp4", size=(160, 90))),
+        "mute": str(films.make_film(tmp_path / "mute.mp4", size=(160, 90), has_sound=False)),
+        "logo": f"{tmp_path}/l.png",
+        "music": f"{tmp_path}/m.mp3",
+    }
+
+
+def make_timeline(materials: Mapping[str, str], **more: Any) -> dict[str, Any]:
+    clips = [{"gap": 0.2}, {"path": materials["mute"], "start": 0, "end": 1}]
+    return {"clips": clips, "output": {"width": 160, "height": 90, "fps": 25}, **more}
+
+
+def run_plan(workshop: Workshop, open_context: Opener, timeline: Any) -> dict[str, Any]:
+    """The results of all steps, by name."""
+    results: dict[str, Any] = {}
+    for step in plan_render({"job": timeline}, None):
+        inputs = {name: results[name] for name in step.after}
+        context = open_context(timeline, params=step.params, inputs=inputs)
+        try:
+            outcome = HANDLERS[step.kind](workshop, context)
+        finally:
+            clear(context)
+        if step.kind != "join_render":  # there is no row of a job
+            with workshop.database.begin() as connection:
+                outcome.write(connection)
+        results[step.name] = outcome.result
+    return results
+
+
+def reject(workshop: Workshop, open_context: Opener, timeline: Any) -> InputRejected:
+    with pytest.raises(InputRejected) as refused:
+        run_plan(workshop, open_context, timeline)
+    return refused.value
+
+
+def test_a_logo_and_music_are_kept_with_the_first_film(
+    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+) -> None:
+    timeline = make_timeline(
+        materials,
+        overlays=[{"path": materials["logo"], "place": "top-right", "size": 0.2}],
+        sounds=[{"path": materials["music"], "from": 0.2}],
+        titles=[{"text": "Hello", "to": 0.2}],
+        background="#00ff00",
+    )
+    results = run_plan(workshop, open_context, timeline)
+    result = results["join"]
+    with av.open(result["output_path"]) as film:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(pictures) == 30
+    assert pictures[0][80, 10].argmax() == 1
+    assert all(picture[8, 148].argmax() == 0 for picture in pictures)
+    assert result["render"]["facts"]["sounds"] == 1
+    assert len(result["asset_ids"]) == len(assets.list_assets(workshop.database)) == 1
+    for name in ("gather-001", "gather-002"):
+        (material,) = results[name]["sources"].values()
+        kept = assets.take_cached(workshop.database, f"material-{material['sha256']}")
+        assert kept is not None
+        assert kept.kind is ArtifactKind.MATERIAL
+
+
+def test_a_film_on_an_upper_track_brings_its_sound(
+    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+) -> None:
+    below, above = ([{"path": materials[name], "start": 0, "end": 1}] for name in ("mute", "film"))
+    output = {"width": 160, "height": 90, "fps": 25}
+    heard = run_plan(workshop, open_context, {"tracks": [below, above], "output": output})["join"]
+    assert heard["render"]["facts"]["sounds"] == 1
+    assert len(heard["asset_ids"]) == 2
+    mute = run_plan(workshop, open_context, {"tracks": [below, below], "output": output})["join"]
+    assert mute["render"]["facts"]["sounds"] == 0
+
+
+def test_a_changed_title_or_logo_renders_what_is_under_it(
+    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+) -> None:
+    logo = {"path": materials["logo"], "from": 0.3, "to": 0.5}
+    pieces = []
+    for more in (
+        {"titles": [{"text": "a", "to": 0.2}], "overlays": [logo]},
+        {"titles": [{"text": "b", "to": 0.2}], "overlays": [logo]},
+        {"titles": [{"text": "b", "to": 0.2}], "overlays": [{**logo, "opacity": 0.5}]},
+        {"titles": [{"text": "a", "to": 0.2}], "overlays": [logo]},
+    ):
+        timeline = make_timeline(materials, **more)
+        pieces.append(run_plan(workshop, open_context, timeline)["join"]["pieces"]["reused"])
+    assert pieces == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "name"),
+    [
+        ({"overlays": [{"path": "logo"}, {"path": "none"}]}, "source_not_found", "Overlay 1: "),
+        ({"overlays": [{"path": "music"}]}, "media_no_video", "Overlay 0: "),
+        ({"overlays": [{"path": "film", "start": 0.5}]}, "clip_past_end", "Overlay 0: "),
+        ({"sounds": [{"path": "logo"}]}, "media_no_sound", "Sound 0: "),
+        ({"sounds": [{"path": "music", "start": 9}]}, "clip_past_end", "Sound 0: "),
+        ({"sounds": [{"path": "/etc/hostname"}]}, "path_forbidden", "Sound 0: "),
+    ],
+)
+def test_what_cannot_be_laid_is_named(
+    workshop: Workshop,
+    open_context: Opener,
+    materials: dict[str, str],
+    tmp_path: Path,
+    more: dict[str, list[dict[str, Any]]],
+    code: str,
+    name: str,
+) -> None:
+    paths = {**materials, "none": str(tmp_path / "none.png")}
+    laid = {
+        key: [{**one, "path": paths.get(one["path"], one["path"])} for one in many]
+        for key, many in more.items()
+    }
+    error = reject(workshop, open_context, make_timeline(materials, **laid))
+    assert error.code == code
+    assert error.message.startswith(name)
