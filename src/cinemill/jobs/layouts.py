@@ -75,8 +75,9 @@ def _describe_clips(timeline: Timeline, steps: Sequence[Step]) -> Iterator[dict[
 
 def _find_assets(timeline: Timeline, steps: Sequence[Step]) -> dict[Source, str]:
     """The assets that the paths turned out to be."""
+    sources = timeline.sources
     return {
-        timeline.sources[int(number)]: str(one["asset_id"])
+        sources[int(number)]: str(one["asset_id"])
         for step in steps
         for number, one in (step.result or {}).get("sources", {}).items()
     }
