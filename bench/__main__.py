@@ -7,7 +7,16 @@ import sys
 
 from bench.rows import print_table
 
-MODULES = ("prepare", "captions", "engine", "upload", "supervisor", "production", "render")
+MODULES = (
+    "prepare",
+    "captions",
+    "engine",
+    "upload",
+    "supervisor",
+    "production",
+    "chunks",
+    "render",
+)
 
 
 def main() -> int:

@@ -14,8 +14,7 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-from tools.samples import fetch
-
+from bench.films import make_real_film
 from bench.rows import BenchRow, alternate, print_table
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.graph import PlannedOutput, PrepareRequest, plan_prepare, poster_seconds
@@ -38,7 +37,7 @@ def measure() -> list[BenchRow]:
     rows: list[BenchRow] = []
     with tempfile.TemporaryDirectory() as name:
         for label, height, seconds, target in _SIZES:
-            film = _make_film(toolbox, Path(name) / f"{label}.mp4", height, seconds)
+            film = make_real_film(toolbox, Path(name) / f"{label}.mp4", height, seconds)
             rows += _measure_film(toolbox, sandbox, film, label, target)
     return rows
 
@@ -150,14 +149,6 @@ def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: 
 
 def _decode(toolbox: Toolbox, film: Path) -> None:
     _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"])
-
-
-def _make_film(toolbox: Toolbox, film: Path, height: int, seconds: int) -> Path:
-    """A real film, enlarged: what a test picture costs to decode is no guide."""
-    source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
-    picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
-    _run(toolbox, [*source, *picture, "-c:a", "aac", "-ac", "2", str(film)])
-    return film
 
 
 def _run(toolbox: Toolbox, arguments: list[str]) -> None:

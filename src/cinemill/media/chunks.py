@@ -123,7 +123,7 @@ def encode_chunk(
     report = terms.run(
         [
             *("-copyts", *_enter(chunk, time_base)),
-            *("-threads", str(threads)),
+            *("-filter_threads", str(threads), "-threads", str(threads)),
             *input_arguments(str(source), info, terms.limits.max_pixels),
             *("-map", f"0:{info.video.index}"),
             *("-vf", ",".join(_pick(info, plan, chunk, time_base))),

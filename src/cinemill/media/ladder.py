@@ -225,15 +225,23 @@ def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_to
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
     filters += [f"fps={fps}"] if info.video.is_variable_rate else []
-    filters.append(f"split={len(rungs)}")
-    outs = "".join(f"[full{position}]" for position in range(len(rungs)))
     color = tone_down(info) if info.video.hdr and can_tonemap else []
-    chains = [f"[0:{info.video.index}]{','.join(filters)}{outs}"]
+    filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
+    chains = []
+    source = f"0:{info.video.index}"
+    # Each rung is made of the one above it, which is a fraction of the film's pixels.
     for position, rung in enumerate(rungs):
-        scale = f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
-        chain = ",".join([scale, *color, "scale=out_range=tv,format=yuv420p"])
-        chains.append(f"[full{position}]{chain}[rung{position}]")
+        chain = ",".join(filters if position == 0 else [_scale(rung)])
+        if position + 1 == len(rungs):
+            chains.append(f"[{source}]{chain}[rung{position}]")
+        else:
+            chains.append(f"[{source}]{chain},split=2[rung{position}][over{position}]")
+        source = f"over{position}"
     return ";".join(chains)
+
+
+def _scale(rung: Rung) -> str:
+    return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
 
 
 def _sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:

@@ -1,0 +1,19 @@
+"""Films to measure on."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tools.samples import fetch
+
+from cinemill.media.toolbox import Toolbox
+
+
+def make_real_film(toolbox: Toolbox, film: Path, height: int, seconds: int) -> Path:
+    """A real film, enlarged: what a test picture costs to decode is no guide."""
+    source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
+    picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
+    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *source, *picture]
+    subprocess.run([*command, "-c:a", "aac", "-ac", "2", str(film)], check=True)
+    return film
