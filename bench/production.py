@@ -137,7 +137,7 @@ def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path)
     )
 
     def ours() -> None:
-        animate(terms, film, info, spread_excerpts(_seconds(info)))
+        animate(terms, film, info, spread_excerpts(info, _seconds(info)))
         draw_sheet(terms, stills, 4)
 
     def decode() -> None:

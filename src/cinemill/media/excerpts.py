@@ -17,7 +17,7 @@ from cinemill.media.color import tone_down
 from cinemill.media.graph import fit_height, input_arguments
 from cinemill.media.outputs import inspect_output
 from cinemill.media.plans import PlannedOutput
-from cinemill.media.stills import enter_before, spread_moments
+from cinemill.media.stills import count_decoders, enter_before, spread_moments
 from cinemill.media.terms import Terms
 
 ANIMATION_NAME = "animated.mp4"
@@ -31,9 +31,11 @@ _SLACK_SECONDS = Fraction(1, 400)
 """Containers that keep milliseconds move frames by half of one."""
 
 
-def spread_excerpts(duration_seconds: Fraction) -> tuple[Fraction, ...]:
-    """Where each excerpt begins: the middles of equal stretches, as many as do not overlap."""
-    count = max(1, min(MOST_EXCERPTS, int(duration_seconds / EXCERPT_SECONDS)))
+def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fraction, ...]:
+    """Where each excerpt begins: the middles of equal stretches, as many as do not overlap and as
+    may be decoded at once."""
+    most = min(MOST_EXCERPTS, count_decoders(info))
+    count = max(1, min(most, int(duration_seconds / EXCERPT_SECONDS)))
     middles = spread_moments(duration_seconds, count)
     return tuple(max(Fraction(0), middle - EXCERPT_SECONDS / 2) for middle in middles)
 

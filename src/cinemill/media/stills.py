@@ -21,6 +21,8 @@ from cinemill.media.toolbox import Toolbox
 
 STILLS_AT_ONCE = 10
 """Inputs of one command: each holds a decoder of its own in memory."""
+_PIXELS_AT_ONCE = 10 * 3840 * 2160
+"""Of all of them together: ten decoders of H.264 in 4K take a gigabyte."""
 STILL_PATTERN = "preview_%04d.jpg"
 """Counted from 1."""
 _LEAD_SECONDS = Fraction(1, 2)
@@ -64,8 +66,9 @@ def extract_stills(
     """
     size = fit_height(info.video.display_width, info.video.display_height, height)
     stills: list[Still] = []
-    for start in range(0, len(moments), STILLS_AT_ONCE):
-        batch = moments[start : start + STILLS_AT_ONCE]
+    at_once = min(STILLS_AT_ONCE, count_decoders(info))
+    for start in range(0, len(moments), at_once):
+        batch = moments[start : start + at_once]
         outputs = _name_outputs(start, len(batch), size)
         arguments = plan_stills(
             str(source),
@@ -90,6 +93,11 @@ def extract_stills(
             stills.append(Still(folder / output.filename, moment, *size))
         on_progress(len(stills) / len(moments))
     return tuple(stills)
+
+
+def count_decoders(info: MediaInfo) -> int:
+    """How many times a film of such pictures may be opened in one command."""
+    return max(1, _PIXELS_AT_ONCE // (info.video.width * info.video.height))
 
 
 def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[PlannedOutput]:

@@ -174,7 +174,7 @@ def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
 def _make_animation(task: _Task) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Making the animated preview")
-    moments = spread_excerpts(_last_moment(task.info))
+    moments = spread_excerpts(task.info, _last_moment(task.info))
     facts = animate(_agree(task), task.source, task.info, moments)
     path = context.folder / ANIMATION_NAME
     return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)

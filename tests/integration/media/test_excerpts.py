@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -55,12 +56,17 @@ def test_a_film_shorter_than_an_excerpt_is_shown_whole_and_its_end_stays(
     mill: Mill, tmp_path: Path
 ) -> None:
     film = make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4)
-    assert take_excerpts(mill, film, *spread_excerpts(Fraction(2, 5))) == [[0, 1, 2, 3, 3, 3, 3, 3]]
+    moments = spread_excerpts(mill.probe(film), Fraction(2, 5))
+    assert take_excerpts(mill, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
 
 
-def test_excerpts_do_not_overlap_and_are_few() -> None:
-    assert len(spread_excerpts(Fraction(4))) == 5
-    assert len(spread_excerpts(Fraction(7200))) == 8
+def test_excerpts_do_not_overlap_and_are_few(mill: Mill, tmp_path: Path) -> None:
+    """Fewer of pictures so large that their decoders would fill the memory."""
+    info = mill.probe(make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4))
+    assert len(spread_excerpts(info, Fraction(4))) == 5
+    assert len(spread_excerpts(info, Fraction(7200))) == 8
+    large = replace(info, video=replace(info.video, width=7680, height=4320))
+    assert len(spread_excerpts(large, Fraction(7200))) == 2
 
 
 def test_a_sheet_shows_every_still_with_its_time(mill: Mill, tmp_path: Path) -> None:
