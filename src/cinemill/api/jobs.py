@@ -138,12 +138,13 @@ def redrive(step_id: str, mill: MillDoor) -> dict[str, Any]:
 
 @router.get("/stats")
 def read_stats(mill: MillDoor) -> dict[str, Any]:
-    """Counts by status, type and queue; seconds by type; jobs that take suspiciously long; the
-    workers' hardware encoders and which of them rest."""
+    """Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
+    suspiciously long; the workers' hardware encoders and which of them rest."""
     stuck = mill.jobs.get_stuck_jobs(mill.settings.stuck_hours)
     return {
         "queue": mill.jobs.get_queue_stats(),
         "processing_times": mill.jobs.get_processing_times(),
+        "memory": mill.jobs.get_memory(),
         "stuck": [job_document(job) for job in stuck],
         "hardware": [offer.to_json() for offer in mill.jobs.list_hardware()],
     }

@@ -254,6 +254,11 @@ class JobService:
         with self._database.begin() as connection:
             return statistics.measure_durations(connection)
 
+    def get_memory(self) -> dict[str, dict[str, float]]:
+        """By kind of step: count, p50 and max in bytes, of tries that ended by themselves."""
+        with self._database.begin() as connection:
+            return statistics.measure_memory(connection)
+
     def get_stuck_jobs(self, hours: float = 2.0) -> list[Job]:
         """Jobs pending or running for over ``hours``, oldest first."""
         with self._database.begin() as connection:

@@ -58,6 +58,21 @@ def measure_durations(connection: Connection) -> dict[str, dict[str, float]]:
     return {row["kind"]: {name: row[name] for name in row if name != "kind"} for row in rows}
 
 
+def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
+    """By kind of step: how many tries told what they took at most, its median and largest bytes."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT kind, count(*) AS count,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY peak_memory_bytes) AS p50_bytes,
+                   max(peak_memory_bytes) AS max_bytes
+            FROM run WHERE peak_memory_bytes IS NOT NULL GROUP BY kind
+            """
+        )
+    ).mappings()
+    return {row["kind"]: {name: row[name] for name in row if name != "kind"} for row in rows}
+
+
 def list_stuck(connection: Connection, *, hours: float) -> list[Job]:
     """Jobs that have been pending or running for longer than so many hours, oldest first."""
     rows = connection.execute(

@@ -175,7 +175,7 @@ class TestJobs:
         assert stats["queue"]["by_status"]["pending"] >= 1
         assert stats["queue"]["by_type"]["process_video"] >= 1
         assert stats["queue"]["total"] >= 1
-        assert set(stats) == {"queue", "processing_times", "stuck", "hardware"}
+        assert set(stats) == {"queue", "processing_times", "memory", "stuck", "hardware"}
         assert stats["hardware"] == []
 
     def test_another_job_on_a_film(self, api: RunningApi) -> None:

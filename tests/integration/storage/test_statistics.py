@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.integration.storage import rows
 from tests.integration.storage.rows import make_step
@@ -46,6 +48,16 @@ def test_without_jobs_all_counts_are_empty(database: Database) -> None:
         counts = statistics.count_jobs(connection)
         assert statistics.measure_durations(connection) == {}
     assert counts == {"by_status": {}, "by_type": {}, "by_queue": {}, "total": 0}
+
+
+def test_memory_is_told_by_kind_of_step(database: Database) -> None:
+    for peak_bytes in (10, 20, 90):
+        job = rows.accept(database, [make_step(kind="encode")])
+        rows.succeed(database, replace(rows.start(database, job), peak_memory_bytes=peak_bytes))
+    rows.succeed(database, rows.start(database, rows.accept(database)))
+    with database.begin() as connection:
+        memory = statistics.measure_memory(connection)
+    assert memory == {"encode": {"count": 3, "p50_bytes": 20, "max_bytes": 90}}
 
 
 def test_durations_are_averaged_and_ranked_by_type(database: Database) -> None:
