@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from cinemill.core.hardware import Offer
 from cinemill.core.media import MediaInfo
@@ -23,10 +24,8 @@ from cinemill.telemetry import get_logger
 QUALITY_CODE = "quality_not_reached"
 """Work well done, and not well enough: nothing against the hardware, and no reason to give up."""
 
+Made = TypeVar("Made")
 log = get_logger(__name__)
-
-Make = Callable[[HardwareEncoder | None], EncodeOutcome]
-"""Encodes with this hardware, or without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +43,62 @@ class Choice:
 
 
 def encode_as_wished(
-    workshop: Workshop, info: MediaInfo, request: RenditionRequest, make: Make, folder: Path
+    workshop: Workshop,
+    info: MediaInfo,
+    request: RenditionRequest,
+    make: Callable[[HardwareEncoder | None], EncodeOutcome],
+    folder: Path,
 ) -> EncodeOutcome:
-    """``make`` in hardware where the request wishes for it; where that fails or is not there, in
-    software with the reason among the ``changes``. Raises what ``make`` raises in software.
+    """``make`` in hardware where the request wishes for it, else in software, with the reason among
+    the ``changes``; see :func:`try_hardware`."""
+    choice = choose_encoder(workshop, info, request)
+    outcome, choice = try_hardware(workshop, choice, make, folder)
+    changes = [*outcome.facts["changes"], *choice.changes]
+    return replace(outcome, facts={**outcome.facts, "changes": changes})
+
+
+def try_hardware(
+    workshop: Workshop,
+    choice: Choice,
+    make: Callable[[HardwareEncoder | None], Made],
+    folder: Path,
+) -> tuple[Made, Choice]:
+    """What ``make`` made with the chosen encoder, or where that failed or was none, in software;
+    and what it was made with in the end. Raises what ``make`` raises in software.
 
     A failure counts against the hardware only when software then succeeds: else the film may be to
     blame. ``folder`` is emptied in between.
     """
-    choice = choose_encoder(workshop, info, request)
     encoder = choice.encoder
     if encoder is None:
-        return _confess(make(None), choice)
+        return make(None), choice
     try:
-        outcome = make(encoder)
+        made = make(encoder)
     except (CommandFailed, CommandStalled, OutputInvalid) as error:
         reason = tell_reason(error)
     except InputRejected as error:
         if error.code != QUALITY_CODE:
             raise
         _empty(folder)
-        choice = Choice(reason=f"{encoder.name} was not good enough: {error.message}")
-        return _confess(make(None), choice)
+        return make(None), Choice(reason=f"{encoder.name} was not good enough: {error.message}")
     else:
         _note_success(workshop, encoder)
-        return outcome
+        return made, choice
     _empty(folder)
-    outcome = make(None)
+    made = make(None)
     _note_failure(workshop, encoder, reason)
-    return _confess(outcome, Choice(reason=f"{encoder.name} failed: {reason}"))
+    return made, Choice(reason=f"{encoder.name} failed: {reason}")
 
 
 def choose_encoder(workshop: Workshop, info: MediaInfo, request: RenditionRequest) -> Choice:
-    """This worker's first encoder for what is wished for that does not rest."""
+    """An encoder for the rendition, where its request wishes for one in hardware."""
     if not request.use_gpu:
         return Choice()
-    codec, is_deep = request.codec, keeps_depth(info, request)
+    return find_encoder(workshop, request.codec, is_deep=keeps_depth(info, request))
+
+
+def find_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Choice:
+    """This worker's first encoder for the codec that does not rest."""
     with workshop.database.begin() as connection:
         offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
     resting = {one.encoder for one in offers if one.node == workshop.node and not one.is_open}
@@ -98,11 +117,6 @@ def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
         return f"no worker has a hardware encoder for {codec.value}"
     names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
     return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
-
-
-def _confess(outcome: EncodeOutcome, choice: Choice) -> EncodeOutcome:
-    changes = [*outcome.facts["changes"], *choice.changes]
-    return replace(outcome, facts={**outcome.facts, "changes": changes})
 
 
 def _note_success(workshop: Workshop, encoder: HardwareEncoder) -> None:
