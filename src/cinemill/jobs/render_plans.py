@@ -17,10 +17,16 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cinemill.core.job import StepSpec
 from cinemill.core.pieces import Piece, cut_pieces, find_overlays, share_out
+from cinemill.core.rendition import VideoCodec
 from cinemill.core.timeline import Timeline
 from cinemill.core.timeline_form import read_timeline
 from cinemill.errors import InputRejected
 
+RENDER_CODEC = VideoCodec.H264
+RENDER_STEP = "render-"
+REMAKE_STEP = "remake-"
+IN_SOFTWARE = "in_software"
+"""A step's parameter: whatever the timeline wishes for."""
 GATHER_STEPS = 100
 RENDER_STEPS = 300
 MOST_JOBS = 1000
@@ -47,7 +53,7 @@ def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
         StepSpec("open", "open_render", after=names),
         *renders,
         StepSpec("mix", "mix_sound", after=("open", *names)),
-        StepSpec("join", "join_render", after=("open", *(s.name for s in renders), "mix")),
+        StepSpec("join", "join_render", after=(*names, "open", *(s.name for s in renders), "mix")),
     ]
 
 
@@ -120,7 +126,9 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
         # How many there are is said too: another version might cut the timeline otherwise.
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
         after = ("open", *_find_gathers(gathers, used))
-        steps.append(StepSpec(f"render-{number:03d}", "render_pieces", values, after=after))
+        wish = RENDER_CODEC.value if timeline.use_gpu else None
+        name = f"{RENDER_STEP}{number:03d}"
+        steps.append(StepSpec(name, "render_pieces", values, after=after, hardware=wish))
     return steps
 
 
@@ -138,3 +146,18 @@ def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece
     if len(pieces) != params["of"]:
         return None
     return pieces[params["first"] : params["first"] + params["count"]]
+
+
+def plan_remake(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepSpec]:
+    """The steps that had pieces made in hardware again, without it, and the join anew; ``made`` are
+    the pieces by the steps' names."""
+    total = sum(len(pieces) for pieces in made.values())
+    steps, first = [], 0
+    for name, pieces in sorted(made.items()):
+        if any(piece["hardware"] for piece in pieces):
+            values = {"first": first, "count": len(pieces), "of": total, IN_SOFTWARE: True}
+            again = name.replace(RENDER_STEP, REMAKE_STEP)
+            steps.append(StepSpec(again, "render_pieces", values))
+        first += len(pieces)
+    after = tuple(step.name for step in steps)
+    return [*steps, StepSpec("rejoin", "join_render", after=after)]

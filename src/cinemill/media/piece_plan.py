@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from cinemill.core.media import STILLS, MediaInfo
@@ -16,6 +16,7 @@ from cinemill.core.rendition import RenditionRequest
 from cinemill.core.subtitles import Lettering, find_lead
 from cinemill.core.takes import NO_FILM, PieceRequest, Take
 from cinemill.media.graph import input_arguments
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.insets import inset_filters, lay_over
 from cinemill.media.renditions import encoder_arguments
 from cinemill.media.takes import TAGS, Film, enter, gap_filters, take_filters, ticks_per_frame
@@ -33,8 +34,9 @@ def plan_piece(
     *,
     can_tonemap: bool,
     max_pixels: int,
+    hardware: HardwareEncoder | None = None,
 ) -> list[str]:
-    """FFmpeg's arguments for one piece; ``films`` by sha256."""
+    """FFmpeg's arguments for one piece; ``films`` by sha256. Without ``hardware`` in software."""
     inputs = _Inputs(films, max_pixels)
     chains = []
     for index, take in enumerate(request.takes):
@@ -48,13 +50,14 @@ def plan_piece(
         label, info, shift = inputs.open(inset.take)
         filters = inset_filters(info, inset, request.output, shift, can_tonemap)
         chains.append(f"{label}{','.join(filters)}[inset{index}]")
-    chains += _join(films, request)
+    chains += _join(films, request, hardware.plan_filters(is_deep=False) if hardware else ())
     timescale, _ = ticks_per_frame(request.output.fps)
     return [
+        *(hardware.input_arguments if hardware else ()),
         *inputs.arguments,
         *("-filter_complex", ";".join(chains), "-map", "[piece]"),
         *("-fps_mode", "passthrough", "-frames:v", str(request.frames)),
-        *encoder_arguments(ENCODER, RenditionRequest(), is_deep=False),
+        *encoder_arguments(hardware or ENCODER, RenditionRequest(), is_deep=False),
         *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
         *("-video_track_timescale", str(timescale), "-f", "mp4", filename),
     ]
@@ -83,7 +86,7 @@ class _Inputs:
         return label, film.info, shift
 
 
-def _join(films: Mapping[str, Film], request: PieceRequest) -> Iterator[str]:
+def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str]) -> Iterator[str]:
     """From the takes to the piece: the transition, what is laid over it, what is written."""
     fps = request.output.fps
     under = "[take0]"
@@ -102,6 +105,7 @@ def _join(films: Mapping[str, Film], request: PieceRequest) -> Iterator[str]:
         *_write_over(request.lettering, SUBTITLES_NAME),
         "format=yuv420p",
         TAGS,
+        *last,
     ]
     yield f"{under}{','.join(filters)}[piece]"
 

@@ -19,6 +19,7 @@ from cinemill.core.takes import PieceRequest
 from cinemill.core.timeline import OutputFormat
 from cinemill.errors import MediaRejected, OutputInvalid, ToolMissing
 from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.limits import Limits
 from cinemill.media.piece_plan import FONTS_FOLDER, SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.media.progress import LogTally
@@ -54,8 +55,10 @@ def render_piece(
     sandbox: Sandbox,
     on_progress: Callable[[float], None],
     should_stop: Callable[[], Exception | None],
+    hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    """Make one piece as ``filename`` in ``folder``, which must be private.
+    """Make one piece as ``filename`` in ``folder``, which must be private; without ``hardware`` in
+    software.
 
     ``films`` by sha256. Raises MediaRejected (``media_truncated``,
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
@@ -68,6 +71,7 @@ def render_piece(
         filename,
         can_tonemap=toolbox.can_tonemap,
         max_pixels=limits.max_pixels,
+        hardware=hardware,
     )
     report = run_ffmpeg(
         toolbox,
@@ -79,6 +83,7 @@ def render_piece(
         sandbox=sandbox,
         on_progress=_as_share(on_progress, request.frames),
         should_stop=should_stop,
+        devices=hardware.devices if hardware else (),
     )
     facts = inspect_piece(folder / filename, request.output)
     _judge(facts["frames"], request.frames, report.tally)

@@ -25,7 +25,7 @@ SOUND_BYTES_PER_SECOND = 250_000
 def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Compare the clips with their films, read the subtitles, and see that there is room.
 
-    Result: ``asset_ids``, ``subtitles``, ``changes``. Raises InputRejected (``clip_past_end``,
+    Result: ``asset_ids``, ``subtitles``. Raises InputRejected (``clip_past_end``,
     ``media_no_video``, ``media_no_sound``, ``subtitles_*``, ``captions_not_found``,
     ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
     """
@@ -35,14 +35,10 @@ def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     _check_laid(films, edit)
     subtitles = find_subtitles(workshop, edit)
     require_space(workshop, estimate_bytes(edit.timeline))
-    changes = []
-    if edit.timeline.use_gpu:
-        changes.append("encoded in software: rendering uses no GPU yet")
     return StepOutcome(
         {
             "asset_ids": _find_assets(workshop, edit),
             "subtitles": None if subtitles is None else subtitles.to_json(),
-            "changes": changes,
         }
     )
 

@@ -23,26 +23,39 @@ from cinemill.core.takes import (
 )
 from cinemill.core.timeline import OutputFormat, blame, name_clip
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
-from cinemill.jobs.render_plans import find_pieces
+from cinemill.jobs.render_plans import (
+    IN_SOFTWARE,
+    REMAKE_STEP,
+    RENDER_CODEC,
+    RENDER_STEP,
+    find_pieces,
+    plan_remake,
+)
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, limit_to
+from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
-from cinemill.media.pieces import render_piece
+from cinemill.media.pieces import PieceOutcome, render_piece
 from cinemill.media.sounds import settle_sounds
 from cinemill.media.takes import settle_background
 from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
+from cinemill.produce.hardware import Choice, find_encoder, try_hardware
 from cinemill.produce.shelf import make_stem, put_on_shelf
 from cinemill.storage import assets, jobs
 from cinemill.storage.database import Connection
 
 STAGE_VERSION = 1
+UNLIKE = (
+    "encoded in software: the workers' hardware differs, and the pieces of a film must be alike"
+)
 
 
 def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Make the pieces ``first`` to ``first + count`` of the timeline that were not made before.
 
-    Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``), ``cpu_seconds``. Raises
+    Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``, ``hardware``, ``changes``),
+    ``cpu_seconds``. Raises
     MediaRejected naming the clip, OutputInvalid, ToolMissing, CommandFailed, DiskFull.
     """
     edit = read_edit(context)
@@ -72,16 +85,33 @@ class _PieceMaker:
         edit = self._edit
         asked = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
         request = settle_background(self._films, asked)
-        key = name_piece(request, self._workshop.toolbox.version)
-        made = find_made(self._workshop, key, ArtifactKind.PIECE)
-        artifact = made or self._render(number, piece, request, key)
+        choice = self._choose_encoder()
+        key = self._name(request, choice)
+        made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)
+        if artifact is None:
+            outcome, choice = self._render(number, piece, request, choice)
+            key = self._name(request, choice)
+            artifact = self._keep(request, outcome, key)
         self._context.report((number + 1) / self._count, "Rendering")
         return {
             "key": key,
             "sha256": artifact.sha256,
             "facts": artifact.facts,
             "reused": made is not None,
+            "hardware": choice.encoder.family.name if choice.encoder else None,
+            "changes": choice.changes,
         }
+
+    def _choose_encoder(self) -> Choice:
+        """For each piece anew: hardware may have failed meanwhile."""
+        if not self._edit.timeline.use_gpu or self._context.run.params.get(IN_SOFTWARE):
+            return Choice()
+        return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
+
+    def _name(self, request: PieceRequest, choice: Choice) -> str:
+        version = self._workshop.toolbox.version
+        encoder = choice.encoder
+        return name_piece(request, f"{version} {encoder.name}" if encoder else version)
 
     def _name_users(self, piece: Piece, request: PieceRequest) -> str:
         """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
@@ -90,10 +120,13 @@ class _PieceMaker:
         laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
         return " or ".join([name_clip(piece.clip), *laid])
 
-    def _render(self, number: int, piece: Piece, request: PieceRequest, key: str) -> Artifact:
+    def _render(
+        self, number: int, piece: Piece, request: PieceRequest, choice: Choice
+    ) -> tuple[PieceOutcome, Choice]:
         workshop, context = self._workshop, self._context
-        try:
-            outcome = render_piece(
+
+        def make(hardware: HardwareEncoder | None) -> PieceOutcome:
+            return render_piece(
                 workshop.toolbox,
                 self._films,
                 request,
@@ -103,11 +136,17 @@ class _PieceMaker:
                 sandbox=workshop.sandbox,
                 on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
                 should_stop=context.should_stop,
+                hardware=hardware,
             )
+
+        try:
+            return try_hardware(workshop, choice, make, context.folder)
         except MediaRejected as error:
             raise blame(self._name_users(piece, request), error) from error
+
+    def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
         self.cpu_seconds += outcome.cpu_seconds
-        stored = workshop.files.publish(outcome.path)
+        stored = self._workshop.files.publish(outcome.path)
         artifact = Artifact(
             kind=ArtifactKind.PIECE,
             sha256=stored.sha256,
@@ -116,7 +155,7 @@ class _PieceMaker:
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
         )
-        keep(workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
+        keep(self._workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
         return artifact
 
 
@@ -167,16 +206,24 @@ def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
 def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Join what the steps before made into one MP4, and put it on the shelf.
 
+    Where hardware of several kinds made pieces, or failed at some, these cannot be joined: the
+    hardware's are made again in software, by further steps.
+
     Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
     ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``), ``stages`` in seconds. Raises
     InputRejected (``piece_missing``), OutputInvalid, DiskFull.
     """
     began = time.monotonic()
     edit = read_edit(context)
-    made = _list_made(context)
+    made = [piece for pieces in _list_made(context).values() for piece in pieces]
     if len(made) != len(cut_pieces(edit.timeline)):
         raise OutputInvalid(
             "This render was planned by another version.", way_on="Submit it again."
+        )
+    makers = {one["hardware"] for one in made}
+    if len({one["facts"]["settings"] for one in made}) > 1 and makers != {None}:
+        return StepOutcome(
+            {"changes": _tell_changes(made) or [UNLIKE]}, steps=plan_remake(_list_made(context))
         )
     sound = context.run.inputs["mix"]["sound"]
     asset = assets.get_asset(workshop.database, edit.opened["asset_ids"][0])
@@ -199,7 +246,11 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
             "sha256": render.sha256,
             "size_bytes": render.size_bytes,
             "media_type": render.media_type,
-            "facts": {**render.facts, "changes": edit.opened["changes"]},
+            "facts": {
+                **render.facts,
+                "hardware": next(iter(makers)),
+                "changes": context.run.inputs.get("join", {}).get("changes", _tell_changes(made)),
+            },
         },
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
@@ -210,10 +261,17 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     )
 
 
-def _list_made(context: StepContext) -> list[Mapping[str, Any]]:
-    """The pieces of all steps, in order."""
-    steps = sorted(name for name in context.run.inputs if name.startswith("render-"))
-    return [piece for name in steps for piece in context.run.inputs[name]["pieces"]]
+def _list_made(context: StepContext) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The pieces by the step that was planned for them, in order; made again, in their place."""
+    inputs = context.run.inputs
+    names = sorted(name for name in inputs if name.startswith(RENDER_STEP))
+    again = {name: name.replace(RENDER_STEP, REMAKE_STEP) for name in names}
+    return {name: inputs.get(again[name], inputs[name])["pieces"] for name in names}
+
+
+def _tell_changes(made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why pieces were made in software that were to be made in hardware, each reason once."""
+    return list(dict.fromkeys(change for one in made for change in one["changes"]))
 
 
 def _name_render(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cinemill.worker.mill import Mill
 
 ANNOUNCE_SECONDS = 10.0
-WISHING_QUEUES = frozenset({"transcode"})
+WISHING_QUEUES = frozenset({"transcode", "render"})
 """Whose steps may wish for hardware: only who works there looks for any."""
 
 log = get_logger(__name__)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.films import make_film
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, start_part, stop_part
@@ -64,12 +65,10 @@ def transcode(stack: Stack, film: Path, **options: Any) -> tuple[dict[str, Any],
     return facts, find_queue(stack, task.id)
 
 
-def find_queue(stack: Stack, job_id: str) -> str:
-    from sqlalchemy import text
-
+def find_queue(stack: Stack, job_id: str, kind: str = "encode_rendition") -> str:
     with stack.database.begin() as connection:
-        query = text("SELECT queue FROM run WHERE job_id = :id AND kind = 'encode_rendition'")
-        return str(connection.execute(query, {"id": job_id}).scalar_one())
+        query = text("SELECT queue FROM run WHERE job_id = :id AND kind = :kind")
+        return str(connection.execute(query, {"id": job_id, "kind": kind}).scalar_one())
 
 
 def test_without_any_hardware_it_is_done_in_software_and_said(stack: Stack, film: Path) -> None:
@@ -84,6 +83,18 @@ def test_the_work_goes_to_the_worker_that_has_the_hardware(shiny: Stack, film: P
     assert queue == "gpu_h264"
     assert facts["hardware"] == "stand-in"
     assert facts["changes"] == []
+
+
+def test_the_pieces_of_a_render_go_there_too(shiny: Stack, film: Path) -> None:
+    edit = {
+        "scenes": [{"video_path": str(film), "start_time": 0, "end_time": 1}],
+        "output_format": {"width": 64, "height": 48, "fps": 25},
+        "use_gpu": True,
+    }
+    task = shiny.app.tasks["render_video"].apply_async(args=[edit])
+    facts = task.get(timeout=PATIENCE_SECONDS)["render"]["facts"]
+    assert find_queue(shiny, task.id, "render_pieces") == "gpu_h264"
+    assert (facts["hardware"], facts["changes"]) == ("stand-in", [])
 
 
 def test_who_does_not_wish_for_hardware_is_not_given_it(shiny: Stack, film: Path) -> None:

@@ -219,7 +219,9 @@ def test_a_batch_has_an_answer_for_each(
     assert crossed["error"]["code"] == "clip_times_invalid"
     assert crossed["error"]["message"].startswith("Clip 0: ")
     assert nonsense["error"]["code"] == "timeline_invalid"
-    assert good["render"]["facts"]["changes"] == ["encoded in software: rendering uses no GPU yet"]
+    assert good["render"]["facts"]["changes"] == [
+        "encoded in software: no worker has a hardware encoder for h264"
+    ]
 
 
 def test_a_clip_past_the_end_of_its_film_is_named(

@@ -17,6 +17,7 @@ from cinemill.jobs.render_plans import (
     RENDER_STEPS,
     find_pieces,
     name_children,
+    plan_remake,
 )
 
 
@@ -46,7 +47,29 @@ def test_each_film_is_gathered_and_each_piece_is_a_step() -> None:
     assert steps["render-000"].after == ("open", "gather-000")
     assert steps["render-001"].after == ("open", "gather-000", "gather-001")
     assert steps["mix"].after == ("open", "gather-000", "gather-001")
-    assert steps["join"].after == ("open", *(f"render-{n:03d}" for n in range(5)), "mix")
+    renders = (f"render-{n:03d}" for n in range(5))
+    # The films too, for the case that the join has pieces made again.
+    assert steps["join"].after == ("gather-000", "gather-001", "open", *renders, "mix")
+    assert steps["render-000"].hardware is None
+
+
+def test_only_pieces_wish_for_hardware_and_only_where_the_timeline_does() -> None:
+    steps = plan({**job(3), "use_gpu": True})
+    wishes = {name for name, step in steps.items() if step.hardware == "h264"}
+    assert wishes == {f"render-{number:03d}" for number in range(5)}
+
+
+def test_pieces_of_hardware_are_made_again_and_those_of_software_stay() -> None:
+    kinds = (("nvenc", "nvenc"), (None,), ("qsv",))
+    made = {
+        f"render-{number:03d}": [{"hardware": kind} for kind in step]
+        for number, step in enumerate(kinds)
+    }
+    first, second, join = plan_remake(made)
+    assert first.params == {"first": 0, "count": 2, "of": 4, "in_software": True}
+    assert second.params == {"first": 3, "count": 1, "of": 4, "in_software": True}
+    assert (join.kind, join.after) == ("join_render", ("remake-000", "remake-002"))
+    assert not any(step.hardware for step in (first, second, join))
 
 
 def test_the_rate_counts_renders_and_not_pieces() -> None:

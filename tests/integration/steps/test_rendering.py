@@ -1,0 +1,122 @@
+"""A render that wishes for hardware: its pieces, each with what made it, and their being alike."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import films
+from tests.integration.steps.conftest import Opener
+
+from cinemill.core.rendition import VideoCodec
+from cinemill.ingest.gathering import gather_sources
+from cinemill.jobs.step import StepOutcome
+from cinemill.jobs.workshop import Workshop
+from cinemill.media.hardware import Family, HardwareEncoder
+from cinemill.produce.openings import open_render
+from cinemill.produce.renders import join_render, mix_render, render_pieces
+from cinemill.storage import hardware
+
+NODE = "celery@one"
+PIECES = ({"first": 0, "count": 1, "of": 2}, {"first": 1, "count": 1, "of": 2})
+
+
+def make_stand_in(preset: str) -> HardwareEncoder:
+    """A software encoder in hardware's place; of an unknown preset it fails."""
+    family = Family("stand-in", (VideoCodec.H264,), lambda _codec, _crf: ["-preset", preset])
+    return HardwareEncoder("libx264", VideoCodec.H264, family)
+
+
+class Render:
+    """A timeline of two pieces, whose steps are run one by one, each on a worker as named."""
+
+    def __init__(self, workshop: Workshop, open_context: Opener, film: Path) -> None:
+        self.plain = workshop
+        self.shiny = replace(workshop, node=NODE, hardware=(make_stand_in("veryfast"),))
+        self.broken = replace(workshop, node=NODE, hardware=(make_stand_in("nonesuch"),))
+        self._open_context = open_context
+        clip = {"path": str(film), "start": 0, "end": 0.4}
+        self._timeline = {
+            "clips": [clip, {**clip, "start": 0.2, "end": 0.6}],
+            "output": {"width": 64, "height": 48, "fps": 25},
+            "use_gpu": True,
+        }
+        self.inputs: dict[str, Any] = {}
+
+    def run(
+        self, name: str, handle: Any, params: Mapping[str, Any], *, on: Workshop | None = None
+    ) -> StepOutcome:
+        workshop = on or self.plain
+        context = self._open_context(self._timeline, params=params, inputs=dict(self.inputs))
+        outcome: StepOutcome = handle(workshop, context)
+        with workshop.database.begin() as connection:
+            outcome.write(connection)
+        self.inputs[name] = outcome.result
+        shutil.rmtree(context.folder)
+        return outcome
+
+    def make(self, first: Workshop, second: Workshop) -> StepOutcome:
+        """All steps, with the two pieces made by these; what joining them answers."""
+        self.run("gather-000", gather_sources, {"first": 0, "count": 1})
+        self.run("open", open_render, {})
+        for name, values, worker in zip(
+            ("render-000", "render-001"), PIECES, (first, second), strict=True
+        ):
+            self.run(name, render_pieces, values, on=worker)
+        self.run("mix", mix_render, {})
+        return self.run("join", join_render, {})
+
+    def go_on(self, outcome: StepOutcome) -> StepOutcome:
+        """The steps that it added; the last one's outcome."""
+        *remakes, last = outcome.steps
+        for step in remakes:
+            self.run(step.name, render_pieces, step.params, on=self.shiny)
+        return self.run(last.name, join_render, last.params)
+
+
+@pytest.fixture
+def render(workshop: Workshop, open_context: Opener, tmp_path: Path) -> Render:
+    film = films.make_film(tmp_path / "film.mp4", seconds=1, size=(64, 48))
+    with workshop.database.begin() as connection:
+        hardware.announce(connection, NODE, {"libx264": "h264"})
+    return Render(workshop, open_context, film)
+
+
+def test_pieces_of_one_kind_of_hardware_are_a_film(render: Render) -> None:
+    facts = render.make(render.shiny, render.shiny).result["render"]["facts"]
+    assert facts["hardware"] == "stand-in"
+    assert facts["changes"] == []
+    assert facts["frames"] == 20
+
+
+def test_pieces_that_differ_are_made_alike_in_software(render: Render) -> None:
+    """Whatever settings each brought, a film bears one encoder's."""
+    joined = render.make(render.shiny, render.plain)
+    assert [step.name for step in joined.steps] == ["remake-000", "rejoin"]
+    result = render.go_on(joined).result
+    facts = result["render"]["facts"]
+    assert facts["hardware"] is None
+    assert facts["changes"] == ["encoded in software: no worker has a hardware encoder for h264"]
+    assert facts["frames"] == 20
+    assert result["pieces"]["total"] == 2
+
+
+def test_a_piece_that_hardware_fails_at_is_made_in_software(render: Render) -> None:
+    facts = render.make(render.broken, render.broken).result["render"]["facts"]
+    assert facts["hardware"] is None
+    (change,) = facts["changes"]
+    assert change.startswith("encoded in software: libx264 failed: ")
+    with render.plain.database.begin() as connection:
+        (offer,) = hardware.list_offers(connection)
+    assert "nonesuch" in offer.reason
+
+
+def test_what_software_made_is_not_taken_for_the_hardwares(render: Render) -> None:
+    render.make(render.plain, render.plain)
+    render.inputs.clear()
+    facts = render.make(render.shiny, render.shiny).result["render"]["facts"]
+    assert facts["hardware"] == "stand-in"
