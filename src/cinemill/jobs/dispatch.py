@@ -15,7 +15,7 @@ from cinemill.core.job import Failure, Job, JobState, Progress
 from cinemill.errors import NotFound, PartUnavailable
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventSink
-from cinemill.jobs.fairness import take_turns
+from cinemill.jobs.fairness import take_turns, thin_crowds
 from cinemill.jobs.rates import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import dispatch, hardware, runs
@@ -165,7 +165,7 @@ class Dispatcher:
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
         ready = dispatch.list_ready(connection, queue, per_owner=window)
-        turns = take_turns(_draw_lots(ready), loads, window=window)
+        turns = take_turns(thin_crowds(_draw_lots(ready), loads), loads, window=window)
         return [run for run in turns if self._admit(connection, run)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:

@@ -2,7 +2,8 @@
 
 The relay lets only a window of runs per queue out to the broker. Within one priority the user who
 holds the least goes next, so that two users share the workers evenly however much each has queued;
-a higher priority goes first, and is let out over a window that lower ones have filled.
+a higher priority goes first, and is let out over a window that lower ones have filled. Of one
+user's jobs the first goes first, but for the crowd of a large one's many steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,25 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cinemill.storage.dispatch import OwnerLoad, ReadyRun
+
+CROWD_WINDOW = 4
+"""Of each user's crowds so many are out at a time, or as many as run: who lets others by must not
+be on its way before they come."""
+
+
+def thin_crowds(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
+    """Without those of crowds for which there is no room; the order is kept."""
+    out, running = Counter[str](), Counter[str]()
+    for load in loads:
+        out[load.owner] += load.published_crowd
+        running[load.owner] += load.running
+    kept = []
+    for run in ready:
+        if run.is_crowd:
+            out[run.owner] += 1
+        if not run.is_crowd or out[run.owner] <= max(CROWD_WINDOW, running[run.owner]):
+            kept.append(run)
+    return kept
 
 
 def take_turns(

@@ -25,6 +25,8 @@ class ReadyRun:
     kind: str
     queue: str
     priority: int
+    is_crowd: bool = False
+    """One of many of its job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class OwnerLoad:
     published: int
     """On their way, not claimed."""
     running: int
+    published_crowd: int = 0
+    """Of the published, those of crowds."""
 
 
 def take_turn(connection: Connection, key: int, names: Sequence[str]) -> Turn | None:
@@ -83,10 +87,10 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
                 FROM owners WHERE owners.owner IS NOT NULL
             )
             SELECT due.* FROM owners CROSS JOIN LATERAL (
-                SELECT id, owner, kind, queue, priority FROM run
+                SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
                   AND owner = owners.owner AND run_at <= statement_timestamp()
-                ORDER BY priority DESC, run_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
+                ORDER BY priority DESC, is_crowd, run_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),
@@ -101,7 +105,8 @@ def list_loads(connection: Connection, queue: str) -> list[OwnerLoad]:
         text(
             """
             SELECT owner, priority, count(*) FILTER (WHERE state = 'queued') AS published,
-                   count(*) FILTER (WHERE state = 'running') AS running
+                   count(*) FILTER (WHERE state = 'running') AS running,
+                   count(*) FILTER (WHERE state = 'queued' AND is_crowd) AS published_crowd
             FROM run WHERE queue = :queue
               AND (state = 'running' OR (state = 'queued' AND published_at IS NOT NULL))
             GROUP BY owner, priority

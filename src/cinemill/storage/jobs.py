@@ -40,6 +40,10 @@ from cinemill.storage import tables
 READY_CHANNEL = "cinemill_ready"
 CANCEL_CHANNEL = "cinemill_cancel"
 ENDED_CHANNEL = "cinemill_ended"
+NO_CROWD = 4
+"""So many steps of a job that become ready at once stand in line as any other. What is more of
+them lets the first of the same user's other jobs by, so that a short job does not wait for all of
+a long film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,16 @@ WITH inserted AS (
     FROM inserted CROSS JOIN jsonb_to_recordset(:steps) AS plan (
         id text, position int, name text, kind text, queue text, hardware text, params jsonb,
         weight float8, deps_remaining int, max_failures int, max_crashes int)
-    RETURNING id, kind, queue, hardware, deps_remaining
+    RETURNING id, position, kind, queue, hardware, deps_remaining
 ), edges AS (
     INSERT INTO step_dependency (step_id, depends_on)
     SELECT edge.step_id, edge.depends_on
     FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
 ), queued AS (
-    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt)
+    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt, is_crowd)
     SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
-           planned.queue, planned.hardware, inserted.priority, 1
+           planned.queue, planned.hardware, inserted.priority, 1,
+           row_number() OVER (ORDER BY planned.position) > :no_crowd
     FROM planned CROSS JOIN inserted WHERE planned.deps_remaining = 0
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
@@ -127,6 +132,7 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
         "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
         "edges": edges,
         "channel": READY_CHANNEL,
+        "no_crowd": NO_CROWD,
     }
     statement = text(_INSERT_JOB).bindparams(*map(json_parameter, ("params", "steps", "edges")))
     try:
@@ -211,19 +217,20 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
             WITH ready AS (
                 UPDATE step SET state = 'queued'
                 WHERE job_id = :job_id AND state = 'waiting' AND deps_remaining = 0
-                RETURNING id, kind, queue, hardware, attempts
+                RETURNING id, position, kind, queue, hardware, attempts
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
-                                 attempt)
+                                 attempt, is_crowd)
                 SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
-                       ready.queue, ready.hardware, job.priority, ready.attempts + 1
+                       ready.queue, ready.hardware, job.priority, ready.attempts + 1,
+                       row_number() OVER (ORDER BY ready.position) > :no_crowd
                 FROM ready JOIN job ON job.id = :job_id
                 RETURNING id
             )
             SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify(:channel, '') END FROM queued
             """
         ),
-        {"job_id": job_id, "channel": READY_CHANNEL},
+        {"job_id": job_id, "channel": READY_CHANNEL, "no_crowd": NO_CROWD},
     ).one()
     return int(row[0])
 

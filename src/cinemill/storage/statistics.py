@@ -92,8 +92,8 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
     row = connection.execute(
         text(
             """
-            SELECT id, queue, priority, run_at FROM run
-            WHERE job_id = :id AND state = 'queued' ORDER BY run_at LIMIT 1
+            SELECT id, queue, priority, is_crowd, run_at FROM run
+            WHERE job_id = :id AND state = 'queued' ORDER BY is_crowd, run_at LIMIT 1
             """
         ),
         {"id": job_id},
@@ -104,7 +104,8 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
         text(
             """
             SELECT count(*) FROM run WHERE queue = :queue AND state = 'queued' AND id <> :id
-              AND (priority > :priority OR (priority = :priority AND run_at < :run_at))
+              AND (priority > :priority
+                   OR (priority = :priority AND (is_crowd, run_at) < (:is_crowd, :run_at)))
             """
         ),
         row._asdict(),

@@ -209,11 +209,13 @@ run = Table(
     _timestamp("ended_at"),
     Column("failure", JSONB),
     Column("peak_memory_bytes", BigInteger),
+    Column("is_crowd", Boolean, nullable=False, server_default=text("false")),
     Index(
         "run_ready_idx",
         "queue",
         "owner",
         text("priority DESC"),
+        "is_crowd",
         "run_at",
         postgresql_where=text("state = 'queued' AND published_at IS NULL"),
     ),

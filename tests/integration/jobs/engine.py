@@ -32,6 +32,10 @@ def plan_chain(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
     return [StepSpec("first", "work"), StepSpec("second", "work", after=("first",))]
 
 
+def plan_crowd(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    return [StepSpec(f"part-{number:02d}", "work") for number in range(30)]
+
+
 _SMALL = Queue("small", 5, 1024, 25, 3300, 3600, meaning="Where a kilobyte is allowed")
 _BRIEF = Queue("brief", 5, 1024 * GIB, 25, 0.6, 60, meaning="Where half a second is allowed")
 
@@ -64,6 +68,7 @@ CATALOG = replace(
         ]
         + [
             JobKind("chain", plan_chain),
+            JobKind("crowd", plan_crowd),
             JobKind("wishing_work", plan_wish),
             JobKind("analyse", plan_one("work"), second_channel="analysis"),
         ],

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.integration.jobs.engine import CATALOG, Engine, Post
 from tests.integration.storage import rows
 
-from cinemill.core.job import JobState
+from cinemill.core.job import Failure, JobState, RunState
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
@@ -101,6 +101,41 @@ def test_of_one_users_jobs_the_urgent_and_then_the_first_go_first(engine: Engine
     sent = [run.id for run in engine.post.sent]
     expected = [later[1], later[2], later[0], later[3]]
     assert sent == [rows.queued_runs(engine.database, job_id)["work"] for job_id in expected]
+
+
+def test_of_a_large_job_only_a_few_steps_are_out_at_a_time(engine: Engine) -> None:
+    engine.submit(kind="crowd")
+    assert engine.dispatcher.publish_ready() == 8
+    for ready in list(engine.post.lying):
+        engine.claim(ready)
+    assert engine.dispatcher.publish_ready() == 8
+
+
+def test_a_large_job_lets_the_same_users_small_ones_by(engine: Engine) -> None:
+    engine.submit(kind="crowd")
+    engine.dispatcher.publish_ready()
+    (small,) = engine.submit()
+    engine.claim(engine.post.lying[0])
+    engine.dispatcher.publish_ready()
+    work = rows.queued_runs(engine.database, small.id)["work"]
+    assert work in [run.id for run in engine.post.lying]
+
+
+def test_a_small_job_is_told_that_the_crowd_is_not_before_it(engine: Engine) -> None:
+    engine.submit(kind="crowd")
+    (small,) = engine.submit()
+    assert engine.service.get_job_status(small.id)["queue_place"] == 4
+
+
+def test_what_a_large_job_has_begun_is_tried_again_at_once(engine: Engine) -> None:
+    engine.submit(kind="crowd")
+    engine.dispatcher.publish_ready()
+    run = engine.claim(engine.post.lying[-1])
+    with engine.database.begin() as connection:
+        failure = Failure("worker_stopping", "The worker was told to stop.")
+        runs.retry_later(connection, run, RunState.RETURNED, failure, delay_seconds=0)
+    engine.dispatcher.publish_ready()
+    assert not engine.post.sent[-1].is_crowd
 
 
 def test_a_retry_waits_for_its_time(engine: Engine) -> None:

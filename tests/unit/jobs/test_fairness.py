@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.jobs.fairness import take_turns
+from cinemill.jobs.fairness import CROWD_WINDOW, take_turns, thin_crowds
 from cinemill.storage.dispatch import OwnerLoad, ReadyRun
 
 owners = st.sampled_from(["ann", "bob", "cat", "dan"])
@@ -41,6 +42,27 @@ def make_ready(name: str, owner: str, priority: int = 5) -> ReadyRun:
 
 def make_line(owner: str, count: int, priority: int = 5) -> list[ReadyRun]:
     return [make_ready(f"{owner}-{n}", owner, priority) for n in range(count)]
+
+
+@given(ready_runs(), loads_of_owners, st.integers(0, 3))
+def test_of_a_users_crowds_a_few_are_out_and_nothing_else_is_held_back(
+    ready: list[ReadyRun], loads: list[OwnerLoad], every: int
+) -> None:
+    mixed = [replace(run, is_crowd=every > 0 and int(run.id) % every == 0) for run in ready]
+    kept = thin_crowds(mixed, loads)
+    assert [run for run in mixed if not run.is_crowd] == [run for run in kept if not run.is_crowd]
+    assert [run for run in mixed if run in kept] == kept
+    for owner in {run.owner for run in ready}:
+        running = sum(load.running for load in loads if load.owner == owner)
+        crowd = sum(run.is_crowd for run in kept if run.owner == owner)
+        assert crowd <= max(CROWD_WINDOW, running)
+
+
+def test_a_crowd_that_is_out_leaves_no_room_for_more_of_it() -> None:
+    crowd = [replace(run, is_crowd=True) for run in make_line("ann", 9)]
+    assert len(thin_crowds(crowd, [])) == CROWD_WINDOW
+    assert len(thin_crowds(crowd, [OwnerLoad("ann", 5, 3, 0, published_crowd=3)])) == 1
+    assert len(thin_crowds(crowd, [OwnerLoad("ann", 5, 3, 8, published_crowd=3)])) == 5
 
 
 def count_out(chosen: Sequence[ReadyRun], loads: Sequence[OwnerLoad], level: int) -> int:
