@@ -33,14 +33,27 @@ hypothesis.settings.load_profile("cinemill")
 SUITES = ("unit", "integration", "faults", "e2e")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The suite's marker is the folder that the test lies in. Where tests run in several processes,
+    those of one folder stay together, and share their servers."""
+    if suite_of(item) in SUITES:
+        item.add_marker(getattr(pytest.mark, suite_of(item)))
+    item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The suite's marker is the folder that the test lies in; the suites run in their order."""
-    folders = {item: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
-    for item, folder in folders.items():
-        if folder in SUITES:
-            item.add_marker(getattr(pytest.mark, folder))
-    items.sort(key=lambda item: (*SUITES, folders[item]).index(folders[item]))
+    items.sort(key=lambda item: (*SUITES, suite_of(item)).index(suite_of(item)))
+
+
+def suite_of(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes, each with servers of its own; on servers that are given there is but one."""
+    is_external = {"DATABASE_URL", "REDIS_URL"} & os.environ.keys()
+    return 0 if is_external or (os.cpu_count() or 1) < 2 else 2
 
 
 @pytest.fixture(scope="session")

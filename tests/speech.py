@@ -6,6 +6,7 @@ kept beside the sample films.
 
 from __future__ import annotations
 
+import fcntl
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +37,13 @@ partners, has achieved something
 def fetch_models(*names: str) -> Path:
     """The folder in which these models lie, whole."""
     folder = cache_folder() / MODELS_FOLDER
-    for name in names:
-        card = get_card(name)
-        if find_flaws(card, folder / card.name):
-            fetch_model(card, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        for name in names:
+            card = get_card(name)
+            if find_flaws(card, folder / card.name):
+                fetch_model(card, folder)
     return folder
 
 

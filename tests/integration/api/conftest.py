@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,8 @@ def start_api(
         return api
 
     yield start
-    for api in started:
-        api.stop()
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(RunningApi.stop, started))
 
 
 @pytest.fixture(scope="session")

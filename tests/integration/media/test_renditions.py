@@ -199,7 +199,7 @@ def test_half_a_film_is_no_rendition(mill: Mill, tmp_path: Path) -> None:
 def test_a_wish_to_stop_is_obeyed(mill: Mill, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    film = films.make_film(tmp_path / "film.mp4", seconds=20, size=(1280, 720))
+    film = films.make_long_film(tmp_path / "film.mp4", seconds=20, size=(1280, 720))
     stopping = replace(mill, should_stop=lambda: JobCancelled("enough"))
     with pytest.raises(JobCancelled):
         transcode(stopping, film, preset="archive")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import tracemalloc
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Answer, LittleServer, Seen
 
 RECEIPT = {"message": "m", "task_id": "t", "status": "PROCESSING", "filename": "f"}
-CONTENT = os.urandom(300_000)
+CONTENT = Random(1).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SHA256_BASE64 = base64.b64encode(bytes.fromhex(SHA256)).decode()
 
