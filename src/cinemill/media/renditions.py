@@ -107,12 +107,7 @@ def plan_encode(
     """Everything that FFmpeg must be told to make this rendition of ``source`` (a path);
     ``encoder`` is one in software by its name, or one in hardware."""
     width, height = fit_box(info, request)
-    if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
-        raise InputRejected(
-            f"A picture of {width}x{height} is larger than the limit.",
-            code="combination_impossible",
-            way_on="Ask for a smaller width or height.",
-        )
+    _refuse_large(width, height, max_pixels)
     filters, changes = plan_picture(info, request, (width, height), can_tonemap)
     sounds = () if request.sound is SoundChoice.NONE else info.audio
     sound_arguments, sound_changes = _plan_sound(sounds, request)
@@ -154,6 +149,15 @@ def plan_encode(
         subtitles=texts,
         changes=(*changes, *sound_changes, *text_changes),
     )
+
+
+def _refuse_large(width: int, height: int, max_pixels: int) -> None:
+    if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
+        raise InputRejected(
+            f"A picture of {width}x{height} is larger than the limit.",
+            code="combination_impossible",
+            way_on="Ask for a smaller width or height.",
+        )
 
 
 def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -240,18 +240,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         "asset_ids": edit.opened["asset_ids"],
         "output_path": str(path),
         "output_filename": filename,
-        "render": {
-            "kind": render.kind.value,
-            "variant": key[:12],
-            "sha256": render.sha256,
-            "size_bytes": render.size_bytes,
-            "media_type": render.media_type,
-            "facts": {
-                **render.facts,
-                "hardware": next(iter(makers)),
-                "changes": context.run.inputs.get("join", {}).get("changes", _tell_changes(made)),
-            },
-        },
+        "render": _describe(render, key, makers, _tell_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
         "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
@@ -261,12 +250,32 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     )
 
 
+def _describe(
+    render: Artifact, key: str, makers: Collection[str | None], changes: list[str]
+) -> dict[str, Any]:
+    hardware = next(iter(makers)) if len(makers) == 1 else None
+    return {
+        "kind": render.kind.value,
+        "variant": key[:12],
+        "sha256": render.sha256,
+        "size_bytes": render.size_bytes,
+        "media_type": render.media_type,
+        "facts": {**render.facts, "hardware": hardware, "changes": changes},
+    }
+
+
 def _list_made(context: StepContext) -> dict[str, Sequence[Mapping[str, Any]]]:
     """The pieces by the step that was planned for them, in order; made again, in their place."""
     inputs = context.run.inputs
     names = sorted(name for name in inputs if name.startswith(RENDER_STEP))
     again = {name: name.replace(RENDER_STEP, REMAKE_STEP) for name in names}
     return {name: inputs.get(again[name], inputs[name])["pieces"] for name in names}
+
+
+def _tell_all_changes(context: StepContext, made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Also those of a join that had pieces made again."""
+    changes: list[str] = context.run.inputs.get("join", {}).get("changes", [])
+    return changes or _tell_changes(made)
 
 
 def _tell_changes(made: Sequence[Mapping[str, Any]]) -> list[str]:

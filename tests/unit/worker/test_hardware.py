@@ -1,0 +1,57 @@
+"""Which of the hardware's queues a worker takes from: those that it has encoders for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cinemill.config import Settings, load
+from cinemill.core.rendition import VideoCodec
+from cinemill.jobs.catalog import COMMON_QUEUES
+from cinemill.media.hardware import NVENC, Hardware, HardwareEncoder
+from cinemill.worker.building import build_app
+from cinemill.worker.hardware import HardwareKeeper
+
+FOUND = Hardware((HardwareEncoder("h264_nvenc", VideoCodec.H264, NVENC),))
+NODE = "celery@one"
+
+
+def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) -> set[str]:
+    """What a worker of these queues consumes; None: it must not look for hardware at all."""
+
+    def find_hardware(_settings: Settings) -> Hardware:
+        assert found is not None
+        return found
+
+    app = build_app(load({"CINEMILL_HOME": str(home)}), find_hardware=find_hardware)
+    app.amqp.queues.select(queues or [])
+    HardwareKeeper(app.mill).find(SimpleNamespace(app=app, hostname=NODE))
+    assert app.mill.node == ("" if found is None else NODE)
+    return set(app.amqp.queues.consume_from)
+
+
+def test_celerys_own_worker_without_a_word_takes_the_common_queues(tmp_path: Path) -> None:
+    assert choose(tmp_path, Hardware()) == set(COMMON_QUEUES)
+
+
+def test_a_worker_takes_from_the_queues_of_what_it_has(tmp_path: Path) -> None:
+    assert choose(tmp_path, FOUND) == {*COMMON_QUEUES, "gpu_h264"}
+
+
+@pytest.mark.parametrize("queue", ["transcode", "render"])
+def test_who_encodes_looks_for_hardware(tmp_path: Path, queue: str) -> None:
+    assert choose(tmp_path, FOUND, [queue]) == {queue, "gpu_h264"}
+
+
+def test_who_does_not_encode_looks_for_none(tmp_path: Path) -> None:
+    assert choose(tmp_path, None, ["ingestion", "caption"]) == {"ingestion", "caption"}
+
+
+def test_a_worker_may_do_the_hardwares_work_alone(tmp_path: Path) -> None:
+    assert choose(tmp_path, FOUND, ["gpu_h264", "gpu_av1"]) == {"gpu_h264"}
+
+
+def test_what_it_has_not_it_does_not_take_though_it_was_told_to(tmp_path: Path) -> None:
+    assert choose(tmp_path, Hardware(), ["gpu_h264", "transcode"]) == {"transcode"}
