@@ -28,6 +28,10 @@ const NAMES = {
 const ORDER = Object.keys(NAMES);
 const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1" };
 const place = ({ kind }) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
+// Of captions, one language after the other.
+const group = (file) => (file.kind.startsWith("captions_") ? place({ kind: "captions_srt" }) : place(file));
+const inOrder = (a, b) => group(a) - group(b)
+  || (a.variant ?? "").localeCompare(b.variant ?? "", "en", { numeric: true }) || place(a) - place(b);
 
 function height({ height: lines }) {
   return lines ? `, ${lines}p` : "";
@@ -46,7 +50,7 @@ export function listDownloads(asset) {
   const source = {
     kind: "source", facts: {}, url: asset.source_url, filename: asset.filename, size_bytes: asset.size_bytes,
   };
-  const files = [...asset.artifacts, source].sort((a, b) => place(a) - place(b));
+  const files = [...asset.artifacts, source].sort(inOrder);
   const [parts, whole] = [files.filter(isPart), files.filter((file) => !isPart(file))];
   const rows = whole.map(row);
   return parts.length ? [...rows, fold(parts)] : rows;

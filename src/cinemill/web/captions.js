@@ -11,6 +11,13 @@ const drafts = new Map();
 
 export const hasUnsaved = () => drafts.size > 0;
 
+// The reader's own language first, as the browser has it.
+export function sortByTongue(captions) {
+  const spoken = navigator.languages.map((tag) => tag.split("-")[0]);
+  const place = ({ language }) => (spoken.indexOf(language.split("-")[0]) + spoken.length + 1) % (spoken.length + 1);
+  return captions.toSorted((a, b) => place(a) - place(b));
+}
+
 export const trackOf = ({ language, version, files }) => ({
   // A browser keeps files for a while: another version is another address.
   language, url: `${files.vtt.url}&version=${version}`,
@@ -84,6 +91,8 @@ export class CaptionsEditor {
     this.#find(".revert").hidden = !isChanged;
     this.#find(".take-back").hidden = isChanged || !isCorrected || !this.#document.model;
     this.#find(".no-cues").hidden = !isEmpty;
+    // What is not saved would not be in the render.
+    this.#find(".renders")?.toggleAttribute("inert", isChanged);
   }
 
   async #save(version = this.#document.version) {
@@ -115,12 +124,13 @@ export class CaptionsEditor {
       const document = await act();
       this.#list.hold(() => this.#take(document));
       this.#tell(words, "good");
-      this.player?.setCaptions((await listCaptions(this.assetId)).map(trackOf));
+      this.player?.setCaptions(sortByTongue(await listCaptions(this.assetId)).map(trackOf));
       this.onSaved(document);
     } catch (problem) {
       this.#showState();
-      this.#tell(`${problem.message} ${problem.wayOn}`, "bad");
-      if (problem.code === "captions_changed") this.#offerWayOut();
+      const isStale = problem.code === "captions_changed";
+      this.#tell(`${problem.message} ${isStale ? "Whose shall hold?" : problem.wayOn}`, "bad");
+      if (isStale) this.#offerWayOut();
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { getAsset, listCaptions, listJobsOf, streamAddress } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
-import { CaptionsEditor, trackOf } from "./captions.js";
+import { CaptionsEditor, sortByTongue, trackOf } from "./captions.js";
 import { showTaskId } from "./dom.js";
 import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
@@ -23,7 +23,8 @@ export async function showResult(card, job, name, doors) {
     for (const place of [".watch", ".columns"]) find(place).hidden = true;
     return;
   }
-  const [asset, captions] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
+  const [asset, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
+  const captions = sortByTongue(listed);
   const player = showPlayer(card, job, asset, captions);
   if (!player) await promiseProxy(find(".plays"), asset.id, doors);
   if (job.kind === "render_video") {

@@ -7,7 +7,7 @@ import { formatClock, formatSeconds } from "./format.js";
 import { parseSprite, pictureOf, tileAt } from "./sprite.js";
 
 const CLIP_HEIGHT = 56;
-const LEAST_CLIP_WIDTH = 30;
+const LEAST_CLIP_WIDTH = 44;
 const MOST_WIDTH = 16000;
 const MOST_THUMBS = 12;
 const MOST_PICTURED = 200;
