@@ -14,6 +14,7 @@ MODULES = (
     "upload",
     "supervisor",
     "production",
+    "quality",
     "chunks",
     "render",
 )

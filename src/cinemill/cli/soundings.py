@@ -139,7 +139,8 @@ def sound_ffmpeg(settings: Settings) -> Iterator[Finding]:
         yield Finding("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", way_on)
     else:
         encoders = ", ".join(sorted(NEEDED_ENCODERS))
-        yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}")
+        judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so that no vmaf_min is kept"
+        yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
 
 
 def sound_sandbox(settings: Settings) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,6 +25,14 @@ _RUNGS = (
     *((2160, 16_000_000), (1440, 9_000_000), (1080, 5_000_000), (720, 2_800_000)),
     *((480, 1_300_000), (360, 750_000), (240, 380_000)),
 )
+BITS_OF_H264: Mapping[str, Fraction] = {
+    "mpeg1video": Fraction(1, 2),
+    "mpeg2video": Fraction(1, 2),
+    "vp9": Fraction(3, 2),
+    "hevc": Fraction(2),
+    "av1": Fraction(2),
+}
+"""That are worth one bit of another codec, roughly; of those that are not named, one."""
 FAST_FPS = 31
 """Above, a picture is worth half as many bits more."""
 
@@ -106,8 +114,9 @@ class Stream:
 def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tuple[Rung, ...]:
     """Rungs for a film of this size as it is shown, the largest first and never larger than it.
 
-    ``source_bps`` 0 means unknown. The first rung has the film's own size, or the largest that the
-    table knows; those that its quality does not need are left out.
+    ``source_bps`` is of H.264, see :func:`as_h264_bps`; 0 means unknown. The first rung has the
+    film's own size, or the largest that the table knows; those that its quality does not need are
+    left out.
     """
     shorter = min(width, height)
     factor = Fraction(3, 2) if fps > FAST_FPS else Fraction(1)
@@ -124,6 +133,11 @@ def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tup
             continue
         rungs.append(_make_rung(width, height, side, bps))
     return tuple(rungs)
+
+
+def as_h264_bps(codec: str, bps: int) -> int:
+    """What H.264 needs for a picture as good as this one; 0 stays 0."""
+    return int(bps * BITS_OF_H264.get(codec, Fraction(1)))
 
 
 def _most_bps(side: int) -> int:

@@ -70,7 +70,7 @@ class Preset:
 
 PRESETS: Mapping[Purpose, Preset] = {
     Purpose.ARCHIVE: Preset(
-        crf={VideoCodec.H264: 17, VideoCodec.H265: 19, VideoCodec.VP9: 24, VideoCodec.AV1: 23},
+        crf={VideoCodec.H264: 17, VideoCodec.H265: 16, VideoCodec.VP9: 20, VideoCodec.AV1: 18},
         effort={
             VideoCodec.H264: "slow",
             VideoCodec.H265: "medium",
@@ -81,7 +81,7 @@ PRESETS: Mapping[Purpose, Preset] = {
         sound_bitrate_bps=256_000,
     ),
     Purpose.WEB: Preset(
-        crf={VideoCodec.H264: 22, VideoCodec.H265: 25, VideoCodec.VP9: 32, VideoCodec.AV1: 32},
+        crf={VideoCodec.H264: 22, VideoCodec.H265: 22, VideoCodec.VP9: 29, VideoCodec.AV1: 29},
         effort={
             VideoCodec.H264: "medium",
             VideoCodec.H265: "fast",
@@ -92,7 +92,7 @@ PRESETS: Mapping[Purpose, Preset] = {
         sound_bitrate_bps=160_000,
     ),
     Purpose.MOBILE: Preset(
-        crf={VideoCodec.H264: 25, VideoCodec.H265: 28, VideoCodec.VP9: 36, VideoCodec.AV1: 38},
+        crf={VideoCodec.H264: 23, VideoCodec.H265: 26, VideoCodec.VP9: 36, VideoCodec.AV1: 36},
         effort={
             VideoCodec.H264: "veryfast",
             VideoCodec.H265: "veryfast",

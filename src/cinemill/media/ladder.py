@@ -22,6 +22,7 @@ from cinemill.core.ladder import (
     MediaSegment,
     Rung,
     Stream,
+    as_h264_bps,
     choose_rungs,
     segment_frames,
     write_manifest,
@@ -122,7 +123,8 @@ def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
     """The rungs of this film; its sound's share of the bits is not counted off."""
     video = info.video
     fps = video.fps or USUAL_FPS
-    return choose_rungs(video.display_width, video.display_height, fps, info.bitrate_bps)
+    source_bps = as_h264_bps(video.codec, info.bitrate_bps)
+    return choose_rungs(video.display_width, video.display_height, fps, source_bps)
 
 
 def can_be_copied(info: MediaInfo) -> bool:

@@ -236,7 +236,7 @@ def _describe_picture(picture: Any, look: _FirstLook) -> tuple[VideoStream, list
     return (
         VideoStream(
             index=picture.index,
-            codec=codec.name,
+            codec=codec.codec.canonical_name,
             width=frame.width,
             height=frame.height,
             display_width=display[0],

@@ -53,7 +53,7 @@ from cinemill.storage import assets, statistics
 from cinemill.storage.assets import AssetRecord
 from cinemill.storage.database import Connection
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raise it when the same chunk would be another file."""
 CHUNK_SECONDS = "chunk_seconds"
 """The job's parameter: how long chunks are to be; 0 for none."""

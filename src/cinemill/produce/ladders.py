@@ -27,7 +27,7 @@ from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage import assets
 from cinemill.storage.database import Connection
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 """Raise it when the same film would give other files."""
 KEY_CHARACTERS = 12
 

@@ -25,7 +25,7 @@ from cinemill.storage import assets
 from cinemill.storage.assets import AssetRecord
 
 STAGE = "encode"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raise it when the same film and request would give another file."""
 
 # Generous: better a refusal in time than a full disk in the last minute.

@@ -17,6 +17,7 @@ from cinemill.core.ladder import (
     MediaSegment,
     Rung,
     Stream,
+    as_h264_bps,
     choose_rungs,
     segment_frames,
     write_manifest,
@@ -36,6 +37,19 @@ def test_a_good_film_has_every_rung_up_to_its_own_size() -> None:
 
 def test_a_poor_film_has_few() -> None:
     assert sizes(choose_rungs(1920, 1080, Fraction(25), 600_000)) == [(1920, 1080), (426, 240)]
+
+
+def test_a_codec_that_needs_fewer_bits_is_not_taken_for_a_poor_picture() -> None:
+    bps = 1_500_000
+    as_h264, as_hevc = (
+        choose_rungs(1920, 1080, Fraction(25), as_h264_bps(codec, bps))
+        for codec in ("h264", "hevc")
+    )
+    assert sizes(as_h264) == [(1920, 1080), (640, 360), (426, 240)]
+    assert sizes(as_hevc) == [(1920, 1080), (854, 480), (640, 360), (426, 240)]
+    assert as_hevc[0].bitrate_bps == 2 * bps
+    assert as_h264_bps("mpeg2video", bps) < bps
+    assert as_h264_bps("av1", 0) == 0
 
 
 def test_an_upright_film_stays_upright() -> None:

@@ -1,0 +1,122 @@
+"""What each preset costs and gives: processor time, speed, bitrate and VMAF of real films; and how
+many steps of crf halve what is missing to a VMAF of 100."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tools.samples import fetch
+
+from bench.rows import BenchRow
+from cinemill.core.media import MediaInfo
+from cinemill.core.quality import CRF_TO_HALVE
+from cinemill.core.rendition import (
+    HIGHEST_VMAF,
+    Container,
+    Purpose,
+    RenditionRequest,
+    SoundChoice,
+    VideoCodec,
+)
+from cinemill.media.encode import EncodeOutcome, encode
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe
+from cinemill.media.quality import Quality, measure_vmaf
+from cinemill.media.sandbox import detect_sandbox
+from cinemill.media.toolbox import find_ffmpeg
+
+FILMS = ("bigbuckbunny", "expressive_face")
+"""Drawn, 1280x720, 5 s; filmed, 640x360, 20 s. Neither has much grain."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    outcome: EncodeOutcome
+    quality: Quality
+    wall_seconds: float
+    size_bytes: int
+
+
+def measure() -> list[BenchRow]:
+    rows: list[BenchRow] = []
+    with tempfile.TemporaryDirectory() as name:
+        for film in FILMS:
+            path = fetch(film)
+            info = probe(path, Limits())
+            for codec in VideoCodec:
+                rows += _measure_codec(film, path, info, codec, Path(name) / "work")
+    return rows
+
+
+def _measure_codec(
+    film: str, path: Path, info: MediaInfo, codec: VideoCodec, folder: Path
+) -> list[BenchRow]:
+    rows = []
+    for purpose in Purpose:
+        request = RenditionRequest(codec, Container.MKV, sound=SoundChoice.NONE, purpose=purpose)
+        made = _make(path, info, request, folder)
+        rows.append(_tell_preset(f"{purpose.value} {codec.value}, {film}", made))
+        if purpose is Purpose.WEB:
+            steps = _measure_steps(path, info, request, made.quality.vmaf, folder)
+            rows.append(BenchRow(f"crf that halves the loss, {codec.value}, {film}", steps, None))
+    return rows
+
+
+def _tell_preset(name: str, made: _Made) -> BenchRow:
+    seconds = made.outcome.facts["duration_seconds"]
+    cost, speed = made.outcome.cpu_seconds / seconds, seconds / made.wall_seconds
+    bitrate_kbps = made.size_bytes * 8 / seconds / 1000
+    gauge = made.quality.cpu_seconds / seconds
+    how = f"{cost:.2f} s of CPU a second of film, {speed:.1f} x real time, {bitrate_kbps:.0f} kb/s;"
+    how += (
+        f" worst picture {made.quality.vmaf_least:.1f}; measured in {gauge:.2f} s of CPU a second"
+    )
+    return BenchRow(f"VMAF of {name}", made.quality.vmaf, None, "", how)
+
+
+def _measure_steps(
+    path: Path, info: MediaInfo, request: RenditionRequest, vmaf: float, folder: Path
+) -> float:
+    """From the preset's crf to a worse one, further by as much as the rule takes for twice."""
+    steps = CRF_TO_HALVE[request.codec]
+    worse = _make(path, info, replace(request, crf=request.crf_in_force + steps), folder)
+    lost = (HIGHEST_VMAF - worse.quality.vmaf) / (HIGHEST_VMAF - vmaf)
+    return steps / math.log2(lost)
+
+
+def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) -> _Made:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    toolbox, sandbox = find_ffmpeg(None), detect_sandbox("off")
+    began = time.perf_counter()
+    outcome = encode(
+        toolbox,
+        path,
+        info,
+        request,
+        folder=folder,
+        limits=Limits(),
+        sandbox=sandbox,
+        on_progress=lambda _share: None,
+        should_stop=lambda: None,
+    )
+    wall_seconds = time.perf_counter() - began
+    quality = measure_vmaf(
+        toolbox,
+        path,
+        info,
+        request,
+        outcome.path,
+        frames=outcome.facts["frames"],
+        folder=folder,
+        limits=Limits(),
+        sandbox=sandbox,
+        on_progress=lambda _share: None,
+        should_stop=lambda: None,
+    )
+    return _Made(outcome, quality, wall_seconds, outcome.path.stat().st_size)
