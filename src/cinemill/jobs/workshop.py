@@ -12,6 +12,7 @@ from cinemill.jobs.step import StepContext
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
+from cinemill.media.terms import Terms
 from cinemill.media.toolbox import Toolbox
 from cinemill.storage.assets import AssetRecord, get_asset
 from cinemill.storage.database import Database
@@ -56,6 +57,18 @@ def limit_to(workshop: Workshop, context: StepContext) -> Limits:
     """FFmpeg's limits within those of the queue."""
     memory_bytes = min(workshop.limits.memory_bytes, context.memory_bytes)
     return replace(workshop.limits, memory_bytes=memory_bytes)
+
+
+def agree(workshop: Workshop, context: StepContext, message: str) -> Terms:
+    """The terms of this try's commands; how far they are is told with the message."""
+    return Terms(
+        workshop.toolbox,
+        context.folder,
+        limit_to(workshop, context),
+        workshop.sandbox,
+        on_progress=lambda share: context.report(share, message),
+        should_stop=context.should_stop,
+    )
 
 
 def require_space(workshop: Workshop, needed_bytes: int) -> None:

@@ -28,7 +28,7 @@ from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaIn
 from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.errors import InputRejected, MediaRejected
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, find_asset, limit_to, require_space
+from cinemill.jobs.workshop import Workshop, agree, find_asset, require_space
 from cinemill.media.assembly import FinishedChunk, assemble
 from cinemill.media.chunks import (
     ChunkOutcome,
@@ -40,7 +40,6 @@ from cinemill.media.chunks import (
 )
 from cinemill.media.encode import find_encoder
 from cinemill.media.renditions import EncodePlan, fit_box, plan_encode
-from cinemill.media.terms import Terms
 from cinemill.produce.hardware import choose_encoder
 from cinemill.produce.renditions import (
     encode_rendition,
@@ -55,6 +54,7 @@ from cinemill.storage.database import Connection
 
 STAGE_VERSION = 2
 """Raise it when the same chunk would be another file."""
+ENCODING = "Encoding"
 CHUNK_SECONDS = "chunk_seconds"
 """The job's parameter: how long chunks are to be; 0 for none."""
 CHANGES = "changes"
@@ -130,7 +130,7 @@ def _plan_steps(
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
     context.report(0.0, "Looking for places to cut")
-    index = index_pictures(_agree(workshop, context), film.path, film.info)
+    index = index_pictures(agree(workshop, context, ENCODING), film.path, film.info)
     if index is None:
         return []
     chunks = cut_chunks(
@@ -164,17 +164,6 @@ def _count(steps: Sequence[StepSpec]) -> int:
     return sum(step.kind == "encode_chunk" for step in steps)
 
 
-def _agree(workshop: Workshop, context: StepContext, message: str = "Encoding") -> Terms:
-    return Terms(
-        toolbox=workshop.toolbox,
-        folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
-        on_progress=lambda share: context.report(share, message),
-        should_stop=context.should_stop,
-    )
-
-
 def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
     """Encode one chunk, unless it was made before.
 
@@ -190,7 +179,7 @@ def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
     if made is not None and workshop.files.exists(made.sha256):
         return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})
     outcome = encode_chunk(
-        _agree(workshop, context),
+        agree(workshop, context, ENCODING),
         film.path,
         film.info,
         film.plan,
@@ -242,7 +231,7 @@ def encode_sound(workshop: Workshop, context: StepContext) -> StepOutcome:
     request = read_rendition(context.run.params)
     film = _open(workshop, context, find_asset(workshop, context), request)
     path = encode_tracks(
-        _agree(workshop, context), film.path, film.info, film.plan, request.container
+        agree(workshop, context, ENCODING), film.path, film.info, film.plan, request.container
     )
     stored = workshop.files.publish(path)
     named = json.dumps([film.asset.sha256, "tracks", request.to_json()], sort_keys=True)
@@ -279,7 +268,7 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     film = _open(workshop, context, find_asset(workshop, context), request)
     tracks = context.run.inputs.get("tracks")
     path, facts = assemble(
-        _agree(workshop, context, "Joining"),
+        agree(workshop, context, "Joining"),
         [
             FinishedChunk(_find_part(workshop, one["sha256"]), one["frames"], one["settings"])
             for one in made
