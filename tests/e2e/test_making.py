@@ -59,6 +59,7 @@ def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
     assert (job["kind"], job["params"]) == ("make_ladder", {"preset": "web"})
     is_native = bool(page.evaluate(CAN_PLAY_HLS))
     plays_its_best(page, "the stream (HLS)" if is_native else "the proxy")
+    assert abs(page.locator("video").evaluate("video => video.duration") - 2) < 0.2
     # What cannot be played as a stream is played as a film.
     page.route("**/streams/**", lambda route: route.abort())
     page.reload()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Mill, OpenPage, write_captions
+from .conftest import Mill, write_captions
 from .test_page import DONE_MILLISECONDS, look_at, wait_until_played
 
 SAID = [
@@ -53,6 +53,8 @@ def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
     wait_until_played(page, 2.1)
     left = page.locator(".playhead").evaluate("head => parseFloat(head.style.left)")
     assert 50 < left <= 100
+    page.set_viewport_size({"width": 390, "height": 844})
+    look_at(page)
 
     page.goto(f"{mill.address}/#task={talk['id']}")
     page.get_by_label("Text of caption 2").fill("The second.")
@@ -64,9 +66,3 @@ def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
     )
     expect(page.locator(".took")).to_contain_text("1 of 2 pieces reused")
     expect(page.locator(".subtitles li").last).to_have_text("0:02: The second.")
-
-
-def test_a_strip_fits_a_phone(rendered: Page, open_page: OpenPage) -> None:
-    page = open_page("/#" + rendered.url.partition("#")[2], width=390)
-    expect(page.locator(".strip .clip")).to_have_count(2)
-    look_at(page)

@@ -7,10 +7,10 @@ import { button, element } from "./dom.js";
 export function offerRenders(assetId, { onMade, onProblem }) {
   const place = element("div", { className: "renders" });
 
-  async function again(made, { params: { job } }, { language, version, source }) {
+  async function again(made, { params: { job } }, shown, heardPath) {
     made.disabled = true;
     try {
-      const named = job.subtitles && source === "person" ? { subtitles: await nameFile(language, version) } : {};
+      const named = job.subtitles ? { subtitles: await namePath(shown, heardPath ?? job.subtitles) } : {};
       onMade((await submitJob("render_video", { job: { ...job, ...named } })).id);
     } catch (problem) {
       made.disabled = false;
@@ -19,7 +19,8 @@ export function offerRenders(assetId, { onMade, onProblem }) {
   }
 
   // Saving what is saved already changes nothing, and tells where a timeline finds it.
-  async function nameFile(language, version) {
+  async function namePath({ language, version, source }, heardPath) {
+    if (source !== "person") return heardPath;
     const { captions } = await getCaptions(assetId, language);
     return (await saveCaptions(assetId, language, version, captions)).srt_path;
   }
@@ -28,19 +29,20 @@ export function offerRenders(assetId, { onMade, onProblem }) {
     const [renders, heard] = await Promise.all([
       listJobsOf(assetId, "render_video"), listJobsOf(assetId, "caption"),
     ]);
-    const paths = new Set(heard.filter(({ result }) => result?.language === shown.language)
-      .map(({ result }) => result.srt_path));
+    // Newest first, as the jobs are.
+    const paths = heard.filter(({ result }) => result?.language === shown.language)
+      .map(({ result }) => result.srt_path);
     const uses = ({ params: { job } }) =>
       job.captions === shown.language || isTheirFile(job.subtitles ?? "", shown.language, paths);
     const latest = renders.filter((one) => one.status === "completed").find(uses);
     place.replaceChildren(...(latest ? [
       element("p", { className: "quiet", textContent: "These captions were burned into a render." }),
-      button("Render again", (made) => again(made, latest, shown)),
+      button("Render again", (made) => again(made, latest, shown, paths[0])),
     ] : []));
   }
 
   // What a model's captions were called, or what an earlier correction was.
-  const isTheirFile = (path, language, paths) => paths.has(path)
+  const isTheirFile = (path, language, paths) => paths.includes(path)
     || (path.includes(`/captions-${assetId}-`) && path.endsWith(`.${language}.srt`));
 
   return { place, show: (shown) => show(shown).catch(onProblem) };
