@@ -1,6 +1,7 @@
-"""Ten scenes with transitions over one hand-written FFmpeg command; one scene changed over cold.
+"""Ten scenes with transitions over one hand-written FFmpeg command, and over MoviePy; one scene
+changed over cold.
 
-Both cut the same stretches of the same film, with the same encoder settings, cross-fades and sound.
+All cut the same stretches of the same film, with the same encoder settings, cross-fades and sound.
 Ours is what the steps of a render do, proofs included: every piece by its own command, the sound
 mixed, all joined and read back.
 """
@@ -38,6 +39,7 @@ FADE_SECONDS = Fraction(1, 2)
 STRIDE_SECONDS = SCENE_SECONDS - FADE_SECONDS
 """Between the beginnings of scenes."""
 OUTPUT = OutputFormat(1280, 720, Fraction(30))
+MOVIEPY = "moviepy==2.2.1"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def measure() -> list[BenchRow]:
             ROUNDS,
         )
         short, long = (_join_bytes(toolbox, kitchen, path, minutes) for minutes in (1, 60))
+        by_moviepy = _spend_moviepy(path, Path(name))
         kept: dict[str, JoinPiece] = {}
         whole = cpu_seconds_of(lambda: kitchen.render(timeline, kept))
         changed = cpu_seconds_of(lambda: kitchen.render(_change_scene(timeline), kept))
@@ -118,6 +121,12 @@ def measure() -> list[BenchRow]:
             cold / by_hand,
             1.10,
             detail=f"{cold:.2f} s / {by_hand:.2f} s of CPU, medians of {ROUNDS}",
+        ),
+        BenchRow(
+            f"the same over {MOVIEPY.replace('==', ' ')} on the same edit",
+            cold / by_moviepy,
+            0.20,
+            detail=f"{cold:.2f} s / {by_moviepy:.2f} s of CPU, MoviePy's once",
         ),
         BenchRow(
             f"one scene changed of {SCENES}, over cold",
@@ -210,6 +219,21 @@ def _hand_written(path: Path) -> list[str]:
         *("-c:v", "libx264", "-preset", "medium", "-crf", "22", "-c:a", "aac", "-b:a", "192k"),
         *("-movflags", "+faststart", "by-hand.mp4"),
     ]
+
+
+def _spend_moviepy(path: Path, folder: Path) -> float:
+    """Processor seconds of MoviePy, in an environment that is made for it and thrown away."""
+    environment, uv = folder / "moviepy", str(Path(sys.executable).parent / "uv")
+    python = str(environment / "bin" / "python")
+    for command in (
+        [uv, "venv", "-q", "--python", sys.executable, str(environment)],
+        [uv, "pip", "install", "-q", "--python", python, MOVIEPY],
+    ):
+        subprocess.run(command, check=True)
+    script = str(Path(__file__).with_name("moviepy_edit.py"))
+    numbers = (str(SCENES), str(SCENE_SECONDS), str(float(FADE_SECONDS)))
+    edit = [python, script, str(path), str(folder / "by-moviepy.mp4"), *numbers]
+    return cpu_seconds_of(lambda: subprocess.run(edit, check=True))
 
 
 def _make_film(toolbox: Toolbox, film: Path) -> Path:

@@ -74,6 +74,18 @@ _NAMES = {"fade_in": "fade_in_seconds", "fade_out": "fade_out_seconds"}
 
 
 @dataclass(frozen=True, slots=True)
+class _Film:
+    """How long it is that all lies over: counted once, for it may have ten thousand clips."""
+
+    frames: int
+    fps: Fraction
+
+    @property
+    def seconds(self) -> Fraction:
+        return self.frames / self.fps
+
+
+@dataclass(frozen=True, slots=True)
 class Layers:
     """All that lies over the first track."""
 
@@ -91,17 +103,18 @@ def read_layers(
     ``clip_times_invalid``, ``title_times_invalid``, ``overlay_times_invalid``,
     ``sound_times_invalid``, ``overlay_source_missing``, ``sound_source_missing``.
     """
-    overlays, sounds = _lay_tracks(tracks, base)
+    film = _Film(count_film(base), base.output.fps)
+    overlays, sounds = _lay_tracks(tracks, film)
     titles = tuple(
-        Title(**_read_one(one, TITLE_FIELDS, base, f"Title {index}", "title"))
+        Title(**_read_one(one, TITLE_FIELDS, film, f"Title {index}", "title"))
         for index, one in enumerate(_read_list(document.get("titles"), "titles"))
     )
     for index, one in enumerate(_read_list(document.get("overlays"), "overlays")):
         name = f"Overlay {index}"
-        overlays.append(Overlay(name=name, **_read_one(one, OVERLAY_FIELDS, base, name, "overlay")))
+        overlays.append(Overlay(name=name, **_read_one(one, OVERLAY_FIELDS, film, name, "overlay")))
     for index, one in enumerate(_read_list(document.get("sounds"), "sounds")):
         name = f"Sound {index}"
-        sounds.append(Sound(name=name, **_read_one(one, SOUND_FIELDS, base, name, "sound")))
+        sounds.append(Sound(name=name, **_read_one(one, SOUND_FIELDS, film, name, "sound")))
     _refuse_many(len(overlays), "overlays")
     return Layers(titles, tuple(overlays), tuple(sounds))
 
@@ -123,13 +136,10 @@ def check_overlays(timeline: Timeline) -> None:
             )
 
 
-def _lay_tracks(
-    tracks: Sequence[Sequence[Clip]], base: Timeline
-) -> tuple[list[Overlay], list[Sound]]:
+def _lay_tracks(tracks: Sequence[Sequence[Clip]], film: _Film) -> tuple[list[Overlay], list[Sound]]:
     """A clip of an upper track is a film over the whole picture, and its sound."""
     overlays: list[Overlay] = []
     sounds: list[Sound] = []
-    film_seconds = count_film(base) / base.output.fps
     for number, clips in enumerate(tracks, start=1):
         at = Fraction(0)
         for index, clip in enumerate(clips):
@@ -137,9 +147,9 @@ def _lay_tracks(
             if clip.is_gap:
                 continue
             name = f"Track {number}, clip {index}"
-            if since >= film_seconds:
+            if since >= film.seconds:
                 raise reject_part(name, "the first track ends before it.", "clip_times_invalid")
-            laid = (clip.source, since, min(at, film_seconds), name, clip.start)
+            laid = (clip.source, since, min(at, film.seconds), name, clip.start)
             fades = (clip.fade_in_seconds, clip.fade_out_seconds)
             overlays.append(Overlay(*laid, "center", Fraction(1), Fraction(1), *fades))
             sounds.append(Sound(*laid, clip.volume, *fades, may_be_missing=True))
@@ -165,7 +175,7 @@ def _refuse_many(count: int, name: str) -> None:
 
 
 def _read_one(
-    document: Any, fields: Mapping[str, Field], base: Timeline, name: str, noun: str
+    document: Any, fields: Mapping[str, Field], film: _Film, name: str, noun: str
 ) -> dict[str, Any]:
     """The values by our own names, with both times. Raises InputRejected."""
     where, code = f"{name}: ", f"{noun}_times_invalid"
@@ -176,14 +186,13 @@ def _read_one(
     if "path" in fields:
         values["source"] = read_source(values, where, f"{noun}_source_missing")
     values["since"] = since = values.pop("from", Fraction(0))
-    end = count_film(base) / base.output.fps
-    until = values.pop("to", end)
+    until = values.pop("to", film.seconds)
     if until <= since:
         times = f"{write_seconds(until)} s and begins at {write_seconds(since)} s"
         raise invalid(where, f"it ends at {times}", code)
-    if nearest_frame(since, base.output.fps) >= count_film(base):
-        raise invalid(where, f"the film ends at {float(end):g} s, before it begins", code)
-    values["until"] = until = min(until, end)
+    if nearest_frame(since, film.fps) >= film.frames:
+        raise invalid(where, f"the film ends at {float(film.seconds):g} s, before it begins", code)
+    values["until"] = until = min(until, film.seconds)
     if values.get("fade_in", 0) + values.get("fade_out", 0) > until - since:
         raise invalid(where, "its fades are longer than itself", code)
     return {_NAMES.get(name, name): value for name, value in values.items()}

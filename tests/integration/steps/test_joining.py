@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
+from tests.integration.steps.walking import clear
 
 from cinemill.errors import InputRejected
 from cinemill.ingest.gathering import gather_sources
-from cinemill.jobs.step import StepContext
 from cinemill.jobs.workshop import Workshop
 from cinemill.produce.openings import open_render
 from cinemill.produce.renders import join_render, mix_render, render_pieces
@@ -42,11 +41,6 @@ def make_parts(
         inputs[name] = outcome.result
         clear(context)
     return timeline, inputs
-
-
-def clear(context: StepContext) -> None:
-    """As the runner does after each try."""
-    shutil.rmtree(context.folder)
 
 
 @pytest.mark.parametrize("part", ["piece", "sound"])

@@ -11,24 +11,12 @@ import av
 import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
-from tests.integration.steps.test_joining import clear
+from tests.integration.steps.walking import run_plan
 
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
-from cinemill.ingest.gathering import gather_sources
-from cinemill.jobs.render_plans import plan_render
 from cinemill.jobs.workshop import Workshop
-from cinemill.produce.openings import open_render
-from cinemill.produce.renders import join_render, mix_render, render_pieces
 from cinemill.storage import assets
-
-HANDLERS = {
-    "gather_sources": gather_sources,
-    "open_render": open_render,
-    "render_pieces": render_pieces,
-    "mix_sound": mix_render,
-    "join_render": join_render,
-}
 
 
 @pytest.fixture
@@ -48,23 +36,6 @@ def materials(tmp_path: Path) -> dict[str, str]:
 def make_timeline(materials: Mapping[str, str], **more: Any) -> dict[str, Any]:
     clips = [{"gap": 0.2}, {"path": materials["mute"], "start": 0, "end": 1}]
     return {"clips": clips, "output": {"width": 160, "height": 90, "fps": 25}, **more}
-
-
-def run_plan(workshop: Workshop, open_context: Opener, timeline: Any) -> dict[str, Any]:
-    """The results of all steps, by name."""
-    results: dict[str, Any] = {}
-    for step in plan_render({"job": timeline}, None):
-        inputs = {name: results[name] for name in step.after}
-        context = open_context(timeline, params=step.params, inputs=inputs)
-        try:
-            outcome = HANDLERS[step.kind](workshop, context)
-        finally:
-            clear(context)
-        if step.kind != "join_render":  # there is no row of a job
-            with workshop.database.begin() as connection:
-                outcome.write(connection)
-        results[step.name] = outcome.result
-    return results
 
 
 def reject(workshop: Workshop, open_context: Opener, timeline: Any) -> InputRejected:

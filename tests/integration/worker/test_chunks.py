@@ -1,4 +1,5 @@
-"""One long film on many workers: cut, encoded apart, joined; and a worker killed in the middle."""
+"""One long film on many workers: cut, encoded apart, joined; and a worker killed in the middle, of
+this and of a render."""
 
 from __future__ import annotations
 
@@ -114,48 +115,83 @@ def short_lease(
         yield stack
 
 
-def kill_at_a_chunk(stack: Stack, worker: subprocess.Popen[bytes]) -> None:
-    """kill -9 of this worker while it encodes a chunk, after others were finished."""
+@pytest.fixture(scope="module")
+def steady(short_lease: Stack) -> Iterator[Stack]:
+    """The same with a worker that stays."""
+    worker = start_part("cinemill.worker", short_lease)
+    yield short_lease
+    stop_part(worker)
+
+
+def kill_in_the_middle(
+    stack: Stack, worker: subprocess.Popen[bytes], job_id: str, kind: str
+) -> None:
+    """kill -9 of this worker while it makes a step of this kind, after others were finished."""
     query = text(
         """
-        SELECT worker FROM run WHERE state = 'running' AND kind = 'encode_chunk'
-          AND (SELECT count(*) FROM run WHERE kind = 'encode_chunk' AND state = 'succeeded') >= 3
+        WITH ours AS (SELECT * FROM run WHERE job_id = :job_id AND kind = :kind)
+        SELECT worker FROM ours WHERE state = 'running'
+          AND (SELECT count(*) FROM ours WHERE state = 'succeeded') >= 3
         """
     )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with stack.database.begin() as connection:
-            pids = {int(row.worker.rpartition(":")[2]) for row in connection.execute(query)}
+            rows = connection.execute(query, {"job_id": job_id, "kind": kind})
+            pids = {int(row.worker.rpartition(":")[2]) for row in rows}
         if pids & {child.pid for child in psutil.Process(worker.pid).children()}:
             worker.kill()
             worker.wait()
             return
         time.sleep(0.01)
-    pytest.fail("that worker never encoded a chunk")
+    pytest.fail(f"that worker never was at {kind}")
 
 
-def test_a_worker_killed_in_the_middle_changes_no_picture(
-    short_lease: Stack, film: Path, films_folder: Path
-) -> None:
-    stack, options = short_lease, {"width": 640, "height": 360}
-    with ExitStack() as undo:
-        undo.callback(stop_part, start_part("cinemill.worker", stack))
-        undisturbed = transcode(stack, film, options, chunk_seconds=1)
-        # The same pictures in another file: else the first film would be answered again.
-        copy = films.remux(film, films_folder / "copy.mp4", "-metadata", "title=again")
-        (stack.home / "cinemill.worker.ready").unlink()
-        doomed = start_part("cinemill.worker", stack)
-        job = stack.service.create_job(
-            "transcode", params={"path": str(copy), "options": options, "chunk_seconds": 1}
-        )
-        kill_at_a_chunk(stack, doomed)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not stack.service.get_job(job.id).state.is_final and time.monotonic() < deadline:
-            time.sleep(0.1)
+def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
+    """The result of a job one of whose two workers is killed while it makes such a step."""
+    (stack.home / "cinemill.worker.ready").unlink()
+    doomed = start_part("cinemill.worker", stack)
+    job = stack.service.create_job(kind, params=params)
+    kill_in_the_middle(stack, doomed, job.id, step_kind)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not stack.service.get_job(job.id).state.is_final and time.monotonic() < deadline:
+        time.sleep(0.1)
     done = stack.service.get_job(job.id)
     assert done.state is JobState.COMPLETED, done.failure
-    assert done.result is not None
     with stack.database.begin() as connection:
         query = text("SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'")
         assert connection.execute(query, {"id": job.id}).scalar_one() >= 1
-    assert hash_frames(done.result["output_path"]) == hash_frames(undisturbed["output_path"])
+    return done.result
+
+
+@pytest.fixture(scope="module")
+def copy(film: Path, films_folder: Path) -> Path:
+    """The same pictures in another file: else the first film would be answered again."""
+    return films.remux(film, films_folder / "copy.mp4", "-metadata", "title=again")
+
+
+def test_a_worker_killed_in_the_middle_changes_no_picture(
+    steady: Stack, film: Path, copy: Path
+) -> None:
+    options = {"width": 640, "height": 360}
+    undisturbed = transcode(steady, film, options, chunk_seconds=1)
+    params = {"path": str(copy), "options": options, "chunk_seconds": 1}
+    done = finish_without(steady, "transcode", params, "encode_chunk")
+    assert hash_frames(done["output_path"]) == hash_frames(undisturbed["output_path"])
+
+
+def test_a_worker_killed_in_the_middle_of_a_render_changes_no_picture(
+    steady: Stack, film: Path, copy: Path
+) -> None:
+    edits = [
+        {
+            "clips": [{"path": str(path), "start": n, "end": n + 1} for n in range(10)],
+            "output": {"width": 320, "height": 180, "fps": 25},
+        }
+        for path in (film, copy)
+    ]
+    render = steady.app.tasks["render_video"]
+    undisturbed = render.apply_async(args=[edits[0]]).get(timeout=PATIENCE_SECONDS)
+    done = finish_without(steady, "render_video", {"job": edits[1]}, "render_pieces")
+    assert done["pieces"]["total"] == 10
+    assert hash_frames(done["output_path"]) == hash_frames(undisturbed["output_path"])

@@ -1,0 +1,36 @@
+"""Very many clips: as many commands as there are different pieces, and few files open at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from tests import films
+from tests.integration.steps.conftest import Opener
+from tests.integration.steps.walking import run_plan
+
+from cinemill.jobs.workshop import Workshop
+
+CLIPS = 60
+"""More than one command takes the sound of."""
+KINDS = 8
+FRAMES = 3
+
+
+def test_many_clips_are_one_film(workshop: Workshop, open_context: Opener, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", size=(64, 36), seconds=2)
+    clips = [
+        {"path": str(film), "start": f"{start}/25", "end": f"{start + FRAMES}/25"}
+        for start in (number % KINDS * 5 for number in range(CLIPS))
+    ]
+    output = {"width": 64, "height": 36, "fps": 25}
+    made = run_plan(workshop, open_context, {"clips": clips, "output": output})["join"]
+    assert made["pieces"] == {"total": CLIPS, "reused": CLIPS - KINDS}
+    assert made["render"]["facts"]["frames"] == CLIPS * FRAMES
+    with av.open(made["output_path"]) as joined:
+        seconds = CLIPS * FRAMES / 25
+        assert sum(1 for _ in joined.decode(video=0)) == CLIPS * FRAMES
+        sound = joined.streams.audio[0]
+        assert sound.duration is not None
+        assert sound.time_base is not None
+        assert abs(float(sound.duration * sound.time_base) - seconds) < 0.05

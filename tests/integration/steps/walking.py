@@ -1,0 +1,45 @@
+"""A render walked through step by step as it was planned; each has only what it waited for."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from tests.integration.steps.conftest import Opener
+
+from cinemill.ingest.gathering import gather_sources
+from cinemill.jobs.render_plans import plan_render
+from cinemill.jobs.step import StepContext
+from cinemill.jobs.workshop import Workshop
+from cinemill.produce.openings import open_render
+from cinemill.produce.renders import join_render, mix_render, render_pieces
+
+HANDLERS = {
+    "gather_sources": gather_sources,
+    "open_render": open_render,
+    "render_pieces": render_pieces,
+    "mix_sound": mix_render,
+    "join_render": join_render,
+}
+
+
+def clear(context: StepContext) -> None:
+    """As the runner does after each try."""
+    shutil.rmtree(context.folder)
+
+
+def run_plan(workshop: Workshop, open_context: Opener, timeline: Any) -> dict[str, Any]:
+    """The results of all steps, by name."""
+    results: dict[str, Any] = {}
+    for step in plan_render({"job": timeline}, None):
+        inputs = {name: results[name] for name in step.after}
+        context = open_context(timeline, params=step.params, inputs=inputs)
+        try:
+            outcome = HANDLERS[step.kind](workshop, context)
+        finally:
+            clear(context)
+        if step.kind != "join_render":  # there is no row of a job
+            with workshop.database.begin() as connection:
+                outcome.write(connection)
+        results[step.name] = outcome.result
+    return results
