@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cinemill.worker.mill import Mill
 
 ANNOUNCE_SECONDS = 10.0
+END_SECONDS = 5.0
+"""Of a worker that ends: what it offered is else gone half a minute later."""
 WISHING_QUEUES = frozenset({"transcode", "render"})
 """Whose steps may wish for hardware: only who works there looks for any."""
 
@@ -51,6 +53,7 @@ class HardwareKeeper:
         self._mill = mill
         self._consumer: Any = None
         self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def find(self, worker: Any) -> None:
         """Look for hardware, and of its queues let ``worker`` work on those that it has encoders
@@ -73,11 +76,18 @@ class HardwareKeeper:
         if found.encoders:
             log.info("hardware", encoders=[encoder.name for encoder in found.encoders])
             self._consumer = sender
-            threading.Thread(target=self.run, name="hardware", daemon=True).start()
+            self._thread = threading.Thread(target=self.run, name="hardware", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         """For a signal's handler: nothing is offered any more, a moment later."""
         self._stopping.set()
+
+    def end(self, **_: Any) -> None:
+        """Wait until that is so: the process ends next, and its thread with it."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
 
     def run(self) -> None:
         """Until it is told to stop."""

@@ -84,6 +84,7 @@ def connect_signals(app: Celery) -> None:
     signals.setup_logging.connect(set_up_logging)
     signals.beat_init.connect(start_beat)
     signals.worker_ready.connect(keeper.start)
+    signals.worker_shutdown.connect(keeper.end)
     signals.worker_ready.connect(tell_ready)
 
 
