@@ -72,7 +72,7 @@ def _tell_preset(name: str, made: _Made) -> BenchRow:
     cost, speed = made.outcome.cpu_seconds / seconds, seconds / made.wall_seconds
     bitrate_kbps = made.size_bytes * 8 / seconds / 1000
     gauge = made.quality.cpu_seconds / seconds
-    how = f"{cost:.2f} s of CPU a second of film, {speed:.1f} x real time, {bitrate_kbps:.0f} kb/s;"
+    how = f"{cost:.2f} s of CPU a second of film, {speed:.2g} x real time, {bitrate_kbps:.0f} kb/s;"
     how += (
         f" worst picture {made.quality.vmaf_least:.1f}; measured in {gauge:.2f} s of CPU a second"
     )
