@@ -7,6 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 VIDEO ?=
 SEED ?= 1
 SIZE ?= full
+LANES ?= 0
 
 .PHONY: demo up test unit integration e2e faults check bench chaos docs lock clean help
 
@@ -34,8 +35,8 @@ demo: $(VENV)/.run ## one real film through the whole mill (VIDEO=path takes you
 up: $(VENV)/.run ## the mill, until Ctrl-C
 	$(BIN)/cinemill up
 
-test: $(VENV)/.dev ## every test suite: unit, integration, e2e, faults (short)
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## every test suite: unit, integration, faults (short), e2e (LANES=2: in two processes)
+	$(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder
 
 unit integration e2e faults: $(VENV)/.dev ## one suite
 	$(BIN)/python -m pytest tests/$@

@@ -21,6 +21,8 @@ import pytest
 import redis
 import structlog
 from psycopg import sql
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from cinemill.local.servers import Servers, embedded_servers
 
@@ -34,11 +36,9 @@ SUITES = ("unit", "integration", "faults", "e2e")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The suite's marker is the folder that the test lies in. Where tests run in several processes,
-    those of one folder stay together, and share their servers."""
+    """The suite's marker is the folder that the test lies in."""
     if suite_of(item) in SUITES:
         item.add_marker(getattr(pytest.mark, suite_of(item)))
-    item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -50,10 +50,16 @@ def suite_of(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Two processes, each with servers of its own; on servers that are given there is but one."""
-    is_external = {"DATABASE_URL", "REDIS_URL"} & os.environ.keys()
-    return 0 if is_external or (os.cpu_count() or 1) < 2 else 2
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
+    """Where tests run in several processes, each with servers of its own, those of one folder stay
+    together and share them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
