@@ -278,9 +278,10 @@ def test_an_impossible_timeline_is_refused_at_once(
 def test_a_cancelled_batch_takes_its_renders_along(
     stack: Stack, sources: Mapping[str, str]
 ) -> None:
-    timeline = contract_job(sources, transitions=False)
-    batch = stack.app.tasks["batch_render"].apply_async(args=[[timeline] * 3])
-    children = name_children(batch.id, {"jobs": [timeline] * 3})
+    # So many that the last cannot have begun when all are there.
+    timelines = [contract_job(sources, transitions=False)] * 20
+    batch = stack.app.tasks["batch_render"].apply_async(args=[timelines])
+    children = name_children(batch.id, {"jobs": timelines})
     wait_until(lambda: all(is_there(stack, child) for child in children))
     stack.service.cancel_job(batch.id, "wrong films")
     batch.get(timeout=PATIENCE_SECONDS, propagate=False)
