@@ -60,7 +60,7 @@ class Size:
 
 SIZES = {
     "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, least_kills=200),
-    "short": Size(jobs=120, kills=15, kill_every_seconds=4.0, rounds=1, least_kills=12),
+    "short": Size(jobs=120, kills=15, kill_every_seconds=5.0, rounds=1, least_kills=12),
 }
 
 
