@@ -68,7 +68,9 @@ class Farm:
         process = _start("cinemill.worker", environ, core)
         self.undo.callback(_stop, process)
         deadline = time.monotonic() + 60
-        while not ready.exists() and time.monotonic() < deadline:
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("a worker did not start")
             time.sleep(0.05)
         return process
 
@@ -134,7 +136,7 @@ def running_farm(home: Path, films: Path) -> Iterator[Farm]:
 def _start(module: str, environ: dict[str, str], *cores: int) -> subprocess.Popen[bytes]:
     """Start it on these cores alone: a worker gives its encoder as many threads as it has."""
     pin = f"import os; os.sched_setaffinity(0, {cores or tuple(os.sched_getaffinity(0))})"
-    run = f"{pin}; os.execv({sys.executable!r}, ['python', '-m', {module!r}])"
+    run = f"{pin}; os.execv({sys.executable!r}, [{sys.executable!r}, '-m', {module!r}])"
     return subprocess.Popen(
         [sys.executable, "-c", run],
         env=environ,

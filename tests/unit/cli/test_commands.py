@@ -392,7 +392,9 @@ class TestWatch:
             x.close_connection = True
 
         on_mill.on("GET /jobs/j1/events", hold)
-        script = "from cinemill.cli.main import run; run()"
+        # What is started in a shell's background inherits that Ctrl-C means nothing.
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        script = f"{heed}; from cinemill.cli.main import run; run()"
         with subprocess.Popen(
             [sys.executable, "-c", script, "watch", "j1"], stderr=subprocess.PIPE, text=True
         ) as process:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu.utils.scheduling import cycle_by_name
 
 from cinemill.jobs.catalog import CATALOG
 from cinemill.worker.queues import (
     REDIS_STEPS,
+    UrgentFirst,
     broker_options,
     declare_queues,
     read_wish,
@@ -69,3 +71,15 @@ def test_a_half_open_connection_cannot_hang_a_worker() -> None:
     assert options["socket_timeout"] == 10
     assert options["health_check_interval"] == 10
     assert options["visibility_timeout"] == 86400
+
+
+@given(st.permutations(list(CATALOG.queues)))
+def test_a_worker_looks_into_its_most_urgent_queue_first(names: list[str]) -> None:
+    order = UrgentFirst(set(names)).consume(len(names))
+    urgency = [CATALOG.queues[name].priority for name in order]
+    assert urgency == sorted(urgency, reverse=True)
+    assert set(order) == set(names)
+
+
+def test_the_broker_is_told_to_look_so() -> None:
+    assert isinstance(cycle_by_name(broker_options()["queue_order_strategy"])(), UrgentFirst)
