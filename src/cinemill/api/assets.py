@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from cinemill.api.documents import artifact_document, asset_document, job_document
 from cinemill.api.mill import OWNER, Mill, MillDoor
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
-from cinemill.core.media import ArtifactKind
+from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import NotFound
-from cinemill.storage import assets
+from cinemill.produce import corrections
+from cinemill.storage import assets, captions
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
@@ -56,6 +57,19 @@ def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
     return job_document(job)
 
 
+def _find_caption_file(
+    mill: Mill, asset_id: str, kind: ArtifactKind, language: str | None
+) -> Artifact:
+    if language is not None:
+        return corrections.get_captions(mill.database, asset_id, language).files[kind]
+    with mill.database.begin() as connection:
+        newest = captions.find_newest(connection, asset_id)
+    if newest is not None:
+        return newest.files[kind]
+    # Made before there were all four forms.
+    return assets.get_artifact(mill.database, asset_id, kind).artifact
+
+
 # One route a method: of a route of several, FastAPI gives every operation the same id.
 @router.head("/{asset_id}/files/{kind}", response_class=FileResponse)
 @router.get("/{asset_id}/files/{kind}", response_class=FileResponse)
@@ -65,8 +79,12 @@ def read_file(
     mill: MillDoor,
     variant: str | None = None,
     download: bool = False,
+    language: str | None = None,
 ) -> FileResponse:
     """A file of a film: ``source`` is what was uploaded, the others were made of it.
+
+    Without a ``variant``, captions are those that hold in this ``language``, or the newest of
+    those that hold in any; of other kinds, the newest.
 
     Ranges are served. ``download`` makes a browser save what it would show.
     """
@@ -74,7 +92,10 @@ def read_file(
         asset = assets.get_asset(mill.database, asset_id)
         # Its bytes are a stranger's: never shown in place.
         return _send(mill, asset.sha256, asset.filename, "application/octet-stream", saved=True)
-    artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+    if variant is None and kind in captions.KINDS:
+        artifact = _find_caption_file(mill, asset_id, kind, language)
+    else:
+        artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
     is_saved = download or not artifact.media_type.startswith(_SHOWN_TYPES)
     return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
 

@@ -12,26 +12,20 @@ from pydantic import BaseModel, Field, ValidationError
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.core.caption_files import read_caption_file
 from cinemill.core.captions import Cue
-from cinemill.core.corrections import LATEST_MS, LONGEST_LINE, MOST_CUES, MOST_LINES, make_cue
-from cinemill.core.media import ArtifactKind
+from cinemill.core.corrections import make_cue
 from cinemill.core.subtitles import LARGEST_FILE_BYTES
 from cinemill.errors import TooLarge
 from cinemill.produce import corrections
-from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage.assets import get_asset
 from cinemill.storage.captions import CaptionSet
 
 router = APIRouter(prefix="/assets/{asset_id}/captions", tags=["captions"])
 
-VERSION_CHARACTERS = 12
-"""Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
-
 FILE_TYPES = ("text/vtt", "application/x-subrip")
 
 Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
 Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
-Moment = Annotated[int, Field(ge=0, le=LATEST_MS, strict=True)]
-Line = Annotated[str, Field(max_length=LONGEST_LINE)]
+Moment = Annotated[int, Field(ge=0, strict=True)]
 
 
 class CaptionWish(BaseModel):
@@ -39,14 +33,14 @@ class CaptionWish(BaseModel):
 
     start_ms: Moment
     end_ms: Moment
-    lines: Annotated[list[Line], Field(max_length=MOST_LINES)]
+    lines: list[str]
 
     def read(self) -> Cue:
         return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
 
 
 class CaptionsWish(BaseModel):
-    captions: Annotated[list[CaptionWish], Field(max_length=MOST_CUES)]
+    captions: list[CaptionWish]
 
 
 @router.get("")
@@ -62,15 +56,23 @@ def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResp
     return _answer(mill, corrections.get_captions(mill.database, asset_id, language))
 
 
-async def read_wish(request: Request) -> list[Cue]:
-    """What is to be saved: JSON, or a file as editors of subtitles write it."""
-    content = b""
+async def read_body(request: Request) -> bytes:
+    """Raises TooLarge before more is kept than captions may have."""
+    content = bytearray()
     async for block in request.stream():
         content += block
         if len(content) > LARGEST_FILE_BYTES:
             refusal = TooLarge(f"Captions are at most {LARGEST_FILE_BYTES >> 20} MiB.")
             refusal.way_on = "Send fewer, or send the film's captions in parts of the film."
             raise refusal
+    return bytes(content)
+
+
+def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
+    """What is to be saved: JSON, or a file as editors of subtitles write it.
+
+    Not a coroutine: megabytes are read in a thread, while others are answered.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in FILE_TYPES:
         return list(read_caption_file(content))
@@ -109,12 +111,8 @@ def save_captions(
     and no ``If-Match``.
     """
     asset = get_asset(mill.database, asset_id)
-    saved = corrections.correct_captions(
-        mill.database, mill.files, asset, language, cues, _bare(version)
-    )
-    srt = saved.files[ArtifactKind.CAPTIONS_SRT]
-    folder = f"captions-{asset_id}-{saved.version[:VERSION_CHARACTERS]}"
-    path = put_on_shelf(mill.files, srt.sha256, mill.settings.render_dir, folder, srt.filename)
+    desk = corrections.Desk(mill.database, mill.files, mill.settings.render_dir)
+    saved, path = corrections.correct_captions(desk, asset, language, cues, _bare(version))
     return _answer(mill, saved, srt_path=str(path))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cinemill.core.captions import Cue
 from cinemill.core.corrections import make_cue
-from cinemill.core.subtitles import decode_text, read_times
+from cinemill.core.subtitles import decode_text, read_srt_blocks, read_times
 from cinemill.errors import InputRejected
 
 _VTT_TAG = re.compile(r"<[^<>]{0,200}>")
@@ -26,33 +26,39 @@ def read_caption_file(content: bytes) -> tuple[Cue, ...]:
     ``subtitles_too_long``.
     """
     text = decode_text(content)
-    is_vtt = text.lstrip().startswith("WEBVTT")
-    cues = sorted(_read_blocks(text, is_vtt), key=lambda cue: cue.start_ms)
+    read = _read_vtt if text.lstrip().startswith("WEBVTT") else _read_srt
+    cues = sorted(read(text), key=lambda cue: cue.start_ms)
     if not cues:
         raise InputRejected("There are no captions in this file.", code="subtitles_empty")
     return tuple(cues)
 
 
-def _read_blocks(text: str, is_vtt: bool) -> Iterator[Cue]:
-    """A text ends at a blank line, or at the next times; what stands outside of one is a number, a
-    name or a note."""
+def _read_srt(text: str) -> Iterator[Cue]:
+    for start_ms, end_ms, lines in read_srt_blocks(text):
+        yield make_cue(start_ms, end_ms, _SRT_MARKUP.sub("", "\n".join(lines)))
+
+
+def _read_vtt(text: str) -> Iterator[Cue]:
+    """A text ends at a blank line, or at the next times; what stands outside of one is a name or a
+    note, and a note may have arrows."""
     times: tuple[int, int] | None = None
     words: list[str] = []
+    is_note = False
     for number, line in enumerate([*text.split("\n"), ""], start=1):
-        is_next = "-->" in line
-        if line.strip() and not is_next:
+        is_blank = not line.strip()
+        is_note = not is_blank and (is_note or (times is None and _is_note(line)))
+        is_next = "-->" in line and not is_note
+        if not is_blank and not is_next:
             words.append(line)
             continue
         if times is not None and words:
             # Where no line was left blank, the last one is the number of the next.
             shown = words[:-1] if is_next and words[-1].strip().isdecimal() else words
-            yield make_cue(*times, _strip_looks("\n".join(shown), is_vtt))
+            yield make_cue(*times, html.unescape(_VTT_TAG.sub("", "\n".join(shown))))
         if is_next or words:
             times = read_times(line, number) if is_next else None
         words = []
 
 
-def _strip_looks(text: str, is_vtt: bool) -> str:
-    if is_vtt:
-        return html.unescape(_VTT_TAG.sub("", text))
-    return _SRT_MARKUP.sub("", text)
+def _is_note(line: str) -> bool:
+    return line.split(maxsplit=1)[0] == "NOTE"

@@ -28,6 +28,12 @@ def make_cue(start_ms: int, end_ms: int, text: str) -> Cue:
 
 def check_cues(cues: Sequence[Cue]) -> None:
     """Raises InputRejected (``captions_invalid``) that names the captions at fault, from 1."""
+    if len(cues) > MOST_CUES:
+        raise InputRejected(
+            f"There are {len(cues)} captions; {MOST_CUES} are allowed.",
+            code="captions_invalid",
+            way_on="Save fewer.",
+        )
     problems = list(_find_problems(cues))
     if not problems:
         return
@@ -45,6 +51,14 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
     for number, cue in enumerate(cues, start=1):
         if not cue.lines:
             yield f"Caption {number} has no text."
+        if len(cue.lines) > MOST_LINES:
+            yield f"Caption {number} has {len(cue.lines)} lines; {MOST_LINES} are allowed."
+        longest = max(map(len, cue.lines), default=0)
+        if longest > LONGEST_LINE:
+            yield f"Caption {number} has a line of {longest} characters; {LONGEST_LINE} may be."
+        if max(cue.start_ms, cue.end_ms) > LATEST_MS:
+            yield f"Caption {number} is later than {LATEST_MS // 3_600_000} hours."
+            return
         if cue.end_ms <= cue.start_ms:
             yield f"Caption {number} ends before it begins."
         if cue.start_ms < previous_end_ms:

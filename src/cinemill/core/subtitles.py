@@ -25,10 +25,13 @@ from cinemill.core.ass import (
     write_head,
 )
 from cinemill.core.timeline import OutputFormat
+from cinemill.core.timing import format_clock
 from cinemill.errors import InputRejected
 
 LARGEST_FILE_BYTES = 4 * 1024 * 1024
 MOST_CUES = 20_000
+LONGEST_TEXT = 16_384
+"""Characters of one subtitle, as its file has it: enough for what typesetters draw with ASS."""
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
@@ -185,28 +188,42 @@ def decode_text(content: bytes) -> str:
             code="subtitles_encoding",
             way_on="Save the file as UTF-8.",
         ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # Two of the first are what is left where a line end was taken for text and ended once more.
+    return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _read_srt(text: str) -> Iterator[Cue]:
-    """A text runs on until the next times: blank lines within it, or none before the next cue,
-    cost no word of it."""
+    for start_ms, end_ms, lines in read_srt_blocks(text):
+        if start_ms < end_ms:
+            yield Cue(start_ms, end_ms, _clean_srt_text(lines))
+
+
+def read_srt_blocks(text: str) -> Iterator[tuple[int, int, Sequence[str]]]:
+    """Beginning, end in milliseconds, and lines as written, the first and the last not empty.
+
+    A text runs on until the next times: blank lines within it, or none before the next cue,
+    cost no word of it. Raises InputRejected (``subtitles_invalid``, ``subtitles_too_long``).
+    """
     times: tuple[int, int] | None = None
     words: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if "-->" not in line:
             words.append(line.strip())
             continue
-        yield from _make_cue(times, _drop_counter(words))
+        yield from _trim(times, _drop_counter(words))
         times, words = read_times(line, number), []
-    yield from _make_cue(times, words)
+    yield from _trim(times, words)
 
 
-def _make_cue(times: tuple[int, int] | None, words: Sequence[str]) -> Iterator[Cue]:
-    """Nothing where there is no text, or no time to show it in."""
+def _trim(
+    times: tuple[int, int] | None, words: Sequence[str]
+) -> Iterator[tuple[int, int, Sequence[str]]]:
+    """Nothing where there is no text."""
     filled = [position for position, line in enumerate(words) if line]
-    if times is not None and times[0] < times[1] and filled:
-        yield Cue(*times, _clean_srt_text(words[filled[0] : filled[-1] + 1]))
+    if times is not None and filled:
+        lines = words[filled[0] : filled[-1] + 1]
+        _check_length(sum(map(len, lines)), times[0])
+        yield *times, lines
 
 
 def _drop_counter(words: Sequence[str]) -> Sequence[str]:
@@ -318,6 +335,7 @@ def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
     start, end = (_milliseconds(clock.groups()) for clock in clocks if clock)
     if end < start:
         raise _invalid(number, "it ends before it begins", "event")
+    _check_length(len(event.get("text", "")), start)
     style = event.get("style", "").strip().lstrip("*")
     layer = event.get("layer", "0").strip()
     return Cue(
@@ -331,6 +349,14 @@ def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
 
 def _invalid(number: int, what: str, unit: str = "line") -> InputRejected:
     return InputRejected(f"Subtitles, {unit} {number}: {what}.", code="subtitles_invalid")
+
+
+def _check_length(characters: int, start_ms: int) -> None:
+    if characters > LONGEST_TEXT:
+        raise _too_long(
+            f"The subtitle at {format_clock(start_ms)} has {characters} characters; "
+            f"{LONGEST_TEXT} are allowed."
+        )
 
 
 def _too_long(message: str) -> InputRejected:

@@ -24,7 +24,7 @@ _STATES = {
     StepState.DEAD: "failed",
     StepState.CANCELLED: "waiting",
 }
-_MARKUP = re.compile(r"(?<!\\)\{[^}]*\}")
+_MARKUP = re.compile(r"(?<!\\)\{[^}]*+\}")
 
 
 def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def _describe_subtitles(opened: Step | None) -> Iterator[dict[str, Any]]:
 
 def write_plainly(text: str) -> str:
     """What an ASS text says, without how it looks."""
-    bare = _MARKUP.sub("", text).replace("\\N", " ").replace("\\n", " ")
+    # Behind the last brace that closes none is looked for: each that opens would walk to the end.
+    marked, brace, rest = text.rpartition("}")
+    bare = (_MARKUP.sub("", marked + brace) + rest).replace("\\N", " ").replace("\\n", " ")
     return bare.replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cinemill.core.captions import Cue
@@ -18,6 +20,7 @@ from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import Conflict, NotFound
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.produce.caption_files import FILES, name_captions
+from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage import assets, captions
 from cinemill.storage.assets import AssetRecord
 from cinemill.storage.captions import UNKNOWN_LANGUAGE, CaptionSet
@@ -25,6 +28,8 @@ from cinemill.storage.database import Connection, Database
 from cinemill.storage.files import LocalFiles
 
 PERSON = "person"
+VERSION_CHARACTERS = 12
+"""Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
 WAY_ON = "Fetch them again, and make the change in what is there now."
 
 
@@ -42,6 +47,16 @@ class VersionMissing(Conflict):
     code = "version_required"
     http_status = 428
     way_on = "Send the ETag of the captions that these replace as If-Match."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where corrections are kept."""
+
+    database: Database
+    files: LocalFiles
+    shelf: Path
+    """Below it a correction's SRT gets a name, for a timeline that burns it in."""
 
 
 def list_captions(database: Database, asset_id: str) -> Mapping[str, CaptionSet]:
@@ -71,30 +86,33 @@ def read_document(files: LocalFiles, one: CaptionSet) -> dict[str, Any]:
 
 
 def correct_captions(
-    database: Database,
-    files: LocalFiles,
-    asset: AssetRecord,
-    language: str,
-    cues: Sequence[Cue],
-    version: str | None,
-) -> CaptionSet:
-    """Put ``cues`` in place of the film's captions in this language.
+    desk: Desk, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
+) -> tuple[CaptionSet, Path]:
+    """Put ``cues`` in place of the film's captions in this language; with the path of their SRT.
 
     ``version`` is that of the captions that they were made from; ``*`` takes any, None is for the
     first in a language. Raises InputRejected (``captions_invalid``), CaptionsChanged,
     VersionMissing, NotFound, DiskFull.
     """
     check_cues(cues)
-    known = list_captions(database, asset.id).get(language)
+    known = list_captions(desk.database, asset.id).get(language)
     _require_version(known, version)
-    transcript = _as_transcript(read_document(files, known) if known else {}, language, cues)
-    made = _store(files, asset, transcript, cues)
+    transcript = _as_transcript(read_document(desk.files, known) if known else {}, language, cues)
+    made = _store(desk.files, asset, transcript, cues)
     key = _name_work(asset, language, made)
-    with database.begin() as connection:
+    with desk.database.begin() as connection:
         _require_unchanged(connection, asset.id, language, known)
         variant = f"corrected-{language}"
         assets.save_artifacts(connection, asset.id, key, made, variant=variant)
-        return captions.find_captions(connection, asset.id)[language]
+        saved = captions.find_captions(connection, asset.id)[language]
+        # Before it holds: where there is no room for the name, nothing was saved.
+        return saved, _shelve(desk, saved)
+
+
+def _shelve(desk: Desk, saved: CaptionSet) -> Path:
+    srt = saved.files[ArtifactKind.CAPTIONS_SRT]
+    folder = f"captions-{saved.asset_id}-{saved.version[:VERSION_CHARACTERS]}"
+    return put_on_shelf(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
 
 
 def discard_correction(

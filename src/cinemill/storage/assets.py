@@ -141,10 +141,15 @@ def save_artifacts(
     *,
     variant: str = "",
 ) -> None:
-    """Point the asset at these files, in place of earlier ones of the same kind and variant."""
+    """Point the asset at these files, in place of earlier ones of the same kind and variant; they
+    count as new."""
     # In one order for everybody: two jobs on one film would else wait for each other's rows.
     for artifact in sorted(artifacts, key=lambda artifact: artifact.kind):
-        values = {**_artifact_values(artifact), "step_key": step_key}
+        values = {
+            **_artifact_values(artifact),
+            "step_key": step_key,
+            "created_at": func.clock_timestamp(),
+        }
         key = {"asset_id": asset_id, "kind": artifact.kind.value, "variant": variant}
         connection.execute(
             insert(tables.artifact)

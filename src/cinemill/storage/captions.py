@@ -59,6 +59,12 @@ def find_captions(connection: Connection, asset_id: str) -> dict[str, CaptionSet
     return found
 
 
+def find_newest(connection: Connection, asset_id: str) -> CaptionSet | None:
+    """Of what holds in each language, what was made last."""
+    held = find_captions(connection, asset_id).values()
+    return max(held, key=lambda one: one.created_at, default=None)
+
+
 def _rank(one: CaptionSet) -> tuple[bool, datetime]:
     return one.is_corrected, one.created_at
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film:
     [
         ([{"start_ms": 5, "end_ms": 5, "lines": ["a"]}], "captions_invalid"),
         ([{"start_ms": 0, "end_ms": 5, "lines": []}], "captions_invalid"),
+        ([{"start_ms": 0, "end_ms": 5, "lines": ["a" * 501]}], "captions_invalid"),
         ([{"start_ms": -1, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
         ([{"start_ms": 0.5, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
         ("everything", "parameters_invalid"),
@@ -160,6 +162,10 @@ def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) 
     latin = "1\n00:00:01,000 --> 00:00:02,000\nsch\xf6n".encode("latin-1")
     refused = api.http.put(address, content=latin, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "subtitles_encoding")
+    late = api.http.put(
+        address, content="1\n100:00:01,000 --> 100:00:02,000\nlate", headers=headers
+    )
+    assert (late.status_code, late.json()["code"]) == (422, "captions_invalid")
     much = api.http.put(address, content=b" " * (5 << 20), headers=headers)
     assert much.status_code == 413
     assert fetch(api, film)[0]["captions"] == [said]
@@ -174,6 +180,25 @@ def test_a_models_next_word_does_not_undo_a_persons(
     with database.begin() as connection:
         assets.save_artifacts(connection, captioned, "later work", made, variant="later")
     assert fetch(api, captioned)[0]["captions"] == CORRECTED
+    # Nor where a file is asked for that is not said to be of anybody.
+    for query in ("", "?language=en"):
+        held = api.http.get(f"/assets/{captioned}/files/captions_text{query}")
+        assert held.text == "Good\n<i>morning</i> & all.\n"
+    missing = api.http.get(f"/assets/{captioned}/files/captions_text?language=fr")
+    assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
+
+
+def test_where_there_is_no_room_for_its_name_nothing_is_saved(
+    api: RunningApi, captioned: str
+) -> None:
+    before, version = fetch(api, captioned)
+    shelf = Path(save(api, captioned, CORRECTED, version).json()["srt_path"]).parent.parent
+    assert api.http.delete(f"/assets/{captioned}/captions/en", headers={"If-Match": "*"}).is_success
+    for folder in shelf.glob("captions-*"):
+        shutil.rmtree(folder)
+        folder.write_text("in the way", "utf-8")
+    assert save(api, captioned, CORRECTED, version).status_code >= 500
+    assert fetch(api, captioned)[0] == before
 
 
 def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:

@@ -57,6 +57,14 @@ def test_a_piece_that_is_used_stays(database: Database, asset_id: str) -> None:
     assert forget(database) == 0
 
 
+def test_a_piece_that_is_saved_again_stays(database: Database, asset_id: str) -> None:
+    """As a sound is, that a render has just gathered once more."""
+    grow_old(database, 31)
+    with database.begin() as connection:
+        assets.save_artifacts(connection, asset_id, "key", [PIECE], variant="key")
+    assert forget(database) == 0
+
+
 def test_the_asset_of_the_same_bytes_stands_in(database: Database, asset_id: str) -> None:
     with database.begin() as connection:
         assert assets.find_owned(connection, asset_id, "sha") == asset_id

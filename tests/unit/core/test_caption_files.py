@@ -28,7 +28,7 @@ opening
 00:00:00.500 --> 00:00:00.900
 Before.
 """
-SRT = "1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}<i>Salt</i> & <3\r\n\r\n2\r\n"
+SRT = "1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}<i>Salt</i> & <3\r\n\r\n"
 
 
 def said(content: str) -> list[tuple[int, int, tuple[str, ...]]]:
@@ -51,6 +51,20 @@ def test_subrip_is_read_without_its_markup() -> None:
 def test_captions_without_blank_lines_between_them_are_parted_by_their_times() -> None:
     close = "1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:02,000 --> 00:00:03,000\nTwo"
     assert said(close) == [(1000, 2000, ("One",)), (2000, 3000, ("Two",))]
+
+
+def test_what_a_blank_line_parts_is_one_text_still() -> None:
+    first = "1\n00:00:01,000 --> 00:00:02,000\nfirst\n\nsecond\n\n2\n"
+    parted = first + "00:00:03,000 --> 00:00:04,000\nthird\n"
+    read = [(1000, 2000, ("first", "second")), (3000, 4000, ("third",))]
+    assert said(parted) == read
+    assert said(parted.replace("\n", "\r\r\n")) == read
+    assert said(VTT.replace("\n", "\r\r\n")) == said(VTT)
+
+
+def test_a_note_may_have_arrows() -> None:
+    noted = VTT.replace("NOTE\n", "NOTE 00:07.000 --> 00:08.000\na --> b\n")
+    assert said(noted) == said(VTT)
 
 
 @pytest.mark.parametrize(

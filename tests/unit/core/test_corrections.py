@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.captions import Cue
-from cinemill.core.corrections import check_cues, make_cue
+from cinemill.core.corrections import (
+    LATEST_MS,
+    LONGEST_LINE,
+    MOST_CUES,
+    MOST_LINES,
+    check_cues,
+    make_cue,
+)
 from cinemill.core.subtitles import read_subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.text_tracks import write_srt, write_vtt
@@ -30,6 +37,16 @@ def test_what_cannot_be_shown_is_named() -> None:
     assert "Caption 1 ends before it begins" in refuse(make_cue(1000, 1000, "a"))
     crossed = refuse(make_cue(0, 2000, "a"), make_cue(1999, 3000, "b"))
     assert crossed == "Caption 2 begins before the one above it ends, at 00:00:02.000."
+
+
+def test_what_no_screen_takes_is_refused() -> None:
+    assert refuse(make_cue(0, 1, "a\n" * (MOST_LINES + 1))) == (
+        f"Caption 1 has {MOST_LINES + 1} lines; {MOST_LINES} are allowed."
+    )
+    assert "500 characters" not in refuse(make_cue(5, 5, "a" * LONGEST_LINE))
+    assert "501 characters" in refuse(make_cue(0, 5, "a" * (LONGEST_LINE + 1)))
+    assert "later than 100 hours" in refuse(make_cue(0, LATEST_MS + 1, "a"))
+    assert str(MOST_CUES + 1) in refuse(*[make_cue(0, 5, "a")] * (MOST_CUES + 1))
 
 
 def test_of_many_faults_the_first_are_told_and_the_rest_counted() -> None:

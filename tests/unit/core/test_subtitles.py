@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cinemill.core.ass import FONT
 from cinemill.core.subtitles import (
-    LARGEST_FILE_BYTES,
+    LONGEST_TEXT,
     MOST_CUES,
     NOTHING,
     Cue,
@@ -171,11 +171,22 @@ def test_markup_is_kept_or_shown_as_written(text: str, drawn: str) -> None:
 @pytest.mark.parametrize("rest", ["a", " ", "<b", "<font ", "\\", "{\\fn"])
 def test_the_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
     """A walk that is begun anew at each character would take hours."""
-    line = start + rest * (LARGEST_FILE_BYTES // 4 // len(rest))
+    line = start + rest * ((LONGEST_TEXT - len(start)) // len(rest))
     (cue,) = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{line}\n".encode()).cues
     assert len(cue.text) >= len(line.strip()) - 1
     (cue,) = read_subtitles(ASS.partition("Dialogue")[0].encode() + event(line)).cues
     assert not cue.is_moving
+
+
+def test_a_subtitle_has_so_many_characters_at_most() -> None:
+    long = "a" * (LONGEST_TEXT + 1)
+    for content in (
+        SRT.replace("lines", long).encode(),
+        ASS.partition("Dialogue")[0].encode() + event(long),
+    ):
+        refused = reject(content)
+        assert refused.code == "subtitles_too_long"
+        assert f"{LONGEST_TEXT} are allowed" in refused.message
 
 
 def event(text: str) -> bytes:

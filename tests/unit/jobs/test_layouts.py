@@ -73,6 +73,12 @@ def test_a_text_is_told_without_its_looks() -> None:
     assert write_plainly("{\\an8}a\\Nb \\\u2060N \\{c\\}") == "a b \\N {c}"
 
 
+@pytest.mark.parametrize("text", ["{", "{a", "\\{", "{}{", "}{", "{{a"])
+def test_the_longest_text_is_told_in_one_walk(text: str) -> None:
+    """A walk that is begun anew at each brace would take hours."""
+    assert write_plainly(text * 500_000).endswith(text.replace("\\", "").replace("{}", ""))
+
+
 def test_only_a_render_has_a_timeline() -> None:
     with pytest.raises(NotFound) as refused:
         describe_layout(make_job("caption", None), [])
