@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from cinemill.core import captions
 from cinemill.core.ass import escape_text
@@ -24,20 +26,34 @@ def carry_captions(
     A caption that goes on where its clip does not is cut off with it.
     """
     places = zip(timeline.clips, place_clips(timeline), strict=True)
+    said = {source: _Said(cues) for source, cues in spoken.items()}
     cues = [
         cue
         for clip, place in places
-        for cue in _carry(clip, place, timeline.output.fps, spoken.get(clip.source, ()))
+        if clip.source in said
+        for cue in _carry(clip, place, timeline.output.fps, said[clip.source])
     ]
     return Subtitles(tuple(cues))
 
 
-def _carry(
-    clip: Clip, place: Placed, fps: Fraction, spoken: Sequence[captions.Cue]
-) -> Iterator[Cue]:
+class _Said:
+    """A film's captions in order, of which a clip finds its own without a look at all others."""
+
+    def __init__(self, cues: Sequence[captions.Cue]) -> None:
+        self._cues = sorted(cues, key=lambda cue: cue.start_ms)
+        self._starts = [cue.start_ms for cue in self._cues]
+        self._ends = list(accumulate((cue.end_ms for cue in self._cues), max))
+
+    def find(self, since_ms: Fraction, until_ms: Fraction) -> Sequence[captions.Cue]:
+        """All that are seen in this stretch of the film, and perhaps a few that are not."""
+        first = bisect_left(self._ends, since_ms)
+        return self._cues[first : bisect_right(self._starts, until_ms)]
+
+
+def _carry(clip: Clip, place: Placed, fps: Fraction, said: _Said) -> Iterator[Cue]:
     first, last = (1000 * place.first / fps, 1000 * (place.first + place.frames) / fps)
     moved = first - 1000 * clip.start
-    for cue in spoken:
+    for cue in said.find(first - moved, last - moved):
         start = math.floor(max(first, cue.start_ms + moved))
         end = math.floor(min(last, cue.end_ms + moved))
         if end - start >= min(LEAST_MS, cue.end_ms - cue.start_ms):

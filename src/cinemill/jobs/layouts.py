@@ -13,7 +13,7 @@ from cinemill.core.pieces import Piece, count_film, cut_pieces, place_clips
 from cinemill.core.timeline import Source, Timeline
 from cinemill.core.timeline_form import read_timeline
 from cinemill.errors import NotFound
-from cinemill.jobs.render_plans import plan_render
+from cinemill.jobs.render_plans import share_pieces
 
 RENDER_KIND = "render_video"
 _STATES = {
@@ -54,7 +54,7 @@ def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
             for one in timeline.titles
         ],
         "subtitles": list(_describe_subtitles(by_name.get("open"))),
-        "pieces": list(_describe_pieces(timeline, job, by_name)),
+        "pieces": list(_describe_pieces(timeline, by_name)),
     }
 
 
@@ -97,11 +97,10 @@ def write_plainly(text: str) -> str:
     return bare.replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
 
 
-def _describe_pieces(
-    timeline: Timeline, job: Job, by_name: Mapping[str, Step]
-) -> Iterator[dict[str, Any]]:
-    states = _find_states(job, by_name)
-    for number, piece in enumerate(cut_pieces(timeline)):
+def _describe_pieces(timeline: Timeline, by_name: Mapping[str, Step]) -> Iterator[dict[str, Any]]:
+    pieces = cut_pieces(timeline)
+    states = _find_states(pieces, by_name)
+    for number, piece in enumerate(pieces):
         yield _describe_piece(piece, timeline.output.fps, states.get(number, "waiting"))
 
 
@@ -115,15 +114,15 @@ def _describe_piece(piece: Piece, fps: Fraction, state: str) -> dict[str, Any]:
     }
 
 
-def _find_states(job: Job, by_name: Mapping[str, Step]) -> dict[int, str]:
-    """By the number of the piece; the steps are planned anew to learn which pieces are theirs."""
+def _find_states(pieces: Sequence[Piece], by_name: Mapping[str, Step]) -> dict[int, str]:
+    """By the number of the piece; they are shared out anew to learn whose they are."""
     states: dict[int, str] = {}
-    for spec in plan_render(job.params, None):
-        step = by_name.get(spec.name)
-        if step is None or step.kind != "render_pieces":
+    for name, share in share_pieces(pieces).items():
+        step = by_name.get(name)
+        if step is None:
             continue
         made = (step.result or {}).get("pieces", ())
-        for offset in range(spec.params["count"]):
+        for offset, number in enumerate(share):
             is_reused = offset < len(made) and made[offset]["reused"]
-            states[spec.params["first"] + offset] = "reused" if is_reused else _STATES[step.state]
+            states[number] = "reused" if is_reused else _STATES[step.state]
     return states

@@ -111,9 +111,8 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
     pieces = cut_pieces(timeline)
     numbers = {source: number for number, source in enumerate(timeline.sources)}
     spans = find_overlays(timeline)
-    shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
     steps = []
-    for number, share in enumerate(shares):
+    for name, share in share_pieces(pieces).items():
         own = pieces[share.start : share.stop]
         clips = [timeline.clips[index] for piece in own for index in piece.clips]
         # What is made of a gap is kept with the first film.
@@ -127,9 +126,14 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
         after = ("open", *_find_gathers(gathers, used))
         wish = RENDER_CODEC.value if timeline.use_gpu else None
-        name = f"{RENDER_STEP}{number:03d}"
         steps.append(StepSpec(name, "render_pieces", values, after=after, hardware=wish))
     return steps
+
+
+def share_pieces(pieces: Sequence[Piece]) -> dict[str, range]:
+    """Which pieces each step renders, by its name."""
+    shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
+    return {f"{RENDER_STEP}{number:03d}": share for number, share in enumerate(shares)}
 
 
 def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:

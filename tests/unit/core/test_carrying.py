@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cinemill.core.captions import Cue
-from cinemill.core.carrying import carry_captions
+from cinemill.core.carrying import LEAST_MS, carry_captions
 from cinemill.core.timeline import GAP, Clip, OutputFormat, Source, Timeline, Transition
 
 FILM, OTHER = Source(path="/film.mp4"), Source(asset_id="other")
@@ -36,6 +39,37 @@ def test_a_transition_moves_what_follows_and_both_speak_in_it() -> None:
     fade = Transition("fade", Fraction(1))
     shown = carry(clip(FILM, "2", "4", fade), clip(FILM, "0", "2"))
     assert [(start, end) for start, end, _ in shown] == [(0, 2000), (1000, 2000)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 5000)), max_size=20),
+    st.integers(0, 60),
+    st.integers(1, 60),
+)
+def test_no_caption_of_a_clip_is_overlooked(
+    times: list[tuple[int, int]], start: int, frames: int
+) -> None:
+    """Also where a person's file has them one over another."""
+    cues = [Cue(at, at + length, (f"{at}",), ()) for at, length in times]
+    shown = Clip(FILM, Fraction(start, 20), Fraction(start + frames, 20))
+    timeline = Timeline((shown,), OutputFormat(fps=Fraction(20)))
+    since, until = start * 50, (start + frames) * 50
+    cut = [(max(since, one.start_ms), min(until, one.end_ms), one) for one in cues]
+    expected = [
+        (begin - since, end - since, one.lines[0])
+        for begin, end, one in cut
+        if end - begin >= min(LEAST_MS, one.end_ms - one.start_ms)
+    ]
+    found = carry_captions(timeline, {FILM: cues}).cues
+    assert sorted((one.start_ms, one.end_ms, one.text) for one in found) == sorted(expected)
+
+
+def test_ten_thousand_clips_look_at_their_own_captions() -> None:
+    """Each at all of a long film's would take minutes."""
+    cues = [Cue(at * 100, at * 100 + 100, ("a",), ()) for at in range(20_000)]
+    clips = tuple(clip(FILM, str(at), str(at + Fraction(1, 10))) for at in range(2000)) * 5
+    timeline = Timeline(clips, OutputFormat(fps=Fraction(20)))
+    assert len(carry_captions(timeline, {FILM: cues}).cues) == len(clips)
 
 
 def test_what_is_left_at_an_edge_and_too_short_to_read_is_left_out() -> None:
