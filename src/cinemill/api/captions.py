@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request
@@ -20,6 +21,8 @@ from cinemill.storage.assets import get_asset
 from cinemill.storage.captions import CaptionSet
 
 router = APIRouter(prefix="/assets/{asset_id}/captions", tags=["captions"])
+
+ENTITY_TAG = re.compile(r'(?:W/)?"([^"*]*)"')
 
 FILE_TYPES = ("text/vtt", "application/x-subrip")
 
@@ -126,8 +129,15 @@ def discard_correction(
 
 
 def _bare(version: str | None) -> str | None:
-    """An entity tag without its quotes; a proxy that compresses makes it a weak one."""
-    return None if version is None else version.strip().removeprefix("W/").strip('"')
+    """An entity tag without its quotes, or ``*``, which in quotes is a tag that nothing has.
+
+    A proxy that compresses makes a tag a weak one; that is the same here.
+    """
+    if version is None:
+        return None
+    said = version.strip()
+    tag = ENTITY_TAG.fullmatch(said)
+    return tag[1] if tag else said
 
 
 def _answer(mill: Mill, one: CaptionSet, **more: str) -> JSONResponse:

@@ -70,9 +70,11 @@ export const listCaptions = async (assetId) =>
   (await call("GET", `/assets/${at(assetId)}/captions`)).captions;
 export const getCaptions = (assetId, language) => call("GET", captionsAddress(assetId, language));
 export const saveCaptions = (assetId, language, version, captions) =>
-  call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": `"${version}"` });
+  call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": tag(version) });
 export const discardCorrection = (assetId, language, version) =>
-  call("DELETE", captionsAddress(assetId, language), undefined, { "If-Match": `"${version}"` });
+  call("DELETE", captionsAddress(assetId, language), undefined, { "If-Match": tag(version) });
+// "*" takes whatever is there; in quotes it would be a version of that name.
+const tag = (version) => (version === "*" ? version : `"${version}"`);
 const captionsAddress = (assetId, language) => `/assets/${at(assetId)}/captions/${at(language)}`;
 export const streamAddress = (assetId, playlist) => `/assets/${at(assetId)}/streams/${playlist}`;
 export const eventsAddress = (id) => `/jobs/${at(id)}/events`;

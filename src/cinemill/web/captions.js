@@ -6,8 +6,11 @@ import { CueList } from "./cuelist.js";
 import { fromDocument, toDocument } from "./cues.js";
 import { nameLanguage } from "./format.js";
 
-// What was not saved, by the captions that it was made in: it is there again when they are shown.
+// What was not saved, by film and language, with the version that it was made in: it is there again
+// when they are shown.
 const drafts = new Map();
+
+const isSame = (cues, others) => JSON.stringify(cues) === JSON.stringify(others);
 
 export const hasUnsaved = () => drafts.size > 0;
 
@@ -27,6 +30,10 @@ export class CaptionsEditor {
   #card;
   #list;
   #document = null;
+  // The version that the rows were made in: that of a draft may be older than what is there now.
+  #base = "";
+  #turn = 0;
+  #underWay = null;
 
   // ``player`` may be null; onShown(document) is told of what is shown, onSaved(document) of every
   // change that is kept.
@@ -37,14 +44,13 @@ export class CaptionsEditor {
     this.#list = new CueList(place.querySelector(".cues"), place.querySelector(".tools"), {
       player,
       onChange: () => this.#showState(),
-      onSave: () => this.#save(),
     });
     this.#wire(captions);
     this.#show(captions[0].language);
   }
 
   get #key() {
-    return `${this.assetId}/${this.#document.language}/${this.#document.version}`;
+    return `${this.assetId}/${this.#document.language}`;
   }
 
   #find(name) {
@@ -60,13 +66,27 @@ export class CaptionsEditor {
     this.#find(".save").addEventListener("click", () => this.#save());
     this.#find(".revert").addEventListener("click", () => this.#revert());
     this.#find(".take-back").addEventListener("click", () => this.#takeBack());
+    this.#card.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  #onKey(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "s") return;
+    event.preventDefault();
+    if (!event.repeat) this.#save();
   }
 
   async #show(language) {
+    const turn = ++this.#turn;
     try {
-      this.#take(await getCaptions(this.assetId, language));
-      this.onShown(this.#document);
+      // What is being saved is to be read as it will be.
+      await this.#underWay;
+      const document = await getCaptions(this.assetId, language);
+      if (turn !== this.#turn) return;
+      this.#take(document);
+      this.onShown(document);
     } catch (problem) {
+      if (turn !== this.#turn) return;
+      if (this.#document) this.#find(".tongue").value = this.#document.language;
       this.#tell(problem.message, "bad");
     }
   }
@@ -75,15 +95,25 @@ export class CaptionsEditor {
     this.#document = document;
     const draft = drafts.get(this.#key);
     const saved = fromDocument(document);
-    this.#list.show(draft ?? saved, saved);
-    this.#tell(draft ? "Your changes from before; they are not saved yet." : "");
-    this.#showState();
+    this.#base = draft?.version ?? document.version;
+    this.#list.show(draft?.cues ?? saved, saved);
+    if (!this.#list.isChanged) {
+      this.#base = document.version;
+      this.#tell("");
+    } else if (this.#base === document.version) {
+      this.#tell("Your changes from before; they are not saved yet.");
+    } else {
+      this.#tell("Your changes from before. The captions were changed by somebody else in the meantime. "
+        + "Whose shall hold?", "bad");
+      this.#offerWayOut();
+    }
   }
 
   #showState() {
+    const focused = document.activeElement;
     const isCorrected = this.#document.source === "person";
     const { isChanged, isEmpty } = this.#list;
-    if (isChanged) drafts.set(this.#key, this.#list.cues);
+    if (isChanged) drafts.set(this.#key, { version: this.#base, cues: this.#list.cues });
     else drafts.delete(this.#key);
     this.#find(".source").textContent = isCorrected ? "Corrected" : `Heard by ${this.#document.model}`;
     this.#find(".source").classList.toggle("completed", isCorrected);
@@ -93,21 +123,20 @@ export class CaptionsEditor {
     this.#find(".no-cues").hidden = !isEmpty;
     // What is not saved would not be in the render.
     this.#find(".renders")?.toggleAttribute("inert", isChanged);
+    if (this.#card.contains(focused) && (focused.disabled || focused.hidden)) this.#list.focus();
   }
 
-  async #save(version = this.#document.version) {
-    if (!this.#list.isChanged && version === this.#document.version) return;
+  async #save(version = this.#base) {
+    if (!this.#document || (!this.#list.isChanged && version === this.#base)) return;
     if (!this.#list.isSound) {
       this.#tell("Some captions cannot be saved yet; the first is shown.", "bad");
       this.#list.showProblem();
       return;
     }
     const { language } = this.#document;
-    await this.#keep(async () => {
-      const saved = await saveCaptions(this.assetId, language, version, toDocument(this.#list.cues));
-      drafts.delete(this.#key);
-      return saved;
-    }, "Saved. The player shows them now.");
+    const sent = toDocument(this.#list.cues);
+    await this.#keep(() => saveCaptions(this.assetId, language, version, sent),
+      "Saved. The player shows them now.");
   }
 
   async #takeBack() {
@@ -118,20 +147,40 @@ export class CaptionsEditor {
     }, "The captions are as the model heard them again.");
   }
 
+  // One at a time: whoever saves twice is not to be told of a conflict with themselves.
   async #keep(act, words) {
-    this.#find(".save").disabled = true;
+    if (this.#underWay) return;
+    this.#underWay = this.#carryOut(act, words);
+    await this.#underWay;
+    this.#underWay = null;
+  }
+
+  async #carryOut(act, words) {
+    const [key, sent] = [this.#key, this.#list.cues];
     try {
-      const document = await act();
-      this.#list.hold(() => this.#take(document));
-      this.#tell(words, "good");
+      this.#settle(key, sent, await act(), words);
       this.player?.setCaptions(sortByTongue(await listCaptions(this.assetId)).map(trackOf));
-      this.onSaved(document);
+      this.onSaved(this.#document);
     } catch (problem) {
       this.#showState();
-      const isStale = problem.code === "captions_changed";
+      const isStale = problem.code === "captions_changed" && key === this.#key;
       this.#tell(`${problem.message} ${isStale ? "Whose shall hold?" : problem.wayOn}`, "bad");
       if (isStale) this.#offerWayOut();
     }
+  }
+
+  // What was sent is kept now, as ``saved`` has it; what was written since then is a draft made in that.
+  #settle(key, sent, saved, words) {
+    const draft = drafts.get(key);
+    if (draft && isSame(draft.cues, sent)) drafts.delete(key);
+    else if (draft) drafts.set(key, { ...draft, version: saved.version });
+    // Another language may be shown by now.
+    if (key !== this.#key) return;
+    this.#document = saved;
+    this.#base = saved.version;
+    this.#list.settle(sent, fromDocument(saved));
+    if (this.#list.isChanged) this.#tell("Saved, but for what you wrote meanwhile.");
+    else this.#tell(words, "good");
   }
 
   // Somebody was quicker: theirs, or mine in place of theirs.
@@ -146,17 +195,18 @@ export class CaptionsEditor {
   }
 
   #revert() {
-    drafts.delete(this.#key);
     const saved = fromDocument(this.#document);
+    this.#base = this.#document.version;
     this.#list.show(saved, saved);
     this.#tell("Back to what was saved.");
-    this.#showState();
   }
 
   #tell(words, kind = "") {
     const place = this.#find(".told");
+    const hadFocus = place.contains(document.activeElement);
     place.className = `told ${kind}`;
     place.textContent = words;
     announce(words);
+    if (hadFocus) this.#list.focus();
   }
 }

@@ -16,9 +16,12 @@ export class CueList {
   #lit = -1;
   #saved = "";
   #history = [];
+  #undone = [];
+  // The field that is being written in: what is written in one go is undone in one go.
+  #written = null;
 
-  constructor(place, tools, { player, onChange, onSave }) {
-    Object.assign(this, { player, onChange, onSave });
+  constructor(place, tools, { player, onChange }) {
+    Object.assign(this, { player, onChange });
     this.#place = place;
     this.#tools = tools;
     this.#wire();
@@ -44,28 +47,44 @@ export class CueList {
   show(cues, saved) {
     this.#saved = JSON.stringify(saved);
     this.#history = [];
+    this.#undone = [];
     this.#draw(cues, Math.min(Math.max(0, this.#chosen), cues.length - 1));
   }
 
-  // What is done in between leaves the reader where they were.
-  hold(act) {
+  // ``sent`` has been saved, and reads ``saved`` now. What was written since then stays, and so does
+  // the reader's place.
+  settle(sent, saved) {
+    const isAsSent = JSON.stringify(this.cues) === JSON.stringify(sent);
+    this.#saved = JSON.stringify(saved);
+    if (!isAsSent || !this.isChanged) {
+      this.onChange();
+      return;
+    }
     const { scrollTop } = this.#place;
     const hadFocus = this.#place.contains(document.activeElement);
-    act();
+    this.#draw(saved, Math.min(this.#chosen, saved.length - 1));
     this.#place.scrollTop = scrollTop;
-    if (hadFocus) this.#focus();
+    if (hadFocus) this.focus();
   }
 
   showProblem() {
-    this.#chosen = findProblems(this.cues).findIndex(Boolean);
-    this.#focus();
+    this.#choose(findProblems(this.cues).findIndex(Boolean));
+    this.focus();
+  }
+
+  // On the chosen one; where there is none, on what makes one.
+  focus() {
+    (this.#rows[this.#chosen]?.text ?? this.#tools.querySelector("[data-act=add]")).focus();
   }
 
   #wire() {
     const place = this.#place;
     place.addEventListener("input", (event) => this.#onInput(event));
     place.addEventListener("change", (event) => this.#onSettled(event));
-    place.addEventListener("focusin", (event) => this.#choose(this.#indexOf(event.target)));
+    place.addEventListener("focusin", ({ target }) => {
+      this.#written = null;
+      this.#choose(this.#indexOf(target));
+    });
     place.addEventListener("click", (event) => this.#onClick(event));
     place.addEventListener("keydown", (event) => this.#onKey(event));
     this.#tools.addEventListener("click", ({ target }) => {
@@ -105,7 +124,7 @@ export class CueList {
       row.classList.toggle("wrong", Boolean(problems[index]));
       for (const field of fields) {
         field.setAttribute("aria-label", `${field.dataset.name} of caption ${index + 1}`);
-        field.toggleAttribute("aria-invalid", Boolean(problems[index]));
+        field.setAttribute("aria-invalid", String(Boolean(problems[index])));
       }
     });
     this.#showTools();
@@ -122,6 +141,7 @@ export class CueList {
       begin: this.#chosen >= 0,
       end: this.#chosen >= 0,
       undo: this.#history.length > 0,
+      redo: this.#undone.length > 0,
     };
     for (const made of this.#tools.querySelectorAll("button")) made.disabled = !able[made.dataset.act];
   }
@@ -132,10 +152,6 @@ export class CueList {
     this.#chosen = index;
     this.#rows[index]?.row.classList.add("chosen");
     this.#showTools();
-  }
-
-  #focus() {
-    this.#rows[this.#chosen]?.text.focus();
   }
 
   #light() {
@@ -161,6 +177,8 @@ export class CueList {
   #onInput({ target }) {
     const entry = this.#rows[this.#indexOf(target)];
     if (!entry) return;
+    if (this.#written !== target) this.#remember();
+    this.#written = target;
     if (target === entry.text) entry.cue.text = target.value;
     else entry.cue[target.dataset.member] = parseMoment(target.value);
     this.#judge();
@@ -185,9 +203,9 @@ export class CueList {
   #onKey(event) {
     const { key, target } = event;
     const isCommand = event.ctrlKey || event.metaKey;
-    if (isCommand && key === "s") this.onSave();
-    else if (isCommand && key === "Enter") this.#act("split");
-    else if (isCommand && key === "Backspace") this.#act("delete");
+    if (isCommand && key === "Enter") this.#act("split");
+    // Without Shift it deletes a word, as anywhere.
+    else if (isCommand && event.shiftKey && key === "Backspace") this.#act("delete");
     else if (event.altKey && key === "ArrowUp") this.#move(-1);
     else if (event.altKey && key === "ArrowDown") this.#move(1);
     else if (target.dataset.member && key === "ArrowUp") this.#nudge(target, NUDGE_MS);
@@ -198,7 +216,7 @@ export class CueList {
 
   #move(by) {
     this.#choose(Math.min(this.#rows.length - 1, Math.max(0, this.#chosen + by)));
-    this.#focus();
+    this.focus();
   }
 
   #nudge(field, by) {
@@ -210,9 +228,11 @@ export class CueList {
 
   #act(name) {
     const cues = this.cues;
-    if (name === "undo") {
-      const { cues: before, chosen } = this.#history.pop();
-      this.#redraw(before, chosen);
+    if (name === "undo" || name === "redo") {
+      const [from, to] = name === "undo" ? [this.#history, this.#undone] : [this.#undone, this.#history];
+      const { cues: others, chosen } = from.pop();
+      to.push({ cues, chosen: this.#chosen });
+      this.#redraw(others, chosen);
       return;
     }
     const outcome = ACTS[name](cues, this.#chosen, {
@@ -224,15 +244,21 @@ export class CueList {
       this.#rows[this.#chosen]?.told.replaceChildren(outcome);
       return;
     }
-    this.#history = [...this.#history, { cues, chosen: this.#chosen }].slice(-MOST_UNDONE);
+    this.#remember();
     this.#redraw(...outcome);
+  }
+
+  // As they are before a change.
+  #remember() {
+    this.#history = [...this.#history, { cues: this.cues, chosen: this.#chosen }].slice(-MOST_UNDONE);
+    this.#undone = [];
   }
 
   #redraw(cues, chosen) {
     const { scrollTop } = this.#place;
     this.#draw(cues, Math.min(chosen, cues.length - 1));
     this.#place.scrollTop = scrollTop;
-    this.#focus();
+    this.focus();
   }
 }
 
@@ -254,16 +280,20 @@ const ACTS = {
   end: (cues, at, { moment }) => [cues.with(at, { ...cues[at], end: moment }), at],
 };
 
+let rowsBuilt = 0;
+
 function buildRow(cue) {
   const number = element("button", { type: "button", className: "number" });
   const text = element("textarea", { rows: Math.max(1, cue.text.split("\n").length), value: cue.text, spellcheck: true });
   text.dataset.name = "Text";
   const [start, end] = ["start", "end"].map((member) => buildTime(cue, member));
-  const told = element("p", { className: "cue-told" });
+  const told = element("p", { className: "cue-told", id: `cue-told-${rowsBuilt += 1}` });
   const times = element("div", { className: "times" }, start, "–", end);
   const row = element("li", { className: "cue" }, number, times, text, told);
   text.addEventListener("input", () => { text.rows = text.value.split("\n").length; });
-  return { row, cue, number, text, told, fields: [start, end, text] };
+  const fields = [start, end, text];
+  for (const field of fields) field.setAttribute("aria-describedby", told.id);
+  return { row, cue, number, text, told, fields };
 }
 
 function buildTime(cue, member) {

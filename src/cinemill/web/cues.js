@@ -69,10 +69,11 @@ export function merge(one, other) {
   return { start: one.start, end: other.end, text };
 }
 
-// Where a new one has room: at ``moment`` if none is there, else behind the cue ``after``.
+// Where a new one has room: at ``moment`` if none is there, else behind the cue ``after``. Without a
+// player ``moment`` is below 0, which is never free.
 // Answers { index, cue }, or null.
 export function findRoom(cues, moment, after) {
-  const free = cues.every(({ start, end }) => moment < start || moment >= end);
+  const free = moment >= 0 && cues.every(({ start, end }) => moment < start || moment >= end);
   const start = free ? Math.round(moment) : (cues[after]?.end ?? 0);
   const index = cues.filter((cue) => cue.start < start).length;
   const next = cues[index]?.start ?? Infinity;

@@ -109,6 +109,8 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
     blind = save(api, captioned, [])
     assert (blind.status_code, blind.json()["code"]) == (428, "version_required")
     assert fetch(api, captioned)[0]["captions"] == CORRECTED
+    # In quotes it is a version of that name, which no captions have.
+    assert save(api, captioned, [], '"*"').status_code == 412
     assert save(api, captioned, [], "*").status_code == 200
 
 
