@@ -143,6 +143,25 @@ def make_edit_list(path: Path) -> Path:
     return path
 
 
+def make_trimmed(path: Path, *, start_seconds: float = 0.5) -> Path:
+    """Cut so by copying, from a film whose sound goes on for longer than its picture."""
+    whole, seconds = path.with_name(f"whole-{path.name}"), start_seconds + 0.7
+    picture = f"testsrc2=size=64x48:rate=25:duration={seconds}"
+    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=duration={seconds + 0.7}"]
+    run([*inputs, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", f"file:{whole}"])
+    run(["-ss", str(start_seconds), "-i", f"file:{whole}", "-c", "copy", f"file:{path}"])
+    whole.unlink()
+    return path
+
+
+def make_late_clock(path: Path) -> Path:
+    """Two seconds on a clock that begins at ten, as a recording's part may."""
+    whole = make_film(path.with_name(f"whole-{path.name}"), seconds=2, size=(64, 48))
+    remux(whole, path, "-output_ts_offset", "10")
+    whole.unlink()
+    return path
+
+
 def make_late_picture(path: Path) -> Path:
     """The picture begins half a second after the sound."""
     film = make_film(path.with_name(f"film-{path.name}"))

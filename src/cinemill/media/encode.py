@@ -21,7 +21,7 @@ from cinemill.media.progress import share_of_time
 from cinemill.media.renditions import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.toolbox import Toolbox, try_encoder
-from cinemill.media.truth import Decoded, ends_cleanly, judge_film
+from cinemill.media.truth import Decoded, ends_cleanly, judge_film, judge_log
 
 DEMUXERS = {"video/mp4": "mov", "video/webm": "matroska", "video/x-matroska": "matroska"}
 CODEC_NAMES = {
@@ -88,13 +88,16 @@ def encode(
     path = folder / plan.filename
     facts = inspect_rendition(path, plan)
     tally = report.tally
-    frames = tally.video_frames if plan.fps is not None else facts["frames"]
-    decoded = Decoded(frames, facts["duration_seconds"], facts["duration_seconds"])
-    judge_film(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
+    has_clean_end = ends_cleanly(source, info.format)
+    # Before the film is judged by what was written: pictures that an encoder lost are its own.
     if plan.fps is None and facts["frames"] != tally.video_frames:
+        judge_log(tally, has_clean_end=has_clean_end)
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
+    heard_seconds = measure_sound(path, plan) if plan.sounds else None
+    decoded = Decoded(tally.video_frames, facts["duration_seconds"], heard_seconds)
+    judge_film(info, tally, decoded, has_clean_end=has_clean_end)
     facts |= {
         "encoder": plan.encoder,
         "hardware": hardware.family.name if hardware else None,
@@ -159,3 +162,17 @@ def _read_facts(container: Any) -> dict[str, Any]:
         "sounds": len(container.streams.audio),
         "subtitles": len(container.streams.subtitles),
     }
+
+
+def measure_sound(path: Path, plan: EncodePlan) -> float:
+    """Seconds from the start of a rendition, which is its first picture's, to its last sound's
+    end."""
+    ends = [0.0]
+    demuxer = DEMUXERS[plan.media_type]
+    with path.open("rb") as film, av.open(film, mode="r", format=demuxer) as container:
+        ends += [
+            float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            for packet in container.demux(container.streams.audio)
+            if packet.pts is not None
+        ]
+    return max(ends)

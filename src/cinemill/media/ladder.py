@@ -111,7 +111,8 @@ def make_ladder(
         raise OutputInvalid(f"The rungs have {sorted(counts)} pictures.")
     frames = counts.pop()
     seconds = pictures[0].seconds
-    decoded = Decoded(frames if not changes else report.tally.video_frames, seconds, seconds)
+    heard_seconds = max((sound.seconds for sound in sounds), default=None)
+    decoded = Decoded(report.tally.video_frames if changes else frames, seconds, heard_seconds)
     judge_film(info, report.tally, decoded, has_clean_end=ends_cleanly(source, info.format))
     if not changes and frames != report.tally.video_frames:
         raise OutputInvalid(f"{report.tally.video_frames} pictures in, {frames} out.")

@@ -122,9 +122,7 @@ def _check(
     facts = _inspect(plan, folder, tally, has_clean_end)
     shots = facts[ArtifactKind.SHOT_FRAMES]
     sound = facts.get(ArtifactKind.AUDIO, {})
-    decoded = Decoded(
-        shots["frames"], shots["duration_seconds"], sound.get("duration_seconds", 0.0)
-    )
+    decoded = Decoded(shots["frames"], shots["duration_seconds"], sound.get("duration_seconds"))
     judge_film(info, tally, decoded, has_clean_end=has_clean_end)
     _compare(plan, facts, decoded, tally)
     files = [

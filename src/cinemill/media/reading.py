@@ -144,12 +144,12 @@ def _read(
     picture = _choose_picture(container.streams.video)
     _check_size(picture, limits)
     duration_seconds = _container_seconds(container)
-    if max(duration_seconds, _stream_seconds(picture)) > limits.max_duration_seconds:
+    if max(duration_seconds, _stream_seconds(container, picture)) > limits.max_duration_seconds:
         raise reject("media_too_long")
     look = _look(container, picture)
     _check_frame(look.frame, limits)
     sound = tuple(_describe_sound(stream) for stream in _decodable(container.streams.audio))
-    video, warnings = _describe_picture(picture, look)
+    video, warnings = _describe_picture(container, picture, look)
     size_bytes = path.stat().st_size
     return MediaInfo(
         format=container_format,
@@ -228,7 +228,9 @@ def _decode_one(packet: Any) -> Any:
         return None  # the next key frame may do; preparing counts such errors
 
 
-def _describe_picture(picture: Any, look: _FirstLook) -> tuple[VideoStream, list[str]]:
+def _describe_picture(
+    container: Any, picture: Any, look: _FirstLook
+) -> tuple[VideoStream, list[str]]:
     frame, codec = look.frame, picture.codec_context
     rotation, warnings = _rotation(frame.rotation)
     display = _display_size(frame.width, frame.height, codec.sample_aspect_ratio, rotation)
@@ -252,7 +254,7 @@ def _describe_picture(picture: Any, look: _FirstLook) -> tuple[VideoStream, list
             color_space=_SPACES.get(int(frame.colorspace), "unknown"),
             hdr=_hdr(frame),
             frames_from_header=max(0, picture.frames),
-            duration_seconds_from_header=_stream_seconds(picture),
+            duration_seconds_from_header=_stream_seconds(container, picture),
         ),
         warnings,
     )
@@ -334,11 +336,18 @@ def _read_language(stream: Any) -> str:
 
 
 def _container_seconds(container: Any) -> float:
-    return max(0.0, (container.duration or 0) / av.time_base)
+    return _without_start(container, max(0.0, (container.duration or 0) / av.time_base))
 
 
-def _stream_seconds(stream: Any) -> float:
-    """As the stream's own header says; Matroska keeps it in a tag."""
+def _without_start(container: Any, seconds: float) -> float:
+    """Matroska tells when a film ends, on a clock that need not begin at zero."""
+    start_seconds = max(0.0, (container.start_time or 0) / av.time_base)
+    is_end = container.format.name.startswith(SourceFormat.MATROSKA) and seconds > start_seconds
+    return seconds - start_seconds if is_end else seconds
+
+
+def _stream_seconds(container: Any, stream: Any) -> float:
+    """As the stream's own header says, from the film's start on; Matroska keeps it in a tag."""
     if stream.duration and stream.time_base:
         return max(0.0, float(stream.duration * stream.time_base))
     clock = stream.metadata.get("DURATION", "").split(":")
@@ -346,7 +355,7 @@ def _stream_seconds(stream: Any) -> float:
         hours, minutes, seconds = (float(part) for part in clock)
     except ValueError:
         return 0.0
-    return max(0.0, hours * 3600 + minutes * 60 + seconds)
+    return _without_start(container, max(0.0, hours * 3600 + minutes * 60 + seconds))
 
 
 def _start_seconds(container: Any, picture: Any, look: _FirstLook) -> float:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
+from cinemill.media.boxes import ENCODER_DELAY_SECONDS
 from cinemill.media.progress import LogTally
 from cinemill.media.sniff import HEAD_BYTES, find_packet_bytes
 
 TOLERANCE_SHARE = 0.02
 TOLERANCE_SECONDS = 0.1
 """Headers are rounded, and players forgive a last frame."""
+UNCOUNTED_EDIT_SECONDS = 2 * ENCODER_DELAY_SECONDS
+"""An edit may hide so much at a film's ends and not be told as one."""
 _UNDECLARED = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
 """Containers whose length is a guess from the file's end."""
 _OGG_LAST_PAGE_BYTES = 65_307
@@ -32,12 +35,20 @@ class Decoded:
 
     frames: int
     seconds: float
-    sound_seconds: float = 0.0
+    sound_seconds: float | None = None
+    """From the first picture to the last sound; None where none was decoded."""
 
 
 def judge_film(info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_end: bool) -> None:
     """Raises MediaRejected, ``media_truncated`` or ``media_damaged``, unless all is there."""
-    if tally.ended_early or not has_clean_end or is_short(info, decoded):
+    if is_short(info, decoded):
+        raise _reject("media_truncated")
+    judge_log(tally, has_clean_end=has_clean_end)
+
+
+def judge_log(tally: LogTally, *, has_clean_end: bool) -> None:
+    """The same by what the log admits and how the file ends, whatever was written."""
+    if tally.ended_early or not has_clean_end:
         raise _reject("media_truncated")
     if is_damaged(tally):
         raise _reject("media_damaged")
@@ -65,9 +76,13 @@ def _lacks_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    if not declared or info.has_edit_list:
+    if info.audio and decoded.sound_seconds is None and (not declared or info.has_edit_list):
+        # What the film declares may be its sound's length, which nobody has heard.
+        declared = min(declared, info.duration_seconds_from_header)
+        seconds += lead_seconds
+    elif not declared or info.has_edit_list:
         declared = info.duration_seconds_from_header
-        seconds = max(seconds, decoded.sound_seconds) + lead_seconds
+        seconds = max(seconds, decoded.sound_seconds or 0.0) + lead_seconds
     elif info.format is SourceFormat.MATROSKA:
         seconds += lead_seconds  # its tag tells when the track ends, not how long it is
     frame_seconds = decoded.seconds / decoded.frames
@@ -79,7 +94,10 @@ def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.frames_from_header
     if info.has_edit_list or info.video.is_interlaced:
         return False  # hidden frames, and fields in packets of their own, are counted too
-    return decoded.frames < declared - max(2, TOLERANCE_SHARE * declared)
+    hidden = 0.0
+    if info.format is SourceFormat.MP4:
+        hidden = float(info.video.fps) * UNCOUNTED_EDIT_SECONDS
+    return decoded.frames < declared - max(2, TOLERANCE_SHARE * declared, hidden)
 
 
 def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) -> bool:

@@ -23,6 +23,8 @@ from cinemill.telemetry import get_logger
 
 QUALITY_CODE = "quality_not_reached"
 """Work well done, and not well enough: nothing against the hardware, and no reason to give up."""
+OUT_OF_TIME_CODE = "time_limit"
+"""The try's, of which hardware that failed has used a part."""
 
 Made = TypeVar("Made")
 log = get_logger(__name__)
@@ -66,8 +68,8 @@ def try_hardware(
     """What ``make`` made with the chosen encoder, or where that failed or was none, in software;
     and what it was made with in the end. Raises what ``make`` raises in software.
 
-    A failure counts against the hardware only when software then succeeds: else the film may be to
-    blame. ``folder`` is emptied in between.
+    A failure counts against the hardware only when software then succeeds, or has no time left for
+    it: else the film may be to blame. ``folder`` is emptied in between.
     """
     encoder = choice.encoder
     if encoder is None:
@@ -85,7 +87,12 @@ def try_hardware(
         _note_success(workshop, encoder)
         return made, choice
     _empty(folder)
-    made = make(None)
+    try:
+        made = make(None)
+    except CommandFailed as error:
+        if error.code == OUT_OF_TIME_CODE:
+            _note_failure(workshop, encoder, reason)
+        raise
     _note_failure(workshop, encoder, reason)
     return made, Choice(reason=f"{encoder.name} failed: {reason}")
 
@@ -114,7 +121,7 @@ def find_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Cho
 def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
     tired = [one for one in offers if not one.is_open]
     if not tired:
-        return f"no worker has a hardware encoder for {codec.value}"
+        return f"no hardware encoder for {codec.value} was offered"
     names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
     return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
 

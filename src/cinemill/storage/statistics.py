@@ -9,6 +9,9 @@ from sqlalchemy import Connection, text
 from cinemill.core.job import Job
 from cinemill.storage.jobs import get_job
 
+MEMORY_DAYS = 3
+"""What tries took longer ago, an older version may have taken."""
+
 
 def count_jobs(connection: Connection) -> dict[str, Any]:
     """``by_status``, ``by_type`` and ``by_queue`` (waiting runs) counts, and the ``total``."""
@@ -33,8 +36,10 @@ def count_machines(connection: Connection) -> int:
     """How many machines have worked within the last minutes; beat gives each something to do."""
     query = text(
         """
-        SELECT count(DISTINCT split_part(worker, ':', 1)) FROM run
-        WHERE state = 'running' OR ended_at > clock_timestamp() - interval '10 minutes'
+        SELECT count(DISTINCT split_part(worker, ':', 1)) FROM (
+            SELECT worker FROM run WHERE state = 'running'
+            UNION SELECT worker FROM run WHERE ended_at > now() - interval '10 minutes'
+        ) AS recent
         """
     )
     return int(connection.execute(query).scalar_one())
@@ -59,16 +64,19 @@ def measure_durations(connection: Connection) -> dict[str, dict[str, float]]:
 
 
 def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
-    """By kind of step: how many tries told what they took at most, its median and largest bytes."""
+    """By kind of step: how many tries of the last days told what they took at most, its median and
+    largest bytes."""
     rows = connection.execute(
         text(
             """
             SELECT kind, count(*) AS count,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY peak_memory_bytes) AS p50_bytes,
                    max(peak_memory_bytes) AS max_bytes
-            FROM run WHERE peak_memory_bytes IS NOT NULL GROUP BY kind
+            FROM run WHERE peak_memory_bytes IS NOT NULL
+              AND ended_at > now() - make_interval(days => :days) GROUP BY kind
             """
-        )
+        ),
+        {"days": MEMORY_DAYS},
     ).mappings()
     return {row["kind"]: {name: row[name] for name in row if name != "kind"} for row in rows}
 

@@ -238,6 +238,7 @@ run = Table(
         unique=True,
         postgresql_where=text("state IN ('queued', 'running')"),
     ),
+    Index("run_ended_idx", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     Index("run_step_idx", "step_id"),
     Index("run_job_idx", "job_id"),
 )

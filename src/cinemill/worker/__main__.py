@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cinemill.errors import InputRejected, PartUnavailable, SettingsInvalid
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> int:
         planned = plan_worker(
             options.queues, options.concurrency, app.mill, autoscale=options.autoscale
         )
+        app.mill.slots = count_slots(planned, app.mill.settings)
         planned["hostname"] = f"{options.name}@{socket.gethostname()}"
         check_tools(app.mill.settings)
     except SettingsInvalid as error:
@@ -82,6 +84,14 @@ def plan_worker(
         "without_mingle": True,
         "without_gossip": True,
     }
+
+
+def count_slots(planned: Mapping[str, Any], settings: Settings) -> int:
+    """How many tasks a worker that was planned so works on at a time, at the most."""
+    if settings.celery_worker_pool == "solo":
+        return 1
+    most, _ = planned["autoscale"] or (planned["concurrency"], None)
+    return int(most or settings.celery_worker_concurrency)
 
 
 def choose_bounds(

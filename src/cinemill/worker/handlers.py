@@ -95,6 +95,6 @@ def build_workshop(mill: Mill) -> Workshop:
         models_dir=settings.home / MODELS_FOLDER,
         node=mill.node,
         hardware=mill.hardware.encoders,
-        slots=settings.celery_worker_concurrency,
-        threads=max(1, usable_cpus() // settings.celery_worker_concurrency),
+        slots=mill.slots,
+        threads=max(1, usable_cpus() // mill.slots),
     )

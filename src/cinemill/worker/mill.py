@@ -51,6 +51,8 @@ class Mill:
         self.node = ""
         """As Celery calls the worker; empty where none runs in this process' family."""
         self.hardware = Hardware()
+        self.slots = settings.celery_worker_concurrency
+        """Tasks at a time, unless this worker was told otherwise when it was started."""
         self._make_handlers = make_handlers
         self._database: Database | None = None
         self._events: EventSink | None = None

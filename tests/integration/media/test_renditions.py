@@ -12,12 +12,26 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.core.rendition import read_rendition
-from cinemill.errors import InputRejected, JobCancelled, MediaRejected
+from cinemill.core.rendition import VideoCodec, read_rendition
+from cinemill.errors import InputRejected, JobCancelled, MediaRejected, OutputInvalid
 from cinemill.media.encode import EncodeOutcome, encode
+from cinemill.media.hardware import Family, HardwareEncoder
+
+FORGETFUL = HardwareEncoder(
+    "libx264",
+    VideoCodec.H264,
+    Family("forgetful", (VideoCodec.H264,), lambda *_: ["-bsf:v", r"noise=drop=gt(n\,12)"]),
+)
+"""In the place of hardware that loses pictures and says nothing."""
 
 
 def transcode(mill: Mill, film: Path, **options: Any) -> EncodeOutcome:
+    return transcode_in(mill, film, None, **options)
+
+
+def transcode_in(
+    mill: Mill, film: Path, hardware: HardwareEncoder | None, **options: Any
+) -> EncodeOutcome:
     return encode(
         mill.toolbox,
         film,
@@ -28,6 +42,7 @@ def transcode(mill: Mill, film: Path, **options: Any) -> EncodeOutcome:
         sandbox=mill.sandbox,
         on_progress=lambda _share: None,
         should_stop=mill.should_stop,
+        hardware=hardware,
     )
 
 
@@ -83,6 +98,38 @@ def test_the_times_of_the_pictures_are_kept(
     wanted = [after - before for before, after in pairwise(shown)]
     made = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
     assert made == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "seconds"),
+    [
+        (films.make_trimmed, "film.mp4", 0.7),
+        (lambda path: films.make_trimmed(path, start_seconds=1.3), "film.mp4", 0.7),
+        (films.make_late_clock, "film.mkv", 2.0),
+    ],
+    ids=["trimmed", "trimmed by more", "late clock"],
+)
+@pytest.mark.parametrize("audio", ["auto", "none"])
+def test_a_whole_film_is_not_taken_for_a_cut_one(
+    mill: Mill,
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    name: str,
+    seconds: float,
+    audio: str,
+) -> None:
+    film = make(tmp_path / name)
+    assert mill.probe(film).video.duration_seconds_from_header == pytest.approx(seconds, abs=0.05)
+    outcome = transcode(mill, film, preset="mobile", audio=audio)
+    assert outcome.facts["duration_seconds"] == pytest.approx(seconds, abs=0.05)
+
+
+def test_pictures_that_the_encoder_lost_are_not_blamed_on_the_film(
+    mill: Mill, tmp_path: Path
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=2, size=(64, 48))
+    with pytest.raises(OutputInvalid, match="50 frames were decoded and 13 written"):
+        transcode_in(mill, film, FORGETFUL, preset="mobile")
 
 
 def test_a_rate_that_is_asked_for_is_constant(mill: Mill, tmp_path: Path) -> None:

@@ -64,11 +64,12 @@ SELECT 'step-' || id, id, 0, 'work', 'work', 'default',
 INSERT INTO step_dependency (step_id, depends_on)
 SELECT id, 'step-old-' || 1 + abs(hashtext(id)) % 30000 FROM step;
 INSERT INTO run (id, step_id, job_id, owner, kind, queue, priority, state, attempt, published_at,
-                 lease_until, token)
+                 lease_until, token, ended_at, peak_memory_bytes)
 SELECT 'run-' || id, 'step-' || id, id, owner, 'work', 'default', priority,
        CASE state WHEN 'pending' THEN 'queued' WHEN 'failed' THEN 'failed' ELSE 'succeeded' END,
        1, CASE WHEN state <> 'pending' OR id LIKE 'new-___' THEN now() END,
-       NULL, CASE WHEN state <> 'pending' THEN 'token-' || id END FROM job;
+       NULL, CASE WHEN state <> 'pending' THEN 'token-' || id END, finished_at,
+       CASE WHEN state = 'completed' THEN 1 END FROM job;
 UPDATE run SET state = 'running', lease_until = now() + interval '1 minute', token = 'live'
 WHERE id IN (SELECT 'run-new-' || n FROM generate_series(1, 16) AS n)
 """
@@ -171,6 +172,17 @@ def test_lists_of_jobs(filled: Database, name: str) -> None:
 
 def test_the_place_in_the_queue(filled: Database) -> None:
     assert_by_index(filled, lambda c: statistics.place_in_queue(c, "new-5000"))
+
+
+STATISTICS: dict[str, Callable[[Connection], object]] = {
+    "machines": statistics.count_machines,
+    "memory": statistics.measure_memory,
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_what_is_counted_of_late(filled: Database, name: str) -> None:
+    assert_by_index(filled, STATISTICS[name])
 
 
 OTHERS: dict[str, Callable[[Connection], object]] = {

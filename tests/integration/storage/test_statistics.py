@@ -50,11 +50,34 @@ def test_without_jobs_all_counts_are_empty(database: Database) -> None:
     assert counts == {"by_status": {}, "by_type": {}, "by_queue": {}, "total": 0}
 
 
-def test_memory_is_told_by_kind_of_step(database: Database) -> None:
+def test_machines_that_work_or_have_worked_of_late_are_counted(database: Database) -> None:
+    working, done, past = (rows.accept(database) for _ in range(3))
+    rows.start(database, working)
+    for job in (done, past):
+        rows.succeed(database, rows.start(database, job))
+    for job, worker in ((working, "one:1"), (done, "two:1"), (past, "three:1")):
+        rows.change(database, "UPDATE run SET worker = :w WHERE job_id = :id", w=worker, id=job.id)
+    rows.change(
+        database,
+        "UPDATE run SET ended_at = now() - interval '1 hour' WHERE job_id = :id",
+        id=past.id,
+    )
+    with database.begin() as connection:
+        assert statistics.count_machines(connection) == 2
+
+
+def test_memory_of_the_last_days_is_told_by_kind_of_step(database: Database) -> None:
     for peak_bytes in (10, 20, 90):
         job = rows.accept(database, [make_step(kind="encode")])
         rows.succeed(database, replace(rows.start(database, job), peak_memory_bytes=peak_bytes))
     rows.succeed(database, rows.start(database, rows.accept(database)))
+    old = rows.accept(database, [make_step(kind="encode")])
+    rows.succeed(database, replace(rows.start(database, old), peak_memory_bytes=10_000))
+    rows.change(
+        database,
+        "UPDATE run SET ended_at = now() - interval '9 days' WHERE job_id = :id",
+        id=old.id,
+    )
     with database.begin() as connection:
         memory = statistics.measure_memory(connection)
     assert memory == {"encode": {"count": 3, "p50_bytes": 20, "max_bytes": 90}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.core.media import MediaInfo, SourceFormat, VideoStream
+from cinemill.core.media import AudioStream, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import MediaRejected
 from cinemill.media.progress import LogTally
 from cinemill.media.truth import Decoded, ends_cleanly, is_damaged, is_short, judge_film
@@ -34,6 +34,7 @@ VIDEO = VideoStream(
     duration_seconds_from_header=10.0,
 )
 FILM = MediaInfo(SourceFormat.MP4, 1000, 10.0, 0.0, 800, VIDEO)
+SOUND = AudioStream(1, "aac", 2, 48_000, "", is_default=True)
 WHOLE = Decoded(frames=250, seconds=10.0)
 SOUND_RUN = LogTally(video_packets=250, video_frames=250)
 
@@ -87,6 +88,18 @@ def test_sound_may_outlast_the_picture_where_only_the_film_declares() -> None:
     film = replace(FILM, format=SourceFormat.MATROSKA, video=silent_header)
     assert is_short(film, Decoded(125, 5.0))
     assert not is_short(film, Decoded(125, 5.0, sound_seconds=10.0))
+
+
+def test_a_length_that_may_be_that_of_sound_which_nobody_heard_proves_nothing() -> None:
+    edited = replace(FILM, has_edit_list=True, audio=(SOUND,), duration_seconds_from_header=14.0)
+    assert not is_short(edited, WHOLE)
+    assert is_short(edited, Decoded(125, 5.0))
+    assert is_short(edited, replace(WHOLE, sound_seconds=10.0))
+
+
+def test_pictures_that_a_short_edit_hides_are_counted_in_the_header_too() -> None:
+    assert not is_short(FILM, Decoded(230, 10.0))
+    assert is_short(replace(FILM, format=SourceFormat.AVI), Decoded(230, 10.0))
 
 
 @pytest.mark.parametrize("size", [188, 192, 204])

@@ -10,7 +10,7 @@ from celery import Celery
 from cinemill.config import load
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG, COMMON_QUEUES
-from cinemill.worker.__main__ import main, plan_worker
+from cinemill.worker.__main__ import count_slots, main, plan_worker
 from cinemill.worker.building import build_app
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
@@ -58,6 +58,16 @@ def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
     assert plan_worker("proxy", None, bounded)["autoscale"] == (6, 2)
     assert plan_worker("proxy", None, bounded, autoscale="4,1")["autoscale"] == (4, 1)
     assert plan_worker("proxy", 3, bounded)["autoscale"] is None
+
+
+def test_a_worker_counts_as_many_tasks_at_a_time_as_it_was_started_with(tmp_path: Path) -> None:
+    home = {"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_CONCURRENCY": "2"}
+    settings, solo = load(home), load({**home, "CELERY_WORKER_POOL": "solo"})
+    mill = Mill(settings)
+    assert count_slots(plan_worker("proxy", None, mill), settings) == 2
+    assert count_slots(plan_worker("proxy", 3, mill), settings) == 3
+    assert count_slots(plan_worker("proxy", None, mill, autoscale="5,1"), settings) == 5
+    assert count_slots(plan_worker("proxy", None, Mill(solo)), solo) == 1
 
 
 @pytest.mark.parametrize("bounds", ["4", "1,4", "4,0", "four,one", "4,-1", "2000,1"])
