@@ -3,7 +3,8 @@
 The relay lets only a window of runs per queue out to the broker. Within one priority the user who
 holds the least goes next, so that two users share the workers evenly however much each has queued;
 a higher priority goes first, and is let out over a window that lower ones have filled. Of one
-user's jobs the first goes first, but for the crowd of a large one's many steps.
+user's jobs the first goes first, but the many steps of a large one take turns with those that come
+after it.
 """
 
 from __future__ import annotations

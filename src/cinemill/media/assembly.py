@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from cinemill.media.progress import share_of_time
 from cinemill.media.renditions import MUXERS, EncodePlan
 from cinemill.media.terms import Terms
 
-PICTURE_NAME = "picture.mp4"
+PICTURE_NAME = "joined/picture.mp4"
+"""In a folder of its own: no output of a command, whose sizes are limited together."""
 LEAST_TIMESCALE = 10_000
 _TELL_EVERY = 250
 """Packets between two looks whether to stop."""
@@ -39,6 +41,8 @@ _DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "m
 class FinishedChunk:
     path: Path
     frames: int
+    delay: int
+    """Places by which a picture is shown later than it is stored, at the most."""
     settings: str
 
 
@@ -63,6 +67,7 @@ def assemble(
             way_on="Use the same FFmpeg on all workers, and submit it again.",
         )
     picture = terms.folder / PICTURE_NAME
+    picture.parent.mkdir(mode=0o700)
     try:
         _join(terms, chunks, picture)
     except (av.FFmpegError, IndexError, ValueError) as broken:
@@ -113,7 +118,7 @@ def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
     Times of decoding are those of showing, ``delay`` places late; before the first, evenly.
     """
     per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
-    delay = max(_count_delay(read_times(chunk.path)) for chunk in chunks)
+    delay = max(chunk.delay for chunk in chunks)
     shown: deque[int] = deque()
     for chunk in chunks:
         times = read_times(chunk.path)
@@ -150,13 +155,6 @@ def _read_packets(path: Path) -> Iterator[Any]:
                 yield packet
 
 
-def _count_delay(times: Sequence[int]) -> int:
-    """How many places later than it is stored a picture is shown at the least, so that none is
-    shown before it is decoded."""
-    places = {time: place for place, time in enumerate(sorted(times))}
-    return max((number - places[time] for number, time in enumerate(times)), default=0)
-
-
 def _mux(
     terms: Terms,
     picture: Path,
@@ -166,7 +164,7 @@ def _mux(
     request: RenditionRequest,
     plan: EncodePlan,
 ) -> None:
-    inputs = ["-copyts", "-f", "mov", "-i", picture.name]
+    inputs = ["-copyts", "-f", "mov", "-i", PICTURE_NAME]
     maps = ["-map", "0:v"]
     readable = [source]
     if tracks is not None:
@@ -178,6 +176,8 @@ def _mux(
     terms.run(
         [
             *inputs,
+            # Chapters count from where the film begins, as a single pass has them.
+            *("-itsoffset", f"{-info.clock_start_seconds:.6f}"),
             *input_arguments(str(source), info, terms.limits.max_pixels),
             *(*maps, "-c", "copy", *tag),
             *("-map_metadata", str(number), "-map_chapters", str(number)),
@@ -190,11 +190,16 @@ def _mux(
 
 
 def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
-    """The picture's names from the source, which is input ``number``; sound and subtitles keep
-    theirs. Where one is told, FFmpeg copies no other by itself."""
+    """Every stream's names from the source, which is input ``number``. Where one is told, FFmpeg
+    copies no other by itself; and an MP4 between does not tell a track's title as it was told."""
     arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
-    arguments += [f"-map_metadata:s:a:{index}=1:s:a:{index}" for index in range(plan.sounds)]
-    arguments += [f"-map_metadata:s:s:{index}=1:s:s:{index}" for index in range(plan.subtitles)]
+    sources = [int(word[2:]) for flag, word in pairwise(plan.tracks) if flag == "-map"]
+    kept = {"a": sources[: plan.sounds], "s": sources[plan.sounds :]}
+    arguments += [
+        f"-map_metadata:s:{kind}:{place}={number}:s:{index}"
+        for kind, indexes in kept.items()
+        for place, index in enumerate(indexes)
+    ]
     # The source's picture names the encoder that had made that.
     encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]
     return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,17 +18,25 @@ import av
 
 from cinemill.core.chunks import Chunk, FrameMark
 from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
-from cinemill.core.rendition import Container, RenditionRequest, VideoCodec
+from cinemill.core.rendition import Container, RenditionRequest
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.graph import input_arguments
-from cinemill.media.progress import FfmpegProgress, share_of_time
+from cinemill.media.progress import FfmpegProgress, LogTally, share_of_time
 from cinemill.media.renditions import MUXERS, EncodePlan
 from cinemill.media.terms import Terms
+from cinemill.media.truth import Decoded, is_short
 
 INDEX_NAME = "pictures.txt"
-CHUNK_NAME = "chunk.nut"
-CHUNK_FORMAT = "nut"
-"""It keeps an encoder's clock exactly, and has no edit lists."""
+CHUNK_NAME = "chunk.mp4"
+CHUNK_FORMAT = "mov"
+FLICK_HZ = 705_600_000
+"""A clock of which every usual rate's frames are whole ticks, and any other's within 2 ns."""
+CHUNK_MUXER = (
+    *("-movflags", "frag_keyframe+delay_moov", "-movie_timescale", str(FLICK_HZ)),
+    *("-f", "mp4"),
+)
+"""In fragments, whose times are whole ticks of the encoder's clock from the film's start on; and
+with all that is said of colour, for which a simpler container has no place."""
 MICROSECOND = Fraction(1, 1_000_000)
 CUTTABLE = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
 """Containers with an index, by which a place is found without reading what is before it."""
@@ -51,6 +59,8 @@ class PictureIndex:
 class ChunkOutcome:
     path: Path
     frames: int
+    delay: int
+    """Places by which a picture is shown later than it is stored, at the most."""
     settings: str
     """What chunks must share to be joined."""
     cpu_seconds: float
@@ -64,11 +74,13 @@ def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
 
 
 def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:
-    """Read the film through without decoding; None where a picture has no time of its own.
+    """Read the film through without decoding. None where a picture has no time of its own, and
+    where something cannot be read or the film is shorter than its header says: whoever encodes it
+    whole finds out what.
 
     Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` answers.
     """
-    terms.run(
+    report = terms.run(
         [
             *("-copyts", *input_arguments(str(source), info, terms.limits.max_pixels)),
             *("-map", f"0:{info.video.index}", "-c", "copy", "-copyinkf"),
@@ -81,7 +93,15 @@ def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex 
     with path.open() as lines:
         index = read_index(lines)
     path.unlink()
-    return index
+    return index if index is not None and _is_whole(info, index, report.tally) else None
+
+
+def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogTally) -> bool:
+    times = [mark.pts for mark in index.marks]
+    seconds = float((max(times) - min(times)) * index.time_base)
+    shown = Decoded(len(times), seconds * len(times) / max(1, len(times) - 1))
+    is_damaged = tally.ended_early or tally.container_errors or tally.corrupt_packets
+    return not is_damaged and not is_short(info, shown)
 
 
 def read_index(lines: Iterator[str]) -> PictureIndex | None:
@@ -128,25 +148,30 @@ def encode_chunk(
             *("-map", f"0:{info.video.index}"),
             *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
             *(*plan.picture, "-threads", str(threads)),
-            # The name that an MP4 would be given is none here; joining gives it again.
-            *(["-tag:v", "HEVC"] if plan.codec is VideoCodec.H265 else []),
             *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
-            # Its times of decoding may be below nought, and are not kept anyway.
-            *("-avoid_negative_ts", "disabled", "-f", CHUNK_FORMAT, CHUNK_NAME),
+            # Its first times of decoding may be below nought; they are written anew in the end.
+            *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, CHUNK_NAME),
         ],
         readable=[source],
         on_progress=tell,
     )
     path = terms.folder / CHUNK_NAME
     tally = report.tally
-    frames, settings = _inspect(path)
+    times, settings = _inspect(path)
     return ChunkOutcome(
         path,
-        frames,
+        len(times),
+        _count_delay(times),
         settings,
         tally.cpu_seconds,
-        is_damaged=bool(tally.decode_errors or tally.corrupt_packets),
+        is_damaged=_gave_up(tally),
     )
+
+
+def _gave_up(tally: LogTally) -> bool:
+    """Whether something could not be read or decoded. What a codec says of pictures before the
+    first key frame that it met counts for nothing: those of the chunk are counted."""
+    return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)
 
 
 def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
@@ -181,17 +206,25 @@ def clock_start(info: MediaInfo, time_base: Fraction) -> int:
     return int(ticks + Fraction(1, 2)) if ticks >= 0 else -int(-ticks + Fraction(1, 2))
 
 
-def _inspect(path: Path) -> tuple[int, str]:
-    """How many pictures were written, and the encoder's settings. Raises OutputInvalid."""
+def _inspect(path: Path) -> tuple[list[int], str]:
+    """When the pictures are shown, as they are stored, and the encoder's settings. Raises
+    OutputInvalid."""
     try:
         with av.open(str(path), format=CHUNK_FORMAT) as container:
             stream = container.streams.video[0]
             packets = [packet for packet in container.demux(stream) if packet.pts is not None]
             if packets and not packets[0].is_keyframe:
                 raise OutputInvalid("A chunk does not begin with a key frame.")
-            return len(packets), _digest(stream)
+            return [packet.pts or 0 for packet in packets], _digest(stream)
     except (OSError, av.FFmpegError, IndexError) as broken:
         raise OutputInvalid(f"A chunk cannot be read back: {broken}") from broken
+
+
+def _count_delay(times: Sequence[int]) -> int:
+    """How many places later than it is stored a picture is shown at the least, so that none is
+    shown before it is decoded."""
+    places = {time: place for place, time in enumerate(sorted(times))}
+    return max((number - places[time] for number, time in enumerate(times)), default=0)
 
 
 def _digest(stream: Any) -> str:
@@ -217,6 +250,6 @@ def encode_tracks(
         readable=[source],
         on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
     )
-    if report.tally.decode_errors or report.tally.corrupt_packets:
+    if _gave_up(report.tally):
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
     return terms.folder / name

@@ -247,7 +247,7 @@ _UNBUFFERED = frozenset({"libsvtav1"})
 """It keeps a most only together with a crf."""
 _EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
     "libx264": lambda effort: ["-preset", effort],
-    "libx265": lambda effort: ["-preset", effort, "-x265-params", "log-level=error"],
+    "libx265": lambda effort: ["-preset", effort, "-x265-params", "log-level=error:info=0"],
     "libvpx-vp9": lambda effort: ["-deadline", "good", "-cpu-used", effort, "-row-mt", "1"],
     "libsvtav1": lambda effort: ["-preset", effort],
     "libaom-av1": lambda effort: ["-cpu-used", str(min(8, int(effort))), "-row-mt", "1"],

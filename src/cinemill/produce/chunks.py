@@ -22,11 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinemill.core.chunks import Chunk, choose_chunk_seconds, cut_chunks, estimate_work
+from cinemill.core.chunks import MOST_CHUNKS, Chunk, choose_chunk_seconds, cut_chunks, estimate_work
 from cinemill.core.job import StepSpec
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
-from cinemill.errors import InputRejected, MediaRejected
+from cinemill.errors import MediaRejected
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, agree, find_asset, require_space
 from cinemill.media.assembly import FinishedChunk, assemble
@@ -52,7 +52,7 @@ from cinemill.storage import assets, statistics
 from cinemill.storage.assets import AssetRecord
 from cinemill.storage.database import Connection
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 """Raise it when the same chunk would be another file."""
 ENCODING = "Encoding"
 CHUNK_SECONDS = "chunk_seconds"
@@ -85,7 +85,8 @@ def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
         seconds = _choose_seconds(workshop, context, film) if hardware.encoder is None else None
         steps = [] if seconds is None else _plan_steps(workshop, context, film, seconds)
         if steps:
-            require_space(workshop, 2 * estimate_bytes(film.info, request))
+            # Chunks, the picture that they make together, and the rendition, all at once.
+            require_space(workshop, 3 * estimate_bytes(film.info, request))
             # In hardware one piece is quick enough; without, all workers do it as any other.
             told = {"chunks": _count(steps), CHANGES: hardware.changes}
             return StepOutcome(told, steps=steps)
@@ -115,9 +116,9 @@ def _choose_seconds(workshop: Workshop, context: StepContext, film: Film) -> flo
     is_judged = film.request.vmaf_min is not None
     if wish == 0 or is_judged or not can_cut(film.info, film.request):
         return None
-    if wish is not None:
-        return float(wish)
     seconds = film.info.duration_seconds_from_header
+    if wish is not None:
+        return max(float(wish), seconds / MOST_CHUNKS)
     width, height = fit_box(film.info, film.request)
     work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
     with workshop.database.once() as connection:
@@ -209,9 +210,10 @@ def _publish_chunk(workshop: Workshop, outcome: ChunkOutcome, chunk: Chunk) -> A
         sha256=stored.sha256,
         size_bytes=stored.size_bytes,
         filename=outcome.path.name,
-        media_type="video/x-nut",
+        media_type="video/mp4",
         facts={
             "frames": outcome.frames,
+            "delay": outcome.delay,
             "settings": outcome.settings,
             "is_whole": outcome.frames == chunk.frames,
             "cpu_seconds": round(outcome.cpu_seconds, 3),
@@ -255,25 +257,28 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     the film's pictures, each once, encode the film whole in a further step.
 
     Result: as that of :func:`encode_rendition`, and ``chunks`` (``total``, ``reused``). Raises
-    InputRejected (``piece_missing``), OutputInvalid, CommandFailed, DiskFull.
+    OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     request = read_rendition(context.run.params)
     made = _list_chunks(context)
-    if not all(one["is_whole"] for one in made) or len({one["settings"] for one in made}) > 1:
-        return StepOutcome(
-            {"encoded_whole_because": "its pictures could not be told apart by their times"},
-            steps=[StepSpec("whole", "encode_whole", request.to_json())],
-        )
+    if reason := _find_fault(made):
+        return _encode_whole(request, made, reason)
     film = _open(workshop, context, find_asset(workshop, context), request)
     tracks = context.run.inputs.get("tracks")
+    parts = [*made, *([tracks] if tracks else [])]
+    if not all(workshop.files.exists(part["sha256"]) for part in parts):
+        # Perhaps joined by another job just now, which forgot them: then this one finds the film.
+        return _encode_whole(request, made, "a chunk was removed before it was joined")
     path, facts = assemble(
         agree(workshop, context, "Joining"),
         [
-            FinishedChunk(_find_part(workshop, one["sha256"]), one["frames"], one["settings"])
+            FinishedChunk(
+                workshop.files.path(one["sha256"]), one["frames"], one["delay"], one["settings"]
+            )
             for one in made
         ],
-        None if tracks is None else _find_part(workshop, tracks["sha256"]),
+        None if tracks is None else workshop.files.path(tracks["sha256"]),
         film.path,
         film.info,
         request,
@@ -288,7 +293,7 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
         "reused": False,
     }
     outcome = hand_over(workshop, context, film.asset, request, rendition, more)
-    keys = [one["key"] for one in (*made, *([tracks] if tracks else []))]
+    keys = [part["key"] for part in parts]
 
     def write(connection: Connection) -> None:
         outcome.write(connection)
@@ -297,20 +302,29 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     return StepOutcome(outcome.result, write)
 
 
+def _find_fault(made: Sequence[Mapping[str, Any]]) -> str:
+    """Why these chunks cannot be joined; empty where they can."""
+    if not all(one["is_whole"] for one in made):
+        return "its pictures could not be told apart by their times"
+    if len({one["settings"] for one in made}) > 1:
+        return "its chunks were made by encoders that differ"
+    return ""
+
+
+def _encode_whole(
+    request: RenditionRequest, made: Sequence[Mapping[str, Any]], reason: str
+) -> StepOutcome:
+    """The film in one piece, in a further step, and the chunks forgotten."""
+    return StepOutcome(
+        {"encoded_whole_because": reason},
+        partial(assets.forget_steps, step_keys=[one["key"] for one in made]),
+        [StepSpec("whole", "encode_whole", request.to_json())],
+    )
+
+
 def _list_chunks(context: StepContext) -> list[Mapping[str, Any]]:
     inputs = context.run.inputs
     return [inputs[name] for name in sorted(inputs) if name.startswith("chunk-")]
-
-
-def _find_part(workshop: Workshop, sha256: str) -> Path:
-    """Raises InputRejected: no further try would find it, for the steps that made it have ended."""
-    if not workshop.files.exists(sha256):
-        raise InputRejected(
-            "A chunk of this film was removed before it was joined.",
-            code="piece_missing",
-            way_on="Submit it again; what is still there is not made anew.",
-        )
-    return workshop.files.path(sha256)
 
 
 def _add_up(context: StepContext) -> dict[str, float]:

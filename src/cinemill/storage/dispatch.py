@@ -90,7 +90,7 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
                 SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
                   AND owner = owners.owner AND run_at <= statement_timestamp()
-                ORDER BY priority DESC, is_crowd, run_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
+                ORDER BY priority DESC, turn_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),

@@ -40,10 +40,10 @@ from cinemill.storage import tables
 READY_CHANNEL = "cinemill_ready"
 CANCEL_CHANNEL = "cinemill_cancel"
 ENDED_CHANNEL = "cinemill_ended"
-NO_CROWD = 4
-"""So many steps of a job that become ready at once stand in line as any other. What is more of
-them lets the first of the same user's other jobs by, so that a short job does not wait for all of
-a long film."""
+CROWD = {"no_crowd": 4, "crowd_seconds": 5.0}
+"""So many steps of a job that become ready at once stand in line as any other. Each further one
+stands where it would if it had come so many seconds after the one before: a short job that comes
+meanwhile does not wait for all of a long film, and neither does the film for all short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,14 @@ WITH inserted AS (
     SELECT edge.step_id, edge.depends_on
     FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
 ), queued AS (
-    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt, is_crowd)
+    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
+                     is_crowd, turn_at)
     SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
            planned.queue, planned.hardware, inserted.priority, 1,
-           row_number() OVER (ORDER BY planned.position) > :no_crowd
-    FROM planned CROSS JOIN inserted WHERE planned.deps_remaining = 0
+           planned.place > :no_crowd, clock_timestamp()
+               + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
+    FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM planned
+          WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
 """
@@ -132,7 +135,7 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
         "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
         "edges": edges,
         "channel": READY_CHANNEL,
-        "no_crowd": NO_CROWD,
+        **CROWD,
     }
     statement = text(_INSERT_JOB).bindparams(*map(json_parameter, ("params", "steps", "edges")))
     try:
@@ -220,17 +223,20 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
                 RETURNING id, position, kind, queue, hardware, attempts
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
-                                 attempt, is_crowd)
+                                 attempt, is_crowd, turn_at)
                 SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
                        ready.queue, ready.hardware, job.priority, ready.attempts + 1,
-                       row_number() OVER (ORDER BY ready.position) > :no_crowd
-                FROM ready JOIN job ON job.id = :job_id
+                       ready.place > :no_crowd, clock_timestamp()
+                           + make_interval(secs => :crowd_seconds
+                                                   * greatest(0, ready.place - :no_crowd))
+                FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM ready)
+                     AS ready JOIN job ON job.id = :job_id
                 RETURNING id
             )
             SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify(:channel, '') END FROM queued
             """
         ),
-        {"job_id": job_id, "channel": READY_CHANNEL, "no_crowd": NO_CROWD},
+        {"job_id": job_id, "channel": READY_CHANNEL, **CROWD},
     ).one()
     return int(row[0])
 

@@ -210,13 +210,13 @@ run = Table(
     Column("failure", JSONB),
     Column("peak_memory_bytes", BigInteger),
     Column("is_crowd", Boolean, nullable=False, server_default=text("false")),
+    _timestamp("turn_at", is_set=True),
     Index(
         "run_ready_idx",
         "queue",
         "owner",
         text("priority DESC"),
-        "is_crowd",
-        "run_at",
+        "turn_at",
         postgresql_where=text("state = 'queued' AND published_at IS NULL"),
     ),
     Index(

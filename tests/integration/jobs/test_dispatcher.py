@@ -127,6 +127,17 @@ def test_a_small_job_is_told_that_the_crowd_is_not_before_it(engine: Engine) -> 
     assert engine.service.get_job_status(small.id)["queue_place"] == 4
 
 
+def test_a_large_job_does_not_wait_for_all_small_ones_that_come_later(engine: Engine) -> None:
+    """Its turns come in time, also those of its last steps."""
+    (large,) = engine.submit(kind="crowd")
+    later = "UPDATE run SET turn_at = turn_at - interval '1 hour' WHERE job_id = :id"
+    rows.change(engine.database, later, id=large.id)
+    engine.submit(20)
+    engine.dispatcher.publish_ready()
+    crowd = set(rows.queued_runs(engine.database, large.id).values())
+    assert {run.id for run in engine.post.sent[:8]} <= crowd
+
+
 def test_what_a_large_job_has_begun_is_tried_again_at_once(engine: Engine) -> None:
     engine.submit(kind="crowd")
     engine.dispatcher.publish_ready()

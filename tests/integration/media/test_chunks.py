@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -36,6 +36,10 @@ from cinemill.media.toolbox import Toolbox
 
 GROUP = ("-g", "20", "-preset", "fast")
 """Key frames close together, and pictures that are stored in another order than shown."""
+
+
+OWN_NAMES = frozenset({"encoder", "duration"})
+"""What a muxer says of itself."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Shop:
     def encode_in_chunks(self) -> Path:
         made = self.encode_chunks()
         assert [outcome.frames for _, outcome in made] == [chunk.frames for chunk, _ in made]
-        finished = [FinishedChunk(one.path, one.frames, one.settings) for _, one in made]
+        finished = [finish(one) for _, one in made]
         plan, tracks = self.plan, None
         if plan.sounds or plan.subtitles:
             terms = self.terms("tracks")
@@ -114,6 +118,10 @@ class Shop:
             should_stop=terms.should_stop,
         )
         return outcome.path
+
+
+def finish(one: ChunkOutcome) -> FinishedChunk:
+    return FinishedChunk(one.path, one.frames, one.delay, one.settings)
 
 
 Open = Callable[..., Shop]
@@ -145,6 +153,20 @@ def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
             names = {key: text for key, text in stream.metadata.items() if key.lower() != "encoder"}
             found.append((str(stream.type), names, seconds))
     return found
+
+
+def read_names(path: Path) -> tuple[list[tuple[Fraction, str]], Any, Any]:
+    """Chapters with when they begin, what the film is called, and its streams."""
+    with av.open(str(path)) as film:
+        chapters = [
+            (Fraction(mark["start"]) * (mark["time_base"] or 0), mark["metadata"]["title"])
+            for mark in film.chapters()
+        ]
+        streams = [
+            {key: text for key, text in stream.metadata.items() if key.lower() not in OWN_NAMES}
+            for stream in film.streams
+        ]
+        return chapters, film.metadata.get("title"), streams
 
 
 def hash_pictures(path: Path) -> str:
@@ -211,19 +233,15 @@ def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) 
     )
     named = tmp_path / "named.mkv"
     inputs = ["-i", f"file:{film}", "-f", "ffmetadata", "-i", f"file:{tmp_path / 'chapters'}"]
-    names = ["-metadata:s:a:0", "language=deu", "-metadata:s:v:0", "title=Camera"]
+    names = ["-metadata:s:a:0", "language=deu", "-metadata:s:a:0", "title=Director"]
+    names += ["-metadata:s:v:0", "title=Camera", "-output_ts_offset", "0.08"]
     films.run([*inputs, "-map_metadata", "1", "-c", "copy", *names, f"file:{named}"])
-    shop = open_shop(named, container="mkv", height=90)
-    path = shop.encode_in_chunks()
-    with av.open(str(path)) as joined:
-        chapters = [
-            (mark["start"] * (mark["time_base"] or 0), mark["metadata"]["title"])
-            for mark in joined.chapters()
-        ]
-        assert chapters == [(0, "One"), (2, "Two")]
-        assert joined.metadata["title"] == "Holiday"
-        assert joined.streams.video[0].metadata["title"] == "Camera"
-        assert joined.streams.audio[0].language == "deu"
+    for container in ("mkv", "mp4"):
+        shop = open_shop(named, container=container, height=90)
+        chunked, single = read_names(shop.encode_in_chunks()), read_names(shop.encode_in_one())
+        assert chunked == single
+        assert [title for _, title in chunked[0]] == ["One", "Two"]
+        assert "Director" in str(chunked)
 
 
 def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_path: Path) -> None:
@@ -252,7 +270,7 @@ def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
     shop = open_shop(film, height=90)
     made = [one for _, one in shop.encode_chunks()]
-    finished = [FinishedChunk(one.path, one.frames, f"x{n}") for n, one in enumerate(made)]
+    finished = [replace(finish(one), settings=f"x{n}") for n, one in enumerate(made)]
     with pytest.raises(OutputInvalid, match="differ"):
         assemble(shop.terms("joined"), finished, None, film, shop.info, shop.request, shop.plan)
 
@@ -261,7 +279,7 @@ def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> Non
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
     shop = open_shop(film, height=90)
     one = shop.encode_chunks()[0][1]
-    twice = [FinishedChunk(one.path, one.frames, one.settings)] * 2
+    twice = [finish(one)] * 2
     with pytest.raises(OutputInvalid, match="the same pictures"):
         assemble(shop.terms("joined"), twice, None, film, shop.info, shop.request, shop.plan)
 
@@ -271,6 +289,43 @@ def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_p
     assert not can_cut(open_shop(film).info, read_rendition({"fps": 10}))
     stream = films.remux(film, tmp_path / "film.ts")
     assert not can_cut(open_shop(stream).info, read_rendition({}))
+
+
+@pytest.mark.parametrize(
+    "options", [{"codec": "vp9", "container": "webm"}, {"codec": "h265"}], ids=["vp9", "h265"]
+)
+def test_colour_and_light_are_told_as_a_single_pass_tells_them(
+    open_shop: Open, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    one = films.make_hdr(tmp_path / "second.mkv")
+    film = tmp_path / "film.mkv"
+    films.run(["-stream_loop", "2", "-i", f"file:{one}", "-c", "copy", f"file:{film}"])
+    shop = open_shop(film, height=90, preset="mobile", **options)
+    found = [
+        probe(path, Limits(), sandbox=shop.sandbox).video
+        for path in (shop.encode_in_chunks(), shop.encode_in_one())
+    ]
+    assert found[0] == found[1]
+    assert found[0].color_transfer == "smpte2084"
+    assert found[0].hdr == found[1].hdr
+
+
+def test_a_film_that_ends_too_early_is_left_to_whoever_judges_it_whole(
+    open_shop: Open, tmp_path: Path
+) -> None:
+    film = films.make_film(tmp_path / "film.mkv", seconds=4, has_sound=False, extra=GROUP)
+    half = films.truncate(film, tmp_path / "half.mkv", 0.6)
+    shop = open_shop(half, height=90)
+    assert index_pictures(shop.terms("index"), half, shop.info) is None
+
+
+def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) -> None:
+    film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
+    shop = open_shop(film, height=90)
+    whole = film.read_bytes()
+    middle = len(whole) // 2
+    film.write_bytes(whole[:middle] + bytes(4000) + whole[middle + 4000 :])
+    assert any(one.is_damaged for _, one in shop.encode_chunks())
 
 
 @pytest.mark.parametrize("line", ["0, NOPTS, 0, 40, 504, 0x0", "0, 0, 0, 40, 504, 0x0, F=0x5"])

@@ -12,7 +12,7 @@ from cinemill.core.job import ClaimedRun
 from cinemill.jobs.step import StepContext
 from cinemill.produce.chunks import join_film, name_chunk
 
-WHOLE = {"is_whole": True, "settings": "same"}
+WHOLE = {"is_whole": True, "settings": "same", "key": "chunk"}
 PARAMS = {
     "request": {"codec": "h264"},
     "time_base": "1/12800",
