@@ -179,6 +179,8 @@ class ClaimedRun:
     """Percent of the job that was done when this step was claimed."""
     progress_share: float = 100.0
     """Percent of the job that this step is worth."""
+    job_seconds: float = 0.0
+    """Since the job's first step was claimed, when this one was."""
     peak_memory_bytes: int | None = None
     """What the try took at most; told at its end."""
 

@@ -25,7 +25,7 @@ from cinemill.errors import (
     WorkerStopping,
 )
 from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
-from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.heart import Heart
 from cinemill.jobs.memory import forget_own_peak
@@ -183,7 +183,7 @@ class Runner:
                     progress=watch.progress,
                     message=message,
                     stage=run.step_name,
-                    seconds_left=estimate_seconds_left(elapsed, fraction),
+                    seconds_left=estimate_job_seconds_left(run, elapsed, fraction),
                 )
             )
 

@@ -16,7 +16,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ from cinemill.storage.database import Connection
 STAGE_VERSION = 3
 """Raise it when the same chunk would be another file."""
 ENCODING = "Encoding"
+LOOKING = "Looking for places to cut"
 CHUNK_SECONDS = "chunk_seconds"
 """The job's parameter: how long chunks are to be; 0 for none."""
 CHANGES = "changes"
@@ -130,8 +131,11 @@ def _plan_steps(
     workshop: Workshop, context: StepContext, film: Film, seconds: float
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
-    context.report(0.0, "Looking for places to cut")
-    index = index_pictures(agree(workshop, context, ENCODING), film.path, film.info)
+    # No share of the encoding, which begins after it.
+    terms = replace(
+        agree(workshop, context, ENCODING), on_progress=lambda _: context.report(0.0, LOOKING)
+    )
+    index = index_pictures(terms, film.path, film.info)
     if index is None:
         return []
     chunks = cut_chunks(

@@ -56,7 +56,9 @@ WITH locked AS (
 )
 SELECT started.id AS step_id, started.name, started.kind, started.params, started.attempt,
        locked.id AS job_id, locked.kind AS job_kind, locked.owner, locked.asset_id,
-       locked.params AS job_params, surroundings.*
+       locked.params AS job_params, surroundings.*,
+       greatest(0, extract(epoch FROM clock_timestamp() - locked.started_at))::float8
+           AS job_seconds
 FROM started, locked, noted, surroundings
 """
 
@@ -89,6 +91,7 @@ def claim(
         progress_base=float(row["progress_base"]),
         progress_share=float(row["progress_share"]),
         inputs=row["inputs"],
+        job_seconds=row["job_seconds"],
     )
 
 

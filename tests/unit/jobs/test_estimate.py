@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.core.job import ClaimedRun
+from cinemill.jobs.estimate import estimate_job_seconds_left, estimate_seconds_left
 
 
 def test_a_quarter_done_in_ten_seconds_leaves_thirty() -> None:
@@ -39,3 +40,23 @@ def test_who_came_further_in_the_same_time_has_less_left(
 
 def test_done_is_done() -> None:
     assert estimate_seconds_left(10, 1.0) == pytest.approx(0)
+
+
+def claim(base: float, share: float, job_seconds: float) -> ClaimedRun:
+    return ClaimedRun(
+        *("run", "token", "job", "transcode", "step", "chunk-1", "encode_chunk"),
+        *("ann", None, 1, {}, {}, {}),
+        progress_base=base,
+        progress_share=share,
+        job_seconds=job_seconds,
+    )
+
+
+def test_of_the_last_large_step_the_jobs_time_is_its_own() -> None:
+    assert estimate_job_seconds_left(claim(7, 93, 100), 10, 0.25) == 30
+
+
+def test_of_one_chunk_among_many_it_is_the_whole_films() -> None:
+    """Half an hour for a quarter of the film: not the seconds that the chunk still takes."""
+    left = estimate_job_seconds_left(claim(24, 2, 1790), 10, 0.5)
+    assert left == pytest.approx(3 * 1800)
