@@ -157,8 +157,9 @@ def _frame_at(milliseconds: int, fps: Fraction) -> int:
 
 
 def find_lead(lettering: Lettering) -> int:
-    """Frames by which the piece's clock is to be put forward, so that no cue begins before 0."""
-    return max([0, *(-one.first for one in lettering.shown)])
+    """Frames by which the piece's clock is to be put forward, so that no cue begins before 0: one
+    more than it began before, for it is written half a frame early."""
+    return max([0, *(1 - one.first for one in lettering.shown)])
 
 
 def write_ass(lettering: Lettering, fps: Fraction) -> str:

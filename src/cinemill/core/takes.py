@@ -25,9 +25,9 @@ from cinemill.core.subtitles import NOTHING, Lettering, Subtitles, letter_piece
 from cinemill.core.timeline import BLACK, Clip, OutputFormat, Overlay, Source, Timeline
 from cinemill.core.titles import letter_titles
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 """Raise it when the same request would give another picture."""
-SOUND_VERSION = 1
+SOUND_VERSION = 2
 _LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
 NO_FILM = ""
 """In place of a gap's sha256."""

@@ -26,7 +26,13 @@ from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
 from cinemill.media.graph import choose_sound, input_arguments
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox
-from cinemill.media.sounds import cut_patches, plan_patch, write_back, write_loudness
+from cinemill.media.sounds import (
+    RESAMPLING,
+    cut_patches,
+    plan_patch,
+    write_back,
+    write_loudness,
+)
 from cinemill.media.takes import Film, enter
 from cinemill.media.toolbox import Toolbox
 
@@ -34,11 +40,18 @@ CLIPS_AT_ONCE = 12
 _RAW_SHARE = 0.8
 """Of the work: decoding; the rest is encoding."""
 CHANNELS = 2
-SAMPLE_BYTES = 2 * CHANNELS
+SAMPLE_BYTES = 4 * CHANNELS
 BITRATE_BPS = 192_000
 RAW_NAME = "sound.raw"
 SOUND_NAME = "sound.m4a"
-RAW_FORMAT = ("-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", str(CHANNELS))
+RAW_FORMAT = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", str(CHANNELS))
+"""What is louder than full scale stays so until all is mixed."""
+LIMITER = "alimiter=limit=1:level=0:latency=1"
+"""Turns down, for some milliseconds, what exceeds full scale; all else passes bit by bit."""
+_ENCODING = (
+    *("-af", LIMITER, "-c:a", "aac", "-b:a", str(BITRATE_BPS)),
+    *("-bitexact", "-f", "mp4"),
+)
 CROSSFADE_CURVE = "qsin"
 """Of equal power: two sounds that have nothing to do with each other keep their loudness."""
 
@@ -118,9 +131,8 @@ def mix_sound(
             on_progress=lambda _progress: on_progress(_RAW_SHARE),
         )
         write_back(raw, folder, patch, SAMPLE_BYTES)
-    encoding = ["-c:a", "aac", "-b:a", str(BITRATE_BPS), "-bitexact", "-f", "mp4", SOUND_NAME]
     run(
-        [*RAW_FORMAT, "-i", RAW_NAME, *encoding],
+        [*RAW_FORMAT, "-i", RAW_NAME, *_ENCODING, SOUND_NAME],
         on_progress=_as_share(
             on_progress, _RAW_SHARE, 1 - _RAW_SHARE, [Stretch(0, 0, count_samples(request), False)]
         ),
@@ -216,10 +228,7 @@ def _clip_graph(
     if label is None:
         source = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo,"
     else:
-        source = (
-            f"[{label}]asetpts=round(PTS-{float(shift):.6f}/TB),"
-            f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,"
-        )
+        source = f"[{label}]asetpts=round(PTS-{float(shift):.6f}/TB),{RESAMPLING},"
     filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{write_loudness(take, samples)}"
     ends = "".join(f"[clip{index}_{number}]" for number in outputs)
     return [

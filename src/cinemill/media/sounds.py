@@ -21,6 +21,9 @@ from cinemill.media.takes import Film, enter
 
 SOUNDS_AT_ONCE = 12
 PATCH_NAME = "patch.raw"
+RESAMPLING = f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:rematrix_maxval=1"
+"""Surround sound is folded so that it is nowhere louder than its loudest channel may be: between
+floats FFmpeg would else only add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def _sound_filters(
     samples = span[1] - span[0]
     return (
         f"asetpts=round(PTS-{float(shift):.6f}/TB),"
-        f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,"
+        f"{RESAMPLING},"
         f"aformat=sample_fmts=fltp:channel_layouts=stereo,{write_loudness(sound, samples)}"
         f"apad=whole_len={samples},atrim=end_sample={samples},"
         f"adelay=delays={span[0] - patch_first}S:all=1"

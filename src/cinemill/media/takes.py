@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.core.media import MediaInfo, SourceFormat
+from cinemill.core.media import STILLS, MediaInfo, SourceFormat
 from cinemill.core.sizes import make_even
 from cinemill.core.takes import NO_FILM, Fade, PieceRequest, Take
 from cinemill.core.timeline import BLACK, OutputFormat
@@ -72,6 +72,18 @@ def settle_background(films: Mapping[str, Film], request: PieceRequest) -> Piece
     if any(_shows_background(films, take, request.output) for take in request.takes):
         return request
     return replace(request, background=BLACK)
+
+
+def settle_stills(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
+    """The same picture's request, in which a still is entered nowhere: it looks the same however
+    long it has been seen. Its fades go on."""
+    insets = (
+        replace(inset, take=replace(inset.take, start=Fraction(0)))
+        if films[inset.take.sha256].info.format in STILLS
+        else inset
+        for inset in request.insets
+    )
+    return replace(request, insets=tuple(insets))
 
 
 def _shows_background(films: Mapping[str, Film], take: Take, output: OutputFormat) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from cinemill.core.pieces import count_film
+from cinemill.core.pieces import SAMPLE_RATE_HZ, count_film
 from cinemill.core.timeline import Timeline, name_clip, reject_part
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, require_space
 from cinemill.media.graph import choose_sound
+from cinemill.media.mix import SAMPLE_BYTES
 from cinemill.media.pieces import check_reach
 from cinemill.media.takes import Film
 from cinemill.produce.edits import Edit, find_films, read_edit
@@ -18,8 +19,8 @@ from cinemill.storage import assets
 
 BITS_PER_PIXEL = 0.25
 LEAST_BYTES = 8 * 1024 * 1024
-SOUND_BYTES_PER_SECOND = 250_000
-"""Raw, while it is made, and encoded."""
+SOUND_BYTES_PER_SECOND = 50_000
+"""Encoded, by itself and in the film."""
 
 
 def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
@@ -90,4 +91,6 @@ def estimate_bytes(timeline: Timeline) -> int:
     output = timeline.output
     seconds = float(count_film(timeline) / output.fps)
     bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
-    return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND))
+    # While it is made the sound lies there raw; the longest patch of it, twice.
+    raw = SAMPLE_RATE_HZ * SAMPLE_BYTES * (2 if timeline.sounds else 1)
+    return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND + raw))

@@ -38,7 +38,7 @@ from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
 from cinemill.media.pieces import PieceOutcome, render_piece
 from cinemill.media.sounds import settle_sounds
-from cinemill.media.takes import settle_background
+from cinemill.media.takes import settle_background, settle_stills
 from cinemill.produce.edits import Edit, find_films, find_made, keep, read_edit
 from cinemill.produce.hardware import Choice, find_encoder, try_hardware
 from cinemill.produce.shelf import make_stem, put_on_shelf
@@ -84,7 +84,7 @@ class _PieceMaker:
     def make(self, number: int, piece: Piece) -> dict[str, Any]:
         edit = self._edit
         asked = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
-        request = settle_background(self._films, asked)
+        request = settle_stills(self._films, settle_background(self._films, asked))
         choice = self._choose_encoder()
         key = self._name(request, choice)
         made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)

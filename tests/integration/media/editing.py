@@ -22,7 +22,7 @@ from cinemill.media.pieces import PieceOutcome, render_piece
 from cinemill.media.probe import probe, probe_material
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.sounds import settle_sounds
-from cinemill.media.takes import Film, settle_background
+from cinemill.media.takes import Film, settle_background, settle_stills
 from cinemill.media.toolbox import Toolbox
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
@@ -55,7 +55,7 @@ class Bench:
             request_piece(timeline, piece, places, hashes, subtitles)
             for piece in cut_pieces(timeline)
         )
-        return [settle_background(self.films, request) for request in asked]
+        return [settle_stills(self.films, settle_background(self.films, one)) for one in asked]
 
     def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
         outcomes = []

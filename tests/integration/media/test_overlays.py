@@ -18,6 +18,7 @@ from cinemill.core.pieces import MOST_OVERLAYS, SAMPLE_RATE_HZ, cut_pieces
 from cinemill.core.timeline import Clip, Overlay, Sound, Timeline
 from cinemill.errors import MediaRejected
 from cinemill.media.limits import Limits
+from cinemill.media.mix import LIMITER, RAW_FORMAT
 from cinemill.media.probe import probe_material
 
 DARK = "lutyuv=y=16:u=128:v=128"
@@ -176,6 +177,46 @@ def test_a_sound_that_is_shorter_ends_in_silence(bench: Bench, tmp_path: Path) -
     heard = np.abs(read_sound(mixed))
     assert heard[: SAMPLE_RATE_HZ // 4].max() > 0.05
     assert heard[SAMPLE_RATE_HZ * 3 // 4 :].max() < 0.01
+
+
+def find_crest(heard: Any) -> tuple[float, float]:
+    """The loudest sample, and how much less it is on the average: 0.71 of a sine, 1 if clipped."""
+    middle = heard[SAMPLE_RATE_HZ // 4 : SAMPLE_RATE_HZ * 3 // 4]
+    peak = float(np.abs(middle).max())
+    return peak, float(np.sqrt(np.mean(middle**2))) / peak
+
+
+def test_what_is_too_loud_is_turned_down_and_not_cut_off(bench: Bench, tmp_path: Path) -> None:
+    """A tone of 1/8, sixteen times as loud."""
+    clip = make_dark(bench, tmp_path / "dark.mp4", has_sound=False)
+    tone = bench.add_material(make_tone(tmp_path / "tone.wav", hertz=440))
+    loud = Sound(tone, Fraction(0), Fraction(1), "Sound 0", volume=Fraction(16))
+    mixed = bench.mix(replace(edit(clip), sounds=(loud,)))
+    assert mixed is not None
+    peak, share = find_crest(read_sound(mixed))
+    assert peak == pytest.approx(1, abs=0.1)
+    assert share == pytest.approx(0.71, abs=0.08)
+
+
+def test_what_is_not_too_loud_passes_bit_by_bit(tmp_path: Path) -> None:
+    noise = "anoisesrc=d=0.5:r=48000:a=0.9,aformat=channel_layouts=stereo"
+    films.run(["-f", "lavfi", "-i", noise, *RAW_FORMAT, f"{tmp_path}/a.raw"])
+    loud_enough = ["-i", f"{tmp_path}/a.raw", "-af", LIMITER]
+    films.run([*RAW_FORMAT, *loud_enough, *RAW_FORMAT, f"{tmp_path}/b.raw"])
+    assert (tmp_path / "a.raw").read_bytes() == (tmp_path / "b.raw").read_bytes()
+
+
+def test_surround_sound_is_folded_without_clipping(bench: Bench, tmp_path: Path) -> None:
+    same = "|".join(["0.7*sin(2*PI*440*t)"] * 3 + ["0"] + ["0.7*sin(2*PI*440*t)"] * 2)
+    sound = ["-f", "lavfi", "-i", f"aevalsrc={same}:c=5.1:d=1:s=48000", "-c:a", "flac"]
+    picture = ["-f", "lavfi", "-i", "color=size=64x48:rate=25:duration=1"]
+    films.run([*picture, *sound, "-c:v", "libx264", f"{tmp_path}/five.mkv"])
+    film = bench.add(tmp_path / "five.mkv")
+    mixed = bench.mix(edit(Clip(film, Fraction(0), Fraction(1))))
+    assert mixed is not None
+    peak, share = find_crest(read_sound(mixed))
+    assert peak == pytest.approx(0.7, abs=0.05)
+    assert share == pytest.approx(0.71, abs=0.03)
 
 
 def test_of_an_upper_track_without_sound_none_is_mixed(bench: Bench, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_no_text_leaves_its_line(text: str) -> None:
         subtitles = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n".encode())
     written = write_ass(letter_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
     events = written.split("[Events]\n")[1].split("\n")
-    assert all(line.startswith("Dialogue: 0,0:00:00.00,") for line in events[1:-1])
+    assert all(line.startswith("Dialogue: 0,0:00:00.02,") for line in events[1:-1])
 
 
 @given(st.binary())
@@ -244,7 +244,7 @@ def test_only_what_falls_into_a_piece_is_of_it() -> None:
 def test_a_moving_text_goes_on_where_it_was() -> None:
     lettering = letter_piece(read_subtitles(ASS.encode()), 60, 25, OUTPUT)
     assert [one.first for one in lettering.shown] == [-10]
-    assert find_lead(lettering) == 10
+    assert find_lead(lettering) == 11
 
 
 @given(st.integers(0, 10**7), st.integers(1, 10**5), st.sampled_from([24, 25, 30, 60, 100]))

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.subtitles import NOTHING, write_ass
+from cinemill.core.subtitles import NOTHING, find_lead, write_ass
 from cinemill.core.timeline import PLACES, OutputFormat, Title
 from cinemill.core.titles import letter_titles
 
@@ -60,6 +60,18 @@ def test_a_fade_is_told_only_where_it_is_seen() -> None:
     assert [one[0][:2] for one in seen] == [(0, 13), (0, 13), (0, 13)]
     assert [r"\fad(520,0)" in one[0][2] for one in seen] == [True, False, False]
     assert r"\fad(0,200)" in seen[2][0][2]
+
+
+def test_a_fade_goes_on_evenly_over_the_edges_of_pieces() -> None:
+    """How long the title has been there at the film's frame 60, as each piece's file tells it."""
+    title = Title("Hello", Fraction(1), Fraction(9), fade_in_seconds=Fraction(4))
+    ages = []
+    for first in (10, 25, 26, 50):
+        lettering = letter_titles([title], first, 70, OUTPUT)
+        start = re.search(r"Dialogue: 0,0:00:(\d+\.\d+)", write_ass(lettering, OUTPUT.fps))
+        assert start
+        ages.append((60 - first + find_lead(lettering)) / OUTPUT.fps - Fraction(start[1]))
+    assert ages == [Fraction(142, 100)] * 4
 
 
 def test_titles_in_one_place_do_not_push_each_other_away() -> None:

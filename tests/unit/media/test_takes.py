@@ -10,19 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.media import AudioStream, MediaInfo, SourceFormat, VideoStream
-from cinemill.core.pieces import SAMPLE_RATE_HZ, Placed, place_clips
+from cinemill.core.media import (
+    AudioStream,
+    MaterialFormat,
+    MediaInfo,
+    SourceFormat,
+    VideoStream,
+)
+from cinemill.core.pieces import SAMPLE_RATE_HZ, Placed, cut_pieces, place_clips
 from cinemill.core.subtitles import letter_piece, read_subtitles
 from cinemill.core.takes import (
     PieceRequest,
     SoundRequest,
     Take,
+    name_piece,
+    request_piece,
     request_sound,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
+from cinemill.core.timeline import Clip, OutputFormat, Overlay, Source, Timeline, Transition
 from cinemill.media.mix import count_samples, cut_stretches, plan_stretches
 from cinemill.media.piece_plan import plan_piece
-from cinemill.media.takes import Film, enter, tail_seconds, ticks_per_frame
+from cinemill.media.takes import Film, enter, settle_stills, tail_seconds, ticks_per_frame
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 RATES = st.sampled_from(
@@ -159,3 +167,34 @@ def test_clips_share_what_their_transition_says() -> None:
         Placed(40, 50, 10, 10),
         Placed(80, 50, 10, 0),
     )
+
+
+def name_all(first_seconds: int, laid: MaterialFormat | SourceFormat) -> list[str]:
+    """The keys of a film of three scenes under one overlay, which comes and goes slowly."""
+    scenes = [Clip(Source("a"), Fraction(0), Fraction(n)) for n in (first_seconds, 5, 5)]
+    end = Fraction(first_seconds + 10)
+    over = Overlay(
+        Source("b"),
+        Fraction(0),
+        end,
+        "Overlay 0",
+        fade_in_seconds=Fraction(1),
+        fade_out_seconds=Fraction(1),
+    )
+    timeline = Timeline(tuple(scenes), OUTPUT, overlays=(over,))
+    infos = {"a": make_info(), "b": replace(make_info(), format=laid)}
+    films = {name: Film(Path(name), info) for name, info in infos.items()}
+    hashes = {Source(name): name for name in infos}
+    places = place_clips(timeline)
+    asked = (request_piece(timeline, p, places, hashes, None) for p in cut_pieces(timeline))
+    return [name_piece(settle_stills(films, request), "9") for request in asked]
+
+
+def test_under_a_logo_only_the_changed_scene_is_made_anew() -> None:
+    """A still looks the same wherever it lies; a film over the picture moves with it."""
+    for laid, is_same in (
+        (MaterialFormat.PNG, [False, True, True]),
+        (SourceFormat.MP4, [False, False, False]),
+    ):
+        before, after = name_all(10, laid), name_all(12, laid)
+        assert [one == other for one, other in zip(before, after, strict=True)] == is_same
