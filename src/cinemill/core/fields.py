@@ -6,6 +6,7 @@ One table of :class:`Field` says what is read, what is refused and what the JSON
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,8 @@ LONGEST_TEXT = 4096
 LATEST_SECONDS = 10**9
 """Far past the end of any film; what is larger need not be a number that can be reckoned with."""
 QUOTED_CHARACTERS = 80
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Categories of Unicode (UAX 44): spaces, controls, and marks that only format."""
 _COLOUR = "^#[0-9a-fA-F]{6}$"
 _NUMBER = {"type": ["number", "string"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$"}
 
@@ -108,7 +111,7 @@ def _read_text(value: Any) -> str:
 
 
 def _read_words(value: Any) -> str:
-    if not _read_text(value).strip():
+    if all(unicodedata.category(one) in _UNSEEN for one in _read_text(value)):
         raise ValueError("a text with something in it to be seen")
     return str(value)
 

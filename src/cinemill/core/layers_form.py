@@ -20,8 +20,8 @@ from cinemill.core.fields import (
 )
 from cinemill.core.pieces import (
     MOST_OVERLAYS,
+    Sweep,
     count_film,
-    count_touching,
     cut_pieces,
     find_overlays,
     nearest_frame,
@@ -125,11 +125,13 @@ def check_overlays(timeline: Timeline) -> None:
     spans = find_overlays(timeline)
     if len(spans) <= MOST_OVERLAYS:
         return
+    sweep = Sweep(spans)
     for piece in cut_pieces(timeline):
-        count = count_touching(spans, piece.first, piece.frames)
-        if count > MOST_OVERLAYS:
+        seen = [*sweep.find(piece.first, piece.end)]
+        if len(seen) > MOST_OVERLAYS:
             raise InputRejected(
-                f"{count} overlays are seen at {float(piece.first / timeline.output.fps):g} s; "
+                f"{timeline.overlays[seen[MOST_OVERLAYS]].name}: it is one of {len(seen)} overlays "
+                f"that are seen at {float(piece.first / timeline.output.fps):g} s; "
                 f"at most {MOST_OVERLAYS} can be at once, or during one transition.",
                 code="overlays_too_many",
                 way_on="Put some of them into a film of their own first.",
@@ -149,6 +151,9 @@ def _lay_tracks(tracks: Sequence[Sequence[Clip]], film: _Film) -> tuple[list[Ove
             name = f"Track {number}, clip {index}"
             if since >= film.seconds:
                 raise reject_part(name, "the first track ends before it.", "clip_times_invalid")
+            if clip.fade_in_seconds + clip.fade_out_seconds > min(at, film.seconds) - since:
+                fault = "its fades are longer than what the first track leaves of it."
+                raise reject_part(name, fault, "clip_times_invalid")
             laid = (clip.source, since, min(at, film.seconds), name, clip.start)
             fades = (clip.fade_in_seconds, clip.fade_out_seconds)
             overlays.append(Overlay(*laid, "center", Fraction(1), Fraction(1), *fades))

@@ -19,6 +19,7 @@ REJECTION_CODES: dict[str, str] = {
     "media_too_long": "The film is longer than the limit.",
     "media_too_many_streams": "The file has more streams than the limit.",
     "media_codec_unsupported": "The picture is in a codec that cannot be decoded here.",
+    "media_animated": "The picture is animated; a still or a film can be laid over a film.",
     "media_playlist": "The file is a playlist that points at other files, not a film.",
 }
 

@@ -9,7 +9,7 @@ film belongs to exactly one piece; sound is laid on the same grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -132,14 +132,15 @@ def count_film(timeline: Timeline) -> int:
 
 def cut_pieces(timeline: Timeline) -> tuple[Piece, ...]:
     """All pieces, in order; together they are the film."""
-    spans = find_overlays(timeline)
+    sweep = Sweep(find_overlays(timeline))
     at_most = max(1, math.floor(PIECE_SECONDS * timeline.output.fps))
     pieces: list[Piece] = []
     for index, place in enumerate(place_clips(timeline)):
         body_end = place.frames - place.shared_after
         for offset in range(place.shared_before, body_end, at_most):
             frames = min(at_most, body_end - offset)
-            for first, length in _divide(place.first + offset, frames, spans):
+            start = place.first + offset
+            for first, length in _divide(start, frames, sweep.find(start, start + frames)):
                 pieces.append(Piece(first, length, index, first - place.first))
         if place.shared_after:
             transition = timeline.clips[index].transition
@@ -154,17 +155,30 @@ def find_overlays(timeline: Timeline) -> list[tuple[int, int]]:
     return [(nearest_frame(o.since, fps), nearest_frame(o.until, fps)) for o in timeline.overlays]
 
 
-def count_touching(spans: Sequence[tuple[int, int]], first: int, frames: int) -> int:
-    return len(_touching(spans, first, frames))
+class Sweep:
+    """Spans (the first, and the one after the last) looked up by stretches of which none begins or
+    ends before the one before it: each span is met once, however many stretches there are."""
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self._spans = spans
+        self._coming = sorted(range(len(spans)), key=lambda index: spans[index][0], reverse=True)
+        self._open: list[int] = []
+
+    def find(self, first: int, end: int) -> dict[int, tuple[int, int]]:
+        """What is seen from ``first`` until before ``end``: by index, in the spans' own order."""
+        spans = self._spans
+        while self._coming and spans[self._coming[-1]][0] < end:
+            self._open.append(self._coming.pop())
+        self._open = [index for index in self._open if spans[index][1] > first]
+        return {index: spans[index] for index in sorted(self._open)}
 
 
-def _touching(spans: Sequence[tuple[int, int]], first: int, frames: int) -> list[tuple[int, int]]:
-    return [span for span in spans if span[0] < first + frames and span[1] > first]
-
-
-def _divide(first: int, frames: int, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _divide(
+    first: int, frames: int, spans: Mapping[int, tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
     """In halves, until each has few enough overlays."""
-    spans = _touching(spans, first, frames)
+    end = first + frames
+    spans = {n: span for n, span in spans.items() if span[0] < end and span[1] > first}
     if len(spans) <= MOST_OVERLAYS or frames == 1:
         yield first, frames
         return

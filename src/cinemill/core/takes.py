@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -148,6 +148,25 @@ def request_piece(
         timeline.background,
         tuple(_lay_insets(timeline, piece, hashes)),
     )
+
+
+def narrow(
+    timeline: Timeline, subtitles: Subtitles | None, pieces: Sequence[Piece]
+) -> tuple[Timeline, Subtitles | None]:
+    """Without titles, overlays and subtitles that these neighbouring pieces do not show: so that
+    not each of them must look at those of the whole film."""
+    fps = timeline.output.fps
+    since, until = (pieces[0].first - 1) / fps, (pieces[-1].end + 1) / fps
+    near = replace(
+        timeline,
+        titles=tuple(t for t in timeline.titles if t.since < until and t.until > since),
+        overlays=tuple(o for o in timeline.overlays if o.since < until and o.until > since),
+    )
+    if subtitles is None:
+        return near, None
+    since_ms, until_ms = since * 1000, until * 1000
+    cues = (c for c in subtitles.cues if c.start_ms < until_ms and c.end_ms > since_ms)
+    return near, replace(subtitles, cues=tuple(cues))
 
 
 def _lay_insets(timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]) -> Iterator[Inset]:

@@ -83,9 +83,9 @@ class Clip:
     volume: Fraction = Fraction(1)
     """A factor of the sound's amplitude; 0 is silence."""
     fade_in_seconds: Fraction = Fraction(0)
-    """From black and silence."""
+    """From black and silence; of an upper track, from clear."""
     fade_out_seconds: Fraction = Fraction(0)
-    """To black and silence."""
+    """To black and silence; of an upper track, to clear."""
 
     @property
     def seconds(self) -> Fraction:

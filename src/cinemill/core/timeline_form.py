@@ -47,8 +47,8 @@ CLIP_FIELDS: Mapping[str, Field] = {
         "seconds", "Where it ends; this moment is not part of it", True, "clip_times_invalid"
     ),
     "volume": Field("factor", "Of the clip's sound; 1 leaves it, 0 is silence"),
-    "fade_in": Field("seconds", "Seconds from black and silence"),
-    "fade_out": Field("seconds", "Seconds to black and silence"),
+    "fade_in": Field("seconds", "Seconds from black and silence; on an upper track, from clear"),
+    "fade_out": Field("seconds", "Seconds to black and silence; on an upper track, to clear"),
 }
 TRANSITION_FIELDS: Mapping[str, Field] = {
     "kind": Field("text", "How the clip becomes the next", True),

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cinemill.core.job import StepSpec
-from cinemill.core.pieces import Piece, cut_pieces, find_overlays, share_out
+from cinemill.core.pieces import Piece, Sweep, cut_pieces, find_overlays, share_out
 from cinemill.core.rendition import VideoCodec
 from cinemill.core.timeline import Timeline
 from cinemill.core.timeline_form import read_timeline
@@ -110,18 +110,15 @@ def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
 def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepSpec]:
     pieces = cut_pieces(timeline)
     numbers = {source: number for number, source in enumerate(timeline.sources)}
-    spans = find_overlays(timeline)
+    sweep = Sweep(find_overlays(timeline))
     steps = []
     for name, share in share_pieces(pieces).items():
         own = pieces[share.start : share.stop]
         clips = [timeline.clips[index] for piece in own for index in piece.clips]
         # What is made of a gap is kept with the first film.
         used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
-        used |= {
-            numbers[overlay.source]
-            for overlay, (since, until) in zip(timeline.overlays, spans, strict=True)
-            if since < own[-1].end and until > own[0].first
-        }
+        seen = sweep.find(own[0].first, own[-1].end)
+        used |= {numbers[timeline.overlays[index].source] for index in seen}
         # How many there are is said too: another version might cut the timeline otherwise.
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
         after = ("open", *_find_gathers(gathers, used))

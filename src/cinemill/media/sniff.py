@@ -31,6 +31,8 @@ _MATERIAL_MAGIC: tuple[tuple[bytes, MaterialFormat], ...] = (
     (b"ID3", MaterialFormat.MP3),
 )
 _RIFF_KINDS = {b"WEBP": MaterialFormat.WEBP, b"WAVE": MaterialFormat.WAV}
+_WEBP_ANIMATION = 0x02
+"""Among the flags of a WebP's VP8X chunk (RFC 9649); FFmpeg skips the pictures of such a file."""
 _PLAYLIST_STARTS = (
     b"#extm3u",
     b"ffconcat",
@@ -74,12 +76,14 @@ def sniff(head: bytes) -> SourceFormat:
 def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
     """What may be laid over a film: a still or a sound, else a film's container.
 
-    Raises MediaRejected, as :func:`sniff` does.
+    Raises MediaRejected, as :func:`sniff` does, and ``media_animated``.
     """
     for magic, material in _MATERIAL_MAGIC:
         if head.startswith(magic):
             return material
     if head[:4] == b"RIFF" and head[8:12] in _RIFF_KINDS:
+        if head[12:16] == b"VP8X" and head[20:21] and head[20] & _WEBP_ANIMATION:
+            raise _reject("media_animated")
         return _RIFF_KINDS[head[8:12]]
     # Eleven bits of one begin a frame of MPEG sound; the layer that is none marks ADTS.
     if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -29,6 +30,8 @@ class Toolbox:
 
     ffmpeg: Path
     version: str
+    build: str
+    """The version, and what tells apart builds of it: with which libraries, and of which age."""
     encoders: frozenset[str]
     filters: frozenset[str]
 
@@ -110,9 +113,11 @@ def _query(ffmpeg: Path) -> Toolbox | None:
     if version is None or encoders is None or filters is None:
         return None
     named = _VERSION_LINE.match(version)
+    name = named.group(1) if named else "unknown"
     return Toolbox(
         ffmpeg=ffmpeg,
-        version=named.group(1) if named else "unknown",
+        version=name,
+        build=f"{name} {hashlib.sha256(version.encode()).hexdigest()[:12]}",
         encoders=frozenset(_ENCODER_LINE.findall(encoders)),
         filters=frozenset(_FILTER_LINE.findall(filters)),
     )

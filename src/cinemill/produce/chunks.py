@@ -179,7 +179,7 @@ def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
     params = context.run.params
     request, chunk = read_rendition(params["request"]), Chunk.from_json(params["chunk"])
     film = _open(workshop, context, find_asset(workshop, context), request)
-    key = name_chunk(film.asset.sha256, params, workshop.toolbox.version)
+    key = name_chunk(film.asset.sha256, params, workshop.toolbox.build)
     made = assets.take_cached(workshop.database, key)
     if made is not None and workshop.files.exists(made.sha256):
         return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})

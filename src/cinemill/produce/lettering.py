@@ -34,11 +34,14 @@ def find_subtitles(workshop: Workshop, edit: Edit) -> Subtitles | None:
 
 
 def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, Sequence[Cue]]:
-    """The captions of each film that has some in this language, as they hold now."""
+    """The captions of each film of the first track that has some in this language, as they hold
+    now."""
+    on_first_track = frozenset(edit.timeline.clip_sources)
     with workshop.database.begin() as connection:
         found = {
             source: find_captions(connection, one["asset_id"]).get(language)
             for source, one in edit.found.items()
+            if source in on_first_track
         }
     spoken: dict[Source, Sequence[Cue]] = {
         source: [
@@ -50,7 +53,7 @@ def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, 
     }
     if not spoken:
         raise InputRejected(
-            f"None of these films has captions in the language {language}.",
+            f"None of the films of the first track has captions in the language {language}.",
             code="captions_not_found",
             way_on="Caption them first, or take 'captions' out of the timeline.",
         )

@@ -18,6 +18,7 @@ from cinemill.core.takes import (
     Take,
     name_piece,
     name_sound,
+    narrow,
     request_piece,
     request_sound,
 )
@@ -46,6 +47,7 @@ from cinemill.storage import assets, jobs
 from cinemill.storage.database import Connection
 
 STAGE_VERSION = 1
+PLANNED_OTHERWISE = "This render was planned by another version."
 UNLIKE = (
     "encoded in software: the workers' hardware differs, and the pieces of a film must be alike"
 )
@@ -61,10 +63,8 @@ def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
     edit = read_edit(context)
     pieces = find_pieces(edit.timeline, context.run.params)
     if pieces is None:
-        raise OutputInvalid(
-            "This render was planned by another version.", way_on="Submit it again."
-        )
-    maker = _PieceMaker(workshop, context, edit, len(pieces))
+        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
+    maker = _PieceMaker(workshop, context, edit, pieces)
     made = [maker.make(number, piece) for number, piece in enumerate(pieces)]
     return StepOutcome({"pieces": made, "cpu_seconds": round(maker.cpu_seconds, 3)})
 
@@ -72,18 +72,21 @@ def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
 class _PieceMaker:
     """One step's pieces, one after the other."""
 
-    def __init__(self, workshop: Workshop, context: StepContext, edit: Edit, count: int) -> None:
+    def __init__(
+        self, workshop: Workshop, context: StepContext, edit: Edit, pieces: Sequence[Piece]
+    ) -> None:
         self._workshop = workshop
         self._context = context
         self._edit = edit
-        self._count = count
+        self._count = len(pieces)
         self._places = place_clips(edit.timeline)
+        self._near = narrow(edit.timeline, edit.subtitles, pieces)
         self._films = find_films(workshop, edit)
         self.cpu_seconds = 0.0
 
     def make(self, number: int, piece: Piece) -> dict[str, Any]:
-        edit = self._edit
-        asked = request_piece(edit.timeline, piece, self._places, edit.hashes, edit.subtitles)
+        timeline, subtitles = self._near
+        asked = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
         request = settle_stills(self._films, settle_background(self._films, asked))
         choice = self._choose_encoder()
         key = self._name(request, choice)
@@ -109,9 +112,9 @@ class _PieceMaker:
         return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
 
     def _name(self, request: PieceRequest, choice: Choice) -> str:
-        version = self._workshop.toolbox.version
+        build = self._workshop.toolbox.build
         encoder = choice.encoder
-        return name_piece(request, f"{version} {encoder.name}" if encoder else version)
+        return name_piece(request, f"{build} {encoder.name}" if encoder else build)
 
     def _name_users(self, piece: Piece, request: PieceRequest) -> str:
         """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
@@ -176,7 +179,7 @@ def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     request = settle_sounds(films, request_sound(edit.timeline, edit.hashes))
     if not has_sound(films, request):
         return StepOutcome({"sound": None, "reused": False})
-    key = name_sound(request, workshop.toolbox.version)
+    key = name_sound(request, workshop.toolbox.build)
     made = find_made(workshop, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
@@ -217,9 +220,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     edit = read_edit(context)
     made = [piece for pieces in _list_made(context).values() for piece in pieces]
     if len(made) != len(cut_pieces(edit.timeline)):
-        raise OutputInvalid(
-            "This render was planned by another version.", way_on="Submit it again."
-        )
+        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
     makers = {one["hardware"] for one in made}
     if len({one["facts"]["settings"] for one in made}) > 1 and makers != {None}:
         return StepOutcome(

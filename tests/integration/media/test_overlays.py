@@ -256,6 +256,15 @@ def test_what_is_no_material_is_refused(tmp_path: Path, content: bytes, code: st
     assert refused.value.code == code
 
 
+def test_an_animated_picture_is_refused_by_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "moving.webp"
+    moving = ["-f", "lavfi", "-i", "testsrc2=size=40x20:duration=0.2", "-c:v", "libwebp_anim"]
+    films.run([*moving, "-loop", "0", str(path)])
+    with pytest.raises(MediaRejected) as refused:
+        probe_material(path, Limits())
+    assert refused.value.code == "media_animated"
+
+
 def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path) -> None:
     path = make_still(tmp_path / "large.png", "color=c=white:size=2000x2000")
     with pytest.raises(MediaRejected) as refused:

@@ -13,9 +13,12 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import run_plan
 
-from cinemill.core.media import ArtifactKind
+from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import InputRejected
 from cinemill.jobs.workshop import Workshop
+from cinemill.produce.caption_files import FILES
+from cinemill.produce.captions import write_texts
 from cinemill.storage import assets
 
 
@@ -80,6 +83,34 @@ def test_a_film_on_an_upper_track_brings_its_sound(
     assert len(heard["asset_ids"]) == 2
     mute = run_plan(workshop, open_context, {"tracks": [below, below], "output": output})["join"]
     assert mute["render"]["facts"]["sounds"] == 0
+
+
+def caption(workshop: Workshop, asset_id: str) -> None:
+    """As a worker leaves what it heard."""
+    said = (Utterance(0, 900, "Good morning."),)
+    heard = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, said, {})
+    texts = write_texts(heard, with_words=True)
+    made = []
+    for file in FILES:
+        with workshop.files.receive() as incoming:
+            incoming.write(texts[file.kind].encode())
+            stored = incoming.commit()
+        facts = {"language": "en", "model": "base"}
+        known = (file.kind, stored.sha256, stored.size_bytes, "a.en", file.media_type)
+        made.append(Artifact(*known, facts))
+    with workshop.database.begin() as connection:
+        assets.save_artifacts(connection, asset_id, "work", made, variant="work")
+
+
+def test_what_an_upper_track_says_is_no_caption_of_the_film(
+    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+) -> None:
+    below, above = ({"path": materials[n], "start": 0, "end": 1} for n in ("mute", "film"))
+    timeline = {"tracks": [[below], [above]], "output": {"width": 160, "height": 90, "fps": 25}}
+    _, upper = run_plan(workshop, open_context, timeline)["open"]["asset_ids"]
+    caption(workshop, upper)
+    error = reject(workshop, open_context, {**timeline, "captions": "en"})
+    assert error.code == "captions_not_found"
 
 
 def test_a_changed_title_or_logo_renders_what_is_under_it(

@@ -11,6 +11,7 @@ from cinemill.core.pieces import (
     PIECE_SECONDS,
     SAMPLE_RATE_HZ,
     Piece,
+    Sweep,
     count_film,
     count_frames,
     cut_pieces,
@@ -141,3 +142,18 @@ def test_each_item_is_in_one_run(weights: list[int], runs_at_most: int) -> None:
     assert [item for share in shares for item in share] == list(range(len(weights)))
     assert len(shares) <= runs_at_most
     assert all(shares)
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12)
+
+
+@given(SPANS, st.lists(st.integers(1, 15), min_size=1, max_size=8))
+def test_a_sweep_finds_what_looking_at_all_would(
+    spans: list[tuple[int, int]], lengths: list[int]
+) -> None:
+    ends = [(first, first + length) for first, length in spans]
+    sweep, at = Sweep(ends), 0
+    for length in lengths:
+        seen = {n: e for n, e in enumerate(ends) if e[0] < at + length and e[1] > at}
+        assert list(sweep.find(at, at + length).items()) == list(seen.items())
+        at += length

@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cinemill.core.pieces import cut_pieces, place_clips
 from cinemill.core.subtitles import Cue, Subtitles
@@ -15,10 +17,11 @@ from cinemill.core.takes import (
     PieceRequest,
     name_piece,
     name_sound,
+    narrow,
     request_piece,
     request_sound,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Title, Transition
+from cinemill.core.timeline import Clip, OutputFormat, Overlay, Source, Timeline, Title, Transition
 
 FADE = Transition("fade", Fraction(1))
 SOURCES = [Source(f"{name}.mp4") for name in "abc"]
@@ -154,3 +157,26 @@ def test_what_has_no_titles_is_named_without_them() -> None:
         *("bd616409", "1806d25b", "7fa2b193")
     ]
     assert name_sound(request_sound(timeline, hashes), "9")[:8] == "7b05ef7b"
+
+
+@given(st.integers(0, 13_000), st.integers(1, 3000), st.integers(0, 4), st.integers(1, 5))
+def test_what_is_not_near_changes_no_piece(start: int, length: int, skip: int, count: int) -> None:
+    since, until = Fraction(start, 1000), Fraction(start + length, 1000)
+    laid = Overlay(SOURCES[0], since, until, "Overlay 0")
+    full = replace(TIMELINE, titles=(Title("Hello", since, until),), overlays=(laid,))
+    subtitles = Subtitles((Cue(start, start + length, "x"),))
+    pieces = cut_pieces(full)[skip : skip + count]
+    places = place_clips(full)
+    near, few = narrow(full, subtitles, pieces)
+    for piece in pieces:
+        asked = request_piece(full, piece, places, HASHES, subtitles)
+        assert request_piece(near, piece, places, HASHES, few) == asked
+
+
+def test_of_a_long_film_only_what_is_near_is_looked_at() -> None:
+    titles = tuple(Title("x", Fraction(n), Fraction(n + 1)) for n in range(13))
+    subtitles = Subtitles(tuple(Cue(1000 * n, 1000 * n + 1000, "x") for n in range(13)))
+    full = replace(TIMELINE, titles=titles)
+    near, few = narrow(full, subtitles, cut_pieces(full)[:1])
+    assert few is not None
+    assert (len(near.titles), len(few.cues)) == (5, 5)

@@ -316,9 +316,23 @@ def test_an_upper_track_ends_with_the_first() -> None:
     assert (error.code, error.message[:15]) == ("clip_times_invalid", "Track 1, clip 1")
 
 
+def test_of_an_upper_clip_that_is_cut_off_the_fades_must_go_in() -> None:
+    long = clip(path="b.mp4", end=4, fade_in=2, fade_out=2)
+    assert read_timeline({"tracks": [[clip(end=4)], [long]]}).overlays
+    error = reject({"tracks": [[clip(end=2)], [long]]})
+    assert (error.code, error.message[:15]) == ("clip_times_invalid", "Track 1, clip 0")
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\x01", " \n\u2060\ufeff"])
+def test_words_that_nobody_sees_are_none(text: str) -> None:
+    error = reject({"clips": [clip()], "titles": [{"text": text}]})
+    assert (error.code, error.message[:8]) == ("timeline_invalid", "Title 0:")
+
+
 def test_not_too_many_overlays_at_once() -> None:
     assert len(read_timeline({"clips": [clip()], "overlays": [LAID] * 8}).overlays) == 8
-    assert reject({"clips": [clip()], "overlays": [LAID] * 9}).code == "overlays_too_many"
+    error = reject({"clips": [clip()], "overlays": [LAID] * 10})
+    assert (error.code, error.message[:10]) == ("overlays_too_many", "Overlay 8:")
     after = [{**LAID, "from": n, "to": n + 1} for n in range(30)]
     timeline = read_timeline({"clips": [clip(end=30)], "overlays": after})
     assert len(cut_pieces(timeline)) == 4

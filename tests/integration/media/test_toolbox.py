@@ -1,0 +1,24 @@
+"""What tells one FFmpeg from another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cinemill.media.toolbox import Toolbox, find_ffmpeg
+
+
+def make_build(path: Path, toolbox: Toolbox, configuration: str) -> Toolbox:
+    """The same program, said to be built otherwise."""
+    told = f"echo ffmpeg version 9; echo configuration: {configuration}"
+    path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {told}; exit; }}\n')
+    with path.open("a") as script:
+        script.write(f'exec "{toolbox.ffmpeg}" "$@"\n')
+    path.chmod(0o755)
+    return find_ffmpeg(path)
+
+
+def test_two_builds_of_a_version_are_told_apart(toolbox: Toolbox, tmp_path: Path) -> None:
+    builds = ("--enable-libx264", "--enable-libx264 --disable-asm", "--enable-libx264")
+    made = [make_build(tmp_path / str(n), toolbox, one) for n, one in enumerate(builds)]
+    assert {one.version for one in made} == {"9"}
+    assert made[0].build == made[2].build != made[1].build
