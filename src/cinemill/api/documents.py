@@ -25,6 +25,15 @@ def name_twice(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def shorten_lists(value: Any, items: int) -> Any:
+    """JSON with at most so many items of each list in it."""
+    if isinstance(value, dict):
+        return {name: shorten_lists(one, items) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [shorten_lists(one, items) for one in value[:items]]
+    return value
+
+
 def asset_document(asset: AssetRecord) -> dict[str, Any]:
     """A catalogued film; ``media`` is null until it has been probed."""
     return {

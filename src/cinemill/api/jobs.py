@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from cinemill.api.documents import dead_document, job_document, name_twice
+from cinemill.api.documents import dead_document, job_document, name_twice, shorten_lists
 from cinemill.api.mill import OWNER, MillDoor
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
 
@@ -45,10 +45,12 @@ def list_jobs(
     before: str | None = None,
     id_prefix: Annotated[str | None, Query(max_length=100)] = None,
     limit: PageLimit = 50,
+    list_items: Annotated[int | None, Query(ge=0)] = None,
 ) -> dict[str, Any]:
     """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null.
 
-    ``id_prefix`` finds a job by the first characters of its id.
+    ``id_prefix`` finds a job by the first characters of its id. ``list_items`` is how much is told
+    of each list in ``params`` and ``result``: a timeline may have thousands of clips.
     """
     found = mill.jobs.list_jobs(
         states=state or (),
@@ -60,8 +62,11 @@ def list_jobs(
         limit=limit + 1,
     )
     page = found[:limit]
+    documents = [job_document(job) for job in page]
+    if list_items is not None:
+        documents = [shorten_lists(one, list_items) for one in documents]
     return {
-        "jobs": [job_document(job) for job in page],
+        "jobs": documents,
         "next": page[-1].id if len(found) > limit else None,
     }
 

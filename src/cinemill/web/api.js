@@ -56,8 +56,9 @@ const at = encodeURIComponent;
 
 export const getStatus = (id) => call("GET", `/jobs/${at(id)}/status`);
 export const getTimeline = (id) => call("GET", `/jobs/${at(id)}/timeline`);
+// Of a timeline of thousands of clips the first is enough to name it by.
 export const listJobs = (before = "") =>
-  call("GET", `/jobs?limit=20${before ? `&before=${at(before)}` : ""}`);
+  call("GET", `/jobs?limit=20&list_items=1${before ? `&before=${at(before)}` : ""}`);
 export const cancelJob = (id, reason) => call("POST", `/jobs/${at(id)}/cancel`, { reason });
 export const retryJob = (id) => call("POST", `/jobs/${at(id)}/retry`);
 export const getAsset = (id) => call("GET", `/assets/${at(id)}`);

@@ -5,16 +5,21 @@ import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
 import { Strip } from "./strip.js";
 
 const ASK_MS = 1000;
+const REST = 5;
 const PLAYLIST = "master.m3u8";
 
-// To be called whenever there is progress; it asks no more often than is worth it.
+// To be called whenever there is progress; it asks no more often than is worth it, and the more
+// seldom, the longer an answer took.
 export function followEarly(card, { kind, task_id: taskId, asset_id: assetId }) {
   const look = LOOKS[kind]?.(card, taskId, assetId);
-  let askedAt = -ASK_MS;
+  let asksFrom = 0;
   return () => {
-    if (!look || performance.now() - askedAt < ASK_MS) return;
-    askedAt = performance.now();
-    look().catch(() => { /* The bar tells when the line is down. */ });
+    const askedAt = performance.now();
+    if (!look || askedAt < asksFrom) return;
+    asksFrom = Infinity;
+    look().catch(() => { /* The bar tells when the line is down. */ }).finally(() => {
+      asksFrom = askedAt + Math.max(ASK_MS, REST * (performance.now() - askedAt));
+    });
   };
 }
 

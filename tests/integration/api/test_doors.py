@@ -134,6 +134,16 @@ class TestJobs:
         second = api.http.get("/jobs", params={"limit": 2, "before": first["next"]}).json()
         assert [job["id"] for job in second["jobs"]] == ids[2:0:-1]
 
+    def test_a_long_timeline_is_told_in_brief(self, api: RunningApi) -> None:
+        clips = [{"path": f"/films/{at}.mp4", "start": 0, "end": 1} for at in range(3)]
+        body = {"kind": "render_video", "params": {"job": {"clips": clips}}}
+        job_id = api.http.post("/jobs", json=body).json()["id"]
+        wish = {"id_prefix": job_id}
+        (whole,) = api.http.get("/jobs", params=wish).json()["jobs"]
+        (brief,) = api.http.get("/jobs", params={**wish, "list_items": 1}).json()["jobs"]
+        assert whole["params"]["job"]["clips"] == clips
+        assert brief == {**whole, "params": {"job": {"clips": clips[:1]}}}
+
     def test_the_first_characters_of_an_id_find_its_job(self, api: RunningApi) -> None:
         kept, _ = api.submit(), api.submit()
         for prefix in (kept, kept[:12]):
