@@ -258,8 +258,8 @@ def test_what_is_no_material_is_refused(tmp_path: Path, content: bytes, code: st
 
 def test_an_animated_picture_is_refused_by_its_own_name(tmp_path: Path) -> None:
     path = tmp_path / "moving.webp"
-    moving = ["-f", "lavfi", "-i", "testsrc2=size=40x20:rate=10:duration=0.4", "-c:v", "libwebp_anim"]
-    films.run([*moving, "-loop", "0", str(path)])
+    moving = ["-f", "lavfi", "-i", "testsrc2=size=40x20:rate=10:duration=0.4"]
+    films.run([*moving, "-c:v", "libwebp_anim", "-loop", "0", str(path)])
     with pytest.raises(MediaRejected) as refused:
         probe_material(path, Limits())
     assert refused.value.code == "media_animated"
