@@ -15,6 +15,8 @@ from cinemill.errors import InputRejected
 MOST_CUES = 20_000
 MOST_LINES = 10
 LONGEST_LINE = 500
+MOST_COMPOSED = 4
+"""Characters that become one in NFC, at the most: a longer line is not short afterwards."""
 LATEST_MS = 100 * 3600 * 1000
 """Hours that a clock of two digits can tell."""
 SHOWN_PROBLEMS = 3
@@ -70,4 +72,7 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
 def _clean(line: str) -> str:
     """One line without control characters, in one form of Unicode, with single spaces."""
     spaced = "".join(" " if unicodedata.category(one) == "Cc" else one for one in line)
-    return " ".join(unicodedata.normalize("NFC", spaced).split())
+    single = " ".join(spaced.split())
+    # Marks on one letter are put in order in the square of their number, while nobody else gets on.
+    is_hopeless = len(single) > LONGEST_LINE * MOST_COMPOSED
+    return single if is_hopeless else unicodedata.normalize("NFC", single)

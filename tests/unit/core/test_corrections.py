@@ -39,6 +39,13 @@ def test_what_cannot_be_shown_is_named() -> None:
     assert crossed == "Caption 2 begins before the one above it ends, at 00:00:02.000."
 
 
+def test_marks_without_end_are_read_at_once() -> None:
+    """To put them in order would take hours."""
+    line = "a" + "\u0315\u0327" * 1_000_000
+    assert "2000001 characters" in refuse(make_cue(0, 5, line))
+    assert make_cue(0, 5, "a\u0327" + " " * 10_000 + "e\u0301").lines == ("a\u0327 é",)
+
+
 def test_what_no_screen_takes_is_refused() -> None:
     assert refuse(make_cue(0, 1, "a\n" * (MOST_LINES + 1))) == (
         f"Caption 1 has {MOST_LINES + 1} lines; {MOST_LINES} are allowed."
