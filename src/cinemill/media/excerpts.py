@@ -15,6 +15,7 @@ from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.color import tone_down
 from cinemill.media.graph import fit_height, input_arguments
+from cinemill.media.lengths import refuse_cut_end
 from cinemill.media.outputs import inspect_output
 from cinemill.media.plans import PlannedOutput
 from cinemill.media.stills import count_decoders, enter_before, spread_moments
@@ -45,8 +46,8 @@ def animate(
 ) -> dict[str, Any]:
     """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
 
-    Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
-    ``terms.should_stop`` returns.
+    Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
+    DiskFull, and whatever ``terms.should_stop`` returns.
     """
     size = fit_height(info.video.display_width, info.video.display_height, ANIMATION_HEIGHT)
     output = PlannedOutput(
@@ -60,10 +61,12 @@ def animate(
         can_tonemap=terms.toolbox.can_tonemap,
         max_pixels=terms.limits.max_pixels,
     )
-    terms.run(arguments, readable=[source], on_progress=lambda _progress: None)
+    report = terms.run(arguments, readable=[source], on_progress=lambda _progress: None)
+    refuse_cut_end(report.tally)
     facts = inspect_output(terms.folder / ANIMATION_NAME, output)
-    if facts["frames"] > len(moments) * EXCERPT_FRAMES:
-        raise OutputInvalid(f"{ANIMATION_NAME} has {facts['frames']} frames, more than planned.")
+    planned = len(moments) * EXCERPT_FRAMES
+    if facts["frames"] != planned:
+        raise OutputInvalid(f"{ANIMATION_NAME} has {facts['frames']} frames of {planned}.")
     return facts
 
 

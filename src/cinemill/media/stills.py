@@ -12,6 +12,7 @@ from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.color import tone_down
 from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.media.graph import fit_height, freeze, input_arguments
+from cinemill.media.lengths import refuse_cut_end
 from cinemill.media.limits import Limits
 from cinemill.media.outputs import inspect_output
 from cinemill.media.plans import PlannedOutput
@@ -61,8 +62,8 @@ def extract_stills(
 ) -> tuple[Still, ...]:
     """A JPEG of the frame at each of these moments, at most ``height`` high, in ``folder``.
 
-    Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
-    returns.
+    Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
+    DiskFull, and whatever ``should_stop`` returns.
     """
     size = fit_height(info.video.display_width, info.video.display_height, height)
     stills: list[Still] = []
@@ -78,7 +79,7 @@ def extract_stills(
             can_tonemap=toolbox.can_tonemap,
             max_pixels=limits.max_pixels,
         )
-        run_ffmpeg(
+        report = run_ffmpeg(
             toolbox,
             arguments,
             folder=folder,
@@ -88,6 +89,7 @@ def extract_stills(
             on_progress=lambda _progress: None,
             should_stop=should_stop,
         )
+        refuse_cut_end(report.tally)
         for output, moment in zip(outputs, batch, strict=True):
             inspect_output(folder / output.filename, output)
             stills.append(Still(folder / output.filename, moment, *size))

@@ -15,6 +15,7 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
 from cinemill.media.excerpts import ANIMATION_NAME, animate, spread_excerpts
+from cinemill.media.lengths import find_length
 from cinemill.media.sheets import SHEET_NAME, draw_sheet
 from cinemill.media.stills import Still, extract_stills, spread_moments
 from cinemill.media.terms import Terms
@@ -86,8 +87,9 @@ def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
     require_space(workshop, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
     task = _Task(workshop, context, find_asset(workshop, context), info, wish)
-    stills = _take_stills(task)
-    more = dict(_make_more(task, stills))  # before the stills go into the store
+    length = find_length(_agree(task), task.source, info)
+    stills = _take_stills(task, length)
+    more = dict(_make_more(task, stills, length))  # before the stills go into the store
     pictures = [_publish_still(task, still) for still in stills]
     made = {variant(task.key, one): one for one in (*pictures, *more.values())}
     result: dict[str, Any] = {
@@ -125,13 +127,13 @@ def describe(made: Artifact) -> dict[str, Any]:
     }
 
 
-def _take_stills(task: _Task) -> tuple[Still, ...]:
+def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
     workshop, context, wish = task.workshop, task.context, task.wish
     return extract_stills(
         workshop.toolbox,
         task.source,
         task.info,
-        spread_moments(_last_moment(task.info), wish.count),
+        spread_moments(length, wish.count),
         height=wish.height,
         folder=context.folder,
         limits=limit_to(workshop, context),
@@ -141,24 +143,19 @@ def _take_stills(task: _Task) -> tuple[Still, ...]:
     )
 
 
-def _last_moment(info: MediaInfo) -> Fraction:
-    """The film's length, as its picture's header has it where it does: sound may go on longer."""
-    video = info.video.duration_seconds_from_header
-    seconds = min(video, info.duration_seconds_from_header) if video else 0.0
-    return Fraction(seconds or info.duration_seconds_from_header).limit_denominator(1000)
-
-
 def _publish_still(task: _Task, still: Still) -> Artifact:
     facts = {"seconds": float(still.seconds), "width": still.width, "height": still.height}
     return _publish(task, ArtifactKind.PREVIEW, still.path, "image/jpeg", facts)
 
 
-def _make_more(task: _Task, stills: Sequence[Still]) -> Iterator[tuple[str, Artifact]]:
+def _make_more(
+    task: _Task, stills: Sequence[Still], length: Fraction
+) -> Iterator[tuple[str, Artifact]]:
     """What is wanted besides the stills, by its name in the result."""
     if task.wish.columns is not None:
         yield "sheet", _make_sheet(task, stills, task.wish.columns)
     if task.wish.animated:
-        yield "animated", _make_animation(task)
+        yield "animated", _make_animation(task, length)
 
 
 def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
@@ -171,10 +168,10 @@ def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     return _publish(task, ArtifactKind.CONTACT_SHEET, path, "image/jpeg", facts)
 
 
-def _make_animation(task: _Task) -> Artifact:
+def _make_animation(task: _Task, length: Fraction) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Making the animated preview")
-    moments = spread_excerpts(task.info, _last_moment(task.info))
+    moments = spread_excerpts(task.info, length)
     facts = animate(_agree(task), task.source, task.info, moments)
     path = context.folder / ANIMATION_NAME
     return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)
