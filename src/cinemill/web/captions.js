@@ -110,7 +110,8 @@ export class CaptionsEditor {
   }
 
   #showState() {
-    const focused = document.activeElement;
+    // Somebody at the keys keeps a place; on a phone, focus in a text would call its keyboard.
+    const focused = this.#card.querySelector(":focus-visible");
     const isCorrected = this.#document.source === "person";
     const { isChanged, isEmpty } = this.#list;
     if (isChanged) drafts.set(this.#key, { version: this.#base, cues: this.#list.cues });
@@ -123,7 +124,7 @@ export class CaptionsEditor {
     this.#find(".no-cues").hidden = !isEmpty;
     // What is not saved would not be in the render.
     this.#find(".renders")?.toggleAttribute("inert", isChanged);
-    if (this.#card.contains(focused) && (focused.disabled || focused.hidden)) this.#list.focus();
+    if (focused?.disabled || focused?.hidden) this.#list.focus();
   }
 
   async #save(version = this.#base) {
@@ -203,7 +204,7 @@ export class CaptionsEditor {
 
   #tell(words, kind = "") {
     const place = this.#find(".told");
-    const hadFocus = place.contains(document.activeElement);
+    const hadFocus = place.querySelector(":focus-visible") !== null;
     place.className = `told ${kind}`;
     place.textContent = words;
     announce(words);
