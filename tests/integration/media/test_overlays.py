@@ -187,11 +187,11 @@ def find_crest(heard: Any) -> tuple[float, float]:
 
 
 def test_what_is_too_loud_is_turned_down_and_not_cut_off(bench: Bench, tmp_path: Path) -> None:
-    """A tone of 1/8, sixteen times as loud."""
+    """A tone as loud as can be, twice at once."""
     clip = make_dark(bench, tmp_path / "dark.mp4", has_sound=False)
     tone = bench.add_material(make_tone(tmp_path / "tone.wav", hertz=440))
     loud = Sound(tone, Fraction(0), Fraction(1), "Sound 0", volume=Fraction(16))
-    mixed = bench.mix(replace(edit(clip), sounds=(loud,)))
+    mixed = bench.mix(replace(edit(clip), sounds=(loud, loud)))
     assert mixed is not None
     peak, share = find_crest(read_sound(mixed))
     assert peak == pytest.approx(1, abs=0.1)
