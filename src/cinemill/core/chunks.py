@@ -32,19 +32,20 @@ _SEEK_MARGIN_SECONDS = SEEK_BACK_SECONDS + Fraction(1, 200)
 
 PIXELS_PER_SECOND: Mapping[tuple[VideoCodec, Purpose], float] = {
     (VideoCodec.H264, Purpose.ARCHIVE): 14e6,
-    (VideoCodec.H264, Purpose.WEB): 26e6,
-    (VideoCodec.H264, Purpose.MOBILE): 75e6,
-    (VideoCodec.H265, Purpose.ARCHIVE): 4.5e6,
-    (VideoCodec.H265, Purpose.WEB): 8e6,
-    (VideoCodec.H265, Purpose.MOBILE): 17e6,
-    (VideoCodec.VP9, Purpose.ARCHIVE): 3e6,
-    (VideoCodec.VP9, Purpose.WEB): 9e6,
+    (VideoCodec.H264, Purpose.WEB): 24e6,
+    (VideoCodec.H264, Purpose.MOBILE): 51e6,
+    (VideoCodec.H265, Purpose.ARCHIVE): 8.1e6,
+    (VideoCodec.H265, Purpose.WEB): 12e6,
+    (VideoCodec.H265, Purpose.MOBILE): 18e6,
+    (VideoCodec.VP9, Purpose.ARCHIVE): 4.5e6,
+    (VideoCodec.VP9, Purpose.WEB): 6.3e6,
     (VideoCodec.VP9, Purpose.MOBILE): 12e6,
-    (VideoCodec.AV1, Purpose.ARCHIVE): 7e6,
-    (VideoCodec.AV1, Purpose.WEB): 15e6,
-    (VideoCodec.AV1, Purpose.MOBILE): 30e6,
+    (VideoCodec.AV1, Purpose.ARCHIVE): 15e6,
+    (VideoCodec.AV1, Purpose.WEB): 26e6,
+    (VideoCodec.AV1, Purpose.MOBILE): 62e6,
 }
-"""Pixels that one core encodes in a second, roughly: to choose by, not to promise."""
+"""Pixels that one core encodes in a second, as measured on a drawn film of 720p (the presets' table
+in performance.md): to choose by, not to promise."""
 
 
 @dataclass(frozen=True, slots=True)

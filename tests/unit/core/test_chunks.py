@@ -162,6 +162,6 @@ def test_more_workers_make_shorter_chunks() -> None:
 def test_slower_codecs_are_more_work() -> None:
     work = [
         estimate_work(600, 1920 * 1080, 25, read_rendition({"codec": codec}))
-        for codec in ("h264", "av1", "vp9", "h265")
+        for codec in ("av1", "h264", "h265", "vp9")
     ]
     assert work == sorted(work)
