@@ -179,10 +179,15 @@ def test_uploads_that_were_cut_off_are_all_tried_again(page: Page, films: Path) 
     upload(page, films / "short.mp4", films / "sound only.mkv")
     refusals = page.locator("#refusals")
     expect(refusals.get_by_role("button", name="Try again")).to_have_count(2)
+    recent = page.locator("#recent a")
+    newest = recent.first.get_attribute("href") or ""
     page.unroute("**/upload")
     page.get_by_role("button", name="Try all again").click()
     expect(refusals).to_be_hidden()
-    wait_until_done(page, "short.mp4")
+    # In the list: the page goes on to the next film as soon as one is done.
+    expect(recent.nth(2)).to_have_attribute("href", newest, timeout=90_000)
+    expect(recent.nth(0)).to_contain_text(re.compile("sound only.mkv.*Failed"), timeout=90_000)
+    expect(recent.nth(1)).to_contain_text(re.compile("short.mp4.*Done"), timeout=90_000)
 
 
 def test_a_failed_film_says_why_and_is_not_offered_again(page: Page, films: Path) -> None:
