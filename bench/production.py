@@ -18,7 +18,8 @@ from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import Purpose, read_rendition
 from cinemill.media.encode import encode, find_encoder
 from cinemill.media.excerpts import ANIMATION_NAME, animate, spread_excerpts
-from cinemill.media.ladder import copy_stream, list_rungs, plan_ladder
+from cinemill.media.ladder import copy_stream, list_rungs
+from cinemill.media.ladder_plan import plan_ladder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
 from cinemill.media.renditions import plan_encode
@@ -182,16 +183,9 @@ def _measure_opening(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pat
     walls = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        copy_stream(
-            toolbox,
-            film,
-            probe(film, Limits()),
-            folder=_fresh(folder / "opened"),
-            limits=Limits(),
-            sandbox=sandbox,
-            on_progress=lambda _share: None,
-            should_stop=lambda: None,
-        )
+        work = _fresh(folder / "opened")
+        terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+        copy_stream(terms, film, probe(film, Limits()))
         walls.append(time.perf_counter() - began)
     return BenchRow(
         "10-minute H.264 film, probe and copy until it plays",

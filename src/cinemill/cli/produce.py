@@ -18,6 +18,40 @@ To = Annotated[
     ),
 ]
 
+Codec = Annotated[
+    str | None, typer.Option(help="h264, h265, vp9 or av1; h264 where it is not given.")
+]
+Container = Annotated[str | None, typer.Option(help="mp4, webm or mkv; mp4 where it is not given.")]
+Preset = Annotated[
+    str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
+]
+Side = Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")]
+Bitrate = Annotated[str | None, typer.Option(help="Of the picture, such as 5M or 800k.")]
+Crf = Annotated[
+    int | None, typer.Option(help="The encoder's quality in place of a bitrate; less is more.")
+]
+Fps = Annotated[
+    str | None, typer.Option(help="Frames a second; the film's own where it is not given.")
+]
+Audio = Annotated[
+    str | None, typer.Option(help="auto, aac, opus, copy or none; auto copies where it may.")
+]
+VmafMin = Annotated[
+    float | None,
+    typer.Option(help="Measure the picture against the film's, and try twice to reach so much."),
+]
+ChunkSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Cut the film about so, for all workers at once; 0 keeps it in one piece. "
+        "Chosen by the film and the workers where it is not given.",
+    ),
+]
+Gpu = Annotated[
+    bool, typer.Option("--gpu", help="In hardware where a worker has it; else in software.")
+]
+
 
 def register(app: typer.Typer) -> None:
     app.command()(transcode)
@@ -28,45 +62,18 @@ def register(app: typer.Typer) -> None:
 
 def transcode(
     file: options.Films,
-    codec: Annotated[
-        str | None, typer.Option(help="h264, h265, vp9 or av1; h264 where it is not given.")
-    ] = None,
-    container: Annotated[
-        str | None, typer.Option(help="mp4, webm or mkv; mp4 where it is not given.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
-    ] = None,
-    width: Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")] = None,
-    bitrate: Annotated[str | None, typer.Option(help="Of the picture, such as 5M or 800k.")] = None,
-    crf: Annotated[
-        int | None,
-        typer.Option(help="The encoder's quality in place of a bitrate; less is more."),
-    ] = None,
-    fps: Annotated[
-        str | None, typer.Option(help="Frames a second; the film's own where it is not given.")
-    ] = None,
-    audio: Annotated[
-        str | None, typer.Option(help="auto, aac, opus, copy or none; auto copies where it may.")
-    ] = None,
-    vmaf_min: Annotated[
-        float | None,
-        typer.Option(
-            help="Measure the picture against the film's, and try twice to reach so much."
-        ),
-    ] = None,
-    chunk_seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Cut the film about so, for all workers at once; 0 keeps it in one piece. "
-            "Chosen by the film and the workers where it is not given.",
-        ),
-    ] = None,
-    gpu: Annotated[
-        bool, typer.Option("--gpu", help="In hardware where a worker has it; else in software.")
-    ] = False,
+    codec: Codec = None,
+    container: Container = None,
+    preset: Preset = None,
+    width: Side = None,
+    height: Side = None,
+    bitrate: Bitrate = None,
+    crf: Crf = None,
+    fps: Fps = None,
+    audio: Audio = None,
+    vmaf_min: VmafMin = None,
+    chunk_seconds: ChunkSeconds = None,
+    gpu: Gpu = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -102,9 +109,7 @@ def transcode(
 
 def ladder(
     file: options.Films,
-    preset: Annotated[
-        str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
-    ] = None,
+    preset: Preset = None,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,

@@ -81,6 +81,15 @@ def require_space(workshop: Workshop, needed_bytes: int) -> None:
         )
 
 
+def add_up_stages(context: StepContext) -> dict[str, float]:
+    """Seconds by kind of earlier step: those of many alike, such as ``chunk-07``, are added up."""
+    stages: dict[str, float] = {}
+    for name, result in context.run.inputs.items():
+        kind = name.partition("-")[0]
+        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
+    return stages
+
+
 def list_stages(context: StepContext) -> Mapping[str, Any]:
     """Seconds that each earlier step of the job took, by its name."""
     return {name: result.get("seconds") for name, result in context.run.inputs.items()}

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -24,32 +23,32 @@ from cinemill.core.ladder import (
     Stream,
     as_h264_bps,
     choose_rungs,
-    segment_frames,
     write_manifest,
     write_master_playlist,
     write_media_playlist,
 )
 from cinemill.core.media import AudioStream, MediaInfo
-from cinemill.core.rendition import PRESETS, Purpose, VideoCodec
+from cinemill.core.rendition import Purpose
 from cinemill.errors import OutputInvalid
-from cinemill.media.color import tone_down
-from cinemill.media.ffmpeg import run_ffmpeg
-from cinemill.media.graph import input_arguments, sound_clock
-from cinemill.media.limits import Limits
-from cinemill.media.progress import share_of_time
-from cinemill.media.sandbox import Sandbox
-from cinemill.media.toolbox import Toolbox
+from cinemill.media.graph import input_arguments
+from cinemill.media.ladder_plan import (
+    MANIFEST,
+    USUAL_FPS,
+    choose_rate,
+    muxer_arguments,
+    plan_ladder,
+    sound_arguments,
+)
+from cinemill.media.progress import LogTally, share_of_time
+from cinemill.media.terms import Terms
 from cinemill.media.truth import Decoded, ends_cleanly, judge_film
 
 MASTER_PLAYLIST = "master.m3u8"
-MANIFEST = "manifest.mpd"
 MEDIA_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mpd": "application/dash+xml",
     ".mp4": "video/mp4",
 }
-USUAL_FPS = Fraction(25)
-SOUND_BPS = 128_000
 LATE_SECONDS = 0.5
 """Sound that is copied may be so much shorter or longer than its picture; else silence is put in,
 for which it must be encoded."""
@@ -70,54 +69,30 @@ class LadderOutcome:
     cpu_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    toolbox: Toolbox
-    source: Path
-    info: MediaInfo
-    folder: Path
-    limits: Limits
-    sandbox: Sandbox
-    on_progress: Callable[[float], None]
-    should_stop: Callable[[], Exception | None]
-
-
-def make_ladder(
-    toolbox: Toolbox,
-    source: Path,
-    info: MediaInfo,
-    purpose: Purpose,
-    *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
-) -> LadderOutcome:
-    """Every rung that the film needs, in H.264 with AAC, in ``folder``, empty and private.
-
-    ``on_progress`` is told the share that is done, 0 to 1.
+def make_ladder(terms: Terms, source: Path, info: MediaInfo, purpose: Purpose) -> LadderOutcome:
+    """Every rung that the film needs, in H.264 with AAC, in the terms' folder, which is empty.
 
     Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
     """
-    work = _Work(toolbox, source, info, folder, limits, sandbox, on_progress, should_stop)
     rungs = list_rungs(info)
-    fps, changes = _choose_rate(info)
-    report = _run(work, plan_ladder(work.source, info, rungs, purpose, toolbox, limits.max_pixels))
-    pictures, sounds = _read_streams(work, rungs, info.audio, fps)
-    counts = {_count_frames(folder / stream.filename) for stream in pictures}
+    fps, changes = choose_rate(info)
+    pixels = terms.limits.max_pixels
+    plan = plan_ladder(source, info, rungs, purpose, terms.toolbox, pixels)
+    tally = _run(terms, source, info, plan)
+    pictures, sounds = _read_streams(terms.folder, rungs, info.audio, fps)
+    counts = {_count_frames(terms.folder / stream.filename) for stream in pictures}
     if len(counts) != 1:
         raise OutputInvalid(f"The rungs have {sorted(counts)} pictures.")
     frames = counts.pop()
     seconds = pictures[0].seconds
     heard_seconds = max((sound.seconds for sound in sounds), default=None)
-    decoded = Decoded(report.tally.video_frames if changes else frames, seconds, heard_seconds)
-    judge_film(info, report.tally, decoded, has_clean_end=ends_cleanly(source, info.format))
-    if not changes and frames != report.tally.video_frames:
-        raise OutputInvalid(f"{report.tally.video_frames} pictures in, {frames} out.")
-    files = _write_lists(folder, pictures, sounds)
-    return LadderOutcome(files, pictures, sounds, frames, changes, report.tally.cpu_seconds)
+    decoded = Decoded(tally.video_frames if changes else frames, seconds, heard_seconds)
+    judge_film(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
+    if not changes and frames != tally.video_frames:
+        raise OutputInvalid(f"{tally.video_frames} pictures in, {frames} out.")
+    files = _write_lists(terms.folder, pictures, sounds)
+    return LadderOutcome(files, pictures, sounds, frames, changes, tally.cpu_seconds)
 
 
 def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
@@ -140,167 +115,59 @@ def can_be_copied(info: MediaInfo) -> bool:
     )
 
 
-def copy_stream(
-    toolbox: Toolbox,
-    source: Path,
-    info: MediaInfo,
-    *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
-) -> LadderOutcome:
+def copy_stream(terms: Terms, source: Path, info: MediaInfo) -> LadderOutcome:
     """The film's own picture in segments, without encoding: playable while rungs are made.
 
     Only where :func:`can_be_copied`. Raises as :func:`make_ladder` does, but for MediaRejected:
     nothing is decoded, so nothing is judged.
     """
-    work = _Work(toolbox, source, info, folder, limits, sandbox, on_progress, should_stop)
     if all(sound.codec == "aac" for sound in info.audio):
         maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
-        copied = _copy_stream(work, [*maps, "-c:a", "copy"])
+        copied = _copy_stream(terms, source, info, [*maps, "-c:a", "copy"])
         sounds = [
             replace(stream, sample_rate_hz=sound.sample_rate_hz, channels=sound.channels)
             for stream, sound in zip(copied.sounds, info.audio, strict=True)
         ]
         if all(abs(sound.seconds - copied.pictures[0].seconds) <= LATE_SECONDS for sound in sounds):
-            _write_lists(folder, copied.pictures, sounds)
+            _write_lists(terms.folder, copied.pictures, sounds)
             return replace(copied, sounds=tuple(sounds))
-        for left in folder.iterdir():
+        for left in terms.folder.iterdir():
             left.unlink()
     # The picture keeps the file's own clock here, and so does the sound.
-    return _copy_stream(work, _sound_arguments(info.audio, "aresample=async=1:first_pts=0"))
+    clock = sound_arguments(info.audio, "aresample=async=1:first_pts=0")
+    return _copy_stream(terms, source, info, clock)
 
 
-def _copy_stream(work: _Work, sound_arguments: Sequence[str]) -> LadderOutcome:
-    info = work.info
+def _copy_stream(
+    terms: Terms, source: Path, info: MediaInfo, sounds_as: Sequence[str]
+) -> LadderOutcome:
     arguments = [
-        *input_arguments(str(work.source), info, work.limits.max_pixels),
-        *("-map", f"0:{info.video.index}", "-c:v", "copy", *sound_arguments),
-        *_muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
+        *input_arguments(str(source), info, terms.limits.max_pixels),
+        *("-map", f"0:{info.video.index}", "-c:v", "copy", *sounds_as),
+        *muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
     ]
-    report = _run(work, arguments)
+    tally = _run(terms, source, info, arguments)
     own = Rung(info.video.width, info.video.height, 0)
-    pictures, sounds = _read_streams(work, (own,), info.audio, info.video.fps or USUAL_FPS)
-    frames = _count_frames(work.folder / pictures[0].filename)
-    files = _write_lists(work.folder, pictures, sounds)
-    return LadderOutcome(files, pictures, sounds, frames, (), report.tally.cpu_seconds)
+    rate = info.video.fps or USUAL_FPS
+    pictures, sounds = _read_streams(terms.folder, (own,), info.audio, rate)
+    frames = _count_frames(terms.folder / pictures[0].filename)
+    files = _write_lists(terms.folder, pictures, sounds)
+    return LadderOutcome(files, pictures, sounds, frames, (), tally.cpu_seconds)
 
 
-def plan_ladder(
-    source: Path,
-    info: MediaInfo,
-    rungs: Sequence[Rung],
-    purpose: Purpose,
-    toolbox: Toolbox,
-    max_pixels: int,
-) -> list[str]:
-    """FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""
-    fps, _ = _choose_rate(info)
-    frames = segment_frames(fps)
-    arguments = input_arguments(str(source), info, max_pixels)
-    arguments += ["-filter_complex", _picture_graph(info, rungs, fps, toolbox.can_tonemap)]
-    preset = PRESETS[purpose]
-    for position, rung in enumerate(rungs):
-        arguments += ["-map", f"[rung{position}]"]
-        arguments += [f"-maxrate:v:{position}", str(rung.bitrate_bps)]
-        arguments += [f"-bufsize:v:{position}", str(2 * rung.bitrate_bps)]
-    arguments += ["-c:v", "libx264", "-preset", preset.effort[VideoCodec.H264]]
-    arguments += ["-crf", str(preset.crf[VideoCodec.H264]), "-profile:v", "high"]
-    # Key frames at the same pictures in every rung, and nowhere else: a player changes rungs there.
-    arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
-    arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += _sound_arguments(info.audio, sound_clock(info))
-    return arguments + _muxer_arguments(frames / fps, len(rungs) + len(info.audio))
-
-
-def _choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
-    """A constant rate, for segments of one length; and what had to be changed for it."""
-    fps = info.video.fps or USUAL_FPS
-    if not info.video.is_variable_rate:
-        return fps, ()
-    return Fraction(round(fps) or 1), ("the variable rate was made constant",)
-
-
-def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
-    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
-    is_late = info.start_seconds != info.clock_start_seconds
-    filters += ["setpts=PTS-STARTPTS"] if is_late else []
-    filters += [f"fps={fps}"] if info.video.is_variable_rate else []
-    color = tone_down(info) if info.video.hdr and can_tonemap else []
-    filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
-    chains = []
-    source = f"0:{info.video.index}"
-    # Each rung is made of the one above it, which is a fraction of the film's pixels.
-    for position, rung in enumerate(rungs):
-        chain = ",".join(filters if position == 0 else [_scale(rung)])
-        if position + 1 == len(rungs):
-            chains.append(f"[{source}]{chain}[rung{position}]")
-        else:
-            chains.append(f"[{source}]{chain},split=2[rung{position}][over{position}]")
-        source = f"over{position}"
-    return ";".join(chains)
-
-
-def _scale(rung: Rung) -> str:
-    return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
-
-
-def _sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:
-    """Every track whole, with silence where it begins late: a playlist counts from its first
-    sample, and is as long as the film only then."""
-    arguments: list[str] = []
-    for sound in sounds:
-        arguments += ["-map", f"0:{sound.index}"]
-    if sounds:
-        arguments += ["-c:a", "aac", "-b:a", str(SOUND_BPS), "-ar", "48000"]
-        arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
-    return arguments
-
-
-def _muxer_arguments(seconds: Fraction, streams: int) -> list[str]:
-    # A set for each: FFmpeg wants one shape in a set, to the pixel, and sides are even here. The
-    # manifest that people get is written by us.
-    sets = " ".join(f"id={position},streams={position}" for position in range(streams))
-    # A little less than a segment, so that rounding cannot let its key frame go by.
-    length = f"{float(seconds * Fraction(99, 100)):.6f}"
-    return [
-        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
-        *("-max_muxing_queue_size", "4096", "-f", "dash", "-seg_duration", length),
-        *(
-            "-single_file",
-            "1",
-            "-global_sidx",
-            "1",
-            "-single_file_name",
-            "stream-$RepresentationID$.mp4",
-        ),
-        *("-hls_playlist", "1", "-adaptation_sets", sets, MANIFEST),
-    ]
-
-
-def _run(work: _Work, arguments: Sequence[str]) -> Any:
-    return run_ffmpeg(
-        work.toolbox,
-        arguments,
-        folder=work.folder,
-        source=work.source,
-        limits=work.limits,
-        sandbox=work.sandbox,
-        on_progress=share_of_time(work.on_progress, work.info.duration_seconds_from_header),
-        should_stop=work.should_stop,
-    )
+def _run(terms: Terms, source: Path, info: MediaInfo, arguments: Sequence[str]) -> LogTally:
+    tell = share_of_time(terms.on_progress, info.duration_seconds_from_header)
+    return terms.run(arguments, readable=[source], on_progress=tell).tally
 
 
 def _read_streams(
-    work: _Work, rungs: Sequence[Rung], sounds: Sequence[AudioStream], fps: Fraction
+    folder: Path, rungs: Sequence[Rung], sounds: Sequence[AudioStream], fps: Fraction
 ) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
     """What FFmpeg wrote, under names of ours. Raises OutputInvalid."""
-    codecs = _read_codecs(work.folder / MANIFEST)
+    codecs = _read_codecs(folder / MANIFEST)
     pictures = [
         replace(
-            _read_stream(work.folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
+            _read_stream(folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
             width=rung.width,
             height=rung.height,
             fps=fps,
@@ -309,14 +176,14 @@ def _read_streams(
     ]
     heard = [
         replace(
-            _read_stream(work.folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
+            _read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
             sample_rate_hz=48_000,
             channels=min(2, sound.channels),
             language=sound.language,
         )
         for position, sound in enumerate(sounds)
     ]
-    for left in work.folder.iterdir():
+    for left in folder.iterdir():
         if left.suffix != ".mp4":
             left.unlink()
     return tuple(pictures), tuple(heard)

@@ -28,7 +28,7 @@ from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaIn
 from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.errors import MediaRejected
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, agree, find_asset, require_space
+from cinemill.jobs.workshop import Workshop, add_up_stages, agree, find_asset, require_space
 from cinemill.media.assembly import FinishedChunk, assemble
 from cinemill.media.chunks import (
     ChunkOutcome,
@@ -293,7 +293,7 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     rendition = publish_rendition(workshop, film.asset, request, path, facts)
     more = {
         "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},
-        "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
+        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
         "reused": False,
     }
     outcome = hand_over(workshop, context, film.asset, request, rendition, more)
@@ -329,12 +329,3 @@ def _encode_whole(
 def _list_chunks(context: StepContext) -> list[Mapping[str, Any]]:
     inputs = context.run.inputs
     return [inputs[name] for name in sorted(inputs) if name.startswith("chunk-")]
-
-
-def _add_up(context: StepContext) -> dict[str, float]:
-    """Seconds by kind of step: those of the chunks are added up."""
-    stages: dict[str, float] = {}
-    for name, result in context.run.inputs.items():
-        kind = name.partition("-")[0]
-        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
-    return stages

@@ -13,7 +13,7 @@ from cinemill.core.ladder import Stream
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.core.rendition import Purpose
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.jobs.workshop import Workshop, agree, find_asset, list_stages, require_space
 from cinemill.media.ladder import (
     MASTER_PLAYLIST,
     MEDIA_TYPES,
@@ -44,16 +44,8 @@ def open_stream(workshop: Workshop, context: StepContext) -> StepOutcome:
         why = "The picture must be encoded before browsers play it."
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
     require_space(workshop, info.size_bytes)
-    outcome = copy_stream(
-        workshop.toolbox,
-        workshop.files.path(asset.sha256),
-        info,
-        folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
-        on_progress=lambda share: context.report(share, "Opening the film"),
-        should_stop=context.should_stop,
-    )
+    terms = agree(workshop, context, "Opening the film")
+    outcome = copy_stream(terms, workshop.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
     made = publish(workshop, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
@@ -71,17 +63,8 @@ def build_ladder(workshop: Workshop, context: StepContext) -> StepOutcome:
     asset = find_asset(workshop, context)
     info, purpose = _read_info(context), Purpose(context.run.params["preset"])
     require_space(workshop, estimate_bytes(info))
-    outcome = make_ladder(
-        workshop.toolbox,
-        workshop.files.path(asset.sha256),
-        info,
-        purpose,
-        folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
-        on_progress=lambda share: context.report(share, "Making the rungs"),
-        should_stop=context.should_stop,
-    )
+    terms = agree(workshop, context, "Making the rungs")
+    outcome = make_ladder(terms, workshop.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
     made = publish(workshop, outcome.files)
     for one in made:

@@ -33,7 +33,7 @@ from cinemill.jobs.render_plans import (
     plan_remake,
 )
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, limit_to
+from cinemill.jobs.workshop import Workshop, add_up_stages, limit_to
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
@@ -244,7 +244,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         "render": _describe(render, key, makers, _tell_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
-        "stages": {**_add_up(context), "join": round(time.monotonic() - began, 3)},
+        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(
         result, partial(_save, job_id=context.run.job_id, asset_id=asset.id, key=key, render=render)
@@ -331,15 +331,6 @@ def _find_part(workshop: Workshop, sha256: str) -> Path:
             way_on="Submit it again; what is still there is not made anew.",
         )
     return workshop.files.path(sha256)
-
-
-def _add_up(context: StepContext) -> dict[str, float]:
-    """Seconds by kind of step: those of many pieces are added up."""
-    stages: dict[str, float] = {}
-    for name, result in context.run.inputs.items():
-        kind = name.partition("-")[0]
-        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
-    return stages
 
 
 def _save(

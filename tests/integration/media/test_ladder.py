@@ -15,20 +15,17 @@ from tests.integration.media.conftest import Mill
 from cinemill.core.rendition import Purpose
 from cinemill.errors import MediaRejected
 from cinemill.media.ladder import LadderOutcome, can_be_copied, copy_stream, make_ladder
+from cinemill.media.terms import Terms
 
 
 def climb(mill: Mill, film: Path) -> LadderOutcome:
-    return make_ladder(mill.toolbox, film, mill.probe(film), Purpose.MOBILE, **around(mill))
+    return make_ladder(around(mill), film, mill.probe(film), Purpose.MOBILE)
 
 
-def around(mill: Mill) -> dict[str, Any]:
-    return {
-        "folder": mill.folder,
-        "limits": mill.limits,
-        "sandbox": mill.sandbox,
-        "on_progress": lambda _share: None,
-        "should_stop": mill.should_stop,
-    }
+def around(mill: Mill) -> Terms:
+    return Terms(
+        mill.toolbox, mill.folder, mill.limits, mill.sandbox, lambda _: None, mill.should_stop
+    )
 
 
 def key_frame_seconds(path: Path) -> list[float]:
@@ -97,10 +94,7 @@ def test_sound_that_begins_late_is_as_long_as_the_film(
     mill: Mill, tmp_path: Path, is_copied: bool
 ) -> None:
     film = films.make_late_sound(tmp_path / "film.mp4")
-    if is_copied:
-        outcome = copy_stream(mill.toolbox, film, mill.probe(film), **around(mill))
-    else:
-        outcome = climb(mill, film)
+    outcome = copy_stream(around(mill), film, mill.probe(film)) if is_copied else climb(mill, film)
     assert outcome.sounds[0].seconds == pytest.approx(outcome.pictures[0].seconds, abs=0.1)
     assert first_sound_seconds(mill.folder / "sound-1.mp4") == pytest.approx(2, abs=0.1)
 
@@ -130,7 +124,7 @@ def test_a_film_that_browsers_play_is_opened_without_encoding(mill: Mill, tmp_pa
     film = films.make_film(tmp_path / "film.mkv", seconds=3, extra=["-g", "25"])
     info = mill.probe(film)
     assert can_be_copied(info)
-    outcome = copy_stream(mill.toolbox, film, info, **around(mill))
+    outcome = copy_stream(around(mill), film, info)
     assert outcome.frames == 75
     assert outcome.pictures[0].fps == Fraction(25)
     assert count_played(mill.folder / "master.m3u8") == 75
@@ -139,7 +133,7 @@ def test_a_film_that_browsers_play_is_opened_without_encoding(mill: Mill, tmp_pa
 def test_sound_that_browsers_play_is_not_encoded_either(mill: Mill, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=3)
     info = mill.probe(film)
-    (sound,) = copy_stream(mill.toolbox, film, info, **around(mill)).sounds
+    (sound,) = copy_stream(around(mill), film, info).sounds
     assert sound.sample_rate_hz == info.audio[0].sample_rate_hz == 44_100
     with av.open(str(film)) as source, av.open(str(mill.folder / sound.filename)) as made:
         packets = [
