@@ -38,8 +38,8 @@ from cinemill.media.toolbox import Toolbox, find_ffmpeg
 from cinemill.storage.database import Database, migrate
 
 ROUNDS = 3
-SECONDS = 90
-CHUNK_SECONDS = 6.0
+SECONDS = 150
+CHUNK_SECONDS = 10.0
 SCENES = ("bikes", "bigbuckbunny", "expressive_face", "face_noface", "shot_change", "obama_speech")
 SCENE_SECONDS = 5
 KEY_EVERY = 50
