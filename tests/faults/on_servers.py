@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -15,15 +16,17 @@ from uuid import uuid4
 import redis
 from tests.faults.desk import Order
 from tests.faults.stage import Fault, Stage
-from tests.faults.waiting import await_ended, await_ready
+from tests.faults.waiting import BROKER, await_ended, await_idle, await_ready, await_rows
 
 DOWN_SECONDS = 2.0
 UPLOAD_SECONDS = 20.0
+SERVERS = ("redis", "postgres", "b1")
+"""One fault of a server or relay at a time."""
 
 
 def redis_killed(stage: Stage) -> Fault:
     """kill -9 of Redis, and its start two seconds later."""
-    yield from _await_server(stage, "redis")
+    yield from await_idle(stage, *SERVERS)
     with stage.holding("redis"), stage.outage():
         stage.history.write("kill_redis")
         stage.yard.servers.valkey.kill()
@@ -35,7 +38,7 @@ def redis_killed(stage: Stage) -> Fault:
 
 def redis_flushed(stage: Stage) -> Fault:
     """FLUSHALL: every message and every binding is gone, and nobody is told."""
-    yield from _await_server(stage, "redis")
+    yield from await_idle(stage, *SERVERS)
     with stage.holding("redis"), stage.outage():
         jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.3})) for _ in range(8)]
         yield 0.1
@@ -47,9 +50,17 @@ def redis_flushed(stage: Stage) -> Fault:
 
 
 def postgres_killed(stage: Stage) -> Fault:
-    """kill -9 of PostgreSQL, and its start two seconds later; bare messages come in meanwhile."""
-    yield from _await_server(stage, "postgres")
-    with stage.holding("postgres"), stage.outage():
+    """kill -9 of PostgreSQL, and its start two seconds later; bare messages come in meanwhile.
+
+    Until these have their rows workers may be killed, but Redis may not be flushed."""
+    yield from await_idle(stage, *SERVERS, BROKER)
+    with stage.holding("postgres", BROKER):
+        ids = yield from _kill_postgres(stage)
+        yield from await_rows(stage, ids)
+
+
+def _kill_postgres(stage: Stage) -> Generator[float, None, list[str]]:
+    with stage.outage():
         stage.history.write("kill_postgres")
         stage.yard.servers.postgres.kill()
         bare = Order("drill_work_job", {"seconds": 0.1}, door="bare")
@@ -60,12 +71,13 @@ def postgres_killed(stage: Stage) -> Fault:
         for job_id in ids:
             stage.desk.accept(job_id, bare)
         yield from _await_work(stage, "PostgreSQL restarted to claim", back)
+        return ids
 
 
 def messages_tripled(stage: Stage) -> Fault:
     """A relay that sends every message three times."""
     part = stage.yard.parts["b1"]
-    yield from _await_server(stage, "b1")
+    yield from await_idle(stage, *SERVERS)
     with stage.holding("b1"):
         for copies in ("3", "1"):
             with stage.outage():
@@ -79,7 +91,7 @@ def messages_tripled(stage: Stage) -> Fault:
 def two_beats(stage: Stage) -> Fault:
     """Two beats with their relays and sweepers side by side; one is killed, one frozen."""
     first, second = stage.yard.parts["b1"], stage.yard.parts["b2"]
-    yield from _await_server(stage, "b1")
+    yield from await_idle(stage, *SERVERS)
     with stage.holding("b1"):
         second.start()
         yield from await_ready(stage, second)
@@ -103,7 +115,7 @@ def api_killed(stage: Stage) -> Fault:
     """The API is killed once it has accepted a film and before a relay knew of it; then in the
     middle of an upload; and a process that submits dies in the same instant."""
     api = stage.yard.parts["api"]
-    yield from _await_server(stage, "b1")
+    yield from await_idle(stage, *SERVERS)
     with stage.holding("b1", "api"), stage.outage():
         relay = stage.yard.parts["b1"]
         relay.signal(signal.SIGSTOP)
@@ -184,12 +196,6 @@ def _send_bare(stage: Stage, order: Order) -> str:
         order.kind, kwargs=dict(order.params), task_id=job_id, queue="default", priority=0
     )
     return job_id
-
-
-def _await_server(stage: Stage, name: str) -> Fault:
-    """One fault of a server or relay at a time."""
-    while stage.busy & {name, "redis", "postgres", "b1"}:
-        yield 0.1
 
 
 def _await_work(stage: Stage, name: str, since: float) -> Fault:

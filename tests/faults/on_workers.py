@@ -15,15 +15,18 @@ from tests.faults.books import RunUnderWay
 from tests.faults.desk import Order
 from tests.faults.stage import Fault, Stage
 from tests.faults.waiting import (
+    BROKER,
     POLL_SECONDS,
     await_busy,
     await_ended,
     await_free,
+    await_idle,
     await_name,
     await_probe,
     await_ready,
     await_victim,
 )
+from tests.faults.wire import Wire
 from tests.faults.yard import Part, find_faketime
 
 STOP_SECONDS = 15.0
@@ -86,6 +89,12 @@ def process_frozen(stage: Stage) -> Fault:
 
 def main_frozen(stage: Stage) -> Fault:
     """A worker's main process stands still with messages on their way to it, then is killed."""
+    yield from await_idle(stage, BROKER)
+    with stage.holding(BROKER):
+        yield from _freeze_main(stage)
+
+
+def _freeze_main(stage: Stage) -> Fault:
     part = yield from await_free(stage)
     if part is None:
         return
@@ -127,14 +136,20 @@ def cut_from_postgres(stage: Stage) -> Fault:
 def cut_from_redis(stage: Stage) -> Fault:
     """A worker's connection to Redis goes silent and stays open; later new ones work again."""
     wire = stage.yard.wires["redis"]
-    yield from await_name(stage, "w1")
-    with stage.holding("w1"):
-        stage.history.write("cut_redis")
-        wire.silence()
-        yield 12.0
-        wire.mend()
-        mended = stage.history.write("mend_redis")
-        yield from await_probe(stage, "Redis back (half-open) to claim", mended)
+    yield from await_idle(stage, BROKER)
+    with stage.holding(BROKER):
+        yield from await_name(stage, "w1")
+        with stage.holding("w1"):
+            yield from _silence(stage, wire)
+
+
+def _silence(stage: Stage, wire: Wire) -> Fault:
+    stage.history.write("cut_redis")
+    wire.silence()
+    yield 12.0
+    wire.mend()
+    mended = stage.history.write("mend_redis")
+    yield from await_probe(stage, "Redis back (half-open) to claim", mended)
 
 
 def rolling_restart(stage: Stage) -> Fault:

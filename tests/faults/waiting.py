@@ -10,9 +10,14 @@ from tests.faults.desk import Order
 from tests.faults.stage import Fault, Stage
 from tests.faults.yard import Part
 
+from cinemill.worker.queues import UNSEEN_SECONDS
+
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1
 REACH_SECONDS = 30.0
+BROKER = "what Redis hands over"
+"""Held while a worker stands still or is cut off with Redis' answer on its way: what is popped for
+it is lost with it. A run is sent again; a bare message is only as safe as Redis."""
 
 
 def await_victim(stage: Stage) -> Generator[float, None, tuple[Part, RunUnderWay] | None]:
@@ -58,6 +63,20 @@ def await_name(stage: Stage, name: str) -> Fault:
     while time.monotonic() < deadline:
         if name not in stage.busy and part.is_ready and stage.may_take_down(part):
             return
+        yield POLL_SECONDS
+
+
+def await_idle(stage: Stage, *names: str) -> Fault:
+    """Until no fault is at work on any of these."""
+    while stage.busy & set(names):
+        yield POLL_SECONDS
+
+
+def await_rows(stage: Stage, jobs: list[str]) -> Fault:
+    """Until each of these has its row, or it is late even for a message whose worker was killed."""
+    deadline = time.monotonic() + UNSEEN_SECONDS + REACH_SECONDS
+    query = "SELECT count(*) FROM job WHERE id = ANY(:ids)"
+    while stage.books.count(query, ids=jobs) < len(jobs) and time.monotonic() < deadline:
         yield POLL_SECONDS
 
 

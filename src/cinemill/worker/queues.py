@@ -61,11 +61,17 @@ def _rank(name: str) -> tuple[int, str]:
     return (-queue.priority if queue else 0, name)
 
 
+UNSEEN_SECONDS = 60
+"""After so long a message that a worker holds is queued again. Only a bare message is held, for the
+moment in which it gets its row (runs are acknowledged before they work), and if its worker dies
+in that moment nobody else knows of it: it must not wait for a day."""
+
+
 def broker_options() -> dict[str, Any]:
     """Chosen by measurement: without both ``socket_timeout`` and ``health_check_interval`` a
     half-open connection hangs a worker for minutes, in silence."""
     return {
-        "visibility_timeout": 86400,
+        "visibility_timeout": UNSEEN_SECONDS,
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -42,7 +42,7 @@ _give_back = redis.QoS.restore_unacked
 
 def give_back_if_connected(qos: Any, client: Any = None) -> Any:
     """Queue held messages again; without a connection they stay in Redis as not acknowledged, and
-    are queued again once the visibility timeout is over, or sent again by the sweeper."""
+    are queued again once the visibility timeout is over."""
     if client is None and qos.channel.connection.client is None:
         qos._delivered.clear()
         return None
