@@ -16,6 +16,7 @@ MODULES = (
     "production",
     "quality",
     "chunks",
+    "feature",
     "render",
 )
 

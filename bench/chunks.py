@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import os
-import random
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import text
-from tools.samples import fetch
 
+from bench.farm import Farm, make_film, rename_film, running_farm
 from bench.rows import BenchRow
-from cinemill.core.chunks import choose_chunk_seconds
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
-from cinemill.jobs.service import JobService
-from cinemill.local.servers import embedded_servers
 from cinemill.media.encode import find_encoder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
@@ -35,65 +26,13 @@ from cinemill.media.quality import measure_vmaf
 from cinemill.media.renditions import plan_encode
 from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
-from cinemill.storage.database import Database, migrate
 
 ROUNDS = 3
-SECONDS = 150
+SECONDS = 300
 CHUNK_SECONDS = 10.0
-SCENES = ("bikes", "bigbuckbunny", "expressive_face", "face_noface", "shot_change", "obama_speech")
-SCENE_SECONDS = 5
-KEY_EVERY = 50
-FPS = 25
 OPTIONS: dict[str, Any] = {"codec": "h264", "height": 360}
 QUICK: dict[str, Any] = {"codec": "h264", "height": 180, "preset": "mobile"}
 LONG_SECONDS = 600
-MANY_WORKERS = 100
-FEATURE_SECONDS = 7200
-PATIENCE_SECONDS = 900
-
-
-@dataclass(frozen=True)
-class Farm:
-    """Servers and beat, and workers of one process that encode with one thread each."""
-
-    environ: dict[str, str]
-    service: JobService
-    database: Database
-    undo: ExitStack
-
-    def start_worker(self, core: int) -> subprocess.Popen[bytes]:
-        """One more worker, on this core alone; it is there when this returns."""
-        ready = Path(self.environ["CINEMILL_HOME"]) / f"ready-{time.monotonic_ns()}"
-        environ = {**self.environ, "CINEMILL_READY_FILE": str(ready)}
-        process = _start("cinemill.worker", environ, core)
-        self.undo.callback(_stop, process)
-        deadline = time.monotonic() + 60
-        while not ready.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("a worker did not start")
-            time.sleep(0.05)
-        return process
-
-    def submit(self, film: Path, options: dict[str, Any], chunk_seconds: float | None) -> str:
-        params: dict[str, Any] = {"path": str(film), "options": options}
-        if chunk_seconds is not None:
-            params["chunk_seconds"] = chunk_seconds
-        return self.service.create_job("transcode", params=params).id
-
-    def wait(self, job_id: str) -> dict[str, Any]:
-        """The job's result."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (job := self.service.get_job(job_id)).state.is_final:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{job_id} is {job.state} after {PATIENCE_SECONDS} s")
-            time.sleep(0.05)
-        if job.result is None:
-            raise RuntimeError(f"{job_id} failed: {job.failure}")
-        return dict(job.result)
-
-    def ask(self, query: str, **values: Any) -> list[Any]:
-        with self.database.begin() as connection:
-            return list(connection.execute(text(query), values))
 
 
 def measure() -> list[BenchRow]:
@@ -106,88 +45,7 @@ def measure() -> list[BenchRow]:
             rows = _measure_speed(toolbox, farm, film, folder, workers)
             rows.append(_measure_seams(toolbox, farm, film, folder))
             rows.append(_measure_loss(toolbox, farm, folder, workers[0]))
-            rows.append(_simulate_feature(farm))
         return rows
-
-
-@contextmanager
-def running_farm(home: Path, films: Path) -> Iterator[Farm]:
-    """Everything but workers."""
-    home.mkdir()
-    with embedded_servers(home / "servers") as servers, ExitStack() as undo:
-        environ = {
-            **os.environ,
-            "CINEMILL_HOME": str(home),
-            "CINEMILL_INPUT_ROOTS": str(films),
-            "CINEMILL_LEASE_SECONDS": "6",
-            "CINEMILL_HEARTBEAT_SECONDS": "2",
-            "CINEMILL_LOG_LEVEL": "warning",
-            "DATABASE_URL": servers.database_url,
-            "REDIS_URL": servers.redis_url,
-            "CELERY_WORKER_CONCURRENCY": "1",
-            # Processor time of a command under bubblewrap is not its caller's to see.
-            "CINEMILL_SANDBOX": "off",
-        }
-        migrate(servers.database_url)
-        database = Database(servers.database_url)
-        undo.callback(database.close)
-        undo.callback(_stop, _start("cinemill.worker.beat", environ))
-        yield Farm(environ, JobService(database), database, undo)
-
-
-def _start(module: str, environ: dict[str, str], *cores: int) -> subprocess.Popen[bytes]:
-    """Start it on these cores alone: a worker gives its encoder as many threads as it has."""
-    pin = f"import os; os.sched_setaffinity(0, {cores or tuple(os.sched_getaffinity(0))})"
-    run = f"{pin}; os.execv({sys.executable!r}, [{sys.executable!r}, '-m', {module!r}])"
-    return subprocess.Popen(
-        [sys.executable, "-c", run],
-        env=environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def make_film(toolbox: Toolbox, path: Path, seconds: int) -> Path:
-    """Real scenes one after the other, again and again, 640x360 with sound."""
-    first = path.with_name(f"scenes-{path.name}")
-    inputs = [word for name in SCENES for word in ("-i", str(fetch(name)))]
-    shape = "scale=640:360:force_original_aspect_ratio=decrease,pad=640:360:-1:-1,setsar=1"
-    cut = f"fps={FPS},{shape},format=yuv420p,trim=end_frame={SCENE_SECONDS * FPS},setpts=N/{FPS}/TB"
-    hold = f"tpad=stop=-1:stop_mode=clone,{cut}"
-    chains = [f"[{number}:v]{hold}[v{number}]" for number in range(len(SCENES))]
-    joined = "".join(f"[v{number}]" for number in range(len(SCENES)))
-    graph = ";".join([*chains, f"{joined}concat=n={len(SCENES)}[film]"])
-    length = len(SCENES) * SCENE_SECONDS
-    sound = ["-f", "lavfi", "-i", f"aevalsrc=0.2*sin(2*PI*(200+20*t)*t):d={length}"]
-    picture = ["-c:v", "libx264", "-crf", "18", "-preset", "fast", "-g", str(KEY_EVERY)]
-    maps = ["-filter_complex", graph, "-map", "[film]", "-map", f"{len(SCENES)}:a"]
-    _run(toolbox, [*inputs, *sound, *maps, *picture, "-c:a", "aac", str(first)])
-    loops = ["-stream_loop", str(seconds // length - 1), "-i", str(first)]
-    _run(toolbox, [*loops, "-c", "copy", str(path)])
-    first.unlink()
-    return path
-
-
-def rename_film(toolbox: Toolbox, film: Path, title: str) -> Path:
-    """The same pictures in another file: the same film would not be encoded again."""
-    path = film.with_name(f"{film.stem}-{title}.mp4")
-    _run(toolbox, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
-    return path
-
-
-def _run(toolbox: Toolbox, arguments: Sequence[str]) -> None:
-    command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
-    subprocess.run(command, check=True)
 
 
 def _measure_speed(
@@ -203,7 +61,7 @@ def _measure_speed(
         copy = rename_film(toolbox, film, f"round {number}")
         before = sum(_spent_seconds(worker) for worker in workers)
         began = time.monotonic()
-        farm.wait(farm.submit(copy, OPTIONS, CHUNK_SECONDS))
+        farm.wait(farm.submit(copy, OPTIONS, None))
         walls.append((time.monotonic() - began) / alone_wall)
         spent.append((sum(_spent_seconds(worker) for worker in workers) - before) / alone_cpu)
         last = f"{alone_wall:.1f} s alone"
@@ -289,54 +147,6 @@ def _judge(toolbox: Toolbox, film: Path, made: Path, folder: Path) -> float:
 
 def _count_frames(info: MediaInfo) -> int:
     return info.video.frames_from_header
-
-
-def _simulate_feature(farm: Farm) -> BenchRow:
-    """Two hours on a hundred workers, with what chunks of the film have just cost, and looking at
-    ten minutes and joining them."""
-    rates = [row.seconds / row.frames for row in _list_steps(farm, OPTIONS["height"])]
-    once = {row.kind: row.seconds for row in _list_steps(farm, QUICK["height"], chunks=False)}
-    frames = FEATURE_SECONDS * FPS
-    work = frames * statistics.mean(rates)
-    length = choose_chunk_seconds(FEATURE_SECONDS, work, MANY_WORKERS) or FEATURE_SECONDS
-    count = round(FEATURE_SECONDS / length)
-    draw = random.Random(1)
-    costs = [draw.choice(rates) * frames / count for _ in range(count)]
-    # Looking for key frames and joining read and write the film: as much longer as it is.
-    longer = FEATURE_SECONDS / LONG_SECONDS
-    alone = (once["encode_rendition"] + once["join_chunks"]) * longer
-    wall = alone + schedule(costs, MANY_WORKERS)
-    return BenchRow(
-        "a film of two hours on 100 workers, simulated: times as fast as one worker",
-        sum(costs) / wall,
-        80,
-        "",
-        f"{count} chunks, {sum(costs):.0f} s of work in {wall:.0f} s, {alone:.0f} s of them of one",
-        more_is_better=True,
-    )
-
-
-def _list_steps(farm: Farm, height: int, *, chunks: bool = True) -> list[Any]:
-    """The steps of the last film that was joined at this height: its chunks, or the others."""
-    return farm.ask(
-        """
-        SELECT step.kind, (step.result ->> 'seconds')::float8 AS seconds,
-               (step.params -> 'chunk' ->> 'frames')::int AS frames
-        FROM step WHERE state = 'succeeded' AND (kind = 'encode_chunk') = :chunks AND job_id = (
-            SELECT job_id FROM step WHERE kind = 'join_chunks' AND state = 'succeeded'
-              AND (params ->> 'height')::int = :height ORDER BY finished_at DESC LIMIT 1)
-        """,
-        height=height,
-        chunks=chunks,
-    )
-
-
-def schedule(costs: Sequence[float], workers: int) -> float:
-    """When the last is done, where whoever is free takes the next."""
-    free = [0.0] * workers
-    for cost in costs:
-        heapq.heappush(free, heapq.heappop(free) + cost)
-    return max(free)
 
 
 def _measure_loss(

@@ -16,14 +16,17 @@ from typing import Any
 
 from cinemill.core.rendition import Purpose, RenditionRequest, VideoCodec
 
-LEAST_WORK_SECONDS = 8.0
+LEAST_WORK_SECONDS = 2.0
 """Of one core: less would not outweigh what a try costs, which is about a tenth of a second."""
+LEAST_SECONDS = 2.0
+"""Of film: every chunk begins with a key frame, and its encoder with nothing to go by."""
 MOST_WORK_SECONDS = 90.0
 """So much is done again at the most when a worker dies."""
 WORTHWHILE_SECONDS = 60.0
 """A film that one core encodes faster than so is encoded whole."""
-CHUNKS_A_SLOT = 8
-"""So many for every process that works: the last to end keeps the others waiting for an eighth."""
+SHARES = 2
+"""A chunk is so much less than what each process would have of the rest: the first ones are long,
+and the last ones short, so that all end at about one time, though some are slower."""
 MOST_CHUNKS = 1000
 SEEK_BACK_SECONDS = Fraction(3, 23)
 """FFmpeg enters a film with reordered pictures so much earlier than it is told (``dts_heuristic``
@@ -82,21 +85,44 @@ def estimate_work(seconds: float, pixels: float, fps: float, request: RenditionR
     return seconds * pixels * fps / PIXELS_PER_SECOND[request.codec, request.purpose]
 
 
-def choose_chunk_seconds(seconds: float, work_seconds: float, slots: int) -> float | None:
+@dataclass(frozen=True, slots=True)
+class ChunkLengths:
+    """How long chunks are to be, in seconds of film."""
+
+    least: float
+    most: float
+    slots: int
+    """Processes that work at once."""
+
+    @staticmethod
+    def even(seconds: float) -> ChunkLengths:
+        """All of one length."""
+        return ChunkLengths(seconds, seconds, 1)
+
+    def choose(self, left: float) -> float:
+        """The next chunk's length, where so many seconds of film are left."""
+        return min(self.most, max(self.least, left / (SHARES * self.slots)))
+
+
+def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkLengths | None:
     """How long chunks are to be for a film of so many seconds that takes one core
-    ``work_seconds``, where ``slots`` processes work; None: it is not worth it."""
+    ``work_seconds``, where ``slots`` processes work; None: it is not worth it.
+
+    Each takes its share of what is left ("guided self-scheduling": Polychronopoulos and Kuck,
+    IEEE Transactions on Computers 36, 1987), here half of it, within bounds.
+    """
     if work_seconds < WORTHWHILE_SECONDS or seconds <= 0:
         return None
-    wanted = work_seconds / (max(1, slots) * CHUNKS_A_SLOT)
-    work = min(MOST_WORK_SECONDS, max(LEAST_WORK_SECONDS, wanted))
-    return seconds * max(work / work_seconds, 1 / MOST_CHUNKS)
+    each = seconds / work_seconds
+    least = max(LEAST_WORK_SECONDS * each, LEAST_SECONDS, seconds / MOST_CHUNKS)
+    return ChunkLengths(least, max(least, MOST_WORK_SECONDS * each), max(1, slots))
 
 
 def cut_chunks(
-    marks: Sequence[FrameMark], time_base: Fraction, chunk_seconds: float, *, needs_lead: bool
+    marks: Sequence[FrameMark], time_base: Fraction, lengths: ChunkLengths, *, needs_lead: bool
 ) -> list[Chunk]:
-    """Chunks of at least so many seconds each, as near to it as key frames allow; fewer than two
-    where the film cannot be cut.
+    """Chunks of at least these lengths, as near to them as key frames allow; fewer than two where
+    the film cannot be cut.
 
     ``needs_lead``: each is entered a key frame early, for filters that look back.
     """
@@ -104,7 +130,7 @@ def cut_chunks(
     keys = [mark for mark in marks if mark.is_key]
     if not _is_in_order(keys) or len(set(times)) != len(times):
         return []
-    cuts = _choose_cuts(keys, times, round(Fraction(chunk_seconds) / time_base))
+    cuts = _choose_cuts(keys, times, time_base, lengths)
     places = [keys[number].pts for number in cuts]
     chunks = []
     for index, (first, end) in enumerate(zip([None, *places], [*places, None], strict=True)):
@@ -125,14 +151,22 @@ def _is_in_order(keys: Sequence[FrameMark]) -> bool:
     )
 
 
-def _choose_cuts(keys: Sequence[FrameMark], times: Sequence[int], ticks: int) -> list[int]:
+def _choose_cuts(
+    keys: Sequence[FrameMark], times: Sequence[int], time_base: Fraction, lengths: ChunkLengths
+) -> list[int]:
     """Numbers of the key frames at which chunks begin, but for the first."""
+
+    def choose_ticks(begin: int) -> int:
+        return round(Fraction(lengths.choose(float((end - begin) * time_base))) / time_base)
+
     cuts: list[int] = []
     last, end = (times[0], times[-1]) if times else (0, 0)
+    ticks = choose_ticks(last)
     for number, key in enumerate(keys):
         if number > 0 and key.pts - last >= ticks and 2 * (end - key.pts) >= ticks:
             cuts.append(number)
             last = key.pts
+            ticks = choose_ticks(last)
     return cuts
 
 

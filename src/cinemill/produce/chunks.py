@@ -22,7 +22,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinemill.core.chunks import MOST_CHUNKS, Chunk, choose_chunk_seconds, cut_chunks, estimate_work
+from cinemill.core.chunks import (
+    MOST_CHUNKS,
+    Chunk,
+    ChunkLengths,
+    choose_lengths,
+    cut_chunks,
+    estimate_work,
+)
 from cinemill.core.job import StepSpec
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
@@ -83,8 +90,8 @@ def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     if find_rendition(workshop, asset, request) is None:
         film = _open(workshop, context, asset, request)
         hardware = choose_encoder(workshop, film.info, request)
-        seconds = _choose_seconds(workshop, context, film) if hardware.encoder is None else None
-        steps = [] if seconds is None else _plan_steps(workshop, context, film, seconds)
+        lengths = _choose_lengths(workshop, context, film) if hardware.encoder is None else None
+        steps = [] if lengths is None else _plan_steps(workshop, context, film, lengths)
         if steps:
             # Chunks, the picture that they make together, and the rendition, all at once.
             require_space(workshop, 3 * estimate_bytes(film.info, request))
@@ -110,7 +117,7 @@ def _open(
     return Film(asset, path, info, request, plan)
 
 
-def _choose_seconds(workshop: Workshop, context: StepContext, film: Film) -> float | None:
+def _choose_lengths(workshop: Workshop, context: StepContext, film: Film) -> ChunkLengths | None:
     """How long chunks are to be; None where the film is encoded whole."""
     wish = context.run.job_params.get(CHUNK_SECONDS)
     # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
@@ -119,16 +126,16 @@ def _choose_seconds(workshop: Workshop, context: StepContext, film: Film) -> flo
         return None
     seconds = film.info.duration_seconds_from_header
     if wish is not None:
-        return max(float(wish), seconds / MOST_CHUNKS)
+        return ChunkLengths.even(max(float(wish), seconds / MOST_CHUNKS))
     width, height = fit_box(film.info, film.request)
     work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
     with workshop.database.once() as connection:
         machines = statistics.count_machines(connection)
-    return choose_chunk_seconds(seconds, work, max(1, machines) * workshop.slots)
+    return choose_lengths(seconds, work, max(1, machines) * workshop.slots)
 
 
 def _plan_steps(
-    workshop: Workshop, context: StepContext, film: Film, seconds: float
+    workshop: Workshop, context: StepContext, film: Film, lengths: ChunkLengths
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
     # No share of the encoding, which begins after it.
@@ -139,7 +146,7 @@ def _plan_steps(
     if index is None:
         return []
     chunks = cut_chunks(
-        index.marks, index.time_base, seconds, needs_lead=film.info.video.is_interlaced
+        index.marks, index.time_base, lengths, needs_lead=film.info.video.is_interlaced
     )
     if len(chunks) < 2:
         return []

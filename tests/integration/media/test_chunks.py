@@ -13,7 +13,7 @@ import av
 import pytest
 from tests import films
 
-from cinemill.core.chunks import Chunk, cut_chunks
+from cinemill.core.chunks import Chunk, ChunkLengths, cut_chunks
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
 from cinemill.errors import OutputInvalid
@@ -73,7 +73,10 @@ class Shop:
         index = index_pictures(self.terms("index"), self.source, self.info)
         assert index is not None
         chunks = cut_chunks(
-            index.marks, index.time_base, seconds, needs_lead=self.info.video.is_interlaced
+            index.marks,
+            index.time_base,
+            ChunkLengths.even(seconds),
+            needs_lead=self.info.video.is_interlaced,
         )
         assert len(chunks) > 2
         return [

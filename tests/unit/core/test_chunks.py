@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.chunks import (
+    LEAST_SECONDS,
     LEAST_WORK_SECONDS,
     MOST_CHUNKS,
     MOST_WORK_SECONDS,
     WORTHWHILE_SECONDS,
     Chunk,
+    ChunkLengths,
     FrameMark,
-    choose_chunk_seconds,
+    choose_lengths,
     cut_chunks,
     estimate_work,
 )
@@ -63,7 +66,7 @@ def shown_in(chunk: Chunk, mark: FrameMark) -> bool:
 def test_every_picture_is_in_one_chunk(
     marks: list[FrameMark], seconds: float, needs_lead: bool
 ) -> None:
-    chunks = cut_chunks(marks, TICKS, seconds, needs_lead=needs_lead)
+    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=needs_lead)
     for mark in marks:
         assert sum(shown_in(chunk, mark) for chunk in chunks) == 1
     assert [chunk.frames for chunk in chunks] == [
@@ -76,7 +79,7 @@ def test_chunks_begin_at_key_frames_and_are_long_enough(
     marks: list[FrameMark], seconds: float
 ) -> None:
     keys = {mark.pts for mark in marks if mark.is_key}
-    chunks = cut_chunks(marks, TICKS, seconds, needs_lead=False)
+    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False)
     assert chunks[0].first_pts is None
     assert chunks[-1].end_pts is None
     for before, after in pairwise(chunks):
@@ -93,7 +96,7 @@ def test_a_film_is_entered_at_its_chunks_key_frame_or_before_it(
 ) -> None:
     keys = [mark for mark in marks if mark.is_key]
     back = 131 if looks_back else 0
-    for chunk in cut_chunks(marks, TICKS, seconds, needs_lead=False):
+    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False):
         if chunk.enter_pts is None:
             continue
         assert chunk.first_pts is not None
@@ -103,7 +106,7 @@ def test_a_film_is_entered_at_its_chunks_key_frame_or_before_it(
 
 def test_long_groups_are_entered_at_their_own_key_frame() -> None:
     marks = make_film([50, 50, 50])
-    for chunk in cut_chunks(marks, TICKS, 2.0, needs_lead=False)[1:]:
+    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=False)[1:]:
         assert chunk.enter_pts is not None
         for back in (0, 131):
             keys = [mark.pts for mark in marks if mark.is_key]
@@ -112,8 +115,8 @@ def test_long_groups_are_entered_at_their_own_key_frame() -> None:
 
 def test_filters_that_look_back_are_given_the_group_before() -> None:
     marks = make_film([50, 50, 50])
-    straight = cut_chunks(marks, TICKS, 2.0, needs_lead=False)
-    early = cut_chunks(marks, TICKS, 2.0, needs_lead=True)
+    straight = cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=False)
+    early = cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=True)
     assert [chunk.first_pts for chunk in early] == [chunk.first_pts for chunk in straight]
     assert early[2].enter_pts == straight[1].enter_pts
 
@@ -129,34 +132,81 @@ def test_filters_that_look_back_are_given_the_group_before() -> None:
     ids=["one key frame", "two pictures at one time", "key frames out of order", "nothing"],
 )
 def test_what_cannot_be_cut_is_no_two_chunks(marks: list[FrameMark]) -> None:
-    assert len(cut_chunks(marks, TICKS, 0.5, needs_lead=False)) < 2
+    assert len(cut_chunks(marks, TICKS, ChunkLengths.even(0.5), needs_lead=False)) < 2
 
 
 @given(films, st.floats(0.1, 5))
 def test_chunks_survive_the_way_through_json(marks: list[FrameMark], seconds: float) -> None:
-    for chunk in cut_chunks(marks, TICKS, seconds, needs_lead=False):
+    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False):
         assert Chunk.from_json(chunk.to_json()) == chunk
+
+
+def share_out(lengths: ChunkLengths, seconds: float) -> list[float]:
+    """Chunks of a film that may be cut anywhere."""
+    chunks, left = [], seconds
+    while left > 0:
+        chunks.append(min(left, lengths.choose(left)))
+        left -= chunks[-1]
+    return chunks
 
 
 @given(st.floats(1, 50_000), st.floats(0, 500_000), st.integers(0, 500))
 def test_chunks_are_neither_too_small_nor_too_many(
     seconds: float, work_seconds: float, slots: int
 ) -> None:
-    length = choose_chunk_seconds(seconds, work_seconds, slots)
+    lengths = choose_lengths(seconds, work_seconds, slots)
     if work_seconds < WORTHWHILE_SECONDS:
-        assert length is None
+        assert lengths is None
         return
-    assert length is not None
-    work = work_seconds * length / seconds
-    assert work >= LEAST_WORK_SECONDS * 0.999
-    assert work <= max(MOST_WORK_SECONDS, work_seconds / MOST_CHUNKS) * 1.001
-    assert seconds / length <= MOST_CHUNKS * 1.001
+    assert lengths is not None
+    chunks = share_out(lengths, seconds)
+    assert len(chunks) <= MOST_CHUNKS + 1
+    each = work_seconds / seconds
+    for chunk in chunks[:-1]:
+        assert chunk >= LEAST_SECONDS * 0.999
+        assert chunk * each >= LEAST_WORK_SECONDS * 0.999
+        assert chunk <= max(lengths.least, MOST_WORK_SECONDS / each) * 1.001
+
+
+@given(st.floats(600, 20_000), st.floats(1_000, 50_000), st.integers(1, 200))
+def test_chunks_grow_shorter_to_the_end(seconds: float, work: float, slots: int) -> None:
+    lengths = choose_lengths(seconds, work, slots)
+    assert lengths is not None
+    chunks = share_out(lengths, seconds)
+    assert chunks == sorted(chunks, reverse=True)
+
+
+@given(st.integers(1, 100), st.floats(20, 200))
+def test_all_who_work_end_at_about_one_time(slots: int, work_each: float) -> None:
+    """Whoever is free takes the next: nobody waits for longer than the shortest chunk takes, or so
+    much as is uneven between the first ones."""
+    work = max(WORTHWHILE_SECONDS, slots * work_each)
+    lengths = choose_lengths(7200, work, slots)
+    assert lengths is not None
+    free = [0.0] * slots
+    for chunk in share_out(lengths, 7200):
+        heapq.heappush(free, heapq.heappop(free) + chunk)
+    assert max(free) - 7200 / slots <= 2 * lengths.least
 
 
 def test_more_workers_make_shorter_chunks() -> None:
-    lengths = [choose_chunk_seconds(7200, 14_400, slots) or 0 for slots in (2, 20, 40, 100)]
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[0] != lengths[-1]
+    first = []
+    for slots in (2, 20, 40, 100):
+        lengths = choose_lengths(7200, 14_400, slots)
+        assert lengths is not None
+        first.append(lengths.choose(7200))
+    assert first == sorted(first, reverse=True)
+    assert first[0] != first[-1]
+
+
+def test_cuts_follow_the_lengths() -> None:
+    marks = make_film([10] * 100)
+    chunks = cut_chunks(marks, TICKS, ChunkLengths(1.0, 20.0, 2), needs_lead=False)
+    frames = [chunk.frames for chunk in chunks]
+    assert frames[0] == 250
+    assert frames[1] == 190
+    assert frames == sorted(frames, reverse=True)
+    assert frames[-1] <= 2 * 25 + 10
 
 
 def test_slower_codecs_are_more_work() -> None:

@@ -1,0 +1,200 @@
+"""A film of two hours on a hundred workers: simulated, of what its parts were measured to take."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from bench.farm import FPS, KEY_EVERY, Farm, make_film, run_command, running_farm
+from bench.rows import BenchRow
+from cinemill.core.chunks import ChunkLengths, FrameMark, choose_lengths, cut_chunks
+from cinemill.core.rendition import read_rendition
+from cinemill.media.assembly import FinishedChunk, assemble
+from cinemill.media.chunks import CHUNK_FORMAT, CHUNK_MUXER, index_pictures
+from cinemill.media.encode import find_encoder
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe
+from cinemill.media.renditions import plan_encode
+from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.media.terms import Terms
+from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.storage.files import hash_file
+
+WORKERS = 100
+SECONDS = 7200
+SAMPLE_SECONDS = 60
+CHUNK_SECONDS = 4.0
+LOOPS = 10
+"""What one worker does alone is measured on so many samples, one after the other."""
+ROUNDS = 3
+SIZES = ((1080, 80.0), (360, None))
+"""Heights of the picture, and how many times as fast as one worker it is to be."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    seconds_a_frame: list[float]
+    """Of each chunk, on one core."""
+    pause_seconds: float
+    """Between two chunks on one worker."""
+    look_seconds: float
+    """For one second of film, as the join's."""
+    join_seconds: float
+
+
+def measure() -> list[BenchRow]:
+    toolbox = find_ffmpeg(None)
+    with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
+        folder = Path(name)
+        with running_farm(folder / "mill", folder) as farm:
+            for core in sorted(os.sched_getaffinity(0))[:2]:
+                farm.start_worker(core)
+            return [
+                _simulate(height, target, _measure_parts(toolbox, farm, folder, height))
+                for height, target in SIZES
+            ]
+
+
+def _simulate(height: int, target: float | None, measured: Measured) -> BenchRow:
+    work = SECONDS * FPS * statistics.mean(measured.seconds_a_frame)
+    lengths = choose_lengths(SECONDS, work, WORKERS)
+    assert lengths is not None
+    draw = random.Random(1)
+    costs = [
+        frames * draw.choice(measured.seconds_a_frame) + measured.pause_seconds
+        for frames in _cut(lengths)
+    ]
+    alone = (measured.look_seconds + measured.join_seconds) * SECONDS
+    wall = alone + schedule(costs, WORKERS)
+    return BenchRow(
+        f"a film of two hours on {WORKERS} workers, simulated, {height}p: times one worker",
+        work / wall,
+        target,
+        "",
+        f"{len(costs)} chunks, {work:.0f} s of work in {wall:.0f} s: "
+        f"{measured.look_seconds * SECONDS:.1f} s of them to look, "
+        f"{measured.join_seconds * SECONDS:.1f} s to join",
+        more_is_better=True,
+    )
+
+
+def _cut(lengths: ChunkLengths) -> list[int]:
+    """How many pictures each chunk has, of a film with a key frame every two seconds."""
+    marks = [FrameMark(n, n, n % KEY_EVERY == 0) for n in range(SECONDS * FPS)]
+    chunks = cut_chunks(marks, Fraction(1, FPS), lengths, needs_lead=False)
+    return [chunk.frames for chunk in chunks]
+
+
+def schedule(costs: Sequence[float], workers: int) -> float:
+    """When the last is done, where whoever is free takes the next."""
+    free = [0.0] * workers
+    for cost in costs:
+        heapq.heappush(free, heapq.heappop(free) + cost)
+    return max(free)
+
+
+def _measure_parts(toolbox: Toolbox, farm: Farm, folder: Path, height: int) -> Measured:
+    film = make_film(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
+    job_id = farm.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
+    farm.wait(job_id)
+    rows = farm.ask(CHUNK_QUERY, id=job_id)
+    chunks = [_find_chunk(farm, row.result) for row in rows]
+    # From the database's memory of the tries: when a worker ended one and began the next.
+    by_worker = itertools.groupby(sorted(rows, key=_when), lambda row: row.worker)
+    pauses = [
+        (after.started_at - before.ended_at).total_seconds()
+        for _, own in by_worker
+        for before, after in itertools.pairwise(own)
+    ]
+    look, join = _time_alone(toolbox, film, chunks, folder / f"alone-{height}")
+    return Measured(
+        [row.result["seconds"] / row.result["frames"] for row in rows],
+        statistics.median(pauses),
+        look,
+        join,
+    )
+
+
+def _when(row: Any) -> tuple[str, Any]:
+    return (row.worker, row.started_at)
+
+
+CHUNK_QUERY = """
+    SELECT step.result, run.worker, run.started_at, run.ended_at
+    FROM step JOIN run ON run.step_id = step.id AND run.state = 'succeeded'
+    WHERE step.job_id = :id AND step.kind = 'encode_chunk' ORDER BY step.name
+"""
+
+
+def _find_chunk(farm: Farm, result: dict[str, Any]) -> FinishedChunk:
+    """Chunks are forgotten once they are joined, and swept away an hour later."""
+    sha256 = result["sha256"]
+    home = Path(farm.environ["CINEMILL_HOME"])
+    path = next((home / "objects").rglob(sha256))
+    return FinishedChunk(path, result["frames"], result["delay"], result["settings"])
+
+
+def _time_alone(
+    toolbox: Toolbox, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
+) -> tuple[float, float]:
+    """Seconds for a second of film to look for cuts, and to join, check and hash the whole."""
+    folder.mkdir()
+    film = folder / "film.mp4"
+    loop = ["-stream_loop", str(LOOPS - 1), "-i", str(sample), "-c", "copy", str(film)]
+    run_command(toolbox, loop)
+    tracks = folder / "tracks.mp4"
+    run_command(toolbox, ["-i", str(film), "-vn", "-c", "copy", str(tracks)])
+    longer = [
+        _shift(toolbox, chunk, loop * (SAMPLE_SECONDS + 1), folder / f"{loop}-{number}.mp4")
+        for loop in range(LOOPS)
+        for number, chunk in enumerate(chunks)
+    ]
+    looks, joins = [], []
+    for number in range(ROUNDS):
+        work = folder / f"round-{number}"
+        work.mkdir()
+        look, join = _time_once(toolbox, film, tracks, longer, work)
+        looks.append(look)
+        joins.append(join)
+    seconds = LOOPS * SAMPLE_SECONDS
+    return statistics.median(looks) / seconds, statistics.median(joins) / seconds
+
+
+def _time_once(
+    toolbox: Toolbox, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
+) -> tuple[float, float]:
+    info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
+    plan = plan_encode(
+        str(film),
+        info,
+        request,
+        encoder=find_encoder(toolbox, request.codec),
+        can_tonemap=toolbox.can_tonemap,
+        max_pixels=Limits().max_pixels,
+    )
+    sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
+    terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    began = time.perf_counter()
+    assert index_pictures(terms, film, info) is not None
+    looked = time.perf_counter()
+    path, _ = assemble(terms, chunks, tracks, film, info, request, plan)
+    hash_file(path)
+    return looked - began, time.perf_counter() - looked
+
+
+def _shift(toolbox: Toolbox, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
+    """The same pictures, so much later; a little more than the sample, which sound may lengthen."""
+    times = ["-copyts", "-f", CHUNK_FORMAT, "-i", str(chunk.path), "-c", "copy"]
+    later = ["-output_ts_offset", str(seconds), "-avoid_negative_ts", "disabled"]
+    run_command(toolbox, [*times, *later, *CHUNK_MUXER, str(path)])
+    return FinishedChunk(path, chunk.frames, chunk.delay, chunk.settings)
