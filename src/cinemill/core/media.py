@@ -110,6 +110,9 @@ class VideoStream:
     frames_from_header: int
     """0 where the header does not say."""
     duration_seconds_from_header: float
+    settings: str = ""
+    """Names what its encoder told all decoders: pictures of other settings go into no one track
+    with these. Empty of films that were probed before it was asked."""
 
 
 NO_PICTURE = VideoStream(

@@ -6,13 +6,11 @@ too. So every chunk rounds times as a single pass would, and nothing is added up
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -22,6 +20,7 @@ from cinemill.core.rendition import Container, RenditionRequest
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.graph import input_arguments
 from cinemill.media.progress import FfmpegProgress, LogTally, share_of_time
+from cinemill.media.reading import digest_settings
 from cinemill.media.renditions import MUXERS, EncodePlan
 from cinemill.media.terms import Terms
 from cinemill.media.truth import Decoded, is_short
@@ -215,7 +214,7 @@ def _inspect(path: Path) -> tuple[list[int], str]:
             packets = [packet for packet in container.demux(stream) if packet.pts is not None]
             if packets and not packets[0].is_keyframe:
                 raise OutputInvalid("A chunk does not begin with a key frame.")
-            return [packet.pts or 0 for packet in packets], _digest(stream)
+            return [packet.pts or 0 for packet in packets], digest_settings(stream)
     except (OSError, av.FFmpegError, IndexError) as broken:
         raise OutputInvalid(f"A chunk cannot be read back: {broken}") from broken
 
@@ -225,10 +224,6 @@ def _count_delay(times: Sequence[int]) -> int:
     shown before it is decoded."""
     places = {time: place for place, time in enumerate(sorted(times))}
     return max((number - places[time] for number, time in enumerate(times)), default=0)
-
-
-def _digest(stream: Any) -> str:
-    return hashlib.sha256(stream.codec_context.extradata or b"").hexdigest()[:16]
 
 
 def encode_tracks(

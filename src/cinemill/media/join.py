@@ -17,7 +17,7 @@ from typing import Any
 import av
 
 from cinemill.core.timeline import OutputFormat
-from cinemill.errors import DiskFull, OutputInvalid
+from cinemill.errors import CinemillError, DiskFull, OutputInvalid
 from cinemill.media.outputs import starts_fast
 from cinemill.media.takes import ticks_per_frame
 
@@ -36,6 +36,16 @@ class JoinPiece:
     frames: int
     delay: int
     settings: str
+    copied_frames: int = 0
+    """Of them, as they were in the clip's film."""
+
+
+def splice_pieces(pieces: Sequence[JoinPiece], output: OutputFormat, path: Path) -> None:
+    """Parts of a piece written to ``path`` as one, unexamined. Raises OutputInvalid, DiskFull."""
+    try:
+        _write(pieces, None, output, path, _Teller(1, lambda _share: None, lambda: None))
+    except (av.FFmpegError, IndexError) as broken:
+        raise _explain(broken) from broken
 
 
 def join_pieces(
@@ -63,9 +73,13 @@ def join_pieces(
         _write(pieces, sound, output, path, tell)
         return inspect_film(path, output, frames, has_sound=sound is not None)
     except (av.FFmpegError, IndexError) as broken:
-        if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("The disk is full; nothing was stored.") from broken
-        raise OutputInvalid(f"The film could not be joined: {broken}") from broken
+        raise _explain(broken) from broken
+
+
+def _explain(broken: Exception) -> CinemillError:
+    if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("The disk is full; nothing was stored.")
+    return OutputInvalid(f"The film could not be joined: {broken}")
 
 
 class _Teller:

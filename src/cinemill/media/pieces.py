@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,19 @@ import av
 
 from cinemill.core.media import REJECTION_CODES
 from cinemill.core.subtitles import write_ass
-from cinemill.core.takes import PieceRequest
+from cinemill.core.takes import NO_FILM, PieceRequest, Take
 from cinemill.core.timeline import OutputFormat
 from cinemill.errors import MediaRejected, OutputInvalid, ToolMissing
-from cinemill.media.ffmpeg import FfmpegProgress, run_ffmpeg
+from cinemill.media.copies import copy_stretch, may_copy
 from cinemill.media.hardware import HardwareEncoder
-from cinemill.media.limits import Limits
+from cinemill.media.join import JoinPiece, splice_pieces
 from cinemill.media.piece_plan import FONTS_FOLDER, SUBTITLES_NAME, TITLES_NAME, plan_piece
-from cinemill.media.progress import LogTally
-from cinemill.media.sandbox import Sandbox
+from cinemill.media.progress import FfmpegProgress, LogTally
+from cinemill.media.reading import digest_settings
 from cinemill.media.takes import Film, tail_seconds, ticks_per_frame
-from cinemill.media.toolbox import Toolbox
+from cinemill.media.terms import Terms
 
+COPY_FOLDER = "copy"
 FONT_PACKAGE = "font_source_sans_pro"
 FONT_FILES = tuple(f"SourceSansPro-{face}.ttf" for face in ("Regular", "Bold", "It", "BoldIt"))
 
@@ -37,58 +37,125 @@ class PieceOutcome:
 
     path: Path
     facts: dict[str, Any]
-    """``frames``; ``delay``, how many frames decoding runs ahead of showing; ``settings``, which
-    pieces must share to be joined."""
+    """Those of :class:`JoinPiece`."""
     cpu_seconds: float
     peak_rss_bytes: int
     """Of the command that made it."""
 
 
 def render_piece(
-    toolbox: Toolbox,
+    terms: Terms,
     films: Mapping[str, Film],
     request: PieceRequest,
-    *,
-    folder: Path,
     filename: str,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    """Make one piece as ``filename`` in ``folder``, which must be private; without ``hardware`` in
-    software.
+    """Make one piece as ``filename`` in the folder; without ``hardware`` in software, and then an
+    uncut stretch is copied where it can be.
 
     ``films`` by sha256. Raises MediaRejected (``media_truncated``,
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``should_stop`` returns.
     """
-    _lay_out_letters(request, folder)
-    arguments = plan_piece(
-        films,
-        request,
-        filename,
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=limits.max_pixels,
-        hardware=hardware,
+    if hardware is None and may_copy(films, request):
+        copied = _copy_and_encode(terms, films, request, filename)
+        if copied is not None:
+            return copied
+    return _encode(terms, films, request, filename, hardware)
+
+
+def _copy_and_encode(
+    terms: Terms, films: Mapping[str, Film], request: PieceRequest, filename: str
+) -> PieceOutcome | None:
+    """The piece of an uncut stretch and of what is encoded before and after it; None where nothing
+    can be copied."""
+    work = terms.folder / COPY_FOLDER
+    work.mkdir(mode=0o700)
+    inside = replace(terms, folder=work, on_progress=lambda _share: None)
+    try:
+        trial = _encode(inside, {}, show_nothing(request.output), "trial.mp4")
+        film = films[request.takes[0].sha256]
+        if film.info.video.settings != trial.facts["settings"]:
+            return None
+        copy = copy_stretch(inside, film, request)
+        if copy is None or copy.part.settings != trial.facts["settings"]:
+            return None
+        end = copy.first + copy.part.frames
+        before = _encode_part(inside, films, request, 0, copy.first)
+        after = _encode_part(inside, films, request, end, request.frames)
+        parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
+        splice_pieces(parts, request.output, terms.folder / filename)
+        return _inspect_splice(
+            terms.folder / filename, request, copy.part, [trial, *before, *after]
+        )
+    finally:
+        shutil.rmtree(work)
+
+
+def show_nothing(output: OutputFormat) -> PieceRequest:
+    """One black frame."""
+    return PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
+
+
+def _inspect_splice(
+    path: Path, request: PieceRequest, copied: JoinPiece, made: Sequence[PieceOutcome]
+) -> PieceOutcome:
+    facts = inspect_piece(path, request.output)
+    if (facts["frames"], facts["settings"]) != (request.frames, copied.settings):
+        raise OutputInvalid(f"{path.name} is not what was copied and encoded for it.")
+    return PieceOutcome(
+        path,
+        {**facts, "copied_frames": copied.frames},
+        sum(one.cpu_seconds for one in made),
+        max(one.peak_rss_bytes for one in made),
     )
-    report = run_ffmpeg(
-        toolbox,
-        arguments,
-        folder=folder,
-        source=None,
+
+
+def _encode_part(
+    terms: Terms,
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    first: int,
+    until: int,
+) -> list[PieceOutcome]:
+    """The piece's frames from ``first`` on as a piece of their own; none where there are none."""
+    if first == until:
+        return []
+    (take,) = request.takes
+    later = replace(take, start=take.start + first / request.output.fps)
+    part = replace(request, takes=(later,), frames=until - first)
+    return [_encode(terms, films, part, f"part-{first}.mp4")]
+
+
+def _as_part(outcome: PieceOutcome) -> JoinPiece:
+    return JoinPiece(outcome.path, **outcome.facts)
+
+
+def _encode(
+    terms: Terms,
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    filename: str,
+    hardware: HardwareEncoder | None = None,
+) -> PieceOutcome:
+    _lay_out_letters(request, terms.folder)
+    report = terms.run(
+        plan_piece(
+            films,
+            request,
+            filename,
+            can_tonemap=terms.toolbox.can_tonemap,
+            max_pixels=terms.limits.max_pixels,
+            hardware=hardware,
+        ),
         readable=[films[sha256].path for sha256 in request.sha256s],
-        limits=limits,
-        sandbox=sandbox,
-        on_progress=_as_share(on_progress, request.frames),
-        should_stop=should_stop,
+        on_progress=_as_share(terms.on_progress, request.frames),
         devices=hardware.devices if hardware else (),
     )
-    facts = inspect_piece(folder / filename, request.output)
+    facts = inspect_piece(terms.folder / filename, request.output)
     _judge(facts["frames"], request.frames, report.tally)
     tally = report.tally
-    return PieceOutcome(folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
+    return PieceOutcome(terms.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
 def check_reach(film: Film, end: Fraction) -> bool:
@@ -121,11 +188,10 @@ def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, An
         raise OutputInvalid(f"{name} is not on the grid of {output.fps} frames a second.")
     if packets and not packets[0].is_keyframe:
         raise OutputInvalid(f"{name} does not begin with a key frame.")
-    settings = stream.codec_context.extradata or b""
     return {
         "frames": len(times),
         "delay": max((n - time // ticks for n, time in enumerate(times)), default=0),
-        "settings": hashlib.sha256(settings).hexdigest()[:16],
+        "settings": digest_settings(stream),
     }
 
 

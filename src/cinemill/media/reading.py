@@ -5,6 +5,7 @@ Runs inside the sandboxed child (``probe_child``); nothing here trusts a byte of
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import statistics
@@ -255,9 +256,15 @@ def _describe_picture(
             hdr=_hdr(frame),
             frames_from_header=max(0, picture.frames),
             duration_seconds_from_header=_stream_seconds(container, picture),
+            settings=digest_settings(picture),
         ),
         warnings,
     )
+
+
+def digest_settings(picture: Any) -> str:
+    """Names the codec's private data (FFmpeg's ``extradata``) of a stream."""
+    return hashlib.sha256(picture.codec_context.extradata or b"").hexdigest()[:16]
 
 
 def _rotation(counterclockwise: float) -> tuple[int, list[str]]:

@@ -129,7 +129,7 @@ def take_filters(
 
 def lay_on_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
     """So many frames at this rate, the first of which is what the film shows at ``shift``."""
-    slack = min(_SLACK_SECONDS, 1 / fps / 8)
+    slack = _find_slack(fps)
     hold = float(tail_seconds(info) + 1 / fps)
     return [
         *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
@@ -139,6 +139,16 @@ def lay_on_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) ->
         f"fps={fps}:round=up:start_time=0",
         f"trim=end_frame={frames}",
     ]
+
+
+def show_first(seconds: Fraction, fps: Fraction) -> int:
+    """The frame of the grid that is the first to show what a film shows from so many seconds after
+    the grid's beginning on, as :func:`lay_on_grid` lays it."""
+    return math.ceil((seconds - _find_slack(fps)) * fps)
+
+
+def _find_slack(fps: Fraction) -> Fraction:
+    return min(_SLACK_SECONDS, 1 / fps / 8)
 
 
 def gap_filters(take: Take, request: PieceRequest) -> list[str]:

@@ -30,8 +30,9 @@ class Terms:
         *,
         readable: Sequence[Path],
         on_progress: Callable[[FfmpegProgress], None],
+        devices: Sequence[Path] = (),
     ) -> FfmpegReport:
-        """One FFmpeg with these arguments, which sees these files and the folder; see
+        """One FFmpeg with these arguments, which sees these files, devices and the folder; see
         :func:`run_ffmpeg` for what it raises."""
         return run_ffmpeg(
             self.toolbox,
@@ -43,4 +44,5 @@ class Terms:
             sandbox=self.sandbox,
             on_progress=on_progress,
             should_stop=self.should_stop,
+            devices=devices,
         )

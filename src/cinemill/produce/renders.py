@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from cinemill.jobs.render_plans import (
     plan_remake,
 )
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, add_up_stages, limit_to
+from cinemill.jobs.workshop import Workshop, add_up_stages, agree, limit_to
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.media.mix import has_sound, mix_sound
@@ -127,20 +128,13 @@ class _PieceMaker:
         self, number: int, piece: Piece, request: PieceRequest, choice: Choice
     ) -> tuple[PieceOutcome, Choice]:
         workshop, context = self._workshop, self._context
+        terms = replace(
+            agree(workshop, context, "Rendering"),
+            on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
+        )
 
         def make(hardware: HardwareEncoder | None) -> PieceOutcome:
-            return render_piece(
-                workshop.toolbox,
-                self._films,
-                request,
-                folder=context.folder,
-                filename="piece.mp4",
-                limits=limit_to(workshop, context),
-                sandbox=workshop.sandbox,
-                on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
-                should_stop=context.should_stop,
-                hardware=hardware,
-            )
+            return render_piece(terms, self._films, request, "piece.mp4", hardware)
 
         try:
             return try_hardware(workshop, choice, make, context.folder)
@@ -213,7 +207,8 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     hardware's are made again in software, by further steps.
 
     Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
-    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``), ``stages`` in seconds. Raises
+    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``,
+    ``copied_frames``: those that are as they were in a clip's film), ``stages`` in seconds. Raises
     InputRejected (``piece_missing``), OutputInvalid, DiskFull.
     """
     began = time.monotonic()
@@ -243,7 +238,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         "output_filename": filename,
         "render": _describe(render, key, makers, _tell_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
-        "pieces": {"total": len(made), "reused": sum(one["reused"] for one in made)},
+        "pieces": _count(made),
         "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(
@@ -262,6 +257,14 @@ def _describe(
         "size_bytes": render.size_bytes,
         "media_type": render.media_type,
         "facts": {**render.facts, "hardware": hardware, "changes": changes},
+    }
+
+
+def _count(made: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        "total": len(made),
+        "reused": sum(one["reused"] for one in made),
+        "copied_frames": sum(one["facts"].get("copied_frames", 0) for one in made),
     }
 
 

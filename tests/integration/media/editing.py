@@ -23,6 +23,7 @@ from cinemill.media.probe import probe, probe_material
 from cinemill.media.sandbox import Sandbox
 from cinemill.media.sounds import settle_sounds
 from cinemill.media.takes import Film, settle_background, settle_stills
+from cinemill.media.terms import Terms
 from cinemill.media.toolbox import Toolbox
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
@@ -58,21 +59,17 @@ class Bench:
         return [settle_stills(self.films, settle_background(self.films, one)) for one in asked]
 
     def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
-        outcomes = []
-        for number, request in enumerate(self.request(timeline, subtitles)):
-            outcomes.append(
-                render_piece(
-                    self._toolbox,
-                    self.films,
-                    request,
-                    folder=self._folder,
-                    filename=f"piece{number}.mp4",
-                    on_progress=lambda share: None,
-                    should_stop=lambda: None,
-                    **self._tools,
-                )
-            )
-        return outcomes
+        terms = Terms(
+            self._toolbox,
+            self._folder,
+            **self._tools,
+            on_progress=lambda share: None,
+            should_stop=lambda: None,
+        )
+        return [
+            render_piece(terms, self.films, request, f"piece{number}.mp4")
+            for number, request in enumerate(self.request(timeline, subtitles))
+        ]
 
     def mix(self, timeline: Timeline) -> Path | None:
         asked = request_sound(timeline, {s: str(s.path) for s in timeline.sources})

@@ -62,4 +62,4 @@ def test_a_film_whose_parts_are_there_is_joined(
     timeline, inputs = make_parts(workshop, open_context, tmp_path)
     result = join_render(workshop, open_context(timeline, inputs=inputs)).result
     assert Path(result["output_path"]).stat().st_size == result["render"]["size_bytes"]
-    assert result["pieces"] == {"total": 1, "reused": 0}
+    assert result["pieces"] == {"total": 1, "reused": 0, "copied_frames": 0}

@@ -182,7 +182,7 @@ def test_films_of_every_kind_in_one(stack: Stack, submitted: dict[str, AsyncResu
     assert frames == 45 + 45 + 30 + 60 + 30 - 2 * 12
     assert steps == {Fraction(1001, 30000)}
     assert sound_seconds == pytest.approx(frames * 1001 / 30000, abs=0.03)
-    assert result["pieces"] == {"total": 7, "reused": 0}
+    assert result["pieces"] == {"total": 7, "reused": 0, "copied_frames": 0}
     assert len(result["asset_ids"]) == 5
     assert result["output_filename"] == Path(result["output_path"]).name
     job = stack.service.get_job(submitted["mixed"].id)
@@ -202,11 +202,28 @@ def test_a_changed_scene_is_rendered_alone(
     changed = deepcopy(mixed_edit(sources))
     changed["clips"][3]["start"] = 0.5
     after = wait(stack.app.tasks["render_video"].apply_async(args=[changed]))
-    assert after["pieces"] == {"total": 7, "reused": 6}
+    assert after["pieces"] == {"total": 7, "reused": 6, "copied_frames": 0}
     assert after["render"]["facts"]["frames"] == before["render"]["facts"]["frames"] - 15
     again = wait(stack.app.tasks["render_video"].apply_async(args=[mixed_edit(sources)]))
-    assert again["pieces"] == {"total": 7, "reused": 7}
+    assert again["pieces"] == {"total": 7, "reused": 7, "copied_frames": 0}
     assert again["render"]["sha256"] == before["render"]["sha256"]
+
+
+def test_what_was_rendered_is_cut_again_as_it_is(
+    stack: Stack, films_folder: Path, submitted: dict[str, AsyncResult]
+) -> None:
+    """The second clip's body begins at frame 75 with a key frame, and is copied from there on."""
+    good = wait(submitted["batch"])[0]
+    path = films_folder / "render" / "again.mp4"
+    path.write_bytes(Path(good["result"]["output_path"]).read_bytes())
+    clips = [{"path": str(path), "start": 0.2, "end": 3}]
+    made = wait(
+        stack.app.tasks["render_video"].apply_async(args=[{"clips": clips, "output": OUTPUT}])
+    )
+    assert made["pieces"]["copied_frames"] >= 25
+    frames, steps, _ = read_film(made["output_path"])
+    assert frames == 70
+    assert steps == {Fraction(1, 25)}
 
 
 def test_a_batch_has_an_answer_for_each(

@@ -1,0 +1,155 @@
+"""Uncut stretches of a clip copied into a piece as they are stored in its film.
+
+That saves time, and keeps the picture as it is. All pieces of a film share one encoder's settings,
+or no one track could hold them: so only films that were encoded as pieces are can be copied from,
+as what this mill has rendered, and is now cut again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cinemill.core.stretches import StoredPicture, Stretch, find_stretch
+from cinemill.core.takes import NO_FILM, PieceRequest
+from cinemill.errors import CommandFailed
+from cinemill.media.chunks import CHUNK_MUXER, CUTTABLE
+from cinemill.media.graph import input_arguments
+from cinemill.media.join import JoinPiece
+from cinemill.media.reading import digest_settings
+from cinemill.media.takes import Film, enter, show_first, ticks_per_frame
+from cinemill.media.terms import Terms
+
+LEAST_SECONDS = 1
+"""Less is not worth the commands that it takes."""
+_MARGIN_SECONDS = 1
+"""So much more is read: to see whether a group ends where the piece does."""
+_STORED_NAME = "stored.mp4"
+_COPIED_NAME = "copied.mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A stretch as a part of a piece, and where in it it begins."""
+
+    part: JoinPiece
+    first: int
+
+
+def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
+    """Whether the piece shows one film's pictures, each for one frame, and nothing but them."""
+    take = request.takes[0]
+    is_bare = not (request.insets or take.fades or request.titles.shown or request.lettering.shown)
+    if len(request.takes) > 1 or take.sha256 == NO_FILM or not is_bare:
+        return False
+    info, output = films[take.sha256].info, request.output
+    video = info.video
+    sizes = {(video.width, video.height), (video.display_width, video.display_height)}
+    return (
+        info.format in CUTTABLE
+        and not info.has_edit_list
+        and video.settings != ""
+        and video.codec == "h264"
+        and sizes == {(output.width, output.height)}
+        and video.fps == output.fps
+        and not (video.is_variable_rate or video.is_interlaced or video.hdr)
+        and request.frames >= LEAST_SECONDS * output.fps
+    )
+
+
+def copy_stretch(terms: Terms, film: Film, request: PieceRequest) -> Copy | None:
+    """The longest stretch of the request's one take that may be copied, in a file of its own.
+
+    None where none is long enough, or where FFmpeg cannot read or decode it: whoever encodes it
+    finds out why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    """
+    try:
+        clock = _store(terms, film, request)
+        copy = _pick(terms.folder, request, clock)
+        return copy if copy is not None and _is_sound(terms, copy.part) else None
+    except (CommandFailed, av.FFmpegError, IndexError):
+        return None
+
+
+def _store(terms: Terms, film: Film, request: PieceRequest) -> Fraction:
+    """Copy what is stored around the take; answers when its first frame is on the copy's clock."""
+    seek, shift = enter(film.info, request.takes[0].start)
+    seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
+    terms.run(
+        [
+            *("-noaccurate_seek", *seek, "-t", f"{float(seconds):.6f}"),
+            *input_arguments(str(film.path), film.info, terms.limits.max_pixels),
+            *("-map", f"0:{film.info.video.index}", "-c", "copy", "-copypriorss", "1"),
+            *("-map_metadata", "-1", "-map_chapters", "-1"),
+            *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, _STORED_NAME),
+        ],
+        readable=[film.path],
+        on_progress=lambda _progress: None,
+    )
+    return shift
+
+
+def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> Copy | None:
+    fps = request.output.fps
+    with av.open(str(folder / _STORED_NAME), format="mov") as stored:
+        pictures = [
+            StoredPicture(
+                show_first(packet.pts * packet.time_base - clock, fps), packet.is_keyframe
+            )
+            for packet in _read_packets(stored)
+        ]
+    stretch = find_stretch(pictures, request.frames)
+    if stretch is None or stretch.frames < LEAST_SECONDS * fps:
+        return None
+    numbers = [p.number - stretch.first for p in pictures[stretch.begin : stretch.end]]
+    delay = max(place - number for place, number in enumerate(numbers))
+    settings = _write(folder, stretch, numbers, delay, fps)
+    part = JoinPiece(folder / _COPIED_NAME, stretch.frames, delay, settings, stretch.frames)
+    return Copy(part, stretch.first)
+
+
+def _write(
+    folder: Path, stretch: Stretch, numbers: Sequence[int], delay: int, fps: Fraction
+) -> str:
+    """The stretch alone, on the grid of frames; answers its settings."""
+    timescale, ticks = ticks_per_frame(fps)
+    options = {"video_track_timescale": str(timescale)}
+    with (
+        av.open(str(folder / _STORED_NAME), format="mov") as stored,
+        av.open(str(folder / _COPIED_NAME), "w", format="mp4", options=options) as copy,
+    ):
+        source = stored.streams.video[0]
+        picture = copy.add_stream_from_template(source)
+        picture.time_base = Fraction(1, timescale)
+        chosen = islice(_read_packets(stored), stretch.begin, stretch.end)
+        for place, (number, packet) in enumerate(zip(numbers, chosen, strict=True)):
+            packet.pts, packet.dts = number * ticks, (place - delay) * ticks
+            packet.duration = ticks
+            packet.time_base = picture.time_base
+            packet.stream = picture
+            copy.mux_one(packet)
+        return digest_settings(source)
+
+
+def _read_packets(container: Any) -> Iterator[Any]:
+    for packet in container.demux(container.streams.video[0]):
+        if packet.pts is not None:
+            yield packet
+
+
+def _is_sound(terms: Terms, part: JoinPiece) -> bool:
+    """Whether all of it can be decoded: nobody else looks at what is copied."""
+    report = terms.run(
+        ["-f", "mov", "-i", _COPIED_NAME, "-map", "0:v", "-f", "null", "-"],
+        readable=[],
+        on_progress=lambda _progress: None,
+    )
+    tally = report.tally
+    is_clean = not (tally.decode_errors or tally.corrupt_packets or tally.container_errors)
+    return is_clean and report.last_progress.frame == part.frames
