@@ -55,7 +55,7 @@ def _measure_speed(
     folder: Path,
     workers: Sequence[subprocess.Popen[bytes]],
 ) -> list[BenchRow]:
-    walls, spent = [], []
+    walls, spent, floors = [], [], []
     for number in range(ROUNDS):
         alone_wall, alone_cpu = _time_command(toolbox, film, folder)
         copy = rename_film(toolbox, film, f"round {number}")
@@ -64,10 +64,17 @@ def _measure_speed(
         farm.wait(farm.submit(copy, OPTIONS, None))
         walls.append((time.monotonic() - began) / alone_wall)
         spent.append((sum(_spent_seconds(worker) for worker in workers) - before) / alone_cpu)
+        floors.append(_time_pair(toolbox, film, folder) / 2 / alone_wall)
         last = f"{alone_wall:.1f} s alone"
     detail = f"{SECONDS} s of real scenes, 360p, x264 medium, submit to done; {last}; medians of 3"
     wall = statistics.median(walls)
     return [
+        BenchRow(
+            "two bare one-thread commands side by side over one after the other, wall",
+            statistics.median(floors),
+            None,
+            detail="what two cores are worth here: nothing that encodes can be quicker",
+        ),
         BenchRow("two one-thread workers over one, wall", wall, 0.58, "", detail),
         BenchRow(
             "the same, processor time",
@@ -81,16 +88,31 @@ def _measure_speed(
 
 def _time_command(toolbox: Toolbox, film: Path, folder: Path) -> tuple[float, float]:
     """Seconds on the wall and of processor time of the plain command with one thread."""
+    began = time.monotonic()
+    process = _start_command(toolbox, film, folder / "alone")
+    _, _, usage = os.wait4(process.pid, 0)
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime
+
+
+def _time_pair(toolbox: Toolbox, film: Path, folder: Path) -> float:
+    """Seconds on the wall of two such commands side by side, each on a core of its own."""
+    began = time.monotonic()
+    pair = []
+    for core in sorted(os.sched_getaffinity(0))[:2]:
+        pair.append(_start_command(toolbox, film, folder / f"core-{core}"))
+        pair[-1].cpu_affinity([core])
+    for process in pair:
+        process.wait()
+    return time.monotonic() - began
+
+
+def _start_command(toolbox: Toolbox, film: Path, work: Path) -> psutil.Popen:
     arguments = _plan_single(toolbox, film, read_rendition(OPTIONS))
-    work = folder / "alone"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     one = ["-filter_threads", "1", "-threads", "1"]
     command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *one, *arguments[:-1]]
-    began = time.monotonic()
-    process = psutil.Popen([*command, "-threads", "1", arguments[-1]], cwd=work)
-    _, _, usage = os.wait4(process.pid, 0)
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime
+    return psutil.Popen([*command, "-threads", "1", arguments[-1]], cwd=work)
 
 
 def _plan_single(toolbox: Toolbox, film: Path, request: RenditionRequest) -> list[str]:
