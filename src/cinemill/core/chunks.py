@@ -156,11 +156,14 @@ def _choose_cuts(
 ) -> list[int]:
     """Numbers of the key frames at which chunks begin, but for the first."""
 
-    def choose_ticks(begin: int) -> int:
-        return round(Fraction(lengths.choose(float((end - begin) * time_base))) / time_base)
-
     cuts: list[int] = []
     last, end = (times[0], times[-1]) if times else (0, 0)
+    least = (end - last) // MOST_CHUNKS  # whatever the header said of the film's length
+
+    def choose_ticks(begin: int) -> int:
+        seconds = lengths.choose(float((end - begin) * time_base))
+        return max(least, round(Fraction(seconds) / time_base))
+
     ticks = choose_ticks(last)
     for number, key in enumerate(keys):
         if number > 0 and key.pts - last >= ticks and 2 * (end - key.pts) >= ticks:

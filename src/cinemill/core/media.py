@@ -112,7 +112,8 @@ class VideoStream:
     duration_seconds_from_header: float
     settings: str = ""
     """Names what its encoder told all decoders: pictures of other settings go into no one track
-    with these. Empty of films that were probed before it was asked."""
+    with these. Empty where they are turned or mirrored to be shown, and of films that were probed
+    before it was asked."""
 
 
 NO_PICTURE = VideoStream(

@@ -16,6 +16,9 @@ class StoredPicture:
     number: int
     """Of the piece's frame that shows it; below 0 and beyond the last are others' frames."""
     is_key: bool
+    is_plain: bool = True
+    """Whether nothing but the picture is stored with it; such as other settings of the encoder,
+    which would hold for whatever comes after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,15 @@ class Stretch:
 
 
 def find_stretch(pictures: Sequence[StoredPicture], frames: int) -> Stretch | None:
-    """The longest that lies within a piece of so many frames; of equal ones the first.
+    """The longest that lies within a piece of so many frames; of equal ones the first. None at all
+    where a picture is not plain.
 
     ``pictures`` in the order in which they are stored, from a key frame on, to the film's end or
     to one at least that the piece does not show any more. Of the last group it is known to be
     whole only where the piece shows the film's last picture.
     """
+    if not all(picture.is_plain for picture in pictures):
+        return None
     keys = [place for place, picture in enumerate(pictures) if picture.is_key]
     best: Stretch | None = None
     running: Stretch | None = None

@@ -23,6 +23,7 @@ from cinemill.errors import DiskFull, OutputInvalid
 from cinemill.media.chunks import CHUNK_FORMAT
 from cinemill.media.encode import inspect_rendition
 from cinemill.media.graph import input_arguments
+from cinemill.media.packets import open_film, read_packets
 from cinemill.media.progress import share_of_time
 from cinemill.media.renditions import MUXERS, EncodePlan
 from cinemill.media.terms import Terms
@@ -34,10 +35,6 @@ _TELL_EVERY = 250
 """Packets between two looks whether to stop."""
 _PICTURE_SHARE = 0.5
 """Of the whole work: it is written twice."""
-_UNREAD = {"probesize": "32", "analyzeduration": "1", "fpsprobesize": "0"}
-_UNDECODED = {"threads": "1", "skip_frame": "all"}
-"""FFmpeg reads and decodes a little of whatever it opens, to guess what is told already: 3 ms a
-chunk of 360p, of which 0.2 are left."""
 _DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
 
 
@@ -128,8 +125,7 @@ def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
     shown = _lead_in(chunks[0].path, delay)
     last = shown[0] - 1 if shown else None
     for chunk in chunks:
-        # Where a chunk's last picture ends the next tells; where the film's does, the rate.
-        read = _read_probed if chunk is chunks[-1] else _read_packets
+        read = _read_last_chunk if chunk is chunks[-1] else _read_chunk
         for packet in read(chunk.path):
             decoded = heapq.heappushpop(shown, packet.pts)
             if last is not None and decoded <= last:
@@ -151,29 +147,20 @@ def _count_ticks(path: Path, time_base: Fraction) -> int:
 def _lead_in(path: Path, delay: int) -> list[int]:
     """So many times before the first picture's, as far apart as the first two: in order."""
     # The first two that are shown are among so many that are stored.
-    first = sorted(packet.pts for packet in islice(_read_packets(path), delay + 2))
+    first = sorted(packet.pts for packet in islice(_read_chunk(path), delay + 2))
     step = first[1] - first[0] if len(first) > 1 else 1
     return [first[0] - (delay - place) * step for place in range(delay)] if first else []
 
 
-def _read_packets(path: Path) -> Iterator[Any]:
-    """Without a look at them first: the last has no duration."""
-    of_streams: Any = [dict(_UNDECODED)]  # else than its types say
-    container = av.open(
-        str(path), format=CHUNK_FORMAT, container_options=dict(_UNREAD), stream_options=of_streams
-    )
-    return _demux(container)
+def _read_chunk(path: Path) -> Iterator[Any]:
+    with open_film(path) as chunk:
+        yield from read_packets(chunk)
 
 
-def _read_probed(path: Path) -> Iterator[Any]:
-    return _demux(av.open(str(path), format=CHUNK_FORMAT))
-
-
-def _demux(container: Any) -> Iterator[Any]:
-    with container:
-        for packet in container.demux(container.streams.video[0]):
-            if packet.pts is not None:
-                yield packet
+def _read_last_chunk(path: Path) -> Iterator[Any]:
+    """With a guess, by the rate, how long the film's last picture stays."""
+    with av.open(str(path), format=CHUNK_FORMAT) as chunk:
+        yield from read_packets(chunk)
 
 
 def _mux(

@@ -1,18 +1,20 @@
 """Uncut stretches of a clip copied into a piece as they are stored in its film.
 
 That saves time, and keeps the picture as it is. All pieces of a film share one encoder's settings,
-or no one track could hold them: so only films that were encoded as pieces are can be copied from,
-as what this mill has rendered, and is now cut again.
+or no one track could hold them: so only a film with the same settings can be copied from, as what
+this mill has rendered and is now cut again.
+
+What is copied is a stranger's: it is copied and decoded by FFmpeg within its walls, and here only
+counted and moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import av
 
@@ -20,8 +22,10 @@ from cinemill.core.stretches import StoredPicture, Stretch, find_stretch
 from cinemill.core.takes import NO_FILM, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.chunks import CHUNK_MUXER, CUTTABLE
+from cinemill.media.ffmpeg import FfmpegReport
 from cinemill.media.graph import input_arguments
 from cinemill.media.join import JoinPiece
+from cinemill.media.packets import open_film, read_packets
 from cinemill.media.reading import digest_settings
 from cinemill.media.takes import Film, enter, show_first, ticks_per_frame
 from cinemill.media.terms import Terms
@@ -34,12 +38,19 @@ _STORED_NAME = "stored.mp4"
 _COPIED_NAME = "copied.mp4"
 
 
+_PLAIN_UNITS = frozenset({1, 5, 6, 9, 12})
+"""Slices, remarks, delimiters and filling (``nal_unit_type``, table 7-1 of ITU-T H.264)."""
+_LENGTH_BYTES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A stretch as a part of a piece, and where in it it begins."""
 
     part: JoinPiece
     first: int
+    reports: tuple[FfmpegReport, ...]
+    """Of the commands that it took."""
 
 
 def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
@@ -59,6 +70,7 @@ def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
         and sizes == {(output.width, output.height)}
         and video.fps == output.fps
         and not (video.is_variable_rate or video.is_interlaced or video.hdr)
+        and video.rotation_degrees == 0
         and request.frames >= LEAST_SECONDS * output.fps
     )
 
@@ -70,18 +82,29 @@ def copy_stretch(terms: Terms, film: Film, request: PieceRequest) -> Copy | None
     finds out why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` answers.
     """
     try:
-        clock = _store(terms, film, request)
-        copy = _pick(terms.folder, request, clock)
-        return copy if copy is not None and _is_sound(terms, copy.part) else None
+        stored, clock = _store(terms, film, request)
+        picked = _pick(terms.folder, request, clock)
+        if picked is None or not _is_clean(stored):
+            return None
+        part, first = picked
+        decoded = _decode(terms, part)
     except (CommandFailed, av.FFmpegError, IndexError):
         return None
+    is_whole = decoded.last_progress.frame == part.frames and not decoded.tally.reconfigured
+    return Copy(part, first, (stored, decoded)) if is_whole and _is_clean(decoded) else None
 
 
-def _store(terms: Terms, film: Film, request: PieceRequest) -> Fraction:
-    """Copy what is stored around the take; answers when its first frame is on the copy's clock."""
+def _is_clean(report: FfmpegReport) -> bool:
+    tally = report.tally
+    return not (tally.decode_errors or tally.corrupt_packets or tally.container_errors)
+
+
+def _store(terms: Terms, film: Film, request: PieceRequest) -> tuple[FfmpegReport, Fraction]:
+    """Copy what is stored around the take; answers also when its first frame is on the copy's
+    clock."""
     seek, shift = enter(film.info, request.takes[0].start)
     seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
-    terms.run(
+    report = terms.run(
         [
             *("-noaccurate_seek", *seek, "-t", f"{float(seconds):.6f}"),
             *input_arguments(str(film.path), film.info, terms.limits.max_pixels),
@@ -92,17 +115,20 @@ def _store(terms: Terms, film: Film, request: PieceRequest) -> Fraction:
         readable=[film.path],
         on_progress=lambda _progress: None,
     )
-    return shift
+    return report, shift
 
 
-def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> Copy | None:
+def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPiece, int] | None:
+    """The stretch in a file of its own, and the piece's frame that it begins with."""
     fps = request.output.fps
-    with av.open(str(folder / _STORED_NAME), format="mov") as stored:
+    with open_film(folder / _STORED_NAME) as stored:
         pictures = [
             StoredPicture(
-                show_first(packet.pts * packet.time_base - clock, fps), packet.is_keyframe
+                show_first(packet.pts * packet.time_base - clock, fps),
+                packet.is_keyframe,
+                is_plain(bytes(packet)),
             )
-            for packet in _read_packets(stored)
+            for packet in read_packets(stored)
         ]
     stretch = find_stretch(pictures, request.frames)
     if stretch is None or stretch.frames < LEAST_SECONDS * fps:
@@ -110,8 +136,20 @@ def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> Copy | None:
     numbers = [p.number - stretch.first for p in pictures[stretch.begin : stretch.end]]
     delay = max(place - number for place, number in enumerate(numbers))
     settings = _write(folder, stretch, numbers, delay, fps)
-    part = JoinPiece(folder / _COPIED_NAME, stretch.frames, delay, settings, stretch.frames)
-    return Copy(part, stretch.first)
+    return JoinPiece(folder / _COPIED_NAME, stretch.frames, delay, settings), stretch.first
+
+
+def is_plain(packet: bytes) -> bool:
+    """Whether a packet of H.264 as MP4 holds it is a picture and nothing that would hold for later
+    ones, such as the settings of another encoder (ISO/IEC 14496-15, 5.3.4.2)."""
+    place = 0
+    while place < len(packet):
+        begin = place + _LENGTH_BYTES
+        end = begin + int.from_bytes(packet[place:begin])
+        if not begin < end <= len(packet) or packet[begin] & 0x1F not in _PLAIN_UNITS:
+            return False
+        place = end
+    return place > 0
 
 
 def _write(
@@ -121,13 +159,13 @@ def _write(
     timescale, ticks = ticks_per_frame(fps)
     options = {"video_track_timescale": str(timescale)}
     with (
-        av.open(str(folder / _STORED_NAME), format="mov") as stored,
+        open_film(folder / _STORED_NAME) as stored,
         av.open(str(folder / _COPIED_NAME), "w", format="mp4", options=options) as copy,
     ):
         source = stored.streams.video[0]
         picture = copy.add_stream_from_template(source)
         picture.time_base = Fraction(1, timescale)
-        chosen = islice(_read_packets(stored), stretch.begin, stretch.end)
+        chosen = islice(read_packets(stored), stretch.begin, stretch.end)
         for place, (number, packet) in enumerate(zip(numbers, chosen, strict=True)):
             packet.pts, packet.dts = number * ticks, (place - delay) * ticks
             packet.duration = ticks
@@ -137,19 +175,13 @@ def _write(
         return digest_settings(source)
 
 
-def _read_packets(container: Any) -> Iterator[Any]:
-    for packet in container.demux(container.streams.video[0]):
-        if packet.pts is not None:
-            yield packet
-
-
-def _is_sound(terms: Terms, part: JoinPiece) -> bool:
-    """Whether all of it can be decoded: nobody else looks at what is copied."""
-    report = terms.run(
-        ["-f", "mov", "-i", _COPIED_NAME, "-map", "0:v", "-f", "null", "-"],
+def _decode(terms: Terms, part: JoinPiece) -> FfmpegReport:
+    """Decode the copy once: nobody else looks at what is in it."""
+    return terms.run(
+        [
+            *("-max_pixels", str(terms.limits.max_pixels), "-f", "mov", "-i", part.path.name),
+            *("-map", "0:v", "-f", "null", "-"),
+        ],
         readable=[],
         on_progress=lambda _progress: None,
     )
-    tally = report.tally
-    is_clean = not (tally.decode_errors or tally.corrupt_packets or tally.container_errors)
-    return is_clean and report.last_progress.frame == part.frames

@@ -19,6 +19,7 @@ import av
 from cinemill.core.timeline import OutputFormat
 from cinemill.errors import CinemillError, DiskFull, OutputInvalid
 from cinemill.media.outputs import starts_fast
+from cinemill.media.packets import open_film, read_packets
 from cinemill.media.takes import ticks_per_frame
 
 MEDIA_TYPE = "video/mp4"
@@ -36,14 +37,21 @@ class JoinPiece:
     frames: int
     delay: int
     settings: str
-    copied_frames: int = 0
-    """Of them, as they were in the clip's film."""
 
 
-def splice_pieces(pieces: Sequence[JoinPiece], output: OutputFormat, path: Path) -> None:
-    """Parts of a piece written to ``path`` as one, unexamined. Raises OutputInvalid, DiskFull."""
+def splice_pieces(
+    pieces: Sequence[JoinPiece],
+    output: OutputFormat,
+    path: Path,
+    should_stop: Callable[[], Exception | None],
+) -> None:
+    """Parts of a piece written to ``path`` as one, unexamined.
+
+    Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
+    """
+    tell = _Teller(sum(piece.frames for piece in pieces), lambda _share: None, should_stop)
     try:
-        _write(pieces, None, output, path, _Teller(1, lambda _share: None, lambda: None))
+        _write(pieces, None, output, path, tell)
     except (av.FFmpegError, IndexError) as broken:
         raise _explain(broken) from broken
 
@@ -62,11 +70,6 @@ def join_pieces(
 
     Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
     """
-    if len({piece.settings for piece in pieces}) > 1:
-        raise OutputInvalid(
-            "The pieces were made by encoders that differ.",
-            way_on="Use the same FFmpeg on all workers, and render again.",
-        )
     frames = sum(piece.frames for piece in pieces)
     tell = _Teller(frames, on_progress, should_stop)
     try:
@@ -112,10 +115,15 @@ def _write(
     path: Path,
     tell: _Teller,
 ) -> None:
+    if len({piece.settings for piece in pieces}) > 1:
+        raise OutputInvalid(
+            "The pieces were made by encoders that differ.",
+            way_on="Use the same FFmpeg on all workers, and render again.",
+        )
     timescale, ticks = ticks_per_frame(output.fps)
     options = {"movflags": "+faststart", "video_track_timescale": str(timescale)}
     with (
-        av.open(str(pieces[0].path), format="mov") as first,
+        open_film(pieces[0].path) as first,
         av.open(str(path), "w", format="mp4", options=options) as film,
     ):
         picture = film.add_stream_from_template(first.streams.video[0])
@@ -135,10 +143,8 @@ def _number_packets(
     delay = max(piece.delay for piece in pieces)
     first = 0
     for piece in pieces:
-        with av.open(str(piece.path), format="mov") as container:
-            stream = container.streams.video[0]
-            packets = (packet for packet in container.demux(stream) if packet.pts is not None)
-            for number, packet in enumerate(packets):
+        with open_film(piece.path) as container:
+            for number, packet in enumerate(read_packets(container)):
                 packet.pts = (packet.pts or 0) + first * ticks
                 packet.dts = (first + number - delay) * ticks
                 packet.duration = ticks
@@ -172,7 +178,7 @@ def inspect_film(
     path: Path, output: OutputFormat, frames: int, *, has_sound: bool
 ) -> dict[str, Any]:
     """Read back what was joined: every frame there, at equal steps. Raises OutputInvalid."""
-    with path.open("rb") as file, av.open(file, format="mov") as film:
+    with open_film(path) as film:
         facts = _read_facts(film, output)
     planned = {
         "width": output.width,

@@ -17,9 +17,10 @@ from cinemill.core.subtitles import write_ass
 from cinemill.core.takes import NO_FILM, PieceRequest, Take
 from cinemill.core.timeline import OutputFormat
 from cinemill.errors import MediaRejected, OutputInvalid, ToolMissing
-from cinemill.media.copies import copy_stretch, may_copy
+from cinemill.media.copies import Copy, copy_stretch, may_copy
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.join import JoinPiece, splice_pieces
+from cinemill.media.packets import open_film, read_packets
 from cinemill.media.piece_plan import FONTS_FOLDER, SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.media.progress import FfmpegProgress, LogTally
 from cinemill.media.reading import digest_settings
@@ -37,10 +38,12 @@ class PieceOutcome:
 
     path: Path
     facts: dict[str, Any]
-    """Those of :class:`JoinPiece`."""
+    """Those of :class:`JoinPiece`: ``frames``, ``delay``, ``settings``."""
     cpu_seconds: float
     peak_rss_bytes: int
-    """Of the command that made it."""
+    """Of the commands that made it, as the processor's time."""
+    copied_frames: int = 0
+    """As they were in the clip's film."""
 
 
 def render_piece(
@@ -71,43 +74,50 @@ def _copy_and_encode(
     can be copied."""
     work = terms.folder / COPY_FOLDER
     work.mkdir(mode=0o700)
-    inside = replace(terms, folder=work, on_progress=lambda _share: None)
+    inside = replace(terms, folder=work)
     try:
-        trial = _encode(inside, {}, show_nothing(request.output), "trial.mp4")
-        film = films[request.takes[0].sha256]
-        if film.info.video.settings != trial.facts["settings"]:
-            return None
-        copy = copy_stretch(inside, film, request)
-        if copy is None or copy.part.settings != trial.facts["settings"]:
+        film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
+        copy = copy_stretch(inside, film, request) if settings == film.info.video.settings else None
+        if copy is None:
             return None
         end = copy.first + copy.part.frames
         before = _encode_part(inside, films, request, 0, copy.first)
         after = _encode_part(inside, films, request, end, request.frames)
         parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
-        splice_pieces(parts, request.output, terms.folder / filename)
-        return _inspect_splice(
-            terms.folder / filename, request, copy.part, [trial, *before, *after]
-        )
+        path = terms.folder / filename
+        splice_pieces(parts, request.output, path, terms.should_stop)
+        return _add_up(path, request, copy, [*before, *after])
     finally:
         shutil.rmtree(work)
 
 
-def show_nothing(output: OutputFormat) -> PieceRequest:
-    """One black frame."""
-    return PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
+_SETTINGS: dict[tuple[str, OutputFormat], str] = {}
+"""Of the encoder, by FFmpeg's build and the output, as trials have shown: the same every time."""
 
 
-def _inspect_splice(
-    path: Path, request: PieceRequest, copied: JoinPiece, made: Sequence[PieceOutcome]
+def _find_settings(terms: Terms, output: OutputFormat) -> str:
+    """What all pieces of this output share, by encoding one black frame."""
+    key = (terms.toolbox.build, output)
+    if key not in _SETTINGS:
+        nothing = PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
+        quiet = replace(terms, on_progress=lambda _share: None)
+        _SETTINGS[key] = _encode(quiet, {}, nothing, "trial.mp4").facts["settings"]
+    return _SETTINGS[key]
+
+
+def _add_up(
+    path: Path, request: PieceRequest, copy: Copy, encoded: Sequence[PieceOutcome]
 ) -> PieceOutcome:
     facts = inspect_piece(path, request.output)
-    if (facts["frames"], facts["settings"]) != (request.frames, copied.settings):
-        raise OutputInvalid(f"{path.name} is not what was copied and encoded for it.")
+    if facts["frames"] != request.frames:
+        raise OutputInvalid(f"{path.name} has {facts['frames']} frames, not {request.frames}.")
+    tallies = [report.tally for report in copy.reports]
     return PieceOutcome(
         path,
-        {**facts, "copied_frames": copied.frames},
-        sum(one.cpu_seconds for one in made),
-        max(one.peak_rss_bytes for one in made),
+        facts,
+        sum(one.cpu_seconds for one in tallies) + sum(one.cpu_seconds for one in encoded),
+        max(*(one.peak_rss_bytes for one in tallies), *(one.peak_rss_bytes for one in encoded)),
+        copy.part.frames,
     )
 
 
@@ -124,7 +134,10 @@ def _encode_part(
     (take,) = request.takes
     later = replace(take, start=take.start + first / request.output.fps)
     part = replace(request, takes=(later,), frames=until - first)
-    return [_encode(terms, films, part, f"part-{first}.mp4")]
+    share = part.frames / request.frames
+    base = first / request.frames
+    scaled = replace(terms, on_progress=lambda done: terms.on_progress(base + share * done))
+    return [_encode(scaled, films, part, f"part-{first}.mp4")]
 
 
 def _as_part(outcome: PieceOutcome) -> JoinPiece:
@@ -170,7 +183,7 @@ def check_reach(film: Film, end: Fraction) -> bool:
 def inspect_piece(path: Path, output: OutputFormat) -> dict[str, Any]:
     """Open what was written, and compare it with the plan. Raises OutputInvalid."""
     try:
-        with path.open("rb") as film, av.open(film, format="mov") as container:
+        with open_film(path) as container:
             return _read_facts(container, path.name, output)
     except (OSError, av.FFmpegError, IndexError) as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
@@ -180,7 +193,7 @@ def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, An
     timescale, ticks = ticks_per_frame(output.fps)
     stream = container.streams.video[0]
     size = stream.codec_context.width, stream.codec_context.height
-    packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+    packets = list(read_packets(container))
     times = [packet.pts for packet in packets]
     is_even = sorted(times) == [number * ticks for number in range(len(times))]
     is_exact = stream.time_base == Fraction(1, timescale)

@@ -256,10 +256,15 @@ def _describe_picture(
             hdr=_hdr(frame),
             frames_from_header=max(0, picture.frames),
             duration_seconds_from_header=_stream_seconds(container, picture),
-            settings=digest_settings(picture),
+            settings=digest_settings(picture) if _is_shown_as_stored(frame) else "",
         ),
         warnings,
     )
+
+
+def _is_shown_as_stored(frame: Any) -> bool:
+    """Neither turned nor mirrored."""
+    return SideData.DISPLAYMATRIX not in {data.type for data in frame.side_data}
 
 
 def digest_settings(picture: Any) -> str:

@@ -92,8 +92,10 @@ class _PieceMaker:
         choice = self._choose_encoder()
         key = self._name(request, choice)
         made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)
+        copied = 0
         if artifact is None:
             outcome, choice = self._render(number, piece, request, choice)
+            copied = outcome.copied_frames
             key = self._name(request, choice)
             artifact = self._keep(request, outcome, key)
         self._context.report((number + 1) / self._count, "Rendering")
@@ -102,6 +104,7 @@ class _PieceMaker:
             "sha256": artifact.sha256,
             "facts": artifact.facts,
             "reused": made is not None,
+            "copied_frames": copied,
             "hardware": choice.encoder.family.name if choice.encoder else None,
             "changes": choice.changes,
         }
@@ -207,8 +210,8 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     hardware's are made again in software, by further steps.
 
     Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
-    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``,
-    ``copied_frames``: those that are as they were in a clip's film), ``stages`` in seconds. Raises
+    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``, and ``copied_frames``: of those
+    made now, as they were in a clip's film), ``stages`` in seconds. Raises
     InputRejected (``piece_missing``), OutputInvalid, DiskFull.
     """
     began = time.monotonic()
@@ -264,7 +267,7 @@ def _count(made: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {
         "total": len(made),
         "reused": sum(one["reused"] for one in made),
-        "copied_frames": sum(one["facts"].get("copied_frames", 0) for one in made),
+        "copied_frames": sum(one.get("copied_frames", 0) for one in made),
     }
 
 

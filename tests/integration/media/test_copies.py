@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +16,7 @@ from tests.integration.media.editing import (
     OUTPUT,
     Bench,
     edit,
-    make_numbered,
-    read_numbers,
+    read_brightness,
 )
 
 from cinemill.core.pieces import cut_pieces
@@ -31,11 +30,22 @@ FRAMES = SECONDS * 25
 
 @pytest.fixture
 def rendered(bench: Bench, tmp_path: Path) -> Source:
-    """Four scenes of a second each, with a key frame at each: frames 0 to 24, four times."""
-    film = bench.add(make_numbered(tmp_path / "film.mp4", seconds=1, extra=["-bf", "3"]))
-    timeline = edit(*[Clip(film, Fraction(0), Fraction(1))] * SECONDS)
+    """Four clips of a second each, with a key frame at each; every frame tells its number."""
+    film = bench.add(number_frames(tmp_path / "film.mp4"))
+    clips = [Clip(film, Fraction(second), Fraction(second + 1)) for second in range(SECONDS)]
+    timeline = edit(*clips)
     path, _ = bench.join(timeline, bench.render(timeline), None)
     return bench.add(path.rename(tmp_path / "rendered.mp4"))
+
+
+def number_frames(path: Path, extra: Sequence[str] = ("-bf", "3")) -> Path:
+    """Each frame's brightness tells its number: 2 for each."""
+    number = "geq=lum='16+2*N':cb=128:cr=128"
+    return films.make_film(path, seconds=SECONDS, filters=number, has_sound=False, extra=[*extra])
+
+
+def read_numbers(path: Path) -> list[int]:
+    return [round(value * 219 / 255 / 2) for value in read_brightness(path)]
 
 
 def cut(film: Source, since: str, until: str) -> Timeline:
@@ -69,8 +79,8 @@ def test_whole_groups_are_copied_and_the_rest_is_encoded(
     timeline = cut(rendered, since, until)
     (outcome,) = bench.render(timeline)
     first, end = (round(Fraction(moment) * 25) for moment in (since, until))
-    assert read_numbers(outcome.path) == [number % 25 for number in range(first, end)]
-    assert outcome.facts.get("copied_frames", 0) == copied
+    assert read_numbers(outcome.path) == list(range(first, end))
+    assert outcome.copied_frames == copied
     stored = set(hash_packets(bench.films[str(rendered.path)].path))
     assert sum(one in stored for one in hash_packets(outcome.path)) >= copied
     bench.join(timeline, [outcome], None)
@@ -83,7 +93,7 @@ def test_what_is_copied_and_what_is_encoded_are_one_film(bench: Bench, rendered:
         Clip(rendered, Fraction("1"), Fraction("4")),
     )
     outcomes = bench.render(timeline)
-    assert [one.facts.get("copied_frames", 0) for one in outcomes] == [25, 0, 50]
+    assert [one.copied_frames for one in outcomes] == [25, 0, 50]
     path, facts = bench.join(timeline, outcomes, None)
     with av.open(str(path)) as film:
         assert sum(1 for _ in film.decode(video=0)) == facts["frames"] == 125
@@ -111,13 +121,13 @@ def test_what_is_changed_is_encoded(
 ) -> None:
     timeline = change(cut(rendered, "0", "4"))
     (outcome,) = bench.render(timeline)
-    assert "copied_frames" not in outcome.facts
+    assert outcome.copied_frames == 0
 
 
 def test_what_is_subtitled_is_encoded(bench: Bench, rendered: Source) -> None:
     cue = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"
     (outcome,) = bench.render(cut(rendered, "0", "4"), read_subtitles(cue))
-    assert "copied_frames" not in outcome.facts
+    assert outcome.copied_frames == 0
 
 
 @pytest.mark.parametrize(
@@ -131,9 +141,9 @@ def test_what_is_subtitled_is_encoded(bench: Bench, rendered: Source) -> None:
     ids=["preset", "crf", "open groups", "codec"],
 )
 def test_what_others_encoded_is_encoded(bench: Bench, tmp_path: Path, extra: list[str]) -> None:
-    film = bench.add(make_numbered(tmp_path / "other.mp4", extra=extra))
+    film = bench.add(number_frames(tmp_path / "other.mp4", extra))
     (outcome,) = bench.render(cut(film, "0", "2"))
-    assert "copied_frames" not in outcome.facts
+    assert outcome.copied_frames == 0
     assert read_numbers(outcome.path) == list(range(50))
 
 
@@ -157,4 +167,48 @@ def test_a_film_with_an_edit_list_is_encoded(bench: Bench, tmp_path: Path) -> No
     timeline = edit(Clip(film, Fraction(0), Fraction("1.1")), output=output)
     assert len(cut_pieces(timeline)) == 1
     (outcome,) = bench.render(timeline)
-    assert "copied_frames" not in outcome.facts
+    assert outcome.copied_frames == 0
+
+
+def test_of_matroska_and_past_the_end_the_same_is_copied(
+    bench: Bench, rendered: Source, tmp_path: Path
+) -> None:
+    """Of a clip that reaches over the film's end, the last frame is held: it is encoded."""
+    source = bench.films[str(rendered.path)].path
+    film = bench.add(films.remux(source, tmp_path / "rendered.mkv"))
+    (outcome,) = bench.render(cut(film, "1.4", "4.08"))
+    assert read_numbers(outcome.path) == [*range(35, 100), 99, 99]
+    assert outcome.copied_frames in (25, 50)
+
+
+@pytest.mark.parametrize("turn", [["-display_rotation", "180"], ["-display_vflip"]])
+def test_what_is_turned_to_be_shown_is_encoded(
+    bench: Bench, rendered: Source, tmp_path: Path, turn: list[str]
+) -> None:
+    source = bench.films[str(rendered.path)].path
+    path = tmp_path / "turned.mp4"
+    films.run([*turn, "-i", f"file:{source}", "-c", "copy", f"file:{path}"])
+    (outcome,) = bench.render(cut(bench.add(path), "0", "4"))
+    assert outcome.copied_frames == 0
+
+
+def test_settings_within_a_film_spoil_nothing_after_it(
+    bench: Bench, rendered: Source, tmp_path: Path
+) -> None:
+    """Films put together without encoding: the second part brings its encoder's own settings, and
+    the header knows of the first's only."""
+    first = bench.films[str(rendered.path)].path
+    quick = ["-preset", "veryfast", "-g", "25", "-video_track_timescale", "10000"]
+    second = number_frames(tmp_path / "second.mp4", quick)
+    (tmp_path / "list.txt").write_text(f"file {first.name}\nfile {second.name}\n")
+    both = tmp_path / "both.mp4"
+    films.run(["-f", "concat", "-i", f"file:{tmp_path / 'list.txt'}", "-c", "copy", f"file:{both}"])
+    film = bench.add(both)
+    video = (bench.films[str(both)].info.video, bench.films[str(rendered.path)].info.video)
+    assert video[0].settings == video[1].settings
+    timeline = edit(
+        Clip(film, Fraction(3), Fraction(6)), Clip(rendered, Fraction("0.4"), Fraction(1))
+    )
+    outcomes = bench.render(timeline)
+    path, _ = bench.join(timeline, outcomes, None)
+    assert read_numbers(path) == [*range(75, 100), *range(50), *range(10, 25)]

@@ -199,6 +199,12 @@ def test_more_workers_make_shorter_chunks() -> None:
     assert first[0] != first[-1]
 
 
+def test_a_film_longer_than_its_header_says_is_not_cut_into_more() -> None:
+    marks = make_film([1] * 5000)
+    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(0.05), needs_lead=False)
+    assert 500 < len(chunks) <= MOST_CHUNKS + 1
+
+
 def test_cuts_follow_the_lengths() -> None:
     marks = make_film([10] * 100)
     chunks = cut_chunks(marks, TICKS, ChunkLengths(1.0, 20.0, 2), needs_lead=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -78,6 +79,12 @@ def test_around_a_broken_group_the_longer_side_is_copied() -> None:
 @pytest.mark.parametrize("frames", [9, 5, 1])
 def test_a_group_that_the_piece_does_not_hold_is_left(frames: int) -> None:
     assert find_stretch(store([10]), frames) is None
+
+
+def test_nothing_is_copied_of_a_film_that_changes_its_settings() -> None:
+    pictures = store([10, 10, 10])
+    pictures[10] = replace(pictures[10], is_plain=False)
+    assert find_stretch(pictures, 30) is None
 
 
 def test_of_nothing_nothing_is_copied() -> None:
