@@ -9,7 +9,6 @@ from bench.rows import print_table
 
 MODULES = (
     "prepare",
-    "captions",
     "engine",
     "upload",
     "supervisor",
@@ -18,6 +17,8 @@ MODULES = (
     "chunks",
     "feature",
     "render",
+    # Last: a process that has loaded a model is large, and whatever it starts seems so too.
+    "captions",
 )
 
 

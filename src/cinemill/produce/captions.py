@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cinemill.core.captions import make_cues
 from cinemill.core.findings import SpeechTask, Transcript, list_words
@@ -16,8 +17,6 @@ from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaIn
 from cinemill.core.speech import SpeechRequest
 from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
 from cinemill.inference.catalog import get_card
-from cinemill.inference.sound import SAMPLE_RATE_HZ, map_sound
-from cinemill.inference.speech import SpeechModel, open_speech_model, put_back
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.jobs.workshop import Workshop, find_asset, limit_to, list_stages, require_space
 from cinemill.media.samples import BYTES_PER_SECOND, extract_samples
@@ -26,6 +25,9 @@ from cinemill.produce.caption_files import FILES, name_captions
 from cinemill.produce.shelf import put_on_shelf
 from cinemill.storage import assets, findings
 from cinemill.storage.assets import AssetRecord
+
+if TYPE_CHECKING:
+    from cinemill.inference.speech import SpeechModel
 
 STAGE = "transcribe"
 STAGE_VERSION = 1
@@ -81,6 +83,9 @@ def _transcribe(
             code="media_no_sound",
             way_on="Caption a film that has sound.",
         )
+    # Only who captions needs arrays: elsewhere they are so many megabytes in each process.
+    from cinemill.inference.speech import put_back
+
     model = open_model(request.model, workshop.models_dir)
     prepared = _find_sound(workshop, asset)
     try:
@@ -98,6 +103,8 @@ def open_model(name: str, folder: Path) -> SpeechModel:
     A model that is not there comes by no number of tries, so the job ends at once, and can be
     retried when the model is there.
     """
+    from cinemill.inference.speech import open_speech_model
+
     try:
         return open_speech_model(get_card(name), folder)
     except ToolMissing as missing:
@@ -141,6 +148,8 @@ def _find_sound(workshop: Workshop, asset: AssetRecord) -> Path | None:
 def _hear(
     model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
 ) -> Transcript:
+    from cinemill.inference.sound import SAMPLE_RATE_HZ, map_sound
+
     began = time.monotonic()
     sound = map_sound(samples)
     context.report(SOUND_SHARE, "Listening")
