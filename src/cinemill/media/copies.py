@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -40,6 +41,8 @@ _COPIED_NAME = "copied.mp4"
 
 _PLAIN_UNITS = frozenset({1, 5, 6, 9, 12})
 """Slices, remarks, delimiters and filling (``nal_unit_type``, table 7-1 of ITU-T H.264)."""
+_ANEW = 5
+"""A slice of a picture that refers to none before it, and lets no later one do so (IDR)."""
 _LENGTH_BYTES = 4
 
 
@@ -123,11 +126,7 @@ def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPie
     fps = request.output.fps
     with open_film(folder / _STORED_NAME) as stored:
         pictures = [
-            StoredPicture(
-                show_first(packet.pts * packet.time_base - clock, fps),
-                packet.is_keyframe,
-                is_plain(bytes(packet)),
-            )
+            describe(packet, show_first(packet.pts * packet.time_base - clock, fps))
             for packet in read_packets(stored)
         ]
     stretch = find_stretch(pictures, request.frames)
@@ -136,20 +135,35 @@ def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPie
     numbers = [p.number - stretch.first for p in pictures[stretch.begin : stretch.end]]
     delay = max(place - number for place, number in enumerate(numbers))
     settings = _write(folder, stretch, numbers, delay, fps)
+    (folder / _STORED_NAME).unlink()
     return JoinPiece(folder / _COPIED_NAME, stretch.frames, delay, settings), stretch.first
 
 
-def is_plain(packet: bytes) -> bool:
-    """Whether a packet of H.264 as MP4 holds it is a picture and nothing that would hold for later
-    ones, such as the settings of another encoder (ISO/IEC 14496-15, 5.3.4.2)."""
-    place = 0
+def list_units(packet: bytes) -> list[int]:
+    """What a packet of H.264 as MP4 holds (ISO/IEC 14496-15, 5.3.4.2), each unit's
+    ``nal_unit_type``; nothing where it cannot be told apart."""
+    units, place = [], 0
     while place < len(packet):
         begin = place + _LENGTH_BYTES
         end = begin + int.from_bytes(packet[place:begin])
-        if not begin < end <= len(packet) or packet[begin] & 0x1F not in _PLAIN_UNITS:
-            return False
+        if not begin < end <= len(packet):
+            return []
+        units.append(packet[begin] & 0x1F)
         place = end
-    return place > 0
+    return units
+
+
+def describe(packet: Any, number: int) -> StoredPicture:
+    """A picture is plain where nothing with it would hold for later ones, such as the settings of
+    another encoder. The decoder begins anew at some key frames only, and only those count: at
+    others it goes by what it had seen, which in a render is something else."""
+    units = list_units(bytes(packet))
+    is_plain = (
+        bool(units)
+        and _PLAIN_UNITS.issuperset(units)
+        and not packet.has_sidedata("new_extradata")  # as where a track has several headers
+    )
+    return StoredPicture(number, packet.is_keyframe and _ANEW in units, is_plain)
 
 
 def _write(

@@ -16,7 +16,7 @@ from cinemill.core.media import REJECTION_CODES
 from cinemill.core.subtitles import write_ass
 from cinemill.core.takes import NO_FILM, PieceRequest, Take
 from cinemill.core.timeline import OutputFormat
-from cinemill.errors import MediaRejected, OutputInvalid, ToolMissing
+from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid, ToolMissing
 from cinemill.media.copies import Copy, copy_stretch, may_copy
 from cinemill.media.hardware import HardwareEncoder
 from cinemill.media.join import JoinPiece, splice_pieces
@@ -41,7 +41,7 @@ class PieceOutcome:
     """Those of :class:`JoinPiece`: ``frames``, ``delay``, ``settings``."""
     cpu_seconds: float
     peak_rss_bytes: int
-    """Of the commands that made it, as the processor's time."""
+    """Of the commands that made it, as the processor's time; of none that were tried in vain."""
     copied_frames: int = 0
     """As they were in the clip's film."""
 
@@ -78,7 +78,7 @@ def _copy_and_encode(
     try:
         film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
         copy = copy_stretch(inside, film, request) if settings == film.info.video.settings else None
-        if copy is None:
+        if copy is None or copy.part.settings != settings:
             return None
         end = copy.first + copy.part.frames
         before = _encode_part(inside, films, request, 0, copy.first)
@@ -87,6 +87,8 @@ def _copy_and_encode(
         path = terms.folder / filename
         splice_pieces(parts, request.output, path, terms.should_stop)
         return _add_up(path, request, copy, [*before, *after])
+    except (CommandFailed, OutputInvalid):
+        return None  # encoded as a whole it may go well, or tells what is wrong
     finally:
         shutil.rmtree(work)
 

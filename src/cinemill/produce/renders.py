@@ -305,7 +305,13 @@ def _join(
     made: Sequence[Mapping[str, Any]],
     sound: Mapping[str, Any] | None,
 ) -> Artifact:
-    pieces = [JoinPiece(_find_part(workshop, one["sha256"]), **one["facts"]) for one in made]
+    pieces = [
+        JoinPiece(
+            _find_part(workshop, one["sha256"]),
+            *(one["facts"][name] for name in ("frames", "delay", "settings")),
+        )
+        for one in made
+    ]
     mix = _find_part(workshop, sound["sha256"]) if sound else None
     path = context.folder / "film.mp4"
     facts = join_pieces(

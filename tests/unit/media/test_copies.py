@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cinemill.media.copies import is_plain
+from cinemill.core.stretches import StoredPicture
+from cinemill.media.copies import describe, list_units
 
 
 @pytest.mark.parametrize(
-    ("packet", "plain"),
+    ("packet", "units"),
     [
-        (b"\0\0\0\2\x65\1", True),
-        (b"\0\0\0\1\x06\0\0\0\1\x41", True),
-        (b"\0\0\0\1\x67\0\0\0\1\x65", False),
-        (b"\0\0\0\1\x65\0\0\0\1\x68", False),
-        (b"\0\0\0\3\x65\1", False),
-        (b"\0\0\0\0\x65", False),
-        (b"\0\0\0", False),
-        (b"", False),
+        (b"\0\0\0\2\x65\1", [5]),
+        (b"\0\0\0\1\x06\0\0\0\1\x41", [6, 1]),
+        (b"\0\0\0\1\x67\0\0\0\1\x65", [7, 5]),
+        (b"\0\0\0\1\x65\0\0\0\1\x68", [5, 8]),
+        (b"\0\0\0\3\x65\1", []),
+        (b"\0\0\0\0\x65", []),
+        (b"\0\0\0\1\x65\0\0", []),
+        (b"\0\0\0", []),
+        (b"", []),
     ],
 )
-def test_a_plain_packet_is_a_picture_and_nothing_for_later_ones(packet: bytes, plain: bool) -> None:
-    assert is_plain(packet) is plain
+def test_units_are_told_apart_or_nothing_is_told(packet: bytes, units: list[int]) -> None:
+    assert list_units(packet) == units
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=8))
+def test_every_unit_is_found(units: list[bytes]) -> None:
+    packet = b"".join(len(unit).to_bytes(4) + unit for unit in units)
+    assert list_units(packet) == [unit[0] & 0x1F for unit in units]
+
+
+@pytest.mark.parametrize(
+    ("units", "told", "is_key", "is_plain"),
+    [
+        ([5], True, True, True),
+        ([6, 5, 5], True, True, True),
+        ([1], False, False, True),
+        ([1], True, False, True),
+        ([5], False, False, True),
+        ([7, 8, 5], True, True, False),
+        ([], True, False, False),
+    ],
+    ids=["IDR", "with a remark", "another", "no IDR, told to be", "told not to be", "sets", "none"],
+)
+def test_a_key_picture_is_one_at_which_the_decoder_begins_anew(
+    units: list[int], told: bool, is_key: bool, is_plain: bool
+) -> None:
+    packet = av.Packet(b"".join(b"\0\0\0\1" + bytes([unit]) for unit in units))
+    packet.is_keyframe = told
+    assert describe(packet, 3) == StoredPicture(3, is_key, is_plain)
