@@ -60,6 +60,8 @@ def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
     assert count_processes(worker) == 1
     long = submit(stack, long_film)
     wait_until(lambda: bool(find_ffmpegs(stack)))
+    for encoder in find_ffmpegs(stack):
+        encoder.suspend()  # it is at work for as long as all else takes, however busy the machine
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)
