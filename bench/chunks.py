@@ -16,14 +16,13 @@ from typing import Any
 import psutil
 
 from bench.farm import Farm, make_film, rename_film, running_farm
+from bench.films import plan_rendition
 from bench.rows import BenchRow
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, read_rendition
-from cinemill.media.encode import find_encoder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
 from cinemill.media.quality import measure_vmaf
-from cinemill.media.renditions import plan_encode
 from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
 
@@ -116,14 +115,7 @@ def _start_command(toolbox: Toolbox, film: Path, work: Path) -> psutil.Popen:
 
 
 def _plan_single(toolbox: Toolbox, film: Path, request: RenditionRequest) -> list[str]:
-    plan = plan_encode(
-        str(film),
-        probe(film, Limits()),
-        request,
-        encoder=find_encoder(toolbox, request.codec),
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=Limits().max_pixels,
-    )
+    plan = plan_rendition(toolbox, film, request)
     return list(plan.arguments)
 
 

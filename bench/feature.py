@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.farm import FPS, KEY_EVERY, Farm, make_film, run_command, running_farm
+from bench.films import plan_rendition
 from bench.rows import BenchRow
 from cinemill.core.chunks import ChunkLengths, FrameMark, choose_lengths, cut_chunks
 from cinemill.core.rendition import read_rendition
 from cinemill.media.assembly import FinishedChunk, assemble
 from cinemill.media.chunks import CHUNK_FORMAT, CHUNK_MUXER, index_pictures
-from cinemill.media.encode import find_encoder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
-from cinemill.media.renditions import plan_encode
 from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.terms import Terms
 from cinemill.media.toolbox import Toolbox, find_ffmpeg
@@ -174,14 +173,7 @@ def _time_once(
     toolbox: Toolbox, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
 ) -> tuple[float, float]:
     info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
-    plan = plan_encode(
-        str(film),
-        info,
-        request,
-        encoder=find_encoder(toolbox, request.codec),
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=Limits().max_pixels,
-    )
+    plan = plan_rendition(toolbox, film, request)
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
     terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     began = time.perf_counter()

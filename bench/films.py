@@ -7,7 +7,24 @@ from pathlib import Path
 
 from tools.samples import fetch
 
+from cinemill.core.rendition import RenditionRequest
+from cinemill.media.encode import find_encoder
+from cinemill.media.limits import Limits
+from cinemill.media.probe import probe
+from cinemill.media.renditions import EncodePlan, plan_encode
 from cinemill.media.toolbox import Toolbox
+
+
+def plan_rendition(toolbox: Toolbox, film: Path, request: RenditionRequest) -> EncodePlan:
+    """The command that the product would make of this film."""
+    return plan_encode(
+        str(film),
+        probe(film, Limits()),
+        request,
+        encoder=find_encoder(toolbox, request.codec),
+        can_tonemap=toolbox.can_tonemap,
+        max_pixels=Limits().max_pixels,
+    )
 
 
 def make_real_film(toolbox: Toolbox, film: Path, height: int, seconds: int) -> Path:

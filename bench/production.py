@@ -11,18 +11,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from bench.films import make_real_film
+from bench.films import make_real_film, plan_rendition
 from bench.rows import BenchRow, alternate
 from cinemill.core.ladder import Rung
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import Purpose, read_rendition
-from cinemill.media.encode import encode, find_encoder
+from cinemill.media.encode import encode
 from cinemill.media.excerpts import ANIMATION_NAME, animate, spread_excerpts
 from cinemill.media.ladder import copy_stream, list_rungs
 from cinemill.media.ladder_plan import plan_ladder
 from cinemill.media.limits import Limits
 from cinemill.media.probe import probe
-from cinemill.media.renditions import plan_encode
 from cinemill.media.sandbox import Sandbox, detect_sandbox
 from cinemill.media.sheets import SHEET_NAME, draw_sheet
 from cinemill.media.stills import extract_stills, spread_moments
@@ -56,14 +55,7 @@ def measure() -> list[BenchRow]:
 
 def _measure_transcode(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
-    plan = plan_encode(
-        str(film),
-        info,
-        request,
-        encoder=find_encoder(toolbox, request.codec),
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=Limits().max_pixels,
-    )
+    plan = plan_rendition(toolbox, film, request)
 
     def ours() -> None:
         work = _fresh(folder / "ours")

@@ -155,7 +155,6 @@ def _choose_cuts(
     keys: Sequence[FrameMark], times: Sequence[int], time_base: Fraction, lengths: ChunkLengths
 ) -> list[int]:
     """Numbers of the key frames at which chunks begin, but for the first."""
-
     cuts: list[int] = []
     last, end = (times[0], times[-1]) if times else (0, 0)
     least = (end - last) // MOST_CHUNKS  # whatever the header said of the film's length

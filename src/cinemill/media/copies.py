@@ -37,8 +37,6 @@ _MARGIN_SECONDS = 1
 """So much more is read: to see whether a group ends where the piece does."""
 _STORED_NAME = "stored.mp4"
 _COPIED_NAME = "copied.mp4"
-
-
 _PLAIN_UNITS = frozenset({1, 5, 6, 9, 12})
 """Slices, remarks, delimiters and filling (``nal_unit_type``, table 7-1 of ITU-T H.264)."""
 _ANEW = 5

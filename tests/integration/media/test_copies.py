@@ -19,7 +19,6 @@ from tests.integration.media.editing import (
     read_brightness,
 )
 
-from cinemill.core.pieces import cut_pieces
 from cinemill.core.subtitles import read_subtitles
 from cinemill.core.timeline import Clip, Source, Timeline, Title
 from cinemill.errors import MediaRejected
@@ -160,14 +159,16 @@ def test_a_damaged_film_is_refused_though_it_could_be_copied(
     assert refused.value.code == "media_damaged"
 
 
-def test_a_film_with_an_edit_list_is_encoded(bench: Bench, tmp_path: Path) -> None:
-    film = bench.add(films.make_edit_list(tmp_path / "edited.mp4"))
-    info = bench.films[str(film.path)].info
-    output = replace(OUTPUT, width=info.video.width, height=info.video.height, fps=info.video.fps)
-    timeline = edit(Clip(film, Fraction(0), Fraction("1.1")), output=output)
-    assert len(cut_pieces(timeline)) == 1
-    (outcome,) = bench.render(timeline)
-    assert outcome.copied_frames == 0
+def test_of_a_film_cut_without_encoding_what_its_header_hides_stays_hidden(
+    bench: Bench, rendered: Source, tmp_path: Path
+) -> None:
+    """It is stored from the key frame on, and an edit list skips what comes before the cut."""
+    path = tmp_path / "trimmed.mp4"
+    source = bench.films[str(rendered.path)].path
+    films.run(["-ss", "0.4", "-i", f"file:{source}", "-c", "copy", f"file:{path}"])
+    (outcome,) = bench.render(cut(bench.add(path), "0", "3"))
+    assert read_numbers(outcome.path) == list(range(10, 85))
+    assert outcome.copied_frames == 50
 
 
 def test_of_matroska_and_past_the_end_the_same_is_copied(
