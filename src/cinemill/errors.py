@@ -19,6 +19,7 @@
     │   └── NotYet             … and be made again when what it waits for may have come
     └── PartUnavailable            a server or program we stand on is not there
         ├── DatabaseUnavailable · DatabaseNewer
+        │   └── LockTimeout    … it answers, but another transaction holds what is needed
         ├── RedisUnavailable
         ├── ToolMissing
         └── HomeLocked · PortInUse
@@ -189,6 +190,20 @@ class PartUnavailable(CinemillError):
 
 class DatabaseUnavailable(PartUnavailable):
     code = "database_unavailable"
+
+
+class LockTimeout(DatabaseUnavailable):
+    """Another transaction holds a lock on a row or table that this request needs.
+
+    Nothing was written. Whoever retries while PostgreSQL is away does the same here; whoever
+    serves many jobs puts this one aside and goes on with the others.
+    """
+
+    code = "lock_timeout"
+    way_on = (
+        "Try again in a few seconds. If it stays, look in pg_stat_activity for a transaction that "
+        "was left open, in psql for instance, and end it."
+    )
 
 
 class DatabaseNewer(PartUnavailable):

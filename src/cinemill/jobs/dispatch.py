@@ -7,25 +7,33 @@ at a time. What a message is, and how many lie with the broker, are passed in.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
-from itertools import takewhile
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import NotFound, PartUnavailable
+from cinemill.errors import LockTimeout, NotFound, PartUnavailable
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.fairness import take_turns, thin_crowds
+from cinemill.jobs.leases import LeaseObserver
 from cinemill.jobs.rates import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import dispatch, hardware, runs
-from cinemill.storage.database import Connection, Database
-from cinemill.storage.dispatch import ReadyRun
+from cinemill.storage.database import Connection, Database, limit_lock_wait
+from cinemill.storage.dispatch import Lease, ReadyRun
 from cinemill.storage.jobs import lock_job
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
 """Their rows are locked meanwhile, and a worker that wants one waits."""
+SWEEP_LOCK_SECONDS = 0.1
+"""How long the sweeper waits for one job's row. What it does not get it tries at its next sweep."""
+MOST_LOCKED = 10
+"""Rows that a sweep waits for in vain before it leaves the rest to the next: a second in all."""
+UNKNOWN_DELAY_SECONDS = 60.0
+"""A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
 
 CRASH = Failure(
@@ -36,6 +44,7 @@ CRASH = Failure(
 
 log = get_logger(__name__)
 
+Item = TypeVar("Item")
 Send = Callable[[ReadyRun], None]
 """Hands a run to the broker. Raises PartUnavailable."""
 MeasureDepth = Callable[[str], int]
@@ -55,7 +64,10 @@ class Dispatcher:
         window: int,
         send: Send,
         measure_depth: MeasureDepth,
+        leases: LeaseObserver | None = None,
     ) -> None:
+        """``leases`` judges when a lease has run out; without it the database's clock does."""
+        self._leases = leases or LeaseObserver()
         self._database = database
         self._events = events
         self._rates = rates
@@ -93,34 +105,62 @@ class Dispatcher:
     def close_crashed(self) -> int:
         """Close runs whose lease ran out; answers how many."""
         with self._database.begin() as connection:
-            expired = dispatch.list_expired(connection)
-        closed = 0
-        for run_id in expired:
-            try:
-                closed += self._close_crashed(run_id)
-            except NotFound:
-                continue  # its job was deleted just now
-        return closed
+            leases = dispatch.list_leases(connection)
+        expired = self._leases.observe(leases, time.monotonic())
+        return self._each(expired, self._close_crashed)
 
-    def _close_crashed(self, run_id: str) -> bool:
-        with self._database.begin() as connection:
-            crashes = dispatch.count_crashes(connection, run_id)
+    def _close_crashed(self, lease: Lease) -> bool:
+        with self._sweeping() as connection:
+            crashes = dispatch.count_crashes(connection, lease.run_id)
             delay = plan_crash_delay(crashes + 1)
-            state = dispatch.record_crash(connection, run_id, CRASH, delay_seconds=delay)
+            state = dispatch.record_crash(connection, lease, CRASH, delay_seconds=delay)
         if state is not None:
-            log.warning("run crashed", run=run_id, crashes=crashes + 1)
+            log.warning("run crashed", run=lease.run_id, crashes=crashes + 1)
         return state is not None
 
     def finish_cancels(self) -> int:
         """Cancel jobs whose last running process is gone without having said so."""
         with self._database.begin() as connection:
             waiting = dispatch.list_cancelling(connection)
-        for job_id in waiting:
-            with suppress(NotFound), self._database.begin() as connection:
-                job = lock_job(connection, job_id)
-                if job.cancel_requested and not job.state.is_final:
-                    runs.finish_cancel(connection, job_id)
-        return len(waiting)
+        return self._each(waiting, self._finish_cancel)
+
+    def _finish_cancel(self, job_id: str) -> bool:
+        with self._sweeping() as connection:
+            job = lock_job(connection, job_id)
+            if not job.cancel_requested or job.state.is_final:
+                return False
+            return runs.finish_cancel(connection, job_id)
+
+    @contextmanager
+    def _sweeping(self) -> Iterator[Connection]:
+        """A transaction that does not wait for long: others are to be looked after too."""
+        with self._database.begin() as connection:
+            limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
+            yield connection
+
+    def _each(self, items: Sequence[Item], do: Callable[[Item], bool]) -> int:
+        """Do it to every item by itself; answers how many it was done to.
+
+        One that is locked, gone or broken keeps none of the others waiting. They come in another
+        order each time, so that no ten that are locked can stand before the rest for ever.
+        """
+        done = locked = 0
+        for item in random.sample(items, len(items)):
+            try:
+                done += do(item)
+            except LockTimeout:
+                locked += 1
+                if locked >= MOST_LOCKED:
+                    break
+            except NotFound:
+                continue  # its job was deleted just now
+            except PartUnavailable:
+                raise
+            except Exception:
+                log.exception("one was left out", item=str(item))
+        if locked:
+            log.warning("rows are locked by another transaction", count=locked)
+        return done
 
     def announce_changes(self) -> int:
         """Tell watchers of jobs that wait or have ended; answers how many, ``ANNOUNCED_AT_ONCE``
@@ -130,12 +170,25 @@ class Dispatcher:
             return self._announce(connection, changed)
 
     def _announce(self, connection: Connection, changed: Sequence[Job]) -> int:
-        # After the first that cannot be told, the rest wait: their rows are locked meanwhile.
-        going = takewhile(lambda job: self._events.tell_now(describe_change(job)), changed)
-        told = [job.id for job in going]
+        told = []
+        for job in changed:
+            # After the first that cannot be told, the rest wait: their rows are locked meanwhile.
+            if not self._tell(job):
+                break
+            told.append(job.id)
         if told:
             dispatch.note_announced(connection, told)
         return len(told)
+
+    def _tell(self, job: Job) -> bool:
+        """Whether it was told; one that no event can be made of counts as told."""
+        try:
+            return self._events.tell_now(describe_change(job))
+        except PartUnavailable:
+            raise
+        except Exception:
+            log.exception("change not announced", job=job.id)
+            return True
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
@@ -159,7 +212,8 @@ class Dispatcher:
         dispatch.stamp_published(connection, run_ids)
 
     def _order_queues(self, names: Collection[str]) -> list[str]:
-        return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
+        known = [name for name in names if name in self._catalog.queues]
+        return sorted(known, key=lambda name: -self._catalog.queues[name].priority)
 
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
         loads = dispatch.list_loads(connection, queue)
@@ -170,7 +224,12 @@ class Dispatcher:
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
         """Whether the kind's rate lets this start now; if not it is postponed."""
-        rate = self._catalog.steps[run.kind].rate
+        kind = self._catalog.steps.get(run.kind)
+        if kind is None:
+            log.warning("run of an unknown kind", run=run.id, kind=run.kind)
+            dispatch.postpone(connection, run.id, delay_seconds=UNKNOWN_DELAY_SECONDS)
+            return False
+        rate = kind.rate
         if rate is None:
             return True
         wait_seconds = self._rates.admit(run.kind, rate)
@@ -185,6 +244,9 @@ class Dispatcher:
             except PartUnavailable:
                 self._take_back(stamped[position:])
                 raise
+            except Exception:
+                # No message can be made of this one; it keeps its stamp until it counts as lost.
+                log.exception("run not sent", run=run.id, kind=run.kind)
 
     def _take_back(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:

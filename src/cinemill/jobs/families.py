@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job
-from cinemill.errors import Conflict, NotFound
+from cinemill.errors import Conflict, LockTimeout, NotFound
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage import jobs, recovery
-from cinemill.storage.database import Connection, Database
+from cinemill.storage.database import Connection, Database, limit_lock_wait
+
+CHILD_LOCK_SECONDS = 0.1
+"""How long each of many children is waited for where another transaction holds it."""
 
 
 def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
@@ -21,10 +24,22 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
 
 
 def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str) -> None:
-    """Those that have not ended; each is a job of its own, with a lock of its own."""
+    """Those that have not ended; each is a job of its own, with a lock of its own.
+
+    Raises LockTimeout after all others where another transaction holds one: ask again.
+    """
+    locked: LockTimeout | None = None
     for child in list_children(catalog, job):
-        with suppress(NotFound, Conflict), database.begin() as connection:
-            recovery.request_cancel(connection, child, reason)
+        try:
+            with database.begin() as connection:
+                limit_lock_wait(connection, CHILD_LOCK_SECONDS)
+                recovery.request_cancel(connection, child, reason)
+        except (NotFound, Conflict):
+            continue  # it has ended, or was not submitted yet
+        except LockTimeout as error:
+            locked = error
+    if locked is not None:
+        raise locked
 
 
 def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:

@@ -19,6 +19,8 @@ LOOK_SECONDS = 0.5
 """How often limits are looked at; a cancel rings and is heard at once."""
 WEIGH_SECONDS = 5.0
 """How often memory is measured: it reads all of /proc."""
+RENEW_AGAIN_SECONDS = 1.0
+"""After a renewal that failed, until the next try at it."""
 UNRESPONSIVE_SECONDS = 10.0
 """A handler that was asked to stop has so long; then its process is given up."""
 
@@ -42,7 +44,12 @@ class Heart:
         self._thread: threading.Thread | None = None
 
     def attend(self, watch: Watch) -> None:
-        """Look after this try until it is released."""
+        """Look after this try until it is released.
+
+        Renews its lease first where the claim was answered so late that it is time to.
+        """
+        if time.monotonic() >= watch.renewal_due:
+            self._renew(watch)
         with self._wake:
             self._watch = watch
             self._wake.notify()
@@ -68,15 +75,15 @@ class Heart:
                 self._attend_one(watch)
 
     def _attend_one(self, watch: Watch) -> None:
-        next_beat = watch.started + watch.limits.heartbeat_seconds
+        next_beat = watch.renewal_due
         next_weighing = watch.started + WEIGH_SECONDS
         while self._watch is watch:
-            rang = self._listen(watch)
+            rang = self._listen(watch, next_beat)
             now = time.monotonic()
             if self._watch is watch and (rang or now >= next_beat):
                 self._rung.clear()
-                self._beat(watch)
-                next_beat = now + watch.limits.heartbeat_seconds
+                renewed = self._beat(watch)
+                next_beat = watch.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
             memory_bytes = 0
             if now >= next_weighing:
                 memory_bytes = measure_tree_bytes()
@@ -84,41 +91,59 @@ class Heart:
                 next_weighing = now + WEIGH_SECONDS
             self._look(watch, memory_bytes)
 
-    def _listen(self, watch: Watch) -> bool:
+    def _listen(self, watch: Watch, next_beat: float) -> bool:
         """Wait a moment; whether this try's job was rung for, or may have been unheard."""
         if watch.run.job_id in self._rung:
             return True
         was_listening = self._listener.is_connected
+        seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
         try:
-            rings = self._listener.wait(LOOK_SECONDS)
+            rings = self._listener.wait(seconds)
         except DatabaseUnavailable:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(seconds)
             return False
         self._rung.update(payload for _, payload in rings)
         return not was_listening or watch.run.job_id in self._rung
 
-    def _beat(self, watch: Watch) -> None:
+    def _beat(self, watch: Watch) -> bool:
+        """Renew the lease, and only then note progress and ask after a cancel: nothing that holds
+        up the job's row may hold up the lease. Whether the lease was renewed."""
+        renewed = self._renew(watch)
+        if renewed:
+            self._note_progress(watch)
+        return renewed
+
+    def _renew(self, watch: Watch) -> bool:
         asked_at = time.monotonic()
         try:
-            with self._database.begin() as connection:
+            with self._database.once() as connection:
                 alive = claims.renew_lease(
                     connection, watch.run, lease_seconds=watch.limits.lease_seconds
                 )
-            if not alive:
-                if self._watch is watch:
-                    watch.ask_to_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
-                return
-            watch.renew(asked_at)
-            with self._database.begin() as connection:
-                reason = claims.note_progress(
-                    connection, watch.run, progress=watch.progress, message=watch.message
-                )
-        except DatabaseUnavailable:
-            log.warning("heartbeat failed", run=watch.run.id)
-            return
+        except DatabaseUnavailable as error:
+            log.warning("heartbeat failed", run=watch.run.id, why=error.message)
+            return False
         except Exception:
             # Whatever it was: without this thread nobody would watch the limits of this try.
             log.exception("heartbeat failed unexpectedly", run=watch.run.id)
+            return False
+        if alive:
+            watch.renew(asked_at)
+        elif self._watch is watch and not watch.is_ending:
+            watch.ask_to_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
+        return alive
+
+    def _note_progress(self, watch: Watch) -> None:
+        try:
+            with self._database.once() as connection:
+                reason = claims.note_progress(
+                    connection, watch.run, progress=watch.progress, message=watch.message
+                )
+        except DatabaseUnavailable as error:
+            log.warning("progress was not noted", run=watch.run.id, why=error.message)
+            return
+        except Exception:
+            log.exception("progress was not noted", run=watch.run.id)
             return
         if reason is not None:
             watch.ask_to_stop(JobCancelled(f"Cancelled: {reason}"))
@@ -126,7 +151,7 @@ class Heart:
     def _look(self, watch: Watch, memory_bytes: int) -> None:
         """Find broken limits; give up a handler that was asked to stop and does not."""
         now = time.monotonic()
-        if self._watch is not watch:
+        if self._watch is not watch or watch.is_ending:
             return
         if watch.stop is None:
             breach = find_breach(watch, now, memory_bytes)

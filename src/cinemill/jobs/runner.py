@@ -20,6 +20,7 @@ from cinemill.errors import (
     InputRejected,
     JobCancelled,
     LeaseLost,
+    LockTimeout,
     NotYet,
     RedisUnavailable,
     WorkerStopping,
@@ -40,6 +41,8 @@ from cinemill.telemetry import get_logger
 RECONNECT_SECONDS = 0.5
 CLAIM_PATIENCE_SECONDS = 10.0
 PART_RETRY_SECONDS = 5.0
+HANDED_BACK = (WorkerStopping, NotYet, LeaseLost, DatabaseUnavailable, RedisUnavailable)
+"""Nobody's fault: the step is tried again elsewhere, and nothing is counted."""
 
 log = get_logger(__name__)
 
@@ -74,7 +77,7 @@ class Runner:
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
-        Raises DatabaseUnavailable where the claim itself could not be made for ten seconds.
+        Raises DatabaseUnavailable where the claim itself could not be made for as long as a lease.
         """
         self._claiming = True
         try:
@@ -107,16 +110,35 @@ class Runner:
 
     def _claim_patiently(self, run_id: str) -> Watch | None:
         """Hold the message while PostgreSQL is away: a worker that alone is cut off would else
-        swallow all that is published, each in an instant."""
-        give_up_at = time.monotonic() + CLAIM_PATIENCE_SECONDS
+        swallow all that is published, each in an instant; and a claim whose answer was lost would
+        be nobody's, and count as a crash.
+
+        Where it is only this run that another transaction holds, the run is offered again later,
+        and the worker free for other messages.
+        """
+        patience_seconds = max(CLAIM_PATIENCE_SECONDS, self._limits.lease_seconds)
+        give_up_at = time.monotonic() + patience_seconds
         token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
         while True:
             try:
                 return self._claim(run_id, token)
-            except DatabaseUnavailable:
+            except DatabaseUnavailable as error:
+                if isinstance(error, LockTimeout) and self._put_off(run_id):
+                    return None
                 if self._stop_reason is not None or time.monotonic() > give_up_at:
                     raise
                 time.sleep(RECONNECT_SECONDS)
+
+    def _put_off(self, run_id: str) -> bool:
+        """Whether it could be noted that this run is to be offered again later: it cannot where
+        the whole table is locked."""
+        try:
+            with self._database.once() as connection:
+                claims.put_off(connection, run_id)
+        except DatabaseUnavailable:
+            return False
+        log.info("run put off", run=run_id, why="Another transaction holds its job.")
+        return True
 
     def _claim(self, run_id: str, token: str) -> Watch | None:
         """The claimed run, attended from its first moment; None where there was none."""
@@ -141,8 +163,7 @@ class Runner:
             outcome = self._handle(watch)
             self._commit(watch, outcome)
         except LeaseLost as error:
-            log.warning("run dropped", run=run.id, why=error.message)
-            return None
+            return self._drop(watch, error)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded
             return self._settle(watch, error)
         log.info(
@@ -163,8 +184,11 @@ class Runner:
             memory_bytes=watch.limits.memory_bytes,
         )
         context.report(0.0, "Working")
-        with hear_memory(watch.note_command):
-            outcome = self._handlers[run.step_kind](context)
+        try:
+            with hear_memory(watch.note_command):
+                outcome = self._handlers[run.step_kind](context)
+        finally:
+            watch.is_ending = True
         seconds = time.monotonic() - watch.started
         return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
 
@@ -201,11 +225,19 @@ class Runner:
 
         self._record(watch, write)
 
+    def _drop(self, watch: Watch, error: LeaseLost) -> RunState | None:
+        """End a try whose lease is lost. Where only this side's count of it was over, the row is
+        still ours and is handed back: nobody has to take it for a crash."""
+        log.warning("run dropped", run=watch.run.id, why=error.message)
+        return self._settle(watch, error)
+
     def _settle(self, watch: Watch, error: Exception) -> RunState | None:
         """Record how this try ended badly."""
+        watch.is_ending = True
         try:
             return self._settle_by_kind(watch, error)
         except (LeaseLost, DatabaseUnavailable) as lost:
+            # The sweeper closes what is left of it once its lease is over, as a crash.
             log.warning("end not recorded", run=watch.run.id, why=str(lost), ended=str(error))
             return None
         except Exception:
@@ -219,7 +251,7 @@ class Runner:
             self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
-        if isinstance(error, WorkerStopping | NotYet | DatabaseUnavailable | RedisUnavailable):
+        if isinstance(error, HANDED_BACK):
             self._hand_back(watch, error)
             return RunState.RETURNED
         return self._record_failure(watch, error)
@@ -261,17 +293,20 @@ class Runner:
         return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
 
     def _record(self, watch: Watch, write: Callable[[Connection], None]) -> None:
-        """One fenced transaction, repeated while PostgreSQL is away and the lease may still live.
+        """One fenced transaction, repeated while PostgreSQL is away or another transaction holds a
+        row: as long as the lease is renewed, and at least for the length of one. Whether it came
+        too late is the fence's to say.
 
         A commit whose answer was lost is recognised by its token. Raises LeaseLost,
         DatabaseUnavailable.
         """
+        patient_until = time.monotonic() + watch.limits.lease_seconds
         while True:
             try:
                 with self._database.begin() as connection:
                     write(connection)
             except DatabaseUnavailable:
-                if time.monotonic() > watch.deadline:
+                if time.monotonic() > max(patient_until, watch.deadline):
                     raise
                 time.sleep(RECONNECT_SECONDS)
                 if self._was_recorded(watch.run):

@@ -23,17 +23,19 @@ from cinemill.core.job import (
     JobState,
     Step,
 )
-from cinemill.errors import Conflict, InputRejected
+from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import families
 from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import assets, hardware, jobs, recovery, statistics
-from cinemill.storage.database import Connection, Database
+from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import NewJob, NewStep
 
 # An escaped NUL, and not an escaped backslash before the letters u0000.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 STOP_POLL_SECONDS = 0.1
+BULK_LOCK_SECONDS = 0.1
+"""How long each job of many is waited for where another transaction holds it."""
 
 
 class JobService:
@@ -176,11 +178,18 @@ class JobService:
         """Cancel: at once where nothing runs yet, else as soon as its process has been stopped.
         The jobs that it has submitted are cancelled with it.
 
-        Raises NotFound; Conflict where it has ended already.
+        Raises NotFound; Conflict where it has ended already; LockTimeout where another transaction
+        holds it or one of those: then ask again.
         """
         words = reason or "cancelled by the user"
-        with self._database.begin() as connection:
-            job = recovery.request_cancel(connection, job_id, words)
+        try:
+            with self._database.begin() as connection:
+                job = recovery.request_cancel(connection, job_id, words)
+        except Conflict:
+            ended = self.get_job(job_id)
+            if ended.state is JobState.CANCELLED:  # asked again, for a child that was locked
+                families.cancel_children(self._database, self._catalog, ended, words)
+            raise
         families.cancel_children(self._database, self._catalog, job, words)
         return job
 
@@ -194,10 +203,21 @@ class JobService:
             return families.retry(self._catalog, connection, job_id)
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> int:
-        """Try all failed jobs again, of this kind and with this error code; answers how many."""
+        """Try all failed jobs again, of this kind and with this error code; answers how many.
+
+        Each in a transaction of its own. A job that another transaction holds is left as it is.
+        """
         with self._database.begin() as connection:
-            retry = partial(families.retry, self._catalog)
-            return recovery.retry_all(connection, kind=kind, code=code, retry_one=retry)
+            failed = recovery.list_failed(connection, kind=kind, code=code)
+        return sum(self._retry_unlocked(job_id) for job_id in failed)
+
+    def _retry_unlocked(self, job_id: str) -> bool:
+        # A Conflict: it was retried already, along with the job that submitted it.
+        with suppress(Conflict, NotFound, LockTimeout), self._database.begin() as connection:
+            limit_lock_wait(connection, BULK_LOCK_SECONDS)
+            families.retry(self._catalog, connection, job_id)
+            return True
+        return False
 
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
         """The dead letters, latest first."""

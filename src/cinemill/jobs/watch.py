@@ -43,6 +43,14 @@ class Watch:
     """The most that the whole process tree was seen to take, every few seconds."""
     command_bytes: int = 0
     """The most that a command took, as it told at its end."""
+    is_ending: bool = False
+    """The handler has returned and the end is being recorded: its limits are behind it."""
+
+    @property
+    def renewal_due(self) -> float:
+        """Monotonic moment of the next heartbeat, counted as the lease is: from when the claim or
+        the last renewal was asked for."""
+        return self.deadline - self.limits.lease_seconds + self.limits.heartbeat_seconds
 
     def note_command(self, peak_bytes: int) -> None:
         self.command_bytes = max(self.command_bytes, peak_bytes)

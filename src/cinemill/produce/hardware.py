@@ -12,7 +12,13 @@ from typing import TypeVar
 from cinemill.core.hardware import Offer
 from cinemill.core.media import MediaInfo
 from cinemill.core.rendition import RenditionRequest, VideoCodec
-from cinemill.errors import CommandFailed, CommandStalled, InputRejected, OutputInvalid
+from cinemill.errors import (
+    CommandFailed,
+    CommandStalled,
+    DatabaseUnavailable,
+    InputRejected,
+    OutputInvalid,
+)
 from cinemill.jobs.workshop import Workshop
 from cinemill.media.encode import EncodeOutcome
 from cinemill.media.hardware import HardwareEncoder
@@ -127,13 +133,21 @@ def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
 
 
 def _note_success(workshop: Workshop, encoder: HardwareEncoder) -> None:
-    with workshop.database.begin() as connection:
-        hardware.note_success(connection, workshop.node, encoder.name)
+    try:
+        with workshop.database.begin() as connection:
+            hardware.note_success(connection, workshop.node, encoder.name)
+    except DatabaseUnavailable as error:
+        # Not worth the film that was just made.
+        log.warning("hardware's success not noted", encoder=encoder.name, why=error.message)
 
 
 def _note_failure(workshop: Workshop, encoder: HardwareEncoder, reason: str) -> None:
-    with workshop.database.begin() as connection:
-        rests = hardware.note_failure(connection, workshop.node, encoder.name, reason)
+    rests = None
+    try:
+        with workshop.database.begin() as connection:
+            rests = hardware.note_failure(connection, workshop.node, encoder.name, reason)
+    except DatabaseUnavailable as error:
+        log.warning("hardware's failure not noted", encoder=encoder.name, why=error.message)
     log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
 
 

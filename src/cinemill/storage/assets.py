@@ -228,8 +228,10 @@ def forget_cached(connection: Connection, *, older_than_days: float) -> int:
     return connection.execute(
         text(
             """
-            DELETE FROM artifact WHERE kind = ANY(:kinds)
-              AND created_at < clock_timestamp() - make_interval(secs => :age)
+            DELETE FROM artifact WHERE id IN (
+                SELECT id FROM artifact WHERE kind = ANY(:kinds)
+                  AND created_at < clock_timestamp() - make_interval(secs => :age)
+                FOR UPDATE SKIP LOCKED)
             """
         ),
         {"kinds": [kind.value for kind in CACHED_KINDS], "age": older_than_days * 86400},

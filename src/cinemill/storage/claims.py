@@ -1,7 +1,8 @@
 """A try that begins and lives: the claim, and the heartbeat.
 
-Every statement that changes a run under way carries the claim's token and a live lease, on the
-database's clock, the only clock. The job's lock is taken first, always.
+Every statement that changes a run under way carries the claim's token and expects its state, which
+is the fence; when a lease has run out is for whoever closes crashed runs to judge. The job's lock
+is taken first, always.
 """
 
 from __future__ import annotations
@@ -11,14 +12,25 @@ from sqlalchemy import Connection, text
 from cinemill.core.job import ClaimedRun, JobState
 from cinemill.storage.jobs import READY_CHANNEL
 
+CLAIM_LOCK_SECONDS = 0.25
+"""How long a claim waits for a job that another transaction has locked: a sibling's commit takes
+milliseconds, and for anything longer the worker has other messages to take."""
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 5.0
+"""Until a run whose job was locked is offered again."""
+
 # One statement, for each is a way to the server and back in a time in which the work could run.
 # The job is locked before its run, as everywhere. The relay is rung only where something waits for
 # the place that this claim frees in its window; asked in the index's order, else the planner may
 # read all the runs that ever were.
+# Its patience for locks is set on the way: the job's id, which is read before its row is locked, is
+# read through it.
 _CLAIM = """
-WITH locked AS (
+WITH patience AS MATERIALIZED (
+    SELECT set_config('lock_timeout', :lock_milliseconds, true) AS milliseconds
+), locked AS (
     SELECT * FROM job WHERE id = (
-        SELECT job_id FROM run WHERE id = :id
+        SELECT job_id FROM run CROSS JOIN patience WHERE id = :id AND milliseconds IS NOT NULL
           AND (state = 'queued' OR state = 'running' AND token = :token)) FOR UPDATE
 ), claimed AS (
     UPDATE run SET state = 'running', token = :token, worker = :worker,
@@ -70,9 +82,17 @@ def claim(
 
     With it comes what the step finds: the results of its parents, and its place in the progress.
     The same token again takes the same run again: the answer of the first time may have been lost.
+    Raises LockTimeout, after a quarter of a second, where another transaction holds its rows.
     """
-    values = {"id": run_id, "token": token, "worker": worker, "lease": lease_seconds}
-    row = connection.execute(text(_CLAIM), {**values, "channel": READY_CHANNEL}).mappings().first()
+    values = {
+        "id": run_id,
+        "token": token,
+        "worker": worker,
+        "lease": lease_seconds,
+        "lock_milliseconds": f"{CLAIM_LOCK_SECONDS * 1000:.0f}",
+        "channel": READY_CHANNEL,
+    }
+    row = connection.execute(text(_CLAIM), values).mappings().first()
     if row is None:
         return None
     return ClaimedRun(
@@ -95,17 +115,36 @@ def claim(
     )
 
 
-def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
-    """False: the lease is lost; drop the work.
+def put_off(connection: Connection, run_id: str) -> None:
+    """Have a queued run whose job is locked offered again soon, each time a little later.
 
-    Takes the run's lock and no other: to touch the job here would be the wrong order of locks.
+    Touches the run alone, and not even that where it is locked as well: the sweeper finds it then.
+    """
+    connection.execute(
+        text(
+            """
+            UPDATE run SET published_at = NULL, run_at = clock_timestamp() + make_interval(
+                secs => least(:longest, :first * power(2, least(publish_count, 10))))
+            WHERE id = (SELECT id FROM run WHERE id = :id AND state = 'queued'
+                        FOR UPDATE SKIP LOCKED)
+            """
+        ),
+        {"id": run_id, "first": FIRST_DELAY_SECONDS, "longest": LONGEST_DELAY_SECONDS},
+    )
+
+
+def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
+    """False: another has closed the run; drop the work.
+
+    A lease that was over is renewed too, as long as nobody has closed the run for it: what counts
+    is that its worker lives. Takes the run's lock and no other: to touch the job here would be the
+    wrong order of locks.
     """
     renewed = connection.execute(
         text(
             """
             UPDATE run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
             WHERE id = :id AND token = :token AND state = 'running'
-              AND lease_until > clock_timestamp()
             """
         ),
         {"id": run.id, "token": run.token, "lease": lease_seconds},
@@ -116,12 +155,17 @@ def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float
 def note_progress(
     connection: Connection, run: ClaimedRun, *, progress: float, message: str
 ) -> str | None:
-    """Note the job's progress in percent; answers why the work is to stop, None to go on."""
+    """Note the job's progress in percent; answers why the work is to stop, None to go on.
+
+    Where another transaction holds the job nothing is noted this time: progress can wait, and the
+    lease, which the same thread renews, cannot.
+    """
     job = connection.execute(
         text(
             """
             UPDATE job SET progress = greatest(progress, :progress), message = :message
-            WHERE id = :job_id AND state = 'running' AND cancel_requested_at IS NULL
+            WHERE id = (SELECT id FROM job WHERE id = :job_id AND state = 'running'
+                        AND cancel_requested_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
             RETURNING id
             """
         ),

@@ -12,8 +12,9 @@ import psycopg
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cinemill.errors import DatabaseNewer, DatabaseUnavailable
+from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout
 
 # Alembic is imported where it is used: every API, worker and beat process opens this door, and
 # only the one that migrates needs its 8 MB and half a second of CPU.
@@ -29,12 +30,17 @@ The kernel finds a dead machine sooner; but where a proxy or a frozen server has
 and stays silent, nothing else would ever wake who waits."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
 
+LOCK_WAIT_SECONDS = 2.0
+"""How long a statement waits for a row or table that another transaction has locked. Our own
+transactions hold locks for milliseconds; longer means that somebody left one open."""
+LOCK_NOT_AVAILABLE = "55P03"
+
 CLOSED_AT_ONCE = "This connection is closed"
 
 # A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
 _SESSION_OPTIONS = (
     "-c idle_in_transaction_session_timeout=15000 -c statement_timeout=60000 -c timezone=UTC "
-    "-c jit=off"
+    f"-c jit=off -c lock_timeout={LOCK_WAIT_SECONDS * 1000:.0f}"
 )
 _SOCKET_OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -95,6 +101,7 @@ class Database:
 
         Raises DatabaseUnavailable where the server is gone or the connection broke; whether a
         commit under way took effect is then unknown, so every caller's writes are idempotent.
+        Raises LockTimeout, with nothing written, where a statement waited two seconds for a lock.
         """
         with _telling_faults(), self._engine.begin() as connection:
             yield connection
@@ -103,7 +110,7 @@ class Database:
     def once(self) -> Iterator[Connection]:
         """For one statement, which is a transaction of its own: no BEGIN and no COMMIT travel.
 
-        Raises DatabaseUnavailable, as :meth:`begin` does.
+        Raises DatabaseUnavailable and LockTimeout, as :meth:`begin` does.
         """
         with _telling_faults(), self._single.connect() as connection:
             yield connection
@@ -135,6 +142,19 @@ def is_connection_fault(error: DBAPIError) -> bool:
     return False
 
 
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether the statement gave up waiting for a lock of another transaction."""
+    return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def limit_lock_wait(connection: Connection, seconds: float) -> None:
+    """Wait for locks at most so long, until this transaction ends."""
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :milliseconds, true)"),
+        {"milliseconds": f"{seconds * 1000:.0f}"},
+    )
+
+
 def connection_parameters(url: str) -> tuple[str, dict[str, Any]]:
     """What psycopg itself takes to connect as the pool does: (conninfo, keyword arguments)."""
     plain = make_url(url).set(drivername="postgresql")
@@ -151,6 +171,8 @@ def migrate(url: str) -> str:
 
     check_version(url)
     with _engine_connection(url) as connection:
+        # The second of two supervisors waits for the first, however long its statements take.
+        connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
             config = _alembic_config()
@@ -198,11 +220,15 @@ def _telling_faults() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if is_lock_timeout(error):
+            raise LockTimeout("Another transaction holds a row that this needs.") from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(
                 f"PostgreSQL does not answer ({_first_line(error)})."
             ) from error
         raise
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("All connections to PostgreSQL are in use.") from error
     except InvalidRequestError as error:
         # The pool's word for connections that were closed as soon as they were opened.
         if str(error) != CLOSED_AT_ONCE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -27,6 +28,18 @@ class ReadyRun:
     priority: int
     is_crowd: bool = False
     """One of many of its job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A run under way, as one look at its row finds it."""
+
+    run_id: str
+    token: str
+    until: datetime
+    """By the database's clock. Each renewal changes it, whichever way that clock was set."""
+    is_over: bool
+    """Whether the database's clock has passed ``until``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +143,16 @@ def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
 
 
 def take_back(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Undo the stamp of runs whose message could not be sent."""
+    """Undo the stamp of runs whose message could not be sent; one that another transaction holds
+    keeps it, and is found as a lost message."""
     connection.execute(
-        text("UPDATE run SET published_at = NULL WHERE id = ANY(:ids) AND state = 'queued'"),
+        text(
+            """
+            UPDATE run SET published_at = NULL WHERE id IN (
+                SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                FOR UPDATE SKIP LOCKED)
+            """
+        ),
         {"ids": list(run_ids)},
     )
 
@@ -166,18 +186,18 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
     return [ReadyRun(**row) for row in rows]
 
 
-def list_expired(connection: Connection, *, limit: int = 100) -> list[str]:
-    """Ids of runs whose lease has run out."""
+def list_leases(connection: Connection) -> list[Lease]:
+    """The leases of all runs under way, the oldest first."""
     rows = connection.execute(
         text(
             """
-            SELECT id FROM run WHERE state = 'running' AND lease_until <= clock_timestamp()
-            ORDER BY lease_until LIMIT :limit
+            SELECT id AS run_id, token, lease_until AS until,
+                   lease_until <= clock_timestamp() AS is_over
+            FROM run WHERE state = 'running' ORDER BY lease_until
             """
-        ),
-        {"limit": limit},
-    )
-    return [row.id for row in rows]
+        )
+    ).mappings()
+    return [Lease(**row) for row in rows]
 
 
 def count_crashes(connection: Connection, run_id: str) -> int:
@@ -187,14 +207,14 @@ def count_crashes(connection: Connection, run_id: str) -> int:
 
 
 def record_crash(
-    connection: Connection, run_id: str, failure: Failure, *, delay_seconds: float
+    connection: Connection, lease: Lease, failure: Failure, *, delay_seconds: float
 ) -> RunState | None:
     """Close a run whose lease ran out: queue the step again, or bury it at its limit of crashes.
 
-    None where somebody else closed it first.
+    None where the run is not as it was seen: renewed or closed in the meantime.
     """
     row = connection.execute(
-        text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": run_id}
+        text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": lease.run_id}
     ).first()
     if row is None:
         return None
@@ -206,11 +226,13 @@ def record_crash(
                    failure = jsonb_build_object('code', CAST(:code AS text),
                                                 'message', CAST(:message AS text),
                                                 'way_on', CAST(:way_on AS text), 'log_tail', '')
-            WHERE id = :id AND state = 'running' AND lease_until <= clock_timestamp()
+            WHERE id = :id AND state = 'running' AND token = :token AND lease_until = :until
             """
         ),
         {
-            "id": run_id,
+            "id": lease.run_id,
+            "token": lease.token,
+            "until": lease.until,
             "code": failure.code,
             "message": failure.message,
             "way_on": failure.way_on,

@@ -27,8 +27,11 @@ def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> 
     connection.execute(
         text(
             """
-            DELETE FROM hardware_encoder WHERE (node = :node AND encoder <> ALL(:encoders))
-               OR seen_at < clock_timestamp() - make_interval(secs => :forgotten)
+            DELETE FROM hardware_encoder WHERE (node, encoder) IN (
+                SELECT node, encoder FROM hardware_encoder
+                WHERE (node = :node AND encoder <> ALL(:encoders))
+                   OR seen_at < clock_timestamp() - make_interval(secs => :forgotten)
+                FOR UPDATE SKIP LOCKED)
             """
         ),
         {"node": node, "encoders": list(encoders), "forgotten": FORGOTTEN_AFTER_SECONDS},
@@ -141,7 +144,8 @@ def route(connection: Connection) -> list[str]:
     """Put each due run that wishes for hardware into the queue where it is offered, and back into
     its own where nobody offers it any more, also what was published. Answers the queues.
 
-    Decided anew each time: the death of a node strands nothing. A message that still lies in the
+    A run that another transaction holds stays where it is: the planner waits for nobody. Decided
+    anew each time: the death of a node strands nothing. A message that still lies in the
     other queue is a copy, which the claim makes harmless.
     """
     rows = connection.execute(
@@ -151,14 +155,20 @@ def route(connection: Connection) -> list[str]:
                 SELECT codec FROM hardware_encoder WHERE rests_until IS NULL
                   AND seen_at > clock_timestamp() - make_interval(secs => :live)
             ), sent AS (
-                UPDATE run SET queue = :prefix || hardware
-                WHERE state = 'queued' AND hardware IN (SELECT codec FROM offered)
-                  AND published_at IS NULL AND queue <> :prefix || hardware
+                UPDATE run SET queue = :prefix || hardware WHERE id IN (
+                    SELECT id FROM run
+                    WHERE state = 'queued' AND hardware IN (SELECT codec FROM offered)
+                      AND published_at IS NULL AND queue <> :prefix || hardware
+                    FOR UPDATE SKIP LOCKED)
                 RETURNING queue
             ), withdrawn AS (
                 UPDATE run SET queue = step.queue, published_at = NULL FROM step
-                WHERE step.id = run.step_id AND run.state = 'queued' AND run.hardware IS NOT NULL
-                  AND run.queue <> step.queue AND run.hardware NOT IN (SELECT codec FROM offered)
+                WHERE step.id = run.step_id AND run.id IN (
+                    SELECT run.id FROM run JOIN step ON step.id = run.step_id
+                    WHERE run.state = 'queued' AND run.hardware IS NOT NULL
+                      AND run.queue <> step.queue
+                      AND run.hardware NOT IN (SELECT codec FROM offered)
+                    FOR UPDATE OF run SKIP LOCKED)
                 RETURNING run.queue
             )
             SELECT queue FROM sent UNION SELECT queue FROM withdrawn

@@ -333,9 +333,17 @@ def delete_job(connection: Connection, job_id: str) -> bool:
 
 
 def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
-    """Forget jobs that ended more than so many days ago; answers how many."""
+    """Forget jobs that ended more than so many days ago; answers how many. One that another
+    transaction holds stays until the next time."""
     return connection.execute(
-        text("DELETE FROM job WHERE finished_at < clock_timestamp() - make_interval(secs => :age)"),
+        text(
+            """
+            DELETE FROM job WHERE id IN (
+                SELECT id FROM job
+                WHERE finished_at < clock_timestamp() - make_interval(secs => :age)
+                FOR UPDATE SKIP LOCKED)
+            """
+        ),
         {"age": older_than_days * 86400},
     ).rowcount
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from sqlalchemy import Connection, text
 
@@ -88,10 +87,8 @@ def retry(connection: Connection, job_id: str) -> Job:
     return get_job(connection, job_id)
 
 
-def retry_all(
-    connection: Connection, *, kind: str | None, code: str | None, retry_one: Retry = retry
-) -> int:
-    """Every failed job of this kind and with this error code; None takes any. How many."""
+def list_failed(connection: Connection, *, kind: str | None, code: str | None) -> list[str]:
+    """Ids of the failed jobs of this kind and with this error code; None takes any."""
     rows = connection.execute(
         text(
             """
@@ -99,17 +96,12 @@ def retry_all(
               AND EXISTS (SELECT FROM step WHERE step.job_id = job.id)
               AND (CAST(:kind AS text) IS NULL OR kind = :kind)
               AND (CAST(:code AS text) IS NULL OR failure ->> 'code' = :code)
-            ORDER BY id FOR UPDATE SKIP LOCKED
+            ORDER BY id
             """
         ),
         {"kind": kind, "code": code},
-    ).all()
-    retried = 0
-    for row in rows:
-        with suppress(Conflict):  # retried already, along with the job that submitted it
-            retry_one(connection, row.id)
-            retried += 1
-    return retried
+    )
+    return [row.id for row in rows]
 
 
 def redrive(connection: Connection, step_id: str, *, retry_one: Retry = retry) -> Job:

@@ -1,7 +1,8 @@
 """The fenced ends of a try, and what they do to its step and its job.
 
-Every statement that changes a run under way carries the claim's token and a live lease, on the
-database's clock, the only clock. The job's lock is taken first, always.
+Every statement that changes a run under way carries the claim's token and expects its state, which
+is the fence: whoever closes a run for its lease changes the state, and until then its worker may
+end it, however late. The job's lock is taken first, always.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ _END_STEP = """
 WITH ended AS (
     UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL,
            peak_memory_bytes = :peak
-    WHERE id = :id AND token = :token AND state = 'running' AND lease_until > clock_timestamp()
+    WHERE id = :id AND token = :token AND state = 'running'
     RETURNING step_id
 ), done AS (
     UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
@@ -176,7 +177,6 @@ def _end_run(
             UPDATE run SET state = :state, failure = :failure, ended_at = clock_timestamp(),
                    lease_until = NULL, peak_memory_bytes = :peak
             WHERE id = :id AND token = :token AND state = 'running'
-              AND lease_until > clock_timestamp()
             """
         ).bindparams(json_parameter("failure")),
         {
@@ -192,7 +192,7 @@ def _end_run(
 
 
 def _lease_lost(run: ClaimedRun) -> LeaseLost:
-    return LeaseLost(f"The lease of run {run.id} ran out before its end was recorded.")
+    return LeaseLost(f"Run {run.id} was closed by another before its end was recorded.")
 
 
 def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from cinemill.errors import CinemillError, RedisUnavailable
+from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
+from cinemill.jobs.leases import LeaseObserver, choose_patience
 from cinemill.operate.resources import measure_resources
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
@@ -21,6 +22,10 @@ from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
+PLANNER_SECONDS = 30.0
+"""After which another process that plans is complained of: a plan takes milliseconds."""
+REPEAT_SECONDS = 30.0
+"""The same complaint of the same duty is logged once in so long, with how often it was meant."""
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
 
@@ -67,8 +72,31 @@ class Broker:
                 raise RedisUnavailable(f"The broker does not answer: {error}") from error
 
 
+class Complaints:
+    """Logs why a duty was not done, each reason once in a while: a turn takes half a second, and
+    PostgreSQL may be away for an hour."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        """By duty and reason: when it was logged last, and how often it was held back since."""
+
+    def note(self, duty: str, error: Exception) -> None:
+        reason = error.code if isinstance(error, CinemillError) else type(error).__name__
+        now = time.monotonic()
+        said_at, held_back = self._said.get((duty, reason), (-REPEAT_SECONDS, 0))
+        if now - said_at < REPEAT_SECONDS:
+            self._said[duty, reason] = (said_at, held_back + 1)
+            return
+        self._said[duty, reason] = (now, 0)
+        if isinstance(error, CinemillError):
+            log.warning("relay waits", duty=duty, why=error.message, times=held_back + 1)
+        else:
+            log.error("relay failed", duty=duty, times=held_back + 1, exc_info=error)
+
+
 class Relay:
-    """Publishes when rung, sweeps by the clock."""
+    """Publishes when rung, sweeps by the clock. Each duty by itself: what keeps one of them from
+    its work must not keep the others."""
 
     def __init__(self, app: Celery) -> None:
         mill: Mill = app.mill
@@ -83,46 +111,60 @@ class Relay:
             window=mill.settings.relay_window,
             send=broker.send,
             measure_depth=broker.measure_depth,
+            leases=LeaseObserver(
+                choose_patience(mill.settings.lease_seconds, mill.settings.heartbeat_seconds)
+            ),
         )
         self._events = mill.events
         self._next_sweep = self._next_measure = 0.0
+        self._planned_at = time.monotonic()
+        self._is_planned = self._is_told = False
+        self._complaints = Complaints()
 
     def run_for_ever(self) -> None:
         while True:
-            try:
-                self.turn()
-            except CinemillError as error:
-                log.warning("relay waits", why=error.message)
-                time.sleep(PAUSE_AFTER_FAULT_SECONDS)
-            except Exception:
-                log.exception("relay failed")
+            if not self.turn():
                 time.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
-    def turn(self) -> None:
-        """Wait for a ring, at most until the next sweep, and do what is due."""
-        is_planned = self._dispatcher.publish_ready() is not None
-        is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
+    def turn(self) -> bool:
+        """Do what is due, then wait for a ring, at most until the next sweep; whether all went
+        well."""
+        self._is_planned = self._is_told = False
+        fine = self._do("publish", self._publish)
+        fine = self._do("announce", self._announce) and fine
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
             self._sweep()
+        return self._do("listen", self._wait) and fine
+
+    def _do(self, name: str, duty: Callable[[], object]) -> bool:
+        """Whether it was done; whatever it raises is logged."""
+        try:
+            duty()
+        except Exception as error:  # noqa: BLE001 - the loop must outlive every fault
+            self._complaints.note(name, error)
+            return False
+        return True
+
+    def _publish(self) -> None:
+        self._is_planned = self._dispatcher.publish_ready() is not None
+        if self._is_planned:
+            self._planned_at = time.monotonic()
+        elif time.monotonic() - self._planned_at > PLANNER_SECONDS:
+            raise LockTimeout("Another process has held the relays' lock for 30 seconds.")
+
+    def _announce(self) -> None:
+        self._is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
+
+    def _wait(self) -> None:
         left = max(0.0, self._next_sweep - time.monotonic())
-        self._listener.wait(left if is_planned and is_told else PLANNING_WAIT_SECONDS)
+        self._listener.wait(left if self._is_planned and self._is_told else PLANNING_WAIT_SECONDS)
 
     def _sweep(self) -> None:
-        """Each duty by itself: what keeps one of them from its work must not keep the others."""
-        duties: tuple[Callable[[], int], ...] = (
-            self._dispatcher.close_crashed,
-            self._dispatcher.finish_cancels,
-            self._republish_lost,
-            self._tell_resources,
-        )
-        for duty in duties:
-            try:
-                duty()
-            except CinemillError as error:
-                log.warning("sweeper waits", why=error.message)
-            except Exception:
-                log.exception("sweeper failed")
+        self._do("close crashed runs", self._dispatcher.close_crashed)
+        self._do("finish cancels", self._dispatcher.finish_cancels)
+        self._do("republish lost messages", self._republish_lost)
+        self._do("measure resources", self._tell_resources)
 
     def _tell_resources(self) -> int:
         """Of the machine that the relay runs on, every few seconds."""

@@ -42,6 +42,10 @@ class Bench:
         """The job's queued run, on this thread as a worker does."""
         rows.change(self.database, "UPDATE run SET run_at = now() WHERE job_id = :id", id=job.id)
         run_id = rows.queued_runs(self.database, job.id)[name]
+        return self.make_runner().execute(run_id)
+
+    def make_runner(self) -> Runner:
+        """The same one each time, with the limits of the first."""
         if self.runner is None:
             self.runner = Runner(
                 self.database,
@@ -52,7 +56,7 @@ class Bench:
                 work_folder=self.folder,
                 worker="host:1",
             )
-        return self.runner.execute(run_id)
+        return self.runner
 
     def job(self, job: Job) -> Job:
         return rows.get_job(self.database, job)

@@ -23,9 +23,8 @@ from cinemill.errors import (
 )
 from cinemill.jobs import heart
 from cinemill.jobs.catalog import TryLimits
-from cinemill.jobs.dispatch import CRASH
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.storage import assets, dispatch
+from cinemill.storage import assets
 
 SOON_SECONDS = 5.0
 """On a machine that does much else at once; the heart, which tells it too, beats every 15 s."""
@@ -76,9 +75,7 @@ def test_a_cancel_of_one_job_leaves_another_alone(bench: Bench) -> None:
 
 def lose_lease(bench: Bench, context: StepContext) -> None:
     """As the sweeper closes a run whose worker was frozen."""
-    rows.let_lease_run_out(bench.database, context.run)
-    with bench.database.begin() as connection:
-        dispatch.record_crash(connection, context.run.id, CRASH, delay_seconds=0)
+    rows.crash(bench.database, context.run)
 
 
 def test_work_whose_lease_is_lost_publishes_nothing(bench: Bench) -> None:

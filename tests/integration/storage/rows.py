@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Connection, NullPool, create_engine, text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, RunState, Step, StepSpec
-from cinemill.storage import claims, jobs, runs
+from cinemill.jobs.dispatch import CRASH
+from cinemill.storage import claims, dispatch, jobs, runs
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import NewJob, NewStep
 
@@ -107,6 +109,22 @@ def let_lease_run_out(database: Database, run: ClaimedRun) -> None:
     change(database, "UPDATE run SET lease_until = clock_timestamp() WHERE id = :id", id=run.id)
 
 
+def find_lease(database: Database, run: ClaimedRun) -> dispatch.Lease | None:
+    """As the sweeper sees it; None once nobody works on the run."""
+    with database.begin() as connection:
+        leases = dispatch.list_leases(connection)
+    return next((lease for lease in leases if lease.run_id == run.id), None)
+
+
+def crash(database: Database, run: ClaimedRun) -> RunState | None:
+    """Close the run as the sweeper does once it has watched the lease for long enough."""
+    lease = find_lease(database, run)
+    if lease is None:
+        return None
+    with database.begin() as connection:
+        return dispatch.record_crash(connection, lease, CRASH, delay_seconds=0)
+
+
 def get_job(database: Database, job: Job) -> Job:
     with database.begin() as connection:
         return jobs.get_job(connection, job.id)
@@ -127,6 +145,29 @@ def run_states(database: Database, job: Job) -> list[str]:
 def change(database: Database, statement: str, **values: object) -> None:
     with database.begin() as connection:
         connection.execute(text(statement), values)
+
+
+@contextmanager
+def locked(database: Database, statement: str, **values: object) -> Iterator[None]:
+    """As a stranger does who leaves a transaction open: what the statement locks stays locked."""
+    with connect_as_stranger(database) as stranger:
+        stranger.execute(text(statement), values)
+        yield
+        stranger.rollback()
+
+
+@contextmanager
+def locked_job(database: Database, job: Job) -> Iterator[None]:
+    with locked(database, "SELECT 1 FROM job WHERE id = :id FOR UPDATE", id=job.id):
+        yield
+
+
+@contextmanager
+def connect_as_stranger(database: Database) -> Iterator[Connection]:
+    """A connection without our session's limits."""
+    engine = create_engine(database.url, poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
 
 
 def forget_everything(database: Database) -> None:

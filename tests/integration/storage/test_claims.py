@@ -1,4 +1,4 @@
-"""Claim, lease and fence: one worker at a time, and only while its lease lives."""
+"""Claim, lease and fence: one worker at a time, and only until somebody closes its run."""
 
 from __future__ import annotations
 
@@ -101,13 +101,23 @@ def test_twenty_workers_take_twenty_runs_of_one_job_once_each(database: Database
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_lease_that_ran_out_ends_nothing(database: Database, end: str) -> None:
+def test_a_run_is_its_workers_until_somebody_closes_it(database: Database, end: str) -> None:
+    """Also when its lease is over: PostgreSQL may have been away for longer than that."""
+    run = rows.start(database, rows.accept(database))
+    rows.let_lease_run_out(database, run)
+    with database.begin() as connection:
+        ENDS[end](connection, run)
+    assert rows.find_lease(database, run) is None
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_run_that_was_closed_as_crashed_ends_nothing(database: Database, end: str) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
-    rows.let_lease_run_out(database, run)
+    rows.crash(database, run)
     with pytest.raises(LeaseLost), database.begin() as connection:
         ENDS[end](connection, run)
-    assert rows.run_states(database, job) == ["running"]
+    assert rows.run_states(database, job) == ["crashed", "queued"]
     assert rows.get_steps(database, job)["work"].failures == 0
 
 
@@ -115,8 +125,7 @@ def test_a_lease_that_ran_out_ends_nothing(database: Database, end: str) -> None
 def test_a_token_of_an_earlier_claim_ends_nothing(database: Database, end: str) -> None:
     job = rows.accept(database)
     late = rows.start(database, job)
-    rows.let_lease_run_out(database, late)
-    crash(database, late)
+    rows.crash(database, late)
     rows.start(database, job)
     with pytest.raises(LeaseLost), database.begin() as connection:
         ENDS[end](connection, late)
@@ -158,7 +167,7 @@ def test_effects_appear_with_the_commit_or_not_at_all(database: Database) -> Non
     """What a handler writes goes into the fenced transaction."""
     job = rows.accept(database)
     run = rows.start(database, job)
-    rows.let_lease_run_out(database, run)
+    rows.crash(database, run)
     with pytest.raises(LeaseLost), database.begin() as connection:
         jobs.assign_asset(connection, job.id, make_asset(connection))
         runs.commit_success(connection, run, runs.lock_job_of_claim(connection, run), {})
@@ -172,11 +181,18 @@ def make_asset(connection: Connection) -> str:
     return asset.id
 
 
-def test_a_beat_keeps_a_lease_alive_and_cannot_revive_it(database: Database) -> None:
+def test_a_beat_keeps_a_lease_alive_and_revives_it_until_the_run_is_closed(
+    database: Database,
+) -> None:
     run = rows.start(database, rows.accept(database))
-    with database.begin() as connection:
-        assert claims.renew_lease(connection, run, lease_seconds=60)
-    rows.let_lease_run_out(database, run)
+    for _ in range(2):
+        with database.begin() as connection:
+            assert claims.renew_lease(connection, run, lease_seconds=60)
+        lease = rows.find_lease(database, run)
+        assert lease is not None
+        assert not lease.is_over
+        rows.let_lease_run_out(database, run)
+    rows.crash(database, run)
     with database.begin() as connection:
         assert not claims.renew_lease(connection, run, lease_seconds=60)
 
@@ -191,8 +207,7 @@ def test_a_commit_whose_answer_was_lost_is_recognised_by_its_token(database: Dat
 
 def test_a_crash_is_not_taken_for_the_commit_that_was_lost(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
-    rows.let_lease_run_out(database, run)
-    crash(database, run)
+    rows.crash(database, run)
     assert not was_committed(database, run)
 
 
@@ -201,31 +216,35 @@ def was_committed(database: Database, run: ClaimedRun) -> bool:
         return runs.was_committed(connection, run)
 
 
-def crash(database: Database, run: ClaimedRun) -> RunState | None:
-    with database.begin() as connection:
-        return dispatch.record_crash(connection, run.id, CRASH, delay_seconds=0)
-
-
 def test_a_crash_is_counted_apart_from_failures_and_tried_again(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
-    rows.let_lease_run_out(database, run)
-    assert crash(database, run) is RunState.CRASHED
+    assert rows.crash(database, run) is RunState.CRASHED
     step = rows.get_steps(database, job)["work"]
     assert (step.crashes, step.failures, step.state) == (1, 0, StepState.QUEUED)
 
 
-def test_a_live_try_is_not_closed_as_crashed(database: Database) -> None:
+def record_crash(database: Database, lease: dispatch.Lease) -> RunState | None:
+    with database.begin() as connection:
+        return dispatch.record_crash(connection, lease, CRASH, delay_seconds=0)
+
+
+def test_a_try_that_was_renewed_in_the_last_moment_is_not_closed(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
-    assert crash(database, run) is None
+    seen = rows.find_lease(database, run)
+    assert seen is not None
+    with database.begin() as connection:
+        assert claims.renew_lease(connection, run, lease_seconds=60)
+    assert record_crash(database, seen) is None
+    assert rows.find_lease(database, run) is not None
 
 
 def test_two_sweepers_count_a_crash_once(database: Database) -> None:
     job = rows.accept(database)
-    run = rows.start(database, job)
-    rows.let_lease_run_out(database, run)
+    seen = rows.find_lease(database, rows.start(database, job))
+    assert seen is not None
     with ThreadPoolExecutor(8) as pool:
-        closed = list(pool.map(lambda _: crash(database, run), range(8)))
+        closed = list(pool.map(lambda _: record_crash(database, seen), range(8)))
     assert closed.count(RunState.CRASHED) == 1
     assert rows.get_steps(database, job)["work"].crashes == 1
 
@@ -235,8 +254,7 @@ def test_poison_is_dead_at_exactly_its_limit_of_crashes(database: Database) -> N
     for number in (1, 2, 3):
         run = rows.start(database, job)
         assert run.attempt == number
-        rows.let_lease_run_out(database, run)
-        crash(database, run)
+        rows.crash(database, run)
     failed = rows.get_job(database, job)
     assert failed.state is JobState.FAILED
     assert failed.failure is not None

@@ -138,7 +138,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "take back": lambda c: dispatch.take_back(c, ["run-new-101"]),
     "postpone": lambda c: dispatch.postpone(c, "run-new-5000", delay_seconds=5),
     "lost messages": lambda c: dispatch.list_unclaimed(c, older_than_seconds=0),
-    "expired leases": dispatch.list_expired,
+    "leases": dispatch.list_leases,
     "wishes for hardware": hardware.route,
     "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
     "cancelled and silent": dispatch.list_cancelling,

@@ -177,21 +177,18 @@ def test_only_failed_and_cancelled_jobs_are_retried(database: Database, state: s
     assert state in refused.value.message
 
 
-def test_all_failed_jobs_are_retried_in_bulk(database: Database) -> None:
-    failed = [fail_for_good(database) for _ in range(3)]
-    untouched = rows.accept(database)
+def list_failed(database: Database, kind: str | None = None, code: str | None = None) -> set[str]:
     with database.begin() as connection:
-        assert recovery.retry_all(connection, kind=None, code=None) == 3
-    assert {rows.get_job(database, job).state for job in failed} == {JobState.PENDING}
-    assert rows.run_states(database, untouched) == ["queued"]
+        return set(recovery.list_failed(connection, kind=kind, code=code))
 
 
-def test_a_bulk_retry_takes_a_kind_and_a_code(database: Database) -> None:
-    fail_for_good(database, kind="render_video")
-    with database.begin() as connection:
-        assert recovery.retry_all(connection, kind="process_video", code=None) == 0
-        assert recovery.retry_all(connection, kind=None, code="media_truncated") == 0
-        assert recovery.retry_all(connection, kind="render_video", code="command_failed") == 1
+def test_failed_jobs_are_found_by_kind_and_code(database: Database) -> None:
+    renders = {fail_for_good(database, kind="render_video").id for _ in range(3)}
+    rows.accept(database)
+    assert list_failed(database) == renders
+    assert list_failed(database, kind="render_video", code="command_failed") == renders
+    assert list_failed(database, kind="process_video") == set()
+    assert list_failed(database, code="media_truncated") == set()
 
 
 def test_a_dead_letter_says_what_died_of_what(database: Database) -> None:

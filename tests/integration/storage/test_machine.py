@@ -27,7 +27,6 @@ from tests.integration.storage.rows import CHAIN, FAILURE, FAN_IN, make_step
 
 from cinemill.core.job import FINAL_JOB_STATES, ClaimedRun, Job, JobState, RunState
 from cinemill.errors import Conflict, LeaseLost
-from cinemill.jobs.dispatch import CRASH
 from cinemill.storage import claims, dispatch, recovery, runs
 from cinemill.storage.database import Database
 
@@ -99,11 +98,13 @@ FIND_BROKEN = text(
 
 
 class Engine(RuleBasedStateMachine):
-    """``held`` are tries whose worker lives; ``lost`` are those whose lease ran out."""
+    """``held`` are tries whose worker lives, ``silent`` those whose lease is over and that nobody
+    has closed, ``lost`` those that were closed as crashed."""
 
     database: Database
     accepted = Bundle("accepted")
     held = Bundle("held")
+    silent = Bundle("silent")
     lost = Bundle("lost")
 
     def __init__(self) -> None:
@@ -173,15 +174,27 @@ class Engine(RuleBasedStateMachine):
             runs.acknowledge_cancel(connection, run)
         return multiple()
 
-    @rule(target=lost, run=consumes(held))
+    @rule(target=silent, run=consumes(held))
+    def fall_silent(self, run: ClaimedRun) -> ClaimedRun:
+        rows.let_lease_run_out(self.database, run)
+        return run
+
+    @rule(target=held, run=consumes(silent))
+    def come_back_in_time(self, run: ClaimedRun) -> ClaimedRun:
+        """Nobody has closed the run: its worker may renew its lease and work on."""
+        with self.database.begin() as connection:
+            assert claims.renew_lease(connection, run, lease_seconds=60)
+        return run
+
+    @rule(target=lost, run=consumes(silent))
     def crash(self, run: ClaimedRun) -> ClaimedRun:
         del self.working[run.id]
-        rows.let_lease_run_out(self.database, run)
+        assert rows.crash(self.database, run) is RunState.CRASHED
         return run
 
     @rule(run=lost)
     def come_back_too_late(self, run: ClaimedRun) -> None:
-        """A frozen process that wakes up after its lease changes nothing."""
+        """A frozen process that wakes up after its run was closed changes nothing."""
         for end in (rows.succeed, rows.fail, rows.bury):
             with pytest.raises(LeaseLost):
                 end(self.database, run)
@@ -190,7 +203,6 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self._close_crashed()
         with self.database.begin() as connection:
             cancelling = dispatch.list_cancelling(connection)
         for job_id in cancelling:
@@ -230,7 +242,7 @@ class Engine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """With working workers and nobody interfering, every job comes to its end."""
         for run in self.working.values():
-            rows.let_lease_run_out(self.database, run)
+            rows.crash(self.database, run)
         self.sweep()
         for _ in range(100):
             queued = self._queued()
@@ -254,14 +266,6 @@ class Engine(RuleBasedStateMachine):
     def _cancel(self, job: Job) -> None:
         with self.database.begin() as connection:
             recovery.request_cancel(connection, job.id, "changed my mind")
-
-    def _close_crashed(self) -> None:
-        with self.database.begin() as connection:
-            expired = dispatch.list_expired(connection)
-        for run_id in expired:
-            with self.database.begin() as connection:
-                state = dispatch.record_crash(connection, run_id, CRASH, delay_seconds=0)
-                assert state is RunState.CRASHED
 
     def _queued(self) -> list[str]:
         query = text(

@@ -1,0 +1,83 @@
+"""When a lease has run out: judged by elapsed time, as whoever closes crashed runs sees it. Pure.
+
+A timestamp alone does not tell. The database's clock may be set, which lets every lease run out at
+once or none for hours; and after PostgreSQL was away, all leases are over before their owners had a
+chance to renew them. So each lease is watched over the observer's own monotonic clock: one that
+changes is renewed, whatever the figures say, and one counts as expired only after it stood still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cinemill.storage.dispatch import Lease
+
+GAP_SHARE = 1 / 3
+"""Of a lease. Looks further apart than this mean that the database, or the observer itself, stood
+still for long enough to have kept owners from renewing in time."""
+RECONNECT_SECONDS = 5.0
+"""Within which an owner whose renewal failed has tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a lease must have stood still, in seconds of the observer's clock."""
+
+    lease_seconds: float
+    """Then it is expired, whatever the database's clock says."""
+    grace_seconds: float
+    """Then it is expired if the database's clock says so too: its owner had time to renew it."""
+    gap_seconds: float
+    """Looks further apart than this begin the watch anew."""
+
+
+IMPATIENT = Patience(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=float("inf"))
+"""Takes the database's clock at its word."""
+
+
+def choose_patience(lease_seconds: float, heartbeat_seconds: float) -> Patience:
+    """Patience that closes a dead worker's run when its lease ends, and no living one's."""
+    return Patience(
+        lease_seconds=lease_seconds,
+        grace_seconds=min(heartbeat_seconds + RECONNECT_SECONDS, lease_seconds - heartbeat_seconds),
+        gap_seconds=lease_seconds * GAP_SHARE,
+    )
+
+
+@dataclass(slots=True)
+class LeaseObserver:
+    """Remembers since when each lease has stood still. For one thread."""
+
+    patience: Patience = IMPATIENT
+    _looked_at: float | None = None
+    _seen: dict[str, tuple[str, datetime, float]] = field(default_factory=dict)
+    """By run: token, end of the lease, and since when both are so."""
+
+    def observe(self, leases: Sequence[Lease], now: float) -> list[Lease]:
+        """Take note of all leases as they are at monotonic ``now``; answers the expired ones.
+
+        These are watched anew from the next look: what kept their runs from being closed may have
+        kept their owners from renewing too.
+        """
+        if self._looked_at is not None and now - self._looked_at > self.patience.gap_seconds:
+            self._seen.clear()
+        self._looked_at = now
+        self._seen = {lease.run_id: self._note(lease, now) for lease in leases}
+        expired = [lease for lease in leases if self._is_expired(lease, now)]
+        for lease in expired:
+            del self._seen[lease.run_id]
+        return expired
+
+    def _note(self, lease: Lease, now: float) -> tuple[str, datetime, float]:
+        seen = self._seen.get(lease.run_id)
+        if seen is not None and seen[:2] == (lease.token, lease.until):
+            return seen
+        return lease.token, lease.until, now
+
+    def _is_expired(self, lease: Lease, now: float) -> bool:
+        still_seconds = now - self._seen[lease.run_id][2]
+        if still_seconds >= self.patience.lease_seconds:
+            return True
+        return lease.is_over and still_seconds >= self.patience.grace_seconds

@@ -1,0 +1,251 @@
+"""A stranger locks rows of one job: the others go on, and nothing that is healthy is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+from tests.integration.jobs.bench import Bench, do_nothing, while_running, work_until_stopped
+from tests.integration.jobs.engine import Engine
+from tests.integration.storage import rows
+
+from cinemill.core.job import JobState, RunState, StepState
+from cinemill.errors import Conflict, LockTimeout
+from cinemill.jobs import watch
+from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.dispatch import MOST_LOCKED
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage import dispatch
+
+PATIENCE_SECONDS = 60.0
+SHORT = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench) -> None:
+    locked, free = bench.submit(do_nothing), bench.submit(do_nothing)
+    run_id = rows.queued_runs(bench.database, locked.id)["work"]
+    with bench.database.begin() as connection:
+        dispatch.stamp_published(connection, [run_id])
+    with rows.locked_job(bench.database, locked):
+        assert bench.execute(free) is RunState.SUCCEEDED
+        assert bench.runner is not None
+        assert bench.runner.execute(run_id) is None
+    with bench.database.begin() as connection:
+        assert dispatch.list_unclaimed(connection, older_than_seconds=0) == []
+    assert bench.execute(locked) is RunState.SUCCEEDED
+
+
+def test_a_message_is_held_while_the_whole_table_is_locked(bench: Bench) -> None:
+    """Else one worker would swallow all that is published."""
+    job = bench.submit(do_nothing)
+    run_id = rows.queued_runs(bench.database, job.id)["work"]
+    with bench.database.begin() as connection:
+        dispatch.stamp_published(connection, [run_id])
+    held, is_free = ExitStack(), threading.Event()
+    held.enter_context(rows.locked(bench.database, "LOCK TABLE run IN EXCLUSIVE MODE"))
+    held.callback(is_free.set)
+    threading.Timer(5.0, held.close).start()
+    state = bench.make_runner().execute(run_id)
+    assert is_free.is_set()
+    if state is None:  # it came free just when the run was put off
+        with bench.database.begin() as connection:
+            assert dispatch.list_unclaimed(connection, older_than_seconds=0) == []
+        state = bench.execute(job)
+    assert state is RunState.SUCCEEDED
+
+
+def test_a_healthy_run_of_a_locked_job_keeps_its_lease_and_its_work(bench: Bench) -> None:
+    """Its heart used to wait for the job's row, and could not renew meanwhile."""
+    bench.limits = SHORT
+    job = bench.submit(do_nothing)
+    held = ExitStack()
+
+    def work(context: StepContext) -> StepOutcome:
+        held.enter_context(rows.locked_job(bench.database, job))
+        until = time.monotonic() + 2 * SHORT.lease_seconds
+        while time.monotonic() < until:
+            assert context.should_stop() is None
+            time.sleep(0.05)
+        # And while it is being recorded, for longer than a lease.
+        threading.Timer(2 * SHORT.lease_seconds, held.close).start()
+        return StepOutcome({"done": True})
+
+    bench.handlers["work"] = work
+    assert bench.execute(job) is RunState.SUCCEEDED
+    assert rows.run_states(bench.database, job) == ["succeeded"]
+
+
+def test_limits_of_the_work_do_not_hold_for_its_recording(bench: Bench) -> None:
+    """Waiting for a row is no stalled encoder: the process used to be given up for it."""
+    job = bench.submit(do_nothing, "hanging_work")
+    held = ExitStack()
+
+    def work(_context: StepContext) -> StepOutcome:
+        held.enter_context(rows.locked_job(bench.database, job))
+        threading.Timer(3.0, held.close).start()
+        return StepOutcome()
+
+    bench.handlers["hanging_work"] = work
+    assert bench.execute(job) is RunState.SUCCEEDED
+
+
+def test_a_run_whose_row_was_locked_for_longer_than_its_lease_is_handed_back(
+    bench: Bench,
+) -> None:
+    bench.limits = SHORT
+    held = ExitStack()
+    lock = "SELECT 1 FROM run WHERE job_id = :id FOR UPDATE"
+
+    def work(context: StepContext) -> StepOutcome:
+        held.enter_context(rows.locked(bench.database, lock, id=context.run.job_id))
+        threading.Timer(1.5 * SHORT.lease_seconds, held.close).start()
+        return work_until_stopped(context)
+
+    job = bench.submit(work)
+    assert bench.execute(job) is RunState.RETURNED
+    step = rows.get_steps(bench.database, job)["work"]
+    assert (step.crashes, step.failures, step.state) == (0, 0, StepState.QUEUED)
+
+
+def test_a_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own(
+    bench: Bench,
+) -> None:
+    """It used to drop the work, and the sweeper took that for a crash."""
+
+    def let_deadline_pass(_context: StepContext) -> None:
+        assert bench.runner is not None
+        attended = bench.runner._heart.watch
+        assert isinstance(attended, watch.Watch)
+        attended.deadline = time.monotonic() - 1.0
+
+    job = bench.submit(while_running(let_deadline_pass))
+    assert bench.execute(job) is RunState.RETURNED
+    step = rows.get_steps(bench.database, job)["work"]
+    assert (step.crashes, step.failures, step.state) == (0, 0, StepState.QUEUED)
+
+
+def test_the_sweeper_closes_the_rest_where_one_job_is_locked(engine: Engine) -> None:
+    jobs = engine.submit(5)
+    engine.dispatcher.publish_ready()
+    for ready in list(engine.post.sent):
+        rows.let_lease_run_out(engine.database, engine.claim(ready))
+    with rows.locked_job(engine.database, jobs[0]):
+        assert engine.dispatcher.close_crashed() == 4
+        assert engine.dispatcher.finish_cancels() == 0
+    assert engine.dispatcher.close_crashed() == 1
+
+
+def test_many_locked_jobs_hold_a_sweep_up_for_a_moment_each_time(engine: Engine) -> None:
+    """In another order at each sweep, so that the one that is free has its turn."""
+    jobs = engine.submit(MOST_LOCKED + 2)
+    engine.dispatcher.publish_ready()
+    for ready in list(engine.post.sent):
+        rows.let_lease_run_out(engine.database, engine.claim(ready))
+    with ExitStack() as locks:
+        for job in jobs[1:]:
+            locks.enter_context(rows.locked_job(engine.database, job))
+        wait_until(engine.dispatcher.close_crashed)
+    assert rows.run_states(engine.database, jobs[0]) == ["crashed", "queued"]
+
+
+def test_the_sweeper_finishes_other_cancels_where_one_job_is_locked(engine: Engine) -> None:
+    jobs = engine.submit(3)
+    engine.dispatcher.publish_ready()
+    for ready in list(engine.post.sent):
+        rows.let_lease_run_out(engine.database, engine.claim(ready))
+    # As they are left by a sweeper that was killed between the crash and the cancel.
+    rows.change(engine.database, "UPDATE run SET state = 'crashed', lease_until = NULL")
+    rows.change(engine.database, "UPDATE job SET cancel_requested_at = now()")
+    with rows.locked_job(engine.database, jobs[1]):
+        assert engine.dispatcher.finish_cancels() == 2
+    assert engine.dispatcher.finish_cancels() == 1
+
+
+def test_other_jobs_go_out_and_are_told_of_where_one_is_locked(engine: Engine) -> None:
+    locked, free = engine.submit(2)
+    lock = (
+        "SELECT 1 FROM job JOIN step ON step.job_id = job.id JOIN run ON run.job_id = job.id "
+        "WHERE job.id = :id FOR UPDATE"
+    )
+    with rows.locked(engine.database, lock, id=locked.id):
+        engine.dispatcher.publish_ready()
+        assert engine.dispatcher.announce_changes() == 0  # the free one was told of as it went out
+        (sent,) = engine.post.sent
+        engine.finish(sent)
+        assert rows.get_job(engine.database, free).state is JobState.COMPLETED
+        assert engine.dispatcher.announce_changes() == 1
+    assert engine.dispatcher.publish_ready() == 1
+
+
+def test_a_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
+    engine: Engine,
+) -> None:
+    """Rows of a newer version, after going back to an older one."""
+    unknown, _ = engine.submit(2)
+    rows.change(
+        engine.database, "UPDATE run SET kind = 'of_tomorrow' WHERE job_id = :id", id=unknown.id
+    )
+    assert engine.dispatcher.publish_ready() == 1
+    assert engine.dispatcher.publish_ready() == 0
+
+
+def test_a_run_that_no_message_can_be_made_of_keeps_no_other_from_going_out(
+    engine: Engine, allow_error_logs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _, _ = engine.submit(3)
+    bad = rows.queued_runs(engine.database, first.id)["work"]
+    send = engine.post.send
+
+    def refuse(ready: dispatch.ReadyRun) -> None:
+        if ready.id == bad:
+            raise TypeError("not serializable")
+        send(ready)
+
+    monkeypatch.setattr(engine.dispatcher, "_send", refuse)
+    engine.dispatcher.publish_ready()
+    assert len(engine.post.sent) == 2
+
+
+def test_a_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
+    (job,) = engine.submit()
+    with rows.locked_job(engine.database, job), pytest.raises(LockTimeout):
+        engine.service.cancel_job(job.id)
+    assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
+
+
+def test_a_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
+    failed = engine.submit(3)
+    for job in failed:
+        rows.bury(engine.database, rows.start(engine.database, job))
+    with rows.locked_job(engine.database, failed[1]):
+        assert engine.service.retry_failed() == 2
+    assert engine.service.retry_failed() == 1
+    assert engine.service.retry_failed() == 0
+
+
+def test_a_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Bench) -> None:
+    scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
+    from cinemill.produce.batches import submit_batch
+
+    bench.handlers["submit_batch"] = lambda context: submit_batch(bench.service, context)
+    timelines = [{"scenes": [scene]} for _ in range(3)]
+    batch = bench.service.create_job("batch_render", params={"jobs": timelines})
+    assert bench.execute(batch, "submit") is RunState.SUCCEEDED
+    children = bench.service.list_jobs(kind="render_video")
+    with rows.locked_job(bench.database, children[1]), pytest.raises(LockTimeout):
+        bench.service.cancel_job(batch.id)
+    states = [bench.job(child).state for child in children]
+    assert states == [JobState.CANCELLED, JobState.PENDING, JobState.CANCELLED]
+    with pytest.raises(Conflict):
+        bench.service.cancel_job(batch.id)
+    assert bench.job(children[1]).state is JobState.CANCELLED

@@ -1,0 +1,145 @@
+"""When a lease has run out: whatever the database's clock says, and however long it was away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.jobs.leases import IMPATIENT, LeaseObserver, choose_patience
+from cinemill.storage.dispatch import Lease
+
+LEASE_SECONDS, BEAT_SECONDS, SWEEP_SECONDS = 20.0, 5.0, 2.0
+PATIENCE = choose_patience(LEASE_SECONDS, BEAT_SECONDS)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def lease(seconds: float, *, is_over: bool, token: str = "t") -> Lease:
+    return Lease("run", token, EPOCH + timedelta(seconds=seconds), is_over)
+
+
+@dataclass
+class World:
+    """A database's clock that can be set, one worker that renews, and the sweeper."""
+
+    observer: LeaseObserver = field(default_factory=lambda: LeaseObserver(PATIENCE))
+    now: float = 0.0
+    clock: float = 1000.0
+    """The database's, in seconds after ``EPOCH``."""
+    until: float = 1000.0 + LEASE_SECONDS
+    renewal_due: float = BEAT_SECONDS
+    is_alive: bool = True
+    expired_at: float | None = None
+
+    def pass_time(self, seconds: float) -> None:
+        """With PostgreSQL there: the owner renews in time, the sweeper looks."""
+        end = self.now + seconds
+        while self.now < end:
+            if self.is_alive and self.now >= self.renewal_due:
+                self.until, self.renewal_due = self.clock + LEASE_SECONDS, self.now + BEAT_SECONDS
+            self.look()
+            self.now += SWEEP_SECONDS
+            self.clock += SWEEP_SECONDS
+
+    def pause(self, seconds: float) -> None:
+        """PostgreSQL stands still: nobody renews and nobody looks."""
+        self.now += seconds
+        self.clock += seconds
+
+    def look(self) -> None:
+        seen = lease(self.until, is_over=self.until <= self.clock)
+        if self.observer.observe([seen], self.now) and self.expired_at is None:
+            self.expired_at = self.now
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("pass"), st.floats(1, 60)),
+        st.tuples(st.just("pause"), st.floats(0, 300)),
+        st.tuples(st.just("set clock"), st.floats(-1e6, 1e6)),
+    ),
+    max_size=12,
+)
+
+
+def play(world: World, actions: list[tuple[str, float]]) -> None:
+    for name, figure in actions:
+        if name == "pass":
+            world.pass_time(figure)
+        elif name == "pause":
+            world.pause(figure)
+        else:
+            world.clock += figure
+
+
+@given(ACTIONS)
+def test_whoever_renews_is_never_taken_for_dead(actions: list[tuple[str, float]]) -> None:
+    world = World()
+    play(world, actions)
+    world.pass_time(3 * LEASE_SECONDS)
+    assert world.expired_at is None
+
+
+@given(ACTIONS)
+def test_a_dead_worker_is_found_within_a_lease_and_two_sweeps(
+    actions: list[tuple[str, float]],
+) -> None:
+    """Whatever was before: of PostgreSQL, the clock, and the sweeper."""
+    world = World()
+    play(world, actions)
+    world.pass_time(SWEEP_SECONDS)  # the sweeper has looked
+    world.is_alive, died_at = False, world.now
+    world.pass_time(3 * LEASE_SECONDS)
+    assert world.expired_at is not None
+    assert world.expired_at - died_at <= LEASE_SECONDS + 2 * SWEEP_SECONDS
+
+
+def test_in_ordinary_times_a_dead_workers_run_is_closed_when_its_lease_ends() -> None:
+    world = World()
+    world.pass_time(11.0)
+    world.is_alive = False
+    ends_at = world.now + world.until - world.clock
+    world.pass_time(60.0)
+    assert world.expired_at is not None
+    assert ends_at <= world.expired_at <= ends_at + SWEEP_SECONDS
+
+
+def test_after_an_outage_owners_have_time_to_renew() -> None:
+    observer = LeaseObserver(PATIENCE)
+    old = lease(20, is_over=False)
+    observer.observe([old], 0.0)
+    over = replace(old, is_over=True)
+    assert observer.observe([over], 500.0) == []
+    assert observer.observe([over], 505.0) == []
+    assert observer.observe([over], 500.0 + PATIENCE.grace_seconds) == [over]
+
+
+def test_a_new_token_is_another_lease() -> None:
+    observer = LeaseObserver(PATIENCE)
+    observer.observe([lease(20, is_over=True)], 0.0)
+    assert observer.observe([lease(20, is_over=True, token="another")], 6.0) == []
+
+
+def test_what_could_not_be_closed_is_watched_anew() -> None:
+    observer = LeaseObserver(PATIENCE)
+    one = lease(20, is_over=True)
+    moments = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
+    assert [len(observer.observe([one], now)) for now in moments] == [0, 0, 1, 0, 0, 1]
+
+
+def test_the_impatient_take_the_databases_clock_at_its_word() -> None:
+    observer = LeaseObserver(IMPATIENT)
+    assert len(observer.observe([lease(20, is_over=True)], 0.0)) == 1
+    assert observer.observe([lease(20, is_over=False)], 1e9) == []
+
+
+@pytest.mark.parametrize("lease_seconds", [1.0, 6.0, 60.0, 3600.0])
+@pytest.mark.parametrize("share", [0.05, 1 / 3])
+def test_an_owner_always_has_a_heartbeat_to_renew_in(lease_seconds: float, share: float) -> None:
+    beat_seconds = lease_seconds * share
+    patience = choose_patience(lease_seconds, beat_seconds)
+    assert beat_seconds < patience.grace_seconds <= lease_seconds - beat_seconds
+    assert patience.lease_seconds == lease_seconds
