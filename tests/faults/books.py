@@ -36,12 +36,16 @@ class RunUnderWay:
     @property
     def is_poison(self) -> bool:
         """Whether it must end by limits of its own."""
-        return self.kind.startswith(("drill_poison", "drill_hung", "drill_endless"))
+        return is_poison(self.kind)
 
     @property
     def may_crash(self) -> bool:
         """Whether a crash is its first, and no part of how it must end."""
         return self.crashes == 0 and not self.is_poison
+
+
+def is_poison(kind: str) -> bool:
+    return kind.startswith(("drill_poison", "drill_hung", "drill_endless"))
 
 
 class Books:

@@ -23,6 +23,7 @@ from tests.faults.books import Books
 from tests.faults.desk import Desk, History, draw_order
 from tests.faults.faults import FAULTS, SIZES, Size, plan_timetable
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.on_database import SERVED
 from tests.faults.stage import Stage
 from tests.faults.yard import Yard, YardPlan
 from tests.films import make_film, remux
@@ -32,7 +33,7 @@ from cinemill.worker.building import build_app
 
 FILMS = 12
 DRAIN_SECONDS = 150.0
-WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing")
+WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing", SERVED)
 """Invariants that faults watch over while they play."""
 INVARIANTS = (*WATCHED, *invariants.CHECKS, *invariants.FINAL_CHECKS)
 OUTSTANDING = 10

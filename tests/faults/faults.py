@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults import on_jobs, on_servers, on_workers
+from tests.faults import on_database, on_jobs, on_servers, on_workers
 from tests.faults.stage import Fault, Stage
 
 FAULTS: dict[str, Callable[[Stage], Fault]] = {
@@ -19,6 +19,9 @@ FAULTS: dict[str, Callable[[Stage], Fault]] = {
     "redis_half_open": on_workers.cut_from_redis,
     "postgres_killed": on_servers.postgres_killed,
     "cut_from_postgres": on_workers.cut_from_postgres,
+    "row_locked": on_database.row_locked,
+    "table_locked": on_database.table_locked,
+    "postgres_paused": on_database.postgres_paused,
     "api_killed": on_servers.api_killed,
     "messages_tripled": on_servers.messages_tripled,
     "two_beats": on_servers.two_beats,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from tests.faults.books import is_poison
 from tests.faults.stage import Stage
 
 from cinemill.operate.retention import remove_broken_uploads, remove_orphans
@@ -84,6 +85,15 @@ def poison_stopped(stage: Stage) -> Iterator[str]:
                 yield f"poison {row['kind']} died after {tries}, not after {limit} {counter}"
 
 
+def innocents_spared(stage: Stage) -> Iterator[str]:
+    """Only what was killed, frozen, cut off, or is poison, counts as crashed."""
+    query = "SELECT id, kind, worker FROM run WHERE state = 'crashed'"
+    for row in stage.books.ask(query):
+        pid = int(str(row["worker"]).rpartition(":")[2])
+        if pid not in stage.fallen and not is_poison(row["kind"]):
+            yield f"run {row['id']} ({row['kind']}) of {row['worker']} crashed for no reason"
+
+
 def nothing_stranded(stage: Stage) -> Iterator[str]:
     """No run waits or works for a job that has ended, no step either."""
     query = """
@@ -145,7 +155,8 @@ def servers_content(stage: Stage) -> Iterator[str]:
 
 
 def resumed_in_time(stage: Stage) -> Iterator[str]:
-    """From a kill to the next claim of the same step: at most the lease and five seconds.
+    """From a kill to the next claim of the same step: at most the lease and five seconds; from when
+    all leases were watched anew, where PostgreSQL or a relay stood still in between.
 
     Where the message of the next try was lost as well, to a worker that died with it, two faults
     hit the same step, and each new message may take as long as the sweeper needs. So they do where
@@ -178,6 +189,7 @@ CHECKS: dict[str, Check] = {
     "right states": states_right,
     "0 duplicate effects": effects_once,
     "poison dead at its limit": poison_stopped,
+    "no innocent crashed": innocents_spared,
     "nothing stranded": nothing_stranded,
     "queues drained": queues_empty,
     "0 deadlocks": servers_content,
@@ -195,7 +207,8 @@ class Resumption:
     fault: str
     step_id: str
     seconds: float
-    """To the next claim, without the time in which servers were down."""
+    """To the next claim, without the time in which servers were down; counted from when leases were
+    watched anew, where that was in between."""
     crashed: float
     due: float
     published: float
@@ -227,11 +240,13 @@ def measure_resumptions(stage: Stage) -> Iterator[Resumption]:
     """Of each killed try that was tried again."""
     for kill in stage.kills:
         for row in stage.books.ask(_RESUMPTION, id=kill.run_id):
-            down = _down_seconds(stage, kill.at, row["claimed"])
+            anew = [at for at in stage.watched_anew if kill.at < at < row["crashed"]]
+            since = max([kill.at, *anew])
+            down = _down_seconds(stage, since, row["claimed"])
             yield Resumption(
                 fault=kill.fault,
                 step_id=kill.step_id,
-                seconds=row["claimed"] - kill.at - down,
+                seconds=row["claimed"] - since - down,
                 crashed=row["crashed"] - kill.at,
                 due=row["due"] - kill.at,
                 published=row["published"] - kill.at,

@@ -60,7 +60,7 @@ def postgres_killed(stage: Stage) -> Fault:
 
 
 def _kill_postgres(stage: Stage) -> Generator[float, None, list[str]]:
-    with stage.outage():
+    with stage.blindness():
         stage.history.write("kill_postgres")
         stage.yard.servers.postgres.kill()
         bare = Order("drill_work_job", {"seconds": 0.1}, door="bare")
@@ -80,7 +80,7 @@ def messages_tripled(stage: Stage) -> Fault:
     yield from await_idle(stage, *SERVERS)
     with stage.holding("b1"):
         for copies in ("3", "1"):
-            with stage.outage():
+            with stage.blindness():
                 stage.history.write("relay_restarted", copies=copies)
                 part.kill()
                 part.start(DRILL_COPIES=copies)
@@ -101,12 +101,14 @@ def two_beats(stage: Stage) -> Fault:
         second.signal(signal.SIGSTOP)
         yield 3.0
         second.signal(signal.SIGCONT)
+        stage.watched_anew.append(time.time())
         yield 1.0
         stage.history.write("kill_beat")
         first.kill()
         yield 2.0
         first.start()
         yield from await_ready(stage, first)
+        stage.watched_anew.append(time.time())
         second.kill()
         second.process = None
 
@@ -116,7 +118,7 @@ def api_killed(stage: Stage) -> Fault:
     middle of an upload; and a process that submits dies in the same instant."""
     api = stage.yard.parts["api"]
     yield from await_idle(stage, *SERVERS)
-    with stage.holding("b1", "api"), stage.outage():
+    with stage.holding("b1", "api"), stage.blindness():
         relay = stage.yard.parts["b1"]
         relay.signal(signal.SIGSTOP)
         try:

@@ -125,6 +125,7 @@ def cut_from_postgres(stage: Stage) -> Fault:
             runs = stage.runs_on(part)
             at = stage.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
             cut()
+            stage.fallen.update(child.pid for child in part.children())
             stage.note_kill(runs, at, "cut off from PostgreSQL")
             yield stage.yard.plan.lease_seconds + 3.0
             wire.mend()

@@ -43,8 +43,14 @@ class Stage:
     busy: set[str] = field(default_factory=set)
     """Parts and servers that a fault is at work on."""
     kills: list[Kill] = field(default_factory=list)
+    fallen: set[int] = field(default_factory=set)
+    """Ids of worker processes that were killed, frozen or cut off: their tries may crash."""
+    locked: set[str] = field(default_factory=set)
+    """Jobs whose row a stranger holds: no other fault may hit them meanwhile."""
     worker_kills: int = 0
     outages: list[tuple[float, float]] = field(default_factory=list)
+    watched_anew: list[float] = field(default_factory=list)
+    """When relays began to watch all leases anew: after PostgreSQL or a relay had stood still."""
     cuts: list[tuple[float, float]] = field(default_factory=list)
     """When a worker was cut off from PostgreSQL, and when no longer."""
     figures: dict[str, list[float]] = field(default_factory=dict)
@@ -80,6 +86,14 @@ class Stage:
         finally:
             self.outages.append((began, time.time()))
 
+    @contextmanager
+    def blindness(self) -> Iterator[None]:
+        """Nobody can see meanwhile who renews a lease: an outage after which all are watched anew,
+        so that no owner is taken for dead who could not renew."""
+        with self.outage():
+            yield
+        self.watched_anew.append(time.time())
+
     def look_after_parts(self) -> None:
         """Start again what ended by itself, as a supervisor would, and hold it against the mill."""
         for part in self.yard.parts.values():
@@ -101,13 +115,16 @@ class Stage:
         return [
             (owners[run.pid], run)
             for run in self.books.under_way()
-            if run.pid in owners and run.id not in killed and run.may_crash
+            if run.pid in owners and run.id not in killed and self._may_crash(run)
         ]
 
     def may_crash(self, part: Part) -> bool:
         """Whether no poison is at work there, nor anything that crashed before: what dies of
         crashes is to be poison alone, and poison of nothing else."""
-        return all(run.may_crash for run in self.runs_on(part))
+        return all(self._may_crash(run) for run in self.runs_on(part))
+
+    def _may_crash(self, run: RunUnderWay) -> bool:
+        return run.may_crash and run.job_id not in self.locked
 
     def may_take_down(self, part: Part) -> bool:
         """Whether it may be crashed as a whole, and others are there to take its work."""
@@ -120,10 +137,12 @@ class Stage:
 
     def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
         known = {kill.run_id for kill in self.kills}
+        self.fallen.update(run.pid for run in runs)
         self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs if run.id not in known]
 
     def await_fall(self, processes: list[psutil.Process], fault: str) -> Fault:
         """Wait until these are gone; whoever is left after some seconds is an orphan."""
+        self.fallen.update(process.pid for process in processes)
         deadline = time.monotonic() + FALL_SECONDS
         left = _living(processes)
         while left and time.monotonic() < deadline:

@@ -14,9 +14,13 @@ from datetime import datetime
 
 from cinemill.storage.dispatch import Lease
 
+LOOK_SHARE = 1 / 6
+"""Of a lease: how often leases are to be looked at, at least."""
 GAP_SHARE = 1 / 3
 """Of a lease. Looks further apart than this mean that the database, or the observer itself, stood
 still for long enough to have kept owners from renewing in time."""
+MOST_GAPS = 2
+"""In a row. More than that is no outage but a slow observer, which must come to an end too."""
 RECONNECT_SECONDS = 5.0
 """Within which an owner whose renewal failed has tried again."""
 
@@ -52,6 +56,8 @@ class LeaseObserver:
 
     patience: Patience = IMPATIENT
     _looked_at: float | None = None
+    _gaps: int = 0
+    """How many looks in a row came late."""
     _seen: dict[str, tuple[str, datetime, float]] = field(default_factory=dict)
     """By run: token, end of the lease, and since when both are so."""
 
@@ -61,14 +67,19 @@ class LeaseObserver:
         These are watched anew from the next look: what kept their runs from being closed may have
         kept their owners from renewing too.
         """
-        if self._looked_at is not None and now - self._looked_at > self.patience.gap_seconds:
-            self._seen.clear()
-        self._looked_at = now
+        self._note_gap(now)
         self._seen = {lease.run_id: self._note(lease, now) for lease in leases}
         expired = [lease for lease in leases if self._is_expired(lease, now)]
         for lease in expired:
             del self._seen[lease.run_id]
         return expired
+
+    def _note_gap(self, now: float) -> None:
+        is_gap = self._looked_at is not None and now - self._looked_at > self.patience.gap_seconds
+        self._looked_at = now
+        self._gaps = self._gaps + 1 if is_gap else 0
+        if 0 < self._gaps <= MOST_GAPS:
+            self._seen.clear()
 
     def _note(self, lease: Lease, now: float) -> tuple[str, datetime, float]:
         seen = self._seen.get(lease.run_id)

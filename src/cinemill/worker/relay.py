@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
-from cinemill.jobs.leases import LeaseObserver, choose_patience
+from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, choose_patience
 from cinemill.operate.resources import measure_resources
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
@@ -116,6 +116,9 @@ class Relay:
             ),
         )
         self._events = mill.events
+        self._sweep_seconds = min(
+            mill.settings.sweep_seconds, mill.settings.lease_seconds * LOOK_SHARE
+        )
         self._next_sweep = self._next_measure = 0.0
         self._planned_at = time.monotonic()
         self._is_planned = self._is_told = False
@@ -133,7 +136,7 @@ class Relay:
         fine = self._do("publish", self._publish)
         fine = self._do("announce", self._announce) and fine
         if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + self._settings.sweep_seconds
+            self._next_sweep = time.monotonic() + self._sweep_seconds
             self._sweep()
         return self._do("listen", self._wait) and fine
 

@@ -1,0 +1,116 @@
+"""Faults of a PostgreSQL that lives: a row or table that a stranger locks, a server that pauses.
+
+Generators, as in ``on_workers``.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+from sqlalchemy import NullPool, create_engine, text
+from tests.faults.desk import Order
+from tests.faults.on_servers import SERVERS
+from tests.faults.stage import Fault, Stage
+from tests.faults.waiting import await_ended, await_idle, reach
+from tests.faults.yard import freeze
+
+AFTERWARDS_SECONDS = 10.0
+"""And a lease: within this everything must be served again once a fault has healed."""
+BURST = 12
+"""Jobs of a moment, so that workers claim while the fault begins."""
+SERVED = "served after a fault"
+
+
+def row_locked(stage: Stage) -> Fault:
+    """A stranger's transaction holds a job's row for two leases: while it runs, and as it ends.
+
+    Nobody else may notice, and the run itself loses nothing."""
+    yield from await_idle(stage, *SERVERS)
+    lease_seconds = stage.yard.plan.lease_seconds
+    with stage.holding("postgres"):
+        order = Order("drill_work_job", {"seconds": 1.5 * lease_seconds})
+        job_id = stage.desk.submit(order, priority=10)
+        stage.locked.add(job_id)
+        if not (yield from reach(stage, job_id, "running")):
+            return
+        with locked(stage, "SELECT FROM job WHERE id = :id FOR UPDATE", id=job_id):
+            at = stage.history.write("lock_row", job=job_id)
+            probes = _submit_burst(stage)
+            yield 2 * lease_seconds
+            free_at = stage.history.write("unlock_row", job=job_id)
+            yield from _expect_served(stage, probes, "others while a row is locked", at)
+        yield from _expect_served(stage, [job_id], "row unlocked to done", free_at)
+        stage.locked.discard(job_id)
+
+
+def table_locked(stage: Stage) -> Fault:
+    """A stranger's transaction has the table of all runs to itself for most of a lease."""
+    yield from await_idle(stage, *SERVERS)
+    with stage.holding("postgres"):
+        probes = _submit_burst(stage)
+        with stage.blindness(), locked(stage, "LOCK TABLE run IN ACCESS EXCLUSIVE MODE"):
+            stage.history.write("lock_table")
+            # No yield: other faults could ask the books nothing.
+            time.sleep(0.8 * stage.yard.plan.lease_seconds)
+        free_at = stage.history.write("unlock_table")
+        yield from _expect_served(stage, probes, "table unlocked to done", free_at)
+
+
+def postgres_paused(stage: Stage) -> Fault:
+    """Every process of PostgreSQL stands still: for most of a lease, then for longer than one."""
+    for share in (0.85, 1.5):
+        yield from await_idle(stage, *SERVERS)
+        with stage.holding("postgres"):
+            probes = _submit_burst(stage)
+            with stage.blindness():
+                server = psutil.Process(stage.yard.servers.postgres.pid)
+                stage.history.write("pause_postgres", share=share)
+                pause(server, share * stage.yard.plan.lease_seconds)
+            back = stage.history.write("resume_postgres")
+            yield from _expect_served(stage, probes, "PostgreSQL resumed to done", back)
+
+
+def pause(server: psutil.Process, seconds: float) -> None:
+    """Stop a server and all its processes, and let them go on; the parent first, which could
+    start another meanwhile."""
+    freeze([server])
+    below = server.children(recursive=True)
+    freeze(below)
+    try:
+        time.sleep(seconds)
+    finally:
+        for process in (*below, server):
+            process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def locked(stage: Stage, statement: str, **values: object) -> Iterator[None]:
+    """What the statement locks stays locked meanwhile, by a session without our limits."""
+    engine = create_engine(stage.yard.servers.database_url, poolclass=NullPool)
+    with engine.connect() as stranger:
+        stranger.execute(text(statement), values)
+        yield
+        stranger.rollback()
+
+
+def _submit_burst(stage: Stage) -> list[str]:
+    order = Order("drill_work_job", {"seconds": 0.1})
+    return [stage.desk.submit(order, priority=9) for _ in range(BURST)]
+
+
+def _expect_served(stage: Stage, jobs: list[str], name: str, since: float) -> Fault:
+    limit = stage.yard.plan.lease_seconds + AFTERWARDS_SECONDS
+    yield from await_ended(stage, jobs)
+    query = "SELECT max(extract(epoch FROM finished_at))::float8 FROM job WHERE id = ANY(:ids)"
+    ended_at = float(next(iter(stage.books.ask(query, ids=jobs)[0].values())) or time.time())
+    seconds = max(0.0, ended_at - since)
+    stage.measure(name, seconds)
+    stage.expect(
+        SERVED,
+        holds=seconds <= limit,
+        otherwise=f"{name}: {seconds:.1f} s, at most {limit:.0f} ({jobs})",
+    )
