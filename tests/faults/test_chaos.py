@@ -15,7 +15,7 @@ from tests.faults.on_database import SERVED
 
 ROOT = Path(__file__).parents[2]
 SEED = 1
-DRILL_SECONDS = 280
+DRILL_SECONDS = 600
 
 
 @pytest.fixture(scope="module")

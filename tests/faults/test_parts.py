@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import psutil
 import pytest
 import redis
 from sqlalchemy import text
 from tests.faults.books import Books
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.on_database import pause
 from tests.faults.wire import Wire
 from tests.faults.yard import Yard, YardPlan, replace_port
+from tests.integration.storage import rows
 
 from cinemill.config import load
 from cinemill.errors import DatabaseUnavailable
@@ -54,6 +58,10 @@ def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def has_ended(books: Books, job_id: str) -> bool:
+    return books.state_of(job_id) == "completed"
 
 
 def test_a_worker_told_to_stop_hands_its_work_back(
@@ -172,3 +180,63 @@ def test_a_silent_postgres_is_given_up(yard: Yard, monkeypatch: pytest.MonkeyPat
     cut_off.ping()
     cut_off.close()
     wire.destroy()
+
+
+@pytest.mark.parametrize("share", [0.85, 1.5])
+def test_a_pause_of_postgres_counts_as_nobodys_crash(
+    yard: Yard, books: Books, service: JobService, share: float
+) -> None:
+    """Of slots that claimed as it began, one in six used to: their first heartbeat came too late.
+
+    Longer than a lease: then all leases are over when it goes on, and their owners are there.
+    """
+    long = service.create_job("drill_work_job", params={"seconds": 1.2 * yard.plan.lease_seconds})
+    wait_until(books.under_way)
+    jobs = [service.create_job("drill_work_job", params={"seconds": 0.2}).id for _ in range(12)]
+
+    pause(psutil.Process(yard.servers.postgres.pid), seconds=share * yard.plan.lease_seconds)
+
+    jobs.append(long.id)
+    query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
+    wait_until(lambda: books.count(query, ids=jobs) == len(jobs), 120.0)
+    tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    assert {row["state"] for row in tries} <= {"succeeded", "returned"}
+
+
+def test_a_locked_row_delays_no_other_job(yard: Yard, books: Books, service: JobService) -> None:
+    """The relay, the sweeper and each slot that claimed used to wait for it for up to a minute."""
+    healthy = service.create_job("drill_work_job", params={"seconds": 1.0})
+    wait_until(books.under_way)
+    dead = service.create_job("drill_poison_kill_job")
+    wait_until(lambda: any(run["token"] for run in books.runs_of(dead.id)))
+    waiting = [service.create_job("drill_fan_job", params={"seconds": 0.1, "values": [1, 2]}).id]
+    ids = [healthy.id, dead.id, *waiting]
+
+    with rows.locked(yard.database, "SELECT FROM job WHERE id = ANY(:i) FOR UPDATE", i=ids):
+        # Within this time the poison's lease is over, and the healthy one's end is due.
+        until = time.monotonic() + 2 * yard.plan.lease_seconds
+        while time.monotonic() < until:
+            probe = service.create_job("drill_work_job", params={"seconds": 0.1})
+            wait_until(partial(has_ended, books, probe.id), 60.0)
+            assert books.state_of(healthy.id) == "running"
+
+    wait_until(lambda: books.state_of(healthy.id) == "completed", 60.0)
+    assert [run["state"] for run in books.runs_of(healthy.id)] == ["succeeded"]
+    service.cancel_job(dead.id, "the test is over")
+    wait_until(lambda: books.state_of(waiting[0]) == "completed", 60.0)
+
+
+def test_a_locked_table_costs_nobody_a_crash(yard: Yard, books: Books, service: JobService) -> None:
+    """As a migration takes it, for longer than a lease."""
+    long = service.create_job("drill_work_job", params={"seconds": yard.plan.lease_seconds})
+    wait_until(books.under_way)
+    jobs = [service.create_job("drill_work_job", params={"seconds": 0.2}).id for _ in range(6)]
+
+    with rows.locked(yard.database, "LOCK TABLE run IN EXCLUSIVE MODE"):
+        time.sleep(1.5 * yard.plan.lease_seconds)
+
+    jobs.append(long.id)
+    query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
+    wait_until(lambda: books.count(query, ids=jobs) == len(jobs), 120.0)
+    tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    assert {row["state"] for row in tries} <= {"succeeded", "returned"}
