@@ -68,7 +68,11 @@ class Broker:
                 # Declared, not asked after: to Redis an empty queue is no queue at all.
                 declared = self._app.amqp.queues[queue].bind(connection.default_channel)
                 return int(declared.queue_declare().message_count)
-            except connection.connection_errors + connection.channel_errors as error:
+            except (
+                OperationalError,
+                *connection.connection_errors,
+                *connection.channel_errors,
+            ) as error:
                 raise RedisUnavailable(f"The broker does not answer: {error}") from error
 
 

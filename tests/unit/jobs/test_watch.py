@@ -89,6 +89,15 @@ def test_a_beat_prolongs_the_lease_from_before_it_was_asked_for() -> None:
     assert watch.deadline == START + 75
 
 
+def test_the_first_heartbeat_is_due_as_the_lease_is_counted() -> None:
+    """From before the claim was asked for: its answer may have taken most of the lease."""
+    asked_at = START - 50
+    watch = make_watch(deadline=asked_at + LIMITS.lease_seconds)
+    assert watch.renewal_due == asked_at + LIMITS.heartbeat_seconds
+    watch.renew(asked_at=START + 2)
+    assert watch.renewal_due == START + 2 + LIMITS.heartbeat_seconds
+
+
 @pytest.mark.parametrize("change", [(10.0, "Working"), (0.0, "Fetching the film")])
 def test_other_figures_or_other_words_are_movement(change: tuple[float, str]) -> None:
     watch = make_watch()
