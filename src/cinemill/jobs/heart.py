@@ -39,6 +39,8 @@ class Heart:
         self._rung: set[str] = set()
         """Jobs that were rung for since the last beat: the ring for a try may be heard while the
         thread still waits for the try before it."""
+        self._is_failing = False
+        """Whether the last renewal failed: of many in a row, the first is logged."""
         self._watch: Watch | None = None
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -121,12 +123,15 @@ class Heart:
                     connection, watch.run, lease_seconds=watch.limits.lease_seconds
                 )
         except DatabaseUnavailable as error:
-            log.warning("heartbeat failed", run=watch.run.id, why=error.message)
+            if not self._is_failing:
+                log.warning("heartbeat failed", run=watch.run.id, why=error.message)
+            self._is_failing = True
             return False
         except Exception:
             # Whatever it was: without this thread nobody would watch the limits of this try.
             log.exception("heartbeat failed unexpectedly", run=watch.run.id)
             return False
+        self._is_failing = False
         if alive:
             watch.renew(asked_at)
         elif self._watch is watch and not watch.is_ending:

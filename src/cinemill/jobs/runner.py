@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -261,13 +262,13 @@ class Runner:
         if isinstance(error, NotYet):
             delay = error.delay_seconds
         failure = describe_failure(error)
-        log.info("run handed back", run=watch.run.id, why=failure.message)
         self._record(
             watch,
             lambda connection: runs.retry_later(
                 connection, watch.end_run(), RunState.RETURNED, failure, delay_seconds=delay
             ),
         )
+        log.info("run handed back", run=watch.run.id, why=failure.message)
 
     def _record_failure(self, watch: Watch, error: Exception) -> RunState:
         run, failure = watch.end_run(), describe_failure(error)
@@ -325,10 +326,24 @@ class Runner:
         """The handler does not stop: record the end from the heart's thread and end this process,
         which takes its children along."""
         error = watch.stop
-        if error is not None and not isinstance(error, LeaseLost):
+        if isinstance(error, LeaseLost):
+            self._hand_back_at_once(watch, error)
+        elif error is not None:
             self._settle(watch, error)
         log.warning("process given up", run=watch.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _hand_back_at_once(self, watch: Watch, error: LeaseLost) -> None:
+        """Without patience: the handler still works, and another may begin any moment."""
+        failure = describe_failure(error)
+        with suppress(LeaseLost, DatabaseUnavailable), self._database.begin() as connection:
+            runs.retry_later(
+                connection,
+                watch.end_run(),
+                RunState.RETURNED,
+                failure,
+                delay_seconds=PART_RETRY_SECONDS,
+            )
 
     def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:
         kind = self._catalog.steps[run.step_kind]

@@ -221,7 +221,9 @@ def _telling_faults() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if is_lock_timeout(error):
-            raise LockTimeout("Another transaction holds a row or table that this needs.") from error
+            raise LockTimeout(
+                "Another transaction holds a row or table that this needs."
+            ) from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(
                 f"PostgreSQL does not answer ({_first_line(error)})."

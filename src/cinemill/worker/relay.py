@@ -124,7 +124,8 @@ class Relay:
             mill.settings.sweep_seconds, mill.settings.lease_seconds * LOOK_SHARE
         )
         self._next_sweep = self._next_measure = 0.0
-        self._planned_at = time.monotonic()
+        self._outplanned_since: float | None = None
+        """Since when another process was planning each time."""
         self._is_planned = self._is_told = False
         self._complaints = Complaints()
 
@@ -156,9 +157,12 @@ class Relay:
     def _publish(self) -> None:
         self._is_planned = self._dispatcher.publish_ready() is not None
         if self._is_planned:
-            self._planned_at = time.monotonic()
-        elif time.monotonic() - self._planned_at > PLANNER_SECONDS:
-            raise LockTimeout("Another process has held the relays' lock for 30 seconds.")
+            self._outplanned_since = None
+            return
+        now = time.monotonic()
+        self._outplanned_since = self._outplanned_since or now
+        if now - self._outplanned_since > PLANNER_SECONDS:
+            raise LockTimeout("Another process has held the lock on planning for 30 seconds.")
 
     def _announce(self) -> None:
         self._is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
