@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.messaging import Producer
 
 from cinemill.errors import CinemillError, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
@@ -15,16 +16,21 @@ from cinemill.operate.resources import measure_resources
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
+from cinemill.storage.redis_servers import FAULTS
 from cinemill.telemetry import get_logger
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
+from cinemill.worker.throttle import ThrottledLog
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
 
+BROKER_FAULTS: tuple[type[Exception], ...] = (OperationalError, OSError, *FAULTS)
+
 log = get_logger(__name__)
+often = ThrottledLog(__name__)
 
 
 class Broker:
@@ -42,6 +48,13 @@ class Broker:
     def send(self, run: ReadyRun) -> None:
         """Raises RedisUnavailable."""
         try:
+            with self._app.producer_or_acquire() as producer:
+                self._send_by(producer, run)
+        except BROKER_FAULTS as error:
+            raise RedisUnavailable(f"The broker does not take messages: {error}") from error
+
+    def _send_by(self, producer: Producer, run: ReadyRun) -> None:
+        try:
             self._app.send_task(
                 step_task_name(run.kind),
                 args=[run.id],
@@ -49,11 +62,14 @@ class Broker:
                 queue=run.queue,
                 priority=to_broker_priority(run.priority, self._url),
                 time_limit=self._hard_seconds[run.kind],
+                producer=producer,
                 retry=False,
                 ignore_result=True,
             )
-        except (OperationalError, OSError) as error:
-            raise RedisUnavailable(f"The broker does not take messages: {error}") from error
+        except Exception:
+            # Never again by this socket: it may be that of a primary that was demoted.
+            producer.connection.collect()
+            raise
 
     def measure_depth(self, queue: str) -> int:
         """Messages that lie with the broker. Raises RedisUnavailable."""
@@ -63,7 +79,11 @@ class Broker:
                 # Declared, not asked after: to Redis an empty queue is no queue at all.
                 declared = self._app.amqp.queues[queue].bind(connection.default_channel)
                 return int(declared.queue_declare().message_count)
-            except connection.connection_errors + connection.channel_errors as error:
+            except (
+                *connection.connection_errors,
+                *connection.channel_errors,
+                *BROKER_FAULTS,
+            ) as error:
                 raise RedisUnavailable(f"The broker does not answer: {error}") from error
 
 
@@ -92,7 +112,7 @@ class Relay:
             try:
                 self.turn()
             except CinemillError as error:
-                log.warning("relay waits", why=error.message)
+                often.warning("relay waits", why=error.message)
                 time.sleep(PAUSE_AFTER_FAULT_SECONDS)
             except Exception:
                 log.exception("relay failed")
@@ -120,7 +140,7 @@ class Relay:
             try:
                 duty()
             except CinemillError as error:
-                log.warning("sweeper waits", why=error.message)
+                often.warning("sweeper waits", why=error.message)
             except Exception:
                 log.exception("sweeper failed")
 
