@@ -7,6 +7,7 @@ what a moment without Redis is worth.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -86,6 +87,13 @@ def drop_refusing(client: redis.Redis, error: Exception) -> None:
     demoted may keep its clients, while the address already leads to another."""
     if isinstance(error, REFUSALS):
         client.connection_pool.disconnect(inuse_connections=False)
+
+
+def measure_fullness(memory: Mapping[str, Any]) -> float | None:
+    """The share of its memory that a server uses, 0 to 1 or a little over, by what INFO says of
+    it; None where it has no limit."""
+    limit = int(memory.get("maxmemory") or 0)
+    return int(memory.get("used_memory") or 0) / limit if limit else None
 
 
 def sentinel_options(address: SentinelAddress) -> dict[str, Any]:

@@ -11,11 +11,15 @@ import time
 from functools import cache
 from typing import Any
 
+from kombu.exceptions import OperationalError
 from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
 
-from cinemill.storage.redis_servers import REFUSALS
+from cinemill.storage.redis_servers import FAULTS, REFUSALS
 from cinemill.worker.throttle import ThrottledLog
+
+BROKER_FAULTS: tuple[type[Exception], ...] = (OperationalError, OSError, *FAULTS)
+"""What sending a message or asking the broker raises."""
 
 _unstored: dict[str, Any] = {}
 """Messages that only this process has, by delivery tag. Not of one channel: they outlive it."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 from kombu.messaging import Producer
 
 from cinemill.errors import CinemillError, RedisUnavailable
@@ -16,18 +15,16 @@ from cinemill.operate.resources import measure_resources
 from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
-from cinemill.storage.redis_servers import FAULTS
 from cinemill.telemetry import get_logger
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
+from cinemill.worker.refusals import BROKER_FAULTS
 from cinemill.worker.throttle import ThrottledLog
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
-
-BROKER_FAULTS: tuple[type[Exception], ...] = (OperationalError, OSError, *FAULTS)
 
 log = get_logger(__name__)
 often = ThrottledLog(__name__)
