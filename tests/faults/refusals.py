@@ -11,18 +11,16 @@ from typing import Any
 
 import redis
 
-from cinemill.local.servers import Servers
-
 NOBODY = ("127.0.0.1", "1")
 """No server listens there, so that a replica of it keeps the data that it has."""
-SAVED_SECONDS = 10.0
-Refusal = Callable[[Servers], AbstractContextManager[None]]
+BEGUN_SECONDS = 60.0
+Refusal = Callable[[str], AbstractContextManager[None]]
 
 
 @contextmanager
-def out_of_memory(servers: Servers) -> Iterator[None]:
+def out_of_memory(redis_url: str) -> Iterator[None]:
     """-OOM: what needs memory is refused, everything else works, taking messages too."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         before = client.config_get("maxmemory")["maxmemory"]
         client.config_set("maxmemory", 1)
         try:
@@ -32,9 +30,9 @@ def out_of_memory(servers: Servers) -> Iterator[None]:
 
 
 @contextmanager
-def read_only(servers: Servers) -> Iterator[None]:
+def read_only(redis_url: str) -> Iterator[None]:
     """-READONLY: a primary that was demoted and keeps its clients."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         client.execute_command("REPLICAOF", *NOBODY)
         try:
             yield
@@ -43,21 +41,21 @@ def read_only(servers: Servers) -> Iterator[None]:
 
 
 @contextmanager
-def without_primary(servers: Servers) -> Iterator[None]:
+def without_primary(redis_url: str) -> Iterator[None]:
     """-MASTERDOWN: a replica that was told not to serve stale data."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         client.config_set("replica-serve-stale-data", "no")
         try:
-            with read_only(servers):
+            with read_only(redis_url):
                 yield
         finally:
             client.config_set("replica-serve-stale-data", "yes")
 
 
 @contextmanager
-def failed_snapshot(servers: Servers) -> Iterator[None]:
+def failed_snapshot(redis_url: str) -> Iterator[None]:
     """-MISCONF: a snapshot could not be written, so that no write is accepted, nor a PING."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         obstacle = Path(str(client.config_get("dir")["dir"])) / "dump.rdb"
         client.config_set("save", "36000 1000000")
         obstacle.unlink(missing_ok=True)
@@ -71,9 +69,9 @@ def failed_snapshot(servers: Servers) -> Iterator[None]:
 
 
 @contextmanager
-def no_permission(servers: Servers) -> Iterator[None]:
+def no_permission(redis_url: str) -> Iterator[None]:
     """-NOPERM: the user was forbidden to write."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         client.execute_command("ACL", "SETUSER", "default", "-@write")
         try:
             yield
@@ -82,13 +80,14 @@ def no_permission(servers: Servers) -> Iterator[None]:
 
 
 @contextmanager
-def busy_script(servers: Servers) -> Iterator[None]:
+def busy_script(redis_url: str) -> Iterator[None]:
     """-BUSY: somebody's script runs and runs, and everything else is refused."""
-    with _open(servers) as client:
+    with _open(redis_url) as client:
         client.config_set("busy-reply-threshold", 100)
-        script = threading.Thread(target=_run_for_ever, args=(servers,), daemon=True)
+        script = threading.Thread(target=_run_for_ever, args=(redis_url,), daemon=True)
         script.start()
         try:
+            _await_refusal(client)
             yield
         finally:
             client.script_kill()
@@ -109,16 +108,24 @@ REFUSALS: dict[str, Refusal] = {
 def _save(client: Any) -> None:
     """Have a snapshot fail."""
     client.bgsave()
-    deadline = time.monotonic() + SAVED_SECONDS
+    deadline = time.monotonic() + BEGUN_SECONDS
     while client.info("persistence")["rdb_last_bgsave_status"] != "err":
         assert time.monotonic() < deadline, "the snapshot did not fail"
         time.sleep(0.05)
 
 
-def _run_for_ever(servers: Servers) -> None:
-    with _open(servers) as client, suppress(redis.RedisError):
+def _await_refusal(client: Any) -> None:
+    deadline = time.monotonic() + BEGUN_SECONDS
+    with suppress(redis.ResponseError):
+        while client.ping():
+            assert time.monotonic() < deadline, "the script is not busy"
+            time.sleep(0.05)
+
+
+def _run_for_ever(redis_url: str) -> None:
+    with _open(redis_url) as client, suppress(redis.RedisError):
         client.eval("while true do end", 0)
 
 
-def _open(servers: Servers) -> Any:
-    return redis.Redis.from_url(servers.redis_url, decode_responses=True)
+def _open(redis_url: str) -> Any:
+    return redis.Redis.from_url(redis_url, decode_responses=True)

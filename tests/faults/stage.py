@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -33,6 +33,15 @@ class Kill:
     fault: str
 
 
+@dataclass(frozen=True)
+class Heal:
+    """A fault that is over, since when (Unix seconds), and jobs that waited for it."""
+
+    fault: str
+    at: float
+    jobs: tuple[str, ...]
+
+
 @dataclass
 class Stage:
     yard: Yard
@@ -43,6 +52,7 @@ class Stage:
     busy: set[str] = field(default_factory=set)
     """Parts and servers that a fault is at work on."""
     kills: list[Kill] = field(default_factory=list)
+    heals: list[Heal] = field(default_factory=list)
     worker_kills: int = 0
     outages: list[tuple[float, float]] = field(default_factory=list)
     cuts: list[tuple[float, float]] = field(default_factory=list)
@@ -121,6 +131,10 @@ class Stage:
     def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
         known = {kill.run_id for kill in self.kills}
         self.kills += [Kill(run.id, run.step_id, at, fault) for run in runs if run.id not in known]
+
+    def note_heal(self, fault: str, at: float, jobs: Sequence[str]) -> None:
+        """From now on nothing keeps these jobs from being begun."""
+        self.heals.append(Heal(fault, at, tuple(jobs)))
 
     def await_fall(self, processes: list[psutil.Process], fault: str) -> Fault:
         """Wait until these are gone; whoever is left after some seconds is an orphan."""
