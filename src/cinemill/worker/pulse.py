@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Pulse:
     def __init__(self, mill: Mill) -> None:
         self._mill = mill
         self._consumer: Any = None
+        self._connection: Any = None
         self._queues: frozenset[str] = frozenset()
         self._begun = 0
         self._took_work = True
@@ -49,6 +51,7 @@ class Pulse:
             name for name in sender.app.amqp.queues.consume_from if _is_ordinary(catalog, name)
         )
         self._consumer, self._queues = sender, frozenset(ordinary)
+        self._connection = sender.app.connection_for_read()
         beat = threading.Thread(target=self._run, args=(Path(path),), name="pulse", daemon=True)
         beat.start()
 
@@ -56,17 +59,19 @@ class Pulse:
         resting = threading.Event()
         while True:
             if self._judge():
-                path.touch()
+                with suppress(OSError):  # without a file the supervisor asks after nothing
+                    path.touch()
             resting.wait(INTERVAL_SECONDS)
 
     def _judge(self) -> bool:
         """True where it cannot be told."""
         try:
             takes_work = self.takes_work()
-        except BROKER_FAULTS:
-            return True
-        except Exception:
-            log.exception("it cannot be told whether this worker takes work")
+        except Exception as error:
+            if not isinstance(error, BROKER_FAULTS):
+                log.exception("it cannot be told whether this worker takes work")
+            with suppress(Exception):  # it is broken, and a new one is made when it is needed
+                self._connection.collect()
             return True
         if self._took_work and not takes_work:
             log.warning("messages wait, and this worker takes none", queues=sorted(self._queues))
@@ -91,13 +96,11 @@ class Pulse:
         return consumed or self._queues
 
     def _has_messages(self, queues: Iterable[str]) -> bool:
-        app = self._consumer.app
-        with app.connection_for_read() as connection:
-            connection.ensure_connection(max_retries=1)
-            channel = connection.default_channel
-            return any(
-                app.amqp.queues[name].bind(channel).queue_declare().message_count for name in queues
-            )
+        self._connection.ensure_connection(max_retries=1)
+        declared = self._consumer.app.amqp.queues
+        channel = self._connection.default_channel
+        # Declared, not asked after: to Redis an empty queue is no queue at all.
+        return any(declared[name].bind(channel).queue_declare().message_count for name in queues)
 
 
 def _is_ordinary(catalog: Any, name: str) -> bool:
