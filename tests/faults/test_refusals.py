@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from tests.faults.books import Books
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
-from tests.faults.refusals import REFUSALS, Refusal
+from tests.faults.refusals import REFUSALS, Refusal, read_only
 from tests.faults.yard import Yard, YardPlan
 
 from cinemill.config import load
@@ -95,3 +95,18 @@ def test_work_goes_on_after_a_refusal(
     app.close()
     for name, count in complaints.items():
         assert count_complaints(yard, name) - count <= MOST_COMPLAINTS, name
+
+
+def test_a_worker_whose_broker_refuses_heeds_a_stop(
+    yard: Yard, books: Books, service: JobService
+) -> None:
+    """It waits in its main thread, which signals have to reach."""
+    job_id = service.create_job("drill_work_job", params={"seconds": LONG_SECONDS}).id
+    wait_until(lambda: books.state_of(job_id) == "running")
+    with read_only(yard.servers.redis_url):
+        wait_until(lambda: "the broker refuses writes" in yard.parts[WORKER].log_file.read_text())
+        assert yard.parts[WORKER].stop(60.0)
+        first_run = books.runs_of(job_id)[0]
+        assert first_run["state"] == "returned"
+    service.cancel_job(job_id, "the test is over")
+    wait_until(lambda: books.state_of(job_id) == "cancelled")

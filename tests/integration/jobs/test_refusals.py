@@ -31,6 +31,7 @@ from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.inspection import inspect_redis
 from cinemill.storage.secrets import write_private
 from cinemill.worker.building import build_app
+from cinemill.worker.census import count_workers
 from cinemill.worker.relay import Broker
 
 PATIENCE_SECONDS = 60.0
@@ -147,6 +148,16 @@ def test_the_doctor_is_told_why_redis_refuses(own_valkey: str, name: str) -> Non
 def test_a_redis_that_tells_nothing_of_itself_does_not_answer(own_valkey: str) -> None:
     with busy_script(own_valkey), pytest.raises(RedisUnavailable):
         inspect_redis(own_valkey)
+
+
+@each_refusal
+def test_who_asks_for_workers_is_told_that_the_broker_refuses(
+    own_valkey: str, refusal: Refusal
+) -> None:
+    """An answer needs a queue, and that a write; under some refusals nobody can even connect."""
+    settings = load({"REDIS_URL": own_valkey})
+    with refusal(own_valkey), pytest.raises(RedisUnavailable):
+        count_workers(settings)
 
 
 def test_a_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
