@@ -12,6 +12,7 @@ from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
 from cinemill.worker.hardware import find_hardware
 from cinemill.worker.mill import FindHardware, Mill
+from cinemill.worker.prefork import repair_prefork_pool
 from cinemill.worker.queues import broker_options, declare_queues
 from cinemill.worker.refusals import survive_refusals
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
@@ -35,6 +36,7 @@ def build_app(
     repair_redis_transport()
     repair_solo_pool()
     survive_refusals()
+    repair_prefork_pool()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
     tell_channels(broker)
