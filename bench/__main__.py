@@ -10,6 +10,7 @@ from bench.rows import print_table
 MODULES = (
     "prepare",
     "engine",
+    "broker",
     "upload",
     "supervisor",
     "production",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults import on_database, on_jobs, on_servers, on_workers
+from tests.faults import on_database, on_jobs, on_redis, on_servers, on_workers
 from tests.faults.stage import Fault, Stage
 
 FAULTS: dict[str, Callable[[Stage], Fault]] = {
@@ -16,6 +16,8 @@ FAULTS: dict[str, Callable[[Stage], Fault]] = {
     "main_frozen": on_workers.main_frozen,
     "redis_killed": on_servers.redis_killed,
     "redis_flushed": on_servers.redis_flushed,
+    "redis_out_of_memory": on_redis.redis_out_of_memory,
+    "redis_read_only": on_redis.redis_read_only,
     "redis_half_open": on_workers.cut_from_redis,
     "postgres_killed": on_servers.postgres_killed,
     "cut_from_postgres": on_workers.cut_from_postgres,

@@ -49,8 +49,8 @@ def row_locked(stage: Stage) -> Fault:
             probes = _submit_burst(stage)
             yield 2 * lease_seconds
             free_at = stage.history.write("unlock_row", job=job_id)
-            yield from _expect_served(stage, probes, "others while a row is locked", at)
-        yield from _expect_served(stage, [job_id], "row unlocked to done", free_at)
+            yield from expect_served(stage, probes, "others while a row is locked", at)
+        yield from expect_served(stage, [job_id], "row unlocked to done", free_at)
         stage.locked.discard(job_id)
 
 
@@ -64,7 +64,7 @@ def table_locked(stage: Stage) -> Fault:
             # No yield: other faults could ask the books nothing.
             time.sleep(0.8 * stage.yard.plan.lease_seconds)
         free_at = stage.history.write("unlock_table")
-        yield from _expect_served(stage, probes, "table unlocked to done", free_at)
+        yield from expect_served(stage, probes, "table unlocked to done", free_at)
 
 
 def postgres_paused(stage: Stage) -> Fault:
@@ -78,7 +78,7 @@ def postgres_paused(stage: Stage) -> Fault:
                 stage.history.write("pause_postgres", share=share)
                 pause(server, share * stage.yard.plan.lease_seconds)
             back = stage.history.write("resume_postgres")
-            yield from _expect_served(stage, probes, "PostgreSQL resumed to done", back)
+            yield from expect_served(stage, probes, "PostgreSQL resumed to done", back)
 
 
 def pause(server: psutil.Process, seconds: float) -> None:
@@ -109,7 +109,7 @@ def _submit_burst(stage: Stage) -> list[str]:
     return [stage.desk.submit(order, priority=9) for _ in range(BURST)]
 
 
-def _expect_served(stage: Stage, jobs: list[str], name: str, since: float) -> Fault:
+def expect_served(stage: Stage, jobs: list[str], name: str, since: float) -> Fault:
     limit = stage.yard.plan.lease_seconds + AFTERWARDS_SECONDS
     yield from await_ended(stage, jobs)
     ended_at = stage.books.ask(_LAST_END, ids=jobs)[0]["ended_at"]

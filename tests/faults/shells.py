@@ -16,6 +16,7 @@ from cinemill.config import load
 from cinemill.jobs.workshop import Workshop
 from cinemill.storage import database
 from cinemill.storage.dispatch import ReadyRun
+from cinemill.worker import pulse
 from cinemill.worker.__main__ import plan_worker
 from cinemill.worker.building import build_app
 from cinemill.worker.handlers import build_workshop
@@ -23,6 +24,7 @@ from cinemill.worker.relay import Broker
 
 ANSWER_SECONDS = 9.0
 """A lease here is a tenth of the product's, and so is patience with a silent PostgreSQL."""
+PULSE_SECONDS = 1.0
 COPIES = "DRILL_COPIES"
 """How often the relay of this process sends each message."""
 
@@ -52,6 +54,7 @@ def send_copies(copies: int) -> None:
 def run(arguments: list[str]) -> None:
     role, *rest = arguments
     database.ANSWER_SECONDS = ANSWER_SECONDS
+    pulse.INTERVAL_SECONDS = PULSE_SECONDS
     app = build_drill()
     if role == "worker":
         queues, concurrency, name = rest

@@ -44,6 +44,10 @@ class Wire:
         with self._lock:
             self._state = "open"
 
+    def lead_to(self, target: int) -> None:
+        """New connections go to this port; what is connected stays as it is."""
+        self._target = target
+
     def destroy(self) -> None:
         self.close()
         self._listener.close()

@@ -33,19 +33,21 @@ _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "u
 async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
     """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
 
+    ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
+    where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. Needs no token, and therefore tells nothing else.
     """
     database, events = await asyncio.gather(
         _answers(run_in_threadpool(mill.database.ping)),
-        _answers(_ping_redis(request.app.state.events)),
+        _judge_redis(request.app.state.events),
     )
     hardware = await run_in_threadpool(_judge_hardware, mill) if database else "unknown"
-    is_well = database and events
+    is_well = database and events in ("ok", "nearly_full")
     document = {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
-        "redis": "ok" if events else "unavailable",
+        "redis": events,
         "hardware": hardware,
         "version": __version__,
     }
@@ -64,8 +66,12 @@ def _judge_hardware(mill: Mill) -> str:
     return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
-async def _ping_redis(events: EventReader) -> None:
-    await events.read_status("health")
+async def _judge_redis(events: EventReader) -> str:
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            return await events.judge_health()
+    except (CinemillError, TimeoutError):
+        return "unavailable"
 
 
 async def _answers(ping: Any) -> bool:

@@ -202,12 +202,20 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
     if settings.redis_url is None:
         yield Finding("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
         return
+    from cinemill.jobs.events import NEARLY_FULL
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
     answers = f"answers in {facts.round_trip_seconds * 1000:.1f} ms"
     words = f"{facts.product} {facts.version}, {answers}"
     yield Finding("Redis", Level.OK, words)
+    if facts.refusal is not None:
+        way_on = "Nothing new starts meanwhile; mend it and all goes on by itself."
+        yield Finding("Redis", Level.FAIL, f"takes no write: {facts.refusal}", way_on)
+    if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
+        way_on = "Raise its maxmemory: when it is full, nothing new starts."
+        words = f"uses {facts.fullness:.0%} of its memory"
+        yield Finding("Redis", Level.WARN, words, way_on)
     if facts.keeps_every_write is False:
         way_on = "Set 'appendonly yes'; without it a restart costs seconds, never a job."
         yield Finding("Redis", Level.WARN, "keeps no append-only file", way_on)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import LockTimeout, NotFound, PartUnavailable
+from cinemill.errors import LockTimeout, NotFound, PartUnavailable, RedisUnavailable
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.fairness import take_turns, thin_crowds
@@ -223,7 +223,8 @@ class Dispatcher:
         return [run for run in turns if self._admit(connection, run)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
-        """Whether the kind's rate lets this start now; if not it is postponed."""
+        """Whether the kind's rate lets this start now; if not it is postponed. While starts cannot
+        be counted it waits, and kinds without a rate go on."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
             log.warning("run of an unknown kind", run=run.id, kind=run.kind)
@@ -232,7 +233,10 @@ class Dispatcher:
         rate = kind.rate
         if rate is None:
             return True
-        wait_seconds = self._rates.admit(run.kind, rate)
+        try:
+            wait_seconds = self._rates.admit(run.kind, rate)
+        except RedisUnavailable:
+            return False
         if wait_seconds > 0:
             dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
         return wait_seconds <= 0

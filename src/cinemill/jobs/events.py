@@ -15,10 +15,16 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
-from cinemill.core.job import Progress
+from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import CATALOG, Catalog, JobKind
-from cinemill.storage.redis_servers import open_async_redis, open_redis
+from cinemill.storage.redis_servers import (
+    REFUSALS,
+    drop_refusing,
+    measure_fullness,
+    open_async_redis,
+    open_redis,
+)
 
 RESOURCES_KEY = "system_resources"
 RESOURCES_CHANNEL = "resource_monitor"
@@ -26,16 +32,33 @@ RESOURCES_TTL_SECONDS = 60
 """Longer than from one measurement to the next: a key that is gone says that nobody measures."""
 EVENTS_KEPT = 500
 EVENT_TTL_SECONDS = 24 * 3600
+EVENTS_KEPT_AT_END = 10
+"""Of a job that has ended: for a watcher who was cut off just now. An hour of progress takes 93 kB,
+and nobody looks at it again."""
+END_TTL_SECONDS = 3600
 LEAST_INTERVAL_SECONDS = 0.25
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 SOCKET_TIMEOUT_SECONDS = 2.0
+HEALTH_KEY = "cinemill:health"
+HEALTH_TTL_SECONDS = 60
+NEARLY_FULL = 0.8
+"""Of its memory; when it is full, Redis refuses messages and events."""
 
-# KEYS: stream, status key. ARGV: the JSON, entries kept, seconds to live, then the channels.
+_FINAL = frozenset(state.value for state in FINAL_JOB_STATES)
+
+# KEYS: stream, status key. ARGV: the JSON, entries kept, seconds that the stream lives and that the
+# key lives, entries left of the stream (0: all), then the channels. A stream gives memory back by
+# whole nodes of a hundred entries, so that one which is cut short is written again.
 _PUBLISH = """
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[1])
+if tonumber(ARGV[5]) > 0 then
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[5])
+  redis.call('DEL', KEYS[1])
+  for i = #last, 1, -1 do redis.call('XADD', KEYS[1], last[i][1], unpack(last[i][2])) end
+end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
-for i = 4, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[1]) end
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[4])
+for i = 6, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[1]) end
 return 1
 """
 
@@ -101,17 +124,21 @@ class EventSink:
         }
         self._told_at[progress.job_id] = now
         document = json.dumps(progress.to_json(), ensure_ascii=False)
+        is_end = progress.status in _FINAL
         arguments: list[str | int] = [
             document,
             EVENTS_KEPT,
+            END_TTL_SECONDS if is_end else EVENT_TTL_SECONDS,
             EVENT_TTL_SECONDS,
+            EVENTS_KEPT_AT_END if is_end else 0,
             *channels(progress.job_id, self._kinds.get(progress.job_kind)),
         ]
         try:
             self._publish(
                 keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
             )
-        except RedisError:
+        except RedisError as error:
+            drop_refusing(self._redis, error)
             # From now, not from before: it may have taken the whole timeout to fail.
             self._quiet_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
             return False
@@ -125,7 +152,8 @@ class EventSink:
                 pipeline.set(RESOURCES_KEY, document, ex=RESOURCES_TTL_SECONDS)
                 pipeline.publish(RESOURCES_CHANNEL, document)
                 pipeline.execute()
-        except RedisError:
+        except RedisError as error:
+            drop_refusing(self._redis, error)
             return False
         return True
 
@@ -153,6 +181,26 @@ class EventReader:
         except RedisError as error:
             raise RedisUnavailable("Redis does not answer.") from error
         return None if document is None else cast("dict[str, Any]", json.loads(document))
+
+    async def judge_health(self) -> str:
+        """``ok``, ``nearly_full``, or ``refusing`` where Redis answers and takes no write.
+
+        Raises RedisUnavailable where it does not answer.
+        """
+        try:
+            await self._redis.set(HEALTH_KEY, "", ex=HEALTH_TTL_SECONDS)
+        except REFUSALS:
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            return "refusing"
+        except RedisError as error:
+            raise RedisUnavailable("Redis does not answer.") from error
+        return "nearly_full" if await self._measure_fullness() >= NEARLY_FULL else "ok"
+
+    async def _measure_fullness(self) -> float:
+        try:
+            return measure_fullness(await self._redis.info("memory")) or 0.0
+        except RedisError:
+            return 0.0  # an access list may forbid to ask
 
     async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
         """Events after that id, waiting for the first; empty after ``block_seconds``.

@@ -5,11 +5,15 @@ GCRA, the generic cell rate algorithm (ITU-T I.371, annex A): one number per lim
 
 from __future__ import annotations
 
+import time
+
 from redis.exceptions import RedisError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
-from cinemill.storage.redis_servers import open_redis
+from cinemill.storage.redis_servers import drop_refusing, open_redis
+
+PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
@@ -32,17 +36,23 @@ class RateLimiter:
     def __init__(self, redis_url: str) -> None:
         self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
+        self._quiet_until = 0.0
 
     def admit(self, name: str, rate: Rate) -> float:
         """0 where one may start now, and it is counted; else the seconds to wait.
 
-        Starts are spaced evenly, ``rate.seconds / rate.count`` apart. Raises RedisUnavailable.
+        Starts are spaced evenly, ``rate.seconds / rate.count`` apart. Raises RedisUnavailable, and
+        does so for a second after a fault without asking again.
         """
+        if time.monotonic() < self._quiet_until:
+            raise RedisUnavailable("Redis did not answer just now.")
         interval = rate.seconds / rate.count
         try:
             wait = self._admit(keys=[f"cinemill:rate:{name}"], args=[interval])
         except RedisError as error:
-            raise RedisUnavailable("Redis does not answer.") from error
+            drop_refusing(self._redis, error)
+            self._quiet_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+            raise RedisUnavailable(f"Redis counts no starts: {error}") from error
         return float(wait)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ class Liveness:
     interval_seconds: float = 10.0
     misses: int = 6
     """In a row; then it is ended and started again."""
-    grace_seconds: float = 5.0
+    grace_seconds: float = 15.0
     """From the stop signal to SIGKILL: a frozen worker's pool hands its work back meanwhile."""
 
 
@@ -65,3 +66,36 @@ class Movement:
             return True
         before, self._seen = self._seen, (pid, switches.voluntary, switches.involuntary)
         return self._seen != before
+
+
+class Pulse:
+    """Whether a process has touched its file since the last question.
+
+    For a worker, which does so while it takes the work that waits for it: a consumer may have ended
+    beside a main thread that moves, and then everything waits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+
+    def __call__(self, pid: int) -> bool:
+        """True where there is no such file."""
+        try:
+            touched = self._path.stat().st_mtime_ns
+        except OSError:
+            return True
+        before, self._seen = self._seen, (pid, touched)
+        return self._seen != before
+
+
+class All:
+    """Whether a process lives by every one of several signs."""
+
+    def __init__(self, *signs: Callable[[int], bool]) -> None:
+        self._signs = signs
+
+    def __call__(self, pid: int) -> bool:
+        # Each of them is asked: what it remembers is that of the last question.
+        answers = [sign(pid) for sign in self._signs]
+        return all(answers)

@@ -12,7 +12,7 @@ from functools import partial
 from cinemill.config import Settings
 from cinemill.local import postgres, valkey
 from cinemill.local.home import Home
-from cinemill.local.liveness import AnyMovement, Movement
+from cinemill.local.liveness import All, AnyMovement, Movement, Pulse
 from cinemill.local.postgres import PostgresServer
 from cinemill.local.probes import accepts_connections, http_answers, http_lives
 from cinemill.local.services import ServiceSpec
@@ -28,6 +28,8 @@ QUIET_PATH = "/static/mark.svg"
 """Asks neither PostgreSQL nor Redis, which may be the ones that are slow, and is not logged."""
 READY_FILE = "CINEMILL_READY_FILE"
 """Names the file that a worker or beat makes when it is ready."""
+PULSE_FILE = "CINEMILL_PULSE_FILE"
+"""Names the file that a worker touches while it takes the work that waits for it."""
 
 # Stopped from the lowest rank up: the services, then what they work with. Services are told to
 # stop in the order of the plan (API, workers, beat), each without waiting for the one before: what
@@ -162,7 +164,13 @@ def _plan_worker(
     settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
 ) -> ServiceSpec:
     spec = _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
-    return replace(spec, lives=AnyMovement()) if settings.celery_worker_pool == "solo" else spec
+    pulse_file = home.run / "worker.pulse"
+    moves = AnyMovement() if settings.celery_worker_pool == "solo" else Movement()
+    return replace(
+        spec,
+        environment={**(spec.environment or {}), PULSE_FILE: str(pulse_file)},
+        lives=All(moves, Pulse(pulse_file)),
+    )
 
 
 def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from cinemill.errors import ToolMissing
 from cinemill.local.leftovers import end_leftovers
 from cinemill.local.ports import remember_port
@@ -23,6 +25,8 @@ from cinemill.storage.secrets import read_or_make_secret, write_private
 DEATH_SIGNAL = signal.SIGTERM
 STOP_SIGNAL = signal.SIGTERM
 GRACE_SECONDS = 10.0
+LEAST_MEMORY_BYTES = 256 * 1024 * 1024
+MACHINE_SHARE = 4
 
 _MACHINES = {"amd64": "x86_64"}
 
@@ -82,11 +86,18 @@ def render_conf(server: ValkeyServer) -> str:
         "save": '""',
         # A broker that evicts loses messages: refuse writes instead, and say so.
         "maxmemory-policy": "noeviction",
+        "maxmemory": str(choose_memory_bytes(psutil.virtual_memory().total)),
         "tcp-backlog": "128",
         "loglevel": "notice",
         "logfile": '""',
     }
     return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+
+def choose_memory_bytes(machine_bytes: int) -> int:
+    """The most that Valkey may use of a machine's memory: it refuses writes, which all of us wait
+    for, before the kernel kills whoever is largest."""
+    return max(LEAST_MEMORY_BYTES, machine_bytes // MACHINE_SHARE)
 
 
 def _quote(text: str) -> str:

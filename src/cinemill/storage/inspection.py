@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.database import Database, check_version
-from cinemill.storage.redis_servers import open_redis
+from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redis
 
 CONNECT_SECONDS = 5.0
+PROBE_KEY = "cinemill:doctor"
+PROBE_TTL_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class RedisFacts:
     round_trip_seconds: float
     product: str = "Redis"
     """What the server is: Redis or Valkey, which speak the same protocol."""
+    refusal: str | None = None
+    """Why it takes no write; None where it does."""
+    fullness: float | None = None
+    """The share of its memory that is used, 0 to 1; None where it has no limit."""
 
 
 def inspect_database(url: str) -> DatabaseFacts:
@@ -72,10 +79,12 @@ def inspect_redis(url: str) -> RedisFacts:
         with open_redis(
             url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS
         ) as client:
-            client.ping()
+            # Not PING, which a server refuses that cannot save.
+            client.time()
             asked = time.monotonic()
-            client.ping()
+            client.time()
             round_trip_seconds = time.monotonic() - asked
+            refusal = _find_refusal(client)
             server = client.info("server")
             persistence = client.info("persistence")
             memory = client.info("memory")
@@ -88,4 +97,14 @@ def inspect_redis(url: str) -> RedisFacts:
         eviction_policy=memory.get("maxmemory_policy"),
         round_trip_seconds=round_trip_seconds,
         product="Valkey" if "valkey_version" in server else "Redis",
+        refusal=refusal,
+        fullness=measure_fullness(memory),
     )
+
+
+def _find_refusal(client: Redis) -> str | None:
+    try:
+        client.set(PROBE_KEY, "", ex=PROBE_TTL_SECONDS)
+    except REFUSALS as error:
+        return str(error)
+    return None

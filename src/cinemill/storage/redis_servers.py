@@ -7,6 +7,7 @@ what a moment without Redis is worth.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -22,6 +23,12 @@ from cinemill.addresses import SentinelAddress, parse_sentinel
 # Without types in redis-py.
 _Sentinels: Any = redis.sentinel.Sentinel
 _AsyncSentinels: Any = redis.asyncio.sentinel.Sentinel
+
+FAULTS: tuple[type[Exception], ...] = (redis.RedisError,)
+"""Whatever a client of Redis raises."""
+REFUSALS: tuple[type[Exception], ...] = (redis.ResponseError,)
+"""Of a server that answers and does not do what it is asked: one that is full, read-only, demoted,
+misconfigured or busy with a script. Another server may do it, and this one later."""
 
 SENTINEL_SECONDS = 1.0
 """How long a Sentinel may take to answer before the next one is asked."""
@@ -73,6 +80,20 @@ def open_async_redis(url: str, **options: Any) -> redis.asyncio.Redis:
         address.primary, AsyncPrimaryClient, retry=AsyncRetry(NoBackoff(), 0), **options
     )
     return client
+
+
+def drop_refusing(client: redis.Redis, error: Exception) -> None:
+    """After a refusal, have the client's next command go by a new connection: a primary that was
+    demoted may keep its clients, while the address already leads to another."""
+    if isinstance(error, REFUSALS):
+        client.connection_pool.disconnect(inuse_connections=False)
+
+
+def measure_fullness(memory: Mapping[str, Any]) -> float | None:
+    """The share of its memory that a server uses, 0 to 1 or a little over, by what INFO says of
+    it; None where it has no limit."""
+    limit = int(memory.get("maxmemory") or 0)
+    return int(memory.get("used_memory") or 0) / limit if limit else None
 
 
 def sentinel_options(address: SentinelAddress) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
 from cinemill.worker.hardware import find_hardware
 from cinemill.worker.mill import FindHardware, Mill
+from cinemill.worker.prefork import repair_prefork_pool
 from cinemill.worker.queues import broker_options, declare_queues
+from cinemill.worker.refusals import survive_refusals
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
 from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
@@ -33,6 +35,8 @@ def build_app(
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
     repair_solo_pool()
+    survive_refusals()
+    repair_prefork_pool()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
     tell_channels(broker)
@@ -52,6 +56,9 @@ def build_app(
         result_backend_transport_options={**results_place, **credential_options(results)},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Else a broker that refuses for a moment stops the worker when its longest work ends.
+        broker_channel_error_retry=True,
+        worker_consumer="cinemill.worker.consumer:PatientConsumer",
         task_queues=declare_queues(catalog.queues),
         task_default_queue="default",
         # As stock clients send without one: adopted before the runs that wait, and no wish.

@@ -76,17 +76,16 @@ def _count_slots(stats: Mapping[str, Any]) -> int:
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[Celery]:
-    from kombu.exceptions import OperationalError
-
     from cinemill.errors import RedisUnavailable
     from cinemill.worker.building import build_app
+    from cinemill.worker.refusals import BROKER_FAULTS
 
     app = build_app(settings)
     # Somebody waits at a terminal: kombu would try a broker that is down for six seconds.
     app.conf.broker_transport_options |= {"max_retries": 0}
     try:
         yield app
-    except (OperationalError, OSError) as error:
+    except BROKER_FAULTS as error:
         raise RedisUnavailable(f"The broker cannot be asked for workers ({error}).") from error
     finally:
         app.close()

@@ -19,6 +19,7 @@ from cinemill.storage import dispatch
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.hardware import HardwareKeeper
 from cinemill.worker.mill import Mill
+from cinemill.worker.pulse import Pulse
 
 PR_SET_PDEATHSIG = 1
 READY_FILE = "CINEMILL_READY_FILE"
@@ -46,6 +47,7 @@ def connect_signals(app: Celery) -> None:
             signal.signal(number, lambda *_: hand_back(mill))
 
     keeper = HardwareKeeper(mill)
+    pulse = Pulse(mill)
 
     def start_main(sender: Any, **_: Any) -> None:
         # Before the pool forks: its processes share what they work with, and each begins at once
@@ -76,7 +78,7 @@ def connect_signals(app: Celery) -> None:
 
     app.cinemill_signal_handlers = (
         *(start_child, heed_stop, start_main, stop_main, set_up_logging, start_beat),
-        *(keeper, tell_ready),
+        *(keeper, pulse, tell_ready),
     )
     signals.worker_process_init.connect(start_child)
     signals.worker_init.connect(start_main)
@@ -84,6 +86,7 @@ def connect_signals(app: Celery) -> None:
     signals.setup_logging.connect(set_up_logging)
     signals.beat_init.connect(start_beat)
     signals.worker_ready.connect(keeper.start)
+    signals.worker_ready.connect(pulse.start)
     signals.worker_shutdown.connect(keeper.end)
     signals.worker_ready.connect(tell_ready)
 

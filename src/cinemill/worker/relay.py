@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.messaging import Producer
 
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
@@ -20,16 +20,17 @@ from cinemill.telemetry import get_logger
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
+from cinemill.worker.refusals import BROKER_FAULTS
+from cinemill.worker.throttle import ThrottledLog
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNER_SECONDS = 30.0
 """After which another process that plans is complained of: a plan takes milliseconds."""
-REPEAT_SECONDS = 30.0
-"""The same complaint of the same duty is logged once in so long, with how often it was meant."""
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
 
 log = get_logger(__name__)
+often = ThrottledLog(__name__)
 
 
 class Broker:
@@ -47,6 +48,13 @@ class Broker:
     def send(self, run: ReadyRun) -> None:
         """Raises RedisUnavailable."""
         try:
+            with self._app.producer_or_acquire() as producer:
+                self._send_by(producer, run)
+        except BROKER_FAULTS as error:
+            raise RedisUnavailable(f"The broker does not take messages: {error}") from error
+
+    def _send_by(self, producer: Producer, run: ReadyRun) -> None:
+        try:
             self._app.send_task(
                 step_task_name(run.kind),
                 args=[run.id],
@@ -54,11 +62,14 @@ class Broker:
                 queue=run.queue,
                 priority=to_broker_priority(run.priority, self._url),
                 time_limit=self._hard_seconds[run.kind],
+                producer=producer,
                 retry=False,
                 ignore_result=True,
             )
-        except (OperationalError, OSError) as error:
-            raise RedisUnavailable(f"The broker does not take messages: {error}") from error
+        except Exception:
+            # Never again by this socket: it may be that of a primary that was demoted.
+            producer.connection.collect()
+            raise
 
     def measure_depth(self, queue: str) -> int:
         """Messages that lie with the broker. Raises RedisUnavailable."""
@@ -69,33 +80,11 @@ class Broker:
                 declared = self._app.amqp.queues[queue].bind(connection.default_channel)
                 return int(declared.queue_declare().message_count)
             except (
-                OperationalError,
                 *connection.connection_errors,
                 *connection.channel_errors,
+                *BROKER_FAULTS,
             ) as error:
                 raise RedisUnavailable(f"The broker does not answer: {error}") from error
-
-
-class Complaints:
-    """Logs why a duty was not done, each reason once in a while: a turn takes half a second, and
-    PostgreSQL may be away for an hour."""
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
-        """By duty and reason: when it was logged last, and how often it was held back since."""
-
-    def note(self, duty: str, error: Exception) -> None:
-        reason = error.code if isinstance(error, CinemillError) else type(error).__name__
-        now = time.monotonic()
-        said_at, held_back = self._said.get((duty, reason), (-REPEAT_SECONDS, 0))
-        if now - said_at < REPEAT_SECONDS:
-            self._said[duty, reason] = (said_at, held_back + 1)
-            return
-        self._said[duty, reason] = (now, 0)
-        if isinstance(error, CinemillError):
-            log.warning("relay waits", duty=duty, why=error.message, times=held_back + 1)
-        else:
-            log.error("relay failed", duty=duty, times=held_back + 1, exc_info=error)
 
 
 class Relay:
@@ -127,7 +116,6 @@ class Relay:
         self._outplanned_since: float | None = None
         """Since when another process was planning each time."""
         self._is_planned = self._is_told = False
-        self._complaints = Complaints()
 
     def run_for_ever(self) -> None:
         while True:
@@ -150,7 +138,7 @@ class Relay:
         try:
             duty()
         except Exception as error:  # noqa: BLE001 - the loop must outlive every fault
-            self._complaints.note(name, error)
+            _log_fault(name, error)
             return False
         return True
 
@@ -187,6 +175,16 @@ class Relay:
     def _republish_lost(self) -> int:
         seconds = self._settings.lost_message_seconds
         return self._dispatcher.republish_lost(older_than_seconds=seconds)
+
+
+def _log_fault(duty: str, error: Exception) -> None:
+    """Each reason of each duty once in a while: a turn takes half a second, and PostgreSQL may be
+    away for an hour."""
+    if isinstance(error, CinemillError):
+        often.warning("relay waits", about=f"{duty} {error.code}", duty=duty, why=error.message)
+    else:
+        about = f"{duty} {type(error).__name__}"
+        often.error("relay failed", about=about, duty=duty, exc_info=error)
 
 
 def start_relay(app: Celery) -> threading.Thread:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import redis
+from tests.faults.refusals import REFUSALS
+
+from cinemill.local.servers import RunningServer
+from cinemill.local.valkey import describe_valkey
 
 from .conftest import RunningApi, StartApi, find_free_port
 
@@ -148,3 +155,34 @@ def test_without_redis_the_row_speaks(start_api: StartApi) -> None:
         assert next(events)[1]["status"] == "pending"
         finish(api, job_id)
         assert [event["status"] for _, event in events][-1] == "completed"
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[str]:
+    """The URL of one of this test's own: no other test must be refused anything."""
+    server = describe_valkey(tmp_path / "valkey")
+    process = RunningServer(
+        "Valkey", server.command, server.answers, tmp_path / "log", signal.SIGTERM
+    )
+    process.start()
+    yield server.url
+    process.kill()
+
+
+def test_where_redis_refuses_health_says_so_and_the_row_speaks(
+    start_api: StartApi, own_valkey: str
+) -> None:
+    api = start_api(REDIS_URL=own_valkey)
+    for refusal in REFUSALS.values():
+        job_id = api.submit()
+        with refusal(own_valkey):
+            answer = api.stranger.get("/health")
+            assert answer.status_code == 200, "rows are written, and work under way goes on"
+            assert answer.json()["status"] == "degraded"
+            assert answer.json()["redis"] == "refusing"
+            with watch(api, job_id) as response:
+                events = iter(Watcher(response))
+                assert next(events)[1]["status"] == "pending"
+                finish(api, job_id)
+                assert [event["status"] for _, event in events][-1] == "completed"
+        assert api.stranger.get("/health").json()["redis"] == "ok"

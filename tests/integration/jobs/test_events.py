@@ -19,7 +19,7 @@ from tests.integration.jobs.engine import Engine
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
-from cinemill.jobs.events import EVENTS_KEPT, Event, EventReader, EventSink
+from cinemill.jobs.events import EVENTS_KEPT, EVENTS_KEPT_AT_END, Event, EventReader, EventSink
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -290,3 +290,52 @@ def test_a_redis_that_hangs_is_left_alone_for_a_second() -> None:
         with pytest.raises(TimeoutError):
             server.accept()
         sink.close()
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_of_an_ended_job_only_the_last_events_are_kept_and_for_an_hour(
+    sink: EventSink, client: redis.Redis, own_redis: str, job_id: str, status: str
+) -> None:
+    for number in range(99):
+        sink.tell_now(make_progress(job_id, number))
+    seen = read_after(own_redis, job_id)
+    sink.tell_now(make_progress(job_id, 100, status=status))
+
+    kept = read_after(own_redis, job_id)
+    assert len(kept) == EVENTS_KEPT_AT_END
+    assert kept[-1].progress["status"] == status
+    assert kept[:-1] == seen[-EVENTS_KEPT_AT_END + 1 :], "with the ids that they had"
+    assert 0 < int(str(client.ttl(f"task_events:{job_id}"))) <= 3600
+    assert 3600 < int(str(client.ttl(f"task_status:{job_id}"))) <= 24 * 3600
+    resumed = read_after(own_redis, job_id, after_id=seen[0].id)
+    assert resumed == kept, "who comes back with an id of long ago is told the end"
+
+
+def test_an_ended_job_that_is_tried_again_is_told_as_before(
+    sink: EventSink, client: redis.Redis, own_redis: str, job_id: str
+) -> None:
+    sink.tell_now(make_progress(job_id, 50, status="failed"))
+    for number in range(30):
+        sink.tell_now(make_progress(job_id, number))
+    told = [event.progress["status"] for event in read_after(own_redis, job_id)]
+    assert told == ["failed", *["running"] * 30]
+    assert 3600 < int(str(client.ttl(f"task_events:{job_id}"))) <= 24 * 3600
+
+
+def test_a_watcher_who_waits_at_the_end_is_woken_by_it(
+    sink: EventSink, own_redis: str, job_id: str
+) -> None:
+    """The stream is written again meanwhile."""
+    for number in range(50):
+        sink.tell_now(make_progress(job_id, number))
+    (*_, last) = read_after(own_redis, job_id)
+
+    async def watch() -> list[Event]:
+        async with reading(own_redis) as reader:
+            waiting = asyncio.create_task(reader.read_after(job_id, last.id, block_seconds=60))
+            await asyncio.sleep(0.2)
+            end = make_progress(job_id, 100, status="completed")
+            await asyncio.to_thread(sink.tell_now, end)
+            return await waiting
+
+    assert [event.progress["status"] for event in asyncio.run(watch())] == ["completed"]

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from celery import Celery
 from tests.integration.local.standins import processes_of, wait_until
 
-from cinemill.config import Settings, load
+from cinemill.config import Settings, join_running, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.local import mill
 from cinemill.local.probes import find_free_port, http_answers
+from cinemill.worker.building import build_app
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
@@ -102,6 +104,36 @@ def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
         assert process.returncode == 0, errors
     for label in ("API", "worker", "beat"):
         assert f"{label} stood still for" in errors
+
+
+def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
+    """Its process lives and moves, and consumes nothing: all its work would wait for ever."""
+    command = (sys.executable, "-c", IMPATIENT_UP)
+    with running_mill(tmp_path / "mill", command) as (process, settings):
+        before = pid_of(process.pid, "cinemill.worker")
+        app = build_app(join_running(settings))
+        for queue in app.mill.catalog.queues:
+            app.control.cancel_consumer(queue)
+        wait_until(lambda: not any(_consumed(app)), seconds=60)
+
+        waiting = app.tasks["get_queue_stats"].delay()
+        wait_until(partial(_has_another, process.pid, "cinemill.worker", before), seconds=90)
+        wait_until(waiting.ready, seconds=60)
+        assert waiting.state == "SUCCESS"
+        app.mill.database.close()
+        app.close()
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, errors
+    assert "worker stood still for" in errors
+
+
+def _consumed(app: Celery) -> list[str]:
+    """Queues that the worker consumes; it has to answer."""
+    answers = None
+    while not answers:
+        answers = app.control.inspect(timeout=2.0).active_queues()
+    return [queue["name"] for queues in answers.values() for queue in queues]
 
 
 def _has_another(supervisor: int, module: str, before: int | None) -> bool:

@@ -204,3 +204,19 @@ def test_a_failure_is_exit_code_3_and_all_is_told(
     parts = {finding["part"]: finding["level"] for finding in json.loads(result.stdout)}
     assert parts["home"] == "fail"
     assert {"Python", "sandbox", "database", "Redis", "API", "workers"} <= set(parts)
+
+
+def test_a_redis_that_refuses_or_is_nearly_full_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, refusal="OOM", fullness=0.93)
+    monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
+    found = list(soundings.sound_redis(Settings(home=home, redis_url="redis://127.0.0.1:1")))
+    assert levels(found) == [
+        ("Redis", Level.OK),
+        ("Redis", Level.FAIL),
+        ("Redis", Level.WARN),
+    ]
+    assert found[1].words == "takes no write: OOM"
+    assert found[2].words == "uses 93% of its memory"
+    assert "maxmemory" in found[2].way_on

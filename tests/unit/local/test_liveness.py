@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from cinemill.local.liveness import AnyMovement, Movement
+from cinemill.local.liveness import All, AnyMovement, Movement, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
 BESIDE = """
@@ -74,3 +75,31 @@ def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
     pid = start_script(BESIDE)
     assert ask_until(AnyMovement(), pid, answer=True)
     assert ask_until(Movement(), pid, answer=False)
+
+
+def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:
+    file = tmp_path / "worker.pulse"
+    pulse = Pulse(file)
+    assert pulse(1), "without a file nothing can be told"
+    file.touch()
+    assert pulse(1)
+    assert not pulse(1)
+    os.utime(file, ns=(1, 1))
+    assert pulse(1), "whatever the clock says, it was touched"
+    assert not pulse(1)
+    assert pulse(2), "another process has all its time"
+
+
+def test_of_several_signs_each_is_asked_every_time() -> None:
+    asked: list[str] = []
+
+    def sign(name: str, *, answer: bool) -> Callable[[int], bool]:
+        def ask(_pid: int) -> bool:
+            asked.append(name)
+            return answer
+
+        return ask
+
+    assert not All(sign("first", answer=False), sign("second", answer=True))(1)
+    assert asked == ["first", "second"]
+    assert All(sign("first", answer=True), sign("second", answer=True))(1)

@@ -1,4 +1,4 @@
-"""What the relay says of faults: each once in a while, however often it meets them."""
+"""What the relay logs of faults: each once in a while, however often it meets them."""
 
 from __future__ import annotations
 
@@ -6,46 +6,47 @@ import pytest
 
 from cinemill.errors import DatabaseUnavailable, LockTimeout
 from cinemill.worker import relay
-from cinemill.worker.relay import Complaints
+from cinemill.worker.throttle import ThrottledLog
+
+Lines = list[dict[str, object]]
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """Complaints as they are logged."""
-    lines: list[dict[str, object]] = []
+def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """What the relay's log was given."""
+    written: Lines = []
 
     class Log:
         def warning(self, _event: str, **facts: object) -> None:
-            lines.append(facts)
+            written.append(facts)
 
         error = warning
 
-    monkeypatch.setattr(relay, "log", Log())
-    return lines
+    throttled = ThrottledLog("relay")
+    monkeypatch.setattr(throttled, "_log", Log())
+    monkeypatch.setattr(relay, "often", throttled)
+    return written
 
 
-def test_the_same_complaint_is_logged_once(said: list[dict[str, object]]) -> None:
-    complaints = Complaints()
+def test_the_same_fault_is_logged_once(lines: Lines) -> None:
     for _ in range(100):
-        complaints.note("publish", DatabaseUnavailable("away"))
-    assert [(line["duty"], line["why"]) for line in said] == [("publish", "away")]
+        relay._log_fault("publish", DatabaseUnavailable("away"))
+    assert [(line["duty"], line["why"]) for line in lines] == [("publish", "away")]
 
 
-def test_other_duties_and_other_reasons_are_logged_too(said: list[dict[str, object]]) -> None:
-    complaints = Complaints()
-    complaints.note("publish", DatabaseUnavailable("away"))
-    complaints.note("publish", LockTimeout("locked"))
-    complaints.note("announce", LockTimeout("locked"))
-    complaints.note("announce", KeyError("kind"))
-    assert len(said) == 4
+def test_other_duties_and_other_reasons_are_logged_too(lines: Lines) -> None:
+    relay._log_fault("publish", DatabaseUnavailable("away"))
+    relay._log_fault("publish", LockTimeout("locked"))
+    relay._log_fault("announce", LockTimeout("locked"))
+    relay._log_fault("announce", KeyError("kind"))
+    assert len(lines) == 4
 
 
-def test_later_it_is_logged_again_with_how_often_it_was_meant(
-    said: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+def test_later_it_is_logged_again_with_how_often_it_was_left_out(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complaints = Complaints()
     for _ in range(3):
-        complaints.note("publish", DatabaseUnavailable("away"))
-    monkeypatch.setattr(relay, "REPEAT_SECONDS", 0.0)
-    complaints.note("publish", DatabaseUnavailable("away"))
-    assert [line["times"] for line in said] == [1, 3]
+        relay._log_fault("publish", DatabaseUnavailable("away"))
+    monkeypatch.setattr(relay.often, "_interval_seconds", 0.0)
+    relay._log_fault("publish", DatabaseUnavailable("away"))
+    assert [line.get("left_out") for line in lines] == [None, 2]

@@ -1,0 +1,131 @@
+"""A Redis that answers and refuses: each of its ways as a block, at whose end it is mended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import redis
+
+NOBODY = ("127.0.0.1", "1")
+"""No server listens there, so that a replica of it keeps the data that it has."""
+BEGUN_SECONDS = 60.0
+Refusal = Callable[[str], AbstractContextManager[None]]
+
+
+@contextmanager
+def out_of_memory(redis_url: str) -> Iterator[None]:
+    """-OOM: what needs memory is refused, everything else works, taking messages too."""
+    with _open(redis_url) as client:
+        before = client.config_get("maxmemory")["maxmemory"]
+        client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            client.config_set("maxmemory", before)
+
+
+@contextmanager
+def read_only(redis_url: str) -> Iterator[None]:
+    """-READONLY: a primary that was demoted and keeps its clients."""
+    with _open(redis_url) as client:
+        client.execute_command("REPLICAOF", *NOBODY)
+        try:
+            yield
+        finally:
+            client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@contextmanager
+def without_primary(redis_url: str) -> Iterator[None]:
+    """-MASTERDOWN: a replica that was told not to serve stale data."""
+    with _open(redis_url) as client:
+        client.config_set("replica-serve-stale-data", "no")
+        try:
+            with read_only(redis_url):
+                yield
+        finally:
+            client.config_set("replica-serve-stale-data", "yes")
+
+
+@contextmanager
+def failed_snapshot(redis_url: str) -> Iterator[None]:
+    """-MISCONF: a snapshot could not be written, so that no write is accepted, nor a PING."""
+    with _open(redis_url) as client:
+        obstacle = Path(str(client.config_get("dir")["dir"])) / "dump.rdb"
+        client.config_set("save", "36000 1000000")
+        obstacle.unlink(missing_ok=True)
+        obstacle.mkdir()
+        try:
+            _save(client)
+            yield
+        finally:
+            obstacle.rmdir()
+            client.config_set("save", "")
+
+
+@contextmanager
+def no_permission(redis_url: str) -> Iterator[None]:
+    """-NOPERM: the user was forbidden to write."""
+    with _open(redis_url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-@write")
+        try:
+            yield
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
+@contextmanager
+def busy_script(redis_url: str) -> Iterator[None]:
+    """-BUSY: somebody's script runs and runs, and everything else is refused."""
+    with _open(redis_url) as client:
+        client.config_set("busy-reply-threshold", 100)
+        script = threading.Thread(target=_run_for_ever, args=(redis_url,), daemon=True)
+        script.start()
+        try:
+            _await_refusal(client)
+            yield
+        finally:
+            client.script_kill()
+            script.join()
+            client.config_set("busy-reply-threshold", 5000)
+
+
+REFUSALS: dict[str, Refusal] = {
+    "OOM": out_of_memory,
+    "READONLY": read_only,
+    "MASTERDOWN": without_primary,
+    "MISCONF": failed_snapshot,
+    "NOPERM": no_permission,
+    "BUSY": busy_script,
+}
+
+
+def _save(client: Any) -> None:
+    """Have a snapshot fail."""
+    client.bgsave()
+    deadline = time.monotonic() + BEGUN_SECONDS
+    while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+        assert time.monotonic() < deadline, "the snapshot did not fail"
+        time.sleep(0.05)
+
+
+def _await_refusal(client: Any) -> None:
+    deadline = time.monotonic() + BEGUN_SECONDS
+    with suppress(redis.ResponseError):
+        while client.ping():
+            assert time.monotonic() < deadline, "the script is not busy"
+            time.sleep(0.05)
+
+
+def _run_for_ever(redis_url: str) -> None:
+    with _open(redis_url) as client, suppress(redis.RedisError):
+        client.eval("while true do end", 0)
+
+
+def _open(redis_url: str) -> Any:
+    return redis.Redis.from_url(redis_url, decode_responses=True)

@@ -1,0 +1,126 @@
+"""What a worker tells its supervisor: whether it takes the work that waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from tests.faults.books import Books
+from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.refusals import out_of_memory
+from tests.faults.shells import PULSE_SECONDS
+from tests.faults.yard import QUEUES, Yard, YardPlan
+
+from cinemill.config import load
+from cinemill.jobs.service import JobService
+from cinemill.worker.building import build_app
+from cinemill.worker.pulse import PULSE_FILE
+
+WORKER, RELAY = "w2", "b1"
+SLOTS = 3
+PATIENCE_SECONDS = 90.0
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pulse") / "worker.pulse"
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[Yard]:
+    """One worker with three pool processes, which tells its pulse, and a beat with its relay."""
+    plan = YardPlan(workers=2, concurrency=SLOTS)
+    with Yard(tmp_path_factory.mktemp("pulse") / "yard", plan) as running:
+        Books(running.database).change(EFFECT_TABLE)
+        running.parts[WORKER].start(
+            CELERY_WORKER_CONCURRENCY=str(SLOTS), **{PULSE_FILE: str(pulse)}
+        )
+        running.parts[RELAY].start()
+        running.wait_ready(WORKER, RELAY)
+        yield running
+
+
+@pytest.fixture
+def service(yard: Yard) -> JobService:
+    return JobService(yard.database, catalog=DRILL_CATALOG)
+
+
+@pytest.fixture
+def app(yard: Yard) -> Iterator[Celery]:
+    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    yield app
+    app.close()
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def beats_on(pulse: Path) -> bool:
+    """Whether it is felt again within a minute and a half."""
+    felt = pulse.stat().st_mtime_ns
+    wait_until(lambda: pulse.stat().st_mtime_ns != felt)
+    return True
+
+
+def has_stopped(pulse: Path) -> bool:
+    """Whether it is not felt for four times as long as it takes."""
+    felt = pulse.stat().st_mtime_ns
+    time.sleep(4 * PULSE_SECONDS)
+    return pulse.stat().st_mtime_ns == felt
+
+
+def test_a_worker_whose_work_lasts_long_has_a_pulse_whatever_waits(
+    yard: Yard, service: JobService, pulse: Path
+) -> None:
+    books = Books(yard.database)
+    jobs = [
+        service.create_job("drill_work_job", params={"seconds": 300}).id for _ in range(2 * SLOTS)
+    ]
+    wait_until(lambda: len(books.under_way()) == SLOTS)
+    assert all(beats_on(pulse) for _ in range(4))
+    for job_id in jobs:
+        service.cancel_job(job_id, "the test is over")
+    wait_until(lambda: books.unfinished() == 0)
+
+
+def test_a_worker_whose_broker_refuses_has_a_pulse(
+    yard: Yard, service: JobService, pulse: Path
+) -> None:
+    books = Books(yard.database)
+    with out_of_memory(yard.servers.redis_url):
+        service.create_job("drill_work_job", params={"seconds": 0.1})
+        assert all(beats_on(pulse) for _ in range(4))
+    wait_until(lambda: books.unfinished() == 0)
+
+
+def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
+    yard: Yard, service: JobService, app: Celery, pulse: Path
+) -> None:
+    books = Books(yard.database)
+    for queue in QUEUES.split(","):
+        app.control.cancel_consumer(queue)
+    assert beats_on(pulse), "nothing waits"
+    service.create_job("drill_work_job", params={"seconds": 0.1})
+    wait_until(lambda: has_stopped(pulse))
+    for queue in QUEUES.split(","):
+        app.control.add_consumer(queue)
+    wait_until(lambda: books.unfinished() == 0)
+    assert beats_on(pulse)
+
+
+def test_a_worker_that_leaves_one_queue_alone_has_a_pulse(
+    yard: Yard, service: JobService, app: Celery, pulse: Path
+) -> None:
+    """Somebody told it to: it does what it was told, and the rest."""
+    app.control.cancel_consumer("default")
+    job = service.create_job("drill_work_job", params={"seconds": 0.1})
+    assert all(beats_on(pulse) for _ in range(4))
+    app.control.add_consumer("default")
+    wait_until(lambda: service.get_job(job.id).state.is_final)

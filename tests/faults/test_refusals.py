@@ -1,0 +1,112 @@
+"""A Redis that answers and refuses for some seconds: work goes on when it takes writes again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from tests.faults.books import Books
+from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.refusals import REFUSALS, Refusal, read_only
+from tests.faults.yard import Yard, YardPlan
+
+from cinemill.config import load
+from cinemill.jobs.service import JobService
+from cinemill.worker.building import build_app
+
+WORKER, RELAY = "w2", "b1"
+REFUSED_SECONDS = 3.0
+LONG_SECONDS = 300.0
+"""The worker's longest work: what waits for its end is not done in time."""
+PATIENCE_SECONDS = 90.0
+MOST_COMPLAINTS = 10
+"""Lines of level ERROR or above that one refusal may cost each process."""
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """One worker with three pool processes, and a beat with its relay."""
+    with Yard(tmp_path_factory.mktemp("refusals") / "yard", YardPlan(workers=2)) as running:
+        Books(running.database).change(EFFECT_TABLE)
+        for name in (WORKER, RELAY):
+            running.parts[name].start()
+        running.wait_ready(WORKER, RELAY)
+        yield running
+
+
+@pytest.fixture
+def books(yard: Yard) -> Books:
+    return Books(yard.database)
+
+
+@pytest.fixture
+def service(yard: Yard) -> JobService:
+    return JobService(yard.database, catalog=DRILL_CATALOG)
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def count_complaints(yard: Yard, name: str) -> int:
+    lines = yard.parts[name].log_file.read_text("utf-8", "replace").splitlines()
+    return sum("[error " in line or "[critical" in line for line in lines)
+
+
+@pytest.fixture
+def long_job(books: Books, service: JobService) -> Iterator[str]:
+    """Work under way that ends long after the test."""
+    job_id = service.create_job("drill_work_job", params={"seconds": LONG_SECONDS}).id
+    wait_until(lambda: books.state_of(job_id) == "running")
+    yield job_id
+    service.cancel_job(job_id, "the test is over")
+    wait_until(lambda: books.state_of(job_id) == "cancelled")
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_work_goes_on_after_a_refusal(
+    yard: Yard, books: Books, service: JobService, long_job: str, refusal: Refusal
+) -> None:
+    pids = {name: yard.parts[name].pid for name in (WORKER, RELAY)}
+    complaints = {name: count_complaints(yard, name) for name in pids}
+    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    bare_id = str(uuid4())
+
+    before = [service.create_job("drill_work_job", params={"seconds": 1.0}).id for _ in range(8)]
+    app.send_task("drill_work_job", kwargs={"seconds": 0.1}, task_id=bare_id, queue="default")
+    with refusal(yard.servers.redis_url):
+        meanwhile = service.create_job("drill_work_job", params={"seconds": 0.1}).id
+        time.sleep(REFUSED_SECONDS)
+    healed = time.monotonic()
+    after = service.create_job("drill_work_job", params={"seconds": 0.1}).id
+
+    jobs = (*before, meanwhile, bare_id, after)
+    wait_until(lambda: all(books.state_of(job_id) == "completed" for job_id in jobs))
+    print(f"all done {time.monotonic() - healed:.1f} s after the heal")
+    assert books.state_of(long_job) == "running"
+    assert [run["state"] for run in books.runs_of(long_job)] == ["running"]
+    assert {name: yard.parts[name].pid for name in pids} == pids
+    assert all(yard.parts[name].is_running for name in pids)
+    app.close()
+    for name, count in complaints.items():
+        assert count_complaints(yard, name) - count <= MOST_COMPLAINTS, name
+
+
+def test_a_worker_whose_broker_refuses_heeds_a_stop(
+    yard: Yard, books: Books, service: JobService
+) -> None:
+    """It waits in its main thread, which signals have to reach."""
+    job_id = service.create_job("drill_work_job", params={"seconds": LONG_SECONDS}).id
+    wait_until(lambda: books.state_of(job_id) == "running")
+    with read_only(yard.servers.redis_url):
+        wait_until(lambda: "the broker refuses writes" in yard.parts[WORKER].log_file.read_text())
+        assert yard.parts[WORKER].stop(60.0)
+        first_run = books.runs_of(job_id)[0]
+        assert first_run["state"] == "returned"
+    service.cancel_job(job_id, "the test is over")
+    wait_until(lambda: books.state_of(job_id) == "cancelled")

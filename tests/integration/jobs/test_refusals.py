@@ -1,0 +1,249 @@
+"""Clients of a Redis that answers and refuses: nothing hangs, and all goes on when it is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+import redis
+from tests.faults.refusals import REFUSALS, Refusal, busy_script, read_only
+from tests.faults.wire import Wire
+from tests.faults.yard import replace_port
+from tests.integration.jobs.engine import CATALOG, Engine
+
+from cinemill.config import load
+from cinemill.core.job import Progress
+from cinemill.errors import RedisUnavailable
+from cinemill.jobs.catalog import Rate
+from cinemill.jobs.dispatch import Dispatcher
+from cinemill.jobs.events import EventReader, EventSink
+from cinemill.jobs.rates import RateLimiter
+from cinemill.local.servers import RunningServer
+from cinemill.local.valkey import describe_valkey
+from cinemill.storage.dispatch import ReadyRun
+from cinemill.storage.inspection import inspect_redis
+from cinemill.storage.secrets import write_private
+from cinemill.worker.building import build_app
+from cinemill.worker.census import count_workers
+from cinemill.worker.relay import Broker
+
+PATIENCE_SECONDS = 60.0
+RATE = Rate(count=6000, seconds=1)
+
+
+@pytest.fixture(scope="module")
+def two_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """URLs of two of this suite's own: another suite must not be refused anything."""
+    password = secrets.token_hex(32)
+    running = [_start(tmp_path_factory.mktemp("valkey"), password) for _ in range(2)]
+    yield [url for url, _ in running]
+    for _, process in running:
+        process.kill()
+
+
+def _start(home: Path, password: str) -> tuple[str, RunningServer]:
+    folder = home / "data"
+    folder.mkdir(mode=0o700)
+    write_private(folder / "password", password)
+    server = describe_valkey(folder)
+    process = RunningServer("Valkey", server.command, server.answers, home / "log", signal.SIGTERM)
+    process.start()
+    return server.url, process
+
+
+@pytest.fixture
+def own_valkey(two_servers: list[str]) -> str:
+    return two_servers[0]
+
+
+@pytest.fixture
+def wire(two_servers: list[str]) -> Iterator[Wire]:
+    """A name for whichever of the two is the primary; the first, to begin with."""
+    wire = Wire(_port(two_servers[0]))
+    yield wire
+    wire.destroy()
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def admits(limiter: RateLimiter) -> bool:
+    try:
+        return limiter.admit("work", RATE) >= 0
+    except RedisUnavailable:
+        return False
+
+
+def judge(url: str) -> str:
+    async def ask() -> str:
+        reader = EventReader(url)
+        try:
+            return await reader.judge_health()
+        finally:
+            await reader.close()
+
+    return asyncio.run(ask())
+
+
+each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+
+
+@each_refusal
+def test_watchers_are_told_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
+    sink = EventSink(own_valkey)
+    news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
+    assert sink.tell_now(news)
+    with refusal(own_valkey):
+        wait_until(lambda: not sink.tell_now(news))
+        assert not sink.tell_resources({})
+    wait_until(lambda: sink.tell_now(news))
+    assert sink.tell_resources({})
+    sink.close()
+
+
+@each_refusal
+def test_starts_are_counted_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
+    limiter = RateLimiter(own_valkey)
+    wait_until(lambda: admits(limiter))
+    with refusal(own_valkey):
+        wait_until(lambda: not admits(limiter))
+        with pytest.raises(RedisUnavailable):
+            limiter.admit("work", RATE)
+    wait_until(lambda: admits(limiter))
+    limiter.close()
+
+
+@each_refusal
+def test_health_says_that_redis_refuses(own_valkey: str, refusal: Refusal) -> None:
+    assert judge(own_valkey) == "ok"
+    with refusal(own_valkey):
+        assert judge(own_valkey) == "refusing"
+    wait_until(lambda: judge(own_valkey) == "ok")
+
+
+@pytest.mark.parametrize("name", ["OOM", "READONLY", "MASTERDOWN", "MISCONF", "NOPERM"])
+def test_the_doctor_is_told_why_redis_refuses(own_valkey: str, name: str) -> None:
+    assert inspect_redis(own_valkey).refusal is None
+    with REFUSALS[name](own_valkey):
+        assert inspect_redis(own_valkey).refusal
+
+
+def test_a_redis_that_tells_nothing_of_itself_does_not_answer(own_valkey: str) -> None:
+    with busy_script(own_valkey), pytest.raises(RedisUnavailable):
+        inspect_redis(own_valkey)
+
+
+@each_refusal
+def test_who_asks_for_workers_is_told_that_the_broker_refuses(
+    own_valkey: str, refusal: Refusal
+) -> None:
+    """An answer needs a queue, and that a write; under some refusals nobody can even connect."""
+    settings = load({"REDIS_URL": own_valkey})
+    with refusal(own_valkey), pytest.raises(RedisUnavailable):
+        count_workers(settings)
+
+
+def test_a_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
+    with redis.Redis.from_url(own_valkey) as client:
+        before = client.config_get("maxmemory")["maxmemory"]
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory", int(used * 1.15))
+        try:
+            assert judge(own_valkey) == "nearly_full"
+            fullness = inspect_redis(own_valkey).fullness
+            assert fullness is not None
+            assert 0.8 <= fullness <= 1
+        finally:
+            client.config_set("maxmemory", before)
+    assert judge(own_valkey) == "ok"
+
+
+@pytest.mark.parametrize("which", ["events", "starts", "messages"])
+def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
+    two_servers: list[str], wire: Wire, which: str
+) -> None:
+    """Nobody closes a connection: only the address leads elsewhere, as behind a proxy."""
+    use = {"events": use_events, "starts": use_starts, "messages": use_messages}[which](
+        replace_port(two_servers[0], wire.port)
+    )
+    assert next(use)
+    with read_only(two_servers[0]):
+        wire.lead_to(_port(two_servers[1]))
+        wait_until(lambda: next(use))
+    use.close()
+
+
+def use_events(url: str) -> Generator[bool]:
+    sink = EventSink(url)
+    try:
+        while True:
+            news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
+            yield sink.tell_now(news)
+    finally:
+        sink.close()
+
+
+def use_starts(url: str) -> Generator[bool]:
+    limiter = RateLimiter(url)
+    try:
+        while True:
+            yield admits(limiter)
+    finally:
+        limiter.close()
+
+
+def use_messages(url: str) -> Generator[bool]:
+    app = build_app(load({"REDIS_URL": url}))
+    broker = Broker(app)
+    kind = next(iter(app.mill.catalog.steps.values()))
+    run = ReadyRun(str(uuid4()), "ada", kind.name, kind.queue, 5)
+    try:
+        while True:
+            try:
+                broker.send(run)
+            except RedisUnavailable:
+                yield False
+            else:
+                yield True
+    finally:
+        app.close()
+
+
+def test_kinds_without_a_rate_go_on_while_starts_cannot_be_counted(
+    engine: Engine, sink: EventSink, own_valkey: str
+) -> None:
+    """Events and rates may be kept by another server than the messages."""
+    away = RateLimiter(own_valkey)
+    dispatcher = Dispatcher(
+        engine.database,
+        sink,
+        away,
+        catalog=CATALOG,
+        window=16,
+        send=engine.post.send,
+        measure_depth=engine.post.measure_depth,
+    )
+    engine.submit(2, "rare_work")
+    engine.submit(3)
+    with read_only(own_valkey):
+        assert dispatcher.publish_ready() == 3
+    assert {run.kind for run in engine.post.sent} == {"work"}
+    wait_until(lambda: dispatcher.publish_ready() == 1)
+    away.close()

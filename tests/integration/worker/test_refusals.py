@@ -1,0 +1,138 @@
+"""Messages in hand while Redis refuses what kombu wants of it, on a real one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu.connection import Connection
+from kombu.entity import Queue
+from kombu.message import Message
+from kombu.messaging import Consumer
+from tests.faults.refusals import out_of_memory, read_only
+
+from cinemill.local.servers import RunningServer
+from cinemill.local.valkey import describe_valkey
+from cinemill.worker.refusals import survive_refusals
+from cinemill.worker.repairs import repair_redis_transport
+
+FILM = {"film": 1}
+HELD = "unacked"
+EVERY_TIME = 1
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """The URL of a Valkey of this test's own."""
+    server = describe_valkey(tmp_path / "valkey")
+    process = RunningServer(
+        "Valkey", server.command, server.answers, tmp_path / "log", signal.SIGTERM
+    )
+    process.start()
+    yield server.url
+    process.kill()
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Any]:
+    with redis.Redis.from_url(url) as client:
+        yield client
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    """With one message in the queue ``films``."""
+    repair_redis_transport()
+    survive_refusals()
+    with Connection(url) as connection:
+        with connection.Producer() as producer:
+            producer.publish(FILM, routing_key="films", declare=[Queue("films")])
+        yield connection
+
+
+def take(connection: Connection) -> Message:
+    """The next message, without declaring its queue, which is a write."""
+    held: list[Message] = []
+    consumer = Consumer(
+        connection.default_channel,
+        [Queue("films")],
+        on_message=held.append,
+        prefetch_count=1,
+        auto_declare=False,
+    )
+    consumer.consume()
+    connection.drain_events(timeout=60)
+    (message,) = held
+    return message
+
+
+def catch_up(message: Message) -> None:
+    """As the worker's event loop does every few seconds."""
+    message.channel.qos.restore_visible(interval=EVERY_TIME)
+
+
+def take_again(url: str) -> Any:
+    with Connection(url) as other:
+        message = other.SimpleQueue("films").get(timeout=60)
+        message.ack()
+        return message.payload
+
+
+def test_a_message_that_redis_refuses_to_keep_is_delivered_and_kept_later(
+    connection: Connection, client: Any, url: str
+) -> None:
+    """Redis had handed it over: nobody but this process has it."""
+    with out_of_memory(url):
+        message = take(connection)
+        assert message.payload == FILM
+        assert client.hlen(HELD) == 0
+    catch_up(message)
+    assert client.hlen(HELD) == 1
+    connection.close()
+    assert take_again(url) == FILM
+
+
+def test_a_message_that_was_dealt_with_meanwhile_is_not_kept(
+    connection: Connection, client: Any, url: str
+) -> None:
+    with out_of_memory(url):
+        message = take(connection)
+        message.ack()
+    catch_up(message)
+    assert client.hlen(HELD) == 0
+
+
+def test_an_acknowledgement_that_is_refused_is_made_later(
+    connection: Connection, client: Any, url: str
+) -> None:
+    message = take(connection)
+    assert client.hlen(HELD) == 1
+    with read_only(url):
+        message.ack()
+        assert client.hlen(HELD) == 1
+    catch_up(message)
+    assert client.hlen(HELD) == 0
+
+
+def test_a_message_whose_return_is_refused_is_queued_when_it_is_due(
+    connection: Connection, client: Any, url: str
+) -> None:
+    message = take(connection)
+    with read_only(url):
+        message.requeue()
+    assert client.hlen(HELD) == 1
+    client.zadd("unacked_index", {message.delivery_tag: 0})
+    catch_up(message)
+    assert client.hlen(HELD) == 0
+    assert take_again(url) == FILM
+
+
+def test_a_refusal_is_the_loss_of_a_connection_to_every_part_of_kombu(url: str) -> None:
+    survive_refusals()
+    with Connection(url) as connection:
+        assert issubclass(redis.ResponseError, connection.connection_errors)
+        assert issubclass(redis.ResponseError, connection.recoverable_connection_errors)

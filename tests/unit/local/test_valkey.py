@@ -1,0 +1,26 @@
+"""What the embedded Valkey is told of memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cinemill.local.valkey import ValkeyServer, choose_memory_bytes, render_conf
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("machine", "chosen"),
+    [(512 * MIB, 256 * MIB), (1024 * MIB, 256 * MIB), (8192 * MIB, 2048 * MIB)],
+)
+def test_it_may_use_a_quarter_of_the_machines_memory(machine: int, chosen: int) -> None:
+    assert choose_memory_bytes(machine) == chosen
+
+
+def test_when_that_is_full_it_refuses_and_evicts_nothing(tmp_path: Path) -> None:
+    conf = render_conf(ValkeyServer(tmp_path, 6379, "secret", tmp_path / "valkey-server"))
+    lines = dict(line.split(" ", 1) for line in conf.splitlines())
+    assert lines["maxmemory-policy"] == "noeviction"
+    assert int(lines["maxmemory"]) >= 256 * MIB

@@ -1,0 +1,30 @@
+"""What lasts is told when it begins and now and then."""
+
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from cinemill.worker.throttle import ThrottledLog
+
+
+def test_a_warning_is_given_once_whatever_it_says_besides() -> None:
+    with capture_logs() as told:
+        log = ThrottledLog("test")
+        for number in range(100):
+            log.warning("it refuses", why=str(number))
+            log.warning("something else")
+    assert [(line["event"], line.get("why")) for line in told] == [
+        ("it refuses", "0"),
+        ("something else", None),
+    ]
+
+
+def test_it_is_given_again_after_a_while_with_how_often_it_was_left_out() -> None:
+    with capture_logs() as told:
+        log = ThrottledLog("test", interval_seconds=3600)
+        for _ in range(3):
+            log.warning("it refuses")
+        log._interval_seconds = 0
+        log.warning("it refuses")
+        log.warning("it refuses")
+    assert [line.get("left_out") for line in told] == [None, 2, None]
