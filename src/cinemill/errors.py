@@ -7,6 +7,7 @@
     │   ├── MediaRejected          … because of what is in the file
     │   ├── Unauthorized · Forbidden · NotFound · Conflict · TooLarge
     │   └── SettingsInvalid        every problem at once
+    ├── TextUnstorable             a text with a NUL or half of a surrogate pair
     ├── WorkFailed                 a try went wrong; another may go right
     │   ├── CommandFailed          … with the command's last lines
     │   ├── CommandStalled         … it stopped making progress
@@ -126,6 +127,18 @@ class SettingsInvalid(InputRejected):
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
         self.problems = problems
+
+
+class TextUnstorable(CinemillError):
+    """PostgreSQL cannot keep a text: it holds a NUL or half of a surrogate pair.
+
+    Not InputRejected, for a step's own result may be to blame; what people send is checked before.
+    """
+
+    code = "text_invalid"
+    http_status = 422
+    is_retryable = False
+    way_on = "Send Unicode text without NUL characters."
 
 
 class WorkFailed(CinemillError):

@@ -164,7 +164,9 @@ class Dispatcher:
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
-        ready = dispatch.list_ready(connection, queue, per_owner=window)
+        found = dispatch.list_ready(connection, queue, per_owner=window)
+        # What a newer version planned is left to its relay; it must not end this one's turn.
+        ready = [run for run in found if run.kind in self._catalog.steps]
         turns = take_turns(thin_crowds(_draw_lots(ready), loads), loads, window=window)
         return [run for run in turns if self._admit(connection, run)]
 
