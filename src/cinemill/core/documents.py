@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -24,6 +24,8 @@ LONGEST_NAME_BYTES = 255
 LONGEST_TEXT_BYTES = 64 * 1024
 LONGEST_PATH_BYTES = 4096
 """Linux' PATH_MAX."""
+LEAST_SHORT, MOST_SHORT = 1e-4, 1e16
+"""Floats whose shortest form has no exponent."""
 DEEPEST_SHOWN = 64
 """Of what is read back: results may be a little deeper than what was asked for."""
 LONGEST_SHOWN_TEXT = 1024
@@ -79,6 +81,8 @@ def find_text_problem(text: str) -> str | None:
     """Why PostgreSQL or JSON cannot keep a text; None where they can."""
     if "\x00" in text:
         return "must not contain NUL characters"
+    if text.isascii():
+        return None
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -91,14 +95,14 @@ def is_bounded(document: Any, *, most_bytes: int, deepest: int = DEEPEST_SHOWN) 
     left = most_bytes
     for value, depth, _ in _walk(document):
         left -= _estimate_bytes(value)
-        if left < 0 or (depth > deepest and isinstance(value, Mapping | list | tuple)):
+        if left < 0 or (depth > deepest and isinstance(value, dict | list | tuple)):
             return False
     return True
 
 
 def reduce_document(document: Any) -> dict[str, Any]:
     """Of one that cannot be answered as it is, the members that are short and plain."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return {}
     short = ((name, one) for name, one in document.items() if _is_short(name) and _is_short(one))
     return {str(name): one for name, one in islice(short, MOST_SHOWN_MEMBERS)}
@@ -121,16 +125,16 @@ def _walk(document: Any) -> Iterator[tuple[Any, int, str]]:
     while pending:
         value, depth, name = pending.pop()
         yield value, depth, name
-        if isinstance(value, Mapping):
-            pending.extend((one, depth + 1, str(key)) for key, one in value.items())
+        if isinstance(value, dict):
+            pending.extend([(one, depth + 1, str(key)) for key, one in value.items()])
         elif isinstance(value, list | tuple):
-            pending.extend((one, depth + 1, name) for one in value)
+            pending.extend([(one, depth + 1, name) for one in value])
 
 
 def _check_type(value: Any, depth: int) -> None:
     if isinstance(value, dict | list | tuple):
         _check_depth(depth)
-    elif isinstance(value, int):
+    elif isinstance(value, int):  # True and False are
         if value.bit_length() > MOST_NUMBER_BITS:  # Python would not even write it into a refusal
             raise _number_out_of_range(value)
     elif value is not None and not isinstance(value, str | float):
@@ -154,18 +158,17 @@ def _estimate_bytes(value: Any) -> int:
     """
     if isinstance(value, str):
         return len(value) + 2
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return 2 + sum(len(key) + 4 if isinstance(key, str) else 4 for key in value)
     if isinstance(value, list | tuple):
         return 2 + len(value)
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float) and not (value == 0 or LEAST_SHORT <= abs(value) <= MOST_SHORT):
         return _count_digits(value)
     return 1
 
 
 def _count_digits(value: float) -> int:
-    written = repr(value)
-    return len(f"{Decimal(written):f}") if "e" in written else len(written)
+    return len(f"{Decimal(repr(value)):f}") if math.isfinite(value) else 1
 
 
 def _check_depth(depth: int) -> None:
@@ -212,7 +215,9 @@ def _check_number(value: int | float) -> None:
 
 
 def _is_longer(text: str, most_bytes: int) -> bool:
-    return len(text) > most_bytes or len(text.encode("utf-8", "replace")) > most_bytes
+    if len(text) > most_bytes or text.isascii():
+        return len(text) > most_bytes
+    return len(text.encode("utf-8", "replace")) > most_bytes
 
 
 def _number_out_of_range(value: int | float) -> InputRejected:

@@ -70,7 +70,7 @@ class JobService:
         ``and_also`` writes in the same transaction, before the job. Raises InputRejected,
         NotFound, Conflict.
         """
-        values = params or {}
+        values = dict(params or {})
         steps = self._plan_steps(kind, values, asset_id)
         check_text(owner, "owner")
         for name, value in (("idempotency_key", idempotency_key), ("job_id", job_id)):
@@ -82,7 +82,7 @@ class JobService:
             owner=owner,
             priority=self._choose_priority(priority, steps),
             asset_id=asset_id,
-            params=dict(values),
+            params=values,
             idempotency_key=idempotency_key,
             request_digest=_digest(kind, values, asset_id),
         )

@@ -30,6 +30,7 @@ The kernel finds a dead machine sooner; but where a proxy or a frozen server has
 and stays silent, nothing else would ever wake who waits."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
 
+UNREADABLE = "unreadable"
 CLOSED_AT_ONCE = "This connection is closed"
 
 # A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
@@ -75,12 +76,13 @@ def _replace_if_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 def read_json(document: str | bytes) -> Any:
-    """A stored document; empty where Python cannot read what PostgreSQL keeps: nesting deeper than
-    its stack, numbers of thousands of digits. One such row must not keep others from being read."""
+    """A stored document; ``UNREADABLE`` where Python cannot read what PostgreSQL keeps: nesting
+    deeper than its stack, numbers of thousands of digits. One such row must not keep others from
+    being read."""
     try:
         return json.loads(document)
     except (RecursionError, ValueError):
-        return {}
+        return UNREADABLE
 
 
 class Database:

@@ -71,7 +71,7 @@ def test_a_path_that_none_can_be_is_refused(api: RunningApi, params: dict[str, A
 @pytest.mark.parametrize("depth", [40, 252, 900])
 def test_parameters_that_are_too_deep_are_refused(api: RunningApi, depth: int) -> None:
     nested = "[" * depth + "]" * depth
-    body = f'{{"kind": "process_video", "params": {{"a": {nested}}}}}'
+    body = f'{{"kind": "process_video", "params": {{"path": {nested}}}}}'
     headers = {"Content-Type": "application/json"}
     answer = api.http.post("/jobs", content=body, headers=headers)
     assert answer.status_code in (400, 413, 422)
