@@ -7,6 +7,7 @@
     │   ├── MediaRejected          … because of what is in the file
     │   ├── Unauthorized · Forbidden · NotFound · Conflict · TooLarge
     │   └── SettingsInvalid        every problem at once
+    ├── TextUnstorable             a text with a NUL or half of a surrogate pair
     ├── WorkFailed                 a try went wrong; another may go right
     │   ├── CommandFailed          … with the command's last lines
     │   ├── CommandStalled         … it stopped making progress
@@ -22,10 +23,14 @@
         │   └── LockTimeout    … it answers, but another transaction holds what is needed
         ├── RedisUnavailable
         ├── ToolMissing
+        ├── SecretUnusable
         └── HomeLocked · PortInUse
 """
 
 from __future__ import annotations
+
+LONGEST_MESSAGE = 2000
+LONGEST_LOG_TAIL = 16_000
 
 
 class CinemillError(Exception):
@@ -42,17 +47,32 @@ class CinemillError(Exception):
     way_on = "Look at the log for what went wrong, and try again."
 
     def __init__(self, message: str, *, code: str | None = None, way_on: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # Some quote what was given, whose size is anybody's.
+        self.message = clip_text(message)
+        super().__init__(self.message)
         if code is not None:
             self.code = code
         if way_on is not None:
-            self.way_on = way_on
+            self.way_on = clip_text(way_on)
 
     @property
     def log_tail(self) -> str:
         """The command's last lines, where a command was run; else empty."""
         return ""
+
+
+def clip_text(text: str, most_characters: int = LONGEST_MESSAGE) -> str:
+    """At most so many characters, the middle left out; and such as PostgreSQL and JSON can keep:
+    without NUL and half surrogate pairs, which stand in names of files that are no text."""
+    if len(text) > most_characters:
+        end = most_characters // 4
+        text = f"{text[: most_characters - end - 1]}…{text[len(text) - end :]}"
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def clip_tail(text: str, most_characters: int = LONGEST_LOG_TAIL) -> str:
+    """The last so many characters, as :func:`clip_text` makes them storable."""
+    return clip_text(text[max(0, len(text) - most_characters) :], most_characters)
 
 
 class InputRejected(CinemillError):
@@ -110,6 +130,18 @@ class SettingsInvalid(InputRejected):
         self.problems = problems
 
 
+class TextUnstorable(CinemillError):
+    """PostgreSQL cannot keep a text: it holds a NUL or half of a surrogate pair.
+
+    Not InputRejected, for a step's own result may be to blame; what people send is checked before.
+    """
+
+    code = "text_invalid"
+    http_status = 422
+    is_retryable = False
+    way_on = "Send Unicode text without NUL characters."
+
+
 class WorkFailed(CinemillError):
     """One try failed; the engine retries it until its tries are used up."""
 
@@ -127,7 +159,7 @@ class CommandFailed(WorkFailed):
     ) -> None:
         super().__init__(message, code=code)
         self.exit_code = exit_code
-        self._log_tail = log_tail
+        self._log_tail = clip_tail(log_tail)
 
     @property
     def log_tail(self) -> str:
@@ -217,6 +249,12 @@ class RedisUnavailable(PartUnavailable):
 
 class ToolMissing(PartUnavailable):
     code = "tool_missing"
+
+
+class SecretUnusable(PartUnavailable):
+    """A file that should hold a secret is empty, too short, or cannot be read."""
+
+    code = "secret_unusable"
 
 
 class HomeLocked(PartUnavailable):

@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import reprlib
 import sys
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
 
+from cinemill.errors import clip_tail, clip_text
+
 LOG_FILE_BYTES = 10 * 1024 * 1024
 LOG_FILES_KEPT = 5
+
+LONGEST_VALUE = 4000
+LONGEST_TRACEBACK = 20_000
+
+
+def clip_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """No line longer than it helps: what is told may quote what anybody sent."""
+    return {name: _clip(name, value) for name, value in event.items()}
+
+
+def _clip(name: str, value: Any) -> Any:
+    if name.startswith("_") or value is None or isinstance(value, bool | float):
+        return value  # with an underscore: structlog's own, which no line shows
+    if name == "exception" and isinstance(value, str):
+        return clip_tail(value, LONGEST_TRACEBACK)
+    if isinstance(value, str):
+        return clip_text(value, LONGEST_VALUE)
+    if isinstance(value, int):
+        return value if value.bit_length() <= 64 else "a number too long to write"
+    return value if _is_short(value) else _REPR.repr(value)
+
+
+def _is_short(value: Any) -> bool:
+    try:
+        return len(repr(value)) <= LONGEST_VALUE
+    except (ValueError, RecursionError):
+        return False
+
+
+_REPR = reprlib.Repr()
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -19,6 +52,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    clip_values,
 ]
 
 

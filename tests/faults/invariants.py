@@ -178,26 +178,6 @@ def resumed_in_time(stage: Stage) -> Iterator[str]:
             yield str(resumption)
 
 
-LOST_MESSAGE_SECONDS:
-            yield str(resumption)
-
-
-def begun_after_heals(stage: Stage) -> Iterator[str]:
-    """Nothing waits longer than a lease and ten seconds after the fault that it waited for."""
-    limit = stage.yard.plan.lease_seconds + HEALED_SECONDS
-    query = """
-        SELECT job_id, extract(epoch FROM min(started_at))::float8 AS begun
-        FROM run WHERE job_id = ANY(:ids) GROUP BY job_id
-    """
-    for heal in stage.heals:
-        for row in stage.books.ask(query, ids=list(heal.jobs)):
-            seconds = max(0.0, (row["begun"] or math.inf) - heal.at)
-            stage.figures.setdefault(f"{heal.fault}: heal to claimed", []).append(seconds)
-            if seconds > limit:
-                yield f"{heal.fault}: job {row['job_id']} was begun {seconds:.1f} s after the heal"
-
-
-HEALED_SECONDS = 10.0
 LOST_MESSAGE_SECONDS = 8.0
 """The age at which a message may count as lost, a sweep, and the way to a worker."""
 OFFERED = "kill to published again"

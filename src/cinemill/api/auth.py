@@ -35,7 +35,8 @@ _LOCAL_NAME = "localhost"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is asked of a request. ``token`` None: nobody is asked for one."""
+    """What is asked of a request. ``token`` None: nobody is asked for one. A blank one, which no
+    token file may hold, lets nobody in."""
 
     token: str | None
     host: str
@@ -91,7 +92,7 @@ def check_origin(method: str, headers: Headers) -> None:
 def has_bearer(policy: Policy, headers: Headers) -> bool:
     """Whether the request carries the token in its ``Authorization`` header."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    return policy.token is not None and scheme.lower() == "bearer" and _same(given, policy.token)
+    return scheme.lower() == "bearer" and _proves(given, policy.token)
 
 
 def has_cookie(policy: Policy, headers: Headers) -> bool:
@@ -99,7 +100,7 @@ def has_cookie(policy: Policy, headers: Headers) -> bool:
     # Cookies know no ports: whatever else runs on this machine sends its own along, in any shape,
     # and the standard library's parser gives up at the first one that it does not understand.
     given = cookie_parser(headers.get("cookie", "")).get(policy.cookie_name, "")
-    return _same(given, policy.cookie_value)
+    return not _is_blank(policy.token) and _proves(given, policy.cookie_value)
 
 
 def check_request(policy: Policy, method: str, path: str, headers: Headers) -> None:
@@ -124,7 +125,7 @@ def sign_in(policy: Policy, query: str) -> Response | None:
     None where the query has no token, or a wrong one.
     """
     given = parse_qs(query).get("token", [""])[0].strip()
-    if policy.token is None or not _same(given, policy.token):
+    if not _proves(given, policy.token):
         return None
     response = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
     response.set_cookie(
@@ -171,9 +172,16 @@ class Gate:
         return respond(error)
 
 
-def _same(given: str, expected: str) -> bool:
-    """Compared in constant time, whatever characters were sent."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+def _proves(given: str, secret: str | None) -> bool:
+    """Whether what was given is the secret: compared in constant time, whatever characters were
+    sent. Nothing proves a secret that is blank."""
+    if secret is None or _is_blank(secret) or _is_blank(given):
+        return False
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("utf-8", "replace"))
+
+
+def _is_blank(text: str | None) -> bool:
+    return text is None or not text.strip()
 
 
 def _host_name(header: str) -> str:

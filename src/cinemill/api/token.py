@@ -12,6 +12,9 @@ def token_path(home: Path) -> Path:
 
 
 def ensure_token(home: Path) -> str:
-    """The token of this home; made now where there is none, by one of however many ask."""
+    """The token of this home; made now where there is none, by one of however many ask.
+
+    Raises SecretUnusable.
+    """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return read_or_make_secret(token_path(home))

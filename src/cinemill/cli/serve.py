@@ -121,7 +121,9 @@ def log_to_file(settings: Settings) -> Path:
 
 def link_to(api_url: str, settings: Settings) -> str:
     """The page's address with the token in it, as a browser may be given it once."""
+    from cinemill.storage.secrets import read_secret
+
     token_file = settings.home / "token"
     if settings.auth == "off" or not token_file.is_file():
         return f"{api_url}/"
-    return f"{api_url}/?token={token_file.read_text('ascii').strip()}"
+    return f"{api_url}/?token={read_secret(token_file)}"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cinemill.cli.screen import show_size
-from cinemill.errors import CinemillError
+from cinemill.errors import CinemillError, SecretUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,7 @@ def sound_all(settings: Settings) -> Iterator[Finding]:
         ("Python", sound_python),
         ("settings", sound_settings),
         ("home", sound_home),
+        ("secrets", sound_secrets),
         ("FFmpeg", sound_ffmpeg),
         ("sandbox", sound_sandbox),
         ("hardware", sound_hardware),
@@ -58,7 +59,7 @@ def sound_all(settings: Settings) -> Iterator[Finding]:
     for part, sounding in soundings:
         try:
             # What a running mill adds was set by nobody.
-            yield from sounding(settings if part == "settings" else joined)
+            yield from sounding(settings if part in ("settings", "secrets") else joined)
         except CinemillError as error:
             yield Finding(part, Level.FAIL, error.message, error.way_on)
 
@@ -103,6 +104,37 @@ def sound_home(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
     yield from _sound_space(settings)
+
+
+def sound_secrets(settings: Settings) -> Iterator[Finding]:
+    """The files in the home folder that hold a token or a password, as far as they are used."""
+    from cinemill.storage.secrets import is_open_to_others, read_secret
+
+    found = [path for path in _list_secret_files(settings) if os.path.lexists(path)]
+    problems = False
+    for path in found:
+        try:
+            read_secret(path)
+        except SecretUnusable as error:
+            problems = True
+            yield Finding("secrets", Level.FAIL, error.message, error.way_on)
+        if is_open_to_others(path):
+            problems = True
+            words = f"others may read or change {path}"
+            yield Finding("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
+    if not problems:
+        words = f"{len(found)} sound" if found else "made at the first start"
+        yield Finding("secrets", Level.OK, words)
+
+
+def _list_secret_files(settings: Settings) -> Iterator[Path]:
+    home = settings.home
+    yield home / "token"
+    if settings.database_url is None:
+        yield home / "postgres" / "password"
+        yield home / "postgres" / "superuser_password"
+    if settings.redis_url is None:
+        yield home / "valkey" / "password"
 
 
 def _sound_place(home: Path) -> Finding:

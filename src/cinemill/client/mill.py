@@ -267,5 +267,5 @@ def _read_address(home: Path) -> str:
 def _read_token(home: Path) -> str | None:
     try:
         return (home / "token").read_text("ascii").strip() or None
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None  # With CINEMILL_AUTH=off there need be none; else the mill answers 401.

@@ -48,6 +48,8 @@ class JobDocument(TypedDict, total=False):
     priority: int
     asset_id: str | None
     params: dict[str, Any]
+    clipped: list[str]
+    """Members that are left out here: too large for a list, or unreadable."""
     progress: float
     stage: str
     message: str

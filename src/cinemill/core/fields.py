@@ -6,6 +6,7 @@ One table of :class:`Field` says what is read, what is refused and what the JSON
 from __future__ import annotations
 
 import re
+import reprlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -203,10 +204,22 @@ def write_seconds(seconds: Fraction) -> str:
     return f"{float(seconds):g}"
 
 
+def _make_short() -> reprlib.Repr:
+    """Writes no more of a value than can be quoted, however long or deep it is."""
+    short = reprlib.Repr()
+    short.maxlevel = 4
+    short.maxstring = short.maxother = short.maxlong = 2 * QUOTED_CHARACTERS
+    short.maxdict = short.maxlist = short.maxtuple = short.maxset = QUOTED_CHARACTERS
+    return short
+
+
+_SHORT = _make_short()
+
+
 def quote(value: Any) -> str:
     """What was given, as far as it goes into a sentence."""
     try:
-        text = repr(value)
+        text = _SHORT.repr(value)
     except ValueError:
         return "a number of thousands of digits"  # which Python refuses to write
     return text if len(text) <= QUOTED_CHARACTERS else f"{text[: QUOTED_CHARACTERS - 1]}…"

@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from cinemill.errors import clip_tail, clip_text
+
+LONGEST_CODE = 100
 LOWEST_PRIORITY = 0
 HIGHEST_PRIORITY = 10
 DEFAULT_PRIORITY = 5
@@ -96,6 +99,16 @@ class Failure:
     retryable: bool = True
     """Whether the same work may succeed at another time; see ``CinemillError.is_retryable``."""
 
+    def __post_init__(self) -> None:
+        """Whatever it was made of, it fits into a row, a page and an event."""
+        for name, text in (
+            ("code", clip_text(self.code, LONGEST_CODE)),
+            ("message", clip_text(self.message)),
+            ("way_on", clip_text(self.way_on)),
+            ("log_tail", clip_tail(self.log_tail)),
+        ):
+            object.__setattr__(self, name, text)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
@@ -131,6 +144,8 @@ class Job:
     queued_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    clipped: tuple[str, ...] = ()
+    """Members that are too large for a list of jobs, or that cannot be read, and were left out."""
 
     @property
     def duration_seconds(self) -> float | None:
@@ -219,8 +234,8 @@ class Progress:
             "task_id": self.job_id,
             "status": self.status,
             "progress": round(self.progress, 1),
-            "message": self.message,
-            "stage": self.stage,
+            "message": clip_text(self.message),
+            "stage": clip_text(self.stage),
         }
         if self.seconds_left is not None:
             document["seconds_left"] = round(self.seconds_left, 1)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from cinemill.core.documents import check_size, check_text, encode_document
+from cinemill.core.fields import quote
 from cinemill.core.hardware import name_queue
 from cinemill.core.job import StepSpec
 from cinemill.core.rendition import VideoCodec
@@ -24,6 +26,9 @@ from cinemill.jobs.render_plans import name_children, plan_batch, plan_render
 from cinemill.storage.jobs import NewStep
 
 GIB = 1024**3
+MIB = 1024**2
+LARGEST_TIMELINES_BYTES = 16 * MIB
+LARGEST_PARAMS_BYTES = MIB
 MINUTE = 60
 HOUR = 3600
 
@@ -93,6 +98,8 @@ class JobKind:
     """The member of the result that ``result.get()`` answers; None: all of it."""
     name_children: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
     """(id, params) to the ids of the jobs that it submits itself; they are cancelled with it."""
+    most_params_bytes: int = LARGEST_PARAMS_BYTES
+    """Of its parameters as canonical JSON in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +109,27 @@ class Catalog:
     jobs: Mapping[str, JobKind]
 
     def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-        """The steps of a job, parents first. Raises NotFound, InputRejected."""
-        if kind not in self.jobs:
+        """The steps of a job, parents first.
+
+        What comes from outside is bounded here, before anything is made of it: see
+        ``core.documents``. Raises NotFound, InputRejected, TooLarge.
+        """
+        if (found := self._find(kind)) is None:
             raise NotFound(
-                f"There is no kind of job called {kind!r}.",
+                f"There is no kind of job called {quote(kind)}.",
                 code="job_kind_unknown",
                 way_on=f"Use one of: {', '.join(sorted(self.jobs))}.",
             )
-        return list(self.jobs[kind].plan(params, asset_id))
+        if asset_id is not None:
+            check_text(asset_id, "asset_id")
+        check_size(params, most_bytes=found.most_params_bytes)
+        # What a planner says of a value is more to the point than what holds for every value.
+        steps = list(found.plan(params, asset_id))
+        encode_document(params, most_bytes=found.most_params_bytes)
+        return steps
+
+    def _find(self, kind: object) -> JobKind | None:
+        return self.jobs.get(kind) if isinstance(kind, str) else None
 
     def equip(self, specs: Sequence[StepSpec], limits: TryLimits) -> list[NewStep]:
         """The planned steps, with where each works, what it weighs and how often it is tried."""
@@ -232,13 +252,19 @@ JOB_KINDS: Mapping[str, JobKind] = _by_name(
         JobKind("process_video", plan_video, positional=("path",)),
         JobKind("transcode", plan_transcode, positional=("path", "options")),
         JobKind("make_ladder", plan_ladder, positional=("path", "preset")),
-        JobKind("render_video", plan_render, positional=("job",)),
+        JobKind(
+            "render_video",
+            plan_render,
+            positional=("job",),
+            most_params_bytes=LARGEST_TIMELINES_BYTES,
+        ),
         JobKind(
             "batch_render",
             plan_batch,
             positional=("jobs",),
             answer="results",
             name_children=name_children,
+            most_params_bytes=LARGEST_TIMELINES_BYTES,
         ),
         JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),
         JobKind("caption", plan_caption, positional=("path", "model")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cinemill.core.documents import check_path
 from cinemill.core.job import StepSpec
 from cinemill.core.rendition import read_rendition
 from cinemill.core.speech import PARAMETERS, read_flag, read_speech
@@ -168,6 +169,7 @@ def _plan_source(kind: str, params: Mapping[str, Any], asset_id: str | None) -> 
         return [StepSpec("probe", "probe_source")]
     if not params.get("path"):
         raise InputRejected(f"{kind} needs an asset or the path of a film.", code="source_missing")
+    check_path(params["path"])
     return [
         StepSpec("intake", "intake_source"),
         StepSpec("probe", "probe_source", after=("intake",)),

@@ -83,9 +83,9 @@ def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
 
 def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
     """The ids of a batch's renders: the same each time that they are asked for."""
-    return [
-        str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(len(params["jobs"]))
-    ]
+    timelines = params.get("jobs")
+    count = len(timelines) if isinstance(timelines, list) else 0  # a row may be older than its kind
+    return [str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(count)]
 
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:

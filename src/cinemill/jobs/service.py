@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from cinemill.core.documents import check_text, is_bounded, reduce_document
+from cinemill.core.fields import quote
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,
@@ -25,17 +26,18 @@ from cinemill.core.job import (
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import families
-from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
+from cinemill.jobs.catalog import CATALOG, LARGEST_TIMELINES_BYTES, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import assets, hardware, jobs, recovery, statistics
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import NewJob, NewStep
 
-# An escaped NUL, and not an escaped backslash before the letters u0000.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 STOP_POLL_SECONDS = 0.1
 BULK_LOCK_SECONDS = 0.1
 """How long each job of many is waited for where another transaction holds it."""
+LONGEST_REASON_BYTES = 2000
+LARGEST_SHOWN_BYTES = LARGEST_TIMELINES_BYTES
+"""Of a member of one job: what an earlier version took may be larger."""
 
 
 class JobService:
@@ -72,6 +74,10 @@ class JobService:
         """
         values = dict(params or {})
         steps = self._plan_steps(kind, values, asset_id)
+        check_text(owner, "owner")
+        for name, value in (("idempotency_key", idempotency_key), ("job_id", job_id)):
+            if value is not None:
+                check_text(value, name)
         new = NewJob(
             id=job_id or str(uuid4()),
             kind=kind,
@@ -90,7 +96,12 @@ class JobService:
             return jobs.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
-        """Record a request that can never work as a failed job, for whoever asks after it."""
+        """Record a request that can never work as a failed job, for whoever asks after it.
+
+        Raises InputRejected where the id or the owner are none that can be recorded.
+        """
+        check_text(owner, "owner")
+        check_text(job_id, "job_id")
         failure = Failure(
             error.code, error.message, error.way_on, error.log_tail, error.is_retryable
         )
@@ -102,7 +113,7 @@ class JobService:
         self, video_id: str, priority: int | None = None, *, owner: str = "local"
     ) -> Job:
         """Make the proxy of a stored asset, with all else that ingest makes. Raises NotFound."""
-        assets.get_asset(self._database, video_id)
+        assets.get_asset(self._database, check_text(video_id, "asset_id"))
         return self.create_job("process_video", owner=owner, asset_id=video_id, priority=priority)
 
     def get_job(self, job_id: str) -> Job:
@@ -178,10 +189,11 @@ class JobService:
         """Cancel: at once where nothing runs yet, else as soon as its process has been stopped.
         The jobs that it has submitted are cancelled with it.
 
-        Raises NotFound; Conflict where it has ended already; LockTimeout where another transaction
-        holds it or one of those: then ask again.
+        Raises NotFound; Conflict where it has ended already; InputRejected (``reason_invalid``);
+        LockTimeout where another transaction holds it or one of those: then ask again.
         """
-        words = reason or "cancelled by the user"
+        words = check_text(reason, "reason", most_bytes=LONGEST_REASON_BYTES)
+        words = words or "cancelled by the user"
         try:
             with self._database.begin() as connection:
                 job = recovery.request_cancel(connection, job_id, words)
@@ -300,7 +312,12 @@ class JobService:
 
 
 def describe_job(job: Job) -> dict[str, Any]:
-    """A job as JSON values: times in ISO 8601, UTC; durations in seconds."""
+    """A job as JSON values: times in ISO 8601, UTC; durations in seconds.
+
+    ``clipped`` names the members that were left out: too large for a list of jobs, or such as
+    cannot be answered at all (an earlier version may have written them).
+    """
+    params, result, clipped = _bound_documents(job)
     elapsed = None
     if job.started_at is not None:
         elapsed = ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
@@ -314,11 +331,12 @@ def describe_job(job: Job) -> dict[str, Any]:
         "status": job.state.value,
         "priority": job.priority,
         "asset_id": job.asset_id,
-        "params": dict(job.params),
+        "params": params,
         "progress": round(job.progress, 1),
         "stage": job.stage,
         "message": job.message,
-        "result": job.result,
+        "result": result,
+        "clipped": clipped,
         "error": job.failure.to_json() if job.failure else None,
         "cancel_requested": job.cancel_requested,
         "cancel_reason": job.cancel_reason,
@@ -331,6 +349,18 @@ def describe_job(job: Job) -> dict[str, Any]:
         if running
         else None,
     }
+
+
+def _bound_documents(job: Job) -> tuple[dict[str, Any], Mapping[str, Any] | None, list[str]]:
+    params: dict[str, Any] = dict(job.params)
+    result, clipped = job.result, list(job.clipped)
+    if not is_bounded(params, most_bytes=LARGEST_SHOWN_BYTES):
+        params = reduce_document(params)
+        clipped.append("params")
+    if not is_bounded(result, most_bytes=LARGEST_SHOWN_BYTES):
+        result = reduce_document(result)
+        clipped.append("result")
+    return params, result, sorted(set(clipped))
 
 
 def _describe_step(step: Step) -> dict[str, Any]:
@@ -350,19 +380,12 @@ def _describe_step(step: Step) -> dict[str, Any]:
 
 def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:
     named = [kind, params, asset_id]
-    try:
-        canonical = json.dumps(named, sort_keys=True, allow_nan=False, ensure_ascii=False)
-        encoded = canonical.encode()  # half of a surrogate pair ends here
-    except (TypeError, ValueError) as error:
-        raise InputRejected(
-            f"The parameters are not plain JSON: {error}.", code="params_not_json"
-        ) from error
-    if _NUL.search(canonical):
-        raise InputRejected("Text must not contain NUL characters.", code="params_not_json")
-    return hashlib.sha256(encoded).hexdigest()
+    canonical = json.dumps(named, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _priority_invalid(value: object) -> InputRejected:
     return InputRejected(
-        f"priority must be a whole number from 0 to 10, not {value!r}.", code="priority_invalid"
+        f"priority must be a whole number from 0 to 10, not {quote(value)}.",
+        code="priority_invalid",
     )

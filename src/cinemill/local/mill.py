@@ -58,8 +58,9 @@ async def supervise(
     """Run the mill until SIGINT, SIGTERM or SIGHUP; from the main thread.
 
     Status lines go to ``console`` (None: to the log alone); ``on_ready`` is called once, when
-    everything answers. Raises HomeLocked or PortInUse before anything is started, ToolMissing or
-    PartUnavailable (its code says which part, as database_newer does) where the start fails.
+    everything answers. Raises HomeLocked, PortInUse or SecretUnusable before anything is started,
+    ToolMissing or PartUnavailable (its code says which part, as database_newer does) where the
+    start fails.
     """
     began = time.monotonic()
     home = open_home(settings.home)

@@ -48,7 +48,10 @@ class Parts:
 
 
 def describe_parts(settings: Settings, home: Home) -> Parts:
-    """Make ready what is quick: ports, passwords, configuration. Raises ToolMissing."""
+    """Make ready what is quick: ports, passwords, configuration.
+
+    Raises ToolMissing, SecretUnusable.
+    """
     database = None if settings.database_url else postgres.describe_postgres(home.postgres)
     cache = None if settings.redis_url else valkey.describe_valkey(home.valkey)
     return Parts(

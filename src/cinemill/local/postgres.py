@@ -30,6 +30,8 @@ from cinemill.storage.secrets import read_or_make_secret
 DATABASE = "cinemill"
 USER = "cinemill"
 SUPERUSER = "postgres"
+SUPERUSER_PASSWORD = "superuser_password"  # noqa: S105 - a file's name
+NEW_SUPERUSER_PASSWORD = f"{SUPERUSER_PASSWORD}.new"
 EXTENSIONS = ("vector", "pg_trgm")
 
 STOP_SIGNAL = signal.SIGINT
@@ -58,6 +60,11 @@ class PostgresServer:
         return self.folder / "data"
 
     @property
+    def new_superuser_password(self) -> Path:
+        """There while the cluster is still to be told of it."""
+        return self.folder / NEW_SUPERUSER_PASSWORD
+
+    @property
     def url(self) -> str:
         """The application's URL; its role owns the database and is no superuser."""
         password = quote(self.password, safe="")
@@ -78,7 +85,7 @@ def describe_postgres(folder: Path) -> PostgresServer:
     """End what still runs on the folder, and say where and how the server will run.
 
     Quick, so that others can be told the address while :func:`make_cluster` works.
-    Raises ToolMissing without binaries.
+    Raises ToolMissing without binaries, SecretUnusable where a password file is not sound.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     end_leftovers(folder / "data", "postgres", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
@@ -86,10 +93,17 @@ def describe_postgres(folder: Path) -> PostgresServer:
         folder=folder,
         port=remember_port(folder / "port"),
         password=read_or_make_secret(folder / "password"),
-        superuser_password=read_or_make_secret(folder / "superuser_password"),
+        superuser_password=_read_superuser_password(folder),
         binaries=find_binaries(),
         identity=choose_identity(),
     )
+
+
+def _read_superuser_password(folder: Path) -> str:
+    """A cluster whose file is gone knows the old password: :func:`make_cluster` gives it this."""
+    path, new = folder / SUPERUSER_PASSWORD, folder / NEW_SUPERUSER_PASSWORD
+    is_lost = (folder / "data").exists() and not os.path.lexists(path)
+    return read_or_make_secret(new if is_lost else path)
 
 
 def make_cluster(server: PostgresServer) -> None:
@@ -103,6 +117,8 @@ def make_cluster(server: PostgresServer) -> None:
     (server.data / "postmaster.pid").unlink(missing_ok=True)  # nothing runs here: it is stale
     (server.data / "cinemill.conf").write_text(render_conf(server.port), "ascii")
     _give_to_identity(server)
+    if server.new_superuser_password.exists():
+        _replace_superuser_password(server)
 
 
 def find_binaries() -> Path:
@@ -172,7 +188,7 @@ def _setup_sql(password: str) -> str:
     lines = [
         f"\\set role '{USER}'",
         f"\\set database '{DATABASE}'",
-        f"\\set secret '{password}'",
+        f"\\set secret {_quote(password)}",
         "SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'role')"
         " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec",
         "ALTER ROLE :role PASSWORD :'secret';",
@@ -186,12 +202,30 @@ def _setup_sql(password: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _quote(text: str) -> str:
+    """As an argument of psql's own commands."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _replace_superuser_password(server: PostgresServer) -> None:
+    """In single-user mode, which asks for no password; the file gets its name once that is done."""
+    literal = server.superuser_password.replace("'", "''")
+    command = (server.binaries / "postgres", "--single", "-D", server.data, "postgres")
+    _run(
+        wrap_command(command, identity=server.identity),
+        "The superuser's password could not be set",
+        given=f"ALTER ROLE {SUPERUSER} PASSWORD '{literal}';\n",
+    )
+    server.new_superuser_password.replace(server.folder / SUPERUSER_PASSWORD)
+
+
 def _initialise(server: PostgresServer) -> None:
     """initdb beside the place, then rename: a half-made cluster is never taken for a whole one."""
     unfinished = server.folder / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    password_file = server.folder / "superuser_password"
+    password_file = server.folder / SUPERUSER_PASSWORD
     _give_to_identity(server)
     options = ["-U", SUPERUSER, f"--pwfile={password_file}", "--auth=scram-sha-256", "-E", "UTF8"]
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]

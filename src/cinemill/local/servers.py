@@ -97,8 +97,8 @@ class Servers:
 def embedded_servers(home_folder: Path) -> Iterator[Servers]:
     """Run Valkey and PostgreSQL on a home of ours until the block ends.
 
-    Call it from the main thread. Raises HomeLocked, ToolMissing, DatabaseUnavailable or
-    RedisUnavailable.
+    Call it from the main thread. Raises HomeLocked, ToolMissing, SecretUnusable,
+    DatabaseUnavailable or RedisUnavailable.
     """
     home = open_home(home_folder)
     with lock_home(home):

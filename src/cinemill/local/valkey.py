@@ -58,7 +58,7 @@ class ValkeyServer:
 def describe_valkey(folder: Path) -> ValkeyServer:
     """End what still runs on the folder; write configuration and password.
 
-    Raises ToolMissing without a binary.
+    Raises ToolMissing without a binary, SecretUnusable where the password file is not sound.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     end_leftovers(folder, "valkey-server", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout
+from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout, TextUnstorable
 
 # Alembic is imported where it is used: every API, worker and beat process opens this door, and
 # only the one that migrates needs its 8 MB and half a second of CPU.
@@ -35,6 +36,7 @@ LOCK_WAIT_SECONDS = 2.0
 transactions hold locks for milliseconds; longer means that somebody left one open."""
 LOCK_NOT_AVAILABLE = "55P03"
 
+UNREADABLE = "unreadable"
 CLOSED_AT_ONCE = "This connection is closed"
 
 # A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
@@ -79,6 +81,16 @@ def _replace_if_closed(connection: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError
 
 
+def read_json(document: str | bytes) -> Any:
+    """A stored document; ``UNREADABLE`` where Python cannot read what PostgreSQL keeps: nesting
+    deeper than its stack, numbers of thousands of digits. One such row must not keep others from
+    being read."""
+    try:
+        return json.loads(document)
+    except (RecursionError, ValueError):
+        return UNREADABLE
+
+
 class Database:
     """A pool of connections. Safe to share between threads, never between processes."""
 
@@ -90,6 +102,7 @@ class Database:
             max_overflow=pool_size,
             pool_recycle=1800,
             connect_args={**_SOCKET_OPTIONS, "application_name": application_name},
+            json_deserializer=read_json,
         )
         event.listen(self._engine, "do_connect", _connect)
         event.listen(self._engine, "checkout", _replace_if_closed)
@@ -219,11 +232,15 @@ def _telling_faults() -> Iterator[None]:
     """A server that is gone in our own words; a wrong statement stays what it is."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise TextUnstorable("A text holds characters that cannot be stored.") from error
     except DBAPIError as error:
         if is_lock_timeout(error):
             raise LockTimeout(
                 "Another transaction holds a row or table that this needs."
             ) from error
+        if _is_for_its_text(error):
+            raise TextUnstorable("A text holds characters that cannot be stored.") from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(
                 f"PostgreSQL does not answer ({_first_line(error)})."
@@ -236,6 +253,14 @@ def _telling_faults() -> Iterator[None]:
         if str(error) != CLOSED_AT_ONCE:
             raise
         raise DatabaseUnavailable("PostgreSQL closes every connection.") from error
+
+
+def _is_for_its_text(error: DBAPIError) -> bool:
+    """Whether a value held a NUL, which PostgreSQL's texts cannot."""
+    if isinstance(error.orig, psycopg.errors.UntranslatableCharacter):
+        return True
+    # psycopg refuses it before the server is asked, so that there is no SQLSTATE.
+    return isinstance(error.orig, psycopg.DataError) and "NUL" in str(error.orig)
 
 
 def _alembic_config() -> Config:

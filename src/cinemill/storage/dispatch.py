@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from cinemill.core.job import Failure, Job, RunState
 from cinemill.storage import runs
-from cinemill.storage.jobs import lock_job, read_job
+from cinemill.storage.jobs import listed_columns, lock_job, read_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +280,10 @@ def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
     """
     rows = connection.execute(
         text(
-            """
-            SELECT * FROM job WHERE NOT announced AND state <> 'running'
-            ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
-            """
+            f"""
+            SELECT {listed_columns()} FROM job WHERE NOT announced AND state <> 'running'
+            ORDER BY job.finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
+            """  # noqa: S608 - made of constants
         ),
         {"limit": limit},
     ).mappings()
@@ -297,10 +297,11 @@ def list_unannounced_of(connection: Connection, run_ids: Sequence[str]) -> list[
     """
     rows = connection.execute(
         text(
-            """
-            SELECT * FROM job WHERE id IN (SELECT job_id FROM run WHERE id = ANY(:ids))
+            f"""
+            SELECT {listed_columns()} FROM job
+            WHERE id IN (SELECT job_id FROM run WHERE id = ANY(:ids))
               AND NOT announced AND state <> 'running' FOR UPDATE SKIP LOCKED
-            """
+            """  # noqa: S608 - made of constants
         ),
         {"ids": list(run_ids)},
     ).mappings()

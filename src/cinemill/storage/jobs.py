@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     text,
     tuple_,
@@ -25,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
+from cinemill.core.fields import quote
 from cinemill.core.job import (
     DeadStep,
     Failure,
@@ -34,12 +37,16 @@ from cinemill.core.job import (
     StepSpec,
     StepState,
 )
-from cinemill.errors import Conflict, NotFound
+from cinemill.errors import LONGEST_MESSAGE, Conflict, NotFound
 from cinemill.storage import tables
 
 READY_CHANNEL = "cinemill_ready"
 CANCEL_CHANNEL = "cinemill_cancel"
 ENDED_CHANNEL = "cinemill_ended"
+LARGEST_LISTED_BYTES = 16 * 1024
+"""Of a document in a list, as text."""
+LARGEST_STORED_BYTES = 16 * 1024
+"""The same as it is stored, which is known without reading it; mostly it is compressed."""
 CROWD = {"no_crowd": 4, "crowd_seconds": 5.0}
 """So many steps of a job that become ready at once stand in line as any other. Each further one
 stands where it would if it had come so many seconds after the one before: a short job that comes
@@ -281,9 +288,17 @@ def list_jobs(
     id_prefix: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Newest first; ``before`` is the id of the last job of the page before."""
+    """Newest first; ``before`` is the id of the last job of the page before.
+
+    What is too large for a list is left out (``Job.clipped``): a page is bounded, whatever its
+    rows are, and no row that cannot be read as it should be keeps the others from being listed.
+    """
     column = tables.job.c
-    query: Select[Any] = select(tables.job).order_by(column.queued_at.desc(), column.id.desc())
+    query: Select[Any] = (
+        select(literal_column(listed_columns()))
+        .select_from(tables.job)
+        .order_by(column.queued_at.desc(), column.id.desc())
+    )
     if states:
         query = query.where(column.state.in_([state.value for state in states]))
     for name, value in (("kind", kind), ("owner", owner), ("asset_id", asset_id)):
@@ -323,9 +338,16 @@ def list_steps(connection: Connection, job_id: str) -> list[Step]:
 def list_dead(connection: Connection, *, limit: int = 100) -> list[DeadStep]:
     """The dead letters, latest first."""
     rows = connection.execute(
-        text("SELECT * FROM dead ORDER BY died_at DESC LIMIT :limit"), {"limit": limit}
+        text(
+            f"""
+            SELECT step_id, job_id, job_kind, step_name, owner, attempts, failures, crashes,
+                   {_listed_failure()} AS failure, {_readable_time("died_at")} AS died_at
+            FROM dead ORDER BY dead.died_at DESC LIMIT :limit
+            """  # noqa: S608 - made of constants
+        ),
+        {"limit": limit},
     ).mappings()
-    return [DeadStep(**{**row, "failure": Failure(**row["failure"])}) for row in rows]
+    return [DeadStep(**{**row, "failure": read_failure(row["failure"] or {})}) for row in rows]
 
 
 def delete_job(connection: Connection, job_id: str) -> bool:
@@ -352,20 +374,84 @@ def job_not_found(job_id: str) -> NotFound:
     return NotFound(f"There is no job {job_id}.", code="job_not_found")
 
 
+def listed_columns() -> str:
+    """What :func:`read_job` reads, in SQL, for many rows at once: documents that are too large are
+    left out and named in ``clipped``, long texts cut, and times that no calendar has are missing.
+    """
+    columns = ("id", "kind", "owner", "state", "priority", "asset_id", "progress", "stage")
+    texts = ("message", "cancel_reason", "worker")
+    times = ("cancel_requested_at", "started_at", "finished_at")
+    return ", ".join(
+        (
+            *(f"job.{name}" for name in columns),
+            *(f"left(job.{name}, {LONGEST_MESSAGE}) AS {name}" for name in texts),
+            *(f"{_readable(f'job.{name}')} AS {name}" for name in times),
+            f"{_readable_time('job.queued_at')} AS queued_at",
+            *(
+                f"CASE WHEN {_is_large(f'job.{name}')} THEN '{{}}' ELSE job.{name} END AS {name}"
+                for name in _DOCUMENTS
+            ),
+            f"{_listed_failure('job.')} AS failure",
+            "array_remove(ARRAY["
+            + ", ".join(f"CASE WHEN {_is_large(f'job.{n}')} THEN '{n}' END" for n in _DOCUMENTS)
+            + "], NULL) AS clipped",
+        )
+    )
+
+
+_DOCUMENTS = ("params", "result")
+
+
+def _is_large(column: str) -> str:
+    """Evaluated in this order, so that what is very large is not even read."""
+    return (
+        f"CASE WHEN pg_column_size({column}) > {LARGEST_STORED_BYTES} THEN true "
+        f"ELSE coalesce(octet_length({column}::text), 0) > {LARGEST_LISTED_BYTES} END"
+    )
+
+
+def _listed_failure(table: str = "") -> str:
+    column = f"{table}failure"
+    members = ", ".join(
+        f"'{name}', left({column} ->> '{name}', {LONGEST_MESSAGE})"
+        for name in ("code", "message", "way_on")
+    )
+    members += f", 'log_tail', right({column} ->> 'log_tail', {LONGEST_MESSAGE})"
+    return f"CASE WHEN {_is_large(column)} THEN jsonb_build_object({members}) ELSE {column} END"
+
+
+def _readable(column: str) -> str:
+    """PostgreSQL knows times without end and beyond the year 9999, Python none of them."""
+    return f"CASE WHEN {column} < '9999-01-01' AND {column} > '0002-01-01' THEN {column} END"
+
+
+def _readable_time(column: str) -> str:
+    """Of one that is always there."""
+    return f"coalesce({_readable(column)}, to_timestamp(0))"
+
+
 def read_job(row: RowMapping) -> Job:
+    """Never raises for what a row holds: one that another version wrote, or a hand, must not keep
+    a list or a loop from all the others."""
+    params, result = row["params"], row["result"]
+    is_known = row["state"] in _JOB_STATES
+    unreadable = (
+        *(["params"] if not isinstance(params, dict) else []),
+        *(["result"] if not isinstance(result, dict | None) else []),
+    )
     return Job(
         id=row["id"],
         kind=row["kind"],
         owner=row["owner"],
-        state=JobState(row["state"]),
+        state=JobState(row["state"]) if is_known else JobState.FAILED,
         priority=row["priority"],
         asset_id=row["asset_id"],
-        params=row["params"],
-        progress=row["progress"],
+        params=params if isinstance(params, dict) else {},
+        progress=_read_percent(row["progress"]),
         stage=row["stage"],
         message=row["message"],
-        result=row["result"],
-        failure=_read_failure(row["failure"]),
+        result=result if isinstance(result, dict | None) else {},
+        failure=read_failure(row["failure"]) if is_known else _unknown_state(row["state"]),
         cancel_reason=row["cancel_reason"],
         cancel_requested=row["cancel_requested_at"] is not None,
         celery_task_id=row["id"],
@@ -373,6 +459,24 @@ def read_job(row: RowMapping) -> Job:
         queued_at=row["queued_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        clipped=(*unreadable, *(row.get("clipped") or ())),
+    )
+
+
+_JOB_STATES = frozenset(state.value for state in JobState)
+_STEP_STATES = frozenset(state.value for state in StepState)
+
+
+def _read_percent(value: float) -> float:
+    """NaN is a number to PostgreSQL, and none to JSON."""
+    return min(100.0, max(0.0, value)) if math.isfinite(value) else 0.0
+
+
+def _unknown_state(state: str) -> Failure:
+    return Failure(
+        code="state_unknown",
+        message=f"This job is in a state that this version does not know: {quote(state)}.",
+        way_on="Another version wrote it; look at it with that one.",
     )
 
 
@@ -383,18 +487,29 @@ def _read_step(row: RowMapping) -> Step:
         name=row["name"],
         kind=row["kind"],
         queue=row["queue"],
-        state=StepState(row["state"]),
+        state=StepState(row["state"]) if row["state"] in _STEP_STATES else StepState.DEAD,
         failures=row["failures"],
         crashes=row["crashes"],
         attempts=row["attempts"],
         result=row["result"],
-        failure=_read_failure(row["failure"]),
+        failure=read_failure(row["failure"]),
         peak_memory_bytes=row["peak_memory_bytes"],
     )
 
 
-def _read_failure(document: Mapping[str, Any] | None) -> Failure | None:
-    return None if document is None else Failure(**document)
+def read_failure(document: Any) -> Failure | None:
+    """What can be read of it, whoever wrote it; None where there is none."""
+    if document is None:
+        return None
+    known = document if isinstance(document, dict) else {}
+    texts = {name: one for name, one in known.items() if isinstance(one, str)}
+    return Failure(
+        code=texts.get("code", "failure_unknown"),
+        message=texts.get("message", "Nothing is known of why."),
+        way_on=texts.get("way_on", ""),
+        log_tail=texts.get("log_tail", ""),
+        retryable=known.get("retryable") is not False,
+    )
 
 
 def json_parameter(name: str) -> BindParameter[Any]:

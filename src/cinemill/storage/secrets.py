@@ -2,27 +2,109 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+import stat
+import string
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from cinemill.errors import SecretUnusable
+
 SECRET_BYTES = 32
+LEAST_SECRET_BITS = 128
+LARGEST_FILE_BYTES = 4096
+LEAST_DISTINCT_CHARACTERS = 8
+"""Random secrets of 128 bits have more, but for one in millions; a key that was held down fewer."""
+_ALPHABETS = (string.digits, string.hexdigits, string.ascii_lowercase, string.ascii_uppercase)
+"""What is written in one of these has fewer bits in each character than base64 has."""
+_BASE64_BITS = 6.0
+DELETE_IT = "Delete the file, and the next start makes a new one with 256 random bits."
 
 
-def read_or_make_secret(path: Path) -> str:
+def read_or_make_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
     """The secret in the file; made at first (256 bits, URL-safe, mode 0600).
 
     Several processes may make it at once: each writes its own draft aside, and only one draft can
     be linked to the final name, so all of them read the same and none reads half of one.
+
+    Raises SecretUnusable, with ``way_on``, where there is a file that holds no secret of at least
+    128 bits. It is never replaced: somebody may rely on it.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         draft = _write_draft(path, secrets.token_urlsafe(SECRET_BYTES) + "\n")
         with suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
-    return path.read_text("ascii").strip()
+    return read_secret(path, way_on=way_on)
+
+
+def read_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
+    """The secret in an existing file, without what blanks follow it. Raises SecretUnusable."""
+    try:
+        # Not at its beginning: initdb takes the first line, whatever it is.
+        text = _read_regular_file(path).decode("ascii").rstrip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise _unusable(path, _describe(error), way_on) from error
+    if problem := find_weakness(text):
+        raise _unusable(path, problem, way_on)
+    return text
+
+
+def find_weakness(secret: str) -> str | None:
+    """Why a secret is worth fewer than 128 bits, to follow "it"; None where it is sound."""
+    if not secret:
+        return "is empty"
+    if not (secret.isascii() and secret.isprintable()) or " " in secret:
+        return "holds characters that no secret has"
+    is_repetitive = len(set(secret)) < LEAST_DISTINCT_CHARACTERS
+    if is_repetitive or _count_bits(secret) < LEAST_SECRET_BITS:
+        return f"holds a secret of less than {LEAST_SECRET_BITS} bits"
+    return None
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether anybody but the file's owner may read or change it."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def _count_bits(secret: str) -> float:
+    """As many as a random text of this length and alphabet has."""
+    used = set(secret)
+    sizes = [len(alphabet) for alphabet in _ALPHABETS if used <= set(alphabet)]
+    return len(secret) * (math.log2(min(sizes)) if sizes else _BASE64_BITS)
+
+
+def _read_regular_file(path: Path) -> bytes:
+    """Raises OSError; ValueError for what is no file of a secret's size, such as a pipe, which
+    would be waited for, or a device that never ends."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a regular file")
+        content = file.read(LARGEST_FILE_BYTES + 1)
+    if len(content) > LARGEST_FILE_BYTES:
+        raise ValueError(f"is larger than {LARGEST_FILE_BYTES} bytes")
+    return content
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}"
+    if isinstance(error, UnicodeDecodeError):
+        return "holds characters that no secret has"
+    return str(error)
+
+
+def _unusable(path: Path, problem: str, way_on: str) -> SecretUnusable:
+    return SecretUnusable(
+        f"The secret in {path} cannot be used: the file {problem}.", way_on=way_on
+    )
 
 
 def write_private(path: Path, text: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import Job
-from cinemill.storage.jobs import get_job
+from cinemill.storage.jobs import listed_columns, read_job
 
+MOST_STUCK = 500
 MEMORY_DAYS = 3
 """What tries took longer ago, an older version may have taken."""
 
@@ -82,17 +83,21 @@ def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
 
 
 def list_stuck(connection: Connection, *, hours: float) -> list[Job]:
-    """Jobs that have been pending or running for longer than so many hours, oldest first."""
+    """Jobs that have been pending or running for longer than so many hours: the oldest, first.
+
+    As in a list, what is too large is left out.
+    """
     rows = connection.execute(
         text(
-            """
-            SELECT id FROM job WHERE state IN ('pending', 'running')
-              AND queued_at < clock_timestamp() - make_interval(secs => :age) ORDER BY queued_at
-            """
+            f"""
+            SELECT {listed_columns()} FROM job WHERE state IN ('pending', 'running')
+              AND job.queued_at < clock_timestamp() - make_interval(secs => :age)
+            ORDER BY job.queued_at LIMIT :limit
+            """  # noqa: S608 - made of constants
         ),
-        {"age": hours * 3600},
-    )
-    return [get_job(connection, row.id) for row in rows.all()]
+        {"age": hours * 3600, "limit": MOST_STUCK},
+    ).mappings()
+    return [read_job(row) for row in rows]
 
 
 def place_in_queue(connection: Connection, job_id: str) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from cinemill.errors import SettingsInvalid
+from cinemill.errors import SecretUnusable, SettingsInvalid
 from cinemill.storage.secrets import read_or_make_secret
 from cinemill.worker.sentinels import credential_options
 
@@ -27,17 +27,35 @@ def main(arguments: list[str]) -> int:
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
-    ask_for_token(app.mill.settings.home)
+    try:
+        ask_for_token(app.mill.settings.home)
+    except SecretUnusable as error:
+        print(f"{error.message}\n{error.way_on}", file=sys.stderr)  # noqa: T201
+        return 1
     ask_sentinels(app)
     app.start(["flower", "--address=127.0.0.1", *arguments])
     return 0
 
 
 def ask_for_token(home: Path) -> None:
-    """Have Flower ask for the token of this home, made now where there is none."""
-    if not os.environ.get(SIGN_IN):
+    """Have Flower ask for the token of this home, made now where there is none.
+
+    Raises SecretUnusable; also where FLOWER_BASIC_AUTH names somebody without a password.
+    """
+    given = os.environ.get(SIGN_IN, "").strip()
+    if not given:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ[SIGN_IN] = f"{USER}:{read_or_make_secret(home / 'token')}"
+    elif not all(_has_password(one) for one in given.split(",")):
+        raise SecretUnusable(
+            f"{SIGN_IN} names somebody without a password.",
+            way_on="Give it as user:password, or unset it to use the installation's token.",
+        )
+
+
+def _has_password(credentials: str) -> bool:
+    user, _, password = credentials.partition(":")
+    return bool(user.strip()) and bool(password.strip())
 
 
 def ask_sentinels(app: Celery) -> None:

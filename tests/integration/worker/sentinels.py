@@ -15,7 +15,7 @@ from cinemill.local.probes import find_free_port
 from cinemill.local.valkey import ValkeyServer, describe_valkey
 
 PRIMARY_NAME = "cinemill-primary"
-PASSWORD = "p@ss/of:redis"
+PASSWORD = "p@ss/of:redis-That-Is-Long"
 SENTINEL_PASSWORD = "another one"
 SENTINEL_COUNT = 3
 QUORUM = 2
@@ -54,9 +54,7 @@ def start_watched(folder: Path, log: Path) -> Watched:
     with log.open("ab") as out:
         processes = [start_child(command, log=out) for command in commands]
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    url = (
-        f"sentinel://:p%40ss%2Fof%3Aredis@{hosts}/{PRIMARY_NAME}/0?sentinel_password=another%20one"
-    )
+    url = f"sentinel://:p%40ss%2Fof%3Aredis-That-Is-Long@{hosts}/{PRIMARY_NAME}/0?sentinel_password=another%20one"
     wait_until(lambda: all(knows_the_others(port) for port in ports))
     return Watched(primary, replica, url, processes)
 

@@ -24,11 +24,7 @@ FILM = {"film": 1}
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
     """The URL of a Redis of this test's own, and its process."""
-    folder = tmp_path / "valkey"
-    folder.mkdir(mode=0o700)
-    (folder / "password").write_text("quiet")
-    (folder / "password").chmod(0o600)
-    described = describe_valkey(folder)
+    described = describe_valkey(tmp_path / "valkey")
     running = RunningServer(
         "Valkey", described.command, described.answers, tmp_path / "log", signal.SIGTERM
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
-from cinemill.api.auth import Policy, check_request, is_public, sign_in
+from cinemill.api.auth import Policy, check_request, has_bearer, has_cookie, is_public, sign_in
 from cinemill.api.token import ensure_token, token_path
-from cinemill.errors import Forbidden, Unauthorized
+from cinemill.errors import Forbidden, SecretUnusable, Unauthorized
 
 POLICY = Policy(token="secret-token", host="127.0.0.1", port=8420)
 OPEN = Policy(token=None, host="127.0.0.1", port=8420)
@@ -159,3 +159,32 @@ class TestTokenFile:
             tokens = set(threads.map(ensure_token, [tmp_path] * 64))
         assert len(tokens) == 1
         assert len(list(tmp_path.iterdir())) == 1
+
+
+class TestBlankSecrets:
+    """No token file may hold a blank; if one came here all the same, it would open nothing."""
+
+    @pytest.mark.parametrize("token", [None, "", " ", "\t\n"])
+    @pytest.mark.parametrize("given", ["", " ", "\t\n"])
+    def test_nothing_proves_a_blank_token(self, token: str | None, given: str) -> None:
+        policy = Policy(token=token, host="127.0.0.1", port=8420)
+        assert not has_bearer(policy, Headers({"authorization": f"Bearer {given}"}))
+        assert not has_bearer(policy, Headers({"authorization": "Bearer"}))
+        cookie = f"{policy.cookie_name}={policy.cookie_value}"
+        assert not has_cookie(policy, Headers({"cookie": cookie}))
+        assert not has_cookie(policy, Headers({"cookie": f"{policy.cookie_name}="}))
+        assert sign_in(policy, f"token={given}") is None
+        assert sign_in(policy, "token=") is None
+
+    @pytest.mark.parametrize("token", ["", " "])
+    def test_a_blank_token_lets_nobody_in(self, token: str) -> None:
+        policy = Policy(token=token, host="127.0.0.1", port=8420)
+        for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer  "}):
+            with pytest.raises(Unauthorized):
+                check("GET", "/jobs", headers, policy)
+
+    @pytest.mark.parametrize("content", ["", "\n", "short"])
+    def test_a_token_file_without_a_token_is_no_token(self, tmp_path: Path, content: str) -> None:
+        token_path(tmp_path).write_text(content)
+        with pytest.raises(SecretUnusable, match="token"):
+            ensure_token(tmp_path)

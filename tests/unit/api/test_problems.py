@@ -41,7 +41,8 @@ def test_only_what_the_asker_must_change_is_not_worth_asking_again(
     kind: type[errors.CinemillError],
 ) -> None:
     document = document_of(kind("It did not work."))
-    assert document["retryable"] is not issubclass(kind, errors.InputRejected)
+    to_change = (errors.InputRejected, errors.TextUnstorable)
+    assert document["retryable"] is not issubclass(kind, to_change)
 
 
 def test_a_commands_last_lines_are_told() -> None:

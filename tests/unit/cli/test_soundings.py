@@ -17,10 +17,14 @@ from cinemill.config import Settings, load
 from cinemill.core.rendition import VideoCodec
 from cinemill.media.hardware import VAAPI, Hardware, HardwareEncoder
 from cinemill.storage import inspection
+from cinemill.storage.secrets import read_or_make_secret
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
     from tests.unit.conftest import LittleServer
+
+
+SECRET_FILES = ("token", "postgres/password", "postgres/superuser_password", "valkey/password")
 
 
 def free_port() -> int:
@@ -220,3 +224,33 @@ def test_a_redis_that_refuses_or_is_nearly_full_is_told(
     assert found[1].words == "takes no write: OOM"
     assert found[2].words == "uses 93% of its memory"
     assert "maxmemory" in found[2].way_on
+
+
+@pytest.mark.parametrize("name", SECRET_FILES)
+@pytest.mark.parametrize("content", ["", "\n", "short"])
+def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch(mode=0o600)
+    (tmp_path / name).write_text(content)
+    [found] = soundings.sound_secrets(Settings(home=tmp_path))
+    assert found.level is Level.FAIL
+    assert str(tmp_path / name) in found.words
+    assert "Delete the file" in found.way_on
+
+
+def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    read_or_make_secret(tmp_path / "token")
+    (tmp_path / "token").chmod(0o644)
+    [found] = soundings.sound_secrets(Settings(home=tmp_path))
+    assert found.level is Level.WARN
+    assert found.way_on == f"Run: chmod 600 {tmp_path / 'token'}"
+
+
+def test_sound_secrets_are_sound_and_passwords_of_unused_servers_nobodys_business(
+    tmp_path: Path,
+) -> None:
+    read_or_make_secret(tmp_path / "token")
+    (tmp_path / "valkey").mkdir()
+    (tmp_path / "valkey" / "password").touch(mode=0o600)
+    settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1/0")
+    assert levels(list(soundings.sound_secrets(settings))) == [("secrets", Level.OK)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cinemill.errors import SecretUnusable
 from cinemill.worker.monitor import SIGN_IN, ask_for_token
 
 
@@ -26,3 +27,27 @@ def test_another_name_and_password_are_left_alone(
     monkeypatch.setenv(SIGN_IN, "ann:secret")
     ask_for_token(tmp_path)
     assert os.environ[SIGN_IN] == "ann:secret"
+
+
+@pytest.mark.parametrize("given", [":", "ann:", "ann", ":secret", "ann:secret,bob:", ","])
+def test_nobody_is_let_in_without_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv(SIGN_IN, given)
+    with pytest.raises(SecretUnusable, match=SIGN_IN):
+        ask_for_token(tmp_path)
+
+
+def test_a_blank_sign_in_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SIGN_IN, " ")
+    ask_for_token(tmp_path)
+    assert os.environ[SIGN_IN].startswith("cinemill:")
+
+
+def test_a_token_file_without_a_token_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SIGN_IN, raising=False)
+    (tmp_path / "token").write_text("")
+    with pytest.raises(SecretUnusable):
+        ask_for_token(tmp_path)

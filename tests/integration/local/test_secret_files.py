@@ -1,0 +1,85 @@
+"""A blank secret stops the start at once, with a sentence; nothing is served with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cinemill.cli.exits import ExitCode
+from cinemill.errors import SecretUnusable
+from cinemill.local.probes import find_free_port, http_answers
+from cinemill.local.servers import embedded_servers
+
+UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
+API = (sys.executable, "-m", "cinemill.api")
+SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
+SECRET_FILES = ("token", "postgres/password", "postgres/superuser_password", "valkey/password")
+
+
+def run_until_its_end(
+    command: tuple[str, ...], home: Path, port: int, **more: str
+) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if name not in SERVERS}
+    environ |= {"CINEMILL_HOME": str(home), "CINEMILL_PORT": str(port), **more}
+    return subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def write_blank(home: Path, name: str, content: str) -> Path:
+    path = home / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.parametrize("name", SECRET_FILES)
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_up_ends_by_itself_and_names_the_file(tmp_path: Path, name: str, content: str) -> None:
+    path = write_blank(tmp_path / "mill", name, content)
+    done = run_until_its_end(UP, tmp_path / "mill", find_free_port())
+    assert done.returncode == ExitCode.UNAVAILABLE
+    said = " ".join(done.stderr.split())  # the terminal's width breaks lines
+    assert "The secret in" in said.replace("- ", "-")
+    assert "Delete the file" in said
+    assert "Traceback" not in done.stderr
+    assert path.read_text() == content
+
+
+def test_an_api_without_a_token_never_serves(tmp_path: Path) -> None:
+    write_blank(tmp_path / "mill", "token", "")
+    port = find_free_port()
+    nobody = f"127.0.0.1:{find_free_port()}"
+    servers = {"DATABASE_URL": f"postgresql://{nobody}/x", "REDIS_URL": f"redis://{nobody}/0"}
+    done = run_until_its_end(API, tmp_path / "mill", port, **servers)
+    assert done.returncode != 0
+    assert "The secret in" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not http_answers("127.0.0.1", port, "/health")
+
+
+def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path) -> None:
+    home = tmp_path / "mill"
+    with embedded_servers(home) as servers, connect(servers.database_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    for name in SECRET_FILES[1:]:
+        (home / name).write_text("")
+    with pytest.raises(SecretUnusable), embedded_servers(home):
+        pass
+    for name in SECRET_FILES[1:]:
+        (home / name).unlink()
+    with embedded_servers(home) as servers, connect(servers.database_url) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert not (home / "postgres" / "superuser_password.new").exists()
+    with embedded_servers(home):  # and again, with what is now in the file
+        pass
+
+
+def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
