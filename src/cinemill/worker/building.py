@@ -10,12 +10,14 @@ from celery import Celery
 from cinemill.config import Settings
 from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
+from cinemill.worker.clocks import BoundedClock
 from cinemill.worker.hardware import find_hardware
 from cinemill.worker.mill import FindHardware, Mill
 from cinemill.worker.queues import broker_options, declare_queues
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
 from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
+from cinemill.worker.transport import register_transports
 
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
@@ -33,12 +35,14 @@ def build_app(
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
     repair_solo_pool()
+    register_transports()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
     tell_channels(broker)
     results = settings.celery_result_backend or "cinemill.worker.results:JobBackend"
     results_url, results_place = translate_url(results)
     app = Celery("cinemill", set_as_current=True)
+    app.clock = BoundedClock()
     app.mill = Mill(
         settings,
         catalog=catalog,
@@ -67,6 +71,7 @@ def build_app(
         task_reject_on_worker_lost=False,
         task_retry_on_worker_lost=False,
         task_track_started=True,
+        worker_consumer="cinemill.worker.consumer:GuardedConsumer",
         worker_send_task_events=True,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

@@ -16,6 +16,7 @@ from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
+from cinemill.worker.dead_letters import DeadLetterWriter, StrayCollector
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
@@ -85,6 +86,8 @@ class Relay:
             measure_depth=broker.measure_depth,
         )
         self._events = mill.events
+        self._dead_letters = DeadLetterWriter(mill)
+        self._strays = StrayCollector(app)
         self._next_sweep = self._next_measure = 0.0
 
     def run_for_ever(self) -> None:
@@ -114,6 +117,8 @@ class Relay:
             self._dispatcher.close_crashed,
             self._dispatcher.finish_cancels,
             self._republish_lost,
+            self._dead_letters.move,
+            self._strays.adopt,
             self._tell_resources,
         )
         for duty in duties:
