@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -20,13 +21,18 @@ from starlette.concurrency import run_in_threadpool
 from cinemill import __version__
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.errors import CinemillError
+from cinemill.jobs.catalog import JOB_KINDS, QUEUES
 from cinemill.jobs.events import EventReader
+from cinemill.storage.stray_messages import count_stray_messages
 
 router = APIRouter(tags=["operate"])
 
 PING_SECONDS = 3.0
+STRAYS_SECONDS = 10.0
 TAIL_BYTES = 1024 * 1024
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
+
+_judged: dict[str | None, tuple[float, str]] = {}
 
 
 @router.get("/health")
@@ -34,19 +40,23 @@ async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
     """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
 
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
-    goes elsewhere; ``/stats`` names it. Needs no token, and therefore tells nothing else.
+    goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
+    lists of the broker that no worker reads; ``cinemill doctor`` names these. Needs no token, and
+    therefore tells nothing else.
     """
     database, events = await asyncio.gather(
         _answers(run_in_threadpool(mill.database.ping)),
         _answers(_ping_redis(request.app.state.events)),
     )
     hardware = await run_in_threadpool(_judge_hardware, mill) if database else "unknown"
+    messages = await run_in_threadpool(_judge_messages, mill) if events else "unknown"
     is_well = database and events
     document = {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
         "redis": "ok" if events else "unavailable",
         "hardware": hardware,
+        "messages": messages,
         "version": __version__,
     }
     return JSONResponse(
@@ -62,6 +72,18 @@ def _judge_hardware(mill: Mill) -> str:
     if not offers:
         return "none"
     return "ok" if all(offer.is_open for offer in offers) else "resting"
+
+
+def _judge_messages(mill: Mill) -> str:
+    """Asked of the broker now and then only: everybody may ask for the health, often."""
+    url, now = mill.settings.celery_broker_url, time.monotonic()
+    if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
+        try:
+            found = count_stray_messages(url, QUEUES, JOB_KINDS)
+            _judged[url] = (now, "unread" if found else "ok")
+        except CinemillError:
+            _judged[url] = (now, "unknown")
+    return _judged[url][1]
 
 
 async def _ping_redis(events: EventReader) -> None:
