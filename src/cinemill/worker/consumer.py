@@ -21,7 +21,7 @@ from cinemill.core.job import Failure
 from cinemill.errors import CinemillError, InputRejected
 from cinemill.storage.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
-from cinemill.worker.envelope import excerpt
+from cinemill.worker.envelope import excerpt, is_name
 from cinemill.worker.message_guard import MessageGuard, MessageRefused
 
 log = get_logger(__name__)
@@ -120,6 +120,7 @@ def _describe_fault(message: Message, error: BaseException | None = None) -> Mes
         way_on="Send it with a Celery client, protocol 2.",
     )
     headers = message.headers if isinstance(message.headers, dict) else {}
-    names = {name: headers.get(name) for name in ("task", "id")}
-    task, task_id = (value if isinstance(value, str) else "" for value in names.values())
-    return MessageRefused(refusal, task=task[:155], task_id=task_id[:155])
+    task, task_id = (
+        str(headers[name]) if is_name(headers.get(name)) else "" for name in ("task", "id")
+    )
+    return MessageRefused(refusal, task=task, task_id=task_id)

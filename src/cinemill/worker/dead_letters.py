@@ -8,7 +8,7 @@ import time
 from celery import Celery
 
 from cinemill.core.dead_messages import DeadMessage
-from cinemill.errors import InputRejected, NotFound
+from cinemill.errors import CinemillError, InputRejected, NotFound
 from cinemill.storage.dead_messages import insert_dead_message, prune_dead_messages
 from cinemill.storage.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.stray_messages import (
@@ -57,8 +57,10 @@ class DeadLetterWriter:
             if not self._fail_job(message):
                 with self._mill.database.begin() as connection:
                     insert_dead_message(connection, message)
-        except ValueError as error:  # NUL and its like, by whoever writes into Redis
-            log.warning("a dead message was not kept", why=str(error)[:200])
+        except CinemillError:
+            raise
+        except Exception as error:  # noqa: BLE001 - anybody may write into Redis; the rest goes on
+            log.warning("a dead message was not kept", why=type(error).__name__)
 
     def _fail_job(self, message: DeadMessage) -> bool:
         """Whether it was meant to be a job, which has failed now."""

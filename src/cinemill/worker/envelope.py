@@ -167,7 +167,7 @@ def _parse(text: bytes | str, load: Callable[[str], Any], *, most_bytes: int, wh
         ) from None
     except Exception as error:  # Celery's own types may raise anything from their text.
         raise InputRejected(
-            f"The {what} is not JSON: {clip(str(error), 200)}.",
+            f"The {what} is not JSON: {clip(excerpt(str(error)), 200)}.",
             code="message_not_json",
             way_on=SEND_JSON,
         ) from error

@@ -22,6 +22,7 @@ from cinemill.worker.envelope import (
     SEND_JSON,
     UNREADABLE_HEADER,
     clip,
+    excerpt,
     is_json,
     is_name,
     parse_body,
@@ -146,7 +147,7 @@ def _check_readable(message: Message) -> None:
 def _repeat(reason: Any) -> InputRejected:
     values = reason if isinstance(reason, Mapping) else {}
     code, message, way_on = (
-        clip(str(values.get(name) or ""), 400) for name in ("code", "message", "way_on")
+        clip(excerpt(str(values.get(name) or "")), 400) for name in ("code", "message", "way_on")
     )
     is_ours = code in ("message_malformed", "message_not_json", "message_too_deep")
     return InputRejected(

@@ -22,8 +22,9 @@ from tests.integration.worker.conftest import Stack, open_stack, start_part, sto
 from tests.messages import EMBED, any_items, encode_body, make_message, nest
 
 from cinemill.core.dead_messages import DeadMessage
-from cinemill.core.job import JobState
+from cinemill.core.job import Failure, JobState
 from cinemill.storage.dead_messages import list_dead_messages
+from cinemill.storage.refused_messages import KEY
 from cinemill.worker.results import JobFailed
 
 PATIENCE_SECONDS = 90
@@ -226,6 +227,20 @@ def test_what_is_no_message_is_put_aside_with_its_beginning(stack: Stack, broker
     assert dead.failure.code == "message_not_json"
     assert (dead.queue, dead.size_bytes) == ("default", len(nonsense))
     assert dead.failure.way_on
+
+
+def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
+    stack: Stack, broker: Any
+) -> None:
+    """The list lies in Redis, and anybody may write there."""
+    reason = Failure("a\x00b", "\ud800", "", retryable=False)
+    broken = DeadMessage.make(queue="\x00", failure=reason, excerpt="", size_bytes=2**70)
+    for entry in (b"", b"nonsense", b"[]", b"{}", json.dumps(broken.to_json()).encode()):
+        broker.lpush(KEY, entry)
+    forged = {"code": "a\x00", "message": "\ud800\x00", "way_on": 5, "size_bytes": -1}
+    task_id = send(broker, make_message("somebody.elses.task", cinemill_unreadable=forged))
+    wait_for_dead(stack, lambda message: message.task_id == task_id)
+    wait_until(lambda: not broker.llen(KEY))
 
 
 def test_an_unknown_task_is_put_aside_by_its_name(stack: Stack, broker: Any) -> None:
