@@ -116,7 +116,11 @@ class StrayMessages:
 
 def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMessages | None:
     """None for a broker that is no Redis: it has no key prefixes."""
-    if broker_url is None or not broker_url.startswith(("redis://", "rediss://", "sentinel://")):
+    if broker_url is None:
+        return None
+    if broker_url.startswith("redis+socket://"):  # kombu's spelling of a socket
+        broker_url = broker_url.replace("redis+socket", "unix", 1).replace("virtual_host=", "db=")
+    if not broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://")):
         return None
     return StrayMessages(broker_url, prefix=prefix)
 
