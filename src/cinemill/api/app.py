@@ -11,6 +11,7 @@ from cinemill import __version__
 from cinemill.api import (
     assets,
     captions,
+    dead_messages,
     events,
     jobs,
     operate,
@@ -55,7 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.mill = mill
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    for room in (uploads, simple, jobs, timelines, events, assets, captions, operate):
+    rooms = (uploads, simple, jobs, dead_messages, timelines, events, assets, captions, operate)
+    for room in rooms:
         app.include_router(room.router)
     pages.install(app)
     _add_layers(app, settings)

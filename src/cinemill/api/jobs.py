@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from cinemill.api.dead_messages import read_dead_messages
 from cinemill.api.documents import dead_document, job_document, name_twice, shorten_lists
 from cinemill.api.mill import OWNER, MillDoor
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
@@ -131,8 +132,12 @@ def delete_job(job_id: str, mill: MillDoor) -> Response:
 
 @router.get("/dead")
 def list_dead(mill: MillDoor, limit: PageLimit = 100) -> dict[str, Any]:
-    """Steps that are out of tries or were rejected, latest first."""
-    return {"dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)]}
+    """Steps that are out of tries or were rejected, and messages that became no job, latest
+    first."""
+    return {
+        "dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)],
+        "messages": read_dead_messages(mill, limit),
+    }
 
 
 @router.post("/dead/{step_id}/redrive")

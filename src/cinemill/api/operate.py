@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -20,13 +21,18 @@ from starlette.concurrency import run_in_threadpool
 from cinemill import __version__
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.errors import CinemillError
+from cinemill.jobs.catalog import JOB_KINDS, QUEUES
 from cinemill.jobs.events import EventReader
+from cinemill.storage.stray_messages import count_stray_messages
 
 router = APIRouter(tags=["operate"])
 
 PING_SECONDS = 3.0
+STRAYS_SECONDS = 10.0
 TAIL_BYTES = 1024 * 1024
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
+
+_judged: dict[str | None, tuple[float, str]] = {}
 
 
 @router.get("/health")
@@ -36,19 +42,24 @@ async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
     where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
-    goes elsewhere; ``/stats`` names it. Needs no token, and therefore tells nothing else.
+    goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
+    lists of the broker that no worker reads; ``cinemill doctor`` names these. Needs no token, and
+    therefore tells nothing else.
     """
     database, events = await asyncio.gather(
         _answers(run_in_threadpool(mill.database.ping)),
         _judge_redis(request.app.state.events),
     )
     hardware = await run_in_threadpool(_judge_hardware, mill) if database else "unknown"
-    is_well = database and events in ("ok", "nearly_full")
+    is_writable = events in ("ok", "nearly_full")
+    messages = await run_in_threadpool(_judge_messages, mill) if is_writable else "unknown"
+    is_well = database and is_writable
     document = {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
         "redis": events,
         "hardware": hardware,
+        "messages": messages,
         "version": __version__,
     }
     return JSONResponse(
@@ -72,6 +83,18 @@ async def _judge_redis(events: EventReader) -> str:
             return await events.judge_health()
     except (CinemillError, TimeoutError):
         return "unavailable"
+
+
+def _judge_messages(mill: Mill) -> str:
+    """Asked of the broker now and then only: everybody may ask for the health, often."""
+    url, now = mill.settings.celery_broker_url, time.monotonic()
+    if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
+        try:
+            found = count_stray_messages(url, QUEUES, JOB_KINDS)
+            _judged[url] = (now, "unread" if found else "ok")
+        except CinemillError:
+            _judged[url] = (now, "unknown")
+    return _judged[url][1]
 
 
 async def _answers(ping: Any) -> bool:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cinemill.cli.screen import show_size
-from cinemill.errors import CinemillError, SecretUnusable
+from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ def sound_all(settings: Settings) -> Iterator[Finding]:
         ("hardware", sound_hardware),
         ("database", sound_database),
         ("Redis", sound_redis),
+        ("messages", sound_messages),
         ("API", sound_api),
         ("workers", sound_workers),
     )
@@ -254,6 +255,26 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
     if facts.eviction_policy not in (None, "noeviction"):
         way_on = "Set 'maxmemory-policy noeviction': messages must not be evicted."
         yield Finding("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", way_on)
+
+
+def sound_messages(settings: Settings) -> Iterator[Finding]:
+    """Jobs in lists that no worker reads: whoever sends them waits for ever."""
+    from cinemill.jobs.catalog import JOB_KINDS, QUEUES
+    from cinemill.storage.stray_messages import count_stray_messages
+
+    try:
+        found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
+    except RedisUnavailable:
+        return  # which the sounding of Redis says
+    if not found:
+        return
+    named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
+    words = f"jobs without the key prefix 'cinemill:', which no worker reads: {named}"
+    way_on = (
+        "Within 20 s 'cinemill beat' adopts them where nobody else reads that list, unless"
+        " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
+    )
+    yield Finding("messages", Level.WARN, words, way_on)
 
 
 def sound_api(settings: Settings) -> Iterator[Finding]:

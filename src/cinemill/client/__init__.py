@@ -16,6 +16,7 @@ from cinemill.client.mill import Client
 from cinemill.client.replies import (
     AssetDocument,
     DeadDocument,
+    DeadMessageDocument,
     JobDocument,
     ProgressEvent,
     TaskResult,
@@ -28,6 +29,7 @@ __all__ = [
     "Client",
     "ClientError",
     "DeadDocument",
+    "DeadMessageDocument",
     "JobDocument",
     "ProgressEvent",
     "TaskResult",

@@ -18,6 +18,7 @@ from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.replies import (
     AssetDocument,
     DeadDocument,
+    DeadMessageDocument,
     JobDocument,
     ProgressEvent,
     TaskResult,
@@ -167,6 +168,13 @@ class Client:
     def dead(self) -> list[DeadDocument]:
         """Steps that are out of tries or were rejected, and wait for a person."""
         return cast("list[DeadDocument]", _rows(self._get("/dead"), "dead"))
+
+    def dead_messages(self) -> list[DeadMessageDocument]:
+        """Messages to the workers that became no job, latest first."""
+        return cast("list[DeadMessageDocument]", _rows(self._get("/dead"), "messages"))
+
+    def drop_dead_message(self, message_id: str) -> None:
+        self._connection.call("DELETE", f"/dead/messages/{_part(message_id)}")
 
     def redrive(self, step_id: str) -> JobDocument:
         return cast("JobDocument", self._post(f"/dead/{_part(step_id)}/redrive"))

@@ -79,6 +79,17 @@ class DeadDocument(TypedDict, total=False):
     died_at: str
 
 
+class DeadMessageDocument(TypedDict, total=False):
+    id: str
+    queue: str
+    task: str
+    task_id: str
+    failure: FailureDocument
+    excerpt: str
+    size_bytes: int
+    received_at: str
+
+
 class AssetDocument(TypedDict, total=False):
     id: str
     sha256: str

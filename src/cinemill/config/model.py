@@ -196,6 +196,12 @@ class Settings(BaseSettings):
         5,
     )
 
+    adopt_unprefixed: bool = setting(
+        "CINEMILL_ADOPT_UNPREFIXED",
+        "Take jobs from Celery's lists without our key prefix that nobody reads.",
+        True,
+    )
+
     max_upload_bytes: fields.Bytes = setting(
         "CINEMILL_MAX_UPLOAD_BYTES", "The largest upload.", 64 * GIB, trait=BYTES
     )

@@ -11,6 +11,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.operate.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.storage import assets
 from cinemill.storage.database import Database
+from cinemill.storage.dead_messages import prune_dead_messages
 from cinemill.storage.files import LocalFiles
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
@@ -27,6 +28,12 @@ class Keep:
 def cleanup_old_jobs(service: JobService, keep: Keep, _context: StepContext) -> StepOutcome:
     """Forget jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
     return StepOutcome({"deleted_jobs": service.delete_old_jobs(keep.job_days)})
+
+
+def forget_dead_messages(database: Database, days: float) -> int:
+    """Forget messages that became no job so many days ago; answers how many."""
+    with database.begin() as connection:
+        return prune_dead_messages(connection, older_than_days=days)
 
 
 def forget_pieces(database: Database, days: float) -> int:

@@ -263,3 +263,17 @@ hardware_encoder = Table(
     _timestamp("rests_until"),
     Column("reason", Text, nullable=False, server_default=_EMPTY),
 )
+
+dead_message = Table(
+    "dead_message",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("task", Text, nullable=False, server_default=_EMPTY),
+    Column("task_id", Text, nullable=False, server_default=_EMPTY),
+    Column("failure", JSONB, nullable=False),
+    Column("excerpt", Text, nullable=False, server_default=_EMPTY),
+    Column("size_bytes", BigInteger, nullable=False),
+    _timestamp("received_at", is_set=True),
+    Index("dead_message_received_at_idx", text("received_at DESC"), text("id DESC")),
+)

@@ -10,14 +10,15 @@ from celery import Celery
 from cinemill.config import Settings
 from cinemill.jobs.catalog import CATALOG, Catalog
 from cinemill.worker import kinds, process
+from cinemill.worker.clocks import BoundedClock
 from cinemill.worker.hardware import find_hardware
 from cinemill.worker.mill import FindHardware, Mill
 from cinemill.worker.prefork import repair_prefork_pool
 from cinemill.worker.queues import broker_options, declare_queues
-from cinemill.worker.refusals import survive_refusals
 from cinemill.worker.repairs import repair_redis_transport, repair_solo_pool
 from cinemill.worker.schedule import plan_schedule
 from cinemill.worker.sentinels import credential_options, tell_channels, translate_url
+from cinemill.worker.transport import register_transports
 
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler
@@ -35,14 +36,15 @@ def build_app(
     """A Celery application with a task for every kind of job and of step in the catalog."""
     repair_redis_transport()
     repair_solo_pool()
-    survive_refusals()
     repair_prefork_pool()
+    register_transports()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
     tell_channels(broker)
     results = settings.celery_result_backend or "cinemill.worker.results:JobBackend"
     results_url, results_place = translate_url(results)
     app = Celery("cinemill", set_as_current=True)
+    app.clock = BoundedClock()
     app.mill = Mill(
         settings,
         catalog=catalog,
@@ -58,7 +60,6 @@ def build_app(
         broker_connection_max_retries=None,
         # Else a broker that refuses for a moment stops the worker when its longest work ends.
         broker_channel_error_retry=True,
-        worker_consumer="cinemill.worker.consumer:PatientConsumer",
         task_queues=declare_queues(catalog.queues),
         task_default_queue="default",
         # As stock clients send without one: adopted before the runs that wait, and no wish.
@@ -74,6 +75,7 @@ def build_app(
         task_reject_on_worker_lost=False,
         task_retry_on_worker_lost=False,
         task_track_started=True,
+        worker_consumer="cinemill.worker.consumer:GuardedConsumer",
         worker_send_task_events=True,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

@@ -69,6 +69,7 @@ def _list_shelves(mill: Mill) -> list[Path]:
 def _remove_garbage(mill: Mill, context: StepContext) -> StepOutcome:
     """What killed tries left on this machine too: else it would lie until a pool process starts."""
     remove_abandoned_work(mill)
+    retention.forget_dead_messages(mill.database, mill.settings.retention_days)
     retention.forget_pieces(mill.database, mill.settings.retention_days)
     return retention.collect_garbage(mill.database, mill.files, context)
 

@@ -14,7 +14,11 @@ from celery.result import AsyncResult
 from cinemill.errors import DatabaseUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
+from cinemill.telemetry import get_logger
+from cinemill.worker.message_guard import STEP_PREFIX
 from cinemill.worker.queues import read_wish
+
+log = get_logger(__name__)
 
 OWNER = "celery"
 NOT_KEPT = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
@@ -25,9 +29,14 @@ class JobTask(Task):
     """A kind of job as a task: calling it submits, and answers a result that waits for the job."""
 
     abstract = True
+    Request = "cinemill.worker.consumer:JobRequest"
     ignore_result = False
     reject_on_worker_lost = True
     """A message that is being adopted is all there is of its job: it goes back to the broker."""
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        # Celery's own takes no keyword argument called 'self'.
+        return self.run(*args, **kwargs)
 
     def apply_async(
         self,
@@ -67,7 +76,7 @@ def register(app: Celery) -> None:
 def _register_job(app: Celery, kind: JobKind) -> None:
     # Not shared: a second application in this process must not be given this one's tasks.
     @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
-    def adopt(task: Task, *args: Any, **kwargs: Any) -> None:
+    def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
         adopt_message(task, args, kwargs)
 
 
@@ -75,13 +84,13 @@ def _register_step(app: Celery, name: str) -> None:
     # Acknowledged early: the row is the truth, and a lost message is sent again. With messages
     # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
     @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
-    def run(run_id: str) -> None:
+    def run(run_id: str, /) -> None:
         app.mill.runner.execute(run_id)
 
 
 def step_task_name(kind: str) -> str:
     """Kinds of step are named apart from kinds of job: the same word may be both."""
-    return f"step.{kind}"
+    return f"{STEP_PREFIX}{kind}"
 
 
 def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -110,6 +119,16 @@ def _adopt(
         submit(service, kind, params, priority=priority, job_id=request.id)
     except InputRejected as error:
         service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        # Whatever it was, somebody may wait for this job's end.
+        log.exception("a message made no job", task=kind.name, job_id=request.id)
+        failure = InputRejected(
+            f"{kind.name} cannot be made of these arguments ({type(error).__name__}).",
+            code="arguments_invalid",
+        )
+        service.create_rejected(kind.name, failure, owner=OWNER, job_id=request.id)
 
 
 def submit(
@@ -122,6 +141,11 @@ def submit(
 ) -> Any:
     """The parameter ``asset_id`` is the job's own, not its plan's."""
     asset_id = params.pop("asset_id", None)
+    if not isinstance(asset_id, str | None):
+        raise InputRejected(
+            f"asset_id must be the id of an asset, not a {type(asset_id).__name__}.",
+            code="arguments_invalid",
+        )
     return service.create_job(
         kind.name,
         owner=OWNER,

@@ -12,6 +12,8 @@ from kombu.utils.scheduling import priority_cycle
 from cinemill.core.job import HIGHEST_PRIORITY
 from cinemill.jobs.catalog import QUEUES, Queue
 
+KEY_PREFIX = "cinemill:"
+"""Before each key of the broker in Redis, which others may use too."""
 REDIS_STEPS = 10
 """Lists that Redis keeps for a queue, one a priority."""
 
@@ -79,6 +81,6 @@ def broker_options() -> dict[str, Any]:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "priority_steps": list(range(REDIS_STEPS)),
-        "global_keyprefix": "cinemill:",
+        "global_keyprefix": KEY_PREFIX,
         "queue_order_strategy": f"{__name__}:UrgentFirst",
     }

@@ -8,7 +8,6 @@ Redis has handed over, and whose keeping it refuses, is gone.
 from __future__ import annotations
 
 import time
-from functools import cache
 from typing import Any
 
 from kombu.exceptions import OperationalError
@@ -29,83 +28,61 @@ _unremoved: set[str] = set()
 log = ThrottledLog(__name__)
 
 
-@cache
-def survive_refusals() -> None:
-    """Have this process' kombu take a refusal of Redis as the loss of a connection, which every
-    part of it and of Celery survives, and lose no message that Redis has handed over."""
-    redis.Transport.connection_errors = (*redis.Transport.connection_errors, *REFUSALS)
-    _deliver_what_is_not_stored(redis.QoS)
-    _settle_what_is_not_removed(redis.QoS)
-    _catch_up_while_consuming(redis.QoS)
+class RefusalTolerantQoS(redis.QoS):
+    """Held messages that are kept, given back and forgotten as soon as Redis lets it be done."""
 
-
-def _deliver_what_is_not_stored(qos_class: Any) -> None:
-    store, restore = qos_class.append, qos_class.restore_by_tag
-
-    def append(qos: Any, message: Any, delivery_tag: str) -> None:
-        """Work on the message all the same, and store it when that works."""
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Deliver the message all the same, and store it when that works."""
         try:
-            store(qos, message, delivery_tag)
+            super().append(message, delivery_tag)
         except REFUSALS as error:
             log.warning("Redis refuses to keep a message that it has handed over", why=str(error))
             _unstored[delivery_tag] = message
-            virtual.QoS.append(qos, message, delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)
 
-    def restore_by_tag(qos: Any, tag: str, client: Any = None, leftmost: bool = False) -> None:
-        if tag in _unstored:
-            _store(qos, tag)
-        restore(qos, tag, client=client, leftmost=leftmost)
-
-    qos_class.append, qos_class.restore_by_tag = append, restore_by_tag
-
-
-def _settle_what_is_not_removed(qos_class: Any) -> None:
-    acknowledge, refuse = qos_class.ack, qos_class.reject
-
-    def ack(qos: Any, delivery_tag: str) -> None:
+    def ack(self, delivery_tag: str) -> None:
         _unstored.pop(delivery_tag, None)
         try:
-            acknowledge(qos, delivery_tag)
+            super().ack(delivery_tag)
         except REFUSALS as error:
             log.warning("Redis refuses to forget a message", why=str(error))
             _unremoved.add(delivery_tag)
-            virtual.QoS.ack(qos, delivery_tag)
+            self.leave(delivery_tag)
 
-    def reject(qos: Any, delivery_tag: str, requeue: bool = False) -> None:
-        """What cannot be queued again is queued by its visibility timeout."""
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Queue the message again, or forget it. What cannot be queued again is queued by its
+        visibility timeout."""
         try:
-            refuse(qos, delivery_tag, requeue=requeue)
+            super().reject(delivery_tag, requeue=requeue)
         except REFUSALS as error:
             log.warning("Redis refuses to queue a message again", why=str(error))
             if not requeue:
                 _unremoved.add(delivery_tag)
-            virtual.QoS.ack(qos, delivery_tag)
+            self.leave(delivery_tag)
 
-    qos_class.ack, qos_class.reject = ack, reject
+    def leave(self, delivery_tag: str) -> None:
+        """Let the message be delivered again, to anybody, after its visibility timeout."""
+        virtual.QoS.ack(self, delivery_tag)
 
-
-def _catch_up_while_consuming(qos_class: Any) -> None:
-    restore = qos_class.restore_visible
-
-    def restore_visible(qos: Any, *args: Any, **options: Any) -> None:
+    def restore_visible(self, *args: Any, **options: Any) -> None:
         """Called every few seconds: what was refused before is done first."""
         for tag in list(_unremoved):
-            qos._remove_from_indices(tag).execute()
+            self._remove_from_indices(tag).execute()
             _unremoved.discard(tag)
         for tag in list(_unstored):
-            _store(qos, tag)
-        restore(qos, *args, **options)
+            self.store_pending(tag)
+        super().restore_visible(*args, **options)
 
-    qos_class.restore_visible = restore_visible
-
-
-def _store(qos: Any, tag: str) -> None:
-    """As kombu's own ``append``, without giving the message to this channel."""
-    message = _unstored[tag]
-    origin = message.delivery_info
-    entry = dumps([message._raw, origin["exchange"], origin["routing_key"]])
-    with qos.pipe_or_acquire() as pipe:
-        pipe.zadd(qos.unacked_index_key, {tag: time.time()})
-        pipe.hset(qos.unacked_key, tag, entry)
-        pipe.execute()
-    _unstored.pop(tag, None)
+    def store_pending(self, tag: str) -> None:
+        """Store a message whose storing was refused; one that is stored already stays as it is.
+        As kombu's own ``append``, without giving the message to this channel."""
+        message = _unstored.get(tag)
+        if message is None:
+            return
+        origin = message.delivery_info
+        entry = dumps([message._raw, origin["exchange"], origin["routing_key"]])
+        with self.pipe_or_acquire() as pipe:
+            pipe.zadd(self.unacked_index_key, {tag: time.time()})
+            pipe.hset(self.unacked_key, tag, entry)
+            pipe.execute()
+        _unstored.pop(tag, None)

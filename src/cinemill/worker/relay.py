@@ -17,6 +17,7 @@ from cinemill.storage.dispatch import ReadyRun
 from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
+from cinemill.worker.dead_letters import DeadLetterWriter, StrayCollector
 from cinemill.worker.kinds import step_task_name
 from cinemill.worker.mill import Mill
 from cinemill.worker.queues import to_broker_priority
@@ -112,6 +113,8 @@ class Relay:
         self._sweep_seconds = min(
             mill.settings.sweep_seconds, mill.settings.lease_seconds * LOOK_SHARE
         )
+        self._dead_letters = DeadLetterWriter(mill)
+        self._strays = StrayCollector(app)
         self._next_sweep = self._next_measure = 0.0
         self._outplanned_since: float | None = None
         """Since when another process was planning each time."""
@@ -163,6 +166,8 @@ class Relay:
         self._do("close crashed runs", self._dispatcher.close_crashed)
         self._do("finish cancels", self._dispatcher.finish_cancels)
         self._do("republish lost messages", self._republish_lost)
+        self._do("keep dead messages", self._dead_letters.move)
+        self._do("adopt messages", self._strays.adopt)
         self._do("measure resources", self._tell_resources)
 
     def _tell_resources(self) -> int:

@@ -9,8 +9,11 @@ import socket
 import httpx
 import pytest
 
+from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import Failure
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
+from cinemill.storage.dead_messages import insert_dead_message
 
 from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 
@@ -284,6 +287,7 @@ class TestOperate:
             "database": "ok",
             "redis": "ok",
             "hardware": "none",
+            "messages": "ok",
             "version": health.json()["version"],
         }
         lines = api.http.get("/logs", params={"lines": 20, "service": "api"}).json()["lines"]
@@ -293,6 +297,21 @@ class TestOperate:
         assert debug.json()["libraries"]["celery"]
         password = api.redis_url.partition("://:")[2].partition("@")[0]
         assert not password or password not in debug.text
+
+    def test_a_message_that_became_no_job_is_listed_and_dropped(self, api: RunningApi) -> None:
+        reason = Failure("message_not_json", "It is not JSON.", "Send JSON.", retryable=False)
+        message = DeadMessage.make(
+            queue="default", failure=reason, excerpt="nonsense", size_bytes=8
+        )
+        database = Database(api.database_url)
+        with database.begin() as connection:
+            insert_dead_message(connection, message)
+        database.close()
+        assert message.to_json() in api.http.get("/dead").json()["messages"]
+        assert api.http.delete(f"/dead/messages/{message.id}").status_code == 204
+        assert message.to_json() not in api.http.get("/dead").json()["messages"]
+        again = api.http.delete(f"/dead/messages/{message.id}")
+        assert (again.status_code, again.json()["code"]) == (404, "dead_message_not_found")
 
     def test_hardware_that_rests_is_told_to_all_and_named_to_friends(self, api: RunningApi) -> None:
         database = Database(api.database_url)

@@ -175,3 +175,4 @@ def forget_everything(database: Database) -> None:
     change(database, "DELETE FROM asset")
     change(database, "DELETE FROM job")
     change(database, "DELETE FROM hardware_encoder")
+    change(database, "DELETE FROM dead_message")

@@ -17,8 +17,8 @@ from tests.faults.refusals import out_of_memory, read_only
 
 from cinemill.local.servers import RunningServer
 from cinemill.local.valkey import describe_valkey
-from cinemill.worker.refusals import survive_refusals
 from cinemill.worker.repairs import repair_redis_transport
+from cinemill.worker.transport import register_transports
 
 FILM = {"film": 1}
 HELD = "unacked"
@@ -47,7 +47,7 @@ def client(url: str) -> Iterator[Any]:
 def connection(url: str) -> Iterator[Connection]:
     """With one message in the queue ``films``."""
     repair_redis_transport()
-    survive_refusals()
+    register_transports()
     with Connection(url) as connection:
         with connection.Producer() as producer:
             producer.publish(FILM, routing_key="films", declare=[Queue("films")])
@@ -132,7 +132,7 @@ def test_a_message_whose_return_is_refused_is_queued_when_it_is_due(
 
 
 def test_a_refusal_is_the_loss_of_a_connection_to_every_part_of_kombu(url: str) -> None:
-    survive_refusals()
+    register_transports()
     with Connection(url) as connection:
         assert issubclass(redis.ResponseError, connection.connection_errors)
         assert issubclass(redis.ResponseError, connection.recoverable_connection_errors)

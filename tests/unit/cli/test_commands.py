@@ -49,6 +49,16 @@ FAILED = {
         "log_tail": "last words",
     },
 }
+DEAD_MESSAGE = {
+    "id": UUIDS[0],
+    "queue": "default",
+    "task": "",
+    "task_id": "",
+    "failure": {"code": "message_not_json", "message": "It is not JSON.", "way_on": "Send JSON."},
+    "excerpt": "nonsense",
+    "size_bytes": 8,
+    "received_at": "2026-01-02T03:04:05+00:00",
+}
 ASSET = {
     "id": "a1",
     "artifacts": [
@@ -529,6 +539,33 @@ class TestJobs:
         on_mill.on("POST /dead/s1/redrive", lambda x: x.send_json(JOB))
         assert "Out of tries." in cinemill("dead", "list").stdout
         assert "j1" in cinemill("dead", "redrive", "s1").stderr
+
+    def test_messages_that_became_no_job_are_listed_with_the_reason(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        told = cinemill("dead", "list").stdout
+        assert "It is not JSON." in told
+        assert "8 B" in told
+        listed = json.loads(cinemill("dead", "list", "--json").stdout)
+        assert [one["message_id"] for one in listed] == [UUIDS[0]]
+        assert listed[0]["failure"]["code"] == "message_not_json"
+        assert listed[0]["step_id"] == ""
+
+    def test_a_message_is_dropped_by_its_first_characters(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        assert "is dropped" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
+
+    def test_a_message_cannot_be_redriven_and_it_is_said_why(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        refused = cinemill("dead", "redrive", UUIDS[0])
+        assert refused.exit_code != 0
+        assert "only the beginning is kept" in refused.stderr
 
 
 class TestParts:

@@ -68,6 +68,7 @@ def test_the_commands_are_these() -> None:
         "retry",
         "jobs",
         "dead",
+        "dead drop",
         "dead list",
         "dead redrive",
         "models",

@@ -1,0 +1,68 @@
+"""Messages that a worker refused, on their way to PostgreSQL: a capped list in Redis.
+
+A worker writes here rather than into PostgreSQL, because its event loop must not wait for a
+database that is away. The relay moves them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from cinemill.core.dead_messages import DeadMessage, read_dead_message
+from cinemill.errors import RedisUnavailable
+from cinemill.storage.redis_servers import open_redis
+
+KEY = "cinemill:refused_messages"
+MOST_WAITING = 10_000
+"""While PostgreSQL is away; beyond that the oldest are dropped. 4 kB each at most."""
+SOCKET_TIMEOUT_SECONDS = 2.0
+
+
+class RefusedMessages:
+    """Safe to share between threads. All raise RedisUnavailable."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis: Any = open_redis(
+            redis_url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        )
+
+    def put(self, message: DeadMessage) -> None:
+        """Keep it until the relay has moved it."""
+        try:
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.lpush(KEY, json.dumps(message.to_json()))
+            pipe.ltrim(KEY, 0, MOST_WAITING - 1)
+            pipe.execute()
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+
+    def peek(self, count: int) -> list[bytes]:
+        """The oldest ones, which stay until they are removed."""
+        try:
+            found: list[bytes] = self._redis.lrange(KEY, -count, -1)
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+        return found[::-1]
+
+    def remove(self, entry: bytes) -> None:
+        """Of what was seen by :meth:`peek`, what is stored elsewhere now."""
+        try:
+            self._redis.lrem(KEY, -1, entry)
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+def parse_entry(entry: bytes) -> DeadMessage | None:
+    """None for what is no refused message: anybody may write into Redis."""
+    try:
+        return read_dead_message(entry)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None

@@ -1,0 +1,152 @@
+"""Messages in lists without our key prefix, where a stock Celery client puts them.
+
+Such a client does not set ``global_keyprefix``, and no worker of ours reads its lists. The Redis
+may be shared: only messages that name a known task are counted or moved, and of a list only its
+end, where the oldest lie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from cinemill.errors import RedisUnavailable
+from cinemill.storage.redis_servers import open_redis
+
+SEPARATOR = "\x06\x16"
+"""Between a queue and its priority in kombu's names of lists."""
+PRIORITY_STEPS = 10
+STOCK_QUEUES = (
+    "celery",
+    "render_queue",
+    "preview_queue",
+    "transcode_queue",
+    "caption_queue",
+    "video_processing",
+    "cv_analysis",
+    "maintenance",
+)
+"""Names of queues that people's scripts use, beside ours; the first is Celery's own default."""
+MOST_LOOKED_AT = 200
+"""Messages of a list in one look."""
+MOST_LOOKED_AT_BYTES = 4 * 1024**2
+SOCKET_TIMEOUT_SECONDS = 2.0
+
+# KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, 'move' or 'count',
+# then names of tasks. The oldest message lies last. Answers how many were found.
+_SCAN = """
+if redis.call('TYPE', KEYS[1]).ok ~= 'list' then return 0 end
+local known, found, bytes, moved = {}, 0, 0, 0
+for i = 4, #ARGV do known[ARGV[i]] = true end
+for i = 1, tonumber(ARGV[1]) do
+  local item = redis.call('LINDEX', KEYS[1], -i + moved)
+  if not item then break end
+  bytes = bytes + #item
+  if bytes > tonumber(ARGV[2]) and i > 1 then break end
+  local is_json, message = pcall(cjson.decode, item)
+  local headers = is_json and type(message) == 'table' and message.headers
+  if type(headers) == 'table' and type(headers.task) == 'string' and known[headers.task] then
+    found = found + 1
+    if ARGV[3] == 'move' then
+      redis.call('LREM', KEYS[1], -1, item)
+      redis.call('LPUSH', KEYS[2], item)
+      moved = moved + 1
+    end
+  end
+end
+return found
+"""
+
+# KEYS: lists. Answers the SHA-1 of the oldest message of each, or an empty text.
+_DIGEST = """
+local digests = {}
+for i, key in ipairs(KEYS) do
+  local item = redis.call('TYPE', key).ok == 'list' and redis.call('LINDEX', key, -1)
+  digests[i] = item and redis.sha1hex(item) or ''
+end
+return digests
+"""
+
+
+class StrayMessages:
+    """All raise RedisUnavailable."""
+
+    def __init__(self, redis_url: str, *, prefix: str) -> None:
+        """``prefix`` is that of our own lists."""
+        self._prefix = prefix
+        self._redis: Any = open_redis(
+            redis_url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        )
+        self._scan = self._redis.register_script(_SCAN)
+        self._digest = self._redis.register_script(_DIGEST)
+
+    def list_filled(self, queues: Collection[str]) -> dict[str, str]:
+        """Lists that hold something, by name, each with a digest of its oldest message."""
+        names = [name for queue in queues for name in list_names(queue)]
+        try:
+            digests = self._digest(keys=names)
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+        found = zip(names, digests, strict=True)
+        return {name: digest.decode() for name, digest in found if digest}
+
+    def count(self, name: str, tasks: Sequence[str]) -> int:
+        """How many at the end of this list name one of these tasks."""
+        return self._run(name, name, "count", tasks)
+
+    def adopt(self, name: str, tasks: Sequence[str], queue: str) -> int:
+        """Move those into our own list of this queue; answers how many."""
+        return self._run(name, f"{self._prefix}{queue}", "move", tasks)
+
+    def _run(self, name: str, target: str, how: str, tasks: Sequence[str]) -> int:
+        try:
+            arguments: list[str | int] = [MOST_LOOKED_AT, MOST_LOOKED_AT_BYTES, how, *tasks]
+            return int(self._scan(keys=[name, target], args=arguments))
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMessages | None:
+    """None for a broker that is no Redis: it has no key prefixes."""
+    if broker_url is None:
+        return None
+    if broker_url.startswith("redis+socket://"):  # kombu's spelling of a socket
+        broker_url = broker_url.replace("redis+socket", "unix", 1).replace("virtual_host=", "db=")
+    if not broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://")):
+        return None
+    return StrayMessages(broker_url, prefix=prefix)
+
+
+def count_stray_messages(
+    broker_url: str | None, queues: Collection[str], tasks: Collection[str]
+) -> dict[str, int]:
+    """By queue, messages that name one of ``tasks``. Raises RedisUnavailable."""
+    messages = open_stray_messages(broker_url)
+    if messages is None:
+        return {}
+    found: Counter[str] = Counter()
+    try:
+        for name in messages.list_filled(sorted({*queues, *STOCK_QUEUES})):
+            found[queue_of(name)] += messages.count(name, sorted(tasks))
+    finally:
+        messages.close()
+    return {queue: count for queue, count in found.items() if count}
+
+
+def queue_of(name: str) -> str:
+    """The queue that a list belongs to."""
+    return name.split(SEPARATOR, 1)[0]
+
+
+def list_names(queue: str) -> list[str]:
+    """The lists of a queue, one a priority."""
+    steps = [f"{queue}{SEPARATOR}{step}" for step in range(1, PRIORITY_STEPS)]
+    return [queue, *steps]

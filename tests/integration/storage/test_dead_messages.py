@@ -1,0 +1,82 @@
+"""Rows of messages that became no job: bounded, listed latest first, dropped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cinemill.core.dead_messages import DeadMessage, read_dead_message
+from cinemill.core.job import Failure
+from cinemill.errors import NotFound
+from cinemill.storage.database import Database
+from cinemill.storage.dead_messages import (
+    delete_dead_message,
+    insert_dead_message,
+    list_dead_messages,
+    prune_dead_messages,
+)
+
+REASON = Failure("message_not_json", "It is not JSON.", "Send JSON.", retryable=False)
+
+
+def make(number: int, *, days_old: float = 0.0) -> DeadMessage:
+    moment = datetime.now(UTC) - timedelta(days=days_old, seconds=-number)
+    return DeadMessage(f"m{number}", "default", "", "", REASON, "nonsense", 8, moment)
+
+
+def store(database: Database, *messages: DeadMessage) -> None:
+    with database.begin() as connection:
+        for message in messages:
+            insert_dead_message(connection, message)
+
+
+def list_ids(database: Database) -> list[str]:
+    with database.begin() as connection:
+        return [message.id for message in list_dead_messages(connection)]
+
+
+def test_what_is_stored_is_listed_as_it_was(database: Database) -> None:
+    message = make(1)
+    store(database, message)
+    with database.begin() as connection:
+        assert list_dead_messages(connection) == [message]
+
+
+def test_the_latest_come_first(database: Database) -> None:
+    store(database, make(1), make(3), make(2))
+    assert list_ids(database) == ["m3", "m2", "m1"]
+
+
+def test_the_same_message_twice_is_one_row(database: Database) -> None:
+    store(database, make(1), make(1))
+    assert list_ids(database) == ["m1"]
+
+
+def test_only_the_latest_are_kept(database: Database) -> None:
+    store(database, *(make(number) for number in range(5)))
+    with database.begin() as connection:
+        assert prune_dead_messages(connection, most_rows=2) == 3
+    assert list_ids(database) == ["m4", "m3"]
+
+
+def test_old_ones_go(database: Database) -> None:
+    store(database, make(1, days_old=31), make(2))
+    with database.begin() as connection:
+        assert prune_dead_messages(connection, older_than_days=30) == 1
+    assert list_ids(database) == ["m2"]
+
+
+def test_one_is_dropped_once(database: Database) -> None:
+    store(database, make(1))
+    with database.begin() as connection:
+        delete_dead_message(connection, "m1")
+    with pytest.raises(NotFound), database.begin() as connection:
+        delete_dead_message(connection, "m1")
+
+
+def test_its_json_says_all_of_it() -> None:
+    import json
+
+    message = make(1)
+    assert read_dead_message(json.dumps(message.to_json())) == message

@@ -1,0 +1,309 @@
+"""A message's content ends no worker, and no message disappears without a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+import redis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.messages import EMBED, any_items, encode_body, make_message, nest
+
+from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import Failure, JobState
+from cinemill.storage.dead_messages import list_dead_messages
+from cinemill.storage.refused_messages import KEY
+from cinemill.worker.results import JobFailed
+
+PATIENCE_SECONDS = 90
+ON_A_WORKER: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [*HealthCheck],
+    # A worker that has ended cannot be asked for a smaller example.
+    "phases": (Phase.explicit, Phase.generate),
+    "print_blob": True,
+}
+LIST = "cinemill:default"
+SOLO_REDIS_DATABASE = 10
+
+
+@contextmanager
+def open_broker(stack: Stack) -> Iterator[Any]:
+    client: Any = redis.Redis.from_url(str(stack.app.conf.broker_url))
+    with client:
+        yield client
+
+
+@pytest.fixture
+def broker(stack: Stack) -> Iterator[Any]:
+    with open_broker(stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def solo_stack(
+    database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A worker that works in its main process."""
+    wishes = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("solo")),
+        "REDIS_URL": take_redis_database(redis_url, SOLO_REDIS_DATABASE),
+        "CELERY_WORKER_POOL": "solo",
+    }
+    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+        for module in ("cinemill.worker", "cinemill.worker.beat"):
+            undo.callback(stop_part, start_part(module, stack))
+        yield stack
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def find_worker(stack: Stack) -> psutil.Process:
+    """The main process of this stack's one worker."""
+    stats = stack.app.control.inspect(timeout=60, limit=1).stats() or {}
+    assert len(stats) == 1
+    return psutil.Process(int(next(iter(stats.values()))["pid"]))
+
+
+def do_good_job(stack: Stack) -> None:
+    sent = stack.app.send_task("get_queue_stats", queue="default")
+    assert "total" in sent.get(timeout=PATIENCE_SECONDS)
+
+
+def list_dead(stack: Stack) -> list[DeadMessage]:
+    with stack.database.begin() as connection:
+        return list_dead_messages(connection, limit=10_000)
+
+
+def wait_for_dead(stack: Stack, fits: Callable[[DeadMessage], bool]) -> DeadMessage:
+    wait_until(lambda: any(map(fits, list_dead(stack))))
+    return next(filter(fits, list_dead(stack)))
+
+
+def fail(stack: Stack, task_id: str) -> JobFailed:
+    """What whoever waits for this job gets."""
+    with pytest.raises(JobFailed) as failed:
+        stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
+    assert stack.service.get_job(task_id).state is JobState.FAILED
+    return failed.value
+
+
+def send(broker: Any, message: Any) -> str:
+    broker.lpush(LIST, message if isinstance(message, bytes) else json.dumps(message))
+    return str(message["headers"]["id"]) if isinstance(message, dict) else ""
+
+
+def send_and_survive(stack: Stack, items: list[bytes]) -> None:
+    """The worker's main process lives on, and a good job behind them is done."""
+    before = find_worker(stack)
+    with open_broker(stack) as broker:
+        for item in items:
+            broker.lpush(LIST, item)
+        do_good_job(stack)
+        wait_until(lambda: not broker.llen(LIST) and not broker.hlen("cinemill:unacked"))
+    after = find_worker(stack)
+    assert (after.pid, after.create_time()) == (before.pid, before.create_time())
+
+
+class TestMutations:
+    @settings(max_examples=8, **ON_A_WORKER)
+    @given(items=st.lists(any_items, min_size=10, max_size=40))
+    def test_none_ends_a_worker(self, stack: Stack, items: list[bytes]) -> None:
+        send_and_survive(stack, items)
+
+    @settings(max_examples=2, **ON_A_WORKER)
+    @given(items=st.lists(any_items, min_size=10, max_size=40))
+    def test_none_ends_a_worker_of_one_process(self, solo_stack: Stack, items: list[bytes]) -> None:
+        send_and_survive(solo_stack, items)
+
+    @settings(max_examples=2, **ON_A_WORKER)
+    @given(items=st.lists(any_items, min_size=10, max_size=40))
+    def test_none_ends_a_worker_as_a_broadcast(self, stack: Stack, items: list[bytes]) -> None:
+        before = find_worker(stack).pid
+        with open_broker(stack) as broker:
+            database = broker.connection_pool.connection_kwargs["db"]
+            for item in items:
+                broker.publish(f"cinemill:/{database}.celery.pidbox", item)
+                broker.publish(f"cinemill:/{database}.celeryev/worker.heartbeat", item)
+        assert find_worker(stack).pid == before
+        do_good_job(stack)
+
+    @settings(max_examples=2, **ON_A_WORKER)
+    @given(items=st.lists(any_items, min_size=5, max_size=20))
+    def test_none_ends_a_worker_as_what_another_held(
+        self, stack: Stack, items: list[bytes]
+    ) -> None:
+        before = find_worker(stack).pid
+        with open_broker(stack) as broker:
+            for item in items:
+                tag = str(uuid4())
+                broker.hset("cinemill:unacked", tag, item)
+                broker.zadd("cinemill:unacked_index", {tag: 1.0})
+            wait_until(lambda: not broker.hlen("cinemill:unacked"))
+        assert find_worker(stack).pid == before
+        do_good_job(stack)
+
+
+def test_a_good_message_as_a_stock_client_sends_it_is_done(stack: Stack, broker: Any) -> None:
+    task_id = send(broker, make_message())
+    assert "total" in stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
+
+
+def test_arguments_nested_too_deep_fail_their_job(stack: Stack, broker: Any) -> None:
+    task_id = send(broker, make_message("process_video", [nest(600)]))
+    assert fail(stack, task_id).code == "message_too_deep"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "code"),
+    [
+        ({"asset_id": {"a": 1}}, "arguments_invalid"),
+        ({"asset_id": ["a"]}, "arguments_invalid"),
+        ({"task": 1}, None),
+        ({"self": 1}, None),
+        ({"args": 1, "kwargs": 2, "request": 3}, None),
+        ({"path": {"a": 1}}, None),
+        ({"path": "a\x00b"}, None),
+        ({"path": "\ud800"}, None),
+        ({"path": float("nan")}, None),
+        ({"path": {"__type__": "uuid", "__value__": {"hex": "0" * 32}}}, None),
+    ],
+)
+def test_arguments_that_make_no_job_fail_it(
+    stack: Stack, broker: Any, kwargs: dict[str, Any], code: str | None
+) -> None:
+    task_id = send(broker, make_message("process_video", [], kwargs))
+    assert fail(stack, task_id).code == code or code is None
+
+
+@pytest.mark.parametrize("option", ["eta", "expires"])
+def test_an_option_that_a_row_cannot_keep_fails_the_job(
+    stack: Stack, broker: Any, option: str
+) -> None:
+    moment = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    failed = fail(stack, send(broker, make_message("process_video", **{option: moment})))
+    assert failed.code == "arguments_invalid"
+    assert option in failed.message
+
+
+def test_a_link_fails_the_job(stack: Stack, broker: Any) -> None:
+    message = make_message("process_video", embed={**EMBED, "callbacks": [{"task": "next"}]})
+    assert "link" in fail(stack, send(broker, message)).message
+
+
+def test_another_serializer_fails_the_job(stack: Stack, broker: Any) -> None:
+    message = {**make_message("process_video"), "content-type": "application/x-python-serialize"}
+    assert fail(stack, send(broker, message)).code == "message_not_json"
+
+
+@pytest.mark.parametrize("priority", [11, -3, "high", {"a": 1}, [1], 2.5, float("inf")])
+def test_an_impossible_priority_fails_the_job(stack: Stack, broker: Any, priority: Any) -> None:
+    message = make_message()
+    message["properties"]["priority"] = priority
+    assert fail(stack, send(broker, message)).code == "priority_invalid"
+
+
+def test_what_is_no_message_is_put_aside_with_its_beginning(stack: Stack, broker: Any) -> None:
+    nonsense = f"nonsense {uuid4()}"
+    broker.lpush(LIST, nonsense)
+    dead = wait_for_dead(stack, lambda message: message.excerpt == nonsense)
+    assert dead.failure.code == "message_not_json"
+    assert (dead.queue, dead.size_bytes) == ("default", len(nonsense))
+    assert dead.failure.way_on
+
+
+def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
+    stack: Stack, broker: Any
+) -> None:
+    """The list lies in Redis, and anybody may write there."""
+    reason = Failure("a\x00b", "\ud800", "", retryable=False)
+    broken = DeadMessage.make(queue="\x00", failure=reason, excerpt="", size_bytes=2**70)
+    for entry in (b"", b"nonsense", b"[]", b"{}", json.dumps(broken.to_json()).encode()):
+        broker.lpush(KEY, entry)
+    forged = {"code": "a\x00", "message": "\ud800\x00", "way_on": 5, "size_bytes": -1}
+    task_id = send(broker, make_message("somebody.elses.task", cinemill_unreadable=forged))
+    wait_for_dead(stack, lambda message: message.task_id == task_id)
+    wait_until(lambda: not broker.llen(KEY))
+
+
+def test_an_unknown_task_is_put_aside_by_its_name(stack: Stack, broker: Any) -> None:
+    task_id = send(broker, make_message("somebody.elses.task"))
+    dead = wait_for_dead(stack, lambda message: message.task_id == task_id)
+    assert (dead.task, dead.failure.code) == ("somebody.elses.task", "task_unknown")
+
+
+def test_a_message_with_the_id_of_another_job_changes_nothing_of_that(
+    stack: Stack, broker: Any
+) -> None:
+    task_id = send(broker, make_message())
+    result = stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
+    send(broker, make_message("get_queue_stats", [nest(600)], id=task_id))
+    wait_for_dead(stack, lambda message: message.task_id == task_id)
+    assert stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS) == result
+
+
+@pytest.mark.parametrize("args", [[], ["no such run"], [None], [{"a": 1}], ["a", "b"], ["a\x00"]])
+def test_a_step_of_nothing_harms_nobody(stack: Stack, broker: Any, args: list[Any]) -> None:
+    before = find_worker(stack).pid
+    send(broker, make_message("step.probe_source", args))
+    do_good_job(stack)
+    assert find_worker(stack).pid == before
+
+
+def test_a_clock_beyond_all_numbers_does_not_stop_events(stack: Stack, broker: Any) -> None:
+    """An integer that Python refuses to print would fail in every event from then on."""
+    before = find_worker(stack).pid
+    database = broker.connection_pool.connection_kwargs["db"]
+    message = {
+        **make_message(clock=10**4299),
+        "body": encode_body({"method": "ping", "arguments": {}}),
+    }
+    for _ in range(10):
+        broker.publish(f"cinemill:/{database}.celery.pidbox", json.dumps(message))
+    do_good_job(stack)
+    assert find_worker(stack).pid == before
+
+
+def test_a_message_that_ends_its_process_three_times_fails_its_job(
+    stack: Stack, broker: Any
+) -> None:
+    """Its row cannot be written while a stranger holds the table, so that there is time to kill."""
+    main = find_worker(stack)
+    killed: set[int] = set()
+    with stack.database.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE job IN EXCLUSIVE MODE")
+        task_id = send(broker, make_message())
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(killed) < 3 and time.monotonic() < deadline:
+            active = stack.app.control.inspect(timeout=0.5).active() or {}
+            tasks = [task for found in active.values() for task in found]
+            for pid in {task["worker_pid"] for task in tasks if task["id"] == task_id} - killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        # What the killed ones asked of PostgreSQL waits there still, and would be done.
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            " AND query LIKE '%%INSERT INTO job%%'"
+        )
+    assert len(killed) == 3
+    assert fail(stack, task_id).code == "message_interrupted"
+    assert find_worker(stack).pid == main.pid
+    do_good_job(stack)

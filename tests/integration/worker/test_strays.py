@@ -1,0 +1,94 @@
+"""A stock client that sets no key prefix: its jobs are done all the same, or it is said so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.worker.conftest import Stack
+from tests.messages import make_message
+
+from cinemill.cli.soundings import Level, sound_messages
+from cinemill.config import load
+from cinemill.worker.building import build_app
+from cinemill.worker.dead_letters import StrayCollector
+
+PATIENCE_SECONDS = 120
+LONELY_REDIS_DATABASE = 12
+
+
+@pytest.fixture
+def sender(stack: Stack) -> Iterator[Celery]:
+    """As any script makes one."""
+    app = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
+    yield app
+    app.close()
+
+
+def test_jobs_without_the_prefix_are_done_and_what_is_not_ours_stays(
+    stack: Stack, sender: Celery
+) -> None:
+    foreign = sender.send_task("somebody.elses.task", queue="celery")
+    ours = [
+        sender.send_task("get_queue_stats", queue=queue, priority=priority)
+        for queue in ("celery", "default", "render_queue", "video_processing")
+        for priority in (None, 6)
+    ]
+    for sent in ours:
+        assert "total" in stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
+    client: Any = redis.Redis.from_url(str(stack.app.conf.broker_url))
+    with client:
+        left = [json.loads(item)["headers"]["id"] for item in client.lrange("celery", 0, -1)]
+        client.delete("celery")
+    assert left == [foreign.id]
+
+
+@pytest.fixture
+def lonely_url(redis_url: str) -> str:
+    """A Redis that no relay looks into."""
+    return take_redis_database(redis_url, LONELY_REDIS_DATABASE)
+
+
+@contextmanager
+def open_app(redis_url: str, folder: Path, **wishes: str) -> Iterator[Celery]:
+    app = build_app(load({"CINEMILL_HOME": str(folder), "REDIS_URL": redis_url, **wishes}))
+    yield app
+    app.close()
+
+
+def send_without_prefix(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.lpush("celery", json.dumps(make_message()))
+
+
+@pytest.mark.parametrize(("is_on", "moved"), [("true", 1), ("false", 0)])
+def test_adoption_can_be_turned_off(
+    lonely_url: str, tmp_path: Path, is_on: str, moved: int
+) -> None:
+    send_without_prefix(lonely_url)
+    with open_app(lonely_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
+        assert StrayCollector(app, quiet_seconds=0).adopt() == moved
+
+
+def test_a_list_that_somebody_may_read_is_left_alone_at_first(
+    lonely_url: str, tmp_path: Path
+) -> None:
+    send_without_prefix(lonely_url)
+    with open_app(lonely_url, tmp_path) as app:
+        assert StrayCollector(app, quiet_seconds=3600).adopt() == 0
+
+
+def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:
+    send_without_prefix(lonely_url)
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
+    told = list(sound_messages(settings))
+    assert [finding.level for finding in told] == [Level.WARN]
+    assert "1 in 'celery'" in told[0].words
+    assert "global_keyprefix" in told[0].way_on

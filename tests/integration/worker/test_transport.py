@@ -1,0 +1,118 @@
+"""Held messages and how often nobody answered for them, on a real Redis."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+import redis
+from kombu.connection import Connection
+from kombu.entity import Queue
+from kombu.message import Message
+from kombu.messaging import Consumer
+from tests.integration.redis_databases import take_redis_database
+from tests.messages import make_message
+
+from cinemill.worker.queues import broker_options
+from cinemill.worker.transport import read_interruptions, register_transports
+
+OWN_REDIS_DATABASE = 13
+LIST = "cinemill:films"
+
+
+@pytest.fixture
+def url(redis_url: str) -> str:
+    register_transports()
+    return take_redis_database(redis_url, OWN_REDIS_DATABASE)
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Any]:
+    opened: Any = redis.Redis.from_url(url)
+    with opened:
+        yield opened
+
+
+@contextmanager
+def take_one(url: str) -> Iterator[Any]:
+    """The next message of the queue, which its consumer still holds at the end."""
+    taken: list[Message] = []
+    connection = Connection(url, transport_options=broker_options())
+    queue = Queue("films", no_declare=True)
+    with Consumer(connection.channel(), [queue], on_message=taken.append, prefetch_count=1):
+        for _ in range(60):
+            with suppress(socket.timeout):
+                connection.drain_events(timeout=1)
+            if taken:
+                break
+        yield taken[0]
+        # As if the process had died: nothing is given back.
+        taken[0].channel.qos._delivered.clear()
+    connection.release()
+
+
+def give_back_what_nobody_answered_for(url: str, client: Any) -> None:
+    """As another worker does, once the visibility timeout is over."""
+    for tag in client.zrange("cinemill:unacked_index", 0, -1):
+        client.zadd("cinemill:unacked_index", {tag: 1.0})
+    connection = Connection(url, transport_options=broker_options())
+    connection.channel().qos.restore_visible(interval=1)
+    connection.release()
+
+
+def test_each_worker_that_gives_no_answer_is_counted(url: str, client: Any) -> None:
+    client.lpush(LIST, json.dumps(make_message()))
+    for count in range(4):
+        with take_one(url) as message:
+            assert read_interruptions(message.headers) == min(count, 3)
+            assert bool(message.delivery_info["redelivered"]) is (count > 0)
+        give_back_what_nobody_answered_for(url, client)
+    assert client.hlen("cinemill:unacked") == 0
+
+
+def test_a_task_that_asks_for_its_message_again_has_answered(url: str, client: Any) -> None:
+    """While PostgreSQL is away a message goes round for as long as that lasts."""
+    client.lpush(LIST, json.dumps(make_message()))
+    for _ in range(2):
+        with take_one(url):
+            pass
+        give_back_what_nobody_answered_for(url, client)
+    with take_one(url) as message:
+        assert read_interruptions(message.headers) == 2
+        message.requeue()
+    with take_one(url) as message:
+        assert read_interruptions(message.headers) == 0
+
+
+def test_a_message_whose_process_died_is_counted_where_it_goes_back(url: str, client: Any) -> None:
+    client.lpush(LIST, json.dumps(make_message()))
+    with take_one(url) as message:
+        message.ended_its_process = True
+        message.requeue()
+    with take_one(url) as message:
+        assert read_interruptions(message.headers) == 1
+
+
+@pytest.mark.parametrize(
+    "held", [b"", b"nonsense", b"[]", b"[1, 2, 3]", b"[{}, 5, null]", b"[" * 100_000, b"\xff"]
+)
+def test_what_was_held_and_cannot_be_read_is_delivered_as_such(
+    url: str, client: Any, held: bytes
+) -> None:
+    client.hset("cinemill:unacked", "a tag", held)
+    client.zadd("cinemill:unacked_index", {"a tag": 1.0})
+    give_back_what_nobody_answered_for(url, client)
+    assert client.hlen("cinemill:unacked") == 0
+    lists = [client.lindex(name, 0) for name in client.keys("cinemill:*") if b"default" in name]
+    assert len(lists) == (1 if held else 0)
+
+
+def test_messages_that_share_a_delivery_tag_are_held_apart(url: str, client: Any) -> None:
+    message = make_message()
+    client.lpush(LIST, json.dumps(message), json.dumps(message))
+    with take_one(url), take_one(url):
+        assert client.hlen("cinemill:unacked") == 2
