@@ -9,18 +9,16 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from cinemill.api.filenames import clean_filename
 from cinemill.api.forms import FormInvalid, FormReader, PartBegin, PartData, boundary_of
 from cinemill.api.intake import Intake, IntakeLimits, check_announced
 from cinemill.api.mill import OWNER, Mill, MillDoor
-from cinemill.api.problems import ParametersInvalid, respond
-from cinemill.api.refusals import EarlyRefusal
+from cinemill.api.problems import ParametersInvalid
 from cinemill.api.wishes import DEFAULT_KIND, UploadWishes, read_wishes
 from cinemill.core.job import Job
-from cinemill.errors import CinemillError, TooLarge
+from cinemill.errors import TooLarge
 from cinemill.storage.assets import find_asset, register_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.files import StoredFile
@@ -91,12 +89,7 @@ async def upload(request: Request, mill: MillDoor) -> Response:
 
     Fields that come before the file are checked before the file is read.
     """
-    try:
-        job, filename = await _accept(request, mill)
-    except ClientDisconnect:
-        raise
-    except CinemillError as error:
-        return EarlyRefusal(respond(error))
+    job, filename = await _accept(request, mill)
     accepted = UploadAccepted(
         message="The film is in and its processing has been queued.",
         task_id=job.id,
