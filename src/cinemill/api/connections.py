@@ -45,6 +45,8 @@ MAX_HELD_BYTES = 1024 * 1024
 DROPPED_BYTES_PER_TICK = 32 * 1024 * 1024
 """Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
 that floods that nobody reads take about a tenth of the processor from those who are served."""
+MAX_TARGET_BYTES = 8 * 1024
+"""Path and query, as Apache and nginx allow by default: what parses them may be slow."""
 ALWAYS_SERVED_PATH = "/health"
 _VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -60,6 +62,14 @@ class HeadersTooLarge(InputRejected):
         f"Send at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES >> 10} KiB in all; a browser "
         "should delete its cookies for this address."
     )
+
+
+class TargetTooLong(InputRejected):
+    """The request's path and query are too long."""
+
+    code = "target_too_long"
+    http_status = 414
+    way_on = f"Ask with a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
 
 
 class RequestMalformed(InputRejected):
@@ -279,6 +289,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             refusal = RequestMalformed("This version of HTTP is not spoken here.")
             refusal.http_status = 505
             self._fail(refusal)
+        self._check_target()
         length_bytes = self._read_length()
         super().on_headers_complete()
         if length_bytes != 0:
@@ -295,6 +306,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._framing.end_message()
         self._headers_seen = 0
+
+    def _check_target(self) -> None:
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._fail(TargetTooLong("The request's path and query are too long."))
+        if b"%00" in self.url:
+            # No name here has the character that ends strings elsewhere; PostgreSQL refuses it.
+            self._fail(RequestMalformed("The request's path or query has a NUL character."))
 
     def _read_length(self) -> int | None:
         """Bytes of the body, None for chunks. Fails what a proxy in front could read otherwise."""

@@ -276,8 +276,8 @@ class TestAnswers:
         asset_id = upload(hasty, 30_000_000)
         with hasty.connect(receive_bytes=4096) as wire:
             wire.send(head("GET", f"/assets/{asset_id}/files/source", token=hasty.token))
-            before = hasty.connections
-            assert wait_for(lambda: hasty.connections < before, seconds=WAIT_SECONDS)
+            assert wait_for(lambda: hasty.has(wire), seconds=WAIT_SECONDS)
+            assert wait_for(lambda: not hasty.has(wire), seconds=WAIT_SECONDS)
 
     def test_a_download_that_is_taken_slowly_goes_on(self, hasty: OwnServer) -> None:
         asset_id = upload(hasty, 8_000_000)

@@ -126,6 +126,11 @@ class OwnServer:
     def connections(self) -> int:
         return len(self.server.server_state.connections)
 
+    def has(self, wire: Wire) -> bool:
+        """Whether the server keeps this connection."""
+        name = wire.socket.getsockname()
+        return any(one.client == name for one in list(self.server.server_state.connections))
+
 
 @contextmanager
 def own_server(
