@@ -11,6 +11,7 @@ MODULES = (
     "prepare",
     "engine",
     "upload",
+    "hostile",
     "supervisor",
     "production",
     "quality",

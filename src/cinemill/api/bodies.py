@@ -175,7 +175,7 @@ def _read_whole(text: str) -> int:
 def _check_depth(value: Any) -> None:
     """By levels, without calls that nest."""
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [one for each in level for one in _members(each) if isinstance(one, dict | list)]
         if not level:
             return

@@ -8,6 +8,7 @@ module only counts, and never needs more of a line than its limit.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,8 +18,8 @@ MAX_HEADERS = 100
 """Headers and trailers in all, as Apache allows: a browser behind two proxies sends about 30."""
 MAX_CHUNK_LINE_BYTES = 1024
 """The line before each chunk: its size and extensions, of which nobody sends any today."""
-_DIGITS = 16
-"""Of a chunk's size: as many as the parser's 64 bits take, leading zeros included."""
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+"""What 64 bits take, leading zeros included. int() alone would take signs and underscores."""
 
 
 class Part(Enum):
@@ -131,10 +132,6 @@ class Framing:
 
 def _read_chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].rstrip(b"\r\n")
-    # int() alone would take signs, spaces and underscores.
-    if not 0 < len(digits) <= _DIGITS or not digits.isalnum():
+    if not _CHUNK_SIZE.fullmatch(digits):
         raise FramingError("the size of a chunk is no number")
-    try:
-        return int(digits, 16)
-    except ValueError:
-        raise FramingError("the size of a chunk is no number") from None
+    return int(digits, 16)

@@ -129,7 +129,8 @@ class OwnServer:
     def has(self, wire: Wire) -> bool:
         """Whether the server keeps this connection."""
         name = wire.socket.getsockname()
-        return any(one.client == name for one in list(self.server.server_state.connections))
+        connections = list(self.server.server_state.connections)
+        return any(getattr(one, "client", None) == name for one in connections)
 
 
 @contextmanager
