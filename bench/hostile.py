@@ -51,7 +51,7 @@ def measure() -> list[BenchRow]:
         }
         with running_server(stack.home / "api", addresses) as server:
             quiet = _ask_health(server, SECONDS / 3)
-            with _hostile_clients(server):
+            with hostile_clients(server.port):
                 besieged = _ask_health(server, SECONDS)
             return [*_tell_latency(quiet, besieged), *_measure_memory(stack, server)]
 
@@ -96,10 +96,11 @@ def _ask_health(server: Server, seconds: float) -> list[float]:
 
 
 @contextmanager
-def _hostile_clients(server: Server) -> Iterator[None]:
+def hostile_clients(port: int) -> Iterator[None]:
+    """``CLIENTS`` of them, at work against this port of 127.0.0.1."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    clients = context.Process(target=_attack, args=(server.port, stop))
+    clients = context.Process(target=_attack, args=(port, stop))
     clients.start()
     time.sleep(3)
     try:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from bench.hostile import hostile_clients
 
 from cinemill.api.admission import Places
 from cinemill.api.connections import Patience
@@ -334,6 +335,13 @@ class TestPlaces:
                 stack.enter_context(Wire(api.port))
             assert api.stranger.get("/health").status_code == 200
             assert api.submit()
+
+
+def test_while_hostile_clients_work_uploads_complete_and_health_answers(api: RunningApi) -> None:
+    with hostile_clients(api.port):
+        for _ in range(5):
+            assert api.stranger.get("/health").status_code == 200
+            assert api.submit(os.urandom(2_000_000))
 
 
 def start_upload(wire: Wire, token: str, size: int) -> None:
