@@ -329,7 +329,7 @@ class TestPlaces:
             prober.send(head("GET", "/health"))
             assert prober.read_answer().status == 200
 
-    def test_thousands_of_idle_connections_leave_room(self, api: RunningApi) -> None:
+    def test_hundreds_of_idle_connections_leave_room(self, api: RunningApi) -> None:
         with ExitStack() as stack:
             for _ in range(600):
                 stack.enter_context(Wire(api.port))
