@@ -12,6 +12,7 @@ MODULES = (
     "engine",
     "broker",
     "upload",
+    "hostile",
     "supervisor",
     "production",
     "quality",

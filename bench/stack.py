@@ -27,6 +27,8 @@ class Stack:
     settings: Settings
     database: Database
     worker: subprocess.Popen[bytes]
+    beat: subprocess.Popen[bytes]
+    """With its relay."""
 
     def worker_cpu_seconds(self) -> float:
         """Processor time of the worker's main process, its pool, and all that they have reaped."""
@@ -54,7 +56,7 @@ def running_stack(*, concurrency: int = 2) -> Iterator[Stack]:
             worker = _start(["worker", "--without-mingle", "--without-gossip"], environ)
             beat = _start(["beat", "--pidfile", ""], environ)
             try:
-                yield Stack(home, load(environ), database, worker)
+                yield Stack(home, load(environ), database, worker, beat)
             finally:
                 database.close()
                 for process in (worker, beat):

@@ -57,7 +57,7 @@ def measure() -> list[BenchRow]:
         film = _make_film(folder / "film.mkv")
         with embedded_servers(folder / "servers") as servers:
             addresses = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
-            with _running_server(folder / "home", addresses) as server:
+            with running_server(folder / "home", addresses) as server:
                 return _compare(server, film, folder)
 
 
@@ -126,7 +126,7 @@ def _upload(server: Server, film: Path) -> None:
 
 
 @contextmanager
-def _running_server(home: Path, addresses: dict[str, str]) -> Iterator[Server]:
+def running_server(home: Path, addresses: dict[str, str]) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

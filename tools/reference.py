@@ -113,17 +113,18 @@ def write_queues_page() -> str:
 
 
 def write_errors_page() -> str:
+    from cinemill.api import app, server  # noqa: F401 – they define what they refuse with
     from cinemill.cli.exits import exit_code_of
     from cinemill.core.media import REJECTION_CODES
     from cinemill.errors import CinemillError
 
-    rows = []
-    for kind in _descendants(CinemillError):
+    def describe(kind: type[CinemillError]) -> tuple[str, ...]:
         exit_code = exit_code_of(CinemillError.__new__(kind))
         again = "yes" if kind.is_retryable else "no"
-        rows.append(
-            (f"`{kind.code}`", str(kind.http_status), str(exit_code.value), again, kind.way_on)
-        )
+        return f"`{kind.code}`", str(kind.http_status), str(exit_code.value), again, kind.way_on
+
+    rows = [describe(kind) for kind in _descendants(CinemillError, "cinemill.errors")]
+    served = [describe(kind) for kind in _descendants(CinemillError, "cinemill.api")]
     media = [(f"`{code}`", sentence) for code, sentence in REJECTION_CODES.items()]
     tree = inspect.getdoc(sys.modules["cinemill.errors"]) or ""
     drawing = inspect.cleandoc(tree.partition("::")[2])
@@ -133,6 +134,8 @@ def write_errors_page() -> str:
         "failed jobs say too whether the very same may succeed at another time: `retryable`.\n\n"
         f"```\n{drawing}\n```\n\n"
         + _table(("Code", "HTTP status", "Exit code", "Retryable", "Way on"), rows)
+        + "\n## Requests that the HTTP server refuses\n\n"
+        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Way on"), sorted(served))
         + "\n## Films that are rejected\n\n"
         + _table(("Code", "Meaning"), media)
     )
@@ -189,11 +192,12 @@ def _differs(path: Path, text: str) -> bool:
     return not path.is_file() or path.read_text("utf-8") != text
 
 
-def _descendants(kind: type[Any]) -> Iterator[type[Any]]:
-    yield kind
+def _descendants(kind: type[Any], module: str) -> Iterator[type[Any]]:
+    """Kinds of error that this module, or one below it, defines."""
+    if f"{kind.__module__}.".startswith(f"{module}."):
+        yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == "cinemill.errors":
-            yield from _descendants(child)
+        yield from _descendants(child, module)
 
 
 def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
+from cinemill.api.problems import LONGEST_LOGGED, clip
 
 log = telemetry.get_logger("cinemill.access")
 
@@ -53,7 +54,7 @@ def _write(scope: Scope, tally: _Tally, seconds: float) -> None:
     (log.debug if is_quiet else log.info)(
         "request",
         method=scope["method"],
-        path=scope["path"],
+        path=clip(scope["path"], LONGEST_LOGGED),
         status=tally.status,
         sent_bytes=tally.sent_bytes,
         milliseconds=round(seconds * 1000, 1),

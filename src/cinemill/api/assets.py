@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
+from cinemill.api.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.documents import artifact_document, asset_document, job_document
+from cinemill.api.jobs import Name
 from cinemill.api.mill import OWNER, Mill, MillDoor
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.media import Artifact, ArtifactKind
@@ -16,14 +18,14 @@ from cinemill.errors import NotFound
 from cinemill.produce import corrections
 from cinemill.storage import assets, captions
 
-router = APIRouter(prefix="/assets", tags=["assets"])
+router = APIRouter(prefix="/assets", tags=["assets"], route_class=BoundedRoute)
 
 # What a browser may show in place; all else is saved, whatever its bytes pretend to be.
 _SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
 
 
 class JobWish(BaseModel):
-    kind: str
+    kind: Name
     params: dict[str, Any] = Field(default_factory=dict)
     priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
 
@@ -44,6 +46,7 @@ def read_asset(asset_id: str, mill: MillDoor) -> dict[str, Any]:
 
 
 @router.post("/{asset_id}/jobs")
+@body_at_most(TIMELINE_BYTES)
 def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
     """Queue another job on a film that is there."""
     assets.get_asset(mill.database, asset_id)

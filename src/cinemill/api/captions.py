@@ -8,19 +8,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, FailFast, Field, ValidationError
 
+from cinemill.api.bodies import BoundedRoute, body_at_most
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.core.caption_files import read_caption_file
 from cinemill.core.captions import Cue
 from cinemill.core.corrections import make_cue
 from cinemill.core.subtitles import LARGEST_FILE_BYTES
-from cinemill.errors import TooLarge
 from cinemill.produce import corrections
 from cinemill.storage.assets import get_asset
 from cinemill.storage.captions import CaptionSet
 
-router = APIRouter(prefix="/assets/{asset_id}/captions", tags=["captions"])
+router = APIRouter(
+    prefix="/assets/{asset_id}/captions", tags=["captions"], route_class=BoundedRoute
+)
 
 ENTITY_TAG = re.compile(r'(?:W/)?"([^"*]*)"')
 
@@ -36,14 +38,15 @@ class CaptionWish(BaseModel):
 
     start_ms: Moment
     end_ms: Moment
-    lines: list[str]
+    lines: Annotated[list[str], FailFast()]
 
     def read(self) -> Cue:
         return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
 
 
 class CaptionsWish(BaseModel):
-    captions: list[CaptionWish]
+    captions: Annotated[list[CaptionWish], FailFast()]
+    """Stops at the first wrong one: an error for each of megabytes would take gigabytes."""
 
 
 @router.get("")
@@ -60,15 +63,8 @@ def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResp
 
 
 async def read_body(request: Request) -> bytes:
-    """Raises TooLarge before more is kept than captions may have."""
-    content = bytearray()
-    async for block in request.stream():
-        content += block
-        if len(content) > LARGEST_FILE_BYTES:
-            refusal = TooLarge(f"Captions are at most {LARGEST_FILE_BYTES >> 20} MiB.")
-            refusal.way_on = "Send fewer, or send the film's captions in parts of the film."
-            raise refusal
-    return bytes(content)
+    """The route bounds it."""
+    return await request.body()
 
 
 def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
@@ -83,7 +79,10 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
         wish = CaptionsWish.model_validate_json(content)
     except ValidationError as error:
         raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+            [
+                {**one, "loc": ("body", *one["loc"])}
+                for one in error.errors(include_url=False, include_context=False)
+            ]
         ) from error
     return [one.read() for one in wish.captions]
 
@@ -100,6 +99,7 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
         }
     },
 )
+@body_at_most(LARGEST_FILE_BYTES)
 def save_captions(
     asset_id: str,
     language: Language,

@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from cinemill.api.bodies import BoundedRoute
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.storage.dead_messages import delete_dead_message, list_dead_messages
 
-router = APIRouter(tags=["operate"])
+router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 
 def read_dead_messages(mill: Mill, limit: int) -> list[dict[str, Any]]:

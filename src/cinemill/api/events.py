@@ -19,12 +19,13 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from cinemill.api.bodies import BoundedRoute
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.core.job import FINAL_JOB_STATES
 from cinemill.errors import CinemillError, NotFound, RedisUnavailable
 from cinemill.jobs.events import Event, EventReader
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 BLOCK_SECONDS = 1.5
 """Silence after which the row is asked: a watcher hears something at least every 2 s."""
@@ -54,7 +55,7 @@ async def follow_job(
     ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
     """
     await run_in_threadpool(mill.jobs.get_job, job_id)
-    after_id = last_event_id if _STREAM_ID.fullmatch(last_event_id) else "0"
+    after_id = last_event_id if is_stream_id(last_event_id) else "0"
     watch = JobWatch(mill, request.app.state.events, job_id, after_id)
     return StreamingResponse(
         watch.write(),
@@ -161,6 +162,13 @@ class JobWatch:
         if is_behind:
             document |= {key: self._last[key] for key in ("progress", "message", "stage")}
         return document
+
+
+def is_stream_id(text: str) -> bool:
+    """Whether Redis can have given an event this id: two numbers of 64 bits."""
+    return _STREAM_ID.fullmatch(text) is not None and all(
+        int(part) < 2**64 for part in text.split("-")
+    )
 
 
 def format_event(event: Event) -> str:

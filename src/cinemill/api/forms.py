@@ -13,6 +13,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from cinemill.errors import InputRejected
 
 MAX_PARTS = 16
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_BYTES = 4096
+"""Of one header. A file's name may have 255 characters, which browsers write with up to nine bytes
+each where they are no ASCII."""
+MAX_BOUNDARY_LENGTH = 70
+"""As RFC 2046 has it."""
 _UPLOAD_WAY_ON = (
     "Send the film as multipart/form-data in a part called 'file': "
     "curl -F file=@film.mp4 ADDRESS/upload"
@@ -62,6 +68,8 @@ def boundary_of(content_type: str) -> bytes:
     boundary = options.get(b"boundary", b"")
     if not boundary:
         raise FormInvalid("The Content-Type header names no boundary.")
+    if len(boundary) > MAX_BOUNDARY_LENGTH:
+        raise FormInvalid(f"The boundary is longer than {MAX_BOUNDARY_LENGTH} characters.")
     return boundary
 
 
@@ -93,6 +101,8 @@ class FormReader:
                     "on_headers_finished": self._on_headers_finished,
                     "on_end": self._on_end,
                 },
+                max_header_count=MAX_PART_HEADERS,
+                max_header_size=MAX_PART_HEADER_BYTES,
             )
         except FormParserError as error:
             raise FormInvalid(f"The form cannot be read: {error}.") from error

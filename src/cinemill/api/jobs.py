@@ -8,24 +8,29 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from cinemill.api.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.dead_messages import read_dead_messages
 from cinemill.api.documents import dead_document, job_document, name_twice, shorten_lists
 from cinemill.api.mill import OWNER, MillDoor
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
+STORABLE = r"^[^\x00]*$"
+"""Texts without the character that PostgreSQL cannot store."""
+
+Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
 PageLimit = Annotated[int, Query(ge=1, le=500)]
 
 
 class CancelWish(BaseModel):
-    reason: str = Field(default="", max_length=500)
+    reason: Annotated[str, Field(max_length=500, pattern=STORABLE)] = ""
 
 
 class NewJob(BaseModel):
     """A job that names its own films, such as a render."""
 
-    kind: str
+    kind: Name
     params: dict[str, Any] = Field(default_factory=dict)
     priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
 
@@ -33,8 +38,8 @@ class NewJob(BaseModel):
 class RetryWish(BaseModel):
     """Which failed jobs; without either, all of them."""
 
-    kind: str | None = None
-    code: str | None = None
+    kind: Name | None = None
+    code: Name | None = None
 
 
 @router.get("/jobs")
@@ -73,6 +78,7 @@ def list_jobs(
 
 
 @router.post("/jobs")
+@body_at_most(TIMELINE_BYTES)
 def create_job(
     wish: NewJob,
     mill: MillDoor,

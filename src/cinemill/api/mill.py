@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from cinemill.api.health import HealthDesk
 from cinemill.config import Settings
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
@@ -35,7 +36,10 @@ class Mill:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to stop: streams end themselves then."""
 
+    health: HealthDesk = field(default_factory=HealthDesk)
+
     def close(self) -> None:
+        self.health.close()
         self.writers.shutdown(wait=False, cancel_futures=True)
         self.database.close()
 

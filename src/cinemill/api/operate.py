@@ -10,22 +10,23 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 
 from cinemill import __version__
+from cinemill.api.bodies import BoundedRoute
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.errors import CinemillError
 from cinemill.jobs.catalog import JOB_KINDS, QUEUES
 from cinemill.jobs.events import EventReader
 from cinemill.storage.stray_messages import count_stray_messages
 
-router = APIRouter(tags=["operate"])
+router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 PING_SECONDS = 3.0
 STRAYS_SECONDS = 10.0
@@ -46,15 +47,23 @@ async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
     lists of the broker that no worker reads; ``cinemill doctor`` names these. Needs no token, and
     therefore tells nothing else.
     """
-    database, events = await asyncio.gather(
-        _answers(run_in_threadpool(mill.database.ping)),
-        _judge_redis(request.app.state.events),
+    document = await mill.health.ask(partial(_examine, mill, request.app.state.events))
+    return JSONResponse(
+        document,
+        status_code=200 if document["database"] == "ok" else 503,
+        headers={"Cache-Control": "no-store"},
     )
-    hardware = await run_in_threadpool(_judge_hardware, mill) if database else "unknown"
+
+
+async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
+    database, events = await asyncio.gather(
+        _answers(mill.health.run(mill.database.ping)), _judge_redis(reader)
+    )
+    hardware = await mill.health.run(partial(_judge_hardware, mill)) if database else "unknown"
     is_writable = events in ("ok", "nearly_full")
-    messages = await run_in_threadpool(_judge_messages, mill) if is_writable else "unknown"
+    messages = await mill.health.run(partial(_judge_messages, mill)) if is_writable else "unknown"
     is_well = database and is_writable
-    document = {
+    return {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
         "redis": events,
@@ -62,9 +71,6 @@ async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
         "messages": messages,
         "version": __version__,
     }
-    return JSONResponse(
-        document, status_code=200 if database else 503, headers={"Cache-Control": "no-store"}
-    )
 
 
 def _judge_hardware(mill: Mill) -> str:

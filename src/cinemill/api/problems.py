@@ -32,14 +32,38 @@ _WAYS_ON = {
 }
 
 
+# Together 64 KB at most, however the characters are written (six bytes each, as \u0001), and
+# whatever was sent.
+LONGEST_DETAIL = 2000
+LONGEST_WAY_ON = 500
+LONGEST_LOG_TAIL = 6000
+MOST_PROBLEMS = 20
+LONGEST_NAME = 100
+LONGEST_PROBLEM = 250
+LONGEST_LOGGED = 500
+
+
 class ParametersInvalid(InputRejected):
     """Every wrong parameter of a request, named at once."""
 
     code = "parameters_invalid"
 
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
-        self.problems = [{"name": name, "what": what} for name, what in problems]
+    def __init__(self, problems: Sequence[tuple[str, str]], *, omitted: int = 0) -> None:
+        """``problems`` beyond the first ``MOST_PROBLEMS`` are counted, with those ``omitted``."""
+        shown, omitted = problems[:MOST_PROBLEMS], omitted + len(problems[MOST_PROBLEMS:])
+        self.problems = [
+            {"name": clip(name, LONGEST_NAME), "what": clip(what, LONGEST_PROBLEM)}
+            for name, what in shown
+        ]
+        said = [f"{one['name']}: {one['what']}" for one in self.problems]
+        super().__init__("; ".join([*said, *([f"and {omitted} more"] if omitted else [])]))
+
+
+def clip(text: str, characters: int) -> str:
+    """A text to be shown: not longer than this, and valid Unicode."""
+    if len(text) > characters:
+        text = text[: characters - 1] + "…"
+    return text.encode("utf-8", "replace").decode()
 
 
 def document_of(error: CinemillError) -> dict[str, Any]:
@@ -48,13 +72,13 @@ def document_of(error: CinemillError) -> dict[str, Any]:
         "type": f"urn:cinemill:problem:{error.code}",
         "title": error.code.replace("_", " ").capitalize(),
         "status": error.http_status,
-        "detail": error.message,
+        "detail": clip(error.message, LONGEST_DETAIL),
         "code": error.code,
-        "way_on": error.way_on,
+        "way_on": clip(error.way_on, LONGEST_WAY_ON),
         "retryable": error.is_retryable,
     }
     if error.log_tail:
-        document["log_tail"] = error.log_tail
+        document["log_tail"] = clip(error.log_tail[-LONGEST_LOG_TAIL:], LONGEST_LOG_TAIL)
     if isinstance(error, ParametersInvalid):
         document["problems"] = error.problems
     return document
@@ -99,7 +123,11 @@ class UncaughtErrors:
         except Exception as error:
             if scope["type"] != "http" or has_started:
                 raise
-            log.exception("uncaught_error", path=scope["path"], error=type(error).__name__)
+            log.exception(
+                "uncaught_error",
+                path=clip(scope["path"], LONGEST_LOGGED),
+                error=type(error).__name__,
+            )
             await respond(_internal_error())(scope, receive, send)
 
 
@@ -110,14 +138,16 @@ def _internal_error() -> CinemillError:
 async def _on_cinemill_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CinemillError)  # noqa: S101 – registered for this class alone
     if error.http_status >= 500:
-        log.warning("request_failed", path=request.url.path, code=error.code, detail=error.message)
+        path, detail = (clip(text, LONGEST_LOGGED) for text in (request.url.path, error.message))
+        log.warning("request_failed", path=path, code=error.code, detail=detail)
     return respond(error)
 
 
 async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [(_field(entry["loc"]), str(entry["msg"])) for entry in error.errors()]
-    return respond(ParametersInvalid(found))
+    errors = error.errors()
+    found = [(_field(entry["loc"]), str(entry["msg"])) for entry in errors[:MOST_PROBLEMS]]
+    return respond(ParametersInvalid(found, omitted=len(errors) - len(found)))
 
 
 def _field(location: Sequence[Any]) -> str:
@@ -127,6 +157,8 @@ def _field(location: Sequence[Any]) -> str:
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, CinemillError):
+        return respond(error.__cause__)
     return respond(_translate(error), headers=error.headers)
 
 
@@ -144,5 +176,5 @@ def _translate(error: HTTPException) -> CinemillError:
 
 
 async def _on_disconnect(request: Request, _: Exception) -> Response:
-    log.info("client_left", path=request.url.path)
+    log.info("client_left", path=clip(request.url.path, LONGEST_LOGGED))
     return Response(status_code=400)  # Nobody is there to read it.

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import uvicorn
 from fastapi import FastAPI
 
+from cinemill.api.admission import Places, places_within
+from cinemill.api.connections import BoundedHttpProtocol, BoundedServerState, Patience
 from cinemill.errors import PortInUse
 
 GRACE_SECONDS = 1
 KEEP_ALIVE_SECONDS = 30
+_TICKS_PER_SECOND = 10
+"""Of Uvicorn's main loop."""
 
 
 class MillServer(uvicorn.Server):
     """Ends open event streams first; otherwise a watcher would hold the stop up to its limit."""
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        host: str,
+        port: int,
+        patience: Patience | None = None,
+        places: Places | None = None,
+    ) -> None:
         self._app = app
         super().__init__(
             uvicorn.Config(
@@ -24,7 +37,7 @@ class MillServer(uvicorn.Server):
                 host=host,
                 port=port,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedHttpProtocol,
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -33,12 +46,31 @@ class MillServer(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
+        self._state = BoundedServerState(patience or Patience(), places or Places())
+        self.server_state = self._state
+
+    async def on_tick(self, counter: int) -> bool:
+        self._state.renew_drops()
+        if counter % _TICKS_PER_SECOND == 0:
+            self._state.check_connections()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.mill.stopping.set()
         await super().shutdown(sockets)
         # A stop that was asked for is a success: without this Uvicorn would raise the signal again.
         self._captured_signals.clear()
+
+
+def raise_file_limit() -> Places:
+    """Take all file descriptors that the system allows, and answer how many clients they carry."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    except (ValueError, OSError):
+        pass  # As where the hard limit is above the kernel's own: what there is must do.
+    return Places() if soft == resource.RLIM_INFINITY else places_within(soft)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,12 +8,13 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from cinemill.api.bodies import BoundedRoute
 from cinemill.api.mill import Mill, MillDoor
 from cinemill.core.job import Job, JobState
 from cinemill.storage.assets import delete_asset, lock_asset
 from cinemill.storage.jobs import list_jobs
 
-router = APIRouter(prefix="/task/{task_id}", tags=["tasks"])
+router = APIRouter(prefix="/task/{task_id}", tags=["tasks"], route_class=BoundedRoute)
 
 _STATES = {
     JobState.PENDING: "PENDING",

@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from cinemill.api.bodies import BoundedRoute
 from cinemill.api.mill import MillDoor
 from cinemill.jobs.layouts import describe_layout
 from cinemill.storage import jobs
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 
 @router.get("/jobs/{job_id}/timeline")

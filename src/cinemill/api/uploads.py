@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
@@ -9,18 +10,17 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from cinemill.api.bodies import BoundedRoute, body_at_most
 from cinemill.api.filenames import clean_filename
 from cinemill.api.forms import FormInvalid, FormReader, PartBegin, PartData, boundary_of
 from cinemill.api.intake import Intake, IntakeLimits, check_announced
 from cinemill.api.mill import OWNER, Mill, MillDoor
-from cinemill.api.problems import ParametersInvalid, respond
-from cinemill.api.refusals import EarlyRefusal
+from cinemill.api.problems import ParametersInvalid
 from cinemill.api.wishes import DEFAULT_KIND, UploadWishes, read_wishes
 from cinemill.core.job import Job
-from cinemill.errors import CinemillError, TooLarge
+from cinemill.errors import TooLarge
 from cinemill.storage.assets import find_asset, register_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.files import StoredFile
@@ -28,10 +28,10 @@ from cinemill.storage.files import StoredFile
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096
 MAX_KEY_LENGTH = 255
-_FORM_OVERHEAD_BYTES = 64 * 1024
+_FORM_OVERHEAD_BYTES = 128 * 1024
 """More than the boundaries, headers and small fields of any honest form."""
 
-router = APIRouter(tags=["upload"])
+router = APIRouter(tags=["upload"], route_class=BoundedRoute)
 
 
 class UploadAccepted(BaseModel):
@@ -51,6 +51,7 @@ class UploadForm:
     fields: dict[str, str] = field(default_factory=dict)
 
 
+# The file has a setting of its own, and the rest of the form the bound above.
 @router.post(
     "/upload",
     response_model=UploadAccepted,
@@ -86,17 +87,13 @@ class UploadForm:
         ],
     },
 )
+@body_at_most(sys.maxsize)
 async def upload(request: Request, mill: MillDoor) -> Response:
     """Take in a film and queue its processing. The same ``Idempotency-Key`` answers the same job.
 
     Fields that come before the file are checked before the file is read.
     """
-    try:
-        job, filename = await _accept(request, mill)
-    except ClientDisconnect:
-        raise
-    except CinemillError as error:
-        return EarlyRefusal(respond(error))
+    job, filename = await _accept(request, mill)
     accepted = UploadAccepted(
         message="The film is in and its processing has been queued.",
         task_id=job.id,
@@ -138,11 +135,16 @@ async def _read_form(
     request: Request, mill: Mill, limits: IntakeLimits, boundary: bytes
 ) -> tuple[UploadForm, StoredFile]:
     reader = FormReader(boundary)
+    received_bytes = 0
     async with Intake(mill.files, limits, mill.writers) as intake:
         form = _FormBuilder(intake)
         async for piece in request.stream():
+            received_bytes += len(piece)
             for event in reader.feed(piece):
                 await form.take(event)
+            # What stands before, between and behind the parts has no end of its own.
+            if received_bytes - intake.size_bytes > _FORM_OVERHEAD_BYTES:
+                raise FormInvalid("There is too much in the form beside the film.")
         if not reader.is_complete:
             raise FormInvalid("The upload ended before the form did.", code="upload_incomplete")
         return await form.finish()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
+from cinemill.api.bodies import read_json
 from cinemill.api.problems import ParametersInvalid
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.errors import InputRejected
@@ -62,8 +62,8 @@ def _read_params(text: str, problems: Problems) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        params = json.loads(text)
-    except (ValueError, RecursionError):
+        params = read_json(text.encode())
+    except ValueError:
         params = None
     if isinstance(params, dict):
         return params

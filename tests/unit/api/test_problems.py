@@ -93,3 +93,18 @@ def test_what_nobody_expected_is_told_without_its_innards() -> None:
     document = json.loads(body["body"])
     assert document["code"] == "internal_error"
     assert "hunter2" not in json.dumps(document)
+
+
+def test_a_problem_document_is_bounded_whatever_it_is_about() -> None:
+    worst = "\x01" * 1_000_000
+    failed = errors.CommandFailed(worst, exit_code=1, log_tail=worst)
+    failed.way_on = worst
+    wrong = ParametersInvalid([(worst, worst)] * 10_000)
+    for error in (failed, wrong):
+        assert len(bytes(respond(error).body)) <= 64 * 1024
+    assert document_of(wrong)["detail"].startswith("\x01")
+    assert wrong.message.endswith("and 9980 more")
+
+
+def test_text_that_is_no_unicode_can_be_answered() -> None:
+    assert json.loads(bytes(respond(errors.NotFound("No film \ud800.")).body))["code"]

@@ -1,0 +1,103 @@
+"""How many connections there may be, and which is closed where there are too many.
+
+A connection that waits (for its first request, or between two) costs its client nothing, and
+strangers may open any number. So it is the longest waiting one that makes room, never one that is
+served. Where all are served, newcomers are told that the server is busy; a few places beyond the
+limit are kept for them, so that ``/health`` is answered even then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+MAX_CONNECTIONS = 4096
+"""A connection that waits takes about 10 KB; this many are far more than one process can serve."""
+RESERVE_CONNECTIONS = 64
+"""Beyond the limit: to be told that it is reached, or to ask for ``/health``."""
+FILES_BESIDE = 256
+"""File descriptors kept for everything else: servers, logs, libraries."""
+FILES_EACH = 2
+"""Its socket, and the file that is sent or written."""
+
+Guest = TypeVar("Guest")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many connections may be served."""
+
+    total: int = MAX_CONNECTIONS
+    reserve: int = RESERVE_CONNECTIONS
+
+    @property
+    def per_address(self) -> int:
+        """One address takes half at most, so that the others (this machine's own) get in."""
+        return max(1, self.total // 2)
+
+
+def places_within(file_limit: int) -> Places:
+    """As many as this number of file descriptors carries, ``MAX_CONNECTIONS`` at most."""
+    fitting = (file_limit - FILES_BESIDE) // FILES_EACH - RESERVE_CONNECTIONS
+    return Places(total=max(16, min(MAX_CONNECTIONS, fitting)))
+
+
+class Admission(Generic[Guest]):
+    """Who is here. Guests that are returned are to be closed; they are no longer counted."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._addresses: dict[Guest, str] = {}
+        self._waiting: dict[Guest, None] = {}
+        self._counts: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def arrive(self, guest: Guest, address: str) -> Guest | None:
+        """Count one that waits, and choose who leaves for it: the newcomer where all are served."""
+        self._addresses[guest] = address
+        self._counts[address] += 1
+        self._waiting[guest] = None
+        return self._make_room(address, self._places.reserve)
+
+    def serve(self, guest: Guest) -> tuple[bool, Guest | None]:
+        """A guest has a request. Whether there is a place for it, and who leaves for it."""
+        if guest not in self._addresses:
+            return False, None
+        self._waiting.pop(guest, None)
+        address = self._addresses[guest]
+        evicted = self._make_room(address, 0)
+        return not self._is_over(address, 0), evicted
+
+    def wait(self, guest: Guest) -> None:
+        """A guest has been served, and may ask again."""
+        if guest in self._addresses:
+            self._waiting[guest] = None
+
+    def leave(self, guest: Guest) -> None:
+        """A guest is gone; those that are not counted may be gone too."""
+        self._waiting.pop(guest, None)
+        address = self._addresses.pop(guest, None)
+        if address is not None:
+            self._counts[address] -= 1
+            if not self._counts[address]:
+                del self._counts[address]
+
+    def _make_room(self, address: str, reserve: int) -> Guest | None:
+        if not self._is_over(address, reserve):
+            return None
+        # Whoever takes more than a share makes room for itself, not others for it.
+        is_greedy = self._counts[address] > self._places.per_address + reserve
+        for guest in self._waiting:
+            if not is_greedy or self._addresses[guest] == address:
+                self.leave(guest)
+                return guest
+        return None
+
+    def _is_over(self, address: str, reserve: int) -> bool:
+        return (
+            len(self._addresses) > self._places.total + reserve
+            or self._counts[address] > self._places.per_address + reserve
+        )
