@@ -8,6 +8,7 @@ import socket
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
@@ -350,6 +351,6 @@ def test_a_stop_waits_for_nobody_and_leaves_nothing(start_api: StartApi) -> None
     with api.http.stream("GET", f"/jobs/{watched}/events") as events:
         next(events.iter_lines())
         api.process.send_signal(signal.SIGTERM)
-        assert api.process.wait(10) == 0
+        assert api.process.wait(PATIENCE_SECONDS) == 0
     upload.close()
     assert api.stored_files() == kept

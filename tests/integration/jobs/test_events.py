@@ -16,6 +16,7 @@ import pytest
 import redis
 from tests.integration.jobs.bench import Bench, do_nothing
 from tests.integration.jobs.engine import Engine
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
@@ -68,12 +69,12 @@ def listening(client: redis.Redis, channel: str) -> Iterator[Any]:
     pubsub: Any = client.pubsub()  # type: ignore[no-untyped-call]
     with pubsub as subscription:
         subscription.subscribe(channel)
-        assert subscription.get_message(timeout=5) is not None
+        assert subscription.get_message(timeout=PATIENCE_SECONDS) is not None
         yield subscription
 
 
 def next_message(subscription: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         message = subscription.get_message(ignore_subscribe_messages=True, timeout=0.5)
         if message is not None:
@@ -159,7 +160,7 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
 
     speaker = threading.Thread(target=speak)
     speaker.start()
-    speaking.wait(10)
+    assert speaking.wait(PATIENCE_SECONDS)
     with listening(client, f"task_progress:{job_id}") as subscription:
         known = json.loads(str(client.get(f"task_status:{job_id}")))["progress"]
         heard = [known]

@@ -16,11 +16,11 @@ from sqlalchemy import text
 from tests import films
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 
-PATIENCE_SECONDS = 90
 OWN_REDIS_DATABASE = 11
 LEASE_SECONDS = 3
 FRAMES = 300
@@ -153,9 +153,7 @@ def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
     doomed = start_part("cinemill.worker", stack)
     job = stack.service.create_job(kind, params=params)
     kill_in_the_middle(stack, doomed, job.id, step_kind)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not stack.service.get_job(job.id).state.is_final and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final)
     done = stack.service.get_job(job.id)
     assert done.state is JobState.COMPLETED, done.failure
     with stack.database.begin() as connection:
