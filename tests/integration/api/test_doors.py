@@ -26,7 +26,7 @@ class TestSignIn:
         assert "<form" in page.text
 
     def test_the_link_lets_a_browser_in(self, api: RunningApi) -> None:
-        with httpx.Client(base_url=api.address) as browser:
+        with httpx.Client(base_url=api.address, timeout=PATIENCE_SECONDS) as browser:
             link = browser.get("/", params={"token": api.token})
             assert link.status_code == 303
             assert link.headers["location"] == "/"

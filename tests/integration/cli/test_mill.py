@@ -113,7 +113,7 @@ def test_the_link_that_is_printed_opens_the_page(environment: dict[str, str]) ->
         for line in (home.parent / "up.log").read_text().splitlines()
         if "?token=" in line
     )
-    with httpx.Client(follow_redirects=True) as browser:
+    with httpx.Client(follow_redirects=True, timeout=PATIENCE_SECONDS) as browser:
         assert "token" not in str(browser.get(link).raise_for_status().url)
 
 
@@ -272,7 +272,7 @@ def test_the_doctor_finds_a_running_mill_well(cinemill: Run) -> None:
     assert words["Redis"].startswith("Valkey ")
     assert "CINEMILL_PORT=" in words["settings"]
     assert "DATABASE_URL" not in words["settings"], "the running mill's, set by nobody"
-    assert abs(float(words["clock"].split()[0])) < 1
+    assert abs(float(words["clock"].split()[0])) < 30
 
 
 def test_records_and_files_agree_until_a_file_is_harmed(

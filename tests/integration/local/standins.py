@@ -71,7 +71,7 @@ def stand_in(
     rank: int = 0,
     manner: str = "end",
     family: str = "no",
-    grace_seconds: float = 5.0,
+    grace_seconds: float = 120.0,
 ) -> ServiceSpec:
     """A service that runs until SIGTERM, and writes to ``folder/journal``."""
     return ServiceSpec(

@@ -19,6 +19,8 @@ from tests.waiting import wait_until
 from cinemill.core.job import JobState
 from cinemill.worker.census import survey_workers
 
+pytestmark = pytest.mark.sandbox  # where a command's folder shows
+
 OWN_REDIS_DATABASE = 11
 
 

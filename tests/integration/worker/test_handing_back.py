@@ -19,6 +19,8 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import Job, JobState, StepState
 
+pytestmark = pytest.mark.sandbox  # where a command's folder shows
+
 OWN_REDIS_DATABASE = 10
 
 

@@ -209,6 +209,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(stack: Stack) -> No
     assert stack.service.get_queue_stats()["total"] == before
 
 
+@pytest.mark.sandbox  # where a command's folder shows
 def test_a_cancel_during_ffmpeg_leaves_no_process_and_no_file(
     stack: Stack, long_film: Path
 ) -> None:
