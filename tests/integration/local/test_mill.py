@@ -42,8 +42,8 @@ home = open_home(settings.home)
 with lock_home(home):
     parts = describe_parts(settings, home)
     ground = [s for s in plan_services(settings, home, parts) if not s.needs]
-    probes.LIFE_SECONDS = 2
-    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 10, 0.2))
+    probes.LIFE_SECONDS = 1
+    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
         write_state(home, {"db": parts.database_url, "redis": parts.redis_url, **pids})
