@@ -25,6 +25,7 @@ from psycopg import sql
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from cinemill.config import reference
 from cinemill.local.servers import Servers, embedded_servers
 from cinemill.media.sandbox import Sandbox, detect_sandbox
 
@@ -36,7 +37,19 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     print_blob=True,
 )
-hypothesis.settings.load_profile("cinemill")
+hypothesis.settings.register_profile(
+    "nightly", parent=hypothesis.settings.get_profile("cinemill"), max_examples=2000
+)
+IS_NIGHT = os.environ.get("CINEMILL_TEST_NIGHTLY") == "1"
+hypothesis.settings.load_profile("nightly" if IS_NIGHT else "cinemill")
+
+# What a person has set for a mill of their own is nothing to the tests and what they start.
+EXTERNAL_SERVERS = ("DATABASE_URL", "REDIS_URL")
+for _setting in reference():
+    if _setting.name not in EXTERNAL_SERVERS:
+        os.environ.pop(_setting.name, None)
+for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
+    os.environ.pop(_name, None)
 
 SUITES = ("unit", "integration", "faults", "e2e")
 """In the order in which they run: what fails soonest comes first."""
@@ -54,11 +67,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.browser)
     if "walls" in fixtures:
         item.add_marker(pytest.mark.sandbox)
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        item.add_marker(pytest.mark.property)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort by suite. In lanes the long files come first, so that the lanes end together."""
+    """Sort by suite, without what only the night has time for. In lanes the long files come first,
+    so that the lanes end together."""
+    late = [] if IS_NIGHT else [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=late)
+    items[:] = [item for item in items if item not in late]
     order = SUITES if not hasattr(config, "workerinput") else SUITES[::-1]
     items.sort(key=lambda item: (*order, suite_of(item)).index(suite_of(item)))
 
