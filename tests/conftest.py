@@ -111,7 +111,7 @@ def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
     """One line: how many tests were skipped for want of a tool, the command that brings it, and
     why others were skipped."""
     counts = {name: sum(name in one.keywords for one in reports) for name in PACKAGES}
-    found = [f"{count} {name} tests" for name, count in counts.items() if count]
+    found = [f"{n} {name} test{'s' * (n > 1)}" for name, n in counts.items() if n]
     line = "skipped " + " and ".join(found) if found else "skipped"
     missing = [PACKAGES[name] for name, count in counts.items() if count and is_missing(name)]
     if missing:
@@ -119,7 +119,7 @@ def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
     others = [one for one in reports if not any(name in one.keywords for name in PACKAGES)]
     reasons = sorted({reason_of(one) for one in others})
     if others:
-        line += f"{'; and' if found else ''} {len(others)} others: {'; '.join(reasons)}"
+        line += f"{'; and' if found else ''} {len(others)} other{'s' * (len(others) > 1)}: {'; '.join(reasons)}"
     return line
 
 

@@ -10,11 +10,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
-from tests.processes import lives
+from tests.processes import find_encoders, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
@@ -59,21 +58,6 @@ def run(
     )
 
 
-def running_ffmpegs(toolbox: Toolbox, mark: str) -> list[psutil.Process]:
-    """FFmpegs of any parent whose arguments hold ``mark``; the dead do not count."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if mark in line and toolbox.ffmpeg.name in Path(line[0]).name:
-            found.append(process)
-    return [process for process in found if lives(process)]
-
-
-def marked(mark: str) -> list[str]:
-    """An endless command that can be told from all others."""
-    return ["-metadata", mark, *ENDLESS[:-3], "-metadata", mark, *ENDLESS[-3:]][2:]
-
-
 def test_a_command_tells_whoever_listens_how_much_memory_it_took(
     toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -88,7 +72,6 @@ def test_a_command_tells_whoever_listens_how_much_memory_it_took(
 def test_a_cancel_kills_the_whole_group_at_once(
     toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    mark = f"comment=cancel-{tmp_path}"
     asked: list[bool] = []
 
     def should_stop() -> Exception | None:
@@ -96,15 +79,14 @@ def test_a_cancel_kills_the_whole_group_at_once(
         return JobCancelled("enough") if len(asked) > 8 else None
 
     with pytest.raises(JobCancelled):
-        run(toolbox, any_sandbox, tmp_path, marked(mark), should_stop=should_stop)
+        run(toolbox, any_sandbox, tmp_path, ENDLESS, should_stop=should_stop)
     assert len(asked) == 9  # and not again
-    assert running_ffmpegs(toolbox, mark) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 _PARENT = """
 import sys
 from pathlib import Path
-from statistics import median
 from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox, detect_sandbox
@@ -119,20 +101,19 @@ run_ffmpeg(find_ffmpeg(None), arguments, folder=Path(folder), source=None, limit
 
 @pytest.mark.parametrize("kind", SANDBOXES)
 def test_nothing_outlives_a_worker_killed_by_force(
-    request: pytest.FixtureRequest, toolbox: Toolbox, tmp_path: Path, kind: str
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     if kind == "walled":
         request.getfixturevalue("walls")
     if sys.platform != "linux":
         pytest.skip("the parent-death signal is Linux' own")
-    mark = f"comment=orphan-{tmp_path}"
-    command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *marked(mark)]
+    command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *ENDLESS]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"alive\n"
-        assert running_ffmpegs(toolbox, mark)
+        assert find_encoders(tmp_path)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: running_ffmpegs(toolbox, mark) == [])
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 def test_a_stalled_command_is_found(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
