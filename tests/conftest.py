@@ -111,16 +111,18 @@ def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
     """One line: how many tests were skipped for want of a tool, the command that brings it, and
     why others were skipped."""
     counts = {name: sum(name in one.keywords for one in reports) for name in PACKAGES}
-    found = [f"{n} {name} test{'s' * (n > 1)}" for name, n in counts.items() if n]
-    line = "skipped " + " and ".join(found) if found else "skipped"
-    missing = [PACKAGES[name] for name, count in counts.items() if count and is_missing(name)]
+    wanted = " and ".join(plural(n, f"{name} test") for name, n in counts.items() if n)
+    missing = [PACKAGES[name] for name, n in counts.items() if n and is_missing(name)]
     if missing:
-        line += f": {find_installer()} {' '.join(missing)}"
+        wanted += f": {find_installer()} {' '.join(missing)}"
     others = [one for one in reports if not any(name in one.keywords for name in PACKAGES)]
-    reasons = sorted({reason_of(one) for one in others})
-    if others:
-        line += f"{'; and' if found else ''} {len(others)} other{'s' * (len(others) > 1)}: {'; '.join(reasons)}"
-    return line
+    reasons = "; ".join(sorted({reason_of(one) for one in others}))
+    rest = f"{plural(len(others), 'other')}: {reasons}" if others else ""
+    return "skipped " + "; and ".join(filter(None, (wanted, rest)))
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def is_missing(marker: str) -> bool:
