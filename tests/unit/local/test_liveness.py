@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.local.liveness import AnyMovement, Movement
 
@@ -48,10 +49,15 @@ def start_script() -> Iterator[StartScript]:
         process.stdout.close()
 
 
-def ask_until(moves: Movement | AnyMovement, pid: int, *, answer: bool) -> None:
+def ask_until(moves: Movement | AnyMovement, pid: int, answer: bool) -> bool:
     """Asked often enough for a tick to have come in between, or for the last one to have gone."""
     moves(pid)
-    wait_until(lambda: moves(pid) is answer)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        if moves(pid) is answer:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("kind", [Movement, AnyMovement])
@@ -59,14 +65,14 @@ def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
     start_script: StartScript, kind: type[Movement | AnyMovement]
 ) -> None:
     pid = start_script(TICKING)
-    ask_until(kind(), pid, answer=True)
+    assert ask_until(kind(), pid, answer=True)
     os.kill(pid, signal.SIGSTOP)
-    ask_until(kind(), pid, answer=False)
+    assert ask_until(kind(), pid, answer=False)
 
 
 def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
     start_script: StartScript,
 ) -> None:
     pid = start_script(BESIDE)
-    ask_until(AnyMovement(), pid, answer=True)
-    ask_until(Movement(), pid, answer=False)
+    assert ask_until(AnyMovement(), pid, answer=True)
+    assert ask_until(Movement(), pid, answer=False)
