@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 import redis
 import structlog
+from hypothesis.configuration import set_hypothesis_home_dir
 from psycopg import sql
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -40,6 +42,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "nightly", parent=hypothesis.settings.get_profile("cinemill"), max_examples=2000
 )
+if not os.access(Path.cwd(), os.W_OK):  # somebody else's clone
+    set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}"))
 IS_NIGHT = os.environ.get("CINEMILL_TEST_NIGHTLY") == "1"
 hypothesis.settings.load_profile("nightly" if IS_NIGHT else "cinemill")
 
