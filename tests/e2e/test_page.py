@@ -95,9 +95,11 @@ def watch_bar(page: Page) -> list[float]:
     bar = page.locator("#task .bar")
     for _ in range(int(10 * PATIENCE_SECONDS)):
         page.wait_for_timeout(100)
-        if not bar.count():
+        # In one question: the bar may go between two.
+        values = bar.evaluate_all("bars => bars.map((bar) => bar.ariaValueNow)")
+        if not values:
             break
-        seen.append(float(bar.get_attribute("aria-valuenow") or 0))
+        seen.append(float(values[0] or 0))
     return seen
 
 
