@@ -3,13 +3,15 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do $$p -c 1 >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 VIDEO ?=
 SEED ?= 1
 SIZE ?= full
-LANES ?= 0
+# Each lane starts servers of its own; servers that you name yourself are one for all.
+LANES ?= $(if $(DATABASE_URL)$(REDIS_URL),0,2)
+ONLY ?=
 
-.PHONY: demo up test unit integration e2e faults check bench chaos docs lock clean help
+.PHONY: demo up test unit integration e2e faults lint check bench chaos nightly docs lock clean help
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/'
@@ -18,7 +20,7 @@ help: ## this list
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3,11) <= sys.version_info[:2] < (3,14) else "Cinemill needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	@command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install -q --disable-pip-version-check uv
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
@@ -35,25 +37,32 @@ demo: $(VENV)/.run ## one real film through the whole mill (VIDEO=path takes you
 up: $(VENV)/.run ## the mill, until Ctrl-C
 	$(BIN)/cinemill up
 
-test: $(VENV)/.dev ## every test suite: unit, integration, faults (short), e2e (LANES=2: in two processes)
-	$(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder
+test: $(VENV)/.dev ## every test suite: unit, integration, faults (short), e2e (LANES=0: in one process; ONLY=marker)
+	$(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder $(if $(ONLY),-m "$(ONLY)")
 
 unit integration e2e faults: $(VENV)/.dev ## one suite
 	$(BIN)/python -m pytest tests/$@
 
-check: $(VENV)/.dev ## ruff, mypy --strict, import contracts, generated docs, unit tests
+check: lint ## what lint does, and the unit tests
+	$(BIN)/python -m pytest -q tests/unit
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/reference.py --check
-	$(BIN)/python -m pytest -q tests/unit
 
 bench: $(VENV)/.dev ## the figures' table, ratios in one run
 	$(BIN)/python -m bench
 
 chaos: $(VENV)/.dev ## kill every part while it works (SEED=n SIZE=full|short)
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size $(SIZE)
+
+nightly: $(VENV)/.dev ## what is slow and rarely finds anything: the long drill, 1,000 hostile files, long property tests
+	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size full
+	$(BIN)/python -m tests.faults.hostile --seed $(SEED) --count 1000
+	CINEMILL_TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder -m "nightly or property"
 
 docs: $(VENV)/.dev ## write the generated reference pages
 	$(BIN)/python tools/reference.py

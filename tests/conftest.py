@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,46 +22,141 @@ import psycopg
 import pytest
 import redis
 import structlog
+from hypothesis.configuration import set_hypothesis_home_dir
 from psycopg import sql
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from cinemill.config import reference
 from cinemill.local.servers import Servers, embedded_servers
+from cinemill.media.sandbox import Sandbox, detect_sandbox
 
-# A busy machine is no reason to fail: no property here is about time.
-hypothesis.settings.register_profile("cinemill", deadline=None)
-hypothesis.settings.load_profile("cinemill")
+# A busy machine is no reason to fail: no property here is about time. What fails is printed in a
+# form that replays it.
+hypothesis.settings.register_profile(
+    "cinemill",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.register_profile(
+    "nightly", parent=hypothesis.settings.get_profile("cinemill"), max_examples=2000
+)
+if not os.access(Path.cwd(), os.W_OK):  # somebody else's clone
+    set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}"))
+IS_NIGHT = os.environ.get("CINEMILL_TEST_NIGHTLY") == "1"
+hypothesis.settings.load_profile("nightly" if IS_NIGHT else "cinemill")
 
-# In the order in which they run. The browser's come last: what drives the browser keeps an asyncio
-# loop running in this thread until the session ends, and no other test could have one of its own.
+# What a person has set for a mill of their own is nothing to the tests and what they start.
+EXTERNAL_SERVERS = ("DATABASE_URL", "REDIS_URL")
+for _setting in reference():
+    if _setting.name not in EXTERNAL_SERVERS:
+        os.environ.pop(_setting.name, None)
+for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
+    os.environ.pop(_name, None)
+
 SUITES = ("unit", "integration", "faults", "e2e")
+"""In the order in which they run: what fails soonest comes first."""
+BROWSER_FIXTURES = frozenset({"playwright", "browser"})
+PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
+"""What an installation needs for the tests of a marker."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The suite's marker is the folder that the test lies in."""
+    """Mark by the suite's folder, and by what a test asks for and not every machine has."""
     if suite_of(item) in SUITES:
         item.add_marker(getattr(pytest.mark, suite_of(item)))
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if fixtures & BROWSER_FIXTURES:
+        item.add_marker(pytest.mark.browser)
+    if "walls" in fixtures:
+        item.add_marker(pytest.mark.sandbox)
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        item.add_marker(pytest.mark.property)
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: (*SUITES, suite_of(item)).index(suite_of(item)))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort by suite, without what only the night has time for. In lanes the long files come first,
+    so that the lanes end together."""
+    late = [] if IS_NIGHT else [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=late)
+    items[:] = [item for item in items if item not in late]
+    order = SUITES if not hasattr(config, "workerinput") else SUITES[::-1]
+    items.sort(key=lambda item: (*order, suite_of(item)).index(suite_of(item)))
 
 
 def suite_of(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """Where tests run in several processes, each with servers of its own, those of one folder stay
-    together and share them."""
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
+    """Lanes for tests: the tests of one file stay together, and those of the whole ``e2e`` folder,
+    which share films and a mill that take long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].rpartition("/")[0]
+        path = nodeid.partition("::")[0]
+        return "tests/e2e" if path.startswith("tests/e2e/") else path
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
-    return ByFolder(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what this machine skipped, and what to install for it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.write_line(describe_skips(skipped), yellow=True)
+
+
+def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
+    """One line: how many tests were skipped for want of a tool, the command that brings it, and
+    why others were skipped."""
+    counts = {name: sum(name in one.keywords for one in reports) for name in PACKAGES}
+    wanted = " and ".join(plural(n, f"{name} test") for name, n in counts.items() if n)
+    missing = [PACKAGES[name] for name, n in counts.items() if n and is_missing(name)]
+    if missing:
+        wanted += f": {find_installer()} {' '.join(missing)}"
+    others = [one for one in reports if not any(name in one.keywords for name in PACKAGES)]
+    reasons = "; ".join(sorted({reason_of(one) for one in others}))
+    rest = f"{plural(len(others), 'other')}: {reasons}" if others else ""
+    return "skipped " + "; and ".join(filter(None, (wanted, rest)))
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def is_missing(marker: str) -> bool:
+    """Return whether an installation would help: a sandbox may be there and be forbidden."""
+    return marker != "sandbox" or shutil.which("bwrap") is None
+
+
+def find_installer() -> str:
+    """Return the command that installs packages here, as far as it is known."""
+    commands = ("apt-get", "dnf", "zypper", "apk", "brew")
+    known = next((name for name in commands if shutil.which(name)), None)
+    return {None: "install", "apk": "apk add"}.get(known, f"{known} install")
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session")
+def walls() -> Sandbox:
+    """Bubblewrap's; a test that asks for it is skipped where there are none."""
+    found = detect_sandbox()
+    if not found.is_isolated:
+        pytest.skip(
+            "bubblewrap may not make namespaces here"
+            if shutil.which("bwrap")
+            else "bubblewrap is not installed"
+        )
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 from tests.films import make_film, make_long_film
 from tests.mills import UNSPACED
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.client import Client
 
-START_SECONDS = 120
+PATIENCE_MILLISECONDS = 1000 * PATIENCE_SECONDS
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 UP = "from cinemill.cli.main import run; run()"
 
@@ -57,11 +65,11 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
             yield _wait_for_mill(process, home, log.name)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            process.wait(PATIENCE_SECONDS)
 
 
 def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Mill:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     state_file = home / "run" / "state.json"
     while not state_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -77,8 +85,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+# A module's own: it keeps an asyncio loop running in this thread, and tests of other folders, which
+# may come after these, have loops of their own.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as running:
         yield running
 
@@ -90,11 +101,13 @@ def launch(playwright: Playwright) -> Browser:
     if not found and not Path(own).exists():
         pytest.skip("no Chromium on the PATH, and none was installed for Playwright")
     return playwright.chromium.launch(
-        executable_path=found[0] if found else own, args=["--no-sandbox", "--mute-audio"]
+        executable_path=found[0] if found else own,
+        args=["--no-sandbox", "--mute-audio"],
+        timeout=PATIENCE_MILLISECONDS,
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     with launch(playwright) as running:
         yield running
@@ -117,6 +130,7 @@ def open_page(browser: Browser, mill: Mill) -> Iterator[OpenPage]:
             color_scheme="dark" if scheme == "dark" else "light",
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(mill.link)

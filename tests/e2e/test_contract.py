@@ -8,23 +8,22 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Mill
-
-DONE_SECONDS = 90
 
 
 @pytest.fixture
 def http(mill: Mill) -> Iterator[httpx.Client]:
     bearer = {"Authorization": f"Bearer {mill.token}"}
-    with httpx.Client(base_url=mill.address, headers=bearer, timeout=30) as client:
+    with httpx.Client(base_url=mill.address, headers=bearer, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
 def wait_for_end(http: httpx.Client, task_id: str) -> list[dict[str, object]]:
     """Every answer on the way, as a script gets them that polls."""
     answers = []
-    for _ in range(DONE_SECONDS * 10):
+    for _ in range(int(10 * PATIENCE_SECONDS)):
         answers.append(http.get(f"/task/{task_id}").json())
         if answers[-1]["state"] in {"SUCCESS", "FAILURE"}:
             return answers

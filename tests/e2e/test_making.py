@@ -13,7 +13,7 @@ from tests.films import make_film
 from cinemill.client import Client
 
 from .conftest import Mill
-from .test_page import DONE_MILLISECONDS, upload, wait_until_done, wait_until_played
+from .test_page import upload, wait_until_done, wait_until_played
 
 CAN_PLAY_HLS = "document.createElement('video').canPlayType('application/vnd.apple.mpegurl')"
 
@@ -52,9 +52,7 @@ def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
 
     page.get_by_label("Make more of it").select_option("Stream (HLS and DASH)")
     page.get_by_role("button", name="Make", exact=True).click()
-    expect(page.locator(".downloads summary")).to_contain_text(
-        "files for HLS and DASH", timeout=DONE_MILLISECONDS
-    )
+    expect(page.locator(".downloads summary")).to_contain_text("files for HLS and DASH")
     job = shown_job()
     assert (job["kind"], job["params"]) == ("make_ladder", {"preset": "web"})
     is_native = bool(page.evaluate(CAN_PLAY_HLS))
@@ -67,7 +65,7 @@ def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
 
 
 def plays_its_best(page: Page, what: str) -> None:
-    expect(page.locator(".plays")).to_have_text(f"Playing {what}.", timeout=DONE_MILLISECONDS)
+    expect(page.locator(".plays")).to_have_text(f"Playing {what}.")
     page.get_by_role("button", name="Play", exact=True).click()
     wait_until_played(page, 0.3)
 
@@ -97,6 +95,6 @@ def test_captions_without_a_model_say_how_to_get_one(
     page.get_by_label("Make of them").select_option("Captions")
     upload(page, film)
     error = page.locator("#task .error")
-    expect(error.locator(".code")).to_have_text("model_missing", timeout=DONE_MILLISECONDS)
+    expect(error.locator(".code")).to_have_text("model_missing")
     expect(error).to_contain_text("cinemill models fetch base")
     assert shown_job()["kind"] == "caption"

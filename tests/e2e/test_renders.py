@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .conftest import Mill, write_captions
-from .test_page import DONE_MILLISECONDS, look_at, wait_until_played
+from .test_page import look_at, wait_until_played
 
 SAID = [
     {"start_ms": 0, "end_ms": 1000, "lines": ["The first."]},
@@ -35,7 +35,7 @@ def rendered(page: Page, mill: Mill, talk: dict[str, Any]) -> Page:
     page.goto(f"{mill.address}/#task={answer.json()['id']}")
     # Under way it is on the page already.
     expect(page.locator("#task .strip .clip")).to_have_count(2)
-    expect(page.locator(".result .name")).to_have_text("talk.mp4", timeout=DONE_MILLISECONDS)
+    expect(page.locator(".result .name")).to_have_text("talk.mp4")
     return page
 
 
@@ -61,8 +61,6 @@ def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".told")).to_contain_text("Saved")
     page.get_by_role("button", name="Render again").click()
-    expect(page.locator(".pieces-told")).to_have_text(
-        "2 pieces: 1 done, 1 reused", timeout=DONE_MILLISECONDS
-    )
+    expect(page.locator(".pieces-told")).to_have_text("2 pieces: 1 done, 1 reused")
     expect(page.locator(".took")).to_contain_text("1 of 2 pieces reused")
     expect(page.locator(".subtitles li").last).to_have_text("0:02: The second.")

@@ -8,6 +8,8 @@ from tests.faults.mutations import MUTATIONS
 
 COUNT = 60
 
+pytestmark = pytest.mark.sandbox  # every second file is opened behind walls, where there are any
+
 
 @pytest.fixture(scope="module")
 def summary() -> Summary:

@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import Progress
 from cinemill.jobs.events import EventSink
 
-START_SECONDS = 60.0
 FILM_HEAD = bytes.fromhex("1a45dfa3")
 """What a Matroska file begins with; the doors look no further, the workers do."""
 
@@ -78,7 +78,7 @@ class RunningApi:
         self.stranger.close()
         self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE_SECONDS)
         finally:
             self.process.kill()
 
@@ -129,18 +129,18 @@ def launch(home: Path, settings: dict[str, str]) -> RunningApi:
         database_url=settings["DATABASE_URL"],
         redis_url=settings["REDIS_URL"],
         http=httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_SECONDS
         ),
-        stranger=httpx.Client(base_url=address, timeout=30),
+        stranger=httpx.Client(base_url=address, timeout=PATIENCE_SECONDS),
     )
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, console: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, console.read_text()
         try:
-            httpx.get(f"http://127.0.0.1:{port}/health", timeout=10)
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE_SECONDS)
         except httpx.TransportError:
             time.sleep(0.05)
         else:
@@ -154,7 +154,7 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+def wait_for(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
     """Whether it came true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import socket
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
@@ -28,7 +29,7 @@ class TestSignIn:
         assert "<form" in page.text
 
     def test_the_link_lets_a_browser_in(self, api: RunningApi) -> None:
-        with httpx.Client(base_url=api.address) as browser:
+        with httpx.Client(base_url=api.address, timeout=PATIENCE_SECONDS) as browser:
             link = browser.get("/", params={"token": api.token})
             assert link.status_code == 303
             assert link.headers["location"] == "/"
@@ -369,6 +370,6 @@ def test_a_stop_waits_for_nobody_and_leaves_nothing(start_api: StartApi) -> None
     with api.http.stream("GET", f"/jobs/{watched}/events") as events:
         next(events.iter_lines())
         api.process.send_signal(signal.SIGTERM)
-        assert api.process.wait(10) == 0
+        assert api.process.wait(PATIENCE_SECONDS) == 0
     upload.close()
     assert api.stored_files() == kept

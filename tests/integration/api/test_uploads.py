@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import FILM_HEAD, RunningApi, StartApi, wait_for
 
@@ -23,7 +24,7 @@ END = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 def open_upload(api: RunningApi, content_length: int) -> socket.socket:
     """A connection with the request's head sent, as a client does that then sends slowly."""
-    connection = socket.create_connection(("127.0.0.1", api.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", api.port), timeout=PATIENCE_SECONDS)
     head = (
         f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\n"
         f"Authorization: Bearer {api.token}\r\nContent-Length: {content_length}\r\n"

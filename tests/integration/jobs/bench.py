@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import text
 from tests.integration.jobs.engine import CATALOG
 from tests.integration.storage import rows
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import Job, RunState
 from cinemill.jobs.catalog import TryLimits
@@ -83,7 +84,7 @@ def do_nothing(context: StepContext) -> StepOutcome:
 
 def work_until_stopped(context: StepContext) -> StepOutcome:
     """As FFmpeg's room does: ask several times a second, and raise what is answered."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         stop = context.should_stop()
         if stop is not None:

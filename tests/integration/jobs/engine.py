@@ -52,7 +52,7 @@ CATALOG = replace(
             StepKind("fragile_work", "default", max_retries=1, retry_delay_seconds=10),
             StepKind("hungry_work", "small"),
             StepKind("long_work", "brief"),
-            StepKind("hanging_work", "default", stall_seconds=0.6),
+            StepKind("hanging_work", "default", stall_seconds=4),
         ],
         [
             JobKind(kind, plan_one(kind))

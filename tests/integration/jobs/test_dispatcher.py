@@ -265,22 +265,23 @@ def test_a_rate_holds_back_its_own_kind_only(engine: Engine) -> None:
 
 def test_three_clients_together_keep_one_rate(own_redis: str) -> None:
     rate = Rate(20, 1.0)
-    admitted: list[float] = []
-    until = time.monotonic() + 1.0
+    starts: list[None] = []
 
     def ask(_: int) -> None:
         limiter = RateLimiter(own_redis)
-        while time.monotonic() < until:
+        while len(starts) < 20:
             wait = limiter.admit("shared", rate)
             if wait == 0:
-                admitted.append(time.monotonic())
+                starts.append(None)
             else:
                 time.sleep(min(wait, 0.05))
         limiter.close()
 
+    began = time.monotonic()
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(ask, range(3)))
-    assert 2 <= len(admitted) <= 21
+    # At least so long, on any machine: one start is free, each other has its interval before it.
+    assert time.monotonic() - began >= 0.9 * (len(starts) - 1) * rate.seconds / rate.count
 
 
 def test_rates_of_other_names_do_not_mix_and_a_wait_is_no_longer_than_the_interval(

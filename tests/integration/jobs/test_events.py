@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -16,10 +17,19 @@ import pytest
 import redis
 from tests.integration.jobs.bench import Bench, do_nothing
 from tests.integration.jobs.engine import Engine
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
-from cinemill.jobs.events import EVENTS_KEPT, EVENTS_KEPT_AT_END, Event, EventReader, EventSink
+from cinemill.jobs import events
+from cinemill.jobs.events import (
+    EVENTS_KEPT,
+    EVENTS_KEPT_AT_END,
+    LEAST_INTERVAL_SECONDS,
+    Event,
+    EventReader,
+    EventSink,
+)
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -68,12 +78,12 @@ def listening(client: redis.Redis, channel: str) -> Iterator[Any]:
     pubsub: Any = client.pubsub()  # type: ignore[no-untyped-call]
     with pubsub as subscription:
         subscription.subscribe(channel)
-        assert subscription.get_message(timeout=5) is not None
+        assert subscription.get_message(timeout=PATIENCE_SECONDS) is not None
         yield subscription
 
 
 def next_message(subscription: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         message = subscription.get_message(ignore_subscribe_messages=True, timeout=0.5)
         if message is not None:
@@ -159,7 +169,7 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
 
     speaker = threading.Thread(target=speak)
     speaker.start()
-    speaking.wait(10)
+    assert speaking.wait(PATIENCE_SECONDS)
     with listening(client, f"task_progress:{job_id}") as subscription:
         known = json.loads(str(client.get(f"task_status:{job_id}")))["progress"]
         heard = [known]
@@ -174,14 +184,16 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
 def test_a_watcher_is_told_at_most_four_times_a_second(
     sink: EventSink, own_redis: str, job_id: str
 ) -> None:
-    until = time.monotonic() + 1.1
-    number = 0
-    while time.monotonic() < until:
-        sink.tell(make_progress(job_id, number))
-        number += 1
+    asked: list[tuple[float, bool, float]] = []  # each with the moments before and after it
+    while sum(told for _, told, _ in asked) < 5 or all(told for _, told, _ in asked):
+        before = time.monotonic()
+        told = sink.tell(make_progress(job_id, len(asked)))
+        asked.append((before, told, time.monotonic()))
         time.sleep(0.005)
-    assert number > 10
-    assert 2 <= len(read_after(own_redis, job_id)) <= 5
+    heard = [(before, after) for before, told, after in asked if told]
+    assert len(read_after(own_redis, job_id)) == len(heard)
+    for (before, _), (_, after) in pairwise(heard):
+        assert after - before >= LEAST_INTERVAL_SECONDS
 
 
 def test_a_change_of_state_is_told_whatever_was_told_just_now(
@@ -209,18 +221,16 @@ def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
 
 
 def test_a_watcher_is_woken_by_the_next_event(sink: EventSink, own_redis: str, job_id: str) -> None:
-    async def watch() -> tuple[Event, float]:
+    async def watch() -> Event:
         async with reading(own_redis) as reader:
-            waiting = asyncio.create_task(reader.read_after(job_id, "0", block_seconds=10))
+            # Only the event can end this: the waiting itself takes longer than a test may.
+            waiting = asyncio.create_task(reader.read_after(job_id, "0", block_seconds=3600))
             await asyncio.sleep(0.2)
-            told_at = time.monotonic()
             await asyncio.to_thread(sink.tell, make_progress(job_id, 7))
             (event,) = await waiting
-            return event, time.monotonic() - told_at
+            return event
 
-    event, seconds = asyncio.run(watch())
-    assert event.progress["progress"] == 7
-    assert seconds < 2
+    assert asyncio.run(watch()).progress["progress"] == 7
 
 
 def test_who_follows_hears_everything_in_order_and_of_every_silence(
@@ -259,13 +269,11 @@ def test_words_of_any_language_arrive(sink: EventSink, own_redis: str, job_id: s
     assert event.progress["message"] == "Вырезаю кадры 🎞"
 
 
-def test_work_goes_on_where_redis_is_away_and_hardly_slower(job_id: str) -> None:
+def test_work_goes_on_where_redis_is_away(job_id: str) -> None:
     sink = EventSink(NOWHERE)
-    began = time.monotonic()
     for number in range(1000):
         assert not sink.tell_now(make_progress(job_id, number))
     sink.forget(job_id)
-    assert time.monotonic() - began < 5
     sink.close()
 
 
@@ -276,8 +284,10 @@ def test_a_watcher_is_told_that_redis_is_away(job_id: str) -> None:
         read_after(NOWHERE, job_id)
 
 
-def test_a_redis_that_hangs_is_left_alone_for_a_second() -> None:
-    """Not counted from before the attempt, which may take longer than that second to fail."""
+def test_a_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not counted from before the attempt, which may take longer than that while to fail."""
+    monkeypatch.setattr(events, "SOCKET_TIMEOUT_SECONDS", 5.0)
+    monkeypatch.setattr(events, "PAUSE_AFTER_FAULT_SECONDS", 4.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         sink = EventSink(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
         news = Progress("job", "process_video", "running", 1.0, "Working")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.jobs.bench import (
     Bench,
     do_nothing,
@@ -14,6 +16,7 @@ from tests.integration.jobs.bench import (
     write_asset,
 )
 from tests.integration.storage import rows
+from tests.waiting import wait_until
 
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import (
@@ -26,22 +29,20 @@ from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage import assets
 
-SOON_SECONDS = 5.0
-"""On a machine that does much else at once; the heart, which tells it too, beats every 15 s."""
+BELL_ALONE = TryLimits(lease_seconds=7200, heartbeat_seconds=3600)
+"""The heart, which tells of a cancel too, does not beat while the test runs."""
 
 
 def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
     """It is PostgreSQL's NOTIFY that tells it."""
-    asked: list[float] = []
+    bench.limits = BELL_ALONE
 
     def cancel(context: StepContext) -> None:
         time.sleep(0.8)  # well under way
-        asked.append(time.monotonic())
         bench.service.cancel_job(context.run.job_id, "wrong film")
 
     job = bench.submit(while_running(cancel))
     assert bench.execute(job) is RunState.CANCELLED
-    assert time.monotonic() - asked[0] < SOON_SECONDS
     cancelled = bench.job(job)
     assert (cancelled.state, cancelled.cancel_reason) == (JobState.CANCELLED, "wrong film")
     assert list(bench.folder.iterdir()) == []
@@ -49,15 +50,14 @@ def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
 
 def test_a_cancel_in_the_first_moment_of_a_workers_first_task_is_heard_soon(bench: Bench) -> None:
     """Before the worker listens nobody hears the bell: it looks once it does."""
+    bench.limits = BELL_ALONE
 
     def handle(context: StepContext) -> StepOutcome:
         bench.service.cancel_job(context.run.job_id)
         return work_until_stopped(context)
 
     job = bench.submit(handle)
-    began = time.monotonic()
     assert bench.execute(job) is RunState.CANCELLED
-    assert time.monotonic() - began < SOON_SECONDS
 
 
 def test_a_cancel_of_one_job_leaves_another_alone(bench: Bench) -> None:
@@ -117,14 +117,22 @@ def test_the_next_beat_finds_that_the_lease_is_lost(bench: Bench) -> None:
     assert stopped
 
 
+def lease_end(bench: Bench, context: StepContext) -> Any:
+    with bench.database.begin() as connection:
+        query = text("SELECT lease_until FROM run WHERE id = :id")
+        return connection.execute(query, {"id": context.run.id}).scalar_one()
+
+
 def test_a_heart_that_beats_keeps_a_short_lease_alive(bench: Bench) -> None:
-    bench.limits = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
+    bench.limits = TryLimits(lease_seconds=30, heartbeat_seconds=0.5)
+    ends: list[object] = []
 
     def handle(context: StepContext) -> StepOutcome:
-        until = time.monotonic() + 6
-        while time.monotonic() < until:
-            assert context.should_stop() is None
-            time.sleep(0.1)
+        ends.append(lease_end(bench, context))
+        for _ in range(3):
+            wait_until(lambda: lease_end(bench, context) > ends[-1])
+            ends.append(lease_end(bench, context))
+        assert context.should_stop() is None
         return StepOutcome()
 
     assert bench.execute(bench.submit(handle)) is RunState.SUCCEEDED
@@ -150,10 +158,10 @@ def test_work_without_progress_is_stopped_and_tried_again(bench: Bench) -> None:
 
 def test_slow_work_that_moves_is_left_to_it(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
-        for step in range(8):
-            context.report(step / 8, "Making the proxy")
+        for step in range(12):
+            context.report(step / 12, "Making the proxy")
             assert context.should_stop() is None
-            time.sleep(0.2)
+            time.sleep(0.4)
         return StepOutcome()
 
     assert bench.execute(bench.submit(handle, "hanging_work")) is RunState.SUCCEEDED
@@ -209,9 +217,7 @@ def test_a_cancel_in_the_first_moment_of_a_later_task_is_heard_at_once(bench: Be
         bench.service.cancel_job(context.run.job_id)
         return work_until_stopped(context)
 
+    bench.limits = BELL_ALONE
     bench.execute(bench.submit(do_nothing))
     for _ in range(3):
-        job = bench.submit(handle)
-        began = time.monotonic()
-        assert bench.execute(job) is RunState.CANCELLED
-        assert time.monotonic() - began < SOON_SECONDS
+        assert bench.execute(bench.submit(handle)) is RunState.CANCELLED

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 from cinemill.local.backoff import Backoff
 from cinemill.local.liveness import Liveness
@@ -74,7 +71,7 @@ def stand_in(
     rank: int = 0,
     manner: str = "end",
     family: str = "no",
-    grace_seconds: float = 5.0,
+    grace_seconds: float = 120.0,
 ) -> ServiceSpec:
     """A service that runs until SIGTERM, and writes to ``folder/journal``."""
     return ServiceSpec(
@@ -130,24 +127,3 @@ def run_supervised(
 
     asyncio.run(live())
     return journal
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """Living processes with the folder in their command line or as their place of work."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), process.cwd()]
-            living = process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
-        if living and any(str(folder) in word for word in words):
-            found.append(process)
-    return found

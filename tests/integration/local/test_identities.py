@@ -63,7 +63,7 @@ def run_servers(home: Path, before: Sequence[str]) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "HOME": "/"},
     )
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,8 @@ import psutil
 import psycopg
 import pytest
 import redis
-from tests.integration.local.standins import processes_of, wait_until
+from tests.processes import processes_of
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import Settings
 from cinemill.errors import HomeLocked, PortInUse
@@ -41,8 +42,8 @@ home = open_home(settings.home)
 with lock_home(home):
     parts = describe_parts(settings, home)
     ground = [s for s in plan_services(settings, home, parts) if not s.needs]
-    probes.LIFE_SECONDS = 0.5
-    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 4, 0.2))
+    probes.LIFE_SECONDS = 1
+    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
         write_state(home, {"db": parts.database_url, "redis": parts.redis_url, **pids})
@@ -57,7 +58,7 @@ def supervised(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, 
     state_file.unlink(missing_ok=True)  # as a killed one leaves it
     with subprocess.Popen([sys.executable, "-c", SERVERS, str(home)], cwd=ROOT) as process:
         try:
-            wait_until(lambda: state_file.exists() or process.poll() is not None, seconds=60)
+            wait_until(lambda: state_file.exists() or process.poll() is not None)
             yield process, json.loads(state_file.read_text())
         finally:
             process.send_signal(signal.SIGINT)
@@ -84,7 +85,7 @@ def test_data_outlives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
         wait_until(lambda: _answers(state))
         assert count_rows(state["db"], add=10) == 20
         supervisor.kill()
-    wait_until(lambda: processes_of(home) == [], seconds=10)
+    wait_until(lambda: processes_of(home) == [])
 
     with supervised(home) as (supervisor, again):
         assert (again["db"], again["redis"]) == (state["db"], state["redis"])
@@ -92,7 +93,7 @@ def test_data_outlives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
         with redis.Redis.from_url(again["redis"]) as client:
             assert client.get("kept") == b"yes"
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(timeout=20) == 0
+        assert supervisor.wait(timeout=PATIENCE_SECONDS) == 0
         assert processes_of(home) == []
         assert not (home / "run" / "state.json").exists()
 

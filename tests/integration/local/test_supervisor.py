@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from tests.integration.local.standins import (
     Journal,
-    processes_of,
     run_supervised,
     script,
     stand_in,
-    wait_until,
 )
+from tests.processes import lives, processes_of
+from tests.waiting import wait_until
 
 from cinemill.errors import PartUnavailable
 from cinemill.local.liveness import Liveness, Movement
@@ -67,7 +67,7 @@ def test_the_children_of_a_killed_part_go_with_it(tmp_path: Path) -> None:
         wait_until(lambda: len(processes_of(tmp_path)) == 2)
         family = processes_of(tmp_path)
         os.kill(supervisor.pids()["worker"], signal.SIGKILL)
-        wait_until(lambda: not any(member.is_running() for member in family))
+        wait_until(lambda: not any(map(lives, family)))
         wait_until(lambda: journal.events("worker").count("ready") == 2)
 
     run_supervised(tmp_path, [stand_in(tmp_path, "worker", family="yes")], kill_one)
@@ -140,14 +140,12 @@ def test_asked_twice_it_waits_no_longer(tmp_path: Path) -> None:
         wait_until(lambda: "stopped worker" in journal_of(tmp_path))
         os.kill(os.getpid(), signal.SIGINT)
 
-    began = time.monotonic()
-    stubborn = stand_in(tmp_path, "worker", manner="stay", grace_seconds=60)
+    stubborn = stand_in(tmp_path, "worker", manner="stay", grace_seconds=3600)
     journal = run_supervised(tmp_path, [stubborn], ask_twice)
     assert journal.events("worker")[-1] == "killed"
-    assert time.monotonic() - began < 30
 
 
-IMPATIENT = Liveness(interval_seconds=0.3, misses=4, grace_seconds=0.3)
+IMPATIENT = Liveness(interval_seconds=0.5, misses=8, grace_seconds=0.3)
 
 
 def watched(spec: ServiceSpec) -> ServiceSpec:
@@ -165,7 +163,7 @@ def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path)
         assert after["worker"] != before["worker"]
         assert after["api"] == before["api"]
         gone = [member for member in family if member.pid != before["api"]]
-        wait_until(lambda: not any(member.is_running() for member in gone))
+        wait_until(lambda: not any(map(lives, gone)))
 
     specs = [
         watched(stand_in(tmp_path, "api")),
@@ -218,4 +216,4 @@ def test_kill_nine_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
         wait_until((tmp_path / "ready").exists)
         wait_until(lambda: len(processes_of(tmp_path)) == 4)
         supervisor.kill()
-    wait_until(lambda: processes_of(tmp_path) == [], seconds=5)
+    wait_until(lambda: processes_of(tmp_path) == [])

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 from celery import Celery
-from tests.integration.local.standins import processes_of, wait_until
+from tests.processes import lives, processes_of
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import Settings, join_running, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
@@ -54,7 +55,7 @@ def running_mill(
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         try:
             state = home / "run" / "state.json"
-            wait_until(lambda: state.exists() or process.poll() is not None, seconds=90)
+            wait_until(lambda: state.exists() or process.poll() is not None)
             assert process.poll() is None, process.communicate()[1]
             yield process, load(environ)
         finally:
@@ -77,10 +78,10 @@ def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> No
         before = pid_of(process.pid, "cinemill.api")
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        wait_until(lambda: pid_of(process.pid, "cinemill.api") not in (None, before), seconds=60)
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"), seconds=60)
+        wait_until(lambda: pid_of(process.pid, "cinemill.api") not in (None, before))
+        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
     assert "ready in" in errors
     assert "SIGKILL" in errors
@@ -97,10 +98,10 @@ def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)
         for module in modules:
-            wait_until(partial(_has_another, process.pid, module, before[module]), seconds=60)
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"), seconds=60)
+            wait_until(partial(_has_another, process.pid, module, before[module]))
+        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
     for label in ("API", "worker", "beat"):
         assert f"{label} stood still for" in errors
@@ -147,14 +148,7 @@ def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
         process.wait()
         # Worker, its pool, beat, API, two servers with their own children, and the guardian.
         assert len(family) >= 10
-        wait_until(lambda: not any(_lives(one) for one in family), seconds=15)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+        wait_until(lambda: not any(map(lives, family)))
 
 
 @pytest.mark.parametrize(

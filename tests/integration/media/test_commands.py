@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 
-import psutil
 import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
+from tests.processes import find_encoders, processes_of
+from tests.waiting import wait_until
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
 from cinemill.media.ffmpeg import FfmpegProgress, FfmpegReport, run_ffmpeg
@@ -26,20 +24,16 @@ from cinemill.media.sandbox import Sandbox, SandboxMode, detect_sandbox
 from cinemill.media.toolbox import Toolbox, try_encoder
 
 ENDLESS = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "null", "-"]
-SANDBOXES = ("walled", "limited", "bare")
+SANDBOXES = (pytest.param("walled", marks=pytest.mark.sandbox), "limited", "bare")
 
 
 @pytest.fixture(params=SANDBOXES)
-def any_sandbox(request: pytest.FixtureRequest, sandbox: Sandbox) -> Sandbox:
+def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Every way that a machine may be furnished."""
-    if request.param == "walled" and not sandbox.is_isolated:
-        pytest.skip("bubblewrap does not work on this machine")
-    furnished = {
-        "walled": sandbox,
-        "limited": detect_sandbox(SandboxMode.OFF),
-        "bare": Sandbox(),
-    }
-    return furnished[request.param]
+    if request.param == "walled":
+        walls: Sandbox = request.getfixturevalue("walls")
+        return walls
+    return Sandbox() if request.param == "bare" else detect_sandbox(SandboxMode.OFF)
 
 
 def run(
@@ -64,28 +58,6 @@ def run(
     )
 
 
-def running_ffmpegs(toolbox: Toolbox, mark: str) -> list[psutil.Process]:
-    """FFmpegs of any parent whose arguments hold ``mark``; the dead do not count."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = process.info["cmdline"] or []
-        if mark in line and toolbox.ffmpeg.name in Path(line[0]).name:
-            found.append(process)
-    return [process for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
-
-
-def await_none(look: Callable[[], list[psutil.Process]], patience_seconds: float = 5) -> None:
-    deadline = time.monotonic() + patience_seconds
-    while look() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert look() == []
-
-
-def marked(mark: str) -> list[str]:
-    """An endless command that can be told from all others."""
-    return ["-metadata", mark, *ENDLESS[:-3], "-metadata", mark, *ENDLESS[-3:]][2:]
-
-
 def test_a_command_tells_whoever_listens_how_much_memory_it_took(
     toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -100,25 +72,21 @@ def test_a_command_tells_whoever_listens_how_much_memory_it_took(
 def test_a_cancel_kills_the_whole_group_at_once(
     toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    mark = f"comment=cancel-{tmp_path}"
-    asked: list[float] = []
+    asked: list[bool] = []
 
     def should_stop() -> Exception | None:
-        asked.append(time.monotonic())
+        asked.append(True)
         return JobCancelled("enough") if len(asked) > 8 else None
 
     with pytest.raises(JobCancelled):
-        run(toolbox, any_sandbox, tmp_path, marked(mark), should_stop=should_stop)
-    assert time.monotonic() - asked[-1] < 5
-    gaps = [after - before for before, after in itertools.pairwise(asked)]
-    assert median(gaps) <= 0.25  # one of them may be the machine's
-    await_none(lambda: running_ffmpegs(toolbox, mark))
+        run(toolbox, any_sandbox, tmp_path, ENDLESS, should_stop=should_stop)
+    assert len(asked) == 9  # and not again
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 _PARENT = """
 import sys
 from pathlib import Path
-from statistics import median
 from cinemill.media.ffmpeg import run_ffmpeg
 from cinemill.media.limits import Limits
 from cinemill.media.sandbox import Sandbox, detect_sandbox
@@ -133,18 +101,19 @@ run_ffmpeg(find_ffmpeg(None), arguments, folder=Path(folder), source=None, limit
 
 @pytest.mark.parametrize("kind", SANDBOXES)
 def test_nothing_outlives_a_worker_killed_by_force(
-    toolbox: Toolbox, tmp_path: Path, kind: str
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
+    if kind == "walled":
+        request.getfixturevalue("walls")
     if sys.platform != "linux":
         pytest.skip("the parent-death signal is Linux' own")
-    mark = f"comment=orphan-{tmp_path}"
-    command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *marked(mark)]
+    command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *ENDLESS]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"alive\n"
-        assert running_ffmpegs(toolbox, mark)
+        assert find_encoders(tmp_path)
         parent.send_signal(signal.SIGKILL)
-    await_none(lambda: running_ffmpegs(toolbox, mark))
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 def test_a_stalled_command_is_found(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -241,23 +210,19 @@ def test_a_failed_command_tells_its_last_lines(
     assert failed.value.exit_code > 0
 
 
-def test_the_walls_hide_everything_else(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
-    if not sandbox.is_isolated:
-        pytest.skip("bubblewrap does not work on this machine")
+def test_the_walls_hide_everything_else(toolbox: Toolbox, walls: Sandbox, tmp_path: Path) -> None:
     secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
     work = tmp_path / "work"
     work.mkdir()
     for hidden in (str(secret), "/etc/passwd", "/proc/self/environ"):
         with pytest.raises(CommandFailed) as failed:
-            run(toolbox, sandbox, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
+            run(toolbox, walls, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
         assert "No such file" in failed.value.log_tail
 
 
-def test_the_walls_shut_out_the_network(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
-    if not sandbox.is_isolated:
-        pytest.skip("bubblewrap does not work on this machine")
+def test_the_walls_shut_out_the_network(toolbox: Toolbox, walls: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, sandbox, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
+        run(toolbox, walls, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
     assert "Network is unreachable" in failed.value.log_tail
 
 

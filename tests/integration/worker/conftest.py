@@ -18,6 +18,7 @@ from tests import films
 from tests.conftest import fresh_database
 from tests.integration.redis_databases import take_redis_database
 from tests.mills import UNSPACED
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
@@ -27,7 +28,6 @@ from cinemill.worker.building import build_app
 from cinemill.worker.mill import Mill
 
 OWN_REDIS_DATABASE = 9
-START_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -80,11 +80,11 @@ def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
 def stop_part(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        pytest.fail("a part did not stop within 30 s of SIGTERM")
+        pytest.fail(f"a part did not stop within {PATIENCE_SECONDS:g} s of SIGTERM")
 
 
 @pytest.fixture(scope="package")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
 import redis
+from tests.waiting import wait_until
 
 from cinemill.local.children import start_child
 from cinemill.local.probes import find_free_port
@@ -19,7 +18,6 @@ PASSWORD = "p@ss/of:redis-That-Is-Long"
 SENTINEL_PASSWORD = "another one"
 SENTINEL_COUNT = 3
 QUORUM = 2
-START_SECONDS = 20
 
 
 @dataclass
@@ -94,10 +92,3 @@ def knows_the_others(port: int) -> bool:
     except redis.RedisError:
         return False
     return (state["num-slaves"], state["num-other-sentinels"]) == (1, SENTINEL_COUNT - 1)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = START_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)

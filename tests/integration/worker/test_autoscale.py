@@ -12,10 +12,14 @@ from tests.films import make_film
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
-from tests.integration.worker.test_handing_back import errors_in_log, find_ffmpegs, wait_until
+from tests.integration.worker.test_handing_back import errors_in_log
+from tests.processes import find_encoders
+from tests.waiting import wait_until
 
 from cinemill.core.job import JobState
 from cinemill.worker.census import survey_workers
+
+pytestmark = pytest.mark.sandbox  # where a command's folder shows
 
 OWN_REDIS_DATABASE = 11
 
@@ -59,8 +63,8 @@ def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
 ) -> None:
     assert count_processes(worker) == 1
     long = submit(stack, long_film)
-    wait_until(lambda: bool(find_ffmpegs(stack)))
-    for encoder in find_ffmpegs(stack):
+    wait_until(lambda: find_encoders(stack.home / "work"))
+    for encoder in find_encoders(stack.home / "work"):
         encoder.suspend()  # it is at work for as long as all else takes, however busy the machine
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]

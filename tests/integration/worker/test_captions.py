@@ -13,6 +13,7 @@ from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_production import run_script
 from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
+from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 
 from cinemill.core.job import JobState
@@ -20,7 +21,6 @@ from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
 from cinemill.storage import assets, findings
 
-PATIENCE_SECONDS = 150
 TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from sqlalchemy import text
 from tests import films
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 
-PATIENCE_SECONDS = 90
 OWN_REDIS_DATABASE = 11
 LEASE_SECONDS = 3
 FRAMES = 300
@@ -130,7 +130,7 @@ def kill_in_the_middle(
     query = text(
         """
         WITH ours AS (SELECT * FROM run WHERE job_id = :job_id AND kind = :kind)
-        SELECT worker FROM ours WHERE state = 'running'
+        SELECT id, worker FROM ours WHERE state = 'running'
           AND (SELECT count(*) FROM ours WHERE state = 'succeeded') >= 3
         """
     )
@@ -138,13 +138,28 @@ def kill_in_the_middle(
     while time.monotonic() < deadline:
         with stack.database.begin() as connection:
             rows = connection.execute(query, {"job_id": job_id, "kind": kind})
-            pids = {int(row.worker.rpartition(":")[2]) for row in rows}
-        if pids & {child.pid for child in psutil.Process(worker.pid).children()}:
-            worker.kill()
-            worker.wait()
-            return
+            working = {int(row.worker.rpartition(":")[2]): str(row.id) for row in rows}
+        for child in psutil.Process(worker.pid).children():
+            if child.pid in working and kill_while_at(stack, worker, child, working[child.pid]):
+                return
         time.sleep(0.01)
     pytest.fail(f"that worker never was at {kind}")
+
+
+def kill_while_at(
+    stack: Stack, worker: subprocess.Popen[bytes], child: psutil.Process, run_id: str
+) -> bool:
+    """Kill the worker if, once it stands still, its run is neither ended nor being ended."""
+    child.suspend()
+    query = text("SELECT id FROM run WHERE id = :id AND state = 'running' FOR UPDATE SKIP LOCKED")
+    with stack.database.begin() as connection:
+        is_at_it = connection.execute(query, {"id": run_id}).first() is not None
+    if is_at_it:
+        worker.kill()
+        worker.wait()
+    with suppress(psutil.NoSuchProcess):
+        child.resume()
+    return is_at_it
 
 
 def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
@@ -153,9 +168,7 @@ def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
     doomed = start_part("cinemill.worker", stack)
     job = stack.service.create_job(kind, params=params)
     kill_in_the_middle(stack, doomed, job.id, step_kind)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not stack.service.get_job(job.id).state.is_final and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final)
     done = stack.service.get_job(job.id)
     assert done.state is JobState.COMPLETED, done.failure
     with stack.database.begin() as connection:

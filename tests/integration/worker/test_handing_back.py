@@ -6,21 +6,22 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.processes import find_encoders, processes_of
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import Job, JobState, StepState
 
+pytestmark = pytest.mark.sandbox  # where a command's folder shows
+
 OWN_REDIS_DATABASE = 10
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -49,26 +50,11 @@ def worker_at_work(
         task = stack.app.tasks["process_video"]
         job_id = task.apply_async(args=[str(film)]).id
         wait_until(lambda: stack.service.get_job(job_id).stage == "prepare")
-        wait_until(lambda: bool(find_ffmpegs(stack)))
+        wait_until(lambda: find_encoders(stack.home / "work"))
         yield stack.service.get_job(job_id), worker
     finally:
         worker.kill()
         worker.wait()
-
-
-def find_ffmpegs(stack: Stack) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(stack.home / "work") in word for word in process.info["cmdline"] or []):
-            found.append(process)
-    return found
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def errors_in_log(stack: Stack) -> list[str]:
@@ -90,9 +76,9 @@ def test_a_worker_that_is_told_to_stop_hands_its_work_back_and_ends(
 ) -> None:
     with worker_at_work(stack, long_film, pool) as (job, worker):
         worker.send_signal(signal.SIGTERM)
-        worker.wait(timeout=20)
+        worker.wait(timeout=PATIENCE_SECONDS)
         assert was_handed_back(stack, job)
-        assert find_ffmpegs(stack) == []
+        assert processes_of(stack.home / "work") == []
         assert list((stack.home / "work").iterdir()) == []
     assert stack.service.get_job(job.id).state is JobState.RUNNING
     assert errors_in_log(stack) == []
@@ -103,6 +89,6 @@ def test_the_pool_of_a_frozen_worker_hands_its_work_back(stack: Stack, long_film
     with worker_at_work(stack, long_film, "prefork") as (job, worker):
         worker.send_signal(signal.SIGSTOP)
         os.killpg(worker.pid, signal.SIGTERM)
-        wait_until(lambda: was_handed_back(stack, job), seconds=5)
+        wait_until(lambda: was_handed_back(stack, job))
         os.killpg(worker.pid, signal.SIGKILL)
-        wait_until(lambda: find_ffmpegs(stack) == [])
+        wait_until(lambda: processes_of(stack.home / "work") == [])

@@ -4,8 +4,7 @@ software, and said so, where there is none, where it fails, and where it rests."
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from tests.films import make_film
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, start_part, stop_part
 from tests.integration.worker.standins import NODE, UNLUCKY_CRF
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.hardware import Offer
 from cinemill.storage import hardware
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """A second worker, which has something like hardware for h264."""
     process = start_part("tests.integration.worker.standins", stack)
     try:
-        wait_for(lambda: list_offers(stack) != [])
+        wait_until(lambda: list_offers(stack) != [])
         yield process
     finally:
         if process.poll() is None:
@@ -44,13 +42,6 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 def shiny(stack: Stack, worker: subprocess.Popen[bytes]) -> Stack:
     """The mill with that worker."""
     return stack
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def list_offers(stack: Stack) -> list[Offer]:
@@ -125,7 +116,7 @@ def test_hardware_that_keeps_failing_rests_and_serves_again(shiny: Stack, film: 
     assert f"libx264 of {NODE} failed too often and rests" in facts["changes"][0]
 
     rows.change(shiny.database, "UPDATE hardware_encoder SET rests_until = now()")
-    wait_for(lambda: list_offers(shiny)[0].is_open)
+    wait_until(lambda: list_offers(shiny)[0].is_open)
     facts, queue = transcode(shiny, film, height=38)
     assert (queue, facts["hardware"]) == ("gpu_h264", "stand-in")
 

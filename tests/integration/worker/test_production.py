@@ -13,13 +13,12 @@ import av
 import pytest
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
 from cinemill.storage import assets
-
-PATIENCE_SECONDS = 90
 
 
 def run_script(stack: Stack, script: str) -> Any:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
 from fractions import Fraction
@@ -22,6 +21,7 @@ import pytest
 from celery.result import AsyncResult
 from tests import films
 from tests.integration.worker.conftest import Stack
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import Failure, JobState
 from cinemill.core.media import ArtifactKind
@@ -29,7 +29,6 @@ from cinemill.errors import InputRejected, NotFound
 from cinemill.jobs.render_plans import name_children
 from cinemill.storage import assets
 
-PATIENCE_SECONDS = 120
 OUTPUT = {"width": 320, "height": 180, "fps": 25}
 SRT = b"1\n00:00:00,200 --> 00:00:00,800\n<i>Hello</i> '; [x] , movie=/etc/passwd\n"
 
@@ -312,10 +311,3 @@ def is_there(stack: Stack, job_id: str) -> bool:
     with suppress(NotFound):
         return bool(stack.service.get_job(job_id))
     return False
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

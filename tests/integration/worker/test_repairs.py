@@ -13,6 +13,7 @@ from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.message import Message
 from kombu.messaging import Consumer
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.local.servers import RunningServer
 from cinemill.local.valkey import describe_valkey
@@ -44,7 +45,7 @@ def hold_a_message(url: str) -> Connection:
     channel = connection.default_channel
     Consumer(channel, [Queue("films")], on_message=held.append, prefetch_count=2).consume()
     Consumer(connection.channel(), [Queue("orders")], on_message=held.append).consume()
-    connection.drain_events(timeout=5)
+    connection.drain_events(timeout=PATIENCE_SECONDS)
     with suppress(socket.timeout):
         connection.drain_events(timeout=0.5)
     assert len(held) == 1
@@ -69,6 +70,6 @@ def test_a_message_in_hand_is_given_back_while_there_is_a_connection(
     url, _ = server
     hold_a_message(url).close()
     with Connection(url) as again:
-        message = again.SimpleQueue("films").get(timeout=5)
+        message = again.SimpleQueue("films").get(timeout=PATIENCE_SECONDS)
         assert message.payload == FILM
         message.ack()

@@ -20,15 +20,13 @@ from tests.integration.worker.sentinels import (
     Watched,
     kill,
     start_watched,
-    wait_until,
 )
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.jobs.events import EventReader
 from cinemill.local.probes import accepts_connections, find_free_port
 from cinemill.storage.inspection import inspect_redis
 from cinemill.worker.census import count_workers
-
-FAILOVER_SECONDS = 25
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +53,9 @@ def mill(
         yield stack
 
 
-def do_job(mill: Stack, task_id: str, seconds: float) -> None:
+def do_job(mill: Stack, task_id: str) -> None:
     task = mill.app.tasks["get_queue_stats"]
-    assert "total" in task.apply_async(task_id=task_id).get(timeout=seconds)
+    assert "total" in task.apply_async(task_id=task_id).get(timeout=PATIENCE_SECONDS)
 
 
 def read_status(url: str, job_id: str) -> str | None:
@@ -75,7 +73,7 @@ def read_status(url: str, job_id: str) -> str | None:
 
 
 def test_work_is_done_and_told(mill: Stack, watched: Watched) -> None:
-    do_job(mill, "before", seconds=20)
+    do_job(mill, "before")
     wait_until(lambda: read_status(watched.url, "before") == "completed")
     assert inspect_redis(watched.url).keeps_every_write is True
     assert "orchestration" in count_workers(mill.mill.settings)
@@ -84,7 +82,7 @@ def test_work_is_done_and_told(mill: Stack, watched: Watched) -> None:
 def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(mill: Stack) -> None:
     # One that is named is waited for, and no longer; else the whole time is.
     names = [f"celery@{socket.gethostname()}"]
-    stats = mill.app.control.inspect(names, timeout=20).stats() or {}
+    stats = mill.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
     (told,) = stats.values()
     assert told["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
     assert "another one" not in json.dumps(told)
@@ -99,7 +97,7 @@ def test_flower_counts_the_messages_of_every_queue(mill: Stack) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: accepts_connections("127.0.0.1", port), seconds=30)
+        wait_until(lambda: accepts_connections("127.0.0.1", port))
         wait_until(lambda: "orchestration" in ask_flower(port))
     finally:
         kill(flower)
@@ -109,7 +107,7 @@ def ask_flower(port: int) -> list[str]:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/queues/length", headers={"Authorization": "Basic dTpw"}
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         return [queue["name"] for queue in json.load(answer)["active_queues"]]
 
 
@@ -118,8 +116,8 @@ def test_jobs_go_through_after_the_primarys_machine_is_gone(mill: Stack, watched
     primary: it is a row, and its message is sent when somebody is."""
     watched.kill_first_sentinel()
     watched.kill_primary()
-    do_job(mill, "meanwhile", seconds=FAILOVER_SECONDS)
-    do_job(mill, "after", seconds=FAILOVER_SECONDS)
+    do_job(mill, "meanwhile")
+    do_job(mill, "after")
     with redis.Redis(port=watched.replica.port, password=PASSWORD) as replica:
         assert replica.info("replication")["role"] == "master"
         assert replica.exists("task_status:meanwhile")

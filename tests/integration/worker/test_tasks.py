@@ -7,11 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 from celery import Celery
@@ -19,6 +17,8 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from tests import films
 from tests.integration.worker.conftest import Stack
+from tests.processes import find_encoders, processes_of
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import JobState
 from cinemill.errors import Conflict, InputRejected
@@ -27,19 +27,11 @@ from cinemill.storage import assets
 from cinemill.storage.files import hash_file
 from cinemill.worker.results import JobFailed
 
-PATIENCE_SECONDS = 90
 MADE = {"proxy", "poster", "sprite", "sprite_index", "audio"}
 
 
 def send(stack: Stack, *args: object, **options: object) -> AsyncResult:
     return stack.app.tasks["process_video"].apply_async(args=list(args), **options)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_script_sends_a_film_with_a_priority_and_gets_its_result(
@@ -217,32 +209,24 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(stack: Stack) -> No
     assert stack.service.get_queue_stats()["total"] == before
 
 
-def ffmpegs_of(path: Path) -> list[psutil.Process]:
-    """Processes that work on this file or in this folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(path) in word for word in process.info["cmdline"] or []):
-            found.append(process)
-    return found
-
-
+@pytest.mark.sandbox  # where a command's folder shows
 def test_a_cancel_during_ffmpeg_leaves_no_process_and_no_file(
     stack: Stack, long_film: Path
 ) -> None:
     result = send(stack, str(long_film))
     work = stack.home / "work"
     wait_until(lambda: stack.service.get_job(result.id).stage == "prepare")
-    wait_until(lambda: bool(ffmpegs_of(work)))
+    wait_until(lambda: find_encoders(work))
     assert result.state == "PROGRESS"
     stored = {sha256 for sha256, _ in stack.files.walk()}
     stack.service.cancel_job(result.id, "wrong film")
-    wait_until(lambda: result.state == "REVOKED", seconds=10)
-    assert ffmpegs_of(work) == []
-    wait_until(lambda: list(work.iterdir()) == [], seconds=5)
+    wait_until(lambda: result.state == "REVOKED")
+    assert processes_of(work) == []
+    wait_until(lambda: list(work.iterdir()) == [])
     assert {sha256 for sha256, _ in stack.files.walk()} == stored
     assert stack.service.get_job(result.id).cancel_reason == "wrong film"
     with pytest.raises(TaskRevokedError, match="wrong film"):
-        result.get(timeout=5)
+        result.get(timeout=PATIENCE_SECONDS)
 
 
 def test_watchers_of_a_running_job_hear_of_its_progress_and_its_end(
@@ -294,7 +278,7 @@ def inspect(stack: Stack, question: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "celery", "-A", "cinemill.worker.app", "inspect", question]
     # One that is named is waited for, and no longer; else the whole time is.
     name = f"celery@{socket.gethostname()}"
-    command += ["--json", "--timeout", "20", "--destination", name]
+    command += ["--json", "--timeout", str(PATIENCE_SECONDS), "--destination", name]
     done = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads(done.stdout)

@@ -9,8 +9,7 @@ from typing import Any
 import redis
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
-
-PATIENCE_SECONDS = 90
+from tests.waiting import PATIENCE_SECONDS
 
 
 def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
@@ -32,11 +31,11 @@ def test_cleanup_to_the_letter_of_the_contract(stack: Stack, films_folder: Path)
 
 def test_what_the_machine_has_left_in_the_key_and_on_the_channel(stack: Stack) -> None:
     client: Any = redis.Redis.from_url(str(stack.mill.redis_url), decode_responses=True)
-    with client, client.pubsub(ignore_subscribe_messages=True) as channel:
+    with client, client.pubsub() as channel:
         channel.subscribe("resource_monitor")
-        channel.get_message(timeout=1)
+        assert channel.get_message(timeout=PATIENCE_SECONDS)["type"] == "subscribe"
         measured = call(stack, "monitor_resources")
-        told = json.loads(channel.get_message(timeout=15)["data"])
+        told = json.loads(channel.get_message(timeout=PATIENCE_SECONDS)["data"])
         kept = json.loads(client.get("system_resources"))
     for document in (measured, told, kept):
         assert 0 <= document["cpu"]["percent"] <= 100

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.cli import display, own_mill, pursuit, screen
 from cinemill.cli.display import Bars
@@ -287,7 +288,7 @@ class TestSubmit:
         script = "from cinemill.cli.main import run; run()"
         done = subprocess.run(
             [sys.executable, "-c", script, "submit", film],
-            stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=30,
+            stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=PATIENCE_SECONDS,
         )  # fmt: skip
         os.close(theirs)
         shown = os.read(ours, 65536).decode()
@@ -303,7 +304,7 @@ class TestSubmit:
         script = "from cinemill.cli.main import run; run()"
         subprocess.run(
             [sys.executable, "-c", script, "submit", film],
-            stdout=theirs, stderr=theirs, timeout=30, check=True,
+            stdout=theirs, stderr=theirs, timeout=PATIENCE_SECONDS, check=True,
             env={**os.environ, "TERM": "xterm"},
         )  # fmt: skip
         os.close(theirs)
@@ -383,7 +384,7 @@ class TestWatch:
         def be_silent(x: Exchange) -> None:
             x.begin(200, Content_Type="text/event-stream")
             x.wfile.write(event("pending", 0).encode())
-            time.sleep(0.5)
+            time.sleep(1.5)
             x.wfile.write(event("completed", 100).encode())
             x.close_connection = True
 
@@ -398,7 +399,7 @@ class TestWatch:
             x.begin(200, Content_Type="text/event-stream")
             x.wfile.write(event("running", 5).encode())
             listening.set()
-            released.wait(20)
+            released.wait(PATIENCE_SECONDS)
             x.close_connection = True
 
         on_mill.on("GET /jobs/j1/events", hold)
@@ -409,7 +410,7 @@ class TestWatch:
             [sys.executable, "-c", script, "watch", "j1"], stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stderr is not None
-            assert listening.wait(20)
+            assert listening.wait(PATIENCE_SECONDS)
             assert "5 %" in process.stderr.readline()
             process.send_signal(signal.SIGINT)
             words = process.stderr.read()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.local.liveness import All, AnyMovement, Movement, Pulse
 
@@ -52,7 +53,8 @@ def start_script() -> Iterator[StartScript]:
 def ask_until(moves: Movement | AnyMovement, pid: int, answer: bool) -> bool:
     """Asked often enough for a tick to have come in between, or for the last one to have gone."""
     moves(pid)
-    for _ in range(100):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         time.sleep(0.05)
         if moves(pid) is answer:
             return True

@@ -1,0 +1,50 @@
+"""Find the processes of one test among those of a whole machine. A plain module, for every suite.
+
+Where a command's folder shows depends on the machine: bubblewrap has it among its arguments,
+a command without walls around it only as its working directory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+
+def lives(process: psutil.Process) -> bool:
+    """Return whether it still runs; one that ended and was not waited for does not."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """List living processes that work in ``folder`` or below, or have it among their arguments.
+
+    Whatever their parent: for what must be gone after its parent was killed.
+    """
+    named = re.compile(re.escape(str(folder)) + r"(?![\w.-])")
+    found = (process for process in psutil.process_iter() if lives(process))
+    return [process for process in found if any(map(named.search, _places(process)))]
+
+
+def find_encoders(folder: Path) -> list[psutil.Process]:
+    """List the living FFmpegs among these, without the walls around them."""
+    return [one for one in processes_of(folder) if _program(one).startswith("ffmpeg")]
+
+
+def _program(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return Path(next(iter(process.cmdline()), "")).name
+    return ""
+
+
+def _places(process: psutil.Process) -> Iterator[str]:
+    # Each by itself: of another user's process the arguments may be read, and the folder not.
+    with suppress(psutil.Error):
+        yield from process.cmdline()
+    with suppress(psutil.Error):
+        yield process.cwd()
