@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,6 +20,7 @@ from tests.faults.on_database import pause
 from tests.faults.wire import Wire
 from tests.faults.yard import Yard, YardPlan, replace_port
 from tests.integration.storage import rows
+from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.errors import DatabaseUnavailable
@@ -55,13 +56,6 @@ def books(yard: Yard) -> Books:
 @pytest.fixture
 def service(yard: Yard) -> JobService:
     return JobService(yard.database, catalog=DRILL_CATALOG)
-
-
-def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def has_ended(books: Books, job_id: str) -> bool:
@@ -102,8 +96,8 @@ def test_a_worker_at_work_outlives_redis(yard: Yard, books: Books, service: JobS
     yard.servers.valkey.start()
     later = service.create_job("drill_work_job", params={"seconds": 0.1})
 
-    wait_until(lambda: books.state_of(later.id) == "completed", 30.0)
-    wait_until(lambda: books.state_of(busy.id) == "completed", 30.0)
+    wait_until(lambda: books.state_of(later.id) == "completed")
+    wait_until(lambda: books.state_of(busy.id) == "completed")
     assert yard.parts[WORKER].is_running
     assert [run["state"] for run in books.runs_of(busy.id)] == ["succeeded"]
 
@@ -120,7 +114,7 @@ def test_a_bare_message_outlives_postgres(yard: Yard, books: Books) -> None:
     time.sleep(1.5)
     yard.servers.postgres.start()
 
-    wait_until(lambda: books.state_of(job_id) == "completed", 30.0)
+    wait_until(lambda: books.state_of(job_id) == "completed")
     app.close()
 
 
@@ -148,7 +142,7 @@ def test_a_bare_message_outlives_the_worker_that_holds_it(yard: Yard, books: Boo
     for tag in broker.hkeys(HELD):
         broker.zincrby(HOLDS, -UNSEEN_SECONDS, tag)
 
-    wait_until(lambda: books.state_of(job_id) == "completed", 30.0)
+    wait_until(lambda: books.state_of(job_id) == "completed")
     assert broker.hlen(HELD) == 0
     broker.close()
     app.close()
@@ -200,7 +194,7 @@ def test_slots_that_claim_while_postgres_pauses_lose_nothing(
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
     # A slot's first task has a heartbeat at once, to hear of cancels: that one is not meant here.
     first = [service.create_job("drill_work_job", params={"seconds": 2}).id for _ in range(3)]
-    wait_until(lambda: books.count(query, ids=first) == len(first), 120.0)
+    wait_until(lambda: books.count(query, ids=first) == len(first))
     relay.signal(signal.SIGSTOP)  # so that the messages come when nothing answers any more
     try:
         jobs = [service.create_job("drill_work_job", params={"seconds": 3}).id for _ in range(3)]
@@ -215,7 +209,7 @@ def test_slots_that_claim_while_postgres_pauses_lose_nothing(
     finally:
         relay.signal(signal.SIGCONT)
 
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs), 120.0)
+    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
     tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert [row["state"] for row in tries] == ["succeeded"] * len(jobs)
     app.close()
@@ -232,7 +226,7 @@ def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
     pause(psutil.Process(yard.servers.postgres.pid), 1.5 * yard.plan.lease_seconds)
 
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs), 120.0)
+    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
     tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
 
@@ -251,13 +245,13 @@ def test_a_locked_row_delays_no_other_job(yard: Yard, books: Books, service: Job
         until = time.monotonic() + 2 * yard.plan.lease_seconds
         while time.monotonic() < until:
             probe = service.create_job("drill_work_job", params={"seconds": 0.1})
-            wait_until(partial(has_ended, books, probe.id), 60.0)
+            wait_until(partial(has_ended, books, probe.id))
             assert books.state_of(healthy.id) == "running"
 
-    wait_until(lambda: books.state_of(healthy.id) == "completed", 60.0)
+    wait_until(lambda: books.state_of(healthy.id) == "completed")
     assert [run["state"] for run in books.runs_of(healthy.id)] == ["succeeded"]
     service.cancel_job(dead.id, "the test is over")
-    wait_until(lambda: books.state_of(waiting[0]) == "completed", 60.0)
+    wait_until(lambda: books.state_of(waiting[0]) == "completed")
 
 
 def test_a_locked_table_costs_nobody_a_crash(yard: Yard, books: Books, service: JobService) -> None:
@@ -271,6 +265,6 @@ def test_a_locked_table_costs_nobody_a_crash(yard: Yard, books: Books, service: 
 
     jobs.append(long.id)
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs), 120.0)
+    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
     tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
 from tests.faults.refusals import out_of_memory
 from tests.faults.shells import PULSE_SECONDS
 from tests.faults.yard import QUEUES, Yard, YardPlan
+from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
@@ -21,7 +22,6 @@ from cinemill.worker.pulse import PULSE_FILE
 
 WORKER, RELAY = "w2", "b1"
 SLOTS = 3
-PATIENCE_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +53,6 @@ def app(yard: Yard) -> Iterator[Celery]:
     app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
     yield app
     app.close()
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def beats_on(pulse: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,7 @@ from tests.faults.books import Books
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
 from tests.faults.refusals import REFUSALS, Refusal, read_only
 from tests.faults.yard import Yard, YardPlan
+from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
@@ -20,7 +21,6 @@ WORKER, RELAY = "w2", "b1"
 REFUSED_SECONDS = 3.0
 LONG_SECONDS = 300.0
 """The worker's longest work: what waits for its end is not done in time."""
-PATIENCE_SECONDS = 90.0
 MOST_COMPLAINTS = 10
 """Lines of level ERROR or above that one refusal may cost each process."""
 
@@ -44,13 +44,6 @@ def books(yard: Yard) -> Books:
 @pytest.fixture
 def service(yard: Yard) -> JobService:
     return JobService(yard.database, catalog=DRILL_CATALOG)
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def count_complaints(yard: Yard, name: str) -> int:

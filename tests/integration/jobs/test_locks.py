@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 from tests.integration.jobs.bench import Bench, do_nothing, while_running, work_until_stopped
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
+from tests.waiting import wait_until
 
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import Conflict, LockTimeout
@@ -20,15 +20,7 @@ from cinemill.jobs.dispatch import MOST_LOCKED
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage import dispatch
 
-PATIENCE_SECONDS = 60.0
 SHORT = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -17,6 +16,7 @@ from tests.faults.refusals import REFUSALS, Refusal, busy_script, read_only
 from tests.faults.wire import Wire
 from tests.faults.yard import replace_port
 from tests.integration.jobs.engine import CATALOG, Engine
+from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.core.job import Progress
@@ -34,7 +34,6 @@ from cinemill.worker.building import build_app
 from cinemill.worker.census import count_workers
 from cinemill.worker.relay import Broker
 
-PATIENCE_SECONDS = 60.0
 RATE = Rate(count=6000, seconds=1)
 
 
@@ -75,13 +74,6 @@ def _port(url: str) -> int:
     port = urlsplit(url).port
     assert port is not None
     return port
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def admits(limiter: RateLimiter) -> bool:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
 from tests.messages import EMBED, any_items, encode_body, make_message, nest
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure, JobState
@@ -27,7 +28,6 @@ from cinemill.storage.dead_messages import list_dead_messages
 from cinemill.storage.refused_messages import KEY
 from cinemill.worker.results import JobFailed
 
-PATIENCE_SECONDS = 90
 ON_A_WORKER: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [*HealthCheck],
@@ -66,13 +66,6 @@ def solo_stack(
         for module in ("cinemill.worker", "cinemill.worker.beat"):
             undo.callback(stop_part, start_part(module, stack))
         yield stack
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def find_worker(stack: Stack) -> psutil.Process:
