@@ -105,6 +105,8 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         secrets.token_hex(16),
         base64.b64encode(secrets.token_bytes(16)).decode(),
     ],
+    # Each process that runs tests draws its own: their names must not differ.
+    ids=["URL-safe, 256 bits", "URL-safe, 128 bits", "hexadecimal", "Base64"],
 )
 def test_a_sound_secret_is_read_however_it_was_made(tmp_path: Path, secret: str) -> None:
     path = tmp_path / "token"
