@@ -14,8 +14,6 @@ from cinemill.errors import PortInUse
 
 GRACE_SECONDS = 1
 KEEP_ALIVE_SECONDS = 30
-_TICKS_PER_SECOND = 10
-"""Of Uvicorn's main loop."""
 
 
 class MillServer(uvicorn.Server):
@@ -51,8 +49,7 @@ class MillServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         self._state.renew_drops()
-        if counter % _TICKS_PER_SECOND == 0:
-            self._state.check_connections()
+        self._state.check_connections()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
