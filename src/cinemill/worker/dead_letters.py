@@ -8,7 +8,7 @@ import time
 from celery import Celery
 
 from cinemill.core.dead_messages import DeadMessage
-from cinemill.errors import CinemillError, InputRejected, NotFound
+from cinemill.errors import InputRejected, NotFound, PartUnavailable
 from cinemill.storage.dead_messages import insert_dead_message, prune_dead_messages
 from cinemill.storage.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.stray_messages import (
@@ -57,7 +57,7 @@ class DeadLetterWriter:
             if not self._fail_job(message):
                 with self._mill.database.begin() as connection:
                     insert_dead_message(connection, message)
-        except CinemillError:
+        except PartUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - anybody may write into Redis; the rest goes on
             log.warning("a dead message was not kept", why=type(error).__name__)
@@ -66,15 +66,20 @@ class DeadLetterWriter:
         """Whether it was meant to be a job, which has failed now."""
         if message.task not in self._mill.catalog.jobs or not message.task_id:
             return False
-        service = self._mill.service
         try:
-            service.get_job(message.task_id)
+            self._mill.service.get_job(message.task_id)
         except NotFound:
             reason = message.failure
             error = InputRejected(reason.message, code=reason.code, way_on=reason.way_on)
-            service.create_rejected(message.task, error, owner=OWNER, job_id=message.task_id)
-            return True
+            return self._reject(message.task, error, message.task_id)
         return False  # a job of this id is there, and this is another message
+
+    def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
+        try:
+            self._mill.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
+        except InputRejected:
+            return False  # no job can have this id
+        return True
 
 
 class StrayCollector:
