@@ -111,6 +111,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(describe_skips(skipped), yellow=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With CINEMILL_TEST_ALL_TOOLS=1, as in continuous integration, a test that is skipped for want
+    of a tool is a failure."""
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if os.environ.get("CINEMILL_TEST_ALL_TOOLS") != "1" or reporter is None:
+        return
+    skipped = reporter.stats.get("skipped", [])
+    if any(name in one.keywords for one in skipped for name in PACKAGES):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
     """One line: how many tests were skipped for want of a tool, the command that brings it, and
     why others were skipped."""

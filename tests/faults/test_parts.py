@@ -58,6 +58,13 @@ def service(yard: Yard) -> JobService:
     return JobService(yard.database, catalog=DRILL_CATALOG)
 
 
+LONG_WAITS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '8 s'
+"""
+"""Sessions that have waited for a lock four times as long as ours may."""
+
+
 def has_ended(books: Books, job_id: str) -> bool:
     return books.state_of(job_id) == "completed"
 
@@ -211,7 +218,8 @@ def test_slots_that_claim_while_postgres_pauses_lose_nothing(
 
     wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
     tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
-    assert [row["state"] for row in tries] == ["succeeded"] * len(jobs)
+    # Where the machine is busy, a worker may find its own lease over; that is nobody's crash.
+    assert {row["state"] for row in tries} <= {"succeeded", "returned"}
     app.close()
 
 
@@ -223,7 +231,7 @@ def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
     jobs = [service.create_job("drill_work_job", params=params).id for _ in range(4)]
     wait_until(books.under_way)
 
-    pause(psutil.Process(yard.servers.postgres.pid), 1.5 * yard.plan.lease_seconds)
+    pause(psutil.Process(yard.servers.postgres.pid), 2.5 * yard.plan.lease_seconds)
 
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
     wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
@@ -247,6 +255,7 @@ def test_a_locked_row_delays_no_other_job(yard: Yard, books: Books, service: Job
             probe = service.create_job("drill_work_job", params={"seconds": 0.1})
             wait_until(partial(has_ended, books, probe.id))
             assert books.state_of(healthy.id) == "running"
+            assert books.count(LONG_WAITS) == 0
 
     wait_until(lambda: books.state_of(healthy.id) == "completed")
     assert [run["state"] for run in books.runs_of(healthy.id)] == ["succeeded"]
@@ -261,7 +270,7 @@ def test_a_locked_table_costs_nobody_a_crash(yard: Yard, books: Books, service: 
     jobs = [service.create_job("drill_work_job", params={"seconds": 0.2}).id for _ in range(6)]
 
     with rows.locked(yard.database, "LOCK TABLE run IN EXCLUSIVE MODE"):
-        time.sleep(1.5 * yard.plan.lease_seconds)
+        time.sleep(2.5 * yard.plan.lease_seconds)
 
     jobs.append(long.id)
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"

@@ -28,10 +28,10 @@ from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
 """Their rows are locked meanwhile, and a worker that wants one waits."""
-SWEEP_LOCK_SECONDS = 0.1
+SWEEP_LOCK_SECONDS = 0.02
 """How long the sweeper waits for one job's row. What it does not get it tries at its next sweep."""
-MOST_LOCKED = 10
-"""Rows that a sweep waits for in vain before it leaves the rest to the next: a second in all."""
+MOST_LOCKED = 100
+"""Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
 UNKNOWN_DELAY_SECONDS = 60.0
 """A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
@@ -142,7 +142,7 @@ class Dispatcher:
         """Do it to every item by itself; answers how many it was done to.
 
         One that is locked, gone or broken keeps none of the others waiting. They come in another
-        order each time, so that no ten that are locked can stand before the rest for ever.
+        order each time, so that no hundred that are locked can stand before the rest for ever.
         """
         done = locked = 0
         for item in random.sample(items, len(items)):

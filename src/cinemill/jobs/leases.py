@@ -9,7 +9,7 @@ changes is renewed, whatever the figures say, and one counts as expired only aft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cinemill.storage.dispatch import Lease
@@ -19,8 +19,6 @@ LOOK_SHARE = 1 / 6
 GAP_SHARE = 1 / 3
 """Of a lease. Looks further apart than this mean that the database, or the observer itself, stood
 still for long enough to have kept owners from renewing in time."""
-MOST_GAPS = 2
-"""In a row. More than that is no outage but a slow observer, which must come to an end too."""
 RECONNECT_SECONDS = 5.0
 """Within which an owner whose renewal failed has tried again."""
 
@@ -50,16 +48,27 @@ def choose_patience(lease_seconds: float, heartbeat_seconds: float) -> Patience:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Stillness:
+    """A lease that has not changed, in the observer's time."""
+
+    token: str
+    until: datetime
+    since: float
+    """The first look at it, or the end of the last gap."""
+    watched_seconds: float = 0.0
+    """Since the first look; of each gap only its bound, as nobody could renew in it. An observer
+    that is late again and again comes to an end all the same."""
+
+
 @dataclass(slots=True)
 class LeaseObserver:
     """Remembers since when each lease has stood still. For one thread."""
 
     patience: Patience = IMPATIENT
     _looked_at: float | None = None
-    _gaps: int = 0
-    """How many looks in a row came late."""
-    _seen: dict[str, tuple[str, datetime, float]] = field(default_factory=dict)
-    """By run: token, end of the lease, and since when both are so."""
+    _seen: dict[str, _Stillness] = field(default_factory=dict)
+    """By run."""
 
     def observe(self, leases: Sequence[Lease], now: float) -> list[Lease]:
         """Take note of all leases as they are at monotonic ``now``; answers the expired ones.
@@ -67,28 +76,27 @@ class LeaseObserver:
         These are watched anew from the next look: what kept their runs from being closed may have
         kept their owners from renewing too.
         """
-        self._note_gap(now)
-        self._seen = {lease.run_id: self._note(lease, now) for lease in leases}
+        passed_seconds = 0.0 if self._looked_at is None else now - self._looked_at
+        self._looked_at = now
+        self._seen = {lease.run_id: self._note(lease, now, passed_seconds) for lease in leases}
         expired = [lease for lease in leases if self._is_expired(lease, now)]
         for lease in expired:
             del self._seen[lease.run_id]
         return expired
 
-    def _note_gap(self, now: float) -> None:
-        is_gap = self._looked_at is not None and now - self._looked_at > self.patience.gap_seconds
-        self._looked_at = now
-        self._gaps = self._gaps + 1 if is_gap else 0
-        if 0 < self._gaps <= MOST_GAPS:
-            self._seen.clear()
-
-    def _note(self, lease: Lease, now: float) -> tuple[str, datetime, float]:
+    def _note(self, lease: Lease, now: float, passed_seconds: float) -> _Stillness:
         seen = self._seen.get(lease.run_id)
-        if seen is not None and seen[:2] == (lease.token, lease.until):
-            return seen
-        return lease.token, lease.until, now
+        if seen is None or (seen.token, seen.until) != (lease.token, lease.until):
+            return _Stillness(lease.token, lease.until, now)
+        gap_seconds = self.patience.gap_seconds
+        return replace(
+            seen,
+            since=now if passed_seconds > gap_seconds else seen.since,
+            watched_seconds=seen.watched_seconds + min(passed_seconds, gap_seconds),
+        )
 
     def _is_expired(self, lease: Lease, now: float) -> bool:
-        still_seconds = now - self._seen[lease.run_id][2]
-        if still_seconds >= self.patience.lease_seconds:
+        seen = self._seen[lease.run_id]
+        if seen.watched_seconds >= self.patience.lease_seconds:
             return True
-        return lease.is_over and still_seconds >= self.patience.grace_seconds
+        return lease.is_over and now - seen.since >= self.patience.grace_seconds

@@ -295,11 +295,11 @@ class Runner:
 
     def _record(self, watch: Watch, write: Callable[[Connection], None]) -> None:
         """One fenced transaction, repeated while PostgreSQL is away or another transaction holds a
-        row: as long as the lease is renewed, and at least for the length of one. Whether it came
-        too late is the fence's to say.
+        row. Whether it came too late is the fence's to say: an outage of any length makes no crash
+        of work whose worker lives, and this process can begin nothing else meanwhile.
 
-        A commit whose answer was lost is recognised by its token. Raises LeaseLost,
-        DatabaseUnavailable.
+        A commit whose answer was lost is recognised by its token. Raises LeaseLost; and
+        DatabaseUnavailable where the worker was told to stop and a lease has passed.
         """
         patient_until = time.monotonic() + watch.limits.lease_seconds
         while True:
@@ -307,7 +307,8 @@ class Runner:
                 with self._database.begin() as connection:
                     write(connection)
             except DatabaseUnavailable:
-                if time.monotonic() > max(patient_until, watch.deadline):
+                is_late = time.monotonic() > max(patient_until, watch.deadline)
+                if is_late and isinstance(watch.stop, WorkerStopping):
                     raise
                 time.sleep(RECONNECT_SECONDS)
                 if self._was_recorded(watch.run):

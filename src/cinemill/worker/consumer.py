@@ -37,6 +37,8 @@ class GuardedConsumer(PatientConsumer):
         mill = self.app.mill
         self._guard = MessageGuard(mill.catalog.jobs, self.app.tasks)
         self._refused = RefusedMessages(mill.redis_url)
+        self.handled_count = 0
+        """Messages that were taken, whatever came of them."""
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
         """Celery's own, called with messages that the guard has admitted."""
@@ -44,6 +46,7 @@ class GuardedConsumer(PatientConsumer):
         lasting = (*self.connection_errors, *self.conninfo.channel_errors)
 
         def handle_admitted(message: Message) -> None:
+            self.handled_count += 1
             try:
                 self._guard.admit(message)
                 handle(message)

@@ -1,6 +1,6 @@
 """Tells the supervisor that this worker takes the work that waits for it.
 
-Judged by what comes of it: a worker that has a process free, has begun nothing since it was last
+Judged by what comes of it: a worker that has a process free, has taken nothing since it was last
 looked at, and for whose queues messages lie with the broker, takes none. Why is of no importance,
 and work that only lasts long is never held against it.
 """
@@ -37,7 +37,7 @@ class Pulse:
         self._consumer: Any = None
         self._connection: Any = None
         self._queues: frozenset[str] = frozenset()
-        self._begun = 0
+        self._handled = 0
         self._took_work = True
 
     def start(self, sender: Any, **_: Any) -> None:
@@ -79,14 +79,19 @@ class Pulse:
         return takes_work
 
     def takes_work(self) -> bool:
-        """Whether it has begun something, has no process free, waits for its broker, or nothing
+        """Whether it has taken something, has no process free, waits for its broker, or nothing
         waits for it. Raises one of BROKER_FAULTS."""
-        begun, self._begun = self._begun, state.all_total_count[0]
-        if self._begun != begun or self._consumer.waits_for_broker:
+        handled, self._handled = self._handled, self._consumer.handled_count
+        if self._handled != handled or self._consumer.waits_for_broker:
             return True
-        if len(state.active_requests) >= self._mill.slots:
+        if len(state.reserved_requests) >= self._count_slots():
             return True
         return not self._has_messages(self._find_queues())
+
+    def _count_slots(self) -> int:
+        """How much Celery takes at once; a control command may have changed it."""
+        most = getattr(self._consumer.controller, "max_concurrency", None)
+        return int(most or self._consumer.pool.num_processes)
 
     def _find_queues(self) -> Iterable[str]:
         """Those that it consumes. One that was told to leave some of them alone does so rightly;

@@ -112,6 +112,16 @@ def test_a_dead_worker_is_found_by_a_sweeper_that_is_always_late() -> None:
     assert world.expired_at <= 5 * LEASE_SECONDS
 
 
+@pytest.mark.parametrize("gaps", [[25, 10], [21, 10], [25, 25, 5], [25, 19], [30, 10, 5], [300]])
+def test_a_dead_worker_is_found_by_a_sweeper_that_is_late_now_and_then(gaps: list[float]) -> None:
+    """Seconds between its looks, over and over; for a lease of 60 s, more than 20 are a gap."""
+    observer = LeaseObserver(choose_patience(60.0, 15.0))
+    now, looks = 0.0, 0
+    while not observer.observe([lease(60, is_over=True)], now):
+        now, looks = now + gaps[looks % len(gaps)], looks + 1
+        assert looks < 20
+
+
 def test_in_ordinary_times_a_dead_workers_run_is_closed_when_its_lease_ends() -> None:
     world = World()
     world.pass_time(11.0)
