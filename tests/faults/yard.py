@@ -189,6 +189,7 @@ class Yard:
             "PYTHONUNBUFFERED": "1",
         }
         migrate(self.servers.database_url)
+        _notice_deadlocks_early(self.folder, self.servers.postgres.pid)
         self.database = Database(self.servers.database_url, application_name="drill")
         self._exits.callback(self.database.close)
         self._describe_parts()
@@ -311,3 +312,11 @@ def replace_port(url: str, port: int) -> str:
     parts = urlsplit(url)
     credentials, _, _ = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{port}"))
+
+
+def _notice_deadlocks_early(folder: Path, server_pid: int) -> None:
+    """PostgreSQL looks for deadlocks after a second, and our statements give up before that."""
+    [settings] = folder.rglob("postgresql.auto.conf")
+    with settings.open("a") as file:
+        file.write("deadlock_timeout = '50ms'\n")
+    os.kill(server_pid, signal.SIGHUP)

@@ -1,15 +1,18 @@
 """How many connections there may be, and which is closed where there are too many.
 
 A connection that waits (for its first request, or between two) costs its client nothing, and
-strangers may open any number. So it is the longest waiting one that makes room, never one that is
-served. Where all are served, newcomers are told that the server is busy; a few places beyond the
-limit are kept for them, so that ``/health`` is answered even then.
+strangers may open any number. So it is the longest waiting one that makes room, and after these the
+one that has left its answer unread the longest, never another that is served. Where all are served,
+newcomers are told that the server is busy; a few places beyond the limit are kept for them, so that
+``/health`` is answered even then.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from ipaddress import IPv6Address
+from itertools import chain
 from typing import Generic, TypeVar
 
 MAX_CONNECTIONS = 4096
@@ -50,6 +53,8 @@ class Admission(Generic[Guest]):
         self._places = places
         self._addresses: dict[Guest, str] = {}
         self._waiting: dict[Guest, None] = {}
+        self._unread: dict[Guest, None] = {}
+        """Those that do not take their answers, the longest first."""
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -57,43 +62,56 @@ class Admission(Generic[Guest]):
 
     def arrive(self, guest: Guest, address: str) -> Guest | None:
         """Count one that waits, and choose who leaves for it: the newcomer where all are served."""
-        self._addresses[guest] = address
-        self._counts[address] += 1
+        share = _share_of(address)
+        self._addresses[guest] = share
+        self._counts[share] += 1
         self._waiting[guest] = None
-        return self._make_room(address, self._places.reserve)
+        evicted = self._make_room(guest, self._places.reserve)
+        if evicted is None and self._is_over(share, self._places.reserve):
+            self.leave(guest)
+            return guest
+        return evicted
 
     def serve(self, guest: Guest) -> tuple[bool, Guest | None]:
         """A guest has a request. Whether there is a place for it, and who leaves for it."""
         if guest not in self._addresses:
             return False, None
         self._waiting.pop(guest, None)
-        address = self._addresses[guest]
-        evicted = self._make_room(address, 0)
-        return not self._is_over(address, 0), evicted
+        evicted = self._make_room(guest, 0)
+        return not self._is_over(self._addresses[guest], 0), evicted
 
     def wait(self, guest: Guest) -> None:
         """A guest has been served, and may ask again."""
         if guest in self._addresses:
             self._waiting[guest] = None
 
+    def mark(self, guest: Guest, *, is_unread: bool) -> None:
+        """Record whether a guest leaves its answer unread."""
+        if not is_unread:
+            self._unread.pop(guest, None)
+        elif guest in self._addresses:
+            self._unread.setdefault(guest)
+
     def leave(self, guest: Guest) -> None:
         """A guest is gone; those that are not counted may be gone too."""
         self._waiting.pop(guest, None)
+        self._unread.pop(guest, None)
         address = self._addresses.pop(guest, None)
         if address is not None:
             self._counts[address] -= 1
             if not self._counts[address]:
                 del self._counts[address]
 
-    def _make_room(self, address: str, reserve: int) -> Guest | None:
+    def _make_room(self, guest: Guest, reserve: int) -> Guest | None:
+        address = self._addresses[guest]
         if not self._is_over(address, reserve):
             return None
         # Whoever takes more than a share makes room for itself, not others for it.
         is_greedy = self._counts[address] > self._places.per_address + reserve
-        for guest in self._waiting:
-            if not is_greedy or self._addresses[guest] == address:
-                self.leave(guest)
-                return guest
+        for other in chain(self._waiting, self._unread):
+            if other != guest and (not is_greedy or self._addresses[other] == address):
+                self.leave(other)
+                return other
         return None
 
     def _is_over(self, address: str, reserve: int) -> bool:
@@ -101,3 +119,14 @@ class Admission(Generic[Guest]):
             len(self._addresses) > self._places.total + reserve
             or self._counts[address] > self._places.per_address + reserve
         )
+
+
+def _share_of(address: str) -> str:
+    """What counts as one address: of IPv6 a /64, the least that a provider gives a customer."""
+    try:
+        number = IPv6Address(address)
+    except ValueError:
+        return address
+    if number.ipv4_mapped is not None:
+        return str(number.ipv4_mapped)
+    return f"{IPv6Address(int(number) >> 64 << 64)}/64"

@@ -8,6 +8,10 @@ one after the other, bodies and answers must make progress, and what is refused 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import sys
+import termios
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ from typing import Any, cast
 import httptools
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -108,9 +112,12 @@ class Patience:
     trickle: float = 300.0
     """In this time a body must bring ``trickle_bytes``: 218 bytes a second, less than any line."""
     trickle_bytes: int = 64 * 1024
-    answer: float = 60.0
+    unread: float = 15.0
+    """For the same, where every place is taken: the answer that has been unread the longest makes
+    room then."""
+    answer: float = 300.0
     """For the client to take the next byte of its answer. Players that pause longer ask again for
-    the rest, and event streams resume, as they do behind nginx, which waits as long."""
+    the rest, and event streams resume."""
     linger: float = 2.0
     """For the rest of a request that was answered early, so that its sender reads the answer: a
     connection that is closed with unread bytes is reset, and many clients drop the answer then."""
@@ -186,6 +193,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _OrderlyFlow(transport, self._held)
         evicted = self._state.admission.arrive(self, self._address)
         if evicted is not None:
             evicted.make_room()
@@ -196,7 +204,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         if self._lingers_until is not None:
             self._drop(data)
         elif self._held:
@@ -206,7 +213,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Close the connection, or refuse its request, where its time is over."""
-        if self._is_unread(now):
+        unread_seconds = self._measure_unread(now)
+        self._state.admission.mark(self, is_unread=unread_seconds >= self._patience.unread)
+        if unread_seconds >= self._patience.answer:
             self.transport.abort()
         elif self.transport.is_closing():
             return
@@ -219,7 +228,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._check_head(now)
 
     def make_room(self) -> None:
-        """Close a connection that has no request, for one that may have."""
+        """Close a connection that has no request, or does not take its answer, for another."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -245,6 +254,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_since = time.monotonic()
         try:
             piece, at = self._framing.cut(data, at)
+            if not self._framing.is_idle:
+                self._unset_keepalive_if_required()
             if piece is not None and not _is_upgrade(piece):
                 self.parser.feed_data(piece.data)
         except HeadTooLarge:
@@ -276,8 +287,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _go_on(self) -> None:
         if self.transport.is_closing() or self._lingers_until is not None:
             return
-        self._unset_keepalive_if_required()
-        data, self._held = bytes(self._held), bytearray()
+        data = bytes(self._held)
+        self._held.clear()
         self._take(data)
         cycle = self._open_cycle
         is_flooded = cycle is not None and len(cycle.body) > HIGH_WATER_LIMIT
@@ -331,7 +342,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if name == b"content-length":
                 length_bytes = int(value)
             elif name == b"transfer-encoding":
-                if value.lower() != b"chunked" or self.parser.get_http_version() == "1.0":
+                is_chunked = value.rstrip(b" ").lower() == b"chunked"
+                if not is_chunked or self.parser.get_http_version() == "1.0":
                     self._fail(RequestMalformed("Only chunked bodies, of HTTP/1.1, are read here."))
                 length_bytes = None
         if sum(name == b"host" for name, _ in self.headers) > 1:
@@ -356,7 +368,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
-        if not self._unsent_bytes:
+        if not self.transport.get_write_buffer_size():
             self._taken_at = time.monotonic()
         self._written_bytes += len(data)
         self.transport.write(data)
@@ -394,6 +406,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
+        self._unset_keepalive_if_required()
         self._held.clear()
         self._lingers_until = time.monotonic() + self._patience.linger
         self.flow.resume_reading()
@@ -412,17 +425,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _address(self) -> str:
         return self.client[0] if self.client else ""
 
-    @property
-    def _unsent_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
-
-    def _is_unread(self, now: float) -> bool:
-        """Whether the client has not taken a byte of its answer for too long."""
-        unsent_bytes = self._unsent_bytes
+    def _measure_unread(self, now: float) -> float:
+        """For how many seconds the client has not taken a byte of its answer."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes:
+            # The kernel takes megabytes at once, then nothing until a third of them is read.
+            unsent_bytes += _read_kernel_unsent_bytes(self.transport)
         taken_bytes = self._written_bytes - unsent_bytes
-        if not unsent_bytes or taken_bytes > self._taken_bytes:
+        # Fewer than before: what the kernel holds counts again, as something is behind it now.
+        if not unsent_bytes or taken_bytes != self._taken_bytes:
             self._taken_bytes, self._taken_at = taken_bytes, now
-        return now - self._taken_at >= self._patience.answer and unsent_bytes > 0
+        return now - self._taken_at
 
     def _check_body(self, now: float) -> None:
         if self.flow.read_paused or self._held:
@@ -448,6 +461,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(RequestTimedOut("The request's headers did not come in time."))
 
 
+class _OrderlyFlow(FlowControl):
+    """Does not read on while something waits that came earlier, whoever asks for more."""
+
+    def __init__(self, transport: asyncio.Transport, held: bytearray) -> None:
+        super().__init__(transport)
+        self._held = held
+
+    def resume_reading(self) -> None:
+        if not self._held:
+            super().resume_reading()
+
+
 class _AnswerLine:
     """The transport as an answer sees it: its bytes are counted, and it closes with patience."""
 
@@ -458,6 +483,18 @@ class _AnswerLine:
 
     def is_closing(self) -> bool:
         return self._protocol.transport.is_closing()
+
+
+def _read_kernel_unsent_bytes(transport: asyncio.Transport) -> int:
+    """Bytes that the other side has not acknowledged; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        file_number = transport.get_extra_info("socket").fileno()
+        answer = fcntl.ioctl(file_number, termios.TIOCOUTQ, struct.pack("i", 0))
+    except (OSError, ValueError):
+        return 0  # As where the connection was lost just now.
+    return int(struct.unpack("i", answer)[0])
 
 
 def _is_upgrade(piece: Piece) -> bool:

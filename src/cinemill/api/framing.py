@@ -18,6 +18,8 @@ MAX_HEADERS = 100
 """Headers and trailers in all, as Apache allows: a browser behind two proxies sends about 30."""
 MAX_CHUNK_LINE_BYTES = 1024
 """The line before each chunk: its size and extensions, of which nobody sends any today."""
+MAX_BLANK_LINES = 8
+"""Ignored before a request line (RFC 9112, 2.2): some clients send one behind a body."""
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 """What 64 bits take, leading zeros included. int() alone would take signs and underscores."""
 
@@ -62,6 +64,7 @@ class Framing:
         """Still to come of the body, where it has a length, or else of the chunk."""
         self._line = bytearray()
         self._head_bytes = 0
+        self._blank_lines = 0
 
     @property
     def is_idle(self) -> bool:
@@ -78,6 +81,7 @@ class Framing:
         self.part = Part.HEAD
         self.remaining_bytes = 0
         self._head_bytes = 0
+        self._blank_lines = 0
 
     def cut(self, data: bytes, start: int) -> tuple[Piece | None, int]:
         """The next piece of ``data`` from ``start`` on, and where what follows it starts.
@@ -95,6 +99,8 @@ class Framing:
             return None, end
         line = bytes(self._line) + data[start:end]
         self._line.clear()
+        if self.part is Part.HEAD and self._head_bytes == len(line) <= 2 and not line.strip():
+            self._ignore_blank_line()
         return self._take_line(line), end
 
     def _cut_data(self, data: bytes, start: int) -> tuple[Piece, int]:
@@ -119,6 +125,12 @@ class Framing:
             first = bytes(self._line[:1])
             if first and first != b"\r" and not first.isalpha():
                 raise FramingError("a request begins with a method")
+
+    def _ignore_blank_line(self) -> None:
+        self._head_bytes = 0
+        self._blank_lines += 1
+        if self._blank_lines > MAX_BLANK_LINES:
+            raise HeadTooLarge
 
     def _take_line(self, line: bytes) -> Piece:
         piece = Piece(self.part, line)

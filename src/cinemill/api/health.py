@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 Findings = dict[str, str]
 
-THREADS = 2
-"""One that asks, and one that may hang."""
+THREADS = 3
+"""One for each question that is asked: PostgreSQL, hardware, messages."""
 SOON_SECONDS = 0.05
 """An examination takes 10 ms on a server that is not busy."""
 RECENT_SECONDS = 2.0
@@ -28,6 +28,8 @@ class HealthDesk:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="health")
+        self._asked: dict[str, Future[Any]] = {}
+        """What was asked of each part last; it may hang."""
         self._under_way: asyncio.Task[Findings] | None = None
         self._found: Findings = {}
         self._found_at = float("-inf")
@@ -53,9 +55,23 @@ class HealthDesk:
         self._found_at = time.monotonic()
         return self._found
 
-    async def run(self, work: Callable[[], Value]) -> Value:
-        """Run it in a thread that no route uses."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def run(
+        self, part: str, work: Callable[[], Value], *, otherwise: Value, deadline: float
+    ) -> Value:
+        """Return what the work finds out about a part, in a thread that no route uses.
+
+        ``otherwise`` where it takes longer than until ``deadline`` (the event loop's time), and at
+        once where what was asked of the same part earlier still hangs: a part holds one thread.
+        """
+        earlier = self._asked.get(part)
+        if earlier is not None and not earlier.done():
+            return otherwise
+        future = self._asked[part] = self._threads.submit(work)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            return otherwise
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -29,9 +29,12 @@ from cinemill.storage.stray_messages import count_stray_messages
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 PING_SECONDS = 3.0
+"""In which ``/health`` answers, whatever hangs."""
 STRAYS_SECONDS = 10.0
 TAIL_BYTES = 1024 * 1024
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
+
+_WRITABLE = ("ok", "nearly_full")
 
 _judged: dict[str | None, tuple[float, str]] = {}
 
@@ -56,13 +59,11 @@ async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
 
 
 async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
-    database, events = await asyncio.gather(
-        _answers(mill.health.run(mill.database.ping)), _judge_redis(reader)
+    deadline = asyncio.get_running_loop().time() + PING_SECONDS
+    (database, hardware), (events, messages) = await asyncio.gather(
+        _examine_database(mill, deadline), _examine_redis(mill, reader, deadline)
     )
-    hardware = await mill.health.run(partial(_judge_hardware, mill)) if database else "unknown"
-    is_writable = events in ("ok", "nearly_full")
-    messages = await mill.health.run(partial(_judge_messages, mill)) if is_writable else "unknown"
-    is_well = database and is_writable
+    is_well = database and events in _WRITABLE
     return {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
@@ -71,6 +72,29 @@ async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
         "messages": messages,
         "version": __version__,
     }
+
+
+async def _examine_database(mill: Mill, deadline: float) -> tuple[bool, str]:
+    run = partial(mill.health.run, deadline=deadline)
+    if not await run("database", partial(_database_answers, mill), otherwise=False):
+        return False, "unknown"
+    return True, await run("hardware", partial(_judge_hardware, mill), otherwise="unknown")
+
+
+async def _examine_redis(mill: Mill, reader: EventReader, deadline: float) -> tuple[str, str]:
+    events = await _judge_redis(reader, deadline)
+    if events not in _WRITABLE:
+        return events, "unknown"
+    judge = partial(_judge_messages, mill)
+    return events, await mill.health.run("messages", judge, otherwise="unknown", deadline=deadline)
+
+
+def _database_answers(mill: Mill) -> bool:
+    try:
+        mill.database.ping()
+    except CinemillError:
+        return False
+    return True
 
 
 def _judge_hardware(mill: Mill) -> str:
@@ -83,9 +107,9 @@ def _judge_hardware(mill: Mill) -> str:
     return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
-async def _judge_redis(events: EventReader) -> str:
+async def _judge_redis(events: EventReader, deadline: float) -> str:
     try:
-        async with asyncio.timeout(PING_SECONDS):
+        async with asyncio.timeout_at(deadline):
             return await events.judge_health()
     except (CinemillError, TimeoutError):
         return "unavailable"
@@ -101,15 +125,6 @@ def _judge_messages(mill: Mill) -> str:
         except CinemillError:
             _judged[url] = (now, "unknown")
     return _judged[url][1]
-
-
-async def _answers(ping: Any) -> bool:
-    try:
-        async with asyncio.timeout(PING_SECONDS):
-            await ping
-    except (CinemillError, TimeoutError):
-        return False
-    return True
 
 
 @router.get("/logs")

@@ -19,6 +19,7 @@ from cinemill.api.intake import Intake, IntakeLimits, check_announced
 from cinemill.api.mill import OWNER, Mill, MillDoor
 from cinemill.api.problems import ParametersInvalid
 from cinemill.api.wishes import DEFAULT_KIND, UploadWishes, read_wishes
+from cinemill.core.documents import check_text
 from cinemill.core.job import Job
 from cinemill.errors import TooLarge
 from cinemill.storage.assets import find_asset, register_asset
@@ -128,7 +129,7 @@ def _idempotency_key(request: Request) -> str | None:
         raise ParametersInvalid(
             [("Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} printable characters")]
         )
-    return key
+    return None if key is None else check_text(key, "idempotency_key")
 
 
 async def _read_form(

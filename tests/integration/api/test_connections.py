@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.hostile import hostile_clients
+from starlette.responses import Response
+from starlette.types import Receive, Send
+from uvicorn import Config
 
 from cinemill.api.admission import Places
-from cinemill.api.connections import Patience
+from cinemill.api.connections import (
+    PIECES_PER_TURN,
+    BoundedHttpProtocol,
+    BoundedServerState,
+    Patience,
+)
 from cinemill.api.framing import MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 
 from .conftest import FILM_HEAD, RunningApi, wait_for
@@ -40,7 +51,8 @@ def small(
     """A server with places for eight from one address, and two more in reserve."""
     home = tmp_path_factory.mktemp("small")
     places = Places(total=16, reserve=2)
-    with own_server(home, database_url, redis_url, places=places) as server:
+    patience = Patience(unread=2.0)
+    with own_server(home, database_url, redis_url, patience=patience, places=places) as server:
         yield server
 
 
@@ -144,6 +156,57 @@ class TestHeads:
                 time.sleep(0.2)
             assert time.monotonic() < deadline
 
+    def test_a_blank_line_behind_a_body_begins_no_request(self, hasty: OwnServer) -> None:
+        kind = "Content-Type: application/json"
+        with hasty.connect() as wire:
+            wire.send(head("POST", "/jobs", kind, "Content-Length: 2", token=hasty.token) + b"{}")
+            wire.send(b"\r\n")
+            assert wire.read_answer().status == 422
+            time.sleep(2.5)  # More than a head may take.
+            wire.send(b"\r\n" + head("GET", "/health"))
+            assert wire.read_answer().status == 200
+
+    def test_where_only_a_blank_line_came_it_is_closed_without_a_word(
+        self, hasty: OwnServer
+    ) -> None:
+        with hasty.connect() as wire:
+            wire.send(b"\r\n")
+            assert wire.is_closed()
+
+
+def test_an_application_that_asks_for_more_gets_first_what_came_before() -> None:
+    """Reading on meanwhile would pile up small chunks until the connection is reset."""
+
+    async def run() -> None:
+        has_all = asyncio.Event()
+
+        async def app(scope: Any, receive: Receive, send: Send) -> None:
+            while (await receive()).get("more_body"):
+                pass
+            await Response()(scope, receive, send)
+            has_all.set()
+
+        config = Config(app, ws="none", log_config=None, lifespan="off")
+        state = BoundedServerState(Patience(), Places())
+        protocol = BoundedHttpProtocol(config, state, {})
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol, ours
+            )
+            chunks = b"1\r\na\r\n" * PIECES_PER_TURN
+            protocol.data_received(head("POST", "/", CHUNKED) + chunks)
+            assert protocol.flow.read_paused
+            protocol.cycle.flow.resume_reading()
+            assert protocol.flow.read_paused
+            async with asyncio.timeout(WAIT_SECONDS):
+                theirs.sendall(b"0\r\n\r\n")
+                await has_all.wait()
+            transport.abort()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
 
 class TestForms:
     """Requests that two parsers could read in two ways, and what is no HTTP/1.1."""
@@ -161,6 +224,7 @@ class TestForms:
             (head("POST", "/jobs", "Transfer-Encoding: chunked, gzip") + b"0\r\n\r\n", 400),
             (head("POST", "/jobs", "Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400),
             (head("POST", "/jobs", CHUNKED, CHUNKED) + b"0\r\n\r\n", 400),
+            (head("POST", "/jobs", CHUNKED + "\t") + b"0\r\n\r\n", 400),
             (b"POST /jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
             (head("GET", "/health", "Host: other"), 400),
             (head("GET", "/health", "X: a", " folded"), 400),
@@ -225,6 +289,24 @@ class TestBodies:
             wire.send(b"X-Sum: 1\r\n\r\n" + head("GET", "/health"))
             assert wire.read_answer().code == "job_kind_unknown"
             assert wire.read_answer().status == 200
+
+    def test_a_space_behind_the_transfer_encoding_is_ignored(self, api: RunningApi) -> None:
+        kind = "Content-Type: application/json"
+        with Wire(api.port) as wire:
+            wire.send(head("POST", "/jobs", CHUNKED + " ", kind, token=api.token))
+            wire.send(b"2\r\n{}\r\n0\r\n\r\n" + head("GET", "/health"))
+            assert wire.read_answer().status == 422
+            assert wire.read_answer().status == 200
+
+    def test_a_key_that_cannot_be_recorded_is_refused_before_the_film(
+        self, api: RunningApi
+    ) -> None:
+        lines = ("Content-Type: multipart/form-data; boundary=x", "Content-Length: 1000000")
+        request = head("POST", "/upload", *lines, "Idempotency-Key: KEY", token=api.token)
+        with Wire(api.port) as wire:
+            wire.send(request.replace(b"KEY", "é".encode("latin-1") * 200))
+            answer = wire.read_answer()
+            assert (answer.status, answer.code) == (422, "idempotency_key_invalid")
 
     def test_an_upload_of_which_nothing_more_comes_leaves_nothing(self, hasty: OwnServer) -> None:
         objects = hasty.home / "objects"
@@ -291,6 +373,20 @@ class TestAnswers:
                 got += len(block)
                 time.sleep(0.05)
 
+    def test_a_reader_who_is_slower_than_the_kernels_buffers_is_not_cut(
+        self, hasty: OwnServer
+    ) -> None:
+        asset_id = upload(hasty, 30_000_000)
+        with hasty.connect(receive_bytes=200_000) as wire:
+            wire.send(head("GET", f"/assets/{asset_id}/files/source", token=hasty.token))
+            got = 0
+            while got < 12_000_000:  # A player's start: the kernel gives it large buffers.
+                got += len(wire.socket.recv(1_000_000))
+            for _ in range(160):
+                assert wire.socket.recv(15_000)
+                time.sleep(0.05)
+            assert hasty.has(wire)
+
 
 class TestPlaces:
     def test_who_waits_longest_makes_room(self, small: OwnServer) -> None:
@@ -328,6 +424,22 @@ class TestPlaces:
             prober = stack.enter_context(small.connect())
             prober.send(head("GET", "/health"))
             assert prober.read_answer().status == 200
+
+    def test_who_leaves_the_answer_unread_makes_room(self, small: OwnServer) -> None:
+        asset_id = upload(small, 30_000_000)
+        with ExitStack() as stack:
+            for _ in range(8):
+                wire = stack.enter_context(small.connect(receive_bytes=4096))
+                wire.send(head("GET", f"/assets/{asset_id}/files/source", token=small.token))
+            served = small.server.server_state.tasks
+            assert wait_for(lambda: len(served) == 8, seconds=WAIT_SECONDS)
+
+            def is_served() -> bool:
+                with small.connect() as newcomer:
+                    newcomer.send(head("GET", "/jobs", token=small.token))
+                    return newcomer.read_answer().status == 200
+
+            assert wait_for(is_served, seconds=WAIT_SECONDS)
 
     def test_hundreds_of_idle_connections_leave_room(self, api: RunningApi) -> None:
         with ExitStack() as stack:

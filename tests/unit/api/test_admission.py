@@ -1,4 +1,4 @@
-"""Who gets a place, and who makes room: never one that is served, and never more than there are."""
+"""Who gets a place, and who makes room: nobody that takes its answer, and never more than fit."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ PLACES = Places(total=6, reserve=2)
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["arrive", "serve", "wait", "leave"]), st.integers(0, 30)),
+        st.tuples(
+            st.sampled_from(["arrive", "serve", "wait", "leave", "unread", "taken"]),
+            st.integers(0, 30),
+        ),
         max_size=120,
     )
 )
-def test_there_are_never_more_than_places_and_nobody_served_makes_room(
+def test_there_are_never_more_than_places_and_nobody_who_takes_its_answer_makes_room(
     events: list[tuple[str, int]],
 ) -> None:
     admission: Admission[int] = Admission(PLACES)
     here: dict[int, str] = {}
+    unread: set[int] = set()
     for what, number in events:
         address = f"10.0.0.{number % 3}"
         evicted = None
@@ -42,8 +46,13 @@ def test_there_are_never_more_than_places_and_nobody_served_makes_room(
         elif what == "leave":
             admission.leave(number)
             here.pop(number, None)
+        elif what in ("unread", "taken"):
+            admission.mark(number, is_unread=what == "unread")
+            unread = unread | {number} if what == "unread" else unread - {number}
+        unread &= here.keys()
         if evicted is not None:
-            assert here.pop(evicted) == "waiting"
+            assert here.pop(evicted) == "waiting" or evicted in unread
+            unread.discard(evicted)
         assert len(admission) == len(here)
         assert sum(state == "served" for state in here.values()) <= PLACES.total
         for share in range(3):
@@ -60,6 +69,69 @@ def test_another_address_gets_in_where_one_has_taken_all_it_may() -> None:
     assert admission.serve(90) == (False, None)
     admission.arrive(91, "10.0.0.2")
     assert admission.serve(91) == (True, None)
+
+
+def fill(admission: Admission[int]) -> None:
+    """Take every place, for two addresses."""
+    for number in range(PLACES.total):
+        admission.arrive(number, f"10.0.0.{number % 2}")
+        assert admission.serve(number) == (True, None)
+
+
+def test_where_all_are_served_the_longest_unread_makes_room() -> None:
+    admission: Admission[int] = Admission(PLACES)
+    fill(admission)
+    for number in (4, 1, 2, 5):
+        admission.mark(number, is_unread=True)
+    admission.mark(4, is_unread=False)
+    admission.arrive(90, "10.0.0.9")
+    assert admission.serve(90) == (True, 1)
+    admission.arrive(91, "10.0.0.9")
+    assert admission.serve(91) == (True, 2)
+
+
+def test_a_newcomer_gets_in_where_the_reserve_is_taken_by_unread_ones() -> None:
+    admission: Admission[int] = Admission(PLACES)
+    fill(admission)
+    for number in (80, 81):
+        admission.arrive(number, "10.0.0.8")
+        admission.serve(number)
+    for number in (80, 81):
+        admission.mark(number, is_unread=True)
+    assert admission.arrive(90, "10.0.0.9") == 80
+    admission.mark(81, is_unread=False)
+    assert admission.arrive(91, "10.0.0.9") == 90
+
+
+def test_an_address_beyond_its_share_takes_no_unread_place_of_another() -> None:
+    admission: Admission[int] = Admission(PLACES)
+    admission.arrive(0, "10.0.0.1")
+    admission.serve(0)
+    admission.mark(0, is_unread=True)
+    for number in range(1, 1 + PLACES.per_address):
+        admission.arrive(number, "10.0.0.2")
+        assert admission.serve(number) == (True, None)
+    admission.arrive(90, "10.0.0.2")
+    assert admission.serve(90) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False),
+    ],
+)
+def test_of_ipv6_a_64_counts_as_one_address(first: str, second: str, is_one: bool) -> None:
+    admission: Admission[int] = Admission(PLACES)
+    for number in range(PLACES.per_address):
+        admission.arrive(number, first)
+        admission.serve(number)
+    admission.arrive(90, second)
+    assert admission.serve(90) == (not is_one, None)
 
 
 @pytest.mark.parametrize(

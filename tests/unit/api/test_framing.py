@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.api.framing import (
+    MAX_BLANK_LINES,
     MAX_CHUNK_LINE_BYTES,
     MAX_HEAD_BYTES,
     Framing,
@@ -139,3 +140,20 @@ def test_the_line_of_a_chunk_ends_at_its_limit() -> None:
 def test_another_protocol_is_known_by_its_first_byte() -> None:
     with pytest.raises(FramingError):
         Framing().cut(b"\x16\x03\x01", 0)
+
+
+def test_a_few_blank_lines_before_a_request_do_not_begin_it() -> None:
+    framing = Framing()
+    for _ in range(MAX_BLANK_LINES):
+        framing.cut(b"\r", 0)
+        framing.cut(b"\n", 0)
+        assert framing.is_idle
+    with pytest.raises(HeadTooLarge):
+        framing.cut(b"\r\n", 0)
+
+
+def test_a_blank_line_within_a_head_counts() -> None:
+    framing = Framing()
+    framing.cut(b"GET / HTTP/1.1\r\n", 0)
+    framing.cut(b"\r\n", 0)
+    assert not framing.is_idle

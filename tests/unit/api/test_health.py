@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -73,3 +74,49 @@ def test_old_findings_do_not_stand_in(desk: HealthDesk, monkeypatch: pytest.Monk
         return await desk.ask(examination)
 
     assert asyncio.run(ask()) == {"examination": "2"}
+
+
+async def ask_part(desk: HealthDesk, part: str, work: Callable[[], str], seconds: float) -> str:
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await desk.run(part, work, otherwise="unknown", deadline=deadline)
+
+
+def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthDesk) -> None:
+    gate, asked = threading.Event(), []
+
+    def hang() -> str:
+        asked.append("database")
+        gate.wait()
+        return "ok"
+
+    async def ask() -> list[str]:
+        first = await ask_part(desk, "database", hang, 0.1)
+        # Without a deadline that could end them: they have to be answered at once.
+        later = [await ask_part(desk, "database", hang, 600.0) for _ in range(5)]
+        other = await ask_part(desk, "hardware", lambda: "none", 600.0)
+        gate.set()
+        return [first, *later, other]
+
+    assert asyncio.run(ask()) == ["unknown"] * 6 + ["none"]
+    assert asked == ["database"]
+
+
+def test_a_part_that_hung_is_asked_again_when_it_has_answered(desk: HealthDesk) -> None:
+    gate, ended = threading.Event(), threading.Event()
+
+    def hang() -> str:
+        gate.wait()
+        ended.set()
+        return "late"
+
+    async def ask() -> str:
+        await ask_part(desk, "database", hang, 0.01)
+        gate.set()
+        ended.wait()
+        found = "unknown"
+        while found == "unknown":
+            await asyncio.sleep(0.01)
+            found = await ask_part(desk, "database", lambda: "ok", 600.0)
+        return found
+
+    assert asyncio.run(ask()) == "ok"
