@@ -46,7 +46,7 @@ PIECES_PER_TURN = 256
 """Lines and stretches of body parsed before other connections have their turn: about 1 ms."""
 MAX_HELD_BYTES = 1024 * 1024
 """Requests that a client sends ahead while an earlier one is answered: some reads of the socket."""
-DROPPED_BYTES_PER_TICK = 32 * 1024 * 1024
+DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
 """Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
 that floods that nobody reads take about a tenth of the processor from those who are served."""
 MAX_TARGET_BYTES = 8 * 1024

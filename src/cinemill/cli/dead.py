@@ -8,7 +8,7 @@ import typer
 
 from cinemill.cli import doors, options
 from cinemill.cli.exits import worst
-from cinemill.cli.ids import choose, find_step_id, for_each, shorten
+from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
 from cinemill.cli.screen import console, make_table, print_json, say, show_age, show_size
 from cinemill.errors import Conflict
 
@@ -108,7 +108,7 @@ def redrive(
 
 def _redrive(mill: Client, text: str) -> JobDocument:
     """Raises Conflict for a message."""
-    if len(text) >= 4 and any(found.startswith(text) for found in _list_message_ids(mill)):
+    if len(text) >= 4 and any(found.startswith(text) for found in list_message_ids(mill)):
         raise Conflict(
             f"{text} is a message, of which only the beginning is kept.",
             code="message_not_redrivable",
@@ -139,12 +139,6 @@ def drop(
 
 
 def _drop(mill: Client, text: str) -> JobDocument:
-    ids = _list_message_ids(mill)
-    fitting = [found for found in ids if found.startswith(text)]
-    chosen = choose(text, ids, lambda: fitting, listed_by="cinemill dead list")
+    chosen = find_message_id(mill, text)
     mill.drop_dead_message(chosen)
     return {"id": chosen}
-
-
-def _list_message_ids(mill: Client) -> list[str]:
-    return [str(found.get("id", "")) for found in mill.dead_messages()]

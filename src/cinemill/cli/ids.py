@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FEWEST = 4
 """Characters that name a job; with fewer, a text is taken for a whole id."""
 SHOWN = 8
+LARGEST_PAGE = 500
 NAMED = 5
 """Candidates that are named where a text fits several."""
 
@@ -45,6 +46,20 @@ def find_step_id(mill: Client, text: str) -> str:
     steps = [str(step["step_id"]) for step in mill.dead()]
     fitting = [step for step in steps if step.startswith(text)]
     return choose(text, steps, lambda: fitting, listed_by="cinemill dead list")
+
+
+def find_message_id(mill: Client, text: str) -> str:
+    """The whole id of the one dead message whose id begins with ``text``; see find_job_id."""
+    if _is_uuid(text):
+        return text
+    ids = list_message_ids(mill)
+    fitting = [found for found in ids if found.startswith(text)]
+    return choose(text, ids, lambda: fitting, listed_by="cinemill dead list")
+
+
+def list_message_ids(mill: Client) -> list[str]:
+    """Of as many dead messages as one page shows, the latest."""
+    return [str(found.get("id", "")) for found in mill.dead_messages(limit=LARGEST_PAGE)]
 
 
 def choose(

@@ -169,9 +169,10 @@ class Client:
         """Steps that are out of tries or were rejected, and wait for a person."""
         return cast("list[DeadDocument]", _rows(self._get("/dead"), "dead"))
 
-    def dead_messages(self) -> list[DeadMessageDocument]:
-        """Messages to the workers that became no job, latest first."""
-        return cast("list[DeadMessageDocument]", _rows(self._get("/dead"), "messages"))
+    def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
+        """Messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
+        reply = self._get("/dead", without_unset(limit=limit))
+        return cast("list[DeadMessageDocument]", _rows(reply, "messages"))
 
     def drop_dead_message(self, message_id: str) -> None:
         self._connection.call("DELETE", f"/dead/messages/{_part(message_id)}")

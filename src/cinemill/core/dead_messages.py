@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from cinemill.core.job import Failure
+from cinemill.errors import clip_text
+
+LONGEST_NAME = 255
+"""Characters of an id, a queue or a task."""
+LONGEST_EXCERPT = 1000
+LARGEST_SIZE_BYTES = 2**63 - 1
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far another machine's clock may be ahead of ours."""
+
+
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,14 @@ class DeadMessage:
     excerpt: str
     size_bytes: int
     received_at: datetime
+
+    def __post_init__(self) -> None:
+        """Whatever it was made of, it fits into a row and a page."""
+        for name in ("id", "queue", "task", "task_id"):
+            object.__setattr__(self, name, clip_text(getattr(self, name), LONGEST_NAME))
+        object.__setattr__(self, "excerpt", clip_text(self.excerpt, LONGEST_EXCERPT))
+        size_bytes = min(max(self.size_bytes, 0), LARGEST_SIZE_BYTES)
+        object.__setattr__(self, "size_bytes", size_bytes)
 
     @classmethod
     def make(
@@ -46,12 +67,38 @@ class DeadMessage:
 
 
 def read_dead_message(text: str | bytes) -> DeadMessage:
-    """One that was written as JSON. Raises ValueError, TypeError, KeyError for anything else."""
-    values = json.loads(text)
+    """One that was written as JSON. A time that no clock of ours can have shown becomes now.
+
+    Raises ValueError, TypeError, RecursionError for anything else.
+    """
+    values = _check_type(json.loads(text), dict)
+    names = ("id", "queue", "task", "task_id", "excerpt")
     return DeadMessage(
-        **{
-            **values,
-            "failure": Failure(**values["failure"]),
-            "received_at": datetime.fromisoformat(values["received_at"]),
-        }
+        **{name: _check_type(values.get(name), str) for name in names},
+        failure=_read_failure(_check_type(values.get("failure"), dict)),
+        size_bytes=_check_type(values.get("size_bytes"), int),
+        received_at=_read_time(values.get("received_at")),
     )
+
+
+def _check_type(value: Any, kind: type[_Kind]) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
+    return value
+
+
+def _read_failure(values: Mapping[str, Any]) -> Failure:
+    code, message = (_check_type(values.get(name), str) for name in ("code", "message"))
+    way_on, log_tail = (_check_type(values.get(name, ""), str) for name in ("way_on", "log_tail"))
+    return Failure(code, message, way_on, log_tail, values.get("retryable") is not False)
+
+
+def _read_time(value: Any) -> datetime:
+    now = datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        is_sane = EARLIEST <= moment <= now + CLOCK_TOLERANCE
+    except (TypeError, ValueError, OverflowError):
+        return now
+    return moment if is_sane else now

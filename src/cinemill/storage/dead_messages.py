@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, text
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.dead_messages import LONGEST_EXCERPT, DeadMessage
 from cinemill.core.job import Failure
 from cinemill.errors import NotFound
 from cinemill.storage import tables
+from cinemill.storage.jobs import read_failure
 
 MOST_ROWS = 10_000
 """A flood of broken messages must not fill the disk: the oldest are dropped. 2 kB each at most."""
+_FIRST_READABLE = datetime(2, 1, 1, tzinfo=UTC)
+_LAST_READABLE = datetime(9998, 12, 31, tzinfo=UTC)
+"""PostgreSQL knows times before and after those of Python."""
 
 
 def insert_dead_message(connection: Connection, message: DeadMessage) -> None:
@@ -30,13 +37,29 @@ def insert_dead_message(connection: Connection, message: DeadMessage) -> None:
 
 
 def list_dead_messages(connection: Connection, *, limit: int = 100) -> list[DeadMessage]:
-    """Latest first."""
+    """Latest first. Never raises for what a row holds: one must not hide all the others."""
     column = tables.dead_message.c
-    query = select(tables.dead_message).order_by(column.received_at.desc(), column.id.desc())
+    query = select(*_listed_columns()).order_by(column.received_at.desc(), column.id.desc())
     return [
-        DeadMessage(**{**row, "failure": Failure(**row["failure"])})
+        DeadMessage(**{**row, "failure": _read_failure(row["failure"])})
         for row in connection.execute(query.limit(limit)).mappings()
     ]
+
+
+def _listed_columns() -> list[Any]:
+    column = tables.dead_message.c
+    is_readable = column.received_at.between(_FIRST_READABLE, _LAST_READABLE)
+    received_at = case((is_readable, column.received_at), else_=func.to_timestamp(0))
+    return [
+        *(column[name] for name in ("id", "queue", "task", "task_id", "failure", "size_bytes")),
+        func.left(column.excerpt, LONGEST_EXCERPT).label("excerpt"),
+        received_at.label("received_at"),
+    ]
+
+
+def _read_failure(document: Any) -> Failure:
+    # JSON's null is no SQL NULL.
+    return read_failure(document or {}) or Failure("failure_unknown", "")
 
 
 def delete_dead_message(connection: Connection, message_id: str) -> None:

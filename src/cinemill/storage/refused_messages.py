@@ -12,13 +12,16 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cinemill.core.dead_messages import DeadMessage, read_dead_message
-from cinemill.errors import RedisUnavailable
+from cinemill.errors import RedisUnavailable, clip_text
 from cinemill.storage.redis_servers import open_redis
+from cinemill.telemetry import get_logger
 
 KEY = "cinemill:refused_messages"
 MOST_WAITING = 10_000
 """While PostgreSQL is away; beyond that the oldest are dropped. 4 kB each at most."""
 SOCKET_TIMEOUT_SECONDS = 2.0
+
+log = get_logger(__name__)
 
 
 class RefusedMessages:
@@ -64,5 +67,11 @@ def parse_entry(entry: bytes) -> DeadMessage | None:
     """None for what is no refused message: anybody may write into Redis."""
     try:
         return read_dead_message(entry)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, RecursionError) as error:
+        log.warning(
+            "what is no refused message was dropped from Redis",
+            key=KEY,
+            why=clip_text(str(error), 200),
+            size_bytes=len(entry),
+        )
         return None

@@ -60,7 +60,7 @@ def find_weakness(secret: str) -> str | None:
     if not (secret.isascii() and secret.isprintable()) or " " in secret:
         return "holds characters that no secret has"
     is_repetitive = len(set(secret)) < LEAST_DISTINCT_CHARACTERS
-    if is_repetitive or _count_bits(secret) < LEAST_SECRET_BITS:
+    if is_repetitive or _count_bits(_find_repeated(secret)) < LEAST_SECRET_BITS:
         return f"holds a secret of less than {LEAST_SECRET_BITS} bits"
     return None
 
@@ -71,6 +71,14 @@ def is_open_to_others(path: Path) -> bool:
         return bool(path.stat().st_mode & 0o077)
     except OSError:
         return False
+
+
+def _find_repeated(secret: str) -> str:
+    """What the secret repeats at least twice, though the last time not to its end; else all."""
+    for length in range(1, len(secret) // 2 + 1):
+        if secret.startswith(secret[length:]):
+            return secret[:length]
+    return secret
 
 
 def _count_bits(secret: str) -> float:

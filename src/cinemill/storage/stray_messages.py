@@ -7,9 +7,12 @@ end, where the oldest lie.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import uuid4
 
 from redis.exceptions import RedisError
 
@@ -33,6 +36,8 @@ STOCK_QUEUES = (
 MOST_LOOKED_AT = 200
 """Messages of a list in one look."""
 MOST_LOOKED_AT_BYTES = 4 * 1024**2
+COMMANDS_EXCHANGE = "celery.pidbox"
+"""Each Celery worker listens to it, unless its remote control is turned off."""
 SOCKET_TIMEOUT_SECONDS = 2.0
 
 # KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, 'move' or 'count',
@@ -95,6 +100,19 @@ class StrayMessages:
         found = zip(names, digests, strict=True)
         return {name: digest.decode() for name, digest in found if digest}
 
+    def count_workers(self) -> int:
+        """How many Celery workers without our key prefix are connected to this database.
+
+        Each subscribes to a channel by a pattern, of which Redis lists none; but it tells who
+        publishes how many have got a message: a ping here, for a worker that there is not.
+        """
+        try:
+            database = self._redis.connection_pool.connection_kwargs.get("db") or 0
+            channel = f"/{database}.{COMMANDS_EXCHANGE}"
+            return int(self._redis.publish(channel, _write_ping_for_nobody()))
+        except RedisError as error:
+            raise RedisUnavailable(f"Redis does not answer: {error}") from error
+
     def count(self, name: str, tasks: Sequence[str]) -> int:
         """How many at the end of this list name one of these tasks."""
         return self._run(name, name, "count", tasks)
@@ -128,7 +146,8 @@ def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMes
 def count_stray_messages(
     broker_url: str | None, queues: Collection[str], tasks: Collection[str]
 ) -> dict[str, int]:
-    """By queue, messages that name one of ``tasks``. Raises RedisUnavailable."""
+    """By queue, messages that name one of ``tasks``; none where Celery workers without our prefix
+    are there to read them. Raises RedisUnavailable."""
     messages = open_stray_messages(broker_url)
     if messages is None:
         return {}
@@ -136,6 +155,8 @@ def count_stray_messages(
     try:
         for name in messages.list_filled(sorted({*queues, *STOCK_QUEUES})):
             found[queue_of(name)] += messages.count(name, sorted(tasks))
+        if found.total() and messages.count_workers():
+            return {}
     finally:
         messages.close()
     return {queue: count for queue, count in found.items() if count}
@@ -150,3 +171,28 @@ def list_names(queue: str) -> list[str]:
     """The lists of a queue, one a priority."""
     steps = [f"{queue}{SEPARATOR}{step}" for step in range(1, PRIORITY_STEPS)]
     return [queue, *steps]
+
+
+def _write_ping_for_nobody() -> str:
+    """A control command as kombu writes it, which each worker reads and leaves to another."""
+    command: dict[str, Any] = {
+        "method": "ping",
+        "arguments": {},
+        "destination": ["nobody@cinemill"],
+        "pattern": None,
+        "matcher": None,
+    }
+    message = {
+        "body": base64.b64encode(json.dumps(command).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"clock": 0},
+        "properties": {
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": COMMANDS_EXCHANGE, "routing_key": ""},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid4()),
+        },
+    }
+    return json.dumps(message)

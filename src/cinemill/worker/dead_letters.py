@@ -77,8 +77,11 @@ class DeadLetterWriter:
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:
             self._mill.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
-        except InputRejected:
-            return False  # no job can have this id
+        except PartUnavailable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then
+            log.warning("a dead message became no failed job", why=type(fault).__name__)
+            return False
         return True
 
 
@@ -97,6 +100,7 @@ class StrayCollector:
         self._messages = open_stray_messages(broker_url, prefix=KEY_PREFIX)
         self._seen: dict[str, tuple[str, float]] = {}
         self._next_look = 0.0
+        self._saw_workers = False
 
     def adopt(self) -> int:
         """Of lists that nobody reads; answers how many were moved. Raises RedisUnavailable."""
@@ -113,7 +117,19 @@ class StrayCollector:
         }
         before = now - self._quiet_seconds
         quiet = [name for name, (_, since) in self._seen.items() if since <= before]
+        if not quiet or self._are_read(self._messages, quiet):
+            return 0
         return sum(self._adopt_from(self._messages, name) for name in quiet)
+
+    def _are_read(self, messages: StrayMessages, names: list[str]) -> bool:
+        """Whether there are workers without our prefix: these are their messages, though the
+        workers may be too busy for a while to take any."""
+        workers = messages.count_workers()
+        if workers and not self._saw_workers:
+            queues = sorted({queue_of(name) for name in names})
+            log.info("other Celery workers read this Redis", workers=workers, queues=queues)
+        self._saw_workers = workers > 0
+        return self._saw_workers
 
     def _adopt_from(self, messages: StrayMessages, name: str) -> int:
         queue = queue_of(name)

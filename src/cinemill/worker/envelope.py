@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from kombu.utils.json import loads as load_celery_json
 
+from cinemill.core.documents import LONGEST_NAME_BYTES
 from cinemill.errors import InputRejected
 
 BODY_BYTES = 8 * 1024**2
@@ -287,19 +288,23 @@ def _replace_unreadable(
 
 
 def is_name(value: Any) -> bool:
-    """Whether it is a text that may be an id: 1 to 155 printable characters."""
+    """Whether it is a text that may be an id: 1 to 155 printable characters, and at most 255 bytes
+    of UTF-8, as many as a job's id may have."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= LONGEST_NAME
         and value.isprintable()
         and value.strip() == value
+        and len(value.encode()) <= LONGEST_NAME_BYTES
     )
 
 
 def is_json(content_type: str | None, content_encoding: str | None) -> bool:
     """Whether a body with these headers is JSON in UTF-8."""
-    encoding = (content_encoding or "").lower()
-    return content_type in _JSON_TYPES and encoding in _TEXT_ENCODINGS
+    media_type, _, parameters = (content_type or "").lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    encodings = {charset, (content_encoding or "").lower()}
+    return media_type.strip() in _JSON_TYPES and encodings <= _TEXT_ENCODINGS
 
 
 def clip(text: str, most: int) -> str:

@@ -5,18 +5,27 @@ which only the relay sends. Each body is one call.
 from __future__ import annotations
 
 import time
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
 from celery.result import AsyncResult
+from kombu.utils.json import dumps
 
-from cinemill.errors import DatabaseUnavailable, InputRejected
+from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import Failure
+from cinemill.errors import InputRejected, PartUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
+from cinemill.storage.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
+from cinemill.worker.envelope import excerpt
 from cinemill.worker.message_guard import STEP_PREFIX
 from cinemill.worker.queues import read_wish
+
+if TYPE_CHECKING:
+    from cinemill.worker.mill import Mill
 
 log = get_logger(__name__)
 
@@ -97,30 +106,31 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """Give a message that came from elsewhere its row, keyed by its task id.
 
     Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
-    PostgreSQL is away: the message is all there is of this job, and goes back to the broker.
+    PostgreSQL is away, or Redis for a message that can only be put aside: the message is all there
+    is of this job, and goes back to the broker.
     """
-    mill = task.app.mill
+    mill: Mill = task.app.mill
     kind = mill.catalog.jobs[task.name]
     try:
-        _adopt(mill.service, kind, task.request, args, kwargs)
-    except DatabaseUnavailable as error:
+        _adopt(mill, kind, task.request, args, kwargs)
+    except PartUnavailable as error:
         time.sleep(ADOPTION_PAUSE_SECONDS)
         raise Reject(error.message, requeue=True) from error
     raise Ignore
 
 
 def _adopt(
-    service: JobService, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    mill: Mill, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
     priority = read_wish((request.delivery_info or {}).get("priority"))
     try:
         params = name_arguments(kind, args, kwargs)
-        submit(service, kind, params, priority=priority, job_id=request.id)
-    except InputRejected as error:
-        service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
-    except DatabaseUnavailable:
+        submit(mill.service, kind, params, priority=priority, job_id=request.id)
+    except PartUnavailable:
         raise
+    except InputRejected as error:
+        _reject(mill, kind, request, error)
     except Exception as error:
         # Whatever it was, somebody may wait for this job's end.
         log.exception("a message made no job", task=kind.name, job_id=request.id)
@@ -128,7 +138,31 @@ def _adopt(
             f"{kind.name} cannot be made of these arguments ({type(error).__name__}).",
             code="arguments_invalid",
         )
-        service.create_rejected(kind.name, failure, owner=OWNER, job_id=request.id)
+        _reject(mill, kind, request, failure)
+
+
+def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> None:
+    """A failed job; where there can be none of this id, a dead message."""
+    try:
+        mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
+    except PartUnavailable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
+        log.warning("a message made not even a failed job", why=str(fault), task=kind.name)
+        with closing(RefusedMessages(mill.redis_url)) as refused:
+            refused.put(_bury(kind, request, error))
+
+
+def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
+    content = dumps([request.args, request.kwargs]).encode("utf-8", "backslashreplace")
+    return DeadMessage.make(
+        queue=str((request.delivery_info or {}).get("routing_key") or ""),
+        task=kind.name,
+        task_id=str(request.id or ""),
+        failure=Failure(error.code, error.message, error.way_on, retryable=False),
+        excerpt=excerpt(content),
+        size_bytes=len(content),
+    )
 
 
 def submit(
@@ -141,11 +175,6 @@ def submit(
 ) -> Any:
     """The parameter ``asset_id`` is the job's own, not its plan's."""
     asset_id = params.pop("asset_id", None)
-    if not isinstance(asset_id, str | None):
-        raise InputRejected(
-            f"asset_id must be the id of an asset, not a {type(asset_id).__name__}.",
-            code="arguments_invalid",
-        )
     return service.create_job(
         kind.name,
         owner=OWNER,

@@ -191,7 +191,7 @@ def _make_call(options: Mapping[str, Any], args: Any, kwargs: Any, embed: dict[s
         raise _malformed("it names no task")
     if not isinstance(task_id, str) or not is_name(task_id):
         raise InputRejected(
-            "The task's id is not a text of 1 to 155 printable characters.",
+            "The task's id is not a text of 1 to 155 printable characters and at most 255 bytes.",
             code="message_malformed",
             way_on="Send it with a Celery client, or give it an id such as a UUID.",
         )

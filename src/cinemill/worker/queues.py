@@ -11,6 +11,7 @@ from kombu.utils.scheduling import priority_cycle
 
 from cinemill.core.job import HIGHEST_PRIORITY
 from cinemill.jobs.catalog import QUEUES, Queue
+from cinemill.storage.database import ANSWER_SECONDS
 
 KEY_PREFIX = "cinemill:"
 """Before each key of the broker in Redis, which others may use too."""
@@ -63,10 +64,12 @@ def _rank(name: str) -> tuple[int, str]:
     return (-queue.priority if queue else 0, name)
 
 
-UNSEEN_SECONDS = 60
+ADOPTION_MARGIN_SECONDS = 45
+UNSEEN_SECONDS = round(ANSWER_SECONDS) + ADOPTION_MARGIN_SECONDS
 """After so long a message that a worker holds is queued again. Only a bare message is held, for the
 moment in which it gets its row (runs are acknowledged before they work), and if its worker dies
-in that moment nobody else knows of it: it must not wait for a day."""
+in that moment nobody else knows of it: it must not wait for a day. Longer than a worker waits for a
+database that is frozen: it is alive, and gives the message back itself."""
 
 
 def broker_options() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from cinemill.core.dead_messages import DeadMessage, read_dead_message
 from cinemill.core.job import Failure
@@ -73,6 +74,27 @@ def test_one_is_dropped_once(database: Database) -> None:
         delete_dead_message(connection, "m1")
     with pytest.raises(NotFound), database.begin() as connection:
         delete_dead_message(connection, "m1")
+
+
+def test_rows_that_no_python_can_read_hide_no_others(database: Database) -> None:
+    store(database, *(make(number) for number in range(4)))
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                """
+                UPDATE dead_message SET
+                    received_at = CASE id WHEN 'm1' THEN 'infinity' WHEN 'm2' THEN '-infinity'
+                        ELSE received_at + interval '9000 years' END,
+                    failure = CASE id WHEN 'm1' THEN '[5]' WHEN 'm2' THEN 'null'
+                        ELSE '{"code": 5, "message": {}}' END::jsonb,
+                    excerpt = repeat('x', 1000000), size_bytes = -5
+                WHERE id <> 'm0'
+                """
+            )
+        )
+        listed = list_dead_messages(connection)
+    assert {message.id for message in listed} == {"m0", "m1", "m2", "m3"}
+    assert max(len(message.excerpt) for message in listed) <= 1000
 
 
 def test_its_json_says_all_of_it() -> None:

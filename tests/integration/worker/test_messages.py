@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from uuid import uuid4
 import psutil
 import pytest
 import redis
+from celery.exceptions import Ignore
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.integration.redis_databases import take_redis_database
@@ -26,6 +28,7 @@ from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure, JobState
 from cinemill.storage.dead_messages import list_dead_messages
 from cinemill.storage.refused_messages import KEY
+from cinemill.worker.kinds import adopt_message
 from cinemill.worker.results import JobFailed
 
 ON_A_WORKER: dict[str, Any] = {
@@ -167,8 +170,8 @@ def test_arguments_nested_too_deep_fail_their_job(stack: Stack, broker: Any) -> 
 @pytest.mark.parametrize(
     ("kwargs", "code"),
     [
-        ({"asset_id": {"a": 1}}, "arguments_invalid"),
-        ({"asset_id": ["a"]}, "arguments_invalid"),
+        ({"asset_id": {"a": 1}}, "asset_id_invalid"),
+        ({"asset_id": ["a"]}, "asset_id_invalid"),
         ({"task": 1}, None),
         ({"self": 1}, None),
         ({"args": 1, "kwargs": 2, "request": 3}, None),
@@ -300,3 +303,61 @@ def test_a_message_that_ends_its_process_three_times_fails_its_job(
     assert fail(stack, task_id).code == "message_interrupted"
     assert find_worker(stack).pid == main.pid
     do_good_job(stack)
+
+
+class TestIds:
+    TOO_LONG = "影" * 100
+    """Fewer characters than an id may have, and more bytes."""
+
+    def test_a_message_whose_id_no_job_can_have_is_put_aside(
+        self, stack: Stack, broker: Any
+    ) -> None:
+        body = encode_body([[], {"mark": str(uuid4())}, EMBED])
+        send(broker, {**make_message(id=self.TOO_LONG), "body": body})
+        dead = wait_for_dead(stack, lambda dead: dead.size_bytes == len(base64.b64decode(body)))
+        assert "255 bytes" in dead.failure.message
+
+    @pytest.mark.parametrize("argument", ["unknown", "\x00"])
+    def test_what_makes_not_even_a_failed_job_is_put_aside(
+        self, stack: Stack, argument: str
+    ) -> None:
+        mark = str(uuid4())
+        task = stack.app.tasks["get_queue_stats"]
+        task.push_request(id=self.TOO_LONG, delivery_info={"routing_key": "default"})
+        try:
+            task.request.kwargs = {argument: mark}
+            with pytest.raises(Ignore):
+                adopt_message(task, (), {argument: mark})
+        finally:
+            task.pop_request()
+        dead = wait_for_dead(stack, lambda dead: mark in dead.excerpt)
+        assert (dead.task, dead.queue) == ("get_queue_stats", "default")
+        assert dead.task_id == self.TOO_LONG
+
+
+def test_what_anybody_writes_among_the_refused_breaks_no_list(stack: Stack, broker: Any) -> None:
+    mark = str(uuid4())
+    made = DeadMessage.make(
+        queue="default", failure=Failure("message_malformed", "Why."), excerpt=mark, size_bytes=1
+    ).to_json()
+    strange: list[dict[str, Any]] = [
+        {"received_at": "9999-12-31T23:59:59-14:00"},
+        {"excerpt": mark + "x" * 5_000_000},
+        {"size_bytes": 2**70},
+        {"task": "x" * 100_000, "task_id": "\x00", "queue": "\ud800"},
+        {"failure": {"code": "c" * 9999, "message": "m" * 99_999}},
+    ]
+    broken: list[dict[str, Any]] = [
+        {"failure": [5]},
+        {"failure": {"code": 5, "message": {}}},
+        {"task": 5},
+        {"size_bytes": "many"},
+        {"id": None},
+    ]
+    for change in [*broken, *strange]:
+        broker.lpush(KEY, json.dumps({**made, "id": str(uuid4()), **change}))
+    wait_until(lambda: not broker.llen(KEY))
+    found = [message for message in list_dead(stack) if mark in message.excerpt]
+    assert len(found) == len(strange)
+    assert max(len(json.dumps(message.to_json())) for message in found) < 20_000
+    assert max(message.received_at for message in found) < datetime.now(UTC) + timedelta(minutes=5)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from celery import Celery
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack
 from tests.messages import make_message
+from tests.waiting import wait_until
 
 from cinemill.cli.soundings import Level, sound_messages
 from cinemill.config import load
+from cinemill.storage.stray_messages import StrayMessages
 from cinemill.worker.building import build_app
 from cinemill.worker.dead_letters import StrayCollector
 
@@ -83,6 +87,51 @@ def test_a_list_that_somebody_may_read_is_left_alone_at_first(
     send_without_prefix(lonely_url)
     with open_app(lonely_url, tmp_path) as app:
         assert StrayCollector(app, quiet_seconds=3600).adopt() == 0
+
+
+@contextmanager
+def run_stock_worker(url: str, log: Path) -> Iterator[None]:
+    """A farm of somebody else's, which reads another queue: it cannot take the messages first."""
+    script = (
+        "from celery import Celery\n"
+        f"app = Celery('elsewhere', broker={url!r})\n"
+        "app.worker_main(['worker', '--pool=solo', '--queues=farm', '--loglevel=INFO'])\n"
+    )
+    with log.open("wb") as output:
+        worker = subprocess.Popen([sys.executable, "-c", script], stdout=output, stderr=output)
+        try:
+            yield
+        finally:
+            worker.terminate()
+            worker.wait(PATIENCE_SECONDS)
+
+
+def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "farm.log"
+    messages = StrayMessages(lonely_url, prefix="cinemill:")
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
+    with closing(messages), open_app(lonely_url, tmp_path) as app:
+        assert messages.count_workers() == 0
+        with run_stock_worker(lonely_url, log):
+            wait_until(lambda: messages.count_workers() == 1)
+            send_without_prefix(lonely_url)
+            assert StrayCollector(app, quiet_seconds=0).adopt() == 0
+            assert list(sound_messages(settings)) == []
+            with Celery("elsewhere", broker=lonely_url, set_as_current=False) as farm:
+                wait_until(lambda: bool(farm.control.ping(timeout=5)))
+        assert "ERROR" not in log.read_text()
+        assert "Cannot" not in log.read_text()
+        wait_until(lambda: messages.count_workers() == 0)
+        assert StrayCollector(app, quiet_seconds=0).adopt() == 1
+
+
+def test_workers_of_ours_or_of_another_database_are_no_farm(
+    stack: Stack, lonely_url: str, redis_url: str
+) -> None:
+    assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
+    for url in (lonely_url, str(stack.app.conf.broker_url)):
+        with closing(StrayMessages(url, prefix="cinemill:")) as messages:
+            assert messages.count_workers() == 0
 
 
 def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:

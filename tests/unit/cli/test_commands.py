@@ -560,6 +560,12 @@ class TestJobs:
         on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "is dropped" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
 
+    def test_a_whole_id_is_dropped_though_no_page_lists_it(
+        self, on_mill: LittleServer, cinemill: Run
+    ) -> None:
+        on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        assert "is dropped" in cinemill("dead", "drop", UUIDS[0]).stderr
+
     def test_a_message_cannot_be_redriven_and_it_is_said_why(
         self, on_mill: LittleServer, cinemill: Run
     ) -> None:

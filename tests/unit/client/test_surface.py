@@ -37,7 +37,7 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
         "close": "",
         "create_job": "asset_id, kind, params, priority",
         "dead": "",
-        "dead_messages": "",
+        "dead_messages": "limit",
         "delete": "job_id",
         "download": "asset_id, kind, to, variant, on_bytes",
         "drop_dead_message": "message_id",

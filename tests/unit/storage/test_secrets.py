@@ -131,6 +131,18 @@ def test_no_content_is_both_taken_and_weak(content: bytes) -> None:
         assert len(text) >= 22
 
 
+@pytest.mark.parametrize(
+    "secret", ["changeme-changeme-changeme", "12345678" * 5, "0123456789abcdef" * 8]
+)
+def test_a_repeated_word_is_no_secret(secret: str) -> None:
+    assert find_weakness(secret) is not None
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyzABCDEFGH012345-_", max_size=21), st.integers(2, 50))
+def test_repetition_adds_no_bits(word: str, times: int) -> None:
+    assert find_weakness(word * times) is not None
+
+
 def test_a_file_that_others_may_read_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(SOUND)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.messages import any_items, encode_body, make_message, nest
 
+from cinemill.core.documents import check_text
 from cinemill.errors import InputRejected
 from cinemill.worker.envelope import (
     BODY_BYTES,
@@ -24,6 +25,7 @@ from cinemill.worker.envelope import (
     UNREADABLE_HEADER,
     check_broadcast,
     exceeds_depth,
+    is_json,
     is_name,
     parse_body,
     read_envelope,
@@ -215,9 +217,40 @@ def test_names(name: str) -> None:
     assert is_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 156, "a\x00", "a\n", "\ud800", " a", 5, None, ["a"]])
+@pytest.mark.parametrize(
+    "name", ["", "影" * 100, "x" * 156, "a\x00", "a\n", "\ud800", " a", 5, None, ["a"]]
+)
 def test_what_is_no_name(name: object) -> None:
     assert not is_name(name)
+
+
+@pytest.mark.parametrize("name", ["影" * 85, "é" * 127])
+def test_a_name_of_as_many_bytes_as_a_job_may_have(name: str) -> None:
+    assert is_name(name)
+    check_text(name, "job_id")
+
+
+@given(st.text())
+def test_what_is_a_name_can_be_a_jobs_id(name: str) -> None:
+    if is_name(name):
+        check_text(name, "job_id")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_read"),
+    [
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ('Application/JSON;charset="UTF-8"', True),
+        ("application/json; charset=utf-16", False),
+        ("application/json; version=2", False),
+        ("text/plain; charset=utf-8", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_json_is_known_by_its_content_type(content_type: str | None, is_read: bool) -> None:
+    assert is_json(content_type, "utf-8") is is_read
 
 
 @pytest.mark.parametrize("counted", [None, "3", -5, 2.5, [3], {}])

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from kombu.utils.scheduling import cycle_by_name
 
 from cinemill.jobs.catalog import CATALOG
+from cinemill.storage.database import ANSWER_SECONDS, CONNECT_TIMEOUT_SECONDS
+from cinemill.worker.kinds import ADOPTION_PAUSE_SECONDS
 from cinemill.worker.queues import (
     REDIS_STEPS,
     UrgentFirst,
@@ -73,7 +75,12 @@ def test_a_half_open_connection_cannot_hang_a_worker() -> None:
 
 
 def test_what_a_dead_worker_held_is_seen_again_soon() -> None:
-    assert broker_options()["visibility_timeout"] <= 60
+    assert broker_options()["visibility_timeout"] <= 120
+
+
+def test_a_worker_that_waits_for_a_frozen_database_keeps_its_message() -> None:
+    waits_seconds = CONNECT_TIMEOUT_SECONDS + ANSWER_SECONDS + ADOPTION_PAUSE_SECONDS
+    assert broker_options()["visibility_timeout"] >= waits_seconds + 30
 
 
 @given(st.permutations(list(CATALOG.queues)))
