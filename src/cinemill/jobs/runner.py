@@ -73,13 +73,14 @@ class Runner:
         self._heart = Heart(database, give_up=self._give_up)
         self._claiming = False
         self._stop_reason: str | None = None
-        """A wish to stop that came in the middle of a claim."""
+        """Why the worker was told to stop while it claimed this run or worked on it."""
 
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
         Raises DatabaseUnavailable where the claim itself could not be made for as long as a lease.
         """
+        self._stop_reason = None
         self._claiming = True
         try:
             watch = self._claim_patiently(run_id)
@@ -103,11 +104,12 @@ class Runner:
         For a signal's handler: it may come at any moment, and in the middle of a claim too.
         """
         watch = self._heart.watch
+        if watch is None and not self._claiming:
+            return False
+        self._stop_reason = reason
         if watch is not None:
             watch.ask_to_stop(WorkerStopping(reason))
-        elif self._claiming:
-            self._stop_reason = reason
-        return watch is not None or self._claiming
+        return True
 
     def _claim_patiently(self, run_id: str) -> Watch | None:
         """Hold the message while PostgreSQL is away: a worker that alone is cut off would else
@@ -308,7 +310,7 @@ class Runner:
                     write(connection)
             except DatabaseUnavailable:
                 is_late = time.monotonic() > max(patient_until, watch.deadline)
-                if is_late and isinstance(watch.stop, WorkerStopping):
+                if is_late and self._stop_reason is not None:
                     raise
                 time.sleep(RECONNECT_SECONDS)
                 if self._was_recorded(watch.run):

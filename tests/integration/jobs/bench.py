@@ -45,11 +45,11 @@ class Bench:
         run_id = rows.queued_runs(self.database, job.id)[name]
         return self.make_runner().execute(run_id)
 
-    def make_runner(self) -> Runner:
-        """The same one each time, with the limits of the first."""
+    def make_runner(self, database: Database | None = None) -> Runner:
+        """The same one each time, with the limits and the database of the first."""
         if self.runner is None:
             self.runner = Runner(
-                self.database,
+                database or self.database,
                 self.sink,
                 self.handlers,
                 catalog=CATALOG,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from tests.faults.wire import Wire
+from tests.faults.yard import replace_port
 from tests.integration.jobs.bench import (
     Bench,
     do_nothing,
@@ -28,6 +31,7 @@ from cinemill.jobs import heart
 from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage import assets
+from cinemill.storage.database import Database
 
 BELL_ALONE = TryLimits(lease_seconds=7200, heartbeat_seconds=3600)
 """The heart, which tells of a cancel too, does not beat while the test runs."""
@@ -195,6 +199,36 @@ def test_a_worker_that_is_told_to_stop_hands_its_work_back_uncounted(bench: Benc
     assert bench.seconds_until_due(job) <= 0
     bench.handlers["work"] = do_nothing
     assert bench.execute(job) is RunState.SUCCEEDED
+
+
+@pytest.fixture
+def cut_off(bench: Bench) -> Iterator[Wire]:
+    """The way of the bench's runner to PostgreSQL, and of nobody else's."""
+    direct = make_url(bench.database.url)
+    assert direct.port is not None
+    wire = Wire(direct.port)
+    own = Database(replace_port(bench.database.url, wire.port))
+    bench.limits = TryLimits(lease_seconds=2, heartbeat_seconds=1)
+    bench.make_runner(own)
+    yield wire
+    own.close()
+    wire.destroy()
+
+
+def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
+    bench: Bench, cut_off: Wire
+) -> None:
+    """PostgreSQL does not come back: only who kills such a worker would end it otherwise."""
+
+    def cut_then_stop(context: StepContext) -> None:
+        cut_off.close()
+        wait_until(lambda: isinstance(context.should_stop(), LeaseLost))
+        assert bench.runner is not None
+        assert bench.runner.stop_current("The worker was told to stop.")
+
+    job = bench.submit(while_running(cut_then_stop))
+    assert bench.execute(job) is None
+    assert rows.get_steps(bench.database, job)["work"].state is StepState.RUNNING
 
 
 def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
