@@ -36,6 +36,12 @@ LOCK_WAIT_SECONDS = 2.0
 transactions hold locks for milliseconds; longer means that somebody left one open."""
 LOCK_NOT_AVAILABLE = "55P03"
 
+PASSING_STATES = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04")
+"""Classes and codes of SQLSTATE (PostgreSQL's manual, appendix A): connection, rolled back by the
+server (deadlock, serialization), out of disk or memory, intervention and shutdown, its disk; a
+standby or a primary that was demoted; a transaction that idled or lasted too long. All pass, and
+the same statement may go through later."""
+
 UNREADABLE = "unreadable"
 CLOSED_AT_ONCE = "This connection is closed"
 
@@ -146,13 +152,12 @@ def is_connection_fault(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     original = error.orig
-    if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
-        # Classes of SQLSTATE (PostgreSQL's manual, appendix A): connection, rolled back by the
-        # server (deadlock, serialization), out of disk or memory, intervention and shutdown, and a
-        # transaction that idled too long. All pass, and the same statement may go through later.
-        state = getattr(original, "sqlstate", None)
-        return state is None or state.startswith(("08", "40", "53", "57", "25P03"))
-    return False
+    # By the state and not by the class: psycopg calls a transaction that idled too long, and a
+    # standby that only lets read, internal errors.
+    state = getattr(original, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(PASSING_STATES)
+    return isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:

@@ -54,6 +54,33 @@ def test_a_frozen_process_does_not_hold_its_locks_for_ever(database: Database) -
         assert connection.execute(text("SHOW timezone")).scalar_one() == "UTC"
 
 
+IDLE_TOO_LONG = "SET LOCAL idle_in_transaction_session_timeout = 20"
+ONLY_READ = "SET TRANSACTION READ ONLY"
+"""A standby, and a primary that was demoted, answer writes with the same error."""
+CANCELLED = "SET LOCAL statement_timeout = 20"
+
+
+@pytest.mark.parametrize(
+    ("before", "statement"),
+    [
+        (IDLE_TOO_LONG, "SELECT 1"),
+        (ONLY_READ, "UPDATE job SET priority = 1"),
+        (CANCELLED, "SELECT pg_sleep(60)"),
+    ],
+    ids=["idled too long", "only lets read", "statement cancelled"],
+)
+def test_what_a_server_refuses_for_now_is_tried_again(
+    database: Database, before: str, statement: str
+) -> None:
+    """psycopg calls the first two internal errors: a run's end was lost with them."""
+    for _ in range(5):  # whether the connection is seen to be closed by then is a matter of luck
+        with pytest.raises(DatabaseUnavailable), database.begin() as connection:
+            connection.execute(text(before))
+            time.sleep(0.1)
+            connection.execute(text(statement))
+    database.ping()
+
+
 @pytest.fixture
 def listener(database: Database) -> Iterator[Listener]:
     listener = Listener(database.url, [READY_CHANNEL])
