@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from itertools import chain
 from typing import Generic, TypeVar
@@ -121,6 +122,7 @@ class Admission(Generic[Guest]):
         )
 
 
+@lru_cache(maxsize=1024)
 def _share_of(address: str) -> str:
     """What counts as one address: of IPv6 a /64, the least that a provider gives a customer."""
     try:
