@@ -9,7 +9,6 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -40,7 +39,6 @@ from cinemill.storage.database import Connection, Database
 from cinemill.telemetry import get_logger
 
 RECONNECT_SECONDS = 0.5
-CLAIM_PATIENCE_SECONDS = 10.0
 PART_RETRY_SECONDS = 5.0
 HANDED_BACK = (WorkerStopping, NotYet, LeaseLost, DatabaseUnavailable, RedisUnavailable)
 """Nobody's fault: the step is tried again elsewhere, and nothing is counted."""
@@ -78,14 +76,9 @@ class Runner:
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
-        Raises DatabaseUnavailable where the claim itself could not be made for as long as a lease.
+        Raises DatabaseUnavailable where the worker was told to stop before the claim was answered.
         """
-        self._stop_reason = None
-        self._claiming = True
-        try:
-            watch = self._claim_patiently(run_id)
-        finally:
-            self._claiming = False
+        watch = self._take(run_id)
         if watch is None:
             return None
         if self._stop_reason is not None:
@@ -111,34 +104,47 @@ class Runner:
             watch.ask_to_stop(WorkerStopping(reason))
         return True
 
+    def _take(self, run_id: str) -> Watch | None:
+        self._stop_reason = None
+        self._claiming = True
+        try:
+            return self._claim_patiently(run_id)
+        finally:
+            self._claiming = False
+
     def _claim_patiently(self, run_id: str) -> Watch | None:
-        """Hold the message while PostgreSQL is away: a worker that alone is cut off would else
-        swallow all that is published, each in an instant; and a claim whose answer was lost would
-        be nobody's, and count as a crash.
+        """Claim while PostgreSQL is away, for however long that is.
+
+        A claim whose answer did not come may take effect later (the server was frozen), and would
+        then be nobody's and count as a crash. And a worker that alone is cut off would else swallow
+        all that is published, each in an instant.
 
         Where it is only this run that another transaction holds, the run is offered again later,
         and the worker free for other messages.
         """
-        patience_seconds = max(CLAIM_PATIENCE_SECONDS, self._limits.lease_seconds)
-        give_up_at = time.monotonic() + patience_seconds
         token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
+        may_be_ours = False
         while True:
             try:
                 return self._claim(run_id, token)
             except DatabaseUnavailable as error:
-                if isinstance(error, LockTimeout) and self._put_off(run_id):
+                is_locked = isinstance(error, LockTimeout)
+                may_be_ours = may_be_ours or not is_locked
+                if is_locked and self._put_off(run_id, may_be_ours=may_be_ours):
                     return None
-                if self._stop_reason is not None or time.monotonic() > give_up_at:
+                if self._stop_reason is not None:
                     raise
                 time.sleep(RECONNECT_SECONDS)
 
-    def _put_off(self, run_id: str) -> bool:
-        """Whether it could be noted that this run is to be offered again later: it cannot where
-        the whole table is locked."""
+    def _put_off(self, run_id: str, *, may_be_ours: bool) -> bool:
+        """Whether this run can be left to be offered again later: not where the whole table is
+        locked, nor where an earlier claim, whose answer did not come, may have taken effect."""
         try:
             with self._database.once() as connection:
-                claims.put_off(connection, run_id)
+                is_noted = claims.put_off(connection, run_id)
         except DatabaseUnavailable:
+            return False
+        if may_be_ours and not is_noted:
             return False
         log.info("run put off", run=run_id, why="Another transaction holds its job.")
         return True
@@ -330,23 +336,34 @@ class Runner:
         which takes its children along."""
         error = watch.stop
         if isinstance(error, LeaseLost):
-            self._hand_back_at_once(watch, error)
+            if not self._hand_back_unfinished(watch, error):
+                return
         elif error is not None:
             self._settle(watch, error)
         log.warning("process given up", run=watch.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _hand_back_at_once(self, watch: Watch, error: LeaseLost) -> None:
-        """Without patience: the handler still works, and another may begin any moment."""
+    def _hand_back_unfinished(self, watch: Watch, error: LeaseLost) -> bool:
+        """Hand a run back whose handler is still at work; False where that ended meanwhile, and its
+        own thread records how. While PostgreSQL is away nobody else can begin: it has that long."""
         failure = describe_failure(error)
-        with suppress(LeaseLost, DatabaseUnavailable), self._database.begin() as connection:
-            runs.retry_later(
-                connection,
-                watch.end_run(),
-                RunState.RETURNED,
-                failure,
-                delay_seconds=PART_RETRY_SECONDS,
-            )
+        while not watch.is_ending:
+            try:
+                with self._database.begin() as connection:
+                    runs.retry_later(
+                        connection,
+                        watch.end_run(),
+                        RunState.RETURNED,
+                        failure,
+                        delay_seconds=PART_RETRY_SECONDS,
+                    )
+            except LeaseLost:
+                break
+            except DatabaseUnavailable:
+                time.sleep(RECONNECT_SECONDS)
+            else:
+                break
+        return not watch.is_ending
 
     def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:
         kind = self._catalog.steps[run.step_kind]

@@ -115,12 +115,13 @@ def claim(
     )
 
 
-def put_off(connection: Connection, run_id: str) -> None:
+def put_off(connection: Connection, run_id: str) -> bool:
     """Have a queued run whose job is locked offered again soon, each time a little later.
 
-    Touches the run alone, and not even that where it is locked as well: the sweeper finds it then.
+    Touches the run alone. False, with nothing changed, where it is locked as well (it is sent again
+    later as a lost message) or not queued any more.
     """
-    connection.execute(
+    changed = connection.execute(
         text(
             """
             UPDATE run SET published_at = NULL, run_at = clock_timestamp() + make_interval(
@@ -130,7 +131,8 @@ def put_off(connection: Connection, run_id: str) -> None:
             """
         ),
         {"id": run_id, "first": FIRST_DELAY_SECONDS, "longest": LONGEST_DELAY_SECONDS},
-    )
+    ).rowcount
+    return changed == 1
 
 
 def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:

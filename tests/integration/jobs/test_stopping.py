@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -229,6 +230,25 @@ def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
     job = bench.submit(while_running(cut_then_stop))
     assert bench.execute(job) is None
     assert rows.get_steps(bench.database, job)["work"].state is StepState.RUNNING
+
+
+def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
+    bench: Bench, cut_off: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process used to be killed at once, with nothing recorded: it counted as a crash."""
+    monkeypatch.setattr(heart, "UNRESPONSIVE_SECONDS", 0.2)
+
+    def handle(context: StepContext) -> StepOutcome:
+        cut_off.close()
+        time.sleep(4.0)  # twice the lease
+        stop = context.should_stop()
+        assert isinstance(stop, LeaseLost)
+        threading.Timer(1.0, cut_off.mend).start()
+        raise stop
+
+    job = bench.submit(handle)
+    assert bench.execute(job) is RunState.RETURNED
+    assert rows.get_steps(bench.database, job)["work"].crashes == 0
 
 
 def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:

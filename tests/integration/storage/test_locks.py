@@ -93,7 +93,7 @@ def test_a_run_that_is_put_off_goes_out_again_each_time_later(database: Database
         with database.begin() as connection:
             dispatch.stamp_published(connection, [run_id])
         with rows.locked_job(database, job), database.once() as connection:
-            claims.put_off(connection, run_id)
+            assert claims.put_off(connection, run_id)
         with database.begin() as connection:
             row = connection.execute(
                 text(
@@ -111,7 +111,7 @@ def test_a_run_that_is_put_off_goes_out_again_each_time_later(database: Database
 def test_a_run_that_is_taken_is_not_put_off(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     with database.once() as connection:
-        claims.put_off(connection, run.id)
+        assert not claims.put_off(connection, run.id)
     assert rows.find_lease(database, run) is not None
 
 
