@@ -8,11 +8,11 @@ from cinemill.config import load
 from cinemill.core.job import StepSpec
 from cinemill.jobs.catalog import CATALOG, JobKind, StepKind
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.ffmpeg import run_ffmpeg
-from cinemill.media.limits import Limits
-from cinemill.media.sandbox import detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
-from cinemill.worker.building import build_app
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.worker.app_factory import build_app
 
 
 def run_command(context: StepContext) -> StepOutcome:

@@ -15,8 +15,8 @@ import redis
 from bench.rows import BenchRow
 from cinemill.core.job import Progress
 from cinemill.jobs.events import LEAST_INTERVAL_SECONDS, EventSink, status_key, stream_key
-from cinemill.local.servers import RunningServer
-from cinemill.local.valkey import describe_valkey
+from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.valkey import describe_valkey
 
 LONG_JOB_SECONDS = 3600
 LONG_EVENTS = int(LONG_JOB_SECONDS / LEAST_INTERVAL_SECONDS)

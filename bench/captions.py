@@ -15,11 +15,11 @@ from tests.speech import SPEECH, TWO_CITIES, fetch_models, word_error_rate
 from tools.samples import fetch
 
 from bench.rows import BenchRow, cpu_seconds_of, print_table
-from cinemill.core.findings import SpeechTask
+from cinemill.core.transcript import SpeechTask
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound
 from cinemill.inference.speech import Heard, SpeechModel, open_speech_model
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 MODELS = ("tiny.en", "base")
 READINGS = {"two_cities": TWO_CITIES, "obama_speech": SPEECH}

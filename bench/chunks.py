@@ -18,13 +18,13 @@ import psutil
 from bench.farm import Farm, make_film, rename_film, running_farm
 from bench.films import plan_rendition
 from bench.rows import BenchRow
+from cinemill.capabilities.transcode.vmaf import measure_vmaf
+from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.media import MediaInfo
-from cinemill.core.rendition import RenditionRequest, read_rendition
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.quality import measure_vmaf
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.probe.probe import probe
 
 ROUNDS = 3
 SECONDS = 300

@@ -17,7 +17,7 @@ from bench.rows import BenchRow
 from bench.stack import Stack, running_stack
 from cinemill.core.job import JobState
 from cinemill.jobs.service import JobService
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 ROUNDS = 3
 SHORT_ROUNDS = 30

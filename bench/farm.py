@@ -16,8 +16,8 @@ from sqlalchemy import text
 from tools.samples import fetch
 
 from cinemill.jobs.service import JobService
-from cinemill.local.servers import embedded_servers
-from cinemill.media.toolbox import Toolbox
+from cinemill.local.embedded_servers import embedded_servers
+from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.storage.database import Database, migrate
 
 SCENES = ("bikes", "bigbuckbunny", "expressive_face", "face_noface", "shot_change", "obama_speech")

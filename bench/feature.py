@@ -18,16 +18,21 @@ from typing import Any
 from bench.farm import FPS, KEY_EVERY, Farm, make_film, run_command, running_farm
 from bench.films import plan_rendition
 from bench.rows import BenchRow
-from cinemill.core.chunks import ChunkLengths, FrameMark, choose_lengths, cut_chunks
-from cinemill.core.rendition import read_rendition
-from cinemill.media.assembly import FinishedChunk, assemble
-from cinemill.media.chunks import CHUNK_FORMAT, CHUNK_MUXER, index_pictures
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.terms import Terms
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
-from cinemill.storage.files import hash_file
+from cinemill.capabilities.transcode.chunks import (
+    ChunkLengths,
+    FrameMark,
+    choose_lengths,
+    cut_chunks,
+)
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, CHUNK_MUXER, index_pictures
+from cinemill.core.encoding.rendition import read_rendition
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.probe import probe
+from cinemill.storage.media.files import hash_file
 
 WORKERS = 100
 SECONDS = 7200

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tools.samples import fetch
 
-from cinemill.core.rendition import RenditionRequest
-from cinemill.media.encode import find_encoder
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.renditions import EncodePlan, plan_encode
-from cinemill.media.toolbox import Toolbox
+from cinemill.core.encoding.rendition import RenditionRequest
+from cinemill.media.encoding.encode import find_encoder
+from cinemill.media.encoding.encode_plan import EncodePlan, plan_encode
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.probe.probe import probe
 
 
 def plan_rendition(toolbox: Toolbox, film: Path, request: RenditionRequest) -> EncodePlan:

@@ -13,20 +13,20 @@ from pathlib import Path
 
 from bench.films import make_real_film, plan_rendition
 from bench.rows import BenchRow, alternate
-from cinemill.core.ladder import Rung
+from cinemill.capabilities.previews.animated_preview import ANIMATION_NAME, animate, spread_excerpts
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.capabilities.streaming.encode_ladder import copy_stream, list_rungs
+from cinemill.capabilities.streaming.ladder import Rung
+from cinemill.capabilities.streaming.plan import plan_ladder
+from cinemill.core.encoding.rendition import Purpose, read_rendition
 from cinemill.core.media import MediaInfo
-from cinemill.core.rendition import Purpose, read_rendition
-from cinemill.media.encode import encode
-from cinemill.media.excerpts import ANIMATION_NAME, animate, spread_excerpts
-from cinemill.media.ladder import copy_stream, list_rungs
-from cinemill.media.ladder_plan import plan_ladder
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.sheets import SHEET_NAME, draw_sheet
-from cinemill.media.stills import extract_stills, spread_moments
-from cinemill.media.terms import Terms
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.media.encoding.encode import encode
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.probe import probe
 
 ROUNDS = 3
 MINUTE = 60

@@ -13,9 +13,9 @@ from pathlib import Path
 from tools.samples import fetch
 
 from bench.rows import BenchRow
-from cinemill.core.media import MediaInfo
-from cinemill.core.quality import CRF_TO_HALVE
-from cinemill.core.rendition import (
+from cinemill.capabilities.transcode.vmaf import Quality, measure_vmaf
+from cinemill.capabilities.transcode.vmaf_target import CRF_TO_HALVE
+from cinemill.core.encoding.rendition import (
     HIGHEST_VMAF,
     Container,
     Purpose,
@@ -23,12 +23,12 @@ from cinemill.core.rendition import (
     SoundChoice,
     VideoCodec,
 )
-from cinemill.media.encode import EncodeOutcome, encode
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.quality import Quality, measure_vmaf
-from cinemill.media.sandbox import detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.core.media import MediaInfo
+from cinemill.media.encoding.encode import EncodeOutcome, encode
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.media.probe.probe import probe
 
 FILMS = ("bigbuckbunny", "expressive_face")
 """Drawn, 1280x720, 5 s; filmed, 640x360, 20 s. Neither has much grain."""

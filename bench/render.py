@@ -20,18 +20,28 @@ from pathlib import Path
 from tools.samples import fetch
 
 from bench.rows import BenchRow, alternate, cpu_seconds_of
-from cinemill.core.pieces import cut_pieces, place_clips
-from cinemill.core.takes import name_piece, request_piece, request_sound
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
-from cinemill.media.join import JoinPiece, join_pieces
-from cinemill.media.limits import Limits
-from cinemill.media.mix import mix_sound
-from cinemill.media.pieces import render_piece
-from cinemill.media.probe import probe
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.takes import Film
-from cinemill.media.terms import Terms
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.capabilities.render.audio.audio_mix import mix_sound
+from cinemill.capabilities.render.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.pieces.piece_request import (
+    name_piece,
+    request_piece,
+    request_sound,
+)
+from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.render_piece import render_piece
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+)
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.probe import probe
 
 ROUNDS = 2
 SCENES = 10
@@ -185,8 +195,8 @@ _JOIN = """
 import json, re, sys
 from fractions import Fraction
 from pathlib import Path
-from cinemill.core.timeline import OutputFormat
-from cinemill.media.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.capabilities.render.join import JoinPiece, join_pieces
 
 path, frames, delay, settings, count = json.loads(sys.argv[1])
 folder = Path(sys.argv[2])

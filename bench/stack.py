@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from cinemill.config import Settings, load
-from cinemill.local.servers import embedded_servers
+from cinemill.local.embedded_servers import embedded_servers
 from cinemill.storage.database import Database, migrate
 
 APPLICATION = "bench.application"

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from bench.rows import BenchRow
-from cinemill.local.probes import find_free_port
+from cinemill.local.servers.health import find_free_port
 
 READY_SECONDS = 120.0
 IDLE_SECONDS = 5.0

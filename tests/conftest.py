@@ -28,8 +28,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from cinemill.config import reference
-from cinemill.local.servers import Servers, embedded_servers
-from cinemill.media.sandbox import Sandbox, detect_sandbox
+from cinemill.local.embedded_servers import Servers, embedded_servers
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 
 # A busy machine is no reason to fail: no property here is about time. What fails is printed in a
 # form that replays it.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 SECOND_TRACK_HZ = 880
 _SOUND_CODECS = {".ogv": "libvorbis", ".webm": "libopus", ".mpg": "mp2"}

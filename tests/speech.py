@@ -15,7 +15,7 @@ from tools.samples import cache_folder
 
 from cinemill.inference.cards import MODELS_FOLDER, find_flaws
 from cinemill.inference.catalog import get_card
-from cinemill.local.models import fetch_model
+from cinemill.local.model_download import fetch_model
 
 # The beginning of Charles Dickens, A Tale of Two Cities (1859).
 TWO_CITIES = """

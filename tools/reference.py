@@ -46,7 +46,7 @@ def write_settings_page() -> str:
 def write_cli_page() -> str:
     import typer
 
-    from cinemill.cli.exits import MEANINGS
+    from cinemill.cli.exit_codes import MEANINGS
     from cinemill.cli.main import app
 
     exits = _table(("Code", "Meaning"), [(str(c.value), text) for c, text in MEANINGS.items()])
@@ -114,7 +114,7 @@ def write_queues_page() -> str:
 
 def write_errors_page() -> str:
     from cinemill.api import app, server  # noqa: F401 – they define what they refuse with
-    from cinemill.cli.exits import exit_code_of
+    from cinemill.cli.exit_codes import exit_code_of
     from cinemill.core.media import REJECTION_CODES
     from cinemill.errors import CinemillError
 
@@ -157,7 +157,7 @@ def write_openapi_page() -> str:
 
 
 def write_timeline_schema() -> str:
-    from cinemill.core.timeline_form import write_schema
+    from cinemill.capabilities.render.timeline.timeline_parser import write_schema
 
     return json.dumps(write_schema(), indent=2, ensure_ascii=False) + "\n"
 

@@ -29,7 +29,7 @@ from tests.faults.yard import Yard, YardPlan
 from tests.films import make_film, remux
 
 from cinemill.config import load
-from cinemill.worker.building import build_app
+from cinemill.worker.app_factory import build_app
 
 FILMS = 12
 DRAIN_SECONDS = 150.0

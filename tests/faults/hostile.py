@@ -31,13 +31,18 @@ from rich.table import Table
 from tests.faults.mutations import MUTATIONS, SECRET_COLOR, SECRET_TEXT, Base, Forgery, make_bases
 from tests.films import make_film
 
+from cinemill.capabilities.ingest.prepare import (
+    GAP_WARNING,
+    PrepareOutcome,
+    PrepareRequest,
+    prepare,
+)
 from cinemill.core.media import REJECTION_CODES, ArtifactKind
 from cinemill.errors import CinemillError
-from cinemill.media.limits import Limits
-from cinemill.media.prepare import GAP_WARNING, PrepareOutcome, PrepareRequest, prepare
-from cinemill.media.probe import probe
-from cinemill.media.sandbox import SandboxMode, detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import SandboxMode, detect_sandbox
+from cinemill.media.probe.probe import probe
 
 PEAK_RSS_BYTES = 2 * 1024**3
 PROCESSES = 2

@@ -12,10 +12,10 @@ import redis
 from tests.faults.books import is_poison
 from tests.faults.stage import Stage
 
-from cinemill.operate.retention import remove_broken_uploads, remove_orphans
-from cinemill.operate.verify import verify_files
-from cinemill.storage.files import LocalFiles
-from cinemill.worker.process import remove_abandoned_work
+from cinemill.capabilities.operations.retention import remove_broken_uploads, remove_orphans
+from cinemill.capabilities.operations.verify import verify_files
+from cinemill.storage.media.files import LocalFiles
+from cinemill.worker.process.lifecycle import remove_abandoned_work
 
 Check = Callable[[Stage], Iterator[str]]
 BROKER_PREFIX = "cinemill:"

@@ -21,10 +21,10 @@ from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected, WorkFailed
 from cinemill.jobs.catalog import CATALOG, Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop, limit_to
-from cinemill.media.ffmpeg import run_ffmpeg
-from cinemill.storage import assets
+from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.steps.resources import Workshop, limit_to
 from cinemill.storage.database import Connection
+from cinemill.storage.media import assets
 
 TICK_SECONDS = 0.05
 MEMORY_GRAB_BYTES = 768 * 1024**2

@@ -13,13 +13,13 @@ from celery import Celery
 from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 
 from cinemill.config import load
-from cinemill.jobs.workshop import Workshop
+from cinemill.steps.resources import Workshop
 from cinemill.storage import database
-from cinemill.storage.dispatch import ReadyRun
-from cinemill.worker import pulse
+from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.__main__ import plan_worker
-from cinemill.worker.building import build_app
+from cinemill.worker.app_factory import build_app
 from cinemill.worker.handlers import build_workshop
+from cinemill.worker.process import pulse
 from cinemill.worker.relay import Broker
 
 ANSWER_SECONDS = 9.0

@@ -27,9 +27,9 @@ from cinemill.errors import DatabaseUnavailable
 from cinemill.jobs.service import JobService
 from cinemill.storage import database
 from cinemill.storage.database import Database
-from cinemill.storage.dispatch import ReadyRun
-from cinemill.worker.building import build_app
-from cinemill.worker.queues import UNSEEN_SECONDS
+from cinemill.storage.jobs.dispatch import ReadyRun
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.messages.queues import UNSEEN_SECONDS
 from cinemill.worker.relay import Broker
 
 WORKER, RELAY = "w2", "b1"

@@ -17,8 +17,8 @@ from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
-from cinemill.worker.building import build_app
-from cinemill.worker.pulse import PULSE_FILE
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.process.pulse import PULSE_FILE
 
 WORKER, RELAY = "w2", "b1"
 SLOTS = 3

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 from cinemill.config import load
 from cinemill.jobs.service import JobService
-from cinemill.worker.building import build_app
+from cinemill.worker.app_factory import build_app
 
 WORKER, RELAY = "w2", "b1"
 REFUSED_SECONDS = 3.0

@@ -10,7 +10,7 @@ from tests.faults.desk import Order
 from tests.faults.stage import Fault, Stage
 from tests.faults.yard import Part
 
-from cinemill.worker.queues import UNSEEN_SECONDS
+from cinemill.worker.messages.queues import UNSEEN_SECONDS
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 from tests.faults.wire import Wire
 
-from cinemill.local.children import start_child
-from cinemill.local.servers import Servers, embedded_servers
+from cinemill.local.embedded_servers import Servers, embedded_servers
+from cinemill.local.supervisor.children import start_child
 from cinemill.storage.database import Database, migrate
 
 MARK = "DRILL_YARD"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cinemill.addresses import SentinelAddress, parse_sentinel
 from cinemill.config import load
 from cinemill.errors import SettingsInvalid
-from cinemill.worker.sentinels import translate_url
+from cinemill.worker.messages.redis_sentinel import translate_url
 
 words = st.text(min_size=1, max_size=12).filter(lambda word: "\x00" not in word)
 hosts = st.sampled_from(["one", "two.example", "10.0.0.1", "::1"])

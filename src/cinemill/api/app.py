@@ -8,23 +8,23 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from cinemill import __version__
-from cinemill.api import (
+from cinemill.api.middleware import problems
+from cinemill.api.middleware.access_log import AccessLog
+from cinemill.api.middleware.auth import Gate, Policy
+from cinemill.api.middleware.security_headers import SecurityHeaders
+from cinemill.api.routes import (
     assets,
     captions,
     dead_messages,
     events,
     jobs,
-    operate,
+    operations,
     pages,
-    problems,
-    simple,
+    tasks,
     timelines,
     uploads,
 )
-from cinemill.api.access import AccessLog
-from cinemill.api.armour import SecurityHeaders
-from cinemill.api.auth import Gate, Policy
-from cinemill.api.mill import Mill
+from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
@@ -32,7 +32,7 @@ from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
-from cinemill.storage.files import LocalFiles
+from cinemill.storage.media.files import LocalFiles
 
 FILES_FOLDER = "objects"
 _START_WAY_ON = "Run 'cinemill up', which starts its own, or set {name}."
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.mill = mill
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    rooms = (uploads, simple, jobs, dead_messages, timelines, events, assets, captions, operate)
+    rooms = (uploads, tasks, jobs, dead_messages, timelines, events, assets, captions, operations)
     for room in rooms:
         app.include_router(room.router)
     pages.install(app)

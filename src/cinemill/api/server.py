@@ -8,8 +8,8 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from cinemill.api.admission import Places, places_within
-from cinemill.api.connections import BoundedHttpProtocol, BoundedServerState, Patience
+from cinemill.api.http.admission import Places, places_within
+from cinemill.api.http.connections import BoundedHttpProtocol, BoundedServerState, Patience
 from cinemill.errors import PortInUse
 
 GRACE_SECONDS = 1

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cinemill.cli.exits import ExitCode, exit_code_of
-from cinemill.cli.screen import report
+from cinemill.cli.console import report
+from cinemill.cli.exit_codes import ExitCode, exit_code_of
 from cinemill.errors import CinemillError, Conflict, NotFound
 
 if TYPE_CHECKING:

@@ -11,23 +11,23 @@ import typer
 from typer.core import TyperGroup
 
 from cinemill import __version__
-from cinemill.cli import (
+from cinemill.cli.commands import (
+    config,
+    create,
     dead,
     doctor,
-    follow,
     jobs,
     models,
     process,
-    produce,
     render,
     selftest,
     serve,
-    settings,
     submit,
     verify,
+    watch,
 )
-from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of
-from cinemill.cli.screen import JSON_KEY, report, say
+from cinemill.cli.console import JSON_KEY, report, say
+from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from cinemill.errors import CinemillError, PartUnavailable
 
 
@@ -107,16 +107,16 @@ def choose_mill(
 
 serve.register(app)
 process.register(app)
-produce.register(app)
+create.register(app)
 render.register(app)
 submit.register(app)
-follow.register(app)
+watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(models.app, name="models")
 doctor.register(app)
 selftest.register(app)
-settings.register(app)
+config.register(app)
 verify.register(app)
 
 

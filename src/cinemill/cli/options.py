@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cinemill.cli.screen import remember_json
+from cinemill.cli.console import remember_json
 
 Json = Annotated[
     bool,

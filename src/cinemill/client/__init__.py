@@ -11,9 +11,9 @@
         print(mill.result(receipt["task_id"])["output_filename"])
 """
 
+from cinemill.client.client import Client
 from cinemill.client.errors import ClientError
-from cinemill.client.mill import Client
-from cinemill.client.replies import (
+from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,

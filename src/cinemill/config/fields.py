@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from cinemill.config import values
+from cinemill.config import parsers
 
 GIB = 1024**3
 
@@ -40,34 +40,34 @@ def usable_cpus() -> int:
 def compose_redis_url(data: dict[str, Any]) -> str | None:
     if data["redis_host"] is None:
         return None
-    return values.compose_redis_url(
+    return parsers.compose_redis_url(
         data["redis_host"], data["redis_port"], data["redis_db"], data["redis_password"]
     )
 
 
 def derive_broker_url(data: dict[str, Any]) -> str | None:
-    return None if data["redis_url"] is None else values.broker_url_for(data["redis_url"])
+    return None if data["redis_url"] is None else parsers.broker_url_for(data["redis_url"])
 
 
 def _check_database_url(url: str) -> str:
     example = "postgresql://cinemill@db.example:5432/cinemill"
-    return values.normalise_database_url(values.check_url(url, values.DATABASE_SCHEMES, example))
+    return parsers.normalise_database_url(parsers.check_url(url, parsers.DATABASE_SCHEMES, example))
 
 
 def _check_redis_url(url: str) -> str:
-    return values.check_url(url, values.REDIS_SCHEMES, "redis://redis.example:6379/0")
+    return parsers.check_url(url, parsers.REDIS_SCHEMES, "redis://redis.example:6379/0")
 
 
 def _check_broker_url(url: str) -> str:
-    return values.check_url(url, values.BROKER_SCHEMES, "redis://redis.example:6379/0")
+    return parsers.check_url(url, parsers.BROKER_SCHEMES, "redis://redis.example:6379/0")
 
 
 def _check_result_url(url: str) -> str:
-    return values.check_url(url, values.RESULT_SCHEMES, "redis://redis.example:6379/1")
+    return parsers.check_url(url, parsers.RESULT_SCHEMES, "redis://redis.example:6379/1")
 
 
 def _absolute(path: Path) -> Path:
-    return values.expand_user(path).absolute()
+    return parsers.expand_user(path).absolute()
 
 
 def _check_file(path: Path) -> Path:
@@ -103,14 +103,14 @@ Folders = Annotated[
 Folder = Annotated[Path, AfterValidator(_absolute)]
 ExistingFile = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_file)]
 Program = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_program)]
-Bytes = Annotated[int, BeforeValidator(values.parse_bytes), Field(ge=1)]
+Bytes = Annotated[int, BeforeValidator(parsers.parse_bytes), Field(ge=1)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
 RedisUrl = Annotated[str, AfterValidator(_check_redis_url)]
 BrokerUrl = Annotated[str, AfterValidator(_check_broker_url)]
 ResultUrl = Annotated[str, AfterValidator(_check_result_url)]
-Host = Annotated[str, AfterValidator(values.check_host)]
-Autoscale = Annotated[str, AfterValidator(values.check_autoscale)]
-Devices = Annotated[str, AfterValidator(values.check_devices)]
+Host = Annotated[str, AfterValidator(parsers.check_host)]
+Autoscale = Annotated[str, AfterValidator(parsers.check_autoscale)]
+Devices = Annotated[str, AfterValidator(parsers.check_devices)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -13,7 +13,7 @@ from cinemill.config.checks import Problem, find_conflicts, find_warnings
 from cinemill.config.fields import default_home
 from cinemill.config.files import did_you_mean, find_settings_file, read_settings_file
 from cinemill.config.model import Settings, setting_fields
-from cinemill.config.values import expand_user
+from cinemill.config.parsers import expand_user
 from cinemill.errors import SettingsInvalid
 
 ENVIRONMENT = "environment"

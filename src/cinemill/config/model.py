@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cinemill.config import fields, values
+from cinemill.config import fields, parsers
 from cinemill.config.fields import GIB, Trait, setting
 
 URL = Trait(show="masked_url")
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         default_factory=lambda: min(4, fields.usable_cpus()),
         trait=Trait(default_text="the number of CPUs, at most 4"),
         ge=1,
-        le=values.MOST_PROCESSES,
+        le=parsers.MOST_PROCESSES,
     )
     celery_worker_autoscale: fields.Autoscale | None = setting(
         "CELERY_WORKER_AUTOSCALE",
@@ -307,7 +307,7 @@ class Settings(BaseSettings):
     @property
     def is_local_only(self) -> bool:
         """Whether only this machine can reach the HTTP doors."""
-        return values.is_loopback(self.host)
+        return parsers.is_loopback(self.host)
 
     def describe(self) -> list[SettingRow]:
         """Every setting as it is in force, secrets masked, in the order of the documentation."""
@@ -377,9 +377,9 @@ def show_value(value: object, trait: Trait) -> str:
 
 
 _SHOWERS: Mapping[str, Callable[[Any], str]] = {
-    "masked": lambda _: values.MASK,
-    "masked_url": values.mask_url,
-    "bytes": values.show_bytes,
+    "masked": lambda _: parsers.MASK,
+    "masked_url": parsers.mask_url,
+    "bytes": parsers.show_bytes,
 }
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from cinemill.core.fields import quote
+from cinemill.capabilities.render.timeline.fields import quote
 from cinemill.errors import InputRejected, TooLarge
 
 DEEPEST = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cinemill.core.findings import Utterance, Word
+from cinemill.core.transcript import Utterance, Word
 
 LONGEST_PHRASE_WORDS = 8
 MOST_IN_A_ROW = 3

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cinemill.core.findings import SpeechTask, Utterance, Word
+from cinemill.core.transcript import SpeechTask, Utterance, Word
 from cinemill.errors import InputRejected
 from cinemill.inference.cards import ModelCard, find_model
 from cinemill.inference.guards import drop_repeats

@@ -7,13 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from cinemill.core.documents import check_size, check_text, encode_document
-from cinemill.core.fields import quote
-from cinemill.core.hardware import name_queue
-from cinemill.core.job import StepSpec
-from cinemill.core.rendition import VideoCodec
-from cinemill.errors import NotFound
-from cinemill.jobs.plans import (
+from cinemill.capabilities.plans import (
     plan_caption,
     plan_cleanup,
     plan_ladder,
@@ -22,8 +16,14 @@ from cinemill.jobs.plans import (
     plan_transcode,
     plan_video,
 )
-from cinemill.jobs.render_plans import name_children, plan_batch, plan_render
-from cinemill.storage.jobs import NewStep
+from cinemill.capabilities.render.plan import name_children, plan_batch, plan_render
+from cinemill.capabilities.render.timeline.fields import quote
+from cinemill.core.documents import check_size, check_text, encode_document
+from cinemill.core.encoding.rendition import VideoCodec
+from cinemill.core.hardware import name_queue
+from cinemill.core.job import StepSpec
+from cinemill.errors import NotFound
+from cinemill.storage.jobs.job_rows import NewStep
 
 GIB = 1024**3
 MIB = 1024**2

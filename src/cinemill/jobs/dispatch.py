@@ -18,12 +18,13 @@ from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.fairness import take_turns, thin_crowds
 from cinemill.jobs.leases import LeaseObserver
-from cinemill.jobs.rates import RateLimiter
+from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
-from cinemill.storage import dispatch, hardware, runs
+from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.dispatch import Lease, ReadyRun
-from cinemill.storage.jobs import lock_job
+from cinemill.storage.jobs import dispatch, runs
+from cinemill.storage.jobs.dispatch import Lease, ReadyRun
+from cinemill.storage.jobs.job_rows import lock_job
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from cinemill.storage.dispatch import OwnerLoad, ReadyRun
+from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
 CROWD_WINDOW = 4
 """Of each user's crowds so many are out at a time, or as many as run: who lets others by must not

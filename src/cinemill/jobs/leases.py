@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cinemill.storage.dispatch import Lease
+from cinemill.storage.jobs.dispatch import Lease
 
 LOOK_SHARE = 1 / 6
 """Of a lease: how often leases are to be looked at, at least."""

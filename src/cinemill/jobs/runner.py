@@ -25,17 +25,17 @@ from cinemill.errors import (
     RedisUnavailable,
     WorkerStopping,
 )
+from cinemill.jobs.attempt import Limits, Watch
 from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
 from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventSink
-from cinemill.jobs.heart import Heart
+from cinemill.jobs.heartbeat import Heart
 from cinemill.jobs.memory import forget_own_peak
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
-from cinemill.jobs.watch import Limits, Watch
-from cinemill.media.memory import hear_memory
-from cinemill.storage import claims, growth, runs
+from cinemill.media.ffmpeg.memory import hear_memory
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.jobs import claims, dynamic_steps, runs
 from cinemill.telemetry import get_logger
 
 RECONNECT_SECONDS = 0.5
@@ -227,7 +227,7 @@ class Runner:
             # The job's lock first, here too: the step's rows may be wanted by another job.
             job = runs.lock_job_of_claim(connection, watch.run)
             outcome.write(connection)
-            growth.add_steps(
+            dynamic_steps.add_steps(
                 connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
             )
             runs.commit_success(connection, watch.end_run(), job, outcome.result)

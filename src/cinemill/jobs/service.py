@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from cinemill.capabilities.render.timeline.fields import quote
 from cinemill.core.documents import check_text, is_bounded, reduce_document
-from cinemill.core.fields import quote
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,
@@ -25,12 +25,14 @@ from cinemill.core.job import (
     Step,
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
-from cinemill.jobs import families
+from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import CATALOG, LARGEST_TIMELINES_BYTES, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
-from cinemill.storage import assets, hardware, jobs, recovery, statistics
+from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import NewJob, NewStep
+from cinemill.storage.jobs import job_rows, recovery, statistics
+from cinemill.storage.jobs.job_rows import NewJob, NewStep
+from cinemill.storage.media import assets
 
 STOP_POLL_SECONDS = 0.1
 BULK_LOCK_SECONDS = 0.1
@@ -90,10 +92,10 @@ class JobService:
         )
         if and_also is None:
             with self._database.once() as connection:
-                return jobs.insert_job(connection, new, steps)[0]
+                return job_rows.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
             and_also(connection)
-            return jobs.insert_job(connection, new, steps)[0]
+            return job_rows.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
         """Record a request that can never work as a failed job, for whoever asks after it.
@@ -106,8 +108,8 @@ class JobService:
             error.code, error.message, error.way_on, error.log_tail, error.is_retryable
         )
         with self._database.begin() as connection:
-            jobs.insert_rejected(connection, job_id, kind, owner, failure)
-            return jobs.get_job(connection, job_id)
+            job_rows.insert_rejected(connection, job_id, kind, owner, failure)
+            return job_rows.get_job(connection, job_id)
 
     def queue_proxy_generation(
         self, video_id: str, priority: int | None = None, *, owner: str = "local"
@@ -119,7 +121,7 @@ class JobService:
     def get_job(self, job_id: str) -> Job:
         """Raises NotFound."""
         with self._database.begin() as connection:
-            return jobs.get_job(connection, job_id)
+            return job_rows.get_job(connection, job_id)
 
     def get_jobs_for_video(self, asset_id: str, *, limit: int = 100) -> list[Job]:
         return self.list_jobs(asset_id=asset_id, limit=limit)
@@ -130,8 +132,8 @@ class JobService:
         Raises NotFound.
         """
         with self._database.begin() as connection:
-            job = jobs.get_job(connection, job_id)
-            steps = jobs.list_steps(connection, job_id)
+            job = job_rows.get_job(connection, job_id)
+            steps = job_rows.list_steps(connection, job_id)
             place = (
                 statistics.place_in_queue(connection, job_id)
                 if job.state is JobState.PENDING
@@ -152,7 +154,7 @@ class JobService:
     ) -> list[Job]:
         """Pending jobs, newest first."""
         with self._database.begin() as connection:
-            return jobs.list_jobs(
+            return job_rows.list_jobs(
                 connection,
                 states=[JobState.PENDING],
                 kind=kind,
@@ -174,7 +176,7 @@ class JobService:
     ) -> list[Job]:
         """Newest first; ``before`` is the id of the last job of the page before."""
         with self._database.begin() as connection:
-            return jobs.list_jobs(
+            return job_rows.list_jobs(
                 connection,
                 states=states,
                 kind=kind,
@@ -200,9 +202,9 @@ class JobService:
         except Conflict:
             ended = self.get_job(job_id)
             if ended.state is JobState.CANCELLED:  # asked again, for a child that was locked
-                families.cancel_children(self._database, self._catalog, ended, words)
+                child_jobs.cancel_children(self._database, self._catalog, ended, words)
             raise
-        families.cancel_children(self._database, self._catalog, job, words)
+        child_jobs.cancel_children(self._database, self._catalog, job, words)
         return job
 
     def retry_job(self, job_id: str) -> Job:
@@ -212,7 +214,7 @@ class JobService:
         Raises NotFound; Conflict where it is under way or completed, or still being stopped.
         """
         with self._database.begin() as connection:
-            return families.retry(self._catalog, connection, job_id)
+            return child_jobs.retry(self._catalog, connection, job_id)
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> int:
         """Try all failed jobs again, of this kind and with this error code; answers how many.
@@ -227,31 +229,31 @@ class JobService:
         # A Conflict: it was retried already, along with the job that submitted it.
         with suppress(Conflict, NotFound, LockTimeout), self._database.begin() as connection:
             limit_lock_wait(connection, BULK_LOCK_SECONDS)
-            families.retry(self._catalog, connection, job_id)
+            child_jobs.retry(self._catalog, connection, job_id)
             return True
         return False
 
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
         """The dead letters, latest first."""
         with self._database.begin() as connection:
-            return jobs.list_dead(connection, limit=limit)
+            return job_rows.list_dead(connection, limit=limit)
 
     def redrive(self, step_id: str) -> Job:
         """Try a dead step's job again. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
-            retry = partial(families.retry, self._catalog)
+            retry = partial(child_jobs.retry, self._catalog)
             return recovery.redrive(connection, step_id, retry_one=retry)
 
     def delete_job(self, job_id: str) -> None:
         """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
-            if not jobs.lock_job(connection, job_id).state.is_final:
+            if not job_rows.lock_job(connection, job_id).state.is_final:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
                     way_on="It is being stopped, or cancel it first; then delete it again.",
                 )
-            jobs.delete_job(connection, job_id)
+            job_rows.delete_job(connection, job_id)
 
     def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
         """Cancel the job if it has not ended, wait until its process is gone, and forget it.
@@ -269,7 +271,7 @@ class JobService:
     def delete_old_jobs(self, days: float) -> int:
         """Forget jobs that ended more than ``days`` ago; answers how many."""
         with self._database.begin() as connection:
-            return jobs.delete_old_jobs(connection, older_than_days=days)
+            return job_rows.delete_old_jobs(connection, older_than_days=days)
 
     def get_queue_stats(self) -> dict[str, Any]:
         """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from cinemill.core.captions import Cue
-from cinemill.core.findings import Transcript, Utterance
+from cinemill.capabilities.ingest.graph import SpriteLayout
+from cinemill.core.text.segmentation import Cue
 from cinemill.core.timing import format_clock, to_milliseconds
-from cinemill.media.graph import SpriteLayout
+from cinemill.core.transcript import Transcript, Utterance
 
 _SRT_LIKES = str.maketrans("<>{}\\", "‹›()/")
 

@@ -14,7 +14,7 @@ from cinemill.jobs.catalog import list_common
 
 if TYPE_CHECKING:
     from cinemill.config import Settings
-    from cinemill.worker.mill import Mill
+    from cinemill.worker.context import Mill
 
 KIB = 1024
 
@@ -54,8 +54,8 @@ def main(arguments: list[str]) -> int:
 def check_tools(settings: Settings) -> None:
     """Find what the work needs before any is taken: a worker without FFmpeg would hold messages
     that it can do nothing with. Raises ToolMissing."""
-    from cinemill.media.sandbox import detect_sandbox
-    from cinemill.media.toolbox import find_ffmpeg
+    from cinemill.media.ffmpeg.binary import find_ffmpeg
+    from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
     find_ffmpeg(settings.ffmpeg_path)
     detect_sandbox(settings.sandbox)
@@ -99,7 +99,7 @@ def choose_bounds(
 ) -> tuple[int, int] | None:
     """The most and the fewest processes; None where their number is fixed. What this worker was
     told goes before the settings. Raises InputRejected."""
-    from cinemill.config.values import parse_autoscale
+    from cinemill.config.parsers import parse_autoscale
 
     written = autoscale or (settings.celery_worker_autoscale if concurrency is None else None)
     if written is None:

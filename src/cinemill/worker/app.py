@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from cinemill.config import join_running, load
-from cinemill.worker.building import build_app
+from cinemill.worker.app_factory import build_app
 
 app = build_app(join_running(load()))

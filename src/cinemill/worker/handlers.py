@@ -6,25 +6,26 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
+from cinemill.capabilities.ingest.handlers import prepare_source
+from cinemill.capabilities.ingest.import_file import intake_source
+from cinemill.capabilities.ingest.probe_handler import probe_source
+from cinemill.capabilities.operations import output_cleanup, resources, retention, watchdog
+from cinemill.capabilities.previews.handlers import make_previews
+from cinemill.capabilities.render import batch, handlers, validate
+from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.streaming.handlers import build_ladder, open_stream
+from cinemill.capabilities.transcode import chunk_handlers
+from cinemill.capabilities.transcode.handlers import encode_rendition
 from cinemill.config.fields import usable_cpus
 from cinemill.inference.cards import MODELS_FOLDER
-from cinemill.ingest.gathering import gather_sources
-from cinemill.ingest.intake import intake_source
-from cinemill.ingest.preparation import prepare_source
-from cinemill.ingest.probing import probe_source
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
-from cinemill.jobs.workshop import Workshop
-from cinemill.media.limits import Limits
-from cinemill.media.sandbox import detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
-from cinemill.operate import resources, retention, shelves, watchdog
-from cinemill.produce import batches, chunks, openings, renders
-from cinemill.produce.captions import transcribe_speech, write_captions
-from cinemill.produce.ladders import build_ladder, open_stream
-from cinemill.produce.previews import make_previews
-from cinemill.produce.renditions import encode_rendition
-from cinemill.worker.mill import Mill
-from cinemill.worker.process import remove_abandoned_work
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.steps.resources import Workshop
+from cinemill.worker.context import Mill
+from cinemill.worker.process.lifecycle import remove_abandoned_work
 
 
 def build_handlers(mill: Mill) -> Mapping[str, Handler]:
@@ -36,27 +37,27 @@ def build_handlers(mill: Mill) -> Mapping[str, Handler]:
         "intake_source": partial(intake_source, workshop),
         "probe_source": partial(probe_source, workshop),
         "prepare_source": partial(prepare_source, workshop),
-        "encode_rendition": partial(chunks.encode_film, workshop),
+        "encode_rendition": partial(chunk_handlers.encode_film, workshop),
         "encode_whole": partial(encode_rendition, workshop),
-        "encode_chunk": partial(chunks.encode_part, workshop),
-        "encode_tracks": partial(chunks.encode_sound, workshop),
-        "join_chunks": partial(chunks.join_film, workshop),
+        "encode_chunk": partial(chunk_handlers.encode_part, workshop),
+        "encode_tracks": partial(chunk_handlers.encode_sound, workshop),
+        "join_chunks": partial(chunk_handlers.join_film, workshop),
         "extract_stills": partial(make_previews, workshop),
         "open_stream": partial(open_stream, workshop),
         "build_ladder": partial(build_ladder, workshop),
         "gather_sources": partial(gather_sources, workshop),
-        "open_render": partial(openings.open_render, workshop),
-        "render_pieces": partial(renders.render_pieces, workshop),
-        "mix_sound": partial(renders.mix_render, workshop),
-        "join_render": partial(renders.join_render, workshop),
-        "submit_batch": partial(batches.submit_batch, service),
-        "collect_batch": partial(batches.collect_batch, service),
+        "open_render": partial(validate.open_render, workshop),
+        "render_pieces": partial(handlers.render_pieces, workshop),
+        "mix_sound": partial(handlers.mix_render, workshop),
+        "join_render": partial(handlers.join_render, workshop),
+        "submit_batch": partial(batch.submit_batch, service),
+        "collect_batch": partial(batch.collect_batch, service),
         "transcribe_speech": partial(transcribe_speech, workshop),
         "write_captions": partial(write_captions, workshop),
         "forget_old_jobs": partial(retention.cleanup_old_jobs, service, keep),
         "remove_garbage": partial(_remove_garbage, mill),
         "find_stuck_jobs": partial(watchdog.check_stuck_jobs, service, keep.stuck_hours),
-        "clean_shelves": partial(shelves.cleanup, _list_shelves(mill)),
+        "clean_shelves": partial(output_cleanup.cleanup, _list_shelves(mill)),
         "measure_resources": partial(resources.monitor_resources, mill.events, mill.settings.home),
         "count_jobs": partial(watchdog.get_queue_stats, service),
     }

@@ -9,20 +9,20 @@ from collections.abc import Callable
 from celery import Celery
 from kombu.messaging import Producer
 
+from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
 from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, choose_patience
-from cinemill.operate.resources import measure_resources
-from cinemill.storage.dispatch import ReadyRun
-from cinemill.storage.jobs import ENDED_CHANNEL, READY_CHANNEL
+from cinemill.storage.jobs.dispatch import ReadyRun
+from cinemill.storage.jobs.job_rows import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
-from cinemill.worker.dead_letters import DeadLetterWriter, StrayCollector
-from cinemill.worker.kinds import step_task_name
-from cinemill.worker.mill import Mill
-from cinemill.worker.queues import to_broker_priority
-from cinemill.worker.refusals import BROKER_FAULTS
-from cinemill.worker.throttle import ThrottledLog
+from cinemill.worker.context import Mill
+from cinemill.worker.messages.dead_letters import DeadLetterWriter, StrayCollector
+from cinemill.worker.messages.queues import to_broker_priority
+from cinemill.worker.messages.refusals import BROKER_FAULTS
+from cinemill.worker.messages.throttle import ThrottledLog
+from cinemill.worker.task_registry import step_task_name
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
 PLANNER_SECONDS = 30.0

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cinemill.api.bodies import ORDINARY_BYTES, TIMELINE_BYTES
+from cinemill.api.http.bodies import ORDINARY_BYTES, TIMELINE_BYTES
 
 from .conftest import FILM_HEAD, RunningApi
 from .wires import Wire, head

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.capabilities.captions.formats import FILES
+from cinemill.capabilities.captions.handlers import write_texts
 from cinemill.core.media import Artifact, ArtifactKind
-from cinemill.produce.caption_files import FILES
-from cinemill.produce.captions import write_texts
-from cinemill.storage import assets
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.storage.database import Database
-from cinemill.storage.files import LocalFiles
+from cinemill.storage.media import assets
+from cinemill.storage.media.files import LocalFiles
 
 from .conftest import RunningApi
 

@@ -14,7 +14,7 @@ from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
-from cinemill.storage.dead_messages import insert_dead_message
+from cinemill.storage.jobs.dead_messages import insert_dead_message
 
 from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 

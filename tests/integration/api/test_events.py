@@ -13,8 +13,8 @@ import pytest
 import redis
 from tests.faults.refusals import REFUSALS
 
-from cinemill.local.servers import RunningServer
-from cinemill.local.valkey import describe_valkey
+from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.valkey import describe_valkey
 
 from .conftest import RunningApi, StartApi, find_free_port
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinemill.api.admission import Places
 from cinemill.api.app import create_app
-from cinemill.api.connections import Patience
+from cinemill.api.http.admission import Places
+from cinemill.api.http.connections import Patience
 from cinemill.api.server import MillServer, listen
 from cinemill.config import Settings
 from cinemill.storage.database import migrate

@@ -92,7 +92,7 @@ def cinemill(environment: dict[str, str]) -> Run:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cinemill.cli.selftest import make_film
+    from cinemill.cli.commands.selftest import make_film
     from cinemill.config import Settings
 
     folder = tmp_path_factory.mktemp("film")

@@ -11,7 +11,7 @@ import pytest
 from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
 from tools.samples import fetch
 
-from cinemill.core.findings import SpeechTask, list_words
+from cinemill.core.transcript import SpeechTask, list_words
 from cinemill.errors import InputRejected, JobCancelled
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
@@ -22,7 +22,7 @@ from cinemill.inference.speech import (
     open_speech_model,
     put_back,
 )
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 
 def decode(path: Path) -> Sound:

@@ -19,8 +19,8 @@ from cinemill.jobs.events import EventSink
 from cinemill.jobs.runner import Runner
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
-from cinemill.storage import assets
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.media import assets
 
 
 @dataclass

@@ -15,7 +15,7 @@ from tests.integration.storage.rows import forget_everything
 
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventSink
-from cinemill.jobs.rates import RateLimiter
+from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database, migrate
 

@@ -17,7 +17,7 @@ from cinemill.jobs.catalog import GIB, JobKind, Queue, Rate, StepKind
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
-from cinemill.storage.dispatch import ReadyRun
+from cinemill.storage.jobs.dispatch import ReadyRun
 
 
 def plan_one(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
 
-from cinemill.api.documents import dead_document, job_document
+from cinemill.api.routes.serializers import dead_document, job_document
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, InputRejected, NotFound, TooLarge
 from cinemill.jobs.events import EventSink

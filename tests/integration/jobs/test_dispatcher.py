@@ -18,10 +18,10 @@ from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventSink, status_key
-from cinemill.jobs.rates import RateLimiter
-from cinemill.storage import runs
+from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.storage.database import Database
-from cinemill.storage.dispatch import ReadyRun
+from cinemill.storage.jobs import runs
+from cinemill.storage.jobs.dispatch import ReadyRun
 
 
 def test_only_a_window_of_a_queue_is_let_out(engine: Engine) -> None:

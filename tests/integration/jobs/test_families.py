@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from tests.integration.storage import rows
 
+from cinemill.capabilities.render.plan import name_children
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, InputRejected, NotFound
-from cinemill.jobs.render_plans import name_children
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
 

@@ -14,11 +14,11 @@ from tests.waiting import wait_until
 
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import Conflict, LockTimeout
-from cinemill.jobs import watch
+from cinemill.jobs import attempt
 from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.dispatch import MOST_LOCKED
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.storage import dispatch
+from cinemill.storage.jobs import dispatch
 
 SHORT = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
 
@@ -117,7 +117,7 @@ def test_a_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own
     def let_deadline_pass(_context: StepContext) -> None:
         assert bench.runner is not None
         attended = bench.runner._heart.watch
-        assert isinstance(attended, watch.Watch)
+        assert isinstance(attended, attempt.Watch)
         attended.deadline = time.monotonic() - 1.0
 
     job = bench.submit(while_running(let_deadline_pass))
@@ -227,7 +227,7 @@ def test_a_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
 
 def test_a_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Bench) -> None:
     scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
-    from cinemill.produce.batches import submit_batch
+    from cinemill.capabilities.render.batch import submit_batch
 
     bench.handlers["submit_batch"] = lambda context: submit_batch(bench.service, context)
     timelines = [{"scenes": [scene]} for _ in range(3)]

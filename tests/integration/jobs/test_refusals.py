@@ -24,14 +24,14 @@ from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventReader, EventSink
-from cinemill.jobs.rates import RateLimiter
-from cinemill.local.servers import RunningServer
-from cinemill.local.valkey import describe_valkey
-from cinemill.storage.dispatch import ReadyRun
+from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.valkey import describe_valkey
 from cinemill.storage.inspection import inspect_redis
+from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.storage.secrets import write_private
-from cinemill.worker.building import build_app
-from cinemill.worker.census import count_workers
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.inspection import count_workers
 from cinemill.worker.relay import Broker
 
 RATE = Rate(count=6000, seconds=1)

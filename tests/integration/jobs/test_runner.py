@@ -24,11 +24,11 @@ from cinemill.errors import (
     MediaRejected,
     RedisUnavailable,
 )
-from cinemill.jobs import heart
+from cinemill.jobs import heartbeat
 from cinemill.jobs.events import EventReader, EventSink
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.memory import tell_memory
-from cinemill.storage import assets
+from cinemill.media.ffmpeg.memory import tell_memory
+from cinemill.storage.media import assets
 
 
 def test_work_that_goes_well_completes_the_job_with_its_result(bench: Bench) -> None:
@@ -46,7 +46,7 @@ def test_every_try_tells_how_much_memory_it_took(
 ) -> None:
     """The process' own peak within the try, and its largest command's."""
     # Not weighed with all that it has started, which are here the servers of every test before.
-    monkeypatch.setattr(heart, "WEIGH_SECONDS", 3600)
+    monkeypatch.setattr(heartbeat, "WEIGH_SECONDS", 3600)
 
     def take_much(context: StepContext) -> StepOutcome:
         tell_memory(100 << 20)

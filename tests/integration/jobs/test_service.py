@@ -13,9 +13,9 @@ from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.service import JobService
-from cinemill.storage import assets
-from cinemill.storage.assets import AssetRecord
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
 
 
 @pytest.fixture

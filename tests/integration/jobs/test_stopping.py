@@ -28,11 +28,11 @@ from cinemill.errors import (
     LeaseLost,
     MediaRejected,
 )
-from cinemill.jobs import heart
+from cinemill.jobs import heartbeat
 from cinemill.jobs.catalog import TryLimits
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.storage import assets
 from cinemill.storage.database import Database
+from cinemill.storage.media import assets
 
 BELL_ALONE = TryLimits(lease_seconds=7200, heartbeat_seconds=3600)
 """The heart, which tells of a cancel too, does not beat while the test runs."""
@@ -181,7 +181,7 @@ def test_work_over_its_queues_time_is_stopped(bench: Bench) -> None:
 def test_work_over_its_queues_memory_is_stopped(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heart, "WEIGH_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeat, "WEIGH_SECONDS", 0.3)
     job = bench.submit(work_until_stopped, "hungry_work")
     assert bench.execute(job) is RunState.FAILED
     assert bench.failure_code(job) == "memory_limit"
@@ -236,7 +236,7 @@ def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
     bench: Bench, cut_off: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process used to be killed at once, with nothing recorded: it counted as a crash."""
-    monkeypatch.setattr(heart, "UNRESPONSIVE_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat, "UNRESPONSIVE_SECONDS", 0.2)
 
     def handle(context: StepContext) -> StepOutcome:
         cut_off.close()

@@ -9,10 +9,10 @@ import pytest
 from tests.integration.jobs.bench import Bench, do_nothing, raising
 from tests.integration.storage import rows
 
+from cinemill.capabilities.render.batch import collect_batch, submit_batch
 from cinemill.core.job import Job, JobState, RunState, StepState
 from cinemill.errors import NotYet
 from cinemill.jobs.step import StepContext
-from cinemill.produce.batches import collect_batch, submit_batch
 
 SCENE = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
 

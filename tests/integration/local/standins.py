@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cinemill.local.backoff import Backoff
-from cinemill.local.liveness import Liveness
-from cinemill.local.services import ServiceSpec
-from cinemill.local.status import StatusLines
-from cinemill.local.supervisor import Supervisor
+from cinemill.local.supervisor.backoff import Backoff
+from cinemill.local.supervisor.liveness import Liveness
+from cinemill.local.supervisor.spec import ServiceSpec
+from cinemill.local.supervisor.status import StatusLines
+from cinemill.local.supervisor.supervisor import Supervisor
 
 QUICK = Backoff(first_seconds=0.05, longest_seconds=0.4, stable_seconds=5, loop_failures=3)
 

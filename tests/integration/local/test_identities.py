@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.local.postgres import find_binaries
+from cinemill.local.servers.postgres import find_binaries
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 65534
 
 RUN = """
 import os, pathlib, sys, psutil
-from cinemill.local.servers import embedded_servers
+from cinemill.local.embedded_servers import embedded_servers
 for time in range(2):
     with embedded_servers(pathlib.Path(sys.argv[1])) as servers:
         process = psutil.Process(servers.postgres.pid)

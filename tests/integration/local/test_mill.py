@@ -23,7 +23,7 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 from cinemill.config import Settings
 from cinemill.errors import HomeLocked, PortInUse
 from cinemill.local.home import lock_home, open_home
-from cinemill.local.mill import supervise
+from cinemill.local.instance import supervise
 
 ROOT = Path(__file__).parents[3]
 SERVER_NAMES = ("postgres", "valkey")
@@ -34,9 +34,9 @@ import asyncio, json, pathlib, sys
 from cinemill.config import Settings
 from cinemill.local import probes
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
-from cinemill.local.liveness import Liveness
-from cinemill.local.parts import describe_parts, plan_services
-from cinemill.local.supervisor import Supervisor
+from cinemill.local.supervisor.liveness import Liveness
+from cinemill.local.service_plan import describe_parts, plan_services
+from cinemill.local.supervisor.supervisor import Supervisor
 settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)
 with lock_home(home):

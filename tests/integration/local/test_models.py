@@ -22,7 +22,7 @@ from cinemill.inference.cards import (
     find_model,
 )
 from cinemill.inference.hub import download_files
-from cinemill.local.models import fetch_model
+from cinemill.local.model_download import fetch_model
 
 CONFIG, WEIGHTS = b"{}", bytes(range(256)) * 64
 CONTENTS = {"config.json": CONFIG, "model.bin": WEIGHTS}

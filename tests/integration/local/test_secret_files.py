@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cinemill.cli.exits import ExitCode
+from cinemill.cli.exit_codes import ExitCode
 from cinemill.errors import SecretUnusable
-from cinemill.local.probes import find_free_port, http_answers
-from cinemill.local.servers import embedded_servers
+from cinemill.local.embedded_servers import embedded_servers
+from cinemill.local.servers.health import find_free_port, http_answers
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 API = (sys.executable, "-m", "cinemill.api")

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from cinemill.errors import HomeLocked
-from cinemill.local.servers import RunningServer, Servers, embedded_servers
+from cinemill.local.embedded_servers import RunningServer, Servers, embedded_servers
 
 
 def connect(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:

@@ -21,9 +21,9 @@ from tests.processes import lives, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import PartUnavailable
-from cinemill.local.liveness import Liveness, Movement
-from cinemill.local.services import ServiceSpec
-from cinemill.local.supervisor import Supervisor
+from cinemill.local.supervisor.liveness import Liveness, Movement
+from cinemill.local.supervisor.spec import ServiceSpec
+from cinemill.local.supervisor.supervisor import Supervisor
 
 
 def journal_of(folder: Path) -> list[str]:
@@ -108,7 +108,7 @@ def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Pa
 def test_a_childs_own_reason_is_passed_on_without_another_try(tmp_path: Path) -> None:
     code = (
         "import sys; from cinemill.errors import DatabaseNewer;"
-        "from cinemill.local.complaint import write_complaint;"
+        "from cinemill.local.supervisor.exit_report import write_complaint;"
         "print(write_complaint(DatabaseNewer('from the future'))); sys.exit(2)"
     )
     with pytest.raises(PartUnavailable, match="from the future") as caught:
@@ -200,9 +200,9 @@ def test_a_frozen_part_holds_no_stop_up_beyond_its_grace(tmp_path: Path) -> None
 
 KILLED = """
 import asyncio, pathlib, sys
-from cinemill.local.liveness import Liveness, Movement
-from cinemill.local.services import ServiceSpec
-from cinemill.local.supervisor import Supervisor
+from cinemill.local.supervisor.liveness import Liveness, Movement
+from cinemill.local.supervisor.spec import ServiceSpec
+from cinemill.local.supervisor.supervisor import Supervisor
 from tests.integration.local.standins import stand_in
 folder = pathlib.Path(sys.argv[1])
 specs = [stand_in(folder, "api"), stand_in(folder, "worker", manner="stay", family="yes")]

@@ -20,9 +20,9 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import Settings, join_running, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
-from cinemill.local import mill
-from cinemill.local.probes import find_free_port, http_answers
-from cinemill.worker.building import build_app
+from cinemill.local import instance
+from cinemill.local.servers.health import find_free_port, http_answers
+from cinemill.worker.app_factory import build_app
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
@@ -34,8 +34,8 @@ import asyncio
 from rich.console import Console
 from cinemill.config import load
 from cinemill.local import probes
-from cinemill.local.liveness import Liveness
-from cinemill.local.mill import supervise
+from cinemill.local.supervisor.liveness import Liveness
+from cinemill.local.instance import supervise
 probes.LIFE_SECONDS = 1
 asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2, 7, 1)))
 """
@@ -161,8 +161,8 @@ def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
 def test_an_address_where_nobody_listens_is_named_without_its_password(
     field: str, scheme: str, failure: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mill, "ADDRESS_SECONDS", 0.2)
+    monkeypatch.setattr(instance, "ADDRESS_SECONDS", 0.2)
     port = find_free_port()
     settings = Settings.model_validate({field: f"{scheme}127.0.0.1:{port}/0"})
     with pytest.raises(failure, match=rf"127\.0\.0\.1:{port}\.$"):
-        asyncio.run(mill.check_addresses(settings))
+        asyncio.run(instance.check_addresses(settings))

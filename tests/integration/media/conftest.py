@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from tests.integration.media.editing import Bench
 
+from cinemill.capabilities.ingest.prepare import (
+    PreparedFile,
+    PrepareOutcome,
+    PrepareRequest,
+    prepare,
+)
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.media.limits import Limits
-from cinemill.media.prepare import PreparedFile, PrepareOutcome, PrepareRequest, prepare
-from cinemill.media.probe import probe
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.probe.probe import probe
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,30 @@ import av
 import numpy as np
 from tests import films
 
-from cinemill.core.pieces import cut_pieces, place_clips
-from cinemill.core.subtitles import Subtitles
-from cinemill.core.takes import PieceRequest, request_piece, request_sound
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
-from cinemill.media.join import JoinPiece, join_pieces
-from cinemill.media.limits import Limits
-from cinemill.media.mix import has_sound, mix_sound
-from cinemill.media.pieces import PieceOutcome, render_piece
-from cinemill.media.probe import probe, probe_material
-from cinemill.media.sandbox import Sandbox
-from cinemill.media.sounds import settle_sounds
-from cinemill.media.takes import Film, settle_background, settle_stills
-from cinemill.media.terms import Terms
-from cinemill.media.toolbox import Toolbox
+from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
+from cinemill.capabilities.render.audio.audio_overlays import settle_sounds
+from cinemill.capabilities.render.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.clip_filters import Film, settle_background, settle_stills
+from cinemill.capabilities.render.pieces.piece_request import (
+    PieceRequest,
+    request_piece,
+    request_sound,
+)
+from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+)
+from cinemill.core.text.subtitles import Subtitles
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.probe import probe, probe_material
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 FADE = Transition("fade", Fraction(2, 5))

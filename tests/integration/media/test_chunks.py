@@ -13,12 +13,9 @@ import av
 import pytest
 from tests import films
 
-from cinemill.core.chunks import Chunk, ChunkLengths, cut_chunks
-from cinemill.core.media import MediaInfo
-from cinemill.core.rendition import RenditionRequest, read_rendition
-from cinemill.errors import OutputInvalid
-from cinemill.media.assembly import FinishedChunk, assemble
-from cinemill.media.chunks import (
+from cinemill.capabilities.transcode.chunks import Chunk, ChunkLengths, cut_chunks
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.encode_chunk import (
     ChunkOutcome,
     can_cut,
     encode_chunk,
@@ -26,13 +23,16 @@ from cinemill.media.chunks import (
     index_pictures,
     read_index,
 )
-from cinemill.media.encode import encode, find_encoder
-from cinemill.media.limits import Limits
-from cinemill.media.probe import probe
-from cinemill.media.renditions import plan_encode
-from cinemill.media.sandbox import Sandbox
-from cinemill.media.terms import Terms
-from cinemill.media.toolbox import Toolbox
+from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
+from cinemill.core.media import MediaInfo
+from cinemill.errors import OutputInvalid
+from cinemill.media.encoding.encode import encode, find_encoder
+from cinemill.media.encoding.encode_plan import plan_encode
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.probe import probe
 
 GROUP = ("-g", "20", "-preset", "fast")
 """Key frames close together, and pictures that are stored in another order than shown."""

@@ -17,11 +17,11 @@ from tests.processes import find_encoders, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
-from cinemill.media.ffmpeg import FfmpegProgress, FfmpegReport, run_ffmpeg
-from cinemill.media.limits import Limits
-from cinemill.media.memory import hear_memory
-from cinemill.media.sandbox import Sandbox, SandboxMode, detect_sandbox
-from cinemill.media.toolbox import Toolbox, try_encoder
+from cinemill.media.ffmpeg.binary import Toolbox, try_encoder
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.memory import hear_memory
+from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.sandbox import Sandbox, SandboxMode, detect_sandbox
 
 ENDLESS = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "null", "-"]
 SANDBOXES = (pytest.param("walled", marks=pytest.mark.sandbox), "limited", "bare")
@@ -87,10 +87,10 @@ def test_a_cancel_kills_the_whole_group_at_once(
 _PARENT = """
 import sys
 from pathlib import Path
-from cinemill.media.ffmpeg import run_ffmpeg
-from cinemill.media.limits import Limits
-from cinemill.media.sandbox import Sandbox, detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 kind, folder, *arguments = sys.argv[1:]
 sandbox = {"walled": detect_sandbox, "limited": lambda: detect_sandbox("off"), "bare": Sandbox}
 run_ffmpeg(find_ffmpeg(None), arguments, folder=Path(folder), source=None, limits=Limits(),

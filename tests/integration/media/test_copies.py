@@ -19,8 +19,8 @@ from tests.integration.media.editing import (
     read_brightness,
 )
 
-from cinemill.core.subtitles import read_subtitles
-from cinemill.core.timeline import Clip, Source, Timeline, Title
+from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Title
+from cinemill.core.text.subtitles import read_subtitles
 from cinemill.errors import MediaRejected
 
 SECONDS = 4

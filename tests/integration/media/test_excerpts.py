@@ -14,10 +14,15 @@ from tests import films
 from tests.integration.media.conftest import Mill
 from tests.integration.media.test_stills import make_numbered
 
-from cinemill.media.excerpts import ANIMATION_NAME, EXCERPT_FRAMES, animate, spread_excerpts
-from cinemill.media.sheets import SHEET_NAME, draw_sheet
-from cinemill.media.stills import extract_stills
-from cinemill.media.terms import Terms
+from cinemill.capabilities.previews.animated_preview import (
+    ANIMATION_NAME,
+    EXCERPT_FRAMES,
+    animate,
+    spread_excerpts,
+)
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.stills import extract_stills
+from cinemill.media.ffmpeg.session import Terms
 
 
 def agree(mill: Mill) -> Terms:

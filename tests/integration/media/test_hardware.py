@@ -11,9 +11,9 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.core.rendition import VideoCodec, read_rendition
-from cinemill.media.encode import encode
-from cinemill.media.hardware import (
+from cinemill.core.encoding.rendition import VideoCodec, read_rendition
+from cinemill.media.encoding.encode import encode
+from cinemill.media.encoding.hardware import (
     NVENC,
     QSV,
     VAAPI,
@@ -22,9 +22,9 @@ from cinemill.media.hardware import (
     HardwareEncoder,
     list_candidates,
 )
-from cinemill.media.sandbox import Sandbox
-from cinemill.media.toolbox import Toolbox
-from cinemill.media.trials import try_all, try_encoder
+from cinemill.media.encoding.hardware_probe import try_all, try_encoder
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.sandbox import Sandbox
 
 STAND_IN = Family(
     "stand-in", (VideoCodec.H264,), lambda _codec, crf: ["-crf", str(crf), "-preset", "veryfast"]

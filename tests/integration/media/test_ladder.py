@@ -12,10 +12,15 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.core.rendition import Purpose
+from cinemill.capabilities.streaming.encode_ladder import (
+    LadderOutcome,
+    can_be_copied,
+    copy_stream,
+    make_ladder,
+)
+from cinemill.core.encoding.rendition import Purpose
 from cinemill.errors import MediaRejected
-from cinemill.media.ladder import LadderOutcome, can_be_copied, copy_stream, make_ladder
-from cinemill.media.terms import Terms
+from cinemill.media.ffmpeg.session import Terms
 
 
 def climb(mill: Mill, film: Path) -> LadderOutcome:

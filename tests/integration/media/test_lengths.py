@@ -11,10 +11,10 @@ from tests.integration.media.conftest import Mill
 from tests.integration.media.test_excerpts import agree, take_excerpts
 from tests.integration.media.test_stills import make_numbered, take_stills
 
+from cinemill.capabilities.previews.animated_preview import spread_excerpts
+from cinemill.capabilities.previews.duration import find_length, read_length
+from cinemill.capabilities.previews.stills import spread_moments
 from cinemill.errors import MediaRejected
-from cinemill.media.excerpts import spread_excerpts
-from cinemill.media.lengths import find_length, read_length
-from cinemill.media.stills import spread_moments
 
 SECONDS = 2
 RATE = "10"

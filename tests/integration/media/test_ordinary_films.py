@@ -12,9 +12,9 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill, Milled
 
+from cinemill.capabilities.ingest.handlers import ALWAYS_MADE
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import PartUnavailable
-from cinemill.ingest.preparation import ALWAYS_MADE
 
 ALL_KINDS = {*ALWAYS_MADE, ArtifactKind.AUDIO}
 
@@ -271,7 +271,7 @@ def test_a_real_film_goes_through(mill: Mill) -> None:
 
 
 def test_a_missing_ffmpeg_is_said() -> None:
-    from cinemill.media.toolbox import find_ffmpeg
+    from cinemill.media.ffmpeg.binary import find_ffmpeg
 
     with pytest.raises(PartUnavailable, match="does not run"):
         find_ffmpeg(Path("/nowhere/ffmpeg"))

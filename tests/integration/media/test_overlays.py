@@ -13,13 +13,13 @@ import pytest
 from tests import films
 from tests.integration.media.editing import FADE, Bench, edit, make_numbered, read_sound
 
+from cinemill.capabilities.render.audio.audio_mix import LIMITER, RAW_FORMAT
+from cinemill.capabilities.render.pieces.pieces import MOST_OVERLAYS, SAMPLE_RATE_HZ, cut_pieces
+from cinemill.capabilities.render.timeline.timeline import Clip, Overlay, Sound, Timeline
 from cinemill.core.media import MaterialFormat
-from cinemill.core.pieces import MOST_OVERLAYS, SAMPLE_RATE_HZ, cut_pieces
-from cinemill.core.timeline import Clip, Overlay, Sound, Timeline
 from cinemill.errors import MediaRejected
-from cinemill.media.limits import Limits
-from cinemill.media.mix import LIMITER, RAW_FORMAT
-from cinemill.media.probe import probe_material
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.probe.probe import probe_material
 
 DARK = "lutyuv=y=16:u=128:v=128"
 

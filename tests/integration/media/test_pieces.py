@@ -22,16 +22,13 @@ from tests.integration.media.editing import (
     read_sound,
 )
 
-from cinemill.core.pieces import SAMPLE_RATE_HZ, count_film
-from cinemill.core.subtitles import read_subtitles
-from cinemill.core.timeline import (
-    TRANSITIONS,
-    Clip,
-)
+from cinemill.capabilities.render.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, count_film
+from cinemill.capabilities.render.pieces.render_piece import check_reach
+from cinemill.capabilities.render.timeline.timeline import TRANSITIONS, Clip
+from cinemill.core.text.subtitles import read_subtitles
 from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid
-from cinemill.media.join import JoinPiece, join_pieces
-from cinemill.media.pieces import check_reach
-from cinemill.media.toolbox import Toolbox
+from cinemill.media.ffmpeg.binary import Toolbox
 
 OPEN_GROUPS = "open-gop=1:keyint=12:bframes=4:scenecut=0"
 H264 = ["-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p"]

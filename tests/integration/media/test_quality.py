@@ -13,10 +13,10 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.core.rendition import read_rendition
+from cinemill.capabilities.transcode.quality_gate import encode_well
+from cinemill.core.encoding.rendition import read_rendition
 from cinemill.errors import InputRejected, JobCancelled, ToolMissing
-from cinemill.media.encode import EncodeOutcome
-from cinemill.media.gate import encode_well
+from cinemill.media.encoding.encode import EncodeOutcome
 
 Told = list[tuple[float, str]]
 

@@ -12,10 +12,10 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.core.rendition import VideoCodec, read_rendition
+from cinemill.core.encoding.rendition import VideoCodec, read_rendition
 from cinemill.errors import InputRejected, JobCancelled, MediaRejected, OutputInvalid
-from cinemill.media.encode import EncodeOutcome, encode
-from cinemill.media.hardware import Family, HardwareEncoder
+from cinemill.media.encoding.encode import EncodeOutcome, encode
+from cinemill.media.encoding.hardware import Family, HardwareEncoder
 
 FORGETFUL = HardwareEncoder(
     "libx264",

@@ -9,9 +9,9 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
+from cinemill.capabilities.captions.audio_samples import extract_samples
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import JobCancelled, MediaRejected
-from cinemill.media.samples import extract_samples
 
 RATE_HZ = 16_000
 

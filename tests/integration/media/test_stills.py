@@ -11,7 +11,7 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.media.stills import extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import extract_stills, spread_moments
 
 
 def take_stills(mill: Mill, film: Path, *moments: Fraction) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from tests import films
 from tests.integration.media.editing import FADE, OUTPUT, Bench, edit
 
-from cinemill.core.timeline import GAP, Clip, Timeline, Title
+from cinemill.capabilities.render.timeline.timeline import GAP, Clip, Timeline, Title
 
 ORANGE = (255, 136, 0)
 

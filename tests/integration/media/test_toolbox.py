@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cinemill.media.toolbox import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 
 
 def make_build(path: Path, toolbox: Toolbox, configuration: str) -> Toolbox:

@@ -10,7 +10,7 @@ from tests.conftest import fresh_database
 from tests.integration.storage.rows import forget_everything
 
 from cinemill.storage.database import Database, migrate
-from cinemill.storage.files import LocalFiles
+from cinemill.storage.media.files import LocalFiles
 
 
 @pytest.fixture(scope="package")

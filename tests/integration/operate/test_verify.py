@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from cinemill.capabilities.operations.retention import remove_broken_uploads, remove_orphans
+from cinemill.capabilities.operations.verify import find_orphans, is_orphan, verify_files
 from cinemill.core.media import Artifact, ArtifactKind
-from cinemill.operate.retention import remove_broken_uploads, remove_orphans
-from cinemill.operate.verify import find_orphans, is_orphan, verify_files
-from cinemill.storage import assets
 from cinemill.storage.database import Database
-from cinemill.storage.files import LocalFiles, StoredFile
+from cinemill.storage.media import assets
+from cinemill.storage.media.files import LocalFiles, StoredFile
 
 
 def store(files: LocalFiles, content: bytes) -> StoredFile:

@@ -12,12 +12,12 @@ from tests.integration.storage.rows import forget_everything
 
 from cinemill.core.job import ClaimedRun
 from cinemill.jobs.step import Report, StepContext
-from cinemill.jobs.workshop import Workshop
-from cinemill.media.limits import Limits
-from cinemill.media.sandbox import detect_sandbox
-from cinemill.media.toolbox import find_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.steps.resources import Workshop
 from cinemill.storage.database import Database, migrate
-from cinemill.storage.files import LocalFiles
+from cinemill.storage.media.files import LocalFiles
 
 Opener = Callable[..., StepContext]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from tests import films
 from tests.integration.steps.conftest import Opener
 
-from cinemill.ingest.gathering import gather_sources
-from cinemill.jobs.workshop import Workshop
-from cinemill.operate.retention import remove_orphans
-from cinemill.storage import assets
+from cinemill.capabilities.operations.retention import remove_orphans
+from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.steps.resources import Workshop
+from cinemill.storage.media import assets
 
 
 def test_the_collector_takes_no_film_while_the_others_are_fetched(

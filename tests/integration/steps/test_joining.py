@@ -10,11 +10,11 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import clear
 
+from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
+from cinemill.capabilities.render.validate import open_render
 from cinemill.errors import InputRejected
-from cinemill.ingest.gathering import gather_sources
-from cinemill.jobs.workshop import Workshop
-from cinemill.produce.openings import open_render
-from cinemill.produce.renders import join_render, mix_render, render_pieces
+from cinemill.steps.resources import Workshop
 
 
 def make_parts(

@@ -13,13 +13,13 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import run_plan
 
-from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.capabilities.captions.formats import FILES
+from cinemill.capabilities.captions.handlers import write_texts
 from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
-from cinemill.jobs.workshop import Workshop
-from cinemill.produce.caption_files import FILES
-from cinemill.produce.captions import write_texts
-from cinemill.storage import assets
+from cinemill.steps.resources import Workshop
+from cinemill.storage.media import assets
 
 
 @pytest.fixture

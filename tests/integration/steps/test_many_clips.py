@@ -9,7 +9,7 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import run_plan
 
-from cinemill.jobs.workshop import Workshop
+from cinemill.steps.resources import Workshop
 
 CLIPS = 60
 """More than one command takes the sound of."""

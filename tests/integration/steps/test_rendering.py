@@ -12,13 +12,13 @@ import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
 
-from cinemill.core.rendition import VideoCodec
-from cinemill.ingest.gathering import gather_sources
+from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
+from cinemill.capabilities.render.validate import open_render
+from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.jobs.step import StepOutcome
-from cinemill.jobs.workshop import Workshop
-from cinemill.media.hardware import Family, HardwareEncoder
-from cinemill.produce.openings import open_render
-from cinemill.produce.renders import join_render, mix_render, render_pieces
+from cinemill.media.encoding.hardware import Family, HardwareEncoder
+from cinemill.steps.resources import Workshop
 from cinemill.storage import hardware
 
 NODE = "celery@one"

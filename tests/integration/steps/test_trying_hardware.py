@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.integration.storage import rows
 
-from cinemill.core.rendition import VideoCodec
+from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.errors import CommandFailed
-from cinemill.jobs.workshop import Workshop
-from cinemill.media.hardware import Family, HardwareEncoder
-from cinemill.produce.hardware import find_encoder, try_hardware
+from cinemill.media.encoding.hardware import Family, HardwareEncoder
+from cinemill.steps.encoder_choice import find_encoder, try_hardware
+from cinemill.steps.resources import Workshop
 from cinemill.storage import hardware
 
 NODE = "celery@one"

@@ -7,12 +7,12 @@ from typing import Any
 
 from tests.integration.steps.conftest import Opener
 
-from cinemill.ingest.gathering import gather_sources
-from cinemill.jobs.render_plans import plan_render
+from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
+from cinemill.capabilities.render.plan import plan_render
+from cinemill.capabilities.render.validate import open_render
 from cinemill.jobs.step import StepContext
-from cinemill.jobs.workshop import Workshop
-from cinemill.produce.openings import open_render
-from cinemill.produce.renders import join_render, mix_render, render_pieces
+from cinemill.steps.resources import Workshop
 
 HANDLERS = {
     "gather_sources": gather_sources,

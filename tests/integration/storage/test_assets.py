@@ -9,9 +9,9 @@ import pytest
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import NotFound
-from cinemill.storage import assets
-from cinemill.storage.assets import AssetRecord
 from cinemill.storage.database import Database
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
 
 VIDEO = VideoStream(
     index=0,

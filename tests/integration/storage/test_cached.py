@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from cinemill.core.media import Artifact, ArtifactKind
-from cinemill.storage import assets
 from cinemill.storage.database import Database
+from cinemill.storage.media import assets
 
 PIECE = Artifact(ArtifactKind.PIECE, "sha-piece", 3, "piece.mp4", "video/mp4", {"frames": 5})
 PROXY = Artifact(ArtifactKind.PROXY, "sha-proxy", 3, "proxy.mp4", "video/mp4", {})

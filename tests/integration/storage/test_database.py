@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.errors import DatabaseUnavailable
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs import READY_CHANNEL, ring
+from cinemill.storage.jobs.job_rows import READY_CHANNEL, ring
 from cinemill.storage.notifications import Listener
 
 

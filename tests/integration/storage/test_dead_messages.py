@@ -11,7 +11,7 @@ from cinemill.core.dead_messages import DeadMessage, read_dead_message
 from cinemill.core.job import Failure
 from cinemill.errors import NotFound
 from cinemill.storage.database import Database
-from cinemill.storage.dead_messages import (
+from cinemill.storage.jobs.dead_messages import (
     delete_dead_message,
     insert_dead_message,
     list_dead_messages,

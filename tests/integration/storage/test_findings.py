@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from cinemill.core.findings import SpeechTask, Transcript, Utterance, Word
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance, Word
 from cinemill.errors import NotFound
-from cinemill.storage import assets, findings
 from cinemill.storage.database import Database
+from cinemill.storage.media import assets, findings
 
 SAID = Utterance(
     1200, 2400, "Grüße, Welt!", (Word(1200, 1800, " Grüße,", 0.912), Word(1800, 2400, " Welt!", 1))

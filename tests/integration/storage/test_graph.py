@@ -9,8 +9,8 @@ from tests.integration.storage import rows
 from tests.integration.storage.rows import CHAIN, FAN_IN, make_step
 
 from cinemill.core.job import JobState, StepState
-from cinemill.storage import claims, recovery
 from cinemill.storage.database import Database
+from cinemill.storage.jobs import claims, recovery
 
 
 def test_only_steps_that_come_after_nothing_are_queued_at_first(database: Database) -> None:

@@ -27,8 +27,8 @@ from tests.integration.storage.rows import CHAIN, FAILURE, FAN_IN, make_step
 
 from cinemill.core.job import FINAL_JOB_STATES, ClaimedRun, Job, JobState, RunState
 from cinemill.errors import Conflict, LeaseLost
-from cinemill.storage import claims, dispatch, recovery, runs
 from cinemill.storage.database import Database
+from cinemill.storage.jobs import claims, dispatch, recovery, runs
 
 PLANS = {
     "one": (make_step(max_failures=2, max_crashes=2),),

@@ -9,8 +9,8 @@ from tests.integration.storage import rows
 from tests.integration.storage.rows import make_step
 
 from cinemill.core.job import Job
-from cinemill.storage import statistics
 from cinemill.storage.database import Database
+from cinemill.storage.jobs import statistics
 
 
 def complete(database: Database, seconds: float, kind: str = "process_video") -> None:

@@ -11,7 +11,7 @@ import redis
 from tests.integration.redis_databases import take_redis_database
 from tests.messages import make_message
 
-from cinemill.storage.stray_messages import (
+from cinemill.storage.jobs.stray_messages import (
     SEPARATOR,
     StrayMessages,
     count_stray_messages,

@@ -23,9 +23,9 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.config import load
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database, migrate
-from cinemill.storage.files import LocalFiles
-from cinemill.worker.building import build_app
-from cinemill.worker.mill import Mill
+from cinemill.storage.media.files import LocalFiles
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.context import Mill
 
 OWN_REDIS_DATABASE = 9
 

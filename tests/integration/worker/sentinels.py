@@ -9,9 +9,9 @@ from subprocess import Popen
 import redis
 from tests.waiting import wait_until
 
-from cinemill.local.children import start_child
-from cinemill.local.probes import find_free_port
-from cinemill.local.valkey import ValkeyServer, describe_valkey
+from cinemill.local.servers.health import find_free_port
+from cinemill.local.servers.valkey import ValkeyServer, describe_valkey
+from cinemill.local.supervisor.children import start_child
 
 PRIMARY_NAME = "cinemill-primary"
 PASSWORD = "p@ss/of:redis-That-Is-Long"

@@ -6,11 +6,11 @@ from __future__ import annotations
 import sys
 
 from cinemill.config import Settings, load
-from cinemill.core.rendition import VideoCodec
-from cinemill.media.hardware import Family, Hardware, HardwareEncoder
-from cinemill.worker import hardware
+from cinemill.core.encoding.rendition import VideoCodec
+from cinemill.media.encoding.hardware import Family, Hardware, HardwareEncoder
 from cinemill.worker.__main__ import plan_worker
-from cinemill.worker.building import build_app
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.hardware import monitor
 
 NODE = "standin@hardware"
 UNLUCKY_CRF = 50
@@ -29,7 +29,7 @@ def find_hardware(_settings: Settings) -> Hardware:
 
 
 def main() -> int:
-    hardware.ANNOUNCE_SECONDS = 0.5
+    monitor.ANNOUNCE_SECONDS = 0.5
     app = build_app(load(), find_hardware=find_hardware)
     worker = app.Worker(**plan_worker("gpu_h264", 1, app.mill), hostname=NODE)
     worker.start()

@@ -17,7 +17,7 @@ from tests.processes import find_encoders
 from tests.waiting import wait_until
 
 from cinemill.core.job import JobState
-from cinemill.worker.census import survey_workers
+from cinemill.worker.inspection import survey_workers
 
 pytestmark = pytest.mark.sandbox  # where a command's folder shows
 

@@ -19,7 +19,7 @@ from tools.samples import fetch
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
-from cinemill.storage import assets, findings
+from cinemill.storage.media import assets, findings
 
 TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 

@@ -13,10 +13,10 @@ from cinemill.config import load
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
 from cinemill.errors import DatabaseUnavailable
-from cinemill.storage import refused_messages
-from cinemill.storage.refused_messages import RefusedMessages, parse_entry
-from cinemill.worker.building import build_app
-from cinemill.worker.dead_letters import DeadLetterWriter
+from cinemill.storage.jobs import refused_messages
+from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.messages.dead_letters import DeadLetterWriter
 
 OWN_REDIS_DATABASE = 14
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"

@@ -12,8 +12,8 @@ from tests.integration.storage import rows
 
 from cinemill.config import load
 from cinemill.storage.database import migrate
-from cinemill.worker.mill import Mill
-from cinemill.worker.process import remove_abandoned_work
+from cinemill.worker.context import Mill
+from cinemill.worker.process.lifecycle import remove_abandoned_work
 
 
 @pytest.fixture

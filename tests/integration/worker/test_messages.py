@@ -26,10 +26,10 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure, JobState
-from cinemill.storage.dead_messages import list_dead_messages
-from cinemill.storage.refused_messages import KEY
-from cinemill.worker.kinds import adopt_message
-from cinemill.worker.results import JobFailed
+from cinemill.storage.jobs.dead_messages import list_dead_messages
+from cinemill.storage.jobs.refused_messages import KEY
+from cinemill.worker.result_backend import JobFailed
+from cinemill.worker.task_registry import adopt_message
 
 ON_A_WORKER: dict[str, Any] = {
     "deadline": None,

@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 from celery.concurrency.asynpool import AsynPool
 from kombu.asynchronous import Hub
-from cinemill.worker.prefork import repair_prefork_pool
+from cinemill.worker.process.prefork import repair_prefork_pool
 
 {repair}
 hub = Hub()

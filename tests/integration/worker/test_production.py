@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected
-from cinemill.storage import assets
+from cinemill.storage.media import assets
 
 
 def run_script(stack: Stack, script: str) -> Any:

@@ -15,10 +15,10 @@ from kombu.message import Message
 from kombu.messaging import Consumer
 from tests.faults.refusals import out_of_memory, read_only
 
-from cinemill.local.servers import RunningServer
-from cinemill.local.valkey import describe_valkey
-from cinemill.worker.repairs import repair_redis_transport
-from cinemill.worker.transport import register_transports
+from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.valkey import describe_valkey
+from cinemill.worker.messages.kombu_patches import repair_redis_transport
+from cinemill.worker.messages.transport import register_transports
 
 FILM = {"film": 1}
 HELD = "unacked"

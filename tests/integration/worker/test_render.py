@@ -23,11 +23,11 @@ from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
+from cinemill.capabilities.render.plan import name_children
 from cinemill.core.job import Failure, JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected, NotFound
-from cinemill.jobs.render_plans import name_children
-from cinemill.storage import assets
+from cinemill.storage.media import assets
 
 OUTPUT = {"width": 320, "height": 180, "fps": 25}
 SRT = b"1\n00:00:00,200 --> 00:00:00,800\n<i>Hello</i> '; [x] , movie=/etc/passwd\n"

@@ -15,9 +15,9 @@ from kombu.message import Message
 from kombu.messaging import Consumer
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.local.servers import RunningServer
-from cinemill.local.valkey import describe_valkey
-from cinemill.worker.repairs import repair_redis_transport
+from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.valkey import describe_valkey
+from cinemill.worker.messages.kombu_patches import repair_redis_transport
 
 FILM = {"film": 1}
 

@@ -24,9 +24,9 @@ from tests.integration.worker.sentinels import (
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.jobs.events import EventReader
-from cinemill.local.probes import accepts_connections, find_free_port
+from cinemill.local.servers.health import accepts_connections, find_free_port
 from cinemill.storage.inspection import inspect_redis
-from cinemill.worker.census import count_workers
+from cinemill.worker.inspection import count_workers
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(mill: Sta
 def test_flower_counts_the_messages_of_every_queue(mill: Stack) -> None:
     port = find_free_port()
     flower = subprocess.Popen(
-        [sys.executable, "-m", "cinemill.worker.monitor", f"--port={port}"],
+        [sys.executable, "-m", "cinemill.worker.flower", f"--port={port}"],
         env={**mill.environment, "FLOWER_BASIC_AUTH": "u:p"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -18,11 +18,11 @@ from tests.integration.worker.conftest import Stack
 from tests.messages import make_message
 from tests.waiting import wait_until
 
-from cinemill.cli.soundings import Level, sound_messages
+from cinemill.cli.commands.doctor_checks import Level, sound_messages
 from cinemill.config import load
-from cinemill.storage.stray_messages import StrayMessages
-from cinemill.worker.building import build_app
-from cinemill.worker.dead_letters import StrayCollector
+from cinemill.storage.jobs.stray_messages import StrayMessages
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.messages.dead_letters import StrayCollector
 
 PATIENCE_SECONDS = 120
 LONELY_REDIS_DATABASE = 12

@@ -20,12 +20,12 @@ from tests.integration.worker.conftest import Stack
 from tests.processes import find_encoders, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
+from cinemill.capabilities.operations.verify import verify_files
 from cinemill.core.job import JobState
 from cinemill.errors import Conflict, InputRejected
-from cinemill.operate.verify import verify_files
-from cinemill.storage import assets
-from cinemill.storage.files import hash_file
-from cinemill.worker.results import JobFailed
+from cinemill.storage.media import assets
+from cinemill.storage.media.files import hash_file
+from cinemill.worker.result_backend import JobFailed
 
 MADE = {"proxy", "poster", "sprite", "sprite_index", "audio"}
 

@@ -17,8 +17,8 @@ from kombu.messaging import Consumer
 from tests.integration.redis_databases import take_redis_database
 from tests.messages import make_message
 
-from cinemill.worker.queues import broker_options
-from cinemill.worker.transport import read_interruptions, register_transports
+from cinemill.worker.messages.queues import broker_options
+from cinemill.worker.messages.transport import read_interruptions, register_transports
 
 OWN_REDIS_DATABASE = 13
 LIST = "cinemill:films"

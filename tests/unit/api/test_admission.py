@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.api.admission import (
-    MAX_CONNECTIONS,
-    Admission,
-    Places,
-    places_within,
-)
+from cinemill.api.http.admission import MAX_CONNECTIONS, Admission, Places, places_within
 
 PLACES = Places(total=6, reserve=2)
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
-from cinemill.api.auth import Policy, check_request, has_bearer, has_cookie, is_public, sign_in
+from cinemill.api.middleware.auth import (
+    Policy,
+    check_request,
+    has_bearer,
+    has_cookie,
+    is_public,
+    sign_in,
+)
 from cinemill.api.token import ensure_token, token_path
 from cinemill.errors import Forbidden, SecretUnusable, Unauthorized
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.api.bodies import DEEPEST, MOST_VALUES, BoundedRoute, read_json
+from cinemill.api.http.bodies import DEEPEST, MOST_VALUES, BoundedRoute, read_json
 from cinemill.errors import InputRejected
 
 leaves = (
@@ -73,16 +73,16 @@ def test_as_deep_as_allowed() -> None:
 
 
 def test_every_route_that_reads_a_body_bounds_it() -> None:
-    from cinemill.api import (
+    from cinemill.api.routes import (
         assets,
         captions,
         events,
         jobs,
-        operate,
-        simple,
+        operations,
+        tasks,
         timelines,
         uploads,
     )
 
-    for module in (assets, captions, events, jobs, operate, simple, timelines, uploads):
+    for module in (assets, captions, events, jobs, operations, tasks, timelines, uploads):
         assert all(isinstance(route, BoundedRoute) for route in module.router.routes)

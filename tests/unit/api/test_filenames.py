@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.api.filenames import DEFAULT, MAX_LENGTH, clean_filename
+from cinemill.api.upload.filenames import DEFAULT, MAX_LENGTH, clean_filename
 
 
 @pytest.mark.parametrize(

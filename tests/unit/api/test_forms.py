@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cinemill.api.forms import (
+from cinemill.api.upload.multipart import (
     MAX_PARTS,
     FormEvent,
     FormInvalid,

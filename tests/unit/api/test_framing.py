@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.api.framing import (
+from cinemill.api.http.framing import (
     MAX_BLANK_LINES,
     MAX_CHUNK_LINE_BYTES,
     MAX_HEAD_BYTES,

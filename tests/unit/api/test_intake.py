@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.api.intake import BATCH_BYTES, DISK_CHECK_BYTES, Intake, IntakeLimits
+from cinemill.api.upload.receiver import BATCH_BYTES, DISK_CHECK_BYTES, Intake, IntakeLimits
 from cinemill.errors import DiskFull, MediaRejected, TooLarge
-from cinemill.storage.files import LocalFiles, StoredFile
+from cinemill.storage.media.files import LocalFiles, StoredFile
 
 FILM_HEAD = bytes.fromhex("1a45dfa3")
 LIMITS = IntakeLimits(max_upload_bytes=10**9, min_free_bytes=0)

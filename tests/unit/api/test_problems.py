@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cinemill import errors
-from cinemill.api.problems import ParametersInvalid, UncaughtErrors, document_of, respond
+from cinemill.api.middleware.problems import ParametersInvalid, UncaughtErrors, document_of, respond
 
 
 def every_error() -> list[type[errors.CinemillError]]:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.cli import display, own_mill, pursuit, screen
-from cinemill.cli.display import Bars
-from cinemill.cli.exits import ExitCode
-from cinemill.cli.own_mill import Stopped
-from cinemill.cli.screen import show_seconds, show_size
+from cinemill.cli import console, follow_jobs, temporary_server
+from cinemill.cli import progress as display
+from cinemill.cli.console import show_seconds, show_size
+from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.progress import Bars
+from cinemill.cli.temporary_server import Stopped
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -240,7 +241,7 @@ class TestProcess:
             raise Stopped
 
         monkeypatch.setattr(display, "open_display", keep)
-        monkeypatch.setattr(own_mill, "with_mill", stop)
+        monkeypatch.setattr(temporary_server, "with_mill", stop)
         result = cinemill("process", film)
         assert result.exit_code == ExitCode.INTERRUPTED
         show_cursor, last_word = "\x1b[?25h", "Stopped."
@@ -378,7 +379,7 @@ class TestWatch:
     def test_a_silent_job_is_told_of_again(
         self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pursuit, "SILENCE_SECONDS", 0.02)
+        monkeypatch.setattr(follow_jobs, "SILENCE_SECONDS", 0.02)
         monkeypatch.setattr(display, "WAITING_SECONDS", 0.1)
 
         def be_silent(x: Exchange) -> None:
@@ -424,7 +425,7 @@ class TestJobs:
     def test_are_listed_with_film_state_and_age_on_eighty_columns(
         self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+        monkeypatch.setattr(console, "PIPE_WIDTH", 80)
         name = f"{'a very long name of a ' * 4}holiday.mp4"
         queued_at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
         waiting = {**JOB, "id": UUIDS[1], "state": "pending", "progress": 0, "asset_id": None}

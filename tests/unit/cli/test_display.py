@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.cli.display import Lines
+from cinemill.cli.progress import Lines
 from cinemill.client import ProgressEvent
 
 Told = tuple[Lines, list[tuple[float, str]]]
@@ -37,7 +37,7 @@ def clock() -> Clock:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Told:
     lines: list[tuple[float, str]] = []
-    monkeypatch.setattr("cinemill.cli.display.say", lambda words: lines.append((clock(), words)))
+    monkeypatch.setattr("cinemill.cli.progress.say", lambda words: lines.append((clock(), words)))
     return Lines(clock), lines
 
 
@@ -99,7 +99,7 @@ def test_lines_of_one_stage_keep_their_distance(steps: list[tuple[float, float]]
     clock, lines = Clock(), []
     display, progress = Lines(clock), 0.0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cinemill.cli.display.say", lambda _: lines.append((clock(), progress)))
+        patch.setattr("cinemill.cli.progress.say", lambda _: lines.append((clock(), progress)))
         for seconds, percent in steps:
             clock.now += seconds
             progress = min(100.0, progress + percent)

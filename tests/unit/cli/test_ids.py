@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.cli.exits import ExitCode
+from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.ids import choose, shorten
 from cinemill.errors import Conflict, NotFound
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinemill.cli.exits import ExitCode
+from cinemill.cli.exit_codes import ExitCode
 from cinemill.inference.catalog import MODELS
 
 if TYPE_CHECKING:

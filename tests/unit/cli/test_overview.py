@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cinemill.cli import overview, screen
-from cinemill.cli.exits import ExitCode
+from cinemill.cli import console
+from cinemill.cli.commands import overview
+from cinemill.cli.exit_codes import ExitCode
 from cinemill.jobs.catalog import COMMON_QUEUES
-from cinemill.worker.census import WorkerReport
+from cinemill.worker.inspection import WorkerReport
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -44,7 +45,7 @@ PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
 
 @pytest.fixture
 def asked_mill(on_mill: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
-    monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+    monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     on_mill.on("GET /stats", lambda x: x.send_json(STATS))
     on_mill.on("GET /health", lambda x: x.send_json(HEALTH))
     return on_mill

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.cli.render import TimelineUnreadable, anchor_paths, read_timeline
+from cinemill.cli.commands.render import TimelineUnreadable, anchor_paths, read_timeline
 
 FOLDER = Path("/films/edit")
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from cinemill.cli import screen
-from cinemill.cli.exits import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, worst
+from cinemill.cli import console
+from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, worst
 from cinemill.cli.main import app
 from cinemill.errors import (
     CinemillError,
@@ -177,7 +177,7 @@ class TestConfig:
     def test_fits_on_eighty_columns_with_every_meaning(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
+        monkeypatch.setattr(console, "PIPE_WIDTH", 80)
         monkeypatch.setenv("CINEMILL_PORT", "8421")
         shown = cinemill("config").stdout
         assert "CINEMILL_PORT=8421  (environment)" in shown

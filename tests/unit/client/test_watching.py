@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cinemill.client import Client, ClientError
 from cinemill.client.connection import Connection
+from cinemill.client.events import Watch
 from cinemill.client.sse import EventDecoder, ServerEvent
-from cinemill.client.watching import Watch
 
 if TYPE_CHECKING:
     from tests.unit.conftest import LittleServer

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.config import Settings, load, reference
-from cinemill.config.values import mask_url
+from cinemill.config.parsers import mask_url
 from cinemill.errors import SettingsInvalid
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.caption_files import read_caption_file
-from cinemill.core.corrections import make_cue
+from cinemill.capabilities.captions.caption_files import read_caption_file
+from cinemill.capabilities.captions.edits import make_cue
 from cinemill.errors import InputRejected
 from cinemill.media.text_tracks import write_srt, write_vtt
 

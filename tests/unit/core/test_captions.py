@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.captions import (
+from cinemill.core.text.segmentation import (
     CHARACTERS_PER_SECOND,
     LINE_COLUMNS,
     LINES,
@@ -16,7 +16,7 @@ from cinemill.core.captions import (
     make_cues,
     measure_columns,
 )
-from cinemill.core.findings import Utterance, Word, list_words
+from cinemill.core.transcript import Utterance, Word, list_words
 
 LETTERS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=60

@@ -7,9 +7,16 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.captions import Cue
-from cinemill.core.carrying import LEAST_MS, carry_captions
-from cinemill.core.timeline import GAP, Clip, OutputFormat, Source, Timeline, Transition
+from cinemill.capabilities.render.timeline.retime_captions import LEAST_MS, carry_captions
+from cinemill.capabilities.render.timeline.timeline import (
+    GAP,
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+)
+from cinemill.core.text.segmentation import Cue
 
 FILM, OTHER = Source(path="/film.mp4"), Source(asset_id="other")
 SAID = [Cue(0, 1000, ("One.",), ()), Cue(2000, 4000, ("Two,", "{three}."), ())]

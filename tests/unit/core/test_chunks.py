@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.chunks import (
+from cinemill.capabilities.transcode.chunks import (
     LEAST_SECONDS,
     LEAST_WORK_SECONDS,
     MOST_CHUNKS,
@@ -23,7 +23,7 @@ from cinemill.core.chunks import (
     cut_chunks,
     estimate_work,
 )
-from cinemill.core.rendition import read_rendition
+from cinemill.core.encoding.rendition import read_rendition
 
 TICKS = Fraction(1, 1000)
 FRAME = 40

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.captions import Cue
-from cinemill.core.corrections import (
+from cinemill.capabilities.captions.edits import (
     LATEST_MS,
     LONGEST_LINE,
     MOST_CUES,
@@ -15,7 +14,8 @@ from cinemill.core.corrections import (
     check_cues,
     make_cue,
 )
-from cinemill.core.subtitles import read_subtitles
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.subtitles import read_subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.text_tracks import write_srt, write_vtt
 

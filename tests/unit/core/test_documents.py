@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.capabilities.render.timeline.fields import QUOTED_CHARACTERS, quote
 from cinemill.core.documents import (
     DEEPEST,
     LARGEST_NUMBER,
@@ -21,7 +22,6 @@ from cinemill.core.documents import (
     is_bounded,
     reduce_document,
 )
-from cinemill.core.fields import QUOTED_CHARACTERS, quote
 from cinemill.errors import LONGEST_MESSAGE, InputRejected, TooLarge
 
 MOST_BYTES = 4096

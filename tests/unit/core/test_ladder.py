@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.ladder import (
+from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
     NEXT_RUNG_AT_MOST,
     MediaSegment,

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.pieces import (
+from cinemill.capabilities.render.pieces.pieces import (
     PIECE_SECONDS,
     SAMPLE_RATE_HZ,
     Piece,
@@ -19,7 +19,13 @@ from cinemill.core.pieces import (
     sample_at,
     share_out,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Source, Timeline, Transition
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Source,
+    Timeline,
+    Transition,
+)
 
 RATES = st.sampled_from(
     [Fraction(24), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(60)]

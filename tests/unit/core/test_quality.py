@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.quality import (
+from cinemill.capabilities.transcode.vmaf_target import (
     LOWEST_CRF,
     MOST_BITRATE_FACTOR,
     correct_request,
 )
-from cinemill.core.rendition import (
+from cinemill.core.encoding.rendition import (
     CRF_RANGES,
     LARGEST_BITRATE_BPS,
     LEAST_BITRATE_BPS,

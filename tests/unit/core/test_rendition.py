@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.rendition import (
+from cinemill.core.encoding.rendition import (
     CRF_RANGES,
     HIGHEST_VMAF,
     LARGEST_FPS,

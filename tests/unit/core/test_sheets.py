@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.sheets import (
+from cinemill.capabilities.previews.contact_sheet_layout import (
     LONGEST_SIDE_PIXELS,
     TILE_HEIGHT,
     lay_out_sheet,

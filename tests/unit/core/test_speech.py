@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cinemill.core.findings import SpeechTask, Transcript, Utterance
-from cinemill.core.speech import SPEECH_MODELS, SpeechRequest, read_speech
+from cinemill.capabilities.captions.request import SPEECH_MODELS, SpeechRequest, read_speech
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
 
 

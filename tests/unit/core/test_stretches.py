@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.stretches import StoredPicture, Stretch, find_stretch
+from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture, Stretch, find_stretch
 
 
 def store(groups: list[int], *, first: int = 0, is_open: bool = False) -> list[StoredPicture]:

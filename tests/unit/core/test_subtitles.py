@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.ass import FONT
-from cinemill.core.subtitles import (
+from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.text.ass import FONT
+from cinemill.core.text.subtitles import (
     LONGEST_TEXT,
     MOST_CUES,
     NOTHING,
@@ -21,7 +22,6 @@ from cinemill.core.subtitles import (
     read_subtitles,
     write_ass,
 )
-from cinemill.core.timeline import OutputFormat
 from cinemill.errors import InputRejected
 
 OUTPUT = OutputFormat(640, 360, Fraction(25))

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.pieces import cut_pieces, place_clips
-from cinemill.core.subtitles import Cue, Subtitles
-from cinemill.core.takes import (
+from cinemill.capabilities.render.pieces.piece_request import (
     Fade,
     PieceRequest,
     name_piece,
@@ -21,7 +19,17 @@ from cinemill.core.takes import (
     request_piece,
     request_sound,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Overlay, Source, Timeline, Title, Transition
+from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Overlay,
+    Source,
+    Timeline,
+    Title,
+    Transition,
+)
+from cinemill.core.text.subtitles import Cue, Subtitles
 
 FADE = Transition("fade", Fraction(1))
 SOURCES = [Source(f"{name}.mp4") for name in "abc"]

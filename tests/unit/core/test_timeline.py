@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.layers_form import MOST_LAID, OVERLAY_FIELDS, SOUND_FIELDS, TITLE_FIELDS
-from cinemill.core.pieces import MOST_CLIPS, cut_pieces
-from cinemill.core.timeline import (
+from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, cut_pieces
+from cinemill.capabilities.render.timeline.layer_parser import (
+    MOST_LAID,
+    OVERLAY_FIELDS,
+    SOUND_FIELDS,
+    TITLE_FIELDS,
+)
+from cinemill.capabilities.render.timeline.timeline import (
     GAP,
     TRANSITIONS,
     WHITE,
@@ -26,7 +31,7 @@ from cinemill.core.timeline import (
     Transition,
     find_user_of,
 )
-from cinemill.core.timeline_form import (
+from cinemill.capabilities.render.timeline.timeline_parser import (
     CLIP_FIELDS,
     FULL_FIELDS,
     GAP_FIELDS,

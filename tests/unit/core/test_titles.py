@@ -8,9 +8,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.subtitles import NOTHING, find_lead, write_ass
-from cinemill.core.timeline import PLACES, OutputFormat, Title
-from cinemill.core.titles import letter_titles
+from cinemill.capabilities.render.timeline.timeline import PLACES, OutputFormat, Title
+from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.core.text.subtitles import NOTHING, find_lead, write_ass
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 OURS = re.compile(r"^\{\\an[1-9]\\fs\d+\\1c&H[0-9A-F]{6}&(\\fad\(\d+,\d+\))?\}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.core.speech import SPEECH_MODELS
+from cinemill.capabilities.captions.request import SPEECH_MODELS
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.cards import (
     HubSource,

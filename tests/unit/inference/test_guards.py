@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.findings import Utterance, Word
+from cinemill.core.transcript import Utterance, Word
 from cinemill.inference.guards import MOST_IN_A_ROW, cut_loops, drop_repeats
 
 

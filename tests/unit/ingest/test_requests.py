@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.capabilities.ingest.handlers import read_request, step_key
+from cinemill.capabilities.ingest.prepare import PrepareRequest
 from cinemill.errors import InputRejected
-from cinemill.ingest.preparation import read_request, step_key
-from cinemill.media.prepare import PrepareRequest
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 requests = st.builds(

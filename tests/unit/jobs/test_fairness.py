@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.jobs.fairness import CROWD_WINDOW, take_turns, thin_crowds
-from cinemill.storage.dispatch import OwnerLoad, ReadyRun
+from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
 owners = st.sampled_from(["ann", "bob", "cat", "dan"])
 priorities = st.integers(0, 10)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cinemill.capabilities.render.timeline.timeline_view import describe_layout, write_plainly
 from cinemill.core.job import Job, JobState, Step, StepState
 from cinemill.errors import NotFound
-from cinemill.jobs.layouts import describe_layout, write_plainly
 
 EDIT = {
     "clips": [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.jobs.leases import IMPATIENT, LeaseObserver, choose_patience
-from cinemill.storage.dispatch import Lease
+from cinemill.storage.jobs.dispatch import Lease
 
 LEASE_SECONDS, BEAT_SECONDS, SWEEP_SECONDS = 20.0, 5.0, 2.0
 STEP_SECONDS = 0.5

@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from cinemill.core.job import StepSpec
-from cinemill.core.pieces import MOST_CLIPS, cut_pieces
-from cinemill.core.timeline_form import read_timeline
-from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG
-from cinemill.jobs.render_plans import (
+from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, cut_pieces
+from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
     RENDER_STEPS,
@@ -19,6 +15,10 @@ from cinemill.jobs.render_plans import (
     name_children,
     plan_remake,
 )
+from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
+from cinemill.core.job import StepSpec
+from cinemill.errors import InputRejected
+from cinemill.jobs.catalog import CATALOG
 
 
 def job(clips: int, *, films: int = 2, seconds: float = 4, transitions: bool = True) -> Any:

@@ -17,9 +17,9 @@ from cinemill.errors import (
     WorkerStopping,
     WorkFailed,
 )
+from cinemill.jobs.attempt import Limits, Watch, find_breach
 from cinemill.jobs.catalog import CATALOG, GIB, StepKind, TryLimits
 from cinemill.jobs.runner import choose_limits
-from cinemill.jobs.watch import Limits, Watch, find_breach
 
 LIMITS = Limits(
     lease_seconds=60,

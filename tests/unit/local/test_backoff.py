@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.local.backoff import Backoff
+from cinemill.local.supervisor.backoff import Backoff
 
 BACKOFF = Backoff(first_seconds=0.5, factor=2, longest_seconds=10, jitter=0.2, stable_seconds=30)
 

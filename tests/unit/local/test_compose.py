@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from cinemill.cli.main import app
 from cinemill.config import Settings, load, reference
 from cinemill.jobs.catalog import QUEUES, list_common
-from cinemill.local.parts import FLOWER_PORT, READY_FILE, WORKER_GRACE_SECONDS
+from cinemill.local.service_plan import FLOWER_PORT, READY_FILE, WORKER_GRACE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"

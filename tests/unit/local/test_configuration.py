@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.local import postgres, valkey
-from cinemill.local.parts import loopback_of
+from cinemill.local.servers import postgres, valkey
+from cinemill.local.service_plan import loopback_of
 
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
 

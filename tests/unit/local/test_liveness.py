@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.local.liveness import All, AnyMovement, Movement, Pulse
+from cinemill.local.supervisor.liveness import All, AnyMovement, Movement, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
 BESIDE = """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.local.services import ServiceSpec, check_services, stop_order
+from cinemill.local.supervisor.spec import ServiceSpec, check_services, stop_order
 
 
 def spec(name: str, *, needs: tuple[str, ...] = (), rank: int = 0) -> ServiceSpec:

@@ -10,7 +10,7 @@ import pytest
 
 from cinemill.cli.main import app
 from cinemill.jobs.catalog import COMMON_QUEUES
-from cinemill.local.parts import WORKER_GRACE_SECONDS
+from cinemill.local.service_plan import WORKER_GRACE_SECONDS
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.local.valkey import ValkeyServer, choose_memory_bytes, render_conf
+from cinemill.local.servers.valkey import ValkeyServer, choose_memory_bytes, render_conf
 
 MIB = 1024 * 1024
 

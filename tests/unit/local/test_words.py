@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.errors import DatabaseNewer
-from cinemill.local.complaint import read_complaint, write_complaint
-from cinemill.local.guardian import read_wards
-from cinemill.local.logs import open_log, read_tail, rotate_logs
-from cinemill.local.status import describe_exit
+from cinemill.local.supervisor.exit_report import read_complaint, write_complaint
+from cinemill.local.supervisor.logs import open_log, read_tail, rotate_logs
+from cinemill.local.supervisor.reaper import read_wards
+from cinemill.local.supervisor.status import describe_exit
 
 
 @pytest.mark.parametrize(

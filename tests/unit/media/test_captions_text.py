@@ -9,8 +9,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.captions import Cue
-from cinemill.core.findings import SpeechTask, Transcript, Utterance, Word
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance, Word
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 
 CLOCK = r"\d\d+:\d\d:\d\d[.,]\d\d\d"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.stretches import StoredPicture
-from cinemill.media.copies import describe, list_units
+from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture
+from cinemill.capabilities.render.pieces.smart_cut import describe, list_units
 
 
 @pytest.mark.parametrize(

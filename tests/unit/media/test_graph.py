@@ -8,8 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, VideoStream
-from cinemill.media.graph import (
+from cinemill.capabilities.ingest.graph import (
     PreparePlan,
     PrepareRequest,
     choose_sound,
@@ -17,6 +16,7 @@ from cinemill.media.graph import (
     plan_prepare,
     plan_sprite,
 )
+from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, VideoStream
 
 sides = st.integers(1, 16_384)
 videos = st.builds(

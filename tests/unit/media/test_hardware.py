@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.rendition import CRF_RANGES, RenditionRequest, VideoCodec, read_rendition
+from cinemill.core.encoding.rendition import (
+    CRF_RANGES,
+    RenditionRequest,
+    VideoCodec,
+    read_rendition,
+)
 from cinemill.errors import CommandFailed
-from cinemill.media.hardware import (
+from cinemill.media.encoding.hardware import (
     NVENC,
     QSV,
     VAAPI,
@@ -19,7 +24,7 @@ from cinemill.media.hardware import (
     HardwareEncoder,
     list_candidates,
 )
-from cinemill.media.trials import tell_reason
+from cinemill.media.encoding.hardware_probe import tell_reason
 
 NODE = Path("/dev/dri/renderD128")
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.media.progress import (
+from cinemill.media.ffmpeg.progress import (
     FIRST_ERROR_LINES,
     LINE_BYTES,
     TAIL_LINES,

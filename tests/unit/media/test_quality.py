@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.capabilities.transcode.vmaf import MOST_PICTURES, choose_interval, read_scores
 from cinemill.errors import OutputInvalid
-from cinemill.media.quality import MOST_PICTURES, choose_interval, read_scores
 
 
 def write_log(path: Path, pictures: int, **scores: float) -> Path:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cinemill.core.media import SourceFormat
 from cinemill.errors import MediaRejected
-from cinemill.media.sniff import HEAD_BYTES, find_packet_bytes, sniff
+from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes, sniff
 
 BEGINNINGS = [
     (b"\0\0\0\x20ftypisom", SourceFormat.MP4),

@@ -10,16 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.media import (
-    AudioStream,
-    MaterialFormat,
-    MediaInfo,
-    SourceFormat,
-    VideoStream,
+from cinemill.capabilities.render.audio.audio_mix import (
+    count_samples,
+    cut_stretches,
+    plan_stretches,
 )
-from cinemill.core.pieces import SAMPLE_RATE_HZ, Placed, cut_pieces, place_clips
-from cinemill.core.subtitles import letter_piece, read_subtitles
-from cinemill.core.takes import (
+from cinemill.capabilities.render.pieces.clip_filters import (
+    Film,
+    enter,
+    settle_stills,
+    tail_seconds,
+    ticks_per_frame,
+)
+from cinemill.capabilities.render.pieces.piece_plan import plan_piece
+from cinemill.capabilities.render.pieces.piece_request import (
     PieceRequest,
     SoundRequest,
     Take,
@@ -27,10 +31,28 @@ from cinemill.core.takes import (
     request_piece,
     request_sound,
 )
-from cinemill.core.timeline import Clip, OutputFormat, Overlay, Source, Timeline, Transition
-from cinemill.media.mix import count_samples, cut_stretches, plan_stretches
-from cinemill.media.piece_plan import plan_piece
-from cinemill.media.takes import Film, enter, settle_stills, tail_seconds, ticks_per_frame
+from cinemill.capabilities.render.pieces.pieces import (
+    SAMPLE_RATE_HZ,
+    Placed,
+    cut_pieces,
+    place_clips,
+)
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Overlay,
+    Source,
+    Timeline,
+    Transition,
+)
+from cinemill.core.media import (
+    AudioStream,
+    MaterialFormat,
+    MediaInfo,
+    SourceFormat,
+    VideoStream,
+)
+from cinemill.core.text.subtitles import letter_piece, read_subtitles
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 RATES = st.sampled_from(

@@ -10,8 +10,8 @@ import pytest
 
 from cinemill.core.media import AudioStream, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import MediaRejected
-from cinemill.media.progress import LogTally
-from cinemill.media.truth import Decoded, ends_cleanly, is_damaged, is_short, judge_film
+from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.verify.integrity import Decoded, ends_cleanly, is_damaged, is_short, judge_film
 
 VIDEO = VideoStream(
     index=0,

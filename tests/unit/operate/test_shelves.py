@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.operate.shelves import ShelvedFile, choose_doomed, list_files
-from cinemill.storage.files import SHELF_MARK
+from cinemill.capabilities.operations.output_cleanup import ShelvedFile, choose_doomed, list_files
+from cinemill.storage.media.files import SHELF_MARK
 
 
 def make_files(*rows: tuple[float, int]) -> list[ShelvedFile]:

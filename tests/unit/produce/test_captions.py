@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cinemill.core.findings import SpeechTask, Transcript, Utterance
+from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.capabilities.captions.handlers import captions_key, transcript_key, write_texts
+from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.core.media import ArtifactKind
-from cinemill.core.speech import SpeechRequest
-from cinemill.produce.caption_files import FILES, name_captions
-from cinemill.produce.captions import captions_key, transcript_key, write_texts
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 
 REQUEST = SpeechRequest("base", None)
 KEY = transcript_key("film", REQUEST, "weights")

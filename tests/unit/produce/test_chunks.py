@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cinemill.core.chunks import Chunk
+from cinemill.capabilities.transcode.chunk_handlers import join_film, name_chunk
+from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.core.job import ClaimedRun
 from cinemill.jobs.step import StepContext
-from cinemill.produce.chunks import join_film, name_chunk
 
 WHOLE = {"is_whole": True, "settings": "same", "key": "chunk"}
 PARAMS = {

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from cinemill.core.pieces import SAMPLE_RATE_HZ
-from cinemill.core.timeline import Clip, OutputFormat, Sound, Source, Timeline
-from cinemill.media.mix import SAMPLE_BYTES
-from cinemill.produce.openings import LEAST_BYTES, estimate_bytes
+from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
+from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ
+from cinemill.capabilities.render.timeline.timeline import (
+    Clip,
+    OutputFormat,
+    Sound,
+    Source,
+    Timeline,
+)
+from cinemill.capabilities.render.validate import LEAST_BYTES, estimate_bytes
 
 HOUR = Fraction(3600)
 

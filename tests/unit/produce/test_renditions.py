@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cinemill.core.rendition import read_rendition
-from cinemill.produce.renditions import step_key
+from cinemill.capabilities.transcode.handlers import step_key
+from cinemill.core.encoding.rendition import read_rendition
 
 
 def test_how_good_it_must_be_is_part_of_what_is_made() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.operate import shelves
-from cinemill.produce.shelf import make_stem, name_folder, put_on_shelf
-from cinemill.storage.files import LocalFiles
+from cinemill.capabilities.operations import output_cleanup
+from cinemill.steps.named_outputs import make_stem, name_folder, put_on_shelf
+from cinemill.storage.media.files import LocalFiles
 
 
 def test_an_ordinary_id_is_the_folders_name() -> None:
@@ -38,7 +38,7 @@ def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path)
     path = put_on_shelf(files, stored.sha256, tmp_path / "shelf", "../job", "film.mp4")
     assert path.read_bytes() == b"film"
     assert path.parent.parent == tmp_path / "shelf"
-    assert [file.path for file in shelves.list_files([tmp_path / "shelf"])] == [path]
+    assert [file.path for file in output_cleanup.list_files([tmp_path / "shelf"])] == [path]
 
 
 @pytest.mark.parametrize(

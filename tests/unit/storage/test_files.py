@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.errors import DiskFull, NotFound, OutputInvalid
-from cinemill.storage.files import LocalFiles, hash_file
+from cinemill.storage.media.files import LocalFiles, hash_file
 
 MIB = 1024 * 1024
 WRONG = "0" * 64

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG, JobKind
-from cinemill.worker.kinds import name_arguments
+from cinemill.worker.task_registry import name_arguments
 
 RENDER = JobKind("render", lambda params, asset_id: [], positional=("job", "draft"))
 

@@ -11,9 +11,9 @@ from cinemill.config import load
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import CATALOG, COMMON_QUEUES
 from cinemill.worker.__main__ import count_slots, main, plan_worker
-from cinemill.worker.building import build_app
-from cinemill.worker.kinds import step_task_name
-from cinemill.worker.mill import Mill
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.context import Mill
+from cinemill.worker.task_registry import step_task_name
 
 
 @pytest.fixture

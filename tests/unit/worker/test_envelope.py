@@ -17,7 +17,7 @@ from tests.messages import any_items, encode_body, make_message, nest
 
 from cinemill.core.documents import check_text
 from cinemill.errors import InputRejected
-from cinemill.worker.envelope import (
+from cinemill.worker.messages.envelope import (
     BODY_BYTES,
     ENVELOPE_BYTES,
     INTERRUPTED_HEADER,
@@ -31,7 +31,7 @@ from cinemill.worker.envelope import (
     read_envelope,
     read_held,
 )
-from cinemill.worker.transport import read_interruptions
+from cinemill.worker.messages.transport import read_interruptions
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from cinemill.config import Settings, load
-from cinemill.core.rendition import VideoCodec
+from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.jobs.catalog import COMMON_QUEUES
-from cinemill.media.hardware import NVENC, Hardware, HardwareEncoder
-from cinemill.worker.building import build_app
-from cinemill.worker.hardware import HardwareKeeper
+from cinemill.media.encoding.hardware import NVENC, Hardware, HardwareEncoder
+from cinemill.worker.app_factory import build_app
+from cinemill.worker.hardware.monitor import HardwareKeeper
 
 FOUND = Hardware((HardwareEncoder("h264_nvenc", VideoCodec.H264, NVENC),))
 NODE = "celery@one"

@@ -14,8 +14,8 @@ from kombu.transport.virtual import Base64
 from kombu.transport.virtual import Message as VirtualMessage
 from tests.messages import EMBED, any_items, encode_body, make_message, nest, odd_values
 
-from cinemill.worker.envelope import INTERRUPTED_HEADER, exceeds_depth, read_envelope
-from cinemill.worker.message_guard import MessageGuard, MessageRefused
+from cinemill.worker.messages.envelope import INTERRUPTED_HEADER, exceeds_depth, read_envelope
+from cinemill.worker.messages.guard import MessageGuard, MessageRefused
 
 JOBS = frozenset({"process_video", "get_queue_stats"})
 shallow_values = odd_values.filter(lambda value: not exceeds_depth(value, 5))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cinemill.errors import SecretUnusable
-from cinemill.worker.monitor import SIGN_IN, ask_for_token
+from cinemill.worker.flower import SIGN_IN, ask_for_token
 
 
 def test_the_token_of_the_home_is_the_password(

@@ -9,8 +9,7 @@ from kombu.utils.scheduling import cycle_by_name
 
 from cinemill.jobs.catalog import CATALOG
 from cinemill.storage.database import ANSWER_SECONDS, CONNECT_TIMEOUT_SECONDS
-from cinemill.worker.kinds import ADOPTION_PAUSE_SECONDS
-from cinemill.worker.queues import (
+from cinemill.worker.messages.queues import (
     REDIS_STEPS,
     UrgentFirst,
     broker_options,
@@ -18,6 +17,7 @@ from cinemill.worker.queues import (
     read_wish,
     to_broker_priority,
 )
+from cinemill.worker.task_registry import ADOPTION_PAUSE_SECONDS
 
 priorities = st.integers(0, 10)
 REDIS = "redis://localhost:6379/0"

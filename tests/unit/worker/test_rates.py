@@ -8,7 +8,7 @@ import pytest
 
 from cinemill.config import load
 from cinemill.jobs.catalog import CATALOG, Rate
-from cinemill.worker.mill import Mill
+from cinemill.worker.context import Mill
 
 
 def rates(home: Path, **settings: str) -> dict[str, Rate | None]:

@@ -6,7 +6,7 @@ import pytest
 
 from cinemill.errors import DatabaseUnavailable, LockTimeout
 from cinemill.worker import relay
-from cinemill.worker.throttle import ThrottledLog
+from cinemill.worker.messages.throttle import ThrottledLog
 
 Lines = list[dict[str, object]]
 

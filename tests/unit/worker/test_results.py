@@ -9,7 +9,7 @@ from celery.exceptions import TaskRevokedError
 from tests.unit.jobs.samples import make_job
 
 from cinemill.core.job import Failure, JobState
-from cinemill.worker.results import JobFailed, describe_result
+from cinemill.worker.result_backend import JobFailed, describe_result
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from cinemill.worker.throttle import ThrottledLog
+from cinemill.worker.messages.throttle import ThrottledLog
 
 
 def test_a_warning_is_given_once_whatever_it_says_besides() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cinemill.config import load
 from cinemill.jobs.catalog import CATALOG
-from cinemill.worker.mill import choose_queue_seconds
+from cinemill.worker.context import choose_queue_seconds
 
 
 def choose(home: Path, **settings: str) -> dict[str, tuple[float, float]]:

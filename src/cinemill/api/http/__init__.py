@@ -1,0 +1,1 @@
+"""The HTTP server itself: connections, framing, admission and bounded bodies."""

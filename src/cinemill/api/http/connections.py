@@ -1,0 +1,538 @@
+"""One client's connection, with a bound on everything that it can make the server do or keep.
+
+Uvicorn's protocol over httptools does the work. What it lacks is done here, before a byte is
+parsed and so before anybody is authenticated: heads have a size and a time, requests are taken up
+one after the other, bodies and answers must make progress, and what is refused gets to read why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import struct
+import sys
+import termios
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, cast
+
+import httptools
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from cinemill import telemetry
+from cinemill.api.http.admission import Admission, Places
+from cinemill.api.http.framing import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    Framing,
+    FramingError,
+    HeadTooLarge,
+    Part,
+    Piece,
+)
+from cinemill.api.middleware import problems, security_headers
+from cinemill.errors import CinemillError, InputRejected, PartUnavailable
+
+log = telemetry.get_logger(__name__)
+
+PIECES_PER_TURN = 256
+"""Lines and stretches of body parsed before other connections have their turn: about 1 ms."""
+MAX_HELD_BYTES = 1024 * 1024
+"""Requests that a client sends ahead while an earlier one is answered: some reads of the socket."""
+DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
+"""Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
+that floods that nobody reads take about a tenth of the processor from those who are served."""
+MAX_TARGET_BYTES = 8 * 1024
+"""Path and query, as Apache and nginx allow by default: what parses them may be slow."""
+CHECKS_PER_SECOND = 10
+ALWAYS_SERVED_PATH = "/health"
+_VERSIONS = frozenset({"1.0", "1.1"})
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class HeadersTooLarge(InputRejected):
+    """The request line and headers are too large, or too many."""
+
+    code = "headers_too_large"
+    http_status = 431
+    way_on = (
+        f"Send at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES >> 10} KiB in all; a browser "
+        "should delete its cookies for this address."
+    )
+
+
+class TargetTooLong(InputRejected):
+    """The request's path and query are too long."""
+
+    code = "target_too_long"
+    http_status = 414
+    way_on = f"Ask with a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
+
+
+class RequestMalformed(InputRejected):
+    """What was sent is no HTTP/1.1 request, or one that could be read in two ways."""
+
+    code = "request_malformed"
+    http_status = 400
+    way_on = "Check the client, and any proxy between it and this server; both must speak HTTP/1.1."
+
+
+class RequestTimedOut(CinemillError):
+    """The client was too slow to send its request."""
+
+    code = "request_timed_out"
+    http_status = 408
+    way_on = "Send the request again, over a better connection if there is one."
+
+
+class ServerBusy(PartUnavailable):
+    """Every connection that the server has is in use."""
+
+    code = "server_busy"
+    way_on = "Try again in a moment; close connections that are not used."
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client is waited for, in seconds."""
+
+    head: float = 15.0
+    """For the whole request line and headers: from the connection's first moment, then from each
+    next request's first byte. Honest ones come in one packet; 15 s allow for three lost ones."""
+    body: float = 60.0
+    """For the next byte of a body."""
+    trickle: float = 300.0
+    """In this time a body must bring ``trickle_bytes``: 218 bytes a second, less than any line."""
+    trickle_bytes: int = 64 * 1024
+    unread: float = 15.0
+    """For the same, where every place is taken: the answer that has been unread the longest makes
+    room then."""
+    answer: float = 300.0
+    """For the client to take the next byte of its answer. Players that pause longer ask again for
+    the rest, and event streams resume."""
+    linger: float = 2.0
+    """For the rest of a request that was answered early, so that its sender reads the answer: a
+    connection that is closed with unread bytes is reset, and many clients drop the answer then."""
+
+
+class BoundedServerState(ServerState):
+    """What all connections of a server share."""
+
+    def __init__(self, patience: Patience, places: Places) -> None:
+        super().__init__()
+        self.patience = patience
+        self.admission: Admission[BoundedHttpProtocol] = Admission(places)
+        self._dropped_bytes = 0
+        self._throttled: list[BoundedHttpProtocol] = []
+        self._unchecked: list[Any] = []
+        self._checked_at_once = 1
+
+    def drop(self, connection: BoundedHttpProtocol, size_bytes: int) -> None:
+        """Count bytes that were read for nothing, and pause the connection where they are many."""
+        self._dropped_bytes += size_bytes
+        if self._dropped_bytes > DROPPED_BYTES_PER_TICK:
+            connection.flow.pause_reading()
+            self._throttled.append(connection)
+
+    def renew_drops(self) -> None:
+        """To be called ten times a second."""
+        self._dropped_bytes = 0
+        throttled, self._throttled = self._throttled, []
+        for connection in throttled:
+            if not connection.transport.is_closing():
+                connection.flow.resume_reading()
+
+    def check_connections(self) -> None:
+        """Close those whose time is over, a tenth of them at each call. To be called ten times a
+        second: thousands at once would keep everybody else waiting."""
+        now = time.monotonic()
+        if not self._unchecked:
+            self._unchecked = list(self.connections)
+            self._checked_at_once = -(-len(self._unchecked) // CHECKS_PER_SECOND)
+        due = self._unchecked[-self._checked_at_once :]
+        del self._unchecked[-self._checked_at_once :]
+        for connection in due:
+            if connection in self.connections:
+                cast("BoundedHttpProtocol", connection).check(now)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """See the module."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        state = cast("BoundedServerState", server_state)
+        self._patience = state.patience
+        self._state = state
+        self._framing = Framing()
+        self._held = bytearray()
+        """What came behind the piece that was parsed last, and waits for its turn."""
+        self._headers_seen = 0
+        self._refusal: CinemillError | None = None
+        self._head_since = self._body_at = self._window_since = self._taken_at = time.monotonic()
+        self._window_bytes = 0
+        self._written_bytes = 0
+        self._taken_bytes = 0
+        self._lingers_until: float | None = None
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = _OrderlyFlow(transport, self._held)
+        evicted = self._state.admission.arrive(self, self._address)
+        if evicted is not None:
+            evicted.make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.admission.leave(self)
+        self._held.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingers_until is not None:
+            self._drop(data)
+        elif self._held:
+            self._hold(data)
+        else:
+            self._take(data)
+
+    def check(self, now: float) -> None:
+        """Close the connection, or refuse its request, where its time is over."""
+        unread_seconds = self._measure_unread(now)
+        self._state.admission.mark(self, is_unread=unread_seconds >= self._patience.unread)
+        if unread_seconds >= self._patience.answer:
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif self._lingers_until is not None:
+            if now >= self._lingers_until:
+                self.transport.close()
+        elif self._framing.part is not Part.HEAD:
+            self._check_body(now)
+        elif not self._is_answering():
+            self._check_head(now)
+
+    def make_room(self) -> None:
+        """Close a connection that has no request, or does not take its answer, for another."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    # Taking in requests, one after the other.
+
+    def _take(self, data: bytes) -> None:
+        at = 0
+        for _ in range(PIECES_PER_TURN):
+            if at == len(data) or self.transport.is_closing() or self._lingers_until is not None:
+                return
+            if self._is_answering():
+                self._hold(data[at:])
+                return
+            at = self._parse_piece(data, at)
+        if at < len(data):
+            self._hold(data[at:])
+            self.loop.call_soon(self._go_on)
+
+    def _parse_piece(self, data: bytes, at: int) -> int:
+        if self._framing.is_idle and self._has_asked:
+            self._head_since = time.monotonic()
+        try:
+            piece, at = self._framing.cut(data, at)
+            if not self._framing.is_idle:
+                self._unset_keepalive_if_required()
+            if piece is not None and not _is_upgrade(piece):
+                self.parser.feed_data(piece.data)
+        except HeadTooLarge:
+            self._refuse(HeadersTooLarge("The request line and headers are too large."))
+        except (FramingError, httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(self._refusal or RequestMalformed("The request is not valid HTTP/1.1."))
+        return at
+
+    def _is_answering(self) -> bool:
+        """Whether a whole request has come and is still being answered."""
+        return self._framing.is_idle and self._open_cycle is not None
+
+    @property
+    def _open_cycle(self) -> RequestResponseCycle | None:
+        """The request that is not answered yet."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return None if cycle is None or cycle.response_complete else cycle
+
+    @property
+    def _has_asked(self) -> bool:
+        return cast("RequestResponseCycle | None", self.cycle) is not None
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        self.flow.pause_reading()
+        if len(self._held) > MAX_HELD_BYTES:
+            self.transport.abort()
+
+    def _go_on(self) -> None:
+        if self.transport.is_closing() or self._lingers_until is not None:
+            return
+        data = bytes(self._held)
+        self._held.clear()
+        self._take(data)
+        cycle = self._open_cycle
+        is_flooded = cycle is not None and len(cycle.body) > HIGH_WATER_LIMIT
+        if not self._held and not is_flooded and not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers_seen += 1
+        if self._headers_seen > MAX_HEADERS:
+            self._fail(HeadersTooLarge("The request has too many headers."))
+        # Nothing here asks for trailers; among the headers they could pass for some.
+        if self._framing.part is Part.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in _VERSIONS:
+            refusal = RequestMalformed("This version of HTTP is not spoken here.")
+            refusal.http_status = 505
+            self._fail(refusal)
+        self._check_target()
+        length_bytes = self._read_length()
+        super().on_headers_complete()
+        if length_bytes != 0:
+            self._framing.begin_body(length_bytes=length_bytes)
+            self._body_at = self._window_since = time.monotonic()
+            self._window_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._body_at = time.monotonic()
+        self._window_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._framing.end_message()
+        self._headers_seen = 0
+
+    def _check_target(self) -> None:
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._fail(TargetTooLong("The request's path and query are too long."))
+        if b"%00" in self.url:
+            # No name here has the character that ends strings elsewhere; PostgreSQL refuses it.
+            self._fail(RequestMalformed("The request's path or query has a NUL character."))
+
+    def _read_length(self) -> int | None:
+        """Bytes of the body, None for chunks. Fails what a proxy in front could read otherwise."""
+        length_bytes: int | None = 0
+        for name, value in self.headers:
+            if name == b"content-length":
+                length_bytes = int(value)
+            elif name == b"transfer-encoding":
+                is_chunked = value.rstrip(b" ").lower() == b"chunked"
+                if not is_chunked or self.parser.get_http_version() == "1.0":
+                    self._fail(RequestMalformed("Only chunked bodies, of HTTP/1.1, are read here."))
+                length_bytes = None
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._fail(RequestMalformed("The request names more than one host."))
+        return length_bytes
+
+    def _fail(self, refusal: CinemillError) -> None:
+        """End the parser's work from within what it calls."""
+        self._refusal = refusal
+        raise refusal
+
+    # Answering.
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.transport = cast("asyncio.Transport", _AnswerLine(self))
+        has_place, evicted = self._state.admission.serve(self)
+        if evicted is not None:
+            evicted.make_room()
+        if not has_place and cycle.scope["path"] != ALWAYS_SERVED_PATH:
+            app = _answer_busy
+        super()._start_asgi_task(cycle, _close_unread(cycle, app))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of an answer."""
+        if not self.transport.get_write_buffer_size():
+            self._taken_at = time.monotonic()
+        self._written_bytes += len(data)
+        self.transport.write(data)
+
+    def finish(self) -> None:
+        """Close the connection after its answer, when the client has had the time to read it."""
+        if self._framing.part is Part.HEAD and not self._held:
+            self.transport.close()
+        else:
+            self._linger()
+
+    def on_response_complete(self) -> None:
+        if self._lingers_until is not None or self.transport.is_closing():
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        self._state.admission.wait(self)
+        if self._held:
+            self.loop.call_soon(self._go_on)
+
+    # Refusing, and dropping what still comes.
+
+    def _refuse(self, error: CinemillError) -> None:
+        """Answer in the application's place, and take in nothing more."""
+        log.info("request_refused", code=error.code, client=self._address)
+        cycle = self._open_cycle
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.flow.resume_writing()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        self.write(_render(error))
+        self._linger()
+
+    def _linger(self) -> None:
+        self._unset_keepalive_if_required()
+        self._held.clear()
+        self._lingers_until = time.monotonic() + self._patience.linger
+        self.flow.resume_reading()
+
+    def _drop(self, data: bytes) -> None:
+        if self._framing.part is Part.BODY:
+            self._framing.remaining_bytes -= len(data)
+            if self._framing.remaining_bytes <= 0:
+                self.transport.close()
+                return
+        self._state.drop(self, len(data))
+
+    # What time is over.
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _measure_unread(self, now: float) -> float:
+        """For how many seconds the client has not taken a byte of its answer."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes:
+            # The kernel takes megabytes at once, then nothing until a third of them is read.
+            unsent_bytes += _read_kernel_unsent_bytes(self.transport)
+        taken_bytes = self._written_bytes - unsent_bytes
+        # Fewer than before: what the kernel holds counts again, as something is behind it now.
+        if not unsent_bytes or taken_bytes != self._taken_bytes:
+            self._taken_bytes, self._taken_at = taken_bytes, now
+        return now - self._taken_at
+
+    def _check_body(self, now: float) -> None:
+        if self.flow.read_paused or self._held:
+            # It is us who do not read.
+            self._body_at = self._window_since = now
+            self._window_bytes = 0
+        elif now - self._body_at >= self._patience.body:
+            self._refuse(RequestTimedOut("The rest of the request's body did not come."))
+        elif now - self._window_since >= self._patience.trickle:
+            is_trickle = self._window_bytes < self._patience.trickle_bytes
+            self._window_since, self._window_bytes = now, 0
+            if is_trickle:
+                self._refuse(RequestTimedOut("The request's body came too slowly."))
+
+    def _check_head(self, now: float) -> None:
+        is_between = self._framing.is_idle and self._has_asked
+        if is_between or now - self._head_since < self._patience.head:
+            return
+        if self._framing.is_idle:
+            # Browsers connect ahead of need: an answer to nothing would confuse them.
+            self.transport.close()
+        else:
+            self._refuse(RequestTimedOut("The request's headers did not come in time."))
+
+
+class _OrderlyFlow(FlowControl):
+    """Does not read on while something waits that came earlier, whoever asks for more."""
+
+    def __init__(self, transport: asyncio.Transport, held: bytearray) -> None:
+        super().__init__(transport)
+        self._held = held
+
+    def resume_reading(self) -> None:
+        if not self._held:
+            super().resume_reading()
+
+
+class _AnswerLine:
+    """The transport as an answer sees it: its bytes are counted, and it closes with patience."""
+
+    def __init__(self, protocol: BoundedHttpProtocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.write
+        self.close = protocol.finish
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+
+def _read_kernel_unsent_bytes(transport: asyncio.Transport) -> int:
+    """Bytes that the other side has not acknowledged; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        file_number = transport.get_extra_info("socket").fileno()
+        answer = fcntl.ioctl(file_number, termios.TIOCOUTQ, struct.pack("i", 0))
+    except (OSError, ValueError):
+        return 0  # As where the connection was lost just now.
+    return int(struct.unpack("i", answer)[0])
+
+
+def _is_upgrade(piece: Piece) -> bool:
+    """Whether a line asks for another protocol: ignored, as RFC 9110 (7.8) lets a server do.
+
+    The parser would take the body, and all that follows, for that protocol.
+    """
+    return piece.part is Part.HEAD and piece.data[:8].lower() == b"upgrade:"
+
+
+def _close_unread(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
+    """An answer that does not wait for the request's end says that it is the connection's last."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start" and cycle.more_body:
+                headers = [*message.get("headers", []), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await app(scope, receive, mark)
+
+    return run
+
+
+async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
+    error = ServerBusy("The server has no connection left for this request.")
+    headers = {**security_headers.HEADERS, "Connection": "close"}
+    await problems.respond(error, headers)(scope, receive, send)
+
+
+def _render(error: CinemillError) -> bytes:
+    """A whole answer as it goes over the line."""
+    answer = problems.respond(error, {**security_headers.HEADERS, "Connection": "close"})
+    reason = HTTPStatus(error.http_status).phrase
+    lines = [
+        f"HTTP/1.1 {error.http_status} {reason}".encode(),
+        f"date: {formatdate(usegmt=True)}".encode(),
+        *(b": ".join(header) for header in answer.raw_headers),
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)

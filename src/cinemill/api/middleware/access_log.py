@@ -1,0 +1,62 @@
+"""One line in the log for every request: method, path, status, bytes, milliseconds.
+
+The query is left out: a sign-in link carries the token there.
+"""
+
+from __future__ import annotations
+
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cinemill import telemetry
+from cinemill.api.middleware.problems import LONGEST_LOGGED, clip
+
+log = telemetry.get_logger("cinemill.access")
+
+_QUIET_PREFIXES = ("/health", "/static/")
+
+
+class AccessLog:
+    """Writes the line when the answer is complete, so a stream's line comes at its end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        tally = _Tally(send)
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, tally.send)
+        finally:
+            _write(scope, tally, time.perf_counter() - started)
+
+
+class _Tally:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.sent_bytes = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.sent_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+
+def _write(scope: Scope, tally: _Tally, seconds: float) -> None:
+    is_quiet = scope["path"].startswith(_QUIET_PREFIXES) and tally.status < 400
+    (log.debug if is_quiet else log.info)(
+        "request",
+        method=scope["method"],
+        path=clip(scope["path"], LONGEST_LOGGED),
+        status=tally.status,
+        sent_bytes=tally.sent_bytes,
+        milliseconds=round(seconds * 1000, 1),
+        client=(scope.get("client") or ("",))[0],
+    )

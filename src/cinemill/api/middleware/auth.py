@@ -1,0 +1,201 @@
+"""Who may come in: the token, the cookie that a link sets, and what a browser is held to.
+
+Three checks, in this order, before any route sees a request:
+
+1. *Host* (only where the server listens on loopback): a page of another site whose name was
+   rebound to 127.0.0.1 sends its own name here, and is refused.
+2. *Token*: ``Authorization: Bearer``, or the cookie that ``GET /?token=…`` sets.
+3. *Origin*, for methods that change something and that no bearer token vouches for: a form on
+   another site can make a browser send our cookie, and is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cinemill.api.middleware.problems import respond
+from cinemill.errors import CinemillError, Forbidden, Unauthorized
+
+COOKIE_SECONDS = 30 * 24 * 3600
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PUBLIC_PATHS = frozenset({"/health", "/favicon.ico"})
+_PUBLIC_FOLDER = "/static/"
+_LOCAL_NAME = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is asked of a request. ``token`` None: nobody is asked for one. A blank one, which no
+    token file may hold, lets nobody in."""
+
+    token: str | None
+    host: str
+    """Where the server listens."""
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        return _is_loopback(self.host)
+
+    @property
+    def cookie_name(self) -> str:
+        """Cookies know no ports: two installations on one machine must not sign each other out."""
+        return f"cinemill-{self.port}"
+
+    @property
+    def cookie_value(self) -> str:
+        """Proves the token without being it, so that a leaked cookie jar leaks no token."""
+        key = (self.token or "").encode()
+        return hmac.new(key, b"cinemill browser cookie", hashlib.sha256).hexdigest()
+
+
+def check_host(policy: Policy, headers: Headers) -> None:
+    """Raises Forbidden where a loopback server is called by a name that is not its own."""
+    if not policy.is_loopback:
+        return
+    name = _host_name(headers.get("host", ""))
+    if name != policy.host.lower() and not _is_loopback(name):
+        raise Forbidden(
+            "This server answers on this machine only, and was called by another name.",
+            code="host_not_allowed",
+            way_on=f"Open http://127.0.0.1:{policy.port}/ instead.",
+        )
+
+
+def check_origin(method: str, headers: Headers) -> None:
+    """Raises Forbidden where a page of another site asks for a change."""
+    if method in _SAFE_METHODS:
+        return
+    origin = headers.get("origin")
+    if origin is None:
+        is_foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+    else:
+        is_foreign = urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    if is_foreign:
+        raise Forbidden(
+            "A page of another site asked for a change here.",
+            code="origin_not_allowed",
+            way_on="Use this installation's own page, or a bearer token from a script.",
+        )
+
+
+def has_bearer(policy: Policy, headers: Headers) -> bool:
+    """Whether the request carries the token in its ``Authorization`` header."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and _proves(given, policy.token)
+
+
+def has_cookie(policy: Policy, headers: Headers) -> bool:
+    """Whether the request carries the cookie that the token's link set."""
+    # Cookies know no ports: whatever else runs on this machine sends its own along, in any shape,
+    # and the standard library's parser gives up at the first one that it does not understand.
+    given = cookie_parser(headers.get("cookie", "")).get(policy.cookie_name, "")
+    return not _is_blank(policy.token) and _proves(given, policy.cookie_value)
+
+
+def check_request(policy: Policy, method: str, path: str, headers: Headers) -> None:
+    """All that a request must pass. Raises Forbidden or Unauthorized."""
+    check_host(policy, headers)
+    if has_bearer(policy, headers):
+        return
+    check_origin(method, headers)
+    if policy.token is None or is_public(path) or has_cookie(policy, headers):
+        return
+    raise Unauthorized("This installation asks for its token, and none or a wrong one was sent.")
+
+
+def is_public(path: str) -> bool:
+    """Whether a path shows nothing that is anybody's: liveness, and the page's own files."""
+    return path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
+
+
+def sign_in(policy: Policy, query: str) -> Response | None:
+    """The answer to ``/?token=…``: the cookie, and the way to the address without the token.
+
+    None where the query has no token, or a wrong one.
+    """
+    given = parse_qs(query).get("token", [""])[0].strip()
+    if not _proves(given, policy.token):
+        return None
+    response = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+    response.set_cookie(
+        policy.cookie_name,
+        policy.cookie_value,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+class Gate:
+    """The checks in front of the application. ``sign_in_page`` answers people who are not in."""
+
+    def __init__(
+        self, app: ASGIApp, *, policy: Policy, sign_in_page: Callable[[], Response]
+    ) -> None:
+        self._app = app
+        self._policy = policy
+        self._sign_in_page = sign_in_page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._refuse_or_sign_in(scope) if scope["type"] == "http" else None
+        await (answer or self._app)(scope, receive, send)
+
+    def _refuse_or_sign_in(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        try:
+            if scope["path"] == "/" and scope["method"] == "GET":
+                check_host(self._policy, headers)
+                answer = sign_in(self._policy, scope["query_string"].decode("latin-1"))
+                if answer is not None:
+                    return answer
+            check_request(self._policy, scope["method"], scope["path"], headers)
+        except CinemillError as error:
+            return self._refuse(error, scope["method"], headers)
+        return None
+
+    def _refuse(self, error: CinemillError, method: str, headers: Headers) -> Response:
+        wants_page = method == "GET" and "text/html" in headers.get("accept", "")
+        if isinstance(error, Unauthorized) and wants_page:
+            return self._sign_in_page()
+        return respond(error)
+
+
+def _proves(given: str, secret: str | None) -> bool:
+    """Whether what was given is the secret: compared in constant time, whatever characters were
+    sent. Nothing proves a secret that is blank."""
+    if secret is None or _is_blank(secret) or _is_blank(given):
+        return False
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("utf-8", "replace"))
+
+
+def _is_blank(text: str | None) -> bool:
+    return text is None or not text.strip()
+
+
+def _host_name(header: str) -> str:
+    """``127.0.0.1:8420`` → ``127.0.0.1``; ``[::1]:8420`` → ``::1``."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name.lower() == _LOCAL_NAME:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,133 @@
+"""Films and what was made of them: records, files (with ranges), further jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
+from cinemill.api.routes.jobs import Name
+from cinemill.api.routes.serializers import artifact_document, asset_document, job_document
+from cinemill.api.state import OWNER, Mill, MillDoor
+from cinemill.capabilities.captions import edit_store
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.errors import NotFound
+from cinemill.storage.media import assets, captions
+
+router = APIRouter(prefix="/assets", tags=["assets"], route_class=BoundedRoute)
+
+# What a browser may show in place; all else is saved, whatever its bytes pretend to be.
+_SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
+
+
+class JobWish(BaseModel):
+    kind: Name
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
+
+
+@router.get("")
+def list_assets(mill: MillDoor, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+    """Films, newest first."""
+    found = assets.list_assets(mill.database, owner=OWNER, limit=limit)
+    return {"assets": [asset_document(asset) for asset in found]}
+
+
+@router.get("/{asset_id}")
+def read_asset(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One film, with its artifacts."""
+    asset = assets.get_asset(mill.database, asset_id)
+    made = assets.list_artifacts(mill.database, asset_id)
+    return {**asset_document(asset), "artifacts": [artifact_document(record) for record in made]}
+
+
+@router.post("/{asset_id}/jobs")
+@body_at_most(TIMELINE_BYTES)
+def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
+    """Queue another job on a film that is there."""
+    assets.get_asset(mill.database, asset_id)
+    job = mill.jobs.create_job(
+        wish.kind,
+        owner=OWNER,
+        params=wish.params,
+        asset_id=asset_id,
+        priority=wish.priority,
+    )
+    return job_document(job)
+
+
+def _find_caption_file(
+    mill: Mill, asset_id: str, kind: ArtifactKind, language: str | None
+) -> Artifact:
+    if language is not None:
+        return edit_store.get_captions(mill.database, asset_id, language).files[kind]
+    with mill.database.begin() as connection:
+        newest = captions.find_newest(connection, asset_id)
+    if newest is not None:
+        return newest.files[kind]
+    # Made before there were all four forms.
+    return assets.get_artifact(mill.database, asset_id, kind).artifact
+
+
+# One route a method: of a route of several, FastAPI gives every operation the same id.
+@router.head("/{asset_id}/files/{kind}", response_class=FileResponse)
+@router.get("/{asset_id}/files/{kind}", response_class=FileResponse)
+def read_file(
+    asset_id: str,
+    kind: ArtifactKind,
+    mill: MillDoor,
+    variant: str | None = None,
+    download: bool = False,
+    language: str | None = None,
+) -> FileResponse:
+    """A file of a film: ``source`` is what was uploaded, the others were made of it.
+
+    Without a ``variant``, captions are those that hold in this ``language``, or the newest of
+    those that hold in any; of other kinds, the newest.
+
+    Ranges are served. ``download`` makes a browser save what it would show.
+    """
+    if kind is ArtifactKind.SOURCE:
+        asset = assets.get_asset(mill.database, asset_id)
+        # Its bytes are a stranger's: never shown in place.
+        return _send(mill, asset.sha256, asset.filename, "application/octet-stream", saved=True)
+    if variant is None and kind in captions.KINDS:
+        artifact = _find_caption_file(mill, asset_id, kind, language)
+    else:
+        artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+    is_saved = download or not artifact.media_type.startswith(_SHOWN_TYPES)
+    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
+
+
+@router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
+@router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
+def read_stream(asset_id: str, stream: str, filename: str, mill: MillDoor) -> FileResponse:
+    """A file for adaptive play, where the playlists beside it look for it. Ranges are served."""
+    kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
+    artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=False)
+
+
+class _LargeFile(FileResponse):
+    chunk_size = 1024 * 1024
+
+
+def _send(mill: Mill, sha256: str, filename: str, media_type: str, *, saved: bool) -> FileResponse:
+    if not mill.files.exists(sha256):
+        raise NotFound(
+            f"The stored file of {filename} is missing.",
+            code="file_missing",
+            way_on="Run 'cinemill verify' where the mill runs.",
+        )
+    return _LargeFile(
+        mill.files.path(sha256),
+        media_type=media_type,
+        filename=filename,
+        content_disposition_type="attachment" if saved else "inline",
+        # The content's own hash: as strong as an ETag can be, and what a download is checked by.
+        headers={"ETag": f'"{sha256}"', "Cache-Control": "private, max-age=60"},
+    )

@@ -1,0 +1,165 @@
+"""The captions of a film: read by anybody, corrected by a person, never by two at once unseen."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, FailFast, Field, ValidationError
+
+from cinemill.api.http.bodies import BoundedRoute, body_at_most
+from cinemill.api.state import Mill, MillDoor
+from cinemill.capabilities.captions import edit_store
+from cinemill.capabilities.captions.caption_files import read_caption_file
+from cinemill.capabilities.captions.edits import make_cue
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.subtitles import LARGEST_FILE_BYTES
+from cinemill.storage.media.assets import get_asset
+from cinemill.storage.media.captions import CaptionSet
+
+router = APIRouter(
+    prefix="/assets/{asset_id}/captions", tags=["captions"], route_class=BoundedRoute
+)
+
+ENTITY_TAG = re.compile(r'(?:W/)?"([^"*]*)"')
+
+FILE_TYPES = ("text/vtt", "application/x-subrip")
+
+Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
+Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
+Moment = Annotated[int, Field(ge=0, strict=True)]
+
+
+class CaptionWish(BaseModel):
+    """Shown from ``start_ms`` up to, not including, ``end_ms``."""
+
+    start_ms: Moment
+    end_ms: Moment
+    lines: Annotated[list[str], FailFast()]
+
+    def read(self) -> Cue:
+        return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
+
+
+class CaptionsWish(BaseModel):
+    captions: Annotated[list[CaptionWish], FailFast()]
+    """Stops at the first wrong one: an error for each of megabytes would take gigabytes."""
+
+
+@router.get("")
+def list_captions(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+    """What there is in each language: a person's correction, else the newest of a model."""
+    found = edit_store.list_captions(mill.database, asset_id)
+    return {"captions": [_describe(found[language]) for language in sorted(found)]}
+
+
+@router.get("/{language}")
+def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResponse:
+    """The captions with their times. The ETag names what they say; a change must name it."""
+    return _answer(mill, edit_store.get_captions(mill.database, asset_id, language))
+
+
+async def read_body(request: Request) -> bytes:
+    """The route bounds it."""
+    return await request.body()
+
+
+def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
+    """What is to be saved: JSON, or a file as editors of subtitles write it.
+
+    Not a coroutine: megabytes are read in a thread, while others are answered.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in FILE_TYPES:
+        return list(read_caption_file(content))
+    try:
+        wish = CaptionsWish.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [
+                {**one, "loc": ("body", *one["loc"])}
+                for one in error.errors(include_url=False, include_context=False)
+            ]
+        ) from error
+    return [one.read() for one in wish.captions]
+
+
+@router.put(
+    "/{language}",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": CaptionsWish.model_json_schema()},
+                **{kind: {"schema": {"type": "string"}} for kind in FILE_TYPES},
+            },
+        }
+    },
+)
+@body_at_most(LARGEST_FILE_BYTES)
+def save_captions(
+    asset_id: str,
+    language: Language,
+    cues: Annotated[list[Cue], Depends(read_wish)],
+    mill: MillDoor,
+    version: Version = None,
+) -> JSONResponse:
+    """Put corrected captions in place of those that the ETag in ``If-Match`` names.
+
+    All forms are written anew from them; nothing is heard again. ``srt_path`` is where a timeline
+    finds them to be burned in. 412 where somebody else was quicker, 428 where there are captions
+    and no ``If-Match``.
+    """
+    asset = get_asset(mill.database, asset_id)
+    desk = edit_store.Desk(mill.database, mill.files, mill.settings.render_dir)
+    saved, path = edit_store.correct_captions(desk, asset, language, cues, _bare(version))
+    return _answer(mill, saved, srt_path=str(path))
+
+
+@router.delete("/{language}", status_code=204)
+def discard_correction(
+    asset_id: str, language: Language, mill: MillDoor, version: Version = None
+) -> Response:
+    """Take a person's correction back; what a model heard holds again, if one did."""
+    edit_store.discard_correction(mill.database, asset_id, language, _bare(version))
+    return Response(status_code=204)
+
+
+def _bare(version: str | None) -> str | None:
+    """An entity tag without its quotes, or ``*``, which in quotes is a tag that nothing has.
+
+    A proxy that compresses makes a tag a weak one; that is the same here.
+    """
+    if version is None:
+        return None
+    said = version.strip()
+    tag = ENTITY_TAG.fullmatch(said)
+    return tag[1] if tag else said
+
+
+def _answer(mill: Mill, one: CaptionSet, **more: str) -> JSONResponse:
+    said = edit_store.read_document(mill.files, one)
+    document = {**_describe(one), **more, "captions": said["captions"]}
+    headers = {"ETag": f'"{one.version}"', "Cache-Control": "no-cache"}
+    return JSONResponse(document, headers=headers)
+
+
+def _describe(one: CaptionSet) -> dict[str, Any]:
+    return {
+        "language": one.language,
+        "version": one.version,
+        "source": edit_store.PERSON if one.is_corrected else "model",
+        "model": one.model,
+        "variant": one.variant,
+        "files": {
+            kind.value.removeprefix("captions_"): {
+                "url": f"/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}",
+                "filename": artifact.filename,
+                "size_bytes": artifact.size_bytes,
+            }
+            for kind, artifact in one.files.items()
+        },
+    }

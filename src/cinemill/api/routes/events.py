@@ -1,0 +1,182 @@
+"""``GET /jobs/{id}/events``: a job's progress as server-sent events.
+
+Events come from the job's stream in Redis; their ids are the stream's, so a client that was cut
+off resumes with ``Last-Event-ID`` and misses nothing. In silence, and where Redis has lost the
+stream or is gone, the row in PostgreSQL speaks instead (without an id: it is nothing to resume
+from). The row decides what is final: the stream of a job that was retried has ends in its middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.state import Mill, MillDoor
+from cinemill.core.job import FINAL_JOB_STATES
+from cinemill.errors import CinemillError, NotFound, RedisUnavailable
+from cinemill.jobs.events import Event, EventReader
+
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
+
+BLOCK_SECONDS = 1.5
+"""Silence after which the row is asked: a watcher hears something at least every 2 s."""
+GLANCE_SECONDS = 0.001
+PAUSE_AFTER_FAULT_SECONDS = 1.0
+KEEP_ALIVE_SECONDS = 10.0
+RECONNECT_MILLISECONDS = 1000
+_STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_FINAL = frozenset(state.value for state in FINAL_JOB_STATES)
+_ROW_KEYS = ("task_id", "status", "progress", "message", "stage")
+_ROW_EXTRAS = ("seconds_left", "queue_place")
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def follow_job(
+    job_id: str,
+    request: Request,
+    mill: MillDoor,
+    last_event_id: Annotated[str, Header()] = "",
+) -> StreamingResponse:
+    """Progress as ``event: progress`` with JSON data, to the job's end.
+
+    ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
+    """
+    await run_in_threadpool(mill.jobs.get_job, job_id)
+    after_id = last_event_id if is_stream_id(last_event_id) else "0"
+    watch = JobWatch(mill, request.app.state.events, job_id, after_id)
+    return StreamingResponse(
+        watch.write(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+class JobWatch:
+    """One watcher of one job."""
+
+    def __init__(self, mill: Mill, reader: EventReader, job_id: str, after_id: str) -> None:
+        self._mill = mill
+        self._reader = reader
+        self._job_id = job_id
+        self._after_id = after_id
+        self._block_seconds = GLANCE_SECONDS
+        self._last: dict[str, Any] = {}
+        self._sent_at = time.monotonic()
+
+    async def write(self) -> AsyncIterator[str]:
+        """The stream's text, event by event."""
+        yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
+        async for event in self._events():
+            if event is not None:
+                self._sent_at = time.monotonic()
+                yield format_event(event)
+            elif time.monotonic() - self._sent_at >= KEEP_ALIVE_SECONDS:
+                self._sent_at = time.monotonic()
+                yield ": still here\n\n"
+
+    async def _events(self) -> AsyncIterator[Event | None]:
+        """Events to the final one; None where there was nothing to tell."""
+        while not self._mill.stopping.is_set():
+            told = await self._read()
+            for event in told:
+                self._after_id = event.id
+                if await self._is_stale_end(event):
+                    continue
+                self._last = event.progress
+                yield event
+                if _is_final(event):
+                    return
+            if told:
+                continue
+            row = await self._read_row()
+            yield row
+            if row is not None and _is_final(row):
+                return
+
+    async def _read(self) -> list[Event]:
+        """What the stream has, after waiting for it; nothing where Redis or the server stops."""
+        # The first look does not wait: a watcher is told at once where things stand.
+        block_seconds, self._block_seconds = self._block_seconds, BLOCK_SECONDS
+        read = asyncio.create_task(self._read_stream(block_seconds))
+        stop = asyncio.create_task(self._mill.stopping.wait())
+        try:
+            await asyncio.wait({read, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return read.result() if read.done() else []
+        finally:
+            for task in (read, stop):
+                task.cancel()
+            await asyncio.gather(read, stop, return_exceptions=True)
+
+    async def _read_stream(self, block_seconds: float) -> list[Event]:
+        try:
+            async with asyncio.timeout(block_seconds + KEEP_ALIVE_SECONDS):
+                return await self._reader.read_after(
+                    self._job_id, self._after_id, block_seconds=block_seconds
+                )
+        except (RedisUnavailable, TimeoutError):
+            await asyncio.sleep(PAUSE_AFTER_FAULT_SECONDS)
+            return []
+
+    async def _is_stale_end(self, event: Event) -> bool:
+        """Whether this is the end of an earlier try, after which the job was retried."""
+        if not _is_final(event):
+            return False
+        row = await self._read_row()
+        return row is not None and not _is_final(row)
+
+    async def _read_row(self) -> Event | None:
+        """Where the job stands by its row; None where the database does not answer.
+
+        A row that has been deleted meanwhile ends the watch as cancelled.
+        """
+        try:
+            status = await run_in_threadpool(self._mill.jobs.get_job_status, self._job_id)
+        except NotFound:
+            return Event("", self._last | {"status": "cancelled", "message": "The job is deleted"})
+        except CinemillError:
+            return None
+        return Event("", self._merge(status))
+
+    def _merge(self, status: dict[str, Any]) -> dict[str, Any]:
+        """The row as a progress document. It is written less often than events are told, so while
+        a job runs its bar does not fall back behind what was told already."""
+        document = {key: status[key] for key in _ROW_KEYS}
+        document |= {key: status[key] for key in _ROW_EXTRAS if status.get(key) is not None}
+        is_behind = (
+            document["status"] == self._last.get("status") == "running"
+            and document["progress"] <= self._last["progress"]
+        )
+        if is_behind:
+            document |= {key: self._last[key] for key in ("progress", "message", "stage")}
+        return document
+
+
+def is_stream_id(text: str) -> bool:
+    """Whether Redis can have given an event this id: two numbers of 64 bits."""
+    return _STREAM_ID.fullmatch(text) is not None and all(
+        int(part) < 2**64 for part in text.split("-")
+    )
+
+
+def format_event(event: Event) -> str:
+    """As https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
+    name = f"id: {event.id}\n" if event.id else ""
+    data = json.dumps(event.progress, ensure_ascii=False)  # JSON has no raw line ends.
+    return f"{name}event: progress\ndata: {data}\n\n"
+
+
+def _is_final(event: Event) -> bool:
+    return event.progress["status"] in _FINAL

@@ -1,0 +1,166 @@
+"""Jobs: list, look, cancel, retry, forget; dead letters; statistics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
+from cinemill.api.routes.dead_messages import read_dead_messages
+from cinemill.api.routes.serializers import dead_document, job_document, name_twice, shorten_lists
+from cinemill.api.state import OWNER, MillDoor
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
+
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
+
+STORABLE = r"^[^\x00]*$"
+"""Texts without the character that PostgreSQL cannot store."""
+
+Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
+PageLimit = Annotated[int, Query(ge=1, le=500)]
+
+
+class CancelWish(BaseModel):
+    reason: Annotated[str, Field(max_length=500, pattern=STORABLE)] = ""
+
+
+class NewJob(BaseModel):
+    """A job that names its own films, such as a render."""
+
+    kind: Name
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
+
+
+class RetryWish(BaseModel):
+    """Which failed jobs; without either, all of them."""
+
+    kind: Name | None = None
+    code: Name | None = None
+
+
+@router.get("/jobs")
+def list_jobs(
+    mill: MillDoor,
+    state: Annotated[list[JobState] | None, Query()] = None,
+    kind: str | None = None,
+    asset_id: str | None = None,
+    before: str | None = None,
+    id_prefix: Annotated[str | None, Query(max_length=100)] = None,
+    limit: PageLimit = 50,
+    list_items: Annotated[int | None, Query(ge=0)] = None,
+) -> dict[str, Any]:
+    """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null.
+
+    ``id_prefix`` finds a job by the first characters of its id. ``list_items`` is how much is told
+    of each list in ``params`` and ``result``: a timeline may have thousands of clips.
+    """
+    found = mill.jobs.list_jobs(
+        states=state or (),
+        kind=kind,
+        owner=OWNER,
+        asset_id=asset_id,
+        before=before,
+        id_prefix=id_prefix,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    documents = [job_document(job) for job in page]
+    if list_items is not None:
+        documents = [shorten_lists(one, list_items) for one in documents]
+    return {
+        "jobs": documents,
+        "next": page[-1].id if len(found) > limit else None,
+    }
+
+
+@router.post("/jobs")
+@body_at_most(TIMELINE_BYTES)
+def create_job(
+    wish: NewJob,
+    mill: MillDoor,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> dict[str, Any]:
+    """Queue a job. Paths in it are the mill's own, below ``CINEMILL_INPUT_ROOTS``.
+
+    The same ``Idempotency-Key`` answers the same job.
+    """
+    job = mill.jobs.create_job(
+        wish.kind,
+        owner=OWNER,
+        params=wish.params,
+        priority=wish.priority,
+        idempotency_key=idempotency_key,
+    )
+    return job_document(job)
+
+
+@router.post("/jobs/retry")
+def retry_failed(mill: MillDoor, wish: RetryWish | None = None) -> dict[str, int]:
+    """Try all failed jobs again, or those of a kind or of an error code."""
+    wish = wish or RetryWish()
+    return {"retried": mill.jobs.retry_failed(kind=wish.kind, code=wish.code)}
+
+
+@router.get("/jobs/{job_id}")
+def read_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One job."""
+    return job_document(mill.jobs.get_job(job_id))
+
+
+@router.get("/jobs/{job_id}/status")
+def read_job_status(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """One job with its steps, duration, time left and place in the queue."""
+    return name_twice(mill.jobs.get_job_status(job_id))
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job_id: str, mill: MillDoor, wish: CancelWish | None = None) -> dict[str, Any]:
+    """Stop a job: at once where it is queued, else as soon as its processes are gone."""
+    return job_document(mill.jobs.cancel_job(job_id, (wish or CancelWish()).reason))
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """Try a failed or cancelled job again, from the step that failed."""
+    return job_document(mill.jobs.retry_job(job_id))
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+def delete_job(job_id: str, mill: MillDoor) -> Response:
+    """Stop a job if it has not ended, and forget it; its film stays."""
+    mill.jobs.stop_and_delete(job_id)
+    return Response(status_code=204)
+
+
+@router.get("/dead")
+def list_dead(mill: MillDoor, limit: PageLimit = 100) -> dict[str, Any]:
+    """Steps that are out of tries or were rejected, and messages that became no job, latest
+    first."""
+    return {
+        "dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)],
+        "messages": read_dead_messages(mill, limit),
+    }
+
+
+@router.post("/dead/{step_id}/redrive")
+def redrive(step_id: str, mill: MillDoor) -> dict[str, Any]:
+    """Try the job of a dead step again."""
+    return job_document(mill.jobs.redrive(step_id))
+
+
+@router.get("/stats")
+def read_stats(mill: MillDoor) -> dict[str, Any]:
+    """Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
+    suspiciously long; the workers' hardware encoders and which of them rest."""
+    stuck = mill.jobs.get_stuck_jobs(mill.settings.stuck_hours)
+    return {
+        "queue": mill.jobs.get_queue_stats(),
+        "processing_times": mill.jobs.get_processing_times(),
+        "memory": mill.jobs.get_memory(),
+        "stuck": [job_document(job) for job in stuck],
+        "hardware": [offer.to_json() for offer in mill.jobs.list_hardware()],
+    }

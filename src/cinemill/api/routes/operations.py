@@ -1,0 +1,195 @@
+"""For whoever runs the mill: is it well, what does its log say, what is it made of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from cinemill import __version__
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.state import Mill, MillDoor
+from cinemill.errors import CinemillError
+from cinemill.jobs.catalog import JOB_KINDS, QUEUES
+from cinemill.jobs.events import EventReader
+from cinemill.storage.jobs.stray_messages import count_stray_messages
+
+router = APIRouter(tags=["operate"], route_class=BoundedRoute)
+
+PING_SECONDS = 3.0
+"""In which ``/health`` answers, whatever hangs."""
+STRAYS_SECONDS = 10.0
+TAIL_BYTES = 1024 * 1024
+_LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
+
+_WRITABLE = ("ok", "nearly_full")
+
+_judged: dict[str | None, tuple[float, str]] = {}
+
+
+@router.get("/health")
+async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
+    """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
+
+    ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
+    where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
+    ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
+    goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
+    lists of the broker that no worker reads; ``cinemill doctor`` names these. Needs no token, and
+    therefore tells nothing else.
+    """
+    document = await mill.health.ask(partial(_examine, mill, request.app.state.events))
+    return JSONResponse(
+        document,
+        status_code=200 if document["database"] == "ok" else 503,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
+    deadline = asyncio.get_running_loop().time() + PING_SECONDS
+    (database, hardware), (events, messages) = await asyncio.gather(
+        _examine_database(mill, deadline), _examine_redis(mill, reader, deadline)
+    )
+    is_well = database and events in _WRITABLE
+    return {
+        "status": "ok" if is_well else "degraded" if database else "down",
+        "database": "ok" if database else "unavailable",
+        "redis": events,
+        "hardware": hardware,
+        "messages": messages,
+        "version": __version__,
+    }
+
+
+async def _examine_database(mill: Mill, deadline: float) -> tuple[bool, str]:
+    run = partial(mill.health.run, deadline=deadline)
+    if not await run("database", partial(_database_answers, mill), otherwise=False):
+        return False, "unknown"
+    return True, await run("hardware", partial(_judge_hardware, mill), otherwise="unknown")
+
+
+async def _examine_redis(mill: Mill, reader: EventReader, deadline: float) -> tuple[str, str]:
+    events = await _judge_redis(reader, deadline)
+    if events not in _WRITABLE:
+        return events, "unknown"
+    judge = partial(_judge_messages, mill)
+    return events, await mill.health.run("messages", judge, otherwise="unknown", deadline=deadline)
+
+
+def _database_answers(mill: Mill) -> bool:
+    try:
+        mill.database.ping()
+    except CinemillError:
+        return False
+    return True
+
+
+def _judge_hardware(mill: Mill) -> str:
+    try:
+        offers = mill.jobs.list_hardware()
+    except CinemillError:
+        return "unknown"
+    if not offers:
+        return "none"
+    return "ok" if all(offer.is_open for offer in offers) else "resting"
+
+
+async def _judge_redis(events: EventReader, deadline: float) -> str:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await events.judge_health()
+    except (CinemillError, TimeoutError):
+        return "unavailable"
+
+
+def _judge_messages(mill: Mill) -> str:
+    """Asked of the broker now and then only: everybody may ask for the health, often."""
+    url, now = mill.settings.celery_broker_url, time.monotonic()
+    if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
+        try:
+            found = count_stray_messages(url, QUEUES, JOB_KINDS)
+            _judged[url] = (now, "unread" if found else "ok")
+        except CinemillError:
+            _judged[url] = (now, "unknown")
+    return _judged[url][1]
+
+
+@router.get("/logs")
+def read_logs(
+    mill: MillDoor,
+    lines: Annotated[int, Query(ge=1, le=5000)] = 200,
+    service: str | None = None,
+    level: str | None = None,
+) -> dict[str, Any]:
+    """The last lines of the installation's log files, oldest first, as the objects they are."""
+    folder = mill.settings.home / "log"
+    found = [
+        entry
+        for path in sorted(folder.glob("*.log"))
+        for entry in _read_tail(path)
+        if _matches(entry, "service", service) and _matches(entry, "level", level)
+    ]
+    found.sort(key=lambda entry: str(entry.get("timestamp", "")))
+    return {"folder": str(folder), "lines": found[-lines:]}
+
+
+def _read_tail(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of the file's last megabyte; a line that is not JSON comes as ``event``."""
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
+        file.seek(start)
+        rows = deque(file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines())
+    if start and rows:
+        rows.popleft()  # Cut in its middle.
+    for row in rows:
+        yield _parse_line(row) | {"file": path.name}
+
+
+def _parse_line(row: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(row)
+    except ValueError:
+        return {"event": row}
+    return entry if isinstance(entry, dict) else {"event": row}
+
+
+def _matches(entry: dict[str, Any], key: str, wanted: str | None) -> bool:
+    return wanted is None or entry.get(key) == wanted
+
+
+@router.get("/debug")
+def read_debug(mill: MillDoor) -> dict[str, Any]:
+    """Versions, settings (secrets masked), disk and queues: what a bug report should carry."""
+    return {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "process": {"pid": os.getpid(), "cpus": os.cpu_count()},
+        "disk": {"files": str(mill.files.root), "free_bytes": mill.files.free_bytes()},
+        "settings": [
+            {"name": row.name, "value": row.value_masked, "source": row.source}
+            for row in mill.settings.describe()
+        ],
+        "queue": _read_queue(mill),
+    }
+
+
+def _read_queue(mill: Mill) -> dict[str, Any]:
+    try:
+        return mill.jobs.get_queue_stats()
+    except CinemillError as error:
+        return {"error": error.message}

@@ -1,0 +1,101 @@
+"""The upload application's doors beside ``POST /upload``: what people's scripts poll."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.state import Mill, MillDoor
+from cinemill.core.job import Job, JobState
+from cinemill.storage.jobs.job_rows import list_jobs
+from cinemill.storage.media.assets import delete_asset, lock_asset
+
+router = APIRouter(prefix="/task/{task_id}", tags=["tasks"], route_class=BoundedRoute)
+
+_STATES = {
+    JobState.PENDING: "PENDING",
+    JobState.RUNNING: "PROGRESS",
+    JobState.COMPLETED: "SUCCESS",
+    JobState.FAILED: "FAILURE",
+    JobState.CANCELLED: "FAILURE",
+}
+
+
+class TaskState(BaseModel):
+    """The answer of the upload application, to the letter."""
+
+    state: str
+    status: str
+    progress: int
+
+
+class TaskResult(BaseModel):
+    """The answer of the upload application; ``output_filename`` is empty until there is one."""
+
+    status: str
+    output_filename: str
+    message: str
+
+
+class Message(BaseModel):
+    message: str
+
+
+@router.get("")
+def read_task(task_id: str, mill: MillDoor) -> TaskState:
+    """How far a task is: PENDING, PROGRESS, SUCCESS or FAILURE, words for a person, 0–100."""
+    job = mill.jobs.get_job(task_id)
+    is_done = job.state is JobState.COMPLETED
+    return TaskState(
+        state=_STATES[job.state],
+        status=_words(job),
+        # 100 is for what is done: 99.6 rounded up would tell a script to come for the result.
+        progress=100 if is_done else min(99, int(job.progress)),
+    )
+
+
+@router.get("/result", response_model=TaskResult, responses={202: {"model": TaskResult}})
+def read_result(task_id: str, mill: MillDoor) -> JSONResponse:
+    """What came of a task. 202 while it is under way; a failed one answers why."""
+    job = mill.jobs.get_job(task_id)
+    result = TaskResult(
+        status=_STATES[job.state], output_filename=_output_filename(job), message=_words(job)
+    )
+    return JSONResponse(result.model_dump(), status_code=200 if job.state.is_final else 202)
+
+
+@router.post("/cleanup")
+def clean_up(task_id: str, mill: MillDoor) -> Message:
+    """Stop a task if it has not ended, and forget it, its film and all that was made of that,
+    unless another task needs them."""
+    asset_id = mill.jobs.get_job(task_id).asset_id
+    mill.jobs.stop_and_delete(task_id)
+    if asset_id is None or not _drop_asset(mill, asset_id):
+        return Message(message="The task is forgotten.")
+    return Message(message="The task, its film and all that was made of it are removed.")
+
+
+def _drop_asset(mill: Mill, asset_id: str) -> bool:
+    with mill.database.begin() as connection:
+        # Locked first: an upload of the same film waits here, or is seen in the list.
+        is_there = lock_asset(connection, asset_id)
+        if not is_there or list_jobs(connection, asset_id=asset_id, limit=1):
+            return False
+        return delete_asset(connection, asset_id)
+
+
+def _words(job: Job) -> str:
+    if job.failure is not None:
+        return job.failure.message
+    if job.state is JobState.CANCELLED:
+        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
+    return job.message
+
+
+def _output_filename(job: Job) -> str:
+    result: Any = job.result or {}
+    return str(result.get("output_filename") or "")

@@ -1,0 +1,25 @@
+"""What a render is made of, and how far each part of it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.state import MillDoor
+from cinemill.capabilities.render.timeline.timeline_view import describe_layout
+from cinemill.storage.jobs import job_rows
+
+router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
+
+
+@router.get("/jobs/{job_id}/timeline")
+def read_timeline(job_id: str, mill: MillDoor) -> dict[str, Any]:
+    """The timeline of a render, laid out: clips, titles, subtitles, and the state of each piece.
+
+    All times are seconds of the film that it becomes.
+    """
+    with mill.database.begin() as connection:
+        job = job_rows.get_job(connection, job_id)
+        return describe_layout(job, job_rows.list_steps(connection, job_id))

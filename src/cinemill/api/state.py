@@ -1,0 +1,52 @@
+"""What the routes work with, opened once when the server starts."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from cinemill.api.health import HealthDesk
+from cinemill.config import Settings
+from cinemill.jobs.service import JobService
+from cinemill.storage.database import Database
+from cinemill.storage.media.files import LocalFiles
+
+UPLOAD_THREADS = 4
+OWNER = "local"
+"""Whoever holds the installation's token is one user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mill:
+    """The doors below this room, shared by all requests."""
+
+    settings: Settings
+    database: Database
+    files: LocalFiles
+    jobs: JobService
+    writers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload")
+    )
+    """Threads that hash and write uploads: apart from the routes' own, so that slow disks and
+    slow queries do not wait for each other."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to stop: streams end themselves then."""
+
+    health: HealthDesk = field(default_factory=HealthDesk)
+
+    def close(self) -> None:
+        self.health.close()
+        self.writers.shutdown(wait=False, cancel_futures=True)
+        self.database.close()
+
+
+def mill_of(request: Request) -> Mill:
+    mill: Mill = request.app.state.mill
+    return mill
+
+
+MillDoor = Annotated[Mill, Depends(mill_of)]

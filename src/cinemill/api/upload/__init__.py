@@ -1,0 +1,1 @@
+"""Receiving files while they are sent: multipart parsing, limits, options."""

@@ -1,0 +1,1 @@
+"""Captions: transcription, editing and caption files."""

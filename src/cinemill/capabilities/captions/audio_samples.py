@@ -1,0 +1,95 @@
+"""A film's sound as raw samples, for models that listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cinemill.capabilities.ingest.graph import (
+    AUDIO_RATE_HZ,
+    choose_sound,
+    input_arguments,
+    sound_clock,
+)
+from cinemill.core.media import REJECTION_CODES, MediaInfo
+from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.progress import share_of_time
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.verify.integrity import ends_cleanly
+
+SAMPLES_FILENAME = "sound.s16"
+BYTES_PER_SECOND = AUDIO_RATE_HZ * 2
+_SAMPLES = ["-ar", str(AUDIO_RATE_HZ), "-ac", "1", "-c:a", "pcm_s16le", "-f", "s16le"]
+
+
+def extract_samples(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    *,
+    prepared: Path | None,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], Exception | None],
+) -> Path:
+    """The film's sound in ``folder``: 16-bit little-endian samples, mono, 16 kHz, no header.
+
+    Its first sample is at the film's first picture. ``prepared`` is the sound that ingest made of
+    the film, where it did: it is decoded in place of the film.
+
+    Raises MediaRejected (``media_no_sound``, ``media_truncated``, ``media_damaged``),
+    OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
+    """
+    if prepared is not None:
+        arguments = plan_samples_of_sound(str(prepared))
+    else:
+        arguments = plan_samples(str(source), info, max_pixels=limits.max_pixels)
+    report = run_ffmpeg(
+        toolbox,
+        arguments,
+        folder=folder,
+        source=prepared or source,
+        limits=limits,
+        sandbox=sandbox,
+        on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
+        should_stop=should_stop,
+    )
+    if prepared is None:
+        _judge(report, source, info)
+    path = folder / SAMPLES_FILENAME
+    if not path.is_file():
+        raise OutputInvalid(f"{SAMPLES_FILENAME} was not written.")
+    return path
+
+
+def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
+    """FFmpeg's arguments for the film's own sound. Raises MediaRejected (``media_no_sound``)."""
+    sound = choose_sound(info)
+    if sound is None:
+        raise _reject("media_no_sound")
+    graph = f"[0:{sound.index}]{sound_clock(info)}[sound]"
+    arguments = input_arguments(source, info, max_pixels)
+    return [*arguments, "-filter_complex", graph, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
+
+
+def plan_samples_of_sound(sound: str) -> list[str]:
+    """FFmpeg's arguments for sound that ingest has put on the picture's clock already."""
+    open_flac = ["-f", "flac", "-format_whitelist", "flac", "-protocol_whitelist", "file"]
+    return [*open_flac, "-i", f"file:{sound}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
+
+
+def _judge(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
+    tally = report.tally
+    if tally.ended_early or not ends_cleanly(source, info.format):
+        raise _reject("media_truncated")
+    if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
+        raise _reject("media_damaged")
+
+
+def _reject(code: str) -> MediaRejected:
+    return MediaRejected(REJECTION_CODES[code], code=code)

@@ -1,0 +1,202 @@
+"""Captions that a person has corrected: kept beside what a model heard, and shown in its place.
+
+Nothing is heard again, and the transcript stays as it was: what a person wrote is theirs. Taking a
+correction back shows the model's captions again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.captions.edits import check_cues
+from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
+from cinemill.errors import Conflict, NotFound
+from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
+from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.media import assets, captions
+from cinemill.storage.media.assets import AssetRecord
+from cinemill.storage.media.captions import UNKNOWN_LANGUAGE, CaptionSet
+from cinemill.storage.media.files import LocalFiles
+
+PERSON = "person"
+VERSION_CHARACTERS = 12
+"""Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
+WAY_ON = "Fetch them again, and make the change in what is there now."
+
+
+class CaptionsChanged(Conflict):
+    """The captions are not those that the change was made in."""
+
+    code = "captions_changed"
+    http_status = 412
+    way_on = WAY_ON
+
+
+class VersionMissing(Conflict):
+    """A change that does not say what it was made in could undo somebody's work unseen."""
+
+    code = "version_required"
+    http_status = 428
+    way_on = "Send the ETag of the captions that these replace as If-Match."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where corrections are kept."""
+
+    database: Database
+    files: LocalFiles
+    shelf: Path
+    """Below it a correction's SRT gets a name, for a timeline that burns it in."""
+
+
+def list_captions(database: Database, asset_id: str) -> Mapping[str, CaptionSet]:
+    """What holds, by language. Raises NotFound where there is no such film."""
+    assets.get_asset(database, asset_id)
+    with database.begin() as connection:
+        return captions.find_captions(connection, asset_id)
+
+
+def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet:
+    """Raises NotFound."""
+    found = list_captions(database, asset_id).get(language)
+    if found is None:
+        raise NotFound(
+            f"This film has no captions in the language {language}.",
+            code="captions_not_found",
+            way_on="Caption it first, or write them.",
+        )
+    return found
+
+
+def read_document(files: LocalFiles, one: CaptionSet) -> dict[str, Any]:
+    """All that is known of them: ``captions``, ``utterances``, how they came to be."""
+    with files.open(one.version) as file:
+        document: dict[str, Any] = json.load(file)
+    return document
+
+
+def correct_captions(
+    desk: Desk, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
+) -> tuple[CaptionSet, Path]:
+    """Put ``cues`` in place of the film's captions in this language; with the path of their SRT.
+
+    ``version`` is that of the captions that they were made from; ``*`` takes any, None is for the
+    first in a language. Raises InputRejected (``captions_invalid``), CaptionsChanged,
+    VersionMissing, NotFound, DiskFull.
+    """
+    check_cues(cues)
+    known = list_captions(desk.database, asset.id).get(language)
+    _require_version(known, version)
+    transcript = _as_transcript(read_document(desk.files, known) if known else {}, language, cues)
+    made = _store(desk.files, asset, transcript, cues)
+    key = _name_work(asset, language, made)
+    with desk.database.begin() as connection:
+        _require_unchanged(connection, asset.id, language, known)
+        variant = f"corrected-{language}"
+        assets.save_artifacts(connection, asset.id, key, made, variant=variant)
+        saved = captions.find_captions(connection, asset.id)[language]
+        # Before it holds: where there is no room for the name, nothing was saved.
+        return saved, _shelve(desk, saved)
+
+
+def _shelve(desk: Desk, saved: CaptionSet) -> Path:
+    srt = saved.files[ArtifactKind.CAPTIONS_SRT]
+    folder = f"captions-{saved.asset_id}-{saved.version[:VERSION_CHARACTERS]}"
+    return put_on_shelf(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
+
+
+def discard_correction(
+    database: Database, asset_id: str, language: str, version: str | None
+) -> None:
+    """Forget what a person wrote; what a model heard holds again, if one did.
+
+    Raises NotFound, Conflict (``captions_not_corrected``), CaptionsChanged, VersionMissing.
+    """
+    known = get_captions(database, asset_id, language)
+    _require_version(known, version)
+    if not known.is_corrected:
+        raise Conflict(
+            "Nobody has corrected these captions.",
+            code="captions_not_corrected",
+            way_on="There is nothing to take back.",
+        )
+    with database.begin() as connection:
+        _require_unchanged(connection, asset_id, language, known)
+        captions.forget_captions(connection, known)
+
+
+def _require_version(known: CaptionSet | None, version: str | None) -> None:
+    if known is None and version is None:
+        return
+    if known is not None and version is None:
+        raise VersionMissing("It is not said which captions these replace.")
+    if known is None or version not in ("*", known.version):
+        raise CaptionsChanged("These captions were changed by somebody else in the meantime.")
+
+
+def _require_unchanged(
+    connection: Connection, asset_id: str, language: str, known: CaptionSet | None
+) -> None:
+    """Behind the lock of the film's row: of two who save at once, one is told."""
+    if not assets.lock_asset(connection, asset_id):
+        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+    current = captions.find_captions(connection, asset_id).get(language)
+    if (current and current.version) != (known and known.version):
+        raise CaptionsChanged("These captions were changed by somebody else in the meantime.")
+
+
+def _as_transcript(before: Mapping[str, Any], language: str, cues: Sequence[Cue]) -> Transcript:
+    """Each caption as an utterance: what was said is known no finer than a person wrote it."""
+    said = tuple(Utterance(cue.start_ms, cue.end_ms, " ".join(cue.lines)) for cue in cues)
+    return Transcript(
+        model=before.get("model", ""),
+        model_revision=before.get("model_revision", ""),
+        language=before.get("spoken_language", "" if language == UNKNOWN_LANGUAGE else language),
+        task=SpeechTask(before.get("task", SpeechTask.TRANSCRIBE)),
+        utterances=said,
+        facts={"corrected_by": PERSON},
+    )
+
+
+def _store(
+    files: LocalFiles, asset: AssetRecord, transcript: Transcript, cues: Sequence[Cue]
+) -> list[Artifact]:
+    texts = {
+        ArtifactKind.CAPTIONS_SRT: write_srt(cues),
+        ArtifactKind.CAPTIONS_VTT: write_vtt(cues),
+        ArtifactKind.CAPTIONS_TEXT: write_text(transcript),
+        ArtifactKind.CAPTIONS_JSON: write_json(transcript, cues, with_words=False),
+    }
+    language = transcript.caption_language
+    facts = {"language": language, "model": transcript.model, "corrected_by": PERSON}
+    made = []
+    for file in FILES:
+        with files.receive() as incoming:
+            incoming.write(texts[file.kind].encode())
+            stored = incoming.commit()
+        made.append(
+            Artifact(
+                kind=file.kind,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                filename=name_captions(asset.filename, language, file.suffix),
+                media_type=file.media_type,
+                facts=facts,
+            )
+        )
+    return made
+
+
+def _name_work(asset: AssetRecord, language: str, made: Sequence[Artifact]) -> str:
+    named = json.dumps([asset.sha256, "correction", language, [one.sha256 for one in made]])
+    return hashlib.sha256(named.encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""Captions as a person writes them: taken line by line, and refused where they cannot be shown.
+
+Pure. What a model heard is broken into cues by ``captions``; here the breaks are the person's own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.timing import format_clock
+from cinemill.errors import InputRejected
+
+MOST_CUES = 20_000
+MOST_LINES = 10
+LONGEST_LINE = 500
+MOST_COMPOSED = 4
+"""Characters that become one in NFC, at the most: a longer line is not short afterwards."""
+LATEST_MS = 100 * 3600 * 1000
+"""Hours that a clock of two digits can tell."""
+SHOWN_PROBLEMS = 3
+
+
+def make_cue(start_ms: int, end_ms: int, text: str) -> Cue:
+    """A cue of what was written: lines without what cannot be seen, and none that is empty."""
+    lines = (_clean(line) for line in text.splitlines())
+    return Cue(start_ms, end_ms, tuple(line for line in lines if line), ())
+
+
+def check_cues(cues: Sequence[Cue]) -> None:
+    """Raises InputRejected (``captions_invalid``) that names the captions at fault, from 1."""
+    if len(cues) > MOST_CUES:
+        raise InputRejected(
+            f"There are {len(cues)} captions; {MOST_CUES} are allowed.",
+            code="captions_invalid",
+            way_on="Save fewer.",
+        )
+    problems = list(_find_problems(cues))
+    if not problems:
+        return
+    more = len(problems) - SHOWN_PROBLEMS
+    ending = [f"And {more} more."] if more > 0 else []
+    raise InputRejected(
+        " ".join([*problems[:SHOWN_PROBLEMS], *ending]),
+        code="captions_invalid",
+        way_on="Captions are counted from 1; change these, and save again.",
+    )
+
+
+def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
+    previous_end_ms = 0
+    for number, cue in enumerate(cues, start=1):
+        if not cue.lines:
+            yield f"Caption {number} has no text."
+        if len(cue.lines) > MOST_LINES:
+            yield f"Caption {number} has {len(cue.lines)} lines; {MOST_LINES} are allowed."
+        longest = max(map(len, cue.lines), default=0)
+        if longest > LONGEST_LINE:
+            yield f"Caption {number} has a line of {longest} characters; {LONGEST_LINE} may be."
+        if max(cue.start_ms, cue.end_ms) > LATEST_MS:
+            yield f"Caption {number} is later than {LATEST_MS // 3_600_000} hours."
+            return
+        if cue.end_ms <= cue.start_ms:
+            yield f"Caption {number} ends before it begins."
+        if cue.start_ms < previous_end_ms:
+            ended = format_clock(previous_end_ms)
+            yield f"Caption {number} begins before the one above it ends, at {ended}."
+        previous_end_ms = max(previous_end_ms, cue.end_ms)
+
+
+def _clean(line: str) -> str:
+    """One line without control characters, in one form of Unicode, with single spaces."""
+    spaced = "".join(" " if unicodedata.category(one) == "Cc" else one for one in line)
+    single = " ".join(spaced.split())
+    # Marks on one letter are put in order in the square of their number, while nobody else gets on.
+    is_hopeless = len(single) > LONGEST_LINE * MOST_COMPOSED
+    return single if is_hopeless else unicodedata.normalize("NFC", single)

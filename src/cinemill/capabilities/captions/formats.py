@@ -1,0 +1,29 @@
+"""The forms that captions are written in, and what their files are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cinemill.core.media import ArtifactKind
+from cinemill.steps.named_outputs import make_stem
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFile:
+    kind: ArtifactKind
+    suffix: str
+    media_type: str
+    result_name: str
+
+
+FILES = (
+    CaptionFile(ArtifactKind.CAPTIONS_SRT, "srt", "application/x-subrip", "srt_path"),
+    CaptionFile(ArtifactKind.CAPTIONS_VTT, "vtt", "text/vtt", "vtt_path"),
+    CaptionFile(ArtifactKind.CAPTIONS_TEXT, "txt", "text/plain; charset=utf-8", "txt_path"),
+    CaptionFile(ArtifactKind.CAPTIONS_JSON, "json", "application/json", "json_path"),
+)
+
+
+def name_captions(filename: str, language: str, suffix: str) -> str:
+    """Such as ``holiday.en.srt``, which players find beside ``holiday.mp4``."""
+    return ".".join(part for part in (make_stem(filename), language, suffix) if part)

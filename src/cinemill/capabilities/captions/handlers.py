@@ -1,0 +1,269 @@
+"""Captions of a stored film: heard once by a model, written as often as they are wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cinemill.capabilities.captions.audio_samples import BYTES_PER_SECOND, extract_samples
+from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.capabilities.captions.request import SpeechRequest
+from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
+from cinemill.core.text.segmentation import make_cues
+from cinemill.core.transcript import SpeechTask, Transcript, list_words
+from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
+from cinemill.inference.catalog import get_card
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
+from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.storage.media import assets, findings
+from cinemill.storage.media.assets import AssetRecord
+
+if TYPE_CHECKING:
+    from cinemill.inference.speech import SpeechModel
+
+STAGE = "transcribe"
+STAGE_VERSION = 1
+"""Raise it when the same film, model and request would give another transcript."""
+WRITING = "captions"
+WRITING_VERSION = 1
+"""Raise it when the same transcript would give other captions."""
+SOUND_SHARE = 0.05
+"""Of the step's progress, for taking the sound out of the film."""
+LEAST_BYTES = 1024 * 1024
+
+
+def transcribe_speech(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Hear what is said in the job's film, unless the same model has heard it before.
+
+    Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
+    ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
+    (``model_missing``, ``model_damaged``, ``translation_impossible``), CommandFailed, DiskFull.
+    """
+    asset = find_asset(workshop, context)
+    request = SpeechRequest.from_json(context.run.params)
+    key = transcript_key(asset.sha256, request, get_card(request.model).revision)
+    known = findings.find_transcript(workshop.database, key)
+    transcript = known or _transcribe(workshop, context, asset, request)
+    result = {
+        "asset_id": asset.id,
+        "transcript_id": findings.transcript_id(asset.id, key),
+        "language": transcript.language,
+        "model": transcript.model,
+        "stages": {
+            **context.run.inputs["probe"].get("stages", {}),
+            **list_stages(context),
+        },
+        "reused": known is not None,
+    }
+    save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
+    return StepOutcome(result, save)
+
+
+def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
+    """Names the work: the same bytes, weights and request are never transcribed twice."""
+    named = json.dumps([sha256, STAGE, STAGE_VERSION, revision, request.to_json()], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _transcribe(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: SpeechRequest
+) -> Transcript:
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    if not info.audio:
+        raise MediaRejected(
+            f"{REJECTION_CODES['media_no_sound']} There is nothing to caption.",
+            code="media_no_sound",
+            way_on="Caption a film that has sound.",
+        )
+    # Only who captions needs arrays: elsewhere they are so many megabytes in each process.
+    from cinemill.inference.speech import put_back
+
+    model = open_model(request.model, workshop.models_dir)
+    prepared = _find_sound(workshop, asset)
+    try:
+        samples = _take_sound(workshop, context, asset, info, prepared)
+        transcript = _hear(model, samples, context, request)
+    finally:
+        put_back(model)
+    taken_from = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
+    return replace(transcript, facts={**transcript.facts, "sound_from": taken_from.value})
+
+
+def open_model(name: str, folder: Path) -> SpeechModel:
+    """The model called ``name``; raises InputRejected with the command that fetches it.
+
+    A model that is not there comes by no number of tries, so the job ends at once, and can be
+    retried when the model is there.
+    """
+    from cinemill.inference.speech import open_speech_model
+
+    try:
+        return open_speech_model(get_card(name), folder)
+    except ToolMissing as missing:
+        rejected = InputRejected(
+            missing.message, code=missing.code, way_on=f"{missing.way_on} Then retry the job."
+        )
+        rejected.is_retryable = True
+        raise rejected from missing
+
+
+def _take_sound(
+    workshop: Workshop,
+    context: StepContext,
+    asset: AssetRecord,
+    info: MediaInfo,
+    prepared: Path | None,
+) -> Path:
+    require_space(workshop, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND))
+    return extract_samples(
+        workshop.toolbox,
+        workshop.files.path(asset.sha256),
+        info,
+        prepared=prepared,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share * SOUND_SHARE, "Taking out the sound"),
+        should_stop=context.should_stop,
+    )
+
+
+def _find_sound(workshop: Workshop, asset: AssetRecord) -> Path | None:
+    """The sound that ingest made of the film, if it is there."""
+    try:
+        made = assets.get_artifact(workshop.database, asset.id, ArtifactKind.AUDIO).artifact
+    except NotFound:
+        return None
+    return workshop.files.path(made.sha256) if workshop.files.exists(made.sha256) else None
+
+
+def _hear(
+    model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
+) -> Transcript:
+    from cinemill.inference.sound import SAMPLE_RATE_HZ, map_sound
+
+    began = time.monotonic()
+    sound = map_sound(samples)
+    context.report(SOUND_SHARE, "Listening")
+    heard = model.hear(
+        sound,
+        language=request.language,
+        task=request.task,
+        on_progress=lambda share: context.report(
+            SOUND_SHARE + share * (1 - SOUND_SHARE), "Listening"
+        ),
+        should_stop=context.should_stop,
+    )
+    facts = {
+        "device": model.device.name,
+        "precision": model.device.precision,
+        "fallback_reason": model.device.fallback_reason,
+        "language_probability": round(heard.language_probability, 3),
+        "sound_seconds": round(len(sound) / SAMPLE_RATE_HZ, 3),
+        "speech_seconds": round(heard.speech_seconds, 3),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    card = get_card(request.model)
+    return Transcript(
+        card.name, card.revision, heard.language, request.task, heard.utterances, facts
+    )
+
+
+def write_captions(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Write a transcript as SubRip, WebVTT, plain text and JSON, and put them on the shelf.
+
+    Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``made`` (kinds
+    and variants), ``language`` as read, ``spoken_language``, ``model``, ``transcript_id``,
+    ``facts``, ``stages`` in seconds, ``reused``.
+    """
+    began = time.monotonic()
+    asset = find_asset(workshop, context)
+    heard = context.run.inputs["transcribe"]
+    record = findings.get_transcript(workshop.database, str(heard["transcript_id"]))
+    with_words = bool(context.run.params["words"])
+    key = captions_key(record.step_key, with_words=with_words)
+    texts = write_texts(record.transcript, with_words=with_words)
+    made = _publish(workshop, context.folder, asset, record.transcript, texts)
+    paths = {
+        file.result_name: str(
+            put_on_shelf(
+                workshop.files,
+                artifact.sha256,
+                workshop.render_dir,
+                context.run.job_id,
+                artifact.filename,
+            )
+        )
+        for file, artifact in zip(FILES, made, strict=True)
+    }
+    stages = {**heard["stages"], "transcribe": heard.get("seconds")}
+    result = {
+        "asset_id": asset.id,
+        **paths,
+        "made": [{"kind": artifact.kind.value, "variant": key[:12]} for artifact in made],
+        "language": record.transcript.caption_language,
+        "spoken_language": record.transcript.language,
+        "translated": record.transcript.task is SpeechTask.TRANSLATE,
+        "model": record.transcript.model,
+        "transcript_id": record.id,
+        "facts": dict(record.transcript.facts),
+        "stages": {**stages, WRITING: round(time.monotonic() - began, 3)},
+        "reused": heard["reused"],
+    }
+    save = partial(
+        assets.save_artifacts,
+        asset_id=asset.id,
+        step_key=key,
+        artifacts=made,
+        variant=key[:12],
+    )
+    return StepOutcome(result, save)
+
+
+def captions_key(transcript_step_key: str, *, with_words: bool) -> str:
+    named = json.dumps([transcript_step_key, WRITING, WRITING_VERSION, with_words])
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[ArtifactKind, str]:
+    """What each file says."""
+    cues = make_cues(list_words(transcript.utterances))
+    return {
+        ArtifactKind.CAPTIONS_SRT: write_srt(cues),
+        ArtifactKind.CAPTIONS_VTT: write_vtt(cues),
+        ArtifactKind.CAPTIONS_TEXT: write_text(transcript),
+        ArtifactKind.CAPTIONS_JSON: write_json(transcript, cues, with_words=with_words),
+    }
+
+
+def _publish(
+    workshop: Workshop,
+    folder: Path,
+    asset: AssetRecord,
+    transcript: Transcript,
+    texts: Mapping[ArtifactKind, str],
+) -> Sequence[Artifact]:
+    made = []
+    for file in FILES:
+        path = folder / f"captions.{file.suffix}"
+        path.write_text(texts[file.kind], encoding="utf-8")
+        stored = workshop.files.publish(path)
+        made.append(
+            Artifact(
+                kind=file.kind,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                filename=name_captions(asset.filename, transcript.caption_language, file.suffix),
+                media_type=file.media_type,
+                facts={"language": transcript.caption_language, "model": transcript.model},
+            )
+        )
+    return made

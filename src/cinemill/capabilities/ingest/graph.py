@@ -1,0 +1,304 @@
+"""What ingest asks of FFmpeg, planned before anything runs: pure functions from nouns to arguments.
+
+One decode feeds every output. The picture is split at full size into the branches that need
+it so (proxy, shot frames, poster, thumbnail); sprite and model frames are taken from the proxy's
+branch, which is small and slow already. ``fps`` comes before ``scale``, so that dropped frames cost
+nothing, and rounds up, so that the frame at time t is the one that a viewer sees at t.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from cinemill.capabilities.ingest.request import (
+    PlannedOutput,
+    PreparePlan,
+    PrepareRequest,
+    SpriteLayout,
+)
+from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat
+from cinemill.media.encoding.tonemap import tone_down
+
+__all__ = [
+    "PlannedOutput",
+    "PreparePlan",
+    "PrepareRequest",
+    "SpriteLayout",
+    "choose_sound",
+    "fit_height",
+    "freeze",
+    "input_arguments",
+    "plan_prepare",
+    "plan_sprite",
+    "poster_seconds",
+]
+
+SHOT_FRAME_SIZE = (48, 27)
+AUDIO_RATE_HZ = 16_000
+PROXY_CRF = 26
+LONGEST_SIDE_PIXELS = 8192
+"""x264 and JPEG take more; browsers do not."""
+_AGE_SECONDS = 1_000_000
+"""Longer than any film: a rate of one frame in this time yields the frame at a moment."""
+_ROUNDING_MICROSECONDS = 500
+"""Containers that keep milliseconds move frames by so much."""
+_EDGE = Fraction(1, 10)
+
+
+def plan_prepare(
+    source: str, info: MediaInfo, request: PrepareRequest, *, can_tonemap: bool, max_pixels: int
+) -> PreparePlan:
+    """Everything that FFmpeg must be told to make ingest's files of ``source`` (a path)."""
+    sprite = plan_sprite(info, request)
+    sound = choose_sound(info)
+    outputs = _plan_outputs(info, request, sprite, sound)
+    graph = _picture_graph(info, request, sprite, can_tonemap)
+    if sound is not None:
+        graph.append(_sound_graph(info, sound))
+    arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
+    for output in outputs:
+        arguments += _output_arguments(output, request, sound is not None)
+    return PreparePlan(
+        arguments=tuple(arguments),
+        outputs=outputs,
+        sprite=sprite,
+        sound=sound,
+        warnings=_warnings(info, request, can_tonemap),
+    )
+
+
+def fit_height(width: int, height: int, target_height: int) -> tuple[int, int]:
+    """Even sizes of the same shape, at most ``target_height`` high, never larger than given.
+
+    A side of one pixel becomes two: encoders take no less.
+    """
+    scale = min(Fraction(1), Fraction(target_height, height), Fraction(LONGEST_SIDE_PIXELS, width))
+    return _even(width * scale), _even(height * scale)
+
+
+def choose_sound(info: MediaInfo) -> AudioStream | None:
+    """The default track, else the first."""
+    chosen = [track for track in info.audio if track.is_default] or list(info.audio)
+    return chosen[0] if chosen else None
+
+
+def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
+    """Tiles for the whole film as its header tells its length; an interval of whole tenths."""
+    duration = _declared_seconds(info)
+    interval = request.sprite_interval_seconds
+    if interval is None or duration / interval > request.sprite_tiles_at_most:
+        shortest = max(Fraction(1), duration / request.sprite_tiles_at_most)
+        interval = Fraction(math.ceil(shortest / _EDGE)) * _EDGE
+    tiles = max(1, min(request.sprite_tiles_at_most, math.ceil(duration / interval)))
+    columns = min(request.sprite_columns, tiles)
+    width, height = fit_height(
+        info.video.display_width, info.video.display_height, request.sprite_tile_height
+    )
+    return SpriteLayout(
+        interval_seconds=interval,
+        columns=columns,
+        rows=math.ceil(tiles / columns),
+        tile_width=min(width, LONGEST_SIDE_PIXELS // columns // 2 * 2),
+        tile_height=height,
+    )
+
+
+def poster_seconds(info: MediaInfo) -> Fraction:
+    """A tenth into the film, at most ten seconds: past the black that films begin with."""
+    duration = _declared_seconds(info)
+    return min(duration / 10, Fraction(10))
+
+
+def _even(length: Fraction) -> int:
+    return max(2, int(length / 2 + Fraction(1, 2)) * 2 if length % 2 else int(length))
+
+
+def _plan_outputs(
+    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, sound: AudioStream | None
+) -> tuple[PlannedOutput, ...]:
+    display = info.video.display_width, info.video.display_height
+    proxy = fit_height(*display, request.proxy_height)
+    still = fit_height(*display, request.poster_height)
+    sheet = sprite.columns * sprite.tile_width, sprite.rows * sprite.tile_height
+    model_fps = Fraction(request.model_frames_per_second)
+    kind = ArtifactKind
+    outputs = [
+        PlannedOutput(kind.PROXY, "proxy.mp4", "video/mp4", *proxy, Fraction(request.proxy_fps)),
+        PlannedOutput(kind.POSTER, "poster.jpg", "image/jpeg", *still),
+        PlannedOutput(kind.SPRITE, "sprite.jpg", "image/jpeg", *sheet),
+        PlannedOutput(kind.SHOT_FRAMES, "shots.mkv", "video/x-matroska", *SHOT_FRAME_SIZE),
+        PlannedOutput(kind.MODEL_FRAMES, "frames.mkv", "video/x-matroska", *proxy, model_fps),
+    ]
+    if request.thumbnail_seconds is not None:
+        outputs.append(PlannedOutput(kind.THUMBNAIL, "thumbnail.jpg", "image/jpeg", *still))
+    if sound is not None:
+        outputs.append(PlannedOutput(kind.AUDIO, "audio.flac", "audio/flac"))
+    return tuple(outputs)
+
+
+def input_arguments(source: str, info: MediaInfo, max_pixels: int) -> list[str]:
+    """Open ``source`` (a path) as the format that its first bytes are of, and as no other."""
+    demuxer = info.format.value
+    arguments = ["-f", demuxer, "-format_whitelist", demuxer, "-protocol_whitelist", "file"]
+    arguments += ["-max_pixels", str(max_pixels)]
+    if not info.video.is_interlaced and not info.video.rotation_degrees:
+        # A picture that changes its size in mid-film goes on through the same graph: a new graph
+        # would begin its clock and its sheet of tiles anew. Only scale and its like may meet it.
+        arguments += ["-reinit_filter", "0"]
+    return [*arguments, "-i", f"file:{source}"]
+
+
+def _picture_graph(
+    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, can_tonemap: bool
+) -> list[str]:
+    video = info.video
+    display = video.display_width, video.display_height
+    proxy = fit_height(*display, request.proxy_height)
+    still = fit_height(*display, request.poster_height)
+    color = tone_down(info) if video.hdr and can_tonemap else []
+    moments = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
+    stills = {name: moment for name, moment in moments.items() if moment is not None}
+    branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
+    deinterlace = ["bwdif=mode=send_frame:deint=interlaced"] if video.is_interlaced else []
+    return [
+        _chain(
+            f"0:{video.index}", [*deinterlace, "setpts=PTS-STARTPTS", _split(branches)], branches
+        ),
+        _chain(
+            "small",
+            [
+                f"fps={request.proxy_fps}:round=up",
+                _scale(proxy),
+                *color,
+                _LIMITED,
+                _split(["proxy", "slow", "model_in"]),
+            ],
+            ["proxy", "slow", "model_in"],
+        ),
+        _chain("model_in", [f"fps={request.model_frames_per_second}:round=up", _JPEG], ["frames"]),
+        _chain("slow", _tile(sprite), ["sprite"]),
+        _chain("tiny", [_scale(SHOT_FRAME_SIZE, "area"), *color, _LIMITED], ["shots"]),
+        *(
+            _chain(
+                f"{name}_in",
+                [*freeze(moment), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [name],
+            )
+            for name, moment in stills.items()
+        ),
+    ]
+
+
+_LIMITED = "scale=out_range=tv,format=yuv420p"
+"""Said here, because the JPEG branches want full range and FFmpeg would settle on it for all."""
+_JPEG = "scale=out_range=pc,format=yuvj420p"
+_BLANK_FIRST = "tpad=start=1"
+"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame:
+a sprite's comes with the end of the film. A blank one goes before it, and is overwritten."""
+
+
+def _chain(source: str, filters: list[str], sinks: list[str]) -> str:
+    return f"[{source}]{','.join(filters)}{''.join(f'[{sink}]' for sink in sinks)}"
+
+
+def _split(branches: list[str]) -> str:
+    return f"split={len(branches)}"
+
+
+def _scale(size: tuple[int, int], flags: str = "bicubic") -> str:
+    return f"scale={size[0]}:{size[1]}:flags={flags},setsar=1"
+
+
+def _tile(sprite: SpriteLayout) -> list[str]:
+    return [
+        f"fps=1/({sprite.interval_seconds}):round=up",
+        _scale((sprite.tile_width, sprite.tile_height)),
+        f"tile={sprite.columns}x{sprite.rows}",
+        _BLANK_FIRST,
+        _JPEG,
+    ]
+
+
+def freeze(at_seconds: Fraction) -> list[str]:
+    """Filters to the one frame that is on the screen ``at_seconds`` on their input's clock: before
+    the first, that; after the end, the last. It may come twice.
+
+    The clock is moved so that what begins until then falls into the first slot of a very slow
+    rate, and what comes later into the next; the end, which is rounded up, always does. So the
+    frame is told as soon as the next one has begun, and no later than the end.
+    """
+    slot = _AGE_SECONDS * 1_000_000
+    ahead = slot - 1 - round(at_seconds * 1_000_000) - _ROUNDING_MICROSECONDS
+    return [
+        "settb=AVTB",  # some clocks tick once a frame, and the moment may lie in between
+        f"setpts=PTS+{ahead}",
+        f"fps=1/{_AGE_SECONDS}:round=down:eof_action=pass:start_time=0",
+        "setpts=0",
+    ]
+
+
+def _declared_seconds(info: MediaInfo) -> Fraction:
+    return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
+
+
+def sound_clock(info: MediaInfo) -> str:
+    """Filters that put sound on the picture's clock: silence where it begins later, cut where it
+    begins earlier."""
+    lead_seconds = info.start_seconds - info.clock_start_seconds
+    return f"asetpts=PTS-({lead_seconds:.6f})/TB,aresample=async=1:first_pts=0"
+
+
+def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
+    return (
+        f"[0:{sound.index}]{sound_clock(info)},asplit=2[stereo_in][mono_in];"
+        "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
+        f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
+    )
+
+
+def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound: bool) -> list[str]:
+    still = ["-frames:v", "2", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
+    codecs = {
+        ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
+        # Times in milliseconds, as Matroska keeps them: an encoder's clock is the mean frame rate
+        # otherwise, and frames of a variable rate would fall on one another.
+        ArtifactKind.SHOT_FRAMES: [
+            *("-c:v", "ffv1", "-level", "3", "-g", "1", "-enc_time_base", "1:1000"),
+            *("-f", "matroska"),
+        ],
+        ArtifactKind.MODEL_FRAMES: [
+            *("-c:v", "mjpeg", "-q:v", "3", "-color_range", "pc", "-f", "matroska")
+        ],
+        ArtifactKind.AUDIO: ["-c:a", "flac", "-compression_level", "5", "-f", "flac"],
+    }
+    label = output.filename.partition(".")[0]
+    streams = ["-map", f"[{label}]"]
+    if output.kind is ArtifactKind.PROXY and has_sound:
+        streams += ["-map", "[sound]"]
+    timing = [] if output.kind is ArtifactKind.AUDIO else ["-fps_mode", "passthrough"]
+    # Nothing of the uploader's text travels into what is published, and the same bytes in give
+    # the same bytes out.
+    clean = ["-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"]
+    clean += ["-max_muxing_queue_size", "4096"]
+    return [*streams, *timing, *codecs.get(output.kind, still), *clean, output.filename]
+
+
+def _proxy_codecs(request: PrepareRequest, has_sound: bool) -> list[str]:
+    picture = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
+    # A key frame a second: the proxy is for scrubbing.
+    picture += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_sound else []
+    return [*picture, *sound, "-f", "mp4"]
+
+
+def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tuple[str, ...]:
+    found = list(info.warnings)
+    if info.video.hdr and not can_tonemap:
+        found.append("HDR was not tone mapped: this FFmpeg lacks zscale or tonemap")
+    moment = request.thumbnail_seconds
+    if moment is not None and moment > info.duration_seconds_from_header > 0:
+        found.append("thumbnail asked for after the end: the last frame was taken")
+    if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
+        found.append("this container declares no length: a cut at a packet's edge is not seen")
+    return tuple(found)

@@ -1,0 +1,187 @@
+"""One decode of a stored film into proxy, stills, sprite, frames and sound, published together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from cinemill.capabilities.ingest.prepare import PreparedFile, PrepareRequest, prepare
+from cinemill.capabilities.plans import check_moment
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.resources import Workshop, find_asset, limit_to, require_space
+from cinemill.storage.database import Connection
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+from cinemill.storage.media.files import LocalFiles
+
+STAGE = "prepare"
+STAGE_VERSION = 1
+"""Raise it when the same film and request would give other files."""
+
+# Measured on films of 320x240 to 3840x2160: all outputs together stay below this.
+OUTPUT_BYTES_PER_SECOND = 400 * 1024
+ALWAYS_MADE = frozenset(
+    {
+        ArtifactKind.PROXY,
+        ArtifactKind.POSTER,
+        ArtifactKind.SPRITE,
+        ArtifactKind.SPRITE_INDEX,
+        ArtifactKind.SHOT_FRAMES,
+        ArtifactKind.MODEL_FRAMES,
+    }
+)
+"""Of every film; sound only where there is any, a thumbnail only where it is asked for."""
+OUTPUT_BYTES_AT_LEAST = 16 * 1024 * 1024
+
+
+def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Make everything of ingest, or find that it was made before, and point the asset at it.
+
+    Result: ``asset_id``, ``output_filename``, ``artifacts`` by kind, ``stages`` in seconds,
+    ``warnings``, ``reused``. Raises MediaRejected, OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    asset = find_asset(workshop, context)
+    request = read_request(context.run.job_params)
+    made = _find_made(workshop, asset.sha256, request)
+    warnings: tuple[str, ...] = ()
+    reused = bool(made)
+    if not made:
+        made, warnings = _make(workshop, context, asset, request)
+    result = {
+        "asset_id": asset.id,
+        "output_filename": made[ArtifactKind.PROXY.value].filename,
+        "artifacts": {kind: describe_artifact(artifact) for kind, artifact in made.items()},
+        "stages": {**_stages(context), "prepare": round(time.monotonic() - began, 3)},
+        "warnings": list(warnings),
+        "reused": reused,
+    }
+    return StepOutcome(result, partial(_save, asset=asset, request=request, made=made))
+
+
+def read_request(params: Mapping[str, Any]) -> PrepareRequest:
+    """The job's parameters as a request. Raises InputRejected."""
+    check_moment(params, "thumbnail_seconds")
+    moment = params.get("thumbnail_seconds")
+    if moment is None:
+        return PrepareRequest()
+    return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
+
+
+def _save(
+    connection: Connection,
+    *,
+    asset: AssetRecord,
+    request: PrepareRequest,
+    made: Mapping[str, Artifact],
+) -> None:
+    """Point the asset at its files. A thumbnail is a variant by its moment, with a key of its own:
+    two jobs that want different ones share all the rest, and neither replaces the other's."""
+    rest = [artifact for kind, artifact in made.items() if kind != ArtifactKind.THUMBNAIL]
+    assets.save_artifacts(
+        connection, asset.id, step_key(asset.sha256, _without_still(request)), rest
+    )
+    if request.thumbnail_seconds is not None:
+        assets.save_artifacts(
+            connection,
+            asset.id,
+            step_key(asset.sha256, request),
+            [made[ArtifactKind.THUMBNAIL]],
+            variant=str(float(request.thumbnail_seconds)),
+        )
+
+
+def _without_still(request: PrepareRequest) -> PrepareRequest:
+    return replace(request, thumbnail_seconds=None)
+
+
+def step_key(sha256: str, request: PrepareRequest) -> str:
+    """Names the work: the same bytes, request and version of this stage are never done twice."""
+    parameters = {name: str(value) for name, value in asdict(request).items()}
+    named = json.dumps([sha256, STAGE, STAGE_VERSION, parameters], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def describe_artifact(artifact: Artifact) -> dict[str, Any]:
+    """An artifact as JSON values."""
+    return {
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "filename": artifact.filename,
+        "media_type": artifact.media_type,
+        "facts": artifact.facts,
+    }
+
+
+def _find_made(workshop: Workshop, sha256: str, request: PrepareRequest) -> dict[str, Artifact]:
+    """All that this request makes, if it was made before and is there; else nothing."""
+    made = assets.find_step_artifacts(workshop.database, step_key(sha256, _without_still(request)))
+    if request.thumbnail_seconds is not None:
+        made |= assets.find_step_artifacts(workshop.database, step_key(sha256, request))
+    whole = all(workshop.files.exists(artifact.sha256) for artifact in made.values())
+    return made if whole and is_complete(made, request) else {}
+
+
+def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
+    """Whether every kind of file that this request makes is among them."""
+    wanted = set(ALWAYS_MADE)
+    if request.thumbnail_seconds is not None:
+        wanted.add(ArtifactKind.THUMBNAIL)
+    return {kind.value for kind in wanted} <= made.keys()
+
+
+def _make(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: PrepareRequest
+) -> tuple[dict[str, Artifact], tuple[str, ...]]:
+    media = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    require_space(workshop, estimate_output_bytes(media))
+    outcome = prepare(
+        workshop.toolbox,
+        workshop.files.path(asset.sha256),
+        media,
+        request,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share, "Making the proxy"),
+        should_stop=context.should_stop,
+    )
+    stem = PurePath(asset.filename).stem or "film"
+    return publish_files(workshop.files, outcome.files, stem), outcome.warnings
+
+
+def estimate_output_bytes(media: MediaInfo) -> int:
+    """Bytes that the outputs will take at the most, by the film's length."""
+    return OUTPUT_BYTES_AT_LEAST + int(media.duration_seconds_from_header * OUTPUT_BYTES_PER_SECOND)
+
+
+def publish_files(
+    files: LocalFiles, prepared: Iterable[PreparedFile], stem: str
+) -> dict[str, Artifact]:
+    """Move verified outputs into the store, by kind. Rows that point at them come after."""
+    return {file.kind.value: _publish_one(files, file, stem) for file in prepared}
+
+
+def _publish_one(files: LocalFiles, file: PreparedFile, stem: str) -> Artifact:
+    stored = files.publish(file.path)
+    return Artifact(
+        kind=file.kind,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=f"{stem}-{file.path.name}",
+        media_type=file.media_type,
+        facts=dict(file.facts),
+    )
+
+
+def _stages(context: StepContext) -> dict[str, Any]:
+    probed = context.run.inputs["probe"]
+    return {**probed.get("stages", {}), "probe": probed.get("seconds")}

@@ -1,0 +1,227 @@
+"""One film in, every file of ingest out, by one decode; or a reason, and an empty folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.ingest.graph import PreparePlan, PrepareRequest, plan_prepare
+from cinemill.core.media import REJECTION_CODES, ArtifactKind, MediaInfo
+from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.text_tracks import write_sprite_index
+from cinemill.media.verify.integrity import Decoded, ends_cleanly, is_damaged, judge_film
+from cinemill.media.verify.outputs import inspect_output
+
+__all__ = ["PrepareOutcome", "PrepareRequest", "PreparedFile", "prepare"]
+
+OUTPUT_TOLERANCE_SECONDS = 0.25
+GAP_STEPS = 1.8
+GAP_WARNING = "frames may be missing"
+"""A constant rate with a hole in it: some containers lose packets without a word."""
+SPRITE_INDEX_FILENAME = "sprite.vtt"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """A verified output in the private folder."""
+
+    kind: ArtifactKind
+    path: Path
+    media_type: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOutcome:
+    files: tuple[PreparedFile, ...]
+    decoded_frames: int
+    decoded_seconds: float
+    warnings: tuple[str, ...]
+    wall_seconds: float
+    cpu_seconds: float
+    """FFmpeg's own, without starting and checking."""
+    peak_rss_bytes: int
+
+
+def prepare(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    request: PrepareRequest,
+    *,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], Exception | None],
+) -> PrepareOutcome:
+    """Make every file of ingest out of ``source`` in ``folder``, which must be empty and private.
+
+    ``on_progress`` is told the share that is done, 0 to 1. On any error the folder is empty again.
+
+    Raises MediaRejected (``media_truncated``, ``media_damaged``), OutputInvalid, CommandFailed,
+    CommandStalled, DiskFull, and whatever ``should_stop`` returns.
+    """
+    plan = plan_prepare(
+        str(source),
+        info,
+        request,
+        can_tonemap=toolbox.can_tonemap,
+        max_pixels=limits.max_pixels,
+    )
+    try:
+        report = run_ffmpeg(
+            toolbox,
+            plan.arguments,
+            folder=folder,
+            source=source,
+            limits=limits,
+            sandbox=sandbox,
+            on_progress=_as_share(
+                on_progress, info.duration_seconds_from_header * request.proxy_fps
+            ),
+            should_stop=should_stop,
+        )
+        return _check(plan, report, info, source, folder)
+    except FfmpegFailed as failed:
+        _empty(folder)
+        raise (_blame_film(failed.tally) or failed) from failed
+    except BaseException:
+        _empty(folder)
+        raise
+
+
+def _as_share(
+    on_progress: Callable[[float], None], proxy_frames: float
+) -> Callable[[FfmpegProgress], None]:
+    """By frames of the proxy, FFmpeg's first output. Not by its time: that is the latest of all
+    outputs, and a still's or a sprite's frame lasts as long as the film."""
+
+    def tell(progress: FfmpegProgress) -> None:
+        if proxy_frames > 0:
+            on_progress(min(1.0, progress.frame / proxy_frames))
+
+    return tell
+
+
+def _check(
+    plan: PreparePlan, report: FfmpegReport, info: MediaInfo, source: Path, folder: Path
+) -> PrepareOutcome:
+    tally = report.tally
+    if tally.video_frames == 0:
+        raise _reject("media_damaged")
+    has_clean_end = ends_cleanly(source, info.format)
+    facts = _inspect(plan, folder, tally, has_clean_end)
+    shots = facts[ArtifactKind.SHOT_FRAMES]
+    sound = facts.get(ArtifactKind.AUDIO, {})
+    decoded = Decoded(shots["frames"], shots["duration_seconds"], sound.get("duration_seconds"))
+    judge_film(info, tally, decoded, has_clean_end=has_clean_end)
+    _compare(plan, facts, decoded, tally)
+    files = [
+        PreparedFile(output.kind, folder / output.filename, output.media_type, facts[output.kind])
+        for output in plan.outputs
+    ]
+    files.append(_index_sprite(plan, files, decoded, folder))
+    return PrepareOutcome(
+        files=tuple(files),
+        decoded_frames=decoded.frames,
+        decoded_seconds=decoded.seconds,
+        warnings=_warn(plan, info, tally, shots),
+        wall_seconds=report.wall_seconds,
+        cpu_seconds=tally.cpu_seconds,
+        peak_rss_bytes=tally.peak_rss_bytes,
+    )
+
+
+def _inspect(
+    plan: PreparePlan, folder: Path, tally: LogTally, has_clean_end: bool
+) -> dict[ArtifactKind, dict[str, Any]]:
+    """Facts of every output. Where one is wrong and the film is known to be bad, blame the film."""
+    try:
+        return {
+            output.kind: inspect_output(folder / output.filename, output) for output in plan.outputs
+        }
+    except OutputInvalid as wrong:
+        blamed = _blame_film(tally, has_clean_end=has_clean_end)
+        raise (blamed or wrong) from wrong
+
+
+def _blame_film(tally: LogTally, *, has_clean_end: bool = True) -> MediaRejected | None:
+    if tally.ended_early or not has_clean_end:
+        return _reject("media_truncated")
+    return _reject("media_damaged") if is_damaged(tally) else None
+
+
+def _compare(
+    plan: PreparePlan,
+    facts: dict[ArtifactKind, dict[str, Any]],
+    decoded: Decoded,
+    tally: LogTally,
+) -> None:
+    """Outputs against each other: as many frames as were decoded, and all equally long."""
+    if decoded.frames != tally.video_frames:
+        raise OutputInvalid(
+            f"{tally.video_frames} frames were decoded and {decoded.frames} written."
+        )
+    for output in plan.outputs:
+        seconds = facts[output.kind].get("duration_seconds")
+        if not output.fps or seconds is None:
+            continue
+        slack = OUTPUT_TOLERANCE_SECONDS + float(1 / output.fps) + _frame_seconds(decoded)
+        if abs(seconds - decoded.seconds) > slack:
+            raise OutputInvalid(
+                f"{output.filename} lasts {seconds:.3f} s, the film {decoded.seconds:.3f} s."
+            )
+
+
+def _frame_seconds(decoded: Decoded) -> float:
+    return decoded.seconds / decoded.frames
+
+
+def _index_sprite(
+    plan: PreparePlan, files: list[PreparedFile], decoded: Decoded, folder: Path
+) -> PreparedFile:
+    sheet = next(file for file in files if file.kind is ArtifactKind.SPRITE)
+    layout = plan.sprite
+    duration = Fraction(decoded.seconds).limit_denominator(1000)
+    index = folder / SPRITE_INDEX_FILENAME
+    index.write_text(write_sprite_index(layout, duration, sheet.path.name), encoding="utf-8")
+    tiles = {
+        "columns": layout.columns,
+        "rows": layout.rows,
+        "tile_width": layout.tile_width,
+        "tile_height": layout.tile_height,
+        "interval_seconds": float(layout.interval_seconds),
+    }
+    sheet.facts.update(tiles)
+    return PreparedFile(ArtifactKind.SPRITE_INDEX, index, "text/vtt", dict(tiles))
+
+
+def _warn(
+    plan: PreparePlan, info: MediaInfo, tally: LogTally, shots: dict[str, Any]
+) -> tuple[str, ...]:
+    found = list(plan.warnings)
+    if tally.reconfigured:
+        found.append("the picture changes its size or format in mid-film")
+    longest = shots.get("longest_step_seconds", 0.0)
+    if not info.video.is_variable_rate and longest > GAP_STEPS * shots.get("usual_step_seconds", 1):
+        at = shots["longest_step_at_seconds"]
+        found.append(f"{GAP_WARNING}: none for {longest:.3f} s from {at:.3f} s on")
+    return tuple(found)
+
+
+def _empty(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink(missing_ok=True)
+
+
+def _reject(code: str) -> MediaRejected:
+    return MediaRejected(REJECTION_CODES[code], code=code)

@@ -1,0 +1,1 @@
+"""Operations: retention, cleanup, verification of stored files, and watching resources."""

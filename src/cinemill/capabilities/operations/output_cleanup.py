@@ -1,0 +1,90 @@
+"""Files under people's names, renditions and previews, do not stay for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any
+
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage.media.files import SHELF_MARK
+
+GIGABYTE = 10**9
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ShelvedFile:
+    path: Path
+    modified_at: float
+    """Unix seconds."""
+    size_bytes: int
+
+
+def cleanup(shelves: Sequence[Path], context: StepContext) -> StepOutcome:
+    """Remove files older than ``max_age_days``, then the oldest until no more than
+    ``max_size_gb`` (gigabytes of 10⁹ bytes) are left.
+
+    What the store keeps of them stays, so a result can be had again without work. Result:
+    ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
+    """
+    params: dict[str, Any] = dict(context.run.params)
+    doomed = choose_doomed(
+        list_files(shelves),
+        oldest=time.time() - float(params["max_age_days"]) * DAY_SECONDS,
+        most_bytes=int(float(params["max_size_gb"]) * GIGABYTE),
+    )
+    freed_bytes = sum(_remove(file) for file in doomed)
+    for shelf in shelves:
+        _remove_empty_folders(shelf)
+    return StepOutcome({"deleted_files": len(doomed), "freed_bytes": freed_bytes})
+
+
+def choose_doomed(
+    files: Sequence[ShelvedFile], *, oldest: float, most_bytes: int
+) -> list[ShelvedFile]:
+    """The files that must go, oldest first; ``oldest`` in Unix seconds."""
+    doomed = []
+    left_bytes = sum(file.size_bytes for file in files)
+    for file in sorted(files, key=lambda file: (file.modified_at, file.path)):
+        if file.modified_at >= oldest and left_bytes <= most_bytes:
+            break
+        doomed.append(file)
+        left_bytes -= file.size_bytes
+    return doomed
+
+
+def list_files(shelves: Sequence[Path]) -> list[ShelvedFile]:
+    """Every file in a job's folder on these shelves."""
+    return [file for shelf in shelves for file in _walk(shelf)]
+
+
+def _walk(shelf: Path) -> Iterator[ShelvedFile]:
+    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
+        for path in mark.parent.glob("*"):
+            with suppress(FileNotFoundError):
+                stat = path.lstat()
+                if path != mark and S_ISREG(stat.st_mode):
+                    # Its folder's age: the file itself may be as old as the store's.
+                    yield ShelvedFile(path, path.parent.stat().st_mtime, stat.st_size)
+
+
+def _remove(file: ShelvedFile) -> int:
+    """Bytes that came free: none where the store has the same file."""
+    with suppress(FileNotFoundError):
+        is_last_name = file.path.lstat().st_nlink == 1
+        file.path.unlink()
+        return file.size_bytes if is_last_name else 0
+    return 0
+
+
+def _remove_empty_folders(shelf: Path) -> None:
+    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
+        with suppress(OSError):  # gone
+            if list(mark.parent.iterdir()) == [mark]:
+                mark.unlink()
+                mark.parent.rmdir()

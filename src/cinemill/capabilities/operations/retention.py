@@ -1,0 +1,82 @@
+"""What goes, and when: old jobs, files that nothing names, uploads that never ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
+from cinemill.jobs.service import JobService
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage.database import Database
+from cinemill.storage.jobs.dead_messages import prune_dead_messages
+from cinemill.storage.media import assets
+from cinemill.storage.media.files import LocalFiles
+
+UPLOAD_GRACE_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept."""
+
+    job_days: float = 30.0
+    stuck_hours: float = 2.0
+
+
+def cleanup_old_jobs(service: JobService, keep: Keep, _context: StepContext) -> StepOutcome:
+    """Forget jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
+    return StepOutcome({"deleted_jobs": service.delete_old_jobs(keep.job_days)})
+
+
+def forget_dead_messages(database: Database, days: float) -> int:
+    """Forget messages that became no job so many days ago; answers how many."""
+    with database.begin() as connection:
+        return prune_dead_messages(connection, older_than_days=days)
+
+
+def forget_pieces(database: Database, days: float) -> int:
+    """Forget pieces that no render has asked for in so many days; answers how many."""
+    with database.begin() as connection:
+        return assets.forget_cached(connection, older_than_days=days)
+
+
+def collect_garbage(database: Database, files: LocalFiles, _context: StepContext) -> StepOutcome:
+    """Remove files that no row names and uploads that were broken off. Safe to run twice.
+
+    Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``.
+    """
+    removed = remove_orphans(database, files, grace_seconds=GRACE_SECONDS)
+    uploads = remove_broken_uploads(files, grace_seconds=UPLOAD_GRACE_SECONDS)
+    return StepOutcome(
+        {
+            "deleted_files": removed[0],
+            "deleted_uploads": uploads[0],
+            "freed_bytes": removed[1] + uploads[1],
+        }
+    )
+
+
+def remove_orphans(
+    database: Database, files: LocalFiles, *, grace_seconds: float
+) -> tuple[int, int]:
+    """(files, bytes) removed. What has got a row or was stored again in the meantime stays."""
+    orphans = find_orphans(database, files, grace_seconds=grace_seconds)
+    freed = [
+        files.remove_if(sha256, partial(is_orphan, database, sha256, identity))
+        for sha256, identity in orphans.items()
+    ]
+    return sum(size_bytes > 0 for size_bytes in freed), sum(freed)
+
+
+def remove_broken_uploads(files: LocalFiles, *, grace_seconds: float) -> tuple[int, int]:
+    """(files, bytes) removed of what nobody has written to for so long."""
+    before = time.time() - grace_seconds
+    count = freed_bytes = 0
+    for path, stat in files.walk_incoming():
+        if stat.st_mtime <= before:
+            path.unlink(missing_ok=True)
+            count += 1
+            freed_bytes += stat.st_size
+    return count, freed_bytes

@@ -1,0 +1,1 @@
+"""Previews: stills, contact sheets and animated previews."""

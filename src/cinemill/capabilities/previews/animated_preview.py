@@ -1,0 +1,115 @@
+"""A film in a few silent seconds: short excerpts from all over it, by seeking, one after another.
+
+H.264 in MP4: every browser plays it in a loop without a click (``<video autoplay loop muted>``),
+and PyAV reads it back, which it cannot with an animated WebP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.ingest.graph import fit_height, input_arguments
+from cinemill.capabilities.ingest.request import PlannedOutput
+from cinemill.capabilities.previews.duration import refuse_cut_end
+from cinemill.capabilities.previews.stills import count_decoders, enter_before, spread_moments
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.errors import OutputInvalid
+from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.verify.outputs import inspect_output
+
+ANIMATION_NAME = "animated.mp4"
+ANIMATION_HEIGHT = 240
+ANIMATION_FPS = Fraction(10)
+MOST_EXCERPTS = 8
+EXCERPT_FRAMES = 8
+EXCERPT_SECONDS = EXCERPT_FRAMES / ANIMATION_FPS
+_CRF = 28
+_SLACK_SECONDS = Fraction(1, 400)
+"""Containers that keep milliseconds move frames by half of one."""
+
+
+def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fraction, ...]:
+    """Where each excerpt begins: the middles of equal stretches, as many as do not overlap and as
+    may be decoded at once."""
+    most = min(MOST_EXCERPTS, count_decoders(info))
+    count = max(1, min(most, int(duration_seconds / EXCERPT_SECONDS)))
+    middles = spread_moments(duration_seconds, count)
+    return tuple(max(Fraction(0), middle - EXCERPT_SECONDS / 2) for middle in middles)
+
+
+def animate(
+    terms: Terms, source: Path, info: MediaInfo, moments: Sequence[Fraction]
+) -> dict[str, Any]:
+    """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
+
+    Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
+    DiskFull, and whatever ``terms.should_stop`` returns.
+    """
+    size = fit_height(info.video.display_width, info.video.display_height, ANIMATION_HEIGHT)
+    output = PlannedOutput(
+        ArtifactKind.ANIMATED_PREVIEW, ANIMATION_NAME, "video/mp4", *size, ANIMATION_FPS
+    )
+    arguments = plan_animation(
+        str(source),
+        info,
+        moments,
+        output,
+        can_tonemap=terms.toolbox.can_tonemap,
+        max_pixels=terms.limits.max_pixels,
+    )
+    report = terms.run(arguments, readable=[source], on_progress=lambda _progress: None)
+    refuse_cut_end(report.tally)
+    facts = inspect_output(terms.folder / ANIMATION_NAME, output)
+    planned = len(moments) * EXCERPT_FRAMES
+    if facts["frames"] != planned:
+        raise OutputInvalid(f"{ANIMATION_NAME} has {facts['frames']} frames of {planned}.")
+    return facts
+
+
+def plan_animation(
+    source: str,
+    info: MediaInfo,
+    moments: Sequence[Fraction],
+    output: PlannedOutput,
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> list[str]:
+    """FFmpeg's arguments: the film opened once for each excerpt, a little before it begins."""
+    arguments: list[str] = []
+    chains = []
+    for number, moment in enumerate(moments):
+        seek, place = enter_before(info, moment)
+        arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
+        filters = _excerpt_filters(info, output, place, can_tonemap)
+        chains.append(f"[{number}:{info.video.index}]{','.join(filters)}[excerpt{number}]")
+    labels = "".join(f"[excerpt{number}]" for number in range(len(moments)))
+    # After the join a clock that ticks once a frame: a frame is as long as any other.
+    joined = f"{labels}concat=n={len(moments)},settb={1 / output.fps}[animation]"
+    return [
+        *arguments,
+        *("-filter_complex", ";".join([*chains, joined]), "-map", "[animation]"),
+        *("-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(_CRF)),
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
+        *("-movflags", "+faststart", "-f", "mp4", output.filename),
+    ]
+
+
+def _excerpt_filters(
+    info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
+) -> list[str]:
+    return [
+        *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
+        "settb=AVTB",  # some clocks tick once a frame, and the excerpt may begin in between
+        f"setpts=round(PTS-{float(place + _SLACK_SECONDS):.6f}/TB)",
+        f"fps={output.fps}:round=up:start_time=0",
+        f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # where the film ends its last frame stays
+        f"trim=end_frame={EXCERPT_FRAMES}",
+        f"scale={output.width}:{output.height}:flags=bicubic,setsar=1",
+        *(tone_down(info) if info.video.hdr and can_tonemap else []),
+        "scale=out_range=tv,format=yuv420p",
+    ]

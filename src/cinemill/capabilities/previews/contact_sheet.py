@@ -1,0 +1,53 @@
+"""A contact sheet out of stills that were taken: the film itself is not opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cinemill.capabilities.ingest.request import PlannedOutput
+from cinemill.capabilities.previews.contact_sheet_layout import (
+    GAP_PIXELS,
+    SheetLayout,
+    lay_out_sheet,
+    letter_sheet,
+)
+from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
+from cinemill.capabilities.render.pieces.piece_plan import FONTS_FOLDER
+from cinemill.capabilities.render.pieces.render_piece import lay_out_fonts
+from cinemill.core.media import ArtifactKind
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.verify.outputs import inspect_output
+
+SHEET_NAME = "sheet.jpg"
+TIMES_NAME = "times.ass"
+
+
+def draw_sheet(terms: Terms, stills: Sequence[Still], columns: int) -> SheetLayout:
+    """``sheet.jpg`` in the folder, where the stills lie as ``extract_stills`` named them.
+
+    Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull,
+    and whatever ``terms.should_stop`` returns.
+    """
+    layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
+    lay_out_fonts(terms.folder)
+    text = letter_sheet([still.seconds for still in stills], layout)
+    (terms.folder / TIMES_NAME).write_text(text, encoding="utf-8")
+    terms.run(plan_sheet(layout), readable=(), on_progress=lambda _progress: None)
+    planned = PlannedOutput(ArtifactKind.CONTACT_SHEET, SHEET_NAME, "image/jpeg", *layout.size)
+    inspect_output(terms.folder / SHEET_NAME, planned)
+    return layout
+
+
+def plan_sheet(layout: SheetLayout) -> list[str]:
+    """FFmpeg's arguments: one still a second, lettered by that clock, laid into the grid."""
+    filters = [
+        f"scale={layout.tile_width}:{layout.tile_height}:flags=bicubic,setsar=1,format=yuv444p",
+        f"subtitles=filename={TIMES_NAME}:fontsdir={FONTS_FOLDER}",
+        f"tile={layout.columns}x{layout.rows}:padding={GAP_PIXELS}",
+        "scale=out_range=pc,format=yuvj420p",
+    ]
+    return [
+        *("-f", "image2", "-framerate", "1", "-start_number", "1", "-i", STILL_PATTERN),
+        *("-vf", ",".join(filters), "-frames:v", "1", "-map_metadata", "-1"),
+        *("-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2", SHEET_NAME),
+    ]

@@ -1,0 +1,216 @@
+"""What people look at instead of a stored film: stills, a sheet of them, a few silent seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.previews.animated_preview import ANIMATION_NAME, animate, spread_excerpts
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.duration import find_length
+from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.storage.database import Connection
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+
+STAGE = "preview"
+STAGE_VERSION = 2
+LARGEST_STILL_BYTES = 1024 * 1024
+LARGEST_REST_BYTES = 32 * 1024 * 1024
+"""The sheet and the animated preview."""
+STILLS_SHARE = 0.8
+"""Of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The step's parameters; a run that was queued before there were more names only two."""
+
+    count: int
+    height: int
+    columns: int | None
+    """Of the contact sheet; None for no sheet."""
+    animated: bool
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any]) -> _Wish:
+        sheet = params.get("sheet")
+        return cls(
+            int(params["num_frames"]),
+            int(params["height"]),
+            int(sheet["columns"]) if sheet else None,
+            bool(params.get("animated")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One film and what is wanted of it."""
+
+    workshop: Workshop
+    context: StepContext
+    asset: AssetRecord
+    info: MediaInfo
+    wish: _Wish
+
+    @property
+    def source(self) -> Path:
+        return self.workshop.files.path(self.asset.sha256)
+
+    @property
+    def key(self) -> str:
+        return step_key(self.asset.sha256, self.wish.count, self.wish.height)
+
+
+def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """``num_frames`` stills at most ``height`` high, spread over the job's film; on request a
+    contact sheet of them, and an animated preview.
+
+    Result: ``asset_id``, ``preview_paths``, ``previews`` (``seconds``, ``sha256`` and sizes of
+    each), where asked for ``sheet_path`` and ``sheet``, ``animated_path`` and ``animated``;
+    ``made`` (kind and variant), ``stages`` in seconds. Raises MediaRejected, OutputInvalid,
+    CommandFailed, DiskFull, ToolMissing.
+    """
+    began = time.monotonic()
+    wish = _Wish.read(context.run.params)
+    require_space(workshop, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    task = _Task(workshop, context, find_asset(workshop, context), info, wish)
+    length = find_length(_agree(task), task.source, info)
+    stills = _take_stills(task, length)
+    more = dict(_make_more(task, stills, length))  # before the stills go into the store
+    pictures = [_publish_still(task, still) for still in stills]
+    made = {variant(task.key, one): one for one in (*pictures, *more.values())}
+    result: dict[str, Any] = {
+        "asset_id": task.asset.id,
+        "preview_paths": [_name(task, picture) for picture in pictures],
+        "previews": [describe(picture) for picture in pictures],
+        **{f"{name}_path": _name(task, one) for name, one in more.items()},
+        **{name: describe(one) for name, one in more.items()},
+        "made": [{"kind": one.kind.value, "variant": place} for place, one in made.items()],
+        "stages": {**list_stages(context), "preview": round(time.monotonic() - began, 3)},
+    }
+    return StepOutcome(result, lambda connection: _save(connection, task, made))
+
+
+def step_key(sha256: str, count: int, height: int) -> str:
+    named = json.dumps([sha256, STAGE, STAGE_VERSION, count, height])
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def variant(key: str, made: Artifact) -> str:
+    """Which work a file is of, and of several of a kind its moment or its columns."""
+    own = made.facts.get("columns")
+    if made.kind is ArtifactKind.PREVIEW:
+        own = f"{made.facts['seconds']:.3f}"
+    return f"{key[:12]}-{own}" if own else key[:12]
+
+
+def describe(made: Artifact) -> dict[str, Any]:
+    """A file as JSON values."""
+    return {
+        "filename": made.filename,
+        "sha256": made.sha256,
+        "size_bytes": made.size_bytes,
+        **made.facts,
+    }
+
+
+def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
+    workshop, context, wish = task.workshop, task.context, task.wish
+    return extract_stills(
+        workshop.toolbox,
+        task.source,
+        task.info,
+        spread_moments(length, wish.count),
+        height=wish.height,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share * STILLS_SHARE, "Taking stills"),
+        should_stop=context.should_stop,
+    )
+
+
+def _publish_still(task: _Task, still: Still) -> Artifact:
+    facts = {"seconds": float(still.seconds), "width": still.width, "height": still.height}
+    return _publish(task, ArtifactKind.PREVIEW, still.path, "image/jpeg", facts)
+
+
+def _make_more(
+    task: _Task, stills: Sequence[Still], length: Fraction
+) -> Iterator[tuple[str, Artifact]]:
+    """What is wanted besides the stills, by its name in the result."""
+    if task.wish.columns is not None:
+        yield "sheet", _make_sheet(task, stills, task.wish.columns)
+    if task.wish.animated:
+        yield "animated", _make_animation(task, length)
+
+
+def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
+    context = task.context
+    context.report(STILLS_SHARE, "Laying out the contact sheet")
+    layout = draw_sheet(_agree(task), stills, columns)
+    width, height = layout.size
+    facts = {**asdict(layout), "width": width, "height": height, "tiles": len(stills)}
+    path = context.folder / SHEET_NAME
+    return _publish(task, ArtifactKind.CONTACT_SHEET, path, "image/jpeg", facts)
+
+
+def _make_animation(task: _Task, length: Fraction) -> Artifact:
+    context = task.context
+    context.report(STILLS_SHARE, "Making the animated preview")
+    moments = spread_excerpts(task.info, length)
+    facts = animate(_agree(task), task.source, task.info, moments)
+    path = context.folder / ANIMATION_NAME
+    return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)
+
+
+def _agree(task: _Task) -> Terms:
+    workshop, context = task.workshop, task.context
+    return Terms(
+        workshop.toolbox,
+        context.folder,
+        limit_to(workshop, context),
+        workshop.sandbox,
+        on_progress=lambda _share: None,
+        should_stop=context.should_stop,
+    )
+
+
+def _publish(
+    task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: Mapping[str, Any]
+) -> Artifact:
+    filename = f"{make_stem(task.asset.filename)}-{path.name}"
+    stored = task.workshop.files.publish(path)
+    return Artifact(kind, stored.sha256, stored.size_bytes, filename, media_type, dict(facts))
+
+
+def _name(task: _Task, made: Artifact) -> str:
+    """The path of a file's name on the previews' shelf."""
+    workshop = task.workshop
+    return str(
+        put_on_shelf(
+            workshop.files,
+            made.sha256,
+            workshop.preview_dir,
+            task.context.run.job_id,
+            made.filename,
+        )
+    )
+
+
+def _save(connection: Connection, task: _Task, made: Mapping[str, Artifact]) -> None:
+    for place, one in made.items():
+        assets.save_artifacts(connection, task.asset.id, task.key, [one], variant=place)

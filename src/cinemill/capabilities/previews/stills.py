@@ -1,0 +1,160 @@
+"""Stills spread over a film, by seeking: what lies between them is not decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from cinemill.capabilities.ingest.graph import fit_height, freeze, input_arguments
+from cinemill.capabilities.ingest.request import PlannedOutput
+from cinemill.capabilities.previews.duration import refuse_cut_end
+from cinemill.capabilities.render.pieces.clip_filters import BLIND
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.verify.outputs import inspect_output
+
+STILLS_AT_ONCE = 10
+"""Inputs of one command: each holds a decoder of its own in memory."""
+_PIXELS_AT_ONCE = 10 * 3840 * 2160
+"""Of all of them together: ten decoders of H.264 in 4K take a gigabyte."""
+STILL_PATTERN = "preview_%04d.jpg"
+"""Counted from 1."""
+_LEAD_SECONDS = Fraction(1, 2)
+"""Key frames are found by the time of decoding in some containers, which is earlier."""
+_BLIND_LEAD_SECONDS = Fraction(5)
+"""Of streams without an index: longer than groups of pictures in broadcasts are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    path: Path
+    seconds: Fraction
+    """Its moment, counted from the first picture."""
+    width: int
+    height: int
+
+
+def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
+    """The middles of ``count`` equal stretches of the film: neither the black at its beginning
+    nor the credits at its end."""
+    return tuple(duration_seconds * (2 * index + 1) / (2 * count) for index in range(count))
+
+
+def extract_stills(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    moments: Sequence[Fraction],
+    *,
+    height: int,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], Exception | None],
+) -> tuple[Still, ...]:
+    """A JPEG of the frame at each of these moments, at most ``height`` high, in ``folder``.
+
+    Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
+    DiskFull, and whatever ``should_stop`` returns.
+    """
+    size = fit_height(info.video.display_width, info.video.display_height, height)
+    stills: list[Still] = []
+    at_once = min(STILLS_AT_ONCE, count_decoders(info))
+    for start in range(0, len(moments), at_once):
+        batch = moments[start : start + at_once]
+        outputs = _name_outputs(start, len(batch), size)
+        arguments = plan_stills(
+            str(source),
+            info,
+            batch,
+            outputs,
+            can_tonemap=toolbox.can_tonemap,
+            max_pixels=limits.max_pixels,
+        )
+        report = run_ffmpeg(
+            toolbox,
+            arguments,
+            folder=folder,
+            source=source,
+            limits=limits,
+            sandbox=sandbox,
+            on_progress=lambda _progress: None,
+            should_stop=should_stop,
+        )
+        refuse_cut_end(report.tally)
+        for output, moment in zip(outputs, batch, strict=True):
+            inspect_output(folder / output.filename, output)
+            stills.append(Still(folder / output.filename, moment, *size))
+        on_progress(len(stills) / len(moments))
+    return tuple(stills)
+
+
+def count_decoders(info: MediaInfo) -> int:
+    """How many times a film of such pictures may be opened in one command."""
+    return max(1, _PIXELS_AT_ONCE // (info.video.width * info.video.height))
+
+
+def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[PlannedOutput]:
+    return [
+        PlannedOutput(ArtifactKind.PREVIEW, STILL_PATTERN % number, "image/jpeg", *size)
+        for number in range(start + 1, start + count + 1)
+    ]
+
+
+def plan_stills(
+    source: str,
+    info: MediaInfo,
+    moments: Sequence[Fraction],
+    outputs: Sequence[PlannedOutput],
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> list[str]:
+    """FFmpeg's arguments: the film opened once for each still, a little before its moment."""
+    arguments: list[str] = []
+    places = []
+    for moment in moments:
+        seek, place = enter_before(info, moment)
+        arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
+        places.append(place)
+    for position, (output, place) in enumerate(zip(outputs, places, strict=True)):
+        arguments += ["-map", f"{position}:{info.video.index}", "-frames:v", "1"]
+        arguments += ["-fps_mode", "passthrough", "-map_metadata", "-1"]
+        arguments += ["-vf", _picture_filters(info, output, place, can_tonemap)]
+        arguments += ["-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2"]
+        arguments.append(output.filename)
+    return arguments
+
+
+def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
+    """How the film is entered for what is seen from a moment on, and where that lies on FFmpeg's
+    clock then.
+
+    At the key frame before, and from there on every frame is seen: the one on screen may have
+    begun long ago.
+    """
+    start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
+    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
+    lead = _BLIND_LEAD_SECONDS if info.format in BLIND else _LEAD_SECONDS
+    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
+    clock_hz = info.video.fps or Fraction(1000)
+    at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)
+    return ["-noaccurate_seek", "-ss", f"{float(at):.6f}"], wanted - at
+
+
+def _picture_filters(
+    info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
+) -> str:
+    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
+    filters += freeze(place)
+    filters.append(f"scale={output.width}:{output.height}:flags=bicubic,setsar=1")
+    filters += tone_down(info) if info.video.hdr and can_tonemap else []
+    return ",".join([*filters, "scale=out_range=pc,format=yuvj420p"])

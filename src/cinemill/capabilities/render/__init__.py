@@ -1,0 +1,1 @@
+"""Render: a timeline becomes a file."""

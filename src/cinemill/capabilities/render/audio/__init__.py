@@ -1,0 +1,1 @@
+"""The audio of a render: mixing and overlays."""

@@ -1,0 +1,353 @@
+"""A timeline rendered: opened, its pieces made where they are not there yet, mixed and joined."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
+from cinemill.capabilities.render.audio.audio_overlays import settle_sounds
+from cinemill.capabilities.render.context import Edit, find_films, find_made, keep, read_edit
+from cinemill.capabilities.render.join import MEDIA_TYPE, JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.clip_filters import settle_background, settle_stills
+from cinemill.capabilities.render.pieces.piece_request import (
+    NO_FILM,
+    PieceRequest,
+    Take,
+    name_piece,
+    name_sound,
+    narrow,
+    request_piece,
+    request_sound,
+)
+from cinemill.capabilities.render.pieces.pieces import Piece, cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
+from cinemill.capabilities.render.plan import (
+    IN_SOFTWARE,
+    REMAKE_STEP,
+    RENDER_CODEC,
+    RENDER_STEP,
+    find_pieces,
+    plan_remake,
+)
+from cinemill.capabilities.render.timeline.timeline import OutputFormat, blame, name_clip
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
+from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.resources import Workshop, add_up_stages, agree, limit_to
+from cinemill.storage.database import Connection
+from cinemill.storage.jobs import job_rows
+from cinemill.storage.media import assets
+
+STAGE_VERSION = 1
+PLANNED_OTHERWISE = "This render was planned by another version."
+UNLIKE = (
+    "encoded in software: the workers' hardware differs, and the pieces of a film must be alike"
+)
+
+
+def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Make the pieces ``first`` to ``first + count`` of the timeline that were not made before.
+
+    Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``, ``hardware``, ``changes``),
+    ``cpu_seconds``. Raises
+    MediaRejected naming the clip, OutputInvalid, ToolMissing, CommandFailed, DiskFull.
+    """
+    edit = read_edit(context)
+    pieces = find_pieces(edit.timeline, context.run.params)
+    if pieces is None:
+        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
+    maker = _PieceMaker(workshop, context, edit, pieces)
+    made = [maker.make(number, piece) for number, piece in enumerate(pieces)]
+    return StepOutcome({"pieces": made, "cpu_seconds": round(maker.cpu_seconds, 3)})
+
+
+class _PieceMaker:
+    """One step's pieces, one after the other."""
+
+    def __init__(
+        self, workshop: Workshop, context: StepContext, edit: Edit, pieces: Sequence[Piece]
+    ) -> None:
+        self._workshop = workshop
+        self._context = context
+        self._edit = edit
+        self._count = len(pieces)
+        self._places = place_clips(edit.timeline)
+        self._near = narrow(edit.timeline, edit.subtitles, pieces)
+        self._films = find_films(workshop, edit)
+        self.cpu_seconds = 0.0
+
+    def make(self, number: int, piece: Piece) -> dict[str, Any]:
+        timeline, subtitles = self._near
+        asked = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
+        request = settle_stills(self._films, settle_background(self._films, asked))
+        choice = self._choose_encoder()
+        key = self._name(request, choice)
+        made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)
+        copied = 0
+        if artifact is None:
+            outcome, choice = self._render(number, piece, request, choice)
+            copied = outcome.copied_frames
+            key = self._name(request, choice)
+            artifact = self._keep(request, outcome, key)
+        self._context.report((number + 1) / self._count, "Rendering")
+        return {
+            "key": key,
+            "sha256": artifact.sha256,
+            "facts": artifact.facts,
+            "reused": made is not None,
+            "copied_frames": copied,
+            "hardware": choice.encoder.family.name if choice.encoder else None,
+            "changes": choice.changes,
+        }
+
+    def _choose_encoder(self) -> Choice:
+        """For each piece anew: hardware may have failed meanwhile."""
+        if not self._edit.timeline.use_gpu or self._context.run.params.get(IN_SOFTWARE):
+            return Choice()
+        return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
+
+    def _name(self, request: PieceRequest, choice: Choice) -> str:
+        build = self._workshop.toolbox.build
+        encoder = choice.encoder
+        return name_piece(request, f"{build} {encoder.name}" if encoder else build)
+
+    def _name_users(self, piece: Piece, request: PieceRequest) -> str:
+        """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
+        edit = self._edit
+        inset = {one.take.sha256 for one in request.insets}
+        laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
+        return " or ".join([name_clip(piece.clip), *laid])
+
+    def _render(
+        self, number: int, piece: Piece, request: PieceRequest, choice: Choice
+    ) -> tuple[PieceOutcome, Choice]:
+        workshop, context = self._workshop, self._context
+        terms = replace(
+            agree(workshop, context, "Rendering"),
+            on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
+        )
+
+        def make(hardware: HardwareEncoder | None) -> PieceOutcome:
+            return render_piece(terms, self._films, request, "piece.mp4", hardware)
+
+        try:
+            return try_hardware(workshop, choice, make, context.folder)
+        except MediaRejected as error:
+            raise blame(self._name_users(piece, request), error) from error
+
+    def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
+        self.cpu_seconds += outcome.cpu_seconds
+        stored = self._workshop.files.publish(outcome.path)
+        artifact = Artifact(
+            kind=ArtifactKind.PIECE,
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+            filename="piece.mp4",
+            media_type=MEDIA_TYPE,
+            facts=outcome.facts,
+        )
+        keep(self._workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
+        return artifact
+
+
+def _find_owner(edit: Edit, takes: Sequence[Take]) -> str:
+    """The sha256 of the film that what was made belongs to: of no film, the first."""
+    seen = (take.sha256 for take in takes if take.sha256 != NO_FILM)
+    return next(seen, None) or edit.hashes[edit.timeline.sources[0]]
+
+
+def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """The sound of the whole timeline, unless it was mixed before.
+
+    Result: ``sound`` (``key``, ``sha256``), None where no clip has any; ``reused``. Raises
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    edit = read_edit(context)
+    films = find_films(workshop, edit)
+    request = settle_sounds(films, request_sound(edit.timeline, edit.hashes))
+    if not has_sound(films, request):
+        return StepOutcome({"sound": None, "reused": False})
+    key = name_sound(request, workshop.toolbox.build)
+    made = find_made(workshop, key, ArtifactKind.MIX)
+    if made is not None:
+        return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
+    outcome = mix_sound(
+        workshop.toolbox,
+        films,
+        request,
+        folder=context.folder,
+        limits=limit_to(workshop, context),
+        sandbox=workshop.sandbox,
+        on_progress=lambda share: context.report(share, "Mixing the sound"),
+        should_stop=context.should_stop,
+    )
+    stored = workshop.files.publish(outcome.path)
+    artifact = Artifact(
+        kind=ArtifactKind.MIX,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename="sound.m4a",
+        media_type="audio/mp4",
+        facts=outcome.facts,
+    )
+    keep(workshop, edit, _find_owner(edit, ()), key, artifact)
+    return StepOutcome({"sound": {"key": key, "sha256": stored.sha256}, "reused": False})
+
+
+def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Join what the steps before made into one MP4, and put it on the shelf.
+
+    Where hardware of several kinds made pieces, or failed at some, these cannot be joined: the
+    hardware's are made again in software, by further steps.
+
+    Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
+    ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``, and ``copied_frames``: of those
+    made now, as they were in a clip's film), ``stages`` in seconds. Raises
+    InputRejected (``piece_missing``), OutputInvalid, DiskFull.
+    """
+    began = time.monotonic()
+    edit = read_edit(context)
+    made = [piece for pieces in _list_made(context).values() for piece in pieces]
+    if len(made) != len(cut_pieces(edit.timeline)):
+        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
+    makers = {one["hardware"] for one in made}
+    if len({one["facts"]["settings"] for one in made}) > 1 and makers != {None}:
+        return StepOutcome(
+            {"changes": _tell_changes(made) or [UNLIKE]}, steps=plan_remake(_list_made(context))
+        )
+    sound = context.run.inputs["mix"]["sound"]
+    asset = assets.get_asset(workshop.database, edit.opened["asset_ids"][0])
+    key = _name_render(made, sound, edit.timeline.output)
+    render = find_made(workshop, key, ArtifactKind.RENDER) or _join(
+        workshop, context, edit.timeline.output, made, sound
+    )
+    filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
+    path = put_on_shelf(
+        workshop.files, render.sha256, workshop.render_dir, context.run.job_id, filename
+    )
+    result = {
+        "asset_id": asset.id,
+        "asset_ids": edit.opened["asset_ids"],
+        "output_path": str(path),
+        "output_filename": filename,
+        "render": _describe(render, key, makers, _tell_all_changes(context, made)),
+        "made": [{"kind": render.kind.value, "variant": key[:12]}],
+        "pieces": _count(made),
+        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
+    }
+    return StepOutcome(
+        result, partial(_save, job_id=context.run.job_id, asset_id=asset.id, key=key, render=render)
+    )
+
+
+def _describe(
+    render: Artifact, key: str, makers: Collection[str | None], changes: list[str]
+) -> dict[str, Any]:
+    hardware = next(iter(makers)) if len(makers) == 1 else None
+    return {
+        "kind": render.kind.value,
+        "variant": key[:12],
+        "sha256": render.sha256,
+        "size_bytes": render.size_bytes,
+        "media_type": render.media_type,
+        "facts": {**render.facts, "hardware": hardware, "changes": changes},
+    }
+
+
+def _count(made: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        "total": len(made),
+        "reused": sum(one["reused"] for one in made),
+        "copied_frames": sum(one.get("copied_frames", 0) for one in made),
+    }
+
+
+def _list_made(context: StepContext) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The pieces by the step that was planned for them, in order; made again, in their place."""
+    inputs = context.run.inputs
+    names = sorted(name for name in inputs if name.startswith(RENDER_STEP))
+    again = {name: name.replace(RENDER_STEP, REMAKE_STEP) for name in names}
+    return {name: inputs.get(again[name], inputs[name])["pieces"] for name in names}
+
+
+def _tell_all_changes(context: StepContext, made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Also those of a join that had pieces made again."""
+    changes: list[str] = context.run.inputs.get("join", {}).get("changes", [])
+    return changes or _tell_changes(made)
+
+
+def _tell_changes(made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why pieces were made in software that were to be made in hardware, each reason once."""
+    return list(dict.fromkeys(change for one in made for change in one["changes"]))
+
+
+def _name_render(
+    made: Sequence[Mapping[str, Any]], sound: Mapping[str, Any] | None, output: OutputFormat
+) -> str:
+    keys = [*(one["key"] for one in made), sound["key"] if sound else "", str(output.fps)]
+    named = json.dumps(["render", STAGE_VERSION, keys])
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _join(
+    workshop: Workshop,
+    context: StepContext,
+    output: OutputFormat,
+    made: Sequence[Mapping[str, Any]],
+    sound: Mapping[str, Any] | None,
+) -> Artifact:
+    pieces = [
+        JoinPiece(
+            _find_part(workshop, one["sha256"]),
+            *(one["facts"][name] for name in ("frames", "delay", "settings")),
+        )
+        for one in made
+    ]
+    mix = _find_part(workshop, sound["sha256"]) if sound else None
+    path = context.folder / "film.mp4"
+    facts = join_pieces(
+        pieces,
+        mix,
+        output,
+        path,
+        on_progress=lambda share: context.report(share, "Joining"),
+        should_stop=context.should_stop,
+    )
+    stored = workshop.files.publish(path)
+    return Artifact(
+        kind=ArtifactKind.RENDER,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename="render.mp4",
+        media_type=MEDIA_TYPE,
+        facts=facts,
+    )
+
+
+def _find_part(workshop: Workshop, sha256: str) -> Path:
+    """Where a piece or the sound is stored. No further try would find it, for the steps that made
+    it have ended. Raises InputRejected (``piece_missing``)."""
+    if not workshop.files.exists(sha256):
+        raise InputRejected(
+            "A piece of this film was removed before it was joined.",
+            code="piece_missing",
+            way_on="Submit it again; what is still there is not made anew.",
+        )
+    return workshop.files.path(sha256)
+
+
+def _save(
+    connection: Connection, *, job_id: str, asset_id: str, key: str, render: Artifact
+) -> None:
+    assets.save_artifacts(connection, asset_id, key, [render], variant=key[:12])
+    job_rows.assign_asset(connection, job_id, asset_id)

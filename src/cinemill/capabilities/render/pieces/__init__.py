@@ -1,0 +1,1 @@
+"""The pieces that a timeline is rendered in."""

@@ -1,0 +1,84 @@
+"""Stills and films over a piece's picture: how each is made ready, and where it is laid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from cinemill.capabilities.render.pieces.clip_filters import (
+    TAGS,
+    fade,
+    fit_size,
+    lay_on_grid,
+    resize,
+)
+from cinemill.capabilities.render.pieces.piece_request import Inset
+from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.media import STILLS, MediaInfo
+from cinemill.core.sizes import make_even
+
+_MARGIN_SHARE = Fraction(1, 20)
+"""Of the picture's height, between its edge and what stands there; less where there is less."""
+_CLEAR_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8")
+
+
+def inset_filters(
+    info: MediaInfo, inset: Inset, output: OutputFormat, shift: Fraction, can_tonemap: bool
+) -> list[str]:
+    """From its file to ``inset.frames`` frames on the piece's clock, in their size."""
+    resized = resize(info, _find_size(info, inset, output), can_tonemap)
+    if info.format in STILLS:
+        timed = [*resized, f"loop=loop=-1:size=1,settb={1 / output.fps},setpts=N"]
+        timed.append(f"trim=end_frame={inset.frames}")
+    else:
+        timed = [*lay_on_grid(info, shift, inset.frames, output.fps), *resized]
+    return [
+        *timed,
+        f"format={'yuva420p' if _is_clear(info, inset) else 'yuv420p'},settb={1 / output.fps}",
+        *([f"lutyuv=a=val*{float(inset.opacity):.6f}"] if inset.opacity != 1 else []),
+        *fade(inset.take.fades, output.fps, of=":alpha=1"),
+        TAGS,
+        f"setpts=PTS+{inset.first}",
+    ]
+
+
+def lay_over(info: MediaInfo, inset: Inset, output: OutputFormat) -> str:
+    """The filter that takes the picture and the inset."""
+    left, top = _find_place(inset.place, _find_size(info, inset, output), output)
+    # Between two frames, so that no rounding moves it by one.
+    since, until = (
+        float((frame - Fraction(1, 2)) / output.fps)
+        for frame in (inset.first, inset.first + inset.frames)
+    )
+    return (
+        f"overlay=x={left}:y={top}:format=yuv420:eof_action=repeat"
+        f":enable='gt(t,{since:.6f})*lt(t,{until:.6f})'"
+    )
+
+
+def _find_size(info: MediaInfo, inset: Inset, output: OutputFormat) -> tuple[int, int]:
+    box = make_even(output.width * inset.size), make_even(output.height * inset.size)
+    width, height = fit_size(info, box)
+    return min(width, box[0]), min(height, box[1])
+
+
+def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tuple[int, int]:
+    """Left and top, on even pixels: a quarter of the colour would else be beside its light."""
+    margin = output.height * _MARGIN_SHARE
+    free = output.width - size[0], output.height - size[1]
+    left, top = (room // 4 * 2 for room in free)
+    across, down = (min(int(margin), room // 2) // 2 * 2 for room in free)
+    if "left" in place:
+        left = across
+    if "right" in place:
+        left = free[0] - across
+    if "top" in place:
+        top = down
+    if "bottom" in place:
+        top = free[1] - down
+    return left, top
+
+
+def _is_clear(info: MediaInfo, inset: Inset) -> bool:
+    """Whether something of the picture may be seen through it."""
+    is_made_so = inset.opacity != 1 or bool(inset.take.fades)
+    return is_made_so or info.video.pixel_format.startswith(_CLEAR_FORMATS)

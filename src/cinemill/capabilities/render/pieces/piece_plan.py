@@ -1,0 +1,128 @@
+"""A piece of a timeline, planned: a pure function from a request to FFmpeg's arguments.
+
+::
+
+    take0 ─► (transition) ─► insets ─► titles ─► subtitles ─► encoder
+    take1 ─┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.capabilities.render.pieces.clip_filters import (
+    TAGS,
+    Film,
+    enter,
+    gap_filters,
+    take_filters,
+    ticks_per_frame,
+)
+from cinemill.capabilities.render.pieces.overlay_filters import inset_filters, lay_over
+from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
+from cinemill.core.encoding.rendition import RenditionRequest
+from cinemill.core.media import STILLS, MediaInfo
+from cinemill.core.text.subtitles import Lettering, find_lead
+from cinemill.media.encoding.encode_plan import encoder_arguments
+from cinemill.media.encoding.hardware import HardwareEncoder
+
+ENCODER = "libx264"
+SUBTITLES_NAME = "subtitles.ass"
+TITLES_NAME = "titles.ass"
+FONTS_FOLDER = "fonts"
+
+
+def plan_piece(
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    filename: str,
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+    hardware: HardwareEncoder | None = None,
+) -> list[str]:
+    """FFmpeg's arguments for one piece; ``films`` by sha256. Without ``hardware`` in software."""
+    inputs = _Inputs(films, max_pixels)
+    chains = []
+    for index, take in enumerate(request.takes):
+        if take.sha256 == NO_FILM:
+            chains.append(f"{','.join(gap_filters(take, request))}[take{index}]")
+        else:
+            label, info, shift = inputs.open(take)
+            filters = take_filters(info, take, request, shift, can_tonemap)
+            chains.append(f"{label}{','.join(filters)}[take{index}]")
+    for index, inset in enumerate(request.insets):
+        label, info, shift = inputs.open(inset.take)
+        filters = inset_filters(info, inset, request.output, shift, can_tonemap)
+        chains.append(f"{label}{','.join(filters)}[inset{index}]")
+    chains += _join(films, request, hardware.plan_filters(is_deep=False) if hardware else ())
+    timescale, _ = ticks_per_frame(request.output.fps)
+    return [
+        *(hardware.input_arguments if hardware else ()),
+        *inputs.arguments,
+        *("-filter_complex", ";".join(chains), "-map", "[piece]"),
+        *("-fps_mode", "passthrough", "-frames:v", str(request.frames)),
+        *encoder_arguments(hardware or ENCODER, RenditionRequest(), is_deep=False),
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
+        *("-video_track_timescale", str(timescale), "-f", "mp4", filename),
+    ]
+
+
+class _Inputs:
+    """Each take's film, opened where the take begins."""
+
+    def __init__(self, films: Mapping[str, Film], max_pixels: int) -> None:
+        self._films = films
+        self._max_pixels = max_pixels
+        self._count = 0
+        self.arguments: list[str] = []
+
+    def open(self, take: Take) -> tuple[str, MediaInfo, Fraction]:
+        """Its label in the graph, what it is, and where the take begins on FFmpeg's clock."""
+        film = self._films[take.sha256]
+        is_still = film.info.format in STILLS
+        seek, shift = ([], Fraction(0)) if is_still else enter(film.info, take.start)
+        # All frames from the key frame on: one that began before the film is entered may still be
+        # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
+        self.arguments += ["-noaccurate_seek", *seek] if seek else []
+        self.arguments += input_arguments(str(film.path), film.info, self._max_pixels)
+        label = f"[{self._count}:{film.info.video.index}]"
+        self._count += 1
+        return label, film.info, shift
+
+
+def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str]) -> Iterator[str]:
+    """From the takes to the piece: the transition, what is laid over it, what is written."""
+    fps = request.output.fps
+    under = "[take0]"
+    if request.transition:
+        seconds = float(request.frames / fps)
+        xfade = f"xfade=transition={request.transition}:duration={seconds:.6f}:offset=0"
+        yield f"[take0][take1]{xfade}[joined]"
+        under = "[joined]"
+    for index, inset in enumerate(request.insets):
+        # A transition may have settled on another format.
+        over = lay_over(films[inset.take.sha256].info, inset, request.output)
+        yield f"{under}format=yuv420p[under{index}];[under{index}][inset{index}]{over}[laid{index}]"
+        under = f"[laid{index}]"
+    filters = [
+        *_write_over(request.titles, TITLES_NAME),
+        *_write_over(request.lettering, SUBTITLES_NAME),
+        "format=yuv420p",
+        TAGS,
+        *last,
+    ]
+    yield f"{under}{','.join(filters)}[piece]"
+
+
+def _write_over(lettering: Lettering, filename: str) -> list[str]:
+    if not lettering.shown:
+        return []
+    lead = find_lead(lettering)
+    return [
+        f"setpts=PTS+{lead}",
+        f"subtitles=filename={filename}:fontsdir={FONTS_FOLDER}",
+        f"setpts=PTS-{lead}",
+    ]

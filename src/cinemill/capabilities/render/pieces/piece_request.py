@@ -1,0 +1,276 @@
+"""What exactly a piece shows and how its sound is made: values that name the work by content.
+
+The same request is the same picture, wherever in whatever film it stands; its key is how a piece
+that was made before is found again. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from fractions import Fraction
+from typing import Any
+
+from cinemill.capabilities.render.pieces.pieces import (
+    Piece,
+    Placed,
+    count_frames,
+    find_overlays,
+    nearest_frame,
+    place_clips,
+)
+from cinemill.capabilities.render.timeline.timeline import (
+    BLACK,
+    Clip,
+    OutputFormat,
+    Overlay,
+    Source,
+    Timeline,
+)
+from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.core.text.subtitles import NOTHING, Lettering, Subtitles, letter_piece
+
+STAGE_VERSION = 3
+"""Raise it when the same request would give another picture."""
+SOUND_VERSION = 2
+_LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
+NO_FILM = ""
+"""In place of a gap's sha256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """From or to black over ``frames`` frames, beginning ``first`` frames after the piece does;
+    the beginning may lie before it."""
+
+    is_out: bool
+    first: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A stretch of one film, from ``start`` (seconds from its first picture) on."""
+
+    sha256: str
+    """:data:`NO_FILM`: the background."""
+    start: Fraction
+    fades: tuple[Fade, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inset:
+    """A still or a film over the piece, from its frame ``first`` on; fades are of its opacity, and
+    counted from there."""
+
+    take: Take
+    first: int
+    frames: int
+    place: str
+    size: Fraction
+    opacity: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRequest:
+    """One take, or two that a ``transition`` joins."""
+
+    takes: tuple[Take, ...]
+    frames: int
+    transition: str
+    output: OutputFormat
+    lettering: Lettering = NOTHING
+    """Subtitles."""
+    titles: Lettering = NOTHING
+    """Below the subtitles."""
+    background: str = BLACK
+    insets: tuple[Inset, ...] = ()
+    """Below the titles, each over those before it."""
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Of all that is seen: the clips' films come first."""
+        takes = (*self.takes, *(inset.take for inset in self.insets))
+        return tuple(dict.fromkeys(take.sha256 for take in takes if take.sha256 != NO_FILM))
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTake:
+    """The whole sound of one clip, ``frames`` long; what it shares with its neighbours fades."""
+
+    sha256: str
+    start: Fraction
+    place: Placed
+    transition: str
+    """Into the next clip."""
+    volume: Fraction
+    fade_in_seconds: Fraction
+    fade_out_seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class LaidSound:
+    """Music or a voice from the film's frame ``first`` on."""
+
+    sha256: str
+    start: Fraction
+    first: int
+    frames: int
+    volume: Fraction
+    fade_in_seconds: Fraction
+    fade_out_seconds: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class SoundRequest:
+    takes: tuple[SoundTake, ...]
+    fps: Fraction
+    sounds: tuple[LaidSound, ...] = ()
+
+
+def request_piece(
+    timeline: Timeline,
+    piece: Piece,
+    places: Sequence[Placed],
+    hashes: Mapping[Source, str],
+    subtitles: Subtitles | None,
+) -> PieceRequest:
+    """``hashes`` are the sha256 of the films."""
+    fps = timeline.output.fps
+    offsets = (piece.offset, 0)
+    takes = tuple(
+        _take(timeline.clips[index], places[index], offset, piece.frames, fps, hashes)
+        for index, offset in zip(piece.clips, offsets, strict=False)
+    )
+    output = timeline.output
+    return PieceRequest(
+        takes,
+        piece.frames,
+        piece.transition,
+        output,
+        letter_piece(subtitles, piece.first, piece.frames, output),
+        letter_titles(timeline.titles, piece.first, piece.frames, output),
+        timeline.background,
+        tuple(_lay_insets(timeline, piece, hashes)),
+    )
+
+
+def narrow(
+    timeline: Timeline, subtitles: Subtitles | None, pieces: Sequence[Piece]
+) -> tuple[Timeline, Subtitles | None]:
+    """Without titles, overlays and subtitles that these neighbouring pieces do not show: so that
+    not each of them must look at those of the whole film."""
+    fps = timeline.output.fps
+    since, until = (pieces[0].first - 1) / fps, (pieces[-1].end + 1) / fps
+    near = replace(
+        timeline,
+        titles=tuple(t for t in timeline.titles if t.since < until and t.until > since),
+        overlays=tuple(o for o in timeline.overlays if o.since < until and o.until > since),
+    )
+    if subtitles is None:
+        return near, None
+    since_ms, until_ms = since * 1000, until * 1000
+    cues = (c for c in subtitles.cues if c.start_ms < until_ms and c.end_ms > since_ms)
+    return near, replace(subtitles, cues=tuple(cues))
+
+
+def _lay_insets(timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]) -> Iterator[Inset]:
+    fps = timeline.output.fps
+    spans = find_overlays(timeline)
+    for overlay, (since, until) in zip(timeline.overlays, spans, strict=True):
+        first, end = max(since, piece.first), min(until, piece.end)
+        if first < end:
+            offset = first - since
+            fades = _find_fades(overlay, until - since, offset, end - first, fps)
+            yield Inset(
+                Take(hashes[overlay.source], overlay.start + offset / fps, fades),
+                first - piece.first,
+                end - first,
+                overlay.place,
+                overlay.size,
+                overlay.opacity,
+            )
+
+
+def _take(
+    clip: Clip,
+    place: Placed,
+    offset: int,
+    frames: int,
+    fps: Fraction,
+    hashes: Mapping[Source, str],
+) -> Take:
+    fades = _find_fades(clip, place.frames, offset, frames, fps)
+    if clip.is_gap:
+        return Take(NO_FILM, Fraction(0), fades)
+    return Take(hashes[clip.source], clip.start + offset / fps, fades)
+
+
+def _find_fades(
+    faded: Clip | Overlay, length: int, offset: int, frames: int, fps: Fraction
+) -> tuple[Fade, ...]:
+    """Those that are seen in ``frames`` frames from ``offset`` on of something ``length`` long."""
+    fade_in = count_frames(faded.fade_in_seconds, fps)
+    fade_out = count_frames(faded.fade_out_seconds, fps)
+    fades = (Fade(False, -offset, fade_in), Fade(True, length - fade_out - offset, fade_out))
+    return tuple(f for f in fades if f.frames and f.first < frames and f.first + f.frames > 0)
+
+
+def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequest:
+    """The sound of the whole film."""
+    takes = (
+        SoundTake(
+            NO_FILM if clip.is_gap else hashes[clip.source],
+            clip.start,
+            place,
+            clip.transition.kind if clip.transition and place.shared_after else "",
+            clip.volume,
+            clip.fade_in_seconds,
+            clip.fade_out_seconds,
+        )
+        for clip, place in zip(timeline.clips, place_clips(timeline), strict=True)
+    )
+    return SoundRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
+
+
+def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[LaidSound]:
+    fps = timeline.output.fps
+    for sound in timeline.sounds:
+        first, end = nearest_frame(sound.since, fps), nearest_frame(sound.until, fps)
+        if first < end and sound.volume:
+            yield LaidSound(
+                hashes[sound.source],
+                sound.start,
+                first,
+                end - first,
+                sound.volume,
+                sound.fade_in_seconds,
+                sound.fade_out_seconds,
+            )
+
+
+def name_piece(request: PieceRequest, tools: str) -> str:
+    """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
+    return _name("piece", STAGE_VERSION, tools, _tell(request))
+
+
+def name_sound(request: SoundRequest, tools: str) -> str:
+    return _name("sound", SOUND_VERSION, tools, _tell(request))
+
+
+def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
+    """All members, but for those that came later and say nothing: what was made before there were
+    any keeps its name."""
+    silent = {
+        one.name
+        for one in fields(request)
+        if one.name in _LATER_MEMBERS and getattr(request, one.name) == one.default
+    }
+    return {name: value for name, value in asdict(request).items() if name not in silent}
+
+
+def _name(stage: str, version: int, tools: str, document: Mapping[str, Any]) -> str:
+    named = json.dumps([stage, version, tools, document], sort_keys=True, default=str)
+    return hashlib.sha256(named.encode()).hexdigest()

@@ -1,0 +1,269 @@
+"""One piece of a timeline made and proven: exactly its frames, at exactly their times."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cinemill.capabilities.render.join import JoinPiece, splice_pieces
+from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
+from cinemill.capabilities.render.pieces.piece_plan import (
+    FONTS_FOLDER,
+    SUBTITLES_NAME,
+    TITLES_NAME,
+    plan_piece,
+)
+from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
+from cinemill.capabilities.render.pieces.smart_cut import Copy, copy_stretch, may_copy
+from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.media import REJECTION_CODES
+from cinemill.core.text.subtitles import write_ass
+from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid, ToolMissing
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.metadata import digest_settings
+from cinemill.media.probe.packets import open_film, read_packets
+
+COPY_FOLDER = "copy"
+FONT_PACKAGE = "font_source_sans_pro"
+FONT_FILES = tuple(f"SourceSansPro-{face}.ttf" for face in ("Regular", "Bold", "It", "BoldIt"))
+
+
+@dataclass(frozen=True, slots=True)
+class PieceOutcome:
+    """A verified piece in the private folder."""
+
+    path: Path
+    facts: dict[str, Any]
+    """Those of :class:`JoinPiece`: ``frames``, ``delay``, ``settings``."""
+    cpu_seconds: float
+    peak_rss_bytes: int
+    """Of the commands that made it, as the processor's time; of none that were tried in vain."""
+    copied_frames: int = 0
+    """As they were in the clip's film."""
+
+
+def render_piece(
+    terms: Terms,
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    filename: str,
+    hardware: HardwareEncoder | None = None,
+) -> PieceOutcome:
+    """Make one piece as ``filename`` in the folder; without ``hardware`` in software, and then an
+    uncut stretch is copied where it can be.
+
+    ``films`` by sha256. Raises MediaRejected (``media_truncated``,
+    ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
+    whatever ``should_stop`` returns.
+    """
+    if hardware is None and may_copy(films, request):
+        copied = _copy_and_encode(terms, films, request, filename)
+        if copied is not None:
+            return copied
+    return _encode(terms, films, request, filename, hardware)
+
+
+def _copy_and_encode(
+    terms: Terms, films: Mapping[str, Film], request: PieceRequest, filename: str
+) -> PieceOutcome | None:
+    """The piece of an uncut stretch and of what is encoded before and after it; None where nothing
+    can be copied."""
+    work = terms.folder / COPY_FOLDER
+    work.mkdir(mode=0o700)
+    inside = replace(terms, folder=work)
+    try:
+        film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
+        copy = copy_stretch(inside, film, request) if settings == film.info.video.settings else None
+        if copy is None or copy.part.settings != settings:
+            return None
+        end = copy.first + copy.part.frames
+        before = _encode_part(inside, films, request, 0, copy.first)
+        after = _encode_part(inside, films, request, end, request.frames)
+        parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
+        path = terms.folder / filename
+        splice_pieces(parts, request.output, path, terms.should_stop)
+        return _add_up(path, request, copy, [*before, *after])
+    except (CommandFailed, OutputInvalid):
+        return None  # encoded as a whole it may go well, or tells what is wrong
+    finally:
+        shutil.rmtree(work)
+
+
+_SETTINGS: dict[tuple[str, OutputFormat], str] = {}
+"""Of the encoder, by FFmpeg's build and the output, as trials have shown: the same every time."""
+
+
+def _find_settings(terms: Terms, output: OutputFormat) -> str:
+    """What all pieces of this output share, by encoding one black frame."""
+    key = (terms.toolbox.build, output)
+    if key not in _SETTINGS:
+        nothing = PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
+        quiet = replace(terms, on_progress=lambda _share: None)
+        _SETTINGS[key] = _encode(quiet, {}, nothing, "trial.mp4").facts["settings"]
+    return _SETTINGS[key]
+
+
+def _add_up(
+    path: Path, request: PieceRequest, copy: Copy, encoded: Sequence[PieceOutcome]
+) -> PieceOutcome:
+    facts = inspect_piece(path, request.output)
+    if facts["frames"] != request.frames:
+        raise OutputInvalid(f"{path.name} has {facts['frames']} frames, not {request.frames}.")
+    tallies = [report.tally for report in copy.reports]
+    return PieceOutcome(
+        path,
+        facts,
+        sum(one.cpu_seconds for one in tallies) + sum(one.cpu_seconds for one in encoded),
+        max(*(one.peak_rss_bytes for one in tallies), *(one.peak_rss_bytes for one in encoded)),
+        copy.part.frames,
+    )
+
+
+def _encode_part(
+    terms: Terms,
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    first: int,
+    until: int,
+) -> list[PieceOutcome]:
+    """The piece's frames from ``first`` on as a piece of their own; none where there are none."""
+    if first == until:
+        return []
+    (take,) = request.takes
+    later = replace(take, start=take.start + first / request.output.fps)
+    part = replace(request, takes=(later,), frames=until - first)
+    share = part.frames / request.frames
+    base = first / request.frames
+    scaled = replace(terms, on_progress=lambda done: terms.on_progress(base + share * done))
+    return [_encode(scaled, films, part, f"part-{first}.mp4")]
+
+
+def _as_part(outcome: PieceOutcome) -> JoinPiece:
+    return JoinPiece(outcome.path, **outcome.facts)
+
+
+def _encode(
+    terms: Terms,
+    films: Mapping[str, Film],
+    request: PieceRequest,
+    filename: str,
+    hardware: HardwareEncoder | None = None,
+) -> PieceOutcome:
+    _lay_out_letters(request, terms.folder)
+    report = terms.run(
+        plan_piece(
+            films,
+            request,
+            filename,
+            can_tonemap=terms.toolbox.can_tonemap,
+            max_pixels=terms.limits.max_pixels,
+            hardware=hardware,
+        ),
+        readable=[films[sha256].path for sha256 in request.sha256s],
+        on_progress=_as_share(terms.on_progress, request.frames),
+        devices=hardware.devices if hardware else (),
+    )
+    facts = inspect_piece(terms.folder / filename, request.output)
+    _judge(facts["frames"], request.frames, report.tally)
+    tally = report.tally
+    return PieceOutcome(terms.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
+
+
+def check_reach(film: Film, end: Fraction) -> bool:
+    """Whether the film goes on until ``end``, as far as its header tells."""
+    info = film.info
+    declared = info.video.duration_seconds_from_header or info.duration_seconds_from_header
+    return not declared or float(end - tail_seconds(info)) <= max(
+        declared, info.duration_seconds_from_header if info.has_edit_list else 0.0
+    )
+
+
+def inspect_piece(path: Path, output: OutputFormat) -> dict[str, Any]:
+    """Open what was written, and compare it with the plan. Raises OutputInvalid."""
+    try:
+        with open_film(path) as container:
+            return _read_facts(container, path.name, output)
+    except (OSError, av.FFmpegError, IndexError) as broken:
+        raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
+
+
+def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, Any]:
+    timescale, ticks = ticks_per_frame(output.fps)
+    stream = container.streams.video[0]
+    size = stream.codec_context.width, stream.codec_context.height
+    packets = list(read_packets(container))
+    times = [packet.pts for packet in packets]
+    is_even = sorted(times) == [number * ticks for number in range(len(times))]
+    is_exact = stream.time_base == Fraction(1, timescale)
+    if size != (output.width, output.height) or not is_exact or not is_even:
+        raise OutputInvalid(f"{name} is not on the grid of {output.fps} frames a second.")
+    if packets and not packets[0].is_keyframe:
+        raise OutputInvalid(f"{name} does not begin with a key frame.")
+    return {
+        "frames": len(times),
+        "delay": max((n - time // ticks for n, time in enumerate(times)), default=0),
+        "settings": digest_settings(stream),
+    }
+
+
+def _judge(frames: int, wanted: int, tally: LogTally) -> None:
+    # What a decoder says of frames before the first key frame it met costs nothing here: only
+    # what it gave up on does.
+    if tally.decode_errors or tally.corrupt_packets:
+        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+    if frames < wanted:
+        raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")
+    if frames != wanted:
+        raise OutputInvalid(f"A piece has {frames} frames instead of {wanted}.")
+
+
+def _lay_out_letters(request: PieceRequest, folder: Path) -> None:
+    """Our own files under our own names, and the font beside it: a filter's text names nothing of
+    the user's, and the walls hide every other font."""
+    written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}
+    shown = {name: lettering for name, lettering in written.items() if lettering.shown}
+    if shown:
+        lay_out_fonts(folder)
+    for name, lettering in shown.items():
+        text = write_ass(lettering, request.output.fps)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def lay_out_fonts(folder: Path) -> None:
+    """The faces into a folder's ``fonts``. Raises ToolMissing."""
+    fonts = folder / FONTS_FOLDER
+    if not fonts.exists():
+        fonts.mkdir()
+        for path in find_fonts():
+            shutil.copyfile(path, fonts / path.name)
+
+
+def find_fonts() -> tuple[Path, ...]:
+    """The faces that subtitles are drawn with. Raises ToolMissing."""
+    package = importlib.util.find_spec(FONT_PACKAGE)
+    for folder in (package.submodule_search_locations or []) if package else []:
+        paths = tuple(Path(folder) / "files" / name for name in FONT_FILES)
+        if all(path.is_file() for path in paths):
+            return paths
+    raise ToolMissing(
+        "The font that subtitles are drawn with is missing.",
+        way_on="Install the package font-source-sans-pro.",
+    )
+
+
+def _as_share(
+    on_progress: Callable[[float], None], frames: int
+) -> Callable[[FfmpegProgress], None]:
+    def tell(progress: FfmpegProgress) -> None:
+        on_progress(min(1.0, progress.frame / frames))
+
+    return tell

@@ -1,0 +1,170 @@
+"""A timeline into steps: gathered, opened, its pieces made by all workers at once, joined.
+
+::
+
+    gather… ──► open ──► render… ──► join
+                   └───► mix ─────────┘
+
+``open`` is there once in each render, so it is what the rate of renders is kept by. Neighbouring
+pieces share a step where there are very many, so that a render has some hundred rows at the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cinemill.capabilities.render.pieces.pieces import (
+    Piece,
+    Sweep,
+    cut_pieces,
+    find_overlays,
+    share_out,
+)
+from cinemill.capabilities.render.timeline.timeline import Timeline
+from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
+from cinemill.core.encoding.rendition import VideoCodec
+from cinemill.core.job import StepSpec
+from cinemill.errors import InputRejected
+
+RENDER_CODEC = VideoCodec.H264
+RENDER_STEP = "render-"
+REMAKE_STEP = "remake-"
+IN_SOFTWARE = "in_software"
+"""A step's parameter: whatever the timeline wishes for."""
+GATHER_STEPS = 100
+RENDER_STEPS = 300
+MOST_JOBS = 1000
+"""Timelines of one batch."""
+START_FRAMES = 10
+"""What beginning a piece costs, in frames' worth of work."""
+
+
+def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A timeline (``job``) into one film. Raises InputRejected, with the index of the clip."""
+    unknown = sorted(params.keys() - {"job"})
+    if unknown or asset_id is not None:
+        raise InputRejected(
+            "render_video takes one timeline, which names its own films.",
+            code="params_invalid",
+            way_on="Pass the timeline as the only argument, or as the parameter 'job'.",
+        )
+    timeline = read_timeline(params.get("job"))
+    gathers = _plan_gathers(timeline)
+    renders = _plan_renders(timeline, gathers)
+    names = tuple(step.name for step in gathers)
+    return [
+        *gathers,
+        StepSpec("open", "open_render", after=names),
+        *renders,
+        StepSpec("mix", "mix_sound", after=("open", *names)),
+        StepSpec("join", "join_render", after=(*names, "open", *(s.name for s in renders), "mix")),
+    ]
+
+
+def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """Many timelines (``jobs``), each rendered by a job of its own. Raises InputRejected.
+
+    A timeline that cannot be is no reason to refuse the others: it gets its own answer.
+    """
+    unknown = sorted(params.keys() - {"jobs"})
+    timelines = params.get("jobs")
+    if unknown or asset_id is not None or not isinstance(timelines, list | tuple) or not timelines:
+        raise InputRejected(
+            "batch_render takes one list of timelines.",
+            code="params_invalid",
+            way_on="Pass the list as the only argument, or as the parameter 'jobs'.",
+        )
+    if len(timelines) > MOST_JOBS:
+        raise InputRejected(
+            f"A batch has at most {MOST_JOBS} timelines, this has {len(timelines)}.",
+            code="batch_too_long",
+        )
+    return [
+        StepSpec("submit", "submit_batch"),
+        StepSpec("collect", "collect_batch", after=("submit",)),
+    ]
+
+
+def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
+    """The ids of a batch's renders: the same each time that they are asked for."""
+    timelines = params.get("jobs")
+    count = len(timelines) if isinstance(timelines, list) else 0  # a row may be older than its kind
+    return [str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(count)]
+
+
+def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
+    """The clips' films; then what is laid over them, which is kept with the first of them."""
+    films, all_sources = len(timeline.clip_sources), len(timeline.sources)
+    shares = share_out([1] * films, GATHER_STEPS)
+    laid = [
+        range(films + one.start, films + one.stop)
+        for one in share_out([1] * (all_sources - films), GATHER_STEPS)
+    ]
+    return [
+        StepSpec(
+            f"gather-{number:03d}",
+            "gather_sources",
+            {"first": share.start, "count": len(share)},
+            after=() if share.start < films else ("gather-000",),
+        )
+        for number, share in enumerate([*shares, *laid])
+    ]
+
+
+def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepSpec]:
+    pieces = cut_pieces(timeline)
+    numbers = {source: number for number, source in enumerate(timeline.sources)}
+    sweep = Sweep(find_overlays(timeline))
+    steps = []
+    for name, share in share_pieces(pieces).items():
+        own = pieces[share.start : share.stop]
+        clips = [timeline.clips[index] for piece in own for index in piece.clips]
+        # What is made of a gap is kept with the first film.
+        used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
+        seen = sweep.find(own[0].first, own[-1].end)
+        used |= {numbers[timeline.overlays[index].source] for index in seen}
+        # How many there are is said too: another version might cut the timeline otherwise.
+        values = {"first": share.start, "count": len(share), "of": len(pieces)}
+        after = ("open", *_find_gathers(gathers, used))
+        wish = RENDER_CODEC.value if timeline.use_gpu else None
+        steps.append(StepSpec(name, "render_pieces", values, after=after, hardware=wish))
+    return steps
+
+
+def share_pieces(pieces: Sequence[Piece]) -> dict[str, range]:
+    """Which pieces each step renders, by its name."""
+    shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
+    return {f"{RENDER_STEP}{number:03d}": share for number, share in enumerate(shares)}
+
+
+def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:
+    return [
+        step.name
+        for step in gathers
+        if used & set(range(step.params["first"], step.params["first"] + step.params["count"]))
+    ]
+
+
+def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece] | None:
+    """The pieces that a step was planned for; None where this version cuts otherwise."""
+    pieces = cut_pieces(timeline)
+    if len(pieces) != params["of"]:
+        return None
+    return pieces[params["first"] : params["first"] + params["count"]]
+
+
+def plan_remake(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepSpec]:
+    """The steps that had pieces made in hardware again, without it, and the join anew; ``made`` are
+    the pieces by the steps' names."""
+    total = sum(len(pieces) for pieces in made.values())
+    steps, first = [], 0
+    for name, pieces in sorted(made.items()):
+        if any(piece["hardware"] for piece in pieces):
+            values = {"first": first, "count": len(pieces), "of": total, IN_SOFTWARE: True}
+            again = name.replace(RENDER_STEP, REMAKE_STEP)
+            steps.append(StepSpec(again, "render_pieces", values))
+        first += len(pieces)
+    after = tuple(step.name for step in steps)
+    return [*steps, StepSpec("rejoin", "join_render", after=after)]

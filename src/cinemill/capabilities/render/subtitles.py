@@ -1,0 +1,60 @@
+"""What is written into a render: the subtitles of a file, or what is said in its own films."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cinemill.capabilities.captions.edit_store import read_document
+from cinemill.capabilities.render.context import Edit
+from cinemill.capabilities.render.pieces.render_piece import find_fonts
+from cinemill.capabilities.render.timeline.retime_captions import carry_captions
+from cinemill.capabilities.render.timeline.timeline import Source
+from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.subtitles import LARGEST_FILE_BYTES, Subtitles, read_subtitles
+from cinemill.errors import InputRejected
+from cinemill.steps.input_paths import resolve_input
+from cinemill.steps.resources import Workshop
+from cinemill.storage.media.captions import find_captions
+
+
+def find_subtitles(workshop: Workshop, edit: Edit) -> Subtitles | None:
+    """None where the timeline wants none. Raises InputRejected (``subtitles_*``,
+    ``captions_not_found``, ``path_forbidden``, ``source_not_found``), ToolMissing."""
+    timeline = edit.timeline
+    if timeline.titles or timeline.subtitles or timeline.captions:
+        find_fonts()
+    if timeline.captions is not None:
+        spoken = _find_spoken(workshop, edit, timeline.captions)
+        return carry_captions(timeline, spoken)
+    if timeline.subtitles is None:
+        return None
+    path = resolve_input(timeline.subtitles, workshop.input_roots)
+    with path.open("rb") as file:
+        return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
+
+
+def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, Sequence[Cue]]:
+    """The captions of each film of the first track that has some in this language, as they hold
+    now."""
+    on_first_track = frozenset(edit.timeline.clip_sources)
+    with workshop.database.begin() as connection:
+        found = {
+            source: find_captions(connection, one["asset_id"]).get(language)
+            for source, one in edit.found.items()
+            if source in on_first_track
+        }
+    spoken: dict[Source, Sequence[Cue]] = {
+        source: [
+            Cue(said["start_ms"], said["end_ms"], tuple(said["lines"]), ())
+            for said in read_document(workshop.files, one)["captions"]
+        ]
+        for source, one in found.items()
+        if one is not None
+    }
+    if not spoken:
+        raise InputRejected(
+            f"None of the films of the first track has captions in the language {language}.",
+            code="captions_not_found",
+            way_on="Caption them first, or take 'captions' out of the timeline.",
+        )
+    return spoken

@@ -1,0 +1,1 @@
+"""Timelines: their model, parsing, titles and views."""

@@ -1,0 +1,128 @@
+"""A render's timeline as it lies: clips, titles, subtitles, and how far each piece is. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any
+
+from cinemill.capabilities.render.pieces.pieces import Piece, count_film, cut_pieces, place_clips
+from cinemill.capabilities.render.plan import share_pieces
+from cinemill.capabilities.render.timeline.timeline import Source, Timeline
+from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
+from cinemill.core.job import Job, Step, StepState
+from cinemill.errors import NotFound
+
+RENDER_KIND = "render_video"
+_STATES = {
+    StepState.WAITING: "waiting",
+    StepState.QUEUED: "waiting",
+    StepState.RUNNING: "working",
+    StepState.SUCCEEDED: "done",
+    StepState.DEAD: "failed",
+    StepState.CANCELLED: "waiting",
+}
+_MARKUP = re.compile(r"(?<!\\)\{[^}]*+\}")
+
+
+def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
+    """The edit of a render as JSON values; moments and lengths in seconds of the film it becomes.
+
+    ``pieces`` are ``waiting``, ``working``, ``done``, ``reused`` or ``failed``. A clip's
+    ``asset_id`` and the ``subtitles`` are known once the films were looked at. Raises NotFound
+    where the job is no render.
+    """
+    if job.kind != RENDER_KIND:
+        raise NotFound(
+            "This job has no timeline.",
+            code="timeline_not_found",
+            way_on=f"Only jobs of the kind {RENDER_KIND} have one.",
+        )
+    timeline = read_timeline(job.params.get("job"))
+    by_name = {step.name: step for step in steps}
+    output = timeline.output
+    return {
+        "seconds": float(count_film(timeline) / output.fps),
+        "width": output.width,
+        "height": output.height,
+        "fps": str(output.fps),
+        "clips": list(_describe_clips(timeline, steps)),
+        "titles": [
+            {"text": one.text, "start": float(one.since), "end": float(one.until)}
+            for one in timeline.titles
+        ],
+        "subtitles": list(_describe_subtitles(by_name.get("open"))),
+        "pieces": list(_describe_pieces(timeline, by_name)),
+    }
+
+
+def _describe_clips(timeline: Timeline, steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
+    fps, found = timeline.output.fps, _find_assets(timeline, steps)
+    for clip, place in zip(timeline.clips, place_clips(timeline), strict=True):
+        joint = clip.transition if place.shared_after else None
+        yield {
+            "name": clip.source.path and PurePath(clip.source.path).name,
+            "asset_id": clip.source.asset_id or found.get(clip.source),
+            "is_gap": clip.is_gap,
+            "start": float(place.first / fps),
+            "seconds": float(place.frames / fps),
+            "source_start": float(clip.start),
+            "transition": joint and {"kind": joint.kind, "seconds": float(joint.seconds)},
+        }
+
+
+def _find_assets(timeline: Timeline, steps: Sequence[Step]) -> dict[Source, str]:
+    """The assets that the paths turned out to be."""
+    sources = timeline.sources
+    return {
+        sources[int(number)]: str(one["asset_id"])
+        for step in steps
+        for number, one in (step.result or {}).get("sources", {}).items()
+    }
+
+
+def _describe_subtitles(opened: Step | None) -> Iterator[dict[str, Any]]:
+    subtitles = (opened.result or {}).get("subtitles") if opened else None
+    for start_ms, end_ms, text, *_ in (subtitles or {}).get("cues", ()):
+        yield {"start": start_ms / 1000, "end": end_ms / 1000, "text": write_plainly(text)}
+
+
+def write_plainly(text: str) -> str:
+    """What an ASS text says, without how it looks."""
+    # Behind the last brace that closes none is looked for: each that opens would walk to the end.
+    marked, brace, rest = text.rpartition("}")
+    bare = (_MARKUP.sub("", marked + brace) + rest).replace("\\N", " ").replace("\\n", " ")
+    return bare.replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
+
+
+def _describe_pieces(timeline: Timeline, by_name: Mapping[str, Step]) -> Iterator[dict[str, Any]]:
+    pieces = cut_pieces(timeline)
+    states = _find_states(pieces, by_name)
+    for number, piece in enumerate(pieces):
+        yield _describe_piece(piece, timeline.output.fps, states.get(number, "waiting"))
+
+
+def _describe_piece(piece: Piece, fps: Fraction, state: str) -> dict[str, Any]:
+    return {
+        "start": float(piece.first / fps),
+        "seconds": float(piece.frames / fps),
+        "clip": piece.clip,
+        "transition": piece.transition,
+        "state": state,
+    }
+
+
+def _find_states(pieces: Sequence[Piece], by_name: Mapping[str, Step]) -> dict[int, str]:
+    """By the number of the piece; they are shared out anew to learn whose they are."""
+    states: dict[int, str] = {}
+    for name, share in share_pieces(pieces).items():
+        step = by_name.get(name)
+        if step is None:
+            continue
+        made = (step.result or {}).get("pieces", ())
+        for offset, number in enumerate(share):
+            is_reused = offset < len(made) and made[offset]["reused"]
+            states[number] = "reused" if is_reused else _STATES[step.state]
+    return states

@@ -1,0 +1,96 @@
+"""A timeline before anything is made of it: whether it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from cinemill.capabilities.ingest.graph import choose_sound
+from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
+from cinemill.capabilities.render.context import Edit, find_films, read_edit
+from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, count_film
+from cinemill.capabilities.render.pieces.render_piece import check_reach
+from cinemill.capabilities.render.subtitles import find_subtitles
+from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_part
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.resources import Workshop, require_space
+from cinemill.storage.media import assets
+
+BITS_PER_PIXEL = 0.25
+LEAST_BYTES = 8 * 1024 * 1024
+SOUND_BYTES_PER_SECOND = 50_000
+"""Encoded, by itself and in the film."""
+
+
+def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Compare the clips with their films, read the subtitles, and see that there is room.
+
+    Result: ``asset_ids``, ``subtitles``. Raises InputRejected (``clip_past_end``,
+    ``media_no_video``, ``media_no_sound``, ``subtitles_*``, ``captions_not_found``,
+    ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
+    """
+    edit = read_edit(context)
+    films = find_films(workshop, edit)
+    _check_clips(films, edit)
+    _check_laid(films, edit)
+    subtitles = find_subtitles(workshop, edit)
+    require_space(workshop, estimate_bytes(edit.timeline))
+    return StepOutcome(
+        {
+            "asset_ids": _find_assets(workshop, edit),
+            "subtitles": None if subtitles is None else subtitles.to_json(),
+        }
+    )
+
+
+def _find_assets(workshop: Workshop, edit: Edit) -> list[str]:
+    """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
+    films = find_films(workshop, edit)
+    found = (edit.found[source] for source in edit.timeline.sources)
+    found = (one for one in found if films[one["sha256"]].info.is_film)
+    with workshop.database.begin() as connection:
+        return [
+            assets.find_owned(connection, one["asset_id"], one["sha256"]) or one["asset_id"]
+            for one in found
+        ]
+
+
+def _check_clips(films: Mapping[str, Film], edit: Edit) -> None:
+    for index, clip in enumerate(edit.timeline.clips):
+        if not clip.is_gap:
+            _check_reach(films[edit.hashes[clip.source]], clip.end, name_clip(index))
+
+
+def _check_reach(film: Film, end: Fraction, name: str) -> None:
+    if not check_reach(film, end):
+        seconds = film.info.duration_seconds_from_header
+        ends = f"it ends at {float(end):g} s, and its film is {seconds:g} s long."
+        raise reject_part(name, ends, "clip_past_end")
+
+
+def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
+    for overlay in edit.timeline.overlays:
+        film = films[edit.hashes[overlay.source]]
+        if not film.info.has_picture:
+            raise reject_part(overlay.name, "there is no picture in it.", "media_no_video")
+        if film.info.is_film:
+            end = overlay.start + overlay.until - overlay.since
+            _check_reach(film, end, overlay.name)
+    for sound in edit.timeline.sounds:
+        film = films[edit.hashes[sound.source]]
+        if choose_sound(film.info) is None:
+            if not sound.may_be_missing:
+                raise reject_part(sound.name, "there is no sound in it.", "media_no_sound")
+        else:
+            _check_reach(film, sound.start, sound.name)
+
+
+def estimate_bytes(timeline: Timeline) -> int:
+    """Bytes that the pieces and the film will take at the most, both."""
+    output = timeline.output
+    seconds = float(count_film(timeline) / output.fps)
+    bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
+    # While it is made the sound lies there raw; the longest patch of it, twice.
+    raw = SAMPLE_RATE_HZ * SAMPLE_BYTES * (2 if timeline.sounds else 1)
+    return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND + raw))

@@ -1,0 +1,1 @@
+"""Streaming: HLS and DASH ladders."""

@@ -1,0 +1,268 @@
+"""Renditions for adaptive play: one decode, a file for each rung and each sound, HLS and DASH.
+
+FFmpeg's dash muxer writes each stream into one fragmented MP4 and tells where its segments lie; the
+playlists and the manifest are written here, from what lies there.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.capabilities.streaming.ladder import (
+    DASH_NAMESPACE,
+    SEGMENT_SECONDS,
+    MediaSegment,
+    Rung,
+    Stream,
+    as_h264_bps,
+    choose_rungs,
+    write_manifest,
+    write_master_playlist,
+    write_media_playlist,
+)
+from cinemill.capabilities.streaming.plan import (
+    MANIFEST,
+    USUAL_FPS,
+    choose_rate,
+    muxer_arguments,
+    plan_ladder,
+    sound_arguments,
+)
+from cinemill.core.encoding.rendition import Purpose
+from cinemill.core.media import AudioStream, MediaInfo
+from cinemill.errors import OutputInvalid
+from cinemill.media.ffmpeg.progress import LogTally, share_of_time
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film
+
+MASTER_PLAYLIST = "master.m3u8"
+MEDIA_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+    ".mp4": "video/mp4",
+}
+LATE_SECONDS = 0.5
+"""Sound that is copied may be so much shorter or longer than its picture; else silence is put in,
+for which it must be encoded."""
+_BYTE_RANGE = re.compile(r'BYTERANGE[:=]"?(\d+)@(\d+)')
+_EXTINF = re.compile(r"#EXTINF:([\d.]+)")
+_QUICK_PIXELS = frozenset({"yuv420p", "yuvj420p"})
+
+
+@dataclass(frozen=True, slots=True)
+class LadderOutcome:
+    """Verified files in the private folder: streams, their playlists, the manifest."""
+
+    files: tuple[Path, ...]
+    pictures: tuple[Stream, ...]
+    sounds: tuple[Stream, ...]
+    frames: int
+    changes: tuple[str, ...]
+    cpu_seconds: float
+
+
+def make_ladder(terms: Terms, source: Path, info: MediaInfo, purpose: Purpose) -> LadderOutcome:
+    """Every rung that the film needs, in H.264 with AAC, in the terms' folder, which is empty.
+
+    Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
+    ``should_stop`` returns.
+    """
+    rungs = list_rungs(info)
+    fps, changes = choose_rate(info)
+    pixels = terms.limits.max_pixels
+    plan = plan_ladder(source, info, rungs, purpose, terms.toolbox, pixels)
+    tally = _run(terms, source, info, plan)
+    pictures, sounds = _read_streams(terms.folder, rungs, info.audio, fps)
+    counts = {_count_frames(terms.folder / stream.filename) for stream in pictures}
+    if len(counts) != 1:
+        raise OutputInvalid(f"The rungs have {sorted(counts)} pictures.")
+    frames = counts.pop()
+    seconds = pictures[0].seconds
+    heard_seconds = max((sound.seconds for sound in sounds), default=None)
+    decoded = Decoded(tally.video_frames if changes else frames, seconds, heard_seconds)
+    judge_film(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
+    if not changes and frames != tally.video_frames:
+        raise OutputInvalid(f"{tally.video_frames} pictures in, {frames} out.")
+    files = _write_lists(terms.folder, pictures, sounds)
+    return LadderOutcome(files, pictures, sounds, frames, changes, tally.cpu_seconds)
+
+
+def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
+    """The rungs of this film; its sound's share of the bits is not counted off."""
+    video = info.video
+    fps = video.fps or USUAL_FPS
+    source_bps = as_h264_bps(video.codec, info.bitrate_bps)
+    return choose_rungs(video.display_width, video.display_height, fps, source_bps)
+
+
+def can_be_copied(info: MediaInfo) -> bool:
+    """Whether browsers play the picture as it is, so that nothing but its wrapping must change."""
+    video = info.video
+    return (
+        video.codec == "h264"
+        and video.pixel_format in _QUICK_PIXELS
+        and not video.is_interlaced
+        and not video.rotation_degrees
+        and not info.has_edit_list
+    )
+
+
+def copy_stream(terms: Terms, source: Path, info: MediaInfo) -> LadderOutcome:
+    """The film's own picture in segments, without encoding: playable while rungs are made.
+
+    Only where :func:`can_be_copied`. Raises as :func:`make_ladder` does, but for MediaRejected:
+    nothing is decoded, so nothing is judged.
+    """
+    if all(sound.codec == "aac" for sound in info.audio):
+        maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
+        copied = _copy_stream(terms, source, info, [*maps, "-c:a", "copy"])
+        sounds = [
+            replace(stream, sample_rate_hz=sound.sample_rate_hz, channels=sound.channels)
+            for stream, sound in zip(copied.sounds, info.audio, strict=True)
+        ]
+        if all(abs(sound.seconds - copied.pictures[0].seconds) <= LATE_SECONDS for sound in sounds):
+            _write_lists(terms.folder, copied.pictures, sounds)
+            return replace(copied, sounds=tuple(sounds))
+        for left in terms.folder.iterdir():
+            left.unlink()
+    # The picture keeps the file's own clock here, and so does the sound.
+    clock = sound_arguments(info.audio, "aresample=async=1:first_pts=0")
+    return _copy_stream(terms, source, info, clock)
+
+
+def _copy_stream(
+    terms: Terms, source: Path, info: MediaInfo, sounds_as: Sequence[str]
+) -> LadderOutcome:
+    arguments = [
+        *input_arguments(str(source), info, terms.limits.max_pixels),
+        *("-map", f"0:{info.video.index}", "-c:v", "copy", *sounds_as),
+        *muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
+    ]
+    tally = _run(terms, source, info, arguments)
+    own = Rung(info.video.width, info.video.height, 0)
+    rate = info.video.fps or USUAL_FPS
+    pictures, sounds = _read_streams(terms.folder, (own,), info.audio, rate)
+    frames = _count_frames(terms.folder / pictures[0].filename)
+    files = _write_lists(terms.folder, pictures, sounds)
+    return LadderOutcome(files, pictures, sounds, frames, (), tally.cpu_seconds)
+
+
+def _run(terms: Terms, source: Path, info: MediaInfo, arguments: Sequence[str]) -> LogTally:
+    tell = share_of_time(terms.on_progress, info.duration_seconds_from_header)
+    return terms.run(arguments, readable=[source], on_progress=tell).tally
+
+
+def _read_streams(
+    folder: Path, rungs: Sequence[Rung], sounds: Sequence[AudioStream], fps: Fraction
+) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
+    """What FFmpeg wrote, under names of ours. Raises OutputInvalid."""
+    codecs = _read_codecs(folder / MANIFEST)
+    pictures = [
+        replace(
+            _read_stream(folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
+            width=rung.width,
+            height=rung.height,
+            fps=fps,
+        )
+        for position, rung in enumerate(rungs)
+    ]
+    heard = [
+        replace(
+            _read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
+            sample_rate_hz=48_000,
+            channels=min(2, sound.channels),
+            language=sound.language,
+        )
+        for position, sound in enumerate(sounds)
+    ]
+    for left in folder.iterdir():
+        if left.suffix != ".mp4":
+            left.unlink()
+    return tuple(pictures), tuple(heard)
+
+
+def _read_codecs(manifest: Path) -> dict[str, str]:
+    """By the representation's id."""
+    try:
+        root = ET.parse(manifest).getroot()  # noqa: S314 - our own FFmpeg wrote it just now
+    except (OSError, ET.ParseError) as broken:
+        raise OutputInvalid(f"{manifest.name} cannot be read back: {broken}") from broken
+    found = root.iter(f"{{{DASH_NAMESPACE}}}Representation")
+    return {one.attrib["id"]: one.attrib.get("codecs", "") for one in found}
+
+
+def _read_stream(folder: Path, position: int, filename: str, codecs: dict[str, str]) -> Stream:
+    written = folder / f"stream-{position}.mp4"
+    playlist = folder / f"media_{position}.m3u8"
+    if not written.is_file() or not playlist.is_file():
+        raise OutputInvalid(f"{filename} was not written.")
+    head_bytes, segments = read_segments(playlist.read_text("utf-8"))
+    end = segments[-1].start_byte + segments[-1].size_bytes if segments else 0
+    index_start, index_bytes = _find_index(written)
+    if (
+        end != written.stat().st_size
+        or index_start + index_bytes != head_bytes
+        or not codecs.get(str(position))
+    ):
+        raise OutputInvalid(f"{filename} has {written.stat().st_size} bytes, {end} of them listed.")
+    written.rename(folder / filename)
+    return Stream(filename, codecs[str(position)], head_bytes, index_bytes, segments)
+
+
+def _find_index(path: Path) -> tuple[int, int]:
+    """(start, bytes) of the segment index (ISO/IEC 14496-12, section 8.16.3); zeros without one."""
+    start = 0
+    with path.open("rb") as film:
+        while len(head := film.read(8)) == 8:
+            size, kind = int.from_bytes(head[:4]), head[4:]
+            if kind == b"sidx":
+                return start, size
+            if kind == b"moof" or size < 8:
+                break
+            start += size
+            film.seek(start)
+    return 0, 0
+
+
+def read_segments(playlist: str) -> tuple[int, tuple[MediaSegment, ...]]:
+    """(bytes of the head, segments) of one of FFmpeg's playlists with ranges of bytes."""
+    head_bytes, seconds = 0, 0.0
+    segments = []
+    for line in playlist.splitlines():
+        ranged = _BYTE_RANGE.search(line)
+        if line.startswith("#EXT-X-MAP") and ranged:
+            head_bytes = int(ranged.group(1))
+        elif timed := _EXTINF.match(line):
+            seconds = float(timed.group(1))
+        elif ranged:
+            segments.append(MediaSegment(int(ranged.group(2)), int(ranged.group(1)), seconds))
+    return head_bytes, tuple(segments)
+
+
+def _count_frames(path: Path) -> int:
+    try:
+        with path.open("rb") as film, av.open(film, mode="r", format="mov") as container:
+            stream = container.streams.video[0]
+            return len([None for packet in container.demux(stream) if packet.pts is not None])
+    except (av.FFmpegError, IndexError) as broken:
+        raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
+
+
+def _write_lists(
+    folder: Path, pictures: Sequence[Stream], sounds: Sequence[Stream]
+) -> tuple[Path, ...]:
+    texts = {stream.playlist_name: write_media_playlist(stream) for stream in (*pictures, *sounds)}
+    texts[MASTER_PLAYLIST] = write_master_playlist(pictures, sounds)
+    texts[MANIFEST] = write_manifest(pictures, sounds)
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+    streams = [folder / stream.filename for stream in (*pictures, *sounds)]
+    return (*streams, *(folder / name for name in texts))

@@ -1,0 +1,142 @@
+"""A stored film for adaptive play: as it is, at once where that can be, then rung by rung."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.streaming.encode_ladder import (
+    MASTER_PLAYLIST,
+    MEDIA_TYPES,
+    LadderOutcome,
+    can_be_copied,
+    copy_stream,
+    list_rungs,
+    make_ladder,
+)
+from cinemill.capabilities.streaming.ladder import Stream
+from cinemill.core.encoding.rendition import Purpose
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.resources import Workshop, agree, find_asset, list_stages, require_space
+from cinemill.storage.database import Connection
+from cinemill.storage.media import assets
+
+STAGE_VERSION = 3
+"""Raise it when the same film would give other files."""
+KEY_CHARACTERS = 12
+
+
+def open_stream(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """The film's own picture in segments, for who wants to watch while rungs are made.
+
+    Result: ``asset_id``, ``playlist`` (the path below the asset's address, or None) and ``why``
+    there is none. Raises OutputInvalid, CommandFailed, DiskFull.
+    """
+    asset = find_asset(workshop, context)
+    info = _read_info(context)
+    if not can_be_copied(info):
+        why = "The picture must be encoded before browsers play it."
+        return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
+    require_space(workshop, info.size_bytes)
+    terms = agree(workshop, context, "Opening the film")
+    outcome = copy_stream(terms, workshop.files.path(asset.sha256), info)
+    key = step_key(asset.sha256, "copy", {})
+    made = publish(workshop, outcome.files)
+    result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+
+
+def build_ladder(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Every rung that the film needs, with playlists and manifest.
+
+    Result: ``asset_id``, ``output_path`` (the playlist that players open), ``playlist`` (the path
+    below the asset's address), ``rungs``, ``sounds``, ``changes``, ``made``, ``stages``. Raises
+    MediaRejected, OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    asset = find_asset(workshop, context)
+    info, purpose = _read_info(context), Purpose(context.run.params["preset"])
+    require_space(workshop, estimate_bytes(info))
+    terms = agree(workshop, context, "Making the rungs")
+    outcome = make_ladder(terms, workshop.files.path(asset.sha256), info, purpose)
+    key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
+    made = publish(workshop, outcome.files)
+    for one in made:
+        put_on_shelf(
+            workshop.files, one.sha256, workshop.render_dir, context.run.job_id, one.filename
+        )
+    result = {
+        "asset_id": asset.id,
+        "output_path": str(workshop.render_dir / context.run.job_id / MASTER_PLAYLIST),
+        "output_filename": MASTER_PLAYLIST,
+        "playlist": address(key, MASTER_PLAYLIST),
+        **describe(outcome),
+        "made": [{"kind": one.kind.value, "variant": address(key, one.filename)} for one in made],
+        "stages": {**list_stages(context), "ladder": round(time.monotonic() - began, 3)},
+    }
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+
+
+def step_key(sha256: str, stage: str, params: Mapping[str, str]) -> str:
+    """Names the work by the film's bytes, the stage, its version and its parameters."""
+    named = json.dumps([sha256, stage, STAGE_VERSION, params], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def address(key: str, filename: str) -> str:
+    """A stream's file below ``/assets/{id}/streams/``, and its variant among the artifacts."""
+    return f"{key[:KEY_CHARACTERS]}/{filename}"
+
+
+def publish(workshop: Workshop, files: Sequence[Path]) -> list[Artifact]:
+    """Move verified files into the store. Rows that point at them come after."""
+    made = []
+    for path in files:
+        name, media_type = path.name, MEDIA_TYPES[path.suffix]
+        stored = workshop.files.publish(path)
+        made.append(
+            Artifact(ArtifactKind.STREAM, stored.sha256, stored.size_bytes, name, media_type)
+        )
+    return made
+
+
+def describe(outcome: LadderOutcome) -> dict[str, Any]:
+    """What was made, as JSON values."""
+    return {
+        "frames": outcome.frames,
+        "rungs": [_describe_rung(stream) for stream in outcome.pictures],
+        "sounds": len(outcome.sounds),
+        "changes": list(outcome.changes),
+    }
+
+
+def _describe_rung(stream: Stream) -> dict[str, Any]:
+    return {
+        "filename": stream.filename,
+        "width": stream.width,
+        "height": stream.height,
+        "average_bps": stream.average_bps,
+        "peak_bps": stream.peak_bps,
+        "segments": len(stream.segments),
+    }
+
+
+def estimate_bytes(info: MediaInfo) -> int:
+    """Bytes that all rungs together will take at the most."""
+    bps = sum(rung.bitrate_bps for rung in list_rungs(info)) + 128_000 * len(info.audio)
+    return 8 * 1024 * 1024 + int(info.duration_seconds_from_header * bps / 8)
+
+
+def _read_info(context: StepContext) -> MediaInfo:
+    return MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+
+
+def _save(connection: Connection, asset_id: str, key: str, made: Sequence[Artifact]) -> None:
+    for one in made:
+        assets.save_artifacts(connection, asset_id, key, [one], variant=address(key, one.filename))

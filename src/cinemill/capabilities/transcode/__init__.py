@@ -1,0 +1,1 @@
+"""Transcode: one file becomes another, in chunks and to a quality."""

@@ -1,0 +1,339 @@
+"""One long film encoded by all workers at once: cut into chunks, encoded apart, joined again.
+
+The step that would encode the film looks at it first. Where that is worth it, it ends at once and
+leaves more steps in its place::
+
+    encode ──► chunk… ──► join
+        └────► tracks ─────┘
+
+A chunk is named by the film, the request and its bounds, so that one that is lost is made again the
+same, and one that is made twice is the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.transcode.chunks import (
+    MOST_CHUNKS,
+    Chunk,
+    ChunkLengths,
+    choose_lengths,
+    cut_chunks,
+    estimate_work,
+)
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.encode_chunk import (
+    ChunkOutcome,
+    PictureIndex,
+    can_cut,
+    encode_chunk,
+    encode_tracks,
+    index_pictures,
+)
+from cinemill.capabilities.transcode.handlers import (
+    encode_rendition,
+    estimate_bytes,
+    find_rendition,
+    hand_over,
+    publish_rendition,
+)
+from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
+from cinemill.core.job import StepSpec
+from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
+from cinemill.errors import MediaRejected
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.encoding.encode import find_encoder
+from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
+from cinemill.steps.encoder_choice import choose_encoder
+from cinemill.steps.resources import Workshop, add_up_stages, agree, find_asset, require_space
+from cinemill.storage.database import Connection
+from cinemill.storage.jobs import statistics
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+
+STAGE_VERSION = 3
+"""Raise it when the same chunk would be another file."""
+ENCODING = "Encoding"
+LOOKING = "Looking for places to cut"
+CHUNK_SECONDS = "chunk_seconds"
+"""The job's parameter: how long chunks are to be; 0 for none."""
+CHANGES = "changes"
+"""Of the step that cut the film: why it was not done in hardware, where that was wished for."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """A stored film and what is to be made of it."""
+
+    asset: AssetRecord
+    path: Path
+    info: MediaInfo
+    request: RenditionRequest
+    plan: EncodePlan
+
+
+def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Encode the film whole; or, where it is long and can be cut, leave that to further steps.
+
+    Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
+    """
+    request = read_rendition(context.run.params)
+    asset = find_asset(workshop, context)
+    if find_rendition(workshop, asset, request) is None:
+        film = _open(workshop, context, asset, request)
+        hardware = choose_encoder(workshop, film.info, request)
+        lengths = _choose_lengths(workshop, context, film) if hardware.encoder is None else None
+        steps = [] if lengths is None else _plan_steps(workshop, context, film, lengths)
+        if steps:
+            # Chunks, the picture that they make together, and the rendition, all at once.
+            require_space(workshop, 3 * estimate_bytes(film.info, request))
+            # In hardware one piece is quick enough; without, all workers do it as any other.
+            told = {"chunks": _count(steps), CHANGES: hardware.changes}
+            return StepOutcome(told, steps=steps)
+    return encode_rendition(workshop, context)
+
+
+def _open(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+) -> Film:
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    path = workshop.files.path(asset.sha256)
+    plan = plan_encode(
+        str(path),
+        info,
+        request,
+        encoder=find_encoder(workshop.toolbox, request.codec),
+        can_tonemap=workshop.toolbox.can_tonemap,
+        max_pixels=workshop.limits.max_pixels,
+    )
+    return Film(asset, path, info, request, plan)
+
+
+def _choose_lengths(workshop: Workshop, context: StepContext, film: Film) -> ChunkLengths | None:
+    """How long chunks are to be; None where the film is encoded whole."""
+    wish = context.run.job_params.get(CHUNK_SECONDS)
+    # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
+    is_judged = film.request.vmaf_min is not None
+    if wish == 0 or is_judged or not can_cut(film.info, film.request):
+        return None
+    seconds = film.info.duration_seconds_from_header
+    if wish is not None:
+        return ChunkLengths.even(max(float(wish), seconds / MOST_CHUNKS))
+    width, height = fit_box(film.info, film.request)
+    work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
+    with workshop.database.once() as connection:
+        machines = statistics.count_machines(connection)
+    return choose_lengths(seconds, work, max(1, machines) * workshop.slots)
+
+
+def _plan_steps(
+    workshop: Workshop, context: StepContext, film: Film, lengths: ChunkLengths
+) -> list[StepSpec]:
+    """The steps that take this one's place; none where the film cannot be cut."""
+    # No share of the encoding, which begins after it.
+    terms = replace(
+        agree(workshop, context, ENCODING), on_progress=lambda _: context.report(0.0, LOOKING)
+    )
+    index = index_pictures(terms, film.path, film.info)
+    if index is None:
+        return []
+    chunks = cut_chunks(
+        index.marks, index.time_base, lengths, needs_lead=film.info.video.is_interlaced
+    )
+    if len(chunks) < 2:
+        return []
+    steps = _plan_chunks(film, index, chunks, workshop.threads)
+    if film.plan.sounds or film.plan.subtitles:
+        steps.append(StepSpec("tracks", "encode_tracks", film.request.to_json()))
+    after = tuple(step.name for step in steps)
+    return [*steps, StepSpec("join", "join_chunks", film.request.to_json(), after)]
+
+
+def _plan_chunks(
+    film: Film, index: PictureIndex, chunks: Sequence[Chunk], threads: int
+) -> list[StepSpec]:
+    width = len(str(len(chunks) - 1))
+    shared = {
+        "request": film.request.to_json(),
+        "time_base": str(index.time_base),
+        "threads": threads,  # settled once for all: with others the encoder makes other files
+    }
+    return [
+        StepSpec(f"chunk-{number:0{width}d}", "encode_chunk", {**shared, "chunk": chunk.to_json()})
+        for number, chunk in enumerate(chunks)
+    ]
+
+
+def _count(steps: Sequence[StepSpec]) -> int:
+    return sum(step.kind == "encode_chunk" for step in steps)
+
+
+def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Encode one chunk, unless it was made before.
+
+    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all pictures came
+    that were counted), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    params = context.run.params
+    request, chunk = read_rendition(params["request"]), Chunk.from_json(params["chunk"])
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    key = name_chunk(film.asset.sha256, params, workshop.toolbox.build)
+    made = assets.take_cached(workshop.database, key)
+    if made is not None and workshop.files.exists(made.sha256):
+        return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})
+    outcome = encode_chunk(
+        agree(workshop, context, ENCODING),
+        film.path,
+        film.info,
+        film.plan,
+        chunk,
+        time_base=Fraction(params["time_base"]),
+        threads=params["threads"],
+    )
+    if outcome.is_damaged:
+        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+    artifact = _publish_chunk(workshop, outcome, chunk)
+    result = {**artifact.facts, "key": key, "sha256": artifact.sha256, "reused": False}
+    return StepOutcome(
+        result, partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact)
+    )
+
+
+def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> str:
+    """Names the work: the same film, request, bounds and threads make the same chunk."""
+    named = json.dumps([sha256, "chunk", STAGE_VERSION, params, ffmpeg_version], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _publish_chunk(workshop: Workshop, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
+    stored = workshop.files.publish(outcome.path)
+    return Artifact(
+        kind=ArtifactKind.PIECE,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=outcome.path.name,
+        media_type="video/mp4",
+        facts={
+            "frames": outcome.frames,
+            "delay": outcome.delay,
+            "settings": outcome.settings,
+            "is_whole": outcome.frames == chunk.frames,
+            "cpu_seconds": round(outcome.cpu_seconds, 3),
+        },
+    )
+
+
+def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Artifact) -> None:
+    assets.save_artifacts(connection, asset_id, key, [artifact], variant=key)
+
+
+def encode_sound(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Sound and subtitles in one piece, while the chunks are encoded.
+
+    Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
+    """
+    request = read_rendition(context.run.params)
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    path = encode_tracks(
+        agree(workshop, context, ENCODING), film.path, film.info, film.plan, request.container
+    )
+    stored = workshop.files.publish(path)
+    named = json.dumps([film.asset.sha256, "tracks", request.to_json()], sort_keys=True)
+    key = hashlib.sha256(named.encode()).hexdigest()
+    artifact = Artifact(
+        kind=ArtifactKind.PIECE,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=path.name,
+        media_type=film.plan.media_type,
+        facts={},
+    )
+    return StepOutcome(
+        {"key": key, "sha256": stored.sha256},
+        partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
+    )
+
+
+def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Join chunks and tracks into the rendition, and forget them; where they turn out not to be
+    the film's pictures, each once, encode the film whole in a further step.
+
+    Result: as that of :func:`encode_rendition`, and ``chunks`` (``total``, ``reused``). Raises
+    OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    request = read_rendition(context.run.params)
+    made = _list_chunks(context)
+    if reason := _find_fault(made):
+        return _encode_whole(request, made, reason)
+    film = _open(workshop, context, find_asset(workshop, context), request)
+    tracks = context.run.inputs.get("tracks")
+    parts = [*made, *([tracks] if tracks else [])]
+    if not all(workshop.files.exists(part["sha256"]) for part in parts):
+        # Perhaps joined by another job just now, which forgot them: then this one finds the film.
+        return _encode_whole(request, made, "a chunk was removed before it was joined")
+    path, facts = assemble(
+        agree(workshop, context, "Joining"),
+        [
+            FinishedChunk(
+                workshop.files.path(one["sha256"]), one["frames"], one["delay"], one["settings"]
+            )
+            for one in made
+        ],
+        None if tracks is None else workshop.files.path(tracks["sha256"]),
+        film.path,
+        film.info,
+        request,
+        film.plan,
+    )
+    facts |= {"encoder": film.plan.encoder, "hardware": None}
+    facts["changes"] = [*film.plan.changes, *context.run.inputs["encode"].get(CHANGES, ())]
+    rendition = publish_rendition(workshop, film.asset, request, path, facts)
+    more = {
+        "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},
+        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
+        "reused": False,
+    }
+    outcome = hand_over(workshop, context, film.asset, request, rendition, more)
+    keys = [part["key"] for part in parts]
+
+    def write(connection: Connection) -> None:
+        outcome.write(connection)
+        assets.forget_steps(connection, keys)
+
+    return StepOutcome(outcome.result, write)
+
+
+def _find_fault(made: Sequence[Mapping[str, Any]]) -> str:
+    """Why these chunks cannot be joined; empty where they can."""
+    if not all(one["is_whole"] for one in made):
+        return "its pictures could not be told apart by their times"
+    if len({one["settings"] for one in made}) > 1:
+        return "its chunks were made by encoders that differ"
+    return ""
+
+
+def _encode_whole(
+    request: RenditionRequest, made: Sequence[Mapping[str, Any]], reason: str
+) -> StepOutcome:
+    """The film in one piece, in a further step, and the chunks forgotten."""
+    return StepOutcome(
+        {"encoded_whole_because": reason},
+        partial(assets.forget_steps, step_keys=[one["key"] for one in made]),
+        [StepSpec("whole", "encode_whole", request.to_json())],
+    )
+
+
+def _list_chunks(context: StepContext) -> list[Mapping[str, Any]]:
+    inputs = context.run.inputs
+    return [inputs[name] for name in sorted(inputs) if name.startswith("chunk-")]

@@ -1,0 +1,221 @@
+"""Chunks and tracks put together into one rendition, without encoding and without a seam.
+
+The chunks' pictures have the film's own times. Only the order of decoding is written anew: a
+picture is decoded when the one so many places before it in the order of showing is shown.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT
+from cinemill.core.encoding.rendition import Container, RenditionRequest, VideoCodec
+from cinemill.core.media import MediaInfo
+from cinemill.errors import DiskFull, OutputInvalid
+from cinemill.media.encoding.encode import inspect_rendition
+from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.ffmpeg.progress import share_of_time
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.packets import open_film, read_packets
+
+PICTURE_NAME = "joined/picture.mp4"
+"""In a folder of its own: no output of a command, whose sizes are limited together."""
+LEAST_TIMESCALE = 10_000
+_TELL_EVERY = 250
+"""Packets between two looks whether to stop."""
+_PICTURE_SHARE = 0.5
+"""Of the whole work: it is written twice."""
+_DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedChunk:
+    path: Path
+    frames: int
+    delay: int
+    """Places by which a picture is shown later than it is stored, at the most."""
+    settings: str
+
+
+def assemble(
+    terms: Terms,
+    chunks: Sequence[FinishedChunk],
+    tracks: Path | None,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    plan: EncodePlan,
+) -> tuple[Path, dict[str, Any]]:
+    """One film of the chunks in order and of sound and subtitles; its path, and its facts as they
+    were read back.
+
+    ``source`` gives its names, languages and chapters. Raises OutputInvalid, CommandFailed,
+    CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    """
+    if len({chunk.settings for chunk in chunks}) > 1:
+        raise OutputInvalid(
+            "The chunks were made by encoders that differ.",
+            way_on="Use the same FFmpeg on all workers, and submit it again.",
+        )
+    picture = terms.folder / PICTURE_NAME
+    picture.parent.mkdir(mode=0o700)
+    try:
+        _join(terms, chunks, picture)
+    except (av.FFmpegError, IndexError, ValueError) as broken:
+        if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("The disk is full; nothing was stored.") from broken
+        raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
+    _mux(terms, picture, tracks, source, info, request, plan)
+    picture.unlink()
+    path = terms.folder / plan.filename
+    facts = inspect_rendition(path, plan)
+    frames = sum(chunk.frames for chunk in chunks)
+    if facts["frames"] != frames:
+        raise OutputInvalid(f"{frames} pictures were joined and {facts['frames']} written.")
+    return path, facts
+
+
+def _join(terms: Terms, chunks: Sequence[FinishedChunk], path: Path) -> None:
+    with av.open(str(chunks[0].path), format=CHUNK_FORMAT) as first:
+        template = first.streams.video[0]
+        timescale = choose_timescale(Fraction(template.time_base or 0))
+        options = {"video_track_timescale": str(timescale), "movie_timescale": str(timescale)}
+        with av.open(str(path), "w", format="mp4", options=options) as film:
+            picture = film.add_stream_from_template(template, opaque=True)
+            picture.time_base = Fraction(1, timescale)
+            count = sum(chunk.frames for chunk in chunks)
+            for number, packet in enumerate(_stamp(chunks, picture)):
+                film.mux_one(packet)
+                if number % _TELL_EVERY == 0:
+                    _heed(terms)
+                    terms.on_progress(_PICTURE_SHARE * number / max(1, count))
+
+
+def _heed(terms: Terms) -> None:
+    stop = terms.should_stop()
+    if stop is not None:
+        raise stop
+
+
+def choose_timescale(time_base: Fraction) -> int:
+    """Ticks a second in which every tick of this clock is a whole number, and fine ones."""
+    hz = time_base.denominator
+    return hz * -(-LEAST_TIMESCALE // hz)
+
+
+def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
+    """The packets of all chunks on the film's clock.
+
+    Times of decoding are those of showing, ``delay`` places late; before the first, evenly. Of
+    what is stored so far the earliest that is not yet taken is final: nothing that comes later is
+    shown so many places before its own.
+    """
+    per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
+    delay = max(chunk.delay for chunk in chunks)
+    shown = _lead_in(chunks[0].path, delay)
+    last = shown[0] - 1 if shown else None
+    for chunk in chunks:
+        read = _read_last_chunk if chunk is chunks[-1] else _read_chunk
+        for packet in read(chunk.path):
+            decoded = heapq.heappushpop(shown, packet.pts)
+            if last is not None and decoded <= last:
+                raise OutputInvalid("Two chunks show the same pictures.")
+            last = decoded
+            packet.dts = decoded * per_tick
+            packet.pts = packet.pts * per_tick
+            packet.time_base = picture.time_base
+            packet.stream = picture
+            yield packet
+
+
+def _count_ticks(path: Path, time_base: Fraction) -> int:
+    """Ticks of the film in one of the chunk's."""
+    with av.open(str(path), format=CHUNK_FORMAT) as container:
+        return int(Fraction(container.streams.video[0].time_base or 0) / time_base)
+
+
+def _lead_in(path: Path, delay: int) -> list[int]:
+    """So many times before the first picture's, as far apart as the first two: in order."""
+    # The first two that are shown are among so many that are stored.
+    first = sorted(packet.pts for packet in islice(_read_chunk(path), delay + 2))
+    step = first[1] - first[0] if len(first) > 1 else 1
+    return [first[0] - (delay - place) * step for place in range(delay)] if first else []
+
+
+def _read_chunk(path: Path) -> Iterator[Any]:
+    with open_film(path) as chunk:
+        yield from read_packets(chunk)
+
+
+def _read_last_chunk(path: Path) -> Iterator[Any]:
+    """With a guess, by the rate, how long the film's last picture stays."""
+    with av.open(str(path), format=CHUNK_FORMAT) as chunk:
+        yield from read_packets(chunk)
+
+
+def _mux(
+    terms: Terms,
+    picture: Path,
+    tracks: Path | None,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    plan: EncodePlan,
+) -> None:
+    inputs = ["-copyts", "-f", "mov", "-i", PICTURE_NAME]
+    maps = ["-map", "0:v"]
+    readable = [source]
+    if tracks is not None:
+        inputs += ["-f", _DEMUXERS[request.container], "-i", f"file:{tracks}"]
+        maps += ["-map", "1:a?", "-map", "1:s?"]
+        readable.append(tracks)
+    number = 1 if tracks is None else 2
+    tag = ["-tag:v", "hvc1"] if _is_for_apple(request) else []
+    terms.run(
+        [
+            *inputs,
+            # Chapters count from where the film begins, as a single pass has them.
+            *("-itsoffset", f"{-info.clock_start_seconds:.6f}"),
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *(*maps, "-c", "copy", *tag),
+            *("-map_metadata", str(number), "-map_chapters", str(number)),
+            *_name_streams(number, info, plan),
+            *("-max_muxing_queue_size", "4096", *MUXERS[request.container], plan.filename),
+        ],
+        readable=readable,
+        on_progress=share_of_time(_second_half(terms), info.duration_seconds_from_header),
+    )
+
+
+def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
+    """Every stream's names from the source, which is input ``number``. Where one is told, FFmpeg
+    copies no other by itself; and an MP4 between does not tell a track's title as it was told."""
+    arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
+    sources = [int(word[2:]) for flag, word in pairwise(plan.tracks) if flag == "-map"]
+    kept = {"a": sources[: plan.sounds], "s": sources[plan.sounds :]}
+    arguments += [
+        f"-map_metadata:s:{kind}:{place}={number}:s:{index}"
+        for kind, indexes in kept.items()
+        for place, index in enumerate(indexes)
+    ]
+    # The source's picture names the encoder that had made that.
+    encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]
+    return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]
+
+
+def _second_half(terms: Terms) -> Callable[[float], None]:
+    return lambda share: terms.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
+
+
+def _is_for_apple(request: RenditionRequest) -> bool:
+    return request.codec is VideoCodec.H265 and request.container is Container.MP4

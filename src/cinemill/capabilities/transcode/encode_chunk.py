@@ -1,0 +1,250 @@
+"""A chunk of a film encoded by itself, as the whole film's encoder would have met its pictures.
+
+Pictures keep the film's own clock: what begins a chunk at 300 s has that time in the chunk's file
+too. So every chunk rounds times as a single pass would, and nothing is added up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.capabilities.transcode.chunks import Chunk, FrameMark
+from cinemill.core.encoding.rendition import Container, RenditionRequest
+from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
+from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.metadata import digest_settings
+from cinemill.media.verify.integrity import Decoded, is_short
+
+INDEX_NAME = "pictures.txt"
+CHUNK_NAME = "chunk.mp4"
+CHUNK_FORMAT = "mov"
+FLICK_HZ = 705_600_000
+"""A clock of which every usual rate's frames are whole ticks, and any other's within 2 ns."""
+CHUNK_MUXER = (
+    *("-movflags", "frag_keyframe+delay_moov", "-movie_timescale", str(FLICK_HZ)),
+    *("-f", "mp4"),
+)
+"""In fragments, whose times are whole ticks of the encoder's clock from the film's start on; and
+with all that is said of colour, for which a simpler container has no place."""
+MICROSECOND = Fraction(1, 1_000_000)
+CUTTABLE = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
+"""Containers with an index, by which a place is found without reading what is before it."""
+_TIME_BASE = re.compile(r"^#tb 0: (\d+)/(\d+)$")
+_DISCARD = 0x4
+"""AV_PKT_FLAG_DISCARD: decoded, and not shown (FFmpeg's packet.h)."""
+_KEY = 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureIndex:
+    """Every stored picture of a film, none decoded."""
+
+    time_base: Fraction
+    """Seconds in a tick."""
+    marks: tuple[FrameMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOutcome:
+    path: Path
+    frames: int
+    delay: int
+    """Places by which a picture is shown later than it is stored, at the most."""
+    settings: str
+    """What chunks must share to be joined."""
+    cpu_seconds: float
+    is_damaged: bool
+    """Whether the decoder gave up on something."""
+
+
+def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
+    """Whether pictures can be told apart by their times, and come out at the times they went in."""
+    return info.format in CUTTABLE and request.fps is None
+
+
+def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:
+    """Read the film through without decoding. None where a picture has no time of its own, and
+    where something cannot be read or the film is shorter than its header says: whoever encodes it
+    whole finds out what.
+
+    Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    """
+    report = terms.run(
+        [
+            *("-copyts", *input_arguments(str(source), info, terms.limits.max_pixels)),
+            *("-map", f"0:{info.video.index}", "-c", "copy", "-copyinkf"),
+            *("-f", "framecrc", INDEX_NAME),
+        ],
+        readable=[source],
+        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+    )
+    path = terms.folder / INDEX_NAME
+    with path.open() as lines:
+        index = read_index(lines)
+    path.unlink()
+    return index if index is not None and _is_whole(info, index, report.tally) else None
+
+
+def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogTally) -> bool:
+    times = [mark.pts for mark in index.marks]
+    seconds = float((max(times) - min(times)) * index.time_base)
+    shown = Decoded(len(times), seconds * len(times) / max(1, len(times) - 1))
+    is_damaged = tally.ended_early or tally.container_errors or tally.corrupt_packets
+    return not is_damaged and not is_short(info, shown)
+
+
+def read_index(lines: Iterator[str]) -> PictureIndex | None:
+    """What ``-f framecrc`` tells of one stream (FFmpeg's framecrcenc.c); None where a picture has
+    no time, or is not to be shown."""
+    time_base, marks = Fraction(0), []
+    for line in lines:
+        if found := _TIME_BASE.match(line.strip()):
+            time_base = Fraction(int(found[1]), int(found[2]))
+        if line.startswith("#"):
+            continue
+        _, dts, pts, _, _, _, *more = (part.strip() for part in line.split(","))
+        flags = int(more[0].removeprefix("F="), 16) if more and more[0][:2] == "F=" else _KEY
+        if "NOPTS" in (dts, pts) or flags & _DISCARD:
+            return None
+        marks.append(FrameMark(int(pts), int(dts), bool(flags & _KEY)))
+    return PictureIndex(time_base, tuple(marks)) if time_base and marks else None
+
+
+def encode_chunk(
+    terms: Terms,
+    source: Path,
+    info: MediaInfo,
+    plan: EncodePlan,
+    chunk: Chunk,
+    *,
+    time_base: Fraction,
+    threads: int,
+) -> ChunkOutcome:
+    """Encode the chunk's pictures with so many threads.
+
+    Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
+    answers.
+    """
+
+    def tell(progress: FfmpegProgress) -> None:
+        terms.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
+
+    report = terms.run(
+        [
+            *("-copyts", *_enter(chunk, time_base)),
+            *("-filter_threads", str(threads), "-threads", str(threads)),
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *("-map", f"0:{info.video.index}"),
+            *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
+            *(*plan.picture, "-threads", str(threads)),
+            *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
+            # Its first times of decoding may be below nought; they are written anew in the end.
+            *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, CHUNK_NAME),
+        ],
+        readable=[source],
+        on_progress=tell,
+    )
+    path = terms.folder / CHUNK_NAME
+    tally = report.tally
+    times, settings = _inspect(path)
+    return ChunkOutcome(
+        path,
+        len(times),
+        _count_delay(times),
+        settings,
+        tally.cpu_seconds,
+        is_damaged=_gave_up(tally),
+    )
+
+
+def _gave_up(tally: LogTally) -> bool:
+    """Whether something could not be read or decoded. What a codec says of pictures before the
+    first key frame that it met counts for nothing: those of the chunk are counted."""
+    return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)
+
+
+def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
+    if chunk.enter_pts is None:
+        return []
+    seconds = float(chunk.enter_pts * time_base)
+    # All from the key frame on, and none dropped by FFmpeg, which would round.
+    return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seconds:.6f}"]
+
+
+def _pick(info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction) -> list[str]:
+    """The plan's filters for the chunk's pictures alone, on the clock of a single pass."""
+    bounds = []
+    if chunk.first_pts is not None:
+        bounds.append(f"start_pts={chunk.first_pts}")
+    if chunk.end_pts is not None:
+        bounds.append(f"end_pts={chunk.end_pts}")
+    pick = [f"trim={':'.join(bounds)}"] if bounds else []
+    clock = [f"setpts=PTS-({clock_start(info, time_base)})"]
+    if info.video.is_interlaced:
+        # The filter that makes pictures whole looks at those before and after, and halves ticks.
+        weave, *rest = plan.filters
+        return [weave, f"settb={time_base}", *pick, *clock, *rest]
+    return [*pick, *clock, *plan.filters]
+
+
+def clock_start(info: MediaInfo, time_base: Fraction) -> int:
+    """What FFmpeg takes off every time of a film that it reads from its start, in ticks; it keeps
+    it in microseconds."""
+    microseconds = round(Fraction(info.clock_start_seconds) / MICROSECOND)
+    ticks = microseconds * MICROSECOND / time_base
+    return int(ticks + Fraction(1, 2)) if ticks >= 0 else -int(-ticks + Fraction(1, 2))
+
+
+def _inspect(path: Path) -> tuple[list[int], str]:
+    """When the pictures are shown, as they are stored, and the encoder's settings. Raises
+    OutputInvalid."""
+    try:
+        with av.open(str(path), format=CHUNK_FORMAT) as container:
+            stream = container.streams.video[0]
+            packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+            if packets and not packets[0].is_keyframe:
+                raise OutputInvalid("A chunk does not begin with a key frame.")
+            return [packet.pts or 0 for packet in packets], digest_settings(stream)
+    except (OSError, av.FFmpegError, IndexError) as broken:
+        raise OutputInvalid(f"A chunk cannot be read back: {broken}") from broken
+
+
+def _count_delay(times: Sequence[int]) -> int:
+    """How many places later than it is stored a picture is shown at the least, so that none is
+    shown before it is decoded."""
+    places = {time: place for place, time in enumerate(sorted(times))}
+    return max((number - places[time] for number, time in enumerate(times)), default=0)
+
+
+def encode_tracks(
+    terms: Terms, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
+) -> Path:
+    """Sound and subtitles of the whole film in one piece, without its pictures.
+
+    Raises MediaRejected (``media_damaged``), CommandFailed, CommandStalled, DiskFull, and whatever
+    ``should_stop`` answers.
+    """
+    name = f"tracks.{container.value}"
+    report = terms.run(
+        [
+            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *("-vn", *plan.tracks),
+            *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
+            *(*MUXERS[container], name),
+        ],
+        readable=[source],
+        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+    )
+    if _gave_up(report.tally):
+        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+    return terms.folder / name

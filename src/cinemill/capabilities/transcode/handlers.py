@@ -1,0 +1,165 @@
+"""One rendition of a stored film: made once, published, and put under a name on the shelf."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.transcode.quality_gate import encode_well
+from cinemill.capabilities.transcode.vmaf_target import MOST_BITRATE_FACTOR
+from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.encoding.encode import EncodeOutcome
+from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.steps.encoder_choice import encode_as_wished
+from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+
+STAGE = "encode"
+STAGE_VERSION = 2
+"""Raise it when the same film and request would give another file."""
+
+# Generous: better a refusal in time than a full disk in the last minute.
+BITS_PER_PIXEL = 0.25
+LEAST_BYTES = 8 * 1024 * 1024
+
+
+def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
+    """Make the rendition that the step's parameters describe, unless it was made before.
+
+    Result: ``asset_id``, ``output_path``, ``output_filename``, ``rendition`` (with ``facts``),
+    ``made`` (kind and variant), ``stages`` in seconds, ``reused``. Raises
+    MediaRejected, InputRejected, ToolMissing, OutputInvalid, CommandFailed, DiskFull.
+    """
+    began = time.monotonic()
+    asset = find_asset(workshop, context)
+    request = read_rendition(context.run.params)
+    made = find_rendition(workshop, asset, request)
+    rendition = made or _make(workshop, context, asset, request)
+    stages = {**list_stages(context), "encode": round(time.monotonic() - began, 3)}
+    result = {"stages": stages, "reused": made is not None}
+    return hand_over(workshop, context, asset, request, rendition, result)
+
+
+def hand_over(
+    workshop: Workshop,
+    context: StepContext,
+    asset: AssetRecord,
+    request: RenditionRequest,
+    rendition: Artifact,
+    more: Mapping[str, Any],
+) -> StepOutcome:
+    """The rendition under a name on the shelf and among the film's artifacts; ``more`` joins the
+    result."""
+    key = step_key(asset.sha256, request)
+    shelf = workshop.render_dir
+    output = put_on_shelf(
+        workshop.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
+    )
+    result = {
+        "asset_id": asset.id,
+        "output_path": str(output),
+        "output_filename": rendition.filename,
+        "made": [{"kind": rendition.kind.value, "variant": key[:12]}],
+        "rendition": {
+            "sha256": rendition.sha256,
+            "size_bytes": rendition.size_bytes,
+            "media_type": rendition.media_type,
+            "facts": rendition.facts,
+        },
+        **more,
+    }
+    save = partial(
+        assets.save_artifacts,
+        asset_id=asset.id,
+        step_key=key,
+        artifacts=[rendition],
+        variant=key[:12],
+    )
+    return StepOutcome(result, save)
+
+
+def step_key(sha256: str, request: RenditionRequest) -> str:
+    """Names the work: the same bytes, request and version of this stage are never done twice."""
+    named = json.dumps([sha256, STAGE, STAGE_VERSION, request.to_json()], sort_keys=True)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def find_rendition(
+    workshop: Workshop, asset: AssetRecord, request: RenditionRequest
+) -> Artifact | None:
+    """The same rendition, made before, where its file is still there."""
+    key = step_key(asset.sha256, request)
+    made = assets.find_step_artifacts(workshop.database, key).get(ArtifactKind.RENDITION.value)
+    return made if made is not None and workshop.files.exists(made.sha256) else None
+
+
+def _make(
+    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+) -> Artifact:
+    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    require_space(workshop, estimate_bytes(info, request))
+
+    def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
+        return encode_well(
+            workshop.toolbox,
+            workshop.files.path(asset.sha256),
+            info,
+            request,
+            folder=context.folder,
+            limits=limit_to(workshop, context),
+            sandbox=workshop.sandbox,
+            on_progress=context.report,
+            should_stop=context.should_stop,
+            hardware=hardware,
+        )
+
+    outcome = encode_as_wished(workshop, info, request, make, context.folder)
+    return publish_rendition(workshop, asset, request, outcome.path, outcome.facts)
+
+
+def publish_rendition(
+    workshop: Workshop,
+    asset: AssetRecord,
+    request: RenditionRequest,
+    path: Path,
+    facts: dict[str, Any],
+) -> Artifact:
+    """Store a finished rendition under its people's name. Raises DiskFull."""
+    stored = workshop.files.publish(path)
+    return Artifact(
+        kind=ArtifactKind.RENDITION,
+        sha256=stored.sha256,
+        size_bytes=stored.size_bytes,
+        filename=name_rendition(asset.filename, facts, request),
+        media_type=MEDIA_TYPES[request.container],
+        facts=facts,
+    )
+
+
+def name_rendition(filename: str, facts: dict[str, Any], request: RenditionRequest) -> str:
+    """Such as ``holiday-720p-h265.mp4``."""
+    height, codec = facts["height"], request.codec.value
+    return f"{make_stem(filename)}-{height}p-{codec}.{request.container.value}"
+
+
+def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
+    """Bytes that the rendition will take at the most: by its bitrate, or by its pixels."""
+    seconds = info.duration_seconds_from_header
+    bps = request.bitrate_bps
+    if bps is None:
+        width, height = fit_box(info, request)
+        bps = int(width * height * float(request.fps or info.video.fps or 25) * BITS_PER_PIXEL)
+    elif request.vmaf_min is not None:
+        bps *= MOST_BITRATE_FACTOR
+    sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
+    return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)

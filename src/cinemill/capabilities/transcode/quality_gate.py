@@ -1,0 +1,155 @@
+"""The quality gate: a rendition that is good enough, by one try or two, or none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.transcode.vmaf import Quality, measure_vmaf, require_vmaf
+from cinemill.capabilities.transcode.vmaf_target import correct_request
+from cinemill.core.encoding.rendition import RenditionRequest
+from cinemill.core.media import MediaInfo
+from cinemill.errors import InputRejected
+from cinemill.media.encoding.encode import EncodeOutcome, encode
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox
+
+TRY_SHARE = 0.5
+"""Of the progress: a second try may come, and what was told is not taken back."""
+ENCODE_SHARE = 0.35
+MEASURE_SHARE = TRY_SHARE - ENCODE_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    toolbox: Toolbox
+    source: Path
+    info: MediaInfo
+    folder: Path
+    limits: Limits
+    sandbox: Sandbox
+    on_progress: Callable[[float, str], None]
+    should_stop: Callable[[], Exception | None]
+    hardware: HardwareEncoder | None
+
+    def tell(self, begin: float, share: float, message: str) -> Callable[[float], None]:
+        """For a part of the work: what it tells of itself, as progress of the whole."""
+        return lambda done: self.on_progress(begin + share * done, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    request: RenditionRequest
+    outcome: EncodeOutcome
+    quality: Quality
+
+    @property
+    def rate(self) -> tuple[str, int]:
+        """What decides how good it is, by its name among the options."""
+        bps = self.request.bitrate_bps
+        return ("crf", self.request.crf_in_force) if bps is None else ("bitrate", bps)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict([self.rate, ("vmaf", self.quality.vmaf)])
+
+
+def encode_well(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    *,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float, str], None],
+    should_stop: Callable[[], Exception | None],
+    hardware: HardwareEncoder | None = None,
+) -> EncodeOutcome:
+    """A rendition as asked for, in ``folder``, empty and private; measured where it must have a
+    ``vmaf_min``.
+
+    Where its first try falls short, a second is made, corrected by what was missed; never a third.
+    Beside those of :func:`encode` the facts then tell ``vmaf``, ``vmaf_least``, ``vmaf_every``,
+    ``vmaf_model``, ``vmaf_min`` and ``tries``. ``on_progress`` is told the share that is done, 0 to
+    1, and what is being done.
+
+    Raises InputRejected (``quality_not_reached``), and what :func:`encode` and
+    :func:`measure_vmaf` raise.
+    """
+    work = _Work(toolbox, source, info, folder, limits, sandbox, on_progress, should_stop, hardware)
+    if request.vmaf_min is None:
+        return _encode(work, request, 0.0, 1.0, "Encoding")
+    require_vmaf(toolbox, info, request)
+    return _encode_twice(work, request, request.vmaf_min)
+
+
+def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
+    """At the most."""
+    tries = [_try(work, request, 0.0, "Encoding")]
+    corrected = correct_request(request, vmaf_min, tries[0].quality.vmaf)
+    if corrected is not None:
+        tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
+        tries.append(_try(work, corrected, TRY_SHARE, "Encoding again, better"))
+    if tries[-1].quality.vmaf < vmaf_min:
+        raise _fall_short(vmaf_min, tries)
+    return _sum_up(vmaf_min, tries)
+
+
+def _try(work: _Work, request: RenditionRequest, begin: float, message: str) -> _Try:
+    outcome = _encode(work, request, begin, ENCODE_SHARE, message)
+    quality = measure_vmaf(
+        work.toolbox,
+        work.source,
+        work.info,
+        request,
+        outcome.path,
+        frames=outcome.facts["frames"],
+        folder=work.folder,
+        limits=work.limits,
+        sandbox=work.sandbox,
+        on_progress=work.tell(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring the quality"),
+        should_stop=work.should_stop,
+    )
+    return _Try(request, outcome, quality)
+
+
+def _encode(
+    work: _Work, request: RenditionRequest, begin: float, share: float, message: str
+) -> EncodeOutcome:
+    return encode(
+        work.toolbox,
+        work.source,
+        work.info,
+        request,
+        folder=work.folder,
+        limits=work.limits,
+        sandbox=work.sandbox,
+        on_progress=work.tell(begin, share, message),
+        should_stop=work.should_stop,
+        hardware=work.hardware,
+    )
+
+
+def _sum_up(vmaf_min: float, tries: Sequence[_Try]) -> EncodeOutcome:
+    last = tries[-1]
+    facts = last.outcome.facts | last.quality.to_json()
+    facts |= {"vmaf_min": vmaf_min, "tries": [one.to_json() for one in tries]}
+    spent = sum(one.outcome.cpu_seconds + one.quality.cpu_seconds for one in tries)
+    return replace(last.outcome, facts=facts, cpu_seconds=spent)
+
+
+def _fall_short(vmaf_min: float, tries: Sequence[_Try]) -> InputRejected:
+    told = ", then ".join(f"{one.quality.vmaf:g} at {one.rate[0]} {one.rate[1]}" for one in tries)
+    best = max(one.quality.vmaf for one in tries)
+    return InputRejected(
+        f"A VMAF of {vmaf_min:g} was wanted, and {best:g} was reached: {told}.",
+        code="quality_not_reached",
+        way_on=f"Ask for a vmaf_min of at most {math.floor(best)}, a lower crf or a higher "
+        "bitrate, or another preset or codec. Nothing was published.",
+    )

@@ -1,0 +1,196 @@
+"""How near a rendition comes to its film: VMAF, measured by FFmpeg's libvmaf.
+
+The film goes through the filters that it was encoded through (made whole, scaled, toned down), so
+that the encoder alone is judged. Pictures are paired by their number, not by their time, which
+containers round.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.core.encoding.rendition import RenditionRequest
+from cinemill.core.media import MediaInfo
+from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
+from cinemill.media.encoding.encode import DEMUXERS
+from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg
+from cinemill.media.ffmpeg.sandbox import Sandbox
+
+LOG_FILENAME = "vmaf.json"
+MOST_PICTURES = 1500
+"""A minute's at 25 a second are all looked at; of a longer film as many, spread evenly."""
+LEAST_SIDE_PIXELS = 32
+"""libvmaf halves a picture four times, and crashes on smaller ones."""
+MODEL, LARGE_MODEL = "vmaf_v0.6.1", "vmaf_4k_v0.6.1"
+LARGE_FROM_LINES = 1440
+"""Above, the model for 4K is the right one."""
+_THREADS = 2
+"""Each holds a dozen copies of the picture."""
+_KEY_FRAME_FACTOR = 5
+_CLOCK = "settb=1/25,setpts=N"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What was measured."""
+
+    vmaf: float
+    """Arithmetic mean over the pictures looked at, 0 to 100: what is meant where a single figure
+    is given."""
+    vmaf_least: float
+    """Of the worst picture looked at."""
+    every: int
+    """One picture in so many was looked at."""
+    model: str
+    cpu_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "vmaf": self.vmaf,
+            "vmaf_least": self.vmaf_least,
+            "vmaf_every": self.every,
+            "vmaf_model": self.model,
+        }
+
+
+def require_vmaf(toolbox: Toolbox, info: MediaInfo, request: RenditionRequest) -> None:
+    """Raises ToolMissing or InputRejected (``combination_impossible``) where VMAF could not be
+    measured: before anything is encoded."""
+    if "libvmaf" not in toolbox.filters:
+        raise ToolMissing(
+            f"The FFmpeg at {toolbox.ffmpeg} cannot measure VMAF: it has no libvmaf.",
+            way_on="Set FFMPEG_PATH to one that has, such as the one in the package "
+            "imageio-ffmpeg, or leave vmaf_min out.",
+        )
+    width, height = fit_box(info, request)
+    if min(width, height) < LEAST_SIDE_PIXELS:
+        raise InputRejected(
+            f"VMAF cannot be measured on a picture of {width}x{height}.",
+            code="combination_impossible",
+            way_on=f"Ask for at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
+        )
+
+
+def measure_vmaf(
+    toolbox: Toolbox,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    rendition: Path,
+    *,
+    frames: int,
+    folder: Path,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], Exception | None],
+) -> Quality:
+    """Compare ``rendition``, made of ``source`` as ``request`` asks, with it, picture by picture.
+
+    ``frames`` is the number of the rendition's pictures, which must be the source's after its
+    filters; ``on_progress`` is told the share that is done, 0 to 1. A log is left in ``folder``.
+
+    Raises ToolMissing, InputRejected (``combination_impossible``), OutputInvalid, CommandFailed,
+    CommandStalled, DiskFull, and whatever ``should_stop`` returns.
+    """
+    require_vmaf(toolbox, info, request)
+    every = choose_interval(frames)
+
+    def tell(progress: FfmpegProgress) -> None:
+        on_progress(min(1.0, progress.frame / frames))
+
+    report = run_ffmpeg(
+        toolbox,
+        plan_measuring(
+            str(source),
+            info,
+            request,
+            str(rendition),
+            every=every,
+            can_tonemap=toolbox.can_tonemap,
+            max_pixels=limits.max_pixels,
+        ),
+        folder=folder,
+        source=source,
+        readable=[rendition],
+        limits=limits,
+        sandbox=sandbox,
+        on_progress=tell,
+        should_stop=should_stop,
+    )
+    vmaf, least = read_scores(folder / LOG_FILENAME, pictures=math.ceil(frames / every))
+    model = choose_model(info, request)
+    return Quality(vmaf, least, every, model, report.tally.cpu_seconds)
+
+
+def choose_interval(frames: int) -> int:
+    """One picture in how many is looked at.
+
+    Odd and no multiple of five: encoders spend their bits in patterns of 2, 4, 8 or 250 pictures,
+    and only the good ones of each would be met otherwise.
+    """
+    every = max(1, math.ceil(frames / MOST_PICTURES))
+    while every > 1 and (every % 2 == 0 or every % _KEY_FRAME_FACTOR == 0):
+        every += 1
+    return every
+
+
+def choose_model(info: MediaInfo, request: RenditionRequest) -> str:
+    """One of those that are built into libvmaf, by the size of the rendition."""
+    return LARGE_MODEL if min(fit_box(info, request)) > LARGE_FROM_LINES else MODEL
+
+
+def plan_measuring(
+    source: str,
+    info: MediaInfo,
+    request: RenditionRequest,
+    rendition: str,
+    *,
+    every: int,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> list[str]:
+    """FFmpeg's arguments: the film and the rendition in (paths), a log of scores out."""
+    demuxer = DEMUXERS[MEDIA_TYPES[request.container]]
+    filters, _ = plan_picture(info, request, fit_box(info, request), can_tonemap)
+    options = [f"model=version={choose_model(info, request)}", f"n_subsample={every}"]
+    options += [f"n_threads={_THREADS}", f"log_path={LOG_FILENAME}", "log_fmt=json"]
+    options += ["shortest=1", "repeatlast=0"]
+    graph = [
+        f"[1:v:0]{filters[-1]},{_CLOCK}[made]",
+        f"[0:{info.video.index}]{','.join(filters)},{_CLOCK}[film]",
+        f"[made][film]libvmaf={':'.join(options)}[seen]",
+    ]
+    return [
+        *input_arguments(source, info, max_pixels),
+        *("-f", demuxer, "-format_whitelist", demuxer, "-protocol_whitelist", "file"),
+        *("-i", f"file:{rendition}", "-filter_complex", ";".join(graph)),
+        *("-map", "[seen]", "-fps_mode", "passthrough", "-f", "null", "-"),
+    ]
+
+
+def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
+    """Mean and least VMAF out of libvmaf's log, which must tell of so many ``pictures``.
+
+    Raises OutputInvalid.
+    """
+    try:
+        document = json.loads(log.read_bytes())
+        pooled = document["pooled_metrics"]["vmaf"]
+        seen, mean, least = len(document["frames"]), float(pooled["mean"]), float(pooled["min"])
+    except (OSError, ValueError, KeyError, TypeError) as broken:
+        raise OutputInvalid(f"{log.name} cannot be read: {broken!r}") from broken
+    if seen != pictures:
+        raise OutputInvalid(f"{seen} pictures could be compared with the film, not {pictures}.")
+    if not 0 <= least <= mean <= 100:
+        raise OutputInvalid(f"{log.name} tells of a VMAF of {mean}, at least {least}.")
+    return round(mean, 2), round(least, 2)

@@ -1,0 +1,55 @@
+"""``cinemill config``: what is in force, where it comes from, secrets masked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.commands.serve import warn
+from cinemill.cli.console import console, make_table, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cinemill.config import SettingRow
+
+WIDE = 140
+
+
+def register(app: typer.Typer) -> None:
+    app.command("config")(show_settings)
+
+
+def show_settings(json: options.Json = False) -> None:
+    """Show every setting with its source; secrets are masked. Exit code 2 names all problems."""
+    settings = connect.load_settings()
+    rows = settings.describe()
+    if json:
+        document = {"settings": [asdict(row) for row in rows], "warnings": list(settings.warnings)}
+        print_json(document)
+        return
+    screen = console()
+    if screen.width < WIDE:
+        _show_narrow(screen, rows)
+    else:
+        table = make_table("!Setting", "Value", "!Source", "Meaning")
+        for row in rows:
+            table.add_row(row.name, row.value_masked, row.source, row.meaning)
+        screen.print(table)
+    warn(settings)
+
+
+def _show_narrow(screen: Console, rows: list[SettingRow]) -> None:
+    """A setting to a line, what it means below: four columns of words need more room."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for row in rows:
+        is_default = row.source == "default"
+        value = Text(f"={row.value_masked}", style="" if is_default else "bold")
+        source = "" if is_default else f"  ({row.source})"
+        screen.print(Text.assemble(row.name, value, (source, "dim")))
+        screen.print(Padding(Text(row.meaning, style="dim"), (0, 0, 0, 4)))

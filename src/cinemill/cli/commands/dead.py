@@ -1,0 +1,144 @@
+"""``cinemill dead``: steps that wait for a person, and messages that became no job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import console, make_table, print_json, say, show_age, show_size
+from cinemill.cli.exit_codes import worst
+from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
+from cinemill.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cinemill.client import Client, DeadDocument, DeadMessageDocument, JobDocument
+
+app = typer.Typer(
+    help="Steps that are out of tries or were rejected, and messages that became no job.",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_dead(json: options.Json = False) -> None:
+    """List dead steps and messages with the reason and what to do."""
+    with connect.open_client() as mill:
+        steps = mill.dead()
+        messages = mill.dead_messages()
+    if json:
+        print_json([*steps, *(_write_as_step(message) for message in messages)])
+        return
+    if not steps and not messages:
+        say("No step is dead.")
+    if steps:
+        _print_steps(steps)
+    if messages:
+        _print_messages(messages)
+
+
+def _print_steps(steps: Sequence[DeadDocument]) -> None:
+    table = make_table("!Step", "!Job", "Name", ">Tries", ">Age", "Reason")
+    for step in steps:
+        table.add_row(
+            shorten(step.get("step_id", "")),
+            shorten(step.get("job_id", "")),
+            step.get("step_name", ""),
+            str(step.get("attempts", "")),
+            show_age(step.get("died_at")),
+            _describe_failure(step.get("failure") or {}),
+        )
+    console().print(table)
+
+
+def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
+    table = make_table("!Message", "Task", "Queue", ">Size", ">Age", "Reason")
+    for message in messages:
+        table.add_row(
+            shorten(message.get("id", "")),
+            message.get("task") or "–",
+            message.get("queue", ""),
+            show_size(message.get("size_bytes", 0)),
+            show_age(message.get("received_at")),
+            _describe_failure(message.get("failure") or {}),
+        )
+    console().print(table)
+
+
+def _describe_failure(failure: Mapping[str, Any]) -> str:
+    reason = f"{failure.get('code', '')}: {failure.get('message', '')}"
+    return f"{reason}\n→ {failure['way_on']}" if failure.get("way_on") else reason
+
+
+def _write_as_step(message: DeadMessageDocument) -> dict[str, Any]:
+    """With the members of a dead step too, so that one script reads both."""
+    return {
+        "message_id": message.get("id", ""),
+        "step_id": "",
+        "job_id": message.get("task_id", ""),
+        "job_kind": message.get("task", ""),
+        "step_name": "",
+        "died_at": message.get("received_at", ""),
+        **{name: value for name, value in message.items() if name != "id"},
+    }
+
+
+@app.command()
+def redrive(
+    step: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STEP", help="Ids of dead steps; the first characters are enough, from four."
+        ),
+    ],
+    json: options.Json = False,
+) -> None:
+    """Give dead steps their tries back."""
+    with connect.open_client() as mill:
+        jobs, codes = for_each(step, lambda text: _redrive(mill, text), json=json)
+    if json:
+        print_json(jobs)
+    for job in jobs if not json else ():
+        say(f"Job {shorten(str(job.get('id', '')))} is queued again.")
+    raise typer.Exit(worst(codes))
+
+
+def _redrive(mill: Client, text: str) -> JobDocument:
+    """Raises Conflict for a message."""
+    if len(text) >= 4 and any(found.startswith(text) for found in list_message_ids(mill)):
+        raise Conflict(
+            f"{text} is a message, of which only the beginning is kept.",
+            code="message_not_redrivable",
+            way_on="Correct it and send it again; 'cinemill dead drop' removes it from the list.",
+        )
+    return mill.redrive(find_step_id(mill, text))
+
+
+@app.command()
+def drop(
+    message: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MESSAGE",
+            help="Ids of dead messages; the first characters are enough, from four.",
+        ),
+    ],
+    json: options.Json = False,
+) -> None:
+    """Forget messages that became no job."""
+    with connect.open_client() as mill:
+        dropped, codes = for_each(message, lambda text: _drop(mill, text), json=json)
+    if json:
+        print_json(dropped)
+    for one in dropped if not json else ():
+        say(f"Message {shorten(str(one.get('id', '')))} is dropped.")
+    raise typer.Exit(worst(codes))
+
+
+def _drop(mill: Client, text: str) -> JobDocument:
+    chosen = find_message_id(mill, text)
+    mill.drop_dead_message(chosen)
+    return {"id": chosen}

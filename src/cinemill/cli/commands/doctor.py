@@ -1,0 +1,59 @@
+"""``cinemill doctor``: tries every part, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import print_json
+from cinemill.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from cinemill.cli.commands.doctor_checks import Finding
+
+WORDS_BEGIN_AT = 12
+MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(json: options.Json = False) -> None:
+    """Check every part of this installation by trying it. Exit code 3 when something fails."""
+    from cinemill.cli.commands.doctor_checks import Level, sound_all
+
+    findings = []
+    for finding in sound_all(connect.load_settings()):
+        findings.append(finding)
+        if not json:
+            show_finding(finding)
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    if any(finding.level is Level.FAIL for finding in findings):
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def show_finding(finding: Finding) -> None:
+    mark, color = MARKS[finding.level]
+    first, *more = _wrap(finding.words)
+    typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {first}")
+    for line in more:
+        typer.echo(f"  {'':<9} {line}")
+    for number, line in enumerate(_wrap(finding.way_on)):
+        typer.echo(f"  {'':<9} {' ' if number else '→'} {line}")
+
+
+def _wrap(words: str) -> list[str]:
+    """Lines that fit beside the part's name; a path stays whole. In a log, one line."""
+    import shutil
+    import sys
+    import textwrap
+
+    if not sys.stdout.isatty():
+        return [words] if words else []
+    width = max(20, shutil.get_terminal_size().columns - WORDS_BEGIN_AT - 2)
+    return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)

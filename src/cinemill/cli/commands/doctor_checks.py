@@ -1,0 +1,331 @@
+"""What ``cinemill doctor`` looks at. Each sounding really tries what it judges."""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cinemill.cli.console import show_size
+from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cinemill.config import Settings
+
+PYTHONS = ((3, 11), (3, 13))
+NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
+SKEW_SECONDS = 2.0
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    part: str
+    level: Level
+    words: str
+    way_on: str = ""
+
+
+def sound_all(settings: Settings) -> Iterator[Finding]:
+    """Every finding, as it is made; also on the servers of a mill that runs on this home."""
+    from cinemill.config import join_running
+
+    joined = join_running(settings)
+    soundings: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("Python", sound_python),
+        ("settings", sound_settings),
+        ("home", sound_home),
+        ("secrets", sound_secrets),
+        ("FFmpeg", sound_ffmpeg),
+        ("sandbox", sound_sandbox),
+        ("hardware", sound_hardware),
+        ("database", sound_database),
+        ("Redis", sound_redis),
+        ("messages", sound_messages),
+        ("API", sound_api),
+        ("workers", sound_workers),
+    )
+    for part, sounding in soundings:
+        try:
+            # What a running mill adds was set by nobody.
+            yield from sounding(settings if part in ("settings", "secrets") else joined)
+        except CinemillError as error:
+            yield Finding(part, Level.FAIL, error.message, error.way_on)
+
+
+def sound_python(_: Settings) -> Iterator[Finding]:
+    words = f"{platform.python_version()} on {platform.machine()}"
+    lowest, highest = PYTHONS
+    if lowest <= sys.version_info[:2] <= highest:
+        yield Finding("Python", Level.OK, words)
+    else:
+        yield Finding("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
+
+
+def sound_settings(settings: Settings) -> Iterator[Finding]:
+    for warning in settings.warnings:
+        yield Finding("settings", Level.WARN, warning, "See 'cinemill config'.")
+    if not settings.warnings:
+        yield Finding("settings", Level.OK, f"all sound; {_tell_what_is_set(settings)}")
+
+
+def _tell_what_is_set(settings: Settings) -> str:
+    """By source, settings with their values; secrets masked."""
+    by_source: dict[str, list[str]] = {}
+    for row in settings.describe():
+        if row.source != "default" and not row.source.startswith("derived"):
+            by_source.setdefault(row.source, []).append(f"{row.name}={row.value_masked}")
+    told = (f"{', '.join(rows)} ({source})" for source, rows in by_source.items())
+    return "; ".join(told) or "none set, so defaults apply"
+
+
+def sound_home(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        yield _sound_place(home)
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & 0o077:
+        way_on = f"Run: chmod 700 {home}"
+        yield Finding("home", Level.FAIL, f"{home} is open to others (mode {mode:04o})", way_on)
+    elif not os.access(home, os.W_OK | os.X_OK):
+        yield Finding("home", Level.FAIL, f"{home} is not writable", "Give it to this user.")
+    else:
+        yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
+    yield from _sound_space(settings)
+
+
+def sound_secrets(settings: Settings) -> Iterator[Finding]:
+    """The files in the home folder that hold a token or a password, as far as they are used."""
+    from cinemill.storage.secrets import is_open_to_others, read_secret
+
+    found = [path for path in _list_secret_files(settings) if os.path.lexists(path)]
+    problems = False
+    for path in found:
+        try:
+            read_secret(path)
+        except SecretUnusable as error:
+            problems = True
+            yield Finding("secrets", Level.FAIL, error.message, error.way_on)
+        if is_open_to_others(path):
+            problems = True
+            words = f"others may read or change {path}"
+            yield Finding("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
+    if not problems:
+        words = f"{len(found)} sound" if found else "made at the first start"
+        yield Finding("secrets", Level.OK, words)
+
+
+def _list_secret_files(settings: Settings) -> Iterator[Path]:
+    home = settings.home
+    yield home / "token"
+    if settings.database_url is None:
+        yield home / "postgres" / "password"
+        yield home / "postgres" / "superuser_password"
+    if settings.redis_url is None:
+        yield home / "valkey" / "password"
+
+
+def _sound_place(home: Path) -> Finding:
+    """Of a home that is still to be made: whether it can be."""
+    above = next(folder for folder in home.parents if folder.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return Finding("home", Level.OK, f"{home} is made at the first start")
+    words = f"{home} cannot be made: nothing can be written into {above}"
+    return Finding("home", Level.FAIL, words, "Name another with CINEMILL_HOME.")
+
+
+def _sound_space(settings: Settings) -> Iterator[Finding]:
+    import shutil
+
+    free = shutil.disk_usage(settings.home).free
+    words = f"{show_size(free)} free"
+    if free < settings.min_free_bytes:
+        way_on = "Free some, or no work is taken; see CINEMILL_MIN_FREE_BYTES."
+        yield Finding("disk", Level.FAIL, words, way_on)
+    elif free < 10 * settings.min_free_bytes:
+        yield Finding("disk", Level.WARN, words, "A long film may not fit.")
+    else:
+        yield Finding("disk", Level.OK, words)
+
+
+def sound_ffmpeg(settings: Settings) -> Iterator[Finding]:
+    from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
+
+    toolbox = find_ffmpeg(settings.ffmpeg_path)
+    words = f"{toolbox.version} at {toolbox.ffmpeg}"
+    broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(toolbox, name)]
+    if broken:
+        way_on = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
+        yield Finding("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", way_on)
+    else:
+        encoders = ", ".join(sorted(NEEDED_ENCODERS))
+        judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so that no vmaf_min is kept"
+        yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
+
+
+def sound_sandbox(settings: Settings) -> Iterator[Finding]:
+    from cinemill.media.ffmpeg.sandbox import detect_sandbox
+
+    sandbox = detect_sandbox(settings.sandbox)
+    if sandbox.is_isolated:
+        yield Finding("sandbox", Level.OK, sandbox.describe())
+    else:
+        yield Finding("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
+
+
+def sound_hardware(settings: Settings) -> Iterator[Finding]:
+    """What encodes in hardware on this machine; without any all is done in software."""
+    from cinemill.worker.hardware.monitor import find_hardware
+
+    found = find_hardware(settings)
+    working = ", ".join(encoder.name for encoder in found.encoders)
+    if working:
+        yield Finding("hardware", Level.OK, f"encoded with {working}")
+    elif not found.refused:
+        yield Finding("hardware", Level.OK, "no device that encodes; all is done in software")
+    reasons = [f"{name}: {reason}" for name, reason in found.refused.items()]
+    if reasons:
+        way_on = "Mend its driver if it should; without it the work is done in software."
+        level = Level.OK if working else Level.WARN
+        yield Finding("hardware", level, f"no {'; no '.join(reasons)}", "" if working else way_on)
+
+
+def sound_database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None:
+        yield from _sound_embedded_database()
+        return
+    from cinemill.storage.inspection import inspect_database
+
+    facts = inspect_database(settings.database_url)
+    words = f"PostgreSQL {facts.version}, answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
+    if missing:
+        way_on = "Install them on the server; pgvector is called 'vector' there."
+        yield Finding("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", way_on)
+    else:
+        schema = facts.revision or "empty, made at the first start"
+        yield Finding("database", Level.OK, f"{words}, schema {schema}")
+    skew = facts.clock_skew_seconds
+    level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
+    way_on = "" if level is Level.OK else "Run NTP; leases are safe, times shown are wrong."
+    yield Finding("clock", level, f"{skew:+.2f} s against the database", way_on)
+
+
+def _sound_embedded_database() -> Iterator[Finding]:
+    from cinemill.local.servers.postgres import find_binaries
+
+    words = f"embedded, not running ({find_binaries()})"
+    yield Finding("database", Level.OK, words, "It starts with 'cinemill up'.")
+
+
+def sound_redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        yield Finding("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
+        return
+    from cinemill.jobs.events import NEARLY_FULL
+    from cinemill.storage.inspection import inspect_redis
+
+    facts = inspect_redis(settings.redis_url)
+    answers = f"answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    words = f"{facts.product} {facts.version}, {answers}"
+    yield Finding("Redis", Level.OK, words)
+    if facts.refusal is not None:
+        way_on = "Nothing new starts meanwhile; mend it and all goes on by itself."
+        yield Finding("Redis", Level.FAIL, f"takes no write: {facts.refusal}", way_on)
+    if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
+        way_on = "Raise its maxmemory: when it is full, nothing new starts."
+        words = f"uses {facts.fullness:.0%} of its memory"
+        yield Finding("Redis", Level.WARN, words, way_on)
+    if facts.keeps_every_write is False:
+        way_on = "Set 'appendonly yes'; without it a restart costs seconds, never a job."
+        yield Finding("Redis", Level.WARN, "keeps no append-only file", way_on)
+    if facts.eviction_policy not in (None, "noeviction"):
+        way_on = "Set 'maxmemory-policy noeviction': messages must not be evicted."
+        yield Finding("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", way_on)
+
+
+def sound_messages(settings: Settings) -> Iterator[Finding]:
+    """Jobs in lists that no worker reads: whoever sends them waits for ever."""
+    from cinemill.jobs.catalog import JOB_KINDS, QUEUES
+    from cinemill.storage.jobs.stray_messages import count_stray_messages
+
+    try:
+        found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
+    except RedisUnavailable:
+        return  # which the sounding of Redis says
+    if not found:
+        return
+    named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
+    words = f"jobs without the key prefix 'cinemill:', which no worker reads: {named}"
+    way_on = (
+        "Within 20 s 'cinemill beat' adopts them where nobody else reads that list, unless"
+        " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
+    )
+    yield Finding("messages", Level.WARN, words, way_on)
+
+
+def sound_api(settings: Settings) -> Iterator[Finding]:
+    from cinemill.cli.connect import open_client
+    from cinemill.client import ClientError
+
+    try:
+        with open_client() as mill:
+            health = mill.health()
+            offers = mill.stats()["hardware"] if health.get("hardware") == "resting" else ()
+    except ClientError as error:
+        if error.status:
+            raise
+        yield _sound_port(settings, error)
+        return
+    level = Level.OK if health.get("status") == "ok" else Level.FAIL
+    words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
+    yield Finding("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
+    for offer in offers:
+        if offer["state"] == "resting":
+            words = f"{offer['encoder']} of {offer['node']} failed too often: {offer['reason']}"
+            way_on = "Look after its driver; it is tried now and then, and its work done elsewhere."
+            yield Finding("hardware", Level.WARN, words, way_on)
+
+
+def _sound_port(settings: Settings, error: CinemillError) -> Finding:
+    from cinemill.local.servers.health import port_is_free
+
+    if port_is_free(settings.host, settings.port):
+        words = f"{error.message} Port {settings.port} is free."
+        return Finding("API", Level.WARN, words, error.way_on)
+    words = f"port {settings.port} is taken by another program"
+    return Finding("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
+
+
+def sound_workers(settings: Settings) -> Iterator[Finding]:
+    if settings.celery_broker_url is None:
+        yield Finding("workers", Level.WARN, "none: no mill runs here", "Run 'cinemill up'.")
+        return
+    from cinemill.jobs.catalog import COMMON_QUEUES
+    from cinemill.worker.inspection import count_workers
+
+    found = count_workers(settings)
+    deserted = [name for name in COMMON_QUEUES if name not in found]
+    names = {worker for workers in found.values() for worker in workers}
+    if len(deserted) == len(COMMON_QUEUES):
+        yield Finding("workers", Level.FAIL, "no worker answers", "Run 'cinemill worker'.")
+        return
+    count = len(COMMON_QUEUES)
+    words = f"{', '.join(sorted(names))}: on {count - len(deserted)} of {count} queues"
+    yield Finding("workers", Level.OK, words)
+    if deserted:
+        way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."
+        yield Finding("workers", Level.WARN, f"nobody works on {', '.join(deserted)}", way_on)

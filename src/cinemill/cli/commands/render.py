@@ -1,0 +1,164 @@
+"""``cinemill render`` and ``batch``: timelines in, films out."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.errors import CinemillError, InputRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cinemill.cli.progress import Display
+    from cinemill.cli.uploads import Sent
+    from cinemill.client import Client
+
+Timelines = Annotated[
+    list[Path], typer.Argument(metavar="TIMELINE", help="JSON files, one timeline in each.")
+]
+To = Annotated[
+    Path | None,
+    typer.Option(
+        help="Fetch the film into a folder here; of several, each into its own.", file_okay=False
+    ),
+]
+PATHS = frozenset({"path", "video_path", "subtitles"})
+"""What names a file in a timeline."""
+
+
+class TimelineUnreadable(InputRejected):
+    """A timeline's file that is not there or holds no JSON."""
+
+    code = "timeline_unreadable"
+    way_on = "Check the file; docs/how-to/render.md shows what a timeline looks like."
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(render)
+    app.command()(batch)
+
+
+def render(
+    timeline: Timelines,
+    to: To = None,
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Render each timeline into one film.
+
+    Paths in a timeline count from its own folder; the mill must be able to read them.
+    """
+    from cinemill.cli.commands.process import Order, conclude, fill_anywhere
+    from cinemill.cli.input_files import name_films, name_folders, try_folders
+    from cinemill.cli.result import refused
+
+    named = name_films(timeline)
+    folders = name_folders(list(named), to)
+    if to is not None:
+        try_folders(to, folders.values())
+    read: dict[str, Any] = {}
+    outcomes = {}
+    for name, path in named.items():
+        try:
+            read[name] = {"job": read_timeline(path)}
+        except CinemillError as error:
+            outcomes[name] = refused(name, error)
+    if read:
+        order = Order(
+            lambda mill, display, sent: submit(mill, read, priority, display, sent),
+            folders,
+            list(read),
+            connect.load_settings().home / "objects",
+        )
+        outcomes |= fill_anywhere(order, json=json)
+    conclude([outcomes[name] for name in named], to, json=json)
+
+
+def batch(
+    timeline: Annotated[
+        Path, typer.Argument(metavar="TIMELINES", help="A JSON file with a list of timelines.")
+    ],
+    priority: options.Priority = None,
+    json: options.Json = False,
+) -> None:
+    """Render a list of timelines and print what became of each. One that fails stops no other."""
+    from cinemill.cli.commands.process import follow_to_end
+    from cinemill.cli.console import print_json, say
+    from cinemill.cli.exit_codes import ExitCode
+    from cinemill.cli.progress import open_display
+    from cinemill.cli.result import JobFailed
+
+    timelines = read_timeline(timeline)
+    with connect.open_client() as mill, open_display(quiet=json) as display:
+        job_id = str(mill.submit("batch_render", {"jobs": timelines}, priority=priority)["id"])
+        for error in follow_to_end(mill, {timeline.name: job_id}, display).values():
+            raise error
+        job = mill.job(job_id)
+    if job["state"] != "completed":
+        raise JobFailed(job)
+    results = (job.get("result") or {}).get("results", [])
+    if json:
+        print_json(results)
+    else:
+        for position, result in enumerate(results):
+            error = result.get("error")
+            say(f"{position}: {error['message'] if error else result['output_path']}")
+    if any("error" in result for result in results):
+        raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+def read_timeline(path: Path) -> Any:
+    """The file's JSON, its paths made absolute. Raises TimelineUnreadable."""
+    try:
+        document = json_format.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise TimelineUnreadable(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise TimelineUnreadable(f"{path} is not JSON: {error}.") from error
+    return anchor_paths(document, path.parent.absolute())
+
+
+def anchor_paths(document: Any, folder: Path) -> Any:
+    """The same with every relative path counted from ``folder``."""
+    if isinstance(document, list):
+        return [anchor_paths(one, folder) for one in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: str(folder / value)
+        if name in PATHS and isinstance(value, str)
+        else anchor_paths(value, folder)
+        for name, value in document.items()
+    }
+
+
+def submit(
+    mill: Client,
+    jobs: Mapping[str, Any],
+    priority: int | None,
+    display: Display,
+    sent: Sent,
+) -> None:
+    """Hand in each render, and note in ``sent`` what came of it."""
+    from cinemill.cli.ids import shorten
+
+    for name, params in jobs.items():
+        try:
+            job = mill.submit("render_video", params, priority=priority)
+        except CinemillError as error:
+            sent.errors[name] = error
+            display.failed(name, "not accepted")
+        else:
+            job_id = str(job["id"])
+            sent.receipts[name] = {
+                "message": "",
+                "task_id": job_id,
+                "status": "PROCESSING",
+                "filename": name,
+            }
+            display.accepted(name, shorten(job_id))

@@ -1,0 +1,129 @@
+"""Commands that run until they are stopped: the mill, or one of its parts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import notes, say
+
+if TYPE_CHECKING:
+    from cinemill.config import Settings
+    from cinemill.local.instance import RunningMill
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(worker)
+    app.command()(beat)
+    app.command()(flower)
+
+
+def up(
+    flower: Annotated[
+        bool,
+        typer.Option(
+            "--flower",
+            help="Start Celery's Flower too, on port 5555: user cinemill, password the token.",
+        ),
+    ] = False,
+) -> None:
+    """Run the whole mill on this machine, until Ctrl-C."""
+    import asyncio
+
+    from cinemill.local.instance import supervise
+
+    settings = connect.load_settings()
+    warn(settings)
+    log_to_file(settings)
+
+    def announce(mill: RunningMill) -> None:
+        say(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
+        say(f"    {link_to(mill.api_url, settings)}\n")
+        say("Ctrl-C stops it; work that is under way goes on at the next start.\n")
+
+    asyncio.run(supervise(settings, with_flower=flower, on_ready=announce, console=notes()))
+
+
+def worker(
+    queues: options.Queues = None,
+    concurrency: options.Concurrency = None,
+    autoscale: options.Autoscale = None,
+) -> None:
+    """Run one more worker, here or on another machine than the mill's."""
+    # Celery tells workers apart by name alone, and the mill's own on this machine has one.
+    arguments = ["--name", f"worker-{os.getpid()}"]
+    if queues is not None:
+        arguments += ["--queues", queues]
+    if concurrency is not None:
+        arguments += ["--concurrency", str(concurrency)]
+    if autoscale is not None:
+        arguments += ["--autoscale", autoscale]
+    become("cinemill.worker", arguments)
+
+
+def beat() -> None:
+    """Run the scheduler of periodic tasks."""
+    become("cinemill.worker.beat", [])
+
+
+def flower() -> None:
+    """Run Celery's Flower on the mill's broker.
+
+    At http://127.0.0.1:5555/. Its page and its API ask for the user 'cinemill' and the token in
+    the home folder; FLOWER_BASIC_AUTH=user:password names others.
+    """
+    become("cinemill.worker.flower", [])
+
+
+def become(module: str, arguments: list[str]) -> NoReturn:
+    """Turn into a part of the mill: signals then reach it and nothing else."""
+    settings = connect.load_settings()
+    database_url, redis_url = connect.find_addresses(settings)
+    environment = {
+        **os.environ,
+        "CINEMILL_HOME": str(settings.home),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        # Celery: SIGTERM hands running work back, then ends.
+        "REMAP_SIGTERM": "SIGQUIT",
+    }
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = [sys.executable, "-m", module, *arguments]
+    os.execve(sys.executable, command, environment)  # noqa: S606 – our own interpreter
+
+
+def warn(settings: Settings) -> None:
+    for warning in settings.warnings:
+        say(f"{typer.style('warning', fg='yellow')}: {warning}")
+
+
+def log_to_file(settings: Settings) -> Path:
+    """The supervisor's log, away from the terminal: there its status lines say the same."""
+    import logging
+
+    from cinemill.telemetry import configure_logging
+
+    path = settings.home / "log" / "supervisor.log"
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configure_logging("supervisor", level=settings.log_level, log_file=path)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Our own requests to our own doors.
+    root = logging.getLogger()
+    root.handlers = [one for one in root.handlers if isinstance(one, logging.FileHandler)]
+    return path
+
+
+def link_to(api_url: str, settings: Settings) -> str:
+    """The page's address with the token in it, as a browser may be given it once."""
+    from cinemill.storage.secrets import read_secret
+
+    token_file = settings.home / "token"
+    if settings.auth == "off" or not token_file.is_file():
+        return f"{api_url}/"
+    return f"{api_url}/?token={read_secret(token_file)}"

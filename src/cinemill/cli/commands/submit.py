@@ -1,0 +1,76 @@
+"""``cinemill submit``: send films now, look later."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import print_json, report
+from cinemill.cli.exit_codes import exit_code_of, worst
+
+if TYPE_CHECKING:
+    from cinemill.cli.uploads import Sending, Sent
+    from cinemill.client import UploadReceipt
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(submit)
+
+
+def submit(
+    file: options.Films,
+    priority: options.Priority = None,
+    thumbnail_seconds: options.ThumbnailSeconds = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key twice is one job; for a single file.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Upload films and do not wait. Prints the id of each one's job.
+
+    A film that is refused stops no other.
+    """
+    from cinemill.cli.input_files import find_unreadable, name_films
+    from cinemill.cli.uploads import Sending, Sent
+
+    if idempotency_key and len(file) > 1:
+        raise typer.BadParameter("goes with a single file", param_hint="--idempotency-key")
+    named = name_films(file)
+    sent = Sent(errors=find_unreadable(named))
+    films = {name: film for name, film in named.items() if name not in sent.errors}
+    try:
+        if films:
+            _send(films, Sending(priority, thumbnail_seconds, idempotency_key), sent, json=json)
+    finally:
+        # Whatever ends this early: the films that were taken must not be lost sight of.
+        if json and (sent.receipts or sent.errors):
+            print_json(list(sent.receipts.values()))
+        for name, error in sent.errors.items():
+            report(error, as_json=json, about=name)
+    raise typer.Exit(worst(exit_code_of(error) for error in sent.errors.values()))
+
+
+def _send(films: dict[str, Path], wish: Sending, sent: Sent, *, json: bool) -> None:
+    from cinemill.cli.progress import open_display
+    from cinemill.cli.uploads import send_films
+
+    with connect.open_client() as mill, open_display(quiet=json) as display:
+        send_films(
+            mill,
+            films,
+            wish,
+            display,
+            sent,
+            on_accepted=lambda receipt: None if json else _print_id(receipt),
+        )
+
+
+def _print_id(receipt: UploadReceipt) -> None:
+    """At once, so that none is lost; on a terminal, above the bars."""
+    # Not by 'echo', which finds its way around what the bars put in place of stdout.
+    sys.stdout.write(f"{receipt['task_id']}\n")
+    sys.stdout.flush()

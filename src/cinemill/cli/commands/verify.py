@@ -1,0 +1,63 @@
+"""``cinemill verify``: records against files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import Annotated, Any
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import console, make_table, print_json, say
+from cinemill.cli.exit_codes import ExitCode
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Remove files that no record names, and damaged ones that were made of a film: "
+            "processing that film again makes them anew. What was uploaded is never removed.",
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Check every record against its file, by size and sha256.
+
+    Exit code 1 while a record's file is missing or damaged, after a repair too.
+    """
+    from cinemill.capabilities.operations.verify import verify_files
+    from cinemill.storage.database import Database
+    from cinemill.storage.media.files import LocalFiles
+
+    settings = connect.load_settings()
+    database_url, _ = connect.find_addresses(settings)
+    database = Database(database_url, pool_size=1, application_name="cinemill verify")
+    try:
+        found = verify_files(database, LocalFiles(settings.home / "objects"), repair=repair)
+    finally:
+        database.close()
+    _show(found, json=json)
+    # Repair makes no file whole: what it removes as damaged is missing from then on.
+    if found.missing or found.damaged:
+        raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+def _show(found: Any, *, json: bool) -> None:
+    document = asdict(found) if is_dataclass(found) and not isinstance(found, type) else vars(found)
+    if json:
+        print_json(document)
+        return
+    table = make_table("", ">Count")
+    for name, value in document.items():
+        table.add_row(name, str(len(value) if isinstance(value, list | tuple | set) else value))
+    console().print(table)
+    for name in ("missing", "damaged", "orphans"):
+        rows = document.get(name)
+        for row in rows if isinstance(rows, list | tuple) else ():
+            say(f"{name}: {row}")

@@ -1,0 +1,163 @@
+"""``watch`` and ``status``: what becomes of jobs that were sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.console import (
+    color_state,
+    console,
+    make_table,
+    print_json,
+    report,
+    say,
+    show_age,
+    show_seconds,
+    show_size,
+)
+from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, worst
+from cinemill.cli.ids import find_job_id, for_each, shorten
+from cinemill.errors import CinemillError
+
+if TYPE_CHECKING:
+    from cinemill.cli.progress import Display
+    from cinemill.client import Client, JobDocument
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(watch)
+    app.command()(status)
+
+
+def watch(job: options.JobIds, json: options.Json = False) -> None:
+    """Follow jobs to their end. Ctrl-C stops the watching, not the jobs."""
+    from cinemill.cli.progress import open_display
+
+    with connect.open_client() as mill:
+        found, codes = for_each(job, lambda text: {"id": find_job_id(mill, text)}, json=json)
+        job_ids = list(dict.fromkeys(one["id"] for one in found))
+        try:
+            with open_display(quiet=json) as display:
+                errors = _watch(mill, job_ids, display, json=json)
+        except KeyboardInterrupt:
+            say(f"No longer watching. The work goes on; see 'cinemill status {job[0]}'.")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        is_one = len(job) == 1
+        for job_id in job_ids:
+            about = "" if is_one else shorten(job_id)
+            codes.append(_conclude(mill, job_id, errors.get(job_id), about=about, json=json))
+    raise typer.Exit(worst(codes))
+
+
+def _watch(
+    mill: Client, job_ids: list[str], display: Display, *, json: bool
+) -> dict[str, CinemillError]:
+    from cinemill.cli.follow_jobs import follow_jobs
+
+    errors: dict[str, CinemillError] = {}
+    for job_id, news in follow_jobs(mill, job_ids, on_silence=display.wait):
+        if isinstance(news, CinemillError):
+            errors[job_id] = news
+            display.failed(shorten(job_id), "cannot be followed")
+        elif json:
+            print_json({"job_id": job_id, **news.to_json()}, on_one_line=True)
+        else:
+            display.heard(shorten(job_id), news)
+    return errors
+
+
+def _conclude(
+    mill: Client, job_id: str, error: CinemillError | None, *, about: str, json: bool
+) -> ExitCode:
+    """The job's exit code; what went wrong is told."""
+    from cinemill.cli.result import JobFailed
+
+    if error is not None:
+        report(error, as_json=json, about=about)
+        return exit_code_of(error)
+    found = mill.job(job_id)
+    state = str(found.get("state", ""))
+    if state == "completed":
+        return ExitCode.OK
+    failure = JobFailed(found)
+    if not json:
+        report(failure, about=about)
+    return exit_code_of_job(state, failure.code)
+
+
+def status(
+    job: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="JOB", help="A job's id; the first characters are enough, from four."
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Show one job with its steps; without an id, the whole mill."""
+    from cinemill.cli.commands.overview import show_overview
+
+    with connect.open_client() as mill:
+        if job is None:
+            show_overview(mill, json=json)
+            return
+        document = mill.job_status(find_job_id(mill, job))
+        if json:
+            print_json(document)
+        else:
+            _show_job(mill, document)
+
+
+def _show_job(mill: Client, job: JobDocument) -> None:
+    from cinemill.cli.job_titles import find_titles
+
+    table = make_table("!", "")
+    table.show_header = False
+    age = show_age(job.get("queued_at"))
+    titles = find_titles(mill, [job]) if job.get("id") else {}
+    for label, value in (
+        ("Job", job.get("id")),
+        ("Film", titles.get(str(job.get("id")))),
+        ("Asset", job.get("asset_id")),
+        ("Kind", job.get("kind")),
+        ("State", job.get("state")),
+        ("Progress", f"{float(job.get('progress') or 0):.0f} %"),
+        ("Message", job.get("message")),
+        ("Queued", f"{age} ago" if age else ""),
+        ("Place in the queue", job.get("queue_place")),
+        ("Time left", show_seconds(job.get("seconds_left"))),
+        ("Took", show_seconds(job.get("duration_seconds"))),
+        ("Worker", job.get("worker")),
+    ):
+        if value not in (None, ""):
+            table.add_row(label, color_state(str(value)) if label == "State" else str(value))
+    console().print(table)
+    _show_steps(job.get("steps") or [])
+    if job.get("failure"):
+        from cinemill.cli.result import JobFailed
+
+        say("")
+        report(JobFailed(job))
+
+
+def _show_steps(steps: list[dict[str, Any]]) -> None:
+    if not steps:
+        return
+    table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes", ">Memory")
+    for step in steps:
+        state = step.get("status", step.get("state", ""))
+        counts = [str(step.get(name, "")) for name in ("attempts", "failures", "crashes")]
+        memory = step.get("peak_memory_bytes")
+        table.add_row(
+            str(step.get("name", "")),
+            str(step.get("queue", "")),
+            str(state),
+            *counts,
+            "" if memory is None else show_size(memory),
+        )
+    screen = console()
+    screen.print()
+    screen.print(table)

@@ -1,0 +1,180 @@
+"""How a film's job ended, what was made of it, and where that lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinemill.cli.console import (
+    console,
+    error_document,
+    make_table,
+    report,
+    show_seconds,
+    show_size,
+)
+from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
+from cinemill.cli.ids import shorten
+from cinemill.errors import CinemillError
+
+if TYPE_CHECKING:
+    from cinemill.client import Client, JobDocument
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    kind: str
+    place: str
+    """A path on this machine, else the address that it is fetched from."""
+    size_bytes: int
+    facts: Mapping[str, Any]
+
+
+class JobFailed(CinemillError):
+    """A job that ended badly, told with the words that the mill kept."""
+
+    def __init__(self, job: JobDocument) -> None:
+        failure = job.get("failure") or {}
+        reason = job.get("cancel_reason")
+        cancelled = f"The job was cancelled{f': {reason}' if reason else ''}."
+        super().__init__(
+            failure.get("message") or cancelled,
+            code=failure.get("code") or str(job.get("state", "failed")),
+            way_on=failure.get("way_on")
+            or f"Run 'cinemill retry {shorten(str(job.get('id', 'JOB')))}'.",
+        )
+        self._log_tail = failure.get("log_tail", "")
+
+    @property
+    def log_tail(self) -> str:
+        return self._log_tail
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    name: str
+    job_id: str = ""
+    status: str = "rejected"
+    exit_code: ExitCode = ExitCode.OK
+    error: CinemillError | None = None
+    files: tuple[MadeFile, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "file": self.name,
+            "job_id": self.job_id,
+            "status": self.status,
+            "error": error_document(self.error) if self.error else None,
+            "files": [
+                {
+                    "kind": made.kind,
+                    "place": made.place,
+                    "size_bytes": made.size_bytes,
+                    "facts": dict(made.facts),
+                }
+                for made in self.files
+            ],
+            "stages": dict(self.stages),
+        }
+
+
+def refused(name: str, error: CinemillError, job_id: str = "") -> Outcome:
+    """The outcome of a film that never became a job, or whose job's end is not known."""
+    status = "unknown" if job_id else "rejected"
+    return Outcome(name, job_id, status, error=error, exit_code=exit_code_of(error))
+
+
+def read_outcome(
+    mill: Client, name: str, job_id: str, *, objects: Path, to: Path | None
+) -> Outcome:
+    """The end of a job as the mill tells it; files are fetched where ``to`` names a folder."""
+    job = mill.job(job_id)
+    status = str(job.get("state", ""))
+    if status != "completed":
+        failure = JobFailed(job)
+        code = exit_code_of_job(status, failure.code)
+        return Outcome(name, job_id, status, code, error=failure)
+    result = job.get("result") or {}
+    files = _find_files(mill, job.get("asset_id"), result.get("made"), objects, to)
+    return Outcome(name, job_id, status, files=files, stages=result.get("stages") or {})
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """What was made, where it lies, and how long each stage took; or why not."""
+    screen = console()
+    screen.print(f"\n{outcome.name}: {outcome.status}", style="bold", markup=False)
+    if outcome.error is not None:
+        report(outcome.error, about=outcome.name)
+        return
+    made = make_table("Made", ">Size", "Facts", "Where")
+    for file in outcome.files:
+        made.add_row(file.kind, show_size(file.size_bytes), _show_facts(file.facts), file.place)
+    screen.print(made)
+    for file in outcome.files:
+        for change in file.facts.get("changes") or ():
+            screen.print(f"· {change}", markup=False)
+    if outcome.stages:
+        screen.print()
+        took = make_table("Stage", ">Took")
+        for stage, seconds in outcome.stages.items():
+            took.add_row(stage, show_seconds(seconds))
+        screen.print(took)
+
+
+def _find_files(
+    mill: Client,
+    asset_id: str | None,
+    made: Sequence[Mapping[str, str]] | None,
+    objects: Path,
+    to: Path | None,
+) -> tuple[MadeFile, ...]:
+    """The film's files, or of a job that names what it has ``made`` these alone."""
+    if asset_id is None:
+        return ()
+    artifacts = mill.asset(asset_id).get("artifacts", [])
+    if made is not None:
+        names = {(one["kind"], one["variant"]) for one in made}
+        artifacts = [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
+    return tuple(
+        MadeFile(
+            kind=str(artifact["kind"]),
+            place=_place(mill, asset_id, artifact, objects, to),
+            size_bytes=int(artifact["size_bytes"]),
+            facts=artifact.get("facts") or {},
+        )
+        for artifact in artifacts
+    )
+
+
+def _place(
+    mill: Client, asset_id: str, artifact: Mapping[str, Any], objects: Path, to: Path | None
+) -> str:
+    if to is not None:
+        to.mkdir(parents=True, exist_ok=True)
+        variant = str(artifact.get("variant") or "")
+        return str(mill.download(asset_id, artifact["kind"], to, variant=variant or None))
+    from cinemill.storage.media.files import LocalFiles
+
+    # Asked of the layout's owner, and only where there is one on this machine.
+    if objects.is_dir() and LocalFiles(objects).exists(artifact["sha256"]):
+        return str(LocalFiles(objects).path(artifact["sha256"]))
+    return mill.base_url + str(artifact.get("url", ""))
+
+
+def _show_facts(facts: Mapping[str, Any]) -> str:
+    shown = []
+    if facts.get("width") and facts.get("height"):
+        shown.append(f"{facts['width']}×{facts['height']}")
+    if facts.get("fps"):
+        shown.append(f"{float(facts['fps']):g} fps")
+    if isinstance(facts.get("duration_seconds"), int | float):
+        shown.append(show_seconds(facts["duration_seconds"]))
+    shown.extend(f"{facts[name]} {name}" for name in ("tiles", "frames") if facts.get(name))
+    if facts.get("sample_rate_hz"):
+        shown.append(f"{facts['sample_rate_hz'] / 1000:g} kHz")
+    if facts.get("vmaf"):
+        shown.append(f"VMAF {facts['vmaf']:.1f}")
+    return ", ".join(shown)

@@ -1,0 +1,91 @@
+"""Uploads of several films, where one that goes wrong stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinemill.cli.ids import shorten
+from cinemill.cli.input_files import FileUnusable
+from cinemill.errors import CinemillError
+
+if TYPE_CHECKING:
+    from cinemill.cli.progress import Display
+    from cinemill.client import Client, UploadReceipt
+
+HOPELESS = frozenset({"mill_unreachable", "unauthorized"})
+"""Errors that every other film would end with too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is wanted of every film."""
+
+    priority: int | None = None
+    thumbnail_seconds: float | None = None
+    idempotency_key: str | None = None
+    kind: str | None = None
+    params: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of the films so far, by name."""
+
+    receipts: dict[str, UploadReceipt] = field(default_factory=dict)
+    errors: dict[str, CinemillError] = field(default_factory=dict)
+
+    @property
+    def job_ids(self) -> dict[str, str]:
+        return {name: receipt["task_id"] for name, receipt in self.receipts.items()}
+
+
+def send_films(
+    mill: Client,
+    films: Mapping[str, Path],
+    wish: Sending,
+    display: Display,
+    sent: Sent,
+    on_accepted: Callable[[UploadReceipt], None] = lambda _: None,
+) -> None:
+    """Upload each film and note in ``sent`` what came of it, as it comes."""
+    for name, film in films.items():
+        try:
+            receipt = send_film(mill, name, film, wish, display)
+        except CinemillError as error:
+            sent.errors[name] = error
+            display.failed(name, "not accepted")
+            if error.code in HOPELESS:
+                break
+        else:
+            sent.receipts[name] = receipt
+            display.accepted(name, shorten(receipt["task_id"]))
+            on_accepted(receipt)
+    for name in films:
+        if name not in sent.receipts and name not in sent.errors:
+            sent.errors[name] = CinemillError(
+                "Not sent, as the mill did not take the film before it.",
+                code="not_sent",
+                way_on="Send it again once the mill takes films.",
+            )
+
+
+def send_film(
+    mill: Client, name: str, film: Path, wish: Sending, display: Display
+) -> UploadReceipt:
+    """Raises ClientError; FileUnusable where the file cannot be read to its end."""
+    try:
+        return mill.upload(
+            film,
+            kind=wish.kind,
+            params=wish.params,
+            priority=wish.priority,
+            thumbnail_seconds=wish.thumbnail_seconds,
+            idempotency_key=wish.idempotency_key,
+            on_bytes=partial(display.sent, name),
+        )
+    except OSError as error:
+        raise FileUnusable(f"{film} cannot be read: {error.strerror or error}.") from error

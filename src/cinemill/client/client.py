@@ -1,0 +1,280 @@
+"""The doors of a mill as methods of one object."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+import httpx
+import platformdirs
+
+from cinemill.client.connection import Connection, without_unset
+from cinemill.client.errors import START_IT, ClientError
+from cinemill.client.events import Watch
+from cinemill.client.models import (
+    AssetDocument,
+    DeadDocument,
+    DeadMessageDocument,
+    JobDocument,
+    ProgressEvent,
+    TaskResult,
+    TaskStatus,
+    UploadReceipt,
+)
+from cinemill.client.transfers import CountedFile, Download, OnBytes
+
+UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
+"""The answer comes after the mill has hashed and synced the film."""
+
+
+class Client:
+    """One mill. Every method raises :class:`ClientError` when the mill refuses or is not there."""
+
+    def __init__(self, base_url: str, token: str | None = None) -> None:
+        self._connection = Connection(base_url, token)
+
+    @classmethod
+    def from_home(cls, home: Path | None = None) -> Self:
+        """The mill that runs on this home folder now.
+
+        Without ``home``: CINEMILL_URL and CINEMILL_TOKEN where set, else CINEMILL_HOME, else the
+        user's data folder.
+        """
+        address = os.environ.get("CINEMILL_URL")
+        if home is None and address:
+            return cls(address, os.environ.get("CINEMILL_TOKEN"))
+        home = home or _default_home()
+        return cls(_read_address(home), _read_token(home))
+
+    @property
+    def base_url(self) -> str:
+        return self._connection.base_url
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def upload(
+        self,
+        path: str | Path,
+        *,
+        kind: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        thumbnail_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> UploadReceipt:
+        """Send a film from disk and queue its processing, or another ``kind`` of job with its
+        ``params``. ``priority`` is 0–10, 10 first.
+
+        The same ``idempotency_key`` twice is one job, so an upload whose answer was lost can be
+        sent again. Raises OSError where the file cannot be read.
+        """
+        path = Path(path)
+        fields = without_unset(
+            kind=kind,
+            params=json.dumps(params) if params else None,
+            priority=priority,
+            thumbnail_seconds=thumbnail_seconds,
+        )
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        with path.open("rb", buffering=0) as file:
+            reply = self._connection.call(
+                "POST",
+                "/upload",
+                data={name: str(value) for name, value in fields.items()},
+                files={"file": (path.name, CountedFile(cast("Any", file), on_bytes))},
+                headers=headers,
+                timeout=UPLOAD_TIMEOUT,
+            )
+        return cast("UploadReceipt", reply)
+
+    def task(self, task_id: str) -> TaskStatus:
+        return cast("TaskStatus", self._get(f"/task/{_part(task_id)}"))
+
+    def result(self, task_id: str) -> TaskResult:
+        return cast("TaskResult", self._get(f"/task/{_part(task_id)}/result"))
+
+    def cleanup(self, task_id: str) -> dict[str, Any]:
+        """Forget a task that has ended, and remove what only it needed."""
+        return cast("dict[str, Any]", self._post(f"/task/{_part(task_id)}/cleanup"))
+
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        asset_id: str | None = None,
+        before: str | None = None,
+        id_prefix: str | None = None,
+        limit: int | None = None,
+    ) -> list[JobDocument]:
+        """Newest first; ``before`` is the id of the last job of the page before.
+
+        ``id_prefix`` finds jobs by the first characters of their ids.
+        """
+        wanted = without_unset(
+            state=state,
+            kind=kind,
+            asset_id=asset_id,
+            before=before,
+            id_prefix=id_prefix,
+            limit=limit,
+        )
+        return cast("list[JobDocument]", _rows(self._get("/jobs", wanted), "jobs"))
+
+    def job(self, job_id: str) -> JobDocument:
+        return cast("JobDocument", self._get(f"/jobs/{_part(job_id)}"))
+
+    def job_status(self, job_id: str) -> JobDocument:
+        """The job with time left, place in the queue and its steps."""
+        return cast("JobDocument", self._get(f"/jobs/{_part(job_id)}/status"))
+
+    def cancel(self, job_id: str, reason: str = "") -> JobDocument:
+        body = {"reason": reason}
+        return cast("JobDocument", self._post(f"/jobs/{_part(job_id)}/cancel", body))
+
+    def retry(self, job_id: str) -> JobDocument:
+        return cast("JobDocument", self._post(f"/jobs/{_part(job_id)}/retry"))
+
+    def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
+        """Retry every failed job, or those of a kind or of an error code."""
+        wanted = dict(without_unset(kind=kind, code=code))
+        return cast("dict[str, Any]", self._post("/jobs/retry", wanted))
+
+    def delete(self, job_id: str) -> None:
+        self._connection.call("DELETE", f"/jobs/{_part(job_id)}")
+
+    def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
+        """The job's events to its end. Reconnects by itself and resumes where it was cut off."""
+        return Watch(self._connection, _part(job_id), last_id=last_event_id).events()
+
+    def dead(self) -> list[DeadDocument]:
+        """Steps that are out of tries or were rejected, and wait for a person."""
+        return cast("list[DeadDocument]", _rows(self._get("/dead"), "dead"))
+
+    def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
+        """Messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
+        reply = self._get("/dead", without_unset(limit=limit))
+        return cast("list[DeadMessageDocument]", _rows(reply, "messages"))
+
+    def drop_dead_message(self, message_id: str) -> None:
+        self._connection.call("DELETE", f"/dead/messages/{_part(message_id)}")
+
+    def redrive(self, step_id: str) -> JobDocument:
+        return cast("JobDocument", self._post(f"/dead/{_part(step_id)}/redrive"))
+
+    def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
+        """Newest first."""
+        wanted = without_unset(limit=limit)
+        return cast("list[AssetDocument]", _rows(self._get("/assets", wanted), "assets"))
+
+    def asset(self, asset_id: str) -> AssetDocument:
+        return cast("AssetDocument", self._get(f"/assets/{_part(asset_id)}"))
+
+    def create_job(
+        self,
+        asset_id: str,
+        kind: str,
+        *,
+        params: dict[str, Any] | None = None,
+        priority: int | None = None,
+    ) -> JobDocument:
+        """Queue another job on a film that is already there."""
+        body = {"kind": kind, "params": params or {}, **without_unset(priority=priority)}
+        return cast("JobDocument", self._post(f"/assets/{_part(asset_id)}/jobs", body))
+
+    def submit(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobDocument:
+        """Queue a job that names its own films by paths on the mill's machine, as a render does."""
+        body = {"kind": kind, "params": dict(params), **without_unset(priority=priority)}
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return cast(
+            "JobDocument", self._connection.call("POST", "/jobs", json=body, headers=headers)
+        )
+
+    def download(
+        self,
+        asset_id: str,
+        kind: str,
+        to: str | Path,
+        *,
+        variant: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> Path:
+        """Fetch a file that was made of a film to a path or into a folder; size and sha256 checked.
+
+        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` tells files of one
+        kind apart, such as thumbnails of several moments.
+        """
+        path = f"/assets/{_part(asset_id)}/files/{_part(kind)}"
+        if variant:
+            path += f"?variant={_part(variant)}"
+        return Download(self._connection, path, on_bytes).fetch(Path(to))
+
+    def stats(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self._get("/stats"))
+
+    def health(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self._get("/health"))
+
+    def _get(self, path: str, params: Any = None) -> Any:
+        return self._connection.call("GET", path, params=params)
+
+    def _post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._connection.call("POST", path, json=body)
+
+
+def _part(text: str) -> str:
+    """One segment of a path; an id with a slash or a question mark in it stays an id."""
+    return quote(str(text), safe="")
+
+
+def _rows(reply: Any, name: str) -> list[Any]:
+    """A page's rows, which may come bare or under a name."""
+    rows = reply.get(name, reply.get("items", [])) if isinstance(reply, dict) else reply
+    return list(rows or [])
+
+
+def _default_home() -> Path:
+    # Told by the environment alone: a settings file is read by shells, not by a library.
+    named = os.environ.get("CINEMILL_HOME")
+    return Path(named) if named else Path(platformdirs.user_data_path("cinemill", appauthor=False))
+
+
+def _read_address(home: Path) -> str:
+    try:
+        state = json.loads((home / "run" / "state.json").read_text("utf-8"))
+        return str(state["api_url"])
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        message = f"No mill runs on {home}."
+        raise ClientError(message, code="mill_not_running", way_on=START_IT) from problem
+
+
+def _read_token(home: Path) -> str | None:
+    try:
+        return (home / "token").read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None  # With CINEMILL_AUTH=off there need be none; else the mill answers 401.

@@ -1,0 +1,110 @@
+"""Following a job to its end over a connection that may break at any point."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from cinemill.client.connection import Connection
+from cinemill.client.errors import ClientError
+from cinemill.client.models import ProgressEvent
+from cinemill.client.sse import EventDecoder, ServerEvent
+
+SILENCE_SECONDS = 45.0
+"""Without even a keep-alive for so long, the connection counts as broken."""
+GIVE_UP_SECONDS = 120.0
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 5.0
+
+
+@dataclass
+class Watch:
+    """The state of following one job: where to resume, and how patient we still are."""
+
+    connection: Connection
+    job_id: str
+    last_id: str = ""
+    give_up_seconds: float = GIVE_UP_SECONDS
+    silence_seconds: float = SILENCE_SECONDS
+    sleep: Callable[[float], None] = time.sleep
+    _wait_seconds: float = FIRST_WAIT_SECONDS
+    _heard_at: float = field(default_factory=time.monotonic)
+
+    def events(self) -> Iterator[ProgressEvent]:
+        """Each event once, in order; the last is final.
+
+        Raises:
+            ClientError: for an answer that no retry mends, or no answer for ``give_up_seconds``.
+        """
+        while True:
+            try:
+                for event in self._one_connection():
+                    yield event
+                    if event.is_final:
+                        return
+                ended = self._ask_whether_ended()
+            except ClientError as problem:
+                self._judge(problem)
+                ended = None
+            if ended is not None:
+                yield ended
+                return
+            self._pause()
+
+    def _one_connection(self) -> Iterator[ProgressEvent]:
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if self.last_id:
+            headers["Last-Event-ID"] = self.last_id
+        timeout = httpx.Timeout(self.silence_seconds, connect=5)
+        path = f"/jobs/{self.job_id}/events"
+        with self.connection.stream("GET", path, headers=headers, timeout=timeout) as response:
+            decoder = EventDecoder(last_id=self.last_id)
+            for piece in response.iter_bytes():
+                for event in decoder.feed(piece):
+                    yield from self._accept(event)
+                self._heard(decoder.retry_seconds)
+
+    def _accept(self, event: ServerEvent) -> Iterator[ProgressEvent]:
+        """The event as progress; nothing if it was seen before or is of another sort."""
+        if event.id and event.id == self.last_id:
+            return
+        document = _parse(event.data)
+        if document is None:
+            return
+        self.last_id = event.id
+        yield ProgressEvent.from_json(event.id, document)
+
+    def _ask_whether_ended(self) -> ProgressEvent | None:
+        """The server closed the stream: because the job has ended, or for reasons of its own."""
+        status = self.connection.call("GET", f"/jobs/{self.job_id}/status")
+        event = ProgressEvent.from_json("", status)
+        return event if event.is_final else None
+
+    def _heard(self, retry_seconds: float | None) -> None:
+        self._heard_at = time.monotonic()
+        self._wait_seconds = FIRST_WAIT_SECONDS if retry_seconds is None else retry_seconds
+
+    def _judge(self, problem: ClientError) -> None:
+        """Raise what waiting does not mend."""
+        is_lasting = 0 < problem.status < 500 and problem.status not in (408, 425, 429)
+        if is_lasting or time.monotonic() - self._heard_at > self.give_up_seconds:
+            raise problem
+
+    def _pause(self) -> None:
+        # Jitter: a restarted mill is not asked by all its watchers in the same instant.
+        self.sleep(self._wait_seconds * random.uniform(0.5, 1))  # noqa: S311
+        self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
+
+
+def _parse(data: str) -> dict[str, Any] | None:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and "status" in document else None

@@ -1,0 +1,1 @@
+"""Timed text: subtitles, ASS and segmentation."""

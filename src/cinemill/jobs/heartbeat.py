@@ -1,0 +1,166 @@
+"""The thread that keeps a worker's lease alive, and finds out when its work must end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
+from cinemill.jobs.attempt import Watch, find_breach
+from cinemill.jobs.memory import measure_tree_bytes
+from cinemill.storage.database import Database
+from cinemill.storage.jobs import claims
+from cinemill.storage.jobs.job_rows import CANCEL_CHANNEL
+from cinemill.storage.notifications import Listener
+from cinemill.telemetry import get_logger
+
+LOOK_SECONDS = 0.5
+"""How often limits are looked at; a cancel rings and is heard at once."""
+WEIGH_SECONDS = 5.0
+"""How often memory is measured: it reads all of /proc."""
+RENEW_AGAIN_SECONDS = 1.0
+"""After a renewal that failed, until the next try at it."""
+UNRESPONSIVE_SECONDS = 10.0
+"""A handler that was asked to stop has so long; then its process is given up."""
+
+log = get_logger(__name__)
+
+
+class Heart:
+    """One a worker process, for one try at a time. Its thread starts with the first try."""
+
+    def __init__(self, database: Database, *, give_up: Callable[[Watch], None]) -> None:
+        """``give_up`` is called, on the heart's thread, with a try whose handler does not stop; it
+        records the end and kills this process."""
+        self._database = database
+        self._give_up = give_up
+        self._listener = Listener(database.url, [CANCEL_CHANNEL])
+        self._rung: set[str] = set()
+        """Jobs that were rung for since the last beat: the ring for a try may be heard while the
+        thread still waits for the try before it."""
+        self._is_failing = False
+        """Whether the last renewal failed: of many in a row, the first is logged."""
+        self._watch: Watch | None = None
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def attend(self, watch: Watch) -> None:
+        """Look after this try until it is released.
+
+        Renews its lease first where the claim was answered so late that it is time to.
+        """
+        if time.monotonic() >= watch.renewal_due:
+            self._renew(watch)
+        with self._wake:
+            self._watch = watch
+            self._wake.notify()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
+            self._thread.start()
+
+    def release(self) -> None:
+        with self._wake:
+            self._watch = None
+
+    @property
+    def watch(self) -> Watch | None:
+        """The try under way, or None."""
+        return self._watch
+
+    def _beat_for_ever(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._watch is not None)
+                watch = self._watch
+            if watch is not None:
+                self._attend_one(watch)
+
+    def _attend_one(self, watch: Watch) -> None:
+        next_beat = watch.renewal_due
+        next_weighing = watch.started + WEIGH_SECONDS
+        while self._watch is watch:
+            rang = self._listen(watch, next_beat)
+            now = time.monotonic()
+            if self._watch is watch and (rang or now >= next_beat):
+                self._rung.clear()
+                renewed = self._beat(watch)
+                next_beat = watch.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
+            memory_bytes = 0
+            if now >= next_weighing:
+                memory_bytes = measure_tree_bytes()
+                watch.weighed_bytes = max(watch.weighed_bytes, memory_bytes)
+                next_weighing = now + WEIGH_SECONDS
+            self._look(watch, memory_bytes)
+
+    def _listen(self, watch: Watch, next_beat: float) -> bool:
+        """Wait a moment; whether this try's job was rung for, or may have been unheard."""
+        if watch.run.job_id in self._rung:
+            return True
+        was_listening = self._listener.is_connected
+        seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
+        try:
+            rings = self._listener.wait(seconds)
+        except DatabaseUnavailable:
+            time.sleep(seconds)
+            return False
+        self._rung.update(payload for _, payload in rings)
+        return not was_listening or watch.run.job_id in self._rung
+
+    def _beat(self, watch: Watch) -> bool:
+        """Renew the lease, and only then note progress and ask after a cancel: nothing that holds
+        up the job's row may hold up the lease. Whether the lease was renewed."""
+        renewed = self._renew(watch)
+        if renewed:
+            self._note_progress(watch)
+        return renewed
+
+    def _renew(self, watch: Watch) -> bool:
+        asked_at = time.monotonic()
+        try:
+            with self._database.once() as connection:
+                alive = claims.renew_lease(
+                    connection, watch.run, lease_seconds=watch.limits.lease_seconds
+                )
+        except DatabaseUnavailable as error:
+            if not self._is_failing:
+                log.warning("heartbeat failed", run=watch.run.id, why=error.message)
+            self._is_failing = True
+            return False
+        except Exception:
+            # Whatever it was: without this thread nobody would watch the limits of this try.
+            log.exception("heartbeat failed unexpectedly", run=watch.run.id)
+            return False
+        self._is_failing = False
+        if alive:
+            watch.renew(asked_at)
+        elif self._watch is watch and not watch.is_ending:
+            watch.ask_to_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
+        return alive
+
+    def _note_progress(self, watch: Watch) -> None:
+        try:
+            with self._database.once() as connection:
+                reason = claims.note_progress(
+                    connection, watch.run, progress=watch.progress, message=watch.message
+                )
+        except DatabaseUnavailable as error:
+            log.warning("progress was not noted", run=watch.run.id, why=error.message)
+            return
+        except Exception:
+            log.exception("progress was not noted", run=watch.run.id)
+            return
+        if reason is not None:
+            watch.ask_to_stop(JobCancelled(f"Cancelled: {reason}"))
+
+    def _look(self, watch: Watch, memory_bytes: int) -> None:
+        """Find broken limits; give up a handler that was asked to stop and does not."""
+        now = time.monotonic()
+        if self._watch is not watch or watch.is_ending:
+            return
+        if watch.stop is None:
+            breach = find_breach(watch, now, memory_bytes)
+            if breach is not None:
+                watch.ask_to_stop(breach)
+        elif watch.stopped_at is not None and now - watch.stopped_at > UNRESPONSIVE_SECONDS:
+            self._give_up(watch)

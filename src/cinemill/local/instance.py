@@ -1,0 +1,148 @@
+"""``supervise``: the whole mill on one home, from nothing to ready to stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from cinemill.addresses import parse_sentinel
+from cinemill.config import Settings
+from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
+from cinemill.local.home import lock_home, open_home, remove_state, write_state
+from cinemill.local.servers.health import accepts_connections, port_is_free
+from cinemill.local.service_plan import FLOWER_PORT, Parts, describe_parts, plan_services
+from cinemill.local.supervisor.liveness import Liveness
+from cinemill.local.supervisor.status import StatusLines
+from cinemill.local.supervisor.supervisor import Supervisor
+
+PORT_SECONDS = 1.0
+"""How long an API that was just killed may hold its port."""
+ADDRESS_SECONDS = 10.0
+"""How long a server of one's own may take to come up beside us."""
+
+
+@dataclass(frozen=True)
+class RunningMill:
+    """Where the mill that runs here is reached; the token is in ``CINEMILL_HOME/token``."""
+
+    pid: int
+    api_url: str
+    database_url: str
+    redis_url: str
+    seconds_to_ready: float
+
+    def state(self) -> dict[str, int | str]:
+        """What other commands on this home find in ``run/state.json``."""
+        return {
+            "pid": self.pid,
+            "api_url": self.api_url,
+            "database_url": self.database_url,
+            "redis_url": self.redis_url,
+        }
+
+
+async def supervise(
+    settings: Settings,
+    *,
+    with_flower: bool = False,
+    on_ready: Callable[[RunningMill], None] | None = None,
+    console: Console | None = None,
+    liveness: Liveness | None = None,
+) -> None:
+    """Run the mill until SIGINT, SIGTERM or SIGHUP; from the main thread.
+
+    Status lines go to ``console`` (None: to the log alone); ``on_ready`` is called once, when
+    everything answers. Raises HomeLocked, PortInUse or SecretUnusable before anything is started,
+    ToolMissing or PartUnavailable (its code says which part, as database_newer does) where the
+    start fails.
+    """
+    began = time.monotonic()
+    home = open_home(settings.home)
+    with lock_home(home):
+        await check_port(settings.host, settings.port)
+        if with_flower:
+            await check_port("127.0.0.1", FLOWER_PORT, way_on="Stop it, or start without Flower.")
+        parts = describe_parts(settings, home)
+        await check_addresses(settings)
+        supervisor = Supervisor(
+            plan_services(settings, home, parts, with_flower=with_flower),
+            log_folder=home.log,
+            status=StatusLines(console),
+            liveness=liveness,
+        )
+
+        def announce() -> None:
+            mill = _describe_mill(settings, parts, time.monotonic() - began)
+            write_state(home, mill.state())
+            if on_ready is not None:
+                on_ready(mill)
+
+        try:
+            await supervisor.run(announce)
+        finally:
+            remove_state(home)
+
+
+async def check_port(host: str, port: int, *, way_on: str | None = None) -> None:
+    """Raises PortInUse where something listens on the port and does not go away."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while not port_is_free(host, port):
+        if time.monotonic() > deadline:
+            raise PortInUse(f"Port {port} on {host} is in use by another program.", way_on=way_on)
+        await asyncio.sleep(0.05)
+
+
+async def check_addresses(settings: Settings) -> None:
+    """Raises DatabaseUnavailable or RedisUnavailable where nothing listens at a given address.
+
+    Said at once and by name; the parts themselves would try for minutes.
+    """
+    given = (
+        ("PostgreSQL", "DATABASE_URL", settings.database_url, 5432, DatabaseUnavailable),
+        ("Redis", "REDIS_URL", settings.redis_url, 6379, RedisUnavailable),
+    )
+    for name, setting, url, usual_port, failure in given:
+        places = list_places(url or "", usual_port)
+        if places and not await _listens(places):
+            where = " or ".join(f"{host}:{port}" for host, port in places)
+            raise failure(
+                f"{name} does not answer on {where}.",
+                way_on=f"Start it, correct {setting}, or unset it to use the embedded one.",
+            )
+
+
+def list_places(url: str, usual_port: int) -> tuple[tuple[str, int], ...]:
+    """(host, port) of a server's URL, or of every Sentinel in it; none for a socket or no URL."""
+    if sentinels := parse_sentinel(url):
+        return sentinels.sentinels
+    address = urlsplit(url)
+    return () if address.hostname is None else ((address.hostname, address.port or usual_port),)
+
+
+async def _listens(places: Sequence[tuple[str, int]]) -> bool:
+    """Whether any of them does, now or soon."""
+    deadline = time.monotonic() + ADDRESS_SECONDS
+    while True:
+        for host, port in places:
+            if await asyncio.to_thread(accepts_connections, host, port):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.1)
+
+
+def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> RunningMill:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return RunningMill(
+        pid=os.getpid(),
+        api_url=f"http://{host}:{settings.port}",
+        database_url=parts.database_url,
+        redis_url=parts.redis_url,
+        seconds_to_ready=seconds,
+    )

@@ -1,0 +1,47 @@
+"""``python -m cinemill.local.servers.migration SECONDS``: migrate the schema of DATABASE_URL.
+
+A process of its own, because the supervisor lives for weeks and should not carry SQLAlchemy and
+Alembic with it; and because it can load them while the database is still being made: it is started
+at once and waits up to SECONDS for the database to answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from cinemill.errors import CinemillError, DatabaseUnavailable
+from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_complaint
+from cinemill.storage.database import migrate
+
+POLL_SECONDS = 0.05
+
+
+def migrate_when_there(url: str, *, wait_seconds: float) -> str:
+    """Migrate as soon as the database answers; the revision it then is at.
+
+    Raises DatabaseUnavailable after ``wait_seconds``, DatabaseNewer at once.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return migrate(url)
+        except DatabaseUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        revision = migrate_when_there(os.environ["DATABASE_URL"], wait_seconds=float(arguments[0]))
+    except CinemillError as problem:
+        sys.stderr.write(write_complaint(problem) + "\n")
+        return EXIT_FINAL
+    sys.stderr.write(f"the schema is at revision {revision}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

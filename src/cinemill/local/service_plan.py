@@ -1,0 +1,226 @@
+"""The mill's parts: which services run, in what order, and what each is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from cinemill.config import Settings
+from cinemill.local.home import Home
+from cinemill.local.servers import postgres, valkey
+from cinemill.local.servers.health import accepts_connections, http_answers, http_lives
+from cinemill.local.servers.postgres import PostgresServer
+from cinemill.local.servers.valkey import ValkeyServer
+from cinemill.local.supervisor.liveness import All, AnyMovement, Movement, Pulse
+from cinemill.local.supervisor.spec import ServiceSpec
+
+WORKER_GRACE_SECONDS = 40.0
+"""Celery's own grace for running work is 30 s (its soft shutdown); ours is a little longer."""
+GRACE_SECONDS = 5.0
+FLOWER_PORT = 5555
+MIGRATION_SECONDS = 120.0
+"""How long the schema waits for an embedded database, which at first has to be made."""
+QUIET_PATH = "/static/mark.svg"
+"""Asks neither PostgreSQL nor Redis, which may be the ones that are slow, and is not logged."""
+READY_FILE = "CINEMILL_READY_FILE"
+"""Names the file that a worker or beat makes when it is ready."""
+PULSE_FILE = "CINEMILL_PULSE_FILE"
+"""Names the file that a worker touches while it takes the work that waits for it."""
+
+# Stopped from the lowest rank up: the services, then what they work with. Services are told to
+# stop in the order of the plan (API, workers, beat), each without waiting for the one before: what
+# the API took in last is a row that keeps, and Celery alone takes over a second to stop.
+SERVICES, REDIS, DATABASE = range(3)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The embedded servers that run here (None: an address was given) and all addresses."""
+
+    postgres: PostgresServer | None
+    valkey: ValkeyServer | None
+    database_url: str
+    redis_url: str
+
+
+def describe_parts(settings: Settings, home: Home) -> Parts:
+    """Make ready what is quick: ports, passwords, configuration.
+
+    Raises ToolMissing, SecretUnusable.
+    """
+    database = None if settings.database_url else postgres.describe_postgres(home.postgres)
+    cache = None if settings.redis_url else valkey.describe_valkey(home.valkey)
+    return Parts(
+        postgres=database,
+        valkey=cache,
+        database_url=database.url if database else str(settings.database_url),
+        redis_url=cache.url if cache else str(settings.redis_url),
+    )
+
+
+def plan_services(
+    settings: Settings, home: Home, parts: Parts, *, with_flower: bool = False
+) -> list[ServiceSpec]:
+    """Every service of the mill on this home, in the order that people read."""
+    environment = child_environment(settings, home, parts, os.environ)
+    servers = [
+        *([_plan_valkey(parts.valkey, home)] if parts.valkey else []),
+        *([_plan_postgres(parts.postgres, home)] if parts.postgres else []),
+    ]
+    ground = tuple(server.name for server in servers)
+    services = [
+        _plan_migration(home, environment),
+        _plan_api(settings, home, environment, (*ground, "migration")),
+        _plan_worker(settings, home, environment, (*ground, "migration")),
+        _plan_beat(home, environment, (*ground, "migration")),
+    ]
+    if with_flower:
+        services.append(_plan_flower(home, environment, ground))
+    return [*servers, *services]
+
+
+def child_environment(
+    settings: Settings, home: Home, parts: Parts, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Ours, and every setting that was given, so that a child reads what we have read."""
+    return {
+        **environ,
+        **settings.to_environment(),
+        "CINEMILL_HOME": str(home.root),
+        "DATABASE_URL": parts.database_url,
+        "REDIS_URL": parts.redis_url,
+        "REMAP_SIGTERM": "SIGQUIT",  # Celery: SIGTERM hands running work back, then ends
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _plan_valkey(server: ValkeyServer, home: Home) -> ServiceSpec:
+    return ServiceSpec(
+        name="valkey",
+        title="Valkey",
+        command=server.command,
+        log_file=home.log / "valkey.log",
+        probe=server.answers,
+        lives=server.lives,
+        stop_rank=REDIS,
+        stop_signal=valkey.STOP_SIGNAL,
+        may_hurry=False,
+        death_signal=valkey.DEATH_SIGNAL,
+        grace_seconds=valkey.GRACE_SECONDS,
+    )
+
+
+def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
+    return ServiceSpec(
+        name="postgres",
+        title="PostgreSQL",
+        command=server.command,
+        log_file=home.log / "postgres.log",
+        identity=server.identity,
+        prepare=partial(postgres.make_cluster, server),
+        probe=server.answers,
+        lives=server.lives,
+        settle=partial(postgres.make_database, server),
+        stop_rank=DATABASE,
+        stop_signal=postgres.STOP_SIGNAL,
+        may_hurry=False,
+        death_signal=postgres.DEATH_SIGNAL,
+        grace_seconds=postgres.GRACE_SECONDS,
+    )
+
+
+def _plan_migration(home: Home, environment: Mapping[str, str]) -> ServiceSpec:
+    return ServiceSpec(
+        name="migration",
+        title="schema",
+        command=(*_python("cinemill.local.servers.migration"), str(MIGRATION_SECONDS)),
+        log_file=home.log / "migration.out",
+        environment=environment,
+        once=True,
+        stop_rank=SERVICES,
+    )
+
+
+def _plan_api(
+    settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
+) -> ServiceSpec:
+    host = loopback_of(settings.host)
+    return ServiceSpec(
+        name="api",
+        title="API",
+        command=_python("cinemill.api"),
+        log_file=home.log / "api.out",
+        environment=environment,
+        needs=needs,
+        probe=partial(http_answers, host, settings.port, "/health"),
+        lives=partial(http_lives, host, settings.port, QUIET_PATH),
+        stop_rank=SERVICES,
+        grace_seconds=GRACE_SECONDS,
+    )
+
+
+def _plan_worker(
+    settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
+) -> ServiceSpec:
+    spec = _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
+    pulse_file = home.run / "worker.pulse"
+    moves = AnyMovement() if settings.celery_worker_pool == "solo" else Movement()
+    return replace(
+        spec,
+        environment={**(spec.environment or {}), PULSE_FILE: str(pulse_file)},
+        lives=All(moves, Pulse(pulse_file)),
+    )
+
+
+def _plan_beat(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+    return _plan_celery("beat", "cinemill.worker.beat", home, environment, needs, GRACE_SECONDS)
+
+
+def _plan_celery(
+    name: str,
+    module: str,
+    home: Home,
+    environment: Mapping[str, str],
+    needs: tuple[str, ...],
+    grace_seconds: float,
+) -> ServiceSpec:
+    ready_file = home.run / f"{name}.ready"
+    return ServiceSpec(
+        name=name,
+        command=_python(module),
+        log_file=home.log / f"{name}.out",
+        environment={**environment, READY_FILE: str(ready_file)},
+        needs=needs,
+        ready_file=ready_file,
+        lives=Movement(),
+        stop_rank=SERVICES,
+        grace_seconds=grace_seconds,
+    )
+
+
+def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+    return ServiceSpec(
+        name="flower",
+        title="Flower",
+        command=(*_python("cinemill.worker.flower"), f"--port={FLOWER_PORT}"),
+        log_file=home.log / "flower.out",
+        environment=environment,
+        needs=needs,
+        probe=partial(accepts_connections, "127.0.0.1", FLOWER_PORT),
+        lives=partial(http_lives, "127.0.0.1", FLOWER_PORT, "/healthcheck"),
+        stop_rank=SERVICES,
+        stop_signal=signal.SIGINT,
+    )
+
+
+def loopback_of(host: str) -> str:
+    """The address to ask on this machine for a server that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)

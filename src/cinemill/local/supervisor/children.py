@@ -1,0 +1,58 @@
+"""Starting and ending child processes: own session, parent-death signal, whole groups."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from cinemill.local.supervisor import launcher
+
+_LAUNCHER = (sys.executable, "-I", "-S", str(Path(launcher.__file__)))
+
+
+def wrap_command(
+    command: Sequence[str | Path], *, death_signal: int = signal.SIGKILL, identity: str = "same"
+) -> list[str]:
+    """The command line that runs ``command`` through the launcher, as a child of this process.
+
+    Start it from the main thread: the death signal follows the thread that forked.
+    """
+    options = [str(os.getpid()), str(int(death_signal)), identity]
+    return [*_LAUNCHER, *options, *map(str, command)]
+
+
+def start_child(
+    command: Sequence[str | Path],
+    *,
+    log: IO[bytes] | int,
+    death_signal: int = signal.SIGKILL,
+    identity: str = "same",
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own; its output is appended to ``log``."""
+    return subprocess.Popen(
+        wrap_command(command, death_signal=death_signal, identity=identity),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=None if environment is None else dict(environment),
+    )
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to every process of the group that ``pid`` leads; gone is gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+def signal_process(pid: int, number: int) -> None:
+    """Send a signal to one process; gone is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,1 @@
+"""Encoding a video: plans, hardware encoders and tone mapping."""

@@ -1,0 +1,320 @@
+"""One rendition of a source, planned: pure functions from nouns to FFmpeg's arguments.
+
+What cannot be kept is converted on purpose and said so: a rotated picture is turned upright, an
+interlaced one is made whole, HDR is toned down for a codec that people play without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cinemill.capabilities.ingest.graph import fit_height, input_arguments
+from cinemill.core.encoding.rendition import (
+    LARGEST_SIDE_PIXELS,
+    Container,
+    RenditionRequest,
+    SoundChoice,
+    VideoCodec,
+)
+from cinemill.core.media import AudioStream, MediaInfo, SubtitleStream
+from cinemill.core.sizes import make_even
+from cinemill.errors import InputRejected
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.encoding.tonemap import tone_down
+
+VARIABLE_CLOCK_HZ = 90_000
+"""Of an encoder's clock where the rate varies: else its clock is the mean rate, and frames would
+fall on one another."""
+BITRATE_HEADROOM = Fraction(3, 2)
+BUFFER_SECONDS = 2
+"""A bitrate holds over so long: what a player that loads ahead can bear."""
+_FLAT_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
+
+COPYABLE_SOUND: Mapping[Container, frozenset[str]] = {
+    Container.MP4: frozenset(_FLAT_SOUND),
+    Container.WEBM: frozenset({"opus", "vorbis"}),
+    Container.MKV: frozenset({*_FLAT_SOUND, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}),
+}
+TEXTS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
+"""What a container's text is written as, where it cannot be copied."""
+COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
+    Container.MP4: frozenset({"mov_text"}),
+    Container.WEBM: frozenset({"webvtt"}),
+    Container.MKV: frozenset(
+        {"subrip", "ass", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"}
+    ),
+}
+PLAIN_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
+"""Subtitles that are words; the others are pictures of words."""
+MUXERS: Mapping[Container, tuple[str, ...]] = {
+    Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
+    Container.WEBM: ("-f", "webm"),
+    Container.MKV: ("-f", "matroska"),
+}
+MEDIA_TYPES: Mapping[Container, str] = {
+    Container.MP4: "video/mp4",
+    Container.WEBM: "video/webm",
+    Container.MKV: "video/x-matroska",
+}
+ENCODERS: Mapping[VideoCodec, tuple[str, ...]] = {
+    VideoCodec.H264: ("libx264",),
+    VideoCodec.H265: ("libx265",),
+    VideoCodec.VP9: ("libvpx-vp9",),
+    VideoCodec.AV1: ("libsvtav1", "libaom-av1"),
+}
+"""In the order in which they are tried."""
+DEEP = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
+"""Codecs that are played with ten bits, and with HDR."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodePlan:
+    arguments: tuple[str, ...]
+    """For FFmpeg, inputs and outputs; the output's name is relative to the private folder."""
+    filters: tuple[str, ...]
+    """Of them those that the picture goes through."""
+    picture: tuple[str, ...]
+    """Of them those of the picture's clock and encoder."""
+    tracks: tuple[str, ...]
+    """Of them those of sound and subtitles."""
+    filename: str
+    media_type: str
+    codec: VideoCodec
+    encoder: str
+    width: int
+    height: int
+    fps: Fraction | None
+    """None: at the source's own times."""
+    sounds: int
+    """Tracks of sound in the output."""
+    subtitles: int
+    """Tracks of subtitles in the output."""
+    changes: tuple[str, ...]
+    """What was converted on purpose, in words."""
+
+
+def plan_encode(
+    source: str,
+    info: MediaInfo,
+    request: RenditionRequest,
+    *,
+    encoder: str | HardwareEncoder,
+    can_tonemap: bool,
+    max_pixels: int,
+) -> EncodePlan:
+    """Everything that FFmpeg must be told to make this rendition of ``source`` (a path);
+    ``encoder`` is one in software by its name, or one in hardware."""
+    width, height = fit_box(info, request)
+    _refuse_large(width, height, max_pixels)
+    filters, changes = plan_picture(info, request, (width, height), can_tonemap)
+    sounds = () if request.sound is SoundChoice.NONE else info.audio
+    sound_arguments, sound_changes = _plan_sound(sounds, request)
+    text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
+    filename = f"rendition.{request.container.value}"
+    is_deep = keeps_depth(info, request)
+    device = []
+    if isinstance(encoder, HardwareEncoder):
+        device = encoder.input_arguments
+        filters += encoder.plan_filters(is_deep=is_deep)
+    picture = (
+        *_clock_arguments(info, request),
+        *encoder_arguments(encoder, request, is_deep=is_deep),
+    )
+    tracks = (*sound_arguments, *text_arguments)
+    arguments = [
+        *device,
+        *input_arguments(source, info, max_pixels),
+        *("-map", f"0:{info.video.index}", "-vf", ",".join(filters)),
+        *picture,
+        *tracks,
+        *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
+        *MUXERS[request.container],
+        filename,
+    ]
+    return EncodePlan(
+        arguments=tuple(arguments),
+        filters=tuple(filters),
+        picture=picture,
+        tracks=tracks,
+        filename=filename,
+        media_type=MEDIA_TYPES[request.container],
+        codec=request.codec,
+        encoder=encoder if isinstance(encoder, str) else encoder.name,
+        width=width,
+        height=height,
+        fps=request.fps,
+        sounds=len(sounds),
+        subtitles=texts,
+        changes=(*changes, *sound_changes, *text_changes),
+    )
+
+
+def _refuse_large(width: int, height: int, max_pixels: int) -> None:
+    if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
+        raise InputRejected(
+            f"A picture of {width}x{height} is larger than the limit.",
+            code="combination_impossible",
+            way_on="Ask for a smaller width or height.",
+        )
+
+
+def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
+    """Even sizes that fit the box asked for, the shape kept; the source's own where none was.
+
+    A preset's height is a most; sizes asked for in so many words may be larger than the source.
+    """
+    width, height = info.video.display_width, info.video.display_height
+    if request.width is None and request.height is None:
+        return fit_height(width, height, request.preset.height_at_most)
+    by_width = Fraction(request.width, width) if request.width else None
+    by_height = Fraction(request.height, height) if request.height else None
+    scale = min(share for share in (by_width, by_height) if share is not None)
+    return make_even(width * scale), make_even(height * scale)
+
+
+def plan_picture(
+    info: MediaInfo, request: RenditionRequest, size: tuple[int, int], can_tonemap: bool
+) -> tuple[list[str], list[str]]:
+    """Filters from the film's picture to what is encoded, and what they change, in words."""
+    video, changes = info.video, []
+    filters = []
+    if video.is_interlaced:
+        filters.append("bwdif=mode=send_frame:deint=interlaced")
+        changes.append("interlaced pictures were made whole")
+    if request.fps is not None:
+        filters.append(f"fps={request.fps}")
+    filters.append(f"scale={size[0]}:{size[1]}:flags=bicubic,setsar=1")
+    if video.rotation_degrees:
+        changes.append(f"the picture was turned by {video.rotation_degrees} degrees")
+    if video.hdr and request.codec not in DEEP:
+        if can_tonemap:
+            filters += tone_down(info)
+        changes.append(_tell_tone(request.codec, can_tonemap))
+    deep = keeps_depth(info, request)
+    if video.bit_depth > 8 and not deep and not video.hdr:
+        changes.append(f"{video.bit_depth} bits were made 8")
+    filters.append("format=yuv420p10le" if deep else "format=yuv420p")
+    return filters, changes
+
+
+def _tell_tone(codec: VideoCodec, can_tonemap: bool) -> str:
+    if can_tonemap:
+        return f"HDR was toned down to SDR, which {codec.value} is played with"
+    return "HDR was not toned down: this FFmpeg lacks zscale or tonemap"
+
+
+def keeps_depth(info: MediaInfo, request: RenditionRequest) -> bool:
+    """Whether the rendition has ten bits a sample."""
+    return info.video.bit_depth > 8 and request.codec in DEEP
+
+
+def _clock_arguments(info: MediaInfo, request: RenditionRequest) -> list[str]:
+    if request.fps is not None or not info.video.is_variable_rate:
+        return ["-fps_mode", "passthrough"]
+    return ["-fps_mode", "passthrough", "-enc_time_base", f"1:{VARIABLE_CLOCK_HZ}"]
+
+
+def encoder_arguments(
+    encoder: str | HardwareEncoder, request: RenditionRequest, *, is_deep: bool
+) -> list[str]:
+    """The picture's encoder with its effort and its rate."""
+    tag: list[str] = []
+    if request.codec is VideoCodec.H265 and request.container is Container.MP4:
+        tag = ["-tag:v", "hvc1"]  # the name under which Apple's players take it
+    if isinstance(encoder, HardwareEncoder):
+        return [*encoder.plan_arguments(request), *tag]
+    effort = _EFFORTS[encoder](request.preset.effort[request.codec])
+    return ["-c:v", encoder, *effort, *tag, *_rate_arguments(encoder, request)]
+
+
+def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:
+    if request.bitrate_bps is None:
+        crf = request.crf_in_force
+        return ["-crf", str(crf), *(["-b:v", "0"] if encoder in _RATE_ZERO else [])]
+    bps = request.bitrate_bps
+    arguments = ["-b:v", str(bps)]
+    if encoder not in _UNBUFFERED:
+        arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]
+        arguments += ["-bufsize", str(bps * BUFFER_SECONDS)]
+    return arguments
+
+
+_RATE_ZERO = frozenset({"libvpx-vp9", "libaom-av1"})
+"""A crf is only a lower bound for them unless the bitrate is nought."""
+_UNBUFFERED = frozenset({"libsvtav1"})
+"""It keeps a most only together with a crf."""
+_EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
+    "libx264": lambda effort: ["-preset", effort],
+    "libx265": lambda effort: ["-preset", effort, "-x265-params", "log-level=error:info=0"],
+    "libvpx-vp9": lambda effort: ["-deadline", "good", "-cpu-used", effort, "-row-mt", "1"],
+    "libsvtav1": lambda effort: ["-preset", effort],
+    "libaom-av1": lambda effort: ["-cpu-used", str(min(8, int(effort))), "-row-mt", "1"],
+}
+
+
+def _plan_sound(
+    sounds: tuple[AudioStream, ...], request: RenditionRequest
+) -> tuple[list[str], list[str]]:
+    arguments: list[str] = []
+    changes = []
+    for position, sound in enumerate(sounds):
+        arguments += ["-map", f"0:{sound.index}"]
+        codec = choose_sound_codec(sound, request)
+        arguments += _sound_arguments(position, sound, codec, request)
+        if codec != "copy":
+            changes.append(f"sound track {position + 1} was encoded from {sound.codec} to {codec}")
+    return arguments, changes
+
+
+def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
+    """``copy``, ``aac`` or ``opus``. Raises InputRejected where it was to be copied and cannot."""
+    if request.sound in (SoundChoice.AAC, SoundChoice.OPUS):
+        return request.sound.value
+    if sound.codec in COPYABLE_SOUND[request.container]:
+        return "copy"
+    if request.sound is SoundChoice.COPY:
+        raise InputRejected(
+            f"{request.container.value} cannot hold the film's {sound.codec} sound.",
+            code="combination_impossible",
+            way_on="Let the sound be encoded, or use mkv.",
+        )
+    return "opus" if request.container is Container.WEBM else "aac"
+
+
+def _plan_subtitles(
+    subtitles: tuple[SubtitleStream, ...], container: Container
+) -> tuple[list[str], list[str], int]:
+    """Arguments, changes in words, and how many tracks are kept."""
+    arguments: list[str] = []
+    changes: list[str] = []
+    kept = 0
+    for position, track in enumerate(subtitles, 1):
+        codec = "copy" if track.codec in COPYABLE_TEXT[container] else TEXTS[container.value]
+        if codec != "copy" and track.codec not in PLAIN_TEXT:
+            changes.append(
+                f"subtitle track {position} was left out: {container.value} cannot hold "
+                f"{track.codec}"
+            )
+            continue
+        arguments += ["-map", f"0:{track.index}", f"-c:s:{kept}", codec]
+        kept += 1
+    return arguments, changes, kept
+
+
+def _sound_arguments(
+    position: int, sound: AudioStream, codec: str, request: RenditionRequest
+) -> list[str]:
+    if codec == "copy":
+        return [f"-c:a:{position}", "copy"]
+    bps = request.sound_bitrate_bps
+    if bps is None:
+        bps = request.preset.sound_bitrate_bps * max(1, sound.channels) // 2
+    encoder = "libopus" if codec == "opus" else "aac"
+    # Opus knows the layouts of RFC 7845 alone, and refuses 5.1 with its speakers at the side.
+    layouts = "aformat=channel_layouts=7.1|5.1|quad|stereo|mono"
+    return [
+        *(f"-c:a:{position}", encoder, f"-b:a:{position}", str(bps)),
+        *(f"-filter:a:{position}", f"aresample=async=1,{layouts}"),
+    ]

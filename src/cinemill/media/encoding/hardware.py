@@ -1,0 +1,175 @@
+"""Encoders that live in hardware: what they are called, where they are, and how each is told what
+a rendition is to be. Pure.
+
+What the options mean is FFmpeg's documentation (the encoders' own ``-h encoder=NAME``, and the
+chapters on VAAPI, QSV and VideoToolbox). No two families count quality alike, so that a crf is
+carried over to about the same place on each one's scale; only a measured VMAF tells how it came
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cinemill.core.encoding.rendition import Purpose, RenditionRequest, VideoCodec
+
+BITRATE_HEADROOM = 1.5
+BUFFER_SECONDS = 2
+"""As in software: see ``media.renditions``."""
+QSV_WORST = 51
+VAAPI_INDEX_STEP = 4
+"""VP9 and AV1 are told a quantizer index, 0–255, where a crf goes to 63."""
+TOOLBOX_BEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Encoders of one maker, or behind one interface."""
+
+    name: str
+    codecs: tuple[VideoCodec, ...]
+    tell_quality: Callable[[VideoCodec, int], list[str]]
+    """(codec, crf) to arguments."""
+    efforts: Mapping[Purpose, tuple[str, ...]] = field(default_factory=dict)
+    bitrate_mode: tuple[str, ...] = ()
+    """Said before a bitrate."""
+    device_option: str | None = None
+    """Names the device; before the input."""
+    is_uploaded: bool = False
+    """Whether pictures are put into its memory by a filter; others are given them as they are."""
+
+
+def _tell_nvenc(_codec: VideoCodec, crf: int) -> list[str]:
+    # Of nought it makes "automatic".
+    return ["-rc", "vbr", "-cq", str(max(1, crf)), "-b:v", "0"]
+
+
+def _tell_qsv(codec: VideoCodec, crf: int) -> list[str]:
+    """ICQ, 1 to 51."""
+    scaled = crf if codec in _OLD_SCALE else round(crf * QSV_WORST / 63)
+    return ["-global_quality", str(min(QSV_WORST, max(1, scaled)))]
+
+
+def _tell_vaapi(codec: VideoCodec, crf: int) -> list[str]:
+    """A constant quantizer: the one way that every driver knows."""
+    scaled = crf if codec in _OLD_SCALE else crf * VAAPI_INDEX_STEP
+    return ["-rc_mode", "CQP", "-global_quality", str(max(1, scaled))]
+
+
+def _tell_videotoolbox(_codec: VideoCodec, crf: int) -> list[str]:
+    """1 to 100, and more is better; Apple's own chips only."""
+    return ["-q:v", str(max(1, TOOLBOX_BEST - 2 * crf))]
+
+
+_OLD_SCALE = frozenset({VideoCodec.H264, VideoCodec.H265})
+"""Whose quantizer goes from 0 to 51."""
+
+NVENC = Family(
+    "nvenc",
+    (VideoCodec.H264, VideoCodec.H265, VideoCodec.AV1),
+    _tell_nvenc,
+    efforts={
+        Purpose.ARCHIVE: ("-preset", "p7", "-tune", "hq"),
+        Purpose.WEB: ("-preset", "p5", "-tune", "hq"),
+        Purpose.MOBILE: ("-preset", "p3", "-tune", "hq"),
+    },
+    bitrate_mode=("-rc", "vbr"),
+)
+QSV = Family(
+    "qsv",
+    (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
+    _tell_qsv,
+    efforts={
+        Purpose.ARCHIVE: ("-preset", "slow"),
+        Purpose.WEB: ("-preset", "medium"),
+        Purpose.MOBILE: ("-preset", "veryfast"),
+    },
+    device_option="-qsv_device",
+)
+VAAPI = Family(
+    "vaapi",
+    (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
+    _tell_vaapi,
+    bitrate_mode=("-rc_mode", "VBR"),
+    device_option="-vaapi_device",
+    is_uploaded=True,
+)
+VIDEOTOOLBOX = Family("videotoolbox", (VideoCodec.H264, VideoCodec.H265), _tell_videotoolbox)
+
+_NAMES = {
+    VideoCodec.H264: "h264",
+    VideoCodec.H265: "hevc",
+    VideoCodec.VP9: "vp9",
+    VideoCodec.AV1: "av1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareEncoder:
+    """One codec on one device."""
+
+    name: str
+    """As FFmpeg calls it, such as ``h264_nvenc``."""
+    codec: VideoCodec
+    family: Family
+    devices: tuple[Path, ...] = ()
+    """What it must reach; the first is the one that it is told, where it is told one."""
+    is_deep: bool = False
+    """Whether it encodes ten bits a sample."""
+
+    @property
+    def input_arguments(self) -> list[str]:
+        """Before the input."""
+        if self.family.device_option is None or not self.devices:
+            return []
+        return [self.family.device_option, str(self.devices[0])]
+
+    def plan_filters(self, *, is_deep: bool) -> list[str]:
+        """The last of the picture's filters: to what the hardware takes."""
+        plain = f"format={'p010le' if is_deep else 'nv12'}"
+        return [plain, "hwupload"] if self.family.is_uploaded else [plain]
+
+    def plan_arguments(self, request: RenditionRequest) -> list[str]:
+        """The encoder with its effort and its rate."""
+        family = self.family
+        arguments = ["-c:v", self.name, *family.efforts.get(request.purpose, ())]
+        if request.bitrate_bps is None:
+            return [*arguments, *family.tell_quality(self.codec, request.crf_in_force)]
+        bps = request.bitrate_bps
+        arguments += [*family.bitrate_mode, "-b:v", str(bps)]
+        arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]
+        return [*arguments, "-bufsize", str(bps * BUFFER_SECONDS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What trials have shown."""
+
+    encoders: tuple[HardwareEncoder, ...] = ()
+    """That work, best first; one of each name."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By the encoder's name, why it does not."""
+
+
+def list_candidates(devices: Path, platform: str) -> list[HardwareEncoder]:
+    """What may be there, by the devices that ``devices`` (``/dev``) holds: cheap, and no proof.
+
+    Best first; of an interface with several devices once for each. ``platform`` is Python's.
+    """
+    found: list[HardwareEncoder] = []
+    if platform == "darwin":
+        found += _name_all(VIDEOTOOLBOX, ())
+    if nvidia := tuple(sorted(devices.glob("nvidia*"))):
+        found += _name_all(NVENC, nvidia)
+    for node in sorted((devices / "dri").glob("renderD*")):
+        found += _name_all(QSV, (node,)) + _name_all(VAAPI, (node,))
+    return found
+
+
+def _name_all(family: Family, devices: tuple[Path, ...]) -> list[HardwareEncoder]:
+    return [
+        HardwareEncoder(f"{_NAMES[codec]}_{family.name}", codec, family, devices)
+        for codec in family.codecs
+    ]

@@ -1,0 +1,1 @@
+"""Running FFmpeg: binary, sandbox, limits and progress."""

@@ -1,0 +1,303 @@
+"""Run one FFmpeg: in its own session, behind walls, watched, and gone when it should be gone.
+
+Call it from the main thread of a worker: the signal that kills the command when its parent dies
+follows the *thread* that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinemill.errors import CommandFailed, CommandStalled, DiskFull
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.memory import tell_memory
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogTally, ProgressParser
+from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
+
+__all__ = ["FfmpegFailed", "FfmpegProgress", "FfmpegReport", "Limits", "run_ffmpeg"]
+
+TICK_SECONDS = 0.1
+"""How often a wish to stop is looked for."""
+EXIT_POLL_SECONDS = 0.002
+"""It has closed its outputs and is about to end."""
+FOLDER_CHECK_SECONDS = 1.0
+TERM_GRACE_SECONDS = 0.4
+KILL_WAIT_SECONDS = 5.0
+READ_BYTES = 65536
+_SHELL_SIGNAL_BASE = 128
+_DEADLY = frozenset(
+    {
+        *(signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL),
+        *(signal.SIGSEGV, signal.SIGTERM, signal.SIGXCPU, signal.SIGXFSZ),
+    }
+)
+"""FFmpeg's own exit codes lie above 128 too, but not on these."""
+
+_PREAMBLE = ["-hide_banner", "-nostdin", "-y", "-nostats", "-benchmark", "-loglevel"]
+_PREAMBLE += ["level+verbose", "-progress", "pipe:1", "-stats_period", "0.25"]
+
+
+@dataclass(frozen=True, slots=True)
+class FfmpegReport:
+    """How a command that exited with 0 went; what its log says may still damn its outputs."""
+
+    tally: LogTally
+    last_progress: FfmpegProgress
+    wall_seconds: float
+    log_tail: str
+
+
+class FfmpegFailed(CommandFailed):
+    """With what the log told until then: often the file is to blame, not the command."""
+
+    def __init__(
+        self, message: str, *, exit_code: int, log_tail: str, code: str, tally: LogTally
+    ) -> None:
+        super().__init__(message, exit_code=exit_code, log_tail=log_tail, code=code)
+        self.tally = tally
+
+
+def run_ffmpeg(
+    toolbox: Toolbox,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    source: Path | None,
+    limits: Limits,
+    sandbox: Sandbox,
+    on_progress: Callable[[FfmpegProgress], None],
+    should_stop: Callable[[], Exception | None],
+    readable: Sequence[Path] = (),
+    devices: Sequence[Path] = (),
+) -> FfmpegReport:
+    """Run FFmpeg with ``arguments`` (inputs and outputs; relative names lie in ``folder``).
+
+    It sees ``source`` and ``readable`` read-only, ``folder`` and ``devices`` read-write, and no
+    more where bwrap works; with devices the machine's libraries too, for there the drivers are.
+    ``should_stop`` is asked ten times a second; the exception that it returns is raised once the
+    whole process group is dead.
+
+    Raises FfmpegFailed (a CommandFailed; codes ``command_failed``, ``command_timed_out``,
+    ``output_too_large``, ``out_of_memory``), CommandStalled and DiskFull.
+    """
+    inputs = [path for path in (source, *readable) if path is not None]
+    command = wrap_command(
+        sandbox,
+        [str(toolbox.ffmpeg), *_PREAMBLE, *arguments],
+        limits=limits,
+        folder=folder,
+        readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *inputs],
+        devices=devices,
+    )
+    watch = _Watch(_start(command, folder, sandbox, limits), folder, limits)
+    try:
+        return watch.follow(on_progress, should_stop)
+    finally:
+        watch.end()
+        tell_memory(watch.peak_bytes)
+
+
+def _start(
+    command: Sequence[str], folder: Path, sandbox: Sandbox, limits: Limits
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={"PATH": os.defpath, "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=prepare_child(sandbox, limits),
+    )
+
+
+class _Watch:
+    """One running command: reads it, times it, kills it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> None:
+        self._process = process
+        self._folder = folder
+        self._limits = limits
+        self._log = LogReader()
+        self._parser = ProgressParser()
+        self._progress = FfmpegProgress()
+        self._started = self._alive_at = self._measured_at = time.monotonic()
+        self._selector = selectors.DefaultSelector()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                self._selector.register(stream, selectors.EVENT_READ)
+
+    def follow(
+        self,
+        on_progress: Callable[[FfmpegProgress], None],
+        should_stop: Callable[[], Exception | None],
+    ) -> FfmpegReport:
+        while not self._reap():
+            self._read(TICK_SECONDS, on_progress)
+            stop = should_stop()
+            if stop is not None:
+                raise stop
+            self._check_time()
+            self._check_folder()
+        while self._selector.get_map() and self._read(0, on_progress):
+            pass
+        self._log.finish()
+        self._judge(self._process.returncode)
+        return FfmpegReport(
+            tally=self._log.tally,
+            last_progress=self._progress,
+            wall_seconds=time.monotonic() - self._started,
+            log_tail=self._log.tail,
+        )
+
+    @property
+    def peak_bytes(self) -> int:
+        """As the command tells at its end; 0 of one that was killed."""
+        return self._log.tally.peak_rss_bytes
+
+    def end(self) -> None:
+        """Nothing of the command is left afterwards, whatever happened."""
+        if self._process.returncode is None:
+            self._kill()
+        self._selector.close()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _read(self, wait_seconds: float, on_progress: Callable[[FfmpegProgress], None]) -> bool:
+        """Take what there is; whether there was anything."""
+        ready = self._selector.select(wait_seconds)
+        if not self._selector.get_map():
+            time.sleep(min(wait_seconds, EXIT_POLL_SECONDS))
+        for key, _ in ready:
+            chunk = os.read(key.fd, READ_BYTES)
+            if not chunk:
+                self._selector.unregister(key.fileobj)
+            elif key.fileobj is self._process.stderr:
+                self._log.feed(chunk)
+            else:
+                self._advance(chunk, on_progress)
+        return bool(ready)
+
+    def _advance(self, chunk: bytes, on_progress: Callable[[FfmpegProgress], None]) -> None:
+        for block in self._parser.feed(chunk):
+            if block.marks != self._progress.marks:
+                self._alive_at = time.monotonic()
+            self._progress = block
+            on_progress(block)
+
+    def _check_time(self) -> None:
+        now = time.monotonic()
+        if now - self._alive_at > self._limits.stall_seconds:
+            raise CommandStalled(
+                f"FFmpeg made no progress for {self._limits.stall_seconds:g} seconds.",
+                exit_code=-signal.SIGKILL,
+                log_tail=self._log.tail,
+            )
+        if now - self._started > self._limits.wall_seconds:
+            raise self._fail(
+                f"FFmpeg ran longer than {self._limits.wall_seconds:g} seconds.",
+                "command_timed_out",
+            )
+
+    def _check_folder(self) -> None:
+        """The limit of a single file is the kernel's; their sum is ours."""
+        now = time.monotonic()
+        if now - self._measured_at < FOLDER_CHECK_SECONDS:
+            return
+        self._measured_at = now
+        if _folder_bytes(self._folder) > self._limits.max_output_bytes:
+            raise self._too_large()
+
+    def _judge(self, exit_code: int) -> None:
+        tally = self._log.tally
+        if tally.disk_full:
+            raise DiskFull("The disk is full: FFmpeg could not write its outputs.")
+        if exit_code == -signal.SIGXFSZ or tally.file_too_large:
+            raise self._too_large()
+        if exit_code == 0:
+            return
+        if tally.out_of_memory:
+            raise self._fail("FFmpeg needed more memory than it may have.", "out_of_memory")
+        if exit_code == -signal.SIGXCPU:
+            raise self._fail("FFmpeg used more processor time than it may.", "command_timed_out")
+        raise self._fail(f"FFmpeg failed with exit code {exit_code}.", "command_failed")
+
+    def _too_large(self) -> FfmpegFailed:
+        limit = self._limits.max_output_bytes
+        return self._fail(f"The outputs grew over the limit of {limit} bytes.", "output_too_large")
+
+    def _fail(self, message: str, code: str) -> FfmpegFailed:
+        exit_code = self._process.returncode
+        return FfmpegFailed(
+            message,
+            exit_code=-signal.SIGKILL if exit_code is None else exit_code,
+            log_tail=self._log.tail,
+            code=code,
+            tally=self._log.tally,
+        )
+
+    def _reap(self) -> bool:
+        """Whether the command has ended."""
+        code = self._process.poll()
+        if code is None:
+            return False
+        self._process.returncode = _exit_code(code)
+        return True
+
+    def _kill(self) -> None:
+        """The whole session: first politely, then surely."""
+        for how, patience_seconds in (
+            (signal.SIGTERM, TERM_GRACE_SECONDS),
+            (signal.SIGKILL, KILL_WAIT_SECONDS),
+        ):
+            try:
+                os.killpg(self._process.pid, how)
+            except ProcessLookupError:
+                break
+            if self._wait_gone(patience_seconds):
+                break
+
+    def _wait_gone(self, patience_seconds: float) -> bool:
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline:
+            if self._process.returncode is None:
+                self._reap()
+            if self._process.returncode is not None and not _group_exists(self._process.pid):
+                return True
+            time.sleep(0.01)
+        return False
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _exit_code(code: int) -> int:
+    """bwrap says 128 + n where its command was killed by signal n; we say -n everywhere."""
+    number = code - _SHELL_SIGNAL_BASE
+    return -number if number in _DEADLY else code
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for entry in folder.iterdir():
+        try:
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except FileNotFoundError:
+            continue  # renamed or removed between the listing and the look
+    return total

@@ -1,0 +1,1 @@
+"""Reading metadata of files that nobody has verified."""

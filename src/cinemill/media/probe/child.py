@@ -1,0 +1,32 @@
+"""The process that reads a hostile file so that no worker has to: JSON in, JSON out.
+
+Started by ``probe`` behind the sandbox, as ``python -I -m cinemill.media.probe.child``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cinemill.core.media import read_format
+from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.probe.metadata import read_material, read_media
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """``{"info": …}`` or ``{"rejected": code}``."""
+    try:
+        read = {"film": read_media, "material": read_material}[request["what"]]
+        info = read(
+            Path(request["path"]), read_format(request["format"]), Limits(**request["limits"])
+        )
+    except MediaRejected as rejected:
+        return {"rejected": rejected.code}
+    return {"info": info.to_json()}
+
+
+if __name__ == "__main__":
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,1 @@
+"""Checking that videos are whole, and outputs as planned."""

@@ -1,0 +1,155 @@
+"""Was that the whole film? What was declared against what was decoded, and what the log admits.
+
+FFmpeg ends with exit code 0 after half a film; so the log's tally, the frames that came out and the
+end of the file are judged here. Pure but for :func:`ends_cleanly`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
+from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.probe.mp4_boxes import ENCODER_DELAY_SECONDS
+from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes
+
+TOLERANCE_SHARE = 0.02
+TOLERANCE_SECONDS = 0.1
+"""Headers are rounded, and players forgive a last frame."""
+UNCOUNTED_EDIT_SECONDS = 2 * ENCODER_DELAY_SECONDS
+"""An edit may hide so much at a film's ends and not be told as one."""
+_UNDECLARED = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
+"""Containers whose length is a guess from the file's end."""
+_OGG_LAST_PAGE_BYTES = 65_307
+_OGG_END_OF_STREAM = 0x04
+
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEADER_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out of the decoder."""
+
+    frames: int
+    seconds: float
+    sound_seconds: float | None = None
+    """From the first picture to the last sound; None where none was decoded."""
+
+
+def judge_film(info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_end: bool) -> None:
+    """Raises MediaRejected, ``media_truncated`` or ``media_damaged``, unless all is there."""
+    if is_short(info, decoded):
+        raise _reject("media_truncated")
+    judge_log(tally, has_clean_end=has_clean_end)
+
+
+def judge_log(tally: LogTally, *, has_clean_end: bool) -> None:
+    """The same by what the log admits and how the file ends, whatever was written."""
+    if tally.ended_early or not has_clean_end:
+        raise _reject("media_truncated")
+    if is_damaged(tally):
+        raise _reject("media_damaged")
+
+
+def is_damaged(tally: LogTally) -> bool:
+    """Whether the log admits that something could not be read or decoded."""
+    if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
+        return True
+    # Packets without a frame are ordinary (hidden frames, fields), and so are a codec's complaints;
+    # both together mean that pictures were lost.
+    return tally.codec_errors > 0 and tally.video_frames < tally.video_packets
+
+
+def is_short(info: MediaInfo, decoded: Decoded) -> bool:
+    """Whether less was decoded than the header declares."""
+    if decoded.frames == 0:
+        return True
+    if info.format in _UNDECLARED:
+        return False
+    return _lacks_time(info, decoded) or _lacks_frames(info, decoded)
+
+
+def _lacks_time(info: MediaInfo, decoded: Decoded) -> bool:
+    declared = info.video.duration_seconds_from_header
+    seconds = decoded.seconds
+    lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
+    if info.audio and decoded.sound_seconds is None and (not declared or info.has_edit_list):
+        # What the film declares may be its sound's length, which nobody has heard.
+        declared = min(declared, info.duration_seconds_from_header)
+        seconds += lead_seconds
+    elif not declared or info.has_edit_list:
+        declared = info.duration_seconds_from_header
+        seconds = max(seconds, decoded.sound_seconds or 0.0) + lead_seconds
+    elif info.format is SourceFormat.MATROSKA:
+        seconds += lead_seconds  # its tag tells when the track ends, not how long it is
+    frame_seconds = decoded.seconds / decoded.frames
+    slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared, 2 * frame_seconds)
+    return seconds < declared - slack
+
+
+def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
+    declared = info.video.frames_from_header
+    if info.has_edit_list or info.video.is_interlaced:
+        return False  # hidden frames, and fields in packets of their own, are counted too
+    hidden = 0.0
+    if info.format is SourceFormat.MP4:
+        hidden = float(info.video.fps) * UNCOUNTED_EDIT_SECONDS
+    return decoded.frames < declared - max(2, TOLERANCE_SHARE * declared, hidden)
+
+
+def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) -> bool:
+    """Whether the file's end is one, for containers whose demuxers do not tell."""
+    if container_format is SourceFormat.MPEG_TS:
+        return _ends_on_packet(path)
+    if container_format is SourceFormat.OGG:
+        return _ends_with_last_page(path)
+    if container_format is SourceFormat.ASF:
+        return _has_declared_size(path)
+    return True
+
+
+def _ends_on_packet(path: Path) -> bool:
+    with path.open("rb") as film:
+        layout = find_packet_bytes(film.read(HEAD_BYTES))
+    if layout is None:
+        return True
+    size, start = layout
+    # In 192-byte packets a 4-byte clock comes before the mark, so all begin at 0 all the same.
+    return (path.stat().st_size - (0 if size == 192 else start)) % size == 0
+
+
+def _ends_with_last_page(path: Path) -> bool:
+    """The last page is whole and flagged as the last of its stream (RFC 3533, section 6)."""
+    size = path.stat().st_size
+    with path.open("rb") as film:
+        film.seek(max(0, size - _OGG_LAST_PAGE_BYTES))
+        end = film.read()
+    at = end.rfind(b"OggS")
+    if at < 0 or len(end) < at + 27:
+        return False
+    segments = end[at + 26]
+    lacing = end[at + 27 : at + 27 + segments]
+    is_whole = len(lacing) == segments and at + 27 + segments + sum(lacing) == len(end)
+    return is_whole and bool(end[at + 5] & _OGG_END_OF_STREAM)
+
+
+def _has_declared_size(path: Path) -> bool:
+    """An ASF file declares how many bytes it has, unless it was broadcast (ASF 1.2, section 3.2).
+
+    Its index is believed over its length: a cut file ends early without a word in any log.
+    """
+    with path.open("rb") as film:
+        head = film.read(_ASF_HEADER_BYTES)
+    at = head.find(_ASF_FILE_PROPERTIES)
+    if at < 0 or len(head) < at + 92:
+        return False
+    declared = int.from_bytes(head[at + 40 : at + 48], "little")
+    is_broadcast = head[at + 88] & 1
+    return bool(is_broadcast) or path.stat().st_size >= declared
+
+
+def _reject(code: str) -> MediaRejected:
+    return MediaRejected(REJECTION_CODES[code], code=code)

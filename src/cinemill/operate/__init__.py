@@ -1,1 +1,0 @@
-"""Running the house: health, retention, watchdog, and rows checked against files."""

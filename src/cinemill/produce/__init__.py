@@ -1,1 +1,0 @@
-"""New pictures out of stored ones: renditions and previews."""

@@ -1,0 +1,1 @@
+"""What the steps of several capabilities work with."""

@@ -1,0 +1,159 @@
+"""Which encoder a step uses: hardware where it is wished for and works, software where it does not,
+and why. What hardware does is noted where the relay and ``/health`` read it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
+from cinemill.core.hardware import Offer
+from cinemill.core.media import MediaInfo
+from cinemill.errors import (
+    CommandFailed,
+    CommandStalled,
+    DatabaseUnavailable,
+    InputRejected,
+    OutputInvalid,
+)
+from cinemill.media.encoding.encode import EncodeOutcome
+from cinemill.media.encoding.encode_plan import keeps_depth
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.encoding.hardware_probe import tell_reason
+from cinemill.steps.resources import Workshop
+from cinemill.storage import hardware
+from cinemill.telemetry import get_logger
+
+QUALITY_CODE = "quality_not_reached"
+"""Work well done, and not well enough: nothing against the hardware, and no reason to give up."""
+OUT_OF_TIME_CODE = "time_limit"
+"""The try's, of which hardware that failed has used a part."""
+
+Made = TypeVar("Made")
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An encoder, or why there is none."""
+
+    encoder: HardwareEncoder | None = None
+    reason: str = ""
+    """Empty where none was wished for."""
+
+    @property
+    def changes(self) -> list[str]:
+        """What is to be said of it on the result."""
+        return [f"encoded in software: {self.reason}"] if self.reason else []
+
+
+def encode_as_wished(
+    workshop: Workshop,
+    info: MediaInfo,
+    request: RenditionRequest,
+    make: Callable[[HardwareEncoder | None], EncodeOutcome],
+    folder: Path,
+) -> EncodeOutcome:
+    """``make`` in hardware where the request wishes for it, else in software, with the reason among
+    the ``changes``; see :func:`try_hardware`."""
+    choice = choose_encoder(workshop, info, request)
+    outcome, choice = try_hardware(workshop, choice, make, folder)
+    changes = [*outcome.facts["changes"], *choice.changes]
+    return replace(outcome, facts={**outcome.facts, "changes": changes})
+
+
+def try_hardware(
+    workshop: Workshop,
+    choice: Choice,
+    make: Callable[[HardwareEncoder | None], Made],
+    folder: Path,
+) -> tuple[Made, Choice]:
+    """What ``make`` made with the chosen encoder, or where that failed or was none, in software;
+    and what it was made with in the end. Raises what ``make`` raises in software.
+
+    A failure counts against the hardware only when software then succeeds, or has no time left for
+    it: else the film may be to blame. ``folder`` is emptied in between.
+    """
+    encoder = choice.encoder
+    if encoder is None:
+        return make(None), choice
+    try:
+        made = make(encoder)
+    except (CommandFailed, CommandStalled, OutputInvalid) as error:
+        reason = tell_reason(error)
+    except InputRejected as error:
+        if error.code != QUALITY_CODE:
+            raise
+        _empty(folder)
+        return make(None), Choice(reason=f"{encoder.name} was not good enough: {error.message}")
+    else:
+        _note_success(workshop, encoder)
+        return made, choice
+    _empty(folder)
+    try:
+        made = make(None)
+    except CommandFailed as error:
+        if error.code == OUT_OF_TIME_CODE:
+            _note_failure(workshop, encoder, reason)
+        raise
+    _note_failure(workshop, encoder, reason)
+    return made, Choice(reason=f"{encoder.name} failed: {reason}")
+
+
+def choose_encoder(workshop: Workshop, info: MediaInfo, request: RenditionRequest) -> Choice:
+    """An encoder for the rendition, where its request wishes for one in hardware."""
+    if not request.use_gpu:
+        return Choice()
+    return find_encoder(workshop, request.codec, is_deep=keeps_depth(info, request))
+
+
+def find_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Choice:
+    """This worker's first encoder for the codec that does not rest."""
+    with workshop.database.begin() as connection:
+        offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
+    resting = {one.encoder for one in offers if one.node == workshop.node and not one.is_open}
+    own = [one for one in workshop.hardware if one.codec is codec]
+    for encoder in own:
+        if encoder.name not in resting and (encoder.is_deep or not is_deep):
+            return Choice(encoder)
+    if own and not resting:
+        return Choice(reason=f"{own[0].name} does not encode ten bits a sample here")
+    return Choice(reason=_explain(codec, offers))
+
+
+def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
+    tired = [one for one in offers if not one.is_open]
+    if not tired:
+        return f"no hardware encoder for {codec.value} was offered"
+    names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
+    return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
+
+
+def _note_success(workshop: Workshop, encoder: HardwareEncoder) -> None:
+    try:
+        with workshop.database.begin() as connection:
+            hardware.note_success(connection, workshop.node, encoder.name)
+    except DatabaseUnavailable as error:
+        # Not worth the film that was just made.
+        log.warning("hardware's success not noted", encoder=encoder.name, why=error.message)
+
+
+def _note_failure(workshop: Workshop, encoder: HardwareEncoder, reason: str) -> None:
+    rests = None
+    try:
+        with workshop.database.begin() as connection:
+            rests = hardware.note_failure(connection, workshop.node, encoder.name, reason)
+    except DatabaseUnavailable as error:
+        log.warning("hardware's failure not noted", encoder=encoder.name, why=error.message)
+    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

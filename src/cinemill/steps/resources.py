@@ -1,0 +1,95 @@
+"""What handlers work with: a frozen value, handed in by the worker's shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cinemill.errors import DiskFull, NotFound
+from cinemill.jobs.step import StepContext
+from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import Terms
+from cinemill.storage.database import Database
+from cinemill.storage.media.assets import AssetRecord, get_asset
+from cinemill.storage.media.files import LocalFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    database: Database
+    files: LocalFiles
+    toolbox: Toolbox
+    sandbox: Sandbox
+    limits: Limits
+    input_roots: tuple[Path, ...]
+    """Folders from which films may be fetched by path."""
+    min_free_bytes: int
+    render_dir: Path
+    """Where renditions get names that people can use."""
+    preview_dir: Path
+    models_dir: Path
+    """Where ``cinemill models fetch`` puts models."""
+    node: str = ""
+    """The worker's name, under which its hardware is announced."""
+    hardware: tuple[HardwareEncoder, ...] = ()
+    """What this worker's trials have shown to work, best first."""
+    slots: int = 1
+    """Processes that work on this machine."""
+    threads: int = 1
+    """An encoder's share of its cores, where all of them encode."""
+
+
+def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:
+    """The asset that this job is about. Raises NotFound."""
+    taken_in = context.run.inputs.get("intake", {})
+    asset_id = context.run.asset_id or taken_in.get("asset_id")
+    if asset_id is None:
+        raise NotFound("The film of this job was deleted.", code="asset_not_found")
+    return get_asset(workshop.database, str(asset_id))
+
+
+def limit_to(workshop: Workshop, context: StepContext) -> Limits:
+    """FFmpeg's limits within those of the queue."""
+    memory_bytes = min(workshop.limits.memory_bytes, context.memory_bytes)
+    return replace(workshop.limits, memory_bytes=memory_bytes)
+
+
+def agree(workshop: Workshop, context: StepContext, message: str) -> Terms:
+    """The terms of this try's commands; how far they are is told with the message."""
+    return Terms(
+        workshop.toolbox,
+        context.folder,
+        limit_to(workshop, context),
+        workshop.sandbox,
+        on_progress=lambda share: context.report(share, message),
+        should_stop=context.should_stop,
+    )
+
+
+def require_space(workshop: Workshop, needed_bytes: int) -> None:
+    """Refuse work that cannot fit before it starts. Raises DiskFull with the figures."""
+    free_bytes = workshop.files.free_bytes()
+    if free_bytes < needed_bytes + workshop.min_free_bytes:
+        raise DiskFull(
+            f"This needs about {needed_bytes >> 20} MiB and {workshop.min_free_bytes >> 20} MiB "
+            f"must stay free; {free_bytes >> 20} MiB are free."
+        )
+
+
+def add_up_stages(context: StepContext) -> dict[str, float]:
+    """Seconds by kind of earlier step: those of many alike, such as ``chunk-07``, are added up."""
+    stages: dict[str, float] = {}
+    for name, result in context.run.inputs.items():
+        kind = name.partition("-")[0]
+        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
+    return stages
+
+
+def list_stages(context: StepContext) -> Mapping[str, Any]:
+    """Seconds that each earlier step of the job took, by its name."""
+    return {name: result.get("seconds") for name, result in context.run.inputs.items()}

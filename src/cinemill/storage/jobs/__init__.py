@@ -1,0 +1,1 @@
+"""Rows of jobs, steps and runs, and of messages that made none."""

@@ -1,0 +1,188 @@
+"""A try that begins and lives: the claim, and the heartbeat.
+
+Every statement that changes a run under way carries the claim's token and expects its state, which
+is the fence; when a lease has run out is for whoever closes crashed runs to judge. The job's lock
+is taken first, always.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import ClaimedRun, JobState
+from cinemill.storage.jobs.job_rows import READY_CHANNEL
+
+CLAIM_LOCK_SECONDS = 0.25
+"""How long a claim waits for a job that another transaction has locked: a sibling's commit takes
+milliseconds, and for anything longer the worker has other messages to take."""
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 5.0
+"""Until a run whose job was locked is offered again."""
+
+# One statement, for each is a way to the server and back in a time in which the work could run.
+# The job is locked before its run, as everywhere. The relay is rung only where something waits for
+# the place that this claim frees in its window; asked in the index's order, else the planner may
+# read all the runs that ever were.
+# Its patience for locks is set on the way: the job's id, which is read before its row is locked, is
+# read through it.
+_CLAIM = """
+WITH patience AS MATERIALIZED (
+    SELECT set_config('lock_timeout', :lock_milliseconds, true) AS milliseconds
+), locked AS (
+    SELECT * FROM job WHERE id = (
+        SELECT job_id FROM run CROSS JOIN patience WHERE id = :id AND milliseconds IS NOT NULL
+          AND (state = 'queued' OR state = 'running' AND token = :token)) FOR UPDATE
+), claimed AS (
+    UPDATE run SET state = 'running', token = :token, worker = :worker,
+           started_at = clock_timestamp(),
+           lease_until = clock_timestamp() + make_interval(secs => :lease)
+    FROM locked
+    WHERE run.id = :id AND locked.state IN ('pending', 'running')
+      AND locked.cancel_requested_at IS NULL
+      AND (run.state = 'queued' AND run.run_at <= clock_timestamp()
+           OR run.state = 'running' AND run.token = :token)
+    RETURNING run.step_id, run.attempt, run.queue
+), started AS (
+    UPDATE step SET state = 'running', attempts = claimed.attempt,
+           started_at = coalesce(step.started_at, clock_timestamp())
+    FROM claimed WHERE step.id = claimed.step_id
+    RETURNING step.id, step.name, step.kind, step.params, claimed.attempt, claimed.queue
+), noted AS (
+    UPDATE job SET state = 'running', worker = :worker, stage = started.name,
+           started_at = coalesce(job.started_at, clock_timestamp()), message = 'Working'
+    FROM started JOIN locked ON true WHERE job.id = locked.id
+    RETURNING CASE WHEN (
+        SELECT owner FROM run
+        WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
+        ORDER BY owner LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
+), surroundings AS (
+    SELECT 100 * coalesce(sum(weight) FILTER (WHERE step.state = 'succeeded'), 0) / sum(weight)
+               AS progress_base,
+           100 * coalesce(sum(weight) FILTER (WHERE step.id = started.id), 0) / sum(weight)
+               AS progress_share,
+           coalesce(
+               jsonb_object_agg(step.name, coalesce(step.result, '{}')) FILTER (WHERE step.id IN
+                   (SELECT depends_on FROM step_dependency WHERE step_id = started.id)),
+               '{}') AS inputs
+    FROM step JOIN locked ON step.job_id = locked.id CROSS JOIN started
+)
+SELECT started.id AS step_id, started.name, started.kind, started.params, started.attempt,
+       locked.id AS job_id, locked.kind AS job_kind, locked.owner, locked.asset_id,
+       locked.params AS job_params, surroundings.*,
+       greatest(0, extract(epoch FROM clock_timestamp() - locked.started_at))::float8
+           AS job_seconds
+FROM started, locked, noted, surroundings
+"""
+
+
+def claim(
+    connection: Connection, run_id: str, *, token: str, worker: str, lease_seconds: float
+) -> ClaimedRun | None:
+    """Take a queued run, or None where it is taken, over, cancelled or not due yet.
+
+    With it comes what the step finds: the results of its parents, and its place in the progress.
+    The same token again takes the same run again: the answer of the first time may have been lost.
+    Raises LockTimeout, after a quarter of a second, where another transaction holds its rows.
+    """
+    values = {
+        "id": run_id,
+        "token": token,
+        "worker": worker,
+        "lease": lease_seconds,
+        "lock_milliseconds": f"{CLAIM_LOCK_SECONDS * 1000:.0f}",
+        "channel": READY_CHANNEL,
+    }
+    row = connection.execute(text(_CLAIM), values).mappings().first()
+    if row is None:
+        return None
+    return ClaimedRun(
+        id=run_id,
+        token=token,
+        job_id=row["job_id"],
+        job_kind=row["job_kind"],
+        step_id=row["step_id"],
+        step_name=row["name"],
+        step_kind=row["kind"],
+        owner=row["owner"],
+        asset_id=row["asset_id"],
+        attempt=row["attempt"],
+        params=row["params"],
+        job_params=row["job_params"],
+        progress_base=float(row["progress_base"]),
+        progress_share=float(row["progress_share"]),
+        inputs=row["inputs"],
+        job_seconds=row["job_seconds"],
+    )
+
+
+def put_off(connection: Connection, run_id: str) -> bool:
+    """Have a queued run whose job is locked offered again soon, each time a little later.
+
+    Touches the run alone. False, with nothing changed, where it is locked as well (it is sent again
+    later as a lost message) or not queued any more.
+    """
+    changed = connection.execute(
+        text(
+            """
+            UPDATE run SET published_at = NULL, run_at = clock_timestamp() + make_interval(
+                secs => least(:longest, :first * power(2, least(publish_count, 10))))
+            WHERE id = (SELECT id FROM run WHERE id = :id AND state = 'queued'
+                        FOR UPDATE SKIP LOCKED)
+            """
+        ),
+        {"id": run_id, "first": FIRST_DELAY_SECONDS, "longest": LONGEST_DELAY_SECONDS},
+    ).rowcount
+    return changed == 1
+
+
+def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
+    """False: another has closed the run; drop the work.
+
+    A lease that was over is renewed too, as long as nobody has closed the run for it: what counts
+    is that its worker lives. Takes the run's lock and no other: to touch the job here would be the
+    wrong order of locks.
+    """
+    renewed = connection.execute(
+        text(
+            """
+            UPDATE run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+            WHERE id = :id AND token = :token AND state = 'running'
+            """
+        ),
+        {"id": run.id, "token": run.token, "lease": lease_seconds},
+    ).rowcount
+    return renewed == 1
+
+
+def note_progress(
+    connection: Connection, run: ClaimedRun, *, progress: float, message: str
+) -> str | None:
+    """Note the job's progress in percent; answers why the work is to stop, None to go on.
+
+    Where another transaction holds the job nothing is noted this time: progress can wait, and the
+    lease, which the same thread renews, cannot.
+    """
+    job = connection.execute(
+        text(
+            """
+            UPDATE job SET progress = greatest(progress, :progress), message = :message
+            WHERE id = (SELECT id FROM job WHERE id = :job_id AND state = 'running'
+                        AND cancel_requested_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
+            RETURNING id
+            """
+        ),
+        {"job_id": run.job_id, "progress": progress, "message": message},
+    ).first()
+    return None if job is not None else _reason_to_stop(connection, run.job_id)
+
+
+def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
+    row = connection.execute(
+        text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
+        {"id": job_id},
+    ).first()
+    if row is None:
+        return "the job was deleted"
+    if row.cancel_requested_at is not None:
+        return row.cancel_reason or "cancelled"
+    return "another step of the job failed" if JobState(row.state).is_final else None

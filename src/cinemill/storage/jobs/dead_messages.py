@@ -1,0 +1,99 @@
+"""Rows of messages that became no job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from cinemill.core.dead_messages import LONGEST_EXCERPT, DeadMessage
+from cinemill.core.job import Failure
+from cinemill.errors import NotFound
+from cinemill.storage import tables
+from cinemill.storage.jobs.job_rows import read_failure
+
+MOST_ROWS = 10_000
+"""A flood of broken messages must not fill the disk: the oldest are dropped. 2 kB each at most."""
+_FIRST_READABLE = datetime(2, 1, 1, tzinfo=UTC)
+_LAST_READABLE = datetime(9998, 12, 31, tzinfo=UTC)
+"""PostgreSQL knows times before and after those of Python."""
+
+
+def insert_dead_message(connection: Connection, message: DeadMessage) -> None:
+    """Nothing where there is one of this id."""
+    values = {
+        "id": message.id,
+        "queue": message.queue,
+        "task": message.task,
+        "task_id": message.task_id,
+        "failure": message.failure.to_json(),
+        "excerpt": message.excerpt,
+        "size_bytes": message.size_bytes,
+        "received_at": message.received_at,
+    }
+    connection.execute(insert(tables.dead_message).values(values).on_conflict_do_nothing())
+
+
+def list_dead_messages(connection: Connection, *, limit: int = 100) -> list[DeadMessage]:
+    """Latest first. Never raises for what a row holds: one must not hide all the others."""
+    column = tables.dead_message.c
+    query = select(*_listed_columns()).order_by(column.received_at.desc(), column.id.desc())
+    return [
+        DeadMessage(**{**row, "failure": _read_failure(row["failure"])})
+        for row in connection.execute(query.limit(limit)).mappings()
+    ]
+
+
+def _listed_columns() -> list[Any]:
+    column = tables.dead_message.c
+    is_readable = column.received_at.between(_FIRST_READABLE, _LAST_READABLE)
+    received_at = case((is_readable, column.received_at), else_=func.to_timestamp(0))
+    return [
+        *(column[name] for name in ("id", "queue", "task", "task_id", "failure", "size_bytes")),
+        func.left(column.excerpt, LONGEST_EXCERPT).label("excerpt"),
+        received_at.label("received_at"),
+    ]
+
+
+def _read_failure(document: Any) -> Failure:
+    # JSON's null is no SQL NULL.
+    return read_failure(document or {}) or Failure("failure_unknown", "")
+
+
+def delete_dead_message(connection: Connection, message_id: str) -> None:
+    """Raises NotFound."""
+    gone = delete(tables.dead_message).where(tables.dead_message.c.id == message_id)
+    if connection.execute(gone).rowcount == 0:
+        raise NotFound(
+            f"There is no dead message {message_id}.",
+            code="dead_message_not_found",
+            way_on="List the dead letters; it may have been dropped already.",
+        )
+
+
+def prune_dead_messages(
+    connection: Connection, *, older_than_days: float | None = None, most_rows: int = MOST_ROWS
+) -> int:
+    """Drop all but the latest, and what is older than so many days; answers how many."""
+    dropped = connection.execute(
+        text(
+            """
+            DELETE FROM dead_message WHERE id IN (
+                SELECT id FROM dead_message ORDER BY received_at DESC, id DESC OFFSET :most)
+            """
+        ),
+        {"most": most_rows},
+    ).rowcount
+    if older_than_days is not None:
+        dropped += connection.execute(
+            text(
+                """
+                DELETE FROM dead_message
+                WHERE received_at < clock_timestamp() - make_interval(secs => :age)
+                """
+            ),
+            {"age": older_than_days * 86400},
+        ).rowcount
+    return dropped

@@ -1,0 +1,321 @@
+"""The fenced ends of a try, and what they do to its step and its job.
+
+Every statement that changes a run under way carries the claim's token and expects its state, which
+is the fence: whoever closes a run for its lease changes the state, and until then its worker may
+end it, however late. The job's lock is taken first, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
+from cinemill.errors import LeaseLost, NotFound, NotYet
+from cinemill.storage.jobs.job_rows import (
+    ENDED_CHANNEL,
+    READY_CHANNEL,
+    json_parameter,
+    lock_job,
+    queue_ready_steps,
+    ring,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTries:
+    failures: int
+    crashes: int
+    max_failures: int
+    max_crashes: int
+
+
+def get_step_tries(connection: Connection, step_id: str) -> StepTries:
+    """Raises LeaseLost where the step was deleted with its job."""
+    row = connection.execute(
+        text("SELECT failures, crashes, max_failures, max_crashes FROM step WHERE id = :id"),
+        {"id": step_id},
+    ).first()
+    if row is None:
+        raise LeaseLost(f"Step {step_id} was deleted while it ran.")
+    return StepTries(*row)
+
+
+def commit_success(
+    connection: Connection, run: ClaimedRun, job: Job, result: Mapping[str, Any]
+) -> None:
+    """End the run well: store the step's result, unblock its children, end the job at the last.
+
+    To be called last in the transaction that locked the job and wrote the step's effects. Raises
+    LeaseLost, which must roll that transaction back.
+    """
+    unblocked, is_complete = _end_step(connection, run, result)
+    is_over = job.cancel_requested or job.state.is_final
+    if unblocked and not is_over:
+        queue_ready_steps(connection, run.job_id)
+    elif is_over and not is_complete:
+        # Another step failed or a person cancelled: a child queued now would wait for ever.
+        finish_cancel(connection, run.job_id)
+
+
+# One statement. The job's result is that of the step that ended last.
+_END_STEP = """
+WITH ended AS (
+    UPDATE run SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL,
+           peak_memory_bytes = :peak
+    WHERE id = :id AND token = :token AND state = 'running'
+    RETURNING step_id
+), done AS (
+    UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
+           finished_at = clock_timestamp()
+    FROM ended WHERE step.id = ended.step_id RETURNING step.id
+), unblocked AS (
+    UPDATE step SET deps_remaining = deps_remaining - 1
+    WHERE id IN (SELECT step_id FROM step_dependency WHERE depends_on = (SELECT id FROM done))
+    RETURNING id
+), completed AS (
+    UPDATE job SET state = 'completed', progress = 100, stage = 'done', message = 'Done',
+           result = :result, failure = NULL, announced = false, finished_at = clock_timestamp()
+    FROM done WHERE job.id = :job_id AND NOT EXISTS
+        (SELECT FROM step WHERE job_id = :job_id AND state <> 'succeeded' AND id <> done.id)
+    RETURNING pg_notify(:channel, :job_id)
+)
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked),
+       (SELECT count(*) FROM completed)
+"""
+
+
+def _end_step(
+    connection: Connection, run: ClaimedRun, result: Mapping[str, Any]
+) -> tuple[int, bool]:
+    """The run and its step succeeded; answers how many children wait for one step less, and
+    whether the job is complete with it."""
+    row = connection.execute(
+        text(_END_STEP).bindparams(json_parameter("result")),
+        {
+            "id": run.id,
+            "token": run.token,
+            "job_id": run.job_id,
+            "result": dict(result),
+            "channel": ENDED_CHANNEL,
+            "peak": run.peak_memory_bytes,
+        },
+    ).one()
+    if not row[0]:
+        raise _lease_lost(run)
+    return int(row[1]), bool(row[2])
+
+
+def was_committed(connection: Connection, run: ClaimedRun) -> bool:
+    """Whether a commit whose answer was lost with the connection took effect."""
+    row = connection.execute(
+        text(
+            """
+            SELECT 1 FROM run WHERE id = :id AND token = :token
+              AND state NOT IN ('running', 'crashed')
+            """
+        ),
+        {"id": run.id, "token": run.token},
+    ).first()
+    return row is not None
+
+
+def retry_later(
+    connection: Connection,
+    run: ClaimedRun,
+    ended_as: RunState,
+    failure: Failure,
+    *,
+    delay_seconds: float,
+) -> None:
+    """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
+    job = lock_job_of_claim(connection, run)
+    _end_run(connection, run, ended_as, failure)
+    count_try(connection, run.step_id, ended_as)
+    if job.cancel_requested or job.state.is_final:
+        finish_cancel(connection, run.job_id)
+        return
+    queue_again(connection, run.step_id, delay_seconds=delay_seconds)
+    note_message(connection, run.job_id, failure.message, is_again=failure.code != NotYet.code)
+
+
+def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
+    """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
+    lock_job_of_claim(connection, run)
+    _end_run(connection, run, ended_as, failure)
+    count_try(connection, run.step_id, ended_as)
+    kill_step(connection, run.job_id, run.step_id, failure)
+
+
+def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
+    """End this try because its job is cancelled. Raises LeaseLost."""
+    job = lock_job_of_claim(connection, run)
+    _end_run(connection, run, RunState.CANCELLED, None)
+    if job.cancel_requested or job.state.is_final:
+        finish_cancel(connection, run.job_id)
+    else:  # retried by a person in the meantime: the step is wanted after all
+        queue_again(connection, run.step_id, delay_seconds=0)
+
+
+def lock_job_of_claim(connection: Connection, run: ClaimedRun) -> Job:
+    """The claimed run's job, locked. Raises LeaseLost where it was deleted."""
+    try:
+        return lock_job(connection, run.job_id)
+    except NotFound as error:
+        raise LeaseLost(f"Job {run.job_id} was deleted while it ran.") from error
+
+
+def _end_run(
+    connection: Connection, run: ClaimedRun, state: RunState, failure: Failure | None
+) -> None:
+    ended = connection.execute(
+        text(
+            """
+            UPDATE run SET state = :state, failure = :failure, ended_at = clock_timestamp(),
+                   lease_until = NULL, peak_memory_bytes = :peak
+            WHERE id = :id AND token = :token AND state = 'running'
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": run.id,
+            "token": run.token,
+            "state": state.value,
+            "failure": failure.to_json() if failure else None,
+            "peak": run.peak_memory_bytes,
+        },
+    ).rowcount
+    if not ended:
+        raise _lease_lost(run)
+
+
+def _lease_lost(run: ClaimedRun) -> LeaseLost:
+    return LeaseLost(f"Run {run.id} was closed by another before its end was recorded.")
+
+
+def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:
+    """Failures and crashes are counted apart; work handed back counts as neither."""
+    column = {
+        RunState.FAILED: "failures",
+        RunState.REJECTED: "failures",
+        RunState.CRASHED: "crashes",
+    }.get(ended_as)
+    if column is not None:
+        connection.execute(
+            text(f"UPDATE step SET {column} = {column} + 1 WHERE id = :id"),  # noqa: S608
+            {"id": step_id},
+        )
+
+
+def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
+    """A new run of the step, due after ``delay_seconds``."""
+    connection.execute(
+        text(
+            """
+            WITH again AS (
+                UPDATE step SET state = 'queued', progress = 0 WHERE id = :step_id
+                RETURNING id, job_id, kind, queue, hardware, attempts
+            )
+            INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
+                             run_at)
+            SELECT gen_random_uuid()::text, again.id, job.id, job.owner, again.kind, again.queue,
+                   again.hardware, job.priority, again.attempts + 1,
+                   clock_timestamp() + make_interval(secs => :delay)
+            FROM again JOIN job ON job.id = again.job_id
+            """
+        ),
+        {"step_id": step_id, "delay": delay_seconds},
+    )
+    if delay_seconds <= 0:
+        ring(connection, READY_CHANNEL, "")
+
+
+def note_message(
+    connection: Connection, job_id: str, message: str, *, is_again: bool = True
+) -> None:
+    """Tell why it is tried again; of work that only waits, what for."""
+    words = f"Trying again: {message}" if is_again else message
+    connection.execute(
+        text("UPDATE job SET message = :message WHERE id = :id"),
+        {"id": job_id, "message": words},
+    )
+
+
+def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failure) -> None:
+    """Mark the step dead, withdraw the job's other queued runs, and fail the job."""
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'dead', failure = :failure, finished_at = clock_timestamp()
+            WHERE id = :id
+            """
+        ).bindparams(json_parameter("failure")),
+        {"id": step_id, "failure": failure.to_json()},
+    )
+    withdraw_queued(connection, job_id)
+    _end_job(connection, job_id, JobState.FAILED, failure)
+
+
+def finish_cancel(connection: Connection, job_id: str) -> bool:
+    """Cancel what is not running; once nothing runs, the job is cancelled. Whether it is."""
+    withdraw_queued(connection, job_id)
+    running = connection.execute(
+        text("SELECT 1 FROM run WHERE job_id = :id AND state = 'running' LIMIT 1"), {"id": job_id}
+    ).first()
+    if running is not None:
+        return False
+    connection.execute(
+        text(
+            """
+            UPDATE step SET state = 'cancelled', finished_at = clock_timestamp()
+            WHERE job_id = :id AND state IN ('waiting', 'queued', 'running')
+            """
+        ),
+        {"id": job_id},
+    )
+    _end_job(connection, job_id, JobState.CANCELLED, None)
+    return True
+
+
+def withdraw_queued(connection: Connection, job_id: str) -> None:
+    """Queued runs end as cancelled; their messages will find nothing to claim.
+
+    Every step without a try under way waits then, also one whose try has just ended: a retry
+    must find it.
+    """
+    connection.execute(
+        text(
+            """
+            WITH withdrawn AS (
+                UPDATE run SET state = 'cancelled', ended_at = clock_timestamp()
+                WHERE job_id = :id AND state = 'queued'
+            )
+            UPDATE step SET state = 'waiting'
+            WHERE job_id = :id AND state IN ('queued', 'running') AND NOT EXISTS
+                  (SELECT FROM run WHERE run.step_id = step.id AND run.state = 'running')
+            """
+        ),
+        {"id": job_id},
+    )
+
+
+def _end_job(connection: Connection, job_id: str, state: JobState, failure: Failure | None) -> None:
+    connection.execute(
+        text(
+            """
+            UPDATE job SET state = :state, failure = :failure, announced = false,
+                   finished_at = clock_timestamp(),
+                   message = :message, stage = :state
+            WHERE id = :id AND state IN ('pending', 'running')
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": job_id,
+            "state": state.value,
+            "failure": failure.to_json() if failure else None,
+            "message": failure.message if failure else "Cancelled",
+        },
+    )
+    ring(connection, ENDED_CHANNEL, job_id)

@@ -1,0 +1,180 @@
+"""What one process of the Celery shell works with: made when first wanted, anew after a fork."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cinemill.config import Settings
+from cinemill.errors import PartUnavailable
+from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.runner import Runner
+from cinemill.jobs.service import JobService
+from cinemill.media.encoding.hardware import Hardware
+from cinemill.storage.database import Database
+from cinemill.storage.media.files import LocalFiles
+from cinemill.worker.hardware.monitor import find_hardware
+
+if TYPE_CHECKING:
+    from cinemill.jobs.step import Handler
+
+
+HARD_AFTER_SOFT_SECONDS = 60.0
+"""A try that was told to stop has so long before its process is killed."""
+MakeHandlers = Callable[["Mill"], "Mapping[str, Handler]"]
+"""Which function does which kind of step, over the connections of a mill."""
+FindHardware = Callable[[Settings], Hardware]
+"""What encodes in hardware on this machine. Raises ToolMissing."""
+
+
+class Mill:
+    """Settings, catalog and handlers, with the connections of this process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalog: Catalog = CATALOG,
+        make_handlers: MakeHandlers | None = None,
+        find_hardware: FindHardware = find_hardware,
+    ) -> None:
+        """``make_handlers`` is called once a process, when it first works; ``find_hardware`` once
+        a worker, before its processes are forked."""
+        self.settings = settings
+        self.catalog = catalog.with_rates(choose_rates(settings))
+        self.find_hardware = find_hardware
+        self.node = ""
+        """As Celery calls the worker; empty where none runs in this process' family."""
+        self.hardware = Hardware()
+        self.slots = settings.celery_worker_concurrency
+        """Tasks at a time, unless this worker was told otherwise when it was started."""
+        self._make_handlers = make_handlers
+        self._database: Database | None = None
+        self._events: EventSink | None = None
+        self._runner: Runner | None = None
+
+    @property
+    def database(self) -> Database:
+        if self._database is None:
+            if self.settings.database_url is None:
+                raise PartUnavailable(
+                    "There is no database: DATABASE_URL is not set and no mill runs here.",
+                    code="database_unset",
+                    way_on="Run 'cinemill up' first, or set DATABASE_URL.",
+                )
+            self._database = Database(
+                self.settings.database_url,
+                pool_size=self.settings.database_pool_size,
+                application_name=f"cinemill {worker_name()}",
+            )
+        return self._database
+
+    @property
+    def redis_url(self) -> str:
+        if self.settings.redis_url is None:
+            raise PartUnavailable(
+                "There is no Redis: REDIS_URL is not set and no mill runs here.",
+                code="redis_unset",
+                way_on="Run 'cinemill up' first, or set REDIS_URL.",
+            )
+        return self.settings.redis_url
+
+    @property
+    def service(self) -> JobService:
+        return JobService(self.database, catalog=self.catalog, limits=self.try_limits)
+
+    @property
+    def events(self) -> EventSink:
+        if self._events is None:
+            self._events = EventSink(self.redis_url, catalog=self.catalog)
+        return self._events
+
+    @property
+    def rates(self) -> RateLimiter:
+        return RateLimiter(self.redis_url)
+
+    @property
+    def files(self) -> LocalFiles:
+        return LocalFiles(self.settings.home / "objects")
+
+    @property
+    def work_folder(self) -> Path:
+        return self.settings.temp_dir
+
+    @property
+    def try_limits(self) -> TryLimits:
+        settings = self.settings
+        return TryLimits(
+            max_retries=settings.celery_task_max_retries,
+            retry_delay_seconds=settings.celery_task_default_retry_delay,
+            max_crashes=settings.max_crashes,
+            stall_seconds=settings.stall_seconds,
+            lease_seconds=settings.lease_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+            queue_seconds=choose_queue_seconds(settings, self.catalog),
+        )
+
+    @property
+    def runner(self) -> Runner:
+        if self._runner is None:
+            self._runner = Runner(
+                self.database,
+                self.events,
+                self._make_handlers(self) if self._make_handlers else {},
+                catalog=self.catalog,
+                limits=self.try_limits,
+                work_folder=self.work_folder,
+                worker=worker_name(),
+            )
+        return self._runner
+
+    def stop_work(self, reason: str) -> bool:
+        """Ask the try under way in this process to be handed back; whether there was one."""
+        return self._runner is not None and self._runner.stop_current(reason)
+
+    def forget_connections(self) -> None:
+        """After a fork: the parent's sockets are the parent's."""
+        if self._database is not None:
+            self._database.abandon()
+        self._database = self._events = self._runner = None
+
+
+def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tuple[float, float]]:
+    """(soft, hard) seconds by queue: its own timeout where one was set, else the limits for all
+    where somebody set those, else the catalog's."""
+    given = settings.model_fields_set & {"celery_task_time_limit", "celery_task_soft_time_limit"}
+    limits = {q.name: (q.soft_seconds, q.hard_seconds) for q in catalog.queues.values()}
+    if given:
+        for_all = (settings.celery_task_soft_time_limit, settings.celery_task_time_limit)
+        limits = dict.fromkeys(limits, for_all)
+    own = {
+        "render": settings.render_timeout,
+        "preview": settings.preview_timeout,
+        "transcode": settings.transcode_timeout,
+        "caption": settings.caption_timeout,
+    }
+    return limits | {
+        queue: (seconds, seconds + HARD_AFTER_SOFT_SECONDS)
+        for queue, seconds in own.items()
+        if seconds is not None
+    }
+
+
+def choose_rates(settings: Settings) -> dict[str, int]:
+    """Starts in a minute by queue, where they were set."""
+    own = {
+        "render": settings.render_rate,
+        "transcode": settings.transcode_rate,
+        "caption": settings.caption_rate,
+    }
+    return {queue: count for queue, count in own.items() if count is not None}
+
+
+def worker_name() -> str:
+    """``host:pid``."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,1 @@
+"""Hardware encoders as a worker finds them."""

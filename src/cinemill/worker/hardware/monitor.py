@@ -1,0 +1,158 @@
+"""A worker's hardware: found before its pool starts, announced while it lives, left alone while it
+rests. A node without any has no thread for it and costs nothing."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinemill.core.hardware import name_queue
+from cinemill.errors import CinemillError
+from cinemill.storage import hardware
+from cinemill.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from cinemill.config import Settings
+    from cinemill.core.hardware import Offer
+    from cinemill.media.encoding.hardware import Hardware
+    from cinemill.worker.context import Mill
+
+ANNOUNCE_SECONDS = 10.0
+END_SECONDS = 5.0
+"""Of a worker that ends: what it offered is else gone half a minute later."""
+WISHING_QUEUES = frozenset({"transcode", "render"})
+"""Whose steps may wish for hardware: only who works there looks for any."""
+
+log = get_logger(__name__)
+
+
+def find_hardware(settings: Settings) -> Hardware:
+    """What encodes in hardware on this machine, by a tiny encode of each. Raises ToolMissing."""
+    # Here, because beat and the API have nothing to do with FFmpeg.
+    from cinemill.media.encoding.hardware import Hardware, list_candidates
+    from cinemill.media.encoding.hardware_probe import try_all
+    from cinemill.media.ffmpeg.binary import find_ffmpeg
+    from cinemill.media.ffmpeg.sandbox import detect_sandbox
+
+    candidates = list_candidates(Path("/dev"), sys.platform)
+    if not candidates:
+        return Hardware()
+    return try_all(find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox), candidates)
+
+
+class HardwareKeeper:
+    """Finds the node's encoders, announces them, tries those again that have rested, and has the
+    worker take the work of those that are in service."""
+
+    def __init__(self, mill: Mill) -> None:
+        self._mill = mill
+        self._consumer: Any = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def find(self, worker: Any) -> None:
+        """Look for hardware, and of its queues let ``worker`` work on those that it has encoders
+        for. To be called before the pool starts, so that its processes know of them."""
+        mill = self._mill
+        queues = worker.app.amqp.queues
+        special = {queue.name for queue in mill.catalog.queues.values() if queue.codec is not None}
+        if not (WISHING_QUEUES | special).isdisjoint(queues.consume_from):
+            mill.node = worker.hostname
+            mill.hardware = mill.find_hardware(mill.settings)
+        queues.deselect(sorted(special - self._queues))
+        for name in sorted(self._queues):
+            queues.select_add(queues[name])
+
+    def start(self, sender: Any, **_: Any) -> None:
+        """Tell what was found, and announce it from now on; ``sender`` is Celery's consumer."""
+        found = self._mill.hardware
+        for name, reason in found.refused.items():
+            log.info("no hardware", encoder=name, why=reason)
+        if found.encoders:
+            log.info("hardware", encoders=[encoder.name for encoder in found.encoders])
+            self._consumer = sender
+            self._thread = threading.Thread(target=self.run, name="hardware", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """For a signal's handler: nothing is offered any more, a moment later."""
+        self._stopping.set()
+
+    def end(self, **_: Any) -> None:
+        """Wait until that is so: the process ends next, and its thread with it."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        while not self._stopping.is_set():
+            try:
+                self.turn()
+            except CinemillError as error:
+                log.warning("hardware is not announced", why=error.message)
+            except Exception:
+                log.exception("hardware is not announced")
+            self._stopping.wait(ANNOUNCE_SECONDS)
+        try:
+            with self._mill.database.begin() as connection:
+                hardware.withdraw(connection, self._mill.node)
+        except CinemillError as error:
+            log.warning("hardware was not withdrawn", why=error.message)
+
+    def turn(self) -> None:
+        """Announce, try what has rested, and take its work or leave it. Raises PartUnavailable."""
+        offers = self._announce()
+        rested = [offer for offer in offers if offer.rests_seconds == 0]
+        for offer in rested:
+            self._try_again(offer)
+        if rested:
+            offers = self._announce()
+        # Celery's consumer belongs to the thread of its event loop.
+        serving = {name_queue(offer.codec) for offer in offers if offer.is_open}
+        self._consumer.call_soon(partial(take_work, self._consumer, self._queues, serving))
+
+    @property
+    def _queues(self) -> set[str]:
+        """Of the work that its encoders do."""
+        return {name_queue(encoder.codec.value) for encoder in self._mill.hardware.encoders}
+
+    def _announce(self) -> list[Offer]:
+        node = self._mill.node
+        codecs = {one.name: one.codec.value for one in self._mill.hardware.encoders}
+        with self._mill.database.begin() as connection:
+            hardware.announce(connection, node, codecs)
+            return [offer for offer in hardware.list_offers(connection) if offer.node == node]
+
+    def _try_again(self, offer: Offer) -> None:
+        from cinemill.media.encoding.hardware_probe import try_encoder
+        from cinemill.media.ffmpeg.binary import find_ffmpeg
+        from cinemill.media.ffmpeg.sandbox import detect_sandbox
+
+        settings = self._mill.settings
+        toolbox, sandbox = find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox)
+        (encoder,) = (one for one in self._mill.hardware.encoders if one.name == offer.encoder)
+        reason = try_encoder(toolbox, sandbox, encoder)
+        with self._mill.database.begin() as connection:
+            if reason is None:
+                hardware.resume(connection, offer.node, offer.encoder)
+            else:
+                hardware.rest(connection, offer.node, offer.encoder, reason)
+        log.info("hardware was tried again", encoder=offer.encoder, why_not=reason)
+
+
+def take_work(consumer: Any, queues: Set[str], serving: Set[str]) -> None:
+    """Have the worker consume those of its hardware queues that are served, and no other."""
+    tasks = consumer.task_consumer
+    if tasks is None:
+        return  # it has lost its broker; the next turn comes soon
+    for name in sorted(queues):
+        if name in serving and not tasks.consuming_from(name):
+            consumer.add_task_queue(name)
+        elif name not in serving and tasks.consuming_from(name):
+            consumer.cancel_task_queue(name)

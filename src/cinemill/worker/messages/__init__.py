@@ -1,0 +1,1 @@
+"""Messages: queues, transport, decoding within bounds, dead letters."""

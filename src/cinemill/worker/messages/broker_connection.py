@@ -1,0 +1,79 @@
+"""Celery's consumer, which comes back from a broker that refuses as from one that is away."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery.worker import state
+from celery.worker.consumer import Consumer
+
+from cinemill.storage.redis_servers import REFUSALS
+from cinemill.telemetry import get_logger
+from cinemill.worker.messages.throttle import ThrottledLog
+
+PROBE_KEY = "probe"
+PROBE_TTL_SECONDS = 60
+RETRY_SECONDS = 1.0
+
+log = get_logger(__name__)
+often = ThrottledLog(__name__)
+
+
+class PatientConsumer(Consumer):
+    """Waits until Redis takes writes before it consumes.
+
+    Celery connects again at once to a broker that answers, and is refused again: several times a
+    second, with a critical message each second.
+    """
+
+    waits_for_broker = False
+    """Whether it is looking for a broker that takes writes: then it consumes nothing, rightly."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """A connection to a broker that takes writes, however long there is none."""
+        self.waits_for_broker = True
+        try:
+            conn = super().ensure_connected(conn)
+            refusal = find_refusal(conn)
+            return conn if refusal is None else self._await_writes(conn, refusal)
+        finally:
+            self.waits_for_broker = False
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Also what is refused to a worker alone, such as by an access list, is not asked for in
+        a tight loop."""
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, REFUSALS):
+            often.warning("the broker refuses", why=str(exc))
+            time.sleep(RETRY_SECONDS)
+
+    def _await_writes(self, conn: Any, refusal: str | None) -> Any:
+        began = time.monotonic()
+        while refusal is not None:
+            often.warning("the broker refuses writes; waiting for it", why=refusal)
+            conn = self._connect_again(conn)
+            refusal = find_refusal(conn)
+        waited_seconds = round(time.monotonic() - began, 1)
+        log.info("the broker takes writes again", waited_seconds=waited_seconds)
+        return conn
+
+    def _connect_again(self, conn: Any) -> Any:
+        """On new sockets: what refuses may be a primary that has another in its place."""
+        state.maybe_shutdown()
+        time.sleep(RETRY_SECONDS)
+        conn.collect()
+        conn.maybe_switch_next()
+        return super().ensure_connected(conn)
+
+
+def find_refusal(conn: Any) -> str | None:
+    """Why Redis does not take a write; None where it does, and for other brokers."""
+    if conn.transport.driver_type != "redis":
+        return None
+    try:
+        with conn.channel() as channel:
+            channel.client.set(PROBE_KEY, "", ex=PROBE_TTL_SECONDS)
+    except REFUSALS as error:
+        return str(error)
+    return None

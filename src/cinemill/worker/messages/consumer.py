@@ -1,0 +1,139 @@
+"""Celery's consumer behind a guard: no message's content ends it, and none disappears.
+
+What cannot become a task is put aside with the reason. The relay writes it down and, where it was
+meant to be a job, has that job fail with the reason, so that whoever waits for its result gets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from billiard.einfo import ExceptionWithTraceback
+from billiard.exceptions import WorkerLostError
+from celery.utils.log import get_logger as get_celery_logger
+from celery.worker.request import Request
+from kombu.message import Message
+
+from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import Failure
+from cinemill.errors import CinemillError, InputRejected
+from cinemill.storage.jobs.refused_messages import RefusedMessages
+from cinemill.telemetry import get_logger
+from cinemill.worker.messages.broker_connection import PatientConsumer
+from cinemill.worker.messages.envelope import excerpt, is_name
+from cinemill.worker.messages.guard import MessageGuard, MessageRefused
+from cinemill.worker.messages.refusals import RefusalTolerantQoS
+
+log = get_logger(__name__)
+celery_log = get_celery_logger(__name__)
+
+
+class GuardedConsumer(PatientConsumer):
+    """The setting ``worker_consumer`` names it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mill = self.app.mill
+        self._guard = MessageGuard(mill.catalog.jobs, self.app.tasks)
+        self._refused = RefusedMessages(mill.redis_url)
+        self.handled_count = 0
+        """Messages that were taken, whatever came of them."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
+        """Celery's own, called with messages that the guard has admitted."""
+        handle = super().create_task_handler(*args, **kwargs)
+        lasting = (*self.connection_errors, *self.conninfo.channel_errors)
+
+        def handle_admitted(message: Message) -> None:
+            self.handled_count += 1
+            try:
+                self._guard.admit(message)
+                handle(message)
+            except MessageRefused as refused:
+                self.put_aside(message, refused)
+            except lasting:
+                raise
+            except Exception as error:
+                log.exception("a message could not be worked on")
+                self.put_aside(message, _describe_fault(message, error))
+
+        return handle_admitted
+
+    def put_aside(self, message: Message, refused: MessageRefused) -> None:
+        """Keep the reason and the message's beginning, and take it from the broker."""
+        dead = _bury(message, refused)
+        log.warning(
+            "a message was put aside",
+            why=dead.failure.message,
+            code=dead.failure.code,
+            task=dead.task,
+            task_id=dead.task_id,
+            queue=dead.queue,
+        )
+        try:
+            self._refused.put(dead)
+        except CinemillError as error:
+            log.warning("a dead message was left with the broker", why=error.message)
+            _leave_with_broker(message)
+            return
+        if not message.acknowledged:
+            message.ack_log_error(celery_log, self.connection_errors)
+
+    def on_unknown_message(self, body: Any, message: Message) -> None:
+        self.put_aside(message, _describe_fault(message))
+
+    def on_unknown_task(self, body: Any, message: Message, exc: BaseException) -> None:
+        self.put_aside(message, _describe_fault(message, exc))
+
+    def on_invalid_task(self, body: Any, message: Message, exc: BaseException) -> None:
+        self.put_aside(message, _describe_fault(message, exc))
+
+
+class JobRequest(Request):
+    """Tells a message whose process died from one that a task asks for again."""
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        if isinstance(error, WorkerLostError):
+            self._message.ended_its_process = True
+        return super().on_failure(exc_info, *args, **kwargs)
+
+
+def _leave_with_broker(message: Message) -> None:
+    """Have it delivered again later: nowhere could it be put aside."""
+    if isinstance(message.channel.qos, RefusalTolerantQoS):
+        message.channel.qos.leave(message.delivery_tag)
+    elif not message.acknowledged:
+        message.requeue()
+
+
+def _bury(message: Message, refused: MessageRefused) -> DeadMessage:
+    error, body = refused.error, message.body
+    content = body if isinstance(body, bytes | str) else b""
+    info = message.delivery_info
+    queue = info.get("routing_key") if isinstance(info, dict) else ""
+    return DeadMessage.make(
+        queue=str(queue or "")[:200],
+        task=refused.task,
+        task_id=refused.task_id,
+        failure=Failure(error.code, error.message, error.way_on, retryable=False),
+        excerpt=excerpt(content),
+        size_bytes=len(content) if refused.size_bytes is None else refused.size_bytes,
+    )
+
+
+def _describe_fault(message: Message, error: BaseException | None = None) -> MessageRefused:
+    why = f" ({type(error).__name__})" if error is not None else ""
+    refusal = InputRejected(
+        f"Celery cannot make a task of this message{why}.",
+        code="message_malformed",
+        way_on="Send it with a Celery client, protocol 2.",
+    )
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    task, task_id = (
+        str(headers[name]) if is_name(headers.get(name)) else "" for name in ("task", "id")
+    )
+    return MessageRefused(refusal, task=task, task_id=task_id)

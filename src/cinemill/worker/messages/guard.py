@@ -1,0 +1,347 @@
+"""Which messages become tasks of Celery, and with which headers; the others are refused.
+
+A message of a known kind of job keeps its id, its arguments and its priority: all else of it is
+written anew, for Celery 5.7 computes with headers that anybody may set (an ``eta`` of the wrong
+type, a time limit, a list as an id) and ends the worker where that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kombu.message import Message
+from kombu.utils.json import dumps
+
+from cinemill.errors import InputRejected
+from cinemill.worker.messages.envelope import (
+    INTERRUPTED_HEADER,
+    MOST_INTERRUPTIONS,
+    SEND_JSON,
+    UNREADABLE_HEADER,
+    clip,
+    excerpt,
+    is_json,
+    is_name,
+    parse_body,
+)
+from cinemill.worker.messages.transport import read_interruptions
+
+STEP_PREFIX = "step."
+LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
+LONGEST_DELAY = timedelta(days=365)
+REPR_CHARACTERS = 200
+SUBMIT_WHEN_DUE = "Submit it when it is due; its kind chooses the queue."
+_FOLLOW_UPS = {
+    "callbacks": "link",
+    "errbacks": "link_error",
+    "chain": "chain",
+    "chord": "chord",
+}
+
+
+class MessageRefused(Exception):
+    """A message that becomes no task; ``task`` and ``task_id`` are empty where it has none."""
+
+    def __init__(self, error: InputRejected, *, task: str = "", task_id: str = "") -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.task = task
+        self.task_id = task_id
+        self.size_bytes: int | None = None
+        """Of the item, where the message holds only its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a message asks for."""
+
+    task: str
+    task_id: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    embed: dict[str, Any]
+    options: Mapping[str, Any]
+    """Its headers, or of protocol 1 its body."""
+    is_as_sent: bool
+    """Whether the body is that of protocol 2, with nothing beside what is named here."""
+
+
+class MessageGuard:
+    """Judges messages before Celery does."""
+
+    def __init__(self, jobs: Container[str], tasks: Container[str]) -> None:
+        """``jobs`` are the kinds of job, ``tasks`` every task that this worker knows."""
+        self._jobs = jobs
+        self._tasks = tasks
+
+    def admit(self, message: Message) -> None:
+        """Make the message one that Celery can work on. Raises MessageRefused.
+
+        Its arguments stay as they are: they are judged when the job is made.
+        """
+        task, task_id = _read_identity(message.headers)
+        try:
+            _check_readable(message)
+            call = _read_call(message)
+            # Protocol 1 names them in the body.
+            task, task_id = call.task, call.task_id
+            self._admit_call(message, call)
+        except InputRejected as error:
+            refused = MessageRefused(error, task=task, task_id=task_id)
+            refused.size_bytes = _read_size(message.headers)
+            raise refused from error
+
+    def _admit_call(self, message: Message, call: Call) -> None:
+        if call.task in self._jobs:
+            headers = _check_job(call)
+        elif call.task not in self._tasks:
+            raise InputRejected(
+                f"There is no task called {clip(call.task, 100)!r}.",
+                code="task_unknown",
+                way_on="Use the name of a kind of job, such as 'process_video'.",
+            )
+        elif call.task.startswith(STEP_PREFIX):
+            headers = _check_step(call)
+        else:
+            headers = _check_options(call)
+        headers["redelivered"] = message.headers.get("redelivered") is True
+        _rewrite(message, headers, call)
+
+
+def _read_identity(headers: Any) -> tuple[str, str]:
+    if not isinstance(headers, Mapping):
+        return "", ""
+    task, task_id = headers.get("task"), headers.get("id")
+    return (
+        task if isinstance(task, str) and is_name(task) else "",
+        task_id if isinstance(task_id, str) and is_name(task_id) else "",
+    )
+
+
+def _read_size(headers: Any) -> int | None:
+    reason = headers.get(UNREADABLE_HEADER) if isinstance(headers, Mapping) else None
+    size = reason.get("size_bytes") if isinstance(reason, Mapping) else None
+    return size if isinstance(size, int) and 0 <= size < 2**62 else None
+
+
+def _check_readable(message: Message) -> None:
+    headers = message.headers
+    if not isinstance(headers, Mapping):
+        raise _malformed("its headers are no object")
+    reason = headers.get(UNREADABLE_HEADER)
+    if reason is not None:
+        raise _repeat(reason)
+    if read_interruptions(dict(headers)) >= MOST_INTERRUPTIONS:
+        raise InputRejected(
+            f"A worker took this message {MOST_INTERRUPTIONS} times and ended before it answered.",
+            code="message_interrupted",
+            way_on="Look into the worker's log for why it ended; then submit the job again.",
+        )
+    if message.errors:
+        raise _malformed("its body cannot be decoded")
+
+
+def _repeat(reason: Any) -> InputRejected:
+    values = reason if isinstance(reason, Mapping) else {}
+    code, message, way_on = (
+        clip(excerpt(str(values.get(name) or "")), 400) for name in ("code", "message", "way_on")
+    )
+    is_ours = code in ("message_malformed", "message_not_json", "message_too_deep")
+    return InputRejected(
+        message or "The message cannot be read.",
+        code=code if is_ours or code == "message_too_large" else "message_malformed",
+        way_on=way_on or SEND_JSON,
+    )
+
+
+def _read_call(message: Message) -> Call:
+    if not is_json(message.content_type, message.content_encoding):
+        raise InputRejected(
+            f"Its content type is {clip(repr(message.content_type), 60)}"
+            f" in {clip(repr(message.content_encoding), 60)}, not JSON in UTF-8.",
+            code="message_not_json",
+            way_on=SEND_JSON,
+        )
+    body = message.body if isinstance(message.body, bytes) else str(message.body or "").encode()
+    document = parse_body(body)
+    if isinstance(document, dict):
+        return _read_first_protocol(message.headers, document)
+    if not isinstance(document, list) or len(document) != 3:
+        raise _malformed("its body is not [args, kwargs, options]")
+    args, kwargs, embed = document
+    if not isinstance(embed, dict | None):
+        raise _malformed("its options are no object")
+    return _make_call(message.headers, args, kwargs, embed or {})
+
+
+def _read_first_protocol(headers: Mapping[str, Any], body: dict[str, Any]) -> Call:
+    """Celery's message protocol 1, and what lies between 1 and 2: all in the body."""
+    options = {**body, **headers}
+    embed = {name: body.get(name) for name in _FOLLOW_UPS}
+    args, kwargs = body.get("args") or [], body.get("kwargs") or {}
+    return replace(_make_call(options, args, kwargs, embed), is_as_sent=False)
+
+
+def _make_call(options: Mapping[str, Any], args: Any, kwargs: Any, embed: dict[str, Any]) -> Call:
+    task, task_id = options.get("task"), options.get("id")
+    if not isinstance(task, str) or not is_name(task):
+        raise _malformed("it names no task")
+    if not isinstance(task_id, str) or not is_name(task_id):
+        raise InputRejected(
+            "The task's id is not a text of 1 to 155 printable characters and at most 255 bytes.",
+            code="message_malformed",
+            way_on="Send it with a Celery client, or give it an id such as a UUID.",
+        )
+    if not isinstance(args, list | tuple):
+        raise _malformed("its positional arguments are no list")
+    if not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs):
+        raise _malformed("its keyword arguments are no object")
+    known = {name: embed.get(name) for name in _FOLLOW_UPS}
+    is_as_sent = embed.keys() <= known.keys()
+    return Call(task, task_id, list(args), kwargs, known, options, is_as_sent)
+
+
+def _check_job(call: Call) -> dict[str, Any]:
+    """New headers for a bare message of a kind of job. Raises InputRejected."""
+    if call.options.get("eta") is not None and not _is_past(call, "eta"):
+        raise _not_kept(call, "countdown or eta", SUBMIT_WHEN_DUE)
+    if call.options.get("expires") is not None:
+        if _is_past(call, "expires"):
+            raise InputRejected(
+                f"{call.task} expired before a worker had it.",
+                code="message_expired",
+                way_on="Submit it again, without 'expires': an accepted job waits for its turn.",
+            )
+        raise _not_kept(call, "expires", "Submit it without; cancel it if it has waited too long.")
+    for member, name in _FOLLOW_UPS.items():
+        if call.embed.get(member):
+            raise _not_kept(call, name, "Wait for its result, then submit what comes next.")
+    return _write_headers(call)
+
+
+def _check_step(call: Call) -> dict[str, Any]:
+    """Only the relay sends these. Raises InputRejected."""
+    if len(call.args) != 1 or call.kwargs or not is_name(call.args[0]):
+        raise _malformed("a step's only argument is the id of a run")
+    limits = _check_time_limits(call.options.get("timelimit"))
+    return {**_write_headers(call), "timelimit": limits, "ignore_result": True}
+
+
+def _check_options(call: Call) -> dict[str, Any]:
+    """Celery's own tasks, such as those that clean up: each header of its type, or none."""
+    options = call.options
+    for name in ("eta", "expires"):
+        if options.get(name) is not None:
+            _read_time(call, name)
+    for member, kind in (("callbacks", list), ("errbacks", list), ("chain", list), ("chord", dict)):
+        if not isinstance(call.embed.get(member), kind | None):
+            raise _malformed(f"'{member}' is of the wrong type")
+    retries = options.get("retries") or 0
+    if not isinstance(retries, int) or not 0 <= retries < 2**31:
+        raise _malformed("'retries' is no count")
+    kept = {name: options[name] for name in ("eta", "expires") if options.get(name) is not None}
+    names = ("root_id", "parent_id", "group")
+    relations = {name: options[name] for name in names if is_name(options.get(name))}
+    return {
+        **_write_headers(call),
+        **kept,
+        **relations,
+        "retries": retries,
+        "timelimit": _check_time_limits(options.get("timelimit")),
+        "ignore_result": options.get("ignore_result") is True,
+    }
+
+
+def _write_headers(call: Call) -> dict[str, Any]:
+    return {
+        "lang": "py",
+        "task": call.task,
+        "id": call.task_id,
+        "root_id": call.task_id,
+        "parent_id": None,
+        "group": None,
+        "meth": None,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "argsrepr": clip(repr(call.args), REPR_CHARACTERS),
+        "kwargsrepr": clip(repr(call.kwargs), REPR_CHARACTERS),
+        "origin": clip(str(call.options.get("origin") or ""), REPR_CHARACTERS),
+        "ignore_result": False,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+    }
+
+
+def _rewrite(message: Message, headers: dict[str, Any], call: Call) -> None:
+    counted = message.headers.get(INTERRUPTED_HEADER)
+    message.headers = headers if counted is None else {**headers, INTERRUPTED_HEADER: counted}
+    message.properties = _select_properties(message.properties)
+    decoded = [call.args, call.kwargs, call.embed]
+    if not call.is_as_sent:
+        message.body = dumps(decoded).encode()
+    message._decoded_cache = decoded
+    message.content_type, message.content_encoding = "application/json", "utf-8"
+
+
+def _select_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("priority", "delivery_info", "delivery_tag", "body_encoding")
+    names = ("correlation_id", "reply_to")
+    return {name: properties[name] for name in kept if name in properties} | {
+        name: properties[name] for name in names if is_name(properties.get(name))
+    }
+
+
+def _is_past(call: Call, name: str) -> bool:
+    return _read_time(call, name) <= datetime.now(UTC)
+
+
+def _read_time(call: Call, name: str) -> datetime:
+    value = call.options[name]
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        is_sane = abs(moment - datetime.now(UTC)) < LONGEST_DELAY * 100
+    except (TypeError, ValueError, OverflowError):
+        is_sane = False
+    if not is_sane:
+        raise InputRejected(
+            f"'{name}' is no time: {clip(repr(value), 80)}.",
+            code="arguments_invalid",
+            way_on="Times are ISO 8601, such as 2030-01-31T12:00:00+00:00.",
+        )
+    return moment
+
+
+def _check_time_limits(limits: Any) -> list[float | None]:
+    """(hard, soft) in seconds."""
+    pair = [None, None] if limits is None else limits
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        raise _malformed("'timelimit' is no pair")
+    for seconds in pair:
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and 0 < seconds <= LONGEST_LIMIT_SECONDS):
+            raise _malformed("'timelimit' is no time")
+    return list(pair)
+
+
+def _not_kept(call: Call, option: str, way_on: str) -> InputRejected:
+    return InputRejected(
+        f"{call.task} was sent with {option}, which cannot be kept for a job.",
+        code="arguments_invalid",
+        way_on=way_on,
+    )
+
+
+def _malformed(why: str) -> InputRejected:
+    return InputRejected(
+        f"This is not a Celery message: {why}.",
+        code="message_malformed",
+        way_on="Send it with a Celery client, protocol 2.",
+    )

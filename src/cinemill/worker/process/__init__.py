@@ -1,0 +1,1 @@
+"""A worker's processes: signals, pool, pulse and work folders."""

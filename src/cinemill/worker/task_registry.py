@@ -1,0 +1,201 @@
+"""Celery's tasks: one for each kind of job, which people send, and one for each kind of step,
+which only the relay sends. Each body is one call.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+from celery.result import AsyncResult
+from kombu.utils.json import dumps
+
+from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import Failure
+from cinemill.errors import InputRejected, PartUnavailable
+from cinemill.jobs.catalog import Catalog, JobKind
+from cinemill.jobs.service import JobService
+from cinemill.storage.jobs.refused_messages import RefusedMessages
+from cinemill.telemetry import get_logger
+from cinemill.worker.messages.envelope import excerpt
+from cinemill.worker.messages.guard import STEP_PREFIX
+from cinemill.worker.messages.queues import read_wish
+
+if TYPE_CHECKING:
+    from cinemill.worker.context import Mill
+
+log = get_logger(__name__)
+
+OWNER = "celery"
+NOT_KEPT = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
+ADOPTION_PAUSE_SECONDS = 1.0
+
+
+class JobTask(Task):
+    """A kind of job as a task: calling it submits, and answers a result that waits for the job."""
+
+    abstract = True
+    Request = "cinemill.worker.messages.consumer:JobRequest"
+    ignore_result = False
+    reject_on_worker_lost = True
+    """A message that is being adopted is all there is of its job: it goes back to the broker."""
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        # Celery's own takes no keyword argument called 'self'.
+        return self.run(*args, **kwargs)
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        priority: int | None = None,
+        **options: Any,
+    ) -> AsyncResult:
+        """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected.
+
+        Celery's own options that a row cannot keep are refused rather than forgotten.
+        """
+        refused = sorted(name for name in options.keys() & NOT_KEPT if options[name] is not None)
+        if refused:
+            raise InputRejected(
+                f"{', '.join(refused)} cannot be kept for a job.",
+                code="arguments_invalid",
+                way_on="Submit it when it is due; its kind chooses the queue.",
+            )
+        mill = self.app.mill
+        kind = mill.catalog.jobs[self.name]
+        params = name_arguments(kind, args or (), kwargs or {})
+        job = submit(mill.service, kind, params, priority=priority, job_id=task_id)
+        return self.AsyncResult(job.id)
+
+
+def register(app: Celery) -> None:
+    """Give the application a task for every kind in its catalog."""
+    catalog: Catalog = app.mill.catalog
+    for kind in catalog.jobs.values():
+        _register_job(app, kind)
+    for step in catalog.steps:
+        _register_step(app, step)
+
+
+def _register_job(app: Celery, kind: JobKind) -> None:
+    # Not shared: a second application in this process must not be given this one's tasks.
+    @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
+    def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
+        adopt_message(task, args, kwargs)
+
+
+def _register_step(app: Celery, name: str) -> None:
+    # Acknowledged early: the row is the truth, and a lost message is sent again. With messages
+    # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
+    @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
+    def run(run_id: str, /) -> None:
+        app.mill.runner.execute(run_id)
+
+
+def step_task_name(kind: str) -> str:
+    """Kinds of step are named apart from kinds of job: the same word may be both."""
+    return f"{STEP_PREFIX}{kind}"
+
+
+def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Give a message that came from elsewhere its row, keyed by its task id.
+
+    Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
+    PostgreSQL is away, or Redis for a message that can only be put aside: the message is all there
+    is of this job, and goes back to the broker.
+    """
+    mill: Mill = task.app.mill
+    kind = mill.catalog.jobs[task.name]
+    try:
+        _adopt(mill, kind, task.request, args, kwargs)
+    except PartUnavailable as error:
+        time.sleep(ADOPTION_PAUSE_SECONDS)
+        raise Reject(error.message, requeue=True) from error
+    raise Ignore
+
+
+def _adopt(
+    mill: Mill, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """A job, or for arguments that make none a failed one: somebody may wait for its end."""
+    priority = read_wish((request.delivery_info or {}).get("priority"))
+    try:
+        params = name_arguments(kind, args, kwargs)
+        submit(mill.service, kind, params, priority=priority, job_id=request.id)
+    except PartUnavailable:
+        raise
+    except InputRejected as error:
+        _reject(mill, kind, request, error)
+    except Exception as error:
+        # Whatever it was, somebody may wait for this job's end.
+        log.exception("a message made no job", task=kind.name, job_id=request.id)
+        failure = InputRejected(
+            f"{kind.name} cannot be made of these arguments ({type(error).__name__}).",
+            code="arguments_invalid",
+        )
+        _reject(mill, kind, request, failure)
+
+
+def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> None:
+    """A failed job; where there can be none of this id, a dead message."""
+    try:
+        mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
+    except PartUnavailable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
+        log.warning("a message made not even a failed job", why=str(fault), task=kind.name)
+        with closing(RefusedMessages(mill.redis_url)) as refused:
+            refused.put(_bury(kind, request, error))
+
+
+def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
+    content = dumps([request.args, request.kwargs]).encode("utf-8", "backslashreplace")
+    return DeadMessage.make(
+        queue=str((request.delivery_info or {}).get("routing_key") or ""),
+        task=kind.name,
+        task_id=str(request.id or ""),
+        failure=Failure(error.code, error.message, error.way_on, retryable=False),
+        excerpt=excerpt(content),
+        size_bytes=len(content),
+    )
+
+
+def submit(
+    service: JobService,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    priority: int | None,
+    job_id: str | None,
+) -> Any:
+    """The parameter ``asset_id`` is the job's own, not its plan's."""
+    asset_id = params.pop("asset_id", None)
+    return service.create_job(
+        kind.name,
+        owner=OWNER,
+        params=params,
+        asset_id=asset_id,
+        priority=priority,
+        job_id=job_id,
+    )
+
+
+def name_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Positional arguments by their names. Raises InputRejected."""
+    if len(args) > len(kind.positional):
+        raise InputRejected(
+            f"{kind.name} takes {len(kind.positional)} arguments by position, got {len(args)}.",
+            code="arguments_invalid",
+        )
+    named = dict(zip(kind.positional, args, strict=False))
+    twice = named.keys() & kwargs.keys()
+    if twice:
+        raise InputRejected(
+            f"{kind.name} got {', '.join(sorted(twice))} twice.", code="arguments_invalid"
+        )
+    return {**named, **kwargs}
