@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+from cinemill.catalog import CATALOG
 from cinemill.config import load
 from cinemill.core.job import StepSpec
-from cinemill.jobs.catalog import CATALOG, JobKind, StepKind
+from cinemill.jobs.catalog import JobKind, StepKind
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits

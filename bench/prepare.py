@@ -16,18 +16,15 @@ from pathlib import Path
 
 from bench.films import make_real_film
 from bench.rows import BenchRow, alternate, print_table
-from cinemill.capabilities.ingest.graph import (
-    PlannedOutput,
-    PrepareRequest,
-    plan_prepare,
-    poster_seconds,
-)
+from cinemill.capabilities.ingest.graph import plan_prepare, poster_seconds
 from cinemill.capabilities.ingest.prepare import prepare
+from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.probe.probe import probe
+from cinemill.media.verify.expected_output import PlannedOutput
 
 ROUNDS = 3
 _SIZES = (("1080p", 1080, 20, 0.34), ("4K", 2160, 10, 0.25))

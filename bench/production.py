@@ -17,8 +17,8 @@ from cinemill.capabilities.previews.animated_preview import ANIMATION_NAME, anim
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
 from cinemill.capabilities.previews.stills import extract_stills, spread_moments
 from cinemill.capabilities.streaming.encode_ladder import copy_stream, list_rungs
+from cinemill.capabilities.streaming.encode_plan import plan_ladder
 from cinemill.capabilities.streaming.ladder import Rung
-from cinemill.capabilities.streaming.plan import plan_ladder
 from cinemill.core.encoding.rendition import Purpose, read_rendition
 from cinemill.core.media import MediaInfo
 from cinemill.media.encoding.encode import encode

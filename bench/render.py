@@ -30,13 +30,8 @@ from cinemill.capabilities.render.pieces.piece_request import (
 )
 from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
 from cinemill.capabilities.render.pieces.render_piece import render_piece
-from cinemill.capabilities.render.timeline.timeline import (
-    Clip,
-    OutputFormat,
-    Source,
-    Timeline,
-    Transition,
-)
+from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
+from cinemill.core.output import OutputFormat
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox

@@ -78,7 +78,7 @@ def _describe_parameter(parameter: Any) -> tuple[str, str]:
 
 
 def write_queues_page() -> str:
-    from cinemill.jobs.catalog import JOB_KINDS, QUEUES, STEP_KINDS
+    from cinemill.catalog import JOB_KINDS, QUEUES, STEP_KINDS
 
     queues = [
         (

@@ -31,12 +31,8 @@ from rich.table import Table
 from tests.faults.mutations import MUTATIONS, SECRET_COLOR, SECRET_TEXT, Base, Forgery, make_bases
 from tests.films import make_film
 
-from cinemill.capabilities.ingest.prepare import (
-    GAP_WARNING,
-    PrepareOutcome,
-    PrepareRequest,
-    prepare,
-)
+from cinemill.capabilities.ingest.prepare import GAP_WARNING, PrepareOutcome, prepare
+from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import REJECTION_CODES, ArtifactKind
 from cinemill.errors import CinemillError
 from cinemill.media.ffmpeg.binary import find_ffmpeg

@@ -15,7 +15,7 @@ from tests.faults.stage import Stage
 from cinemill.capabilities.operations.retention import remove_broken_uploads, remove_orphans
 from cinemill.capabilities.operations.verify import verify_files
 from cinemill.storage.media.files import LocalFiles
-from cinemill.worker.process.lifecycle import remove_abandoned_work
+from cinemill.worker.process.work_folders import remove_abandoned_work
 
 Check = Callable[[Stage], Iterator[str]]
 BROKER_PREFIX = "cinemill:"

@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import text
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected, WorkFailed
-from cinemill.jobs.catalog import CATALOG, Catalog, JobKind, StepKind
+from cinemill.jobs.catalog import Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.process import run_ffmpeg
 from cinemill.steps.resources import Workshop, limit_to

@@ -232,3 +232,18 @@ class Artifact:
     media_type: str
     facts: dict[str, Any] = field(default_factory=dict)
     """What probing the output found: width, height, duration_seconds, tiles and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpriteLayout:
+    """A sheet of stills: tile k, row by row, shows the film at k × ``interval_seconds``."""
+
+    interval_seconds: Fraction
+    columns: int
+    rows: int
+    tile_width: int
+    tile_height: int
+
+    @property
+    def tiles(self) -> int:
+        return self.columns * self.rows

@@ -15,9 +15,10 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
-from cinemill.jobs.catalog import CATALOG, Catalog, JobKind
+from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.storage.redis_servers import (
     REFUSALS,
     drop_refusing,

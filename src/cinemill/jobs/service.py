@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from cinemill.capabilities.render.timeline.fields import quote
+from cinemill.catalog import CATALOG
 from cinemill.core.documents import check_text, is_bounded, reduce_document
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
@@ -26,7 +27,7 @@ from cinemill.core.job import (
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
-from cinemill.jobs.catalog import CATALOG, LARGEST_TIMELINES_BYTES, Catalog, TryLimits
+from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, TryLimits
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from cinemill.capabilities.ingest.graph import SpriteLayout
+from cinemill.core.media import SpriteLayout
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.timing import format_clock, to_milliseconds
 from cinemill.core.transcript import Transcript, Utterance

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from celery import Celery
 
+from cinemill.catalog import CATALOG
 from cinemill.config import Settings
-from cinemill.jobs.catalog import CATALOG, Catalog
+from cinemill.jobs.catalog import Catalog
 from cinemill.worker import task_registry
 from cinemill.worker.context import FindHardware, Mill
-from cinemill.worker.hardware.monitor import find_hardware
+from cinemill.worker.hardware.detection import find_hardware
 from cinemill.worker.messages.clocks import BoundedClock
 from cinemill.worker.messages.kombu_patches import repair_redis_transport, repair_solo_pool
 from cinemill.worker.messages.queues import broker_options, declare_queues

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cinemill.catalog import CATALOG
 from cinemill.config import Settings
 from cinemill.errors import PartUnavailable
-from cinemill.jobs.catalog import CATALOG, Catalog, TryLimits
+from cinemill.jobs.catalog import Catalog, TryLimits
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.runner import Runner
@@ -18,7 +19,7 @@ from cinemill.jobs.service import JobService
 from cinemill.media.encoding.hardware import Hardware
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
-from cinemill.worker.hardware.monitor import find_hardware
+from cinemill.worker.hardware.detection import find_hardware
 
 if TYPE_CHECKING:
     from cinemill.jobs.step import Handler

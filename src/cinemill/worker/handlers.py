@@ -25,7 +25,7 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.steps.resources import Workshop
 from cinemill.worker.context import Mill
-from cinemill.worker.process.lifecycle import remove_abandoned_work
+from cinemill.worker.process.work_folders import remove_abandoned_work
 
 
 def build_handlers(mill: Mill) -> Mapping[str, Handler]:

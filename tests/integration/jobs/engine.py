@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.integration.storage import rows
 
+from cinemill import catalog
 from cinemill.core.job import ClaimedRun, Job, StepSpec
 from cinemill.errors import RedisUnavailable
-from cinemill.jobs import catalog
 from cinemill.jobs.catalog import GIB, JobKind, Queue, Rate, StepKind
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.service import JobService

@@ -11,12 +11,8 @@ from typing import Any
 import pytest
 from tests.integration.media.editing import Bench
 
-from cinemill.capabilities.ingest.prepare import (
-    PreparedFile,
-    PrepareOutcome,
-    PrepareRequest,
-    prepare,
-)
+from cinemill.capabilities.ingest.prepare import PreparedFile, PrepareOutcome, prepare
+from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits

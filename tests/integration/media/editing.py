@@ -22,13 +22,8 @@ from cinemill.capabilities.render.pieces.piece_request import (
 )
 from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
-from cinemill.capabilities.render.timeline.timeline import (
-    Clip,
-    OutputFormat,
-    Source,
-    Timeline,
-    Transition,
-)
+from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits

@@ -13,7 +13,7 @@ from tests.integration.storage import rows
 from cinemill.config import load
 from cinemill.storage.database import migrate
 from cinemill.worker.context import Mill
-from cinemill.worker.process.lifecycle import remove_abandoned_work
+from cinemill.worker.process.work_folders import remove_abandoned_work
 
 
 @pytest.fixture

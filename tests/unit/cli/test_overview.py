@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cinemill.catalog import COMMON_QUEUES
 from cinemill.cli import console
 from cinemill.cli.commands import overview
 from cinemill.cli.exit_codes import ExitCode
-from cinemill.jobs.catalog import COMMON_QUEUES
 from cinemill.worker.inspection import WorkerReport
 
 if TYPE_CHECKING:

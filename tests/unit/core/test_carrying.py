@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.render.timeline.retime_captions import LEAST_MS, carry_captions
-from cinemill.capabilities.render.timeline.timeline import (
-    GAP,
-    Clip,
-    OutputFormat,
-    Source,
-    Timeline,
-    Transition,
-)
+from cinemill.capabilities.render.timeline.timeline import GAP, Clip, Source, Timeline, Transition
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.segmentation import Cue
 
 FILM, OTHER = Source(path="/film.mp4"), Source(asset_id="other")

@@ -19,13 +19,8 @@ from cinemill.capabilities.render.pieces.pieces import (
     sample_at,
     share_out,
 )
-from cinemill.capabilities.render.timeline.timeline import (
-    Clip,
-    OutputFormat,
-    Source,
-    Timeline,
-    Transition,
-)
+from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
+from cinemill.core.output import OutputFormat
 
 RATES = st.sampled_from(
     [Fraction(24), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(60)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import FONT
 from cinemill.core.text.subtitles import (
     LONGEST_TEXT,

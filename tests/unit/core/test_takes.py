@@ -22,13 +22,13 @@ from cinemill.capabilities.render.pieces.piece_request import (
 from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
-    OutputFormat,
     Overlay,
     Source,
     Timeline,
     Title,
     Transition,
 )
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import Cue, Subtitles
 
 FADE = Transition("fade", Fraction(1))

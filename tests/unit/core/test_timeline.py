@@ -23,7 +23,6 @@ from cinemill.capabilities.render.timeline.timeline import (
     TRANSITIONS,
     WHITE,
     Clip,
-    OutputFormat,
     Overlay,
     Source,
     Timeline,
@@ -40,6 +39,7 @@ from cinemill.capabilities.render.timeline.timeline_parser import (
     read_timeline,
     write_schema,
 )
+from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 NAMES = [

@@ -8,8 +8,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.timeline.timeline import PLACES, OutputFormat, Title
+from cinemill.capabilities.render.timeline.timeline import PLACES, Title
 from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import NOTHING, find_lead, write_ass
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))

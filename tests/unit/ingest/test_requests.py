@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.ingest.handlers import read_request, step_key
-from cinemill.capabilities.ingest.prepare import PrepareRequest
+from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.errors import InputRejected
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)

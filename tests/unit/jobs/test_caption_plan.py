@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from cinemill.catalog import CATALOG
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG, MINUTE, Rate
+from cinemill.jobs.catalog import MINUTE, Rate
 
 
 def test_a_film_by_path_is_fetched_heard_and_written_down() -> None:

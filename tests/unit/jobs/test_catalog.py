@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
 from cinemill.errors import InputRejected, NotFound
-from cinemill.jobs.catalog import CATALOG, GIB, HOUR, MINUTE, JobKind, Queue, StepKind
+from cinemill.jobs.catalog import GIB, HOUR, MINUTE, JobKind, Queue, StepKind
 
 PROMISED = {
     "default": (5, 2.0),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG
 
 
 def names(steps: list[StepSpec]) -> list[str]:

@@ -16,9 +16,9 @@ from cinemill.capabilities.render.plan import (
     plan_remake,
 )
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
+from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG
 
 
 def job(clips: int, *, films: int = 2, seconds: float = 4, transitions: bool = True) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.jobs.samples import make_run
 
+from cinemill.catalog import CATALOG
 from cinemill.errors import (
     CommandFailed,
     CommandStalled,
@@ -18,7 +19,7 @@ from cinemill.errors import (
     WorkFailed,
 )
 from cinemill.jobs.attempt import Limits, Watch, find_breach
-from cinemill.jobs.catalog import CATALOG, GIB, StepKind, TryLimits
+from cinemill.jobs.catalog import GIB, StepKind, TryLimits
 from cinemill.jobs.runner import choose_limits
 
 LIMITS = Limits(

@@ -16,9 +16,10 @@ import typer
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from cinemill.catalog import QUEUES
 from cinemill.cli.main import app
 from cinemill.config import Settings, load, reference
-from cinemill.jobs.catalog import QUEUES, list_common
+from cinemill.jobs.catalog import list_common
 from cinemill.local.service_plan import FLOWER_PORT, READY_FILE, WORKER_GRACE_SECONDS
 
 ROOT = Path(__file__).parents[3]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cinemill.catalog import COMMON_QUEUES
 from cinemill.cli.main import app
-from cinemill.jobs.catalog import COMMON_QUEUES
 from cinemill.local.service_plan import WORKER_GRACE_SECONDS
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

@@ -8,15 +8,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.ingest.graph import (
-    PreparePlan,
-    PrepareRequest,
-    choose_sound,
-    fit_height,
-    plan_prepare,
-    plan_sprite,
-)
+from cinemill.capabilities.ingest.graph import plan_prepare, plan_sprite
+from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, VideoStream
+from cinemill.media.ffmpeg.arguments import choose_audio, fit_height
 
 sides = st.integers(1, 16_384)
 videos = st.builds(
@@ -147,7 +142,7 @@ def test_a_sprite_covers_the_film_with_few_tiles(info: MediaInfo) -> None:
 
 @given(films)
 def test_the_sound_is_the_default_or_the_first(info: MediaInfo) -> None:
-    chosen = choose_sound(info)
+    chosen = choose_audio(info)
     if chosen is None:
         assert not info.audio
     else:

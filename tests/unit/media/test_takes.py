@@ -39,7 +39,6 @@ from cinemill.capabilities.render.pieces.pieces import (
 )
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
-    OutputFormat,
     Overlay,
     Source,
     Timeline,
@@ -52,6 +51,7 @@ from cinemill.core.media import (
     SourceFormat,
     VideoStream,
 )
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import letter_piece, read_subtitles
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))

@@ -9,7 +9,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.ingest.graph import SpriteLayout
+from cinemill.core.media import SpriteLayout
 from cinemill.media.text_tracks import write_sprite_index
 
 CUE = re.compile(r"(\S+) --> (\S+)\nsheet\.jpg#xywh=(\d+),(\d+),(\d+),(\d+)")

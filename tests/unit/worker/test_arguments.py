@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.catalog import CATALOG
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG, JobKind
+from cinemill.jobs.catalog import JobKind
 from cinemill.worker.task_registry import name_arguments
 
 RENDER = JobKind("render", lambda params, asset_id: [], positional=("job", "draft"))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from cinemill.catalog import CATALOG, COMMON_QUEUES
 from cinemill.config import load
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG, COMMON_QUEUES
 from cinemill.worker.__main__ import count_slots, main, plan_worker
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.context import Mill

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from cinemill.catalog import COMMON_QUEUES
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
-from cinemill.jobs.catalog import COMMON_QUEUES
 from cinemill.media.encoding.hardware import NVENC, Hardware, HardwareEncoder
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.hardware.monitor import HardwareKeeper

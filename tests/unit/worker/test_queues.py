@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu.utils.scheduling import cycle_by_name
 
-from cinemill.jobs.catalog import CATALOG
+from cinemill.catalog import CATALOG
 from cinemill.storage.database import ANSWER_SECONDS, CONNECT_TIMEOUT_SECONDS
 from cinemill.worker.messages.queues import (
     REDIS_STEPS,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cinemill.catalog import CATALOG
 from cinemill.config import load
-from cinemill.jobs.catalog import CATALOG, Rate
+from cinemill.jobs.catalog import Rate
 from cinemill.worker.context import Mill
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cinemill.catalog import CATALOG
 from cinemill.config import load
-from cinemill.jobs.catalog import CATALOG
 from cinemill.worker.context import choose_queue_seconds
 
 

@@ -21,8 +21,8 @@ from fastapi.responses import JSONResponse
 from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import Mill, MillDoor
+from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.errors import CinemillError
-from cinemill.jobs.catalog import JOB_KINDS, QUEUES
 from cinemill.jobs.events import EventReader
 from cinemill.storage.jobs.stray_messages import count_stray_messages
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
+from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.errors import InputRejected
-from cinemill.jobs.catalog import CATALOG
 
 DEFAULT_KIND = "process_video"
 _ANY_ASSET = "-"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cinemill.capabilities.ingest.graph import (
-    AUDIO_RATE_HZ,
-    choose_sound,
-    input_arguments,
-    sound_clock,
-)
 from cinemill.core.media import REJECTION_CODES, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.ffmpeg.arguments import (
+    AUDIO_RATE_HZ,
+    audio_clock_filters,
+    choose_audio,
+    input_arguments,
+)
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegReport, run_ffmpeg
@@ -69,10 +69,10 @@ def extract_samples(
 
 def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
     """FFmpeg's arguments for the film's own sound. Raises MediaRejected (``media_no_sound``)."""
-    sound = choose_sound(info)
+    sound = choose_audio(info)
     if sound is None:
         raise _reject("media_no_sound")
-    graph = f"[0:{sound.index}]{sound_clock(info)}[sound]"
+    graph = f"[0:{sound.index}]{audio_clock_filters(info)}[sound]"
     arguments = input_arguments(source, info, max_pixels)
     return [*arguments, "-filter_complex", graph, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
 

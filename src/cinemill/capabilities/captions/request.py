@@ -11,6 +11,7 @@ from typing import Any
 
 from cinemill.core.transcript import SpeechTask
 from cinemill.errors import InputRejected
+from cinemill.steps.parameters import read_flag
 
 ENGLISH = "en"
 ENGLISH_ONLY = frozenset({"tiny.en"})
@@ -66,16 +67,6 @@ def read_speech(params: Mapping[str, Any]) -> SpeechRequest:
         )
     task = SpeechTask.TRANSLATE if translate else SpeechTask.TRANSCRIBE
     return SpeechRequest(model, language, task)
-
-
-def read_flag(params: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    """Raises InputRejected where the parameter is given and neither true nor false."""
-    value = params.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, bool):
-        raise InputRejected(f"{name} must be true or false, not {value!r}.", code="params_invalid")
-    return value
 
 
 def _read_model(value: Any) -> str:

@@ -11,38 +11,22 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from cinemill.capabilities.ingest.request import (
-    PlannedOutput,
-    PreparePlan,
-    PrepareRequest,
-    SpriteLayout,
-)
-from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat
+from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
+from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, SpriteLayout
 from cinemill.media.encoding.tonemap import tone_down
-
-__all__ = [
-    "PlannedOutput",
-    "PreparePlan",
-    "PrepareRequest",
-    "SpriteLayout",
-    "choose_sound",
-    "fit_height",
-    "freeze",
-    "input_arguments",
-    "plan_prepare",
-    "plan_sprite",
-    "poster_seconds",
-]
+from cinemill.media.ffmpeg.arguments import (
+    AUDIO_RATE_HZ,
+    LONGEST_SIDE_PIXELS,
+    audio_clock_filters,
+    choose_audio,
+    fit_height,
+    freeze,
+    input_arguments,
+)
+from cinemill.media.verify.expected_output import PlannedOutput
 
 SHOT_FRAME_SIZE = (48, 27)
-AUDIO_RATE_HZ = 16_000
 PROXY_CRF = 26
-LONGEST_SIDE_PIXELS = 8192
-"""x264 and JPEG take more; browsers do not."""
-_AGE_SECONDS = 1_000_000
-"""Longer than any film: a rate of one frame in this time yields the frame at a moment."""
-_ROUNDING_MICROSECONDS = 500
-"""Containers that keep milliseconds move frames by so much."""
 _EDGE = Fraction(1, 10)
 
 
@@ -51,7 +35,7 @@ def plan_prepare(
 ) -> PreparePlan:
     """Everything that FFmpeg must be told to make ingest's files of ``source`` (a path)."""
     sprite = plan_sprite(info, request)
-    sound = choose_sound(info)
+    sound = choose_audio(info)
     outputs = _plan_outputs(info, request, sprite, sound)
     graph = _picture_graph(info, request, sprite, can_tonemap)
     if sound is not None:
@@ -66,21 +50,6 @@ def plan_prepare(
         sound=sound,
         warnings=_warnings(info, request, can_tonemap),
     )
-
-
-def fit_height(width: int, height: int, target_height: int) -> tuple[int, int]:
-    """Even sizes of the same shape, at most ``target_height`` high, never larger than given.
-
-    A side of one pixel becomes two: encoders take no less.
-    """
-    scale = min(Fraction(1), Fraction(target_height, height), Fraction(LONGEST_SIDE_PIXELS, width))
-    return _even(width * scale), _even(height * scale)
-
-
-def choose_sound(info: MediaInfo) -> AudioStream | None:
-    """The default track, else the first."""
-    chosen = [track for track in info.audio if track.is_default] or list(info.audio)
-    return chosen[0] if chosen else None
 
 
 def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
@@ -110,10 +79,6 @@ def poster_seconds(info: MediaInfo) -> Fraction:
     return min(duration / 10, Fraction(10))
 
 
-def _even(length: Fraction) -> int:
-    return max(2, int(length / 2 + Fraction(1, 2)) * 2 if length % 2 else int(length))
-
-
 def _plan_outputs(
     info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, sound: AudioStream | None
 ) -> tuple[PlannedOutput, ...]:
@@ -135,18 +100,6 @@ def _plan_outputs(
     if sound is not None:
         outputs.append(PlannedOutput(kind.AUDIO, "audio.flac", "audio/flac"))
     return tuple(outputs)
-
-
-def input_arguments(source: str, info: MediaInfo, max_pixels: int) -> list[str]:
-    """Open ``source`` (a path) as the format that its first bytes are of, and as no other."""
-    demuxer = info.format.value
-    arguments = ["-f", demuxer, "-format_whitelist", demuxer, "-protocol_whitelist", "file"]
-    arguments += ["-max_pixels", str(max_pixels)]
-    if not info.video.is_interlaced and not info.video.rotation_degrees:
-        # A picture that changes its size in mid-film goes on through the same graph: a new graph
-        # would begin its clock and its sheet of tiles anew. Only scale and its like may meet it.
-        arguments += ["-reinit_filter", "0"]
-    return [*arguments, "-i", f"file:{source}"]
 
 
 def _picture_graph(
@@ -220,38 +173,13 @@ def _tile(sprite: SpriteLayout) -> list[str]:
     ]
 
 
-def freeze(at_seconds: Fraction) -> list[str]:
-    """Filters to the one frame that is on the screen ``at_seconds`` on their input's clock: before
-    the first, that; after the end, the last. It may come twice.
-
-    The clock is moved so that what begins until then falls into the first slot of a very slow
-    rate, and what comes later into the next; the end, which is rounded up, always does. So the
-    frame is told as soon as the next one has begun, and no later than the end.
-    """
-    slot = _AGE_SECONDS * 1_000_000
-    ahead = slot - 1 - round(at_seconds * 1_000_000) - _ROUNDING_MICROSECONDS
-    return [
-        "settb=AVTB",  # some clocks tick once a frame, and the moment may lie in between
-        f"setpts=PTS+{ahead}",
-        f"fps=1/{_AGE_SECONDS}:round=down:eof_action=pass:start_time=0",
-        "setpts=0",
-    ]
-
-
 def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def sound_clock(info: MediaInfo) -> str:
-    """Filters that put sound on the picture's clock: silence where it begins later, cut where it
-    begins earlier."""
-    lead_seconds = info.start_seconds - info.clock_start_seconds
-    return f"asetpts=PTS-({lead_seconds:.6f})/TB,aresample=async=1:first_pts=0"
-
-
 def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
     return (
-        f"[0:{sound.index}]{sound_clock(info)},asplit=2[stereo_in][mono_in];"
+        f"[0:{sound.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
         "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
         f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
     )

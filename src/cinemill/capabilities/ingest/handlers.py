@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from cinemill.capabilities.ingest.prepare import PreparedFile, PrepareRequest, prepare
-from cinemill.capabilities.plans import check_moment
+from cinemill.capabilities.ingest.prepare import PreparedFile, prepare
+from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.parameters import check_timestamp
 from cinemill.steps.resources import Workshop, find_asset, limit_to, require_space
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
@@ -69,7 +70,7 @@ def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
 
 def read_request(params: Mapping[str, Any]) -> PrepareRequest:
     """The job's parameters as a request. Raises InputRejected."""
-    check_moment(params, "thumbnail_seconds")
+    check_timestamp(params, "thumbnail_seconds")
     moment = params.get("thumbnail_seconds")
     if moment is None:
         return PrepareRequest()

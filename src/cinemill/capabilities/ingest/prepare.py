@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.ingest.graph import PreparePlan, PrepareRequest, plan_prepare
+from cinemill.capabilities.ingest.graph import plan_prepare
+from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import REJECTION_CODES, ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.ffmpeg.binary import Toolbox

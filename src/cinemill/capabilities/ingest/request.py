@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cinemill.core.media import ArtifactKind, AudioStream
+from cinemill.core.media import AudioStream, SpriteLayout
+from cinemill.media.verify.expected_output import PlannedOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +24,6 @@ class PrepareRequest:
     sprite_columns: int = 10
     sprite_tiles_at_most: int = 100
     model_frames_per_second: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class SpriteLayout:
-    """A sheet of stills: tile k, row by row, shows the film at k × ``interval_seconds``."""
-
-    interval_seconds: Fraction
-    columns: int
-    rows: int
-    tile_width: int
-    tile_height: int
-
-    @property
-    def tiles(self) -> int:
-        return self.columns * self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedOutput:
-    """A file to come, and what must be true of it."""
-
-    kind: ArtifactKind
-    filename: str
-    media_type: str
-    width: int = 0
-    height: int = 0
-    fps: Fraction = Fraction(0)
-    """0 for stills, sound, and frames at the source's own times."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.ingest.graph import fit_height, input_arguments
-from cinemill.capabilities.ingest.request import PlannedOutput
 from cinemill.capabilities.previews.duration import refuse_cut_end
 from cinemill.capabilities.previews.stills import count_decoders, enter_before, spread_moments
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
 ANIMATION_NAME = "animated.mp4"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cinemill.capabilities.ingest.request import PlannedOutput
 from cinemill.capabilities.previews.contact_sheet_layout import (
     GAP_PIXELS,
     SheetLayout,
@@ -12,10 +11,10 @@ from cinemill.capabilities.previews.contact_sheet_layout import (
     letter_sheet,
 )
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
-from cinemill.capabilities.render.pieces.piece_plan import FONTS_FOLDER
-from cinemill.capabilities.render.pieces.render_piece import lay_out_fonts
 from cinemill.core.media import ArtifactKind
+from cinemill.media.ffmpeg.fonts import FONTS_FOLDER, copy_fonts
 from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
 SHEET_NAME = "sheet.jpg"
@@ -29,7 +28,7 @@ def draw_sheet(terms: Terms, stills: Sequence[Still], columns: int) -> SheetLayo
     and whatever ``terms.should_stop`` returns.
     """
     layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
-    lay_out_fonts(terms.folder)
+    copy_fonts(terms.folder)
     text = letter_sheet([still.seconds for still in stills], layout)
     (terms.folder / TIMES_NAME).write_text(text, encoding="utf-8")
     terms.run(plan_sheet(layout), readable=(), on_progress=lambda _progress: None)

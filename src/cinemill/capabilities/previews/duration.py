@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally
 from cinemill.media.ffmpeg.session import Terms
 

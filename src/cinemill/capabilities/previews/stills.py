@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.ingest.graph import fit_height, freeze, input_arguments
-from cinemill.capabilities.ingest.request import PlannedOutput
 from cinemill.capabilities.previews.duration import refuse_cut_end
-from cinemill.capabilities.render.pieces.clip_filters import BLIND
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import run_ffmpeg
 from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
 STILLS_AT_ONCE = 10
@@ -143,7 +142,7 @@ def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction
     """
     start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
     wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
-    lead = _BLIND_LEAD_SECONDS if info.format in BLIND else _LEAD_SECONDS
+    lead = _BLIND_LEAD_SECONDS if info.format in NO_AUDIO_ARGUMENTS else _LEAD_SECONDS
     # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
     clock_hz = info.video.fps or Fraction(1000)
     at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)

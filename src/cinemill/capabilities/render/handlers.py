@@ -36,8 +36,9 @@ from cinemill.capabilities.render.plan import (
     find_pieces,
     plan_remake,
 )
-from cinemill.capabilities.render.timeline.timeline import OutputFormat, blame, name_clip
+from cinemill.capabilities.render.timeline.timeline import blame, name_clip
 from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder

@@ -17,7 +17,7 @@ from typing import Any
 import av
 
 from cinemill.capabilities.render.pieces.clip_filters import ticks_per_frame
-from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.output import OutputFormat
 from cinemill.errors import CinemillError, DiskFull, OutputInvalid
 from cinemill.media.probe.packets import open_film, read_packets
 from cinemill.media.verify.outputs import starts_fast

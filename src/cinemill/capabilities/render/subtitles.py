@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from cinemill.capabilities.captions.edit_store import read_document
 from cinemill.capabilities.render.context import Edit
-from cinemill.capabilities.render.pieces.render_piece import find_fonts
 from cinemill.capabilities.render.timeline.retime_captions import carry_captions
 from cinemill.capabilities.render.timeline.timeline import Source
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitles import LARGEST_FILE_BYTES, Subtitles, read_subtitles
 from cinemill.errors import InputRejected
+from cinemill.media.ffmpeg.fonts import find_fonts
 from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import Workshop
 from cinemill.storage.media.captions import find_captions

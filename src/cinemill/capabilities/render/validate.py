@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from cinemill.capabilities.ingest.graph import choose_sound
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
 from cinemill.capabilities.render.context import Edit, find_films, read_edit
 from cinemill.capabilities.render.pieces.clip_filters import Film
@@ -14,6 +13,7 @@ from cinemill.capabilities.render.pieces.render_piece import check_reach
 from cinemill.capabilities.render.subtitles import find_subtitles
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_part
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.ffmpeg.arguments import choose_audio
 from cinemill.steps.resources import Workshop, require_space
 from cinemill.storage.media import assets
 
@@ -79,7 +79,7 @@ def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
             _check_reach(film, end, overlay.name)
     for sound in edit.timeline.sounds:
         film = films[edit.hashes[sound.source]]
-        if choose_sound(film.info) is None:
+        if choose_audio(film.info) is None:
             if not sound.may_be_missing:
                 raise reject_part(sound.name, "there is no sound in it.", "media_no_sound")
         else:

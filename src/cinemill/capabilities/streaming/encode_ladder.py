@@ -15,7 +15,14 @@ from pathlib import Path
 
 import av
 
-from cinemill.capabilities.ingest.graph import input_arguments
+from cinemill.capabilities.streaming.encode_plan import (
+    MANIFEST,
+    USUAL_FPS,
+    choose_rate,
+    muxer_arguments,
+    plan_ladder,
+    sound_arguments,
+)
 from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
     SEGMENT_SECONDS,
@@ -28,17 +35,10 @@ from cinemill.capabilities.streaming.ladder import (
     write_master_playlist,
     write_media_playlist,
 )
-from cinemill.capabilities.streaming.plan import (
-    MANIFEST,
-    USUAL_FPS,
-    choose_rate,
-    muxer_arguments,
-    plan_ladder,
-    sound_arguments,
-)
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.errors import OutputInvalid
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally, share_of_time
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film

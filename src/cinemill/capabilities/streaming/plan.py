@@ -1,111 +1,25 @@
-"""A ladder planned: pure functions from a film and its rungs to FFmpeg's arguments."""
+"""TODO."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from cinemill.capabilities.ingest.graph import input_arguments, sound_clock
-from cinemill.capabilities.streaming.ladder import Rung, segment_frames
-from cinemill.core.encoding.rendition import PRESETS, Purpose, VideoCodec
-from cinemill.core.media import AudioStream, MediaInfo
-from cinemill.media.encoding.tonemap import tone_down
-from cinemill.media.ffmpeg.binary import Toolbox
-
-MANIFEST = "manifest.mpd"
-USUAL_FPS = Fraction(25)
-SOUND_BPS = 128_000
+from cinemill.core.encoding.rendition import read_rendition
+from cinemill.core.job import StepSpec
+from cinemill.steps.parameters import check_names
+from cinemill.steps.source_plan import plan_source
 
 
-def plan_ladder(
-    source: Path,
-    info: MediaInfo,
-    rungs: Sequence[Rung],
-    purpose: Purpose,
-    toolbox: Toolbox,
-    max_pixels: int,
-) -> list[str]:
-    """FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""
-    fps, _ = choose_rate(info)
-    frames = segment_frames(fps)
-    arguments = input_arguments(str(source), info, max_pixels)
-    arguments += ["-filter_complex", _picture_graph(info, rungs, fps, toolbox.can_tonemap)]
-    preset = PRESETS[purpose]
-    for position, rung in enumerate(rungs):
-        arguments += ["-map", f"[rung{position}]"]
-        arguments += [f"-maxrate:v:{position}", str(rung.bitrate_bps)]
-        arguments += [f"-bufsize:v:{position}", str(2 * rung.bitrate_bps)]
-    arguments += ["-c:v", "libx264", "-preset", preset.effort[VideoCodec.H264]]
-    arguments += ["-crf", str(preset.crf[VideoCodec.H264]), "-profile:v", "high"]
-    # Key frames at the same pictures in every rung, and nowhere else: a player changes rungs there.
-    arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
-    arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += sound_arguments(info.audio, sound_clock(info))
-    return arguments + muxer_arguments(frames / fps, len(rungs) + len(info.audio))
+def plan_ladder(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    """A film for adaptive play: opened as it is first, so that it plays while the rungs are made.
 
-
-def choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
-    """A constant rate, for segments of one length; and what had to be changed for it."""
-    fps = info.video.fps or USUAL_FPS
-    if not info.video.is_variable_rate:
-        return fps, ()
-    return Fraction(round(fps) or 1), ("the variable rate was made constant",)
-
-
-def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
-    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
-    is_late = info.start_seconds != info.clock_start_seconds
-    filters += ["setpts=PTS-STARTPTS"] if is_late else []
-    filters += [f"fps={fps}"] if info.video.is_variable_rate else []
-    color = tone_down(info) if info.video.hdr and can_tonemap else []
-    filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
-    chains = []
-    source = f"0:{info.video.index}"
-    # Each rung is made of the one above it, which is a fraction of the film's pixels.
-    for position, rung in enumerate(rungs):
-        chain = ",".join(filters if position == 0 else [_scale(rung)])
-        if position + 1 == len(rungs):
-            chains.append(f"[{source}]{chain}[rung{position}]")
-        else:
-            chains.append(f"[{source}]{chain},split=2[rung{position}][over{position}]")
-        source = f"over{position}"
-    return ";".join(chains)
-
-
-def _scale(rung: Rung) -> str:
-    return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
-
-
-def sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:
-    """Every track whole, with silence where it begins late: a playlist counts from its first
-    sample, and is as long as the film only then."""
-    arguments: list[str] = []
-    for sound in sounds:
-        arguments += ["-map", f"0:{sound.index}"]
-    if sounds:
-        arguments += ["-c:a", "aac", "-b:a", str(SOUND_BPS), "-ar", "48000"]
-        arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
-    return arguments
-
-
-def muxer_arguments(seconds: Fraction, streams: int) -> list[str]:
-    """Each of so many streams into one file, in segments of so many seconds."""
-    # A set for each: FFmpeg wants one shape in a set, to the pixel, and sides are even here. The
-    # manifest that people get is written by us.
-    sets = " ".join(f"id={position},streams={position}" for position in range(streams))
-    # A little less than a segment, so that rounding cannot let its key frame go by.
-    length = f"{float(seconds * Fraction(99, 100)):.6f}"
+    Raises InputRejected (``params_invalid``, ``source_missing``).
+    """
+    check_names(params, {"path", "preset"})
+    preset = read_rendition({"preset": params.get("preset")}).purpose
     return [
-        *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
-        *("-max_muxing_queue_size", "4096", "-f", "dash", "-seg_duration", length),
-        *(
-            "-single_file",
-            "1",
-            "-global_sidx",
-            "1",
-            "-single_file_name",
-            "stream-$RepresentationID$.mp4",
-        ),
-        *("-hls_playlist", "1", "-adaptation_sets", sets, MANIFEST),
+        *plan_source("make_ladder", params, asset_id),
+        StepSpec("open", "open_stream", after=("probe",)),
+        StepSpec("ladder", "build_ladder", {"preset": preset.value}, after=("probe", "open")),
     ]

@@ -17,13 +17,13 @@ from typing import Any
 
 import av
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT
 from cinemill.core.encoding.rendition import Container, RenditionRequest, VideoCodec
 from cinemill.core.media import MediaInfo
 from cinemill.errors import DiskFull, OutputInvalid
 from cinemill.media.encoding.encode import inspect_rendition
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.packets import open_film, read_packets

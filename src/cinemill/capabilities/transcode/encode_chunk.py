@@ -14,12 +14,12 @@ from pathlib import Path
 
 import av
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.capabilities.transcode.chunks import Chunk, FrameMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
 from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode import DEMUXERS
 from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg

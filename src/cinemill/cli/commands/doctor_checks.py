@@ -188,7 +188,7 @@ def sound_sandbox(settings: Settings) -> Iterator[Finding]:
 
 def sound_hardware(settings: Settings) -> Iterator[Finding]:
     """What encodes in hardware on this machine; without any all is done in software."""
-    from cinemill.worker.hardware.monitor import find_hardware
+    from cinemill.worker.hardware.detection import find_hardware
 
     found = find_hardware(settings)
     working = ", ".join(encoder.name for encoder in found.encoders)
@@ -259,7 +259,7 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
 
 def sound_messages(settings: Settings) -> Iterator[Finding]:
     """Jobs in lists that no worker reads: whoever sends them waits for ever."""
-    from cinemill.jobs.catalog import JOB_KINDS, QUEUES
+    from cinemill.catalog import JOB_KINDS, QUEUES
     from cinemill.storage.jobs.stray_messages import count_stray_messages
 
     try:
@@ -314,7 +314,7 @@ def sound_workers(settings: Settings) -> Iterator[Finding]:
     if settings.celery_broker_url is None:
         yield Finding("workers", Level.WARN, "none: no mill runs here", "Run 'cinemill up'.")
         return
-    from cinemill.jobs.catalog import COMMON_QUEUES
+    from cinemill.catalog import COMMON_QUEUES
     from cinemill.worker.inspection import count_workers
 
     found = count_workers(settings)

@@ -92,7 +92,7 @@ def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
 
 
 def _say_there_are_none(kind: str | None, *, is_filtered: bool) -> None:
-    from cinemill.jobs.catalog import CATALOG
+    from cinemill.catalog import CATALOG
 
     if kind and kind not in CATALOG.jobs:
         say(f"No job is of a kind {kind!r}; kinds are {', '.join(CATALOG.jobs)}.")

@@ -78,7 +78,7 @@ def _tell_facts(
 
 
 def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
-    from cinemill.jobs.catalog import COMMON_QUEUES
+    from cinemill.catalog import COMMON_QUEUES
 
     if workers is None:
         yield "not known here: only where the mill runs, or with REDIS_URL set"
@@ -108,7 +108,7 @@ def _tell_jobs(queue: Mapping[str, Any]) -> str:
 
 def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | None) -> None:
     """Queues in which something waits; the others are named as empty, or as deserted."""
-    from cinemill.jobs.catalog import COMMON_QUEUES, QUEUES
+    from cinemill.catalog import COMMON_QUEUES, QUEUES
 
     screen = console()
     staff = {

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from cinemill.capabilities.render.timeline.timeline import OutputFormat
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import (
     DEFAULT_STYLE,
     EVENT_HEAD,

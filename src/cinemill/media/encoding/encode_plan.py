@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cinemill.capabilities.ingest.graph import fit_height, input_arguments
 from cinemill.core.encoding.rendition import (
     LARGEST_SIDE_PIXELS,
     Container,
@@ -23,6 +22,7 @@ from cinemill.core.sizes import make_even
 from cinemill.errors import InputRejected
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 
 VARIABLE_CLOCK_HZ = 90_000
 """Of an encoder's clock where the rate varies: else its clock is the mean rate, and frames would

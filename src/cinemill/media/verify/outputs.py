@@ -13,9 +13,10 @@ from typing import Any
 
 import av
 
-from cinemill.capabilities.ingest.graph import AUDIO_RATE_HZ, PlannedOutput
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import OutputInvalid
+from cinemill.media.ffmpeg.arguments import AUDIO_RATE_HZ
+from cinemill.media.verify.expected_output import PlannedOutput
 
 _DEMUXERS = {".mp4": "mov", ".mkv": "matroska", ".jpg": "jpeg_pipe", ".flac": "flac"}
 _CODECS = {

@@ -3,10 +3,8 @@ rests. A node without any has no thread for it and costs nothing."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinemill.core.hardware import name_queue
@@ -17,9 +15,7 @@ from cinemill.telemetry import get_logger
 if TYPE_CHECKING:
     from collections.abc import Set
 
-    from cinemill.config import Settings
     from cinemill.core.hardware import Offer
-    from cinemill.media.encoding.hardware import Hardware
     from cinemill.worker.context import Mill
 
 ANNOUNCE_SECONDS = 10.0
@@ -29,20 +25,6 @@ WISHING_QUEUES = frozenset({"transcode", "render"})
 """Whose steps may wish for hardware: only who works there looks for any."""
 
 log = get_logger(__name__)
-
-
-def find_hardware(settings: Settings) -> Hardware:
-    """What encodes in hardware on this machine, by a tiny encode of each. Raises ToolMissing."""
-    # Here, because beat and the API have nothing to do with FFmpeg.
-    from cinemill.media.encoding.hardware import Hardware, list_candidates
-    from cinemill.media.encoding.hardware_probe import try_all
-    from cinemill.media.ffmpeg.binary import find_ffmpeg
-    from cinemill.media.ffmpeg.sandbox import detect_sandbox
-
-    candidates = list_candidates(Path("/dev"), sys.platform)
-    if not candidates:
-        return Hardware()
-    return try_all(find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox), candidates)
 
 
 class HardwareKeeper:

@@ -9,8 +9,9 @@ from kombu.entity import Exchange
 from kombu.entity import Queue as KombuQueue
 from kombu.utils.scheduling import priority_cycle
 
+from cinemill.catalog import QUEUES
 from cinemill.core.job import HIGHEST_PRIORITY
-from cinemill.jobs.catalog import QUEUES, Queue
+from cinemill.jobs.catalog import Queue
 from cinemill.storage.database import ANSWER_SECONDS
 
 KEY_PREFIX = "cinemill:"

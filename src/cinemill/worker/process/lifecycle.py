@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
-import shutil
 import signal
 import sys
 from importlib import import_module
@@ -14,12 +12,11 @@ from typing import Any
 
 from celery import Celery, signals
 
-from cinemill.errors import CinemillError
-from cinemill.storage.jobs import dispatch
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import Mill
 from cinemill.worker.hardware.monitor import HardwareKeeper
 from cinemill.worker.process.pulse import Pulse
+from cinemill.worker.process.work_folders import remove_abandoned_work
 
 PR_SET_PDEATHSIG = 1
 READY_FILE = "CINEMILL_READY_FILE"
@@ -113,25 +110,3 @@ def hand_back(mill: Mill) -> None:
     """Told to go: the work under way stops and is queued again, counted against nobody."""
     if not mill.stop_work("The worker was told to stop."):
         os._exit(0)
-
-
-def remove_abandoned_work(mill: Mill) -> None:
-    """Remove work folders whose try is over: what a killed process left behind."""
-    try:
-        folders = [path for path in mill.work_folder.iterdir() if is_work_folder(path.name)]
-    except FileNotFoundError:
-        return
-    for folder in folders:
-        try:
-            with mill.database.begin() as connection:
-                is_live = dispatch.is_live_token(connection, folder.name)
-        except CinemillError as error:
-            log.warning("abandoned work was not looked for", why=error.message)
-            return
-        if not is_live:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_work_folder(name: str) -> bool:
-    """Whether it is named as a claim's token: TEMP_DIR may be /tmp, and hold others' folders."""
-    return re.fullmatch(r"[0-9a-f]{32}", name) is not None

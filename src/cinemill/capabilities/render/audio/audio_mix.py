@@ -18,7 +18,6 @@ from typing import Any
 
 import av
 
-from cinemill.capabilities.ingest.graph import choose_sound, input_arguments
 from cinemill.capabilities.render.audio.audio_overlays import (
     RESAMPLING,
     cut_patches,
@@ -31,6 +30,7 @@ from cinemill.capabilities.render.pieces.piece_request import NO_FILM, SoundRequ
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
+from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg
@@ -167,7 +167,7 @@ def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
 
 
 def _find_sound(films: Mapping[str, Film], take: SoundTake) -> AudioStream | None:
-    return None if take.sha256 == NO_FILM else choose_sound(films[take.sha256].info)
+    return None if take.sha256 == NO_FILM else choose_audio(films[take.sha256].info)
 
 
 def count_samples(request: SoundRequest) -> int:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.ingest.graph import choose_sound, input_arguments
 from cinemill.capabilities.render.pieces.clip_filters import Film, enter
 from cinemill.capabilities.render.pieces.piece_request import LaidSound, SoundRequest, SoundTake
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.errors import OutputInvalid
+from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
 
 SOUNDS_AT_ONCE = 12
 PATCH_NAME = "patch.raw"
@@ -37,7 +37,7 @@ class Patch:
 
 def settle_sounds(films: Mapping[str, Film], request: SoundRequest) -> SoundRequest:
     """The same request without films that turned out to have no sound."""
-    heard = (sound for sound in request.sounds if choose_sound(films[sound.sha256].info))
+    heard = (sound for sound in request.sounds if choose_audio(films[sound.sha256].info))
     return replace(request, sounds=tuple(heard))
 
 
@@ -81,7 +81,7 @@ def plan_patch(
         film = films[sound.sha256]
         seek, shift = _enter(film, sound.start)
         arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
-        track = choose_sound(film.info)
+        track = choose_audio(film.info)
         if track is None:
             raise OutputInvalid("A sound has no sound.")  # refused when the render was opened
         filters = _sound_filters(sound, shift, _span(sound, request.fps), patch.first)

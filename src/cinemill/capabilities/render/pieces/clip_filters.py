@@ -14,10 +14,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, Fade, PieceRequest, Take
-from cinemill.capabilities.render.timeline.timeline import BLACK, OutputFormat
-from cinemill.core.media import STILLS, MediaInfo, SourceFormat
+from cinemill.capabilities.render.timeline.timeline import BLACK
+from cinemill.core.media import STILLS, MediaInfo
+from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
 from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS
 
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
@@ -28,8 +30,6 @@ _NOT_WORTH_SECONDS = 1
 """So little is decoded rather than skipped."""
 _BLIND_LEAD_SECONDS = Fraction(30)
 """Of streams without an index: entered anywhere, they show nothing before the next key frame."""
-BLIND = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
-"""Without an index."""
 _SLACK_SECONDS = Fraction(1, 400)
 """A frame so little late is in time: containers that keep milliseconds move frames by half of
 one, and a cut to hundredths of a second meets no frame of a usual rate just there."""
@@ -55,7 +55,7 @@ class Film:
 def tail_seconds(info: MediaInfo) -> Fraction:
     """How far a clip may reach over the end of its film, as the header tells it: headers are
     rounded, and the last frame is held so long. Streams without an index only guess."""
-    if info.format in BLIND:
+    if info.format in NO_AUDIO_ARGUMENTS:
         return Fraction(1)
     frame = 1 / info.video.fps if info.video.fps > 0 else Fraction(1, 10)
     return max(Fraction(1, 10), 2 * frame)
@@ -107,7 +107,7 @@ def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
 
 
 def _find_lead(info: MediaInfo) -> Fraction:
-    if info.format in BLIND:
+    if info.format in NO_AUDIO_ARGUMENTS:
         return _BLIND_LEAD_SECONDS
     if info.video.is_variable_rate or info.video.fps * _LEAD_SECONDS < 2:
         return _UNEVEN_LEAD_SECONDS

@@ -12,8 +12,8 @@ from cinemill.capabilities.render.pieces.clip_filters import (
     resize,
 )
 from cinemill.capabilities.render.pieces.piece_request import Inset
-from cinemill.capabilities.render.timeline.timeline import OutputFormat
 from cinemill.core.media import STILLS, MediaInfo
+from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
 
 _MARGIN_SHARE = Fraction(1, 20)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.capabilities.render.pieces.clip_filters import (
     TAGS,
     Film,
@@ -27,11 +26,12 @@ from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.text.subtitles import Lettering, find_lead
 from cinemill.media.encoding.encode_plan import encoder_arguments
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.fonts import FONTS_FOLDER
 
 ENCODER = "libx264"
 SUBTITLES_NAME = "subtitles.ass"
 TITLES_NAME = "titles.ass"
-FONTS_FOLDER = "fonts"
 
 
 def plan_piece(

@@ -21,15 +21,9 @@ from cinemill.capabilities.render.pieces.pieces import (
     nearest_frame,
     place_clips,
 )
-from cinemill.capabilities.render.timeline.timeline import (
-    BLACK,
-    Clip,
-    OutputFormat,
-    Overlay,
-    Source,
-    Timeline,
-)
+from cinemill.capabilities.render.timeline.timeline import BLACK, Clip, Overlay, Source, Timeline
 from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import NOTHING, Lettering, Subtitles, letter_piece
 
 STAGE_VERSION = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,27 +13,21 @@ import av
 
 from cinemill.capabilities.render.join import JoinPiece, splice_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
-from cinemill.capabilities.render.pieces.piece_plan import (
-    FONTS_FOLDER,
-    SUBTITLES_NAME,
-    TITLES_NAME,
-    plan_piece,
-)
+from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
 from cinemill.capabilities.render.pieces.smart_cut import Copy, copy_stretch, may_copy
-from cinemill.capabilities.render.timeline.timeline import OutputFormat
 from cinemill.core.media import REJECTION_CODES
+from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import write_ass
-from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid, ToolMissing
+from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import open_film, read_packets
 
 COPY_FOLDER = "copy"
-FONT_PACKAGE = "font_source_sans_pro"
-FONT_FILES = tuple(f"SourceSansPro-{face}.ttf" for face in ("Regular", "Bold", "It", "BoldIt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,32 +225,10 @@ def _lay_out_letters(request: PieceRequest, folder: Path) -> None:
     written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}
     shown = {name: lettering for name, lettering in written.items() if lettering.shown}
     if shown:
-        lay_out_fonts(folder)
+        copy_fonts(folder)
     for name, lettering in shown.items():
         text = write_ass(lettering, request.output.fps)
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def lay_out_fonts(folder: Path) -> None:
-    """The faces into a folder's ``fonts``. Raises ToolMissing."""
-    fonts = folder / FONTS_FOLDER
-    if not fonts.exists():
-        fonts.mkdir()
-        for path in find_fonts():
-            shutil.copyfile(path, fonts / path.name)
-
-
-def find_fonts() -> tuple[Path, ...]:
-    """The faces that subtitles are drawn with. Raises ToolMissing."""
-    package = importlib.util.find_spec(FONT_PACKAGE)
-    for folder in (package.submodule_search_locations or []) if package else []:
-        paths = tuple(Path(folder) / "files" / name for name in FONT_FILES)
-        if all(path.is_file() for path in paths):
-            return paths
-    raise ToolMissing(
-        "The font that subtitles are drawn with is missing.",
-        way_on="Install the package font-source-sans-pro.",
-    )
 
 
 def _as_share(

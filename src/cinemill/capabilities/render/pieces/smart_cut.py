@@ -19,7 +19,6 @@ from typing import Any
 
 import av
 
-from cinemill.capabilities.ingest.graph import input_arguments
 from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
@@ -31,6 +30,7 @@ from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture, Stret
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest
 from cinemill.capabilities.transcode.encode_chunk import CHUNK_MUXER, CUTTABLE
 from cinemill.errors import CommandFailed
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.process import FfmpegReport
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings

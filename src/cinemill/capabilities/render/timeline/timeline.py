@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 CUT = "cut"
@@ -150,19 +151,9 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputFormat:
-    """What comes out. A picture of another shape is fitted in, with the background beside it."""
-
-    width: int = 1920
-    height: int = 1080
-    fps: Fraction = Fraction(30)
-    """Constant."""
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     clips: tuple[Clip, ...]
-    output: OutputFormat = OutputFormat()
+    output: OutputFormat = field(default_factory=OutputFormat)
     subtitles: str | None = None
     """The path of an SRT or ASS file; its times are the timeline's."""
     use_gpu: bool = False

@@ -34,11 +34,11 @@ from cinemill.capabilities.render.timeline.timeline import (
     GAP,
     TRANSITIONS,
     Clip,
-    OutputFormat,
     Timeline,
     Transition,
     name_clip,
 )
+from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 CLIP_FIELDS: Mapping[str, Field] = {

@@ -1,0 +1,79 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from cinemill.core.media import (
+    AudioStream,
+    MediaInfo,
+    SourceFormat,
+)
+
+AUDIO_RATE_HZ = 16_000
+LONGEST_SIDE_PIXELS = 8192
+"""x264 and JPEG take more; browsers do not."""
+_AGE_SECONDS = 1_000_000
+"""Longer than any film: a rate of one frame in this time yields the frame at a moment."""
+_ROUNDING_MICROSECONDS = 500
+"""Containers that keep milliseconds move frames by so much."""
+
+
+def fit_height(width: int, height: int, target_height: int) -> tuple[int, int]:
+    """Even sizes of the same shape, at most ``target_height`` high, never larger than given.
+
+    A side of one pixel becomes two: encoders take no less.
+    """
+    scale = min(Fraction(1), Fraction(target_height, height), Fraction(LONGEST_SIDE_PIXELS, width))
+    return _even(width * scale), _even(height * scale)
+
+
+def choose_audio(info: MediaInfo) -> AudioStream | None:
+    """The default track, else the first."""
+    chosen = [track for track in info.audio if track.is_default] or list(info.audio)
+    return chosen[0] if chosen else None
+
+
+def _even(length: Fraction) -> int:
+    return max(2, int(length / 2 + Fraction(1, 2)) * 2 if length % 2 else int(length))
+
+
+def input_arguments(source: str, info: MediaInfo, max_pixels: int) -> list[str]:
+    """Open ``source`` (a path) as the format that its first bytes are of, and as no other."""
+    demuxer = info.format.value
+    arguments = ["-f", demuxer, "-format_whitelist", demuxer, "-protocol_whitelist", "file"]
+    arguments += ["-max_pixels", str(max_pixels)]
+    if not info.video.is_interlaced and not info.video.rotation_degrees:
+        # A picture that changes its size in mid-film goes on through the same graph: a new graph
+        # would begin its clock and its sheet of tiles anew. Only scale and its like may meet it.
+        arguments += ["-reinit_filter", "0"]
+    return [*arguments, "-i", f"file:{source}"]
+
+
+def freeze(at_seconds: Fraction) -> list[str]:
+    """Filters to the one frame that is on the screen ``at_seconds`` on their input's clock: before
+    the first, that; after the end, the last. It may come twice.
+
+    The clock is moved so that what begins until then falls into the first slot of a very slow
+    rate, and what comes later into the next; the end, which is rounded up, always does. So the
+    frame is told as soon as the next one has begun, and no later than the end.
+    """
+    slot = _AGE_SECONDS * 1_000_000
+    ahead = slot - 1 - round(at_seconds * 1_000_000) - _ROUNDING_MICROSECONDS
+    return [
+        "settb=AVTB",  # some clocks tick once a frame, and the moment may lie in between
+        f"setpts=PTS+{ahead}",
+        f"fps=1/{_AGE_SECONDS}:round=down:eof_action=pass:start_time=0",
+        "setpts=0",
+    ]
+
+
+def audio_clock_filters(info: MediaInfo) -> str:
+    """Filters that put sound on the picture's clock: silence where it begins later, cut where it
+    begins earlier."""
+    lead_seconds = info.start_seconds - info.clock_start_seconds
+    return f"asetpts=PTS-({lead_seconds:.6f})/TB,aresample=async=1:first_pts=0"
+
+
+NO_AUDIO_ARGUMENTS = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
+"""Without an index."""

@@ -1,0 +1,35 @@
+"""The folders that attempts work in, and what killed processes left of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from cinemill.errors import CinemillError
+from cinemill.storage.jobs import dispatch
+from cinemill.telemetry import get_logger
+from cinemill.worker.context import Mill
+
+log = get_logger(__name__)
+
+
+def remove_abandoned_work(mill: Mill) -> None:
+    """Remove work folders whose try is over: what a killed process left behind."""
+    try:
+        folders = [path for path in mill.work_folder.iterdir() if is_work_folder(path.name)]
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        try:
+            with mill.database.begin() as connection:
+                is_live = dispatch.is_live_token(connection, folder.name)
+        except CinemillError as error:
+            log.warning("abandoned work was not looked for", why=error.message)
+            return
+        if not is_live:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_work_folder(name: str) -> bool:
+    """Whether it is named as a claim's token: TEMP_DIR may be /tmp, and hold others' folders."""
+    return re.fullmatch(r"[0-9a-f]{32}", name) is not None
