@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from cinemill.capabilities.render.timeline.fields import quote
 from cinemill.errors import InputRejected, TooLarge
 
 DEEPEST = 32
@@ -236,3 +236,27 @@ def _too_large(most_bytes: int) -> TooLarge:
     return TooLarge(
         f"The parameters are larger than {limit}.", code="params_too_large", way_on=_SMALLER
     )
+
+
+QUOTED_CHARACTERS = 80
+
+
+def _make_short() -> reprlib.Repr:
+    """Writes no more of a value than can be quoted, however long or deep it is."""
+    short = reprlib.Repr()
+    short.maxlevel = 4
+    short.maxstring = short.maxother = short.maxlong = 2 * QUOTED_CHARACTERS
+    short.maxdict = short.maxlist = short.maxtuple = short.maxset = QUOTED_CHARACTERS
+    return short
+
+
+_SHORT = _make_short()
+
+
+def quote(value: Any) -> str:
+    """What was given, as far as it goes into a sentence."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:
+        return "a number of thousands of digits"  # which Python refuses to write
+    return text if len(text) <= QUOTED_CHARACTERS else f"{text[: QUOTED_CHARACTERS - 1]}…"

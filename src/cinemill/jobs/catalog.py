@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from cinemill.capabilities.render.timeline.fields import quote
-from cinemill.core.documents import check_size, check_text, encode_document
+from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
 from cinemill.errors import NotFound
 from cinemill.storage.jobs.job_rows import NewStep

@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from cinemill.capabilities.render.timeline.fields import quote
 from cinemill.catalog import CATALOG
-from cinemill.core.documents import check_text, is_bounded, reduce_document
+from cinemill.core.documents import check_text, is_bounded, quote, reduce_document
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,

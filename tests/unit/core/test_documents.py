@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.timeline.fields import QUOTED_CHARACTERS, quote
 from cinemill.core.documents import (
     DEEPEST,
     LARGEST_NUMBER,
     LONGEST_NAME_BYTES,
     LONGEST_PATH_BYTES,
     LONGEST_TEXT_BYTES,
+    QUOTED_CHARACTERS,
     check_path,
     check_text,
     encode_document,
     is_bounded,
+    quote,
     reduce_document,
 )
 from cinemill.errors import LONGEST_MESSAGE, InputRejected, TooLarge

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
-from cinemill.capabilities.render.timeline.fields import quote
+from cinemill.core.documents import quote
 from cinemill.core.job import (
     DeadStep,
     Failure,

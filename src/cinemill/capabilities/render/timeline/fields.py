@@ -6,7 +6,6 @@ One table of :class:`Field` says what is read, what is refused and what the JSON
 from __future__ import annotations
 
 import re
-import reprlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from cinemill.capabilities.render.timeline.timeline import PLACES, Source, as_seconds
+from cinemill.core.documents import quote
 from cinemill.core.encoding.rendition import LARGEST_FPS, LARGEST_SIDE_PIXELS, as_rate
 from cinemill.errors import InputRejected
 
@@ -21,7 +21,6 @@ LOUDEST = 16
 LONGEST_TEXT = 4096
 LATEST_SECONDS = 10**9
 """Far past the end of any film; what is larger need not be a number that can be reckoned with."""
-QUOTED_CHARACTERS = 80
 _UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Categories of Unicode (UAX 44): spaces, controls, and marks that only format."""
 _COLOUR = "^#[0-9a-fA-F]{6}$"
@@ -202,24 +201,3 @@ def invalid(where: str, what: str, code: str = "timeline_invalid") -> InputRejec
 
 def write_seconds(seconds: Fraction) -> str:
     return f"{float(seconds):g}"
-
-
-def _make_short() -> reprlib.Repr:
-    """Writes no more of a value than can be quoted, however long or deep it is."""
-    short = reprlib.Repr()
-    short.maxlevel = 4
-    short.maxstring = short.maxother = short.maxlong = 2 * QUOTED_CHARACTERS
-    short.maxdict = short.maxlist = short.maxtuple = short.maxset = QUOTED_CHARACTERS
-    return short
-
-
-_SHORT = _make_short()
-
-
-def quote(value: Any) -> str:
-    """What was given, as far as it goes into a sentence."""
-    try:
-        text = _SHORT.repr(value)
-    except ValueError:
-        return "a number of thousands of digits"  # which Python refuses to write
-    return text if len(text) <= QUOTED_CHARACTERS else f"{text[: QUOTED_CHARACTERS - 1]}…"

@@ -15,7 +15,6 @@ from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, check_lengths
 from cinemill.capabilities.render.timeline.fields import (
     Field,
     invalid,
-    quote,
     read_fields,
     read_source,
     refuse_unknown,
@@ -38,6 +37,7 @@ from cinemill.capabilities.render.timeline.timeline import (
     Transition,
     name_clip,
 )
+from cinemill.core.documents import quote
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
