@@ -13,6 +13,7 @@ from uuid import uuid4
 import redis
 
 from bench.rows import BenchRow
+from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
 from cinemill.jobs.events import LEAST_INTERVAL_SECONDS, EventSink, status_key, stream_key
 from cinemill.local.embedded_servers import RunningServer
@@ -29,7 +30,7 @@ MIB = 1024 * 1024
 def measure() -> list[BenchRow]:
     """On a Valkey of its own, with the product's own sink of events."""
     with running_valkey() as url, redis.Redis.from_url(url) as client:
-        sink = EventSink(url)
+        sink = EventSink(url, catalog=CATALOG)
         rows = [*measure_long_job(client, sink), measure_many_jobs(client, sink)]
         sink.close()
     return rows

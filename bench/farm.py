@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import text
 from tools.samples import fetch
 
+from cinemill.catalog import CATALOG
 from cinemill.jobs.service import JobService
 from cinemill.local.embedded_servers import embedded_servers
 from cinemill.media.ffmpeg.binary import Toolbox
@@ -93,7 +94,7 @@ def running_farm(home: Path, films: Path) -> Iterator[Farm]:
         database = Database(servers.database_url)
         undo.callback(database.close)
         undo.callback(_stop, _start("cinemill.worker.beat", environ))
-        yield Farm(environ, JobService(database), database, undo)
+        yield Farm(environ, JobService(database, catalog=CATALOG), database, undo)
 
 
 def _start(module: str, environ: dict[str, str], *cores: int) -> subprocess.Popen[bytes]:

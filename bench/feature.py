@@ -25,8 +25,9 @@ from cinemill.capabilities.transcode.chunks import (
     cut_chunks,
 )
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
-from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, CHUNK_MUXER, index_pictures
+from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_pictures
 from cinemill.core.encoding.rendition import read_rendition
+from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox

@@ -26,6 +26,7 @@ from cinemill.api.routes import (
 )
 from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
+from cinemill.catalog import CATALOG
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.jobs.catalog import TryLimits
@@ -76,7 +77,7 @@ def open_mill(settings: Settings) -> tuple[Mill, str]:
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
-    service = JobService(database, limits=_try_limits(settings))
+    service = JobService(database, catalog=CATALOG, limits=_try_limits(settings))
     return Mill(settings, database, files, service), settings.redis_url
 
 

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
-from cinemill.catalog import CATALOG
 from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -92,7 +91,7 @@ class EventSink:
     """Tells watchers, at most four times a second for a job. Never raises: work goes on without
     Redis, and for a second after a fault it is not even tried."""
 
-    def __init__(self, redis_url: str, *, catalog: Catalog = CATALOG) -> None:
+    def __init__(self, redis_url: str, *, catalog: Catalog) -> None:
         """``catalog`` says which kinds of job have a channel of their own."""
         self._kinds = catalog.jobs
         self._redis = open_redis(

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from cinemill.catalog import CATALOG
 from cinemill.core.documents import check_text, is_bounded, quote, reduce_document
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
@@ -49,7 +48,7 @@ class JobService:
     """
 
     def __init__(
-        self, database: Database, *, catalog: Catalog = CATALOG, limits: TryLimits | None = None
+        self, database: Database, *, catalog: Catalog, limits: TryLimits | None = None
     ) -> None:
         self._database = database
         self._catalog = catalog

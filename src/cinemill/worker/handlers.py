@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
 from cinemill.capabilities.ingest.handlers import prepare_source
-from cinemill.capabilities.ingest.import_file import intake_source
+from cinemill.capabilities.ingest.import_handler import intake_source
 from cinemill.capabilities.ingest.probe_handler import probe_source
 from cinemill.capabilities.operations import output_cleanup, resources, retention, watchdog
 from cinemill.capabilities.previews.handlers import make_previews

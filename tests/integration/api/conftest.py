@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
 from cinemill.jobs.events import EventSink
 
@@ -69,7 +70,7 @@ class RunningApi:
             )
 
     def tell(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
-        sink = EventSink(self.redis_url)
+        sink = EventSink(self.redis_url, catalog=CATALOG)
         assert sink.tell_now(Progress(job_id, "process_video", status, progress, message))
         sink.close()
 

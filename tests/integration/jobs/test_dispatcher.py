@@ -353,7 +353,7 @@ def test_an_end_that_redis_did_not_take_is_told_when_it_is_back(
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     engine.finish(engine.post.sent[0])
-    away = EventSink("redis://127.0.0.1:1/0")
+    away = EventSink("redis://127.0.0.1:1/0", catalog=CATALOG)
     rates = RateLimiter(own_redis)
     deaf = Dispatcher(
         database,

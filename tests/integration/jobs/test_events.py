@@ -19,6 +19,7 @@ from tests.integration.jobs.bench import Bench, do_nothing
 from tests.integration.jobs.engine import Engine
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs import events
@@ -270,7 +271,7 @@ def test_words_of_any_language_arrive(sink: EventSink, own_redis: str, job_id: s
 
 
 def test_work_goes_on_where_redis_is_away(job_id: str) -> None:
-    sink = EventSink(NOWHERE)
+    sink = EventSink(NOWHERE, catalog=CATALOG)
     for number in range(1000):
         assert not sink.tell_now(make_progress(job_id, number))
     sink.forget(job_id)
@@ -289,7 +290,7 @@ def test_a_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.Monkey
     monkeypatch.setattr(events, "SOCKET_TIMEOUT_SECONDS", 5.0)
     monkeypatch.setattr(events, "PAUSE_AFTER_FAULT_SECONDS", 4.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        sink = EventSink(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        sink = EventSink(f"redis://127.0.0.1:{server.getsockname()[1]}/0", catalog=CATALOG)
         news = Progress("job", "process_video", "running", 1.0, "Working")
         assert not sink.tell_now(news)
         server.settimeout(0.2)

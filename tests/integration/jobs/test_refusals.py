@@ -99,7 +99,7 @@ each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSAL
 
 @each_refusal
 def test_watchers_are_told_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
-    sink = EventSink(own_valkey)
+    sink = EventSink(own_valkey, catalog=CATALOG)
     news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
     assert sink.tell_now(news)
     with refusal(own_valkey):
@@ -183,7 +183,7 @@ def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
 
 
 def use_events(url: str) -> Generator[bool]:
-    sink = EventSink(url)
+    sink = EventSink(url, catalog=CATALOG)
     try:
         while True:
             news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")

@@ -18,6 +18,7 @@ from tests.integration.jobs.bench import (
 )
 from tests.integration.storage import rows
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import (
     CommandFailed,
@@ -233,7 +234,7 @@ def test_a_missing_server_is_nobodys_fault(bench: Bench) -> None:
 
 
 def test_without_redis_the_work_is_done_all_the_same(bench: Bench) -> None:
-    bench.sink = EventSink("redis://127.0.0.1:1/0")
+    bench.sink = EventSink("redis://127.0.0.1:1/0", catalog=CATALOG)
     job = bench.submit(do_nothing)
     assert bench.execute(job) is RunState.SUCCEEDED
     bench.sink.close()

@@ -17,6 +17,7 @@ from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edits import make_cue
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitles import LARGEST_FILE_BYTES
+from cinemill.storage.media import captions
 from cinemill.storage.media.assets import get_asset
 from cinemill.storage.media.captions import CaptionSet
 
@@ -141,7 +142,7 @@ def _bare(version: str | None) -> str | None:
 
 
 def _answer(mill: Mill, one: CaptionSet, **more: str) -> JSONResponse:
-    said = edit_store.read_document(mill.files, one)
+    said = captions.read_caption_document(mill.files, one)
     document = {**_describe(one), **more, "captions": said["captions"]}
     headers = {"ETag": f'"{one.version}"', "Cache-Control": "no-cache"}
     return JSONResponse(document, headers=headers)

@@ -24,7 +24,7 @@ from cinemill.steps.named_outputs import put_on_shelf
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.media import assets, captions
 from cinemill.storage.media.assets import AssetRecord
-from cinemill.storage.media.captions import UNKNOWN_LANGUAGE, CaptionSet
+from cinemill.storage.media.captions import UNKNOWN_LANGUAGE, CaptionSet, read_caption_document
 from cinemill.storage.media.files import LocalFiles
 
 PERSON = "person"
@@ -78,13 +78,6 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
     return found
 
 
-def read_document(files: LocalFiles, one: CaptionSet) -> dict[str, Any]:
-    """All that is known of them: ``captions``, ``utterances``, how they came to be."""
-    with files.open(one.version) as file:
-        document: dict[str, Any] = json.load(file)
-    return document
-
-
 def correct_captions(
     desk: Desk, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
 ) -> tuple[CaptionSet, Path]:
@@ -97,7 +90,9 @@ def correct_captions(
     check_cues(cues)
     known = list_captions(desk.database, asset.id).get(language)
     _require_version(known, version)
-    transcript = _as_transcript(read_document(desk.files, known) if known else {}, language, cues)
+    transcript = _as_transcript(
+        read_caption_document(desk.files, known) if known else {}, language, cues
+    )
     made = _store(desk.files, asset, transcript, cues)
     key = _name_work(asset, language, made)
     with desk.database.begin() as connection:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cinemill.capabilities.ingest.import_file import TakenIn, take_in
 from cinemill.capabilities.render.timeline.timeline import Source, Timeline, blame, find_user_of
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import InputRejected
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe, probe_material, sniff_material_file
+from cinemill.steps.import_file import StoredUpload, import_file
 from cinemill.steps.resources import Workshop, limit_to
 from cinemill.storage.media import assets
 
@@ -62,7 +62,7 @@ class _Gatherer:
         return _describe(asset.id, asset.sha256, media)
 
     def _fetch_film(self, path: str, done: float) -> dict[str, Any]:
-        taken = take_in(self.workshop, self.context, path, done=done, share=self.share)
+        taken = import_file(self.workshop, self.context, path, done=done, share=self.share)
         sha256 = taken.stored.sha256
         known = assets.find_asset(
             self.workshop.database, owner=self.context.run.owner, sha256=sha256
@@ -72,7 +72,7 @@ class _Gatherer:
 
     def _fetch_material(self, path: str, done: float) -> dict[str, Any]:
         workshop, context = self.workshop, self.context
-        taken = take_in(
+        taken = import_file(
             workshop, context, path, done=done, share=self.share, look=sniff_material_file
         )
         media = probe_material(
@@ -84,13 +84,13 @@ class _Gatherer:
             return self._register(taken, media)
         return self._keep(taken, media)
 
-    def _register(self, taken: TakenIn, media: MediaInfo) -> dict[str, Any]:
+    def _register(self, taken: StoredUpload, media: MediaInfo) -> dict[str, Any]:
         with self.workshop.database.begin() as connection:
             asset = taken.register(connection, self.context.run.owner)
             assets.record_media(connection, asset.id, media)
         return _describe(asset.id, taken.stored.sha256, media)
 
-    def _keep(self, taken: TakenIn, media: MediaInfo) -> dict[str, Any]:
+    def _keep(self, taken: StoredUpload, media: MediaInfo) -> dict[str, Any]:
         """With the film that the first clip is of, which was gathered before."""
         film = next(
             result["sources"]["0"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cinemill.capabilities.captions.edit_store import read_document
 from cinemill.capabilities.render.context import Edit
 from cinemill.capabilities.render.timeline.retime_captions import carry_captions
 from cinemill.capabilities.render.timeline.timeline import Source
@@ -14,7 +13,7 @@ from cinemill.errors import InputRejected
 from cinemill.media.ffmpeg.fonts import find_fonts
 from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import Workshop
-from cinemill.storage.media.captions import find_captions
+from cinemill.storage.media.captions import find_captions, read_caption_document
 
 
 def find_subtitles(workshop: Workshop, edit: Edit) -> Subtitles | None:
@@ -46,7 +45,7 @@ def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, 
     spoken: dict[Source, Sequence[Cue]] = {
         source: [
             Cue(said["start_ms"], said["end_ms"], tuple(said["lines"]), ())
-            for said in read_document(workshop.files, one)["captions"]
+            for said in read_caption_document(workshop.files, one)["captions"]
         ]
         for source, one in found.items()
         if one is not None

@@ -16,10 +16,10 @@ import av
 
 from cinemill.capabilities.transcode.chunks import Chunk, FrameMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
-from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
+from cinemill.core.media import REJECTION_CODES, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
-from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
@@ -28,17 +28,7 @@ from cinemill.media.verify.integrity import Decoded, is_short
 INDEX_NAME = "pictures.txt"
 CHUNK_NAME = "chunk.mp4"
 CHUNK_FORMAT = "mov"
-FLICK_HZ = 705_600_000
-"""A clock of which every usual rate's frames are whole ticks, and any other's within 2 ns."""
-CHUNK_MUXER = (
-    *("-movflags", "frag_keyframe+delay_moov", "-movie_timescale", str(FLICK_HZ)),
-    *("-f", "mp4"),
-)
-"""In fragments, whose times are whole ticks of the encoder's clock from the film's start on; and
-with all that is said of colour, for which a simpler container has no place."""
 MICROSECOND = Fraction(1, 1_000_000)
-CUTTABLE = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
-"""Containers with an index, by which a place is found without reading what is before it."""
 _TIME_BASE = re.compile(r"^#tb 0: (\d+)/(\d+)$")
 _DISCARD = 0x4
 """AV_PKT_FLAG_DISCARD: decoded, and not shown (FFmpeg's packet.h)."""
@@ -69,7 +59,7 @@ class ChunkOutcome:
 
 def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
     """Whether pictures can be told apart by their times, and come out at the times they went in."""
-    return info.format in CUTTABLE and request.fps is None
+    return info.format in CUTTABLE_FORMATS and request.fps is None
 
 
 def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:

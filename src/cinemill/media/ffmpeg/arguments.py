@@ -1,4 +1,4 @@
-"""TODO."""
+"""Arguments that several commands share: inputs, sizes, stills, and the clock of audio."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ _AGE_SECONDS = 1_000_000
 """Longer than any film: a rate of one frame in this time yields the frame at a moment."""
 _ROUNDING_MICROSECONDS = 500
 """Containers that keep milliseconds move frames by so much."""
+FLICK_HZ = 705_600_000
+"""A clock of which every usual rate's frames are whole ticks, and any other's within 2 ns."""
+CHUNK_MUXER = (
+    *("-movflags", "frag_keyframe+delay_moov", "-movie_timescale", str(FLICK_HZ)),
+    *("-f", "mp4"),
+)
+"""In fragments, whose times are whole ticks of the encoder's clock from the film's start on; and
+with all that is said of colour, for which a simpler container has no place."""
+CUTTABLE_FORMATS = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
+"""Containers with an index, by which a place is found without reading what is before it."""
 
 
 def fit_height(width: int, height: int, target_height: int) -> tuple[int, int]:

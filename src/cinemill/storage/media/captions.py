@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.storage import tables
 from cinemill.storage.media import assets
+from cinemill.storage.media.files import LocalFiles
 
 UNKNOWN_LANGUAGE = "und"
 """ISO 639's word for it: what has an address needs a name."""
@@ -103,3 +106,10 @@ def forget_captions(connection: Connection, one: CaptionSet) -> None:
         .where(columns.asset_id == one.asset_id, columns.variant == one.variant)
         .where(columns.kind.in_([kind.value for kind in KINDS]))
     )
+
+
+def read_caption_document(files: LocalFiles, one: CaptionSet) -> dict[str, Any]:
+    """All that is known of them: ``captions``, ``utterances``, how they came to be."""
+    with files.open(one.version) as file:
+        document: dict[str, Any] = json.load(file)
+    return document

@@ -28,9 +28,8 @@ from cinemill.capabilities.render.pieces.clip_filters import (
 )
 from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture, Stretch, find_stretch
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest
-from cinemill.capabilities.transcode.encode_chunk import CHUNK_MUXER, CUTTABLE
 from cinemill.errors import CommandFailed
-from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.process import FfmpegReport
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
@@ -69,7 +68,7 @@ def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     video = info.video
     sizes = {(video.width, video.height), (video.display_width, video.display_height)}
     return (
-        info.format in CUTTABLE
+        info.format in CUTTABLE_FORMATS
         and not info.has_edit_list
         and video.settings != ""
         and video.codec == "h264"

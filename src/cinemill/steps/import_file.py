@@ -1,19 +1,17 @@
-"""A film by its path into the store: checked against the allowed roots, copied, hashed."""
+"""TODO."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.jobs.step import StepContext
 from cinemill.media.probe.probe import sniff_file
 from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import Workshop, require_space
 from cinemill.storage.database import Connection
-from cinemill.storage.jobs import job_rows
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 from cinemill.storage.media.files import READ_BYTES, StoredFile
@@ -22,7 +20,7 @@ FETCHING = "Fetching the film"
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
+class StoredUpload:
     """A film whose bytes are in the store, and whose row is still to be written."""
 
     asset_id: str
@@ -42,19 +40,7 @@ class TakenIn:
         return asset
 
 
-def intake_source(workshop: Workshop, context: StepContext) -> StepOutcome:
-    """Copy the film at the job's ``path`` into the store and make it the job's asset.
-
-    Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
-    """
-    taken = take_in(workshop, context, str(context.run.job_params["path"]))
-    return StepOutcome(
-        {"asset_id": taken.asset_id, "sha256": taken.stored.sha256},
-        partial(_register, context=context, taken=taken),
-    )
-
-
-def take_in(
+def import_file(
     workshop: Workshop,
     context: StepContext,
     path: str,
@@ -62,7 +48,7 @@ def take_in(
     share: float = 1.0,
     done: float = 0.0,
     look: Callable[[Path], object] = sniff_file,
-) -> TakenIn:
+) -> StoredUpload:
     """Copy the film at ``path`` into the store. It is ``share`` of the step's work, after ``done``;
     ``look`` refuses what it is not by its first bytes.
 
@@ -75,7 +61,7 @@ def take_in(
         workshop, context, real, lambda part: context.report(done + share * part, FETCHING)
     )
     found = assets.find_asset(workshop.database, owner=context.run.owner, sha256=stored.sha256)
-    return TakenIn(str(uuid4()) if found is None else found.id, stored, real.name)
+    return StoredUpload(str(uuid4()) if found is None else found.id, stored, real.name)
 
 
 def _copy(
@@ -90,8 +76,3 @@ def _copy(
             incoming.write(block)
             tell(incoming.size_bytes / size_bytes)
         return incoming.commit()
-
-
-def _register(connection: Connection, *, context: StepContext, taken: TakenIn) -> None:
-    asset = taken.register(connection, context.run.owner)
-    job_rows.assign_asset(connection, context.run.job_id, asset.id)
