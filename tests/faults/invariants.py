@@ -14,8 +14,8 @@ from tests.faults.stage import Stage
 
 from cinemill.capabilities.operations.retention import remove_broken_uploads, remove_orphans
 from cinemill.capabilities.operations.verify import verify_files
+from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.storage.media.files import LocalFiles
-from cinemill.worker.process.work_folders import remove_abandoned_work
 
 Check = Callable[[Stage], Iterator[str]]
 BROKER_PREFIX = "cinemill:"
@@ -131,7 +131,7 @@ def no_files(stage: Stage) -> Iterator[str]:
     uploads, _ = remove_broken_uploads(files, grace_seconds=0)
     work = stage.yard.home / "work"
     abandoned = len(_list(work))
-    remove_abandoned_work(stage.desk.app.mill)
+    remove_abandoned_work(stage.yard.database, work)
     stage.figures["collected: work folders of killed tries"] = [float(abandoned)]
     stage.figures["collected: files of dropped tries"] = [float(orphans)]
     stage.figures["collected: broken uploads and copies"] = [float(uploads)]

@@ -23,7 +23,7 @@ from cinemill.errors import InputRejected, WorkFailed
 from cinemill.jobs.catalog import Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.process import run_ffmpeg
-from cinemill.steps.resources import Workshop, limit_to
+from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
@@ -48,10 +48,10 @@ VALUES (:step_id, :job_id, :run_id, :token, :sha256)
 
 
 class DrillHandlers:
-    """The drill's handlers; ``open_workshop`` is asked once the process has connections."""
+    """The drill's handlers; ``open_resources`` is asked once the process has connections."""
 
-    def __init__(self, open_workshop: Callable[[], Workshop]) -> None:
-        self._open_workshop = open_workshop
+    def __init__(self, open_resources: Callable[[], StepResources]) -> None:
+        self.open_resources = open_resources
 
     def by_kind(self) -> Mapping[str, Handler]:
         return {
@@ -149,14 +149,14 @@ class DrillHandlers:
         return self._mark(context, {"value": 0})
 
     def _run_ffmpeg(self, context: StepContext, arguments: list[str]) -> None:
-        workshop = self._open_workshop()
+        resources = self.open_resources()
         run_ffmpeg(
-            workshop.toolbox,
+            resources.toolbox,
             arguments,
             folder=context.folder,
             source=None,
-            limits=limit_to(workshop, context),
-            sandbox=workshop.sandbox,
+            limits=effective_limits(resources, context),
+            sandbox=resources.sandbox,
             on_progress=lambda progress: context.report(0.5, f"{progress.marks}"),
             should_stop=context.should_stop,
         )
@@ -165,7 +165,7 @@ class DrillHandlers:
         run = context.run
         path = context.folder / "effect"
         path.write_text(f"{run.step_id} {run.token}\n")
-        stored = self._open_workshop().files.publish(path)
+        stored = self.open_resources().files.publish(path)
 
         def write(connection: Connection) -> None:
             row = {"step_id": run.step_id, "job_id": run.job_id, "run_id": run.id}

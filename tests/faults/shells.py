@@ -13,12 +13,12 @@ from celery import Celery
 from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 
 from cinemill.config import load
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage import database
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.__main__ import plan_worker
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.handlers import build_workshop
+from cinemill.worker.handlers import build_resources
 from cinemill.worker.process import pulse
 from cinemill.worker.relay import Broker
 
@@ -30,13 +30,13 @@ COPIES = "DRILL_COPIES"
 
 
 def build_drill() -> Celery:
-    workshops: dict[int, Workshop] = {}
+    resources_by_pid: dict[int, StepResources] = {}
 
-    def open_workshop() -> Workshop:
+    def open_resources() -> StepResources:
         # One a process: after a fork the parent's connections are the parent's.
-        return workshops.setdefault(os.getpid(), build_workshop(app.mill))
+        return resources_by_pid.setdefault(os.getpid(), build_resources(app.mill))
 
-    app = build_app(load(), catalog=DRILL_CATALOG, handlers=DrillHandlers(open_workshop).by_kind())
+    app = build_app(load(), catalog=DRILL_CATALOG, handlers=DrillHandlers(open_resources).by_kind())
     return app
 
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The format of a rendered output."""
 
 from __future__ import annotations
 

@@ -154,13 +154,13 @@ def list_common(queues: Mapping[str, Queue]) -> list[str]:
     return [queue.name for queue in queues.values() if queue.codec is None]
 
 
-def _by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
+def by_name(rows: Sequence[Any]) -> Mapping[str, Any]:
     return MappingProxyType({row.name: row for row in rows})
 
 
-_HOUR_LIMITS: Mapping[str, Any] = {"soft_seconds": 55 * MINUTE, "hard_seconds": HOUR}
-_LONG_LIMITS: Mapping[str, Any] = {"soft_seconds": 6 * HOUR - 5 * MINUTE, "hard_seconds": 6 * HOUR}
-_SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
+HOUR_LIMITS: Mapping[str, Any] = {"soft_seconds": 55 * MINUTE, "hard_seconds": HOUR}
+LONG_LIMITS: Mapping[str, Any] = {"soft_seconds": 6 * HOUR - 5 * MINUTE, "hard_seconds": 6 * HOUR}
+SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
 
 
 @dataclass(frozen=True, slots=True)

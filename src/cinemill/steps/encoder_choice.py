@@ -23,7 +23,7 @@ from cinemill.media.encoding.encode import EncodeOutcome
 from cinemill.media.encoding.encode_plan import keeps_depth
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.encoding.hardware_probe import tell_reason
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 from cinemill.telemetry import get_logger
 
@@ -51,7 +51,7 @@ class Choice:
 
 
 def encode_as_wished(
-    workshop: Workshop,
+    resources: StepResources,
     info: MediaInfo,
     request: RenditionRequest,
     make: Callable[[HardwareEncoder | None], EncodeOutcome],
@@ -59,14 +59,14 @@ def encode_as_wished(
 ) -> EncodeOutcome:
     """``make`` in hardware where the request wishes for it, else in software, with the reason among
     the ``changes``; see :func:`try_hardware`."""
-    choice = choose_encoder(workshop, info, request)
-    outcome, choice = try_hardware(workshop, choice, make, folder)
+    choice = choose_encoder(resources, info, request)
+    outcome, choice = try_hardware(resources, choice, make, folder)
     changes = [*outcome.facts["changes"], *choice.changes]
     return replace(outcome, facts={**outcome.facts, "changes": changes})
 
 
 def try_hardware(
-    workshop: Workshop,
+    resources: StepResources,
     choice: Choice,
     make: Callable[[HardwareEncoder | None], Made],
     folder: Path,
@@ -90,32 +90,32 @@ def try_hardware(
         _empty(folder)
         return make(None), Choice(reason=f"{encoder.name} was not good enough: {error.message}")
     else:
-        _note_success(workshop, encoder)
+        _note_success(resources, encoder)
         return made, choice
     _empty(folder)
     try:
         made = make(None)
     except CommandFailed as error:
         if error.code == OUT_OF_TIME_CODE:
-            _note_failure(workshop, encoder, reason)
+            _note_failure(resources, encoder, reason)
         raise
-    _note_failure(workshop, encoder, reason)
+    _note_failure(resources, encoder, reason)
     return made, Choice(reason=f"{encoder.name} failed: {reason}")
 
 
-def choose_encoder(workshop: Workshop, info: MediaInfo, request: RenditionRequest) -> Choice:
+def choose_encoder(resources: StepResources, info: MediaInfo, request: RenditionRequest) -> Choice:
     """An encoder for the rendition, where its request wishes for one in hardware."""
     if not request.use_gpu:
         return Choice()
-    return find_encoder(workshop, request.codec, is_deep=keeps_depth(info, request))
+    return find_encoder(resources, request.codec, is_deep=keeps_depth(info, request))
 
 
-def find_encoder(workshop: Workshop, codec: VideoCodec, *, is_deep: bool) -> Choice:
+def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) -> Choice:
     """This worker's first encoder for the codec that does not rest."""
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
-    resting = {one.encoder for one in offers if one.node == workshop.node and not one.is_open}
-    own = [one for one in workshop.hardware if one.codec is codec]
+    resting = {one.encoder for one in offers if one.node == resources.node and not one.is_open}
+    own = [one for one in resources.hardware if one.codec is codec]
     for encoder in own:
         if encoder.name not in resting and (encoder.is_deep or not is_deep):
             return Choice(encoder)
@@ -132,20 +132,20 @@ def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
     return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
 
 
-def _note_success(workshop: Workshop, encoder: HardwareEncoder) -> None:
+def _note_success(resources: StepResources, encoder: HardwareEncoder) -> None:
     try:
-        with workshop.database.begin() as connection:
-            hardware.note_success(connection, workshop.node, encoder.name)
+        with resources.database.begin() as connection:
+            hardware.note_success(connection, resources.node, encoder.name)
     except DatabaseUnavailable as error:
         # Not worth the film that was just made.
         log.warning("hardware's success not noted", encoder=encoder.name, why=error.message)
 
 
-def _note_failure(workshop: Workshop, encoder: HardwareEncoder, reason: str) -> None:
+def _note_failure(resources: StepResources, encoder: HardwareEncoder, reason: str) -> None:
     rests = None
     try:
-        with workshop.database.begin() as connection:
-            rests = hardware.note_failure(connection, workshop.node, encoder.name, reason)
+        with resources.database.begin() as connection:
+            rests = hardware.note_failure(connection, resources.node, encoder.name, reason)
     except DatabaseUnavailable as error:
         log.warning("hardware's failure not noted", encoder=encoder.name, why=error.message)
     log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Copying a file by its path into the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 from cinemill.jobs.step import StepContext
 from cinemill.media.probe.probe import sniff_file
 from cinemill.steps.input_paths import resolve_input
-from cinemill.steps.resources import Workshop, require_space
+from cinemill.steps.resources import StepResources, require_space
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -41,7 +41,7 @@ class StoredUpload:
 
 
 def import_file(
-    workshop: Workshop,
+    resources: StepResources,
     context: StepContext,
     path: str,
     *,
@@ -54,21 +54,21 @@ def import_file(
 
     Raises InputRejected, MediaRejected, DiskFull.
     """
-    real = resolve_input(path, workshop.input_roots)
+    real = resolve_input(path, resources.input_roots)
     look(real)
-    require_space(workshop, real.stat().st_size)
+    require_space(resources, real.stat().st_size)
     stored = _copy(
-        workshop, context, real, lambda part: context.report(done + share * part, FETCHING)
+        resources, context, real, lambda part: context.report(done + share * part, FETCHING)
     )
-    found = assets.find_asset(workshop.database, owner=context.run.owner, sha256=stored.sha256)
+    found = assets.find_asset(resources.database, owner=context.run.owner, sha256=stored.sha256)
     return StoredUpload(str(uuid4()) if found is None else found.id, stored, real.name)
 
 
 def _copy(
-    workshop: Workshop, context: StepContext, path: Path, tell: Callable[[float], None]
+    resources: StepResources, context: StepContext, path: Path, tell: Callable[[float], None]
 ) -> StoredFile:
     size_bytes = max(1, path.stat().st_size)
-    with path.open("rb") as source, workshop.files.receive() as incoming:
+    with path.open("rb") as source, resources.files.receive() as incoming:
         while block := source.read(READ_BYTES):
             stop = context.should_stop()
             if stop is not None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Checks of parameters that several kinds of job share."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.errors import DiskFull, NotFound
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.binary import Toolbox
@@ -20,7 +22,7 @@ from cinemill.storage.media.files import LocalFiles
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class StepResources:
     database: Database
     files: LocalFiles
     toolbox: Toolbox
@@ -34,6 +36,14 @@ class Workshop:
     preview_dir: Path
     models_dir: Path
     """Where ``cinemill models fetch`` puts models."""
+    home: Path
+    work_folder: Path
+    """Where attempts have their private folders."""
+    service: JobService
+    events: EventSink
+    retention_days: float = 30.0
+    """After which ended jobs, dead messages and unused pieces are deleted."""
+    stuck_hours: float = 2.0
     node: str = ""
     """The worker's name, under which its hardware is announced."""
     hardware: tuple[HardwareEncoder, ...] = ()
@@ -44,44 +54,44 @@ class Workshop:
     """An encoder's share of its cores, where all of them encode."""
 
 
-def find_asset(workshop: Workshop, context: StepContext) -> AssetRecord:
+def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
     """The asset that this job is about. Raises NotFound."""
     taken_in = context.run.inputs.get("intake", {})
     asset_id = context.run.asset_id or taken_in.get("asset_id")
     if asset_id is None:
         raise NotFound("The film of this job was deleted.", code="asset_not_found")
-    return get_asset(workshop.database, str(asset_id))
+    return get_asset(resources.database, str(asset_id))
 
 
-def limit_to(workshop: Workshop, context: StepContext) -> Limits:
+def effective_limits(resources: StepResources, context: StepContext) -> Limits:
     """FFmpeg's limits within those of the queue."""
-    memory_bytes = min(workshop.limits.memory_bytes, context.memory_bytes)
-    return replace(workshop.limits, memory_bytes=memory_bytes)
+    memory_bytes = min(resources.limits.memory_bytes, context.memory_bytes)
+    return replace(resources.limits, memory_bytes=memory_bytes)
 
 
-def agree(workshop: Workshop, context: StepContext, message: str) -> Terms:
+def ffmpeg_session(resources: StepResources, context: StepContext, message: str) -> Terms:
     """The terms of this try's commands; how far they are is told with the message."""
     return Terms(
-        workshop.toolbox,
+        resources.toolbox,
         context.folder,
-        limit_to(workshop, context),
-        workshop.sandbox,
+        effective_limits(resources, context),
+        resources.sandbox,
         on_progress=lambda share: context.report(share, message),
         should_stop=context.should_stop,
     )
 
 
-def require_space(workshop: Workshop, needed_bytes: int) -> None:
+def require_space(resources: StepResources, needed_bytes: int) -> None:
     """Refuse work that cannot fit before it starts. Raises DiskFull with the figures."""
-    free_bytes = workshop.files.free_bytes()
-    if free_bytes < needed_bytes + workshop.min_free_bytes:
+    free_bytes = resources.files.free_bytes()
+    if free_bytes < needed_bytes + resources.min_free_bytes:
         raise DiskFull(
-            f"This needs about {needed_bytes >> 20} MiB and {workshop.min_free_bytes >> 20} MiB "
+            f"This needs about {needed_bytes >> 20} MiB and {resources.min_free_bytes >> 20} MiB "
             f"must stay free; {free_bytes >> 20} MiB are free."
         )
 
 
-def add_up_stages(context: StepContext) -> dict[str, float]:
+def sum_stage_seconds(context: StepContext) -> dict[str, float]:
     """Seconds by kind of earlier step: those of many alike, such as ``chunk-07``, are added up."""
     stages: dict[str, float] = {}
     for name, result in context.run.inputs.items():
@@ -90,6 +100,6 @@ def add_up_stages(context: StepContext) -> dict[str, float]:
     return stages
 
 
-def list_stages(context: StepContext) -> Mapping[str, Any]:
+def stage_seconds(context: StepContext) -> Mapping[str, Any]:
     """Seconds that each earlier step of the job took, by its name."""
     return {name: result.get("seconds") for name, result in context.run.inputs.items()}

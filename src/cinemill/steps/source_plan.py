@@ -1,4 +1,4 @@
-"""TODO."""
+"""How a job gets its source: imported from a path, or already stored; then probed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from cinemill.core.documents import check_path
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
+
+IMPORT_SOURCE = "intake_source"
+PROBE_SOURCE = "probe_source"
 
 
 def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
@@ -24,11 +27,11 @@ def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[Ste
 def plan_source(kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
     """The stored film probed; one that is given by its path is fetched before."""
     if asset_id is not None:
-        return [StepSpec("probe", "probe_source")]
+        return [StepSpec("probe", PROBE_SOURCE)]
     if not params.get("path"):
         raise InputRejected(f"{kind} needs an asset or the path of a film.", code="source_missing")
     check_path(params["path"])
     return [
-        StepSpec("intake", "intake_source"),
-        StepSpec("probe", "probe_source", after=("intake",)),
+        StepSpec("intake", IMPORT_SOURCE),
+        StepSpec("probe", PROBE_SOURCE, after=("intake",)),
     ]

@@ -1,4 +1,4 @@
-"""A workshop of this suite's own, for handlers that are called as the runner calls them."""
+"""A resources of this suite's own, for handlers that are called as the runner calls them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 from tests.conftest import fresh_database
 from tests.integration.storage.rows import forget_everything
 
+from cinemill.catalog import CATALOG
 from cinemill.core.job import ClaimedRun
+from cinemill.jobs.events import EventSink
+from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Report, StepContext
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Database, migrate
 from cinemill.storage.media.files import LocalFiles
 
@@ -32,10 +35,10 @@ def migrated(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def workshop(migrated: Database, tmp_path: Path) -> Iterator[Workshop]:
+def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
     """Films may come from ``tmp_path``."""
     forget_everything(migrated)
-    yield Workshop(
+    yield StepResources(
         database=migrated,
         files=LocalFiles(tmp_path / "objects"),
         toolbox=find_ffmpeg(None),
@@ -46,6 +49,10 @@ def workshop(migrated: Database, tmp_path: Path) -> Iterator[Workshop]:
         render_dir=tmp_path / "renders",
         preview_dir=tmp_path / "previews",
         models_dir=tmp_path / "models",
+        home=tmp_path,
+        work_folder=tmp_path / "work",
+        service=JobService(migrated, catalog=CATALOG),
+        events=EventSink("redis://127.0.0.1:1/0", catalog=CATALOG),
     )
     forget_everything(migrated)
 

@@ -9,16 +9,16 @@ from tests.integration.steps.conftest import Opener
 
 from cinemill.capabilities.operations.retention import remove_orphans
 from cinemill.capabilities.render.fetch_sources import gather_sources
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
 
 def test_the_collector_takes_no_film_while_the_others_are_fetched(
-    workshop: Workshop, open_context: Opener, tmp_path: Path
+    resources: StepResources, open_context: Opener, tmp_path: Path
 ) -> None:
     def collect(_fraction: float, _message: str) -> None:
         """As the collector does that has waited long enough."""
-        remove_orphans(workshop.database, workshop.files, grace_seconds=0)
+        remove_orphans(resources.database, resources.files, grace_seconds=0)
 
     names = ("a.mp4", "b.mp4")
     paths = [
@@ -27,13 +27,13 @@ def test_the_collector_takes_no_film_while_the_others_are_fetched(
     ]
     timeline = {"clips": [{"path": str(path), "start": 0, "end": 0.2} for path in paths]}
     context = open_context(timeline, params={"first": 0, "count": 2}, report=collect)
-    outcome = gather_sources(workshop, context)
-    with workshop.database.begin() as connection:
+    outcome = gather_sources(resources, context)
+    with resources.database.begin() as connection:
         outcome.write(connection)
     for number, name in enumerate(names):
         found = outcome.result["sources"][str(number)]
-        asset = assets.get_asset(workshop.database, found["asset_id"])
+        asset = assets.get_asset(resources.database, found["asset_id"])
         assert (asset.owner, asset.filename, asset.sha256) == ("ann", name, found["sha256"])
         assert asset.media is not None
         assert asset.media.to_json() == found["media"]
-        assert workshop.files.exists(asset.sha256)
+        assert resources.files.exists(asset.sha256)

@@ -14,11 +14,11 @@ from cinemill.capabilities.render.fetch_sources import gather_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
 from cinemill.capabilities.render.validate import open_render
 from cinemill.errors import InputRejected
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 
 
 def make_parts(
-    workshop: Workshop, open_context: Opener, folder: Path
+    resources: StepResources, open_context: Opener, folder: Path
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A timeline of one piece, and what the steps before the last made of it."""
     film = films.make_film(folder / "film.mp4", seconds=0.4)
@@ -35,8 +35,8 @@ def make_parts(
     }
     for name, (handle, params) in steps.items():
         context = open_context(timeline, params=params, inputs=dict(inputs))
-        outcome = handle(workshop, context)
-        with workshop.database.begin() as connection:
+        outcome = handle(resources, context)
+        with resources.database.begin() as connection:
             outcome.write(connection)
         inputs[name] = outcome.result
         clear(context)
@@ -45,21 +45,21 @@ def make_parts(
 
 @pytest.mark.parametrize("part", ["piece", "sound"])
 def test_a_film_whose_part_is_gone_is_to_be_submitted_again(
-    workshop: Workshop, open_context: Opener, tmp_path: Path, part: str
+    resources: StepResources, open_context: Opener, tmp_path: Path, part: str
 ) -> None:
-    timeline, inputs = make_parts(workshop, open_context, tmp_path)
+    timeline, inputs = make_parts(resources, open_context, tmp_path)
     parts = {"piece": inputs["render-000"]["pieces"][0], "sound": inputs["mix"]["sound"]}
-    workshop.files.remove(parts[part]["sha256"])
+    resources.files.remove(parts[part]["sha256"])
     with pytest.raises(InputRejected) as refused:
-        join_render(workshop, open_context(timeline, inputs=inputs))
+        join_render(resources, open_context(timeline, inputs=inputs))
     assert refused.value.code == "piece_missing"
     assert refused.value.way_on.startswith("Submit it again")
 
 
 def test_a_film_whose_parts_are_there_is_joined(
-    workshop: Workshop, open_context: Opener, tmp_path: Path
+    resources: StepResources, open_context: Opener, tmp_path: Path
 ) -> None:
-    timeline, inputs = make_parts(workshop, open_context, tmp_path)
-    result = join_render(workshop, open_context(timeline, inputs=inputs)).result
+    timeline, inputs = make_parts(resources, open_context, tmp_path)
+    result = join_render(resources, open_context(timeline, inputs=inputs)).result
     assert Path(result["output_path"]).stat().st_size == result["render"]["size_bytes"]
     assert result["pieces"] == {"total": 1, "reused": 0, "copied_frames": 0}

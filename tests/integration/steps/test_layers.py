@@ -18,7 +18,7 @@ from cinemill.capabilities.captions.handlers import write_texts
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
 
@@ -41,14 +41,14 @@ def make_timeline(materials: Mapping[str, str], **more: Any) -> dict[str, Any]:
     return {"clips": clips, "output": {"width": 160, "height": 90, "fps": 25}, **more}
 
 
-def reject(workshop: Workshop, open_context: Opener, timeline: Any) -> InputRejected:
+def reject(resources: StepResources, open_context: Opener, timeline: Any) -> InputRejected:
     with pytest.raises(InputRejected) as refused:
-        run_plan(workshop, open_context, timeline)
+        run_plan(resources, open_context, timeline)
     return refused.value
 
 
 def test_a_logo_and_music_are_kept_with_the_first_film(
-    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+    resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     timeline = make_timeline(
         materials,
@@ -57,7 +57,7 @@ def test_a_logo_and_music_are_kept_with_the_first_film(
         titles=[{"text": "Hello", "to": 0.2}],
         background="#00ff00",
     )
-    results = run_plan(workshop, open_context, timeline)
+    results = run_plan(resources, open_context, timeline)
     result = results["join"]
     with av.open(result["output_path"]) as film:
         pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
@@ -65,56 +65,56 @@ def test_a_logo_and_music_are_kept_with_the_first_film(
     assert pictures[0][80, 10].argmax() == 1
     assert all(picture[8, 148].argmax() == 0 for picture in pictures)
     assert result["render"]["facts"]["sounds"] == 1
-    assert len(result["asset_ids"]) == len(assets.list_assets(workshop.database)) == 1
+    assert len(result["asset_ids"]) == len(assets.list_assets(resources.database)) == 1
     for name in ("gather-001", "gather-002"):
         (material,) = results[name]["sources"].values()
-        kept = assets.take_cached(workshop.database, f"material-{material['sha256']}")
+        kept = assets.take_cached(resources.database, f"material-{material['sha256']}")
         assert kept is not None
         assert kept.kind is ArtifactKind.MATERIAL
 
 
 def test_a_film_on_an_upper_track_brings_its_sound(
-    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+    resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ([{"path": materials[name], "start": 0, "end": 1}] for name in ("mute", "film"))
     output = {"width": 160, "height": 90, "fps": 25}
-    heard = run_plan(workshop, open_context, {"tracks": [below, above], "output": output})["join"]
+    heard = run_plan(resources, open_context, {"tracks": [below, above], "output": output})["join"]
     assert heard["render"]["facts"]["sounds"] == 1
     assert len(heard["asset_ids"]) == 2
-    mute = run_plan(workshop, open_context, {"tracks": [below, below], "output": output})["join"]
+    mute = run_plan(resources, open_context, {"tracks": [below, below], "output": output})["join"]
     assert mute["render"]["facts"]["sounds"] == 0
 
 
-def caption(workshop: Workshop, asset_id: str) -> None:
+def caption(resources: StepResources, asset_id: str) -> None:
     """As a worker leaves what it heard."""
     said = (Utterance(0, 900, "Good morning."),)
     heard = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, said, {})
     texts = write_texts(heard, with_words=True)
     made = []
     for file in FILES:
-        with workshop.files.receive() as incoming:
+        with resources.files.receive() as incoming:
             incoming.write(texts[file.kind].encode())
             stored = incoming.commit()
         facts = {"language": "en", "model": "base"}
         known = (file.kind, stored.sha256, stored.size_bytes, "a.en", file.media_type)
         made.append(Artifact(*known, facts))
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         assets.save_artifacts(connection, asset_id, "work", made, variant="work")
 
 
 def test_what_an_upper_track_says_is_no_caption_of_the_film(
-    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+    resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ({"path": materials[n], "start": 0, "end": 1} for n in ("mute", "film"))
     timeline = {"tracks": [[below], [above]], "output": {"width": 160, "height": 90, "fps": 25}}
-    _, upper = run_plan(workshop, open_context, timeline)["open"]["asset_ids"]
-    caption(workshop, upper)
-    error = reject(workshop, open_context, {**timeline, "captions": "en"})
+    _, upper = run_plan(resources, open_context, timeline)["open"]["asset_ids"]
+    caption(resources, upper)
+    error = reject(resources, open_context, {**timeline, "captions": "en"})
     assert error.code == "captions_not_found"
 
 
 def test_a_changed_title_or_logo_renders_what_is_under_it(
-    workshop: Workshop, open_context: Opener, materials: dict[str, str]
+    resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     logo = {"path": materials["logo"], "from": 0.3, "to": 0.5}
     pieces = []
@@ -125,7 +125,7 @@ def test_a_changed_title_or_logo_renders_what_is_under_it(
         {"titles": [{"text": "a", "to": 0.2}], "overlays": [logo]},
     ):
         timeline = make_timeline(materials, **more)
-        pieces.append(run_plan(workshop, open_context, timeline)["join"]["pieces"]["reused"])
+        pieces.append(run_plan(resources, open_context, timeline)["join"]["pieces"]["reused"])
     assert pieces == [0, 1, 1, 2]
 
 
@@ -141,7 +141,7 @@ def test_a_changed_title_or_logo_renders_what_is_under_it(
     ],
 )
 def test_what_cannot_be_laid_is_named(
-    workshop: Workshop,
+    resources: StepResources,
     open_context: Opener,
     materials: dict[str, str],
     tmp_path: Path,
@@ -154,6 +154,6 @@ def test_what_cannot_be_laid_is_named(
         key: [{**one, "path": paths.get(one["path"], one["path"])} for one in many]
         for key, many in more.items()
     }
-    error = reject(workshop, open_context, make_timeline(materials, **laid))
+    error = reject(resources, open_context, make_timeline(materials, **laid))
     assert error.code == code
     assert error.message.startswith(name)

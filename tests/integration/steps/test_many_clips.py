@@ -9,7 +9,7 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import run_plan
 
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 
 CLIPS = 60
 """More than one command takes the sound of."""
@@ -17,14 +17,16 @@ KINDS = 8
 FRAMES = 3
 
 
-def test_many_clips_are_one_film(workshop: Workshop, open_context: Opener, tmp_path: Path) -> None:
+def test_many_clips_are_one_film(
+    resources: StepResources, open_context: Opener, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", size=(64, 36), seconds=2)
     clips = [
         {"path": str(film), "start": f"{start}/25", "end": f"{start + FRAMES}/25"}
         for start in (number % KINDS * 5 for number in range(CLIPS))
     ]
     output = {"width": 64, "height": 36, "fps": 25}
-    made = run_plan(workshop, open_context, {"clips": clips, "output": output})["join"]
+    made = run_plan(resources, open_context, {"clips": clips, "output": output})["join"]
     assert made["pieces"] == {"total": CLIPS, "reused": CLIPS - KINDS, "copied_frames": 0}
     assert made["render"]["facts"]["frames"] == CLIPS * FRAMES
     with av.open(made["output_path"]) as joined:

@@ -18,7 +18,7 @@ from cinemill.capabilities.render.validate import open_render
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.jobs.step import StepOutcome
 from cinemill.media.encoding.hardware import Family, HardwareEncoder
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 
 NODE = "celery@one"
@@ -34,10 +34,10 @@ def make_stand_in(preset: str) -> HardwareEncoder:
 class Render:
     """A timeline of two pieces, whose steps are run one by one, each on a worker as named."""
 
-    def __init__(self, workshop: Workshop, open_context: Opener, film: Path) -> None:
-        self.plain = workshop
-        self.shiny = replace(workshop, node=NODE, hardware=(make_stand_in("veryfast"),))
-        self.broken = replace(workshop, node=NODE, hardware=(make_stand_in("nonesuch"),))
+    def __init__(self, resources: StepResources, open_context: Opener, film: Path) -> None:
+        self.plain = resources
+        self.shiny = replace(resources, node=NODE, hardware=(make_stand_in("veryfast"),))
+        self.broken = replace(resources, node=NODE, hardware=(make_stand_in("nonesuch"),))
         self._open_context = open_context
         clip = {"path": str(film), "start": 0, "end": 0.4}
         self._timeline = {
@@ -48,18 +48,18 @@ class Render:
         self.inputs: dict[str, Any] = {}
 
     def run(
-        self, name: str, handle: Any, params: Mapping[str, Any], *, on: Workshop | None = None
+        self, name: str, handle: Any, params: Mapping[str, Any], *, on: StepResources | None = None
     ) -> StepOutcome:
-        workshop = on or self.plain
+        resources = on or self.plain
         context = self._open_context(self._timeline, params=params, inputs=dict(self.inputs))
-        outcome: StepOutcome = handle(workshop, context)
-        with workshop.database.begin() as connection:
+        outcome: StepOutcome = handle(resources, context)
+        with resources.database.begin() as connection:
             outcome.write(connection)
         self.inputs[name] = outcome.result
         shutil.rmtree(context.folder)
         return outcome
 
-    def make(self, first: Workshop, second: Workshop) -> StepOutcome:
+    def make(self, first: StepResources, second: StepResources) -> StepOutcome:
         """All steps, with the two pieces made by these; what joining them answers."""
         self.run("gather-000", gather_sources, {"first": 0, "count": 1})
         self.run("open", open_render, {})
@@ -79,11 +79,11 @@ class Render:
 
 
 @pytest.fixture
-def render(workshop: Workshop, open_context: Opener, tmp_path: Path) -> Render:
+def render(resources: StepResources, open_context: Opener, tmp_path: Path) -> Render:
     film = films.make_film(tmp_path / "film.mp4", seconds=1, size=(64, 48))
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         hardware.announce(connection, NODE, {"libx264": "h264"})
-    return Render(workshop, open_context, film)
+    return Render(resources, open_context, film)
 
 
 def test_pieces_of_one_kind_of_hardware_are_a_film(render: Render) -> None:

@@ -13,7 +13,7 @@ from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.errors import CommandFailed
 from cinemill.media.encoding.hardware import Family, HardwareEncoder
 from cinemill.steps.encoder_choice import find_encoder, try_hardware
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 
 NODE = "celery@one"
@@ -23,30 +23,30 @@ STAND_IN = HardwareEncoder(
 
 
 @pytest.fixture
-def shiny(workshop: Workshop) -> Iterator[Workshop]:
-    with workshop.database.begin() as connection:
+def shiny(resources: StepResources) -> Iterator[StepResources]:
+    with resources.database.begin() as connection:
         hardware.announce(connection, NODE, {STAND_IN.name: "h264"})
-    yield replace(workshop, node=NODE, hardware=(STAND_IN,))
-    rows.change(workshop.database, "DELETE FROM hardware_encoder")
+    yield replace(resources, node=NODE, hardware=(STAND_IN,))
+    rows.change(resources.database, "DELETE FROM hardware_encoder")
 
 
-def fail_until_software_fails(workshop: Workshop, folder: Path, code: str) -> None:
+def fail_until_software_fails(resources: StepResources, folder: Path, code: str) -> None:
     """Hardware fails, and then software as the code says."""
 
     def make(encoder: HardwareEncoder | None) -> None:
         failed = "device lost" if encoder else "the work was stopped"
         raise CommandFailed(failed, exit_code=-9, log_tail="", code="" if encoder else code)
 
-    choice = find_encoder(workshop, VideoCodec.H264, is_deep=False)
+    choice = find_encoder(resources, VideoCodec.H264, is_deep=False)
     assert choice.encoder == STAND_IN
     folder.mkdir()
     for _ in range(3):
         with pytest.raises(CommandFailed):
-            try_hardware(workshop, choice, make, folder)
+            try_hardware(resources, choice, make, folder)
 
 
 def test_hardware_that_leaves_software_too_little_time_rests_too(
-    shiny: Workshop, tmp_path: Path
+    shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "time_limit")
     choice = find_encoder(shiny, VideoCodec.H264, is_deep=False)
@@ -55,7 +55,7 @@ def test_hardware_that_leaves_software_too_little_time_rests_too(
 
 
 def test_what_software_cannot_do_either_is_not_held_against_hardware(
-    shiny: Workshop, tmp_path: Path
+    shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "command_failed")
     assert find_encoder(shiny, VideoCodec.H264, is_deep=False).encoder == STAND_IN

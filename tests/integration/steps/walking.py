@@ -12,7 +12,7 @@ from cinemill.capabilities.render.handlers import join_render, mix_render, rende
 from cinemill.capabilities.render.plan import plan_render
 from cinemill.capabilities.render.validate import open_render
 from cinemill.jobs.step import StepContext
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 
 HANDLERS = {
     "gather_sources": gather_sources,
@@ -28,18 +28,18 @@ def clear(context: StepContext) -> None:
     shutil.rmtree(context.folder)
 
 
-def run_plan(workshop: Workshop, open_context: Opener, timeline: Any) -> dict[str, Any]:
+def run_plan(resources: StepResources, open_context: Opener, timeline: Any) -> dict[str, Any]:
     """The results of all steps, by name."""
     results: dict[str, Any] = {}
     for step in plan_render({"job": timeline}, None):
         inputs = {name: results[name] for name in step.after}
         context = open_context(timeline, params=step.params, inputs=inputs)
         try:
-            outcome = HANDLERS[step.kind](workshop, context)
+            outcome = HANDLERS[step.kind](resources, context)
         finally:
             clear(context)
         if step.kind != "join_render":  # there is no row of a job
-            with workshop.database.begin() as connection:
+            with resources.database.begin() as connection:
                 outcome.write(connection)
         results[step.name] = outcome.result
     return results

@@ -10,10 +10,10 @@ import pytest
 from tests.conftest import fresh_database
 from tests.integration.storage import rows
 
+from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.config import load
 from cinemill.storage.database import migrate
 from cinemill.worker.context import Mill
-from cinemill.worker.process.work_folders import remove_abandoned_work
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def make_folder(mill: Mill, name: str) -> Path:
 def test_work_of_the_dead_goes_and_work_of_the_living_stays(mill: Mill) -> None:
     run = rows.start(mill.database, rows.accept(mill.database))
     living, dead = make_folder(mill, run.token), make_folder(mill, uuid4().hex)
-    remove_abandoned_work(mill)
+    remove_abandoned_work(mill.database, mill.work_folder)
     assert living.exists()
     assert not dead.exists()
 
@@ -44,10 +44,10 @@ def test_work_of_the_dead_goes_and_work_of_the_living_stays(mill: Mill) -> None:
 def test_other_peoples_folders_stay(mill: Mill) -> None:
     """TEMP_DIR=/tmp must not cost anybody their files."""
     thesis = make_folder(mill, "thesis")
-    remove_abandoned_work(mill)
+    remove_abandoned_work(mill.database, mill.work_folder)
     assert (thesis / "file").exists()
 
 
 def test_without_a_folder_there_is_nothing_to_do(mill: Mill) -> None:
-    remove_abandoned_work(mill)
+    remove_abandoned_work(mill.database, mill.work_folder)
     assert not mill.work_folder.exists()

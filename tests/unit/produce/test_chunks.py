@@ -35,7 +35,7 @@ def meet(inputs: dict[str, Any]) -> StepContext:
     ids=["a picture is missing", "another encoder"],
 )
 def test_the_film_is_encoded_whole_instead(other: dict[str, Any]) -> None:
-    # The workshop is not asked for anything: nothing of the chunks is of use.
+    # The resources is not asked for anything: nothing of the chunks is of use.
     outcome = join_film(None, meet({"chunk-0": WHOLE, "chunk-1": other}))  # type: ignore[arg-type]
     (whole,) = outcome.steps
     assert (whole.kind, whole.params["codec"]) == ("encode_whole", "h264")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from cinemill.worker.process.work_folders import is_work_folder
+from cinemill.capabilities.operations.work_folders import is_work_folder
 
 
 def test_a_work_folder_is_known_by_its_token() -> None:

@@ -1,1 +1,36 @@
 """Captions: transcription, editing and caption files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cinemill.capabilities.captions import kinds
+from cinemill.capabilities.captions.plan import plan_caption
+from cinemill.jobs.catalog import JobKind
+from cinemill.jobs.step import Handler
+from cinemill.steps.capability import Capability
+
+if TYPE_CHECKING:
+    from cinemill.steps.resources import StepResources
+
+__all__ = ["CAPABILITY"]
+
+
+def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
+    from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
+
+    return {
+        kinds.TRANSCRIBE_SPEECH: partial(transcribe_speech, resources),
+        kinds.WRITE_CAPTIONS: partial(write_captions, resources),
+    }
+
+
+CAPABILITY = Capability(
+    name="captions",
+    queues=kinds.QUEUES,
+    steps=kinds.STEPS,
+    jobs=(JobKind("caption", plan_caption, positional=("path", "model")),),
+    build_handlers=_build_handlers,
+)

@@ -22,7 +22,13 @@ from cinemill.inference.catalog import get_card
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.named_outputs import put_on_shelf
-from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.steps.resources import (
+    StepResources,
+    effective_limits,
+    find_asset,
+    require_space,
+    stage_seconds,
+)
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
@@ -40,18 +46,18 @@ SOUND_SHARE = 0.05
 LEAST_BYTES = 1024 * 1024
 
 
-def transcribe_speech(workshop: Workshop, context: StepContext) -> StepOutcome:
+def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
     """Hear what is said in the job's film, unless the same model has heard it before.
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
     (``model_missing``, ``model_damaged``, ``translation_impossible``), CommandFailed, DiskFull.
     """
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     request = SpeechRequest.from_json(context.run.params)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
-    known = findings.find_transcript(workshop.database, key)
-    transcript = known or _transcribe(workshop, context, asset, request)
+    known = findings.find_transcript(resources.database, key)
+    transcript = known or _transcribe(resources, context, asset, request)
     result = {
         "asset_id": asset.id,
         "transcript_id": findings.transcript_id(asset.id, key),
@@ -59,7 +65,7 @@ def transcribe_speech(workshop: Workshop, context: StepContext) -> StepOutcome:
         "model": transcript.model,
         "stages": {
             **context.run.inputs["probe"].get("stages", {}),
-            **list_stages(context),
+            **stage_seconds(context),
         },
         "reused": known is not None,
     }
@@ -74,7 +80,7 @@ def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
 
 
 def _transcribe(
-    workshop: Workshop, context: StepContext, asset: AssetRecord, request: SpeechRequest
+    resources: StepResources, context: StepContext, asset: AssetRecord, request: SpeechRequest
 ) -> Transcript:
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
     if not info.audio:
@@ -86,10 +92,10 @@ def _transcribe(
     # Only who captions needs arrays: elsewhere they are so many megabytes in each process.
     from cinemill.inference.speech import put_back
 
-    model = open_model(request.model, workshop.models_dir)
-    prepared = _find_sound(workshop, asset)
+    model = open_model(request.model, resources.models_dir)
+    prepared = _find_sound(resources, asset)
     try:
-        samples = _take_sound(workshop, context, asset, info, prepared)
+        samples = _take_sound(resources, context, asset, info, prepared)
         transcript = _hear(model, samples, context, request)
     finally:
         put_back(model)
@@ -116,33 +122,35 @@ def open_model(name: str, folder: Path) -> SpeechModel:
 
 
 def _take_sound(
-    workshop: Workshop,
+    resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
     info: MediaInfo,
     prepared: Path | None,
 ) -> Path:
-    require_space(workshop, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND))
+    require_space(
+        resources, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND)
+    )
     return extract_samples(
-        workshop.toolbox,
-        workshop.files.path(asset.sha256),
+        resources.toolbox,
+        resources.files.path(asset.sha256),
         info,
         prepared=prepared,
         folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
+        limits=effective_limits(resources, context),
+        sandbox=resources.sandbox,
         on_progress=lambda share: context.report(share * SOUND_SHARE, "Taking out the sound"),
         should_stop=context.should_stop,
     )
 
 
-def _find_sound(workshop: Workshop, asset: AssetRecord) -> Path | None:
+def _find_sound(resources: StepResources, asset: AssetRecord) -> Path | None:
     """The sound that ingest made of the film, if it is there."""
     try:
-        made = assets.get_artifact(workshop.database, asset.id, ArtifactKind.AUDIO).artifact
+        made = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
     except NotFound:
         return None
-    return workshop.files.path(made.sha256) if workshop.files.exists(made.sha256) else None
+    return resources.files.path(made.sha256) if resources.files.exists(made.sha256) else None
 
 
 def _hear(
@@ -177,7 +185,7 @@ def _hear(
     )
 
 
-def write_captions(workshop: Workshop, context: StepContext) -> StepOutcome:
+def write_captions(resources: StepResources, context: StepContext) -> StepOutcome:
     """Write a transcript as SubRip, WebVTT, plain text and JSON, and put them on the shelf.
 
     Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``made`` (kinds
@@ -185,19 +193,19 @@ def write_captions(workshop: Workshop, context: StepContext) -> StepOutcome:
     ``facts``, ``stages`` in seconds, ``reused``.
     """
     began = time.monotonic()
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     heard = context.run.inputs["transcribe"]
-    record = findings.get_transcript(workshop.database, str(heard["transcript_id"]))
+    record = findings.get_transcript(resources.database, str(heard["transcript_id"]))
     with_words = bool(context.run.params["words"])
     key = captions_key(record.step_key, with_words=with_words)
     texts = write_texts(record.transcript, with_words=with_words)
-    made = _publish(workshop, context.folder, asset, record.transcript, texts)
+    made = _publish(resources, context.folder, asset, record.transcript, texts)
     paths = {
         file.result_name: str(
             put_on_shelf(
-                workshop.files,
+                resources.files,
                 artifact.sha256,
-                workshop.render_dir,
+                resources.render_dir,
                 context.run.job_id,
                 artifact.filename,
             )
@@ -245,7 +253,7 @@ def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[Artifact
 
 
 def _publish(
-    workshop: Workshop,
+    resources: StepResources,
     folder: Path,
     asset: AssetRecord,
     transcript: Transcript,
@@ -255,7 +263,7 @@ def _publish(
     for file in FILES:
         path = folder / f"captions.{file.suffix}"
         path.write_text(texts[file.kind], encoding="utf-8")
-        stored = workshop.files.publish(path)
+        stored = resources.files.publish(path)
         made.append(
             Artifact(
                 kind=file.kind,

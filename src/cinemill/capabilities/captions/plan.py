@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of captioning to its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.captions import kinds
 from cinemill.capabilities.captions.request import PARAMETERS, read_speech
 from cinemill.core.job import StepSpec
 from cinemill.steps.parameters import check_names, read_flag
@@ -22,6 +23,6 @@ def plan_caption(params: Mapping[str, Any], asset_id: str | None) -> list[StepSp
     words = {"words": read_flag(params, "words", default=True)}
     return [
         *plan_source("caption", params, asset_id),
-        StepSpec("transcribe", "transcribe_speech", request.to_json(), after=("probe",)),
-        StepSpec("captions", "write_captions", words, after=("transcribe",)),
+        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, request.to_json(), after=("probe",)),
+        StepSpec("captions", kinds.WRITE_CAPTIONS, words, after=("transcribe",)),
     ]

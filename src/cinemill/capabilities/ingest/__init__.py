@@ -1,1 +1,40 @@
 """Ingest: import a file, probe it, and prepare proxy, poster, sprite and audio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cinemill.capabilities.ingest import kinds
+from cinemill.capabilities.ingest.plan import plan_video
+from cinemill.jobs.catalog import JobKind
+from cinemill.jobs.step import Handler
+from cinemill.steps.capability import Capability
+
+if TYPE_CHECKING:
+    from cinemill.steps.resources import StepResources
+
+__all__ = ["CAPABILITY"]
+
+
+def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
+    from cinemill.capabilities.ingest.handlers import prepare_source
+    from cinemill.capabilities.ingest.import_handler import intake_source
+    from cinemill.capabilities.ingest.probe_handler import probe_source
+    from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
+
+    return {
+        IMPORT_SOURCE: partial(intake_source, resources),
+        PROBE_SOURCE: partial(probe_source, resources),
+        kinds.PREPARE_SOURCE: partial(prepare_source, resources),
+    }
+
+
+CAPABILITY = Capability(
+    name="ingest",
+    queues=kinds.QUEUES,
+    steps=kinds.STEPS,
+    jobs=(JobKind("process_video", plan_video, positional=("path",)),),
+    build_handlers=_build_handlers,
+)

@@ -17,7 +17,7 @@ from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.parameters import check_timestamp
-from cinemill.steps.resources import Workshop, find_asset, limit_to, require_space
+from cinemill.steps.resources import StepResources, effective_limits, find_asset, require_space
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -43,20 +43,20 @@ ALWAYS_MADE = frozenset(
 OUTPUT_BYTES_AT_LEAST = 16 * 1024 * 1024
 
 
-def prepare_source(workshop: Workshop, context: StepContext) -> StepOutcome:
+def prepare_source(resources: StepResources, context: StepContext) -> StepOutcome:
     """Make everything of ingest, or find that it was made before, and point the asset at it.
 
     Result: ``asset_id``, ``output_filename``, ``artifacts`` by kind, ``stages`` in seconds,
     ``warnings``, ``reused``. Raises MediaRejected, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     request = read_request(context.run.job_params)
-    made = _find_made(workshop, asset.sha256, request)
+    made = _find_made(resources, asset.sha256, request)
     warnings: tuple[str, ...] = ()
     reused = bool(made)
     if not made:
-        made, warnings = _make(workshop, context, asset, request)
+        made, warnings = _make(resources, context, asset, request)
     result = {
         "asset_id": asset.id,
         "output_filename": made[ArtifactKind.PROXY.value].filename,
@@ -122,12 +122,14 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _find_made(workshop: Workshop, sha256: str, request: PrepareRequest) -> dict[str, Artifact]:
+def _find_made(
+    resources: StepResources, sha256: str, request: PrepareRequest
+) -> dict[str, Artifact]:
     """All that this request makes, if it was made before and is there; else nothing."""
-    made = assets.find_step_artifacts(workshop.database, step_key(sha256, _without_still(request)))
+    made = assets.find_step_artifacts(resources.database, step_key(sha256, _without_still(request)))
     if request.thumbnail_seconds is not None:
-        made |= assets.find_step_artifacts(workshop.database, step_key(sha256, request))
-    whole = all(workshop.files.exists(artifact.sha256) for artifact in made.values())
+        made |= assets.find_step_artifacts(resources.database, step_key(sha256, request))
+    whole = all(resources.files.exists(artifact.sha256) for artifact in made.values())
     return made if whole and is_complete(made, request) else {}
 
 
@@ -140,23 +142,23 @@ def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
 
 
 def _make(
-    workshop: Workshop, context: StepContext, asset: AssetRecord, request: PrepareRequest
+    resources: StepResources, context: StepContext, asset: AssetRecord, request: PrepareRequest
 ) -> tuple[dict[str, Artifact], tuple[str, ...]]:
     media = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
-    require_space(workshop, estimate_output_bytes(media))
+    require_space(resources, estimate_output_bytes(media))
     outcome = prepare(
-        workshop.toolbox,
-        workshop.files.path(asset.sha256),
+        resources.toolbox,
+        resources.files.path(asset.sha256),
         media,
         request,
         folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
+        limits=effective_limits(resources, context),
+        sandbox=resources.sandbox,
         on_progress=lambda share: context.report(share, "Making the proxy"),
         should_stop=context.should_stop,
     )
     stem = PurePath(asset.filename).stem or "film"
-    return publish_files(workshop.files, outcome.files, stem), outcome.warnings
+    return publish_files(resources.files, outcome.files, stem), outcome.warnings
 
 
 def estimate_output_bytes(media: MediaInfo) -> int:

@@ -6,17 +6,17 @@ from functools import partial
 
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.import_file import StoredUpload, import_file
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_rows
 
 
-def intake_source(workshop: Workshop, context: StepContext) -> StepOutcome:
+def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
     """Copy the film at the job's ``path`` into the store and make it the job's asset.
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """
-    taken = import_file(workshop, context, str(context.run.job_params["path"]))
+    taken = import_file(resources, context, str(context.run.job_params["path"]))
     return StepOutcome(
         {"asset_id": taken.asset_id, "sha256": taken.stored.sha256},
         partial(_register, context=context, taken=taken),

@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of ingest to its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.ingest import kinds
 from cinemill.core.job import StepSpec
 from cinemill.steps.parameters import check_names, check_timestamp
 from cinemill.steps.source_plan import plan_source
@@ -19,5 +20,5 @@ def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
     check_timestamp(params, "thumbnail_seconds")
     return [
         *plan_source("process_video", params, asset_id),
-        StepSpec("prepare", "prepare_source", after=("probe",)),
+        StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),
     ]

@@ -6,25 +6,27 @@ from functools import partial
 
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe
-from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages
+from cinemill.steps.resources import StepResources, effective_limits, find_asset, stage_seconds
 from cinemill.storage.media import assets
 
 
-def probe_source(workshop: Workshop, context: StepContext) -> StepOutcome:
+def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
     """Probe the job's asset, unless that was done before, and note what it is.
 
     Result: ``asset_id``, ``media``. Raises MediaRejected.
     """
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     context.report(0.0, "Looking at the film")
     media = asset.media or probe(
-        workshop.files.path(asset.sha256), limit_to(workshop, context), sandbox=workshop.sandbox
+        resources.files.path(asset.sha256),
+        effective_limits(resources, context),
+        sandbox=resources.sandbox,
     )
     return StepOutcome(
         {
             "asset_id": asset.id,
             "media": media.to_json(),
-            "stages": dict(list_stages(context)),
+            "stages": dict(stage_seconds(context)),
         },
         partial(assets.record_media, asset_id=asset.id, media=media),
     )

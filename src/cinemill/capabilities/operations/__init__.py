@@ -1,1 +1,48 @@
 """Operations: retention, cleanup, verification of stored files, and watching resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cinemill.capabilities.operations import kinds
+from cinemill.capabilities.operations.plan import plan_cleanup
+from cinemill.jobs.catalog import JobKind
+from cinemill.jobs.step import Handler
+from cinemill.steps.capability import Capability
+from cinemill.steps.source_plan import plan_single
+
+if TYPE_CHECKING:
+    from cinemill.steps.resources import StepResources
+
+__all__ = ["CAPABILITY"]
+
+
+def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
+    from cinemill.capabilities.operations import handlers
+
+    return {
+        kinds.FORGET_OLD_JOBS: partial(handlers.forget_old_jobs, resources),
+        kinds.REMOVE_GARBAGE: partial(handlers.remove_garbage, resources),
+        kinds.FIND_STUCK_JOBS: partial(handlers.find_stuck_jobs, resources),
+        kinds.COUNT_JOBS: partial(handlers.count_jobs, resources),
+        kinds.CLEAN_OUTPUTS: partial(handlers.clean_outputs, resources),
+        kinds.MEASURE_RESOURCES: partial(handlers.publish_measurements, resources),
+    }
+
+
+CAPABILITY = Capability(
+    name="operations",
+    queues=kinds.QUEUES,
+    steps=kinds.STEPS,
+    jobs=(
+        JobKind("cleanup_old_jobs", plan_single(kinds.FORGET_OLD_JOBS)),
+        JobKind("collect_garbage", plan_single(kinds.REMOVE_GARBAGE)),
+        JobKind("check_stuck_jobs", plan_single(kinds.FIND_STUCK_JOBS)),
+        JobKind("get_queue_stats", plan_single(kinds.COUNT_JOBS)),
+        JobKind("cleanup", plan_cleanup, positional=("max_age_days", "max_size_gb")),
+        JobKind("monitor_resources", plan_single(kinds.MEASURE_RESOURCES)),
+    ),
+    build_handlers=_build_handlers,
+)

@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
 
-from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.media.files import SHELF_MARK
 
 GIGABYTE = 10**9
@@ -25,23 +23,24 @@ class ShelvedFile:
     size_bytes: int
 
 
-def cleanup(shelves: Sequence[Path], context: StepContext) -> StepOutcome:
+def remove_outputs(
+    folders: Sequence[Path], *, max_age_days: float, max_size_gb: float
+) -> dict[str, int]:
     """Remove files older than ``max_age_days``, then the oldest until no more than
     ``max_size_gb`` (gigabytes of 10⁹ bytes) are left.
 
-    What the store keeps of them stays, so a result can be had again without work. Result:
+    What the store keeps of them stays, so an output can be had again without work. Returns
     ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
-    params: dict[str, Any] = dict(context.run.params)
     doomed = choose_doomed(
-        list_files(shelves),
-        oldest=time.time() - float(params["max_age_days"]) * DAY_SECONDS,
-        most_bytes=int(float(params["max_size_gb"]) * GIGABYTE),
+        list_files(folders),
+        oldest=time.time() - max_age_days * DAY_SECONDS,
+        most_bytes=int(max_size_gb * GIGABYTE),
     )
     freed_bytes = sum(_remove(file) for file in doomed)
-    for shelf in shelves:
-        _remove_empty_folders(shelf)
-    return StepOutcome({"deleted_files": len(doomed), "freed_bytes": freed_bytes})
+    for folder in folders:
+        _remove_empty_folders(folder)
+    return {"deleted_files": len(doomed), "freed_bytes": freed_bytes}
 
 
 def choose_doomed(

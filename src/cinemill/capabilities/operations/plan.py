@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of operations to their steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.operations import kinds
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
 from cinemill.steps.parameters import MAX_NUMBER, check_names
@@ -20,7 +21,7 @@ def plan_cleanup(params: Mapping[str, Any], _asset_id: str | None) -> list[StepS
         "max_age_days": _read_amount(params, "max_age_days", MAX_OUTPUT_AGE_DAYS),
         "max_size_gb": _read_amount(params, "max_size_gb", MAX_OUTPUT_GIGABYTES),
     }
-    return [StepSpec("clean", "clean_shelves", values)]
+    return [StepSpec("clean", kinds.CLEAN_OUTPUTS, values)]
 
 
 def _read_amount(params: Mapping[str, Any], name: str, default: float) -> float:

@@ -8,17 +8,7 @@ from typing import Any
 
 import psutil
 
-from cinemill.jobs.events import EventSink
-from cinemill.jobs.step import StepContext, StepOutcome
-
 MIB = 1024**2
-
-
-def monitor_resources(events: EventSink, folder: Path, _context: StepContext) -> StepOutcome:
-    """Measure this machine and tell it to watchers. Result: as :func:`measure_resources`."""
-    measured = measure_resources(folder)
-    events.tell_resources(measured)
-    return StepOutcome(measured)
 
 
 def measure_resources(folder: Path) -> dict[str, Any]:

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
-from cinemill.jobs.service import JobService
-from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """How long things are kept."""
-
-    job_days: float = 30.0
-    stuck_hours: float = 2.0
-
-
-def cleanup_old_jobs(service: JobService, keep: Keep, _context: StepContext) -> StepOutcome:
-    """Forget jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
-    return StepOutcome({"deleted_jobs": service.delete_old_jobs(keep.job_days)})
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
@@ -42,20 +26,18 @@ def forget_pieces(database: Database, days: float) -> int:
         return assets.forget_cached(connection, older_than_days=days)
 
 
-def collect_garbage(database: Database, files: LocalFiles, _context: StepContext) -> StepOutcome:
+def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:
     """Remove files that no row names and uploads that were broken off. Safe to run twice.
 
-    Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``.
+    Returns ``deleted_files``, ``deleted_uploads``, ``freed_bytes``.
     """
     removed = remove_orphans(database, files, grace_seconds=GRACE_SECONDS)
     uploads = remove_broken_uploads(files, grace_seconds=UPLOAD_GRACE_SECONDS)
-    return StepOutcome(
-        {
-            "deleted_files": removed[0],
-            "deleted_uploads": uploads[0],
-            "freed_bytes": removed[1] + uploads[1],
-        }
-    )
+    return {
+        "deleted_files": removed[0],
+        "deleted_uploads": uploads[0],
+        "freed_bytes": removed[1] + uploads[1],
+    }
 
 
 def remove_orphans(

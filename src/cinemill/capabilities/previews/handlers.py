@@ -19,7 +19,13 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
-from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.steps.resources import (
+    StepResources,
+    effective_limits,
+    find_asset,
+    require_space,
+    stage_seconds,
+)
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -58,7 +64,7 @@ class _Wish:
 class _Task:
     """One film and what is wanted of it."""
 
-    workshop: Workshop
+    resources: StepResources
     context: StepContext
     asset: AssetRecord
     info: MediaInfo
@@ -66,14 +72,14 @@ class _Task:
 
     @property
     def source(self) -> Path:
-        return self.workshop.files.path(self.asset.sha256)
+        return self.resources.files.path(self.asset.sha256)
 
     @property
     def key(self) -> str:
         return step_key(self.asset.sha256, self.wish.count, self.wish.height)
 
 
-def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
+def make_previews(resources: StepResources, context: StepContext) -> StepOutcome:
     """``num_frames`` stills at most ``height`` high, spread over the job's film; on request a
     contact sheet of them, and an animated preview.
 
@@ -84,9 +90,9 @@ def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
     """
     began = time.monotonic()
     wish = _Wish.read(context.run.params)
-    require_space(workshop, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
+    require_space(resources, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
-    task = _Task(workshop, context, find_asset(workshop, context), info, wish)
+    task = _Task(resources, context, find_asset(resources, context), info, wish)
     length = find_length(_agree(task), task.source, info)
     stills = _take_stills(task, length)
     more = dict(_make_more(task, stills, length))  # before the stills go into the store
@@ -99,7 +105,7 @@ def make_previews(workshop: Workshop, context: StepContext) -> StepOutcome:
         **{f"{name}_path": _name(task, one) for name, one in more.items()},
         **{name: describe(one) for name, one in more.items()},
         "made": [{"kind": one.kind.value, "variant": place} for place, one in made.items()],
-        "stages": {**list_stages(context), "preview": round(time.monotonic() - began, 3)},
+        "stages": {**stage_seconds(context), "preview": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(result, lambda connection: _save(connection, task, made))
 
@@ -128,16 +134,16 @@ def describe(made: Artifact) -> dict[str, Any]:
 
 
 def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
-    workshop, context, wish = task.workshop, task.context, task.wish
+    resources, context, wish = task.resources, task.context, task.wish
     return extract_stills(
-        workshop.toolbox,
+        resources.toolbox,
         task.source,
         task.info,
         spread_moments(length, wish.count),
         height=wish.height,
         folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
+        limits=effective_limits(resources, context),
+        sandbox=resources.sandbox,
         on_progress=lambda share: context.report(share * STILLS_SHARE, "Taking stills"),
         should_stop=context.should_stop,
     )
@@ -178,12 +184,12 @@ def _make_animation(task: _Task, length: Fraction) -> Artifact:
 
 
 def _agree(task: _Task) -> Terms:
-    workshop, context = task.workshop, task.context
+    resources, context = task.resources, task.context
     return Terms(
-        workshop.toolbox,
+        resources.toolbox,
         context.folder,
-        limit_to(workshop, context),
-        workshop.sandbox,
+        effective_limits(resources, context),
+        resources.sandbox,
         on_progress=lambda _share: None,
         should_stop=context.should_stop,
     )
@@ -193,18 +199,18 @@ def _publish(
     task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: Mapping[str, Any]
 ) -> Artifact:
     filename = f"{make_stem(task.asset.filename)}-{path.name}"
-    stored = task.workshop.files.publish(path)
+    stored = task.resources.files.publish(path)
     return Artifact(kind, stored.sha256, stored.size_bytes, filename, media_type, dict(facts))
 
 
 def _name(task: _Task, made: Artifact) -> str:
     """The path of a file's name on the previews' shelf."""
-    workshop = task.workshop
+    resources = task.resources
     return str(
         put_on_shelf(
-            workshop.files,
+            resources.files,
             made.sha256,
-            workshop.preview_dir,
+            resources.preview_dir,
             task.context.run.job_id,
             made.filename,
         )

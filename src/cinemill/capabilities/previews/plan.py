@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of previews to their steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.previews import kinds
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
 from cinemill.steps.parameters import check_names, read_count, read_flag
@@ -32,7 +33,7 @@ def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSp
     }
     return [
         *plan_source("generate_preview", params, asset_id),
-        StepSpec("stills", "extract_stills", values, after=("probe",)),
+        StepSpec("stills", kinds.EXTRACT_STILLS, values, after=("probe",)),
     ]
 
 

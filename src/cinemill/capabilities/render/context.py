@@ -13,7 +13,7 @@ from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.jobs.step import StepContext
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
 
@@ -56,30 +56,30 @@ def _list_found(context: StepContext) -> Iterator[tuple[int, Mapping[str, Any]]]
             yield int(number), document
 
 
-def find_films(workshop: Workshop, edit: Edit) -> dict[str, Film]:
+def find_films(resources: StepResources, edit: Edit) -> dict[str, Film]:
     """The stored films by their sha256."""
     return {
         document["sha256"]: Film(
-            workshop.files.path(document["sha256"]), MediaInfo.from_json(dict(document["media"]))
+            resources.files.path(document["sha256"]), MediaInfo.from_json(dict(document["media"]))
         )
         for document in edit.found.values()
     }
 
 
-def find_made(workshop: Workshop, key: str, kind: ArtifactKind) -> Artifact | None:
+def find_made(resources: StepResources, key: str, kind: ArtifactKind) -> Artifact | None:
     """What was made under this key before, where its file is still there."""
     if kind in CACHED_KINDS:
-        made = assets.take_cached(workshop.database, key)
+        made = assets.take_cached(resources.database, key)
     else:
-        made = assets.find_step_artifacts(workshop.database, key).get(kind.value)
-    return made if made is not None and workshop.files.exists(made.sha256) else None
+        made = assets.find_step_artifacts(resources.database, key).get(kind.value)
+    return made if made is not None and resources.files.exists(made.sha256) else None
 
 
-def keep(workshop: Workshop, edit: Edit, sha256: str, key: str, artifact: Artifact) -> None:
+def keep(resources: StepResources, edit: Edit, sha256: str, key: str, artifact: Artifact) -> None:
     """Note at once what was made of the film of this hash: it is named by all that went into it,
     so that it is true whatever becomes of this try, and another try goes on from here."""
     asset_id = edit.asset_ids[sha256]
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         known = assets.find_owned(connection, asset_id, sha256)
         if known is not None:
             assets.save_artifacts(connection, known, key, [artifact], variant=key)

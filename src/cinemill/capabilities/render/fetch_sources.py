@@ -12,11 +12,11 @@ from cinemill.errors import InputRejected
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe, probe_material, sniff_material_file
 from cinemill.steps.import_file import StoredUpload, import_file
-from cinemill.steps.resources import Workshop, limit_to
+from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.media import assets
 
 
-def gather_sources(workshop: Workshop, context: StepContext) -> StepOutcome:
+def gather_sources(resources: StepResources, context: StepContext) -> StepOutcome:
     """Fetch and probe the films ``first`` to ``first + count`` of the job's timeline.
 
     Each gets its row at once, whatever becomes of this try: fetching the others may take longer
@@ -28,7 +28,7 @@ def gather_sources(workshop: Workshop, context: StepContext) -> StepOutcome:
     """
     timeline = read_timeline(context.run.job_params["job"])
     first, count = int(context.run.params["first"]), int(context.run.params["count"])
-    gatherer = _Gatherer(workshop, context, timeline, 1 / count)
+    gatherer = _Gatherer(resources, context, timeline, 1 / count)
     found: dict[str, dict[str, Any]] = {}
     for position, source in enumerate(timeline.sources[first : first + count]):
         found[str(first + position)] = gatherer.gather(source, position / count)
@@ -39,7 +39,7 @@ def gather_sources(workshop: Workshop, context: StepContext) -> StepOutcome:
 class _Gatherer:
     """One step's sources; each is ``share`` of its work."""
 
-    workshop: Workshop
+    resources: StepResources
     context: StepContext
     timeline: Timeline
     share: float
@@ -55,37 +55,37 @@ class _Gatherer:
             raise blame(find_user_of(self.timeline, source), error) from error
 
     def _look_up(self, asset_id: str) -> dict[str, Any]:
-        asset = assets.get_asset(self.workshop.database, asset_id)
+        asset = assets.get_asset(self.resources.database, asset_id)
         media = asset.media or self._probe(asset.sha256)
-        with self.workshop.database.begin() as connection:
+        with self.resources.database.begin() as connection:
             assets.record_media(connection, asset.id, media)
         return _describe(asset.id, asset.sha256, media)
 
     def _fetch_film(self, path: str, done: float) -> dict[str, Any]:
-        taken = import_file(self.workshop, self.context, path, done=done, share=self.share)
+        taken = import_file(self.resources, self.context, path, done=done, share=self.share)
         sha256 = taken.stored.sha256
         known = assets.find_asset(
-            self.workshop.database, owner=self.context.run.owner, sha256=sha256
+            self.resources.database, owner=self.context.run.owner, sha256=sha256
         )
         media = known.media if known is not None else None
         return self._register(taken, media or self._probe(sha256))
 
     def _fetch_material(self, path: str, done: float) -> dict[str, Any]:
-        workshop, context = self.workshop, self.context
+        resources, context = self.resources, self.context
         taken = import_file(
-            workshop, context, path, done=done, share=self.share, look=sniff_material_file
+            resources, context, path, done=done, share=self.share, look=sniff_material_file
         )
         media = probe_material(
-            workshop.files.path(taken.stored.sha256),
-            limit_to(workshop, context),
-            sandbox=workshop.sandbox,
+            resources.files.path(taken.stored.sha256),
+            effective_limits(resources, context),
+            sandbox=resources.sandbox,
         )
         if media.is_film:
             return self._register(taken, media)
         return self._keep(taken, media)
 
     def _register(self, taken: StoredUpload, media: MediaInfo) -> dict[str, Any]:
-        with self.workshop.database.begin() as connection:
+        with self.resources.database.begin() as connection:
             asset = taken.register(connection, self.context.run.owner)
             assets.record_media(connection, asset.id, media)
         return _describe(asset.id, taken.stored.sha256, media)
@@ -105,16 +105,16 @@ class _Gatherer:
             filename=taken.filename,
             media_type="application/octet-stream",
         )
-        with self.workshop.database.begin() as connection:
+        with self.resources.database.begin() as connection:
             owned = assets.find_owned(connection, film["asset_id"], film["sha256"])
             if owned is not None:
                 assets.save_artifacts(connection, owned, key, [artifact], variant=key)
         return _describe(film["asset_id"], taken.stored.sha256, media)
 
     def _probe(self, sha256: str) -> MediaInfo:
-        workshop = self.workshop
-        limits = limit_to(workshop, self.context)
-        return probe(workshop.files.path(sha256), limits, sandbox=workshop.sandbox)
+        resources = self.resources
+        limits = effective_limits(resources, self.context)
+        return probe(resources.files.path(sha256), limits, sandbox=resources.sandbox)
 
 
 def _describe(asset_id: str, sha256: str, media: MediaInfo) -> dict[str, Any]:

@@ -44,7 +44,12 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
-from cinemill.steps.resources import Workshop, add_up_stages, agree, limit_to
+from cinemill.steps.resources import (
+    StepResources,
+    effective_limits,
+    ffmpeg_session,
+    sum_stage_seconds,
+)
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_rows
 from cinemill.storage.media import assets
@@ -56,7 +61,7 @@ UNLIKE = (
 )
 
 
-def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
+def render_pieces(resources: StepResources, context: StepContext) -> StepOutcome:
     """Make the pieces ``first`` to ``first + count`` of the timeline that were not made before.
 
     Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``, ``hardware``, ``changes``),
@@ -67,7 +72,7 @@ def render_pieces(workshop: Workshop, context: StepContext) -> StepOutcome:
     pieces = find_pieces(edit.timeline, context.run.params)
     if pieces is None:
         raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
-    maker = _PieceMaker(workshop, context, edit, pieces)
+    maker = _PieceMaker(resources, context, edit, pieces)
     made = [maker.make(number, piece) for number, piece in enumerate(pieces)]
     return StepOutcome({"pieces": made, "cpu_seconds": round(maker.cpu_seconds, 3)})
 
@@ -76,15 +81,15 @@ class _PieceMaker:
     """One step's pieces, one after the other."""
 
     def __init__(
-        self, workshop: Workshop, context: StepContext, edit: Edit, pieces: Sequence[Piece]
+        self, resources: StepResources, context: StepContext, edit: Edit, pieces: Sequence[Piece]
     ) -> None:
-        self._workshop = workshop
+        self._workshop = resources
         self._context = context
         self._edit = edit
         self._count = len(pieces)
         self._places = place_clips(edit.timeline)
         self._near = narrow(edit.timeline, edit.subtitles, pieces)
-        self._films = find_films(workshop, edit)
+        self._films = find_films(resources, edit)
         self.cpu_seconds = 0.0
 
     def make(self, number: int, piece: Piece) -> dict[str, Any]:
@@ -132,9 +137,9 @@ class _PieceMaker:
     def _render(
         self, number: int, piece: Piece, request: PieceRequest, choice: Choice
     ) -> tuple[PieceOutcome, Choice]:
-        workshop, context = self._workshop, self._context
+        resources, context = self._workshop, self._context
         terms = replace(
-            agree(workshop, context, "Rendering"),
+            ffmpeg_session(resources, context, "Rendering"),
             on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
         )
 
@@ -142,7 +147,7 @@ class _PieceMaker:
             return render_piece(terms, self._films, request, "piece.mp4", hardware)
 
         try:
-            return try_hardware(workshop, choice, make, context.folder)
+            return try_hardware(resources, choice, make, context.folder)
         except MediaRejected as error:
             raise blame(self._name_users(piece, request), error) from error
 
@@ -167,32 +172,32 @@ def _find_owner(edit: Edit, takes: Sequence[Take]) -> str:
     return next(seen, None) or edit.hashes[edit.timeline.sources[0]]
 
 
-def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     """The sound of the whole timeline, unless it was mixed before.
 
     Result: ``sound`` (``key``, ``sha256``), None where no clip has any; ``reused``. Raises
     OutputInvalid, CommandFailed, DiskFull.
     """
     edit = read_edit(context)
-    films = find_films(workshop, edit)
+    films = find_films(resources, edit)
     request = settle_sounds(films, request_sound(edit.timeline, edit.hashes))
     if not has_sound(films, request):
         return StepOutcome({"sound": None, "reused": False})
-    key = name_sound(request, workshop.toolbox.build)
-    made = find_made(workshop, key, ArtifactKind.MIX)
+    key = name_sound(request, resources.toolbox.build)
+    made = find_made(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
     outcome = mix_sound(
-        workshop.toolbox,
+        resources.toolbox,
         films,
         request,
         folder=context.folder,
-        limits=limit_to(workshop, context),
-        sandbox=workshop.sandbox,
+        limits=effective_limits(resources, context),
+        sandbox=resources.sandbox,
         on_progress=lambda share: context.report(share, "Mixing the sound"),
         should_stop=context.should_stop,
     )
-    stored = workshop.files.publish(outcome.path)
+    stored = resources.files.publish(outcome.path)
     artifact = Artifact(
         kind=ArtifactKind.MIX,
         sha256=stored.sha256,
@@ -201,11 +206,11 @@ def mix_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         media_type="audio/mp4",
         facts=outcome.facts,
     )
-    keep(workshop, edit, _find_owner(edit, ()), key, artifact)
+    keep(resources, edit, _find_owner(edit, ()), key, artifact)
     return StepOutcome({"sound": {"key": key, "sha256": stored.sha256}, "reused": False})
 
 
-def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     """Join what the steps before made into one MP4, and put it on the shelf.
 
     Where hardware of several kinds made pieces, or failed at some, these cannot be joined: the
@@ -227,14 +232,14 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
             {"changes": _tell_changes(made) or [UNLIKE]}, steps=plan_remake(_list_made(context))
         )
     sound = context.run.inputs["mix"]["sound"]
-    asset = assets.get_asset(workshop.database, edit.opened["asset_ids"][0])
+    asset = assets.get_asset(resources.database, edit.opened["asset_ids"][0])
     key = _name_render(made, sound, edit.timeline.output)
-    render = find_made(workshop, key, ArtifactKind.RENDER) or _join(
-        workshop, context, edit.timeline.output, made, sound
+    render = find_made(resources, key, ArtifactKind.RENDER) or _join(
+        resources, context, edit.timeline.output, made, sound
     )
     filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
     path = put_on_shelf(
-        workshop.files, render.sha256, workshop.render_dir, context.run.job_id, filename
+        resources.files, render.sha256, resources.render_dir, context.run.job_id, filename
     )
     result = {
         "asset_id": asset.id,
@@ -244,7 +249,7 @@ def join_render(workshop: Workshop, context: StepContext) -> StepOutcome:
         "render": _describe(render, key, makers, _tell_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": _count(made),
-        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
+        "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(
         result, partial(_save, job_id=context.run.job_id, asset_id=asset.id, key=key, render=render)
@@ -301,7 +306,7 @@ def _name_render(
 
 
 def _join(
-    workshop: Workshop,
+    resources: StepResources,
     context: StepContext,
     output: OutputFormat,
     made: Sequence[Mapping[str, Any]],
@@ -309,12 +314,12 @@ def _join(
 ) -> Artifact:
     pieces = [
         JoinPiece(
-            _find_part(workshop, one["sha256"]),
+            _find_part(resources, one["sha256"]),
             *(one["facts"][name] for name in ("frames", "delay", "settings")),
         )
         for one in made
     ]
-    mix = _find_part(workshop, sound["sha256"]) if sound else None
+    mix = _find_part(resources, sound["sha256"]) if sound else None
     path = context.folder / "film.mp4"
     facts = join_pieces(
         pieces,
@@ -324,7 +329,7 @@ def _join(
         on_progress=lambda share: context.report(share, "Joining"),
         should_stop=context.should_stop,
     )
-    stored = workshop.files.publish(path)
+    stored = resources.files.publish(path)
     return Artifact(
         kind=ArtifactKind.RENDER,
         sha256=stored.sha256,
@@ -335,16 +340,16 @@ def _join(
     )
 
 
-def _find_part(workshop: Workshop, sha256: str) -> Path:
+def _find_part(resources: StepResources, sha256: str) -> Path:
     """Where a piece or the sound is stored. No further try would find it, for the steps that made
     it have ended. Raises InputRejected (``piece_missing``)."""
-    if not workshop.files.exists(sha256):
+    if not resources.files.exists(sha256):
         raise InputRejected(
             "A piece of this film was removed before it was joined.",
             code="piece_missing",
             way_on="Submit it again; what is still there is not made anew.",
         )
-    return workshop.files.path(sha256)
+    return resources.files.path(sha256)
 
 
 def _save(

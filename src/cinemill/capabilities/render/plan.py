@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from cinemill.capabilities.render import kinds
 from cinemill.capabilities.render.pieces.pieces import (
     Piece,
     Sweep,
@@ -56,10 +57,12 @@ def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
     names = tuple(step.name for step in gathers)
     return [
         *gathers,
-        StepSpec("open", "open_render", after=names),
+        StepSpec("open", kinds.VALIDATE_RENDER, after=names),
         *renders,
-        StepSpec("mix", "mix_sound", after=("open", *names)),
-        StepSpec("join", "join_render", after=(*names, "open", *(s.name for s in renders), "mix")),
+        StepSpec("mix", kinds.MIX_AUDIO, after=("open", *names)),
+        StepSpec(
+            "join", kinds.JOIN_RENDER, after=(*names, "open", *(s.name for s in renders), "mix")
+        ),
     ]
 
 
@@ -82,8 +85,8 @@ def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec
             code="batch_too_long",
         )
     return [
-        StepSpec("submit", "submit_batch"),
-        StepSpec("collect", "collect_batch", after=("submit",)),
+        StepSpec("submit", kinds.SUBMIT_BATCH),
+        StepSpec("collect", kinds.COLLECT_BATCH, after=("submit",)),
     ]
 
 
@@ -105,7 +108,7 @@ def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
     return [
         StepSpec(
             f"gather-{number:03d}",
-            "gather_sources",
+            kinds.FETCH_SOURCES,
             {"first": share.start, "count": len(share)},
             after=() if share.start < films else ("gather-000",),
         )
@@ -129,7 +132,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
         values = {"first": share.start, "count": len(share), "of": len(pieces)}
         after = ("open", *_find_gathers(gathers, used))
         wish = RENDER_CODEC.value if timeline.use_gpu else None
-        steps.append(StepSpec(name, "render_pieces", values, after=after, hardware=wish))
+        steps.append(StepSpec(name, kinds.RENDER_PIECES, values, after=after, hardware=wish))
     return steps
 
 
@@ -164,7 +167,7 @@ def plan_remake(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepSpe
         if any(piece["hardware"] for piece in pieces):
             values = {"first": first, "count": len(pieces), "of": total, IN_SOFTWARE: True}
             again = name.replace(RENDER_STEP, REMAKE_STEP)
-            steps.append(StepSpec(again, "render_pieces", values))
+            steps.append(StepSpec(again, kinds.RENDER_PIECES, values))
         first += len(pieces)
     after = tuple(step.name for step in steps)
-    return [*steps, StepSpec("rejoin", "join_render", after=after)]
+    return [*steps, StepSpec("rejoin", kinds.JOIN_RENDER, after=after)]

@@ -12,31 +12,33 @@ from cinemill.core.text.subtitles import LARGEST_FILE_BYTES, Subtitles, read_sub
 from cinemill.errors import InputRejected
 from cinemill.media.ffmpeg.fonts import find_fonts
 from cinemill.steps.input_paths import resolve_input
-from cinemill.steps.resources import Workshop
+from cinemill.steps.resources import StepResources
 from cinemill.storage.media.captions import find_captions, read_caption_document
 
 
-def find_subtitles(workshop: Workshop, edit: Edit) -> Subtitles | None:
+def find_subtitles(resources: StepResources, edit: Edit) -> Subtitles | None:
     """None where the timeline wants none. Raises InputRejected (``subtitles_*``,
     ``captions_not_found``, ``path_forbidden``, ``source_not_found``), ToolMissing."""
     timeline = edit.timeline
     if timeline.titles or timeline.subtitles or timeline.captions:
         find_fonts()
     if timeline.captions is not None:
-        spoken = _find_spoken(workshop, edit, timeline.captions)
+        spoken = _find_spoken(resources, edit, timeline.captions)
         return carry_captions(timeline, spoken)
     if timeline.subtitles is None:
         return None
-    path = resolve_input(timeline.subtitles, workshop.input_roots)
+    path = resolve_input(timeline.subtitles, resources.input_roots)
     with path.open("rb") as file:
         return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
 
 
-def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, Sequence[Cue]]:
+def _find_spoken(
+    resources: StepResources, edit: Edit, language: str
+) -> dict[Source, Sequence[Cue]]:
     """The captions of each film of the first track that has some in this language, as they hold
     now."""
     on_first_track = frozenset(edit.timeline.clip_sources)
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         found = {
             source: find_captions(connection, one["asset_id"]).get(language)
             for source, one in edit.found.items()
@@ -45,7 +47,7 @@ def _find_spoken(workshop: Workshop, edit: Edit, language: str) -> dict[Source, 
     spoken: dict[Source, Sequence[Cue]] = {
         source: [
             Cue(said["start_ms"], said["end_ms"], tuple(said["lines"]), ())
-            for said in read_caption_document(workshop.files, one)["captions"]
+            for said in read_caption_document(resources.files, one)["captions"]
         ]
         for source, one in found.items()
         if one is not None

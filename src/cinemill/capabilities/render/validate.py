@@ -14,7 +14,7 @@ from cinemill.capabilities.render.subtitles import find_subtitles
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_part
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.arguments import choose_audio
-from cinemill.steps.resources import Workshop, require_space
+from cinemill.steps.resources import StepResources, require_space
 from cinemill.storage.media import assets
 
 BITS_PER_PIXEL = 0.25
@@ -23,7 +23,7 @@ SOUND_BYTES_PER_SECOND = 50_000
 """Encoded, by itself and in the film."""
 
 
-def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
+def open_render(resources: StepResources, context: StepContext) -> StepOutcome:
     """Compare the clips with their films, read the subtitles, and see that there is room.
 
     Result: ``asset_ids``, ``subtitles``. Raises InputRejected (``clip_past_end``,
@@ -31,25 +31,25 @@ def open_render(workshop: Workshop, context: StepContext) -> StepOutcome:
     ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
     """
     edit = read_edit(context)
-    films = find_films(workshop, edit)
+    films = find_films(resources, edit)
     _check_clips(films, edit)
     _check_laid(films, edit)
-    subtitles = find_subtitles(workshop, edit)
-    require_space(workshop, estimate_bytes(edit.timeline))
+    subtitles = find_subtitles(resources, edit)
+    require_space(resources, estimate_bytes(edit.timeline))
     return StepOutcome(
         {
-            "asset_ids": _find_assets(workshop, edit),
+            "asset_ids": _find_assets(resources, edit),
             "subtitles": None if subtitles is None else subtitles.to_json(),
         }
     )
 
 
-def _find_assets(workshop: Workshop, edit: Edit) -> list[str]:
+def _find_assets(resources: StepResources, edit: Edit) -> list[str]:
     """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
-    films = find_films(workshop, edit)
+    films = find_films(resources, edit)
     found = (edit.found[source] for source in edit.timeline.sources)
     found = (one for one in found if films[one["sha256"]].info.is_film)
-    with workshop.database.begin() as connection:
+    with resources.database.begin() as connection:
         return [
             assets.find_owned(connection, one["asset_id"], one["sha256"]) or one["asset_id"]
             for one in found

@@ -23,7 +23,13 @@ from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.named_outputs import put_on_shelf
-from cinemill.steps.resources import Workshop, agree, find_asset, list_stages, require_space
+from cinemill.steps.resources import (
+    StepResources,
+    ffmpeg_session,
+    find_asset,
+    require_space,
+    stage_seconds,
+)
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
@@ -32,27 +38,27 @@ STAGE_VERSION = 3
 KEY_CHARACTERS = 12
 
 
-def open_stream(workshop: Workshop, context: StepContext) -> StepOutcome:
+def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
     """The film's own picture in segments, for who wants to watch while rungs are made.
 
     Result: ``asset_id``, ``playlist`` (the path below the asset's address, or None) and ``why``
     there is none. Raises OutputInvalid, CommandFailed, DiskFull.
     """
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     info = _read_info(context)
     if not can_be_copied(info):
         why = "The picture must be encoded before browsers play it."
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
-    require_space(workshop, info.size_bytes)
-    terms = agree(workshop, context, "Opening the film")
-    outcome = copy_stream(terms, workshop.files.path(asset.sha256), info)
+    require_space(resources, info.size_bytes)
+    terms = ffmpeg_session(resources, context, "Opening the film")
+    outcome = copy_stream(terms, resources.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
-    made = publish(workshop, outcome.files)
+    made = publish(resources, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
     return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
 
 
-def build_ladder(workshop: Workshop, context: StepContext) -> StepOutcome:
+def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     """Every rung that the film needs, with playlists and manifest.
 
     Result: ``asset_id``, ``output_path`` (the playlist that players open), ``playlist`` (the path
@@ -60,25 +66,25 @@ def build_ladder(workshop: Workshop, context: StepContext) -> StepOutcome:
     MediaRejected, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     info, purpose = _read_info(context), Purpose(context.run.params["preset"])
-    require_space(workshop, estimate_bytes(info))
-    terms = agree(workshop, context, "Making the rungs")
-    outcome = make_ladder(terms, workshop.files.path(asset.sha256), info, purpose)
+    require_space(resources, estimate_bytes(info))
+    terms = ffmpeg_session(resources, context, "Making the rungs")
+    outcome = make_ladder(terms, resources.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
-    made = publish(workshop, outcome.files)
+    made = publish(resources, outcome.files)
     for one in made:
         put_on_shelf(
-            workshop.files, one.sha256, workshop.render_dir, context.run.job_id, one.filename
+            resources.files, one.sha256, resources.render_dir, context.run.job_id, one.filename
         )
     result = {
         "asset_id": asset.id,
-        "output_path": str(workshop.render_dir / context.run.job_id / MASTER_PLAYLIST),
+        "output_path": str(resources.render_dir / context.run.job_id / MASTER_PLAYLIST),
         "output_filename": MASTER_PLAYLIST,
         "playlist": address(key, MASTER_PLAYLIST),
         **describe(outcome),
         "made": [{"kind": one.kind.value, "variant": address(key, one.filename)} for one in made],
-        "stages": {**list_stages(context), "ladder": round(time.monotonic() - began, 3)},
+        "stages": {**stage_seconds(context), "ladder": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
 
@@ -94,12 +100,12 @@ def address(key: str, filename: str) -> str:
     return f"{key[:KEY_CHARACTERS]}/{filename}"
 
 
-def publish(workshop: Workshop, files: Sequence[Path]) -> list[Artifact]:
+def publish(resources: StepResources, files: Sequence[Path]) -> list[Artifact]:
     """Move verified files into the store. Rows that point at them come after."""
     made = []
     for path in files:
         name, media_type = path.name, MEDIA_TYPES[path.suffix]
-        stored = workshop.files.publish(path)
+        stored = resources.files.publish(path)
         made.append(
             Artifact(ArtifactKind.STREAM, stored.sha256, stored.size_bytes, name, media_type)
         )

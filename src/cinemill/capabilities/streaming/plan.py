@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of a ladder to its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.streaming import kinds
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.core.job import StepSpec
 from cinemill.steps.parameters import check_names
@@ -20,6 +21,6 @@ def plan_ladder(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
     preset = read_rendition({"preset": params.get("preset")}).purpose
     return [
         *plan_source("make_ladder", params, asset_id),
-        StepSpec("open", "open_stream", after=("probe",)),
-        StepSpec("ladder", "build_ladder", {"preset": preset.value}, after=("probe", "open")),
+        StepSpec("open", kinds.OPEN_STREAM, after=("probe",)),
+        StepSpec("ladder", kinds.BUILD_LADDER, {"preset": preset.value}, after=("probe", "open")),
     ]

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cinemill.capabilities.transcode import kinds
 from cinemill.capabilities.transcode.chunks import (
     MOST_CHUNKS,
     Chunk,
@@ -54,7 +55,13 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.encode import find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
 from cinemill.steps.encoder_choice import choose_encoder
-from cinemill.steps.resources import Workshop, add_up_stages, agree, find_asset, require_space
+from cinemill.steps.resources import (
+    StepResources,
+    ffmpeg_session,
+    find_asset,
+    require_space,
+    sum_stage_seconds,
+)
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import statistics
 from cinemill.storage.media import assets
@@ -81,44 +88,46 @@ class Film:
     plan: EncodePlan
 
 
-def encode_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
     """Encode the film whole; or, where it is long and can be cut, leave that to further steps.
 
     Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
     """
     request = read_rendition(context.run.params)
-    asset = find_asset(workshop, context)
-    if find_rendition(workshop, asset, request) is None:
-        film = _open(workshop, context, asset, request)
-        hardware = choose_encoder(workshop, film.info, request)
-        lengths = _choose_lengths(workshop, context, film) if hardware.encoder is None else None
-        steps = [] if lengths is None else _plan_steps(workshop, context, film, lengths)
+    asset = find_asset(resources, context)
+    if find_rendition(resources, asset, request) is None:
+        film = _open(resources, context, asset, request)
+        hardware = choose_encoder(resources, film.info, request)
+        lengths = _choose_lengths(resources, context, film) if hardware.encoder is None else None
+        steps = [] if lengths is None else _plan_steps(resources, context, film, lengths)
         if steps:
             # Chunks, the picture that they make together, and the rendition, all at once.
-            require_space(workshop, 3 * estimate_bytes(film.info, request))
+            require_space(resources, 3 * estimate_bytes(film.info, request))
             # In hardware one piece is quick enough; without, all workers do it as any other.
             told = {"chunks": _count(steps), CHANGES: hardware.changes}
             return StepOutcome(told, steps=steps)
-    return encode_rendition(workshop, context)
+    return encode_rendition(resources, context)
 
 
 def _open(
-    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+    resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Film:
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
-    path = workshop.files.path(asset.sha256)
+    path = resources.files.path(asset.sha256)
     plan = plan_encode(
         str(path),
         info,
         request,
-        encoder=find_encoder(workshop.toolbox, request.codec),
-        can_tonemap=workshop.toolbox.can_tonemap,
-        max_pixels=workshop.limits.max_pixels,
+        encoder=find_encoder(resources.toolbox, request.codec),
+        can_tonemap=resources.toolbox.can_tonemap,
+        max_pixels=resources.limits.max_pixels,
     )
     return Film(asset, path, info, request, plan)
 
 
-def _choose_lengths(workshop: Workshop, context: StepContext, film: Film) -> ChunkLengths | None:
+def _choose_lengths(
+    resources: StepResources, context: StepContext, film: Film
+) -> ChunkLengths | None:
     """How long chunks are to be; None where the film is encoded whole."""
     wish = context.run.job_params.get(CHUNK_SECONDS)
     # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
@@ -130,18 +139,19 @@ def _choose_lengths(workshop: Workshop, context: StepContext, film: Film) -> Chu
         return ChunkLengths.even(max(float(wish), seconds / MOST_CHUNKS))
     width, height = fit_box(film.info, film.request)
     work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
-    with workshop.database.once() as connection:
+    with resources.database.once() as connection:
         machines = statistics.count_machines(connection)
-    return choose_lengths(seconds, work, max(1, machines) * workshop.slots)
+    return choose_lengths(seconds, work, max(1, machines) * resources.slots)
 
 
 def _plan_steps(
-    workshop: Workshop, context: StepContext, film: Film, lengths: ChunkLengths
+    resources: StepResources, context: StepContext, film: Film, lengths: ChunkLengths
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
     # No share of the encoding, which begins after it.
     terms = replace(
-        agree(workshop, context, ENCODING), on_progress=lambda _: context.report(0.0, LOOKING)
+        ffmpeg_session(resources, context, ENCODING),
+        on_progress=lambda _: context.report(0.0, LOOKING),
     )
     index = index_pictures(terms, film.path, film.info)
     if index is None:
@@ -151,11 +161,11 @@ def _plan_steps(
     )
     if len(chunks) < 2:
         return []
-    steps = _plan_chunks(film, index, chunks, workshop.threads)
+    steps = _plan_chunks(film, index, chunks, resources.threads)
     if film.plan.sounds or film.plan.subtitles:
-        steps.append(StepSpec("tracks", "encode_tracks", film.request.to_json()))
+        steps.append(StepSpec("tracks", kinds.ENCODE_TRACKS, film.request.to_json()))
     after = tuple(step.name for step in steps)
-    return [*steps, StepSpec("join", "join_chunks", film.request.to_json(), after)]
+    return [*steps, StepSpec("join", kinds.JOIN_CHUNKS, film.request.to_json(), after)]
 
 
 def _plan_chunks(
@@ -168,16 +178,18 @@ def _plan_chunks(
         "threads": threads,  # settled once for all: with others the encoder makes other files
     }
     return [
-        StepSpec(f"chunk-{number:0{width}d}", "encode_chunk", {**shared, "chunk": chunk.to_json()})
+        StepSpec(
+            f"chunk-{number:0{width}d}", kinds.ENCODE_CHUNK, {**shared, "chunk": chunk.to_json()}
+        )
         for number, chunk in enumerate(chunks)
     ]
 
 
 def _count(steps: Sequence[StepSpec]) -> int:
-    return sum(step.kind == "encode_chunk" for step in steps)
+    return sum(step.kind == kinds.ENCODE_CHUNK for step in steps)
 
 
-def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
+def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
     """Encode one chunk, unless it was made before.
 
     Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all pictures came
@@ -186,13 +198,13 @@ def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
     """
     params = context.run.params
     request, chunk = read_rendition(params["request"]), Chunk.from_json(params["chunk"])
-    film = _open(workshop, context, find_asset(workshop, context), request)
-    key = name_chunk(film.asset.sha256, params, workshop.toolbox.build)
-    made = assets.take_cached(workshop.database, key)
-    if made is not None and workshop.files.exists(made.sha256):
+    film = _open(resources, context, find_asset(resources, context), request)
+    key = name_chunk(film.asset.sha256, params, resources.toolbox.build)
+    made = assets.take_cached(resources.database, key)
+    if made is not None and resources.files.exists(made.sha256):
         return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})
     outcome = encode_chunk(
-        agree(workshop, context, ENCODING),
+        ffmpeg_session(resources, context, ENCODING),
         film.path,
         film.info,
         film.plan,
@@ -202,7 +214,7 @@ def encode_part(workshop: Workshop, context: StepContext) -> StepOutcome:
     )
     if outcome.is_damaged:
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
-    artifact = _publish_chunk(workshop, outcome, chunk)
+    artifact = _publish_chunk(resources, outcome, chunk)
     result = {**artifact.facts, "key": key, "sha256": artifact.sha256, "reused": False}
     return StepOutcome(
         result, partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact)
@@ -215,8 +227,8 @@ def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> s
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def _publish_chunk(workshop: Workshop, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
-    stored = workshop.files.publish(outcome.path)
+def _publish_chunk(resources: StepResources, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
+    stored = resources.files.publish(outcome.path)
     return Artifact(
         kind=ArtifactKind.PIECE,
         sha256=stored.sha256,
@@ -237,17 +249,21 @@ def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Ar
     assets.save_artifacts(connection, asset_id, key, [artifact], variant=key)
 
 
-def encode_sound(workshop: Workshop, context: StepContext) -> StepOutcome:
+def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
     """Sound and subtitles in one piece, while the chunks are encoded.
 
     Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
     """
     request = read_rendition(context.run.params)
-    film = _open(workshop, context, find_asset(workshop, context), request)
+    film = _open(resources, context, find_asset(resources, context), request)
     path = encode_tracks(
-        agree(workshop, context, ENCODING), film.path, film.info, film.plan, request.container
+        ffmpeg_session(resources, context, ENCODING),
+        film.path,
+        film.info,
+        film.plan,
+        request.container,
     )
-    stored = workshop.files.publish(path)
+    stored = resources.files.publish(path)
     named = json.dumps([film.asset.sha256, "tracks", request.to_json()], sort_keys=True)
     key = hashlib.sha256(named.encode()).hexdigest()
     artifact = Artifact(
@@ -264,7 +280,7 @@ def encode_sound(workshop: Workshop, context: StepContext) -> StepOutcome:
     )
 
 
-def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
+def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     """Join chunks and tracks into the rendition, and forget them; where they turn out not to be
     the film's pictures, each once, encode the film whole in a further step.
 
@@ -276,21 +292,21 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     made = _list_chunks(context)
     if reason := _find_fault(made):
         return _encode_whole(request, made, reason)
-    film = _open(workshop, context, find_asset(workshop, context), request)
+    film = _open(resources, context, find_asset(resources, context), request)
     tracks = context.run.inputs.get("tracks")
     parts = [*made, *([tracks] if tracks else [])]
-    if not all(workshop.files.exists(part["sha256"]) for part in parts):
+    if not all(resources.files.exists(part["sha256"]) for part in parts):
         # Perhaps joined by another job just now, which forgot them: then this one finds the film.
         return _encode_whole(request, made, "a chunk was removed before it was joined")
     path, facts = assemble(
-        agree(workshop, context, "Joining"),
+        ffmpeg_session(resources, context, "Joining"),
         [
             FinishedChunk(
-                workshop.files.path(one["sha256"]), one["frames"], one["delay"], one["settings"]
+                resources.files.path(one["sha256"]), one["frames"], one["delay"], one["settings"]
             )
             for one in made
         ],
-        None if tracks is None else workshop.files.path(tracks["sha256"]),
+        None if tracks is None else resources.files.path(tracks["sha256"]),
         film.path,
         film.info,
         request,
@@ -298,13 +314,13 @@ def join_film(workshop: Workshop, context: StepContext) -> StepOutcome:
     )
     facts |= {"encoder": film.plan.encoder, "hardware": None}
     facts["changes"] = [*film.plan.changes, *context.run.inputs["encode"].get(CHANGES, ())]
-    rendition = publish_rendition(workshop, film.asset, request, path, facts)
+    rendition = publish_rendition(resources, film.asset, request, path, facts)
     more = {
         "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},
-        "stages": {**add_up_stages(context), "join": round(time.monotonic() - began, 3)},
+        "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
         "reused": False,
     }
-    outcome = hand_over(workshop, context, film.asset, request, rendition, more)
+    outcome = hand_over(resources, context, film.asset, request, rendition, more)
     keys = [part["key"] for part in parts]
 
     def write(connection: Connection) -> None:
@@ -330,7 +346,7 @@ def _encode_whole(
     return StepOutcome(
         {"encoded_whole_because": reason},
         partial(assets.forget_steps, step_keys=[one["key"] for one in made]),
-        [StepSpec("whole", "encode_whole", request.to_json())],
+        [StepSpec("whole", kinds.ENCODE_WHOLE, request.to_json())],
     )
 
 

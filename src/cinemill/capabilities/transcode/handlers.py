@@ -20,7 +20,13 @@ from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.encoder_choice import encode_as_wished
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
-from cinemill.steps.resources import Workshop, find_asset, limit_to, list_stages, require_space
+from cinemill.steps.resources import (
+    StepResources,
+    effective_limits,
+    find_asset,
+    require_space,
+    stage_seconds,
+)
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
@@ -33,7 +39,7 @@ BITS_PER_PIXEL = 0.25
 LEAST_BYTES = 8 * 1024 * 1024
 
 
-def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
+def encode_rendition(resources: StepResources, context: StepContext) -> StepOutcome:
     """Make the rendition that the step's parameters describe, unless it was made before.
 
     Result: ``asset_id``, ``output_path``, ``output_filename``, ``rendition`` (with ``facts``),
@@ -41,17 +47,17 @@ def encode_rendition(workshop: Workshop, context: StepContext) -> StepOutcome:
     MediaRejected, InputRejected, ToolMissing, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
-    asset = find_asset(workshop, context)
+    asset = find_asset(resources, context)
     request = read_rendition(context.run.params)
-    made = find_rendition(workshop, asset, request)
-    rendition = made or _make(workshop, context, asset, request)
-    stages = {**list_stages(context), "encode": round(time.monotonic() - began, 3)}
+    made = find_rendition(resources, asset, request)
+    rendition = made or _make(resources, context, asset, request)
+    stages = {**stage_seconds(context), "encode": round(time.monotonic() - began, 3)}
     result = {"stages": stages, "reused": made is not None}
-    return hand_over(workshop, context, asset, request, rendition, result)
+    return hand_over(resources, context, asset, request, rendition, result)
 
 
 def hand_over(
-    workshop: Workshop,
+    resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
     request: RenditionRequest,
@@ -61,9 +67,9 @@ def hand_over(
     """The rendition under a name on the shelf and among the film's artifacts; ``more`` joins the
     result."""
     key = step_key(asset.sha256, request)
-    shelf = workshop.render_dir
+    shelf = resources.render_dir
     output = put_on_shelf(
-        workshop.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
+        resources.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
     )
     result = {
         "asset_id": asset.id,
@@ -95,47 +101,47 @@ def step_key(sha256: str, request: RenditionRequest) -> str:
 
 
 def find_rendition(
-    workshop: Workshop, asset: AssetRecord, request: RenditionRequest
+    resources: StepResources, asset: AssetRecord, request: RenditionRequest
 ) -> Artifact | None:
     """The same rendition, made before, where its file is still there."""
     key = step_key(asset.sha256, request)
-    made = assets.find_step_artifacts(workshop.database, key).get(ArtifactKind.RENDITION.value)
-    return made if made is not None and workshop.files.exists(made.sha256) else None
+    made = assets.find_step_artifacts(resources.database, key).get(ArtifactKind.RENDITION.value)
+    return made if made is not None and resources.files.exists(made.sha256) else None
 
 
 def _make(
-    workshop: Workshop, context: StepContext, asset: AssetRecord, request: RenditionRequest
+    resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Artifact:
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
-    require_space(workshop, estimate_bytes(info, request))
+    require_space(resources, estimate_bytes(info, request))
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
         return encode_well(
-            workshop.toolbox,
-            workshop.files.path(asset.sha256),
+            resources.toolbox,
+            resources.files.path(asset.sha256),
             info,
             request,
             folder=context.folder,
-            limits=limit_to(workshop, context),
-            sandbox=workshop.sandbox,
+            limits=effective_limits(resources, context),
+            sandbox=resources.sandbox,
             on_progress=context.report,
             should_stop=context.should_stop,
             hardware=hardware,
         )
 
-    outcome = encode_as_wished(workshop, info, request, make, context.folder)
-    return publish_rendition(workshop, asset, request, outcome.path, outcome.facts)
+    outcome = encode_as_wished(resources, info, request, make, context.folder)
+    return publish_rendition(resources, asset, request, outcome.path, outcome.facts)
 
 
 def publish_rendition(
-    workshop: Workshop,
+    resources: StepResources,
     asset: AssetRecord,
     request: RenditionRequest,
     path: Path,
     facts: dict[str, Any],
 ) -> Artifact:
     """Store a finished rendition under its people's name. Raises DiskFull."""
-    stored = workshop.files.publish(path)
+    stored = resources.files.publish(path)
     return Artifact(
         kind=ArtifactKind.RENDITION,
         sha256=stored.sha256,

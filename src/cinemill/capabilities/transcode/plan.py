@@ -1,10 +1,11 @@
-"""TODO."""
+"""Parameters of a transcode to its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from cinemill.capabilities.transcode import kinds
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected
@@ -29,7 +30,7 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
         *plan_source("transcode", params, asset_id),
         StepSpec(
             "encode",
-            "encode_rendition",
+            kinds.ENCODE_RENDITION,
             request.to_json(),
             after=("probe",),
             hardware=request.codec.value if request.use_gpu else None,

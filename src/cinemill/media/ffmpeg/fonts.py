@@ -1,4 +1,4 @@
-"""TODO."""
+"""The fonts that come with the package, for subtitles and titles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a command is to write, to be checked afterwards."""
 
 from __future__ import annotations
 

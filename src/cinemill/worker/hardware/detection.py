@@ -1,4 +1,4 @@
-"""TODO."""
+"""Finding the encoders in hardware that work on this machine."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from celery import Celery, signals
 
+from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import Mill
 from cinemill.worker.hardware.monitor import HardwareKeeper
 from cinemill.worker.process.pulse import Pulse
-from cinemill.worker.process.work_folders import remove_abandoned_work
 
 PR_SET_PDEATHSIG = 1
 READY_FILE = "CINEMILL_READY_FILE"
@@ -35,7 +35,7 @@ def connect_signals(app: Celery) -> None:
         die_with_parent()
         mill.forget_connections()
         signals.task_prerun.connect(heed_stop)
-        remove_abandoned_work(mill)
+        remove_abandoned_work(mill.database, mill.work_folder)
 
     def heed_stop(**_: Any) -> None:
         # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
@@ -50,7 +50,7 @@ def connect_signals(app: Celery) -> None:
         # Before the pool forks: its processes share what they work with, and each begins at once
         # instead of after a quarter of a second of CPU.
         import_module("cinemill.worker.handlers")
-        remove_abandoned_work(mill)
+        remove_abandoned_work(mill.database, mill.work_folder)
         keeper.find(sender)
 
     def stop_main(**_: Any) -> None:

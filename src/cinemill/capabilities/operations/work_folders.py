@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 from cinemill.errors import CinemillError
+from cinemill.storage.database import Database
 from cinemill.storage.jobs import dispatch
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
 
 log = get_logger(__name__)
 
 
-def remove_abandoned_work(mill: Mill) -> None:
-    """Remove work folders whose try is over: what a killed process left behind."""
+def remove_abandoned_work(database: Database, work_folder: Path) -> None:
+    """Remove folders of attempts that are over: what a killed process left behind."""
     try:
-        folders = [path for path in mill.work_folder.iterdir() if is_work_folder(path.name)]
+        folders = [path for path in work_folder.iterdir() if is_work_folder(path.name)]
     except FileNotFoundError:
         return
     for folder in folders:
         try:
-            with mill.database.begin() as connection:
+            with database.begin() as connection:
                 is_live = dispatch.is_live_token(connection, folder.name)
         except CinemillError as error:
             log.warning("abandoned work was not looked for", why=error.message)

@@ -1,0 +1,18 @@
+"""Kinds of step of ingest, and the queues that they run in."""
+
+from __future__ import annotations
+
+from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
+from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
+
+PREPARE_SOURCE = "prepare_source"
+
+QUEUES = (
+    Queue("proxy", 5, 2 * GIB, 10, **HOUR_LIMITS, meaning="Proxies, stills, sprites"),
+    Queue("ingestion", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Intake and probing"),
+)
+STEPS = (
+    StepKind(IMPORT_SOURCE, "ingestion", weight=5),
+    StepKind(PROBE_SOURCE, "ingestion", weight=2),
+    StepKind(PREPARE_SOURCE, "proxy", weight=93),
+)

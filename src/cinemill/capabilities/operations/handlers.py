@@ -1,0 +1,64 @@
+"""Handlers of the steps of operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cinemill.capabilities.operations import output_cleanup, retention, watchdog
+from cinemill.capabilities.operations.resources import measure_resources
+from cinemill.capabilities.operations.work_folders import remove_abandoned_work
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.resources import StepResources
+
+
+def forget_old_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Delete jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
+    return StepOutcome(
+        {"deleted_jobs": resources.service.delete_old_jobs(resources.retention_days)}
+    )
+
+
+def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Remove files that no row names, broken uploads, and what killed processes left.
+
+    Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``. Safe to run twice.
+    """
+    # Not only when a pool process starts, which may be in weeks.
+    remove_abandoned_work(resources.database, resources.work_folder)
+    retention.forget_dead_messages(resources.database, resources.retention_days)
+    retention.forget_pieces(resources.database, resources.retention_days)
+    return StepOutcome(retention.collect_garbage(resources.database, resources.files))
+
+
+def find_stuck_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Log jobs that take too long. Result: ``stuck_jobs``, their ids."""
+    return StepOutcome(
+        {"stuck_jobs": watchdog.log_stuck_jobs(resources.service, resources.stuck_hours)}
+    )
+
+
+def count_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Count jobs by status, type and queue. Result: as ``JobService.get_queue_stats``."""
+    return StepOutcome(resources.service.get_queue_stats())
+
+
+def clean_outputs(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Remove named outputs that are too old or too many.
+
+    Result: ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
+    """
+    params: dict[str, Any] = dict(context.run.params)
+    return StepOutcome(
+        output_cleanup.remove_outputs(
+            [resources.render_dir, resources.preview_dir],
+            max_age_days=float(params["max_age_days"]),
+            max_size_gb=float(params["max_size_gb"]),
+        )
+    )
+
+
+def publish_measurements(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Measure this machine and publish it. Result: as ``measure_resources``."""
+    measured = measure_resources(resources.home)
+    resources.events.tell_resources(measured)
+    return StepOutcome(measured)

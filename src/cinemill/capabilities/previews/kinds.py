@@ -1,0 +1,10 @@
+"""Kinds of step of previews, and the queues that they run in."""
+
+from __future__ import annotations
+
+from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
+
+EXTRACT_STILLS = "extract_stills"
+
+QUEUES = (Queue("preview", 5, 2 * GIB, 25, **HOUR_LIMITS, meaning="Stills spread over a film"),)
+STEPS = (StepKind(EXTRACT_STILLS, "preview", weight=93),)
