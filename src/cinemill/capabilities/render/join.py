@@ -14,12 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-
 from cinemill.capabilities.render.pieces.clip_filters import ticks_per_frame
 from cinemill.core.output import OutputFormat
 from cinemill.errors import CinemillError, DiskFull, OutputInvalid
-from cinemill.media.probe.packets import open_film, read_packets
+from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 from cinemill.media.verify.outputs import starts_fast
 
 MEDIA_TYPE = "video/mp4"
@@ -52,7 +50,7 @@ def splice_pieces(
     tell = _Teller(sum(piece.frames for piece in pieces), lambda _share: None, should_stop)
     try:
         _write(pieces, None, output, path, tell)
-    except (av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise _explain(broken) from broken
 
 
@@ -75,7 +73,7 @@ def join_pieces(
     try:
         _write(pieces, sound, output, path, tell)
         return inspect_film(path, output, frames, has_sound=sound is not None)
-    except (av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise _explain(broken) from broken
 
 
@@ -124,7 +122,7 @@ def _write(
     options = {"movflags": "+faststart", "video_track_timescale": str(timescale)}
     with (
         open_film(pieces[0].path) as first,
-        av.open(str(path), "w", format="mp4", options=options) as film,
+        create_mp4(path, options) as film,
     ):
         picture = film.add_stream_from_template(first.streams.video[0])
         picture.time_base = Fraction(1, timescale)
@@ -155,7 +153,7 @@ def _number_packets(
 
 
 def _read_sound(path: Path, film: Any) -> Iterator[tuple[Fraction, Any]]:
-    container = av.open(str(path), format="mov")
+    container = open_mp4(path)
     try:
         source = container.streams.audio[0]
         sound = film.add_stream_from_template(source)

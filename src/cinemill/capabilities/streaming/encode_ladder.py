@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from cinemill.capabilities.streaming.encode_plan import (
     MANIFEST,
     USUAL_FPS,
@@ -41,6 +39,7 @@ from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally, share_of_time
 from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film
 
 MASTER_PLAYLIST = "master.m3u8"
@@ -249,10 +248,10 @@ def read_segments(playlist: str) -> tuple[int, tuple[MediaSegment, ...]]:
 
 def _count_frames(path: Path) -> int:
     try:
-        with path.open("rb") as film, av.open(film, mode="r", format="mov") as container:
+        with path.open("rb") as film, open_mp4(film) as container:
             stream = container.streams.video[0]
             return len([None for packet in container.demux(stream) if packet.pts is not None])
-    except (av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
 
 

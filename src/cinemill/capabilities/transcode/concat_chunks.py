@@ -15,9 +15,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-import av
-
-from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT
 from cinemill.core.encoding.rendition import Container, RenditionRequest, VideoCodec
 from cinemill.core.media import MediaInfo
 from cinemill.errors import DiskFull, OutputInvalid
@@ -26,7 +23,7 @@ from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import Terms
-from cinemill.media.probe.packets import open_film, read_packets
+from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 
 PICTURE_NAME = "joined/picture.mp4"
 """In a folder of its own: no output of a command, whose sizes are limited together."""
@@ -71,7 +68,7 @@ def assemble(
     picture.parent.mkdir(mode=0o700)
     try:
         _join(terms, chunks, picture)
-    except (av.FFmpegError, IndexError, ValueError) as broken:
+    except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
         raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
@@ -86,11 +83,11 @@ def assemble(
 
 
 def _join(terms: Terms, chunks: Sequence[FinishedChunk], path: Path) -> None:
-    with av.open(str(chunks[0].path), format=CHUNK_FORMAT) as first:
+    with open_mp4(chunks[0].path) as first:
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
         options = {"video_track_timescale": str(timescale), "movie_timescale": str(timescale)}
-        with av.open(str(path), "w", format="mp4", options=options) as film:
+        with create_mp4(path, options) as film:
             picture = film.add_stream_from_template(template, opaque=True)
             picture.time_base = Fraction(1, timescale)
             count = sum(chunk.frames for chunk in chunks)
@@ -140,7 +137,7 @@ def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
 
 def _count_ticks(path: Path, time_base: Fraction) -> int:
     """Ticks of the film in one of the chunk's."""
-    with av.open(str(path), format=CHUNK_FORMAT) as container:
+    with open_mp4(path) as container:
         return int(Fraction(container.streams.video[0].time_base or 0) / time_base)
 
 
@@ -159,7 +156,7 @@ def _read_chunk(path: Path) -> Iterator[Any]:
 
 def _read_last_chunk(path: Path) -> Iterator[Any]:
     """With a guess, by the rate, how long the film's last picture stays."""
-    with av.open(str(path), format=CHUNK_FORMAT) as chunk:
+    with open_mp4(path) as chunk:
         yield from read_packets(chunk)
 
 

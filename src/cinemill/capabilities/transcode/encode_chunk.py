@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from cinemill.capabilities.transcode.chunks import Chunk, FrameMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
 from cinemill.core.media import REJECTION_CODES, MediaInfo
@@ -23,6 +21,7 @@ from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
+from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.verify.integrity import Decoded, is_short
 
 INDEX_NAME = "pictures.txt"
@@ -199,13 +198,13 @@ def _inspect(path: Path) -> tuple[list[int], str]:
     """When the pictures are shown, as they are stored, and the encoder's settings. Raises
     OutputInvalid."""
     try:
-        with av.open(str(path), format=CHUNK_FORMAT) as container:
+        with open_mp4(path) as container:
             stream = container.streams.video[0]
             packets = [packet for packet in container.demux(stream) if packet.pts is not None]
             if packets and not packets[0].is_keyframe:
                 raise OutputInvalid("A chunk does not begin with a key frame.")
             return [packet.pts or 0 for packet in packets], digest_settings(stream)
-    except (OSError, av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise OutputInvalid(f"A chunk cannot be read back: {broken}") from broken
 
 

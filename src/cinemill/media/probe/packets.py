@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -20,6 +20,23 @@ _CONTAINER = {
     "fflags": "noparse+nofillin",
 }
 _STREAM = {"threads": "1", "skip_frame": "all"}
+
+
+PacketError = (OSError, av.FFmpegError, IndexError)
+"""What reading or writing packets raises where a file is broken, or has no such stream."""
+
+
+def open_mp4(source: Path | BinaryIO) -> Any:
+    """Open an MP4 that our own FFmpeg wrote, with all that PyAV finds out about it.
+
+    Raises av.FFmpegError.
+    """
+    return av.open(source if not isinstance(source, Path) else str(source), format="mov")
+
+
+def create_mp4(path: Path, options: dict[str, str]) -> Any:
+    """Open an MP4 for writing, with FFmpeg's muxer options. Raises av.FFmpegError."""
+    return av.open(str(path), "w", format="mp4", options=options)
 
 
 def open_film(path: Path) -> Any:

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
-
 from cinemill.capabilities.render.audio.audio_overlays import (
     RESAMPLING,
     cut_patches,
@@ -35,6 +33,7 @@ from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg
 from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.probe.packets import PacketError, open_mp4
 
 CLIPS_AT_ONCE = 12
 _RAW_SHARE = 0.8
@@ -285,9 +284,9 @@ def _append(raw: Path, folder: Path, batch: Sequence[Stretch]) -> None:
 def inspect_sound(path: Path, request: SoundRequest) -> dict[str, Any]:
     """Raises OutputInvalid where the encoded sound is not as long as the film."""
     try:
-        with path.open("rb") as file, av.open(file, format="mov") as container:
+        with path.open("rb") as file, open_mp4(file) as container:
             facts = _read_facts(container)
-    except (OSError, av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
     # What an encoder puts before the first sample is hidden by the file's edit list.
     if abs(facts["samples"] - count_samples(request)) > 2048:

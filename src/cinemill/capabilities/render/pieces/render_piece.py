@@ -9,8 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-
 from cinemill.capabilities.render.join import JoinPiece, splice_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
@@ -25,7 +23,7 @@ from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
-from cinemill.media.probe.packets import open_film, read_packets
+from cinemill.media.probe.packets import PacketError, open_film, read_packets
 
 COPY_FOLDER = "copy"
 
@@ -185,7 +183,7 @@ def inspect_piece(path: Path, output: OutputFormat) -> dict[str, Any]:
     try:
         with open_film(path) as container:
             return _read_facts(container, path.name, output)
-    except (OSError, av.FFmpegError, IndexError) as broken:
+    except PacketError as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
 
 

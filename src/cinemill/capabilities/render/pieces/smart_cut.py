@@ -17,8 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
-
 from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
@@ -33,7 +31,7 @@ from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input
 from cinemill.media.ffmpeg.process import FfmpegReport
 from cinemill.media.ffmpeg.session import Terms
 from cinemill.media.probe.metadata import digest_settings
-from cinemill.media.probe.packets import open_film, read_packets
+from cinemill.media.probe.packets import PacketError, create_mp4, open_film, read_packets
 
 LEAST_SECONDS = 1
 """Less is not worth the commands that it takes."""
@@ -93,7 +91,7 @@ def copy_stretch(terms: Terms, film: Film, request: PieceRequest) -> Copy | None
             return None
         part, first = picked
         decoded = _decode(terms, part)
-    except (CommandFailed, av.FFmpegError, IndexError):
+    except (CommandFailed, *PacketError):
         return None
     is_whole = decoded.last_progress.frame == part.frames and not decoded.tally.reconfigured
     return Copy(part, first, (stored, decoded)) if is_whole and _is_clean(decoded) else None
@@ -176,7 +174,7 @@ def _write(
     options = {"video_track_timescale": str(timescale)}
     with (
         open_film(folder / _STORED_NAME) as stored,
-        av.open(str(folder / _COPIED_NAME), "w", format="mp4", options=options) as copy,
+        create_mp4(folder / _COPIED_NAME, options) as copy,
     ):
         source = stored.streams.video[0]
         picture = copy.add_stream_from_template(source)
