@@ -11,22 +11,22 @@ from cinemill.jobs.catalog import JobKind, StepKind
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import run_ffmpeg
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.worker.app_factory import build_app
 
 
 def run_command(context: StepContext) -> StepOutcome:
     """The FFmpeg command in the job's ``arguments``, as every step runs its own."""
-    run_ffmpeg(
+    FfmpegSession(
         find_ffmpeg(None),
-        list(context.run.job_params["arguments"]),
-        folder=context.folder,
-        source=None,
-        limits=Limits(),
-        sandbox=detect_sandbox("off"),
-        on_progress=lambda progress: context.report(0.5, "Encoding"),
+        context.folder,
+        Limits(),
+        detect_sandbox("off"),
         should_stop=context.should_stop,
+    ).run(
+        list(context.run.job_params["arguments"]),
+        on_progress=lambda progress: context.report(0.5, "Encoding"),
     )
     return StepOutcome({})
 

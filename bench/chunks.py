@@ -24,6 +24,7 @@ from cinemill.core.media import MediaInfo
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 ROUNDS = 3
@@ -144,17 +145,12 @@ def _measure_seams(toolbox: Toolbox, farm: Farm, film: Path, folder: Path) -> Be
 def _judge(toolbox: Toolbox, film: Path, made: Path, folder: Path) -> float:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     quality = measure_vmaf(
-        toolbox,
+        FfmpegSession(toolbox, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
         film,
         info,
         request,
         made,
         frames=_count_frames(probe(made, Limits())),
-        folder=folder,
-        limits=Limits(),
-        sandbox=Sandbox(setpriv=detect_sandbox("off").setpriv),
-        on_progress=lambda share: None,
-        should_stop=lambda: None,
     )
     return float(quality.vmaf)
 

@@ -31,7 +31,7 @@ from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 from cinemill.storage.media.files import hash_file
 
@@ -181,11 +181,11 @@ def _time_once(
     info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
     plan = plan_rendition(toolbox, film, request)
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
-    terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     began = time.perf_counter()
-    assert index_pictures(terms, film, info) is not None
+    assert index_pictures(session, film, info) is not None
     looked = time.perf_counter()
-    path, _ = assemble(terms, chunks, tracks, film, info, request, plan)
+    path, _ = assemble(session, chunks, tracks, film, info, request, plan)
     hash_file(path)
     return looked - began, time.perf_counter() - looked
 

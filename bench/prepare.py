@@ -23,6 +23,7 @@ from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 from cinemill.media.verify.expected_output import PlannedOutput
 
@@ -90,17 +91,7 @@ def _request(info: MediaInfo) -> PrepareRequest:
 
 def _prepare(toolbox: Toolbox, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        prepare(
-            toolbox,
-            film,
-            info,
-            _request(info),
-            folder=Path(folder),
-            limits=Limits(),
-            sandbox=sandbox,
-            on_progress=lambda share: None,
-            should_stop=lambda: None,
-        )
+        prepare(FfmpegSession(toolbox, Path(folder), Limits(), sandbox), film, info, _request(info))
 
 
 def _prepare_apart(toolbox: Toolbox, film: Path, info: MediaInfo) -> None:

@@ -25,7 +25,7 @@ from cinemill.media.encoding.encode import encode
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 ROUNDS = 3
@@ -59,17 +59,7 @@ def _measure_transcode(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: P
 
     def ours() -> None:
         work = _fresh(folder / "ours")
-        encode(
-            toolbox,
-            film,
-            info,
-            request,
-            folder=work,
-            limits=Limits(),
-            sandbox=sandbox,
-            on_progress=lambda _share: None,
-            should_stop=lambda: None,
-        )
+        encode(FfmpegSession(toolbox, work, Limits(), sandbox), film, info, request)
 
     def bare() -> None:
         _run(toolbox, plan.arguments, _fresh(folder / "bare"))
@@ -88,16 +78,11 @@ def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pa
 
     def ours() -> None:
         extract_stills(
-            toolbox,
+            FfmpegSession(toolbox, _fresh(folder / "stills"), Limits(), sandbox),
             film,
             info,
             spread_moments(_seconds(info), PREVIEWS),
             height=360,
-            folder=_fresh(folder / "stills"),
-            limits=Limits(),
-            sandbox=sandbox,
-            on_progress=lambda _share: None,
-            should_stop=lambda: None,
         )
 
     def decode() -> None:
@@ -115,23 +100,18 @@ def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pa
 def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     """What comes on top of the stills: the excerpts by seeking, the sheet out of the stills."""
     info, work = probe(film, Limits()), _fresh(folder / "looks")
-    terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     stills = extract_stills(
-        toolbox,
+        FfmpegSession(toolbox, work, Limits(), sandbox),
         film,
         info,
         spread_moments(_seconds(info), PREVIEWS),
         height=360,
-        folder=work,
-        limits=Limits(),
-        sandbox=sandbox,
-        on_progress=lambda _share: None,
-        should_stop=lambda: None,
     )
 
     def ours() -> None:
-        animate(terms, film, info, spread_excerpts(info, _seconds(info)))
-        draw_sheet(terms, stills, 4)
+        animate(session, film, info, spread_excerpts(info, _seconds(info)))
+        draw_sheet(session, stills, 4)
 
     def decode() -> None:
         _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
@@ -176,8 +156,8 @@ def _measure_opening(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pat
     for _ in range(ROUNDS):
         began = time.perf_counter()
         work = _fresh(folder / "opened")
-        terms = Terms(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
-        copy_stream(terms, film, probe(film, Limits()))
+        session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+        copy_stream(session, film, probe(film, Limits()))
         walls.append(time.perf_counter() - began)
     return BenchRow(
         "10-minute H.264 film, probe and copy until it plays",

@@ -28,6 +28,7 @@ from cinemill.media.encoding.encode import EncodeOutcome, encode
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 FILMS = ("bigbuckbunny", "expressive_face")
@@ -94,29 +95,14 @@ def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) 
     folder.mkdir()
     toolbox, sandbox = find_ffmpeg(None), detect_sandbox("off")
     began = time.perf_counter()
-    outcome = encode(
-        toolbox,
-        path,
-        info,
-        request,
-        folder=folder,
-        limits=Limits(),
-        sandbox=sandbox,
-        on_progress=lambda _share: None,
-        should_stop=lambda: None,
-    )
+    outcome = encode(FfmpegSession(toolbox, folder, Limits(), sandbox), path, info, request)
     wall_seconds = time.perf_counter() - began
     quality = measure_vmaf(
-        toolbox,
+        FfmpegSession(toolbox, folder, Limits(), sandbox),
         path,
         info,
         request,
         outcome.path,
         frames=outcome.facts["frames"],
-        folder=folder,
-        limits=Limits(),
-        sandbox=sandbox,
-        on_progress=lambda _share: None,
-        should_stop=lambda: None,
     )
     return _Made(outcome, quality, wall_seconds, outcome.path.stat().st_size)

@@ -35,7 +35,7 @@ from cinemill.core.output import OutputFormat
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 ROUNDS = 2
@@ -60,9 +60,9 @@ class Kitchen:
     """Memory that each piece's command took at the most, in bytes."""
 
     @property
-    def _terms(self) -> Terms:
+    def _session(self) -> FfmpegSession:
         quiet = (lambda _share: None, lambda: None)
-        return Terms(self.toolbox, self.folder, Limits(), self.sandbox, *quiet)
+        return FfmpegSession(self.toolbox, self.folder, Limits(), self.sandbox, *quiet)
 
     def render(self, timeline: Timeline, kept: dict[str, JoinPiece]) -> None:
         places, hashes = place_clips(timeline), {timeline.clips[0].source: "film"}
@@ -71,20 +71,11 @@ class Kitchen:
             request = request_piece(timeline, piece, places, hashes, None)
             key = name_piece(request, self.toolbox.version)
             if key not in kept:
-                outcome = render_piece(self._terms, {"film": self.film}, request, f"{key}.mp4")
+                outcome = render_piece(self._session, {"film": self.film}, request, f"{key}.mp4")
                 kept[key] = JoinPiece(outcome.path, **outcome.facts)
                 self.peaks.append(outcome.peak_rss_bytes)
             pieces.append(kept[key])
-        sound = mix_sound(
-            self.toolbox,
-            {"film": self.film},
-            request_sound(timeline, hashes),
-            folder=self.folder,
-            limits=Limits(),
-            sandbox=self.sandbox,
-            on_progress=lambda _share: None,
-            should_stop=lambda: None,
-        )
+        sound = mix_sound(self._session, {"film": self.film}, request_sound(timeline, hashes))
         join_pieces(
             pieces,
             sound.path,

@@ -38,6 +38,7 @@ from cinemill.errors import CinemillError
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import SandboxMode, detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 PEAK_RSS_BYTES = 2 * 1024**3
@@ -143,15 +144,10 @@ def _mill(
     sandbox = detect_sandbox(SandboxMode.AUTO if is_walled else SandboxMode.OFF)
     try:
         outcome = prepare(
-            find_ffmpeg(None),
+            FfmpegSession(find_ffmpeg(None), work, CORPUS_LIMITS, sandbox),
             source,
             probe(source, CORPUS_LIMITS, sandbox=sandbox),
             PrepareRequest(),
-            folder=work,
-            limits=CORPUS_LIMITS,
-            sandbox=sandbox,
-            on_progress=lambda share: None,
-            should_stop=lambda: None,
         )
     except CinemillError as refused:
         return refused.code, tuple(_check_refusal(refused.code, work)), _peak_rss(0)

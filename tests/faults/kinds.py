@@ -22,7 +22,7 @@ from cinemill.core.job import StepSpec
 from cinemill.errors import InputRejected, WorkFailed
 from cinemill.jobs.catalog import Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
-from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
@@ -150,16 +150,13 @@ class DrillHandlers:
 
     def _run_ffmpeg(self, context: StepContext, arguments: list[str]) -> None:
         resources = self.open_resources()
-        run_ffmpeg(
+        FfmpegSession(
             resources.toolbox,
-            arguments,
-            folder=context.folder,
-            source=None,
-            limits=effective_limits(resources, context),
-            sandbox=resources.sandbox,
-            on_progress=lambda progress: context.report(0.5, f"{progress.marks}"),
+            context.folder,
+            effective_limits(resources, context),
+            resources.sandbox,
             should_stop=context.should_stop,
-        )
+        ).run(arguments, on_progress=lambda progress: context.report(0.5, f"{progress.marks}"))
 
     def _mark(self, context: StepContext, result: Mapping[str, Any]) -> StepOutcome:
         run = context.run

@@ -33,7 +33,6 @@ from cinemill.jobs.heartbeat import Heart
 from cinemill.jobs.memory import forget_own_peak
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
-from cinemill.media.ffmpeg.memory import hear_memory
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import claims, dynamic_steps, runs
 from cinemill.telemetry import get_logger
@@ -191,11 +190,11 @@ class Runner:
             report=self._reporter(watch),
             should_stop=watch.should_stop,
             memory_bytes=watch.limits.memory_bytes,
+            on_peak_memory=watch.note_command,
         )
         context.report(0.0, "Working")
         try:
-            with hear_memory(watch.note_command):
-                outcome = self._handlers[run.step_kind](context)
+            outcome = self._handlers[run.step_kind](context)
         finally:
             watch.is_ending = True
         seconds = time.monotonic() - watch.started

@@ -17,6 +17,10 @@ class Report(Protocol):
     def __call__(self, fraction: float, message: str) -> None: ...
 
 
+def _ignore(_size_bytes: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """A handler's view of the world: frozen, and nothing of the engine to hold on to."""
@@ -30,6 +34,8 @@ class StepContext:
     stopped first."""
     memory_bytes: int
     """The queue's limit for the whole process tree."""
+    on_peak_memory: Callable[[int], None] = _ignore
+    """Called with the largest resident bytes of each command that the handler ran."""
 
 
 def _write_nothing(_connection: Connection) -> None:

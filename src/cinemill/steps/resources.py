@@ -15,7 +15,7 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord, get_asset
 from cinemill.storage.media.files import LocalFiles
@@ -69,15 +69,26 @@ def effective_limits(resources: StepResources, context: StepContext) -> Limits:
     return replace(resources.limits, memory_bytes=memory_bytes)
 
 
-def ffmpeg_session(resources: StepResources, context: StepContext, message: str) -> Terms:
-    """The terms of this try's commands; how far they are is told with the message."""
-    return Terms(
+def ffmpeg_session(
+    resources: StepResources,
+    context: StepContext,
+    message: str,
+    *,
+    begin: float = 0.0,
+    share: float = 1.0,
+) -> FfmpegSession:
+    """Return a session for this attempt's commands, whose progress is reported with ``message``.
+
+    They are ``share`` of the step's work, after ``begin``; both 0 to 1.
+    """
+    return FfmpegSession(
         resources.toolbox,
         context.folder,
         effective_limits(resources, context),
         resources.sandbox,
-        on_progress=lambda share: context.report(share, message),
+        on_progress=lambda done: context.report(begin + share * done, message),
         should_stop=context.should_stop,
+        on_peak_memory=context.on_peak_memory,
     )
 
 

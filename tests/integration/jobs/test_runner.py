@@ -28,7 +28,6 @@ from cinemill.errors import (
 from cinemill.jobs import heartbeat
 from cinemill.jobs.events import EventReader, EventSink
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.ffmpeg.memory import tell_memory
 from cinemill.storage.media import assets
 
 
@@ -50,8 +49,8 @@ def test_every_try_tells_how_much_memory_it_took(
     monkeypatch.setattr(heartbeat, "WEIGH_SECONDS", 3600)
 
     def take_much(context: StepContext) -> StepOutcome:
-        tell_memory(100 << 20)
-        tell_memory(50 << 20)
+        context.on_peak_memory(100 << 20)
+        context.on_peak_memory(50 << 20)
         # Pages of its own: the heap may have as much to spare from the tests before.
         with mmap.mmap(-1, 200 << 20) as pages:
             for _ in range(200):

@@ -17,6 +17,7 @@ from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 
@@ -69,15 +70,17 @@ class Mill:
         info = self.probe(film)
         shares: list[float] = []
         outcome = prepare(
-            self.toolbox,
+            FfmpegSession(
+                self.toolbox,
+                self.folder,
+                self.limits,
+                self.sandbox,
+                on_progress=shares.append,
+                should_stop=self.should_stop,
+            ),
             film,
             info,
             PrepareRequest(thumbnail_seconds=thumbnail_seconds),
-            folder=self.folder,
-            limits=self.limits,
-            sandbox=self.sandbox,
-            on_progress=shares.append,
-            should_stop=self.should_stop,
         )
         return Milled(info, outcome, tuple(shares))
 

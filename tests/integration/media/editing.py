@@ -28,7 +28,7 @@ from cinemill.core.text.subtitles import Subtitles
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe, probe_material
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
@@ -63,16 +63,13 @@ class Bench:
         )
         return [settle_stills(self.films, settle_background(self.films, one)) for one in asked]
 
+    def _open_session(self) -> FfmpegSession:
+        return FfmpegSession(self._toolbox, self._folder, **self._tools)
+
     def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
-        terms = Terms(
-            self._toolbox,
-            self._folder,
-            **self._tools,
-            on_progress=lambda share: None,
-            should_stop=lambda: None,
-        )
+        session = self._open_session()
         return [
-            render_piece(terms, self.films, request, f"piece{number}.mp4")
+            render_piece(session, self.films, request, f"piece{number}.mp4")
             for number, request in enumerate(self.request(timeline, subtitles))
         ]
 
@@ -81,15 +78,7 @@ class Bench:
         request = settle_sounds(self.films, asked)
         if not has_sound(self.films, request):
             return None
-        return mix_sound(
-            self._toolbox,
-            self.films,
-            request,
-            folder=self._folder,
-            on_progress=lambda share: None,
-            should_stop=lambda: None,
-            **self._tools,
-        ).path
+        return mix_sound(self._open_session(), self.films, request).path
 
     def join(
         self, timeline: Timeline, outcomes: Sequence[PieceOutcome], sound: Path | None

@@ -31,7 +31,7 @@ from cinemill.media.encoding.encode_plan import plan_encode
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 GROUP = ("-g", "20", "-preset", "fast")
@@ -53,10 +53,12 @@ class Shop:
     request: RenditionRequest
     info: MediaInfo
 
-    def terms(self, name: str) -> Terms:
+    def session(self, name: str) -> FfmpegSession:
         folder = self.folder / name
         folder.mkdir(mode=0o700)
-        return Terms(self.toolbox, folder, Limits(), self.sandbox, lambda share: None, lambda: None)
+        return FfmpegSession(
+            self.toolbox, folder, Limits(), self.sandbox, lambda share: None, lambda: None
+        )
 
     @property
     def plan(self) -> Any:
@@ -70,7 +72,7 @@ class Shop:
         )
 
     def encode_chunks(self, seconds: float = 1.0) -> list[tuple[Chunk, ChunkOutcome]]:
-        index = index_pictures(self.terms("index"), self.source, self.info)
+        index = index_pictures(self.session("index"), self.source, self.info)
         assert index is not None
         chunks = cut_chunks(
             index.marks,
@@ -83,7 +85,7 @@ class Shop:
             (
                 chunk,
                 encode_chunk(
-                    self.terms(f"chunk-{number}"),
+                    self.session(f"chunk-{number}"),
                     self.source,
                     self.info,
                     self.plan,
@@ -101,24 +103,26 @@ class Shop:
         finished = [finish(one) for _, one in made]
         plan, tracks = self.plan, None
         if plan.sounds or plan.subtitles:
-            terms = self.terms("tracks")
-            tracks = encode_tracks(terms, self.source, self.info, plan, self.request.container)
-        terms = self.terms("joined")
-        path, _ = assemble(terms, finished, tracks, self.source, self.info, self.request, plan)
+            session = self.session("tracks")
+            tracks = encode_tracks(session, self.source, self.info, plan, self.request.container)
+        session = self.session("joined")
+        path, _ = assemble(session, finished, tracks, self.source, self.info, self.request, plan)
         return path
 
     def encode_in_one(self) -> Path:
-        terms = self.terms("one")
+        session = self.session("one")
         outcome = encode(
-            self.toolbox,
+            FfmpegSession(
+                self.toolbox,
+                session.folder,
+                session.limits,
+                self.sandbox,
+                on_progress=session.on_progress,
+                should_stop=session.should_stop,
+            ),
             self.source,
             self.info,
             self.request,
-            folder=terms.folder,
-            limits=terms.limits,
-            sandbox=self.sandbox,
-            on_progress=terms.on_progress,
-            should_stop=terms.should_stop,
         )
         return outcome.path
 
@@ -275,7 +279,7 @@ def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path
     made = [one for _, one in shop.encode_chunks()]
     finished = [replace(finish(one), settings=f"x{n}") for n, one in enumerate(made)]
     with pytest.raises(OutputInvalid, match="differ"):
-        assemble(shop.terms("joined"), finished, None, film, shop.info, shop.request, shop.plan)
+        assemble(shop.session("joined"), finished, None, film, shop.info, shop.request, shop.plan)
 
 
 def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> None:
@@ -284,7 +288,7 @@ def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> Non
     one = shop.encode_chunks()[0][1]
     twice = [finish(one)] * 2
     with pytest.raises(OutputInvalid, match="the same pictures"):
-        assemble(shop.terms("joined"), twice, None, film, shop.info, shop.request, shop.plan)
+        assemble(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
 
 
 def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_path: Path) -> None:
@@ -319,7 +323,7 @@ def test_a_film_that_ends_too_early_is_left_to_whoever_judges_it_whole(
     film = films.make_film(tmp_path / "film.mkv", seconds=4, has_sound=False, extra=GROUP)
     half = films.truncate(film, tmp_path / "half.mkv", 0.6)
     shop = open_shop(half, height=90)
-    assert index_pictures(shop.terms("index"), half, shop.info) is None
+    assert index_pictures(shop.session("index"), half, shop.info) is None
 
 
 def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) -> None:

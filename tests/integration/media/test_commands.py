@@ -19,9 +19,9 @@ from tests.waiting import wait_until
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
 from cinemill.media.ffmpeg.binary import Toolbox, try_encoder
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.memory import hear_memory
-from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport
 from cinemill.media.ffmpeg.sandbox import Sandbox, SandboxMode, detect_sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 ENDLESS = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "null", "-"]
 SANDBOXES = (pytest.param("walled", marks=pytest.mark.sandbox), "limited", "bare")
@@ -46,27 +46,19 @@ def run(
     should_stop: Callable[[], Exception | None] = lambda: None,
     on_progress: Callable[[FfmpegProgress], None] = lambda progress: None,
 ) -> FfmpegReport:
-    return run_ffmpeg(
-        toolbox,
-        arguments,
-        folder=folder,
-        source=None,
-        limits=limits or Limits(),
-        sandbox=sandbox,
-        on_progress=on_progress,
-        should_stop=should_stop,
+    return FfmpegSession(toolbox, folder, limits or Limits(), sandbox, should_stop=should_stop).run(
+        arguments, on_progress=on_progress
     )
 
 
-def test_a_command_tells_whoever_listens_how_much_memory_it_took(
+def test_session_reports_the_peak_memory_of_each_command(
     toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    told: list[int] = []
-    with hear_memory(told.append):
-        report = run(toolbox, any_sandbox, tmp_path, ["-t", "0.1", *ENDLESS])
-    run(toolbox, any_sandbox, tmp_path, ["-t", "0.1", *ENDLESS])
-    assert told == [report.tally.peak_rss_bytes]
-    assert told[0] > 1 << 20
+    peaks: list[int] = []
+    session = FfmpegSession(toolbox, tmp_path, Limits(), any_sandbox, on_peak_memory=peaks.append)
+    report = session.run(["-t", "0.1", *ENDLESS], on_progress=lambda _: None)
+    assert peaks == [report.tally.peak_rss_bytes]
+    assert peaks[0] > 1 << 20
 
 
 def test_a_cancel_kills_the_whole_group_at_once(

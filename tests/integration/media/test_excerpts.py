@@ -22,11 +22,11 @@ from cinemill.capabilities.previews.animated_preview import (
 )
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
 from cinemill.capabilities.previews.stills import extract_stills
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def agree(mill: Mill) -> Terms:
-    return Terms(
+def agree(mill: Mill) -> FfmpegSession:
+    return FfmpegSession(
         mill.toolbox, mill.folder, mill.limits, mill.sandbox, lambda _share: None, mill.should_stop
     )
 
@@ -79,16 +79,13 @@ def test_a_sheet_shows_every_still_with_its_time(mill: Mill, tmp_path: Path) -> 
         tmp_path / "grey.mp4", size=(320, 180), rate="10", seconds=2, filters="lutyuv=128:128:128"
     )
     stills = extract_stills(
-        mill.toolbox,
+        FfmpegSession(
+            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+        ),
         film,
         mill.probe(film),
         [Fraction(0), Fraction(1), Fraction(3, 2)],
         height=180,
-        folder=mill.folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda _share: None,
-        should_stop=mill.should_stop,
     )
     layout = draw_sheet(agree(mill), stills, 2)
     with av.open(str(mill.folder / SHEET_NAME)) as sheet:

@@ -25,6 +25,7 @@ from cinemill.media.encoding.hardware import (
 from cinemill.media.encoding.hardware_probe import try_all, try_encoder
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 STAND_IN = Family(
     "stand-in", (VideoCodec.H264,), lambda _codec, crf: ["-crf", str(crf), "-preset", "veryfast"]
@@ -89,15 +90,12 @@ def test_a_trial_is_made_as_films_are_made(toolbox: Toolbox, sandbox: Sandbox) -
 def test_a_film_in_hardware(mill: Mill, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=1)
     outcome = encode(
-        mill.toolbox,
+        FfmpegSession(
+            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+        ),
         film,
         mill.probe(film),
         read_rendition({"use_gpu": True}),
-        folder=mill.folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda _share: None,
-        should_stop=mill.should_stop,
         hardware=H264,
     )
     assert outcome.facts["encoder"] == "libx264"

@@ -20,15 +20,15 @@ from cinemill.capabilities.streaming.encode_ladder import (
 )
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.errors import MediaRejected
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 
 def climb(mill: Mill, film: Path) -> LadderOutcome:
     return make_ladder(around(mill), film, mill.probe(film), Purpose.MOBILE)
 
 
-def around(mill: Mill) -> Terms:
-    return Terms(
+def around(mill: Mill) -> FfmpegSession:
+    return FfmpegSession(
         mill.toolbox, mill.folder, mill.limits, mill.sandbox, lambda _: None, mill.should_stop
     )
 

@@ -17,6 +17,7 @@ from cinemill.capabilities.transcode.quality_gate import encode_well
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.errors import InputRejected, JobCancelled, ToolMissing
 from cinemill.media.encoding.encode import EncodeOutcome
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 Told = list[tuple[float, str]]
 
@@ -35,17 +36,19 @@ def grainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(mill: Mill, film: Path, told: Told | None = None, **options: Any) -> EncodeOutcome:
     progress = [] if told is None else told
-    return encode_well(
-        mill.toolbox,
-        film,
-        mill.probe(film),
-        read_rendition({"preset": "mobile", **options}),
-        folder=mill.folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda share, message: progress.append((share, message)),
-        should_stop=mill.should_stop,
-    )
+
+    def open_session(begin: float, share: float, message: str) -> FfmpegSession:
+        return FfmpegSession(
+            mill.toolbox,
+            mill.folder,
+            mill.limits,
+            mill.sandbox,
+            on_progress=lambda done: progress.append((begin + share * done, message)),
+            should_stop=mill.should_stop,
+        )
+
+    request = read_rendition({"preset": "mobile", **options})
+    return encode_well(open_session, film, mill.probe(film), request)
 
 
 def test_a_try_that_is_good_enough_is_the_only_one(mill: Mill, grainy: Path) -> None:

@@ -16,6 +16,7 @@ from cinemill.core.encoding.rendition import VideoCodec, read_rendition
 from cinemill.errors import InputRejected, JobCancelled, MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode import EncodeOutcome, encode
 from cinemill.media.encoding.hardware import Family, HardwareEncoder
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 FORGETFUL = HardwareEncoder(
     "libx264",
@@ -33,15 +34,12 @@ def transcode_in(
     mill: Mill, film: Path, hardware: HardwareEncoder | None, **options: Any
 ) -> EncodeOutcome:
     return encode(
-        mill.toolbox,
+        FfmpegSession(
+            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+        ),
         film,
         mill.probe(film),
         read_rendition(options),
-        folder=mill.folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda _share: None,
-        should_stop=mill.should_stop,
         hardware=hardware,
     )
 

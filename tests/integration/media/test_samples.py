@@ -12,6 +12,7 @@ from tests.integration.media.conftest import Mill
 from cinemill.capabilities.captions.audio_samples import extract_samples
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import JobCancelled, MediaRejected
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 RATE_HZ = 16_000
 
@@ -19,15 +20,12 @@ RATE_HZ = 16_000
 def extract(mill: Mill, film: Path, folder: Path, prepared: Path | None = None) -> list[int]:
     folder.mkdir(exist_ok=True)
     path = extract_samples(
-        mill.toolbox,
+        FfmpegSession(
+            mill.toolbox, folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+        ),
         film,
         mill.probe(film),
         prepared=prepared,
-        folder=folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda share: None,
-        should_stop=mill.should_stop,
     )
     samples: list[int] = np.fromfile(path, "<i2").tolist()
     return samples

@@ -12,21 +12,19 @@ from tests import films
 from tests.integration.media.conftest import Mill
 
 from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 
 def take_stills(mill: Mill, film: Path, *moments: Fraction) -> list[int]:
     """The numbers of the frames that the stills show."""
     stills = extract_stills(
-        mill.toolbox,
+        FfmpegSession(
+            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+        ),
         film,
         mill.probe(film),
         moments,
         height=36,
-        folder=mill.folder,
-        limits=mill.limits,
-        sandbox=mill.sandbox,
-        on_progress=lambda _share: None,
-        should_stop=mill.should_stop,
     )
     return [read_number(still.path) for still in stills]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES, MediaInfo
@@ -13,11 +12,9 @@ from cinemill.media.ffmpeg.arguments import (
     choose_audio,
     input_arguments,
 )
-from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.process import FfmpegReport
 from cinemill.media.ffmpeg.progress import share_of_time
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.integrity import ends_cleanly
 
 SAMPLES_FILENAME = "sound.s16"
@@ -26,18 +23,9 @@ _SAMPLES = ["-ar", str(AUDIO_RATE_HZ), "-ac", "1", "-c:a", "pcm_s16le", "-f", "s
 
 
 def extract_samples(
-    toolbox: Toolbox,
-    source: Path,
-    info: MediaInfo,
-    *,
-    prepared: Path | None,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
+    session: FfmpegSession, source: Path, info: MediaInfo, *, prepared: Path | None
 ) -> Path:
-    """The film's sound in ``folder``: 16-bit little-endian samples, mono, 16 kHz, no header.
+    """The film's sound in the folder: 16-bit little-endian samples, mono, 16 kHz, no header.
 
     Its first sample is at the film's first picture. ``prepared`` is the sound that ingest made of
     the film, where it did: it is decoded in place of the film.
@@ -48,20 +36,15 @@ def extract_samples(
     if prepared is not None:
         arguments = plan_samples_of_sound(str(prepared))
     else:
-        arguments = plan_samples(str(source), info, max_pixels=limits.max_pixels)
-    report = run_ffmpeg(
-        toolbox,
+        arguments = plan_samples(str(source), info, max_pixels=session.limits.max_pixels)
+    report = session.run(
         arguments,
-        folder=folder,
-        source=prepared or source,
-        limits=limits,
-        sandbox=sandbox,
-        on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
-        should_stop=should_stop,
+        readable=[prepared or source],
+        on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
     if prepared is None:
         _judge(report, source, info)
-    path = folder / SAMPLES_FILENAME
+    path = session.folder / SAMPLES_FILENAME
     if not path.is_file():
         raise OutputInvalid(f"{SAMPLES_FILENAME} was not written.")
     return path

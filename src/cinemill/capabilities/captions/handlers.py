@@ -24,7 +24,7 @@ from cinemill.media.text_tracks import write_json, write_srt, write_text, write_
 from cinemill.steps.named_outputs import put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
-    effective_limits,
+    ffmpeg_session,
     find_asset,
     require_space,
     stage_seconds,
@@ -132,15 +132,10 @@ def _take_sound(
         resources, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND)
     )
     return extract_samples(
-        resources.toolbox,
+        ffmpeg_session(resources, context, "Taking out the sound", share=SOUND_SHARE),
         resources.files.path(asset.sha256),
         info,
         prepared=prepared,
-        folder=context.folder,
-        limits=effective_limits(resources, context),
-        sandbox=resources.sandbox,
-        on_progress=lambda share: context.report(share * SOUND_SHARE, "Taking out the sound"),
-        should_stop=context.should_stop,
     )
 
 

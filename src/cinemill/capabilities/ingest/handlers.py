@@ -17,7 +17,7 @@ from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.parameters import check_timestamp
-from cinemill.steps.resources import StepResources, effective_limits, find_asset, require_space
+from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -147,15 +147,10 @@ def _make(
     media = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
     require_space(resources, estimate_output_bytes(media))
     outcome = prepare(
-        resources.toolbox,
+        ffmpeg_session(resources, context, "Making the proxy"),
         resources.files.path(asset.sha256),
         media,
         request,
-        folder=context.folder,
-        limits=effective_limits(resources, context),
-        sandbox=resources.sandbox,
-        on_progress=lambda share: context.report(share, "Making the proxy"),
-        should_stop=context.should_stop,
     )
     stem = PurePath(asset.filename).stem or "film"
     return publish_files(resources.files, outcome.files, stem), outcome.warnings

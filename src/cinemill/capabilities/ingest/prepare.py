@@ -12,11 +12,9 @@ from cinemill.capabilities.ingest.graph import plan_prepare
 from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import REJECTION_CODES, ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
-from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport, run_ffmpeg
+from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport
 from cinemill.media.ffmpeg.progress import LogTally
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.text_tracks import write_sprite_index
 from cinemill.media.verify.integrity import Decoded, ends_cleanly, is_damaged, judge_film
 from cinemill.media.verify.outputs import inspect_output
@@ -53,20 +51,11 @@ class PrepareOutcome:
 
 
 def prepare(
-    toolbox: Toolbox,
-    source: Path,
-    info: MediaInfo,
-    request: PrepareRequest,
-    *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
+    session: FfmpegSession, source: Path, info: MediaInfo, request: PrepareRequest
 ) -> PrepareOutcome:
-    """Make every file of ingest out of ``source`` in ``folder``, which must be empty and private.
+    """Make every file of ingest out of ``source`` in the folder, which must be empty and private.
 
-    ``on_progress`` is told the share that is done, 0 to 1. On any error the folder is empty again.
+    On any error the folder is empty again.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), OutputInvalid, CommandFailed,
     CommandStalled, DiskFull, and whatever ``should_stop`` returns.
@@ -75,28 +64,23 @@ def prepare(
         str(source),
         info,
         request,
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=limits.max_pixels,
+        can_tonemap=session.binary.can_tonemap,
+        max_pixels=session.limits.max_pixels,
     )
     try:
-        report = run_ffmpeg(
-            toolbox,
+        report = session.run(
             plan.arguments,
-            folder=folder,
-            source=source,
-            limits=limits,
-            sandbox=sandbox,
+            readable=[source],
             on_progress=_as_share(
-                on_progress, info.duration_seconds_from_header * request.proxy_fps
+                session.on_progress, info.duration_seconds_from_header * request.proxy_fps
             ),
-            should_stop=should_stop,
         )
-        return _check(plan, report, info, source, folder)
+        return _check(plan, report, info, source, session.folder)
     except FfmpegFailed as failed:
-        _empty(folder)
+        _empty(session.folder)
         raise (_blame_film(failed.tally) or failed) from failed
     except BaseException:
-        _empty(folder)
+        _empty(session.folder)
         raise
 
 

@@ -17,7 +17,7 @@ from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.tonemap import tone_down
 from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
@@ -42,12 +42,12 @@ def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fracti
 
 
 def animate(
-    terms: Terms, source: Path, info: MediaInfo, moments: Sequence[Fraction]
+    session: FfmpegSession, source: Path, info: MediaInfo, moments: Sequence[Fraction]
 ) -> dict[str, Any]:
     """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
-    DiskFull, and whatever ``terms.should_stop`` returns.
+    DiskFull, and whatever ``session.should_stop`` returns.
     """
     size = fit_height(info.video.display_width, info.video.display_height, ANIMATION_HEIGHT)
     output = PlannedOutput(
@@ -58,12 +58,12 @@ def animate(
         info,
         moments,
         output,
-        can_tonemap=terms.toolbox.can_tonemap,
-        max_pixels=terms.limits.max_pixels,
+        can_tonemap=session.binary.can_tonemap,
+        max_pixels=session.limits.max_pixels,
     )
-    report = terms.run(arguments, readable=[source], on_progress=lambda _progress: None)
+    report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
     refuse_cut_end(report.tally)
-    facts = inspect_output(terms.folder / ANIMATION_NAME, output)
+    facts = inspect_output(session.folder / ANIMATION_NAME, output)
     planned = len(moments) * EXCERPT_FRAMES
     if facts["frames"] != planned:
         raise OutputInvalid(f"{ANIMATION_NAME} has {facts['frames']} frames of {planned}.")

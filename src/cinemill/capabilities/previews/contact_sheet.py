@@ -13,7 +13,7 @@ from cinemill.capabilities.previews.contact_sheet_layout import (
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
 from cinemill.core.media import ArtifactKind
 from cinemill.media.ffmpeg.fonts import FONTS_FOLDER, copy_fonts
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
@@ -21,19 +21,19 @@ SHEET_NAME = "sheet.jpg"
 TIMES_NAME = "times.ass"
 
 
-def draw_sheet(terms: Terms, stills: Sequence[Still], columns: int) -> SheetLayout:
+def draw_sheet(session: FfmpegSession, stills: Sequence[Still], columns: int) -> SheetLayout:
     """``sheet.jpg`` in the folder, where the stills lie as ``extract_stills`` named them.
 
     Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull,
-    and whatever ``terms.should_stop`` returns.
+    and whatever ``session.should_stop`` returns.
     """
     layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
-    copy_fonts(terms.folder)
+    copy_fonts(session.folder)
     text = letter_sheet([still.seconds for still in stills], layout)
-    (terms.folder / TIMES_NAME).write_text(text, encoding="utf-8")
-    terms.run(plan_sheet(layout), readable=(), on_progress=lambda _progress: None)
+    (session.folder / TIMES_NAME).write_text(text, encoding="utf-8")
+    session.run(plan_sheet(layout), readable=(), on_progress=lambda _progress: None)
     planned = PlannedOutput(ArtifactKind.CONTACT_SHEET, SHEET_NAME, "image/jpeg", *layout.size)
-    inspect_output(terms.folder / SHEET_NAME, planned)
+    inspect_output(session.folder / SHEET_NAME, planned)
     return layout
 
 

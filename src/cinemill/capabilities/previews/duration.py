@@ -9,17 +9,17 @@ from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def find_length(terms: Terms, source: Path, info: MediaInfo) -> Fraction:
+def find_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
     """Seconds from the first picture to the end of the last: as the header has it, else by reading
     the whole file through, without decoding. Sound may go on longer.
 
     Raises MediaRejected (``media_truncated``), CommandFailed, CommandStalled, and whatever
-    ``terms.should_stop`` returns.
+    ``session.should_stop`` returns.
     """
-    return read_length(info) or measure_length(terms, source, info)
+    return read_length(info) or measure_length(session, source, info)
 
 
 def read_length(info: MediaInfo) -> Fraction:
@@ -33,14 +33,14 @@ def read_length(info: MediaInfo) -> Fraction:
     return Fraction(seconds).limit_denominator(1000)
 
 
-def measure_length(terms: Terms, source: Path, info: MediaInfo) -> Fraction:
+def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
     """By the times of the packets' decoding, which are the frames that a codec reorders, two or so,
     ahead of what is seen. Raises as :func:`find_length` does."""
     arguments = [
-        *input_arguments(str(source), info, terms.limits.max_pixels),
+        *input_arguments(str(source), info, session.limits.max_pixels),
         *("-map", f"0:{info.video.index}", "-c", "copy", "-f", "null", "-"),
     ]
-    report = terms.run(arguments, readable=[source], on_progress=lambda _progress: None)
+    report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
     refuse_cut_end(report.tally)
     end_seconds = report.last_progress.seconds or 0.0
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)

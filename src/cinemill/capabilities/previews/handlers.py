@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from cinemill.capabilities.previews.duration import find_length
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
-    effective_limits,
+    ffmpeg_session,
     find_asset,
     require_space,
     stage_seconds,
@@ -93,7 +93,7 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
     require_space(resources, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
     info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
     task = _Task(resources, context, find_asset(resources, context), info, wish)
-    length = find_length(_agree(task), task.source, info)
+    length = find_length(_quiet_session(task), task.source, info)
     stills = _take_stills(task, length)
     more = dict(_make_more(task, stills, length))  # before the stills go into the store
     pictures = [_publish_still(task, still) for still in stills]
@@ -136,16 +136,11 @@ def describe(made: Artifact) -> dict[str, Any]:
 def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
     resources, context, wish = task.resources, task.context, task.wish
     return extract_stills(
-        resources.toolbox,
+        ffmpeg_session(resources, context, "Taking stills", share=STILLS_SHARE),
         task.source,
         task.info,
         spread_moments(length, wish.count),
         height=wish.height,
-        folder=context.folder,
-        limits=effective_limits(resources, context),
-        sandbox=resources.sandbox,
-        on_progress=lambda share: context.report(share * STILLS_SHARE, "Taking stills"),
-        should_stop=context.should_stop,
     )
 
 
@@ -167,7 +162,7 @@ def _make_more(
 def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Laying out the contact sheet")
-    layout = draw_sheet(_agree(task), stills, columns)
+    layout = draw_sheet(_quiet_session(task), stills, columns)
     width, height = layout.size
     facts = {**asdict(layout), "width": width, "height": height, "tiles": len(stills)}
     path = context.folder / SHEET_NAME
@@ -178,21 +173,15 @@ def _make_animation(task: _Task, length: Fraction) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Making the animated preview")
     moments = spread_excerpts(task.info, length)
-    facts = animate(_agree(task), task.source, task.info, moments)
+    facts = animate(_quiet_session(task), task.source, task.info, moments)
     path = context.folder / ANIMATION_NAME
     return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)
 
 
-def _agree(task: _Task) -> Terms:
-    resources, context = task.resources, task.context
-    return Terms(
-        resources.toolbox,
-        context.folder,
-        effective_limits(resources, context),
-        resources.sandbox,
-        on_progress=lambda _share: None,
-        should_stop=context.should_stop,
-    )
+def _quiet_session(task: _Task) -> FfmpegSession:
+    """Its progress is not reported."""
+    session = ffmpeg_session(task.resources, task.context, "")
+    return replace(session, on_progress=lambda _share: None)
 
 
 def _publish(

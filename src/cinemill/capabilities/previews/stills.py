@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +12,7 @@ from cinemill.capabilities.previews.duration import refuse_cut_end
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.encoding.tonemap import tone_down
 from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
-from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import run_ffmpeg
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
 
@@ -47,19 +44,14 @@ def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ..
 
 
 def extract_stills(
-    toolbox: Toolbox,
+    session: FfmpegSession,
     source: Path,
     info: MediaInfo,
     moments: Sequence[Fraction],
     *,
     height: int,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
 ) -> tuple[Still, ...]:
-    """A JPEG of the frame at each of these moments, at most ``height`` high, in ``folder``.
+    """A JPEG of the frame at each of these moments, at most ``height`` high, in the folder.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``should_stop`` returns.
@@ -75,24 +67,15 @@ def extract_stills(
             info,
             batch,
             outputs,
-            can_tonemap=toolbox.can_tonemap,
-            max_pixels=limits.max_pixels,
+            can_tonemap=session.binary.can_tonemap,
+            max_pixels=session.limits.max_pixels,
         )
-        report = run_ffmpeg(
-            toolbox,
-            arguments,
-            folder=folder,
-            source=source,
-            limits=limits,
-            sandbox=sandbox,
-            on_progress=lambda _progress: None,
-            should_stop=should_stop,
-        )
+        report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
         refuse_cut_end(report.tally)
         for output, moment in zip(outputs, batch, strict=True):
-            inspect_output(folder / output.filename, output)
-            stills.append(Still(folder / output.filename, moment, *size))
-        on_progress(len(stills) / len(moments))
+            inspect_output(session.folder / output.filename, output)
+            stills.append(Still(session.folder / output.filename, moment, *size))
+        session.on_progress(len(stills) / len(moments))
     return tuple(stills)
 
 

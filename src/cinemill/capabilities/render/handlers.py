@@ -46,7 +46,6 @@ from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
-    effective_limits,
     ffmpeg_session,
     sum_stage_seconds,
 )
@@ -138,13 +137,13 @@ class _PieceMaker:
         self, number: int, piece: Piece, request: PieceRequest, choice: Choice
     ) -> tuple[PieceOutcome, Choice]:
         resources, context = self._workshop, self._context
-        terms = replace(
+        session = replace(
             ffmpeg_session(resources, context, "Rendering"),
             on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
         )
 
         def make(hardware: HardwareEncoder | None) -> PieceOutcome:
-            return render_piece(terms, self._films, request, "piece.mp4", hardware)
+            return render_piece(session, self._films, request, "piece.mp4", hardware)
 
         try:
             return try_hardware(resources, choice, make, context.folder)
@@ -187,16 +186,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     made = find_made(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
-    outcome = mix_sound(
-        resources.toolbox,
-        films,
-        request,
-        folder=context.folder,
-        limits=effective_limits(resources, context),
-        sandbox=resources.sandbox,
-        on_progress=lambda share: context.report(share, "Mixing the sound"),
-        should_stop=context.should_stop,
-    )
+    outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the sound"), films, request)
     stored = resources.files.publish(outcome.path)
     artifact = Artifact(
         kind=ArtifactKind.MIX,

@@ -38,7 +38,7 @@ from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally, share_of_time
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film
 
@@ -68,19 +68,21 @@ class LadderOutcome:
     cpu_seconds: float
 
 
-def make_ladder(terms: Terms, source: Path, info: MediaInfo, purpose: Purpose) -> LadderOutcome:
-    """Every rung that the film needs, in H.264 with AAC, in the terms' folder, which is empty.
+def make_ladder(
+    session: FfmpegSession, source: Path, info: MediaInfo, purpose: Purpose
+) -> LadderOutcome:
+    """Every rung that the film needs, in H.264 with AAC, in the session' folder, which is empty.
 
     Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
     """
     rungs = list_rungs(info)
     fps, changes = choose_rate(info)
-    pixels = terms.limits.max_pixels
-    plan = plan_ladder(source, info, rungs, purpose, terms.toolbox, pixels)
-    tally = _run(terms, source, info, plan)
-    pictures, sounds = _read_streams(terms.folder, rungs, info.audio, fps)
-    counts = {_count_frames(terms.folder / stream.filename) for stream in pictures}
+    pixels = session.limits.max_pixels
+    plan = plan_ladder(source, info, rungs, purpose, session.binary, pixels)
+    tally = _run(session, source, info, plan)
+    pictures, sounds = _read_streams(session.folder, rungs, info.audio, fps)
+    counts = {_count_frames(session.folder / stream.filename) for stream in pictures}
     if len(counts) != 1:
         raise OutputInvalid(f"The rungs have {sorted(counts)} pictures.")
     frames = counts.pop()
@@ -90,7 +92,7 @@ def make_ladder(terms: Terms, source: Path, info: MediaInfo, purpose: Purpose) -
     judge_film(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
     if not changes and frames != tally.video_frames:
         raise OutputInvalid(f"{tally.video_frames} pictures in, {frames} out.")
-    files = _write_lists(terms.folder, pictures, sounds)
+    files = _write_lists(session.folder, pictures, sounds)
     return LadderOutcome(files, pictures, sounds, frames, changes, tally.cpu_seconds)
 
 
@@ -114,7 +116,7 @@ def can_be_copied(info: MediaInfo) -> bool:
     )
 
 
-def copy_stream(terms: Terms, source: Path, info: MediaInfo) -> LadderOutcome:
+def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> LadderOutcome:
     """The film's own picture in segments, without encoding: playable while rungs are made.
 
     Only where :func:`can_be_copied`. Raises as :func:`make_ladder` does, but for MediaRejected:
@@ -122,41 +124,43 @@ def copy_stream(terms: Terms, source: Path, info: MediaInfo) -> LadderOutcome:
     """
     if all(sound.codec == "aac" for sound in info.audio):
         maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
-        copied = _copy_stream(terms, source, info, [*maps, "-c:a", "copy"])
+        copied = _copy_stream(session, source, info, [*maps, "-c:a", "copy"])
         sounds = [
             replace(stream, sample_rate_hz=sound.sample_rate_hz, channels=sound.channels)
             for stream, sound in zip(copied.sounds, info.audio, strict=True)
         ]
         if all(abs(sound.seconds - copied.pictures[0].seconds) <= LATE_SECONDS for sound in sounds):
-            _write_lists(terms.folder, copied.pictures, sounds)
+            _write_lists(session.folder, copied.pictures, sounds)
             return replace(copied, sounds=tuple(sounds))
-        for left in terms.folder.iterdir():
+        for left in session.folder.iterdir():
             left.unlink()
     # The picture keeps the file's own clock here, and so does the sound.
     clock = sound_arguments(info.audio, "aresample=async=1:first_pts=0")
-    return _copy_stream(terms, source, info, clock)
+    return _copy_stream(session, source, info, clock)
 
 
 def _copy_stream(
-    terms: Terms, source: Path, info: MediaInfo, sounds_as: Sequence[str]
+    session: FfmpegSession, source: Path, info: MediaInfo, sounds_as: Sequence[str]
 ) -> LadderOutcome:
     arguments = [
-        *input_arguments(str(source), info, terms.limits.max_pixels),
+        *input_arguments(str(source), info, session.limits.max_pixels),
         *("-map", f"0:{info.video.index}", "-c:v", "copy", *sounds_as),
         *muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
     ]
-    tally = _run(terms, source, info, arguments)
+    tally = _run(session, source, info, arguments)
     own = Rung(info.video.width, info.video.height, 0)
     rate = info.video.fps or USUAL_FPS
-    pictures, sounds = _read_streams(terms.folder, (own,), info.audio, rate)
-    frames = _count_frames(terms.folder / pictures[0].filename)
-    files = _write_lists(terms.folder, pictures, sounds)
+    pictures, sounds = _read_streams(session.folder, (own,), info.audio, rate)
+    frames = _count_frames(session.folder / pictures[0].filename)
+    files = _write_lists(session.folder, pictures, sounds)
     return LadderOutcome(files, pictures, sounds, frames, (), tally.cpu_seconds)
 
 
-def _run(terms: Terms, source: Path, info: MediaInfo, arguments: Sequence[str]) -> LogTally:
-    tell = share_of_time(terms.on_progress, info.duration_seconds_from_header)
-    return terms.run(arguments, readable=[source], on_progress=tell).tally
+def _run(
+    session: FfmpegSession, source: Path, info: MediaInfo, arguments: Sequence[str]
+) -> LogTally:
+    tell = share_of_time(session.on_progress, info.duration_seconds_from_header)
+    return session.run(arguments, readable=[source], on_progress=tell).tally
 
 
 def _read_streams(

@@ -50,8 +50,8 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
         why = "The picture must be encoded before browsers play it."
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
     require_space(resources, info.size_bytes)
-    terms = ffmpeg_session(resources, context, "Opening the film")
-    outcome = copy_stream(terms, resources.files.path(asset.sha256), info)
+    session = ffmpeg_session(resources, context, "Opening the film")
+    outcome = copy_stream(session, resources.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
     made = publish(resources, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
@@ -69,8 +69,8 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     asset = find_asset(resources, context)
     info, purpose = _read_info(context), Purpose(context.run.params["preset"])
     require_space(resources, estimate_bytes(info))
-    terms = ffmpeg_session(resources, context, "Making the rungs")
-    outcome = make_ladder(terms, resources.files.path(asset.sha256), info, purpose)
+    session = ffmpeg_session(resources, context, "Making the rungs")
+    outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
     made = publish(resources, outcome.files)
     for one in made:

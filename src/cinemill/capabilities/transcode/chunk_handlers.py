@@ -149,11 +149,11 @@ def _plan_steps(
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
     # No share of the encoding, which begins after it.
-    terms = replace(
+    session = replace(
         ffmpeg_session(resources, context, ENCODING),
         on_progress=lambda _: context.report(0.0, LOOKING),
     )
-    index = index_pictures(terms, film.path, film.info)
+    index = index_pictures(session, film.path, film.info)
     if index is None:
         return []
     chunks = cut_chunks(

@@ -22,7 +22,7 @@ from cinemill.media.encoding.encode import inspect_rendition
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import share_of_time
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 
 PICTURE_NAME = "joined/picture.mp4"
@@ -45,7 +45,7 @@ class FinishedChunk:
 
 
 def assemble(
-    terms: Terms,
+    session: FfmpegSession,
     chunks: Sequence[FinishedChunk],
     tracks: Path | None,
     source: Path,
@@ -64,17 +64,17 @@ def assemble(
             "The chunks were made by encoders that differ.",
             way_on="Use the same FFmpeg on all workers, and submit it again.",
         )
-    picture = terms.folder / PICTURE_NAME
+    picture = session.folder / PICTURE_NAME
     picture.parent.mkdir(mode=0o700)
     try:
-        _join(terms, chunks, picture)
+        _join(session, chunks, picture)
     except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
         raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
-    _mux(terms, picture, tracks, source, info, request, plan)
+    _mux(session, picture, tracks, source, info, request, plan)
     picture.unlink()
-    path = terms.folder / plan.filename
+    path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
     frames = sum(chunk.frames for chunk in chunks)
     if facts["frames"] != frames:
@@ -82,7 +82,7 @@ def assemble(
     return path, facts
 
 
-def _join(terms: Terms, chunks: Sequence[FinishedChunk], path: Path) -> None:
+def _join(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path) -> None:
     with open_mp4(chunks[0].path) as first:
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
@@ -94,12 +94,12 @@ def _join(terms: Terms, chunks: Sequence[FinishedChunk], path: Path) -> None:
             for number, packet in enumerate(_stamp(chunks, picture)):
                 film.mux_one(packet)
                 if number % _TELL_EVERY == 0:
-                    _heed(terms)
-                    terms.on_progress(_PICTURE_SHARE * number / max(1, count))
+                    _heed(session)
+                    session.on_progress(_PICTURE_SHARE * number / max(1, count))
 
 
-def _heed(terms: Terms) -> None:
-    stop = terms.should_stop()
+def _heed(session: FfmpegSession) -> None:
+    stop = session.should_stop()
     if stop is not None:
         raise stop
 
@@ -161,7 +161,7 @@ def _read_last_chunk(path: Path) -> Iterator[Any]:
 
 
 def _mux(
-    terms: Terms,
+    session: FfmpegSession,
     picture: Path,
     tracks: Path | None,
     source: Path,
@@ -178,19 +178,19 @@ def _mux(
         readable.append(tracks)
     number = 1 if tracks is None else 2
     tag = ["-tag:v", "hvc1"] if _is_for_apple(request) else []
-    terms.run(
+    session.run(
         [
             *inputs,
             # Chapters count from where the film begins, as a single pass has them.
             *("-itsoffset", f"{-info.clock_start_seconds:.6f}"),
-            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *input_arguments(str(source), info, session.limits.max_pixels),
             *(*maps, "-c", "copy", *tag),
             *("-map_metadata", str(number), "-map_chapters", str(number)),
             *_name_streams(number, info, plan),
             *("-max_muxing_queue_size", "4096", *MUXERS[request.container], plan.filename),
         ],
         readable=readable,
-        on_progress=share_of_time(_second_half(terms), info.duration_seconds_from_header),
+        on_progress=share_of_time(_second_half(session), info.duration_seconds_from_header),
     )
 
 
@@ -210,8 +210,8 @@ def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
     return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]
 
 
-def _second_half(terms: Terms) -> Callable[[float], None]:
-    return lambda share: terms.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
+def _second_half(session: FfmpegSession) -> Callable[[float], None]:
+    return lambda share: session.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
 
 
 def _is_for_apple(request: RenditionRequest) -> bool:

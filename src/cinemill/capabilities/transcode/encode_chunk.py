@@ -19,7 +19,7 @@ from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.verify.integrity import Decoded, is_short
@@ -61,23 +61,23 @@ def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
     return info.format in CUTTABLE_FORMATS and request.fps is None
 
 
-def index_pictures(terms: Terms, source: Path, info: MediaInfo) -> PictureIndex | None:
+def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> PictureIndex | None:
     """Read the film through without decoding. None where a picture has no time of its own, and
     where something cannot be read or the film is shorter than its header says: whoever encodes it
     whole finds out what.
 
     Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` answers.
     """
-    report = terms.run(
+    report = session.run(
         [
-            *("-copyts", *input_arguments(str(source), info, terms.limits.max_pixels)),
+            *("-copyts", *input_arguments(str(source), info, session.limits.max_pixels)),
             *("-map", f"0:{info.video.index}", "-c", "copy", "-copyinkf"),
             *("-f", "framecrc", INDEX_NAME),
         ],
         readable=[source],
-        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+        on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
-    path = terms.folder / INDEX_NAME
+    path = session.folder / INDEX_NAME
     with path.open() as lines:
         index = read_index(lines)
     path.unlink()
@@ -110,7 +110,7 @@ def read_index(lines: Iterator[str]) -> PictureIndex | None:
 
 
 def encode_chunk(
-    terms: Terms,
+    session: FfmpegSession,
     source: Path,
     info: MediaInfo,
     plan: EncodePlan,
@@ -126,13 +126,13 @@ def encode_chunk(
     """
 
     def tell(progress: FfmpegProgress) -> None:
-        terms.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
+        session.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
 
-    report = terms.run(
+    report = session.run(
         [
             *("-copyts", *_enter(chunk, time_base)),
             *("-filter_threads", str(threads), "-threads", str(threads)),
-            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *input_arguments(str(source), info, session.limits.max_pixels),
             *("-map", f"0:{info.video.index}"),
             *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
             *(*plan.picture, "-threads", str(threads)),
@@ -143,7 +143,7 @@ def encode_chunk(
         readable=[source],
         on_progress=tell,
     )
-    path = terms.folder / CHUNK_NAME
+    path = session.folder / CHUNK_NAME
     tally = report.tally
     times, settings = _inspect(path)
     return ChunkOutcome(
@@ -216,7 +216,7 @@ def _count_delay(times: Sequence[int]) -> int:
 
 
 def encode_tracks(
-    terms: Terms, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
+    session: FfmpegSession, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
 ) -> Path:
     """Sound and subtitles of the whole film in one piece, without its pictures.
 
@@ -224,16 +224,16 @@ def encode_tracks(
     ``should_stop`` answers.
     """
     name = f"tracks.{container.value}"
-    report = terms.run(
+    report = session.run(
         [
-            *input_arguments(str(source), info, terms.limits.max_pixels),
+            *input_arguments(str(source), info, session.limits.max_pixels),
             *("-vn", *plan.tracks),
             *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
             *(*MUXERS[container], name),
         ],
         readable=[source],
-        on_progress=share_of_time(terms.on_progress, info.duration_seconds_from_header),
+        on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
     if _gave_up(report.tally):
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
-    return terms.folder / name
+    return session.folder / name

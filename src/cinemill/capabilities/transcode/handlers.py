@@ -22,7 +22,7 @@ from cinemill.steps.encoder_choice import encode_as_wished
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
-    effective_limits,
+    ffmpeg_session,
     find_asset,
     require_space,
     stage_seconds,
@@ -117,15 +117,12 @@ def _make(
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
         return encode_well(
-            resources.toolbox,
+            lambda begin, share, message: ffmpeg_session(
+                resources, context, message, begin=begin, share=share
+            ),
             resources.files.path(asset.sha256),
             info,
             request,
-            folder=context.folder,
-            limits=effective_limits(resources, context),
-            sandbox=resources.sandbox,
-            on_progress=context.report,
-            should_stop=context.should_stop,
             hardware=hardware,
         )
 

@@ -15,9 +15,7 @@ from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected
 from cinemill.media.encoding.encode import EncodeOutcome, encode
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 TRY_SHARE = 0.5
 """Of the progress: a second try may come, and what was told is not taken back."""
@@ -25,21 +23,16 @@ ENCODE_SHARE = 0.35
 MEASURE_SHARE = TRY_SHARE - ENCODE_SHARE
 
 
+OpenSession = Callable[[float, float, str], FfmpegSession]
+"""(begin, share, message) to a session whose progress is that part of the whole, 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
-    toolbox: Toolbox
+    open_session: OpenSession
     source: Path
     info: MediaInfo
-    folder: Path
-    limits: Limits
-    sandbox: Sandbox
-    on_progress: Callable[[float, str], None]
-    should_stop: Callable[[], Exception | None]
     hardware: HardwareEncoder | None
-
-    def tell(self, begin: float, share: float, message: str) -> Callable[[float], None]:
-        """For a part of the work: what it tells of itself, as progress of the whole."""
-        return lambda done: self.on_progress(begin + share * done, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +52,27 @@ class _Try:
 
 
 def encode_well(
-    toolbox: Toolbox,
+    open_session: OpenSession,
     source: Path,
     info: MediaInfo,
     request: RenditionRequest,
     *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float, str], None],
-    should_stop: Callable[[], Exception | None],
     hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
-    """A rendition as asked for, in ``folder``, empty and private; measured where it must have a
-    ``vmaf_min``.
+    """Encode a rendition in the sessions' folder, empty and private, and measure it where it must
+    have a ``vmaf_min``.
 
     Where its first try falls short, a second is made, corrected by what was missed; never a third.
     Beside those of :func:`encode` the facts then tell ``vmaf``, ``vmaf_least``, ``vmaf_every``,
-    ``vmaf_model``, ``vmaf_min`` and ``tries``. ``on_progress`` is told the share that is done, 0 to
-    1, and what is being done.
+    ``vmaf_model``, ``vmaf_min`` and ``tries``.
 
     Raises InputRejected (``quality_not_reached``), and what :func:`encode` and
     :func:`measure_vmaf` raise.
     """
-    work = _Work(toolbox, source, info, folder, limits, sandbox, on_progress, should_stop, hardware)
+    work = _Work(open_session, source, info, hardware)
     if request.vmaf_min is None:
         return _encode(work, request, 0.0, 1.0, "Encoding")
-    require_vmaf(toolbox, info, request)
+    require_vmaf(open_session(0.0, 1.0, "").binary, info, request)
     return _encode_twice(work, request, request.vmaf_min)
 
 
@@ -104,17 +91,12 @@ def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> En
 def _try(work: _Work, request: RenditionRequest, begin: float, message: str) -> _Try:
     outcome = _encode(work, request, begin, ENCODE_SHARE, message)
     quality = measure_vmaf(
-        work.toolbox,
+        work.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring the quality"),
         work.source,
         work.info,
         request,
         outcome.path,
         frames=outcome.facts["frames"],
-        folder=work.folder,
-        limits=work.limits,
-        sandbox=work.sandbox,
-        on_progress=work.tell(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring the quality"),
-        should_stop=work.should_stop,
     )
     return _Try(request, outcome, quality)
 
@@ -123,15 +105,10 @@ def _encode(
     work: _Work, request: RenditionRequest, begin: float, share: float, message: str
 ) -> EncodeOutcome:
     return encode(
-        work.toolbox,
+        work.open_session(begin, share, message),
         work.source,
         work.info,
         request,
-        folder=work.folder,
-        limits=work.limits,
-        sandbox=work.sandbox,
-        on_progress=work.tell(begin, share, message),
-        should_stop=work.should_stop,
         hardware=work.hardware,
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from cinemill.media.encoding.encode import DEMUXERS
 from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.process import FfmpegProgress
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 LOG_FILENAME = "vmaf.json"
 MOST_PICTURES = 1500
@@ -81,53 +79,42 @@ def require_vmaf(toolbox: Toolbox, info: MediaInfo, request: RenditionRequest) -
 
 
 def measure_vmaf(
-    toolbox: Toolbox,
+    session: FfmpegSession,
     source: Path,
     info: MediaInfo,
     request: RenditionRequest,
     rendition: Path,
     *,
     frames: int,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
 ) -> Quality:
     """Compare ``rendition``, made of ``source`` as ``request`` asks, with it, picture by picture.
 
     ``frames`` is the number of the rendition's pictures, which must be the source's after its
-    filters; ``on_progress`` is told the share that is done, 0 to 1. A log is left in ``folder``.
+    filters. A log is left in the folder.
 
     Raises ToolMissing, InputRejected (``combination_impossible``), OutputInvalid, CommandFailed,
     CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
-    require_vmaf(toolbox, info, request)
+    require_vmaf(session.binary, info, request)
     every = choose_interval(frames)
 
     def tell(progress: FfmpegProgress) -> None:
-        on_progress(min(1.0, progress.frame / frames))
+        session.on_progress(min(1.0, progress.frame / frames))
 
-    report = run_ffmpeg(
-        toolbox,
+    report = session.run(
         plan_measuring(
             str(source),
             info,
             request,
             str(rendition),
             every=every,
-            can_tonemap=toolbox.can_tonemap,
-            max_pixels=limits.max_pixels,
+            can_tonemap=session.binary.can_tonemap,
+            max_pixels=session.limits.max_pixels,
         ),
-        folder=folder,
-        source=source,
-        readable=[rendition],
-        limits=limits,
-        sandbox=sandbox,
+        readable=[source, rendition],
         on_progress=tell,
-        should_stop=should_stop,
     )
-    vmaf, least = read_scores(folder / LOG_FILENAME, pictures=math.ceil(frames / every))
+    vmaf, least = read_scores(session.folder / LOG_FILENAME, pictures=math.ceil(frames / every))
     model = choose_model(info, request)
     return Quality(vmaf, least, every, model, report.tally.cpu_seconds)
 

@@ -54,24 +54,18 @@ def make_film(settings: Settings, folder: Path) -> Path:
     """Four seconds of test picture and tone, unlike any before: the same bytes would be known."""
     from cinemill.media.ffmpeg.binary import find_ffmpeg
     from cinemill.media.ffmpeg.limits import Limits
-    from cinemill.media.ffmpeg.process import run_ffmpeg
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
+    from cinemill.media.ffmpeg.session import FfmpegSession
 
     picture = f"testsrc2=size=640x360:rate=25:duration={FILM_SECONDS}"
     tone = f"sine=frequency=440:duration={FILM_SECONDS}"
     arguments = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone]
     arguments += ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     arguments += ["-metadata", f"comment={uuid.uuid4()}", "selftest.mp4"]
-    run_ffmpeg(
-        find_ffmpeg(settings.ffmpeg_path),
-        arguments,
-        folder=folder,
-        source=None,
-        limits=Limits(),
-        sandbox=detect_sandbox(settings.sandbox),
-        on_progress=lambda _: None,
-        should_stop=lambda: None,
+    session = FfmpegSession(
+        find_ffmpeg(settings.ffmpeg_path), folder, Limits(), detect_sandbox(settings.sandbox)
     )
+    session.run(arguments, on_progress=lambda _: None)
     return folder / "selftest.mp4"
 
 

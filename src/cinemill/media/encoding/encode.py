@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,8 @@ from cinemill.errors import OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode_plan import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.binary import Toolbox, try_encoder
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import run_ffmpeg
 from cinemill.media.ffmpeg.progress import share_of_time
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film, judge_log
 from cinemill.media.verify.outputs import starts_fast
 
@@ -46,21 +43,16 @@ class EncodeOutcome:
 
 
 def encode(
-    toolbox: Toolbox,
+    session: FfmpegSession,
     source: Path,
     info: MediaInfo,
     request: RenditionRequest,
     *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
     hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
-    """Make the rendition in ``folder``, which must be empty and private.
+    """Make the rendition in the session's folder, which must be empty and private.
 
-    ``on_progress`` is told the share that is done, 0 to 1. Without ``hardware`` in software.
+    Without ``hardware`` in software.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), InputRejected
     (``combination_impossible``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled,
@@ -70,22 +62,17 @@ def encode(
         str(source),
         info,
         request,
-        encoder=hardware or find_encoder(toolbox, request.codec),
-        can_tonemap=toolbox.can_tonemap,
-        max_pixels=limits.max_pixels,
+        encoder=hardware or find_encoder(session.binary, request.codec),
+        can_tonemap=session.binary.can_tonemap,
+        max_pixels=session.limits.max_pixels,
     )
-    report = run_ffmpeg(
-        toolbox,
+    report = session.run(
         plan.arguments,
-        folder=folder,
-        source=source,
-        limits=limits,
-        sandbox=sandbox,
-        on_progress=share_of_time(on_progress, info.duration_seconds_from_header),
-        should_stop=should_stop,
+        readable=[source],
+        on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
         devices=hardware.devices if hardware else (),
     )
-    path = folder / plan.filename
+    path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
     tally = report.tally
     has_clean_end = ends_cleanly(source, info.format)

@@ -14,8 +14,8 @@ from cinemill.errors import CinemillError
 from cinemill.media.encoding.hardware import Hardware, HardwareEncoder
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import run_ffmpeg
 from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.session import FfmpegSession
 
 TRIAL_SECONDS = 10.0
 ALL_TRIALS_SECONDS = 60.0
@@ -64,19 +64,11 @@ def try_encoder(
         *encoder.plan_arguments(RenditionRequest(codec=encoder.codec)),
         *("-f", "null", "-"),
     ]
+    limits = Limits(wall_seconds=TRIAL_SECONDS, stall_seconds=TRIAL_SECONDS)
     with tempfile.TemporaryDirectory(prefix="cinemill-trial-") as folder:
         try:
-            run_ffmpeg(
-                toolbox,
-                arguments,
-                folder=Path(folder),
-                source=None,
-                limits=Limits(wall_seconds=TRIAL_SECONDS, stall_seconds=TRIAL_SECONDS),
-                sandbox=sandbox,
-                on_progress=lambda _: None,
-                should_stop=lambda: None,
-                devices=encoder.devices,
-            )
+            session = FfmpegSession(toolbox, Path(folder), limits, sandbox)
+            session.run(arguments, on_progress=lambda _: None, devices=encoder.devices)
         except CinemillError as error:
             return tell_reason(error)
     return None

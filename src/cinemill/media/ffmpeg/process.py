@@ -18,7 +18,6 @@ from pathlib import Path
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull
 from cinemill.media.ffmpeg.binary import Toolbox
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.memory import tell_memory
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogTally, ProgressParser
 from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
 
@@ -70,17 +69,17 @@ def run_ffmpeg(
     arguments: Sequence[str],
     *,
     folder: Path,
-    source: Path | None,
     limits: Limits,
     sandbox: Sandbox,
     on_progress: Callable[[FfmpegProgress], None],
     should_stop: Callable[[], Exception | None],
+    on_peak_memory: Callable[[int], None],
     readable: Sequence[Path] = (),
     devices: Sequence[Path] = (),
 ) -> FfmpegReport:
     """Run FFmpeg with ``arguments`` (inputs and outputs; relative names lie in ``folder``).
 
-    It sees ``source`` and ``readable`` read-only, ``folder`` and ``devices`` read-write, and no
+    It sees ``readable`` read-only, ``folder`` and ``devices`` read-write, and no
     more where bwrap works; with devices the machine's libraries too, for there the drivers are.
     ``should_stop`` is asked ten times a second; the exception that it returns is raised once the
     whole process group is dead.
@@ -88,13 +87,12 @@ def run_ffmpeg(
     Raises FfmpegFailed (a CommandFailed; codes ``command_failed``, ``command_timed_out``,
     ``output_too_large``, ``out_of_memory``), CommandStalled and DiskFull.
     """
-    inputs = [path for path in (source, *readable) if path is not None]
     command = wrap_command(
         sandbox,
         [str(toolbox.ffmpeg), *_PREAMBLE, *arguments],
         limits=limits,
         folder=folder,
-        readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *inputs],
+        readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *readable],
         devices=devices,
     )
     watch = _Watch(_start(command, folder, sandbox, limits), folder, limits)
@@ -102,7 +100,7 @@ def run_ffmpeg(
         return watch.follow(on_progress, should_stop)
     finally:
         watch.end()
-        tell_memory(watch.peak_bytes)
+        on_peak_memory(watch.peak_bytes)
 
 
 def _start(

@@ -1,4 +1,4 @@
-"""On which terms a step's commands run: with which tool, where, within what, and who is told."""
+"""What a step's FFmpeg commands have in common: the binary, where they work and within what."""
 
 from __future__ import annotations
 
@@ -12,37 +12,49 @@ from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport, run_ffmp
 from cinemill.media.ffmpeg.sandbox import Sandbox
 
 
+def _ignore(_figure: float) -> None:
+    return None
+
+
+def _never() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
-class Terms:
-    toolbox: Toolbox
+class FfmpegSession:
+    binary: Toolbox
     folder: Path
     """Private; all that is written is written there."""
     limits: Limits
     sandbox: Sandbox
-    on_progress: Callable[[float], None]
-    """Told the share that is done, 0 to 1."""
-    should_stop: Callable[[], Exception | None]
-    """Asked several times a second; what it answers is raised."""
+    on_progress: Callable[[float], None] = _ignore
+    """Called with the share that is done, 0 to 1."""
+    should_stop: Callable[[], Exception | None] = _never
+    """Called several times a second; the exception that it returns is raised."""
+    on_peak_memory: Callable[[int], None] = _ignore
+    """Called with the largest resident bytes of each command, however it ended."""
 
     def run(
         self,
         arguments: Sequence[str],
         *,
-        readable: Sequence[Path],
+        readable: Sequence[Path] = (),
         on_progress: Callable[[FfmpegProgress], None],
         devices: Sequence[Path] = (),
     ) -> FfmpegReport:
-        """One FFmpeg with these arguments, which sees these files, devices and the folder; see
-        :func:`run_ffmpeg` for what it raises."""
+        """Run one FFmpeg with these arguments, which sees these files, devices and the folder.
+
+        Raises what :func:`run_ffmpeg` raises.
+        """
         return run_ffmpeg(
-            self.toolbox,
+            self.binary,
             arguments,
             folder=self.folder,
-            source=None,
             readable=readable,
             limits=self.limits,
             sandbox=self.sandbox,
             on_progress=on_progress,
             should_stop=self.should_stop,
+            on_peak_memory=self.on_peak_memory,
             devices=devices,
         )

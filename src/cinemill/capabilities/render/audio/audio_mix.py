@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,8 @@ from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
-from cinemill.media.ffmpeg.binary import Toolbox
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.process import FfmpegProgress, run_ffmpeg
-from cinemill.media.ffmpeg.sandbox import Sandbox
+from cinemill.media.ffmpeg.process import FfmpegProgress
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
 
 CLIPS_AT_ONCE = 12
@@ -78,36 +75,20 @@ class SoundOutcome:
 
 
 def mix_sound(
-    toolbox: Toolbox,
-    films: Mapping[str, Film],
-    request: SoundRequest,
-    *,
-    folder: Path,
-    limits: Limits,
-    sandbox: Sandbox,
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], Exception | None],
+    session: FfmpegSession, films: Mapping[str, Film], request: SoundRequest
 ) -> SoundOutcome:
-    """The whole sound as AAC in ``folder``; ``films`` by sha256.
+    """The whole sound as AAC in the folder; ``films`` by sha256.
 
     Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
     returns.
     """
+    folder, limits, on_progress = session.folder, session.limits, session.on_progress
     raw = folder / RAW_NAME
     raw.touch()
-    run = partial(
-        run_ffmpeg,
-        toolbox,
-        folder=folder,
-        source=None,
-        limits=limits,
-        sandbox=sandbox,
-        should_stop=should_stop,
-    )
     batches = _cut_batches(request)
     for number, batch in enumerate(batches):
         needed = {request.takes[index].sha256 for one in batch for index in one.takes}
-        run(
+        session.run(
             plan_stretches(films, request, batch, limits.max_pixels),
             readable=[films[sha256].path for sha256 in needed if sha256 != NO_FILM],
             on_progress=_as_share(
@@ -116,7 +97,7 @@ def mix_sound(
         )
         _append(raw, folder, batch)
     for patch in cut_patches(request):
-        run(
+        session.run(
             plan_patch(
                 films,
                 request,
@@ -130,7 +111,7 @@ def mix_sound(
             on_progress=lambda _progress: on_progress(_RAW_SHARE),
         )
         write_back(raw, folder, patch, SAMPLE_BYTES)
-    run(
+    session.run(
         [*RAW_FORMAT, "-i", RAW_NAME, *_ENCODING, SOUND_NAME],
         on_progress=_as_share(
             on_progress, _RAW_SHARE, 1 - _RAW_SHARE, [Stretch(0, 0, count_samples(request), False)]

@@ -21,7 +21,7 @@ from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
 
@@ -43,7 +43,7 @@ class PieceOutcome:
 
 
 def render_piece(
-    terms: Terms,
+    session: FfmpegSession,
     films: Mapping[str, Film],
     request: PieceRequest,
     filename: str,
@@ -57,20 +57,20 @@ def render_piece(
     whatever ``should_stop`` returns.
     """
     if hardware is None and may_copy(films, request):
-        copied = _copy_and_encode(terms, films, request, filename)
+        copied = _copy_and_encode(session, films, request, filename)
         if copied is not None:
             return copied
-    return _encode(terms, films, request, filename, hardware)
+    return _encode(session, films, request, filename, hardware)
 
 
 def _copy_and_encode(
-    terms: Terms, films: Mapping[str, Film], request: PieceRequest, filename: str
+    session: FfmpegSession, films: Mapping[str, Film], request: PieceRequest, filename: str
 ) -> PieceOutcome | None:
     """The piece of an uncut stretch and of what is encoded before and after it; None where nothing
     can be copied."""
-    work = terms.folder / COPY_FOLDER
+    work = session.folder / COPY_FOLDER
     work.mkdir(mode=0o700)
-    inside = replace(terms, folder=work)
+    inside = replace(session, folder=work)
     try:
         film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
         copy = copy_stretch(inside, film, request) if settings == film.info.video.settings else None
@@ -80,8 +80,8 @@ def _copy_and_encode(
         before = _encode_part(inside, films, request, 0, copy.first)
         after = _encode_part(inside, films, request, end, request.frames)
         parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
-        path = terms.folder / filename
-        splice_pieces(parts, request.output, path, terms.should_stop)
+        path = session.folder / filename
+        splice_pieces(parts, request.output, path, session.should_stop)
         return _add_up(path, request, copy, [*before, *after])
     except (CommandFailed, OutputInvalid):
         return None  # encoded as a whole it may go well, or tells what is wrong
@@ -93,12 +93,12 @@ _SETTINGS: dict[tuple[str, OutputFormat], str] = {}
 """Of the encoder, by FFmpeg's build and the output, as trials have shown: the same every time."""
 
 
-def _find_settings(terms: Terms, output: OutputFormat) -> str:
+def _find_settings(session: FfmpegSession, output: OutputFormat) -> str:
     """What all pieces of this output share, by encoding one black frame."""
-    key = (terms.toolbox.build, output)
+    key = (session.binary.build, output)
     if key not in _SETTINGS:
         nothing = PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
-        quiet = replace(terms, on_progress=lambda _share: None)
+        quiet = replace(session, on_progress=lambda _share: None)
         _SETTINGS[key] = _encode(quiet, {}, nothing, "trial.mp4").facts["settings"]
     return _SETTINGS[key]
 
@@ -120,7 +120,7 @@ def _add_up(
 
 
 def _encode_part(
-    terms: Terms,
+    session: FfmpegSession,
     films: Mapping[str, Film],
     request: PieceRequest,
     first: int,
@@ -134,7 +134,7 @@ def _encode_part(
     part = replace(request, takes=(later,), frames=until - first)
     share = part.frames / request.frames
     base = first / request.frames
-    scaled = replace(terms, on_progress=lambda done: terms.on_progress(base + share * done))
+    scaled = replace(session, on_progress=lambda done: session.on_progress(base + share * done))
     return [_encode(scaled, films, part, f"part-{first}.mp4")]
 
 
@@ -143,30 +143,30 @@ def _as_part(outcome: PieceOutcome) -> JoinPiece:
 
 
 def _encode(
-    terms: Terms,
+    session: FfmpegSession,
     films: Mapping[str, Film],
     request: PieceRequest,
     filename: str,
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    _lay_out_letters(request, terms.folder)
-    report = terms.run(
+    _lay_out_letters(request, session.folder)
+    report = session.run(
         plan_piece(
             films,
             request,
             filename,
-            can_tonemap=terms.toolbox.can_tonemap,
-            max_pixels=terms.limits.max_pixels,
+            can_tonemap=session.binary.can_tonemap,
+            max_pixels=session.limits.max_pixels,
             hardware=hardware,
         ),
         readable=[films[sha256].path for sha256 in request.sha256s],
-        on_progress=_as_share(terms.on_progress, request.frames),
+        on_progress=_as_share(session.on_progress, request.frames),
         devices=hardware.devices if hardware else (),
     )
-    facts = inspect_piece(terms.folder / filename, request.output)
+    facts = inspect_piece(session.folder / filename, request.output)
     _judge(facts["frames"], request.frames, report.tally)
     tally = report.tally
-    return PieceOutcome(terms.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
+    return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
 def check_reach(film: Film, end: Fraction) -> bool:

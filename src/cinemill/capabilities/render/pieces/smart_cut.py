@@ -29,7 +29,7 @@ from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequ
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.process import FfmpegReport
-from cinemill.media.ffmpeg.session import Terms
+from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, read_packets
 
@@ -78,19 +78,19 @@ def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     )
 
 
-def copy_stretch(terms: Terms, film: Film, request: PieceRequest) -> Copy | None:
+def copy_stretch(session: FfmpegSession, film: Film, request: PieceRequest) -> Copy | None:
     """The longest stretch of the request's one take that may be copied, in a file of its own.
 
     None where none is long enough, or where FFmpeg cannot read or decode it: whoever encodes it
     finds out why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` answers.
     """
     try:
-        stored, clock = _store(terms, film, request)
-        picked = _pick(terms.folder, request, clock)
+        stored, clock = _store(session, film, request)
+        picked = _pick(session.folder, request, clock)
         if picked is None or not _is_clean(stored):
             return None
         part, first = picked
-        decoded = _decode(terms, part)
+        decoded = _decode(session, part)
     except (CommandFailed, *PacketError):
         return None
     is_whole = decoded.last_progress.frame == part.frames and not decoded.tally.reconfigured
@@ -102,15 +102,17 @@ def _is_clean(report: FfmpegReport) -> bool:
     return not (tally.decode_errors or tally.corrupt_packets or tally.container_errors)
 
 
-def _store(terms: Terms, film: Film, request: PieceRequest) -> tuple[FfmpegReport, Fraction]:
+def _store(
+    session: FfmpegSession, film: Film, request: PieceRequest
+) -> tuple[FfmpegReport, Fraction]:
     """Copy what is stored around the take; answers also when its first frame is on the copy's
     clock."""
     seek, shift = enter(film.info, request.takes[0].start)
     seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
-    report = terms.run(
+    report = session.run(
         [
             *("-noaccurate_seek", *seek, "-t", f"{float(seconds):.6f}"),
-            *input_arguments(str(film.path), film.info, terms.limits.max_pixels),
+            *input_arguments(str(film.path), film.info, session.limits.max_pixels),
             *("-map", f"0:{film.info.video.index}", "-c", "copy", "-copypriorss", "1"),
             *("-map_metadata", "-1", "-map_chapters", "-1"),
             *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, _STORED_NAME),
@@ -189,11 +191,11 @@ def _write(
         return digest_settings(source)
 
 
-def _decode(terms: Terms, part: JoinPiece) -> FfmpegReport:
+def _decode(session: FfmpegSession, part: JoinPiece) -> FfmpegReport:
     """Decode the copy once: nobody else looks at what is in it."""
-    return terms.run(
+    return session.run(
         [
-            *("-max_pixels", str(terms.limits.max_pixels), "-f", "mov", "-i", part.path.name),
+            *("-max_pixels", str(session.limits.max_pixels), "-f", "mov", "-i", part.path.name),
             *("-map", "0:v", "-f", "null", "-"),
         ],
         readable=[],
