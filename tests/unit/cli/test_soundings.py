@@ -148,7 +148,7 @@ def test_an_ffmpeg_is_judged_by_encoding(home: Path) -> None:
 
 
 def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Finding]:
-    monkeypatch.setattr("cinemill.worker.hardware.monitor.find_hardware", lambda _: found)
+    monkeypatch.setattr("cinemill.worker.hardware.detection.find_hardware", lambda _: found)
     return list(doctor_checks.sound_hardware(Settings(home=home)))
 
 

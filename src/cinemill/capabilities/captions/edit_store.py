@@ -6,8 +6,6 @@ correction back shows the model's captions again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from cinemill.core.text.segmentation import Cue
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import Conflict, NotFound
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
+from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import put_on_shelf
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.media import assets, captions
@@ -193,5 +192,4 @@ def _store(
 
 
 def _name_work(asset: AssetRecord, language: str, made: Sequence[Artifact]) -> str:
-    named = json.dumps([asset.sha256, "correction", language, [one.sha256 for one in made]])
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(asset.sha256, "correction", language, [one.sha256 for one in made])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
 from cinemill.inference.catalog import get_card
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
+from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
@@ -75,8 +74,7 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
 
 def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
     """Names the work: the same bytes, weights and request are never transcribed twice."""
-    named = json.dumps([sha256, STAGE, STAGE_VERSION, revision, request.to_json()], sort_keys=True)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, STAGE, STAGE_VERSION, revision, request.to_json())
 
 
 def _transcribe(
@@ -232,8 +230,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
 
 
 def captions_key(transcript_step_key: str, *, with_words: bool) -> str:
-    named = json.dumps([transcript_step_key, WRITING, WRITING_VERSION, with_words])
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(transcript_step_key, WRITING, WRITING_VERSION, with_words)
 
 
 def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[ArtifactKind, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -16,6 +14,7 @@ from cinemill.capabilities.ingest.prepare import PreparedFile, prepare
 from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.content_key import content_key
 from cinemill.steps.parameters import check_timestamp
 from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
 from cinemill.storage.database import Connection
@@ -107,8 +106,7 @@ def _without_still(request: PrepareRequest) -> PrepareRequest:
 def step_key(sha256: str, request: PrepareRequest) -> str:
     """Names the work: the same bytes, request and version of this stage are never done twice."""
     parameters = {name: str(value) for name, value in asdict(request).items()}
-    named = json.dumps([sha256, STAGE, STAGE_VERSION, parameters], sort_keys=True)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, STAGE, STAGE_VERSION, parameters)
 
 
 def describe_artifact(artifact: Artifact) -> dict[str, Any]:

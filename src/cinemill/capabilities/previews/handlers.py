@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +16,7 @@ from cinemill.capabilities.previews.stills import Still, extract_stills, spread_
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
@@ -111,8 +110,7 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
 
 
 def step_key(sha256: str, count: int, height: int) -> str:
-    named = json.dumps([sha256, STAGE, STAGE_VERSION, count, height])
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, STAGE, STAGE_VERSION, count, height)
 
 
 def variant(key: str, made: Artifact) -> str:

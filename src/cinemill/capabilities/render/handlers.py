@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +40,7 @@ from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
@@ -291,8 +290,7 @@ def _name_render(
     made: Sequence[Mapping[str, Any]], sound: Mapping[str, Any] | None, output: OutputFormat
 ) -> str:
     keys = [*(one["key"] for one in made), sound["key"] if sound else "", str(output.fps)]
-    named = json.dumps(["render", STAGE_VERSION, keys])
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key("render", STAGE_VERSION, keys)
 
 
 def _join(

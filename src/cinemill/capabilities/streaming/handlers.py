@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from cinemill.capabilities.streaming.ladder import Stream
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import put_on_shelf
 from cinemill.steps.resources import (
     StepResources,
@@ -91,8 +90,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
 
 def step_key(sha256: str, stage: str, params: Mapping[str, str]) -> str:
     """Names the work by the film's bytes, the stage, its version and its parameters."""
-    named = json.dumps([sha256, stage, STAGE_VERSION, params], sort_keys=True)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, stage, STAGE_VERSION, params)
 
 
 def address(key: str, filename: str) -> str:

@@ -12,8 +12,6 @@ same, and one that is made twice is the same file.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +52,7 @@ from cinemill.errors import MediaRejected
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.encode import find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
+from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import choose_encoder
 from cinemill.steps.resources import (
     StepResources,
@@ -223,8 +222,7 @@ def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
 
 def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> str:
     """Names the work: the same film, request, bounds and threads make the same chunk."""
-    named = json.dumps([sha256, "chunk", STAGE_VERSION, params, ffmpeg_version], sort_keys=True)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, "chunk", STAGE_VERSION, params, ffmpeg_version)
 
 
 def _publish_chunk(resources: StepResources, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
@@ -264,8 +262,7 @@ def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
         request.container,
     )
     stored = resources.files.publish(path)
-    named = json.dumps([film.asset.sha256, "tracks", request.to_json()], sort_keys=True)
-    key = hashlib.sha256(named.encode()).hexdigest()
+    key = content_key(film.asset.sha256, "tracks", request.to_json())
     artifact = Artifact(
         kind=ArtifactKind.PIECE,
         sha256=stored.sha256,

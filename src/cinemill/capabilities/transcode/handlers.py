@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +16,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.encode import EncodeOutcome
 from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import encode_as_wished
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
 from cinemill.steps.resources import (
@@ -96,8 +95,7 @@ def hand_over(
 
 def step_key(sha256: str, request: RenditionRequest) -> str:
     """Names the work: the same bytes, request and version of this stage are never done twice."""
-    named = json.dumps([sha256, STAGE, STAGE_VERSION, request.to_json()], sort_keys=True)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(sha256, STAGE, STAGE_VERSION, request.to_json())
 
 
 def find_rendition(

@@ -6,8 +6,6 @@ that was made before is found again. Pure.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
@@ -25,6 +23,7 @@ from cinemill.capabilities.render.timeline.timeline import BLACK, Clip, Overlay,
 from cinemill.capabilities.render.timeline.titles import letter_titles
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import NOTHING, Lettering, Subtitles, letter_piece
+from cinemill.steps.content_key import content_key
 
 STAGE_VERSION = 3
 """Raise it when the same request would give another picture."""
@@ -266,5 +265,4 @@ def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
 
 
 def _name(stage: str, version: int, tools: str, document: Mapping[str, Any]) -> str:
-    named = json.dumps([stage, version, tools, document], sort_keys=True, default=str)
-    return hashlib.sha256(named.encode()).hexdigest()
+    return content_key(stage, version, tools, document)
