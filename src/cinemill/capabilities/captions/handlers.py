@@ -21,6 +21,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -255,12 +256,11 @@ def _publish(
     for file in FILES:
         path = folder / f"captions.{file.suffix}"
         path.write_text(texts[file.kind], encoding="utf-8")
-        stored = resources.files.publish(path)
         made.append(
-            Artifact(
-                kind=file.kind,
-                sha256=stored.sha256,
-                size_bytes=stored.size_bytes,
+            publish_artifact(
+                resources.files,
+                path,
+                file.kind,
                 filename=name_captions(asset.filename, transcript.caption_language, file.suffix),
                 media_type=file.media_type,
                 facts={"language": transcript.caption_language, "model": transcript.model},

@@ -16,6 +16,7 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
 from cinemill.steps.parameters import check_timestamp
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
@@ -167,11 +168,10 @@ def publish_files(
 
 
 def _publish_one(files: LocalFiles, file: PreparedFile, stem: str) -> Artifact:
-    stored = files.publish(file.path)
-    return Artifact(
-        kind=file.kind,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    return publish_artifact(
+        files,
+        file.path,
+        file.kind,
         filename=f"{stem}-{file.path.name}",
         media_type=file.media_type,
         facts=dict(file.facts),

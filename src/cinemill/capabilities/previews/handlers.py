@@ -18,6 +18,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -186,8 +187,9 @@ def _publish(
     task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: Mapping[str, Any]
 ) -> Artifact:
     filename = f"{make_stem(task.asset.filename)}-{path.name}"
-    stored = task.resources.files.publish(path)
-    return Artifact(kind, stored.sha256, stored.size_bytes, filename, media_type, dict(facts))
+    return publish_artifact(
+        task.resources.files, path, kind, filename=filename, media_type=media_type, facts=facts
+    )
 
 
 def _name(task: _Task, made: Artifact) -> str:

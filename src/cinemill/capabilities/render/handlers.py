@@ -43,6 +43,7 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -151,11 +152,10 @@ class _PieceMaker:
 
     def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
         self.cpu_seconds += outcome.cpu_seconds
-        stored = self._workshop.files.publish(outcome.path)
-        artifact = Artifact(
-            kind=ArtifactKind.PIECE,
-            sha256=stored.sha256,
-            size_bytes=stored.size_bytes,
+        artifact = publish_artifact(
+            self._workshop.files,
+            outcome.path,
+            ArtifactKind.PIECE,
             filename="piece.mp4",
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
@@ -186,17 +186,16 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     if made is not None:
         return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
     outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the sound"), films, request)
-    stored = resources.files.publish(outcome.path)
-    artifact = Artifact(
-        kind=ArtifactKind.MIX,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    artifact = publish_artifact(
+        resources.files,
+        outcome.path,
+        ArtifactKind.MIX,
         filename="sound.m4a",
         media_type="audio/mp4",
         facts=outcome.facts,
     )
     keep(resources, edit, _find_owner(edit, ()), key, artifact)
-    return StepOutcome({"sound": {"key": key, "sha256": stored.sha256}, "reused": False})
+    return StepOutcome({"sound": {"key": key, "sha256": artifact.sha256}, "reused": False})
 
 
 def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -317,11 +316,10 @@ def _join(
         on_progress=lambda share: context.report(share, "Joining"),
         should_stop=context.should_stop,
     )
-    stored = resources.files.publish(path)
-    return Artifact(
-        kind=ArtifactKind.RENDER,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    return publish_artifact(
+        resources.files,
+        path,
+        ArtifactKind.RENDER,
         filename="render.mp4",
         media_type=MEDIA_TYPE,
         facts=facts,

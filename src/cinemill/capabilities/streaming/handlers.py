@@ -22,6 +22,7 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
 from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -100,14 +101,16 @@ def address(key: str, filename: str) -> str:
 
 def publish(resources: StepResources, files: Sequence[Path]) -> list[Artifact]:
     """Move verified files into the store. Rows that point at them come after."""
-    made = []
-    for path in files:
-        name, media_type = path.name, MEDIA_TYPES[path.suffix]
-        stored = resources.files.publish(path)
-        made.append(
-            Artifact(ArtifactKind.STREAM, stored.sha256, stored.size_bytes, name, media_type)
+    return [
+        publish_artifact(
+            resources.files,
+            path,
+            ArtifactKind.STREAM,
+            filename=path.name,
+            media_type=MEDIA_TYPES[path.suffix],
         )
-    return made
+        for path in files
+    ]
 
 
 def describe(outcome: LadderOutcome) -> dict[str, Any]:

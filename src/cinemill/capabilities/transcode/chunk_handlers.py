@@ -54,6 +54,7 @@ from cinemill.media.encoding.encode import find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import choose_encoder
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -226,11 +227,10 @@ def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> s
 
 
 def _publish_chunk(resources: StepResources, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
-    stored = resources.files.publish(outcome.path)
-    return Artifact(
-        kind=ArtifactKind.PIECE,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    return publish_artifact(
+        resources.files,
+        outcome.path,
+        ArtifactKind.PIECE,
         filename=outcome.path.name,
         media_type="video/mp4",
         facts={
@@ -261,18 +261,17 @@ def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
         film.plan,
         request.container,
     )
-    stored = resources.files.publish(path)
     key = content_key(film.asset.sha256, "tracks", request.to_json())
-    artifact = Artifact(
-        kind=ArtifactKind.PIECE,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    artifact = publish_artifact(
+        resources.files,
+        path,
+        ArtifactKind.PIECE,
         filename=path.name,
         media_type=film.plan.media_type,
         facts={},
     )
     return StepOutcome(
-        {"key": key, "sha256": stored.sha256},
+        {"key": key, "sha256": artifact.sha256},
         partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
     )
 

@@ -19,6 +19,7 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import encode_as_wished
 from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
     ffmpeg_session,
@@ -136,11 +137,10 @@ def publish_rendition(
     facts: dict[str, Any],
 ) -> Artifact:
     """Store a finished rendition under its people's name. Raises DiskFull."""
-    stored = resources.files.publish(path)
-    return Artifact(
-        kind=ArtifactKind.RENDITION,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
+    return publish_artifact(
+        resources.files,
+        path,
+        ArtifactKind.RENDITION,
         filename=name_rendition(asset.filename, facts, request),
         media_type=MEDIA_TYPES[request.container],
         facts=facts,
