@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
-from cinemill.errors import PartUnavailable
+from cinemill.errors import CinemillError, PartUnavailable
 from cinemill.jobs.catalog import Catalog, TryLimits
 from cinemill.jobs.events import EventSink
 from cinemill.jobs.rate_limiter import RateLimiter
@@ -133,6 +134,13 @@ class Mill:
                 worker=worker_name(),
             )
         return self._runner
+
+    def preload_handlers(self) -> None:
+        """Import what the handlers work with, and keep no connection: to be called before the
+        processes are forked, which then share it."""
+        with suppress(CinemillError):  # each process raises it again, where its run records it
+            _ = self.runner
+        self.forget_connections()
 
     def stop_work(self, reason: str) -> bool:
         """Ask the try under way in this process to be handed back; whether there was one."""

@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def connect_signals(app: Celery) -> None:
     def start_main(sender: Any, **_: Any) -> None:
         # Before the pool forks: its processes share what they work with, and each begins at once
         # instead of after a quarter of a second of CPU.
-        import_module("cinemill.worker.handlers")
+        mill.preload_handlers()
         remove_abandoned_work(mill.database, mill.work_folder)
         keeper.find(sender)
 
