@@ -15,7 +15,7 @@ import redis
 from bench.rows import BenchRow
 from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
-from cinemill.jobs.events import LEAST_INTERVAL_SECONDS, EventSink, status_key, stream_key
+from cinemill.jobs.events import LEAST_INTERVAL_SECONDS, EventPublisher, status_key, stream_key
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
 
@@ -30,19 +30,19 @@ MIB = 1024 * 1024
 def measure() -> list[BenchRow]:
     """On a Valkey of its own, with the product's own sink of events."""
     with running_valkey() as url, redis.Redis.from_url(url) as client:
-        sink = EventSink(url, catalog=CATALOG)
+        sink = EventPublisher(url, catalog=CATALOG)
         rows = [*measure_long_job(client, sink), measure_many_jobs(client, sink)]
         sink.close()
     return rows
 
 
-def measure_long_job(client: redis.Redis, sink: EventSink) -> list[BenchRow]:
+def measure_long_job(client: redis.Redis, sink: EventPublisher) -> list[BenchRow]:
     """An hour of progress at the most events that a job may tell."""
     job_id = str(uuid4())
     for number in range(LONG_EVENTS):
-        sink.tell_now(describe(job_id, number / LONG_EVENTS))
+        sink.publish_now(describe(job_id, number / LONG_EVENTS))
     working = count_bytes(client, job_id)
-    sink.tell_now(describe(job_id, 1.0, status="completed"))
+    sink.publish_now(describe(job_id, 1.0, status="completed"))
     ended = count_bytes(client, job_id)
     how = f"MEMORY USAGE of stream and key after {LONG_EVENTS:,} events"
     return [
@@ -51,14 +51,14 @@ def measure_long_job(client: redis.Redis, sink: EventSink) -> list[BenchRow]:
     ]
 
 
-def measure_many_jobs(client: redis.Redis, sink: EventSink) -> BenchRow:
+def measure_many_jobs(client: redis.Redis, sink: EventPublisher) -> BenchRow:
     """What the server's memory grows by; the rest of a day is as much again and again."""
     before = used_bytes(client)
     for _ in range(SHORT_JOBS):
         job_id = str(uuid4())
         for number in range(SHORT_EVENTS):
-            sink.tell_now(describe(job_id, number / SHORT_EVENTS))
-        sink.tell_now(describe(job_id, 1.0, status="completed"))
+            sink.publish_now(describe(job_id, number / SHORT_EVENTS))
+        sink.publish_now(describe(job_id, 1.0, status="completed"))
     grown = (used_bytes(client) - before) / MIB
     return BenchRow(
         f"Redis: {SHORT_JOBS:,} ended jobs", grown, 5, "MiB", "growth of used_memory; keys expire"

@@ -21,7 +21,7 @@ from bench.rows import BenchRow
 from cinemill.capabilities.transcode.vmaf import measure_vmaf
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.media import MediaInfo
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -49,7 +49,7 @@ def measure() -> list[BenchRow]:
 
 
 def _measure_speed(
-    toolbox: Toolbox,
+    toolbox: FfmpegBinary,
     farm: Farm,
     film: Path,
     folder: Path,
@@ -86,7 +86,7 @@ def _measure_speed(
     ]
 
 
-def _time_command(toolbox: Toolbox, film: Path, folder: Path) -> tuple[float, float]:
+def _time_command(toolbox: FfmpegBinary, film: Path, folder: Path) -> tuple[float, float]:
     """Seconds on the wall and of processor time of the plain command with one thread."""
     began = time.monotonic()
     process = _start_command(toolbox, film, folder / "alone")
@@ -94,7 +94,7 @@ def _time_command(toolbox: Toolbox, film: Path, folder: Path) -> tuple[float, fl
     return time.monotonic() - began, usage.ru_utime + usage.ru_stime
 
 
-def _time_pair(toolbox: Toolbox, film: Path, folder: Path) -> float:
+def _time_pair(toolbox: FfmpegBinary, film: Path, folder: Path) -> float:
     """Seconds on the wall of two such commands side by side, each on a core of its own."""
     began = time.monotonic()
     pair = []
@@ -106,7 +106,7 @@ def _time_pair(toolbox: Toolbox, film: Path, folder: Path) -> float:
     return time.monotonic() - began
 
 
-def _start_command(toolbox: Toolbox, film: Path, work: Path) -> psutil.Popen:
+def _start_command(toolbox: FfmpegBinary, film: Path, work: Path) -> psutil.Popen:
     arguments = _plan_single(toolbox, film, read_rendition(OPTIONS))
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -115,7 +115,7 @@ def _start_command(toolbox: Toolbox, film: Path, work: Path) -> psutil.Popen:
     return psutil.Popen([*command, "-threads", "1", arguments[-1]], cwd=work)
 
 
-def _plan_single(toolbox: Toolbox, film: Path, request: RenditionRequest) -> list[str]:
+def _plan_single(toolbox: FfmpegBinary, film: Path, request: RenditionRequest) -> list[str]:
     plan = plan_rendition(toolbox, film, request)
     return list(plan.arguments)
 
@@ -126,7 +126,7 @@ def _spent_seconds(worker: subprocess.Popen[bytes]) -> float:
     return sum(sum(process.cpu_times()[:4]) for process in tree)
 
 
-def _measure_seams(toolbox: Toolbox, farm: Farm, film: Path, folder: Path) -> BenchRow:
+def _measure_seams(toolbox: FfmpegBinary, farm: Farm, film: Path, folder: Path) -> BenchRow:
     """How much worse the joined picture is than that of one pass."""
     scores = []
     for title, seconds in (("cut", CHUNK_SECONDS), ("whole", 0.0)):
@@ -142,7 +142,7 @@ def _measure_seams(toolbox: Toolbox, farm: Farm, film: Path, folder: Path) -> Be
     )
 
 
-def _judge(toolbox: Toolbox, film: Path, made: Path, folder: Path) -> float:
+def _judge(toolbox: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     quality = measure_vmaf(
         FfmpegSession(toolbox, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
@@ -160,7 +160,7 @@ def _count_frames(info: MediaInfo) -> int:
 
 
 def _measure_loss(
-    toolbox: Toolbox, farm: Farm, folder: Path, doomed: subprocess.Popen[bytes]
+    toolbox: FfmpegBinary, farm: Farm, folder: Path, doomed: subprocess.Popen[bytes]
 ) -> BenchRow:
     """Ten minutes on two workers, one of them killed in the middle; against the same in peace."""
     film = make_film(toolbox, folder / "ten.mp4", LONG_SECONDS)
@@ -201,7 +201,7 @@ def _await_half(farm: Farm, job_id: str, doomed: subprocess.Popen[bytes]) -> Non
         time.sleep(0.02)
 
 
-def _hash_pictures(toolbox: Toolbox, path: str) -> list[str]:
+def _hash_pictures(toolbox: FfmpegBinary, path: str) -> list[str]:
     """One hash a picture, of its time and of what it shows."""
     command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-i", path, "-map", "0:v"]
     done = subprocess.run([*command, "-f", "framemd5", "-"], check=True, capture_output=True)

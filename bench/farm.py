@@ -18,7 +18,7 @@ from tools.samples import fetch
 from cinemill.catalog import CATALOG
 from cinemill.jobs.service import JobService
 from cinemill.local.embedded_servers import embedded_servers
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.storage.database import Database, migrate
 
 SCENES = ("bikes", "bigbuckbunny", "expressive_face", "face_noface", "shot_change", "obama_speech")
@@ -119,7 +119,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def make_film(toolbox: Toolbox, path: Path, seconds: int, height: int = 360) -> Path:
+def make_film(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 360) -> Path:
     """Real scenes one after the other, again and again, in 16:9 and with sound; made larger where
     they are smaller."""
     first = path.with_name(f"scenes-{path.name}")
@@ -142,13 +142,13 @@ def make_film(toolbox: Toolbox, path: Path, seconds: int, height: int = 360) -> 
     return path
 
 
-def rename_film(toolbox: Toolbox, film: Path, title: str) -> Path:
+def rename_film(toolbox: FfmpegBinary, film: Path, title: str) -> Path:
     """The same pictures in another file: the same film would not be encoded again."""
     path = film.with_name(f"{film.stem}-{title}.mp4")
     run_command(toolbox, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
     return path
 
 
-def run_command(toolbox: Toolbox, arguments: Sequence[str]) -> None:
+def run_command(toolbox: FfmpegBinary, arguments: Sequence[str]) -> None:
     command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
     subprocess.run(command, check=True)

@@ -19,8 +19,8 @@ from bench.farm import FPS, KEY_EVERY, Farm, make_film, run_command, running_far
 from bench.films import plan_rendition
 from bench.rows import BenchRow
 from cinemill.capabilities.transcode.chunks import (
-    ChunkLengths,
-    FrameMark,
+    ChunkDurations,
+    KeyframeMark,
     choose_lengths,
     cut_chunks,
 )
@@ -28,7 +28,7 @@ from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assembl
 from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_pictures
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -93,9 +93,9 @@ def _simulate(height: int, target: float | None, measured: Measured) -> BenchRow
     )
 
 
-def _cut(lengths: ChunkLengths) -> list[int]:
+def _cut(lengths: ChunkDurations) -> list[int]:
     """How many pictures each chunk has, of a film with a key frame every two seconds."""
-    marks = [FrameMark(n, n, n % KEY_EVERY == 0) for n in range(SECONDS * FPS)]
+    marks = [KeyframeMark(n, n, n % KEY_EVERY == 0) for n in range(SECONDS * FPS)]
     chunks = cut_chunks(marks, Fraction(1, FPS), lengths, needs_lead=False)
     return [chunk.frames for chunk in chunks]
 
@@ -108,7 +108,7 @@ def schedule(costs: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def _measure_parts(toolbox: Toolbox, farm: Farm, folder: Path, height: int) -> Measured:
+def _measure_parts(toolbox: FfmpegBinary, farm: Farm, folder: Path, height: int) -> Measured:
     film = make_film(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
     job_id = farm.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
     farm.wait(job_id)
@@ -150,7 +150,7 @@ def _find_chunk(farm: Farm, result: dict[str, Any]) -> FinishedChunk:
 
 
 def _time_alone(
-    toolbox: Toolbox, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
+    toolbox: FfmpegBinary, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
 ) -> tuple[float, float]:
     """Seconds for a second of film to look for cuts, and to join, check and hash the whole."""
     folder.mkdir()
@@ -176,7 +176,7 @@ def _time_alone(
 
 
 def _time_once(
-    toolbox: Toolbox, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
+    toolbox: FfmpegBinary, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
 ) -> tuple[float, float]:
     info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
     plan = plan_rendition(toolbox, film, request)
@@ -190,7 +190,7 @@ def _time_once(
     return looked - began, time.perf_counter() - looked
 
 
-def _shift(toolbox: Toolbox, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
+def _shift(toolbox: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
     """The same pictures, so much later; a little more than the sample, which sound may lengthen."""
     times = ["-copyts", "-f", CHUNK_FORMAT, "-i", str(chunk.path), "-c", "copy"]
     later = ["-output_ts_offset", str(seconds), "-avoid_negative_ts", "disabled"]

@@ -10,12 +10,12 @@ from tools.samples import fetch
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.media.encoding.encode import find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, plan_encode
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.probe import probe
 
 
-def plan_rendition(toolbox: Toolbox, film: Path, request: RenditionRequest) -> EncodePlan:
+def plan_rendition(toolbox: FfmpegBinary, film: Path, request: RenditionRequest) -> EncodePlan:
     """The command that the product would make of this film."""
     return plan_encode(
         str(film),
@@ -27,7 +27,7 @@ def plan_rendition(toolbox: Toolbox, film: Path, request: RenditionRequest) -> E
     )
 
 
-def make_real_film(toolbox: Toolbox, film: Path, height: int, seconds: int) -> Path:
+def make_real_film(toolbox: FfmpegBinary, film: Path, height: int, seconds: int) -> Path:
     """A real film, enlarged: what a test picture costs to decode is no guide."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
     picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]

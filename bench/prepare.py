@@ -20,7 +20,7 @@ from cinemill.capabilities.ingest.graph import plan_prepare, poster_seconds
 from cinemill.capabilities.ingest.prepare import prepare
 from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -46,7 +46,7 @@ def measure() -> list[BenchRow]:
 
 
 def _measure_film(
-    toolbox: Toolbox, sandbox: Sandbox, film: Path, label: str, target: float
+    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, label: str, target: float
 ) -> list[BenchRow]:
     info = probe(film, Limits())
     once, apart = alternate(
@@ -89,12 +89,12 @@ def _request(info: MediaInfo) -> PrepareRequest:
     return PrepareRequest(thumbnail_seconds=Fraction(int(info.duration_seconds_from_header * 0.9)))
 
 
-def _prepare(toolbox: Toolbox, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
+def _prepare(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepare(FfmpegSession(toolbox, Path(folder), Limits(), sandbox), film, info, _request(info))
 
 
-def _prepare_apart(toolbox: Toolbox, film: Path, info: MediaInfo) -> None:
+def _prepare_apart(toolbox: FfmpegBinary, film: Path, info: MediaInfo) -> None:
     plan = plan_prepare(
         str(film), info, _request(info), can_tonemap=toolbox.can_tonemap, max_pixels=10**8
     )
@@ -103,7 +103,7 @@ def _prepare_apart(toolbox: Toolbox, film: Path, info: MediaInfo) -> None:
             _run(toolbox, _single_command(film, info, output, Path(folder)))
 
 
-def _thumbnail_apart(toolbox: Toolbox, film: Path, info: MediaInfo, *, seek: bool) -> None:
+def _thumbnail_apart(toolbox: FfmpegBinary, film: Path, info: MediaInfo, *, seek: bool) -> None:
     moment = str(_request(info).thumbnail_seconds)
     scale = ["-vf", "scale=-2:720", "-frames:v", "1", "-q:v", "3"]
     exact = ["-i", str(film), "-vf", f"select=gte(t\\,{moment}),scale=-2:720", *scale[2:]]
@@ -140,11 +140,11 @@ def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: 
     return [*seek, "-i", str(film), *commands[output.kind], str(folder / output.filename)]
 
 
-def _decode(toolbox: Toolbox, film: Path) -> None:
+def _decode(toolbox: FfmpegBinary, film: Path) -> None:
     _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"])
 
 
-def _run(toolbox: Toolbox, arguments: list[str]) -> None:
+def _run(toolbox: FfmpegBinary, arguments: list[str]) -> None:
     command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 

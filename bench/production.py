@@ -13,8 +13,12 @@ from pathlib import Path
 
 from bench.films import make_real_film, plan_rendition
 from bench.rows import BenchRow, alternate
-from cinemill.capabilities.previews.animated_preview import ANIMATION_NAME, animate, spread_excerpts
-from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.animated_preview import (
+    ANIMATION_NAME,
+    render_animated_preview,
+    spread_excerpts,
+)
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
 from cinemill.capabilities.previews.stills import extract_stills, spread_moments
 from cinemill.capabilities.streaming.encode_ladder import copy_stream, list_rungs
 from cinemill.capabilities.streaming.encode_plan import plan_ladder
@@ -22,7 +26,7 @@ from cinemill.capabilities.streaming.ladder import Rung
 from cinemill.core.encoding.rendition import Purpose, read_rendition
 from cinemill.core.media import MediaInfo
 from cinemill.media.encoding.encode import encode
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -53,7 +57,9 @@ def measure() -> list[BenchRow]:
         ]
 
 
-def _measure_transcode(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_transcode(
+    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+) -> BenchRow:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     plan = plan_rendition(toolbox, film, request)
 
@@ -73,7 +79,9 @@ def _measure_transcode(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: P
     )
 
 
-def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_previews(
+    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+) -> BenchRow:
     info = probe(film, Limits())
 
     def ours() -> None:
@@ -97,7 +105,7 @@ def _measure_previews(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Pa
     )
 
 
-def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_looks(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     """What comes on top of the stills: the excerpts by seeking, the sheet out of the stills."""
     info, work = probe(film, Limits()), _fresh(folder / "looks")
     session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
@@ -110,8 +118,8 @@ def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path)
     )
 
     def ours() -> None:
-        animate(session, film, info, spread_excerpts(info, _seconds(info)))
-        draw_sheet(session, stills, 4)
+        render_animated_preview(session, film, info, spread_excerpts(info, _seconds(info)))
+        render_contact_sheet(session, stills, 4)
 
     def decode() -> None:
         _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
@@ -126,7 +134,7 @@ def _measure_looks(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path)
     )
 
 
-def _measure_ladder(toolbox: Toolbox, folder: Path) -> BenchRow:
+def _measure_ladder(toolbox: FfmpegBinary, folder: Path) -> BenchRow:
     """The same arguments for three rungs at once, and for each of them alone."""
     film = make_real_film(toolbox, folder / "real.mp4", 1080, LADDER_SECONDS)
     info = probe(film, Limits())
@@ -150,7 +158,7 @@ def _measure_ladder(toolbox: Toolbox, folder: Path) -> BenchRow:
     )
 
 
-def _measure_opening(toolbox: Toolbox, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_opening(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     """What must be done before a player can begin; the way through the queue comes to 0.02 s."""
     walls = []
     for _ in range(ROUNDS):
@@ -172,7 +180,7 @@ def _seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _make_film(toolbox: Toolbox, path: Path, seconds: int) -> Path:
+def _make_film(toolbox: FfmpegBinary, path: Path, seconds: int) -> Path:
     source = f"testsrc2=size=1280x720:rate=25:duration={seconds}"
     sound = f"sine=frequency=440:duration={seconds}"
     arguments = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound, "-c:v", "libx264"]
@@ -187,6 +195,6 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _run(toolbox: Toolbox, arguments: Sequence[str], folder: Path) -> None:
+def _run(toolbox: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
     command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
     subprocess.run(command, check=True, cwd=folder)

@@ -85,7 +85,7 @@ def _measure_steps(
 ) -> float:
     """From the preset's crf to a worse one, further by as much as the rule takes for twice."""
     steps = CRF_TO_HALVE[request.codec]
-    worse = _make(path, info, replace(request, crf=request.crf_in_force + steps), folder)
+    worse = _make(path, info, replace(request, crf=request.effective_crf + steps), folder)
     lost = (HIGHEST_VMAF - worse.quality.vmaf) / (HIGHEST_VMAF - vmaf)
     return steps / math.log2(lost)
 

@@ -24,15 +24,15 @@ from cinemill.capabilities.render.audio.audio_mix import mix_sound
 from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film
 from cinemill.capabilities.render.pieces.piece_request import (
-    name_piece,
+    piece_key,
     request_piece,
     request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import render_piece
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -52,7 +52,7 @@ MOVIEPY = "moviepy==2.2.1"
 class Kitchen:
     """Renders as the steps do, and keeps pieces by their keys."""
 
-    toolbox: Toolbox
+    toolbox: FfmpegBinary
     sandbox: Sandbox
     film: Film
     folder: Path
@@ -67,9 +67,9 @@ class Kitchen:
     def render(self, timeline: Timeline, kept: dict[str, JoinPiece]) -> None:
         places, hashes = place_clips(timeline), {timeline.clips[0].source: "film"}
         pieces = []
-        for piece in cut_pieces(timeline):
+        for piece in split_into_pieces(timeline):
             request = request_piece(timeline, piece, places, hashes, None)
-            key = name_piece(request, self.toolbox.version)
+            key = piece_key(request, self.toolbox.version)
             if key not in kept:
                 outcome = render_piece(self._session, {"film": self.film}, request, f"{key}.mp4")
                 kept[key] = JoinPiece(outcome.path, **outcome.facts)
@@ -138,7 +138,7 @@ def measure() -> list[BenchRow]:
     ]
 
 
-def _cut_again(toolbox: Toolbox, kitchen: Kitchen, rendered: Path) -> BenchRow:
+def _cut_again(toolbox: FfmpegBinary, kitchen: Kitchen, rendered: Path) -> BenchRow:
     """All of a rendered film in one clip: copied, and of a twin by another encoder, encoded."""
     rendered = rendered.rename(rendered.with_name("rendered.mp4"))
     twin = rendered.with_name("twin.mp4")
@@ -158,7 +158,7 @@ def _cut_again(toolbox: Toolbox, kitchen: Kitchen, rendered: Path) -> BenchRow:
     )
 
 
-def _join_bytes(toolbox: Toolbox, kitchen: Kitchen, path: Path, minutes: int) -> int:
+def _join_bytes(toolbox: FfmpegBinary, kitchen: Kitchen, path: Path, minutes: int) -> int:
     """The most memory that a process takes which joins so many minutes and reads them back."""
     output = OutputFormat(320, 180, Fraction(30))
     timeline = Timeline((Clip(Source(str(path)), Fraction(0), Fraction(30)),), output)
@@ -252,7 +252,7 @@ def _spend_moviepy(path: Path, folder: Path) -> float:
     return cpu_seconds_of(lambda: subprocess.run(edit, check=True))
 
 
-def _make_film(toolbox: Toolbox, film: Path) -> Path:
+def _make_film(toolbox: FfmpegBinary, film: Path) -> Path:
     """Of a real film, at 30 frames a second."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", "42"]
     picture = [
@@ -269,6 +269,6 @@ def _make_film(toolbox: Toolbox, film: Path) -> Path:
     return film
 
 
-def _run(toolbox: Toolbox, arguments: Sequence[str], folder: Path) -> None:
+def _run(toolbox: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
     command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=folder)

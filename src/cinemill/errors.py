@@ -201,7 +201,7 @@ class WorkerStopping(WorkStopped):
     code = "worker_stopping"
 
 
-class NotYet(WorkStopped):
+class Postponed(WorkStopped):
     """What this step waits for has not come: it gives its place away and is asked again later."""
 
     code = "not_yet"
@@ -212,7 +212,7 @@ class NotYet(WorkStopped):
         self.delay_seconds = delay_seconds
 
 
-class PartUnavailable(CinemillError):
+class DependencyUnavailable(CinemillError):
     """A server or a program that Cinemill stands on is missing or does not answer."""
 
     code = "part_unavailable"
@@ -220,7 +220,7 @@ class PartUnavailable(CinemillError):
     way_on = "Run 'cinemill doctor' to see which part is missing."
 
 
-class DatabaseUnavailable(PartUnavailable):
+class DatabaseUnavailable(DependencyUnavailable):
     code = "database_unavailable"
 
 
@@ -238,30 +238,30 @@ class LockTimeout(DatabaseUnavailable):
     )
 
 
-class DatabaseNewer(PartUnavailable):
+class DatabaseNewer(DependencyUnavailable):
     code = "database_newer"
     way_on = "Install the Cinemill that wrote this data, or use another CINEMILL_HOME."
 
 
-class RedisUnavailable(PartUnavailable):
+class RedisUnavailable(DependencyUnavailable):
     code = "redis_unavailable"
 
 
-class ToolMissing(PartUnavailable):
+class ToolMissing(DependencyUnavailable):
     code = "tool_missing"
 
 
-class SecretUnusable(PartUnavailable):
+class SecretUnusable(DependencyUnavailable):
     """A file that should hold a secret is empty, too short, or cannot be read."""
 
     code = "secret_unusable"
 
 
-class HomeLocked(PartUnavailable):
+class HomeLocked(DependencyUnavailable):
     code = "home_locked"
     way_on = "Stop the other one, or give this one its own folder with CINEMILL_HOME."
 
 
-class PortInUse(PartUnavailable):
+class PortInUse(DependencyUnavailable):
     code = "port_in_use"
     way_on = "Choose another with CINEMILL_PORT, or stop what listens there."

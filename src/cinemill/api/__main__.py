@@ -7,7 +7,7 @@ import sys
 
 from cinemill import config, telemetry
 from cinemill.api.app import create_app
-from cinemill.api.server import MillServer, listen, raise_file_limit
+from cinemill.api.server import UvicornServer, listen, raise_file_limit
 from cinemill.errors import CinemillError, DatabaseUnavailable, SettingsInvalid
 from cinemill.storage.database import migrate
 
@@ -33,7 +33,7 @@ def main() -> int:
         return EXIT_SETTINGS if isinstance(error, SettingsInvalid) else EXIT_UNAVAILABLE
     log.info("listening", host=settings.host, port=settings.port, auth=settings.auth)
     places = raise_file_limit()
-    server = MillServer(app, host=settings.host, port=settings.port, places=places)
+    server = UvicornServer(app, host=settings.host, port=settings.port, places=places)
     server.run(sockets=[listener])
     log.info("stopped")
     return 0

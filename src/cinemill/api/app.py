@@ -29,7 +29,7 @@ from cinemill.api.token import ensure_token
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
-from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
@@ -81,9 +81,9 @@ def open_mill(settings: Settings) -> tuple[Mill, str]:
     return Mill(settings, database, files, service), settings.redis_url
 
 
-def _try_limits(settings: Settings) -> TryLimits:
+def _try_limits(settings: Settings) -> RetryPolicy:
     """How often a step is tried is written down with the job."""
-    return TryLimits(
+    return RetryPolicy(
         max_retries=settings.celery_task_max_retries,
         retry_delay_seconds=settings.celery_task_default_retry_delay,
         max_crashes=settings.max_crashes,

@@ -16,7 +16,7 @@ GRACE_SECONDS = 1
 KEEP_ALIVE_SECONDS = 30
 
 
-class MillServer(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """Ends open event streams first; otherwise a watcher would hold the stop up to its limit."""
 
     def __init__(

@@ -44,9 +44,9 @@ class Mill:
         self.database.close()
 
 
-def mill_of(request: Request) -> Mill:
+def get_state(request: Request) -> Mill:
     mill: Mill = request.app.state.mill
     return mill
 
 
-MillDoor = Annotated[Mill, Depends(mill_of)]
+StateDep = Annotated[Mill, Depends(get_state)]

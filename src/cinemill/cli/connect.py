@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cinemill.errors import PartUnavailable
+from cinemill.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from cinemill.client import Client
@@ -34,11 +34,11 @@ def find_addresses(settings: Settings) -> tuple[str, str]:
 
     Raises PartUnavailable where they are embedded and no mill runs.
     """
-    from cinemill.config import join_running
+    from cinemill.config import apply_running_instance
 
-    joined = join_running(settings)
+    joined = apply_running_instance(settings)
     if joined.database_url is None or joined.redis_url is None:
-        raise PartUnavailable(
+        raise DependencyUnavailable(
             f"No mill runs on {settings.home}, and DATABASE_URL and REDIS_URL name no servers.",
             code="mill_not_running",
             way_on="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",

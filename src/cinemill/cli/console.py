@@ -146,7 +146,7 @@ def show_age(moment: str | None, *, now: datetime | None = None) -> str:
     return f"{int(seconds / 86400)} d"
 
 
-def show_size(size_bytes: float) -> str:
+def format_size(size_bytes: float) -> str:
     """``812 B``, ``1.2 MB``: powers of 1000, as file managers show them."""
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1000:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from cinemill.errors import CinemillError, InputRejected, PartUnavailable, SettingsInvalid
+from cinemill.errors import CinemillError, DependencyUnavailable, InputRejected, SettingsInvalid
 
 
 class ExitCode(IntEnum):
@@ -34,7 +34,7 @@ def exit_code_of(error: CinemillError) -> ExitCode:
     """The code that a command ends with when this error ends it."""
     if isinstance(error, SettingsInvalid) or error.http_status in _USAGE_STATUSES:
         return ExitCode.USAGE
-    if isinstance(error, PartUnavailable) or error.http_status in (502, 503, 504, 507):
+    if isinstance(error, DependencyUnavailable) or error.http_status in (502, 503, 504, 507):
         return ExitCode.UNAVAILABLE
     if isinstance(error, InputRejected) or 400 <= error.http_status < 500:
         return ExitCode.REJECTED

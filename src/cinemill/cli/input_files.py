@@ -27,7 +27,7 @@ class FolderUnusable(InputRejected):
     way_on = "Name another folder with --to, or make this one writable."
 
 
-def name_films(films: Iterable[Path]) -> dict[str, Path]:
+def display_names(films: Iterable[Path]) -> dict[str, Path]:
     """A short name for each film: its file's, or its path where two files are called the same."""
     films = list(films)
     short = [film.name for film in films]
@@ -36,7 +36,7 @@ def name_films(films: Iterable[Path]) -> dict[str, Path]:
 
 def find_unreadable(films: dict[str, Path]) -> dict[str, CinemillError]:
     """By name, why a film cannot even be read."""
-    checked = {name: _why_unreadable(film) for name, film in films.items()}
+    checked = {name: _unreadable_reason(film) for name, film in films.items()}
     return {
         name: FileUnusable(f"{films[name]} {why}.")
         for name, why in checked.items()
@@ -44,7 +44,7 @@ def find_unreadable(films: dict[str, Path]) -> dict[str, CinemillError]:
     }
 
 
-def _why_unreadable(film: Path) -> str | None:
+def _unreadable_reason(film: Path) -> str | None:
     if film.is_dir():
         return "is a folder, not a film"
     if not film.exists():

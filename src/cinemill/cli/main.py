@@ -28,10 +28,10 @@ from cinemill.cli.commands import (
 )
 from cinemill.cli.console import JSON_KEY, report, say
 from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
-from cinemill.errors import CinemillError, PartUnavailable
+from cinemill.errors import CinemillError, DependencyUnavailable
 
 
-class MachineProblem(PartUnavailable):
+class EnvironmentFailure(DependencyUnavailable):
     """A disk that is full, a folder that is not ours: what the machine said no to."""
 
     code = "machine_problem"
@@ -54,7 +54,7 @@ class ErrorGroup(TyperGroup):
         except BrokenPipeError:
             raise  # Whoever read our output has read enough; the framework ends us quietly.
         except OSError as error:
-            reported = MachineProblem(error)
+            reported = EnvironmentFailure(error)
             report(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
             raise typer.Exit(exit_code_of(reported)) from error
         except KeyboardInterrupt:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cinemill.cli.console import (
     console,
     error_document,
+    format_size,
     make_table,
     report,
     show_seconds,
-    show_size,
 )
 from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
 from cinemill.cli.ids import shorten
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFile:
+class ResultFile:
     kind: str
     place: str
     """A path on this machine, else the address that it is fetched from."""
@@ -59,7 +59,7 @@ class Outcome:
     status: str = "rejected"
     exit_code: ExitCode = ExitCode.OK
     error: CinemillError | None = None
-    files: tuple[MadeFile, ...] = ()
+    files: tuple[ResultFile, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def show_outcome(outcome: Outcome) -> None:
         return
     made = make_table("Made", ">Size", "Facts", "Where")
     for file in outcome.files:
-        made.add_row(file.kind, show_size(file.size_bytes), _show_facts(file.facts), file.place)
+        made.add_row(file.kind, format_size(file.size_bytes), _show_facts(file.facts), file.place)
     screen.print(made)
     for file in outcome.files:
         for change in file.facts.get("changes") or ():
@@ -130,7 +130,7 @@ def _find_files(
     made: Sequence[Mapping[str, str]] | None,
     objects: Path,
     to: Path | None,
-) -> tuple[MadeFile, ...]:
+) -> tuple[ResultFile, ...]:
     """The film's files, or of a job that names what it has ``made`` these alone."""
     if asset_id is None:
         return ()
@@ -139,7 +139,7 @@ def _find_files(
         names = {(one["kind"], one["variant"]) for one in made}
         artifacts = [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
     return tuple(
-        MadeFile(
+        ResultFile(
             kind=str(artifact["kind"]),
             place=_place(mill, asset_id, artifact, objects, to),
             size_bytes=int(artifact["size_bytes"]),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from cinemill.client import Client
     from cinemill.config import Settings
-    from cinemill.local.instance import RunningMill
+    from cinemill.local.instance import Instance
 
 Result = TypeVar("Result")
 Work = Callable[["Client"], Result]
@@ -25,7 +25,9 @@ class Stopped(Exception):
     """The mill was told to stop before the work was done."""
 
 
-def with_mill(settings: Settings, work: Work[Result], *, on_start: Callable[[], None]) -> Result:
+def run_with_server(
+    settings: Settings, work: Work[Result], *, on_start: Callable[[], None]
+) -> Result:
     """Work with the mill that runs, or start one and stop it after.
 
     ``on_start`` is called before one is started. Raises Stopped when a signal came in between.
@@ -38,7 +40,7 @@ def with_mill(settings: Settings, work: Work[Result], *, on_start: Callable[[], 
 
     on_start()
     log_to_file(settings)
-    return asyncio.run(_work_in_own_mill(settings, work))
+    return asyncio.run(_work_with_own_server(settings, work))
 
 
 def find_running_mill(settings: Settings) -> Client | None:
@@ -63,12 +65,12 @@ def find_running_mill(settings: Settings) -> Client | None:
     return None
 
 
-async def _work_in_own_mill(settings: Settings, work: Work[Result]) -> Result:
+async def _work_with_own_server(settings: Settings, work: Work[Result]) -> Result:
     from cinemill.client import Client
     from cinemill.local.instance import supervise
 
     loop = asyncio.get_running_loop()
-    ready: asyncio.Future[RunningMill] = loop.create_future()
+    ready: asyncio.Future[Instance] = loop.create_future()
     # The supervisor keeps the main thread, which death signals follow; the work gets its own.
     mill = asyncio.create_task(supervise(settings, on_ready=ready.set_result))
     try:

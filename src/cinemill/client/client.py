@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import platformdirs
 
-from cinemill.client.connection import Connection, without_unset
+from cinemill.client.connection import Connection, drop_none
 from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.events import Watch
 from cinemill.client.models import (
@@ -26,7 +26,7 @@ from cinemill.client.models import (
     TaskStatus,
     UploadReceipt,
 )
-from cinemill.client.transfers import CountedFile, Download, OnBytes
+from cinemill.client.transfers import Download, OnBytes, ProgressFile
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The answer comes after the mill has hashed and synced the film."""
@@ -87,7 +87,7 @@ class Client:
         sent again. Raises OSError where the file cannot be read.
         """
         path = Path(path)
-        fields = without_unset(
+        fields = drop_none(
             kind=kind,
             params=json.dumps(params) if params else None,
             priority=priority,
@@ -99,7 +99,7 @@ class Client:
                 "POST",
                 "/upload",
                 data={name: str(value) for name, value in fields.items()},
-                files={"file": (path.name, CountedFile(cast("Any", file), on_bytes))},
+                files={"file": (path.name, ProgressFile(cast("Any", file), on_bytes))},
                 headers=headers,
                 timeout=UPLOAD_TIMEOUT,
             )
@@ -129,7 +129,7 @@ class Client:
 
         ``id_prefix`` finds jobs by the first characters of their ids.
         """
-        wanted = without_unset(
+        wanted = drop_none(
             state=state,
             kind=kind,
             asset_id=asset_id,
@@ -155,7 +155,7 @@ class Client:
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
         """Retry every failed job, or those of a kind or of an error code."""
-        wanted = dict(without_unset(kind=kind, code=code))
+        wanted = dict(drop_none(kind=kind, code=code))
         return cast("dict[str, Any]", self._post("/jobs/retry", wanted))
 
     def delete(self, job_id: str) -> None:
@@ -171,7 +171,7 @@ class Client:
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
         """Messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
-        reply = self._get("/dead", without_unset(limit=limit))
+        reply = self._get("/dead", drop_none(limit=limit))
         return cast("list[DeadMessageDocument]", _rows(reply, "messages"))
 
     def drop_dead_message(self, message_id: str) -> None:
@@ -182,7 +182,7 @@ class Client:
 
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
         """Newest first."""
-        wanted = without_unset(limit=limit)
+        wanted = drop_none(limit=limit)
         return cast("list[AssetDocument]", _rows(self._get("/assets", wanted), "assets"))
 
     def asset(self, asset_id: str) -> AssetDocument:
@@ -197,7 +197,7 @@ class Client:
         priority: int | None = None,
     ) -> JobDocument:
         """Queue another job on a film that is already there."""
-        body = {"kind": kind, "params": params or {}, **without_unset(priority=priority)}
+        body = {"kind": kind, "params": params or {}, **drop_none(priority=priority)}
         return cast("JobDocument", self._post(f"/assets/{_part(asset_id)}/jobs", body))
 
     def submit(
@@ -209,7 +209,7 @@ class Client:
         idempotency_key: str | None = None,
     ) -> JobDocument:
         """Queue a job that names its own films by paths on the mill's machine, as a render does."""
-        body = {"kind": kind, "params": dict(params), **without_unset(priority=priority)}
+        body = {"kind": kind, "params": dict(params), **drop_none(priority=priority)}
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return cast(
             "JobDocument", self._connection.call("POST", "/jobs", json=body, headers=headers)

@@ -65,7 +65,7 @@ class Connection:
             ) from problem
 
 
-def without_unset(**values: Any) -> Mapping[str, Any]:
+def drop_none(**values: Any) -> Mapping[str, Any]:
     """Parameters without those that are None: httpx would send them empty."""
     return {name: value for name, value in values.items() if value is not None}
 

@@ -30,7 +30,7 @@ _ENCODED_DISPOSITION = re.compile(r"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORE
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class CountedFile(io.RawIOBase):
+class ProgressFile(io.RawIOBase):
     """A file that says how far it was read."""
 
     def __init__(self, file: BinaryIO, on_bytes: OnBytes | None) -> None:
@@ -151,11 +151,11 @@ def safe_name(headers: httpx.Headers, *, fallback: str) -> str:
 
     Either form of RFC 6266; ``filename*`` goes first, as it can say every name.
     """
-    last = re.split(r"[/\\]", _given_name(headers.get("Content-Disposition", "")))[-1]
+    last = re.split(r"[/\\]", _filename_from_header(headers.get("Content-Disposition", "")))[-1]
     return _shorten(_CONTROLS.sub("", last).strip(". ")) or fallback
 
 
-def _given_name(disposition: str) -> str:
+def _filename_from_header(disposition: str) -> str:
     if encoded := _ENCODED_DISPOSITION.search(disposition):
         return unquote(encoded[1])
     plain = _DISPOSITION.search(disposition)

@@ -7,6 +7,6 @@ the settings file, the file over the defaults. Floors below ``api``, ``worker``,
 
 from cinemill.config.loading import load
 from cinemill.config.model import SettingRow, Settings, reference
-from cinemill.config.running import join_running
+from cinemill.config.running import apply_running_instance
 
-__all__ = ["SettingRow", "Settings", "join_running", "load", "reference"]
+__all__ = ["SettingRow", "Settings", "apply_running_instance", "load", "reference"]

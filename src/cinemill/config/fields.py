@@ -17,7 +17,7 @@ GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
+class SettingInfo:
     """What pydantic does not know of a field."""
 
     show: Literal["plain", "masked", "masked_url", "bytes"] = "plain"
@@ -118,7 +118,12 @@ UNSET: Any = None
 
 
 def setting(
-    name: str, meaning: str, default: object = UNSET, *, trait: Trait | None = None, **rules: Any
+    name: str,
+    meaning: str,
+    default: object = UNSET,
+    *,
+    trait: SettingInfo | None = None,
+    **rules: Any,
 ) -> Any:
     """A field that is called ``name`` outside. ``rules`` are pydantic's (ge, default_factory …)."""
     if "default_factory" not in rules:
@@ -127,6 +132,6 @@ def setting(
     return Field(
         validation_alias=name,
         description=meaning,
-        json_schema_extra={"trait": trait or Trait()},  # type: ignore[dict-item]
+        json_schema_extra={"trait": trait or SettingInfo()},  # type: ignore[dict-item]
         **rules,
     )

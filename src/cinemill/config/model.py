@@ -12,10 +12,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cinemill.config import fields, parsers
-from cinemill.config.fields import GIB, Trait, setting
+from cinemill.config.fields import GIB, SettingInfo, setting
 
-URL = Trait(show="masked_url")
-BYTES = Trait(show="bytes")
+URL = SettingInfo(show="masked_url")
+BYTES = SettingInfo(show="bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         "CINEMILL_HOME",
         "The folder of all data: films, records, logs, passwords. Made with mode 0700.",
         default_factory=fields.default_home,
-        trait=Trait(default_text="the user's data folder, e.g. ~/.local/share/cinemill"),
+        trait=SettingInfo(default_text="the user's data folder, e.g. ~/.local/share/cinemill"),
     )
     settings_file: fields.ExistingFile | None = setting(
         "CINEMILL_SETTINGS_FILE",
@@ -83,14 +83,14 @@ class Settings(BaseSettings):
     redis_port: fields.Port = setting("REDIS_PORT", "See REDIS_HOST.", 6379)
     redis_db: int = setting("REDIS_DB", "See REDIS_HOST.", 0, ge=0)
     redis_password: str | None = setting(
-        "REDIS_PASSWORD", "See REDIS_HOST.", trait=Trait(show="masked")
+        "REDIS_PASSWORD", "See REDIS_HOST.", trait=SettingInfo(show="masked")
     )
     redis_url: fields.RedisUrl | None = setting(
         "REDIS_URL",
         "Redis or Valkey (redis, rediss, unix, or sentinel for a highly available one); unset, the"
         " mill starts its own.",
         default_factory=fields.compose_redis_url,
-        trait=Trait(
+        trait=SettingInfo(
             show="masked_url", derived_from="redis_host", default_text="from REDIS_HOST, or unset"
         ),
     )
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         "CELERY_BROKER_URL",
         "Where Celery's messages go.",
         default_factory=fields.derive_broker_url,
-        trait=Trait(show="masked_url", derived_from="redis_url", default_text="REDIS_URL"),
+        trait=SettingInfo(show="masked_url", derived_from="redis_url", default_text="REDIS_URL"),
     )
     celery_result_backend: fields.ResultUrl | None = setting(
         "CELERY_RESULT_BACKEND",
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         "CELERY_WORKER_CONCURRENCY",
         "Tasks that one worker works on at a time.",
         default_factory=lambda: min(4, fields.usable_cpus()),
-        trait=Trait(default_text="the number of CPUs, at most 4"),
+        trait=SettingInfo(default_text="the number of CPUs, at most 4"),
         ge=1,
         le=parsers.MOST_PROCESSES,
     )
@@ -234,26 +234,26 @@ class Settings(BaseSettings):
         "TEMP_DIR",
         "Private folders of running work; best on the same disk as CINEMILL_HOME.",
         default_factory=lambda data: data["home"] / "work",
-        trait=Trait(derived_from="home", default_text="CINEMILL_HOME/work"),
+        trait=SettingInfo(derived_from="home", default_text="CINEMILL_HOME/work"),
     )
     render_dir: fields.Folder = setting(
         "RENDER_DIR",
         "Renditions and renders by name; best on the same disk as CINEMILL_HOME.",
         default_factory=lambda data: data["home"] / "renders",
-        trait=Trait(derived_from="home", default_text="CINEMILL_HOME/renders"),
+        trait=SettingInfo(derived_from="home", default_text="CINEMILL_HOME/renders"),
     )
     preview_dir: fields.Folder = setting(
         "PREVIEW_DIR",
         "Previews by name; best on the same disk as CINEMILL_HOME.",
         default_factory=lambda data: data["home"] / "previews",
-        trait=Trait(derived_from="home", default_text="CINEMILL_HOME/previews"),
+        trait=SettingInfo(derived_from="home", default_text="CINEMILL_HOME/previews"),
     )
 
     input_roots: fields.Folders = setting(
         "CINEMILL_INPUT_ROOTS",
         "Folders that films may be fetched from by path, separated as in PATH.",
         default_factory=fields.default_input_roots,
-        trait=Trait(default_text="the user's home, the temporary and the current folder"),
+        trait=SettingInfo(default_text="the user's home, the temporary and the current folder"),
     )
 
     cache_ttl_embeddings: int = setting(
@@ -312,7 +312,9 @@ class Settings(BaseSettings):
     def describe(self) -> list[SettingRow]:
         """Every setting as it is in force, secrets masked, in the order of the documentation."""
         return [
-            SettingRow(name, show_value(getattr(self, field), trait), self._source(field), meaning)
+            SettingRow(
+                name, format_value(getattr(self, field), trait), self._source(field), meaning
+            )
             for field, name, trait, meaning in setting_fields()
         ]
 
@@ -338,16 +340,16 @@ class Settings(BaseSettings):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Masked too: settings end up in logs and tracebacks."""
         for field, _, trait, _ in setting_fields():
-            yield field, show_value(getattr(self, field), trait)
+            yield field, format_value(getattr(self, field), trait)
 
 
 def _write(value: object) -> str:
     return os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def trait_of(field: FieldInfo) -> Trait:
+def trait_of(field: FieldInfo) -> SettingInfo:
     extra: Any = field.json_schema_extra
-    return cast("Trait", extra["trait"])
+    return cast("SettingInfo", extra["trait"])
 
 
 def name_of(field: str) -> str:
@@ -355,7 +357,7 @@ def name_of(field: str) -> str:
     return str(Settings.model_fields[field].validation_alias)
 
 
-def setting_fields() -> list[tuple[str, str, Trait, str]]:
+def setting_fields() -> list[tuple[str, str, SettingInfo, str]]:
     """(field, outside name, trait, meaning) of every setting."""
     return [
         (field, str(info.validation_alias), trait_of(info), info.description or "")
@@ -363,12 +365,12 @@ def setting_fields() -> list[tuple[str, str, Trait, str]]:
     ]
 
 
-def show_value(value: object, trait: Trait) -> str:
+def format_value(value: object, trait: SettingInfo) -> str:
     """``value`` as a person may see it."""
     if value is None or value == "":
         return "unset" if value is None else "(empty)"
     if trait.show != "plain":
-        return _SHOWERS[trait.show](value)
+        return _FORMATTERS[trait.show](value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
@@ -376,7 +378,7 @@ def show_value(value: object, trait: Trait) -> str:
     return format(value, "g") if isinstance(value, float) else str(value)
 
 
-_SHOWERS: Mapping[str, Callable[[Any], str]] = {
+_FORMATTERS: Mapping[str, Callable[[Any], str]] = {
     "masked": lambda _: parsers.MASK,
     "masked_url": parsers.mask_url,
     "bytes": parsers.show_bytes,
@@ -388,7 +390,7 @@ def reference() -> list[SettingRow]:
     return [
         SettingRow(
             name,
-            trait.default_text or show_value(Settings.model_fields[field].default, trait),
+            trait.default_text or format_value(Settings.model_fields[field].default, trait),
             "default",
             meaning,
         )

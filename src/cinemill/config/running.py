@@ -9,7 +9,7 @@ from cinemill.config.fields import derive_broker_url
 from cinemill.config.model import Settings
 
 
-def join_running(settings: Settings) -> Settings:
+def apply_running_instance(settings: Settings) -> Settings:
     """Settings with the servers of the mill that runs on this home, where none are set.
 
     Unchanged where both are set or no mill runs.

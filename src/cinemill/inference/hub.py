@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cinemill.errors import PartUnavailable
+from cinemill.errors import DependencyUnavailable
 from cinemill.inference.cards import HubSource, ModelFile
 
 
@@ -37,6 +37,6 @@ def download_files(
             )
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise PartUnavailable(
+            raise DependencyUnavailable(
                 f"{file.name} could not be fetched: {reason}", code="model_unavailable"
             ) from error

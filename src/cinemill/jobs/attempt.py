@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from cinemill.core.job import ClaimedRun
 from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
-from cinemill.jobs.memory import own_peak_bytes
+from cinemill.jobs.memory import peak_rss
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Watch:
     stop: CinemillError | None = None
     """Why this try must end; set once, by whoever finds out first."""
     stopped_at: float | None = None
-    weighed_bytes: int = 0
+    peak_tree_bytes: int = 0
     """The most that the whole process tree was seen to take, every few seconds."""
     command_bytes: int = 0
     """The most that a command took, as it told at its end."""
@@ -52,16 +52,16 @@ class Watch:
         the last renewal was asked for."""
         return self.deadline - self.limits.lease_seconds + self.limits.heartbeat_seconds
 
-    def note_command(self, peak_bytes: int) -> None:
+    def record_command(self, peak_bytes: int) -> None:
         self.command_bytes = max(self.command_bytes, peak_bytes)
 
-    def end_run(self) -> ClaimedRun:
+    def finished_run(self) -> ClaimedRun:
         """The run with what it took at most: this process and its largest command at their
         largest, or all together where that was seen to be more."""
-        peak_bytes = max(self.weighed_bytes, own_peak_bytes() + self.command_bytes)
+        peak_bytes = max(self.peak_tree_bytes, peak_rss() + self.command_bytes)
         return replace(self.run, peak_memory_bytes=peak_bytes)
 
-    def ask_to_stop(self, reason: CinemillError) -> None:
+    def request_stop(self, reason: CinemillError) -> None:
         if self.stop is None:
             self.stop = reason
             self.stopped_at = time.monotonic()
@@ -70,7 +70,9 @@ class Watch:
         """Asked by the handler. A lease that ran out stops the work even where the thread that
         beats hangs in a dead connection."""
         if self.stop is None and time.monotonic() > self.deadline:
-            self.ask_to_stop(LeaseLost("PostgreSQL could not be reached for as long as the lease."))
+            self.request_stop(
+                LeaseLost("PostgreSQL could not be reached for as long as the lease.")
+            )
         return self.stop
 
     def move(self, progress: float, message: str) -> None:
@@ -84,7 +86,7 @@ class Watch:
         self.deadline = asked_at + self.limits.lease_seconds
 
 
-def find_breach(watch: Watch, now: float, memory_bytes: int) -> CinemillError | None:
+def find_exceeded_limit(watch: Watch, now: float, memory_bytes: int) -> CinemillError | None:
     """The limit that this try has broken at monotonic ``now``, or None."""
     limits = watch.limits
     if now > watch.deadline:

@@ -118,11 +118,11 @@ class Catalog:
     def _find(self, kind: object) -> JobKind | None:
         return self.jobs.get(kind) if isinstance(kind, str) else None
 
-    def equip(self, specs: Sequence[StepSpec], limits: TryLimits) -> list[NewStep]:
+    def equip(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
         """The planned steps, with where each works, what it weighs and how often it is tried."""
         return [self._equip(spec, limits) for spec in specs]
 
-    def _equip(self, spec: StepSpec, limits: TryLimits) -> NewStep:
+    def _equip(self, spec: StepSpec, limits: RetryPolicy) -> NewStep:
         kind = self.steps[spec.kind]
         retries = limits.max_retries if kind.max_retries is None else kind.max_retries
         return NewStep(
@@ -164,7 +164,7 @@ SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
-class TryLimits:
+class RetryPolicy:
     """What holds where a kind of step says nothing of its own; from the settings."""
 
     max_retries: int = 3

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import LockTimeout, NotFound, PartUnavailable, RedisUnavailable
+from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
 from cinemill.jobs.catalog import Catalog
-from cinemill.jobs.events import EventSink
-from cinemill.jobs.fairness import take_turns, thin_crowds
+from cinemill.jobs.events import EventPublisher
+from cinemill.jobs.fairness import limit_bursts, round_robin
 from cinemill.jobs.leases import LeaseObserver
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
@@ -58,7 +58,7 @@ class Dispatcher:
     def __init__(
         self,
         database: Database,
-        events: EventSink,
+        events: EventPublisher,
         rates: RateLimiter,
         *,
         catalog: Catalog,
@@ -155,7 +155,7 @@ class Dispatcher:
                     break
             except NotFound:
                 continue  # its job was deleted just now
-            except PartUnavailable:
+            except DependencyUnavailable:
                 raise
             except Exception:
                 log.exception("one was left out", item=str(item))
@@ -178,14 +178,14 @@ class Dispatcher:
                 break
             told.append(job.id)
         if told:
-            dispatch.note_announced(connection, told)
+            dispatch.mark_announced(connection, told)
         return len(told)
 
     def _tell(self, job: Job) -> bool:
         """Whether it was told; one that no event can be made of counts as told."""
         try:
-            return self._events.tell_now(describe_change(job))
-        except PartUnavailable:
+            return self._events.publish_now(describe_change(job))
+        except DependencyUnavailable:
             raise
         except Exception:
             log.exception("change not announced", job=job.id)
@@ -220,7 +220,7 @@ class Dispatcher:
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
         ready = dispatch.list_ready(connection, queue, per_owner=window)
-        turns = take_turns(thin_crowds(_draw_lots(ready), loads), loads, window=window)
+        turns = round_robin(limit_bursts(_shuffle_owners(ready), loads), loads, window=window)
         return [run for run in turns if self._admit(connection, run)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
@@ -246,7 +246,7 @@ class Dispatcher:
         for position, run in enumerate(stamped):
             try:
                 self._send(run)
-            except PartUnavailable:
+            except DependencyUnavailable:
                 self._take_back(stamped[position:])
                 raise
             except Exception:
@@ -271,7 +271,7 @@ class Dispatcher:
         return lost
 
 
-def _draw_lots(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
+def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
     """Owners in random order, each one's runs in their own: work that ends before the next turn
     leaves all holding nothing, and by name the last of them would never have one."""
     lots = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break

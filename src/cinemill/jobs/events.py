@@ -87,7 +87,7 @@ class Event:
     progress: dict[str, Any]
 
 
-class EventSink:
+class EventPublisher:
     """Tells watchers, at most four times a second for a job. Never raises: work goes on without
     Redis, and for a second after a fault it is not even tried."""
 
@@ -109,9 +109,9 @@ class EventSink:
         now = time.monotonic()
         if now - self._told_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
             return False
-        return self.tell_now(progress)
+        return self.publish_now(progress)
 
-    def tell_now(self, progress: Progress) -> bool:
+    def publish_now(self, progress: Progress) -> bool:
         """Publish whatever was told just now: a change of state, an end."""
         now = time.monotonic()
         if now < self._quiet_until:
@@ -144,7 +144,7 @@ class EventSink:
             return False
         return True
 
-    def tell_resources(self, measured: dict[str, Any]) -> bool:
+    def publish_resources(self, measured: dict[str, Any]) -> bool:
         """Publish what a machine has left; whether it went out."""
         document = json.dumps(measured)
         try:

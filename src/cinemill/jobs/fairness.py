@@ -19,7 +19,7 @@ CROWD_WINDOW = 4
 be on its way before they come."""
 
 
-def thin_crowds(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
+def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
     """Without those of crowds for which there is no room; the order is kept."""
     out, running = Counter[str](), Counter[str]()
     for load in loads:
@@ -34,7 +34,7 @@ def thin_crowds(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[R
     return kept
 
 
-def take_turns(
+def round_robin(
     ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad], *, window: int
 ) -> list[ReadyRun]:
     """The runs to publish now, in order.

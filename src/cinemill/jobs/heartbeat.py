@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
-from cinemill.jobs.attempt import Watch, find_breach
+from cinemill.jobs.attempt import Watch, find_exceeded_limit
 from cinemill.jobs.memory import measure_tree_bytes
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
@@ -89,7 +89,7 @@ class Heart:
             memory_bytes = 0
             if now >= next_weighing:
                 memory_bytes = measure_tree_bytes()
-                watch.weighed_bytes = max(watch.weighed_bytes, memory_bytes)
+                watch.peak_tree_bytes = max(watch.peak_tree_bytes, memory_bytes)
                 next_weighing = now + WEIGH_SECONDS
             self._look(watch, memory_bytes)
 
@@ -135,7 +135,7 @@ class Heart:
         if alive:
             watch.renew(asked_at)
         elif self._watch is watch and not watch.is_ending:
-            watch.ask_to_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
+            watch.request_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
         return alive
 
     def _note_progress(self, watch: Watch) -> None:
@@ -151,7 +151,7 @@ class Heart:
             log.exception("progress was not noted", run=watch.run.id)
             return
         if reason is not None:
-            watch.ask_to_stop(JobCancelled(f"Cancelled: {reason}"))
+            watch.request_stop(JobCancelled(f"Cancelled: {reason}"))
 
     def _look(self, watch: Watch, memory_bytes: int) -> None:
         """Find broken limits; give up a handler that was asked to stop and does not."""
@@ -159,8 +159,8 @@ class Heart:
         if self._watch is not watch or watch.is_ending:
             return
         if watch.stop is None:
-            breach = find_breach(watch, now, memory_bytes)
+            breach = find_exceeded_limit(watch, now, memory_bytes)
             if breach is not None:
-                watch.ask_to_stop(breach)
+                watch.request_stop(breach)
         elif watch.stopped_at is not None and now - watch.stopped_at > UNRESPONSIVE_SECONDS:
             self._give_up(watch)

@@ -28,12 +28,12 @@ def measure_tree_bytes() -> int:
     return total
 
 
-def forget_own_peak() -> None:
-    """Have :func:`own_peak_bytes` count from now on; where that cannot be, from the start."""
+def reset_peak_rss() -> None:
+    """Have :func:`peak_rss` count from now on; where that cannot be, from the start."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, "ascii")
 
 
-def own_peak_bytes() -> int:
+def peak_rss() -> int:
     """The largest resident bytes of this process alone."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES

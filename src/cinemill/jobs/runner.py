@@ -21,16 +21,16 @@ from cinemill.errors import (
     JobCancelled,
     LeaseLost,
     LockTimeout,
-    NotYet,
+    Postponed,
     RedisUnavailable,
     WorkerStopping,
 )
 from cinemill.jobs.attempt import Limits, Watch
-from cinemill.jobs.catalog import Catalog, Queue, StepKind, TryLimits
+from cinemill.jobs.catalog import Catalog, Queue, RetryPolicy, StepKind
 from cinemill.jobs.estimate import estimate_job_seconds_left
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.heartbeat import Heart
-from cinemill.jobs.memory import forget_own_peak
+from cinemill.jobs.memory import reset_peak_rss
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
 from cinemill.storage.database import Connection, Database
@@ -39,7 +39,7 @@ from cinemill.telemetry import get_logger
 
 RECONNECT_SECONDS = 0.5
 PART_RETRY_SECONDS = 5.0
-HANDED_BACK = (WorkerStopping, NotYet, LeaseLost, DatabaseUnavailable, RedisUnavailable)
+HANDED_BACK = (WorkerStopping, Postponed, LeaseLost, DatabaseUnavailable, RedisUnavailable)
 """Nobody's fault: the step is tried again elsewhere, and nothing is counted."""
 
 log = get_logger(__name__)
@@ -52,11 +52,11 @@ class Runner:
     def __init__(
         self,
         database: Database,
-        events: EventSink,
+        events: EventPublisher,
         handlers: Mapping[str, Handler],
         *,
         catalog: Catalog,
-        limits: TryLimits,
+        limits: RetryPolicy,
         work_folder: Path,
         worker: str,
     ) -> None:
@@ -81,7 +81,7 @@ class Runner:
         if watch is None:
             return None
         if self._stop_reason is not None:
-            watch.ask_to_stop(WorkerStopping(self._stop_reason))
+            watch.request_stop(WorkerStopping(self._stop_reason))
         run = watch.run
         log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
         try:
@@ -90,7 +90,7 @@ class Runner:
             self._heart.release()
             shutil.rmtree(self._folder(run), ignore_errors=True)
 
-    def stop_current(self, reason: str) -> bool:
+    def request_stop_current(self, reason: str) -> bool:
         """Ask the try under way to end and be handed back; whether there was one.
 
         For a signal's handler: it may come at any moment, and in the middle of a claim too.
@@ -100,7 +100,7 @@ class Runner:
             return False
         self._stop_reason = reason
         if watch is not None:
-            watch.ask_to_stop(WorkerStopping(reason))
+            watch.request_stop(WorkerStopping(reason))
         return True
 
     def _take(self, run_id: str) -> Watch | None:
@@ -181,7 +181,7 @@ class Runner:
 
     def _handle(self, watch: Watch) -> StepOutcome:
         run = watch.run
-        forget_own_peak()
+        reset_peak_rss()
         folder = self._folder(run)
         folder.mkdir(mode=0o700, parents=True)
         context = StepContext(
@@ -190,7 +190,7 @@ class Runner:
             report=self._reporter(watch),
             should_stop=watch.should_stop,
             memory_bytes=watch.limits.memory_bytes,
-            on_peak_memory=watch.note_command,
+            on_peak_memory=watch.record_command,
         )
         context.report(0.0, "Working")
         try:
@@ -229,7 +229,7 @@ class Runner:
             dynamic_steps.add_steps(
                 connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
             )
-            runs.commit_success(connection, watch.end_run(), job, outcome.result)
+            runs.commit_success(connection, watch.finished_run(), job, outcome.result)
 
         self._record(watch, write)
 
@@ -254,9 +254,9 @@ class Runner:
             return None
 
     def _settle_by_kind(self, watch: Watch, error: Exception) -> RunState:
-        run = watch.end_run()
+        run = watch.finished_run()
         if isinstance(error, JobCancelled):
-            self._record(watch, lambda connection: runs.acknowledge_cancel(connection, run))
+            self._record(watch, lambda connection: runs.confirm_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
         if isinstance(error, HANDED_BACK):
@@ -266,19 +266,19 @@ class Runner:
 
     def _hand_back(self, watch: Watch, error: CinemillError) -> None:
         delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
-        if isinstance(error, NotYet):
+        if isinstance(error, Postponed):
             delay = error.delay_seconds
         failure = describe_failure(error)
         self._record(
             watch,
             lambda connection: runs.retry_later(
-                connection, watch.end_run(), RunState.RETURNED, failure, delay_seconds=delay
+                connection, watch.finished_run(), RunState.RETURNED, failure, delay_seconds=delay
             ),
         )
         log.info("run handed back", run=watch.run.id, why=failure.message)
 
     def _record_failure(self, watch: Watch, error: Exception) -> RunState:
-        run, failure = watch.end_run(), describe_failure(error)
+        run, failure = watch.finished_run(), describe_failure(error)
         state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
         log_failure(run, failure, error)
 
@@ -351,7 +351,7 @@ class Runner:
                 with self._database.begin() as connection:
                     runs.retry_later(
                         connection,
-                        watch.end_run(),
+                        watch.finished_run(),
                         RunState.RETURNED,
                         failure,
                         delay_seconds=PART_RETRY_SECONDS,
@@ -379,7 +379,7 @@ class Runner:
         return self._work_folder / run.token
 
 
-def choose_limits(kind: StepKind, queue: Queue, limits: TryLimits) -> Limits:
+def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
     """What holds for one try: the kind's word first, then the queue's, then the settings'."""
     soft_seconds = limits.queue_seconds.get(queue.name, (queue.soft_seconds, 0.0))[0]
     return Limits(

@@ -25,7 +25,7 @@ from cinemill.core.job import (
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
-from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, TryLimits
+from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, RetryPolicy
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
@@ -48,11 +48,11 @@ class JobService:
     """
 
     def __init__(
-        self, database: Database, *, catalog: Catalog, limits: TryLimits | None = None
+        self, database: Database, *, catalog: Catalog, limits: RetryPolicy | None = None
     ) -> None:
         self._database = database
         self._catalog = catalog
-        self._limits = limits or TryLimits()
+        self._limits = limits or RetryPolicy()
 
     def create_job(
         self,
@@ -64,13 +64,13 @@ class JobService:
         priority: int | None = None,
         idempotency_key: str | None = None,
         job_id: str | None = None,
-        and_also: Callable[[Connection], None] | None = None,
+        in_transaction: Callable[[Connection], None] | None = None,
     ) -> Job:
         """Accept a job: once this returns, it will end once.
 
         ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
         same owner, or the same ``job_id``, answers the job that was made the first time.
-        ``and_also`` writes in the same transaction, before the job. Raises InputRejected,
+        ``in_transaction`` writes in the same transaction, before the job. Raises InputRejected,
         NotFound, Conflict.
         """
         values = dict(params or {})
@@ -89,11 +89,11 @@ class JobService:
             idempotency_key=idempotency_key,
             request_digest=_digest(kind, values, asset_id),
         )
-        if and_also is None:
+        if in_transaction is None:
             with self._database.once() as connection:
                 return job_rows.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
-            and_also(connection)
+            in_transaction(connection)
             return job_rows.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cinemill.errors import DatabaseUnavailable, PartUnavailable, RedisUnavailable
+from cinemill.errors import DatabaseUnavailable, DependencyUnavailable, RedisUnavailable
 from cinemill.local.home import lock_home, open_home
 from cinemill.local.servers import postgres, valkey
 from cinemill.local.supervisor.children import signal_process, start_child
@@ -29,7 +29,7 @@ class RunningServer:
     log_file: Path
     stop_signal: int
     identity: str = "same"
-    failure: type[PartUnavailable] = PartUnavailable
+    failure: type[DependencyUnavailable] = DependencyUnavailable
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -111,7 +111,7 @@ def embedded_servers(home_folder: Path) -> Iterator[Servers]:
             valkey=_as_running_valkey(cache, home.log / "valkey.log"),
         )
         try:
-            postgres.make_cluster(database)
+            postgres.init_cluster(database)
             servers.valkey.start()
             servers.postgres.start()
             postgres.make_database(database)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinemill.errors import HomeLocked, PartUnavailable
+from cinemill.errors import DependencyUnavailable, HomeLocked
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
 FOLDERS = ("run", "log", "postgres", "valkey", "objects", "work")
@@ -72,7 +72,7 @@ def open_home(root: Path) -> Home:
         home.root.chmod(0o700)
         read_or_make_secret(home.token_file)
     except OSError as problem:
-        raise PartUnavailable(
+        raise DependencyUnavailable(
             f"The folder {home.root} cannot be used: {problem.strerror}.",
             way_on="Make it writable for you, or choose another with CINEMILL_HOME.",
         ) from problem

@@ -28,7 +28,7 @@ ADDRESS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class RunningMill:
+class Instance:
     """Where the mill that runs here is reached; the token is in ``CINEMILL_HOME/token``."""
 
     pid: int
@@ -51,7 +51,7 @@ async def supervise(
     settings: Settings,
     *,
     with_flower: bool = False,
-    on_ready: Callable[[RunningMill], None] | None = None,
+    on_ready: Callable[[Instance], None] | None = None,
     console: Console | None = None,
     liveness: Liveness | None = None,
 ) -> None:
@@ -137,9 +137,9 @@ async def _listens(places: Sequence[tuple[str, int]]) -> bool:
         await asyncio.sleep(0.1)
 
 
-def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> RunningMill:
+def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> Instance:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return RunningMill(
+    return Instance(
         pid=os.getpid(),
         api_url=f"http://{host}:{settings.port}",
         database_url=parts.database_url,

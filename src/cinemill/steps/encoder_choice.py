@@ -20,9 +20,9 @@ from cinemill.errors import (
     OutputInvalid,
 )
 from cinemill.media.encoding.encode import EncodeOutcome
-from cinemill.media.encoding.encode_plan import keeps_depth
+from cinemill.media.encoding.encode_plan import keeps_bit_depth
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.encoding.hardware_probe import tell_reason
+from cinemill.media.encoding.hardware_probe import failure_reason
 from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 from cinemill.telemetry import get_logger
@@ -50,7 +50,7 @@ class Choice:
         return [f"encoded in software: {self.reason}"] if self.reason else []
 
 
-def encode_as_wished(
+def encode_with_fallback(
     resources: StepResources,
     info: MediaInfo,
     request: RenditionRequest,
@@ -83,7 +83,7 @@ def try_hardware(
     try:
         made = make(encoder)
     except (CommandFailed, CommandStalled, OutputInvalid) as error:
-        reason = tell_reason(error)
+        reason = failure_reason(error)
     except InputRejected as error:
         if error.code != QUALITY_CODE:
             raise
@@ -107,7 +107,7 @@ def choose_encoder(resources: StepResources, info: MediaInfo, request: Rendition
     """An encoder for the rendition, where its request wishes for one in hardware."""
     if not request.use_gpu:
         return Choice()
-    return find_encoder(resources, request.codec, is_deep=keeps_depth(info, request))
+    return find_encoder(resources, request.codec, is_deep=keeps_bit_depth(info, request))
 
 
 def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) -> Choice:

@@ -6,27 +6,27 @@ import hashlib
 import re
 from pathlib import Path, PurePath
 
-from cinemill.storage.media.files import SHELF_MARK, LocalFiles
+from cinemill.storage.media.files import OUTPUT_MARKER, LocalFiles
 
 _UNSAFE = re.compile(r"[^\w.\- ()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 LONGEST_STEM = 100
 
 
-def put_on_shelf(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
+def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
     """Give a stored file a name below ``shelf``, in a folder of its job; answers the path.
 
     Repeating it changes nothing, so a try that is lost after it does no harm.
     """
-    folder = shelf / name_folder(job_id)
+    folder = shelf / folder_name(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / SHELF_MARK).touch(mode=0o600)
+    (folder / OUTPUT_MARKER).touch(mode=0o600)
     path = folder / filename
     files.export(sha256, path)
     return path
 
 
-def name_folder(job_id: str) -> str:
+def folder_name(job_id: str) -> str:
     """A job's folder. Ids of Celery's clients may be anything, a path too: such are hashed."""
     if _PLAIN.fullmatch(job_id):
         return job_id

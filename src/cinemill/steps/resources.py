@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.errors import DiskFull, NotFound
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -25,7 +25,7 @@ from cinemill.storage.media.files import LocalFiles
 class StepResources:
     database: Database
     files: LocalFiles
-    toolbox: Toolbox
+    toolbox: FfmpegBinary
     sandbox: Sandbox
     limits: Limits
     input_roots: tuple[Path, ...]
@@ -40,7 +40,7 @@ class StepResources:
     work_folder: Path
     """Where attempts have their private folders."""
     service: JobService
-    events: EventSink
+    events: EventPublisher
     retention_days: float = 30.0
     """After which ended jobs, dead messages and unused pieces are deleted."""
     stuck_hours: float = 2.0

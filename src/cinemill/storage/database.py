@@ -122,7 +122,7 @@ class Database:
         commit under way took effect is then unknown, so every caller's writes are idempotent.
         Raises LockTimeout, with nothing written, where a statement waited two seconds for a lock.
         """
-        with _telling_faults(), self._engine.begin() as connection:
+        with _translate_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -131,7 +131,7 @@ class Database:
 
         Raises DatabaseUnavailable and LockTimeout, as :meth:`begin` does.
         """
-        with _telling_faults(), self._single.connect() as connection:
+        with _translate_errors(), self._single.connect() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -226,14 +226,14 @@ def check_version(url: str) -> str | None:
 def _engine_connection(url: str) -> Iterator[Connection]:
     engine = create_engine(url, connect_args=_SOCKET_OPTIONS)
     try:
-        with _telling_faults(), engine.connect() as connection:
+        with _translate_errors(), engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
 
 
 @contextmanager
-def _telling_faults() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """A server that is gone in our own words; a wrong statement stays what it is."""
     try:
         yield

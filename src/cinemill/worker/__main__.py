@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cinemill.errors import InputRejected, PartUnavailable, SettingsInvalid
+from cinemill.errors import DependencyUnavailable, InputRejected, SettingsInvalid
 from cinemill.jobs.catalog import list_common
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     except InputRejected as error:
         print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
         return 2
-    except PartUnavailable as error:
+    except DependencyUnavailable as error:
         print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
         return 3
     # Not through Celery's command line: that loads every command there is, 15 MB a process.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from cinemill.config import join_running, load
+from cinemill.config import apply_running_instance, load
 from cinemill.worker.app_factory import build_app
 
-app = build_app(join_running(load()))
+app = build_app(apply_running_instance(load()))

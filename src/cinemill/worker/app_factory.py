@@ -16,7 +16,11 @@ from cinemill.worker.hardware.detection import find_hardware
 from cinemill.worker.messages.clocks import BoundedClock
 from cinemill.worker.messages.kombu_patches import repair_redis_transport, repair_solo_pool
 from cinemill.worker.messages.queues import broker_options, declare_queues
-from cinemill.worker.messages.redis_sentinel import credential_options, tell_channels, translate_url
+from cinemill.worker.messages.redis_sentinel import (
+    configure_pubsub,
+    credential_options,
+    translate_url,
+)
 from cinemill.worker.messages.transport import register_transports
 from cinemill.worker.process import lifecycle
 from cinemill.worker.process.prefork import repair_prefork_pool
@@ -42,7 +46,7 @@ def build_app(
     register_transports()
     broker = settings.celery_broker_url or "memory://unset"
     broker_url, broker_place = translate_url(broker)
-    tell_channels(broker)
+    configure_pubsub(broker)
     results = settings.celery_result_backend or "cinemill.worker.result_backend:JobBackend"
     results_url, results_place = translate_url(results)
     app = Celery("cinemill", set_as_current=True)

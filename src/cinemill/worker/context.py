@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
-from cinemill.errors import CinemillError, PartUnavailable
-from cinemill.jobs.catalog import Catalog, TryLimits
-from cinemill.jobs.events import EventSink
+from cinemill.errors import CinemillError, DependencyUnavailable
+from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.runner import Runner
 from cinemill.jobs.service import JobService
@@ -57,14 +57,14 @@ class Mill:
         """Tasks at a time, unless this worker was told otherwise when it was started."""
         self._make_handlers = make_handlers
         self._database: Database | None = None
-        self._events: EventSink | None = None
+        self._events: EventPublisher | None = None
         self._runner: Runner | None = None
 
     @property
     def database(self) -> Database:
         if self._database is None:
             if self.settings.database_url is None:
-                raise PartUnavailable(
+                raise DependencyUnavailable(
                     "There is no database: DATABASE_URL is not set and no mill runs here.",
                     code="database_unset",
                     way_on="Run 'cinemill up' first, or set DATABASE_URL.",
@@ -79,7 +79,7 @@ class Mill:
     @property
     def redis_url(self) -> str:
         if self.settings.redis_url is None:
-            raise PartUnavailable(
+            raise DependencyUnavailable(
                 "There is no Redis: REDIS_URL is not set and no mill runs here.",
                 code="redis_unset",
                 way_on="Run 'cinemill up' first, or set REDIS_URL.",
@@ -91,9 +91,9 @@ class Mill:
         return JobService(self.database, catalog=self.catalog, limits=self.try_limits)
 
     @property
-    def events(self) -> EventSink:
+    def events(self) -> EventPublisher:
         if self._events is None:
-            self._events = EventSink(self.redis_url, catalog=self.catalog)
+            self._events = EventPublisher(self.redis_url, catalog=self.catalog)
         return self._events
 
     @property
@@ -109,9 +109,9 @@ class Mill:
         return self.settings.temp_dir
 
     @property
-    def try_limits(self) -> TryLimits:
+    def try_limits(self) -> RetryPolicy:
         settings = self.settings
-        return TryLimits(
+        return RetryPolicy(
             max_retries=settings.celery_task_max_retries,
             retry_delay_seconds=settings.celery_task_default_retry_delay,
             max_crashes=settings.max_crashes,
@@ -144,7 +144,7 @@ class Mill:
 
     def stop_work(self, reason: str) -> bool:
         """Ask the try under way in this process to be handed back; whether there was one."""
-        return self._runner is not None and self._runner.stop_current(reason)
+        return self._runner is not None and self._runner.request_stop_current(reason)
 
     def forget_connections(self) -> None:
         """After a fork: the parent's sockets are the parent's."""

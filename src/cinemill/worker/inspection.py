@@ -43,7 +43,7 @@ def count_workers(settings: Settings) -> dict[str, list[str]]:
     return found
 
 
-def survey_workers(settings: Settings) -> list[WorkerReport]:
+def inspect_workers(settings: Settings) -> list[WorkerReport]:
     """Every worker that answered within a second, by name.
 
     Raises RedisUnavailable where the broker cannot be asked.

@@ -175,7 +175,7 @@ class Relay:
         if time.monotonic() < self._next_measure:
             return 0
         self._next_measure = time.monotonic() + MEASURE_SECONDS
-        return self._events.tell_resources(measure_resources(self._settings.home))
+        return self._events.publish_resources(measure_resources(self._settings.home))
 
     def _republish_lost(self) -> int:
         seconds = self._settings.lost_message_seconds

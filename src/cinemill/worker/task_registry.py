@@ -15,7 +15,7 @@ from kombu.utils.json import dumps
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
-from cinemill.errors import InputRejected, PartUnavailable
+from cinemill.errors import DependencyUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
 from cinemill.storage.jobs.refused_messages import RefusedMessages
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 OWNER = "celery"
-NOT_KEPT = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
+UNSUPPORTED_OPTIONS = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
 ADOPTION_PAUSE_SECONDS = 1.0
 
 
@@ -59,7 +59,9 @@ class JobTask(Task):
 
         Celery's own options that a row cannot keep are refused rather than forgotten.
         """
-        refused = sorted(name for name in options.keys() & NOT_KEPT if options[name] is not None)
+        refused = sorted(
+            name for name in options.keys() & UNSUPPORTED_OPTIONS if options[name] is not None
+        )
         if refused:
             raise InputRejected(
                 f"{', '.join(refused)} cannot be kept for a job.",
@@ -68,7 +70,7 @@ class JobTask(Task):
             )
         mill = self.app.mill
         kind = mill.catalog.jobs[self.name]
-        params = name_arguments(kind, args or (), kwargs or {})
+        params = bind_arguments(kind, args or (), kwargs or {})
         job = submit(mill.service, kind, params, priority=priority, job_id=task_id)
         return self.AsyncResult(job.id)
 
@@ -113,7 +115,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     kind = mill.catalog.jobs[task.name]
     try:
         _adopt(mill, kind, task.request, args, kwargs)
-    except PartUnavailable as error:
+    except DependencyUnavailable as error:
         time.sleep(ADOPTION_PAUSE_SECONDS)
         raise Reject(error.message, requeue=True) from error
     raise Ignore
@@ -125,9 +127,9 @@ def _adopt(
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
     priority = read_wish((request.delivery_info or {}).get("priority"))
     try:
-        params = name_arguments(kind, args, kwargs)
+        params = bind_arguments(kind, args, kwargs)
         submit(mill.service, kind, params, priority=priority, job_id=request.id)
-    except PartUnavailable:
+    except DependencyUnavailable:
         raise
     except InputRejected as error:
         _reject(mill, kind, request, error)
@@ -145,7 +147,7 @@ def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> No
     """A failed job; where there can be none of this id, a dead message."""
     try:
         mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
-    except PartUnavailable:
+    except DependencyUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
         log.warning("a message made not even a failed job", why=str(fault), task=kind.name)
@@ -185,7 +187,7 @@ def submit(
     )
 
 
-def name_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+def bind_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
     """Positional arguments by their names. Raises InputRejected."""
     if len(args) > len(kind.positional):
         raise InputRejected(

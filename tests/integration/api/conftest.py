@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 
 FILM_HEAD = bytes.fromhex("1a45dfa3")
 """What a Matroska file begins with; the doors look no further, the workers do."""
@@ -70,8 +70,8 @@ class RunningApi:
             )
 
     def tell(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
-        sink = EventSink(self.redis_url, catalog=CATALOG)
-        assert sink.tell_now(Progress(job_id, "process_video", status, progress, message))
+        sink = EventPublisher(self.redis_url, catalog=CATALOG)
+        assert sink.publish_now(Progress(job_id, "process_video", status, progress, message))
         sink.close()
 
     def stop(self) -> int:

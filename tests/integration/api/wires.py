@@ -16,7 +16,7 @@ from typing import Any
 from cinemill.api.app import create_app
 from cinemill.api.http.admission import Places
 from cinemill.api.http.connections import Patience
-from cinemill.api.server import MillServer, listen
+from cinemill.api.server import UvicornServer, listen
 from cinemill.config import Settings
 from cinemill.storage.database import migrate
 
@@ -113,7 +113,7 @@ class OwnServer:
 
     port: int
     home: Path
-    server: MillServer
+    server: UvicornServer
 
     @property
     def token(self) -> str:
@@ -147,7 +147,7 @@ def own_server(
     port = int(listener.getsockname()[1])
     settings = Settings(home=home, database_url=database_url, redis_url=redis_url, port=port)
     app = create_app(settings)
-    server = MillServer(app, host="127.0.0.1", port=port, patience=patience, places=places)
+    server = UvicornServer(app, host="127.0.0.1", port=port, patience=patience, places=places)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     deadline = time.monotonic() + WAIT_SECONDS

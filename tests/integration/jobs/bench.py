@@ -14,8 +14,8 @@ from tests.integration.storage import rows
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import Job, RunState
-from cinemill.jobs.catalog import TryLimits
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.catalog import RetryPolicy
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.runner import Runner
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
@@ -29,10 +29,10 @@ class Bench:
 
     database: Database
     service: JobService
-    sink: EventSink
+    sink: EventPublisher
     folder: Path
     handlers: dict[str, Handler] = field(default_factory=dict)
-    limits: TryLimits = field(default_factory=TryLimits)
+    limits: RetryPolicy = field(default_factory=RetryPolicy)
     runner: Runner | None = None
 
     def submit(self, handler: Handler, kind: str = "work") -> Job:

@@ -14,7 +14,7 @@ from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage.rows import forget_everything
 
 from cinemill.jobs.dispatch import Dispatcher
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database, migrate
@@ -50,15 +50,15 @@ def service(database: Database) -> JobService:
 
 
 @pytest.fixture
-def sink(own_redis: str) -> Iterator[EventSink]:
-    sink = EventSink(own_redis, catalog=CATALOG)
+def sink(own_redis: str) -> Iterator[EventPublisher]:
+    sink = EventPublisher(own_redis, catalog=CATALOG)
     yield sink
     sink.close()
 
 
 @pytest.fixture
 def engine(
-    database: Database, own_redis: str, sink: EventSink, service: JobService
+    database: Database, own_redis: str, sink: EventPublisher, service: JobService
 ) -> Iterator[Engine]:
     rates = RateLimiter(own_redis)
     post = Post()
@@ -76,7 +76,7 @@ def engine(
 
 
 @pytest.fixture
-def narrow(engine: Engine, own_redis: str, sink: EventSink) -> Iterator[Engine]:
+def narrow(engine: Engine, own_redis: str, sink: EventPublisher) -> Iterator[Engine]:
     """With a window of one."""
     rates = RateLimiter(own_redis)
     dispatcher = Dispatcher(
@@ -93,5 +93,5 @@ def narrow(engine: Engine, own_redis: str, sink: EventSink) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def bench(database: Database, service: JobService, sink: EventSink, tmp_path: Path) -> Bench:
+def bench(database: Database, service: JobService, sink: EventPublisher, tmp_path: Path) -> Bench:
     return Bench(database, service, sink, tmp_path / "work")

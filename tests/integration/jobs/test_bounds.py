@@ -17,7 +17,7 @@ from tests.integration.storage import rows
 from cinemill.api.routes.serializers import dead_document, job_document
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, InputRejected, NotFound, TooLarge
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.service import JobService, describe_job
 from cinemill.storage.database import Database
 
@@ -202,7 +202,7 @@ def test_a_bad_row_is_listed_and_so_are_the_others(service: JobService, bad: str
 
 
 def test_a_bad_row_holds_up_no_announcement_and_no_publication(
-    engine: Engine, sink: EventSink, bad: str
+    engine: Engine, sink: EventPublisher, bad: str
 ) -> None:
     good = engine.service.create_job("work")
     while engine.dispatcher.announce_changes():

@@ -17,7 +17,7 @@ from cinemill.core.job import Failure, JobState, RunState
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
-from cinemill.jobs.events import EventSink, status_key
+from cinemill.jobs.events import EventPublisher, status_key
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import runs
@@ -218,7 +218,7 @@ def test_what_a_worker_has_claimed_is_not_lost(engine: Engine) -> None:
 
 
 def test_dispatchers_side_by_side_send_each_run_once(
-    engine: Engine, own_redis: str, sink: EventSink
+    engine: Engine, own_redis: str, sink: EventPublisher
 ) -> None:
     total = 120
     engine.submit(total)
@@ -329,7 +329,7 @@ def test_a_worker_that_still_works_is_not_overtaken_by_the_sweeper(engine: Engin
     engine.dispatcher.finish_cancels()
     assert rows.get_job(engine.database, job).state is JobState.RUNNING
     with engine.database.begin() as connection:
-        runs.acknowledge_cancel(connection, run)
+        runs.confirm_cancel(connection, run)
     assert rows.get_job(engine.database, job).state is JobState.CANCELLED
 
 
@@ -353,7 +353,7 @@ def test_an_end_that_redis_did_not_take_is_told_when_it_is_back(
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     engine.finish(engine.post.sent[0])
-    away = EventSink("redis://127.0.0.1:1/0", catalog=CATALOG)
+    away = EventPublisher("redis://127.0.0.1:1/0", catalog=CATALOG)
     rates = RateLimiter(own_redis)
     deaf = Dispatcher(
         database,

@@ -28,8 +28,8 @@ from cinemill.jobs.events import (
     EVENTS_KEPT_AT_END,
     LEAST_INTERVAL_SECONDS,
     Event,
+    EventPublisher,
     EventReader,
-    EventSink,
 )
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -97,7 +97,7 @@ def next_message(subscription: Any) -> dict[str, Any]:
     [("work", "task_progress"), ("analyse", "task_progress"), ("analyse", "analysis")],
 )
 def test_a_channel_carries_status_progress_and_message(
-    sink: EventSink, client: redis.Redis, job_id: str, kind: str, channel: str
+    sink: EventPublisher, client: redis.Redis, job_id: str, kind: str, channel: str
 ) -> None:
     with listening(client, f"{channel}:{job_id}") as subscription:
         assert sink.tell(make_progress(job_id, 41.25, job_kind=kind))
@@ -110,11 +110,11 @@ def test_a_channel_carries_status_progress_and_message(
 
 @pytest.mark.parametrize("kind", ["work", "a kind of long ago"])
 def test_only_analyses_have_the_channel_of_analyses(
-    sink: EventSink, client: redis.Redis, job_id: str, kind: str
+    sink: EventPublisher, client: redis.Redis, job_id: str, kind: str
 ) -> None:
     with listening(client, f"analysis:{job_id}") as subscription:
-        sink.tell_now(make_progress(job_id, 1, job_kind=kind))
-        sink.tell_now(make_progress(job_id, 2, job_kind="analyse"))
+        sink.publish_now(make_progress(job_id, 1, job_kind=kind))
+        sink.publish_now(make_progress(job_id, 2, job_kind="analyse"))
         assert json.loads(next_message(subscription)["data"])["progress"] == 2
 
 
@@ -131,11 +131,11 @@ def test_an_analysis_is_told_on_its_channel_while_it_runs_and_when_it_ends(
 
 
 def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
-    sink: EventSink, client: redis.Redis, job_id: str
+    sink: EventPublisher, client: redis.Redis, job_id: str
 ) -> None:
     with listening(client, f"task_progress:{job_id}") as subscription:
-        sink.tell_now(make_progress(job_id, 10))
-        sink.tell_now(make_progress(job_id, 20))
+        sink.publish_now(make_progress(job_id, 10))
+        sink.publish_now(make_progress(job_id, 20))
         assert next_message(subscription)["data"] != client.get(f"task_status:{job_id}")
         assert next_message(subscription)["data"] == client.get(f"task_status:{job_id}")
     assert 0 < int(str(client.ttl(f"task_status:{job_id}"))) <= 24 * 3600
@@ -143,10 +143,10 @@ def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_the_last_event_says_how_it_ended(
-    sink: EventSink, own_redis: str, job_id: str, status: str
+    sink: EventPublisher, own_redis: str, job_id: str, status: str
 ) -> None:
     sink.tell(make_progress(job_id, 99))
-    sink.tell_now(make_progress(job_id, 100, status=status))
+    sink.publish_now(make_progress(job_id, 100, status=status))
     assert ask(own_redis, lambda reader: reader.read_status(job_id))["status"] == status
 
 
@@ -156,7 +156,7 @@ def test_of_a_job_that_nobody_told_of_nothing_is_known(own_redis: str, job_id: s
 
 
 def test_who_subscribes_and_then_reads_the_key_misses_nothing(
-    sink: EventSink, client: redis.Redis, job_id: str
+    sink: EventPublisher, client: redis.Redis, job_id: str
 ) -> None:
     """Whenever a watcher comes, key and channel together tell every event from there on."""
     last = 120
@@ -164,7 +164,7 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
 
     def speak() -> None:
         for number in range(last + 1):
-            sink.tell_now(make_progress(job_id, number))
+            sink.publish_now(make_progress(job_id, number))
             if number == 20:
                 speaking.set()
 
@@ -183,7 +183,7 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
 
 
 def test_a_watcher_is_told_at_most_four_times_a_second(
-    sink: EventSink, own_redis: str, job_id: str
+    sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     asked: list[tuple[float, bool, float]] = []  # each with the moments before and after it
     while sum(told for _, told, _ in asked) < 5 or all(told for _, told, _ in asked):
@@ -198,30 +198,32 @@ def test_a_watcher_is_told_at_most_four_times_a_second(
 
 
 def test_a_change_of_state_is_told_whatever_was_told_just_now(
-    sink: EventSink, own_redis: str, job_id: str
+    sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     assert sink.tell(make_progress(job_id, 99))
     assert not sink.tell(make_progress(job_id, 99.5))
-    assert sink.tell_now(make_progress(job_id, 100, status="completed"))
+    assert sink.publish_now(make_progress(job_id, 100, status="completed"))
     assert [event.progress["progress"] for event in read_after(own_redis, job_id)] == [99, 100]
 
 
-def test_one_job_does_not_silence_another(sink: EventSink) -> None:
+def test_one_job_does_not_silence_another(sink: EventPublisher) -> None:
     assert all(sink.tell(make_progress(str(uuid4()), 1)) for _ in range(20))
 
 
 def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
-    sink: EventSink, own_redis: str, job_id: str
+    sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     for number in range(6):
-        sink.tell_now(make_progress(job_id, number))
+        sink.publish_now(make_progress(job_id, number))
     seen = read_after(own_redis, job_id)
     assert [event.progress["progress"] for event in seen] == [0, 1, 2, 3, 4, 5]
     resumed = read_after(own_redis, job_id, after_id=seen[2].id)
     assert resumed == seen[3:]
 
 
-def test_a_watcher_is_woken_by_the_next_event(sink: EventSink, own_redis: str, job_id: str) -> None:
+def test_a_watcher_is_woken_by_the_next_event(
+    sink: EventPublisher, own_redis: str, job_id: str
+) -> None:
     async def watch() -> Event:
         async with reading(own_redis) as reader:
             # Only the event can end this: the waiting itself takes longer than a test may.
@@ -235,7 +237,7 @@ def test_a_watcher_is_woken_by_the_next_event(sink: EventSink, own_redis: str, j
 
 
 def test_who_follows_hears_everything_in_order_and_of_every_silence(
-    sink: EventSink, own_redis: str, job_id: str
+    sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     async def follow() -> list[float | None]:
         heard: list[float | None] = []
@@ -245,35 +247,35 @@ def test_who_follows_hears_everything_in_order_and_of_every_silence(
                 if event is None:
                     if 1.0 in heard:
                         return heard
-                    await asyncio.to_thread(sink.tell_now, make_progress(job_id, 0))
-                    await asyncio.to_thread(sink.tell_now, make_progress(job_id, 1))
+                    await asyncio.to_thread(sink.publish_now, make_progress(job_id, 0))
+                    await asyncio.to_thread(sink.publish_now, make_progress(job_id, 1))
         return heard
 
     assert asyncio.run(follow()) == [None, 0, 1, None]
 
 
-def test_the_past_is_kept_short(sink: EventSink, client: redis.Redis, job_id: str) -> None:
+def test_the_past_is_kept_short(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
     for number in range(EVENTS_KEPT + 300):
-        sink.tell_now(make_progress(job_id, number))
+        sink.publish_now(make_progress(job_id, number))
     assert int(str(client.xlen(f"task_events:{job_id}"))) <= EVENTS_KEPT + 150
 
 
-def test_what_is_forgotten_is_gone(sink: EventSink, client: redis.Redis, job_id: str) -> None:
+def test_what_is_forgotten_is_gone(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
     sink.tell(make_progress(job_id, 1))
     sink.forget(job_id)
     assert client.keys(f"*{job_id}*") == []
 
 
-def test_words_of_any_language_arrive(sink: EventSink, own_redis: str, job_id: str) -> None:
+def test_words_of_any_language_arrive(sink: EventPublisher, own_redis: str, job_id: str) -> None:
     sink.tell(make_progress(job_id, 1, message="Вырезаю кадры 🎞"))
     (event,) = read_after(own_redis, job_id)
     assert event.progress["message"] == "Вырезаю кадры 🎞"
 
 
 def test_work_goes_on_where_redis_is_away(job_id: str) -> None:
-    sink = EventSink(NOWHERE, catalog=CATALOG)
+    sink = EventPublisher(NOWHERE, catalog=CATALOG)
     for number in range(1000):
-        assert not sink.tell_now(make_progress(job_id, number))
+        assert not sink.publish_now(make_progress(job_id, number))
     sink.forget(job_id)
     sink.close()
 
@@ -290,14 +292,14 @@ def test_a_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.Monkey
     monkeypatch.setattr(events, "SOCKET_TIMEOUT_SECONDS", 5.0)
     monkeypatch.setattr(events, "PAUSE_AFTER_FAULT_SECONDS", 4.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        sink = EventSink(f"redis://127.0.0.1:{server.getsockname()[1]}/0", catalog=CATALOG)
+        sink = EventPublisher(f"redis://127.0.0.1:{server.getsockname()[1]}/0", catalog=CATALOG)
         news = Progress("job", "process_video", "running", 1.0, "Working")
-        assert not sink.tell_now(news)
+        assert not sink.publish_now(news)
         server.settimeout(0.2)
         with suppress(TimeoutError):
             while True:
                 server.accept()[0].close()
-        assert not sink.tell_now(news)
+        assert not sink.publish_now(news)
         with pytest.raises(TimeoutError):
             server.accept()
         sink.close()
@@ -305,12 +307,12 @@ def test_a_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_of_an_ended_job_only_the_last_events_are_kept_and_for_an_hour(
-    sink: EventSink, client: redis.Redis, own_redis: str, job_id: str, status: str
+    sink: EventPublisher, client: redis.Redis, own_redis: str, job_id: str, status: str
 ) -> None:
     for number in range(99):
-        sink.tell_now(make_progress(job_id, number))
+        sink.publish_now(make_progress(job_id, number))
     seen = read_after(own_redis, job_id)
-    sink.tell_now(make_progress(job_id, 100, status=status))
+    sink.publish_now(make_progress(job_id, 100, status=status))
 
     kept = read_after(own_redis, job_id)
     assert len(kept) == EVENTS_KEPT_AT_END
@@ -323,22 +325,22 @@ def test_of_an_ended_job_only_the_last_events_are_kept_and_for_an_hour(
 
 
 def test_an_ended_job_that_is_tried_again_is_told_as_before(
-    sink: EventSink, client: redis.Redis, own_redis: str, job_id: str
+    sink: EventPublisher, client: redis.Redis, own_redis: str, job_id: str
 ) -> None:
-    sink.tell_now(make_progress(job_id, 50, status="failed"))
+    sink.publish_now(make_progress(job_id, 50, status="failed"))
     for number in range(30):
-        sink.tell_now(make_progress(job_id, number))
+        sink.publish_now(make_progress(job_id, number))
     told = [event.progress["status"] for event in read_after(own_redis, job_id)]
     assert told == ["failed", *["running"] * 30]
     assert 3600 < int(str(client.ttl(f"task_events:{job_id}"))) <= 24 * 3600
 
 
 def test_a_watcher_who_waits_at_the_end_is_woken_by_it(
-    sink: EventSink, own_redis: str, job_id: str
+    sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     """The stream is written again meanwhile."""
     for number in range(50):
-        sink.tell_now(make_progress(job_id, number))
+        sink.publish_now(make_progress(job_id, number))
     (*_, last) = read_after(own_redis, job_id)
 
     async def watch() -> list[Event]:
@@ -346,7 +348,7 @@ def test_a_watcher_who_waits_at_the_end_is_woken_by_it(
             waiting = asyncio.create_task(reader.read_after(job_id, last.id, block_seconds=60))
             await asyncio.sleep(0.2)
             end = make_progress(job_id, 100, status="completed")
-            await asyncio.to_thread(sink.tell_now, end)
+            await asyncio.to_thread(sink.publish_now, end)
             return await waiting
 
     assert [event.progress["status"] for event in asyncio.run(watch())] == ["completed"]

@@ -15,12 +15,12 @@ from tests.waiting import wait_until
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import Conflict, LockTimeout
 from cinemill.jobs import attempt
-from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.dispatch import MOST_LOCKED
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.jobs import dispatch
 
-SHORT = TryLimits(lease_seconds=4, heartbeat_seconds=0.5)
+SHORT = RetryPolicy(lease_seconds=4, heartbeat_seconds=0.5)
 
 
 def test_a_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench) -> None:

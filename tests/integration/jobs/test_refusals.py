@@ -23,7 +23,7 @@ from cinemill.core.job import Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
-from cinemill.jobs.events import EventReader, EventSink
+from cinemill.jobs.events import EventPublisher, EventReader
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
@@ -99,14 +99,14 @@ each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSAL
 
 @each_refusal
 def test_watchers_are_told_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
-    sink = EventSink(own_valkey, catalog=CATALOG)
+    sink = EventPublisher(own_valkey, catalog=CATALOG)
     news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
-    assert sink.tell_now(news)
+    assert sink.publish_now(news)
     with refusal(own_valkey):
-        wait_until(lambda: not sink.tell_now(news))
-        assert not sink.tell_resources({})
-    wait_until(lambda: sink.tell_now(news))
-    assert sink.tell_resources({})
+        wait_until(lambda: not sink.publish_now(news))
+        assert not sink.publish_resources({})
+    wait_until(lambda: sink.publish_now(news))
+    assert sink.publish_resources({})
     sink.close()
 
 
@@ -183,11 +183,11 @@ def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
 
 
 def use_events(url: str) -> Generator[bool]:
-    sink = EventSink(url, catalog=CATALOG)
+    sink = EventPublisher(url, catalog=CATALOG)
     try:
         while True:
             news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
-            yield sink.tell_now(news)
+            yield sink.publish_now(news)
     finally:
         sink.close()
 
@@ -219,7 +219,7 @@ def use_messages(url: str) -> Generator[bool]:
 
 
 def test_kinds_without_a_rate_go_on_while_starts_cannot_be_counted(
-    engine: Engine, sink: EventSink, own_valkey: str
+    engine: Engine, sink: EventPublisher, own_valkey: str
 ) -> None:
     """Events and rates may be kept by another server than the messages."""
     away = RateLimiter(own_valkey)

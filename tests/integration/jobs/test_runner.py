@@ -26,7 +26,7 @@ from cinemill.errors import (
     RedisUnavailable,
 )
 from cinemill.jobs import heartbeat
-from cinemill.jobs.events import EventReader, EventSink
+from cinemill.jobs.events import EventPublisher, EventReader
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.media import assets
 
@@ -233,7 +233,7 @@ def test_a_missing_server_is_nobodys_fault(bench: Bench) -> None:
 
 
 def test_without_redis_the_work_is_done_all_the_same(bench: Bench) -> None:
-    bench.sink = EventSink("redis://127.0.0.1:1/0", catalog=CATALOG)
+    bench.sink = EventPublisher("redis://127.0.0.1:1/0", catalog=CATALOG)
     job = bench.submit(do_nothing)
     assert bench.execute(job) is RunState.SUCCEEDED
     bench.sink.close()

@@ -11,7 +11,7 @@ from tests.integration.storage import rows
 
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, InputRejected, NotFound
-from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.media import assets
@@ -101,14 +101,14 @@ def test_what_is_written_along_appears_with_the_job_or_not_at_all(
             connection, owner="ann", sha256="1", size_bytes=1, filename="f.mp4", asset_id="a-1"
         )
 
-    assert service.create_job("work", asset_id="a-1", and_also=write).asset_id == "a-1"
+    assert service.create_job("work", asset_id="a-1", in_transaction=write).asset_id == "a-1"
 
     def write_and_break(connection: Connection) -> None:
         assets.register_asset(connection, owner="bob", sha256="1", size_bytes=1, filename="f.mp4")
         raise RuntimeError("broke")
 
     with pytest.raises(RuntimeError):
-        service.create_job("work", and_also=write_and_break)
+        service.create_job("work", in_transaction=write_and_break)
     assert assets.find_asset(database, owner="bob", sha256="1") is None
     assert service.get_queue_stats()["total"] == 1
 
@@ -278,7 +278,9 @@ def test_old_jobs_are_deleted_by_age(service: JobService, database: Database) ->
 def test_tries_come_from_the_kind_of_work_or_else_from_the_settings(
     service: JobService, database: Database
 ) -> None:
-    generous = JobService(database, catalog=CATALOG, limits=TryLimits(max_retries=7, max_crashes=2))
+    generous = JobService(
+        database, catalog=CATALOG, limits=RetryPolicy(max_retries=7, max_crashes=2)
+    )
     ordinary, fragile = generous.create_job("work"), generous.create_job("fragile_work")
     query = "SELECT max_failures, max_crashes FROM step WHERE job_id = :id"
     with database.begin() as connection:

@@ -29,12 +29,12 @@ from cinemill.errors import (
     MediaRejected,
 )
 from cinemill.jobs import heartbeat
-from cinemill.jobs.catalog import TryLimits
+from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 
-BELL_ALONE = TryLimits(lease_seconds=7200, heartbeat_seconds=3600)
+BELL_ALONE = RetryPolicy(lease_seconds=7200, heartbeat_seconds=3600)
 """The heart, which tells of a cancel too, does not beat while the test runs."""
 
 
@@ -107,7 +107,7 @@ def test_a_failure_whose_lease_is_lost_is_not_counted(bench: Bench) -> None:
 
 
 def test_the_next_beat_finds_that_the_lease_is_lost(bench: Bench) -> None:
-    bench.limits = TryLimits(lease_seconds=60, heartbeat_seconds=0.3)
+    bench.limits = RetryPolicy(lease_seconds=60, heartbeat_seconds=0.3)
     stopped: list[Exception] = []
 
     def handle(context: StepContext) -> StepOutcome:
@@ -129,7 +129,7 @@ def lease_end(bench: Bench, context: StepContext) -> Any:
 
 
 def test_a_heart_that_beats_keeps_a_short_lease_alive(bench: Bench) -> None:
-    bench.limits = TryLimits(lease_seconds=30, heartbeat_seconds=0.5)
+    bench.limits = RetryPolicy(lease_seconds=30, heartbeat_seconds=0.5)
     ends: list[object] = []
 
     def handle(context: StepContext) -> StepOutcome:
@@ -145,7 +145,7 @@ def test_a_heart_that_beats_keeps_a_short_lease_alive(bench: Bench) -> None:
 
 def test_deleting_a_job_stops_the_sibling_that_still_works(bench: Bench) -> None:
     """A failed job may be deleted while a step of it has not noticed yet."""
-    bench.limits = TryLimits(heartbeat_seconds=0.3)
+    bench.limits = RetryPolicy(heartbeat_seconds=0.3)
 
     def delete(context: StepContext) -> None:
         rows.change(bench.database, "DELETE FROM job WHERE id = :id", id=context.run.job_id)
@@ -191,7 +191,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_work_back_uncounted(bench: Benc
     def stop(context: StepContext) -> None:
         time.sleep(0.2)
         assert bench.runner is not None
-        assert bench.runner.stop_current("The worker was told to stop.")
+        assert bench.runner.request_stop_current("The worker was told to stop.")
 
     job = bench.submit(while_running(stop))
     assert bench.execute(job) is RunState.RETURNED
@@ -209,7 +209,7 @@ def cut_off(bench: Bench) -> Iterator[Wire]:
     assert direct.port is not None
     wire = Wire(direct.port)
     own = Database(replace_port(bench.database.url, wire.port))
-    bench.limits = TryLimits(lease_seconds=2, heartbeat_seconds=1)
+    bench.limits = RetryPolicy(lease_seconds=2, heartbeat_seconds=1)
     bench.make_runner(own)
     yield wire
     own.close()
@@ -225,7 +225,7 @@ def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
         cut_off.close()
         wait_until(lambda: isinstance(context.should_stop(), LeaseLost))
         assert bench.runner is not None
-        assert bench.runner.stop_current("The worker was told to stop.")
+        assert bench.runner.request_stop_current("The worker was told to stop.")
 
     job = bench.submit(while_running(cut_then_stop))
     assert bench.execute(job) is None
@@ -254,7 +254,7 @@ def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
 def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
     bench.execute(bench.submit(do_nothing))
     assert bench.runner is not None
-    assert not bench.runner.stop_current("The worker was told to stop.")
+    assert not bench.runner.request_stop_current("The worker was told to stop.")
 
 
 def test_one_worker_does_one_run_after_the_other(bench: Bench) -> None:

@@ -11,14 +11,14 @@ from tests.integration.storage import rows
 
 from cinemill.capabilities.render.batch import collect_batch, submit_batch
 from cinemill.core.job import Job, JobState, RunState, StepState
-from cinemill.errors import NotYet
+from cinemill.errors import Postponed
 from cinemill.jobs.step import StepContext
 
 SCENE = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
 
 
 def test_what_has_not_come_is_asked_for_later(bench: Bench) -> None:
-    job = bench.submit(raising(NotYet("1 of 2 films have ended.", delay_seconds=3)))
+    job = bench.submit(raising(Postponed("1 of 2 films have ended.", delay_seconds=3)))
     for _ in range(6):  # oftener than a failure would be forgiven
         assert bench.execute(job) is RunState.RETURNED
     step = rows.get_steps(bench.database, job)["work"]
@@ -68,7 +68,7 @@ def test_a_batch_submits_each_and_waits_for_all(bench: Bench, batch: Job) -> Non
 def test_submitting_twice_submits_once(bench: Bench, batch: Job) -> None:
     def submit_and_fail(context: StepContext) -> None:
         submit_batch(bench.service, context)
-        raise NotYet("lost", delay_seconds=0)
+        raise Postponed("lost", delay_seconds=0)
 
     whole = bench.handlers["submit_batch"]
     bench.handlers["submit_batch"] = submit_and_fail  # type: ignore[assignment]

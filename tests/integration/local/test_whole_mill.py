@@ -18,7 +18,7 @@ from celery import Celery
 from tests.processes import lives, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from cinemill.config import Settings, join_running, load
+from cinemill.config import Settings, apply_running_instance, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.local import instance
 from cinemill.local.servers.health import find_free_port, http_answers
@@ -112,7 +112,7 @@ def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
     command = (sys.executable, "-c", IMPATIENT_UP)
     with running_mill(tmp_path / "mill", command) as (process, settings):
         before = pid_of(process.pid, "cinemill.worker")
-        app = build_app(join_running(settings))
+        app = build_app(apply_running_instance(settings))
         for queue in app.mill.catalog.queues:
             app.control.cancel_consumer(queue)
         wait_until(lambda: not any(_consumed(app)), seconds=60)

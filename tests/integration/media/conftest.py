@@ -14,7 +14,7 @@ from tests.integration.media.editing import Bench
 from cinemill.capabilities.ingest.prepare import PreparedFile, PrepareOutcome, prepare
 from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -22,7 +22,7 @@ from cinemill.media.probe.probe import probe
 
 
 @pytest.fixture(scope="session")
-def toolbox() -> Toolbox:
+def toolbox() -> FfmpegBinary:
     return find_ffmpeg(None)
 
 
@@ -54,7 +54,7 @@ class Milled:
 class Mill:
     """Probe and prepare into one private folder, with settings that a test may change."""
 
-    toolbox: Toolbox
+    toolbox: FfmpegBinary
     sandbox: Sandbox
     folder: Path
     limits: Limits = field(default_factory=Limits)
@@ -86,14 +86,14 @@ class Mill:
 
 
 @pytest.fixture
-def mill(tmp_path: Path, toolbox: Toolbox, sandbox: Sandbox) -> Mill:
+def mill(tmp_path: Path, toolbox: FfmpegBinary, sandbox: Sandbox) -> Mill:
     folder = tmp_path / "work"
     folder.mkdir()
     return Mill(toolbox, sandbox, folder)
 
 
 @pytest.fixture
-def bench(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> Bench:
+def bench(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Bench:
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
     return Bench(toolbox, sandbox, folder)

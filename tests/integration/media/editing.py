@@ -12,20 +12,24 @@ import numpy as np
 from tests import films
 
 from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
-from cinemill.capabilities.render.audio.audio_overlays import settle_sounds
+from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
 from cinemill.capabilities.render.join import JoinPiece, join_pieces
-from cinemill.capabilities.render.pieces.clip_filters import Film, settle_background, settle_stills
+from cinemill.capabilities.render.pieces.clip_filters import (
+    Film,
+    resolve_background,
+    resolve_stills,
+)
 from cinemill.capabilities.render.pieces.piece_request import (
     PieceRequest,
     request_piece,
     request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import Subtitles
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -38,7 +42,7 @@ FADE = Transition("fade", Fraction(2, 5))
 class Bench:
     """Renders timelines whose sources are paths, each its own hash."""
 
-    def __init__(self, toolbox: Toolbox, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, toolbox: FfmpegBinary, sandbox: Sandbox, folder: Path) -> None:
         self._tools: dict[str, Any] = {"limits": Limits(), "sandbox": sandbox}
         self._toolbox = toolbox
         self._folder = folder
@@ -59,9 +63,9 @@ class Bench:
         places = place_clips(timeline)
         asked = (
             request_piece(timeline, piece, places, hashes, subtitles)
-            for piece in cut_pieces(timeline)
+            for piece in split_into_pieces(timeline)
         )
-        return [settle_stills(self.films, settle_background(self.films, one)) for one in asked]
+        return [resolve_stills(self.films, resolve_background(self.films, one)) for one in asked]
 
     def _open_session(self) -> FfmpegSession:
         return FfmpegSession(self._toolbox, self._folder, **self._tools)
@@ -75,7 +79,7 @@ class Bench:
 
     def mix(self, timeline: Timeline) -> Path | None:
         asked = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
-        request = settle_sounds(self.films, asked)
+        request = resolve_overlays(self.films, asked)
         if not has_sound(self.films, request):
             return None
         return mix_sound(self._open_session(), self.films, request).path

@@ -13,7 +13,7 @@ import av
 import pytest
 from tests import films
 
-from cinemill.capabilities.transcode.chunks import Chunk, ChunkLengths, cut_chunks
+from cinemill.capabilities.transcode.chunks import Chunk, ChunkDurations, cut_chunks
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
 from cinemill.capabilities.transcode.encode_chunk import (
     ChunkOutcome,
@@ -28,7 +28,7 @@ from cinemill.core.media import MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.encode import encode, find_encoder
 from cinemill.media.encoding.encode_plan import plan_encode
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -46,7 +46,7 @@ OWN_NAMES = frozenset({"encoder", "duration"})
 class Shop:
     """One film, and both ways of encoding it."""
 
-    toolbox: Toolbox
+    toolbox: FfmpegBinary
     sandbox: Sandbox
     folder: Path
     source: Path
@@ -77,7 +77,7 @@ class Shop:
         chunks = cut_chunks(
             index.marks,
             index.time_base,
-            ChunkLengths.even(seconds),
+            ChunkDurations.even(seconds),
             needs_lead=self.info.video.is_interlaced,
         )
         assert len(chunks) > 2
@@ -135,7 +135,7 @@ Open = Callable[..., Shop]
 
 
 @pytest.fixture
-def open_shop(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> Open:
+def open_shop(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
     numbers = count()
 
     def open_film(source: Path, **options: Any) -> Shop:

@@ -17,7 +17,7 @@ from tests.processes import find_encoders, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
-from cinemill.media.ffmpeg.binary import Toolbox, try_encoder
+from cinemill.media.ffmpeg.binary import FfmpegBinary, try_encoder
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport
 from cinemill.media.ffmpeg.sandbox import Sandbox, SandboxMode, detect_sandbox
@@ -37,7 +37,7 @@ def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 def run(
-    toolbox: Toolbox,
+    toolbox: FfmpegBinary,
     sandbox: Sandbox,
     folder: Path,
     arguments: list[str],
@@ -52,7 +52,7 @@ def run(
 
 
 def test_session_reports_the_peak_memory_of_each_command(
-    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     peaks: list[int] = []
     session = FfmpegSession(toolbox, tmp_path, Limits(), any_sandbox, on_peak_memory=peaks.append)
@@ -62,7 +62,7 @@ def test_session_reports_the_peak_memory_of_each_command(
 
 
 def test_a_cancel_kills_the_whole_group_at_once(
-    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     asked: list[bool] = []
 
@@ -108,7 +108,9 @@ def test_nothing_outlives_a_worker_killed_by_force(
     wait_until(lambda: processes_of(tmp_path) == [])
 
 
-def test_a_stalled_command_is_found(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_stalled_command_is_found(
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
     """It waits for a pipe that nobody writes to."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -121,14 +123,16 @@ def test_a_stalled_command_is_found(toolbox: Toolbox, any_sandbox: Sandbox, tmp_
         os.close(keep_open)
 
 
-def test_a_command_has_only_so_long(toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_command_has_only_so_long(
+    toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
+) -> None:
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, sandbox, tmp_path, ENDLESS, limits=Limits(wall_seconds=0.5))
     assert failed.value.code == "command_timed_out"
 
 
 def test_one_output_may_grow_only_so_far(
-    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
     with pytest.raises(CommandFailed) as failed:
@@ -138,7 +142,7 @@ def test_one_output_may_grow_only_so_far(
 
 
 def test_all_outputs_together_may_grow_only_so_far(
-    toolbox: Toolbox, sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw: list[str] = ["-re", *ENDLESS[:4]]
     for name in ("one.nut", "two.nut"):
@@ -148,7 +152,7 @@ def test_all_outputs_together_may_grow_only_so_far(
     assert failed.value.code == "output_too_large"
 
 
-def test_memory_is_bounded(toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_memory_is_bounded(toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path) -> None:
     huge = ["-f", "lavfi", "-i", "color=size=4096x4096:rate=25", "-vf", "reverse", "-t", "9"]
     limits = Limits(memory_bytes=300_000_000)
     with pytest.raises(CommandFailed) as failed:
@@ -174,7 +178,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_as_one(
-    toolbox: Toolbox, any_sandbox: Sandbox, tiny_disk: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tiny_disk: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
     with pytest.raises(DiskFull):
@@ -194,7 +198,7 @@ def test_preparing_on_a_full_disk_leaves_it_empty(
 
 
 def test_a_failed_command_tells_its_last_lines(
-    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, any_sandbox, tmp_path, ["-i", "file:/nowhere.mp4", "-f", "null", "-"])
@@ -202,7 +206,9 @@ def test_a_failed_command_tells_its_last_lines(
     assert failed.value.exit_code > 0
 
 
-def test_the_walls_hide_everything_else(toolbox: Toolbox, walls: Sandbox, tmp_path: Path) -> None:
+def test_the_walls_hide_everything_else(
+    toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path
+) -> None:
     secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
     work = tmp_path / "work"
     work.mkdir()
@@ -212,14 +218,16 @@ def test_the_walls_hide_everything_else(toolbox: Toolbox, walls: Sandbox, tmp_pa
         assert "No such file" in failed.value.log_tail
 
 
-def test_the_walls_shut_out_the_network(toolbox: Toolbox, walls: Sandbox, tmp_path: Path) -> None:
+def test_the_walls_shut_out_the_network(
+    toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path
+) -> None:
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, walls, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
     assert "Network is unreachable" in failed.value.log_tail
 
 
 def test_progress_is_told_while_it_works(
-    toolbox: Toolbox, any_sandbox: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     told: list[FfmpegProgress] = []
     timed = ["-re", *ENDLESS[:4], "-t", "1.5", "-f", "null", "-"]
@@ -237,7 +245,7 @@ def test_requiring_walls_where_there_are_none_is_said(monkeypatch: pytest.Monkey
     assert detect_sandbox(SandboxMode.AUTO) == Sandbox()
 
 
-def test_listed_is_not_usable(toolbox: Toolbox) -> None:
+def test_listed_is_not_usable(toolbox: FfmpegBinary) -> None:
     assert try_encoder(toolbox, "libx264")
     assert try_encoder(toolbox, "aac")
     assert not try_encoder(toolbox, "no_such_encoder")

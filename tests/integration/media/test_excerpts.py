@@ -17,10 +17,10 @@ from tests.integration.media.test_stills import make_numbered
 from cinemill.capabilities.previews.animated_preview import (
     ANIMATION_NAME,
     EXCERPT_FRAMES,
-    animate,
+    render_animated_preview,
     spread_excerpts,
 )
-from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
 from cinemill.capabilities.previews.stills import extract_stills
 from cinemill.media.ffmpeg.session import FfmpegSession
 
@@ -33,7 +33,7 @@ def agree(mill: Mill) -> FfmpegSession:
 
 def take_excerpts(mill: Mill, film: Path, *moments: Fraction) -> list[list[int]]:
     """The numbers of the film's frames in each excerpt."""
-    facts = animate(agree(mill), film, mill.probe(film), moments)
+    facts = render_animated_preview(agree(mill), film, mill.probe(film), moments)
     with av.open(str(mill.folder / ANIMATION_NAME)) as made:
         shown = [
             round((float(np.mean(frame.to_ndarray(format="gray"))) - 20) / 4)
@@ -87,7 +87,7 @@ def test_a_sheet_shows_every_still_with_its_time(mill: Mill, tmp_path: Path) -> 
         [Fraction(0), Fraction(1), Fraction(3, 2)],
         height=180,
     )
-    layout = draw_sheet(agree(mill), stills, 2)
+    layout = render_contact_sheet(agree(mill), stills, 2)
     with av.open(str(mill.folder / SHEET_NAME)) as sheet:
         picture = next(sheet.decode(video=0)).to_ndarray(format="gray").astype(int)
     assert picture.shape == (layout.size[1], layout.size[0]) == (364, 644)

@@ -22,8 +22,8 @@ from cinemill.media.encoding.hardware import (
     HardwareEncoder,
     list_candidates,
 )
-from cinemill.media.encoding.hardware_probe import try_all, try_encoder
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.encoding.hardware_probe import probe_all, try_encoder
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 
@@ -54,9 +54,11 @@ def make_candidates() -> list[HardwareEncoder]:
 @pytest.mark.skipif(
     bool(list_candidates(Path("/dev"), "linux")), reason="this machine may have the hardware"
 )
-def test_what_is_not_there_is_refused_with_the_reason(toolbox: Toolbox, sandbox: Sandbox) -> None:
+def test_what_is_not_there_is_refused_with_the_reason(
+    toolbox: FfmpegBinary, sandbox: Sandbox
+) -> None:
     candidates = make_candidates()
-    found = try_all(toolbox, sandbox, candidates)
+    found = probe_all(toolbox, sandbox, candidates)
     assert found.encoders == ()
     assert set(found.refused) == {one.name for one in candidates}
     for reason in found.refused.values():
@@ -65,8 +67,10 @@ def test_what_is_not_there_is_refused_with_the_reason(toolbox: Toolbox, sandbox:
     assert "this FFmpeg has no" in found.refused["h264_videotoolbox"]
 
 
-def test_what_encodes_is_found_once_with_what_it_can(toolbox: Toolbox, sandbox: Sandbox) -> None:
-    found = try_all(toolbox, sandbox, [H264, *make_candidates()[:1], H265, H264])
+def test_what_encodes_is_found_once_with_what_it_can(
+    toolbox: FfmpegBinary, sandbox: Sandbox
+) -> None:
+    found = probe_all(toolbox, sandbox, [H264, *make_candidates()[:1], H265, H264])
     assert [(one.name, one.is_deep) for one in found.encoders] == [
         ("libx264", False),  # h264 has eight bits, whatever the encoder could
         ("libx265", True),
@@ -74,12 +78,12 @@ def test_what_encodes_is_found_once_with_what_it_can(toolbox: Toolbox, sandbox: 
 
 
 def test_what_may_reach_devices_and_drivers_still_works_behind_walls(
-    toolbox: Toolbox, sandbox: Sandbox
+    toolbox: FfmpegBinary, sandbox: Sandbox
 ) -> None:
     assert try_encoder(toolbox, sandbox, replace(H264, devices=(Path("/dev/null"),))) is None
 
 
-def test_a_trial_is_made_as_films_are_made(toolbox: Toolbox, sandbox: Sandbox) -> None:
+def test_a_trial_is_made_as_films_are_made(toolbox: FfmpegBinary, sandbox: Sandbox) -> None:
     """What the encoder is told of quality is tried too."""
     wrong = HardwareEncoder("libx264", VideoCodec.H264, NVENC)
     reason = try_encoder(toolbox, sandbox, wrong)

@@ -14,7 +14,7 @@ from tests.integration.media.conftest import Mill, Milled
 
 from cinemill.capabilities.ingest.handlers import ALWAYS_MADE
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.errors import PartUnavailable
+from cinemill.errors import DependencyUnavailable
 
 ALL_KINDS = {*ALWAYS_MADE, ArtifactKind.AUDIO}
 
@@ -273,5 +273,5 @@ def test_a_real_film_goes_through(mill: Mill) -> None:
 def test_a_missing_ffmpeg_is_said() -> None:
     from cinemill.media.ffmpeg.binary import find_ffmpeg
 
-    with pytest.raises(PartUnavailable, match="does not run"):
+    with pytest.raises(DependencyUnavailable, match="does not run"):
         find_ffmpeg(Path("/nowhere/ffmpeg"))

@@ -14,7 +14,11 @@ from tests import films
 from tests.integration.media.editing import FADE, Bench, edit, make_numbered, read_sound
 
 from cinemill.capabilities.render.audio.audio_mix import LIMITER, RAW_FORMAT
-from cinemill.capabilities.render.pieces.pieces import MOST_OVERLAYS, SAMPLE_RATE_HZ, cut_pieces
+from cinemill.capabilities.render.pieces.pieces import (
+    MOST_OVERLAYS,
+    SAMPLE_RATE_HZ,
+    split_into_pieces,
+)
 from cinemill.capabilities.render.timeline.timeline import Clip, Overlay, Sound, Timeline
 from cinemill.core.media import MaterialFormat
 from cinemill.errors import MediaRejected
@@ -115,7 +119,7 @@ def test_many_overlays_are_seen_from_pieces_of_few(bench: Bench, tmp_path: Path)
     overlays = [lay(logo, f"{n * 2}/25", f"{n * 2 + 1}/25") for n in range(12)]
     timeline = replace(edit(clip), overlays=tuple(overlays))
     assert len(overlays) > MOST_OVERLAYS
-    assert len(cut_pieces(timeline)) == 2
+    assert len(split_into_pieces(timeline)) == 2
     lit = [int(picture[90, 160]) > 240 for picture in read_pictures(bench, timeline)]
     assert lit == [True, False] * 12 + [False]
 

@@ -23,12 +23,12 @@ from tests.integration.media.editing import (
 )
 
 from cinemill.capabilities.render.join import JoinPiece, join_pieces
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, count_film
+from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.pieces.render_piece import check_reach
 from cinemill.capabilities.render.timeline.timeline import TRANSITIONS, Clip
 from cinemill.core.text.subtitles import read_subtitles
 from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 
 OPEN_GROUPS = "open-gop=1:keyint=12:bframes=4:scenecut=0"
 H264 = ["-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p"]
@@ -110,7 +110,7 @@ def test_films_of_every_kind_are_joined(bench: Bench, tmp_path: Path) -> None:
     clips = [Clip(source, Fraction(1, 5), Fraction(9, 10), short) for source in sources]
     timeline = edit(*clips, output=replace(OUTPUT, fps=Fraction(30000, 1001)))
     path, facts = bench.join(timeline, bench.render(timeline), bench.mix(timeline))
-    assert facts["frames"] == count_film(timeline)
+    assert facts["frames"] == total_frames(timeline)
     assert facts["sounds"] == 1
     with av.open(str(path)) as film:
         assert sum(1 for _ in film.decode(video=0)) == facts["frames"]
@@ -147,7 +147,7 @@ def test_a_transition_goes_from_one_to_the_other(bench: Bench, tmp_path: Path) -
     assert 100 < seen[20] < 155
 
 
-def test_every_transition_is_ffmpegs(toolbox: Toolbox) -> None:
+def test_every_transition_is_ffmpegs(toolbox: FfmpegBinary) -> None:
     told = subprocess.run(
         [str(toolbox.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
         capture_output=True,
@@ -221,7 +221,7 @@ def test_sound_is_exactly_as_long_and_stays_with_the_picture(bench: Bench, tmp_p
         Clip(first, Fraction(4, 5), Fraction(9, 5)),  # from 4.3: a click at 4.5
     )
     path, facts = bench.join(timeline, bench.render(timeline), bench.mix(timeline))
-    assert facts["frames"] == count_film(timeline)
+    assert facts["frames"] == total_frames(timeline)
     sound = np.abs(read_sound(path))
     loud = np.flatnonzero(sound > 0.25) / SAMPLE_RATE_HZ
     starts = [float(at) for n, at in enumerate(loud) if n == 0 or at - loud[n - 1] > 0.1]

@@ -13,7 +13,7 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
 
-from cinemill.capabilities.transcode.quality_gate import encode_well
+from cinemill.capabilities.transcode.quality_gate import encode_to_vmaf
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.errors import InputRejected, JobCancelled, ToolMissing
 from cinemill.media.encoding.encode import EncodeOutcome
@@ -48,7 +48,7 @@ def make(mill: Mill, film: Path, told: Told | None = None, **options: Any) -> En
         )
 
     request = read_rendition({"preset": "mobile", **options})
-    return encode_well(open_session, film, mill.probe(film), request)
+    return encode_to_vmaf(open_session, film, mill.probe(film), request)
 
 
 def test_a_try_that_is_good_enough_is_the_only_one(mill: Mill, grainy: Path) -> None:

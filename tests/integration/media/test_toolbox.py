@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cinemill.media.ffmpeg.binary import Toolbox, find_ffmpeg
+from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 
 
-def make_build(path: Path, toolbox: Toolbox, configuration: str) -> Toolbox:
+def make_build(path: Path, toolbox: FfmpegBinary, configuration: str) -> FfmpegBinary:
     """The same program, said to be built otherwise."""
     told = f"echo ffmpeg version 9; echo configuration: {configuration}"
     path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {told}; exit; }}\n')
@@ -17,7 +17,7 @@ def make_build(path: Path, toolbox: Toolbox, configuration: str) -> Toolbox:
     return find_ffmpeg(path)
 
 
-def test_two_builds_of_a_version_are_told_apart(toolbox: Toolbox, tmp_path: Path) -> None:
+def test_two_builds_of_a_version_are_told_apart(toolbox: FfmpegBinary, tmp_path: Path) -> None:
     builds = ("--enable-libx264", "--enable-libx264 --disable-asm", "--enable-libx264")
     made = [make_build(tmp_path / str(n), toolbox, one) for n, one in enumerate(builds)]
     assert {one.version for one in made} == {"9"}

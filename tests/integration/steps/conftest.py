@@ -12,7 +12,7 @@ from tests.integration.storage.rows import forget_everything
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import ClaimedRun
-from cinemill.jobs.events import EventSink
+from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Report, StepContext
 from cinemill.media.ffmpeg.binary import find_ffmpeg
@@ -52,7 +52,7 @@ def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
         home=tmp_path,
         work_folder=tmp_path / "work",
         service=JobService(migrated, catalog=CATALOG),
-        events=EventSink("redis://127.0.0.1:1/0", catalog=CATALOG),
+        events=EventPublisher("redis://127.0.0.1:1/0", catalog=CATALOG),
     )
     forget_everything(migrated)
 

@@ -12,7 +12,7 @@ from tests.integration.steps.walking import clear
 
 from cinemill.capabilities.render.fetch_sources import gather_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
-from cinemill.capabilities.render.validate import open_render
+from cinemill.capabilities.render.validate import validate_render
 from cinemill.errors import InputRejected
 from cinemill.steps.resources import StepResources
 
@@ -29,7 +29,7 @@ def make_parts(
     inputs: dict[str, Any] = {}
     steps = {
         "gather-000": (gather_sources, {"first": 0, "count": 1}),
-        "open": (open_render, {}),
+        "open": (validate_render, {}),
         "render-000": (render_pieces, {"first": 0, "count": 1, "of": 1}),
         "mix": (mix_render, {}),
     }

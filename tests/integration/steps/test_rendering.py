@@ -14,7 +14,7 @@ from tests.integration.steps.conftest import Opener
 
 from cinemill.capabilities.render.fetch_sources import gather_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
-from cinemill.capabilities.render.validate import open_render
+from cinemill.capabilities.render.validate import validate_render
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.jobs.step import StepOutcome
 from cinemill.media.encoding.hardware import Family, HardwareEncoder
@@ -62,7 +62,7 @@ class Render:
     def make(self, first: StepResources, second: StepResources) -> StepOutcome:
         """All steps, with the two pieces made by these; what joining them answers."""
         self.run("gather-000", gather_sources, {"first": 0, "count": 1})
-        self.run("open", open_render, {})
+        self.run("open", validate_render, {})
         for name, values, worker in zip(
             ("render-000", "render-001"), PIECES, (first, second), strict=True
         ):

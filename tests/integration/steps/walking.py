@@ -10,13 +10,13 @@ from tests.integration.steps.conftest import Opener
 from cinemill.capabilities.render.fetch_sources import gather_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
 from cinemill.capabilities.render.plan import plan_render
-from cinemill.capabilities.render.validate import open_render
+from cinemill.capabilities.render.validate import validate_render
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
 
 HANDLERS = {
     "gather_sources": gather_sources,
-    "open_render": open_render,
+    "open_render": validate_render,
     "render_pieces": render_pieces,
     "mix_sound": mix_render,
     "join_render": join_render,

@@ -23,7 +23,7 @@ ENDS: dict[str, End] = {
     "failure": lambda c, run: runs.retry_later(c, run, RunState.FAILED, FAILURE, delay_seconds=0),
     "rejection": lambda c, run: runs.bury(c, run, RunState.REJECTED, FAILURE),
     "return": lambda c, run: runs.retry_later(c, run, RunState.RETURNED, FAILURE, delay_seconds=0),
-    "cancel": runs.acknowledge_cancel,
+    "cancel": runs.confirm_cancel,
 }
 
 

@@ -134,7 +134,7 @@ def test_a_running_job_is_cancelled_when_its_worker_says_so(database: Database) 
     assert cancel(database, job).state is JobState.RUNNING
     with database.begin() as connection:
         assert claims.note_progress(connection, run, progress=1, message="") == "wrong film"
-        runs.acknowledge_cancel(connection, run)
+        runs.confirm_cancel(connection, run)
     assert rows.get_job(database, job).state is JobState.CANCELLED
 
 

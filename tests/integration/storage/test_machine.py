@@ -171,7 +171,7 @@ class Engine(RuleBasedStateMachine):
             return run
         del self.working[run.id]
         with self.database.begin() as connection:
-            runs.acknowledge_cancel(connection, run)
+            runs.confirm_cancel(connection, run)
         return multiple()
 
     @rule(target=silent, run=consumes(held))

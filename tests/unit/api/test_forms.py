@@ -13,11 +13,11 @@ from cinemill.api.upload.multipart import (
     MAX_PARTS,
     FormEvent,
     FormInvalid,
-    FormReader,
+    MultipartReader,
     PartBegin,
     PartData,
     PartEnd,
-    boundary_of,
+    parse_boundary,
 )
 
 BOUNDARY = b"----form-boundary"
@@ -32,8 +32,8 @@ def form(*parts: bytes) -> bytes:
     return b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
 
 
-def read(body: bytes, *cuts: int) -> tuple[list[FormEvent], FormReader]:
-    reader = FormReader(BOUNDARY)
+def read(body: bytes, *cuts: int) -> tuple[list[FormEvent], MultipartReader]:
+    reader = MultipartReader(BOUNDARY)
     edges = [0, *sorted(cuts), len(body)]
     pieces = [body[start:end] for start, end in pairwise(edges)]
     return [event for piece in pieces for event in reader.feed(piece)], reader
@@ -62,7 +62,7 @@ def test_a_file_comes_out_as_it_went_in_wherever_the_network_cuts(data: st.DataO
 
 
 def test_a_piece_inside_of_a_file_is_passed_on_uncopied() -> None:
-    reader = FormReader(BOUNDARY)
+    reader = MultipartReader(BOUNDARY)
     reader.feed(part('name="file"; filename="film.mp4"', b"")[:-2])
     piece = b"x" * 65536
     (event,) = reader.feed(piece)
@@ -135,14 +135,14 @@ def test_no_bytes_do_worse_than_a_refusal(body: bytes) -> None:
 )
 def test_other_bodies_are_refused_by_their_type(content_type: str, status: int) -> None:
     with pytest.raises(FormInvalid) as refused:
-        boundary_of(content_type)
+        parse_boundary(content_type)
     assert refused.value.http_status == status
 
 
 def test_a_boundary_may_be_quoted() -> None:
-    assert boundary_of('Multipart/Form-Data; charset=utf-8; boundary="a b"') == b"a b"
+    assert parse_boundary('Multipart/Form-Data; charset=utf-8; boundary="a b"') == b"a b"
 
 
 def test_an_endless_boundary_is_refused() -> None:
     with pytest.raises(FormInvalid):
-        FormReader(b"x" * 1000)
+        MultipartReader(b"x" * 1000)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cinemill import errors
-from cinemill.api.middleware.problems import ParametersInvalid, UncaughtErrors, document_of, respond
+from cinemill.api.middleware.problems import ParametersInvalid, UncaughtErrors, respond, to_problem
 
 
 def every_error() -> list[type[errors.CinemillError]]:
@@ -18,7 +18,7 @@ def every_error() -> list[type[errors.CinemillError]]:
 
     ours = ("cinemill.errors", "cinemill.api")
     # These are told more than a message.
-    plain = (errors.SettingsInvalid, errors.CommandFailed, errors.NotYet, ParametersInvalid)
+    plain = (errors.SettingsInvalid, errors.CommandFailed, errors.Postponed, ParametersInvalid)
     found = below(errors.CinemillError)
     return [
         kind for kind in found if kind.__module__.startswith(ours) and not issubclass(kind, plain)
@@ -27,7 +27,7 @@ def every_error() -> list[type[errors.CinemillError]]:
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
 def test_every_error_has_the_standard_members_and_ours(kind: type[errors.CinemillError]) -> None:
-    document = document_of(kind("It did not work."))
+    document = to_problem(kind("It did not work."))
     assert document["type"] == f"urn:cinemill:problem:{document['code']}"
     assert document["detail"] == "It did not work."
     assert 400 <= document["status"] <= 599
@@ -40,19 +40,19 @@ def test_every_error_has_the_standard_members_and_ours(kind: type[errors.Cinemil
 def test_only_what_the_asker_must_change_is_not_worth_asking_again(
     kind: type[errors.CinemillError],
 ) -> None:
-    document = document_of(kind("It did not work."))
+    document = to_problem(kind("It did not work."))
     to_change = (errors.InputRejected, errors.TextUnstorable)
     assert document["retryable"] is not issubclass(kind, to_change)
 
 
 def test_a_commands_last_lines_are_told() -> None:
     error = errors.CommandFailed("FFmpeg failed.", exit_code=1, log_tail="Invalid data found")
-    assert document_of(error)["log_tail"] == "Invalid data found"
+    assert to_problem(error)["log_tail"] == "Invalid data found"
 
 
 def test_each_wrong_parameter_is_named() -> None:
     error = ParametersInvalid([("priority", "must be 0 to 10"), ("limit", "must be positive")])
-    assert [problem["name"] for problem in document_of(error)["problems"]] == ["priority", "limit"]
+    assert [problem["name"] for problem in to_problem(error)["problems"]] == ["priority", "limit"]
 
 
 def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
@@ -102,7 +102,7 @@ def test_a_problem_document_is_bounded_whatever_it_is_about() -> None:
     wrong = ParametersInvalid([(worst, worst)] * 10_000)
     for error in (failed, wrong):
         assert len(bytes(respond(error).body)) <= 64 * 1024
-    assert document_of(wrong)["detail"].startswith("\x01")
+    assert to_problem(wrong)["detail"].startswith("\x01")
     assert wrong.message.endswith("and 9980 more")
 
 

@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.cli import console, follow_jobs, temporary_server
 from cinemill.cli import progress as display
-from cinemill.cli.console import show_seconds, show_size
+from cinemill.cli.console import format_size, show_seconds
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.progress import Bars
 from cinemill.cli.temporary_server import Stopped
@@ -619,4 +619,4 @@ class TestWords:
         ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")]
     )
     def test_of_size(self, size: float, words: str) -> None:
-        assert show_size(size) == words
+        assert format_size(size) == words

@@ -95,7 +95,7 @@ def test_servers_of_a_running_mill_are_not_called_settings(
     for name in ("ffmpeg", "sandbox", "workers", "home", "redis", "api"):
         monkeypatch.setattr(doctor_checks, f"sound_{name}", lambda _: iter(()))
     monkeypatch.setattr(doctor_checks, "sound_database", ask)
-    words = {finding.part: finding.words for finding in doctor_checks.sound_all(load())}
+    words = {finding.part: finding.words for finding in doctor_checks.run_checks(load())}
     assert "DATABASE_URL" not in words["settings"]
     assert asked == ["postgresql://127.0.0.1:1/d"]
 
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
     for name in ("ffmpeg", "sandbox", "workers", "database", "redis"):
         if getattr(doctor_checks, f"sound_{name}") is not sounding:
             monkeypatch.setattr(doctor_checks, f"sound_{name}", lambda _: iter(()))
-    found = list(doctor_checks.sound_all(settings))
+    found = list(doctor_checks.run_checks(settings))
     failed = [finding for finding in found if finding.level is Level.FAIL]
     assert len(failed) == 1
     assert failed[0].way_on

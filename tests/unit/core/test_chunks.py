@@ -17,8 +17,8 @@ from cinemill.capabilities.transcode.chunks import (
     MOST_WORK_SECONDS,
     WORTHWHILE_SECONDS,
     Chunk,
-    ChunkLengths,
-    FrameMark,
+    ChunkDurations,
+    KeyframeMark,
     choose_lengths,
     cut_chunks,
     estimate_work,
@@ -31,10 +31,10 @@ DELAY = 2
 """Pictures are decoded so many places before they are shown."""
 
 
-def make_film(groups: list[int], *, is_open: bool = False) -> list[FrameMark]:
+def make_film(groups: list[int], *, is_open: bool = False) -> list[KeyframeMark]:
     """Pictures in groups of so many, each begun by a key frame; with two shown before a later
     one's where groups are open."""
-    marks: list[FrameMark] = []
+    marks: list[KeyframeMark] = []
     shown = 0
     for number, length in enumerate(groups):
         lead = min(DELAY, length - 1) if is_open and number else 0
@@ -45,7 +45,7 @@ def make_film(groups: list[int], *, is_open: bool = False) -> list[FrameMark]:
         ]
         for place in order:
             dts = (len(marks) - DELAY) * FRAME
-            marks.append(FrameMark(place * FRAME, dts, place == shown + lead))
+            marks.append(KeyframeMark(place * FRAME, dts, place == shown + lead))
         shown += length
     return marks
 
@@ -57,16 +57,16 @@ films = st.builds(
 )
 
 
-def shown_in(chunk: Chunk, mark: FrameMark) -> bool:
+def shown_in(chunk: Chunk, mark: KeyframeMark) -> bool:
     begins = chunk.first_pts is None or chunk.first_pts <= mark.pts
     return begins and (chunk.end_pts is None or mark.pts < chunk.end_pts)
 
 
 @given(films, st.floats(0.1, 5), st.booleans())
 def test_every_picture_is_in_one_chunk(
-    marks: list[FrameMark], seconds: float, needs_lead: bool
+    marks: list[KeyframeMark], seconds: float, needs_lead: bool
 ) -> None:
-    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=needs_lead)
+    chunks = cut_chunks(marks, TICKS, ChunkDurations.even(seconds), needs_lead=needs_lead)
     for mark in marks:
         assert sum(shown_in(chunk, mark) for chunk in chunks) == 1
     assert [chunk.frames for chunk in chunks] == [
@@ -76,10 +76,10 @@ def test_every_picture_is_in_one_chunk(
 
 @given(films, st.floats(0.1, 5))
 def test_chunks_begin_at_key_frames_and_are_long_enough(
-    marks: list[FrameMark], seconds: float
+    marks: list[KeyframeMark], seconds: float
 ) -> None:
     keys = {mark.pts for mark in marks if mark.is_key}
-    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False)
+    chunks = cut_chunks(marks, TICKS, ChunkDurations.even(seconds), needs_lead=False)
     assert chunks[0].first_pts is None
     assert chunks[-1].end_pts is None
     for before, after in pairwise(chunks):
@@ -92,11 +92,11 @@ def test_chunks_begin_at_key_frames_and_are_long_enough(
 
 @given(films, st.floats(0.1, 3), st.sampled_from(["pts", "dts"]), st.booleans())
 def test_a_film_is_entered_at_its_chunks_key_frame_or_before_it(
-    marks: list[FrameMark], seconds: float, clock: str, looks_back: bool
+    marks: list[KeyframeMark], seconds: float, clock: str, looks_back: bool
 ) -> None:
     keys = [mark for mark in marks if mark.is_key]
     back = 131 if looks_back else 0
-    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False):
+    for chunk in cut_chunks(marks, TICKS, ChunkDurations.even(seconds), needs_lead=False):
         if chunk.enter_pts is None:
             continue
         assert chunk.first_pts is not None
@@ -106,7 +106,7 @@ def test_a_film_is_entered_at_its_chunks_key_frame_or_before_it(
 
 def test_long_groups_are_entered_at_their_own_key_frame() -> None:
     marks = make_film([50, 50, 50])
-    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=False)[1:]:
+    for chunk in cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=False)[1:]:
         assert chunk.enter_pts is not None
         for back in (0, 131):
             keys = [mark.pts for mark in marks if mark.is_key]
@@ -115,8 +115,8 @@ def test_long_groups_are_entered_at_their_own_key_frame() -> None:
 
 def test_filters_that_look_back_are_given_the_group_before() -> None:
     marks = make_film([50, 50, 50])
-    straight = cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=False)
-    early = cut_chunks(marks, TICKS, ChunkLengths.even(2.0), needs_lead=True)
+    straight = cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=False)
+    early = cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=True)
     assert [chunk.first_pts for chunk in early] == [chunk.first_pts for chunk in straight]
     assert early[2].enter_pts == straight[1].enter_pts
 
@@ -125,23 +125,23 @@ def test_filters_that_look_back_are_given_the_group_before() -> None:
     "marks",
     [
         make_film([200]),
-        [FrameMark(0, 0, True), FrameMark(0, 40, True)],
-        [FrameMark(2000, 0, True), FrameMark(0, 40, True)],
+        [KeyframeMark(0, 0, True), KeyframeMark(0, 40, True)],
+        [KeyframeMark(2000, 0, True), KeyframeMark(0, 40, True)],
         [],
     ],
     ids=["one key frame", "two pictures at one time", "key frames out of order", "nothing"],
 )
-def test_what_cannot_be_cut_is_no_two_chunks(marks: list[FrameMark]) -> None:
-    assert len(cut_chunks(marks, TICKS, ChunkLengths.even(0.5), needs_lead=False)) < 2
+def test_what_cannot_be_cut_is_no_two_chunks(marks: list[KeyframeMark]) -> None:
+    assert len(cut_chunks(marks, TICKS, ChunkDurations.even(0.5), needs_lead=False)) < 2
 
 
 @given(films, st.floats(0.1, 5))
-def test_chunks_survive_the_way_through_json(marks: list[FrameMark], seconds: float) -> None:
-    for chunk in cut_chunks(marks, TICKS, ChunkLengths.even(seconds), needs_lead=False):
+def test_chunks_survive_the_way_through_json(marks: list[KeyframeMark], seconds: float) -> None:
+    for chunk in cut_chunks(marks, TICKS, ChunkDurations.even(seconds), needs_lead=False):
         assert Chunk.from_json(chunk.to_json()) == chunk
 
 
-def share_out(lengths: ChunkLengths, seconds: float) -> list[float]:
+def partition_by_weight(lengths: ChunkDurations, seconds: float) -> list[float]:
     """Chunks of a film that may be cut anywhere."""
     chunks, left = [], seconds
     while left > 0:
@@ -159,7 +159,7 @@ def test_chunks_are_neither_too_small_nor_too_many(
         assert lengths is None
         return
     assert lengths is not None
-    chunks = share_out(lengths, seconds)
+    chunks = partition_by_weight(lengths, seconds)
     assert len(chunks) <= MOST_CHUNKS + 1
     each = work_seconds / seconds
     for chunk in chunks[:-1]:
@@ -172,7 +172,7 @@ def test_chunks_are_neither_too_small_nor_too_many(
 def test_chunks_grow_shorter_to_the_end(seconds: float, work: float, slots: int) -> None:
     lengths = choose_lengths(seconds, work, slots)
     assert lengths is not None
-    chunks = share_out(lengths, seconds)
+    chunks = partition_by_weight(lengths, seconds)
     assert chunks == sorted(chunks, reverse=True)
 
 
@@ -184,7 +184,7 @@ def test_all_who_work_end_at_about_one_time(slots: int, work_each: float) -> Non
     lengths = choose_lengths(7200, work, slots)
     assert lengths is not None
     free = [0.0] * slots
-    for chunk in share_out(lengths, 7200):
+    for chunk in partition_by_weight(lengths, 7200):
         heapq.heappush(free, heapq.heappop(free) + chunk)
     assert max(free) - 7200 / slots <= 2 * lengths.least
 
@@ -201,13 +201,13 @@ def test_more_workers_make_shorter_chunks() -> None:
 
 def test_a_film_longer_than_its_header_says_is_not_cut_into_more() -> None:
     marks = make_film([1] * 5000)
-    chunks = cut_chunks(marks, TICKS, ChunkLengths.even(0.05), needs_lead=False)
+    chunks = cut_chunks(marks, TICKS, ChunkDurations.even(0.05), needs_lead=False)
     assert 500 < len(chunks) <= MOST_CHUNKS + 1
 
 
 def test_cuts_follow_the_lengths() -> None:
     marks = make_film([10] * 100)
-    chunks = cut_chunks(marks, TICKS, ChunkLengths(1.0, 20.0, 2), needs_lead=False)
+    chunks = cut_chunks(marks, TICKS, ChunkDurations(1.0, 20.0, 2), needs_lead=False)
     frames = [chunk.frames for chunk in chunks]
     assert frames[0] == 250
     assert frames[1] == 190

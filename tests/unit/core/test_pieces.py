@@ -11,13 +11,13 @@ from cinemill.capabilities.render.pieces.pieces import (
     PIECE_SECONDS,
     SAMPLE_RATE_HZ,
     Piece,
-    Sweep,
-    count_film,
+    SpanSweep,
     count_frames,
-    cut_pieces,
+    partition_by_weight,
     place_clips,
     sample_at,
-    share_out,
+    split_into_pieces,
+    total_frames,
 )
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
@@ -50,19 +50,19 @@ def timelines(draw: st.DrawFn) -> Timeline:
 
 @given(timelines())
 def test_every_frame_belongs_to_one_piece(timeline: Timeline) -> None:
-    pieces = cut_pieces(timeline)
+    pieces = split_into_pieces(timeline)
     at = 0
     for piece in pieces:
         assert piece.first == at
         assert piece.frames > 0
         at = piece.end
-    assert at == count_film(timeline)
+    assert at == total_frames(timeline)
 
 
 @given(timelines())
 def test_pieces_show_what_the_clips_have(timeline: Timeline) -> None:
     places = place_clips(timeline)
-    for piece in cut_pieces(timeline):
+    for piece in split_into_pieces(timeline):
         place = places[piece.clip]
         assert piece.first == place.first + piece.offset
         assert piece.offset + piece.frames <= place.frames
@@ -80,10 +80,10 @@ def test_a_film_is_as_long_as_its_clips_without_what_they_share(timeline: Timeli
         for clip in timeline.clips[:-1]
         if clip.transition
     )
-    assert count_film(timeline) == frames - shared
+    assert total_frames(timeline) == frames - shared
     exact = sum((clip.seconds for clip in timeline.clips), Fraction(0))
     exact -= sum(clip.transition.seconds for clip in timeline.clips[:-1] if clip.transition)
-    assert abs(count_film(timeline) / fps - exact) <= 2 * len(timeline.clips) / fps
+    assert abs(total_frames(timeline) / fps - exact) <= 2 * len(timeline.clips) / fps
 
 
 @given(timelines(), st.integers(0), LENGTHS)
@@ -96,18 +96,22 @@ def test_a_changed_clip_leaves_the_pieces_of_others(
     clips[index] = Clip(old.source, old.start, old.start + length + 90, old.transition)
     changed = Timeline(tuple(clips), timeline.output)
     before, after = (
-        {(p.clip, p.offset, p.frames, p.transition) for p in cut_pieces(t) if index not in p.clips}
+        {
+            (p.clip, p.offset, p.frames, p.transition)
+            for p in split_into_pieces(t)
+            if index not in p.clips
+        }
         for t in (timeline, changed)
     )
     assert before == after
 
 
 def test_cuts() -> None:
-    assert cut_pieces(make(["1", "2"])) == (Piece(0, 25, 0, 0), Piece(25, 50, 1, 0))
+    assert split_into_pieces(make(["1", "2"])) == (Piece(0, 25, 0, 0), Piece(25, 50, 1, 0))
 
 
 def test_a_transition_is_shared_by_two() -> None:
-    assert cut_pieces(make(["1", "2"], "0.4")) == (
+    assert split_into_pieces(make(["1", "2"], "0.4")) == (
         Piece(0, 15, 0, 0),
         Piece(15, 10, 0, 15, "fade"),
         Piece(25, 40, 1, 10),
@@ -115,12 +119,12 @@ def test_a_transition_is_shared_by_two() -> None:
 
 
 def test_a_clip_may_be_all_transition() -> None:
-    pieces = cut_pieces(make(["1", "1", "1"], "0.5", fps=24))
+    pieces = split_into_pieces(make(["1", "1", "1"], "0.5", fps=24))
     assert [piece.transition for piece in pieces] == ["", "fade", "fade", ""]
 
 
 def test_a_long_scene_is_many_pieces() -> None:
-    pieces = cut_pieces(make(["100"], fps=30))
+    pieces = split_into_pieces(make(["100"], fps=30))
     assert [piece.frames for piece in pieces] == [900, 900, 900, 300]
     assert pieces[0].frames == PIECE_SECONDS * 30
 
@@ -139,7 +143,7 @@ def test_sound_goes_with_its_frame(frame: int, fps: Fraction) -> None:
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=200), st.integers(1, 50))
 def test_each_item_is_in_one_run(weights: list[int], runs_at_most: int) -> None:
-    shares = share_out(weights, runs_at_most)
+    shares = partition_by_weight(weights, runs_at_most)
     assert [item for share in shares for item in share] == list(range(len(weights)))
     assert len(shares) <= runs_at_most
     assert all(shares)
@@ -153,7 +157,7 @@ def test_a_sweep_finds_what_looking_at_all_would(
     spans: list[tuple[int, int]], lengths: list[int]
 ) -> None:
     ends = [(first, first + length) for first, length in spans]
-    sweep, at = Sweep(ends), 0
+    sweep, at = SpanSweep(ends), 0
     for length in lengths:
         seen = {n: e for n, e in enumerate(ends) if e[0] < at + length and e[1] > at}
         assert list(sweep.find(at, at + length).items()) == list(seen.items())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cinemill.capabilities.transcode.vmaf_target import (
     LOWEST_CRF,
     MOST_BITRATE_FACTOR,
-    correct_request,
+    adjust_for_vmaf,
 )
 from cinemill.core.encoding.rendition import (
     CRF_RANGES,
@@ -41,7 +41,7 @@ def effort(request: RenditionRequest | None, before: RenditionRequest) -> int:
     request = request or before
     if request.bitrate_bps is not None:
         return request.bitrate_bps
-    return -request.crf_in_force
+    return -request.effective_crf
 
 
 @given(st.one_of(by_crf(), by_bitrate), scores, scores, scores)
@@ -49,7 +49,7 @@ def test_the_more_is_missed_the_more_is_done(
     request: RenditionRequest, wanted: float, one: float, other: float
 ) -> None:
     worse, better = sorted([one, other])
-    after_worse, after_better = (correct_request(request, wanted, v) for v in (worse, better))
+    after_worse, after_better = (adjust_for_vmaf(request, wanted, v) for v in (worse, better))
     assert effort(after_worse, request) >= effort(after_better, request)
 
 
@@ -57,13 +57,13 @@ def test_the_more_is_missed_the_more_is_done(
 def test_a_correction_is_better_and_within_bounds(
     request: RenditionRequest, wanted: float, reached: float
 ) -> None:
-    corrected = correct_request(request, wanted, reached)
+    corrected = adjust_for_vmaf(request, wanted, reached)
     if corrected is None:
         return
     assert reached < wanted
     assert effort(corrected, request) > effort(request, request)
     if corrected.bitrate_bps is None or request.bitrate_bps is None:
-        assert corrected.crf_in_force >= LOWEST_CRF
+        assert corrected.effective_crf >= LOWEST_CRF
     else:
         most_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MOST_BITRATE_FACTOR)
         assert corrected.bitrate_bps <= most_bps
@@ -75,23 +75,23 @@ def test_a_correction_is_better_and_within_bounds(
 def test_what_is_good_enough_is_left_alone(
     request: RenditionRequest, wanted: float, more: float
 ) -> None:
-    assert correct_request(request, wanted, wanted + more) is None
+    assert adjust_for_vmaf(request, wanted, wanted + more) is None
 
 
 @pytest.mark.parametrize(("codec", "crf"), [("h264", 22), ("h265", 22), ("vp9", 16), ("av1", 10)])
 def test_twice_the_loss_that_is_allowed(codec: str, crf: int) -> None:
     """A halving of the loss and a fifth more."""
-    corrected = correct_request(read_rendition({"codec": codec, "crf": 30}), 95, 90)
+    corrected = adjust_for_vmaf(read_rendition({"codec": codec, "crf": 30}), 95, 90)
     assert corrected is not None
     assert corrected.crf == crf
 
 
 def test_a_bitrate_grows_as_the_loss_must_shrink() -> None:
-    corrected = correct_request(read_rendition({"bitrate": "1M"}), 95, 90)
+    corrected = adjust_for_vmaf(read_rendition({"bitrate": "1M"}), 95, 90)
     assert corrected is not None
     assert corrected.bitrate_bps == 2_500_000
 
 
 @pytest.mark.parametrize("options", [{"crf": 0}, {"crf": 1}, {"bitrate": "2000M"}])
 def test_where_nothing_is_left_to_ask_for_there_is_no_second_try(options: dict[str, str]) -> None:
-    assert correct_request(read_rendition(options), 95, 90) is None
+    assert adjust_for_vmaf(read_rendition(options), 95, 90) is None

@@ -17,9 +17,9 @@ from cinemill.core.text.subtitles import (
     NOTHING,
     Cue,
     Subtitles,
-    find_lead,
-    letter_piece,
+    lead_frames,
     read_subtitles,
+    subtitles_for_piece,
     write_ass,
 )
 from cinemill.errors import InputRejected
@@ -60,7 +60,7 @@ def reject(content: bytes | str) -> InputRejected:
 def draw(text: str) -> str:
     """What is handed to the renderer of one line that is there all the time."""
     subtitles = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n".encode())
-    written = write_ass(letter_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
+    written = write_ass(subtitles_for_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
     return written.splitlines()[-1].split(",", 9)[9]
 
 
@@ -198,7 +198,7 @@ def test_no_text_leaves_its_line(text: str) -> None:
     subtitles = Subtitles((Cue(0, 9000, "x"),))
     with suppress(InputRejected):
         subtitles = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n".encode())
-    written = write_ass(letter_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
+    written = write_ass(subtitles_for_piece(subtitles, 0, 25, OUTPUT), OUTPUT.fps)
     events = written.split("[Events]\n")[1].split("\n")
     assert all(line.startswith("Dialogue: 0,0:00:00.02,") for line in events[1:-1])
 
@@ -211,7 +211,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 def test_ass_is_written_anew() -> None:
     subtitles = read_subtitles(ASS.encode())
-    written = write_ass(letter_piece(subtitles, 0, 250, OUTPUT), OUTPUT.fps)
+    written = write_ass(subtitles_for_piece(subtitles, 0, 250, OUTPUT), OUTPUT.fps)
     assert "PlayResY: 480" in written
     assert f"Style: Loud,{FONT},30,&H0000FFFF," in written
     assert "Comic" not in written
@@ -233,18 +233,18 @@ def test_subtitles_as_json() -> None:
 
 def test_only_what_falls_into_a_piece_is_of_it() -> None:
     subtitles = read_subtitles(SRT.encode())
-    assert letter_piece(subtitles, 0, 25, OUTPUT) == NOTHING
-    assert letter_piece(None, 0, 25, OUTPUT) == NOTHING
-    first = letter_piece(subtitles, 25, 25, OUTPUT).shown
+    assert subtitles_for_piece(subtitles, 0, 25, OUTPUT) == NOTHING
+    assert subtitles_for_piece(None, 0, 25, OUTPUT) == NOTHING
+    first = subtitles_for_piece(subtitles, 25, 25, OUTPUT).shown
     assert [(one.first, one.end, one.text) for one in first] == [(0, 25, "Hello")]
-    second = letter_piece(subtitles, 50, 25, OUTPUT).shown
+    second = subtitles_for_piece(subtitles, 50, 25, OUTPUT).shown
     assert [(one.first, one.end) for one in second] == [(0, 13)]
 
 
 def test_a_moving_text_goes_on_where_it_was() -> None:
-    lettering = letter_piece(read_subtitles(ASS.encode()), 60, 25, OUTPUT)
+    lettering = subtitles_for_piece(read_subtitles(ASS.encode()), 60, 25, OUTPUT)
     assert [one.first for one in lettering.shown] == [-10]
-    assert find_lead(lettering) == 11
+    assert lead_frames(lettering) == 11
 
 
 @given(st.integers(0, 10**7), st.integers(1, 10**5), st.sampled_from([24, 25, 30, 60, 100]))
@@ -254,7 +254,7 @@ def test_a_cue_is_seen_in_whole_frames(start: int, length: int, fps: int) -> Non
     seen = {
         frame
         for piece in range(start * fps // 1000 // 50 - 1, (start + length) * fps // 1000 // 50 + 2)
-        for one in letter_piece(subtitles, piece * 50, 50, output).shown
+        for one in subtitles_for_piece(subtitles, piece * 50, 50, output).shown
         for frame in range(piece * 50 + one.first, piece * 50 + one.end)
     }
     assert seen == {

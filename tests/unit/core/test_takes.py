@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from cinemill.capabilities.render.pieces.piece_request import (
     Fade,
     PieceRequest,
-    name_piece,
-    name_sound,
     narrow,
+    piece_key,
     request_piece,
     request_sound,
+    sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
     Overlay,
@@ -43,12 +43,13 @@ TIMELINE = Timeline(
 def list_requests(timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceRequest]:
     places = place_clips(timeline)
     return [
-        request_piece(timeline, piece, places, HASHES, subtitles) for piece in cut_pieces(timeline)
+        request_piece(timeline, piece, places, HASHES, subtitles)
+        for piece in split_into_pieces(timeline)
     ]
 
 
 def list_keys(timeline: Timeline, subtitles: Subtitles | None = None) -> list[str]:
-    return [name_piece(request, "ffmpeg 9") for request in list_requests(timeline, subtitles)]
+    return [piece_key(request, "ffmpeg 9") for request in list_requests(timeline, subtitles)]
 
 
 def change(index: int, **changes: Any) -> Timeline:
@@ -95,7 +96,7 @@ def test_the_same_scene_elsewhere_is_the_same_piece() -> None:
 
 def test_another_ffmpeg_makes_other_pieces() -> None:
     request = list_requests(TIMELINE)[0]
-    assert name_piece(request, "ffmpeg 9") != name_piece(request, "ffmpeg 8")
+    assert piece_key(request, "ffmpeg 9") != piece_key(request, "ffmpeg 8")
 
 
 def test_a_take_begins_where_its_piece_does() -> None:
@@ -117,7 +118,7 @@ def test_fades_go_over_the_edges_of_pieces() -> None:
 
 def test_sound_is_named_by_what_is_heard() -> None:
     def name(timeline: Timeline) -> str:
-        return name_sound(request_sound(timeline, HASHES), "ffmpeg 9")
+        return sound_key(request_sound(timeline, HASHES), "ffmpeg 9")
 
     assert name(TIMELINE) == name(replace(TIMELINE, subtitles="a.srt"))
     assert name(TIMELINE) != name(change(1, volume=Fraction(0)))
@@ -160,11 +161,13 @@ def test_what_has_no_titles_is_named_without_them() -> None:
     hashes = {source: source.path[0] for source in SOURCES if source.path}
     timeline = Timeline(clips, output)
     places = place_clips(timeline)
-    requests = (request_piece(timeline, p, places, hashes, None) for p in cut_pieces(timeline))
-    assert [name_piece(request, "9")[:8] for request in requests] == [
+    requests = (
+        request_piece(timeline, p, places, hashes, None) for p in split_into_pieces(timeline)
+    )
+    assert [piece_key(request, "9")[:8] for request in requests] == [
         *("bd616409", "1806d25b", "7fa2b193")
     ]
-    assert name_sound(request_sound(timeline, hashes), "9")[:8] == "7b05ef7b"
+    assert sound_key(request_sound(timeline, hashes), "9")[:8] == "7b05ef7b"
 
 
 @given(st.integers(0, 13_000), st.integers(1, 3000), st.integers(0, 4), st.integers(1, 5))
@@ -173,7 +176,7 @@ def test_what_is_not_near_changes_no_piece(start: int, length: int, skip: int, c
     laid = Overlay(SOURCES[0], since, until, "Overlay 0")
     full = replace(TIMELINE, titles=(Title("Hello", since, until),), overlays=(laid,))
     subtitles = Subtitles((Cue(start, start + length, "x"),))
-    pieces = cut_pieces(full)[skip : skip + count]
+    pieces = split_into_pieces(full)[skip : skip + count]
     places = place_clips(full)
     near, few = narrow(full, subtitles, pieces)
     for piece in pieces:
@@ -185,6 +188,6 @@ def test_of_a_long_film_only_what_is_near_is_looked_at() -> None:
     titles = tuple(Title("x", Fraction(n), Fraction(n + 1)) for n in range(13))
     subtitles = Subtitles(tuple(Cue(1000 * n, 1000 * n + 1000, "x") for n in range(13)))
     full = replace(TIMELINE, titles=titles)
-    near, few = narrow(full, subtitles, cut_pieces(full)[:1])
+    near, few = narrow(full, subtitles, split_into_pieces(full)[:1])
     assert few is not None
     assert (len(near.titles), len(few.cues)) == (5, 5)

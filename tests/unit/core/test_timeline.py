@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, cut_pieces
+from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.timeline.layer_parser import (
     MOST_LAID,
     OVERLAY_FIELDS,
@@ -28,7 +28,7 @@ from cinemill.capabilities.render.timeline.timeline import (
     Timeline,
     Title,
     Transition,
-    find_user_of,
+    find_element_using,
 )
 from cinemill.capabilities.render.timeline.timeline_parser import (
     CLIP_FIELDS,
@@ -132,7 +132,7 @@ def test_the_fuller_form() -> None:
 def test_a_film_that_is_used_twice_is_one_source() -> None:
     timeline = read_timeline({"clips": [clip(), clip(path="b.mp4"), clip(start=1)]})
     assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
-    assert find_user_of(timeline, Source("b.mp4")) == "Clip 1"
+    assert find_element_using(timeline, Source("b.mp4")) == "Clip 1"
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_upper_tracks_are_overlays_with_their_sound() -> None:
         (Fraction(1), True),
     ]
     assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
-    assert find_user_of(timeline, Source("b.mp4")) == names[0]
+    assert find_element_using(timeline, Source("b.mp4")) == names[0]
 
 
 def test_an_upper_track_ends_with_the_first() -> None:
@@ -340,7 +340,7 @@ def test_not_too_many_overlays_at_once() -> None:
     assert (error.code, error.message[:10]) == ("overlays_too_many", "Overlay 8:")
     after = [{**LAID, "from": n, "to": n + 1} for n in range(30)]
     timeline = read_timeline({"clips": [clip(end=30)], "overlays": after})
-    assert len(cut_pieces(timeline)) == 4
+    assert len(split_into_pieces(timeline)) == 4
     assert reject({"clips": [clip()], "overlays": [LAID] * 1001}).code == "timeline_too_long"
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.render.timeline.timeline import PLACES, Title
-from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.capabilities.render.timeline.titles import titles_for_piece
 from cinemill.core.output import OutputFormat
-from cinemill.core.text.subtitles import NOTHING, find_lead, write_ass
+from cinemill.core.text.subtitles import NOTHING, lead_frames, write_ass
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 OURS = re.compile(r"^\{\\an[1-9]\\fs\d+\\1c&H[0-9A-F]{6}&(\\fad\(\d+,\d+\))?\}")
@@ -20,13 +20,15 @@ MEANS_SOMETHING = re.compile(r"(?<!\\)[{}]|\\[^{}\u2060N]")
 
 def letter(first: int, frames: int, **looks: object) -> list[tuple[int, int, str]]:
     title = Title("Hello", Fraction(1), Fraction(3), **looks)  # type: ignore[arg-type]
-    return [(o.first, o.end, o.text) for o in letter_titles([title], first, frames, OUTPUT).shown]
+    return [
+        (o.first, o.end, o.text) for o in titles_for_piece([title], first, frames, OUTPUT).shown
+    ]
 
 
 @given(st.text(min_size=1), st.sampled_from(PLACES))
 def test_words_are_drawn_and_never_obeyed(text: str, place: str) -> None:
     title = Title(text, Fraction(0), Fraction(1), place)
-    lettering = letter_titles([title], 0, 25, OUTPUT)
+    lettering = titles_for_piece([title], 0, 25, OUTPUT)
     events = [
         line
         for line in write_ass(lettering, OUTPUT.fps).split("\n")
@@ -44,7 +46,7 @@ def test_words_are_drawn_and_never_obeyed(text: str, place: str) -> None:
 
 
 def test_a_title_is_in_its_frames_only() -> None:
-    assert letter_titles([], 0, 25, OUTPUT) == NOTHING
+    assert titles_for_piece([], 0, 25, OUTPUT) == NOTHING
     assert letter(0, 25) == letter(75, 25) == []
     assert [one[:2] for one in letter(0, 50)] == [(25, 50)]
     assert [one[:2] for one in letter(50, 50)] == [(0, 25)]
@@ -68,14 +70,14 @@ def test_a_fade_goes_on_evenly_over_the_edges_of_pieces() -> None:
     title = Title("Hello", Fraction(1), Fraction(9), fade_in_seconds=Fraction(4))
     ages = []
     for first in (10, 25, 26, 50):
-        lettering = letter_titles([title], first, 70, OUTPUT)
+        lettering = titles_for_piece([title], first, 70, OUTPUT)
         start = re.search(r"Dialogue: 0,0:00:(\d+\.\d+)", write_ass(lettering, OUTPUT.fps))
         assert start
-        ages.append((60 - first + find_lead(lettering)) / OUTPUT.fps - Fraction(start[1]))
+        ages.append((60 - first + lead_frames(lettering)) / OUTPUT.fps - Fraction(start[1]))
     assert ages == [Fraction(142, 100)] * 4
 
 
 def test_titles_in_one_place_do_not_push_each_other_away() -> None:
     titles = [Title(text, Fraction(0), Fraction(1)) for text in "ab"]
-    shown = letter_titles(titles, 0, 25, OUTPUT).shown
+    shown = titles_for_piece(titles, 0, 25, OUTPUT).shown
     assert [one.layer for one in shown] == [0, 1]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.jobs.fairness import CROWD_WINDOW, take_turns, thin_crowds
+from cinemill.jobs.fairness import CROWD_WINDOW, limit_bursts, round_robin
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
 owners = st.sampled_from(["ann", "bob", "cat", "dan"])
@@ -49,7 +49,7 @@ def test_of_a_users_crowds_a_few_are_out_and_nothing_else_is_held_back(
     ready: list[ReadyRun], loads: list[OwnerLoad], every: int
 ) -> None:
     mixed = [replace(run, is_crowd=every > 0 and int(run.id) % every == 0) for run in ready]
-    kept = thin_crowds(mixed, loads)
+    kept = limit_bursts(mixed, loads)
     assert [run for run in mixed if not run.is_crowd] == [run for run in kept if not run.is_crowd]
     assert [run for run in mixed if run in kept] == kept
     for owner in {run.owner for run in ready}:
@@ -60,9 +60,9 @@ def test_of_a_users_crowds_a_few_are_out_and_nothing_else_is_held_back(
 
 def test_a_crowd_that_is_out_leaves_no_room_for_more_of_it() -> None:
     crowd = [replace(run, is_crowd=True) for run in make_line("ann", 9)]
-    assert len(thin_crowds(crowd, [])) == CROWD_WINDOW
-    assert len(thin_crowds(crowd, [OwnerLoad("ann", 5, 3, 0, published_crowd=3)])) == 1
-    assert len(thin_crowds(crowd, [OwnerLoad("ann", 5, 3, 8, published_crowd=3)])) == 5
+    assert len(limit_bursts(crowd, [])) == CROWD_WINDOW
+    assert len(limit_bursts(crowd, [OwnerLoad("ann", 5, 3, 0, published_crowd=3)])) == 1
+    assert len(limit_bursts(crowd, [OwnerLoad("ann", 5, 3, 8, published_crowd=3)])) == 5
 
 
 def count_out(chosen: Sequence[ReadyRun], loads: Sequence[OwnerLoad], level: int) -> int:
@@ -75,7 +75,7 @@ def count_out(chosen: Sequence[ReadyRun], loads: Sequence[OwnerLoad], level: int
 def test_no_level_fills_more_than_the_window(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
-    chosen = take_turns(ready, loads, window=window)
+    chosen = round_robin(ready, loads, window=window)
     for level in {run.priority for run in chosen}:
         assert count_out(chosen, loads, level) <= window
 
@@ -84,7 +84,7 @@ def test_no_level_fills_more_than_the_window(
 def test_nobody_waits_while_there_is_room(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
-    chosen = take_turns(ready, loads, window=window)
+    chosen = round_robin(ready, loads, window=window)
     for run in set(ready) - set(chosen):
         assert count_out(chosen, loads, run.priority) >= window
 
@@ -93,7 +93,7 @@ def test_nobody_waits_while_there_is_room(
 def test_each_run_goes_out_once_and_the_urgent_before_the_rest(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
-    chosen = take_turns(ready, loads, window=window)
+    chosen = round_robin(ready, loads, window=window)
     assert len(set(chosen)) == len(chosen)
     assert set(chosen) <= set(ready)
     levels = [run.priority for run in chosen]
@@ -104,7 +104,7 @@ def test_each_run_goes_out_once_and_the_urgent_before_the_rest(
 def test_an_owners_own_order_is_kept(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
-    chosen = take_turns(ready, loads, window=window)
+    chosen = round_robin(ready, loads, window=window)
     for owner in {run.owner for run in chosen}:
         for level in {run.priority for run in chosen}:
             line = [run for run in ready if (run.owner, run.priority) == (owner, level)]
@@ -123,7 +123,7 @@ def test_whoever_still_waits_holds_no_less_than_anybody_who_was_served(
     """Max-min fairness: nobody gets a turn while another who waits holds less."""
     ready = [run for owner, count in lines.items() for run in make_line(owner, count)]
     loads = [OwnerLoad(owner, 5, 0, count) for owner, count in running.items()]
-    chosen = take_turns(ready, loads, window=window)
+    chosen = round_robin(ready, loads, window=window)
     served = Counter(run.owner for run in chosen)
     held = Counter(running) + served
     for waiting in (owner for owner, count in lines.items() if served[owner] < count):
@@ -131,31 +131,31 @@ def test_whoever_still_waits_holds_no_less_than_anybody_who_was_served(
 
 
 def test_two_users_share_evenly_however_much_each_has_queued() -> None:
-    chosen = take_turns(make_line("ann", 10_000) + make_line("bob", 8), [], window=16)
+    chosen = round_robin(make_line("ann", 10_000) + make_line("bob", 8), [], window=16)
     assert Counter(run.owner for run in chosen) == {"ann": 8, "bob": 8}
 
 
 def test_who_holds_much_already_waits_until_the_others_hold_as_much() -> None:
     loads = [OwnerLoad("ann", 5, 2, 4)]
-    chosen = take_turns(make_line("ann", 9) + make_line("bob", 9), loads, window=8)
+    chosen = round_robin(make_line("ann", 9) + make_line("bob", 9), loads, window=8)
     assert [run.owner for run in chosen] == ["bob"] * 6
 
 
 def test_of_users_who_hold_the_same_whoever_comes_first_goes_first() -> None:
     """So the order of ``ready`` breaks ties; the dispatcher draws lots for it."""
-    chosen = take_turns(make_line("bob", 2) + make_line("ann", 2), [], window=3)
+    chosen = round_robin(make_line("bob", 2) + make_line("ann", 2), [], window=3)
     assert [run.owner for run in chosen] == ["bob", "ann", "bob"]
 
 
 def test_an_urgent_run_goes_out_over_a_window_that_others_have_filled() -> None:
     full = [OwnerLoad("ann", 5, 16, 4)]
     urgent = make_ready("now", "ann", priority=10)
-    assert take_turns([urgent, *make_line("ann", 50)], full, window=16) == [urgent]
+    assert round_robin([urgent, *make_line("ann", 50)], full, window=16) == [urgent]
 
 
 def test_a_window_that_urgent_runs_have_filled_lets_nothing_lower_out() -> None:
     full = [OwnerLoad("ann", 9, 16, 0)]
-    assert take_turns(make_line("bob", 3, priority=5), full, window=16) == []
+    assert round_robin(make_line("bob", 3, priority=5), full, window=16) == []
 
 
 class Mill:
@@ -172,7 +172,7 @@ class Mill:
     def turn(self) -> None:
         """The relay lets out what may go, the oldest run ends, and workers claim."""
         ready = [run for line in self.lines.values() for run in line[: self.window]]
-        chosen = take_turns(ready, self._loads(), window=self.window)
+        chosen = round_robin(ready, self._loads(), window=self.window)
         self.published += chosen
         for run in chosen:
             self.lines[run.owner].remove(run)

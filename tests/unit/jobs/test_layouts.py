@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.render.timeline.timeline_view import describe_layout, write_plainly
+from cinemill.capabilities.render.timeline.timeline_view import describe_layout, to_plain_text
 from cinemill.core.job import Job, JobState, Step, StepState
 from cinemill.errors import NotFound
 
@@ -70,13 +70,13 @@ def test_what_the_steps_found_is_told() -> None:
 
 
 def test_a_text_is_told_without_its_looks() -> None:
-    assert write_plainly("{\\an8}a\\Nb \\\u2060N \\{c\\}") == "a b \\N {c}"
+    assert to_plain_text("{\\an8}a\\Nb \\\u2060N \\{c\\}") == "a b \\N {c}"
 
 
 @pytest.mark.parametrize("text", ["{", "{a", "\\{", "{}{", "}{", "{{a"])
 def test_the_longest_text_is_told_in_one_walk(text: str) -> None:
     """A walk that is begun anew at each brace would take hours."""
-    assert write_plainly(text * 500_000).endswith(text.replace("\\", "").replace("{}", ""))
+    assert to_plain_text(text * 500_000).endswith(text.replace("\\", "").replace("{}", ""))
 
 
 def test_only_a_render_has_a_timeline() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, cut_pieces
+from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
@@ -102,7 +102,7 @@ def test_a_step_makes_the_pieces_that_it_was_planned_for() -> None:
         if step.kind == "render_pieces"
         for piece in find_pieces(timeline, step.params) or ()
     ]
-    assert made == [*cut_pieces(timeline)]
+    assert made == [*split_into_pieces(timeline)]
 
 
 def test_a_plan_of_another_version_is_known() -> None:

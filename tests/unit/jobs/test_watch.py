@@ -18,8 +18,8 @@ from cinemill.errors import (
     WorkerStopping,
     WorkFailed,
 )
-from cinemill.jobs.attempt import Limits, Watch, find_breach
-from cinemill.jobs.catalog import GIB, StepKind, TryLimits
+from cinemill.jobs.attempt import Limits, Watch, find_exceeded_limit
+from cinemill.jobs.catalog import GIB, RetryPolicy, StepKind
 from cinemill.jobs.runner import choose_limits
 
 LIMITS = Limits(
@@ -38,11 +38,11 @@ def make_watch(**changes: Any) -> Watch:
 
 
 def test_work_that_moves_and_is_in_time_breaks_no_limit() -> None:
-    assert find_breach(make_watch(), START + 60, memory_bytes=GIB) is None
+    assert find_exceeded_limit(make_watch(), START + 60, memory_bytes=GIB) is None
 
 
 def test_without_progress_for_so_long_it_hangs() -> None:
-    breach = find_breach(make_watch(), START + 121, memory_bytes=0)
+    breach = find_exceeded_limit(make_watch(), START + 121, memory_bytes=0)
     assert isinstance(breach, CommandStalled)
     assert breach.code == "command_stalled"
     assert "120 seconds" in breach.message
@@ -50,17 +50,17 @@ def test_without_progress_for_so_long_it_hangs() -> None:
 
 def test_a_slow_film_that_moves_does_not_hang() -> None:
     watch = make_watch(moved_at=START + 3000)
-    assert find_breach(watch, START + 3100, memory_bytes=0) is None
+    assert find_exceeded_limit(watch, START + 3100, memory_bytes=0) is None
 
 
 def test_moving_but_over_its_time_it_is_stopped() -> None:
-    breach = find_breach(make_watch(moved_at=START + 3300), START + 3301, memory_bytes=0)
+    breach = find_exceeded_limit(make_watch(moved_at=START + 3300), START + 3301, memory_bytes=0)
     assert isinstance(breach, CommandFailed)
     assert breach.code == "time_limit"
 
 
 def test_over_its_memory_it_is_stopped_with_the_figures() -> None:
-    breach = find_breach(make_watch(), START + 1, memory_bytes=3 * GIB)
+    breach = find_exceeded_limit(make_watch(), START + 1, memory_bytes=3 * GIB)
     assert isinstance(breach, WorkFailed)
     assert breach.code == "memory_limit"
     assert "3072 MiB" in breach.message
@@ -69,13 +69,13 @@ def test_over_its_memory_it_is_stopped_with_the_figures() -> None:
 
 def test_a_lease_that_ran_out_goes_before_every_other_reason() -> None:
     watch = make_watch(deadline=START + 60)
-    assert isinstance(find_breach(watch, START + 9999, memory_bytes=9 * GIB), LeaseLost)
+    assert isinstance(find_exceeded_limit(watch, START + 9999, memory_bytes=9 * GIB), LeaseLost)
 
 
 def test_whoever_finds_a_reason_first_is_heard() -> None:
     watch = make_watch(deadline=time.monotonic() + 60)
-    watch.ask_to_stop(JobCancelled("Cancelled: by Ann"))
-    watch.ask_to_stop(WorkerStopping("The worker was told to stop."))
+    watch.request_stop(JobCancelled("Cancelled: by Ann"))
+    watch.request_stop(WorkerStopping("The worker was told to stop."))
     assert isinstance(watch.should_stop(), JobCancelled)
 
 
@@ -115,14 +115,14 @@ def test_the_same_said_again_is_no_movement() -> None:
 
 def test_a_kind_of_step_has_its_word_before_the_settings() -> None:
     kind = StepKind("encode", "proxy", stall_seconds=7)
-    limits = choose_limits(kind, CATALOG.queues["proxy"], TryLimits(stall_seconds=120))
+    limits = choose_limits(kind, CATALOG.queues["proxy"], RetryPolicy(stall_seconds=120))
     assert limits.stall_seconds == 7
     assert limits.memory_bytes == 2 * GIB
 
 
 def test_where_a_kind_of_step_says_nothing_queue_and_settings_hold() -> None:
     queue = CATALOG.queues["proxy"]
-    limits = choose_limits(StepKind("encode", "proxy"), queue, TryLimits(lease_seconds=33))
+    limits = choose_limits(StepKind("encode", "proxy"), queue, RetryPolicy(lease_seconds=33))
     assert (limits.stall_seconds, limits.lease_seconds) == (120, 33)
     assert limits.soft_seconds == queue.soft_seconds
 
@@ -131,6 +131,6 @@ def test_the_settings_may_replace_a_queues_own_time() -> None:
     limits = choose_limits(
         StepKind("encode", "proxy"),
         CATALOG.queues["proxy"],
-        TryLimits(queue_seconds={"proxy": (5, 6)}),
+        RetryPolicy(queue_seconds={"proxy": (5, 6)}),
     )
     assert limits.soft_seconds == 5

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.errors import HomeLocked, PartUnavailable
+from cinemill.errors import DependencyUnavailable, HomeLocked
 from cinemill.local.home import (
     FOLDERS,
     lock_home,
@@ -48,7 +48,7 @@ def test_a_second_one_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "mill").write_text("not a folder")
-    with pytest.raises(PartUnavailable, match="cannot be used") as caught:
+    with pytest.raises(DependencyUnavailable, match="cannot be used") as caught:
         open_home(tmp_path / "mill")
     assert "CINEMILL_HOME" in caught.value.way_on
 

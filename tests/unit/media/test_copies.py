@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture
+from cinemill.capabilities.render.pieces.copy_ranges import StoredFrame
 from cinemill.capabilities.render.pieces.smart_cut import describe, list_units
 
 
@@ -53,4 +53,4 @@ def test_a_key_picture_is_one_at_which_the_decoder_begins_anew(
 ) -> None:
     packet = av.Packet(b"".join(b"\0\0\0\1" + bytes([unit]) for unit in units))
     packet.is_keyframe = told
-    assert describe(packet, 3) == StoredPicture(3, is_key, is_plain)
+    assert describe(packet, 3) == StoredFrame(3, is_key, is_plain)

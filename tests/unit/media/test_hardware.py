@@ -24,7 +24,7 @@ from cinemill.media.encoding.hardware import (
     HardwareEncoder,
     list_candidates,
 )
-from cinemill.media.encoding.hardware_probe import tell_reason
+from cinemill.media.encoding.hardware_probe import failure_reason
 
 NODE = Path("/dev/dri/renderD128")
 
@@ -134,9 +134,9 @@ LOG = """\
 
 def test_the_reason_is_the_logs_first_line_without_its_address() -> None:
     failed = CommandFailed("FFmpeg failed with exit code 1.", exit_code=1, log_tail=LOG)
-    assert tell_reason(failed) == "[h264_nvenc] Cannot load libcuda.so.1"
+    assert failure_reason(failed) == "[h264_nvenc] Cannot load libcuda.so.1"
 
 
 def test_without_a_log_the_reason_is_the_errors_own() -> None:
     failed = CommandFailed("FFmpeg failed with exit code 1.", exit_code=1, log_tail="")
-    assert tell_reason(failed) == "FFmpeg failed with exit code 1."
+    assert failure_reason(failed) == "FFmpeg failed with exit code 1."

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.render.audio.audio_mix import (
     count_samples,
-    cut_stretches,
+    cut_segments,
     plan_stretches,
 )
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
     enter,
-    settle_stills,
+    resolve_stills,
     tail_seconds,
     ticks_per_frame,
 )
@@ -27,15 +27,15 @@ from cinemill.capabilities.render.pieces.piece_request import (
     PieceRequest,
     SoundRequest,
     Take,
-    name_piece,
+    piece_key,
     request_piece,
     request_sound,
 )
 from cinemill.capabilities.render.pieces.pieces import (
     SAMPLE_RATE_HZ,
     Placed,
-    cut_pieces,
     place_clips,
+    split_into_pieces,
 )
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
@@ -52,7 +52,7 @@ from cinemill.core.media import (
     VideoStream,
 )
 from cinemill.core.output import OutputFormat
-from cinemill.core.text.subtitles import letter_piece, read_subtitles
+from cinemill.core.text.subtitles import read_subtitles, subtitles_for_piece
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 RATES = st.sampled_from(
@@ -127,7 +127,7 @@ def test_edit_lists_are_decoded_from_the_beginning() -> None:
 
 def test_nothing_of_a_user_is_in_a_filter() -> None:
     subtitles = read_subtitles(b"1\n00:00:00,000 --> 00:00:09,000\nevil',movie=x\n")
-    lettering = letter_piece(subtitles, 0, 25, OUTPUT)
+    lettering = subtitles_for_piece(subtitles, 0, 25, OUTPUT)
     request = PieceRequest((Take("aa", Fraction(0)),), 25, "", OUTPUT, lettering)
     arguments = plan(make_info(), request)
     graph = arguments[arguments.index("-filter_complex") + 1]
@@ -158,7 +158,7 @@ def sounds(draw: st.DrawFn) -> SoundRequest:
 
 @given(sounds())
 def test_every_sample_is_of_one_stretch(request: SoundRequest) -> None:
-    stretches = cut_stretches(request)
+    stretches = cut_segments(request)
     assert sum(one.samples for one in stretches) == count_samples(request)
     for one in stretches:
         place = request.takes[one.take].place
@@ -176,7 +176,7 @@ def test_a_clip_without_sound_opens_no_film() -> None:
     timeline = Timeline(clips, OUTPUT)
     request = request_sound(timeline, {Source("a"): "aa", Source("b"): "bb"})
     films = {"aa": Film(Path("/aa"), silent), "bb": Film(Path("/bb"), make_info())}
-    arguments = plan_stretches(films, request, cut_stretches(request), 10**8)
+    arguments = plan_stretches(films, request, cut_segments(request), 10**8)
     assert [a for a in arguments if a.startswith("file:")] == ["file:/bb"]
     assert "anullsrc" in " ".join(arguments)
 
@@ -208,8 +208,8 @@ def name_all(first_seconds: int, laid: MaterialFormat | SourceFormat) -> list[st
     films = {name: Film(Path(name), info) for name, info in infos.items()}
     hashes = {Source(name): name for name in infos}
     places = place_clips(timeline)
-    asked = (request_piece(timeline, p, places, hashes, None) for p in cut_pieces(timeline))
-    return [name_piece(settle_stills(films, request), "9") for request in asked]
+    asked = (request_piece(timeline, p, places, hashes, None) for p in split_into_pieces(timeline))
+    return [piece_key(resolve_stills(films, request), "9") for request in asked]
 
 
 def test_under_a_logo_only_the_changed_scene_is_made_anew() -> None:

@@ -11,7 +11,13 @@ import pytest
 from cinemill.core.media import AudioStream, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.progress import LogTally
-from cinemill.media.verify.integrity import Decoded, ends_cleanly, is_damaged, is_short, judge_film
+from cinemill.media.verify.integrity import (
+    Decoded,
+    check_integrity,
+    ends_cleanly,
+    is_damaged,
+    is_short,
+)
 
 VIDEO = VideoStream(
     index=0,
@@ -40,7 +46,7 @@ SOUND_RUN = LogTally(video_packets=250, video_frames=250)
 
 
 def test_a_whole_film_passes() -> None:
-    judge_film(FILM, SOUND_RUN, WHOLE, has_clean_end=True)
+    check_integrity(FILM, SOUND_RUN, WHOLE, has_clean_end=True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ def test_each_sign_alone_is_enough(
     tally: LogTally, decoded: Decoded, has_clean_end: bool, code: str
 ) -> None:
     with pytest.raises(MediaRejected) as refused:
-        judge_film(FILM, tally, decoded, has_clean_end=has_clean_end)
+        check_integrity(FILM, tally, decoded, has_clean_end=has_clean_end)
     assert refused.value.code == code
 
 

@@ -8,33 +8,33 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.operations.output_cleanup import ShelvedFile, choose_doomed, list_files
-from cinemill.storage.media.files import SHELF_MARK
+from cinemill.capabilities.operations.output_cleanup import OutputFile, list_files, select_expired
+from cinemill.storage.media.files import OUTPUT_MARKER
 
 
-def make_files(*rows: tuple[float, int]) -> list[ShelvedFile]:
+def make_files(*rows: tuple[float, int]) -> list[OutputFile]:
     return [
-        ShelvedFile(Path(f"{number}"), modified_at, size)
+        OutputFile(Path(f"{number}"), modified_at, size)
         for number, (modified_at, size) in enumerate(rows)
     ]
 
 
-def names(files: list[ShelvedFile]) -> list[str]:
+def names(files: list[OutputFile]) -> list[str]:
     return [str(file.path) for file in files]
 
 
 def test_the_too_old_go() -> None:
     files = make_files((100, 1), (200, 1), (300, 1))
-    assert names(choose_doomed(files, oldest=250, most_bytes=10)) == ["0", "1"]
+    assert names(select_expired(files, oldest=250, most_bytes=10)) == ["0", "1"]
 
 
 def test_the_oldest_go_until_the_rest_fits() -> None:
     files = make_files((300, 5), (100, 5), (200, 5))
-    assert names(choose_doomed(files, oldest=0, most_bytes=6)) == ["1", "2"]
+    assert names(select_expired(files, oldest=0, most_bytes=6)) == ["1", "2"]
 
 
 def test_nothing_goes_where_all_is_young_and_small() -> None:
-    assert choose_doomed(make_files((100, 5)), oldest=100, most_bytes=5) == []
+    assert select_expired(make_files((100, 5)), oldest=100, most_bytes=5) == []
 
 
 amounts = st.integers(0, 1000)
@@ -45,7 +45,7 @@ def test_what_stays_is_young_and_fits(
     rows: list[tuple[int, int]], oldest: int, most_bytes: int
 ) -> None:
     files = make_files(*rows)
-    doomed = choose_doomed(files, oldest=oldest, most_bytes=most_bytes)
+    doomed = select_expired(files, oldest=oldest, most_bytes=most_bytes)
     stay = [file for file in files if file not in doomed]
     assert all(file.modified_at >= oldest for file in stay)
     assert sum(file.size_bytes for file in stay) <= most_bytes
@@ -58,7 +58,7 @@ def test_a_file_is_as_old_as_its_name_on_the_shelf(tmp_path: Path) -> None:
     stored.write_bytes(b"1234")
     os.utime(stored, (1, 1))
     folder.mkdir(parents=True)
-    (folder / SHELF_MARK).touch()
+    (folder / OUTPUT_MARKER).touch()
     (folder / "film.mp4").hardlink_to(stored)
     found = list_files([tmp_path / "shelf", tmp_path / "no such shelf"])
     assert [file.size_bytes for file in found] == [4]
@@ -69,5 +69,5 @@ def test_other_peoples_folders_and_folders_within_are_left_alone(tmp_path: Path)
     (tmp_path / "My holiday").mkdir()
     (tmp_path / "My holiday" / "original.mov").write_bytes(b"mine")
     (tmp_path / "job" / "folder").mkdir(parents=True)
-    (tmp_path / "job" / SHELF_MARK).touch()
+    (tmp_path / "job" / OUTPUT_MARKER).touch()
     assert list_files([tmp_path]) == []

@@ -9,25 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.operations import output_cleanup
-from cinemill.steps.named_outputs import make_stem, name_folder, put_on_shelf
+from cinemill.steps.named_outputs import export_output, folder_name, make_stem
 from cinemill.storage.media.files import LocalFiles
 
 
 def test_an_ordinary_id_is_the_folders_name() -> None:
-    assert name_folder("3f0c7a1e-0000-4000-8000-000000000000").startswith("3f0c7a1e-")
+    assert folder_name("3f0c7a1e-0000-4000-8000-000000000000").startswith("3f0c7a1e-")
 
 
 @pytest.mark.parametrize(
     "job_id", ["../../escaped", "/etc/x", "customer/42", "..", "", ".x", "a.b"]
 )
 def test_an_id_that_is_a_path_is_no_folders_name(job_id: str) -> None:
-    assert name_folder(job_id).isalnum()
-    assert name_folder(job_id) != name_folder(job_id + "x")
+    assert folder_name(job_id).isalnum()
+    assert folder_name(job_id) != folder_name(job_id + "x")
 
 
 @given(st.text())
 def test_no_id_leaves_the_shelf(job_id: str) -> None:
-    assert Path("/shelf", name_folder(job_id)).parent == Path("/shelf")
+    assert Path("/shelf", folder_name(job_id)).parent == Path("/shelf")
 
 
 def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path)
     with files.receive() as incoming:
         incoming.write(b"film")
         stored = incoming.commit()
-    path = put_on_shelf(files, stored.sha256, tmp_path / "shelf", "../job", "film.mp4")
+    path = export_output(files, stored.sha256, tmp_path / "shelf", "../job", "film.mp4")
     assert path.read_bytes() == b"film"
     assert path.parent.parent == tmp_path / "shelf"
     assert [file.path for file in output_cleanup.list_files([tmp_path / "shelf"])] == [path]

@@ -9,31 +9,31 @@ from hypothesis import strategies as st
 from cinemill.catalog import CATALOG
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import JobKind
-from cinemill.worker.task_registry import name_arguments
+from cinemill.worker.task_registry import bind_arguments
 
 RENDER = JobKind("render", lambda params, asset_id: [], positional=("job", "draft"))
 
 
 def test_a_film_by_position_is_its_path() -> None:
     kind = CATALOG.jobs["process_video"]
-    assert name_arguments(kind, ["film.mp4"], {}) == {"path": "film.mp4"}
+    assert bind_arguments(kind, ["film.mp4"], {}) == {"path": "film.mp4"}
 
 
 def test_names_and_positions_mix() -> None:
-    named = name_arguments(RENDER, [{"scenes": []}], {"draft": True})
+    named = bind_arguments(RENDER, [{"scenes": []}], {"draft": True})
     assert named == {"job": {"scenes": []}, "draft": True}
 
 
 def test_more_positions_than_names_are_refused() -> None:
     with pytest.raises(InputRejected) as refused:
-        name_arguments(RENDER, [1, 2, 3], {})
+        bind_arguments(RENDER, [1, 2, 3], {})
     assert refused.value.code == "arguments_invalid"
     assert "2 arguments by position, got 3" in refused.value.message
 
 
 def test_an_argument_given_twice_is_refused_by_its_name() -> None:
     with pytest.raises(InputRejected, match="draft twice") as refused:
-        name_arguments(RENDER, [{}, True], {"draft": False})
+        bind_arguments(RENDER, [{}, True], {"draft": False})
     assert refused.value.code == "arguments_invalid"
 
 
@@ -42,7 +42,7 @@ def test_an_argument_given_twice_is_refused_by_its_name() -> None:
     st.dictionaries(st.sampled_from(["width", "height"]), st.integers()),
 )
 def test_nothing_is_lost_or_added(args: list[int], kwargs: dict[str, int]) -> None:
-    named = name_arguments(RENDER, args, kwargs)
+    named = bind_arguments(RENDER, args, kwargs)
     assert [named[name] for name in RENDER.positional[: len(args)]] == args
     assert {name: named[name] for name in kwargs} == kwargs
     assert len(named) == len(args) + len(kwargs)

@@ -12,7 +12,7 @@ from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.media.encoding.hardware import NVENC, Hardware, HardwareEncoder
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.hardware.monitor import HardwareKeeper
+from cinemill.worker.hardware.monitor import HardwareMonitor
 
 FOUND = Hardware((HardwareEncoder("h264_nvenc", VideoCodec.H264, NVENC),))
 NODE = "celery@one"
@@ -27,7 +27,7 @@ def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) 
 
     app = build_app(load({"CINEMILL_HOME": str(home)}), find_hardware=find_hardware)
     app.amqp.queues.select(queues or [])
-    HardwareKeeper(app.mill).find(SimpleNamespace(app=app, hostname=NODE))
+    HardwareMonitor(app.mill).find(SimpleNamespace(app=app, hostname=NODE))
     assert app.mill.node == ("" if found is None else NODE)
     return set(app.amqp.queues.consume_from)
 

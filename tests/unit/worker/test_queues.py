@@ -11,7 +11,7 @@ from cinemill.catalog import CATALOG
 from cinemill.storage.database import ANSWER_SECONDS, CONNECT_TIMEOUT_SECONDS
 from cinemill.worker.messages.queues import (
     REDIS_STEPS,
-    UrgentFirst,
+    PriorityFirstCycle,
     broker_options,
     declare_queues,
     read_wish,
@@ -85,11 +85,11 @@ def test_a_worker_that_waits_for_a_frozen_database_keeps_its_message() -> None:
 
 @given(st.permutations(list(CATALOG.queues)))
 def test_a_worker_looks_into_its_most_urgent_queue_first(names: list[str]) -> None:
-    order = UrgentFirst(set(names)).consume(len(names))
+    order = PriorityFirstCycle(set(names)).consume(len(names))
     urgency = [CATALOG.queues[name].priority for name in order]
     assert urgency == sorted(urgency, reverse=True)
     assert set(order) == set(names)
 
 
 def test_the_broker_is_told_to_look_so() -> None:
-    assert isinstance(cycle_by_name(broker_options()["queue_order_strategy"])(), UrgentFirst)
+    assert isinstance(cycle_by_name(broker_options()["queue_order_strategy"])(), PriorityFirstCycle)

@@ -38,7 +38,7 @@ from cinemill.api.http.framing import (
     Piece,
 )
 from cinemill.api.middleware import problems, security_headers
-from cinemill.errors import CinemillError, InputRejected, PartUnavailable
+from cinemill.errors import CinemillError, DependencyUnavailable, InputRejected
 
 log = telemetry.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class RequestTimedOut(CinemillError):
     way_on = "Send the request again, over a better connection if there is one."
 
 
-class ServerBusy(PartUnavailable):
+class ServerBusy(DependencyUnavailable):
     """Every connection that the server has is in use."""
 
     code = "server_busy"

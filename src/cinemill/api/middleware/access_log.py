@@ -27,7 +27,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        tally = _Tally(send)
+        tally = _ResponseCounter(send)
         started = time.perf_counter()
         try:
             await self._app(scope, receive, tally.send)
@@ -35,7 +35,7 @@ class AccessLog:
             _write(scope, tally, time.perf_counter() - started)
 
 
-class _Tally:
+class _ResponseCounter:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
@@ -49,7 +49,7 @@ class _Tally:
         await self._send(message)
 
 
-def _write(scope: Scope, tally: _Tally, seconds: float) -> None:
+def _write(scope: Scope, tally: _ResponseCounter, seconds: float) -> None:
     is_quiet = scope["path"].startswith(_QUIET_PREFIXES) and tally.status < 400
     (log.debug if is_quiet else log.info)(
         "request",

@@ -66,7 +66,7 @@ def clip(text: str, characters: int) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def document_of(error: CinemillError) -> dict[str, Any]:
+def to_problem(error: CinemillError) -> dict[str, Any]:
     """The problem document of an error, ready for JSON."""
     document: dict[str, Any] = {
         "type": f"urn:cinemill:problem:{error.code}",
@@ -92,7 +92,7 @@ def respond(error: CinemillError, headers: Mapping[str, str] | None = None) -> J
     if error.http_status == 503:
         extra["Retry-After"] = "5"
     return JSONResponse(
-        document_of(error), status_code=error.http_status, media_type=MEDIA_TYPE, headers=extra
+        to_problem(error), status_code=error.http_status, media_type=MEDIA_TYPE, headers=extra
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.routes.jobs import Name
 from cinemill.api.routes.serializers import artifact_document, asset_document, job_document
-from cinemill.api.state import OWNER, Mill, MillDoor
+from cinemill.api.state import OWNER, Mill, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.media import Artifact, ArtifactKind
@@ -24,21 +24,21 @@ router = APIRouter(prefix="/assets", tags=["assets"], route_class=BoundedRoute)
 _SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
 
 
-class JobWish(BaseModel):
+class CreateJobRequest(BaseModel):
     kind: Name
     params: dict[str, Any] = Field(default_factory=dict)
     priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
 
 
 @router.get("")
-def list_assets(mill: MillDoor, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+def list_assets(mill: StateDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
     """Films, newest first."""
     found = assets.list_assets(mill.database, owner=OWNER, limit=limit)
     return {"assets": [asset_document(asset) for asset in found]}
 
 
 @router.get("/{asset_id}")
-def read_asset(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+def read_asset(asset_id: str, mill: StateDep) -> dict[str, Any]:
     """One film, with its artifacts."""
     asset = assets.get_asset(mill.database, asset_id)
     made = assets.list_artifacts(mill.database, asset_id)
@@ -47,7 +47,7 @@ def read_asset(asset_id: str, mill: MillDoor) -> dict[str, Any]:
 
 @router.post("/{asset_id}/jobs")
 @body_at_most(TIMELINE_BYTES)
-def create_job(asset_id: str, wish: JobWish, mill: MillDoor) -> dict[str, Any]:
+def create_job(asset_id: str, wish: CreateJobRequest, mill: StateDep) -> dict[str, Any]:
     """Queue another job on a film that is there."""
     assets.get_asset(mill.database, asset_id)
     job = mill.jobs.create_job(
@@ -79,7 +79,7 @@ def _find_caption_file(
 def read_file(
     asset_id: str,
     kind: ArtifactKind,
-    mill: MillDoor,
+    mill: StateDep,
     variant: str | None = None,
     download: bool = False,
     language: str | None = None,
@@ -105,7 +105,7 @@ def read_file(
 
 @router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
 @router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
-def read_stream(asset_id: str, stream: str, filename: str, mill: MillDoor) -> FileResponse:
+def read_stream(asset_id: str, stream: str, filename: str, mill: StateDep) -> FileResponse:
     """A file for adaptive play, where the playlists beside it look for it. Ranges are served."""
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
     artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact

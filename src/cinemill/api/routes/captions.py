@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, FailFast, Field, ValidationError
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
-from cinemill.api.state import Mill, MillDoor
+from cinemill.api.state import Mill, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edits import make_cue
@@ -34,7 +34,7 @@ Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
 Moment = Annotated[int, Field(ge=0, strict=True)]
 
 
-class CaptionWish(BaseModel):
+class CaptionCue(BaseModel):
     """Shown from ``start_ms`` up to, not including, ``end_ms``."""
 
     start_ms: Moment
@@ -45,20 +45,20 @@ class CaptionWish(BaseModel):
         return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
 
 
-class CaptionsWish(BaseModel):
-    captions: Annotated[list[CaptionWish], FailFast()]
+class CaptionsUpdate(BaseModel):
+    captions: Annotated[list[CaptionCue], FailFast()]
     """Stops at the first wrong one: an error for each of megabytes would take gigabytes."""
 
 
 @router.get("")
-def list_captions(asset_id: str, mill: MillDoor) -> dict[str, Any]:
+def list_captions(asset_id: str, mill: StateDep) -> dict[str, Any]:
     """What there is in each language: a person's correction, else the newest of a model."""
     found = edit_store.list_captions(mill.database, asset_id)
     return {"captions": [_describe(found[language]) for language in sorted(found)]}
 
 
 @router.get("/{language}")
-def read_captions(asset_id: str, language: Language, mill: MillDoor) -> JSONResponse:
+def read_captions(asset_id: str, language: Language, mill: StateDep) -> JSONResponse:
     """The captions with their times. The ETag names what they say; a change must name it."""
     return _answer(mill, edit_store.get_captions(mill.database, asset_id, language))
 
@@ -77,7 +77,7 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
     if media_type in FILE_TYPES:
         return list(read_caption_file(content))
     try:
-        wish = CaptionsWish.model_validate_json(content)
+        wish = CaptionsUpdate.model_validate_json(content)
     except ValidationError as error:
         raise RequestValidationError(
             [
@@ -94,7 +94,7 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": CaptionsWish.model_json_schema()},
+                "application/json": {"schema": CaptionsUpdate.model_json_schema()},
                 **{kind: {"schema": {"type": "string"}} for kind in FILE_TYPES},
             },
         }
@@ -105,7 +105,7 @@ def save_captions(
     asset_id: str,
     language: Language,
     cues: Annotated[list[Cue], Depends(read_wish)],
-    mill: MillDoor,
+    mill: StateDep,
     version: Version = None,
 ) -> JSONResponse:
     """Put corrected captions in place of those that the ETag in ``If-Match`` names.
@@ -115,14 +115,14 @@ def save_captions(
     and no ``If-Match``.
     """
     asset = get_asset(mill.database, asset_id)
-    desk = edit_store.Desk(mill.database, mill.files, mill.settings.render_dir)
+    desk = edit_store.CaptionStore(mill.database, mill.files, mill.settings.render_dir)
     saved, path = edit_store.correct_captions(desk, asset, language, cues, _bare(version))
     return _answer(mill, saved, srt_path=str(path))
 
 
 @router.delete("/{language}", status_code=204)
 def discard_correction(
-    asset_id: str, language: Language, mill: MillDoor, version: Version = None
+    asset_id: str, language: Language, mill: StateDep, version: Version = None
 ) -> Response:
     """Take a person's correction back; what a model heard holds again, if one did."""
     edit_store.discard_correction(mill.database, asset_id, language, _bare(version))

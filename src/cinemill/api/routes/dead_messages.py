@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, MillDoor
+from cinemill.api.state import Mill, StateDep
 from cinemill.storage.jobs.dead_messages import delete_dead_message, list_dead_messages
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
@@ -21,7 +21,7 @@ def read_dead_messages(mill: Mill, limit: int) -> list[dict[str, Any]]:
 
 
 @router.delete("/dead/messages/{message_id}", status_code=204)
-def drop_dead_message(message_id: str, mill: MillDoor) -> Response:
+def drop_dead_message(message_id: str, mill: StateDep) -> Response:
     """Forget a message that became no job."""
     with mill.database.begin() as connection:
         delete_dead_message(connection, message_id)

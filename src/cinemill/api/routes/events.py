@@ -20,7 +20,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, MillDoor
+from cinemill.api.state import Mill, StateDep
 from cinemill.core.job import FINAL_JOB_STATES
 from cinemill.errors import CinemillError, NotFound, RedisUnavailable
 from cinemill.jobs.events import Event, EventReader
@@ -47,7 +47,7 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
 async def follow_job(
     job_id: str,
     request: Request,
-    mill: MillDoor,
+    mill: StateDep,
     last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
     """Progress as ``event: progress`` with JSON data, to the job's end.
@@ -56,7 +56,7 @@ async def follow_job(
     """
     await run_in_threadpool(mill.jobs.get_job, job_id)
     after_id = last_event_id if is_stream_id(last_event_id) else "0"
-    watch = JobWatch(mill, request.app.state.events, job_id, after_id)
+    watch = JobEventStream(mill, request.app.state.events, job_id, after_id)
     return StreamingResponse(
         watch.write(),
         media_type="text/event-stream",
@@ -64,7 +64,7 @@ async def follow_job(
     )
 
 
-class JobWatch:
+class JobEventStream:
     """One watcher of one job."""
 
     def __init__(self, mill: Mill, reader: EventReader, job_id: str, after_id: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.routes.dead_messages import read_dead_messages
 from cinemill.api.routes.serializers import dead_document, job_document, name_twice, shorten_lists
-from cinemill.api.state import OWNER, MillDoor
+from cinemill.api.state import OWNER, StateDep
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
@@ -23,7 +23,7 @@ Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
 PageLimit = Annotated[int, Query(ge=1, le=500)]
 
 
-class CancelWish(BaseModel):
+class CancelRequest(BaseModel):
     reason: Annotated[str, Field(max_length=500, pattern=STORABLE)] = ""
 
 
@@ -35,7 +35,7 @@ class NewJob(BaseModel):
     priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
 
 
-class RetryWish(BaseModel):
+class RetryRequest(BaseModel):
     """Which failed jobs; without either, all of them."""
 
     kind: Name | None = None
@@ -44,7 +44,7 @@ class RetryWish(BaseModel):
 
 @router.get("/jobs")
 def list_jobs(
-    mill: MillDoor,
+    mill: StateDep,
     state: Annotated[list[JobState] | None, Query()] = None,
     kind: str | None = None,
     asset_id: str | None = None,
@@ -81,7 +81,7 @@ def list_jobs(
 @body_at_most(TIMELINE_BYTES)
 def create_job(
     wish: NewJob,
-    mill: MillDoor,
+    mill: StateDep,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> dict[str, Any]:
     """Queue a job. Paths in it are the mill's own, below ``CINEMILL_INPUT_ROOTS``.
@@ -99,45 +99,45 @@ def create_job(
 
 
 @router.post("/jobs/retry")
-def retry_failed(mill: MillDoor, wish: RetryWish | None = None) -> dict[str, int]:
+def retry_failed(mill: StateDep, wish: RetryRequest | None = None) -> dict[str, int]:
     """Try all failed jobs again, or those of a kind or of an error code."""
-    wish = wish or RetryWish()
+    wish = wish or RetryRequest()
     return {"retried": mill.jobs.retry_failed(kind=wish.kind, code=wish.code)}
 
 
 @router.get("/jobs/{job_id}")
-def read_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+def read_job(job_id: str, mill: StateDep) -> dict[str, Any]:
     """One job."""
     return job_document(mill.jobs.get_job(job_id))
 
 
 @router.get("/jobs/{job_id}/status")
-def read_job_status(job_id: str, mill: MillDoor) -> dict[str, Any]:
+def read_job_status(job_id: str, mill: StateDep) -> dict[str, Any]:
     """One job with its steps, duration, time left and place in the queue."""
     return name_twice(mill.jobs.get_job_status(job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel_job(job_id: str, mill: MillDoor, wish: CancelWish | None = None) -> dict[str, Any]:
+def cancel_job(job_id: str, mill: StateDep, wish: CancelRequest | None = None) -> dict[str, Any]:
     """Stop a job: at once where it is queued, else as soon as its processes are gone."""
-    return job_document(mill.jobs.cancel_job(job_id, (wish or CancelWish()).reason))
+    return job_document(mill.jobs.cancel_job(job_id, (wish or CancelRequest()).reason))
 
 
 @router.post("/jobs/{job_id}/retry")
-def retry_job(job_id: str, mill: MillDoor) -> dict[str, Any]:
+def retry_job(job_id: str, mill: StateDep) -> dict[str, Any]:
     """Try a failed or cancelled job again, from the step that failed."""
     return job_document(mill.jobs.retry_job(job_id))
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
-def delete_job(job_id: str, mill: MillDoor) -> Response:
+def delete_job(job_id: str, mill: StateDep) -> Response:
     """Stop a job if it has not ended, and forget it; its film stays."""
     mill.jobs.stop_and_delete(job_id)
     return Response(status_code=204)
 
 
 @router.get("/dead")
-def list_dead(mill: MillDoor, limit: PageLimit = 100) -> dict[str, Any]:
+def list_dead(mill: StateDep, limit: PageLimit = 100) -> dict[str, Any]:
     """Steps that are out of tries or were rejected, and messages that became no job, latest
     first."""
     return {
@@ -147,13 +147,13 @@ def list_dead(mill: MillDoor, limit: PageLimit = 100) -> dict[str, Any]:
 
 
 @router.post("/dead/{step_id}/redrive")
-def redrive(step_id: str, mill: MillDoor) -> dict[str, Any]:
+def redrive(step_id: str, mill: StateDep) -> dict[str, Any]:
     """Try the job of a dead step again."""
     return job_document(mill.jobs.redrive(step_id))
 
 
 @router.get("/stats")
-def read_stats(mill: MillDoor) -> dict[str, Any]:
+def read_stats(mill: StateDep) -> dict[str, Any]:
     """Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
     suspiciously long; the workers' hardware encoders and which of them rest."""
     stuck = mill.jobs.get_stuck_jobs(mill.settings.stuck_hours)

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 
 from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, MillDoor
+from cinemill.api.state import Mill, StateDep
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
@@ -40,7 +40,7 @@ _judged: dict[str | None, tuple[float, str]] = {}
 
 
 @router.get("/health")
-async def read_health(request: Request, mill: MillDoor) -> JSONResponse:
+async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
 
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
@@ -129,7 +129,7 @@ def _judge_messages(mill: Mill) -> str:
 
 @router.get("/logs")
 def read_logs(
-    mill: MillDoor,
+    mill: StateDep,
     lines: Annotated[int, Query(ge=1, le=5000)] = 200,
     service: str | None = None,
     level: str | None = None,
@@ -171,7 +171,7 @@ def _matches(entry: dict[str, Any], key: str, wanted: str | None) -> bool:
 
 
 @router.get("/debug")
-def read_debug(mill: MillDoor) -> dict[str, Any]:
+def read_debug(mill: StateDep) -> dict[str, Any]:
     """Versions, settings (secrets masked), disk and queues: what a bug report should carry."""
     return {
         "version": __version__,

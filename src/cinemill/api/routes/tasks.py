@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, MillDoor
+from cinemill.api.state import Mill, StateDep
 from cinemill.core.job import Job, JobState
 from cinemill.storage.jobs.job_rows import list_jobs
 from cinemill.storage.media.assets import delete_asset, lock_asset
@@ -46,7 +46,7 @@ class Message(BaseModel):
 
 
 @router.get("")
-def read_task(task_id: str, mill: MillDoor) -> TaskState:
+def read_task(task_id: str, mill: StateDep) -> TaskState:
     """How far a task is: PENDING, PROGRESS, SUCCESS or FAILURE, words for a person, 0–100."""
     job = mill.jobs.get_job(task_id)
     is_done = job.state is JobState.COMPLETED
@@ -59,7 +59,7 @@ def read_task(task_id: str, mill: MillDoor) -> TaskState:
 
 
 @router.get("/result", response_model=TaskResult, responses={202: {"model": TaskResult}})
-def read_result(task_id: str, mill: MillDoor) -> JSONResponse:
+def read_result(task_id: str, mill: StateDep) -> JSONResponse:
     """What came of a task. 202 while it is under way; a failed one answers why."""
     job = mill.jobs.get_job(task_id)
     result = TaskResult(
@@ -69,7 +69,7 @@ def read_result(task_id: str, mill: MillDoor) -> JSONResponse:
 
 
 @router.post("/cleanup")
-def clean_up(task_id: str, mill: MillDoor) -> Message:
+def clean_up(task_id: str, mill: StateDep) -> Message:
     """Stop a task if it has not ended, and forget it, its film and all that was made of that,
     unless another task needs them."""
     asset_id = mill.jobs.get_job(task_id).asset_id

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import MillDoor
+from cinemill.api.state import StateDep
 from cinemill.capabilities.render.timeline.timeline_view import describe_layout
 from cinemill.storage.jobs import job_rows
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 
 @router.get("/jobs/{job_id}/timeline")
-def read_timeline(job_id: str, mill: MillDoor) -> dict[str, Any]:
+def read_timeline(job_id: str, mill: StateDep) -> dict[str, Any]:
     """The timeline of a render, laid out: clips, titles, subtitles, and the state of each piece.
 
     All times are seconds of the film that it becomes.

@@ -14,11 +14,17 @@ from starlette.responses import JSONResponse, Response
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.problems import ParametersInvalid
-from cinemill.api.state import OWNER, Mill, MillDoor
+from cinemill.api.state import OWNER, Mill, StateDep
 from cinemill.api.upload.filenames import clean_filename
-from cinemill.api.upload.multipart import FormInvalid, FormReader, PartBegin, PartData, boundary_of
-from cinemill.api.upload.options import DEFAULT_KIND, UploadWishes, read_wishes
-from cinemill.api.upload.receiver import Intake, IntakeLimits, check_announced
+from cinemill.api.upload.multipart import (
+    FormInvalid,
+    MultipartReader,
+    PartBegin,
+    PartData,
+    parse_boundary,
+)
+from cinemill.api.upload.options import DEFAULT_KIND, UploadOptions, parse_options
+from cinemill.api.upload.receiver import UploadLimits, UploadReceiver, check_declared_size
 from cinemill.core.documents import check_text
 from cinemill.core.job import Job
 from cinemill.errors import TooLarge
@@ -89,7 +95,7 @@ class UploadForm:
     },
 )
 @body_at_most(sys.maxsize)
-async def upload(request: Request, mill: MillDoor) -> Response:
+async def upload(request: Request, mill: StateDep) -> Response:
     """Take in a film and queue its processing. The same ``Idempotency-Key`` answers the same job.
 
     Fields that come before the file are checked before the file is read.
@@ -105,14 +111,14 @@ async def upload(request: Request, mill: MillDoor) -> Response:
 
 
 async def _accept(request: Request, mill: Mill) -> tuple[Job, str]:
-    boundary = boundary_of(request.headers.get("content-type", ""))
-    limits = IntakeLimits(mill.settings.max_upload_bytes, mill.settings.min_free_bytes)
-    check_announced(limits, mill.files, _announced_bytes(request))
+    boundary = parse_boundary(request.headers.get("content-type", ""))
+    limits = UploadLimits(mill.settings.max_upload_bytes, mill.settings.min_free_bytes)
+    check_declared_size(limits, mill.files, _announced_bytes(request))
     key = _idempotency_key(request)
     # No records, no upload: better told now than after a gigabyte.
     await run_in_threadpool(mill.database.ping)
     form, stored = await _read_form(request, mill, limits, boundary)
-    wishes = read_wishes(form.fields, key)
+    wishes = parse_options(form.fields, key)
     job = await run_in_threadpool(_record, mill, stored, form.filename, wishes)
     return job, form.filename
 
@@ -133,11 +139,11 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 async def _read_form(
-    request: Request, mill: Mill, limits: IntakeLimits, boundary: bytes
+    request: Request, mill: Mill, limits: UploadLimits, boundary: bytes
 ) -> tuple[UploadForm, StoredFile]:
-    reader = FormReader(boundary)
+    reader = MultipartReader(boundary)
     received_bytes = 0
-    async with Intake(mill.files, limits, mill.writers) as intake:
+    async with UploadReceiver(mill.files, limits, mill.writers) as intake:
         form = _FormBuilder(intake)
         async for piece in request.stream():
             received_bytes += len(piece)
@@ -154,7 +160,7 @@ async def _read_form(
 class _FormBuilder:
     """Turns a form's events into an UploadForm, the file's bytes into the intake."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: UploadReceiver) -> None:
         self._intake = intake
         self._form = UploadForm()
         self._part = ""
@@ -184,7 +190,7 @@ class _FormBuilder:
         if self._has_file:
             raise FormInvalid("The form has two files; send one film with each upload.")
         # Told now: whoever sends the fields first need not send the film for nothing.
-        read_wishes(self._form.fields, None)
+        parse_options(self._form.fields, None)
         self._has_file = True
         self._form.filename = clean_filename(filename or "")
 
@@ -200,7 +206,7 @@ class _FormBuilder:
             self._form.fields[self._part] = self._value.decode("utf-8", "replace")
 
 
-def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes) -> Job:
+def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadOptions) -> Job:
     """Asset and job, in one transaction. Raises Conflict where the key was used for another film.
 
     The job must name the asset before either has a row; whoever loses the race for the same bytes
@@ -217,7 +223,9 @@ def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadWishes)
                 asset_id=asset_id,
                 priority=wishes.priority,
                 idempotency_key=wishes.idempotency_key,
-                and_also=partial(_register, asset_id=asset_id, stored=stored, filename=filename),
+                in_transaction=partial(
+                    _register, asset_id=asset_id, stored=stored, filename=filename
+                ),
             )
         except _AssetRaced:
             continue

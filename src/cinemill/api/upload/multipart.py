@@ -56,7 +56,7 @@ class PartEnd:
 FormEvent = PartBegin | PartData | PartEnd
 
 
-def boundary_of(content_type: str) -> bytes:
+def parse_boundary(content_type: str) -> bytes:
     """The boundary that a Content-Type header names. Raises FormInvalid (status 415 or 400)."""
     media_type, options = parse_options_header(content_type)
     if media_type != b"multipart/form-data":
@@ -73,7 +73,7 @@ def boundary_of(content_type: str) -> bytes:
     return boundary
 
 
-class FormReader:
+class MultipartReader:
     """Feed it the body in pieces of any size; it answers what each piece held.
 
     Slices at the edges of a file are copied (a few kilobytes in all); a piece that lies wholly

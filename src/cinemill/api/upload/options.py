@@ -19,7 +19,7 @@ Problems = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class UploadWishes:
+class UploadOptions:
     """The optional fields, checked."""
 
     kind: str
@@ -28,7 +28,7 @@ class UploadWishes:
     idempotency_key: str | None
 
 
-def read_wishes(fields: dict[str, str], idempotency_key: str | None) -> UploadWishes:
+def parse_options(fields: dict[str, str], idempotency_key: str | None) -> UploadOptions:
     """Raises ParametersInvalid; InputRejected where the kind of job cannot take these parameters.
 
     Fields that this door does not know are none of its business.
@@ -46,7 +46,7 @@ def read_wishes(fields: dict[str, str], idempotency_key: str | None) -> UploadWi
     CATALOG.plan(kind, params, _ANY_ASSET)
     if "path" in params:
         raise InputRejected("An uploaded film has no path.", code="params_invalid")
-    return UploadWishes(kind, priority, params, idempotency_key)
+    return UploadOptions(kind, priority, params, idempotency_key)
 
 
 def _read_priority(text: str, problems: Problems) -> int | None:

@@ -22,7 +22,7 @@ DISK_CHECK_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class IntakeLimits:
+class UploadLimits:
     """What an upload may take."""
 
     max_upload_bytes: int
@@ -30,23 +30,23 @@ class IntakeLimits:
     """Free disk space that must be left when it is in."""
 
 
-def check_announced(limits: IntakeLimits, files: LocalFiles, announced_bytes: int) -> None:
+def check_declared_size(limits: UploadLimits, files: LocalFiles, announced_bytes: int) -> None:
     """Refuse by its announced size, before a byte is read. Raises TooLarge or DiskFull."""
     if announced_bytes > limits.max_upload_bytes:
         raise _too_large(limits)
     check_space(limits, files, announced_bytes)
 
 
-def check_space(limits: IntakeLimits, files: LocalFiles, wanted_bytes: int = 0) -> None:
+def check_space(limits: UploadLimits, files: LocalFiles, wanted_bytes: int = 0) -> None:
     """Raises DiskFull where ``wanted_bytes`` more would leave less than the minimum free."""
     if files.free_bytes() - wanted_bytes < limits.min_free_bytes:
         raise DiskFull("There is not enough free disk space for this upload.")
 
 
-class Intake:
+class UploadReceiver:
     """Takes the blocks of one file in order. Leaving it without ``finish`` leaves no file."""
 
-    def __init__(self, files: LocalFiles, limits: IntakeLimits, writers: Executor) -> None:
+    def __init__(self, files: LocalFiles, limits: UploadLimits, writers: Executor) -> None:
         self._files = files
         self._limits = limits
         self._writers = writers
@@ -80,7 +80,7 @@ class Intake:
         self.size_bytes += len(block)
         if self.size_bytes > self._limits.max_upload_bytes:
             raise _too_large(self._limits)
-        self._judge_head(block)
+        self._sniff_head(block)
         self._batch.append(block)
         self._batch_bytes += len(block)
         if self._batch_bytes >= BATCH_BYTES:
@@ -94,7 +94,7 @@ class Intake:
         await self._settle()
         return await asyncio.wrap_future(self._writers.submit(self._incoming.commit))
 
-    def _judge_head(self, block: bytes) -> None:
+    def _sniff_head(self, block: bytes) -> None:
         if self._head is None:
             return
         self._head += block[: HEAD_BYTES - len(self._head)]
@@ -122,6 +122,6 @@ class Intake:
             check_space(self._limits, self._files)
 
 
-def _too_large(limits: IntakeLimits) -> TooLarge:
+def _too_large(limits: UploadLimits) -> TooLarge:
     gigabytes = limits.max_upload_bytes / 1024**3
     return TooLarge(f"The file is larger than the limit of {gigabytes:.3g} GiB.")

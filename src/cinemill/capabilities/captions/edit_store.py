@@ -19,7 +19,7 @@ from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import Conflict, NotFound
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.named_outputs import export_output
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.media import assets, captions
 from cinemill.storage.media.assets import AssetRecord
@@ -49,7 +49,7 @@ class VersionMissing(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CaptionStore:
     """Where corrections are kept."""
 
     database: Database
@@ -78,7 +78,7 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
 
 
 def correct_captions(
-    desk: Desk, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
+    desk: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
 ) -> tuple[CaptionSet, Path]:
     """Put ``cues`` in place of the film's captions in this language; with the path of their SRT.
 
@@ -103,10 +103,10 @@ def correct_captions(
         return saved, _shelve(desk, saved)
 
 
-def _shelve(desk: Desk, saved: CaptionSet) -> Path:
+def _shelve(desk: CaptionStore, saved: CaptionSet) -> Path:
     srt = saved.files[ArtifactKind.CAPTIONS_SRT]
     folder = f"captions-{saved.asset_id}-{saved.version[:VERSION_CHARACTERS]}"
-    return put_on_shelf(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
+    return export_output(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
 
 
 def discard_correction(

@@ -20,7 +20,7 @@ from cinemill.inference.catalog import get_card
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -196,7 +196,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
     made = _publish(resources, context.folder, asset, record.transcript, texts)
     paths = {
         file.result_name: str(
-            put_on_shelf(
+            export_output(
                 resources.files,
                 artifact.sha256,
                 resources.render_dir,

@@ -57,13 +57,13 @@ def read_speech(params: Mapping[str, Any]) -> SpeechRequest:
         raise InputRejected(
             f"The model {model} knows English only, so it cannot translate.",
             code="translation_impossible",
-            way_on=f"Use a model of many languages: {_list_others()}.",
+            way_on=f"Use a model of many languages: {_format_choices()}.",
         )
     if language not in (None, ENGLISH) and model in ENGLISH_ONLY:
         raise InputRejected(
             f"The model {model} knows English only, not {language!r}.",
             code="language_unknown",
-            way_on=f"Use a model of many languages: {_list_others()}.",
+            way_on=f"Use a model of many languages: {_format_choices()}.",
         )
     task = SpeechTask.TRANSLATE if translate else SpeechTask.TRANSCRIBE
     return SpeechRequest(model, language, task)
@@ -94,5 +94,5 @@ def _read_language(value: Any) -> str | None:
     return code
 
 
-def _list_others() -> str:
+def _format_choices() -> str:
     return ", ".join(name for name in SPEECH_MODELS if name not in ENGLISH_ONLY)

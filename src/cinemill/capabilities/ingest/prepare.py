@@ -16,7 +16,7 @@ from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegRe
 from cinemill.media.ffmpeg.progress import LogTally
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.text_tracks import write_sprite_index
-from cinemill.media.verify.integrity import Decoded, ends_cleanly, is_damaged, judge_film
+from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly, is_damaged
 from cinemill.media.verify.outputs import inspect_output
 
 __all__ = ["PrepareOutcome", "PrepareRequest", "PreparedFile", "prepare"]
@@ -108,7 +108,7 @@ def _check(
     shots = facts[ArtifactKind.SHOT_FRAMES]
     sound = facts.get(ArtifactKind.AUDIO, {})
     decoded = Decoded(shots["frames"], shots["duration_seconds"], sound.get("duration_seconds"))
-    judge_film(info, tally, decoded, has_clean_end=has_clean_end)
+    check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     _compare(plan, facts, decoded, tally)
     files = [
         PreparedFile(output.kind, folder / output.filename, output.media_type, facts[output.kind])

@@ -60,5 +60,5 @@ def clean_outputs(resources: StepResources, context: StepContext) -> StepOutcome
 def publish_measurements(resources: StepResources, _context: StepContext) -> StepOutcome:
     """Measure this machine and publish it. Result: as ``measure_resources``."""
     measured = measure_resources(resources.home)
-    resources.events.tell_resources(measured)
+    resources.events.publish_resources(measured)
     return StepOutcome(measured)

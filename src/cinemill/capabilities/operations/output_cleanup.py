@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from cinemill.storage.media.files import SHELF_MARK
+from cinemill.storage.media.files import OUTPUT_MARKER
 
 GIGABYTE = 10**9
 DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class ShelvedFile:
+class OutputFile:
     path: Path
     modified_at: float
     """Unix seconds."""
@@ -32,7 +32,7 @@ def remove_outputs(
     What the store keeps of them stays, so an output can be had again without work. Returns
     ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
-    doomed = choose_doomed(
+    doomed = select_expired(
         list_files(folders),
         oldest=time.time() - max_age_days * DAY_SECONDS,
         most_bytes=int(max_size_gb * GIGABYTE),
@@ -43,9 +43,9 @@ def remove_outputs(
     return {"deleted_files": len(doomed), "freed_bytes": freed_bytes}
 
 
-def choose_doomed(
-    files: Sequence[ShelvedFile], *, oldest: float, most_bytes: int
-) -> list[ShelvedFile]:
+def select_expired(
+    files: Sequence[OutputFile], *, oldest: float, most_bytes: int
+) -> list[OutputFile]:
     """The files that must go, oldest first; ``oldest`` in Unix seconds."""
     doomed = []
     left_bytes = sum(file.size_bytes for file in files)
@@ -57,22 +57,22 @@ def choose_doomed(
     return doomed
 
 
-def list_files(shelves: Sequence[Path]) -> list[ShelvedFile]:
+def list_files(shelves: Sequence[Path]) -> list[OutputFile]:
     """Every file in a job's folder on these shelves."""
     return [file for shelf in shelves for file in _walk(shelf)]
 
 
-def _walk(shelf: Path) -> Iterator[ShelvedFile]:
-    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
+def _walk(shelf: Path) -> Iterator[OutputFile]:
+    for mark in list(shelf.glob(f"*/{OUTPUT_MARKER}")):
         for path in mark.parent.glob("*"):
             with suppress(FileNotFoundError):
                 stat = path.lstat()
                 if path != mark and S_ISREG(stat.st_mode):
                     # Its folder's age: the file itself may be as old as the store's.
-                    yield ShelvedFile(path, path.parent.stat().st_mtime, stat.st_size)
+                    yield OutputFile(path, path.parent.stat().st_mtime, stat.st_size)
 
 
-def _remove(file: ShelvedFile) -> int:
+def _remove(file: OutputFile) -> int:
     """Bytes that came free: none where the store has the same file."""
     with suppress(FileNotFoundError):
         is_last_name = file.path.lstat().st_nlink == 1
@@ -82,7 +82,7 @@ def _remove(file: ShelvedFile) -> int:
 
 
 def _remove_empty_folders(shelf: Path) -> None:
-    for mark in list(shelf.glob(f"*/{SHELF_MARK}")):
+    for mark in list(shelf.glob(f"*/{OUTPUT_MARKER}")):
         with suppress(OSError):  # gone
             if list(mark.parent.iterdir()) == [mark]:
                 mark.unlink()

@@ -10,7 +10,7 @@ from functools import partial
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import referenced_files, source_files
 from cinemill.storage.media.files import LocalFiles, hash_file
-from cinemill.storage.media.orphans import note_orphans
+from cinemill.storage.media.orphans import record_orphans
 
 GRACE_SECONDS = 3600.0
 """A file that has no row for less may belong to one that is about to be committed."""
@@ -110,7 +110,7 @@ def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float)
     with database.begin() as connection:
         for sha256 in referenced_files(connection):
             found.pop(sha256, None)
-        old = note_orphans(connection, found, grace_seconds=grace_seconds)
+        old = record_orphans(connection, found, grace_seconds=grace_seconds)
     return {sha256: found[sha256] for sha256 in old}
 
 

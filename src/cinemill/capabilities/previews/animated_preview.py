@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.previews.duration import refuse_cut_end
+from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.capabilities.previews.stills import count_decoders, enter_before, spread_moments
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
@@ -41,7 +41,7 @@ def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fracti
     return tuple(max(Fraction(0), middle - EXCERPT_SECONDS / 2) for middle in middles)
 
 
-def animate(
+def render_animated_preview(
     session: FfmpegSession, source: Path, info: MediaInfo, moments: Sequence[Fraction]
 ) -> dict[str, Any]:
     """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
@@ -62,7 +62,7 @@ def animate(
         max_pixels=session.limits.max_pixels,
     )
     report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
-    refuse_cut_end(report.tally)
+    reject_truncated(report.tally)
     facts = inspect_output(session.folder / ANIMATION_NAME, output)
     planned = len(moments) * EXCERPT_FRAMES
     if facts["frames"] != planned:

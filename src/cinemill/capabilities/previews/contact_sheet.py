@@ -21,7 +21,9 @@ SHEET_NAME = "sheet.jpg"
 TIMES_NAME = "times.ass"
 
 
-def draw_sheet(session: FfmpegSession, stills: Sequence[Still], columns: int) -> SheetLayout:
+def render_contact_sheet(
+    session: FfmpegSession, stills: Sequence[Still], columns: int
+) -> SheetLayout:
     """``sheet.jpg`` in the folder, where the stills lie as ``extract_stills`` named them.
 
     Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull,

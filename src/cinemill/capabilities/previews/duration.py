@@ -41,13 +41,13 @@ def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fra
         *("-map", f"0:{info.video.index}", "-c", "copy", "-f", "null", "-"),
     ]
     report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
-    refuse_cut_end(report.tally)
+    reject_truncated(report.tally)
     end_seconds = report.last_progress.seconds or 0.0
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
     return Fraction(max(0.0, end_seconds - lead_seconds)).limit_denominator(1000)
 
 
-def refuse_cut_end(tally: LogTally) -> None:
+def reject_truncated(tally: LogTally) -> None:
     """Raises MediaRejected, ``media_truncated``, where the file ended before the film did."""
     if tally.ended_early:
         raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")

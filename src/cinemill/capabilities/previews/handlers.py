@@ -9,15 +9,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.previews.animated_preview import ANIMATION_NAME, animate, spread_excerpts
-from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, draw_sheet
+from cinemill.capabilities.previews.animated_preview import (
+    ANIMATION_NAME,
+    render_animated_preview,
+    spread_excerpts,
+)
+from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
 from cinemill.capabilities.previews.duration import find_length
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.named_outputs import export_output, make_stem
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -161,7 +165,7 @@ def _make_more(
 def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Laying out the contact sheet")
-    layout = draw_sheet(_quiet_session(task), stills, columns)
+    layout = render_contact_sheet(_quiet_session(task), stills, columns)
     width, height = layout.size
     facts = {**asdict(layout), "width": width, "height": height, "tiles": len(stills)}
     path = context.folder / SHEET_NAME
@@ -172,7 +176,7 @@ def _make_animation(task: _Task, length: Fraction) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Making the animated preview")
     moments = spread_excerpts(task.info, length)
-    facts = animate(_quiet_session(task), task.source, task.info, moments)
+    facts = render_animated_preview(_quiet_session(task), task.source, task.info, moments)
     path = context.folder / ANIMATION_NAME
     return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)
 
@@ -196,7 +200,7 @@ def _name(task: _Task, made: Artifact) -> str:
     """The path of a file's name on the previews' shelf."""
     resources = task.resources
     return str(
-        put_on_shelf(
+        export_output(
             resources.files,
             made.sha256,
             resources.preview_dir,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.previews.duration import refuse_cut_end
+from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.encoding.tonemap import tone_down
 from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
@@ -71,7 +71,7 @@ def extract_stills(
             max_pixels=session.limits.max_pixels,
         )
         report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
-        refuse_cut_end(report.tally)
+        reject_truncated(report.tally)
         for output, moment in zip(outputs, batch, strict=True):
             inspect_output(session.folder / output.filename, output)
             stills.append(Still(session.folder / output.filename, moment, *size))

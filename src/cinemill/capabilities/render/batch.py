@@ -11,7 +11,7 @@ from typing import Any
 
 from cinemill.capabilities.render.plan import name_children
 from cinemill.core.job import Job, JobState
-from cinemill.errors import Conflict, InputRejected, NotFound, NotYet
+from cinemill.errors import Conflict, InputRejected, NotFound, Postponed
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 
@@ -72,7 +72,7 @@ def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
     words = f"{len(ended)} of {len(children)} films have ended"
     context.report(share, words)
     if len(ended) < len(children):
-        raise NotYet(
+        raise Postponed(
             f"{words}.",
             delay_seconds=min(SELDOM_SECONDS, LOOK_SECONDS * context.run.attempt),
         )

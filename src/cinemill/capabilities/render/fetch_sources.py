@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cinemill.capabilities.render.timeline.timeline import Source, Timeline, blame, find_user_of
+from cinemill.capabilities.render.timeline.timeline import (
+    Source,
+    Timeline,
+    find_element_using,
+    with_location,
+)
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import InputRejected
@@ -52,7 +57,7 @@ class _Gatherer:
                 return self._fetch_film(str(source.path), done)
             return self._fetch_material(str(source.path), done)
         except InputRejected as error:
-            raise blame(find_user_of(self.timeline, source), error) from error
+            raise with_location(find_element_using(self.timeline, source), error) from error
 
     def _look_up(self, asset_id: str) -> dict[str, Any]:
         asset = assets.get_asset(self.resources.database, asset_id)

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
-from cinemill.capabilities.render.audio.audio_overlays import settle_sounds
+from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
 from cinemill.capabilities.render.context import Edit, find_films, find_made, keep, read_edit
 from cinemill.capabilities.render.join import MEDIA_TYPE, JoinPiece, join_pieces
-from cinemill.capabilities.render.pieces.clip_filters import settle_background, settle_stills
+from cinemill.capabilities.render.pieces.clip_filters import resolve_background, resolve_stills
 from cinemill.capabilities.render.pieces.piece_request import (
     NO_FILM,
     PieceRequest,
     Take,
-    name_piece,
-    name_sound,
     narrow,
+    piece_key,
     request_piece,
     request_sound,
+    sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import Piece, cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
 from cinemill.capabilities.render.plan import (
     IN_SOFTWARE,
@@ -34,7 +34,7 @@ from cinemill.capabilities.render.plan import (
     find_pieces,
     plan_remake,
 )
-from cinemill.capabilities.render.timeline.timeline import blame, name_clip
+from cinemill.capabilities.render.timeline.timeline import name_clip, with_location
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
@@ -42,7 +42,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
-from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.named_outputs import export_output, make_stem
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -55,7 +55,7 @@ from cinemill.storage.media import assets
 
 STAGE_VERSION = 1
 PLANNED_OTHERWISE = "This render was planned by another version."
-UNLIKE = (
+MIXED_ENCODERS = (
     "encoded in software: the workers' hardware differs, and the pieces of a film must be alike"
 )
 
@@ -94,7 +94,7 @@ class _PieceMaker:
     def make(self, number: int, piece: Piece) -> dict[str, Any]:
         timeline, subtitles = self._near
         asked = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
-        request = settle_stills(self._films, settle_background(self._films, asked))
+        request = resolve_stills(self._films, resolve_background(self._films, asked))
         choice = self._choose_encoder()
         key = self._name(request, choice)
         made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)
@@ -124,7 +124,7 @@ class _PieceMaker:
     def _name(self, request: PieceRequest, choice: Choice) -> str:
         build = self._workshop.toolbox.build
         encoder = choice.encoder
-        return name_piece(request, f"{build} {encoder.name}" if encoder else build)
+        return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
     def _name_users(self, piece: Piece, request: PieceRequest) -> str:
         """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
@@ -148,7 +148,7 @@ class _PieceMaker:
         try:
             return try_hardware(resources, choice, make, context.folder)
         except MediaRejected as error:
-            raise blame(self._name_users(piece, request), error) from error
+            raise with_location(self._name_users(piece, request), error) from error
 
     def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
         self.cpu_seconds += outcome.cpu_seconds
@@ -178,10 +178,10 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     """
     edit = read_edit(context)
     films = find_films(resources, edit)
-    request = settle_sounds(films, request_sound(edit.timeline, edit.hashes))
+    request = resolve_overlays(films, request_sound(edit.timeline, edit.hashes))
     if not has_sound(films, request):
         return StepOutcome({"sound": None, "reused": False})
-    key = name_sound(request, resources.toolbox.build)
+    key = sound_key(request, resources.toolbox.build)
     made = find_made(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
@@ -212,12 +212,13 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     began = time.monotonic()
     edit = read_edit(context)
     made = [piece for pieces in _list_made(context).values() for piece in pieces]
-    if len(made) != len(cut_pieces(edit.timeline)):
+    if len(made) != len(split_into_pieces(edit.timeline)):
         raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
     makers = {one["hardware"] for one in made}
     if len({one["facts"]["settings"] for one in made}) > 1 and makers != {None}:
         return StepOutcome(
-            {"changes": _tell_changes(made) or [UNLIKE]}, steps=plan_remake(_list_made(context))
+            {"changes": _tell_changes(made) or [MIXED_ENCODERS]},
+            steps=plan_remake(_list_made(context)),
         )
     sound = context.run.inputs["mix"]["sound"]
     asset = assets.get_asset(resources.database, edit.opened["asset_ids"][0])
@@ -226,7 +227,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
         resources, context, edit.timeline.output, made, sound
     )
     filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
-    path = put_on_shelf(
+    path = export_output(
         resources.files, render.sha256, resources.render_dir, context.run.job_id, filename
     )
     result = {

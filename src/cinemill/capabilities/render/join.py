@@ -37,7 +37,7 @@ class JoinPiece:
     settings: str
 
 
-def splice_pieces(
+def concat_pieces(
     pieces: Sequence[JoinPiece],
     output: OutputFormat,
     path: Path,

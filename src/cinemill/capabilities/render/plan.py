@@ -18,10 +18,10 @@ from uuid import NAMESPACE_URL, uuid5
 from cinemill.capabilities.render import kinds
 from cinemill.capabilities.render.pieces.pieces import (
     Piece,
-    Sweep,
-    cut_pieces,
+    SpanSweep,
     find_overlays,
-    share_out,
+    partition_by_weight,
+    split_into_pieces,
 )
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
@@ -100,10 +100,10 @@ def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
     """The clips' films; then what is laid over them, which is kept with the first of them."""
     films, all_sources = len(timeline.clip_sources), len(timeline.sources)
-    shares = share_out([1] * films, GATHER_STEPS)
+    shares = partition_by_weight([1] * films, GATHER_STEPS)
     laid = [
         range(films + one.start, films + one.stop)
-        for one in share_out([1] * (all_sources - films), GATHER_STEPS)
+        for one in partition_by_weight([1] * (all_sources - films), GATHER_STEPS)
     ]
     return [
         StepSpec(
@@ -117,9 +117,9 @@ def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
 
 
 def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepSpec]:
-    pieces = cut_pieces(timeline)
+    pieces = split_into_pieces(timeline)
     numbers = {source: number for number, source in enumerate(timeline.sources)}
-    sweep = Sweep(find_overlays(timeline))
+    sweep = SpanSweep(find_overlays(timeline))
     steps = []
     for name, share in share_pieces(pieces).items():
         own = pieces[share.start : share.stop]
@@ -138,7 +138,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
 
 def share_pieces(pieces: Sequence[Piece]) -> dict[str, range]:
     """Which pieces each step renders, by its name."""
-    shares = share_out([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
+    shares = partition_by_weight([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
     return {f"{RENDER_STEP}{number:03d}": share for number, share in enumerate(shares)}
 
 
@@ -152,7 +152,7 @@ def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:
 
 def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece] | None:
     """The pieces that a step was planned for; None where this version cuts otherwise."""
-    pieces = cut_pieces(timeline)
+    pieces = split_into_pieces(timeline)
     if len(pieces) != params["of"]:
         return None
     return pieces[params["first"] : params["first"] + params["count"]]

@@ -8,10 +8,10 @@ from fractions import Fraction
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
 from cinemill.capabilities.render.context import Edit, find_films, read_edit
 from cinemill.capabilities.render.pieces.clip_filters import Film
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, count_film
+from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.pieces.render_piece import check_reach
 from cinemill.capabilities.render.subtitles import find_subtitles
-from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_part
+from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.arguments import choose_audio
 from cinemill.steps.resources import StepResources, require_space
@@ -23,7 +23,7 @@ SOUND_BYTES_PER_SECOND = 50_000
 """Encoded, by itself and in the film."""
 
 
-def open_render(resources: StepResources, context: StepContext) -> StepOutcome:
+def validate_render(resources: StepResources, context: StepContext) -> StepOutcome:
     """Compare the clips with their films, read the subtitles, and see that there is room.
 
     Result: ``asset_ids``, ``subtitles``. Raises InputRejected (``clip_past_end``,
@@ -66,14 +66,14 @@ def _check_reach(film: Film, end: Fraction, name: str) -> None:
     if not check_reach(film, end):
         seconds = film.info.duration_seconds_from_header
         ends = f"it ends at {float(end):g} s, and its film is {seconds:g} s long."
-        raise reject_part(name, ends, "clip_past_end")
+        raise reject_element(name, ends, "clip_past_end")
 
 
 def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
     for overlay in edit.timeline.overlays:
         film = films[edit.hashes[overlay.source]]
         if not film.info.has_picture:
-            raise reject_part(overlay.name, "there is no picture in it.", "media_no_video")
+            raise reject_element(overlay.name, "there is no picture in it.", "media_no_video")
         if film.info.is_film:
             end = overlay.start + overlay.until - overlay.since
             _check_reach(film, end, overlay.name)
@@ -81,7 +81,7 @@ def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
         film = films[edit.hashes[sound.source]]
         if choose_audio(film.info) is None:
             if not sound.may_be_missing:
-                raise reject_part(sound.name, "there is no sound in it.", "media_no_sound")
+                raise reject_element(sound.name, "there is no sound in it.", "media_no_sound")
         else:
             _check_reach(film, sound.start, sound.name)
 
@@ -89,7 +89,7 @@ def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
 def estimate_bytes(timeline: Timeline) -> int:
     """Bytes that the pieces and the film will take at the most, both."""
     output = timeline.output
-    seconds = float(count_film(timeline) / output.fps)
+    seconds = float(total_frames(timeline) / output.fps)
     bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
     # While it is made the sound lies there raw; the longest patch of it, twice.
     raw = SAMPLE_RATE_HZ * SAMPLE_BYTES * (2 if timeline.sounds else 1)

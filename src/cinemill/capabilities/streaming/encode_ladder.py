@@ -40,7 +40,7 @@ from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogTally, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
-from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film
+from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly
 
 MASTER_PLAYLIST = "master.m3u8"
 MEDIA_TYPES = {
@@ -89,7 +89,7 @@ def make_ladder(
     seconds = pictures[0].seconds
     heard_seconds = max((sound.seconds for sound in sounds), default=None)
     decoded = Decoded(tally.video_frames if changes else frames, seconds, heard_seconds)
-    judge_film(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
+    check_integrity(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
     if not changes and frames != tally.video_frames:
         raise OutputInvalid(f"{tally.video_frames} pictures in, {frames} out.")
     files = _write_lists(session.folder, pictures, sounds)

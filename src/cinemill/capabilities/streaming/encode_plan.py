@@ -11,7 +11,7 @@ from cinemill.core.encoding.rendition import PRESETS, Purpose, VideoCodec
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.media.encoding.tonemap import tone_down
 from cinemill.media.ffmpeg.arguments import audio_clock_filters, input_arguments
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 
 MANIFEST = "manifest.mpd"
 USUAL_FPS = Fraction(25)
@@ -23,7 +23,7 @@ def plan_ladder(
     info: MediaInfo,
     rungs: Sequence[Rung],
     purpose: Purpose,
-    toolbox: Toolbox,
+    toolbox: FfmpegBinary,
     max_pixels: int,
 ) -> list[str]:
     """FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""

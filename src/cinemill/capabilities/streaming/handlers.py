@@ -21,7 +21,7 @@ from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import put_on_shelf
+from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -74,7 +74,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
     made = publish(resources, outcome.files)
     for one in made:
-        put_on_shelf(
+        export_output(
             resources.files, one.sha256, resources.render_dir, context.run.job_id, one.filename
         )
     result = {

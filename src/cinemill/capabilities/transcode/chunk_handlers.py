@@ -24,7 +24,7 @@ from cinemill.capabilities.transcode import kinds
 from cinemill.capabilities.transcode.chunks import (
     MOST_CHUNKS,
     Chunk,
-    ChunkLengths,
+    ChunkDurations,
     choose_lengths,
     cut_chunks,
     estimate_work,
@@ -42,8 +42,8 @@ from cinemill.capabilities.transcode.handlers import (
     encode_rendition,
     estimate_bytes,
     find_rendition,
-    hand_over,
     publish_rendition,
+    publish_rendition_output,
 )
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.job import StepSpec
@@ -127,7 +127,7 @@ def _open(
 
 def _choose_lengths(
     resources: StepResources, context: StepContext, film: Film
-) -> ChunkLengths | None:
+) -> ChunkDurations | None:
     """How long chunks are to be; None where the film is encoded whole."""
     wish = context.run.job_params.get(CHUNK_SECONDS)
     # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
@@ -136,7 +136,7 @@ def _choose_lengths(
         return None
     seconds = film.info.duration_seconds_from_header
     if wish is not None:
-        return ChunkLengths.even(max(float(wish), seconds / MOST_CHUNKS))
+        return ChunkDurations.even(max(float(wish), seconds / MOST_CHUNKS))
     width, height = fit_box(film.info, film.request)
     work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
     with resources.database.once() as connection:
@@ -145,7 +145,7 @@ def _choose_lengths(
 
 
 def _plan_steps(
-    resources: StepResources, context: StepContext, film: Film, lengths: ChunkLengths
+    resources: StepResources, context: StepContext, film: Film, lengths: ChunkDurations
 ) -> list[StepSpec]:
     """The steps that take this one's place; none where the film cannot be cut."""
     # No share of the encoding, which begins after it.
@@ -316,7 +316,7 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
         "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
         "reused": False,
     }
-    outcome = hand_over(resources, context, film.asset, request, rendition, more)
+    outcome = publish_rendition_output(resources, context, film.asset, request, rendition, more)
     keys = [part["key"] for part in parts]
 
     def write(connection: Connection) -> None:

@@ -52,7 +52,7 @@ in performance.md): to choose by, not to promise."""
 
 
 @dataclass(frozen=True, slots=True)
-class FrameMark:
+class KeyframeMark:
     """A stored picture, in ticks of its stream's clock, in the order in which they are stored."""
 
     pts: int
@@ -86,7 +86,7 @@ def estimate_work(seconds: float, pixels: float, fps: float, request: RenditionR
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkLengths:
+class ChunkDurations:
     """How long chunks are to be, in seconds of film."""
 
     least: float
@@ -95,16 +95,16 @@ class ChunkLengths:
     """Processes that work at once."""
 
     @staticmethod
-    def even(seconds: float) -> ChunkLengths:
+    def even(seconds: float) -> ChunkDurations:
         """All of one length."""
-        return ChunkLengths(seconds, seconds, 1)
+        return ChunkDurations(seconds, seconds, 1)
 
     def choose(self, left: float) -> float:
         """The next chunk's length, where so many seconds of film are left."""
         return min(self.most, max(self.least, left / (SHARES * self.slots)))
 
 
-def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkLengths | None:
+def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkDurations | None:
     """How long chunks are to be for a film of so many seconds that takes one core
     ``work_seconds``, where ``slots`` processes work; None: it is not worth it.
 
@@ -115,11 +115,11 @@ def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkLeng
         return None
     each = seconds / work_seconds
     least = max(LEAST_WORK_SECONDS * each, LEAST_SECONDS, seconds / MOST_CHUNKS)
-    return ChunkLengths(least, max(least, MOST_WORK_SECONDS * each), max(1, slots))
+    return ChunkDurations(least, max(least, MOST_WORK_SECONDS * each), max(1, slots))
 
 
 def cut_chunks(
-    marks: Sequence[FrameMark], time_base: Fraction, lengths: ChunkLengths, *, needs_lead: bool
+    marks: Sequence[KeyframeMark], time_base: Fraction, lengths: ChunkDurations, *, needs_lead: bool
 ) -> list[Chunk]:
     """Chunks of at least these lengths, as near to them as key frames allow; fewer than two where
     the film cannot be cut.
@@ -139,12 +139,12 @@ def cut_chunks(
         enter = None
         if first is not None:
             number = cuts[index - 1] - (1 if needs_lead else 0)
-            enter = _choose_entrance(keys, number, time_base)
+            enter = _seek_point(keys, number, time_base)
         chunks.append(Chunk(first, end, enter, ends - begins))
     return chunks
 
 
-def _is_in_order(keys: Sequence[FrameMark]) -> bool:
+def _is_in_order(keys: Sequence[KeyframeMark]) -> bool:
     return all(
         before.pts < after.pts and before.dts < after.dts
         for before, after in itertools.pairwise(keys)
@@ -152,7 +152,7 @@ def _is_in_order(keys: Sequence[FrameMark]) -> bool:
 
 
 def _choose_cuts(
-    keys: Sequence[FrameMark], times: Sequence[int], time_base: Fraction, lengths: ChunkLengths
+    keys: Sequence[KeyframeMark], times: Sequence[int], time_base: Fraction, lengths: ChunkDurations
 ) -> list[int]:
     """Numbers of the key frames at which chunks begin, but for the first."""
     cuts: list[int] = []
@@ -172,7 +172,7 @@ def _choose_cuts(
     return cuts
 
 
-def _choose_entrance(keys: Sequence[FrameMark], number: int, time_base: Fraction) -> int:
+def _seek_point(keys: Sequence[KeyframeMark], number: int, time_base: Fraction) -> int:
     """A time by which FFmpeg finds this key frame, and no later one.
 
     It looks for the last key frame at or before the time, some by the time that it is shown and

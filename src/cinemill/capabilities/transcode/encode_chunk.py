@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.transcode.chunks import Chunk, FrameMark
+from cinemill.capabilities.transcode.chunks import Chunk, KeyframeMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
 from cinemill.core.media import REJECTION_CODES, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
@@ -40,7 +40,7 @@ class PictureIndex:
 
     time_base: Fraction
     """Seconds in a tick."""
-    marks: tuple[FrameMark, ...]
+    marks: tuple[KeyframeMark, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def read_index(lines: Iterator[str]) -> PictureIndex | None:
         flags = int(more[0].removeprefix("F="), 16) if more and more[0][:2] == "F=" else _KEY
         if "NOPTS" in (dts, pts) or flags & _DISCARD:
             return None
-        marks.append(FrameMark(int(pts), int(dts), bool(flags & _KEY)))
+        marks.append(KeyframeMark(int(pts), int(dts), bool(flags & _KEY)))
     return PictureIndex(time_base, tuple(marks)) if time_base and marks else None
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.transcode.quality_gate import encode_well
+from cinemill.capabilities.transcode.quality_gate import encode_to_vmaf
 from cinemill.capabilities.transcode.vmaf_target import MOST_BITRATE_FACTOR
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
@@ -17,8 +17,8 @@ from cinemill.media.encoding.encode import EncodeOutcome
 from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
-from cinemill.steps.encoder_choice import encode_as_wished
-from cinemill.steps.named_outputs import make_stem, put_on_shelf
+from cinemill.steps.encoder_choice import encode_with_fallback
+from cinemill.steps.named_outputs import export_output, make_stem
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -53,10 +53,10 @@ def encode_rendition(resources: StepResources, context: StepContext) -> StepOutc
     rendition = made or _make(resources, context, asset, request)
     stages = {**stage_seconds(context), "encode": round(time.monotonic() - began, 3)}
     result = {"stages": stages, "reused": made is not None}
-    return hand_over(resources, context, asset, request, rendition, result)
+    return publish_rendition_output(resources, context, asset, request, rendition, result)
 
 
-def hand_over(
+def publish_rendition_output(
     resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
@@ -68,7 +68,7 @@ def hand_over(
     result."""
     key = step_key(asset.sha256, request)
     shelf = resources.render_dir
-    output = put_on_shelf(
+    output = export_output(
         resources.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
     )
     result = {
@@ -115,7 +115,7 @@ def _make(
     require_space(resources, estimate_bytes(info, request))
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
-        return encode_well(
+        return encode_to_vmaf(
             lambda begin, share, message: ffmpeg_session(
                 resources, context, message, begin=begin, share=share
             ),
@@ -125,7 +125,7 @@ def _make(
             hardware=hardware,
         )
 
-    outcome = encode_as_wished(resources, info, request, make, context.folder)
+    outcome = encode_with_fallback(resources, info, request, make, context.folder)
     return publish_rendition(resources, asset, request, outcome.path, outcome.facts)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.transcode.vmaf import Quality, measure_vmaf, require_vmaf
-from cinemill.capabilities.transcode.vmaf_target import correct_request
+from cinemill.capabilities.transcode.vmaf_target import adjust_for_vmaf
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected
@@ -45,13 +45,13 @@ class _Try:
     def rate(self) -> tuple[str, int]:
         """What decides how good it is, by its name among the options."""
         bps = self.request.bitrate_bps
-        return ("crf", self.request.crf_in_force) if bps is None else ("bitrate", bps)
+        return ("crf", self.request.effective_crf) if bps is None else ("bitrate", bps)
 
     def to_json(self) -> dict[str, Any]:
         return dict([self.rate, ("vmaf", self.quality.vmaf)])
 
 
-def encode_well(
+def encode_to_vmaf(
     open_session: OpenSession,
     source: Path,
     info: MediaInfo,
@@ -79,7 +79,7 @@ def encode_well(
 def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
     """At the most."""
     tries = [_try(work, request, 0.0, "Encoding")]
-    corrected = correct_request(request, vmaf_min, tries[0].quality.vmaf)
+    corrected = adjust_for_vmaf(request, vmaf_min, tries[0].quality.vmaf)
     if corrected is not None:
         tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
         tries.append(_try(work, corrected, TRY_SHARE, "Encoding again, better"))

@@ -19,7 +19,7 @@ from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode import DEMUXERS
 from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
 from cinemill.media.ffmpeg.arguments import input_arguments
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.process import FfmpegProgress
 from cinemill.media.ffmpeg.session import FfmpegSession
 
@@ -60,7 +60,7 @@ class Quality:
         }
 
 
-def require_vmaf(toolbox: Toolbox, info: MediaInfo, request: RenditionRequest) -> None:
+def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionRequest) -> None:
     """Raises ToolMissing or InputRejected (``combination_impossible``) where VMAF could not be
     measured: before anything is encoded."""
     if "libvmaf" not in toolbox.filters:

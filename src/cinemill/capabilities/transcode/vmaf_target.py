@@ -33,7 +33,7 @@ LOWEST_CRF = 1
 """0 is lossless in some encoders, which browsers do not play."""
 
 
-def correct_request(
+def adjust_for_vmaf(
     request: RenditionRequest, vmaf_min: float, vmaf: float
 ) -> RenditionRequest | None:
     """The request to try after one that reached ``vmaf`` where ``vmaf_min`` was wanted; both from
@@ -56,7 +56,7 @@ def _raise_bitrate(request: RenditionRequest, bps: int, excess: float) -> Rendit
 
 
 def _lower_crf(request: RenditionRequest, excess: float) -> RenditionRequest | None:
-    codec, crf = request.codec, request.crf_in_force
+    codec, crf = request.codec, request.effective_crf
     steps = math.ceil(math.log2(excess) * CRF_TO_HALVE[codec])
     lowered = max(LOWEST_CRF, CRF_RANGES[codec][0], crf - steps)
     return replace(request, crf=lowered) if lowered < crf else None

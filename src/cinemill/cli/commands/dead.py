@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, make_table, print_json, say, show_age, show_size
+from cinemill.cli.console import console, format_size, make_table, print_json, say, show_age
 from cinemill.cli.exit_codes import worst
 from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
 from cinemill.errors import Conflict
@@ -61,7 +61,7 @@ def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
             shorten(message.get("id", "")),
             message.get("task") or "–",
             message.get("queue", ""),
-            show_size(message.get("size_bytes", 0)),
+            format_size(message.get("size_bytes", 0)),
             show_age(message.get("received_at")),
             _describe_failure(message.get("failure") or {}),
         )

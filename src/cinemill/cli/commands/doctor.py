@@ -24,10 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def doctor(json: options.Json = False) -> None:
     """Check every part of this installation by trying it. Exit code 3 when something fails."""
-    from cinemill.cli.commands.doctor_checks import Level, sound_all
+    from cinemill.cli.commands.doctor_checks import Level, run_checks
 
     findings = []
-    for finding in sound_all(connect.load_settings()):
+    for finding in run_checks(connect.load_settings()):
         findings.append(finding)
         if not json:
             show_finding(finding)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cinemill.cli.console import show_size
+from cinemill.cli.console import format_size
 from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Finding:
     way_on: str = ""
 
 
-def sound_all(settings: Settings) -> Iterator[Finding]:
+def run_checks(settings: Settings) -> Iterator[Finding]:
     """Every finding, as it is made; also on the servers of a mill that runs on this home."""
-    from cinemill.config import join_running
+    from cinemill.config import apply_running_instance
 
-    joined = join_running(settings)
+    joined = apply_running_instance(settings)
     soundings: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("Python", sound_python),
         ("settings", sound_settings),
@@ -151,7 +151,7 @@ def _sound_space(settings: Settings) -> Iterator[Finding]:
     import shutil
 
     free = shutil.disk_usage(settings.home).free
-    words = f"{show_size(free)} free"
+    words = f"{format_size(free)} free"
     if free < settings.min_free_bytes:
         way_on = "Free some, or no work is taken; see CINEMILL_MIN_FREE_BYTES."
         yield Finding("disk", Level.FAIL, words, way_on)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, make_table, print_json, say, show_size
+from cinemill.cli.console import console, format_size, make_table, print_json, say
 
 app = typer.Typer(help="Models: which there are here, and fetching them.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def list_models(json: options.Json = False) -> None:
         return
     table = make_table("!Model", "!Role", "!State", ">Size", "!Licence", "About")
     for row in rows:
-        size = show_size(row["size_bytes"])
+        size = format_size(row["size_bytes"])
         table.add_row(row["name"], row["role"], row["state"], size, row["licence"], row["about"])
     console().print(table)
 
@@ -54,7 +54,7 @@ def fetch(
     if json:
         print_json({"name": card.name, "path": str(place), "size_bytes": card.size_bytes})
     else:
-        typer.echo(f"{card.name} is in {place} ({show_size(card.size_bytes)}).")
+        typer.echo(f"{card.name} is in {place} ({format_size(card.size_bytes)}).")
 
 
 def _find_folder() -> Path:

@@ -40,19 +40,19 @@ def show_overview(mill: Client, *, json: bool) -> None:
 
 def ask_workers() -> list[WorkerReport] | None:
     """Who works for this mill; None where its broker is not known here, or does not answer."""
-    from cinemill.config import join_running
+    from cinemill.config import apply_running_instance
     from cinemill.errors import RedisUnavailable
 
     settings = connect.load_settings()
     # Another machine's mill: the broker of the one that runs here says nothing of it.
     if not os.environ.get("CINEMILL_URL"):
-        settings = join_running(settings)
+        settings = apply_running_instance(settings)
     if settings.celery_broker_url is None:
         return None
-    from cinemill.worker.inspection import survey_workers
+    from cinemill.worker.inspection import inspect_workers
 
     try:
-        return survey_workers(settings)
+        return inspect_workers(settings)
     except RedisUnavailable:
         return None
 

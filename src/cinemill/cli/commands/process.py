@@ -64,12 +64,12 @@ def process(
 
 def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -> None:
     """Send films, follow their jobs, show what was made of them, and exit by how it went."""
-    from cinemill.cli.input_files import find_unreadable, name_films, name_folders, try_folders
+    from cinemill.cli.input_files import display_names, find_unreadable, name_folders, try_folders
     from cinemill.cli.result import refused
     from cinemill.cli.uploads import send_films
 
     settings = connect.load_settings()
-    named = name_films(file)
+    named = display_names(file)
     folders = name_folders(list(named), to)
     if to is not None:
         try_folders(to, folders.values())
@@ -83,7 +83,7 @@ def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -
             list(films),
             settings.home / "objects",
         )
-        outcomes |= fill_anywhere(order, json=json)
+        outcomes |= process_on_any_server(order, json=json)
     conclude([outcomes[name] for name in named], to, json=json)
 
 
@@ -95,16 +95,16 @@ def conclude(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
     raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
 
 
-def fill_anywhere(order: Order, *, json: bool) -> dict[str, Outcome]:
+def process_on_any_server(order: Order, *, json: bool) -> dict[str, Outcome]:
     """On the mill that runs, else on one of our own."""
     from cinemill.cli.progress import open_display
-    from cinemill.cli.temporary_server import Stopped, with_mill
+    from cinemill.cli.temporary_server import Stopped, run_with_server
 
     display = open_display(quiet=json)
     try:
-        return with_mill(
+        return run_with_server(
             connect.load_settings(),
-            lambda mill: fill_order(mill, order, display),
+            lambda mill: process_order(mill, order, display),
             on_start=lambda: None if json else say("Starting the mill …"),
         )
     except Stopped:
@@ -123,7 +123,7 @@ def _show(outcomes: list[Outcome], *, json: bool) -> None:
             show_outcome(outcome)
 
 
-def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
+def process_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
     """Hand in, follow, fetch. One that fails stops no other."""
     from cinemill.cli.result import refused
     from cinemill.cli.uploads import Sent
@@ -135,7 +135,7 @@ def fill_order(mill: Client, order: Order, display: Display) -> dict[str, Outcom
             sent.errors |= follow_to_end(mill, sent.job_ids, display)
     except KeyboardInterrupt:
         if sent.job_ids:
-            say_that_jobs_go_on(list(sent.job_ids.values()))
+            print_jobs_continue(list(sent.job_ids.values()))
         raise
     return {
         name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
@@ -183,7 +183,7 @@ def follow_to_end(
     return errors
 
 
-def say_that_jobs_go_on(job_ids: list[str]) -> None:
+def print_jobs_continue(job_ids: list[str]) -> None:
     from cinemill.cli.ids import shorten
 
     shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))

@@ -53,11 +53,11 @@ def render(
 
     Paths in a timeline count from its own folder; the mill must be able to read them.
     """
-    from cinemill.cli.commands.process import Order, conclude, fill_anywhere
-    from cinemill.cli.input_files import name_films, name_folders, try_folders
+    from cinemill.cli.commands.process import Order, conclude, process_on_any_server
+    from cinemill.cli.input_files import display_names, name_folders, try_folders
     from cinemill.cli.result import refused
 
-    named = name_films(timeline)
+    named = display_names(timeline)
     folders = name_folders(list(named), to)
     if to is not None:
         try_folders(to, folders.values())
@@ -75,7 +75,7 @@ def render(
             list(read),
             connect.load_settings().home / "objects",
         )
-        outcomes |= fill_anywhere(order, json=json)
+        outcomes |= process_on_any_server(order, json=json)
     conclude([outcomes[name] for name in named], to, json=json)
 
 

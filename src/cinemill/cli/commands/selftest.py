@@ -28,13 +28,13 @@ def register(app: typer.Typer) -> None:
 
 def selftest(json: options.Json = False) -> None:
     """Send a film of its own through the mill. Exit code 1 where something wrong comes out."""
-    from cinemill.cli.temporary_server import Stopped, with_mill
+    from cinemill.cli.temporary_server import Stopped, run_with_server
 
     settings = connect.load_settings()
     with tempfile.TemporaryDirectory(prefix="cinemill-selftest-") as folder:
         film = make_film(settings, Path(folder))
         try:
-            checks = with_mill(
+            checks = run_with_server(
                 settings,
                 lambda mill: dict(try_doors(mill, settings, film)),
                 on_start=lambda: None if json else say("Starting the mill …"),

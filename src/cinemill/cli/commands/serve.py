@@ -14,7 +14,7 @@ from cinemill.cli.console import notes, say
 
 if TYPE_CHECKING:
     from cinemill.config import Settings
-    from cinemill.local.instance import RunningMill
+    from cinemill.local.instance import Instance
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +42,9 @@ def up(
     warn(settings)
     log_to_file(settings)
 
-    def announce(mill: RunningMill) -> None:
+    def announce(mill: Instance) -> None:
         say(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
-        say(f"    {link_to(mill.api_url, settings)}\n")
+        say(f"    {sign_in_url(mill.api_url, settings)}\n")
         say("Ctrl-C stops it; work that is under way goes on at the next start.\n")
 
     asyncio.run(supervise(settings, with_flower=flower, on_ready=announce, console=notes()))
@@ -119,7 +119,7 @@ def log_to_file(settings: Settings) -> Path:
     return path
 
 
-def link_to(api_url: str, settings: Settings) -> str:
+def sign_in_url(api_url: str, settings: Settings) -> str:
     """The page's address with the token in it, as a browser may be given it once."""
     from cinemill.storage.secrets import read_secret
 

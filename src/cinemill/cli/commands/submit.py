@@ -34,12 +34,12 @@ def submit(
 
     A film that is refused stops no other.
     """
-    from cinemill.cli.input_files import find_unreadable, name_films
+    from cinemill.cli.input_files import display_names, find_unreadable
     from cinemill.cli.uploads import Sending, Sent
 
     if idempotency_key and len(file) > 1:
         raise typer.BadParameter("goes with a single file", param_hint="--idempotency-key")
-    named = name_films(file)
+    named = display_names(file)
     sent = Sent(errors=find_unreadable(named))
     films = {name: film for name, film in named.items() if name not in sent.errors}
     try:

@@ -10,13 +10,13 @@ from cinemill.cli import connect, options
 from cinemill.cli.console import (
     color_state,
     console,
+    format_size,
     make_table,
     print_json,
     report,
     say,
     show_age,
     show_seconds,
-    show_size,
 )
 from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, worst
 from cinemill.cli.ids import find_job_id, for_each, shorten
@@ -156,7 +156,7 @@ def _show_steps(steps: list[dict[str, Any]]) -> None:
             str(step.get("queue", "")),
             str(state),
             *counts,
-            "" if memory is None else show_size(memory),
+            "" if memory is None else format_size(memory),
         )
     screen = console()
     screen.print()

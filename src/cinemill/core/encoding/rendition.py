@@ -150,7 +150,7 @@ class RenditionRequest:
         return PRESETS[self.purpose]
 
     @property
-    def crf_in_force(self) -> int:
+    def effective_crf(self) -> int:
         """The factor asked for, else the preset's; of no use where a bitrate is kept."""
         return self.preset.crf[self.codec] if self.crf is None else self.crf
 

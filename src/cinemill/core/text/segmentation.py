@@ -201,13 +201,13 @@ def _time_cues(groups: list[list[Word]]) -> Iterator[Cue]:
     for position, group in enumerate(groups):
         start_ms = starts[position]
         lines = break_lines(group)
-        end_ms = start_ms + _shown_ms(group, sum(map(len, lines)), start_ms)
+        end_ms = start_ms + _display_ms(group, sum(map(len, lines)), start_ms)
         if position + 1 < len(starts):
             end_ms = min(end_ms, starts[position + 1])
         yield Cue(start_ms, end_ms, lines, tuple(group))
 
 
-def _shown_ms(words: list[Word], characters: int, start_ms: int) -> int:
+def _display_ms(words: list[Word], characters: int, start_ms: int) -> int:
     spoken_ms = words[-1].end_ms - start_ms
     read_ms = max(LEAST_MS, characters * 1000 // CHARACTERS_PER_SECOND)
     return max(1, min(MOST_MS, max(spoken_ms, min(read_ms, max(LEAST_MS, spoken_ms + LINGER_MS)))))

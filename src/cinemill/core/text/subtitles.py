@@ -97,7 +97,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
+class PieceSubtitles:
     """All that is written into one piece; the same lettering is the same picture."""
 
     shown: tuple[Shown, ...] = ()
@@ -105,7 +105,7 @@ class Lettering:
     size: tuple[int, int] = (0, 0)
 
 
-NOTHING = Lettering()
+NOTHING = PieceSubtitles()
 
 
 def read_subtitles(content: bytes) -> Subtitles:
@@ -126,9 +126,9 @@ def read_subtitles(content: bytes) -> Subtitles:
     return subtitles
 
 
-def letter_piece(
+def subtitles_for_piece(
     subtitles: Subtitles | None, first: int, frames: int, output: OutputFormat
-) -> Lettering:
+) -> PieceSubtitles:
     """What of ``subtitles`` falls into ``frames`` frames from the film's frame ``first`` on."""
     if subtitles is None:
         return NOTHING
@@ -138,7 +138,7 @@ def letter_piece(
     used = {one.style for one in shown}
     styles = subtitles.styles or (make_default_style(output.height),)
     kept = tuple(style for style in styles if style.name in used)
-    return Lettering(shown, kept, subtitles.size or (output.width, output.height))
+    return PieceSubtitles(shown, kept, subtitles.size or (output.width, output.height))
 
 
 def _show(cues: Sequence[Cue], first: int, frames: int, fps: Fraction) -> Iterator[Shown]:
@@ -156,15 +156,15 @@ def _frame_at(milliseconds: int, fps: Fraction) -> int:
     return -(-milliseconds * fps.numerator // (1000 * fps.denominator))
 
 
-def find_lead(lettering: Lettering) -> int:
+def lead_frames(lettering: PieceSubtitles) -> int:
     """Frames by which the piece's clock is to be put forward, so that no cue begins before 0: one
     more than it began before, for it is written half a frame early."""
     return max([0, *(1 - one.first for one in lettering.shown)])
 
 
-def write_ass(lettering: Lettering, fps: Fraction) -> str:
-    """The ASS file of one piece, whose clock is put forward by :func:`find_lead`."""
-    lead = find_lead(lettering)
+def write_ass(lettering: PieceSubtitles, fps: Fraction) -> str:
+    """The ASS file of one piece, whose clock is put forward by :func:`lead_frames`."""
+    lead = lead_frames(lettering)
     lines = [*write_head(lettering.styles, lettering.size), EVENT_HEAD]
     for one in lettering.shown:
         start, end = (write_clock(frame + lead, fps) for frame in (one.first, one.end))

@@ -84,7 +84,7 @@ class PostgresServer:
 def describe_postgres(folder: Path) -> PostgresServer:
     """End what still runs on the folder, and say where and how the server will run.
 
-    Quick, so that others can be told the address while :func:`make_cluster` works.
+    Quick, so that others can be told the address while :func:`init_cluster` works.
     Raises ToolMissing without binaries, SecretUnusable where a password file is not sound.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,18 +95,18 @@ def describe_postgres(folder: Path) -> PostgresServer:
         password=read_or_make_secret(folder / "password"),
         superuser_password=_read_superuser_password(folder),
         binaries=find_binaries(),
-        identity=choose_identity(),
+        identity=choose_user(),
     )
 
 
 def _read_superuser_password(folder: Path) -> str:
-    """A cluster whose file is gone knows the old password: :func:`make_cluster` gives it this."""
+    """A cluster whose file is gone knows the old password: :func:`init_cluster` gives it this."""
     path, new = folder / SUPERUSER_PASSWORD, folder / NEW_SUPERUSER_PASSWORD
     is_lost = (folder / "data").exists() and not os.path.lexists(path)
     return read_or_make_secret(new if is_lost else path)
 
 
-def make_cluster(server: PostgresServer) -> None:
+def init_cluster(server: PostgresServer) -> None:
     """Make the cluster at first; at every start, write its settings.
 
     Raises ToolMissing where the server cannot reach its files, DatabaseUnavailable where the
@@ -131,7 +131,7 @@ def find_binaries() -> Path:
     raise ToolMissing("There is no embedded PostgreSQL for this machine.", way_on=_WAY_ON)
 
 
-def choose_identity() -> str:
+def choose_user() -> str:
     """How the server must run: see ``launcher.IDENTITIES``."""
     if os.geteuid() != 0:
         return "same"
@@ -264,8 +264,8 @@ def _give_to_identity(server: PostgresServer) -> None:
         entry = pwd.getpwnam("nobody")
         owner = (entry.pw_uid, entry.pw_gid)
         server.folder.parent.chmod(0o711)  # to pass through; what lies in it stays private
-        _check_way(server.folder)
-        _check_way(server.binaries)
+        _check_traversable(server.folder)
+        _check_traversable(server.binaries)
     # From the leaves up: a change that was cut off is seen at the top and done again.
     if server.folder.stat().st_uid != owner[0]:
         for path in sorted((server.folder, *server.folder.rglob("*")), reverse=True):
@@ -274,7 +274,7 @@ def _give_to_identity(server: PostgresServer) -> None:
         os.chown(path, *owner)
 
 
-def _check_way(folder: Path) -> None:
+def _check_traversable(folder: Path) -> None:
     blocked = [place for place in folder.parents if not place.stat().st_mode & stat.S_IXOTH]
     if blocked:
         raise ToolMissing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cinemill.errors import CinemillError, PartUnavailable
+from cinemill.errors import CinemillError, DependencyUnavailable
 
 EXIT_FINAL = 2
 """Exit code that says: trying again would end the same way."""
@@ -16,10 +16,10 @@ def write_complaint(problem: CinemillError) -> str:
     return json.dumps({"cinemill_error": told}, ensure_ascii=False)
 
 
-def read_complaint(output: str) -> PartUnavailable | None:
+def read_complaint(output: str) -> DependencyUnavailable | None:
     """What the last line of a child's output tells; None where it is no complaint."""
     try:
         told = json.loads(output.splitlines()[-1])["cinemill_error"]
-        return PartUnavailable(told["message"], code=told["code"], way_on=told["way_on"])
+        return DependencyUnavailable(told["message"], code=told["code"], way_on=told["way_on"])
     except (ValueError, LookupError, TypeError):
         return None

@@ -31,7 +31,7 @@ def become(identity: str) -> None:
     if identity == "mapped":
         _enter_user_namespace()
     elif identity == "nobody":
-        _drop_to_nobody()
+        _drop_privileges()
 
 
 def die_with_parent(parent_pid: int, death_signal: int) -> None:
@@ -54,7 +54,7 @@ def _enter_user_namespace() -> None:
     Path("/proc/self/gid_map").write_text(f"{MAPPED_ID} {gid} 1")
 
 
-def _drop_to_nobody() -> None:
+def _drop_privileges() -> None:
     import pwd
 
     entry = pwd.getpwnam("nobody")

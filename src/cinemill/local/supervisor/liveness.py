@@ -20,7 +20,7 @@ class Liveness:
     """From the stop signal to SIGKILL: a frozen worker's pool hands its work back meanwhile."""
 
 
-class AnyMovement:
+class AnyActivity:
     """Whether any thread of a process has run since the last question.
 
     For the solo pool: its main thread may work on one thing in silence for long, and a thread

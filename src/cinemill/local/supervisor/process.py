@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from cinemill.errors import CinemillError, PartUnavailable
+from cinemill.errors import CinemillError, DependencyUnavailable
 from cinemill.local.supervisor.backoff import Backoff
 from cinemill.local.supervisor.children import signal_group, signal_process, wrap_command
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, read_complaint
@@ -26,7 +26,7 @@ FIRST_TRIES = 3
 
 
 @dataclass
-class Surroundings:
+class SupervisorContext:
     """What all services of one supervisor share."""
 
     watch: Watch
@@ -41,7 +41,7 @@ class Surroundings:
 class Service:
     """One child and its restarts. ``run`` is its life; ``stop`` ends it."""
 
-    def __init__(self, spec: ServiceSpec, around: Surroundings) -> None:
+    def __init__(self, spec: ServiceSpec, around: SupervisorContext) -> None:
         self.spec = spec
         self.ready = asyncio.Event()
         self.failures = 0
@@ -75,12 +75,12 @@ class Service:
             if self._stopping.is_set():
                 return
             if self.spec.once and code == 0:
-                self._become_ready(began)
+                self._mark_ready(began)
                 return
             await self._fail(code, time.monotonic() - started)
             began = time.monotonic()
 
-    def forestall(self) -> None:
+    def cancel_start(self) -> None:
         """If it does not run now, it will not be started any more."""
         if self._process is None:
             self._stopping.set()
@@ -101,7 +101,7 @@ class Service:
     async def _run_once(self, began: float) -> int:
         """One process from start to end; its exit code."""
         process = await self._start()
-        care = asyncio.create_task(self._care_for(process, began))
+        care = asyncio.create_task(self._monitor(process, began))
         try:
             return await process.wait()
         finally:
@@ -132,7 +132,7 @@ class Service:
             signal_group(self._process.pid, signal.SIGKILL)
         return self._process
 
-    async def _care_for(self, process: Process, began: float) -> None:
+    async def _monitor(self, process: Process, began: float) -> None:
         """While it runs: wait until it is ready, then see that it lives."""
         if self.spec.once:
             return
@@ -143,7 +143,7 @@ class Service:
 
     async def _await_ready(self, process: Process, began: float) -> None:
         if not await self._answers_in_time():
-            self._problem = PartUnavailable(
+            self._problem = DependencyUnavailable(
                 f"{self.spec.label} was not ready after {self.spec.start_seconds:.0f} s."
             )
             signal_group(process.pid, signal.SIGKILL)
@@ -155,7 +155,7 @@ class Service:
             self._problem = problem
             signal_process(process.pid, self.spec.stop_signal)
             return
-        self._become_ready(began)
+        self._mark_ready(began)
 
     async def _answers_in_time(self) -> bool:
         deadline = time.monotonic() + self.spec.start_seconds
@@ -186,12 +186,12 @@ class Service:
         killed. One that is being stopped has a grace of its own."""
         if self._stopping.is_set():
             return
-        self._problem = PartUnavailable(f"{self.spec.label} stood still for {seconds:.0f} s.")
+        self._problem = DependencyUnavailable(f"{self.spec.label} stood still for {seconds:.0f} s.")
         signal_group(pid, self.spec.stop_signal)
         await wait_for_any(self._stopping, for_seconds=self._around.liveness.grace_seconds)
         signal_group(pid, signal.SIGKILL)
 
-    def _become_ready(self, began: float) -> None:
+    def _mark_ready(self, began: float) -> None:
         self._was_ready = True
         self.ready.set()
         self._around.status.ready(self.spec.label, time.monotonic() - began)
@@ -216,7 +216,7 @@ class Service:
         told = read_complaint(tail) if self.spec.once else None
         if told is not None:
             return told
-        return self._problem or PartUnavailable(
+        return self._problem or DependencyUnavailable(
             f"{self.spec.label} did not start: it {how}.\n{tail}",
             way_on=f"Read its log, {self.spec.log_file}, and start again.",
         )

@@ -32,7 +32,7 @@ def read_wards(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
     return wards
 
 
-def end_wards(wards: dict[int, tuple[int, float]]) -> None:
+def kill_children(wards: dict[int, tuple[int, float]]) -> None:
     """Kill the groups of the outright ones; ask the others, wait, then kill them too."""
     gentle = {pid: ward for pid, ward in wards.items() if ward[0] != signal.SIGKILL}
     for pid in wards.keys() - gentle.keys():
@@ -61,4 +61,4 @@ def _is_alive(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    end_wards(read_wards(sys.stdin))
+    kill_children(read_wards(sys.stdin))

@@ -12,7 +12,7 @@ from typing import Any
 from cinemill.local.supervisor.backoff import Backoff
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import rotate_logs
-from cinemill.local.supervisor.process import Service, Surroundings
+from cinemill.local.supervisor.process import Service, SupervisorContext
 from cinemill.local.supervisor.reaper_client import Watch
 from cinemill.local.supervisor.spec import ServiceSpec, check_services, stop_order
 from cinemill.local.supervisor.status import StatusLines
@@ -61,7 +61,7 @@ class Supervisor:
         Raises PartUnavailable where a part never gets ready; all is stopped then too.
         """
         with Watch() as watch, self._signals_caught():
-            around = Surroundings(
+            around = SupervisorContext(
                 watch, self._status, self._backoff, self._liveness, hurry=self._hurry
             )
             self._services = {spec.name: Service(spec, around) for spec in self._specs}
@@ -99,7 +99,7 @@ class Supervisor:
     async def _stop_in_order(self, lives: list[asyncio.Task[None]]) -> None:
         self._stop_asked.set()
         for service in self._services.values():
-            service.forestall()
+            service.cancel_start()
         for group in stop_order(self._specs):
             await asyncio.gather(*(self._services[spec.name].stop() for spec in group))
         await asyncio.gather(*lives, return_exceptions=True)

@@ -14,10 +14,10 @@ from cinemill.core.media import MediaInfo
 from cinemill.errors import OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode_plan import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.ffmpeg.binary import Toolbox, try_encoder
+from cinemill.media.ffmpeg.binary import FfmpegBinary, try_encoder
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.verify.integrity import Decoded, ends_cleanly, judge_film, judge_log
+from cinemill.media.verify.integrity import Decoded, check_integrity, check_log, ends_cleanly
 from cinemill.media.verify.outputs import starts_fast
 
 DEMUXERS = {"video/mp4": "mov", "video/webm": "matroska", "video/x-matroska": "matroska"}
@@ -78,13 +78,13 @@ def encode(
     has_clean_end = ends_cleanly(source, info.format)
     # Before the film is judged by what was written: pictures that an encoder lost are its own.
     if plan.fps is None and facts["frames"] != tally.video_frames:
-        judge_log(tally, has_clean_end=has_clean_end)
+        check_log(tally, has_clean_end=has_clean_end)
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
     heard_seconds = measure_sound(path, plan) if plan.sounds else None
     decoded = Decoded(tally.video_frames, facts["duration_seconds"], heard_seconds)
-    judge_film(info, tally, decoded, has_clean_end=has_clean_end)
+    check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     facts |= {
         "encoder": plan.encoder,
         "hardware": hardware.family.name if hardware else None,
@@ -93,7 +93,7 @@ def encode(
     return EncodeOutcome(path, plan.media_type, facts, tally.cpu_seconds)
 
 
-def find_encoder(toolbox: Toolbox, codec: VideoCodec) -> str:
+def find_encoder(toolbox: FfmpegBinary, codec: VideoCodec) -> str:
     """The first of the codec's encoders that really encodes here. Raises ToolMissing."""
     for name in ENCODERS[codec]:
         if try_encoder(toolbox, name):

@@ -113,7 +113,7 @@ def plan_encode(
     sound_arguments, sound_changes = _plan_sound(sounds, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
-    is_deep = keeps_depth(info, request)
+    is_deep = keeps_bit_depth(info, request)
     device = []
     if isinstance(encoder, HardwareEncoder):
         device = encoder.input_arguments
@@ -192,7 +192,7 @@ def plan_picture(
         if can_tonemap:
             filters += tone_down(info)
         changes.append(_tell_tone(request.codec, can_tonemap))
-    deep = keeps_depth(info, request)
+    deep = keeps_bit_depth(info, request)
     if video.bit_depth > 8 and not deep and not video.hdr:
         changes.append(f"{video.bit_depth} bits were made 8")
     filters.append("format=yuv420p10le" if deep else "format=yuv420p")
@@ -205,7 +205,7 @@ def _tell_tone(codec: VideoCodec, can_tonemap: bool) -> str:
     return "HDR was not toned down: this FFmpeg lacks zscale or tonemap"
 
 
-def keeps_depth(info: MediaInfo, request: RenditionRequest) -> bool:
+def keeps_bit_depth(info: MediaInfo, request: RenditionRequest) -> bool:
     """Whether the rendition has ten bits a sample."""
     return info.video.bit_depth > 8 and request.codec in DEEP
 
@@ -231,7 +231,7 @@ def encoder_arguments(
 
 def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:
     if request.bitrate_bps is None:
-        crf = request.crf_in_force
+        crf = request.effective_crf
         return ["-crf", str(crf), *(["-b:v", "0"] if encoder in _RATE_ZERO else [])]
     bps = request.bitrate_bps
     arguments = ["-b:v", str(bps)]

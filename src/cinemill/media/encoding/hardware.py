@@ -136,7 +136,7 @@ class HardwareEncoder:
         family = self.family
         arguments = ["-c:v", self.name, *family.efforts.get(request.purpose, ())]
         if request.bitrate_bps is None:
-            return [*arguments, *family.tell_quality(self.codec, request.crf_in_force)]
+            return [*arguments, *family.tell_quality(self.codec, request.effective_crf)]
         bps = request.bitrate_bps
         arguments += [*family.bitrate_mode, "-b:v", str(bps)]
         arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]

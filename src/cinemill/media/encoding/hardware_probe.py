@@ -12,7 +12,7 @@ from pathlib import Path
 from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
 from cinemill.errors import CinemillError
 from cinemill.media.encoding.hardware import Hardware, HardwareEncoder
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -28,7 +28,9 @@ _LEVEL = re.compile(r"\[(?:error|fatal|panic)\] ")
 _DEEP_CODECS = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
 
 
-def try_all(toolbox: Toolbox, sandbox: Sandbox, candidates: Iterable[HardwareEncoder]) -> Hardware:
+def probe_all(
+    toolbox: FfmpegBinary, sandbox: Sandbox, candidates: Iterable[HardwareEncoder]
+) -> Hardware:
     """Which of these really encode here, each tried in turn; at most a minute for them all."""
     give_up_at = time.monotonic() + ALL_TRIALS_SECONDS
     working: dict[str, HardwareEncoder] = {}
@@ -52,7 +54,7 @@ def try_all(toolbox: Toolbox, sandbox: Sandbox, candidates: Iterable[HardwareEnc
 
 
 def try_encoder(
-    toolbox: Toolbox, sandbox: Sandbox, encoder: HardwareEncoder, *, is_deep: bool = False
+    toolbox: FfmpegBinary, sandbox: Sandbox, encoder: HardwareEncoder, *, is_deep: bool = False
 ) -> str | None:
     """Encode a few frames behind the same walls as any film; why it failed, or None."""
     if encoder.name not in toolbox.encoders:
@@ -70,11 +72,11 @@ def try_encoder(
             session = FfmpegSession(toolbox, Path(folder), limits, sandbox)
             session.run(arguments, on_progress=lambda _: None, devices=encoder.devices)
         except CinemillError as error:
-            return tell_reason(error)
+            return failure_reason(error)
     return None
 
 
-def tell_reason(error: CinemillError) -> str:
+def failure_reason(error: CinemillError) -> str:
     """The line of FFmpeg's log that names the cause, else the error's own sentence."""
     for line in error.log_tail.splitlines():
         cause = _LEVEL.sub("", _ADDRESS.sub("", line)).strip()

@@ -25,7 +25,7 @@ _VERSION_LINE = re.compile(r"^ffmpeg version (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Toolbox:
+class FfmpegBinary:
     """An FFmpeg program and what it lists."""
 
     ffmpeg: Path
@@ -45,7 +45,7 @@ class Toolbox:
         return {"zscale", "tonemap"} <= self.filters
 
 
-def find_ffmpeg(configured: Path | None = None) -> Toolbox:
+def find_ffmpeg(configured: Path | None = None) -> FfmpegBinary:
     """The configured FFmpeg, else a system one that suffices, else the one from the wheel.
 
     Raises ToolMissing, naming what each candidate lacks.
@@ -60,7 +60,7 @@ def find_ffmpeg(configured: Path | None = None) -> Toolbox:
     return _require(_find_in_wheel())
 
 
-def try_encoder(toolbox: Toolbox, name: str) -> bool:
+def try_encoder(toolbox: FfmpegBinary, name: str) -> bool:
     """Whether an encoder really encodes here: a GPU encoder is listed on machines without a GPU."""
     if name not in toolbox.encoders:
         return False
@@ -77,7 +77,7 @@ def _encodes(ffmpeg: Path, name: str) -> bool:
     return False
 
 
-def _require(ffmpeg: Path) -> Toolbox:
+def _require(ffmpeg: Path) -> FfmpegBinary:
     toolbox = _query(ffmpeg)
     if toolbox is None:
         raise ToolMissing(
@@ -106,7 +106,7 @@ def _find_in_wheel() -> Path:
 
 
 @functools.lru_cache(maxsize=8)
-def _query(ffmpeg: Path) -> Toolbox | None:
+def _query(ffmpeg: Path) -> FfmpegBinary | None:
     version = _run(ffmpeg, ["-version"])
     encoders = _run(ffmpeg, ["-hide_banner", "-encoders"])
     filters = _run(ffmpeg, ["-hide_banner", "-filters"])
@@ -114,7 +114,7 @@ def _query(ffmpeg: Path) -> Toolbox | None:
         return None
     named = _VERSION_LINE.match(version)
     name = named.group(1) if named else "unknown"
-    return Toolbox(
+    return FfmpegBinary(
         ffmpeg=ffmpeg,
         version=name,
         build=f"{name} {hashlib.sha256(version.encode()).hexdigest()[:12]}",

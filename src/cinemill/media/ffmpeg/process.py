@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogTally, ProgressParser
 from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
@@ -65,7 +65,7 @@ class FfmpegFailed(CommandFailed):
 
 
 def run_ffmpeg(
-    toolbox: Toolbox,
+    toolbox: FfmpegBinary,
     arguments: Sequence[str],
     *,
     folder: Path,

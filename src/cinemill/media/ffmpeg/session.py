@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.media.ffmpeg.binary import Toolbox
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport, run_ffmpeg
 from cinemill.media.ffmpeg.sandbox import Sandbox
@@ -22,7 +22,7 @@ def _never() -> None:
 
 @dataclass(frozen=True, slots=True)
 class FfmpegSession:
-    binary: Toolbox
+    binary: FfmpegBinary
     folder: Path
     """Private; all that is written is written there."""
     limits: Limits

@@ -52,7 +52,7 @@ _SPACES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc", 10
 
 
 @dataclass(slots=True)
-class _FirstLook:
+class _FirstFrame:
     """What some packets and one frame told."""
 
     frame: Any = None
@@ -110,7 +110,7 @@ def _read_any(
     limits: Limits,
     has_edit_list: bool,
 ) -> MediaInfo:
-    if any(not _is_cover(stream) for stream in container.streams.video):
+    if any(not _is_cover_art(stream) for stream in container.streams.video):
         return _read(container, path, container_format, limits, has_edit_list)
     sound = tuple(_describe_sound(stream) for stream in _decodable(container.streams.audio))
     duration_seconds = _container_seconds(container)
@@ -170,7 +170,7 @@ def _read(
 
 def _choose_picture(streams: Iterable[Any]) -> Any:
     """The default picture stream, else the first. A cover image is no film."""
-    films = [stream for stream in streams if not _is_cover(stream)]
+    films = [stream for stream in streams if not _is_cover_art(stream)]
     if not films:
         raise reject("media_no_video")
     decodable = [stream for stream in films if _has_decoder(stream)]
@@ -180,7 +180,7 @@ def _choose_picture(streams: Iterable[Any]) -> Any:
     return (chosen or decodable)[0]
 
 
-def _is_cover(stream: Any) -> bool:
+def _is_cover_art(stream: Any) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
@@ -208,10 +208,10 @@ def _check_frame(frame: Any, limits: Limits) -> None:
         raise reject("media_too_many_pixels")
 
 
-def _look(container: Any, picture: Any) -> _FirstLook:
+def _look(container: Any, picture: Any) -> _FirstFrame:
     """Demux until a picture has come out and enough times are known, or the file ends."""
     picture.codec_context.thread_count = 1
-    look = _FirstLook()
+    look = _FirstFrame()
     for count, packet in enumerate(container.demux(picture)):
         if packet.pts is not None:
             look.times.append(packet.pts)
@@ -230,7 +230,7 @@ def _decode_one(packet: Any) -> Any:
 
 
 def _describe_picture(
-    container: Any, picture: Any, look: _FirstLook
+    container: Any, picture: Any, look: _FirstFrame
 ) -> tuple[VideoStream, list[str]]:
     frame, codec = look.frame, picture.codec_context
     rotation, warnings = _rotation(frame.rotation)
@@ -370,7 +370,7 @@ def _stream_seconds(container: Any, stream: Any) -> float:
     return _without_start(container, max(0.0, hours * 3600 + minutes * 60 + seconds))
 
 
-def _start_seconds(container: Any, picture: Any, look: _FirstLook) -> float:
+def _start_seconds(container: Any, picture: Any, look: _FirstFrame) -> float:
     """When the first picture is shown, on the container's own clock."""
     ticks = look.frame.pts if look.frame.pts is not None else picture.start_time
     return float((ticks or 0) * picture.time_base)

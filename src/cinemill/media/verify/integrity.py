@@ -39,14 +39,16 @@ class Decoded:
     """From the first picture to the last sound; None where none was decoded."""
 
 
-def judge_film(info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_end: bool) -> None:
+def check_integrity(
+    info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_end: bool
+) -> None:
     """Raises MediaRejected, ``media_truncated`` or ``media_damaged``, unless all is there."""
     if is_short(info, decoded):
         raise _reject("media_truncated")
-    judge_log(tally, has_clean_end=has_clean_end)
+    check_log(tally, has_clean_end=has_clean_end)
 
 
-def judge_log(tally: LogTally, *, has_clean_end: bool) -> None:
+def check_log(tally: LogTally, *, has_clean_end: bool) -> None:
     """The same by what the log admits and how the file ends, whatever was written."""
     if tally.ended_early or not has_clean_end:
         raise _reject("media_truncated")
@@ -69,10 +71,10 @@ def is_short(info: MediaInfo, decoded: Decoded) -> bool:
         return True
     if info.format in _UNDECLARED:
         return False
-    return _lacks_time(info, decoded) or _lacks_frames(info, decoded)
+    return _is_short_by_time(info, decoded) or _lacks_frames(info, decoded)
 
 
-def _lacks_time(info: MediaInfo, decoded: Decoded) -> bool:
+def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)

@@ -256,7 +256,7 @@ def _after_crash(
         runs.kill_step(connection, job.id, step_id, failure)
     else:
         runs.queue_again(connection, step_id, delay_seconds=delay_seconds)
-        runs.note_message(connection, job.id, failure.message)
+        runs.set_message(connection, job.id, failure.message)
 
 
 def list_cancelling(connection: Connection) -> list[str]:
@@ -308,7 +308,7 @@ def list_unannounced_of(connection: Connection, run_ids: Sequence[str]) -> list[
     return [read_job(row) for row in rows]
 
 
-def note_announced(connection: Connection, job_ids: Sequence[str]) -> None:
+def mark_announced(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(
         text("UPDATE job SET announced = true WHERE id = ANY(:ids)"), {"ids": list(job_ids)}
     )

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
-from cinemill.errors import LeaseLost, NotFound, NotYet
+from cinemill.errors import LeaseLost, NotFound, Postponed
 from cinemill.storage.jobs.job_rows import (
     ENDED_CHANNEL,
     READY_CHANNEL,
@@ -139,7 +139,7 @@ def retry_later(
         finish_cancel(connection, run.job_id)
         return
     queue_again(connection, run.step_id, delay_seconds=delay_seconds)
-    note_message(connection, run.job_id, failure.message, is_again=failure.code != NotYet.code)
+    set_message(connection, run.job_id, failure.message, is_again=failure.code != Postponed.code)
 
 
 def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
@@ -150,7 +150,7 @@ def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: F
     kill_step(connection, run.job_id, run.step_id, failure)
 
 
-def acknowledge_cancel(connection: Connection, run: ClaimedRun) -> None:
+def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
     """End this try because its job is cancelled. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
     _end_run(connection, run, RunState.CANCELLED, None)
@@ -232,7 +232,7 @@ def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -
         ring(connection, READY_CHANNEL, "")
 
 
-def note_message(
+def set_message(
     connection: Connection, job_id: str, message: str, *, is_again: bool = True
 ) -> None:
     """Tell why it is tried again; of work that only waits, what for."""
@@ -254,13 +254,13 @@ def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failur
         ).bindparams(json_parameter("failure")),
         {"id": step_id, "failure": failure.to_json()},
     )
-    withdraw_queued(connection, job_id)
+    cancel_queued(connection, job_id)
     _end_job(connection, job_id, JobState.FAILED, failure)
 
 
 def finish_cancel(connection: Connection, job_id: str) -> bool:
     """Cancel what is not running; once nothing runs, the job is cancelled. Whether it is."""
-    withdraw_queued(connection, job_id)
+    cancel_queued(connection, job_id)
     running = connection.execute(
         text("SELECT 1 FROM run WHERE job_id = :id AND state = 'running' LIMIT 1"), {"id": job_id}
     ).first()
@@ -279,7 +279,7 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
     return True
 
 
-def withdraw_queued(connection: Connection, job_id: str) -> None:
+def cancel_queued(connection: Connection, job_id: str) -> None:
     """Queued runs end as cancelled; their messages will find nothing to claim.
 
     Every step without a try under way waits then, also one whose try has just ended: a retry

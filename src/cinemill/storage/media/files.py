@@ -20,7 +20,7 @@ from uuid import uuid4
 from cinemill.errors import DiskFull, NotFound, OutputInvalid
 
 READ_BYTES = 1024 * 1024
-SHELF_MARK = ".cinemill"
+OUTPUT_MARKER = ".cinemill"
 """In every folder in which results get names: a shelf may hold other people's folders too."""
 _NO_LINK_ERRNOS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 """Another disk, or one without links, or of somebody else's rules."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from cinemill.storage.jobs.job_rows import json_parameter
 
 
-def note_orphans(
+def record_orphans(
     connection: Connection, found: Mapping[str, str], *, grace_seconds: float
 ) -> list[str]:
     """Note all nameless files that there are, as hash and identity; answers the hashes of those

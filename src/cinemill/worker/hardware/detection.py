@@ -15,11 +15,13 @@ def find_hardware(settings: Settings) -> Hardware:
     """What encodes in hardware on this machine, by a tiny encode of each. Raises ToolMissing."""
     # Here, because beat and the API have nothing to do with FFmpeg.
     from cinemill.media.encoding.hardware import Hardware, list_candidates
-    from cinemill.media.encoding.hardware_probe import try_all
+    from cinemill.media.encoding.hardware_probe import probe_all
     from cinemill.media.ffmpeg.binary import find_ffmpeg
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
     candidates = list_candidates(Path("/dev"), sys.platform)
     if not candidates:
         return Hardware()
-    return try_all(find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox), candidates)
+    return probe_all(
+        find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox), candidates
+    )

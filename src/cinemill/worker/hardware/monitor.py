@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 ANNOUNCE_SECONDS = 10.0
 END_SECONDS = 5.0
 """Of a worker that ends: what it offered is else gone half a minute later."""
-WISHING_QUEUES = frozenset({"transcode", "render"})
+HARDWARE_QUEUES = frozenset({"transcode", "render"})
 """Whose steps may wish for hardware: only who works there looks for any."""
 
 log = get_logger(__name__)
 
 
-class HardwareKeeper:
+class HardwareMonitor:
     """Finds the node's encoders, announces them, tries those again that have rested, and has the
     worker take the work of those that are in service."""
 
@@ -43,7 +43,7 @@ class HardwareKeeper:
         mill = self._mill
         queues = worker.app.amqp.queues
         special = {queue.name for queue in mill.catalog.queues.values() if queue.codec is not None}
-        if not (WISHING_QUEUES | special).isdisjoint(queues.consume_from):
+        if not (HARDWARE_QUEUES | special).isdisjoint(queues.consume_from):
             mill.node = worker.hostname
             mill.hardware = mill.find_hardware(mill.settings)
         queues.deselect(sorted(special - self._queues))

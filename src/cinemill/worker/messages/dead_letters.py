@@ -8,7 +8,7 @@ import time
 from celery import Celery
 
 from cinemill.core.dead_messages import DeadMessage
-from cinemill.errors import InputRejected, NotFound, PartUnavailable
+from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.jobs.stray_messages import (
@@ -57,7 +57,7 @@ class DeadLetterWriter:
             if not self._fail_job(message):
                 with self._mill.database.begin() as connection:
                     insert_dead_message(connection, message)
-        except PartUnavailable:
+        except DependencyUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - anybody may write into Redis; the rest goes on
             log.warning("a dead message was not kept", why=type(error).__name__)
@@ -77,7 +77,7 @@ class DeadLetterWriter:
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:
             self._mill.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
-        except PartUnavailable:
+        except DependencyUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then
             log.warning("a dead message became no failed job", why=type(fault).__name__)

@@ -51,7 +51,7 @@ def _declare(name: str) -> KombuQueue:
     )
 
 
-class UrgentFirst(priority_cycle):
+class PriorityFirstCycle(priority_cycle):
     """A worker's queues, the most urgent first. kombu 5.7 keeps those of Redis in a set, and so in
     another order in each process."""
 

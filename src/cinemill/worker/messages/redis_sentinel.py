@@ -18,7 +18,7 @@ def translate_url(url: str) -> tuple[str, dict[str, Any]]:
     return ";".join(address.list_urls()), {"master_name": address.primary}
 
 
-def tell_channels(url: str) -> None:
+def configure_pubsub(url: str) -> None:
     """Have kombu's channels in this process ask the Sentinels of ``url`` as we do.
 
     Not by the transport option ``sentinel_kwargs``: a worker tells its options to whoever inspects

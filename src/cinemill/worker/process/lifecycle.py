@@ -14,7 +14,7 @@ from celery import Celery, signals
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import Mill
-from cinemill.worker.hardware.monitor import HardwareKeeper
+from cinemill.worker.hardware.monitor import HardwareMonitor
 from cinemill.worker.process.pulse import Pulse
 
 PR_SET_PDEATHSIG = 1
@@ -33,16 +33,16 @@ def connect_signals(app: Celery) -> None:
             return  # the solo pool says so too, and works in the main process
         die_with_parent()
         mill.forget_connections()
-        signals.task_prerun.connect(heed_stop)
+        signals.task_prerun.connect(on_stop_signal)
         remove_abandoned_work(mill.database, mill.work_folder)
 
-    def heed_stop(**_: Any) -> None:
+    def on_stop_signal(**_: Any) -> None:
         # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
         # Under REMAP_SIGTERM=SIGQUIT a worker that is told to stop tells its children by SIGQUIT.
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: hand_back(mill))
 
-    keeper = HardwareKeeper(mill)
+    keeper = HardwareMonitor(mill)
     pulse = Pulse(mill)
 
     def start_main(sender: Any, **_: Any) -> None:
@@ -70,11 +70,11 @@ def connect_signals(app: Celery) -> None:
         from cinemill.worker.relay import start_relay
 
         start_relay(app)
-        tell_ready()
+        signal_ready()
 
     app.cinemill_signal_handlers = (
-        *(start_child, heed_stop, start_main, stop_main, set_up_logging, start_beat),
-        *(keeper, pulse, tell_ready),
+        *(start_child, on_stop_signal, start_main, stop_main, set_up_logging, start_beat),
+        *(keeper, pulse, signal_ready),
     )
     signals.worker_process_init.connect(start_child)
     signals.worker_init.connect(start_main)
@@ -84,10 +84,10 @@ def connect_signals(app: Celery) -> None:
     signals.worker_ready.connect(keeper.start)
     signals.worker_ready.connect(pulse.start)
     signals.worker_shutdown.connect(keeper.end)
-    signals.worker_ready.connect(tell_ready)
+    signals.worker_ready.connect(signal_ready)
 
 
-def tell_ready(**_: Any) -> None:
+def signal_ready(**_: Any) -> None:
     """Make the file that the supervisor waits for, where it named one."""
     if path := os.environ.get(READY_FILE):
         Path(path).touch()

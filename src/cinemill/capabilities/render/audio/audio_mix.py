@@ -17,13 +17,13 @@ from typing import Any
 
 from cinemill.capabilities.render.audio.audio_overlays import (
     RESAMPLING,
-    cut_patches,
     plan_patch,
-    write_back,
+    split_regions,
     write_loudness,
+    write_region,
 )
 from cinemill.capabilities.render.pieces.clip_filters import Film, enter
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, SoundRequest, SoundTake
+from cinemill.capabilities.render.pieces.piece_request import NO_FILM, AudioClipSpan, SoundRequest
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
@@ -53,7 +53,7 @@ CROSSFADE_CURVE = "qsin"
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class MixSegment:
     """Samples of the film that one clip, or with ``is_shared`` it and the next, sounds through."""
 
     take: int
@@ -96,7 +96,7 @@ def mix_sound(
             ),
         )
         _append(raw, folder, batch)
-    for patch in cut_patches(request):
+    for patch in split_regions(request):
         session.run(
             plan_patch(
                 films,
@@ -110,28 +110,31 @@ def mix_sound(
             readable=[films[sound.sha256].path for sound in patch.sounds],
             on_progress=lambda _progress: on_progress(_RAW_SHARE),
         )
-        write_back(raw, folder, patch, SAMPLE_BYTES)
+        write_region(raw, folder, patch, SAMPLE_BYTES)
     session.run(
         [*RAW_FORMAT, "-i", RAW_NAME, *_ENCODING, SOUND_NAME],
         on_progress=_as_share(
-            on_progress, _RAW_SHARE, 1 - _RAW_SHARE, [Stretch(0, 0, count_samples(request), False)]
+            on_progress,
+            _RAW_SHARE,
+            1 - _RAW_SHARE,
+            [MixSegment(0, 0, count_samples(request), False)],
         ),
     )
     raw.unlink()
     return SoundOutcome(folder / SOUND_NAME, inspect_sound(folder / SOUND_NAME, request))
 
 
-def _cut_batches(request: SoundRequest) -> list[list[Stretch]]:
+def _cut_batches(request: SoundRequest) -> list[list[MixSegment]]:
     """Stretches of neighbours together: a clip is decoded anew only for the head that the clip
     before it shares, and then it is entered at the same place, so that no seam can be heard."""
-    batches: dict[int, list[Stretch]] = {}
-    for one in cut_stretches(request):
+    batches: dict[int, list[MixSegment]] = {}
+    for one in cut_segments(request):
         batches.setdefault(one.take // CLIPS_AT_ONCE, []).append(one)
     return list(batches.values())
 
 
 def _as_share(
-    on_progress: Callable[[float], None], done: float, share: float, batch: Sequence[Stretch]
+    on_progress: Callable[[float], None], done: float, share: float, batch: Sequence[MixSegment]
 ) -> Callable[[FfmpegProgress], None]:
     longest_seconds = max(one.samples for one in batch) / SAMPLE_RATE_HZ
 
@@ -146,7 +149,7 @@ def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
     return bool(request.sounds) or any(_find_sound(films, take) for take in request.takes)
 
 
-def _find_sound(films: Mapping[str, Film], take: SoundTake) -> AudioStream | None:
+def _find_sound(films: Mapping[str, Film], take: AudioClipSpan) -> AudioStream | None:
     return None if take.sha256 == NO_FILM else choose_audio(films[take.sha256].info)
 
 
@@ -155,9 +158,9 @@ def count_samples(request: SoundRequest) -> int:
     return sample_at(last.first + last.frames, request.fps)
 
 
-def cut_stretches(request: SoundRequest) -> list[Stretch]:
+def cut_segments(request: SoundRequest) -> list[MixSegment]:
     """In order; together they are the film's sound."""
-    stretches: list[Stretch] = []
+    stretches: list[MixSegment] = []
     for index, take in enumerate(request.takes):
         place = take.place
         marks = [
@@ -165,14 +168,14 @@ def cut_stretches(request: SoundRequest) -> list[Stretch]:
             for frame in (0, place.shared_before, place.frames - place.shared_after, place.frames)
         ]
         if marks[2] > marks[1]:
-            stretches.append(Stretch(index, marks[1] - marks[0], marks[2] - marks[1], False))
+            stretches.append(MixSegment(index, marks[1] - marks[0], marks[2] - marks[1], False))
         if marks[3] > marks[2]:
-            stretches.append(Stretch(index, marks[2] - marks[0], marks[3] - marks[2], True))
+            stretches.append(MixSegment(index, marks[2] - marks[0], marks[3] - marks[2], True))
     return stretches
 
 
 def plan_stretches(
-    films: Mapping[str, Film], request: SoundRequest, batch: Sequence[Stretch], max_pixels: int
+    films: Mapping[str, Film], request: SoundRequest, batch: Sequence[MixSegment], max_pixels: int
 ) -> list[str]:
     """One command: each clip opened once, each stretch written as raw samples to its own file."""
     used = sorted({index for one in batch for index in one.takes})
@@ -217,7 +220,7 @@ def _clip_graph(
     ]
 
 
-def _clip_samples(request: SoundRequest, take: SoundTake) -> int:
+def _clip_samples(request: SoundRequest, take: AudioClipSpan) -> int:
     place = take.place
     first, end = (
         sample_at(frame, request.fps) for frame in (place.first, place.first + place.frames)
@@ -225,7 +228,7 @@ def _clip_samples(request: SoundRequest, take: SoundTake) -> int:
     return end - first
 
 
-def _stretch_graph(request: SoundRequest, one: Stretch, number: int) -> str:
+def _stretch_graph(request: SoundRequest, one: MixSegment, number: int) -> str:
     own = f"[clip{one.take}_{number}]{_cut(one.start, one.samples)}"
     if not one.is_shared:
         return f"{own}[out{number}]"
@@ -246,7 +249,7 @@ def _name_part(number: int) -> str:
     return f"part{number:02d}.raw"
 
 
-def _append(raw: Path, folder: Path, batch: Sequence[Stretch]) -> None:
+def _append(raw: Path, folder: Path, batch: Sequence[MixSegment]) -> None:
     """Raises OutputInvalid where a stretch is not as long as planned."""
     with raw.open("ab") as whole:
         for number, one in enumerate(batch):

@@ -14,7 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinemill.capabilities.render.pieces.clip_filters import Film, enter
-from cinemill.capabilities.render.pieces.piece_request import LaidSound, SoundRequest, SoundTake
+from cinemill.capabilities.render.pieces.piece_request import (
+    AudioClipSpan,
+    AudioOverlay,
+    SoundRequest,
+)
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
@@ -27,28 +31,28 @@ floats FFmpeg would else only add up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class OverlayRegion:
     """The samples from ``first`` until before ``end``, with what is mixed into them."""
 
     first: int
     end: int
-    sounds: tuple[LaidSound, ...]
+    sounds: tuple[AudioOverlay, ...]
 
 
-def settle_sounds(films: Mapping[str, Film], request: SoundRequest) -> SoundRequest:
+def resolve_overlays(films: Mapping[str, Film], request: SoundRequest) -> SoundRequest:
     """The same request without films that turned out to have no sound."""
     heard = (sound for sound in request.sounds if choose_audio(films[sound.sha256].info))
     return replace(request, sounds=tuple(heard))
 
 
-def cut_patches(request: SoundRequest) -> list[Patch]:
+def split_regions(request: SoundRequest) -> list[OverlayRegion]:
     """Neighbours together, so that a patch is not longer than it must be."""
     ordered = sorted(request.sounds, key=lambda sound: (sound.first, sound.frames))
     groups = (
         tuple(ordered[at : at + SOUNDS_AT_ONCE]) for at in range(0, len(ordered), SOUNDS_AT_ONCE)
     )
     return [
-        Patch(
+        OverlayRegion(
             min(_span(sound, request.fps)[0] for sound in group),
             max(_span(sound, request.fps)[1] for sound in group),
             group,
@@ -57,14 +61,14 @@ def cut_patches(request: SoundRequest) -> list[Patch]:
     ]
 
 
-def _span(sound: LaidSound, fps: Fraction) -> tuple[int, int]:
+def _span(sound: AudioOverlay, fps: Fraction) -> tuple[int, int]:
     return sample_at(sound.first, fps), sample_at(sound.first + sound.frames, fps)
 
 
 def plan_patch(
     films: Mapping[str, Film],
     request: SoundRequest,
-    patch: Patch,
+    patch: OverlayRegion,
     *,
     raw: Sequence[str],
     raw_name: str,
@@ -98,7 +102,7 @@ def _enter(film: Film, start: Fraction) -> tuple[list[str], Fraction]:
 
 
 def _sound_filters(
-    sound: LaidSound, shift: Fraction, span: tuple[int, int], patch_first: int
+    sound: AudioOverlay, shift: Fraction, span: tuple[int, int], patch_first: int
 ) -> str:
     samples = span[1] - span[0]
     return (
@@ -110,7 +114,7 @@ def _sound_filters(
     )
 
 
-def write_loudness(heard: SoundTake | LaidSound, samples: int) -> str:
+def write_loudness(heard: AudioClipSpan | AudioOverlay, samples: int) -> str:
     """Filters for the volume and the fades, each with its comma."""
     filters = "" if heard.volume == 1 else f"volume={float(heard.volume):.6f},"
     fade_in = math.floor(heard.fade_in_seconds * SAMPLE_RATE_HZ)
@@ -122,7 +126,7 @@ def write_loudness(heard: SoundTake | LaidSound, samples: int) -> str:
     return filters
 
 
-def write_back(raw: Path, folder: Path, patch: Patch, sample_bytes: int) -> None:
+def write_region(raw: Path, folder: Path, patch: OverlayRegion, sample_bytes: int) -> None:
     """Raises OutputInvalid where the patch is not as long as what it replaces."""
     path = folder / PATCH_NAME
     size = path.stat().st_size if path.is_file() else 0

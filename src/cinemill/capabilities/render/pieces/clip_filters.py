@@ -67,14 +67,14 @@ def ticks_per_frame(fps: Fraction) -> tuple[int, int]:
     return fps.numerator * times, fps.denominator * times
 
 
-def settle_background(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
+def resolve_background(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
     """The same picture's request without a background that is nowhere seen."""
     if any(_shows_background(films, take, request.output) for take in request.takes):
         return request
     return replace(request, background=BLACK)
 
 
-def settle_stills(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
+def resolve_stills(films: Mapping[str, Film], request: PieceRequest) -> PieceRequest:
     """The same picture's request, in which a still is entered nowhere: it looks the same however
     long it has been seen. Its fades go on."""
     insets = (
@@ -119,7 +119,7 @@ def take_filters(
 ) -> list[str]:
     fps = request.output.fps
     return [
-        *lay_on_grid(info, shift, request.frames, fps),
+        *to_frame_grid(info, shift, request.frames, fps),
         *_fit(info, request, can_tonemap),
         f"format=yuv420p,settb={1 / fps}",
         *fade(take.fades, fps),
@@ -127,7 +127,7 @@ def take_filters(
     ]
 
 
-def lay_on_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
+def to_frame_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
     """So many frames at this rate, the first of which is what the film shows at ``shift``."""
     slack = _find_slack(fps)
     hold = float(tail_seconds(info) + 1 / fps)
@@ -141,9 +141,9 @@ def lay_on_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) ->
     ]
 
 
-def show_first(seconds: Fraction, fps: Fraction) -> int:
+def trim_start(seconds: Fraction, fps: Fraction) -> int:
     """The frame of the grid that is the first to show what a film shows from so many seconds after
-    the grid's beginning on, as :func:`lay_on_grid` lays it."""
+    the grid's beginning on, as :func:`to_frame_grid` lays it."""
     return math.ceil((seconds - _find_slack(fps)) * fps)
 
 

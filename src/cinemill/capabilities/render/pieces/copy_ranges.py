@@ -12,7 +12,7 @@ from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPicture:
+class StoredFrame:
     number: int
     """Of the piece's frame that shows it; below 0 and beyond the last are others' frames."""
     is_key: bool
@@ -22,7 +22,7 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class CopyRange:
     """What is stored from place ``begin`` until before ``end`` makes the piece's frames from
     ``first`` on, as many."""
 
@@ -35,7 +35,7 @@ class Stretch:
         return self.end - self.begin
 
 
-def find_stretch(pictures: Sequence[StoredPicture], frames: int) -> Stretch | None:
+def find_copy_range(pictures: Sequence[StoredFrame], frames: int) -> CopyRange | None:
     """The longest that lies within a piece of so many frames; of equal ones the first. None at all
     where a picture is not plain.
 
@@ -46,15 +46,15 @@ def find_stretch(pictures: Sequence[StoredPicture], frames: int) -> Stretch | No
     if not all(picture.is_plain for picture in pictures):
         return None
     keys = [place for place, picture in enumerate(pictures) if picture.is_key]
-    best: Stretch | None = None
-    running: Stretch | None = None
+    best: CopyRange | None = None
+    running: CopyRange | None = None
     for begin, end in pairwise([*keys, len(pictures)]):
         first = pictures[begin].number
         if not _is_closed(pictures[begin:end], first) or first < 0 or first + end - begin > frames:
             running = None
             continue
         follows = running is not None and running.first + running.frames == first
-        running = Stretch(
+        running = CopyRange(
             running.begin if running and follows else begin,
             end,
             running.first if running and follows else first,
@@ -64,7 +64,7 @@ def find_stretch(pictures: Sequence[StoredPicture], frames: int) -> Stretch | No
     return best
 
 
-def _is_closed(group: Sequence[StoredPicture], first: int) -> bool:
+def _is_closed(group: Sequence[StoredFrame], first: int) -> bool:
     """Whether it shows each frame from its key frame's on once."""
     numbers = sorted(picture.number for picture in group)
     return numbers == list(range(first, first + len(group)))

@@ -8,10 +8,10 @@ from cinemill.capabilities.render.pieces.clip_filters import (
     TAGS,
     fade,
     fit_size,
-    lay_on_grid,
     resize,
+    to_frame_grid,
 )
-from cinemill.capabilities.render.pieces.piece_request import Inset
+from cinemill.capabilities.render.pieces.piece_request import VideoOverlay
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
@@ -22,7 +22,7 @@ _CLEAR_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8")
 
 
 def inset_filters(
-    info: MediaInfo, inset: Inset, output: OutputFormat, shift: Fraction, can_tonemap: bool
+    info: MediaInfo, inset: VideoOverlay, output: OutputFormat, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
     """From its file to ``inset.frames`` frames on the piece's clock, in their size."""
     resized = resize(info, _find_size(info, inset, output), can_tonemap)
@@ -30,7 +30,7 @@ def inset_filters(
         timed = [*resized, f"loop=loop=-1:size=1,settb={1 / output.fps},setpts=N"]
         timed.append(f"trim=end_frame={inset.frames}")
     else:
-        timed = [*lay_on_grid(info, shift, inset.frames, output.fps), *resized]
+        timed = [*to_frame_grid(info, shift, inset.frames, output.fps), *resized]
     return [
         *timed,
         f"format={'yuva420p' if _is_clear(info, inset) else 'yuv420p'},settb={1 / output.fps}",
@@ -41,7 +41,7 @@ def inset_filters(
     ]
 
 
-def lay_over(info: MediaInfo, inset: Inset, output: OutputFormat) -> str:
+def overlay_video(info: MediaInfo, inset: VideoOverlay, output: OutputFormat) -> str:
     """The filter that takes the picture and the inset."""
     left, top = _find_place(inset.place, _find_size(info, inset, output), output)
     # Between two frames, so that no rounding moves it by one.
@@ -55,7 +55,7 @@ def lay_over(info: MediaInfo, inset: Inset, output: OutputFormat) -> str:
     )
 
 
-def _find_size(info: MediaInfo, inset: Inset, output: OutputFormat) -> tuple[int, int]:
+def _find_size(info: MediaInfo, inset: VideoOverlay, output: OutputFormat) -> tuple[int, int]:
     box = make_even(output.width * inset.size), make_even(output.height * inset.size)
     width, height = fit_size(info, box)
     return min(width, box[0]), min(height, box[1])
@@ -78,7 +78,7 @@ def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tupl
     return left, top
 
 
-def _is_clear(info: MediaInfo, inset: Inset) -> bool:
+def _is_clear(info: MediaInfo, inset: VideoOverlay) -> bool:
     """Whether something of the picture may be seen through it."""
     is_made_so = inset.opacity != 1 or bool(inset.take.fades)
     return is_made_so or info.video.pixel_format.startswith(_CLEAR_FORMATS)

@@ -19,11 +19,11 @@ from cinemill.capabilities.render.pieces.clip_filters import (
     take_filters,
     ticks_per_frame,
 )
-from cinemill.capabilities.render.pieces.overlay_filters import inset_filters, lay_over
+from cinemill.capabilities.render.pieces.overlay_filters import inset_filters, overlay_video
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import STILLS, MediaInfo
-from cinemill.core.text.subtitles import Lettering, find_lead
+from cinemill.core.text.subtitles import PieceSubtitles, lead_frames
 from cinemill.media.encoding.encode_plan import encoder_arguments
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.arguments import input_arguments
@@ -104,7 +104,7 @@ def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str])
         under = "[joined]"
     for index, inset in enumerate(request.insets):
         # A transition may have settled on another format.
-        over = lay_over(films[inset.take.sha256].info, inset, request.output)
+        over = overlay_video(films[inset.take.sha256].info, inset, request.output)
         yield f"{under}format=yuv420p[under{index}];[under{index}][inset{index}]{over}[laid{index}]"
         under = f"[laid{index}]"
     filters = [
@@ -117,10 +117,10 @@ def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str])
     yield f"{under}{','.join(filters)}[piece]"
 
 
-def _write_over(lettering: Lettering, filename: str) -> list[str]:
+def _write_over(lettering: PieceSubtitles, filename: str) -> list[str]:
     if not lettering.shown:
         return []
-    lead = find_lead(lettering)
+    lead = lead_frames(lettering)
     return [
         f"setpts=PTS+{lead}",
         f"subtitles=filename={filename}:fontsdir={FONTS_FOLDER}",

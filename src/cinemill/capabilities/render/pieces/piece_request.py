@@ -20,9 +20,9 @@ from cinemill.capabilities.render.pieces.pieces import (
     place_clips,
 )
 from cinemill.capabilities.render.timeline.timeline import BLACK, Clip, Overlay, Source, Timeline
-from cinemill.capabilities.render.timeline.titles import letter_titles
+from cinemill.capabilities.render.timeline.titles import titles_for_piece
 from cinemill.core.output import OutputFormat
-from cinemill.core.text.subtitles import NOTHING, Lettering, Subtitles, letter_piece
+from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, Subtitles, subtitles_for_piece
 from cinemill.steps.content_key import content_key
 
 STAGE_VERSION = 3
@@ -54,7 +54,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Inset:
+class VideoOverlay:
     """A still or a film over the piece, from its frame ``first`` on; fades are of its opacity, and
     counted from there."""
 
@@ -74,12 +74,12 @@ class PieceRequest:
     frames: int
     transition: str
     output: OutputFormat
-    lettering: Lettering = NOTHING
+    lettering: PieceSubtitles = NOTHING
     """Subtitles."""
-    titles: Lettering = NOTHING
+    titles: PieceSubtitles = NOTHING
     """Below the subtitles."""
     background: str = BLACK
-    insets: tuple[Inset, ...] = ()
+    insets: tuple[VideoOverlay, ...] = ()
     """Below the titles, each over those before it."""
 
     @property
@@ -90,7 +90,7 @@ class PieceRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundTake:
+class AudioClipSpan:
     """The whole sound of one clip, ``frames`` long; what it shares with its neighbours fades."""
 
     sha256: str
@@ -104,7 +104,7 @@ class SoundTake:
 
 
 @dataclass(frozen=True, slots=True)
-class LaidSound:
+class AudioOverlay:
     """Music or a voice from the film's frame ``first`` on."""
 
     sha256: str
@@ -118,9 +118,9 @@ class LaidSound:
 
 @dataclass(frozen=True, slots=True)
 class SoundRequest:
-    takes: tuple[SoundTake, ...]
+    takes: tuple[AudioClipSpan, ...]
     fps: Fraction
-    sounds: tuple[LaidSound, ...] = ()
+    sounds: tuple[AudioOverlay, ...] = ()
 
 
 def request_piece(
@@ -143,8 +143,8 @@ def request_piece(
         piece.frames,
         piece.transition,
         output,
-        letter_piece(subtitles, piece.first, piece.frames, output),
-        letter_titles(timeline.titles, piece.first, piece.frames, output),
+        subtitles_for_piece(subtitles, piece.first, piece.frames, output),
+        titles_for_piece(timeline.titles, piece.first, piece.frames, output),
         timeline.background,
         tuple(_lay_insets(timeline, piece, hashes)),
     )
@@ -169,7 +169,9 @@ def narrow(
     return near, replace(subtitles, cues=tuple(cues))
 
 
-def _lay_insets(timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]) -> Iterator[Inset]:
+def _lay_insets(
+    timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]
+) -> Iterator[VideoOverlay]:
     fps = timeline.output.fps
     spans = find_overlays(timeline)
     for overlay, (since, until) in zip(timeline.overlays, spans, strict=True):
@@ -177,7 +179,7 @@ def _lay_insets(timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]) 
         if first < end:
             offset = first - since
             fades = _find_fades(overlay, until - since, offset, end - first, fps)
-            yield Inset(
+            yield VideoOverlay(
                 Take(hashes[overlay.source], overlay.start + offset / fps, fades),
                 first - piece.first,
                 end - first,
@@ -214,7 +216,7 @@ def _find_fades(
 def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequest:
     """The sound of the whole film."""
     takes = (
-        SoundTake(
+        AudioClipSpan(
             NO_FILM if clip.is_gap else hashes[clip.source],
             clip.start,
             place,
@@ -228,12 +230,12 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
     return SoundRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
 
 
-def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[LaidSound]:
+def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[AudioOverlay]:
     fps = timeline.output.fps
     for sound in timeline.sounds:
         first, end = nearest_frame(sound.since, fps), nearest_frame(sound.until, fps)
         if first < end and sound.volume:
-            yield LaidSound(
+            yield AudioOverlay(
                 hashes[sound.source],
                 sound.start,
                 first,
@@ -244,12 +246,12 @@ def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[La
             )
 
 
-def name_piece(request: PieceRequest, tools: str) -> str:
+def piece_key(request: PieceRequest, tools: str) -> str:
     """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
     return _name("piece", STAGE_VERSION, tools, _tell(request))
 
 
-def name_sound(request: SoundRequest, tools: str) -> str:
+def sound_key(request: SoundRequest, tools: str) -> str:
     return _name("sound", SOUND_VERSION, tools, _tell(request))
 
 

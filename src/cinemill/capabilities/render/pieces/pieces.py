@@ -113,7 +113,7 @@ def check_lengths(timeline: Timeline) -> None:
                 f"{float((place.shared_before + place.shared_after) / fps):g} s.",
                 "transition_too_long",
             )
-    if count_film(timeline) > LONGEST_SECONDS * fps:
+    if total_frames(timeline) > LONGEST_SECONDS * fps:
         raise InputRejected("The film would be longer than a day.", code="timeline_too_long")
 
 
@@ -124,15 +124,15 @@ def default_transition(clip: Clip, following: Clip, fps: Fraction) -> Transition
     return Transition(DEFAULT_TRANSITION, frames / fps) if frames else None
 
 
-def count_film(timeline: Timeline) -> int:
+def total_frames(timeline: Timeline) -> int:
     """Frames of the whole film."""
     last = place_clips(timeline)[-1]
     return last.first + last.frames
 
 
-def cut_pieces(timeline: Timeline) -> tuple[Piece, ...]:
+def split_into_pieces(timeline: Timeline) -> tuple[Piece, ...]:
     """All pieces, in order; together they are the film."""
-    sweep = Sweep(find_overlays(timeline))
+    sweep = SpanSweep(find_overlays(timeline))
     at_most = max(1, math.floor(PIECE_SECONDS * timeline.output.fps))
     pieces: list[Piece] = []
     for index, place in enumerate(place_clips(timeline)):
@@ -155,7 +155,7 @@ def find_overlays(timeline: Timeline) -> list[tuple[int, int]]:
     return [(nearest_frame(o.since, fps), nearest_frame(o.until, fps)) for o in timeline.overlays]
 
 
-class Sweep:
+class SpanSweep:
     """Spans (the first, and the one after the last) looked up by stretches of which none begins or
     ends before the one before it: each span is met once, however many stretches there are."""
 
@@ -192,7 +192,7 @@ def sample_at(frame: int, fps: Fraction) -> int:
     return math.floor(frame * SAMPLE_RATE_HZ / fps)
 
 
-def share_out(weights: Sequence[int], runs_at_most: int) -> list[range]:
+def partition_by_weight(weights: Sequence[int], runs_at_most: int) -> list[range]:
     """Neighbours in runs of about the same weight, at most so many; each item is in one of them.
 
     Weights are 1 or more.

@@ -9,11 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.join import JoinPiece, splice_pieces
+from cinemill.capabilities.render.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
-from cinemill.capabilities.render.pieces.smart_cut import Copy, copy_stretch, may_copy
+from cinemill.capabilities.render.pieces.smart_cut import Copy, can_copy, copy_range
 from cinemill.core.media import REJECTION_CODES
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import write_ass
@@ -56,7 +56,7 @@ def render_piece(
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``should_stop`` returns.
     """
-    if hardware is None and may_copy(films, request):
+    if hardware is None and can_copy(films, request):
         copied = _copy_and_encode(session, films, request, filename)
         if copied is not None:
             return copied
@@ -73,7 +73,7 @@ def _copy_and_encode(
     inside = replace(session, folder=work)
     try:
         film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
-        copy = copy_stretch(inside, film, request) if settings == film.info.video.settings else None
+        copy = copy_range(inside, film, request) if settings == film.info.video.settings else None
         if copy is None or copy.part.settings != settings:
             return None
         end = copy.first + copy.part.frames
@@ -81,7 +81,7 @@ def _copy_and_encode(
         after = _encode_part(inside, films, request, end, request.frames)
         parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
         path = session.folder / filename
-        splice_pieces(parts, request.output, path, session.should_stop)
+        concat_pieces(parts, request.output, path, session.should_stop)
         return _add_up(path, request, copy, [*before, *after])
     except (CommandFailed, OutputInvalid):
         return None  # encoded as a whole it may go well, or tells what is wrong

@@ -21,10 +21,10 @@ from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
     enter,
-    show_first,
     ticks_per_frame,
+    trim_start,
 )
-from cinemill.capabilities.render.pieces.copy_ranges import StoredPicture, Stretch, find_stretch
+from cinemill.capabilities.render.pieces.copy_ranges import CopyRange, StoredFrame, find_copy_range
 from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
@@ -56,7 +56,7 @@ class Copy:
     """Of the commands that it took."""
 
 
-def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
+def can_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     """Whether the piece shows one film's pictures, each for one frame, and nothing but them."""
     take = request.takes[0]
     is_bare = not (request.insets or take.fades or request.titles.shown or request.lettering.shown)
@@ -78,7 +78,7 @@ def may_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     )
 
 
-def copy_stretch(session: FfmpegSession, film: Film, request: PieceRequest) -> Copy | None:
+def copy_range(session: FfmpegSession, film: Film, request: PieceRequest) -> Copy | None:
     """The longest stretch of the request's one take that may be copied, in a file of its own.
 
     None where none is long enough, or where FFmpeg cannot read or decode it: whoever encodes it
@@ -128,10 +128,10 @@ def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPie
     fps = request.output.fps
     with open_film(folder / _STORED_NAME) as stored:
         pictures = [
-            describe(packet, show_first(packet.pts * packet.time_base - clock, fps))
+            describe(packet, trim_start(packet.pts * packet.time_base - clock, fps))
             for packet in read_packets(stored)
         ]
-    stretch = find_stretch(pictures, request.frames)
+    stretch = find_copy_range(pictures, request.frames)
     if stretch is None or stretch.frames < LEAST_SECONDS * fps:
         return None
     numbers = [p.number - stretch.first for p in pictures[stretch.begin : stretch.end]]
@@ -155,7 +155,7 @@ def list_units(packet: bytes) -> list[int]:
     return units
 
 
-def describe(packet: Any, number: int) -> StoredPicture:
+def describe(packet: Any, number: int) -> StoredFrame:
     """A picture is plain where nothing with it would hold for later ones, such as the settings of
     another encoder. The decoder begins anew at some key frames only, and only those count: at
     others it goes by what it had seen, which in a render is something else."""
@@ -165,11 +165,11 @@ def describe(packet: Any, number: int) -> StoredPicture:
         and _PLAIN_UNITS.issuperset(units)
         and not packet.has_sidedata("new_extradata")  # as where a track has several headers
     )
-    return StoredPicture(number, packet.is_keyframe and _ANEW in units, is_plain)
+    return StoredFrame(number, packet.is_keyframe and _ANEW in units, is_plain)
 
 
 def _write(
-    folder: Path, stretch: Stretch, numbers: Sequence[int], delay: int, fps: Fraction
+    folder: Path, stretch: CopyRange, numbers: Sequence[int], delay: int, fps: Fraction
 ) -> str:
     """The stretch alone, on the grid of frames; answers its settings."""
     timescale, ticks = ticks_per_frame(fps)

@@ -10,11 +10,11 @@ from typing import Any
 
 from cinemill.capabilities.render.pieces.pieces import (
     MOST_OVERLAYS,
-    Sweep,
-    count_film,
-    cut_pieces,
+    SpanSweep,
     find_overlays,
     nearest_frame,
+    split_into_pieces,
+    total_frames,
 )
 from cinemill.capabilities.render.timeline.fields import (
     Field,
@@ -32,7 +32,7 @@ from cinemill.capabilities.render.timeline.timeline import (
     Sound,
     Timeline,
     Title,
-    reject_part,
+    reject_element,
 )
 from cinemill.errors import InputRejected
 
@@ -110,7 +110,7 @@ def read_layers(
     ``clip_times_invalid``, ``title_times_invalid``, ``overlay_times_invalid``,
     ``sound_times_invalid``, ``overlay_source_missing``, ``sound_source_missing``.
     """
-    film = _Film(count_film(base), base.output.fps)
+    film = _Film(total_frames(base), base.output.fps)
     overlays, sounds = _lay_tracks(tracks, film)
     titles = tuple(
         Title(**_read_one(one, TITLE_FIELDS, film, f"Title {index}", "title"))
@@ -132,8 +132,8 @@ def check_overlays(timeline: Timeline) -> None:
     spans = find_overlays(timeline)
     if len(spans) <= MOST_OVERLAYS:
         return
-    sweep = Sweep(spans)
-    for piece in cut_pieces(timeline):
+    sweep = SpanSweep(spans)
+    for piece in split_into_pieces(timeline):
         seen = [*sweep.find(piece.first, piece.end)]
         if len(seen) > MOST_OVERLAYS:
             raise InputRejected(
@@ -157,10 +157,10 @@ def _lay_tracks(tracks: Sequence[Sequence[Clip]], film: _Film) -> tuple[list[Ove
                 continue
             name = f"Track {number}, clip {index}"
             if since >= film.seconds:
-                raise reject_part(name, "the first track ends before it.", "clip_times_invalid")
+                raise reject_element(name, "the first track ends before it.", "clip_times_invalid")
             if clip.fade_in_seconds + clip.fade_out_seconds > min(at, film.seconds) - since:
                 fault = "its fades are longer than what the first track leaves of it."
-                raise reject_part(name, fault, "clip_times_invalid")
+                raise reject_element(name, fault, "clip_times_invalid")
             laid = (clip.source, since, min(at, film.seconds), name, clip.start)
             fades = (clip.fade_in_seconds, clip.fade_out_seconds)
             overlays.append(Overlay(*laid, "center", Fraction(1), Fraction(1), *fades))

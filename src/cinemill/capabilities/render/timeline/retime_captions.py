@@ -26,7 +26,7 @@ def carry_captions(
     A caption that goes on where its clip does not is cut off with it.
     """
     places = zip(timeline.clips, place_clips(timeline), strict=True)
-    said = {source: _Said(cues) for source, cues in spoken.items()}
+    said = {source: _CaptionIndex(cues) for source, cues in spoken.items()}
     cues = [
         cue
         for clip, place in places
@@ -36,7 +36,7 @@ def carry_captions(
     return Subtitles(tuple(cues))
 
 
-class _Said:
+class _CaptionIndex:
     """A film's captions in order, of which a clip finds its own without a look at all others."""
 
     def __init__(self, cues: Sequence[segmentation.Cue]) -> None:
@@ -50,7 +50,7 @@ class _Said:
         return self._cues[first : bisect_right(self._starts, until_ms)]
 
 
-def _carry(clip: Clip, place: Placed, fps: Fraction, said: _Said) -> Iterator[Cue]:
+def _carry(clip: Clip, place: Placed, fps: Fraction, said: _CaptionIndex) -> Iterator[Cue]:
     first, last = (1000 * place.first / fps, 1000 * (place.first + place.frames) / fps)
     moved = first - 1000 * clip.start
     for cue in said.find(first - moved, last - moved):

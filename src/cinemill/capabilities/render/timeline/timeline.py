@@ -179,7 +179,7 @@ class Timeline:
         return tuple(dict.fromkeys((*self.clip_sources, *seen, *heard)))
 
 
-def find_user_of(timeline: Timeline, source: Source) -> str:
+def find_element_using(timeline: Timeline, source: Source) -> str:
     """The first clip, overlay or sound that uses ``source``, by its name: for whoever must be told
     what is wrong with it."""
     for index, clip in enumerate(timeline.clips):
@@ -195,17 +195,17 @@ def name_clip(index: int) -> str:
 
 def reject_clip(index: int, message: str, code: str) -> InputRejected:
     """A rejection that names the clip."""
-    return reject_part(name_clip(index), message, code)
+    return reject_element(name_clip(index), message, code)
 
 
-def reject_part(name: str, message: str, code: str) -> InputRejected:
+def reject_element(name: str, message: str, code: str) -> InputRejected:
     """A rejection that names the clip, overlay or sound."""
     return InputRejected(
         f"{name}: {message}", code=code, way_on="All are counted from 0; change this one."
     )
 
 
-def blame(name: str, error: InputRejected) -> InputRejected:
+def with_location(name: str, error: InputRejected) -> InputRejected:
     """The same rejection, naming the clip, overlay or sound whose film it is about."""
     return InputRejected(f"{name}: {error.message}", code=error.code, way_on=error.way_on)
 

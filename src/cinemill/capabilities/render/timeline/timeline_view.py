@@ -8,7 +8,12 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
-from cinemill.capabilities.render.pieces.pieces import Piece, count_film, cut_pieces, place_clips
+from cinemill.capabilities.render.pieces.pieces import (
+    Piece,
+    place_clips,
+    split_into_pieces,
+    total_frames,
+)
 from cinemill.capabilities.render.plan import share_pieces
 from cinemill.capabilities.render.timeline.timeline import Source, Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
@@ -44,7 +49,7 @@ def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
     by_name = {step.name: step for step in steps}
     output = timeline.output
     return {
-        "seconds": float(count_film(timeline) / output.fps),
+        "seconds": float(total_frames(timeline) / output.fps),
         "width": output.width,
         "height": output.height,
         "fps": str(output.fps),
@@ -86,10 +91,10 @@ def _find_assets(timeline: Timeline, steps: Sequence[Step]) -> dict[Source, str]
 def _describe_subtitles(opened: Step | None) -> Iterator[dict[str, Any]]:
     subtitles = (opened.result or {}).get("subtitles") if opened else None
     for start_ms, end_ms, text, *_ in (subtitles or {}).get("cues", ()):
-        yield {"start": start_ms / 1000, "end": end_ms / 1000, "text": write_plainly(text)}
+        yield {"start": start_ms / 1000, "end": end_ms / 1000, "text": to_plain_text(text)}
 
 
-def write_plainly(text: str) -> str:
+def to_plain_text(text: str) -> str:
     """What an ASS text says, without how it looks."""
     # Behind the last brace that closes none is looked for: each that opens would walk to the end.
     marked, brace, rest = text.rpartition("}")
@@ -98,7 +103,7 @@ def write_plainly(text: str) -> str:
 
 
 def _describe_pieces(timeline: Timeline, by_name: Mapping[str, Step]) -> Iterator[dict[str, Any]]:
-    pieces = cut_pieces(timeline)
+    pieces = split_into_pieces(timeline)
     states = _find_states(pieces, by_name)
     for number, piece in enumerate(pieces):
         yield _describe_piece(piece, timeline.output.fps, states.get(number, "waiting"))

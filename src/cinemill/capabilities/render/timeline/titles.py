@@ -9,17 +9,19 @@ from cinemill.capabilities.render.pieces.pieces import count_frames, nearest_fra
 from cinemill.capabilities.render.timeline.timeline import PLACES, Title
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import DEFAULT_STYLE, escape_text, make_default_style
-from cinemill.core.text.subtitles import NOTHING, Lettering, Shown
+from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, Shown
 
 
-def letter_titles(
+def titles_for_piece(
     titles: Sequence[Title], first: int, frames: int, output: OutputFormat
-) -> Lettering:
+) -> PieceSubtitles:
     """What of ``titles`` falls into ``frames`` frames from the film's frame ``first`` on."""
     shown = tuple(_show(titles, first, frames, output))
     if not shown:
         return NOTHING
-    return Lettering(shown, (make_default_style(output.height),), (output.width, output.height))
+    return PieceSubtitles(
+        shown, (make_default_style(output.height),), (output.width, output.height)
+    )
 
 
 def _show(
