@@ -241,7 +241,7 @@ class TestProcess:
             raise Stopped
 
         monkeypatch.setattr(display, "open_display", keep)
-        monkeypatch.setattr(temporary_server, "with_mill", stop)
+        monkeypatch.setattr(temporary_server, "run_with_server", stop)
         result = cinemill("process", film)
         assert result.exit_code == ExitCode.INTERRUPTED
         show_cursor, last_word = "\x1b[?25h", "Stopped."

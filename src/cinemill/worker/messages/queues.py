@@ -86,5 +86,5 @@ def broker_options() -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         "priority_steps": list(range(REDIS_STEPS)),
         "global_keyprefix": KEY_PREFIX,
-        "queue_order_strategy": f"{__name__}:UrgentFirst",
+        "queue_order_strategy": f"{__name__}:PriorityFirstCycle",
     }
