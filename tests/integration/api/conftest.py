@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
@@ -58,6 +58,19 @@ class RunningApi:
     def stored_files(self) -> set[str]:
         objects = self.home / "objects"
         return {path.name for path in objects.rglob("*") if path.is_file()}
+
+    def wait_for_health(self, **parts: str) -> httpx.Response:
+        """The answer of ``/health`` once it says this of its parts: on a busy machine it gives
+        findings of up to two seconds ago."""
+        answers: list[httpx.Response] = []
+
+        def says_so() -> bool:
+            answers.append(self.stranger.get("/health"))
+            document = answers[-1].json()
+            return all(document[part] == said for part, said in parts.items())
+
+        wait_until(says_so)
+        return answers[-1]
 
     def settle(self, job_id: str, state: str, **columns: str) -> None:
         """Write the state that a worker would have written; ``columns`` are SQL expressions."""

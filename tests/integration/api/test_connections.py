@@ -403,6 +403,8 @@ class TestPlaces:
             first = stack.enter_context(small.connect())
             start_upload(first, small.token, len(PART) + 1000 + len(b"\r\n--x--\r\n"))
             first.send(PART + FILM_HEAD)
+            served = small.server.server_state.tasks
+            assert wait_for(lambda: len(served) == 1, seconds=WAIT_SECONDS)
             for _ in range(30):
                 stack.enter_context(small.connect())
             first.send(os.urandom(1000 - len(FILM_HEAD)) + b"\r\n--x--\r\n")

@@ -143,7 +143,7 @@ def test_a_watch_ends_when_its_job_is_deleted(api: RunningApi) -> None:
 
 def test_without_redis_the_row_speaks(start_api: StartApi) -> None:
     api = start_api(REDIS_URL=f"redis://127.0.0.1:{find_free_port()}/0")
-    assert api.stranger.get("/health").json()["status"] == "degraded"
+    api.wait_for_health(status="degraded")
     job_id = api.submit()
     with watch(api, job_id) as response:
         events = iter(Watcher(response))
@@ -171,13 +171,11 @@ def test_where_redis_refuses_health_says_so_and_the_row_speaks(
     for refusal in REFUSALS.values():
         job_id = api.submit()
         with refusal(own_valkey):
-            answer = api.stranger.get("/health")
-            assert answer.status_code == 200, "rows are written, and work under way goes on"
-            assert answer.json()["status"] == "degraded"
-            assert answer.json()["redis"] == "refusing"
+            answer = api.wait_for_health(status="degraded", redis="refusing")
+            assert answer.status_code == 200, "rows are written, and running jobs continue"
             with watch(api, job_id) as response:
                 events = iter(Watcher(response))
                 assert next(events)[1]["status"] == "pending"
                 finish(api, job_id)
                 assert [event["status"] for _, event in events][-1] == "completed"
-        assert api.stranger.get("/health").json()["redis"] == "ok"
+        api.wait_for_health(redis="ok")

@@ -129,7 +129,9 @@ def test_a_picture_too_small_to_be_measured_is_refused(mill: Mill, grainy: Path)
     assert refused.value.code == "combination_impossible"
 
 
-def test_a_wish_to_stop_is_obeyed_while_it_measures(mill: Mill, grainy: Path) -> None:
+def test_a_cancel_stops_the_measuring(mill: Mill, tmp_path: Path) -> None:
+    # Seconds of measuring: of a shorter film nothing is reported before it is over.
+    film = films.make_film(tmp_path / "long.mp4", size=(640, 360), seconds=8, has_sound=False)
     told: Told = []
 
     def should_stop() -> Exception | None:
@@ -137,4 +139,4 @@ def test_a_wish_to_stop_is_obeyed_while_it_measures(mill: Mill, grainy: Path) ->
         return JobCancelled("enough") if is_measuring else None
 
     with pytest.raises(JobCancelled):
-        make(replace(mill, should_stop=should_stop), grainy, told, vmaf_min=50)
+        make(replace(mill, should_stop=should_stop), film, told, vmaf_min=50)
