@@ -11,7 +11,7 @@ from cinemill.jobs.attempt import Watch, find_exceeded_limit
 from cinemill.jobs.memory import measure_tree_bytes
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
-from cinemill.storage.jobs.job_rows import CANCEL_CHANNEL
+from cinemill.storage.jobs.notifications import CANCEL_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
 

@@ -29,8 +29,8 @@ from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, RetryPolicy
 from cinemill.jobs.estimate import estimate_seconds_left
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import job_rows, recovery, statistics
-from cinemill.storage.jobs.job_rows import NewJob, NewStep
+from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
+from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.media import assets
 
 STOP_POLL_SECONDS = 0.1
@@ -91,10 +91,10 @@ class JobService:
         )
         if in_transaction is None:
             with self._database.once() as connection:
-                return job_rows.insert_job(connection, new, steps)[0]
+                return new_jobs.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
             in_transaction(connection)
-            return job_rows.insert_job(connection, new, steps)[0]
+            return new_jobs.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
         """Record a request that can never work as a failed job, for whoever asks after it.
@@ -107,8 +107,8 @@ class JobService:
             error.code, error.message, error.way_on, error.log_tail, error.is_retryable
         )
         with self._database.begin() as connection:
-            job_rows.insert_rejected(connection, job_id, kind, owner, failure)
-            return job_rows.get_job(connection, job_id)
+            new_jobs.insert_rejected(connection, job_id, kind, owner, failure)
+            return job_queries.get_job(connection, job_id)
 
     def queue_proxy_generation(
         self, video_id: str, priority: int | None = None, *, owner: str = "local"
@@ -120,7 +120,7 @@ class JobService:
     def get_job(self, job_id: str) -> Job:
         """Raises NotFound."""
         with self._database.begin() as connection:
-            return job_rows.get_job(connection, job_id)
+            return job_queries.get_job(connection, job_id)
 
     def get_jobs_for_video(self, asset_id: str, *, limit: int = 100) -> list[Job]:
         return self.list_jobs(asset_id=asset_id, limit=limit)
@@ -131,8 +131,8 @@ class JobService:
         Raises NotFound.
         """
         with self._database.begin() as connection:
-            job = job_rows.get_job(connection, job_id)
-            steps = job_rows.list_steps(connection, job_id)
+            job = job_queries.get_job(connection, job_id)
+            steps = job_queries.list_steps(connection, job_id)
             place = (
                 statistics.place_in_queue(connection, job_id)
                 if job.state is JobState.PENDING
@@ -153,7 +153,7 @@ class JobService:
     ) -> list[Job]:
         """Pending jobs, newest first."""
         with self._database.begin() as connection:
-            return job_rows.list_jobs(
+            return job_queries.list_jobs(
                 connection,
                 states=[JobState.PENDING],
                 kind=kind,
@@ -175,7 +175,7 @@ class JobService:
     ) -> list[Job]:
         """Newest first; ``before`` is the id of the last job of the page before."""
         with self._database.begin() as connection:
-            return job_rows.list_jobs(
+            return job_queries.list_jobs(
                 connection,
                 states=states,
                 kind=kind,
@@ -235,7 +235,7 @@ class JobService:
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
         """The dead letters, latest first."""
         with self._database.begin() as connection:
-            return job_rows.list_dead(connection, limit=limit)
+            return job_queries.list_dead(connection, limit=limit)
 
     def redrive(self, step_id: str) -> Job:
         """Try a dead step's job again. Raises NotFound, Conflict."""
@@ -246,13 +246,13 @@ class JobService:
     def delete_job(self, job_id: str) -> None:
         """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
-            if not job_rows.lock_job(connection, job_id).state.is_final:
+            if not job_queries.lock_job(connection, job_id).state.is_final:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
                     way_on="It is being stopped, or cancel it first; then delete it again.",
                 )
-            job_rows.delete_job(connection, job_id)
+            job_changes.delete_job(connection, job_id)
 
     def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
         """Cancel the job if it has not ended, wait until its process is gone, and forget it.
@@ -270,7 +270,7 @@ class JobService:
     def delete_old_jobs(self, days: float) -> int:
         """Forget jobs that ended more than ``days`` ago; answers how many."""
         with self._database.begin() as connection:
-            return job_rows.delete_old_jobs(connection, older_than_days=days)
+            return job_changes.delete_old_jobs(connection, older_than_days=days)
 
     def get_queue_stats(self) -> dict[str, Any]:
         """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
