@@ -15,7 +15,7 @@ from cinemill.errors import CinemillError, DependencyUnavailable
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
-from cinemill.jobs.runner import Runner
+from cinemill.jobs.runs.runner import Runner
 from cinemill.jobs.service import JobService
 from cinemill.media.encoding.hardware import Hardware
 from cinemill.storage.database import Database

@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.errors import DatabaseUnavailable
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs.notifications import READY_CHANNEL, notify
+from cinemill.storage.jobs.channels import READY_CHANNEL, notify
 from cinemill.storage.notifications import Listener
 
 

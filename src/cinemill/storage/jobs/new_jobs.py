@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
+from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.job_queries import get_job
 from cinemill.storage.jobs.job_rows import read_job
-from cinemill.storage.jobs.notifications import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.ready_steps import CROWD
 from cinemill.storage.json_columns import json_parameter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from cinemill.storage.jobs.notifications import READY_CHANNEL
+from cinemill.storage.jobs.channels import READY_CHANNEL
 
 CROWD = {"no_crowd": 4, "crowd_seconds": 5.0}
 """So many steps of a job that become ready at once stand in line as any other. Each further one

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.jobs import runs
+from cinemill.storage.jobs.channels import CANCEL_CHANNEL, notify
 from cinemill.storage.jobs.job_queries import get_job, list_steps, lock_job
-from cinemill.storage.jobs.notifications import CANCEL_CHANNEL, notify
 from cinemill.storage.jobs.ready_steps import queue_ready_steps
 
 Retry = Callable[[Connection, str], Job]

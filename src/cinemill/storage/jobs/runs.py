@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
 from cinemill.errors import LeaseLost, NotFound, Postponed
+from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.job_queries import lock_job
-from cinemill.storage.jobs.notifications import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.ready_steps import queue_ready_steps
 from cinemill.storage.json_columns import json_parameter
 
