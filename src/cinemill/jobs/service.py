@@ -7,12 +7,11 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from cinemill.core.documents import check_text, is_bounded, quote, reduce_document
+from cinemill.core.documents import check_text, quote
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,
@@ -21,12 +20,11 @@ from cinemill.core.job import (
     Failure,
     Job,
     JobState,
-    Step,
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
-from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, RetryPolicy
-from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
@@ -37,8 +35,6 @@ STOP_POLL_SECONDS = 0.1
 BULK_LOCK_SECONDS = 0.1
 """How long each job of many is waited for where another transaction holds it."""
 LONGEST_REASON_BYTES = 2000
-LARGEST_SHOWN_BYTES = LARGEST_TIMELINES_BYTES
-"""Of a member of one job: what an earlier version took may be larger."""
 
 
 class JobService:
@@ -140,7 +136,7 @@ class JobService:
             )
         return describe_job(job) | {
             "queue_place": place,
-            "steps": [_describe_step(step) for step in steps],
+            "steps": [describe_step(step) for step in steps],
         }
 
     def get_pending_jobs(
@@ -310,73 +306,6 @@ class JobService:
         if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
             raise _priority_invalid(priority)
         return priority
-
-
-def describe_job(job: Job) -> dict[str, Any]:
-    """A job as JSON values: times in ISO 8601, UTC; durations in seconds.
-
-    ``clipped`` names the members that were left out: too large for a list of jobs, or such as
-    cannot be answered at all (an earlier version may have written them).
-    """
-    params, result, clipped = _bound_documents(job)
-    elapsed = None
-    if job.started_at is not None:
-        elapsed = ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
-    running = job.state is JobState.RUNNING and elapsed is not None
-    return {
-        "job_id": job.id,
-        "task_id": job.id,
-        "celery_task_id": job.celery_task_id,
-        "kind": job.kind,
-        "owner": job.owner,
-        "status": job.state.value,
-        "priority": job.priority,
-        "asset_id": job.asset_id,
-        "params": params,
-        "progress": round(job.progress, 1),
-        "stage": job.stage,
-        "message": job.message,
-        "result": result,
-        "clipped": clipped,
-        "error": job.failure.to_json() if job.failure else None,
-        "cancel_requested": job.cancel_requested,
-        "cancel_reason": job.cancel_reason,
-        "worker": job.worker,
-        "queued_at": job.queued_at.isoformat(),
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
-        "duration_seconds": elapsed,
-        "seconds_left": estimate_seconds_left(elapsed or 0.0, job.progress / 100)
-        if running
-        else None,
-    }
-
-
-def _bound_documents(job: Job) -> tuple[dict[str, Any], Mapping[str, Any] | None, list[str]]:
-    params: dict[str, Any] = dict(job.params)
-    result, clipped = job.result, list(job.clipped)
-    if not is_bounded(params, most_bytes=LARGEST_SHOWN_BYTES):
-        params = reduce_document(params)
-        clipped.append("params")
-    if not is_bounded(result, most_bytes=LARGEST_SHOWN_BYTES):
-        result = reduce_document(result)
-        clipped.append("result")
-    return params, result, sorted(set(clipped))
-
-
-def _describe_step(step: Step) -> dict[str, Any]:
-    return {
-        "step_id": step.id,
-        "name": step.name,
-        "kind": step.kind,
-        "queue": step.queue,
-        "status": step.state.value,
-        "attempts": step.attempts,
-        "failures": step.failures,
-        "crashes": step.crashes,
-        "peak_memory_bytes": step.peak_memory_bytes,
-        "error": step.failure.to_json() if step.failure else None,
-    }
 
 
 def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:
