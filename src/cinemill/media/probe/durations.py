@@ -15,7 +15,8 @@ def container_seconds(container: Any) -> float:
 
 
 def _without_start(container: Any, seconds: float) -> float:
-    """Return seconds from the start: Matroska states when a film ends, on a clock that need not begin at zero."""
+    """Return seconds from the start: Matroska states when a film ends, on a clock that need not
+    begin at zero."""
     start_seconds = max(0.0, (container.start_time or 0) / av.time_base)
     is_end = container.format.name.startswith(SourceFormat.MATROSKA) and seconds > start_seconds
     return seconds - start_seconds if is_end else seconds
