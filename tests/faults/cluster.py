@@ -142,7 +142,7 @@ class ClusterPlan:
 
 
 class Cluster:
-    """Servers, workers ``w1``…, relays ``b1`` and ``b2``, the API, and the two proxies of ``w1``."""
+    """Servers, workers ``w1``…, relays ``b1`` and ``b2``, the API, and two proxies of ``w1``."""
 
     def __init__(self, folder: Path, plan: ClusterPlan) -> None:
         self.folder = folder
