@@ -1,0 +1,721 @@
+"""What is said where a job's parameters do not fit: every sentence and code, as they are.
+
+A change of a sentence is a change of this table; the codes never change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cinemill.catalog import CATALOG
+from cinemill.errors import InputRejected
+
+USUAL = InputRejected.way_on
+"""The hint where there is no better one."""
+
+REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    (
+        "process_video",
+        {"pth": 1},
+        "params_invalid",
+        "There is no parameter pth here.",
+        "Use some of: path, thumbnail_seconds.",
+    ),
+    (
+        "process_video",
+        {"thumbnail_seconds": -1},
+        "timestamp_invalid",
+        "thumbnail_seconds must be a number of seconds from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "process_video",
+        {"thumbnail_seconds": "soon"},
+        "timestamp_invalid",
+        "thumbnail_seconds must be a number of seconds from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "process_video",
+        {"thumbnail_seconds": True},
+        "timestamp_invalid",
+        "thumbnail_seconds must be a number of seconds from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "process_video",
+        {
+            "thumbnail_seconds": 10000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
+        },
+        "timestamp_invalid",
+        "thumbnail_seconds must be a number of seconds from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "process_video",
+        {"path": 5, "_": None},
+        "params_invalid",
+        "There is no parameter _ here.",
+        "Use some of: path, thumbnail_seconds.",
+    ),
+    (
+        "transcode",
+        {"nonsense": 1, "other": 2},
+        "params_invalid",
+        "There is no parameter nonsense, other here.",
+        "Use some of: chunk_seconds, options, path.",
+    ),
+    (
+        "transcode",
+        {"chunk_seconds": 0.5},
+        "params_invalid",
+        "chunk_seconds must be a number of seconds from 1 on, or 0 for a film in one piece.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"chunk_seconds": "ten"},
+        "params_invalid",
+        "chunk_seconds must be a number of seconds from 1 on, or 0 for a film in one piece.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"chunk_seconds": True},
+        "params_invalid",
+        "chunk_seconds must be a number of seconds from 1 on, or 0 for a film in one piece.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": "h264"},
+        "params_invalid",
+        "options must be a dictionary, such as {'codec': 'h264'}.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"nonsense": 1}},
+        "params_invalid",
+        "There is no option nonsense.",
+        "Use some of: codec, container, width, height, bitrate, crf, fps, audio, audio_bitrate, preset, use_gpu, vmaf_min.",
+    ),
+    (
+        "transcode",
+        {"options": {"heigth": 720}},
+        "params_invalid",
+        "There is no option heigth.",
+        "Use some of: codec, container, width, height, bitrate, crf, fps, audio, audio_bitrate, preset, use_gpu, vmaf_min.",
+    ),
+    (
+        "transcode",
+        {"options": {"codec": "h266"}},
+        "params_invalid",
+        "There is no codec called 'h266'.",
+        "Use one of: av1, h264, h265, vp9.",
+    ),
+    (
+        "transcode",
+        {"options": {"codec": 5}},
+        "params_invalid",
+        "There is no codec called 5.",
+        "Use one of: av1, h264, h265, vp9.",
+    ),
+    (
+        "transcode",
+        {"options": {"container": "avi"}},
+        "params_invalid",
+        "There is no container called 'avi'.",
+        "Use one of: mkv, mp4, webm.",
+    ),
+    (
+        "transcode",
+        {"options": {"audio": "mp3"}},
+        "params_invalid",
+        "There is no audio called 'mp3'.",
+        "Use one of: aac, auto, copy, none, opus.",
+    ),
+    (
+        "transcode",
+        {"options": {"preset": "tv"}},
+        "params_invalid",
+        "There is no preset called 'tv'.",
+        "Use one of: archive, mobile, web.",
+    ),
+    (
+        "transcode",
+        {"options": {"width": 1}},
+        "params_invalid",
+        "width must be a number of pixels from 2 to 16384, not 1.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"width": 16385}},
+        "params_invalid",
+        "width must be a number of pixels from 2 to 16384, not 16385.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"height": "720"}},
+        "params_invalid",
+        "height must be a number of pixels from 2 to 16384, not '720'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"height": True}},
+        "params_invalid",
+        "height must be a number of pixels from 2 to 16384, not True.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"height": 720.5}},
+        "params_invalid",
+        "height must be a number of pixels from 2 to 16384, not 720.5.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"bitrate": "fast"}},
+        "params_invalid",
+        "bitrate must be like 5M, 800k or 5000000, not 'fast'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"bitrate": True}},
+        "params_invalid",
+        "bitrate must be like 5M, 800k or 5000000, not True.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"bitrate": "1"}},
+        "params_invalid",
+        "bitrate must be between 8000 and 2000000000 bits a second.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"bitrate": "9000M"}},
+        "params_invalid",
+        "bitrate must be between 8000 and 2000000000 bits a second.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"audio_bitrate": "loud"}},
+        "params_invalid",
+        "audio_bitrate must be like 5M, 800k or 5000000, not 'loud'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"audio_bitrate": 1}},
+        "params_invalid",
+        "audio_bitrate must be between 8000 and 2000000000 bits a second.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"crf": 52}},
+        "params_invalid",
+        "crf must be a whole number from 0 to 51 for h264.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"crf": "20"}},
+        "params_invalid",
+        "crf must be a whole number from 0 to 51 for h264.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"crf": 0, "codec": "av1"}},
+        "params_invalid",
+        "crf must be a whole number from 1 to 63 for av1.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"crf": True}},
+        "params_invalid",
+        "crf must be a whole number from 0 to 51 for h264.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"fps": "fast"}},
+        "params_invalid",
+        "fps must be like 25, 23.976 or 30000/1001, not 'fast'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"fps": 0}},
+        "params_invalid",
+        "fps must be above 0 and at most 240.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"fps": 241}},
+        "params_invalid",
+        "fps must be above 0 and at most 240.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"fps": "1/0"}},
+        "params_invalid",
+        "fps must be like 25, 23.976 or 30000/1001, not '1/0'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"fps": True}},
+        "params_invalid",
+        "fps must be like 25, 23.976 or 30000/1001, not True.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"vmaf_min": 0}},
+        "params_invalid",
+        "vmaf_min must be a number above 0 and below 100.",
+        "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
+    ),
+    (
+        "transcode",
+        {"options": {"vmaf_min": 100}},
+        "params_invalid",
+        "vmaf_min must be a number above 0 and below 100.",
+        "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
+    ),
+    (
+        "transcode",
+        {"options": {"vmaf_min": "93"}},
+        "params_invalid",
+        "vmaf_min must be a number above 0 and below 100.",
+        "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
+    ),
+    (
+        "transcode",
+        {"options": {"vmaf_min": True}},
+        "params_invalid",
+        "vmaf_min must be a number above 0 and below 100.",
+        "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
+    ),
+    (
+        "transcode",
+        {"options": {"use_gpu": 1}},
+        "params_invalid",
+        "use_gpu must be true or false, not 1.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"use_gpu": "yes"}},
+        "params_invalid",
+        "use_gpu must be true or false, not 'yes'.",
+        USUAL,
+    ),
+    (
+        "transcode",
+        {"options": {"codec": "h264", "container": "webm"}},
+        "combination_impossible",
+        "webm cannot hold h264.",
+        "Use av1, vp9, or another container.",
+    ),
+    (
+        "transcode",
+        {"options": {"codec": "vp9", "container": "webm", "audio": "aac"}},
+        "combination_impossible",
+        "webm cannot hold aac sound.",
+        "Use auto, copy, none, opus, or another container.",
+    ),
+    (
+        "transcode",
+        {"options": {"bitrate": "5M", "crf": 20}},
+        "combination_impossible",
+        "A bitrate and a crf cannot both be kept.",
+        "Give one of them, or neither.",
+    ),
+    (
+        "make_ladder",
+        {"presets": "web"},
+        "params_invalid",
+        "There is no parameter presets here.",
+        "Use some of: path, preset.",
+    ),
+    (
+        "make_ladder",
+        {"preset": "tv"},
+        "params_invalid",
+        "There is no preset called 'tv'.",
+        "Use one of: archive, mobile, web.",
+    ),
+    (
+        "make_ladder",
+        {"preset": 5},
+        "params_invalid",
+        "There is no preset called 5.",
+        "Use one of: archive, mobile, web.",
+    ),
+    (
+        "generate_preview",
+        {"frames": 1},
+        "params_invalid",
+        "There is no parameter frames here.",
+        "Use some of: animated, height, num_frames, path, sheet.",
+    ),
+    (
+        "generate_preview",
+        {"num_frames": 0},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not 0.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"num_frames": 201},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not 201.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"num_frames": "ten"},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not 'ten'.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"num_frames": 2.5},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not 2.5.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"num_frames": True},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not True.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"num_frames": None},
+        "params_invalid",
+        "num_frames must be a whole number from 1 to 200, not None.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"height": 0},
+        "params_invalid",
+        "height must be a whole number from 1 to 2160, not 0.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"height": 2161},
+        "params_invalid",
+        "height must be a whole number from 1 to 2160, not 2161.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"animated": "yes"},
+        "params_invalid",
+        "animated must be true or false, not 'yes'.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"animated": 1},
+        "params_invalid",
+        "animated must be true or false, not 1.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"sheet": True},
+        "params_invalid",
+        "sheet must be a dictionary, such as {'columns': 4}.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"sheet": {"columns": 0}},
+        "params_invalid",
+        "columns must be a whole number from 1 to 20, not 0.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"sheet": {"columns": 21}},
+        "params_invalid",
+        "columns must be a whole number from 1 to 20, not 21.",
+        USUAL,
+    ),
+    (
+        "generate_preview",
+        {"sheet": {"rows": 2}},
+        "params_invalid",
+        "There is no parameter rows here.",
+        "Use some of: columns.",
+    ),
+    (
+        "caption",
+        {"modle": "base"},
+        "params_invalid",
+        "There is no parameter modle here.",
+        "Use some of: language, model, path, translate, words.",
+    ),
+    (
+        "caption",
+        {"model": "huge"},
+        "params_invalid",
+        "There is no speech model called 'huge'.",
+        "Use one of: tiny, tiny.en, base, small, medium, large.",
+    ),
+    (
+        "caption",
+        {"model": 5},
+        "params_invalid",
+        "There is no speech model called 5.",
+        "Use one of: tiny, tiny.en, base, small, medium, large.",
+    ),
+    (
+        "caption",
+        {"language": "klingon"},
+        "language_unknown",
+        "There is no language called 'klingon' here.",
+        "Use a code such as en, de or ja, or leave it out to have it found.",
+    ),
+    (
+        "caption",
+        {"language": 5},
+        "language_unknown",
+        "There is no language called 5 here.",
+        "Use a code such as en, de or ja, or leave it out to have it found.",
+    ),
+    (
+        "caption",
+        {"translate": "yes"},
+        "params_invalid",
+        "translate must be true or false, not 'yes'.",
+        USUAL,
+    ),
+    (
+        "caption",
+        {"translate": True, "model": "tiny.en"},
+        "translation_impossible",
+        "The model tiny.en knows English only, so it cannot translate.",
+        "Use a model of many languages: tiny, base, small, medium, large.",
+    ),
+    (
+        "caption",
+        {"language": "de", "model": "tiny.en"},
+        "language_unknown",
+        "The model tiny.en knows English only, not 'de'.",
+        "Use a model of many languages: tiny, base, small, medium, large.",
+    ),
+    ("caption", {"words": 1}, "params_invalid", "words must be true or false, not 1.", USUAL),
+    (
+        "cleanup",
+        {"max_age": 1},
+        "params_invalid",
+        "There is no parameter max_age here.",
+        "Use some of: max_age_days, max_size_gb.",
+    ),
+    (
+        "cleanup",
+        {"max_age_days": -1},
+        "params_invalid",
+        "max_age_days must be a number from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "cleanup",
+        {"max_age_days": "seven"},
+        "params_invalid",
+        "max_age_days must be a number from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "cleanup",
+        {"max_age_days": True},
+        "params_invalid",
+        "max_age_days must be a number from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "cleanup",
+        {"max_size_gb": -1},
+        "params_invalid",
+        "max_size_gb must be a number from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "cleanup",
+        {"max_size_gb": None},
+        "params_invalid",
+        "max_size_gb must be a number from 0 to 1000000000.",
+        USUAL,
+    ),
+    (
+        "cleanup_old_jobs",
+        {"days": 3},
+        "params_invalid",
+        "This kind of job takes no parameters.",
+        USUAL,
+    ),
+    (
+        "collect_garbage",
+        {"days": 3},
+        "params_invalid",
+        "This kind of job takes no parameters.",
+        USUAL,
+    ),
+    (
+        "check_stuck_jobs",
+        {"hours": 1},
+        "params_invalid",
+        "This kind of job takes no parameters.",
+        USUAL,
+    ),
+    ("get_queue_stats", {"a": 1}, "params_invalid", "This kind of job takes no parameters.", USUAL),
+    (
+        "monitor_resources",
+        {"a": 1},
+        "params_invalid",
+        "This kind of job takes no parameters.",
+        USUAL,
+    ),
+    (
+        "render_video",
+        {},
+        "timeline_invalid",
+        "A timeline is a dictionary with clips or scenes.",
+        USUAL,
+    ),
+    (
+        "render_video",
+        {"jobs": []},
+        "params_invalid",
+        "render_video takes one timeline, which names its own films.",
+        "Pass the timeline as the only argument, or as the parameter 'job'.",
+    ),
+    (
+        "render_video",
+        {"job": {}, "more": 1},
+        "params_invalid",
+        "render_video takes one timeline, which names its own films.",
+        "Pass the timeline as the only argument, or as the parameter 'job'.",
+    ),
+    (
+        "batch_render",
+        {},
+        "params_invalid",
+        "batch_render takes one list of timelines.",
+        "Pass the list as the only argument, or as the parameter 'jobs'.",
+    ),
+    (
+        "batch_render",
+        {"jobs": {}},
+        "params_invalid",
+        "batch_render takes one list of timelines.",
+        "Pass the list as the only argument, or as the parameter 'jobs'.",
+    ),
+    (
+        "batch_render",
+        {"jobs": []},
+        "params_invalid",
+        "batch_render takes one list of timelines.",
+        "Pass the list as the only argument, or as the parameter 'jobs'.",
+    ),
+    (
+        "batch_render",
+        {"jobs": [{}], "more": 1},
+        "params_invalid",
+        "batch_render takes one list of timelines.",
+        "Pass the list as the only argument, or as the parameter 'jobs'.",
+    ),
+    (
+        "batch_render",
+        {"jobs": [{}] * 1001},
+        "batch_too_long",
+        "A batch has at most 1000 timelines, this has 1001.",
+        USUAL,
+    ),
+    (
+        "batch_render",
+        {"job": {}},
+        "params_invalid",
+        "batch_render takes one list of timelines.",
+        "Pass the list as the only argument, or as the parameter 'jobs'.",
+    ),
+]
+
+WITHOUT_ASSET: list[tuple[str, dict[str, Any], str, str]] = [
+    ("process_video", {}, "source_missing", "process_video needs an asset or the path of a film."),
+    (
+        "process_video",
+        {"path": ""},
+        "source_missing",
+        "process_video needs an asset or the path of a film.",
+    ),
+    ("process_video", {"path": 5}, "path_invalid", "path must be a text, not 5."),
+    ("process_video", {"path": "a\x00b"}, "path_invalid", "path must not contain NUL characters."),
+    ("process_video", {"path": "a" * 5000}, "path_invalid", "path is longer than 4096 bytes."),
+    ("transcode", {}, "source_missing", "transcode needs an asset or the path of a film."),
+    ("make_ladder", {}, "source_missing", "make_ladder needs an asset or the path of a film."),
+    (
+        "generate_preview",
+        {},
+        "source_missing",
+        "generate_preview needs an asset or the path of a film.",
+    ),
+    ("caption", {}, "source_missing", "caption needs an asset or the path of a film."),
+    ("caption", {"path": ["a"]}, "path_invalid", "path must be a text, not ['a']."),
+]
+NO_ASSET = frozenset({"render_video", "batch_render"})
+
+
+def refuse(kind: str, params: dict[str, Any], asset_id: str | None) -> InputRejected:
+    with pytest.raises(InputRejected) as refused:
+        CATALOG.plan(kind, params, asset_id)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "code", "sentence", "hint"),
+    REFUSALS,
+    ids=[f"{kind}-{str(params)[:40]}" for kind, params, *_ in REFUSALS],
+)
+def test_a_refusal_names_the_parameter_and_what_it_takes(
+    kind: str, params: dict[str, Any], code: str, sentence: str, hint: str
+) -> None:
+    error = refuse(kind, params, None if kind in NO_ASSET else "asset")
+    assert (error.code, error.message, error.way_on) == (code, sentence, hint)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "code", "sentence"),
+    WITHOUT_ASSET,
+    ids=[f"{kind}-{str(params)[:40]}" for kind, params, *_ in WITHOUT_ASSET],
+)
+def test_a_job_without_a_video_is_refused(
+    kind: str, params: dict[str, Any], code: str, sentence: str
+) -> None:
+    error = refuse(kind, params, None)
+    assert (error.code, error.message) == (code, sentence)
