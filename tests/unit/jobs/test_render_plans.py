@@ -11,6 +11,7 @@ from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
     RENDER_STEPS,
+    BatchParameters,
     find_pieces,
     name_children,
     plan_remake,
@@ -125,8 +126,9 @@ def test_a_timeline_names_its_own_films() -> None:
 def test_a_batch_is_one_job_that_submits_others() -> None:
     steps = CATALOG.plan("batch_render", {"jobs": [job(1), {}]}, None)
     assert [(step.name, step.after) for step in steps] == [("submit", ()), ("collect", ("submit",))]
-    children = name_children("batch-1", {"jobs": [job(1), {}]})
-    assert children == name_children("batch-1", {"jobs": [job(1), {}]})
+    batch = BatchParameters(jobs=(job(1), {}))
+    children = name_children("batch-1", batch)
+    assert children == name_children("batch-1", batch)
     assert len(set(children)) == 2
 
 

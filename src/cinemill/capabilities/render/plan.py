@@ -12,8 +12,10 @@ pieces share a step where there are very many, so that a render has some hundred
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import field_validator
 
 from cinemill.capabilities.render import kinds
 from cinemill.capabilities.render.pieces.pieces import (
@@ -27,6 +29,7 @@ from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Expected, Listed, Parameters, reject
 from cinemill.errors import InputRejected
 
 RENDER_CODEC = VideoCodec.H264
@@ -42,16 +45,45 @@ START_FRAMES = 10
 """What beginning a piece costs, in frames' worth of work."""
 
 
-def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A timeline (``job``) into one film. Raises InputRejected, with the index of the clip."""
-    unknown = sorted(params.keys() - {"job"})
-    if unknown or asset_id is not None:
-        raise InputRejected(
-            "render_video takes one timeline, which names its own films.",
-            code="params_invalid",
-            way_on="Pass the timeline as the only argument, or as the parameter 'job'.",
-        )
-    timeline = read_timeline(params.get("job"))
+class RenderParameters(Parameters):
+    """One timeline, rendered into one file."""
+
+    job: Annotated[
+        Any, Expected(hint="Pass the timeline as the only argument, or as the parameter 'job'.")
+    ] = None
+    """The timeline: clips of one track, or tracks with gaps, overlays, titles and audio."""
+
+
+class BatchParameters(Parameters):
+    """Many timelines, each rendered into a file of its own."""
+
+    jobs: Annotated[
+        Listed[Any],
+        Expected(
+            "a list of timelines",
+            hint="Pass the list as the only argument, or as the parameter 'jobs'.",
+        ),
+    ]
+    """The timelines, at most 1000. One that cannot be rendered does not stop the others."""
+
+    @field_validator("jobs", mode="after")
+    @classmethod
+    def _check_count(cls, jobs: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not jobs:
+            raise reject("A batch needs at least one timeline.")
+        if len(jobs) > MOST_JOBS:
+            raise reject(
+                f"A batch has at most {MOST_JOBS} timelines, this has {len(jobs)}.",
+                code="batch_too_long",
+                hint="Submit several batches.",
+            )
+        return jobs
+
+
+def plan_render(params: RenderParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan one file from a timeline. Raises InputRejected, with the index of the clip."""
+    _refuse_asset("render_video", asset_id)
+    timeline = read_timeline(params.job)
     gathers = _plan_gathers(timeline)
     renders = _plan_renders(timeline, gathers)
     names = tuple(step.name for step in gathers)
@@ -66,34 +98,30 @@ def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
     ]
 
 
-def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """Many timelines (``jobs``), each rendered by a job of its own. Raises InputRejected.
-
-    A timeline that cannot be is no reason to refuse the others: it gets its own answer.
-    """
-    unknown = sorted(params.keys() - {"jobs"})
-    timelines = params.get("jobs")
-    if unknown or asset_id is not None or not isinstance(timelines, list | tuple) or not timelines:
+def _refuse_asset(kind: str, asset_id: str | None) -> None:
+    if asset_id is not None:
         raise InputRejected(
-            "batch_render takes one list of timelines.",
+            f"{kind} takes no asset: a timeline names its own videos.",
             code="params_invalid",
-            way_on="Pass the list as the only argument, or as the parameter 'jobs'.",
+            way_on="Leave asset_id out, and name the asset in the timeline's clips.",
         )
-    if len(timelines) > MOST_JOBS:
-        raise InputRejected(
-            f"A batch has at most {MOST_JOBS} timelines, this has {len(timelines)}.",
-            code="batch_too_long",
-        )
+
+
+def plan_batch(_params: BatchParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan many timelines, each rendered by a job of its own. Raises InputRejected.
+
+    A timeline that cannot be rendered is no reason to refuse the others: it fails by itself.
+    """
+    _refuse_asset("batch_render", asset_id)
     return [
         StepSpec("submit", kinds.SUBMIT_BATCH),
         StepSpec("collect", kinds.COLLECT_BATCH, after=("submit",)),
     ]
 
 
-def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
-    """The ids of a batch's renders: the same each time that they are asked for."""
-    timelines = params.get("jobs")
-    count = len(timelines) if isinstance(timelines, list) else 0  # a row may be older than its kind
+def name_children(job_id: str, params: BatchParameters) -> list[str]:
+    """Return the ids of a batch's renders: the same each time that they are asked for."""
+    count = len(params.jobs)
     return [str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(count)]
 
 
