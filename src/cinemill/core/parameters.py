@@ -115,6 +115,7 @@ class Expected:
     """What the reader can do."""
 
 
+_NOTHING = Expected()
 Listed = Annotated[tuple[Item, ...], Strict(strict=False), FailFast()]
 """A list as JSON has them, kept as a tuple; it is read up to the first item that does not fit."""
 
@@ -191,14 +192,18 @@ class Problem:
     """One thing in a document that does not fit its model."""
 
     location: Location
-    sentence: str
-    """For a person. It names the location, unless a rule of several fields was broken."""
+    what: str
+    """Is wrong, such as "must be a number, not 'x'"; or a sentence, where several fields are."""
     code: str
     hint: str = ""
     """Empty for the one of every refusal."""
 
+    name: str = ""
+    """Of the location, for a person; empty where ``what`` is a sentence by itself."""
+
     def as_refusal(self) -> InputRejected:
-        return InputRejected(self.sentence, code=self.code, way_on=self.hint or None)
+        sentence = f"{self.name} {self.what}." if self.name else self.what
+        return InputRejected(sentence, code=self.code, way_on=self.hint or None)
 
 
 def find_problem(
@@ -211,9 +216,14 @@ def find_problem(
     ``name`` writes the path of a value. Unknown names come before all else: a misspelt parameter
     is often the reason for what else is wrong.
     """
-    problems = error.errors(include_url=False)
-    first = next((one for one in problems if one["type"] == "unknown_names"), problems[0])
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "unknown_names"), found[0])
     return _describe(model, first, name)
+
+
+def list_problems(model: type[Parameters], error: ValidationError) -> list[Problem]:
+    """Return all that is wrong with a document of a few members, such as a form."""
+    return [_describe(model, one, dotted_name) for one in error.errors(include_url=False)]
 
 
 def _describe(
@@ -243,7 +253,8 @@ def _describe(
 
 def _describe_missing(place: _Place, name: Callable[[Location], str]) -> Problem:
     rule = _find_rule(place)
-    return Problem(place.location, f"{name(place.location)} is missing.", rule.code, rule.hint)
+    called = name(place.location)
+    return Problem(place.location, "is missing", rule.code, rule.hint, called)
 
 
 def _describe_value(
@@ -253,8 +264,8 @@ def _describe_value(
     called = name(place.location) or "The parameters"
     expected = expected or rule.text or describe_type(place.annotation)
     hint = rule.hint or _suggest(given, list_choices(place.annotation))
-    sentence = f"{called} must be {expected}, not {quote(given)}."
-    return Problem(place.location, sentence, rule.code, hint)
+    what = f"must be {expected}, not {quote(given)}"
+    return Problem(place.location, what, rule.code, hint, called)
 
 
 def _describe_unknown(
@@ -330,7 +341,7 @@ def _find_model(annotation: Any) -> type[Parameters] | None:
 def _find_field(model: type[Parameters], name: int | str) -> Any:
     for own, field in model.model_fields.items():
         if name in (own, _public_name(own, field)):
-            return Annotated[(field.annotation, *field.metadata, Expected())]
+            return Annotated[(field.annotation, *field.metadata, _NOTHING)]
     return None
 
 
@@ -345,5 +356,5 @@ def _is_called(annotation: Any, tag: int | str) -> bool:
 def _find_rule(place: _Place) -> Expected:
     """Return what the field says of itself, with the model's code where it names none."""
     rules = (one for one in list_metadata(place.annotation) if isinstance(one, Expected))
-    rule = next(rules, Expected())
+    rule = next((one for one in rules if one != _NOTHING), _NOTHING)
     return rule if rule.code else replace(rule, code=place.owner.error_code)
