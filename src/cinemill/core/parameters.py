@@ -116,7 +116,16 @@ class Expected:
 
 
 _NOTHING = Expected()
-Listed = Annotated[tuple[Item, ...], Strict(strict=False), FailFast()]
+
+
+class _FirstFault(FailFast):
+    """Ends a list at its first fault. Hashable, as what a union is made of must be."""
+
+    def __hash__(self) -> int:
+        return hash(self.fail_fast)
+
+
+Listed = Annotated[tuple[Item, ...], Strict(strict=False), _FirstFault()]
 """A list as JSON has them, kept as a tuple; it is read up to the first item that does not fit."""
 
 

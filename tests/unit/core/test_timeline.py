@@ -12,15 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
-from cinemill.capabilities.render.timeline.layer_parser import (
-    MOST_LAID,
-    OVERLAY_FIELDS,
-    SOUND_FIELDS,
-    TITLE_FIELDS,
-)
+from cinemill.capabilities.render.timeline.models import MAX_LAYER_ELEMENTS
 from cinemill.capabilities.render.timeline.timeline import (
     GAP,
-    TRANSITIONS,
     WHITE,
     Clip,
     Overlay,
@@ -30,15 +24,7 @@ from cinemill.capabilities.render.timeline.timeline import (
     Transition,
     find_element_using,
 )
-from cinemill.capabilities.render.timeline.timeline_parser import (
-    CLIP_FIELDS,
-    FULL_FIELDS,
-    GAP_FIELDS,
-    OUTPUT_FIELDS,
-    TIMELINE_FIELDS,
-    read_timeline,
-    write_schema,
-)
+from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
@@ -201,7 +187,10 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         ({"tracks": [[]]}, "timeline_empty"),
         ({"tracks": [[clip()], 3]}, "timeline_invalid"),
         ({"tracks": [[clip()]] * 17}, "timeline_invalid"),
-        ({"clips": [clip()], "titles": [{"text": "a"}] * (MOST_LAID + 1)}, "timeline_too_long"),
+        (
+            {"clips": [clip()], "titles": [{"text": "a"}] * (MAX_LAYER_ELEMENTS + 1)},
+            "timeline_too_long",
+        ),
         (contract_job(titles=[]), "timeline_invalid"),
         ({"clips": [clip()] * (MOST_CLIPS + 1)}, "timeline_too_long"),
         ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long"),
@@ -386,19 +375,3 @@ def test_the_longest_timeline_is_read() -> None:
 def test_anything_else_is_read_or_refused(document: Any) -> None:
     with suppress(InputRejected):
         read_timeline(document)
-
-
-def test_the_schema_tells_what_is_read() -> None:
-    schema = write_schema()
-    lists = {"titles": TITLE_FIELDS, "overlays": OVERLAY_FIELDS, "sounds": SOUND_FIELDS}
-    own = {"clips", "tracks", "output", *lists}
-    assert set(schema["properties"]) == {*own, *TIMELINE_FIELDS, *FULL_FIELDS}
-    clip_schema, gap_schema = schema["properties"]["clips"]["items"]["oneOf"]
-    assert set(gap_schema["properties"]) == {*GAP_FIELDS, "transition"}
-    for name, fields in lists.items():
-        assert set(schema["properties"][name]["items"]["properties"]) == set(fields)
-    assert set(clip_schema["properties"]) == {*CLIP_FIELDS, "transition"}
-    assert clip_schema["required"] == ["start", "end"]
-    assert set(schema["properties"]["output"]["properties"]) == set(OUTPUT_FIELDS)
-    kinds = clip_schema["properties"]["transition"]["oneOf"][0]["enum"]
-    assert kinds == ["cut", *TRANSITIONS]

@@ -610,7 +610,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "render_video",
         {},
         "timeline_invalid",
-        "A timeline is a dictionary with clips or scenes.",
+        "A timeline must be an object, not None.",
         USUAL,
     ),
     (

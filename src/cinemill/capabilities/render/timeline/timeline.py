@@ -7,26 +7,32 @@ is laid out in frames, in ``pieces``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Literal, get_args
 
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 CUT = "cut"
-_SECONDS = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?$")
 DEFAULT_TRANSITION = "fade"
 DEFAULT_TRANSITION_SECONDS = Fraction(1)
 BLACK = "#000000"
 WHITE = "#ffffff"
 
-PLACES = (
-    *("bottom-left", "bottom", "bottom-right", "left", "center", "right"),
-    *("top-left", "top", "top-right"),
-)
+Place = Literal[
+    "bottom-left",
+    "bottom",
+    "bottom-right",
+    "left",
+    "center",
+    "right",
+    "top-left",
+    "top",
+    "top-right",
+]
+PLACES: tuple[Place, ...] = get_args(Place)
 """Of something in the picture; in the order in which ASS counts them from 1."""
 
 # FFmpeg's xfade by name, but for ``custom``, which takes a program.
@@ -108,7 +114,7 @@ class Title:
     """One of :data:`PLACES`."""
     size: Fraction = Fraction(1, 12)
     """The height of a line, as a share of the picture's."""
-    colour: str = WHITE
+    color: str = WHITE
     """As ``#rrggbb``."""
     fade_in_seconds: Fraction = Fraction(0)
     fade_out_seconds: Fraction = Fraction(0)
@@ -208,19 +214,3 @@ def reject_element(name: str, message: str, code: str) -> InputRejected:
 def with_location(name: str, error: InputRejected) -> InputRejected:
     """The same rejection, naming the clip, overlay or sound whose film it is about."""
     return InputRejected(f"{name}: {error.message}", code=error.code, way_on=error.way_on)
-
-
-def as_seconds(value: Any) -> Fraction:
-    """A number of seconds as people write it (``2.5``, ``"1/30"``), exactly as written.
-
-    Raises ValueError.
-    """
-    is_text = isinstance(value, str)
-    if isinstance(value, bool) or not (is_text or isinstance(value, int | float)):
-        raise ValueError(f"{value!r} is no number of seconds")
-    if is_text and not _SECONDS.match(value):
-        raise ValueError(f"{value!r} is no number of seconds")  # nor 1e999999999
-    try:
-        return Fraction(str(value))
-    except ZeroDivisionError as error:
-        raise ValueError(f"{value!r} is no number of seconds") from error
