@@ -12,7 +12,6 @@ from typing import Any
 
 from cinemill.capabilities.render.plan import BatchParameters, name_children
 from cinemill.core.job import Job, JobState
-from cinemill.core.parameters import read_parameters
 from cinemill.errors import Conflict, InputRejected, NotFound, Postponed
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -27,7 +26,7 @@ def submit_batch(service: JobService, context: StepContext) -> StepOutcome:
 
     Repeating it submits none twice. Result: ``job_ids``.
     """
-    params = read_parameters(BatchParameters, context.run.job_params)
+    params = context.job_parameters(BatchParameters)
     children = name_children(context.run.job_id, params)
     try:
         _submit_all(service, context, children, params.jobs)

@@ -62,6 +62,7 @@ from cinemill.steps.resources import (
     require_space,
     sum_stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import statistics
 from cinemill.storage.media import assets
@@ -112,7 +113,7 @@ def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
 def _open(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Film:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     path = resources.files.path(asset.sha256)
     plan = plan_encode(
         str(path),

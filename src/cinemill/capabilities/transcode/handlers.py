@@ -27,6 +27,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
@@ -111,7 +112,7 @@ def find_rendition(
 def _make(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Artifact:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     require_space(resources, estimate_bytes(info, request))
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
