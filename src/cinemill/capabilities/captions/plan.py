@@ -7,15 +7,19 @@ from typing import Annotated
 from cinemill.capabilities.captions import kinds
 from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import none_as
+from cinemill.core.parameters import Parameters, none_as
 from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-class CaptionParameters(SourceParameters, SpeechParameters):
-    """Captions of a video, written by a speech model."""
+class WritingParameters(Parameters):
+    """How captions are written."""
 
     words: Annotated[bool, none_as(True)] = True
     """Writes the times of single words into the JSON file."""
+
+
+class CaptionParameters(SourceParameters, SpeechParameters, WritingParameters):
+    """Captions of a video, written by a speech model."""
 
 
 def plan_caption(params: CaptionParameters, asset_id: str | None) -> list[StepSpec]:

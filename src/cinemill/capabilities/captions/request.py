@@ -5,8 +5,6 @@ Pure: parameters as people write them in, a request out, or the reason why there
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
@@ -14,6 +12,7 @@ from pydantic import BeforeValidator, WithJsonSchema, model_validator
 from cinemill.core.parameters import (
     Expected,
     Parameters,
+    choice_of,
     expect,
     none_as,
     read_parameters,
@@ -86,28 +85,25 @@ class SpeechParameters(Parameters):
 
     def as_request(self) -> SpeechRequest:
         task = SpeechTask.TRANSLATE if self.translate else SpeechTask.TRANSCRIBE
-        return SpeechRequest(self.model, self.language, task)
+        return SpeechRequest(model=self.model, language=self.language, task=task)
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechRequest:
+class SpeechRequest(Parameters):
     """A transcription as the model is asked for it."""
 
     model: str = DEFAULT_MODEL
+    """The speech model."""
     language: str | None = None
-    """What is spoken; None detects it."""
-    task: SpeechTask = SpeechTask.TRANSCRIBE
+    """What is spoken; null detects it."""
+    task: Annotated[SpeechTask, choice_of(SpeechTask)] = SpeechTask.TRANSCRIBE
+    """Whether what is said is written down as it is, or in English."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what names the work: no two requests that differ in it have the same transcript.
 
         Content keys are made of it: what it is for a request must never change.
         """
-        return {"model": self.model, "language": self.language, "task": self.task.value}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> SpeechRequest:
-        return cls(document["model"], document["language"], SpeechTask(document["task"]))
+        return self.model_dump(mode="json")
 
 
 def read_speech(params: Any) -> SpeechRequest:

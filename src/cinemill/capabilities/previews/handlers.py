@@ -19,7 +19,6 @@ from cinemill.capabilities.previews.duration import find_length
 from cinemill.capabilities.previews.plan import StillsParameters
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
-from cinemill.core.parameters import read_parameters
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.content_key import content_key
@@ -32,6 +31,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -74,9 +74,9 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
     CommandFailed, DiskFull, ToolMissing.
     """
     began = time.monotonic()
-    asked = read_parameters(StillsParameters, context.run.params)
+    asked = context.parameters(StillsParameters)
     require_space(resources, asked.num_frames * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     task = _Task(resources, context, find_asset(resources, context), info, asked)
     length = find_length(_quiet_session(task), task.source, info)
     stills = _take_stills(task, length)

@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from cinemill.capabilities.render.plan import BatchParameters, name_children
+from cinemill.capabilities.render.results import SUBMITTED, SubmitResult
 from cinemill.core.job import Job, JobState
-from cinemill.core.parameters import read_parameters
 from cinemill.errors import Conflict, InputRejected, NotFound, Postponed
+from cinemill.jobs.results import write_result
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 
@@ -27,13 +28,13 @@ def submit_batch(service: JobService, context: StepContext) -> StepOutcome:
 
     Repeating it submits none twice. Result: ``job_ids``.
     """
-    params = read_parameters(BatchParameters, context.run.job_params)
+    params = context.job_parameters(BatchParameters)
     children = name_children(context.run.job_id, params)
     try:
         _submit_all(service, context, children, params.jobs)
     finally:  # also where it was stopped half-way
         _stop_with_batch(service, context, children)
-    return StepOutcome({"job_ids": children})
+    return StepOutcome(write_result(SubmitResult(tuple(children))))
 
 
 def _submit_all(
@@ -71,7 +72,7 @@ def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
 
     Result: ``results``: the render's own, or ``error`` with ``code`` and ``message``.
     """
-    children = [_find_job(service, child) for child in context.run.inputs["submit"]["job_ids"]]
+    children = [_find_job(service, child) for child in context.result_of(SUBMITTED).job_ids]
     ended = [job for job in children if job is None or job.state.is_final]
     share = sum(1.0 if job is None else _progress(job) for job in children) / len(children)
     words = f"{len(ended)} of {len(children)} films have ended"

@@ -25,6 +25,7 @@ from cinemill.capabilities.render.pieces.pieces import (
     partition_by_weight,
     split_into_pieces,
 )
+from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.encoding.rendition import VideoCodec
@@ -33,16 +34,38 @@ from cinemill.core.parameters import Expected, Listed, Parameters, reject
 from cinemill.errors import InputRejected
 
 RENDER_CODEC = VideoCodec.H264
-RENDER_STEP = "render-"
-REMAKE_STEP = "remake-"
-IN_SOFTWARE = "in_software"
-"""A step's parameter: whatever the timeline wishes for."""
+RENDER_STEP, REMAKE_STEP = RENDERED.step, REMADE.step
 GATHER_STEPS = 100
 RENDER_STEPS = 300
 MOST_JOBS = 1000
 """Timelines of one batch."""
 START_FRAMES = 10
 """What beginning a piece costs, in frames' worth of work."""
+
+
+class FetchParameters(Parameters):
+    """Which of a timeline's sources a step fetches."""
+
+    first: int
+    """The number of the first one."""
+    count: int
+    """How many."""
+
+
+class PiecesParameters(Parameters):
+    """Which pieces a step renders."""
+
+    first: int
+    """The number of the first one."""
+    count: int
+    """How many."""
+    of: int
+    """Of how many in all: another version might cut the timeline otherwise."""
+    in_software: bool = False
+    """Whether hardware is not used, even where the timeline asks for it."""
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(exclude_defaults=True)
 
 
 class RenderParameters(Parameters):
@@ -156,11 +179,12 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
         used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
         seen = sweep.find(own[0].first, own[-1].end)
         used |= {numbers[timeline.overlays[index].source] for index in seen}
-        # How many there are is said too: another version might cut the timeline otherwise.
-        values = {"first": share.start, "count": len(share), "of": len(pieces)}
+        params = PiecesParameters(first=share.start, count=len(share), of=len(pieces))
         after = ("open", *_find_gathers(gathers, used))
-        wish = RENDER_CODEC.value if timeline.use_gpu else None
-        steps.append(StepSpec(name, kinds.RENDER_PIECES, values, after=after, hardware=wish))
+        codec = RENDER_CODEC.value if timeline.use_gpu else None
+        steps.append(
+            StepSpec(name, kinds.RENDER_PIECES, params.to_json(), after=after, hardware=codec)
+        )
     return steps
 
 
@@ -178,24 +202,26 @@ def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:
     ]
 
 
-def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece] | None:
-    """The pieces that a step was planned for; None where this version cuts otherwise."""
+def find_pieces(timeline: Timeline, params: PiecesParameters) -> Sequence[Piece] | None:
+    """Return the pieces that a step was planned for; None where this version cuts otherwise."""
     pieces = split_into_pieces(timeline)
-    if len(pieces) != params["of"]:
+    if len(pieces) != params.of:
         return None
-    return pieces[params["first"] : params["first"] + params["count"]]
+    return pieces[params.first : params.first + params.count]
 
 
-def plan_remake(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepSpec]:
-    """The steps that had pieces made in hardware again, without it, and the join anew; ``made`` are
-    the pieces by the steps' names."""
+def plan_remake(made: Mapping[str, Sequence[PieceResult]]) -> list[StepSpec]:
+    """Plan to encode in software the pieces that were encoded in hardware, and to join again.
+
+    ``made`` are the pieces by the steps' names.
+    """
     total = sum(len(pieces) for pieces in made.values())
     steps, first = [], 0
     for name, pieces in sorted(made.items()):
-        if any(piece["hardware"] for piece in pieces):
-            values = {"first": first, "count": len(pieces), "of": total, IN_SOFTWARE: True}
+        if any(piece.hardware for piece in pieces):
+            params = PiecesParameters(first=first, count=len(pieces), of=total, in_software=True)
             again = name.replace(RENDER_STEP, REMAKE_STEP)
-            steps.append(StepSpec(again, kinds.RENDER_PIECES, values))
+            steps.append(StepSpec(again, kinds.RENDER_PIECES, params.to_json()))
         first += len(pieces)
     after = tuple(step.name for step in steps)
     return [*steps, StepSpec("rejoin", kinds.JOIN_RENDER, after=after)]

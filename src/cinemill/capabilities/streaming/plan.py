@@ -7,15 +7,19 @@ from typing import Annotated
 from cinemill.capabilities.streaming import kinds
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import choice_of, none_as
+from cinemill.core.parameters import Parameters, choice_of, none_as
 from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-class LadderParameters(SourceParameters):
+class RungsParameters(Parameters):
     """How the renditions for adaptive playback are encoded."""
 
     preset: Annotated[Purpose, choice_of(Purpose), none_as(Purpose.WEB)] = Purpose.WEB
     """What it is made for: how hard the encoder tries, and how good the video must be."""
+
+
+class LadderParameters(SourceParameters, RungsParameters):
+    """A video for adaptive playback."""
 
 
 def plan_ladder(params: LadderParameters, asset_id: str | None) -> list[StepSpec]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cinemill.capabilities.transcode import kinds
+from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import MAX_NUMBER, Expected, none_as
+from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, none_as
 from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
@@ -36,6 +37,40 @@ class TranscodeParameters(SourceParameters):
     ] = None
     """How long the chunks are that workers encode in parallel; 0 keeps the video in one piece, null
     lets the video and the workers decide."""
+
+
+def _read_chunk(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    try:
+        return Chunk(**value)
+    except TypeError as error:
+        raise ValueError from error
+
+
+class ChunkParameters(Parameters):
+    """One chunk of a video, and how it is encoded."""
+
+    request: RenditionRequest
+    """Of the whole rendition."""
+    time_base: str
+    """Of the chunk's bounds, in seconds, such as 1/12800."""
+    threads: int
+    """Settled once for all chunks: with another number the encoder makes other files."""
+    chunk: Annotated[Chunk, BeforeValidator(_read_chunk)]
+    """Its bounds."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what names the chunk among all others.
+
+        Content keys are made of it: what it is for a chunk must never change.
+        """
+        return {
+            "request": self.request.to_json(),
+            "time_base": self.time_base,
+            "threads": self.threads,
+            "chunk": self.chunk.to_json(),
+        }
 
 
 def plan_transcode(params: TranscodeParameters, asset_id: str | None) -> list[StepSpec]:
