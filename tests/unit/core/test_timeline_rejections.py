@@ -139,9 +139,9 @@ DOCUMENT_REJECTIONS: list[Rejection] = [
     (with_output(bitrate="5M", codec="h264"), "timeline_invalid", "Unknown parameters: output.bitrate, output.codec.", OUTPUT_HINT),
 ]
 SCENE_REJECTIONS: list[Rejection] = [
-    ({"scenes": None}, "timeline_invalid", "scenes must be a list, not None.", USUAL),
+    ({"scenes": None}, "timeline_invalid", "scenes must be a list of scenes, not None.", USUAL),
     ({"scenes": []}, "timeline_empty", "There are no clips in this timeline.", USUAL),
-    ({"scenes": "a.mp4"}, "timeline_invalid", "scenes must be a list, not 'a.mp4'.", USUAL),
+    ({"scenes": "a.mp4"}, "timeline_invalid", "scenes must be a list of scenes, not 'a.mp4'.", USUAL),
     ({"scenes": [scene()] * 10_001}, "timeline_too_long", "A timeline has at most 10000 clips, and this one has 10001.", PARTS_HINT),
     ({"scenes": [scene(), {"gap": 1}]}, "timeline_invalid", "Clip 1: unknown parameter: gap.", SCENE_HINT),
     (with_scene("a.mp4"), "timeline_invalid", "Clip 1: it must be an object with video_path, start_time and end_time, not 'a.mp4'.", USUAL),

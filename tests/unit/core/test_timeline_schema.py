@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from cinemill.capabilities.render.timeline.models import (
+from cinemill.capabilities.render.timeline.clip_models import (
     ClipDocument,
     GapDocument,
-    OutputDocument,
-    OverlayDocument,
-    SoundDocument,
-    TimelineDocument,
-    TitleDocument,
     TransitionDocument,
 )
+from cinemill.capabilities.render.timeline.layer_models import (
+    OverlayDocument,
+    SoundDocument,
+    TitleDocument,
+)
+from cinemill.capabilities.render.timeline.models import OutputDocument, TimelineDocument
 from cinemill.capabilities.render.timeline.timeline import PLACES, TRANSITIONS
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline, write_schema
 from cinemill.core.parameters import Parameters

@@ -18,21 +18,20 @@ from cinemill.capabilities.render.pieces.pieces import (
     split_into_pieces,
     total_frames,
 )
-from cinemill.capabilities.render.timeline.models import (
+from cinemill.capabilities.render.timeline.base_models import reject_length
+from cinemill.capabilities.render.timeline.layer_models import (
     MAX_LAYER_ELEMENTS,
     LayerDocument,
     OverlayDocument,
     SoundDocument,
-    TimelineDocument,
     TitleDocument,
-    reject_length,
 )
+from cinemill.capabilities.render.timeline.models import TimelineDocument
 from cinemill.capabilities.render.timeline.timeline import (
     WHITE,
     Clip,
     Overlay,
     Sound,
-    Source,
     Timeline,
     Title,
     reject_element,
@@ -40,7 +39,7 @@ from cinemill.capabilities.render.timeline.timeline import (
 from cinemill.errors import InputRejected
 
 NamedClip = tuple[str, Clip]
-_NONE, _ALL = Fraction(0), Fraction(1)
+_ZERO, _ONE = Fraction(0), Fraction(1)
 DEFAULT_TITLE_SIZE = Fraction(1, 12)
 
 
@@ -123,7 +122,7 @@ def _read_tracks(
             _check_upper_clip(name, clip, since, until, video)
             span = (clip.source, since, until, name, clip.start)
             fades = (clip.fade_in_seconds, clip.fade_out_seconds)
-            overlays.append(Overlay(*span, "center", _ALL, _ALL, *fades))
+            overlays.append(Overlay(*span, "center", _ONE, _ONE, *fades))
             sounds.append(Sound(*span, clip.volume, *fades, may_be_missing=True))
     return overlays, sounds
 
@@ -146,9 +145,9 @@ def _read_title(document: TitleDocument, index: int, video: _VideoLength) -> Tit
         until,
         document.place or "center",
         document.size or DEFAULT_TITLE_SIZE,
-        document.colour or WHITE,
-        document.fade_in or _NONE,
-        document.fade_out or _NONE,
+        document.color or WHITE,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
     )
 
 
@@ -156,16 +155,16 @@ def _read_overlay(document: OverlayDocument, index: int, video: _VideoLength) ->
     name = f"Overlay {index}"
     since, until = _read_span(document, name, "overlay_times_invalid", video)
     return Overlay(
-        Source(document.path, document.asset_id),
+        document.source,
         since,
         until,
         name,
-        document.start or _NONE,
+        document.start or _ZERO,
         document.place or "center",
-        document.size or _ALL,
-        document.opacity or _ALL,
-        document.fade_in or _NONE,
-        document.fade_out or _NONE,
+        document.size or _ONE,
+        document.opacity or _ONE,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
     )
 
 
@@ -173,14 +172,14 @@ def _read_sound(document: SoundDocument, index: int, video: _VideoLength) -> Sou
     name = f"Sound {index}"
     since, until = _read_span(document, name, "sound_times_invalid", video)
     return Sound(
-        Source(document.path, document.asset_id),
+        document.source,
         since,
         until,
         name,
-        document.start or _NONE,
-        _ALL if document.volume is None else document.volume,
-        document.fade_in or _NONE,
-        document.fade_out or _NONE,
+        document.start or _ZERO,
+        _ONE if document.volume is None else document.volume,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
     )
 
 
@@ -188,7 +187,7 @@ def _read_span(
     document: LayerDocument, name: str, code: str, video: _VideoLength
 ) -> tuple[Fraction, Fraction]:
     """Return when an element begins and ends, no later than the video. Raises InputRejected."""
-    since = document.since or _NONE
+    since = document.since or _ZERO
     if nearest_frame(since, video.fps) >= video.frames:
         fault = (
             f"it begins at {float(since):g} s, and the video ends at {float(video.seconds):g} s."

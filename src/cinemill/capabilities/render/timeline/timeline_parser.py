@@ -17,16 +17,18 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from cinemill.capabilities.render.pieces.pieces import check_lengths, default_transition
-from cinemill.capabilities.render.timeline.layer_parser import check_overlays, read_layers
-from cinemill.capabilities.render.timeline.models import (
+from cinemill.capabilities.render.timeline.base_models import TimelineModel
+from cinemill.capabilities.render.timeline.clip_models import (
     ClipDocument,
     GapDocument,
-    OutputDocument,
     SceneDocument,
+    TransitionDocument,
+)
+from cinemill.capabilities.render.timeline.layer_parser import check_overlays, read_layers
+from cinemill.capabilities.render.timeline.models import (
+    OutputDocument,
     SceneListDocument,
     TimelineDocument,
-    TimelineModel,
-    TransitionDocument,
 )
 from cinemill.capabilities.render.timeline.timeline import (
     BLACK,
@@ -179,21 +181,21 @@ def _read_scene(scene: SceneDocument) -> Clip:
     return Clip(Source(scene.video_path), scene.start_time, scene.end_time)
 
 
-_ONE, _NONE = Fraction(1), Fraction(0)
+_ONE, _ZERO = Fraction(1), Fraction(0)
 
 
 def _read_clip(document: ClipDocument | GapDocument) -> Clip:
     transition = _read_transition(document.transition)
     if isinstance(document, GapDocument):
-        return Clip(GAP, _NONE, document.gap, transition)
+        return Clip(GAP, _ZERO, document.gap, transition)
     return Clip(
-        Source(document.path, document.asset_id),
+        document.source,
         document.start,
         document.end,
         transition,
         _ONE if document.volume is None else document.volume,
-        document.fade_in or _NONE,
-        document.fade_out or _NONE,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
     )
 
 
