@@ -205,7 +205,7 @@ CLIP_REJECTIONS: list[Rejection] = [
     (with_clip(clip(fade_in=-1)), "timeline_invalid", "Clip 2: fade_in must be a number of seconds from 0 to 1000000000, not -1.", USUAL),
     (with_clip(clip(fade_in=10**400)), "timeline_invalid", "Clip 2: fade_in must be a number of seconds from 0 to 1000000000, not 100000000000000000000000000000000000000000000000000000000000000000000000000000.….", USUAL),
     (with_clip(clip(fade_out="slow")), "timeline_invalid", "Clip 2: fade_out must be a number of seconds from 0 to 1000000000, not 'slow'.", USUAL),
-    (with_clip(clip(fade_in=3, fade_out=2)), "clip_times_invalid", "Clip 2: its fades are longer than itself.", COUNTED),
+    (with_clip(clip(fade_in=3, fade_out=2)), "clip_times_invalid", "Clip 2: its fades are longer than the clip itself.", COUNTED),
     (with_clip({"gap": 0}), "clip_times_invalid", "Clip 2: gap must be a number of seconds above 0 and at most 1000000000, not 0.", USUAL),
     (with_clip({"gap": -1}), "clip_times_invalid", "Clip 2: gap must be a number of seconds above 0 and at most 1000000000, not -1.", USUAL),
     (with_clip({"gap": None}), "clip_times_invalid", "Clip 2: gap must be a number of seconds above 0 and at most 1000000000, not None.", USUAL),
