@@ -11,7 +11,7 @@ from cinemill.core.documents import check_size, check_text, encode_document, quo
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Parameters, read_parameters
 from cinemill.errors import NotFound
-from cinemill.storage.jobs.job_rows import NewStep
+from cinemill.storage.jobs.new_jobs import NewStep
 
 GIB = 1024**3
 MIB = 1024**2

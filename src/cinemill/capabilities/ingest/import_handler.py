@@ -13,7 +13,7 @@ from cinemill.steps.resources import StepResources
 from cinemill.steps.source_plan import SourceParameters
 from cinemill.steps.source_results import ImportResult
 from cinemill.storage.database import Connection
-from cinemill.storage.jobs import job_rows
+from cinemill.storage.jobs import job_changes
 
 
 class _ImportParameters(SourceParameters):
@@ -36,4 +36,4 @@ def intake_source(resources: StepResources, context: StepContext) -> StepOutcome
 
 def _register(connection: Connection, *, context: StepContext, taken: StoredUpload) -> None:
     asset = taken.register(connection, context.run.owner)
-    job_rows.assign_asset(connection, context.run.job_id, asset.id)
+    job_changes.assign_asset(connection, context.run.job_id, asset.id)
