@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cinemill.capabilities import (
     captions,
@@ -56,6 +57,6 @@ QUEUES: Mapping[str, Queue] = by_name(
 )
 COMMON_QUEUES = tuple(list_common(QUEUES))
 STEP_KINDS: Mapping[str, StepKind] = by_name([kind for one in CAPABILITIES for kind in one.steps])
-JOB_KINDS: Mapping[str, JobKind] = by_name([kind for one in CAPABILITIES for kind in one.jobs])
+JOB_KINDS: Mapping[str, JobKind[Any]] = by_name([kind for one in CAPABILITIES for kind in one.jobs])
 
 CATALOG = Catalog(queues=QUEUES, steps=STEP_KINDS, jobs=JOB_KINDS)

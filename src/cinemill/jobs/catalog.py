@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Parameters, read_parameters
 from cinemill.errors import NotFound
 from cinemill.storage.jobs.new_jobs import NewStep
 
@@ -66,16 +67,19 @@ class StepKind:
     """Without progress for so long it is stopped; None: CINEMILL_STALL_SECONDS."""
 
 
-Planner = Callable[[Mapping[str, Any], str | None], Sequence[StepSpec]]
-"""(params, asset id) to steps; pure. Raises InputRejected."""
+P = TypeVar("P", bound=Parameters)
 
 
 @dataclass(frozen=True, slots=True)
-class JobKind:
+class JobKind(Generic[P]):
     """A kind of request, by the name that users and Celery messages call it."""
 
     name: str
-    plan: Planner
+    parameters: type[P]
+    """What it takes: read by this model, documented from it."""
+    plan: Callable[[P, str | None], Sequence[StepSpec]]
+    """Turns the parameters and the id of the asset into steps, parents first; pure. Raises
+    InputRejected."""
     positional: tuple[str, ...] = ()
     """Names of the parameters that a Celery message passes by position."""
     second_channel: str | None = None
@@ -83,8 +87,9 @@ class JobKind:
     ``analysis`` of detection."""
     answer: str | None = None
     """The member of the result that ``result.get()`` answers; None: all of it."""
-    name_children: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
-    """(id, params) to the ids of the jobs that it submits itself; they are cancelled with it."""
+    name_children: Callable[[str, P], Sequence[str]] | None = None
+    """Turns the id and the parameters into the ids of the jobs that it submits itself; they are
+    cancelled with it."""
     most_params_bytes: int = LARGEST_PARAMS_BYTES
     """Of its parameters as canonical JSON in UTF-8."""
 
@@ -93,7 +98,7 @@ class JobKind:
 class Catalog:
     queues: Mapping[str, Queue]
     steps: Mapping[str, StepKind]
-    jobs: Mapping[str, JobKind]
+    jobs: Mapping[str, JobKind[Any]]
 
     def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
         """The steps of a job, parents first.
@@ -110,12 +115,12 @@ class Catalog:
         if asset_id is not None:
             check_text(asset_id, "asset_id")
         check_size(params, most_bytes=found.most_params_bytes)
-        # What a planner says of a value is more to the point than what holds for every value.
-        steps = list(found.plan(params, asset_id))
+        # What a model says of a value is more to the point than what holds for every value.
+        steps = list(found.plan(read_parameters(found.parameters, params), asset_id))
         encode_document(params, most_bytes=found.most_params_bytes)
         return steps
 
-    def _find(self, kind: object) -> JobKind | None:
+    def _find(self, kind: object) -> JobKind[Any] | None:
         return self.jobs.get(kind) if isinstance(kind, str) else None
 
     def equip(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
@@ -133,7 +138,9 @@ class Catalog:
             max_crashes=kind.max_crashes or limits.max_crashes,
         )
 
-    def with_more(self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind] = ()) -> Catalog:
+    def with_more(
+        self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind[Any]] = ()
+    ) -> Catalog:
         """This catalog and these kinds too."""
         return replace(
             self,

@@ -71,7 +71,7 @@ def status_key(job_id: str) -> str:
     return f"task_status:{job_id}"
 
 
-def channels(job_id: str, kind: JobKind | None) -> tuple[str, ...]:
+def channels(job_id: str, kind: JobKind[Any] | None) -> tuple[str, ...]:
     """Of every job, and the second one of a kind that has one."""
     usual = f"task_progress:{job_id}"
     if kind is None or kind.second_channel is None:

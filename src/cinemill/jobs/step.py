@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cinemill.core.job import ClaimedRun, StepSpec
+from cinemill.core.parameters import Model, read_parameters
+from cinemill.jobs.results import R, ResultOf, read_result
 from cinemill.storage.database import Connection
 
 
@@ -36,6 +38,28 @@ class StepContext:
     """The queue's limit for the whole process tree."""
     on_peak_memory: Callable[[int], None] = _ignore
     """Called with the largest resident bytes of each command that the handler ran."""
+
+    def parameters(self, model: type[Model]) -> Model:
+        """Return the step's own parameters. Raises InputRejected."""
+        return read_parameters(model, self.run.params)
+
+    def job_parameters(self, model: type[Model]) -> Model:
+        """Return the parameters of the step's job. Raises InputRejected."""
+        return read_parameters(model, self.run.job_params)
+
+    def result_of(self, key: ResultOf[R]) -> R:
+        """Return what an earlier step found. Raises OutputInvalid where this version cannot read
+        it, or there is none."""
+        return read_result(key.type, self.run.inputs.get(key.step))
+
+    def find_result(self, key: ResultOf[R]) -> R | None:
+        """Return what an earlier step found; None where the job has no such step."""
+        return self.result_of(key) if key.step in self.run.inputs else None
+
+    def results_of(self, key: ResultOf[R]) -> dict[str, R]:
+        """Return what all earlier steps found whose names begin so, by their names, in order."""
+        names = sorted(name for name in self.run.inputs if name.startswith(key.step))
+        return {name: read_result(key.type, self.run.inputs[name]) for name in names}
 
 
 def _write_nothing(_connection: Connection) -> None:

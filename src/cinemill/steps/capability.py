@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cinemill.jobs.catalog import JobKind, Queue, StepKind
 from cinemill.jobs.step import Handler
@@ -27,7 +27,7 @@ class Capability:
 
     name: str
     steps: tuple[StepKind, ...]
-    jobs: tuple[JobKind, ...]
+    jobs: tuple[JobKind[Any], ...]
     build_handlers: HandlerFactory
     queues: tuple[Queue, ...] = ()
     """Queues of its own; its steps may run in any queue of the catalog."""

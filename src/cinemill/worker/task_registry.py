@@ -81,7 +81,7 @@ def register(app: Celery) -> None:
         _register_step(app, step)
 
 
-def _register_job(app: Celery, kind: JobKind) -> None:
+def _register_job(app: Celery, kind: JobKind[Any]) -> None:
     # Not shared: a second application in this process must not be given this one's tasks.
     @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
     def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
@@ -119,7 +119,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _adopt(
-    mill: Mill, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    mill: Mill, kind: JobKind[Any], request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
     priority = read_wish((request.delivery_info or {}).get("priority"))
@@ -140,7 +140,7 @@ def _adopt(
         _reject(mill, kind, request, failure)
 
 
-def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> None:
+def _reject(mill: Mill, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
     """A failed job; where there can be none of this id, a dead message."""
     try:
         mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
@@ -152,7 +152,7 @@ def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> No
             refused.put(_bury(kind, request, error))
 
 
-def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
+def _bury(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage:
     content = dumps([request.args, request.kwargs]).encode("utf-8", "backslashreplace")
     return DeadMessage.make(
         queue=str((request.delivery_info or {}).get("routing_key") or ""),
@@ -166,7 +166,7 @@ def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
 
 def submit(
     service: JobService,
-    kind: JobKind,
+    kind: JobKind[Any],
     params: dict[str, Any],
     *,
     priority: int | None,
@@ -184,7 +184,7 @@ def submit(
     )
 
 
-def bind_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+def bind_arguments(kind: JobKind[Any], args: Any, kwargs: Any) -> dict[str, Any]:
     """Positional arguments by their names. Raises InputRejected."""
     if len(args) > len(kind.positional):
         raise InputRejected(

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from cinemill.capabilities.captions.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
+from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
 from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
 from cinemill.inference.catalog import get_card
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
@@ -29,6 +32,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
@@ -54,23 +58,20 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     (``model_missing``, ``model_damaged``, ``translation_impossible``), CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
-    request = SpeechRequest.from_json(context.run.params)
+    request = context.parameters(SpeechRequest)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
     known = findings.find_transcript(resources.database, key)
     transcript = known or _transcribe(resources, context, asset, request)
-    result = {
-        "asset_id": asset.id,
-        "transcript_id": findings.transcript_id(asset.id, key),
-        "language": transcript.language,
-        "model": transcript.model,
-        "stages": {
-            **context.run.inputs["probe"].get("stages", {}),
-            **stage_seconds(context),
-        },
-        "reused": known is not None,
-    }
+    result = TranscribeResult(
+        asset.id,
+        findings.transcript_id(asset.id, key),
+        transcript.language,
+        transcript.model,
+        stages={**context.result_of(PROBE).stages, **stage_seconds(context)},
+        reused=known is not None,
+    )
     save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
-    return StepOutcome(result, save)
+    return StepOutcome(write_result(result), save)
 
 
 def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
@@ -81,7 +82,7 @@ def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
 def _transcribe(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: SpeechRequest
 ) -> Transcript:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     if not info.audio:
         raise MediaRejected(
             f"{REJECTION_CODES['media_no_sound']} There is nothing to caption.",
@@ -188,9 +189,9 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    heard = context.run.inputs["transcribe"]
-    record = findings.get_transcript(resources.database, str(heard["transcript_id"]))
-    with_words = bool(context.run.params["words"])
+    transcribed = context.result_of(TRANSCRIBE)
+    record = findings.get_transcript(resources.database, transcribed.transcript_id)
+    with_words = context.parameters(WritingParameters).words
     key = captions_key(record.step_key, with_words=with_words)
     texts = write_texts(record.transcript, with_words=with_words)
     made = _publish(resources, context.folder, asset, record.transcript, texts)
@@ -206,7 +207,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         )
         for file, artifact in zip(FILES, made, strict=True)
     }
-    stages = {**heard["stages"], "transcribe": heard.get("seconds")}
+    stages = {**transcribed.stages, "transcribe": transcribed.seconds}
     result = {
         "asset_id": asset.id,
         **paths,
@@ -218,7 +219,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         "transcript_id": record.id,
         "facts": dict(record.transcript.facts),
         "stages": {**stages, WRITING: round(time.monotonic() - began, 3)},
-        "reused": heard["reused"],
+        "reused": transcribed.reused,
     }
     save = partial(
         assets.save_artifacts,
