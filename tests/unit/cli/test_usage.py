@@ -181,7 +181,7 @@ class TestConfig:
         monkeypatch.setenv("CINEMILL_PORT", "8421")
         shown = cinemill("config").stdout
         assert "CINEMILL_PORT=8421  (environment)" in shown
-        assert "The port of the HTTP doors." in shown
+        assert "Port that the HTTP API listens on." in shown
         assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
     def test_names_every_problem_and_is_exit_code_2(
