@@ -37,7 +37,7 @@ wait; exit $status' EXIT
 start() {  # LOG COMMANDS: in another terminal, until the page ends
   bash -c "$2" >"$1" 2>&1 &
   started+=($!)
-  until grep -qE 'Cinemill is ready|ready\.$' "$1"; do
+  until grep -qE 'Cinemill is ready|ready\.$|Visit me at' "$1"; do
     kill -0 $! 2>/dev/null || { cat "$1" >&2; false; }
     sleep 0.1
   done
@@ -85,6 +85,7 @@ class Reader:
             "HOME": str(self.folder),
             "CINEMILL_PORT": str(self.port),
             "FLOWER_PORT": str(self.flower_port),
+            "MAKEFLAGS": "--assume-old=.venv/.run --assume-old=.venv/.dev",  # installs nothing
             "CELERY_WORKER_CONCURRENCY": "2",
             **UNSPACED,
         }
@@ -102,13 +103,7 @@ def clone_for(reader: Reader) -> Reader:
     shutil.copytree(ROOT, reader.clone, ignore=LEFT_OUT, symlinks=True)
     fetch("bigbuckbunny")
     (reader.clone / ".samples").symlink_to(cache_folder().resolve())
-    environment = reader.clone / ".venv"
-    environment.mkdir()
-    for path in Path(sys.prefix).iterdir():
-        (environment / path.name).symlink_to(path)
-    for stamp in (".run", ".dev"):  # what is installed is newer than the lock files copied here
-        (environment / stamp).unlink(missing_ok=True)
-        (environment / stamp).touch()
+    (reader.clone / ".venv").symlink_to(sys.prefix)
     return reader
 
 
@@ -116,23 +111,20 @@ def run_blocks(reader: Reader, blocks: Iterable[Block]) -> None:
     """Run the blocks in one shell in the clone. Raises AssertionError with what was printed."""
     script = reader.folder / f"{reader.clone_name}.sh"
     script.write_text(PRELUDE + "".join(_to_script(block, reader) for block in blocks), "utf-8")
-    shell = subprocess.Popen(
-        ["bash", "--noprofile", "--norc", str(script)],
-        cwd=reader.clone,
-        env=reader.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        printed, _ = shell.communicate(timeout=PAGE_SECONDS)
-    finally:
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-    assert shell.returncode == 0, printed
+    printed = script.with_suffix(".out")
+    with printed.open("w") as output:
+        shell = subprocess.Popen(
+            ["bash", "--noprofile", "--norc", str(script)],
+            cwd=reader.clone, env=reader.environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status: int | None = shell.wait(PAGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            status = None
+            os.killpg(shell.pid, signal.SIGTERM)
+            shell.wait(PATIENCE_SECONDS)
+    assert status == 0, printed.read_text("utf-8")
 
 
 def _to_script(block: Block, reader: Reader) -> str:
