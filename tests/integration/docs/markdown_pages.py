@@ -58,6 +58,10 @@ class Page:
         return self.path.relative_to(ROOT).as_posix()
 
     @property
+    def starts_server(self) -> bool:
+        return any(b.keeps_running and re.search(r"\bup\b", b.text) for b in self.runnable)
+
+    @property
     def runnable(self) -> tuple[Block, ...]:
         return tuple(b for b in self.blocks if (b.is_shell or b.is_python) and not b.reason)
 

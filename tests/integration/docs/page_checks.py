@@ -189,7 +189,7 @@ def check_span(text: str) -> Iterator[str]:
     request = REQUEST.match(text)
     if request:
         yield from check_request(request[1], request[2])
-    elif text.startswith(("cinemill ", ".venv/bin/cinemill ")):
+    elif text.startswith(("cinemill ", ".venv/bin/cinemill ", "make ")):
         for command in split_commands(text):
             # A sentence names a command without its files.
             yield from (f for f in check_command(command) if "Missing parameter" not in f)

@@ -37,7 +37,7 @@ wait; exit $status' EXIT
 start() {  # LOG COMMANDS: in another terminal, until the page ends
   bash -c "$2" >"$1" 2>&1 &
   started+=($!)
-  until grep -qE 'Cinemill is ready|ready\.$|Visit me at' "$1"; do
+  until grep -qE 'Cinemill is ready|ready\.|Visit me at' "$1"; do
     kill -0 $! 2>/dev/null || { cat "$1" >&2; false; }
     sleep 0.1
   done

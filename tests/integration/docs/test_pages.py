@@ -19,7 +19,7 @@ from tests.speech import fetch_models
 
 PAGES = list_pages("README.md", "docs/tutorial/**/*.md", "docs/how-to/**/*.md")
 ALL_PAGES = list_pages("README.md", "docs/**/*.md", "examples/**/*.md")
-SELF_STARTED = [p for p in PAGES if any(b.keeps_running for b in p.runnable)]
+SELF_STARTED = [page for page in PAGES if page.starts_server]
 OTHERS = [page for page in PAGES if page.runnable and page not in SELF_STARTED]
 
 
