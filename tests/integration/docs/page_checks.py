@@ -117,11 +117,12 @@ def check_curl(arguments: list[str]) -> Iterator[str]:
     """Check that the API has each path that is requested, with that method."""
     method = "GET"
     for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
-        if option in ("-X", "--request"):
+        last = f"-{option[-1]}" if re.fullmatch("-[A-Za-z]+", option) else option
+        if last in ("-X", "--request"):
             method = value
-        elif option in ("-T", "--upload-file"):
+        elif last in ("-T", "--upload-file"):
             method = "PUT"
-        elif option in BODY_OPTIONS and method == "GET":
+        elif last in BODY_OPTIONS and method == "GET":
             method = "POST"
     for argument in arguments:
         found = URL_PATH.match(argument)
@@ -191,8 +192,9 @@ def check_span(text: str) -> Iterator[str]:
         yield from check_request(request[1], request[2])
     elif text.startswith(("cinemill ", ".venv/bin/cinemill ", "make ")):
         for command in split_commands(text):
-            # A sentence names a command without its files.
-            yield from (f for f in check_command(command) if "Missing parameter" not in f)
+            # A sentence names a command without its files, or a group of commands.
+            unfinished = ("Missing parameter", "Usage:")
+            yield from (f for f in check_command(command) if not any(u in f for u in unfinished))
     elif SETTING.match(text):
         yield from check_settings(text)
 

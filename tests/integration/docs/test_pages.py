@@ -72,6 +72,7 @@ def test_page_links_lead_somewhere(page: Page) -> None:
         ("X=$(cinemill submitt video.mp4)", "No such command"),
         ("true && .venv/bin/cinemill jobs --state gone", "gone"),
         ("curl -f -X POST http://127.0.0.1:8420/uploads", "no POST /uploads"),
+        ("curl -fsX DELETE http://127.0.0.1:8420/upload", "no DELETE /upload"),
         ("curl -T a.srt $API/assets/$ASSET/captions", "no PUT"),
         ("make demmo VIDEO=a.mp4", "no target demmo"),
         ("export CINEMILL_PROT=8000", "no setting CINEMILL_PROT"),
