@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SIZE = {"width": 1080, "height": 900}
+SIZE = {"width": 1080, "height": 830}
 START_SECONDS = 120
 WAIT_MILLISECONDS = 180_000
 SHOWN_SECONDS = 2.0
