@@ -28,8 +28,8 @@ from cinemill.errors import (
     LeaseLost,
     MediaRejected,
 )
-from cinemill.jobs import heartbeat
 from cinemill.jobs.catalog import RetryPolicy
+from cinemill.jobs.runs import heartbeat
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets

@@ -20,8 +20,8 @@ from cinemill.storage.jobs.stray_messages import (
 )
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill
+from cinemill.worker.messages.guard import OWNER
 from cinemill.worker.messages.queues import KEY_PREFIX
-from cinemill.worker.task_registry import OWNER
 
 MOVED_AT_ONCE = 200
 LOOK_SECONDS = 5.0

@@ -29,6 +29,8 @@ from cinemill.worker.messages.envelope import (
 )
 from cinemill.worker.messages.transport import read_interruptions
 
+OWNER = "celery"
+"""Of jobs that Celery messages bring."""
 STEP_PREFIX = "step."
 LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
 LONGEST_DELAY = timedelta(days=365)

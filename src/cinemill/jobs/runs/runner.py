@@ -1,0 +1,248 @@
+"""A worker's work on one run: claim → handler → fenced commit. Every end is recorded once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from cinemill.core.job import ClaimedRun, Progress, RunState
+from cinemill.errors import (
+    DatabaseUnavailable,
+    LeaseLost,
+    LockTimeout,
+    WorkerStopping,
+)
+from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.estimate import estimate_job_seconds_left
+from cinemill.jobs.events import EventPublisher
+from cinemill.jobs.runs.attempt import Watch, choose_limits
+from cinemill.jobs.runs.heartbeat import Heart
+from cinemill.jobs.runs.memory import reset_peak_rss
+from cinemill.jobs.runs.recording import RECONNECT_SECONDS, Recorder
+from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
+from cinemill.storage.database import Database
+from cinemill.storage.jobs import claims
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+class Runner:
+    """One a worker process. ``execute`` must run on the main thread: children get their
+    parent-death signal from the thread that started them."""
+
+    def __init__(
+        self,
+        database: Database,
+        events: EventPublisher,
+        handlers: Mapping[str, Handler],
+        *,
+        catalog: Catalog,
+        limits: RetryPolicy,
+        work_folder: Path,
+        worker: str,
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._handlers = handlers
+        self._catalog = catalog
+        self._limits = limits
+        self._work_folder = work_folder
+        self._worker = worker
+        self._heart = Heart(database, give_up=self._give_up)
+        self._claiming = False
+        self._stop_reason: str | None = None
+        """Why the worker was told to stop while it claimed this run or worked on it."""
+        self._recorder = Recorder(
+            database,
+            catalog=catalog,
+            limits=limits,
+            is_stopping=lambda: self._stop_reason is not None,
+        )
+
+    def execute(self, run_id: str) -> RunState | None:
+        """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
+
+        Raises DatabaseUnavailable where the worker was told to stop before the claim was answered.
+        """
+        watch = self._take(run_id)
+        if watch is None:
+            return None
+        if self._stop_reason is not None:
+            watch.request_stop(WorkerStopping(self._stop_reason))
+        run = watch.run
+        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
+        try:
+            return self._work(watch)
+        finally:
+            self._heart.release()
+            shutil.rmtree(self._folder(run), ignore_errors=True)
+
+    def request_stop_current(self, reason: str) -> bool:
+        """Ask the try under way to end and be handed back; whether there was one.
+
+        For a signal's handler: it may come at any moment, and in the middle of a claim too.
+        """
+        watch = self._heart.watch
+        if watch is None and not self._claiming:
+            return False
+        self._stop_reason = reason
+        if watch is not None:
+            watch.request_stop(WorkerStopping(reason))
+        return True
+
+    def _take(self, run_id: str) -> Watch | None:
+        self._stop_reason = None
+        self._claiming = True
+        try:
+            return self._claim_patiently(run_id)
+        finally:
+            self._claiming = False
+
+    def _claim_patiently(self, run_id: str) -> Watch | None:
+        """Claim while PostgreSQL is away, for however long that is.
+
+        A claim whose answer did not come may take effect later (the server was frozen), and would
+        then be nobody's and count as a crash. And a worker that alone is cut off would else swallow
+        all that is published, each in an instant.
+
+        Where it is only this run that another transaction holds, the run is offered again later,
+        and the worker free for other messages.
+        """
+        token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
+        may_be_ours = False
+        while True:
+            try:
+                return self._claim(run_id, token)
+            except DatabaseUnavailable as error:
+                is_locked = isinstance(error, LockTimeout)
+                may_be_ours = may_be_ours or not is_locked
+                if is_locked and self._put_off(run_id, may_be_ours=may_be_ours):
+                    return None
+                if self._stop_reason is not None:
+                    raise
+                time.sleep(RECONNECT_SECONDS)
+
+    def _put_off(self, run_id: str, *, may_be_ours: bool) -> bool:
+        """Whether this run can be left to be offered again later: not where the whole table is
+        locked, nor where an earlier claim, whose answer did not come, may have taken effect."""
+        try:
+            with self._database.once() as connection:
+                is_noted = claims.put_off(connection, run_id)
+        except DatabaseUnavailable:
+            return False
+        if may_be_ours and not is_noted:
+            return False
+        log.info("run put off", run=run_id, why="Another transaction holds its job.")
+        return True
+
+    def _claim(self, run_id: str, token: str) -> Watch | None:
+        """The claimed run, attended from its first moment; None where there was none."""
+        asked_at = time.monotonic()
+        with self._database.once() as connection:
+            run = claims.claim(
+                connection,
+                run_id,
+                token=token,
+                worker=self._worker,
+                lease_seconds=self._limits.lease_seconds,
+            )
+        if run is None:
+            return None
+        watch = self._watch(run, asked_at)
+        self._heart.attend(watch)
+        return watch
+
+    def _work(self, watch: Watch) -> RunState | None:
+        run = watch.run
+        try:
+            outcome = self._handle(watch)
+            self._recorder.record_success(watch, outcome)
+        except LeaseLost as error:
+            return self._drop(watch, error)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded
+            return self._recorder.record_error(watch, error)
+        log.info(
+            "run succeeded", run=run.id, job=run.job_id, seconds=time.monotonic() - watch.started
+        )
+        return RunState.SUCCEEDED
+
+    def _handle(self, watch: Watch) -> StepOutcome:
+        run = watch.run
+        reset_peak_rss()
+        folder = self._folder(run)
+        folder.mkdir(mode=0o700, parents=True)
+        context = StepContext(
+            run=run,
+            folder=folder,
+            report=self._reporter(watch),
+            should_stop=watch.should_stop,
+            memory_bytes=watch.limits.memory_bytes,
+            on_peak_memory=watch.record_command,
+        )
+        context.report(0.0, "Working")
+        try:
+            outcome = self._handlers[run.step_kind](context)
+        finally:
+            watch.is_ending = True
+        seconds = time.monotonic() - watch.started
+        return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
+
+    def _reporter(self, watch: Watch) -> Report:
+        run = watch.run
+
+        def report(fraction: float, message: str) -> None:
+            done = run.progress_share * min(1.0, max(0.0, fraction))
+            watch.move(run.progress_base + done, message)
+            elapsed = time.monotonic() - watch.started
+            self._events.tell(
+                Progress(
+                    job_id=run.job_id,
+                    job_kind=run.job_kind,
+                    status="running",
+                    progress=watch.progress,
+                    message=message,
+                    stage=run.step_name,
+                    seconds_left=estimate_job_seconds_left(run, elapsed, fraction),
+                )
+            )
+
+        return report
+
+    def _drop(self, watch: Watch, error: LeaseLost) -> RunState | None:
+        """End a try whose lease is lost. Where only this side's count of it was over, the row is
+        still ours and is handed back: nobody has to take it for a crash."""
+        log.warning("run dropped", run=watch.run.id, why=error.message)
+        return self._recorder.record_error(watch, error)
+
+    def _give_up(self, watch: Watch) -> None:
+        """The handler does not stop: record the end from the heart's thread and end this process,
+        which takes its children along."""
+        error = watch.stop
+        if isinstance(error, LeaseLost):
+            if not self._recorder.hand_back_unfinished(watch, error):
+                return
+        elif error is not None:
+            self._recorder.record_error(watch, error)
+        log.warning("process given up", run=watch.run.id, why=str(error))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:
+        kind = self._catalog.steps[run.step_kind]
+        queue = self._catalog.queues[kind.queue]
+        limits = choose_limits(kind, queue, self._limits)
+        return Watch(
+            run=run,
+            limits=limits,
+            deadline=asked_at + limits.lease_seconds,
+            progress=run.progress_base,
+        )
+
+    def _folder(self, run: ClaimedRun) -> Path:
+        return self._work_folder / run.token
