@@ -86,7 +86,7 @@ class Reader:
             "CINEMILL_PORT": str(self.port),
             "FLOWER_PORT": str(self.flower_port),
             "MAKEFLAGS": "--assume-old=.venv/.run --assume-old=.venv/.dev",  # installs nothing
-            "CELERY_WORKER_CONCURRENCY": "2",
+            "CELERY_WORKER_CONCURRENCY": "1",
             **UNSPACED,
         }
 
@@ -131,7 +131,7 @@ def _to_script(block: Block, reader: Reader) -> str:
     text = reader.fit(block.text)
     place = f"\nplace='{block.place}'\n"
     if block.is_python:
-        return f"{place}python - <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n"
+        return f"{place}.venv/bin/python - <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n"
     if block.keeps_running:
         log = reader.folder / f"{block.place.replace('/', '-')}.log"
         return f"{place}start '{log}' \"$(cat <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n)\"\n"

@@ -18,7 +18,7 @@ from tests.integration.docs.page_session import (
 from tests.speech import fetch_models
 
 PAGES = list_pages("README.md", "docs/tutorial/**/*.md", "docs/how-to/**/*.md")
-ALL_PAGES = list_pages("README.md", "docs/**/*.md", "examples/**/*.md")
+ALL_PAGES = list_pages("README.md", "docs/**/*.md")
 SELF_STARTED = [page for page in PAGES if page.starts_server]
 OTHERS = [page for page in PAGES if page.runnable and page not in SELF_STARTED]
 
