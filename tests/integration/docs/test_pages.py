@@ -96,3 +96,9 @@ def test_page_that_fails_is_reported_with_its_command(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"README\.md:1: this failed: false") as caught:
         run_blocks(reader, page.runnable)
     assert "last" not in str(caught.value)
+
+
+def test_page_that_would_install_something_is_not_run(tmp_path: Path) -> None:
+    page = parse_page(ROOT / "README.md", "```sh\npython -m pip install numpy\n```\n")
+    with pytest.raises(AssertionError, match="not run"):
+        run_blocks(Reader(tmp_path), page.runnable)
