@@ -32,6 +32,8 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 INSTALLED_FROM = ("pyproject.toml", "requirements.lock", "requirements-dev.lock")
 """Older than the environment in a clone, or make would install the clone into this environment."""
+TOOLS = ("make", "curl")
+"""What pages take for granted and not every machine has."""
 INSTALLS = re.compile(r"\bpip3? (?:un)?install\b|\bmake lock\b")
 PRELUDE = r"""
 set -Eeuo pipefail
@@ -118,6 +120,9 @@ def clone_for(reader: Reader) -> Reader:
 def run_blocks(reader: Reader, blocks: Iterable[Block]) -> None:
     """Run the blocks in one shell in the clone. Raises AssertionError with what was printed."""
     blocks = list(blocks)
+    missing = [t for t in TOOLS if not shutil.which(t) and any(t in b.text for b in blocks)]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} is not installed")
     assert not [
         block.place for block in blocks if block.is_shell and INSTALLS.search(block.text)
     ], "this would install into the environment of the tests: mark it '<!-- not run: … -->'"
