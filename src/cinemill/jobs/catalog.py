@@ -100,7 +100,7 @@ class Catalog:
     steps: Mapping[str, StepKind]
     jobs: Mapping[str, JobKind[Any]]
 
-    def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+    def plan(self, kind: str, params: Mapping[str, object], asset_id: str | None) -> list[StepSpec]:
         """The steps of a job, parents first.
 
         What comes from outside is bounded here, before anything is made of it: see
