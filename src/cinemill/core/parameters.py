@@ -100,7 +100,7 @@ def _public_name(name: str, field: FieldInfo) -> str:
 
 
 class NoParameters(Parameters):
-    """Of kinds of job that take none."""
+    """This kind of job takes no parameters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_a_parameter_has_its_bounds_and_its_description() -> None:
     frames = describe_parameters()["PreviewParameters"]["properties"]["num_frames"]
     assert (frames["minimum"], frames["maximum"], frames["default"]) == (1, 200, 10)
-    assert frames["description"] == "Stills, spread evenly over the video."
+    assert frames["description"] == "Number of stills, spread evenly over the video."
     options = describe_parameters()["RenditionRequest"]
     assert options["additionalProperties"] is False
     assert {"bitrate", "audio", "preset"} <= options["properties"].keys()

@@ -57,7 +57,7 @@ class SpeechParameters(Parameters):
     model: Annotated[
         str, BeforeValidator(_check_model), WithJsonSchema({"enum": [*SPEECH_MODELS]})
     ] = DEFAULT_MODEL
-    """The speech model: a larger one is better and slower; ``tiny.en`` knows English only."""
+    """Speech model. Larger models are better and slower; tiny.en knows English only."""
     language: Annotated[
         str | None,
         BeforeValidator(_check_language),
@@ -66,9 +66,9 @@ class SpeechParameters(Parameters):
             hint="Use a code such as en, de or ja, or leave it out to have it detected.",
         ),
     ] = None
-    """What is spoken, as a code such as en or de; null detects it."""
+    """Spoken language, as a code such as en or de. Null detects it."""
     translate: Annotated[bool, none_as(False)] = False
-    """Writes the captions in English, whatever is spoken."""
+    """Translate the captions into English."""
 
     @model_validator(mode="after")
     def _check_languages(self) -> SpeechParameters:
