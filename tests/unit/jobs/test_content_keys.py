@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cinemill.capabilities.captions.handlers import captions_key, transcript_key
-from cinemill.capabilities.captions.request import read_speech
+from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.capabilities.ingest.handlers import read_request
 from cinemill.capabilities.ingest.handlers import step_key as ingest_key
 from cinemill.capabilities.ingest.plan import IngestParameters
@@ -70,7 +70,8 @@ def test_previews_and_streams_keep_their_keys() -> None:
     ],
 )
 def test_a_transcript_keeps_its_key(params: dict[str, Any], key: str) -> None:
-    assert transcript_key("film", read_speech(params), "weights").startswith(key)
+    request = read_parameters(SpeechParameters, params).as_request()
+    assert transcript_key("film", request, "weights").startswith(key)
 
 
 def test_captions_keep_their_keys() -> None:

@@ -268,7 +268,7 @@ class RenditionRequest(Parameters):
         return self.preset.crf[self.codec] if self.crf is None else self.crf
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options that :func:`read_rendition` reads this request from.
+        """Return the options that this request is read from.
 
         Content keys are made of them: what they are for a request must never change.
         """
