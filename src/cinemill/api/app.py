@@ -24,6 +24,7 @@ from cinemill.api.routes import (
     timelines,
     uploads,
 )
+from cinemill.api.schema import Application
 from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
 from cinemill.catalog import CATALOG
@@ -46,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
     mill, redis_url = open_mill(settings)
-    app = FastAPI(
+    app = Application(
         title="Cinemill",
         version=__version__,
         description="Films in; proxies, stills and findings out.",

@@ -9,7 +9,7 @@ what was given, and a hint.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
@@ -100,7 +100,7 @@ def _public_name(name: str, field: FieldInfo) -> str:
 
 
 class NoParameters(Parameters):
-    """Of kinds of job that take none."""
+    """This kind of job takes no parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,24 +176,31 @@ def expect(text: str) -> PydanticCustomError:
     return PydanticCustomError("unexpected", "unexpected", {"expected_text": text})
 
 
-def read_parameters(model: type[Model], document: Any, *, is_form: bool = False) -> Model:
+def dotted_name(location: Location) -> str:
+    """Return a path as people write it: ``options.height``, ``clips[3].start``."""
+    parts = [f"[{one}]" if isinstance(one, int) else f".{one}" for one in location]
+    return "".join(parts).removeprefix(".")
+
+
+def read_parameters(
+    model: type[Model],
+    document: Any,
+    *,
+    is_form: bool = False,
+    name: Callable[[Location], str] = dotted_name,
+) -> Model:
     """Return the model that a document describes.
 
-    The values of a form are texts: numbers and flags are read from them. Raises InputRejected,
-    which names the first parameter that does not fit, with the field's code or the model's.
+    The values of a form are texts: numbers and flags are read from them. ``name`` writes the path
+    of a value in a refusal. Raises InputRejected, which names the first parameter that does not
+    fit, with the field's code or the model's.
     """
     try:
         return model.model_validate(
             document, strict=False if is_form else None, by_alias=True, by_name=False
         )
     except ValidationError as error:
-        raise find_problem(model, error).as_refusal() from None
-
-
-def dotted_name(location: Location) -> str:
-    """Return a path as people write it: ``options.height``, ``clips[3].start``."""
-    parts = [f"[{one}]" if isinstance(one, int) else f".{one}" for one in location]
-    return "".join(parts).removeprefix(".")
+        raise find_problem(model, error, name).as_refusal() from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +259,10 @@ def _describe(
         case "missing":
             return _describe_missing(place, name)
         case "union_tag_not_found":
-            return _describe_missing(place.enter_tag(context), name)
+            return _describe_missing(place.enter_tag(context["discriminator"]), name)
         case "union_tag_invalid":
             tag = context["discriminator"].strip("'")
-            return _describe_value(place.enter_tag(context), given.get(tag), name)
+            return _describe_value(place.enter_tag(context["discriminator"]), given.get(tag), name)
         case _:
             return _describe_value(place, given, name, context.get("expected_text", ""))
 
@@ -314,9 +321,9 @@ class _Place:
     """The innermost model on the way."""
     annotation: Any
 
-    def enter_tag(self, context: Mapping[str, Any]) -> _Place:
+    def enter_tag(self, quoted: str) -> _Place:
         """Return the place of the member that says which model of a union is meant."""
-        tag = context["discriminator"].strip("'")
+        tag = quoted.strip("'")
         models = (_find_model(one) for one in get_args(strip_annotation(self.annotation)))
         fields = [_find_field(one, tag) for one in models if one is not None]
         choices = tuple(choice for field in fields for choice in list_choices(field))

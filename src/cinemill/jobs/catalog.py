@@ -23,7 +23,7 @@ HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue with the limits of whoever works on it."""
+    """A queue, with the limits of the workers that consume it."""
 
     name: str
     priority: int
@@ -33,7 +33,7 @@ class Queue:
     recycle_after: int
     """Tasks after which a worker process is replaced."""
     soft_seconds: float
-    """A step is stopped then, and the try counts as a failure."""
+    """A step is stopped then, and the attempt counts as a failure."""
     hard_seconds: float
     """The worker process is killed then, whatever it does."""
     meaning: str
@@ -51,7 +51,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class StepKind:
-    """A kind of step: where it runs, its share of progress, and how often it is tried."""
+    """A kind of step: where it runs, its share of progress, and how often it is attempted."""
 
     name: str
     queue: str
@@ -61,10 +61,10 @@ class StepKind:
     retry_delay_seconds: float | None = None
     """Before the first retry, doubled for each; None: CELERY_TASK_DEFAULT_RETRY_DELAY."""
     max_crashes: int | None = None
-    """Dead after so many tries whose worker died; None: CINEMILL_MAX_CRASHES."""
+    """Dead after so many attempts whose worker died; None: CINEMILL_MAX_CRASHES."""
     rate: Rate | None = None
     stall_seconds: float | None = None
-    """Without progress for so long it is stopped; None: CINEMILL_STALL_SECONDS."""
+    """Stopped after so long without progress; None: CINEMILL_STALL_SECONDS."""
 
 
 P = TypeVar("P", bound=Parameters)
@@ -72,11 +72,11 @@ P = TypeVar("P", bound=Parameters)
 
 @dataclass(frozen=True, slots=True)
 class JobKind(Generic[P]):
-    """A kind of request, by the name that users and Celery messages call it."""
+    """A kind of job, by the name that users and Celery messages give it."""
 
     name: str
     parameters: type[P]
-    """What it takes: read by this model, documented from it."""
+    """Model of what it takes; it reads the parameters, and documents them."""
     plan: Callable[[P, str | None], Sequence[StepSpec]]
     """Turns the parameters and the id of the asset into steps, parents first; pure. Raises
     InputRejected."""
@@ -86,9 +86,9 @@ class JobKind(Generic[P]):
     """Prefix of a Redis channel that its events go to besides ``task_progress``, such as the
     ``analysis`` of detection."""
     answer: str | None = None
-    """The member of the result that ``result.get()`` answers; None: all of it."""
+    """The member of the result that ``result.get()`` returns; None: all of it."""
     name_children: Callable[[str, P], Sequence[str]] | None = None
-    """Turns the id and the parameters into the ids of the jobs that it submits itself; they are
+    """Turns the id and the parameters into the ids of the jobs that this one submits, which are
     cancelled with it."""
     most_params_bytes: int = LARGEST_PARAMS_BYTES
     """Of its parameters as canonical JSON in UTF-8."""
@@ -100,11 +100,11 @@ class Catalog:
     steps: Mapping[str, StepKind]
     jobs: Mapping[str, JobKind[Any]]
 
-    def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-        """The steps of a job, parents first.
+    def plan(self, kind: str, params: Mapping[str, object], asset_id: str | None) -> list[StepSpec]:
+        """Return the steps of a job, parents first.
 
-        What comes from outside is bounded here, before anything is made of it: see
-        ``core.documents``. Raises NotFound, InputRejected, TooLarge.
+        Input from outside is bounded here before anything else reads it: see ``core.documents``.
+        Raises NotFound, InputRejected, TooLarge.
         """
         if (found := self._find(kind)) is None:
             raise NotFound(
@@ -115,7 +115,7 @@ class Catalog:
         if asset_id is not None:
             check_text(asset_id, "asset_id")
         check_size(params, most_bytes=found.most_params_bytes)
-        # What a model says of a value is more to the point than what holds for every value.
+        # What a model says about a value is more specific than the rules for all values.
         steps = list(found.plan(read_parameters(found.parameters, params), asset_id))
         encode_document(params, most_bytes=found.most_params_bytes)
         return steps
@@ -124,7 +124,7 @@ class Catalog:
         return self.jobs.get(kind) if isinstance(kind, str) else None
 
     def equip(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
-        """The planned steps, with where each works, what it weighs and how often it is tried."""
+        """Return the planned steps with their queues, weights and numbers of attempts."""
         return [self._equip(spec, limits) for spec in specs]
 
     def _equip(self, spec: StepSpec, limits: RetryPolicy) -> NewStep:
@@ -141,7 +141,7 @@ class Catalog:
     def with_more(
         self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind[Any]] = ()
     ) -> Catalog:
-        """This catalog and these kinds too."""
+        """Return this catalog with further kinds."""
         return replace(
             self,
             steps=MappingProxyType({**self.steps, **{step.name: step for step in steps}}),
@@ -149,7 +149,7 @@ class Catalog:
         )
 
     def with_rates(self, per_minute: Mapping[str, int]) -> Catalog:
-        """This catalog, with so many starts in a minute, by queue, for what has a limit there."""
+        """Return this catalog with other rates, in starts per minute by queue."""
         limited = [step for step in self.steps.values() if step.rate and step.queue in per_minute]
         return self.with_more(
             [replace(step, rate=Rate(per_minute[step.queue], MINUTE)) for step in limited]
@@ -157,7 +157,7 @@ class Catalog:
 
 
 def list_common(queues: Mapping[str, Queue]) -> list[str]:
-    """Names of the queues that every worker may work on."""
+    """Return the names of the queues that every worker can consume."""
     return [queue.name for queue in queues.values() if queue.codec is None]
 
 
@@ -172,7 +172,7 @@ SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What holds where a kind of step says nothing of its own; from the settings."""
+    """Defaults for kinds of step that set none of their own; from the settings."""
 
     max_retries: int = 3
     retry_delay_seconds: float = 60.0

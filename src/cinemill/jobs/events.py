@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -144,7 +145,7 @@ class EventPublisher:
             return False
         return True
 
-    def publish_resources(self, measured: dict[str, Any]) -> bool:
+    def publish_resources(self, measured: JsonObject) -> bool:
         """Publish what a machine has left; whether it went out."""
         document = json.dumps(measured)
         try:

@@ -14,7 +14,7 @@ from cinemill.storage.database import Connection
 
 
 class Report(Protocol):
-    """Tells how far the step is: ``fraction`` 0–1, and a sentence for a person."""
+    """Reports how far the step is: ``fraction`` 0–1, and a sentence for a person."""
 
     def __call__(self, fraction: float, message: str) -> None: ...
 
@@ -25,15 +25,15 @@ def _ignore(_size_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """A handler's view of the world: frozen, and nothing of the engine to hold on to."""
+    """What a handler is given of its run: frozen, without access to the engine."""
 
     run: ClaimedRun
     folder: Path
-    """Private, empty, named by the claim's token; removed when the try ends, however it ends."""
+    """Private and empty, named by the claim's token; removed when the attempt ends."""
     report: Report
     should_stop: Callable[[], Exception | None]
-    """To be asked several times a second: what it answers is to be raised, with all children
-    stopped first."""
+    """Call it several times a second. When it returns an error, stop all child processes and raise
+    that error."""
     memory_bytes: int
     """The queue's limit for the whole process tree."""
     on_peak_memory: Callable[[int], None] = _ignore
@@ -74,9 +74,9 @@ class StepOutcome:
     result: Mapping[str, Any] = field(default_factory=dict)
     write: Callable[[Connection], None] = _write_nothing
     steps: Sequence[StepSpec] = ()
-    """More steps for the job, put between this one and those that wait for it: what there is to do
-    may only be known once the film was looked at. Each comes after this one, and after those of
-    the others that it names; it finds this one's result, and what this one found."""
+    """Further steps for the job, put between this one and those that wait for it, where what there
+    is to do is only known once the source was examined. Each runs after this one and after those
+    of the others that it names; it is given this step's result and what this step was given."""
 
 
 Handler = Callable[[StepContext], StepOutcome]

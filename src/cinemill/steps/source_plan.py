@@ -15,14 +15,14 @@ PROBE_SOURCE = "probe_source"
 
 
 class SourceParameters(Parameters):
-    """Of a job about one video: an asset that the job names itself, or a file by its path."""
+    """A video: an asset that the job names, or a file by its path."""
 
     path: Annotated[
         str | None,
         checked_by(lambda value: value if value is None else check_path(value)),
         Expected(f"a path of at most {LONGEST_PATH_BYTES} bytes", code="path_invalid"),
     ] = None
-    """Of a file that the workers can read; not needed where the job names an asset."""
+    """Path of a file that the workers can read. Leave it out when the job names an asset."""
 
 
 def plan_single(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec]]:

@@ -14,6 +14,7 @@ from celery.result import AsyncResult
 from kombu.utils.json import dumps
 
 from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import Failure
 from cinemill.errors import DependencyUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -101,7 +102,7 @@ def step_task_name(kind: str) -> str:
     return f"{STEP_PREFIX}{kind}"
 
 
-def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None:
     """Give a message that came from elsewhere its row, keyed by its task id.
 
     Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
@@ -119,7 +120,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _adopt(
-    mill: Mill, kind: JobKind[Any], request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    mill: Mill, kind: JobKind[Any], request: Any, args: tuple[Any, ...], kwargs: JsonObject
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
     priority = read_wish((request.delivery_info or {}).get("priority"))
@@ -167,17 +168,17 @@ def _bury(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage
 def submit(
     service: JobService,
     kind: JobKind[Any],
-    params: dict[str, Any],
+    params: JsonObject,
     *,
     priority: int | None,
     job_id: str | None,
 ) -> Any:
     """The parameter ``asset_id`` is the job's own, not its plan's."""
-    asset_id = params.pop("asset_id", None)
+    asset_id: Any = params.get("asset_id")
     return service.create_job(
         kind.name,
         owner=OWNER,
-        params=params,
+        params={name: value for name, value in params.items() if name != "asset_id"},
         asset_id=asset_id,
         priority=priority,
         job_id=job_id,

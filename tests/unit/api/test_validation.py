@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from cinemill.api.middleware.validation import _EXPECTED, _SENTENCES, describe_error
 
@@ -51,11 +52,12 @@ class Query(BaseModel):
 def test_words_for_what_is_wrong(document: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Query.model_validate(document)
-    assert describe_error({**refused.value.errors()[0]}) == words
+    assert describe_error(refused.value.errors()[0]) == words
 
 
 def test_an_error_that_nobody_expected_quotes_what_was_given() -> None:
-    assert describe_error({"type": "odd", "input": [1]}) == "is not valid: [1]"
+    odd = ErrorDetails(type="odd", loc=(), msg="Odd.", input=[1])
+    assert describe_error(odd) == "is not valid: [1]"
 
 
 def test_no_words_are_pydantics() -> None:

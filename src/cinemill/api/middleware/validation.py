@@ -6,7 +6,8 @@ Pydantic's own messages are written for programmers, and change with its version
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from pydantic_core import ErrorDetails
 
 from cinemill.core.documents import quote
 
@@ -46,9 +47,9 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-def describe_error(error: Mapping[str, Any]) -> str:
+def describe_error(error: ErrorDetails) -> str:
     """Return what is wrong with a value, such as "must be at most 500, not 501"."""
-    kind = str(error["type"])
+    kind = error["type"]
     if (sentence := _SENTENCES.get(kind)) is not None:
         return sentence
     if (expected := _EXPECTED.get(kind)) is None:

@@ -23,20 +23,20 @@ def _read_object(text: object) -> object:
 
 
 class UploadOptions(Parameters):
-    """The optional fields of an upload, before the file so that they are checked first."""
+    """Optional fields of an upload. Fields before the file are checked before it is received."""
 
     model_config = ConfigDict(extra="ignore")
     error_code = ParametersInvalid.code
 
     kind: str = DEFAULT_KIND
-    """Of the job that the file is processed by."""
+    """Kind of job that processes the file."""
     params: Annotated[
         dict[str, Any],
         BeforeValidator(_read_object),
         WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
         Expected("a JSON object, such as {}"),
     ] = Field(default_factory=dict)
-    """The job's parameters, a JSON object."""
+    """Parameters of the job, as a JSON object."""
     priority: (
         Annotated[
             int,
@@ -45,11 +45,11 @@ class UploadOptions(Parameters):
         ]
         | None
     ) = None
-    """Of the job, 10 first."""
+    """Priority of the job; 10 runs first."""
     thumbnail_seconds: (
         Annotated[float, Field(ge=0), Expected("a number of seconds, 0 or more")] | None
     ) = None
-    """Takes a thumbnail at this time, in seconds from the first frame."""
+    """Also create a thumbnail of this time, in seconds from the first frame."""
 
     @property
     def job_params(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Captions of a stored film: heard once by a model, written as often as they are wanted."""
+"""Captions of a stored video: transcribed once by a model, written in several formats."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ LEAST_BYTES = 1024 * 1024
 
 
 def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Hear what is said in the job's film, unless the same model has heard it before.
+    """Transcribe the speech of the job's video, unless the same model has done so before.
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
@@ -75,7 +75,7 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
 
 
 def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
-    """Names the work: the same bytes, weights and request are never transcribed twice."""
+    """Return the key of a transcript: the same bytes, weights and request have the same one."""
     return content_key(sha256, STAGE, STAGE_VERSION, revision, request.to_json())
 
 
@@ -89,7 +89,7 @@ def _transcribe(
             code="media_no_sound",
             way_on="Caption a film that has sound.",
         )
-    # Only who captions needs arrays: elsewhere they are so many megabytes in each process.
+    # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
     from cinemill.inference.speech import put_back
 
     model = open_model(request.model, resources.models_dir)
@@ -104,10 +104,10 @@ def _transcribe(
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:
-    """The model called ``name``; raises InputRejected with the command that fetches it.
+    """Return the model of this name. Raises InputRejected with the command that fetches it.
 
-    A model that is not there comes by no number of tries, so the job ends at once, and can be
-    retried when the model is there.
+    No number of attempts brings a missing model, so the job fails at once. It can be retried once
+    the model is there.
     """
     from cinemill.inference.speech import open_speech_model
 
@@ -140,7 +140,7 @@ def _take_sound(
 
 
 def _find_sound(resources: StepResources, asset: AssetRecord) -> Path | None:
-    """The sound that ingest made of the film, if it is there."""
+    """Return the audio that ingest extracted, if it is there."""
     try:
         made = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
     except NotFound:
@@ -156,7 +156,7 @@ def _hear(
     began = time.monotonic()
     sound = map_sound(samples)
     context.report(SOUND_SHARE, "Listening")
-    heard = model.hear(
+    transcribed = model.hear(
         sound,
         language=request.language,
         task=request.task,
@@ -169,19 +169,24 @@ def _hear(
         "device": model.device.name,
         "precision": model.device.precision,
         "fallback_reason": model.device.fallback_reason,
-        "language_probability": round(heard.language_probability, 3),
+        "language_probability": round(transcribed.language_probability, 3),
         "sound_seconds": round(len(sound) / SAMPLE_RATE_HZ, 3),
-        "speech_seconds": round(heard.speech_seconds, 3),
+        "speech_seconds": round(transcribed.speech_seconds, 3),
         "seconds": round(time.monotonic() - began, 3),
     }
     card = get_card(request.model)
     return Transcript(
-        card.name, card.revision, heard.language, request.task, heard.utterances, facts
+        card.name,
+        card.revision,
+        transcribed.language,
+        request.task,
+        transcribed.utterances,
+        facts,
     )
 
 
 def write_captions(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Write a transcript as SubRip, WebVTT, plain text and JSON, and put them on the shelf.
+    """Write a transcript as SubRip, WebVTT, plain text and JSON, and name the files as outputs.
 
     Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``made`` (kinds
     and variants), ``language`` as read, ``spoken_language``, ``model``, ``transcript_id``,
@@ -236,7 +241,7 @@ def captions_key(transcript_step_key: str, *, with_words: bool) -> str:
 
 
 def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[ArtifactKind, str]:
-    """What each file says."""
+    """Return the content of each file."""
     cues = make_cues(list_words(transcript.utterances))
     return {
         ArtifactKind.CAPTIONS_SRT: write_srt(cues),

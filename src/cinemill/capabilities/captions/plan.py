@@ -15,7 +15,7 @@ class WritingParameters(Parameters):
     """How captions are written."""
 
     words: Annotated[bool, none_as(True)] = True
-    """Writes the times of single words into the JSON file."""
+    """Write the times of single words into the JSON file."""
 
 
 class CaptionParameters(SourceParameters, SpeechParameters, WritingParameters):

@@ -5,9 +5,9 @@ Pure: parameters as people write them in, a request out, or the reason why there
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from cinemill.core.parameters import (
     Expected,
@@ -15,7 +15,6 @@ from cinemill.core.parameters import (
     choice_of,
     expect,
     none_as,
-    read_parameters,
     reject,
 )
 from cinemill.core.transcript import SpeechTask
@@ -23,8 +22,9 @@ from cinemill.core.transcript import SpeechTask
 ENGLISH = "en"
 ENGLISH_ONLY = frozenset({"tiny.en"})
 """Models that know no other language, and so cannot translate."""
-SPEECH_MODELS = ("tiny", "tiny.en", "base", "small", "medium", "large")
-DEFAULT_MODEL = "base"
+SpeechModel = Literal["tiny", "tiny.en", "base", "small", "medium", "large"]
+SPEECH_MODELS: tuple[SpeechModel, ...] = get_args(SpeechModel)
+DEFAULT_MODEL: SpeechModel = "base"
 _CODES = (
     "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha "
     "haw he hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr "
@@ -33,14 +33,6 @@ _CODES = (
 )
 LANGUAGES = frozenset(_CODES.split())
 """The codes of Whisper's vocabulary (large-v3; only large knows yue)."""
-
-
-def _check_model(value: object) -> str:
-    if value is None:
-        return DEFAULT_MODEL
-    if not isinstance(value, str) or value not in SPEECH_MODELS:
-        raise expect(f"one of {', '.join(SPEECH_MODELS)}")
-    return value
 
 
 def _check_language(value: object) -> str | None:
@@ -52,12 +44,10 @@ def _check_language(value: object) -> str | None:
 
 
 class SpeechParameters(Parameters):
-    """What is asked of a speech model."""
+    """A transcription as people ask for it."""
 
-    model: Annotated[
-        str, BeforeValidator(_check_model), WithJsonSchema({"enum": [*SPEECH_MODELS]})
-    ] = DEFAULT_MODEL
-    """The speech model: a larger one is better and slower; ``tiny.en`` knows English only."""
+    model: Annotated[SpeechModel, none_as(DEFAULT_MODEL)] = DEFAULT_MODEL
+    """Speech model. Larger models are better and slower; tiny.en knows English only."""
     language: Annotated[
         str | None,
         BeforeValidator(_check_language),
@@ -66,9 +56,9 @@ class SpeechParameters(Parameters):
             hint="Use a code such as en, de or ja, or leave it out to have it detected.",
         ),
     ] = None
-    """What is spoken, as a code such as en or de; null detects it."""
+    """Spoken language, as a code such as en or de. Null detects it."""
     translate: Annotated[bool, none_as(False)] = False
-    """Writes the captions in English, whatever is spoken."""
+    """Translate the captions into English."""
 
     @model_validator(mode="after")
     def _check_languages(self) -> SpeechParameters:
@@ -104,14 +94,6 @@ class SpeechRequest(Parameters):
         Content keys are made of it: what it is for a request must never change.
         """
         return self.model_dump(mode="json")
-
-
-def read_speech(params: Any) -> SpeechRequest:
-    """Return the request that a dictionary of options describes.
-
-    Raises InputRejected: ``params_invalid``, ``language_unknown``, ``translation_impossible``.
-    """
-    return read_parameters(SpeechParameters, params).as_request()
 
 
 def _format_choices() -> str:

@@ -13,14 +13,14 @@ from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
 class IngestParameters(SourceParameters):
-    """What is made of a video besides what is made of every one."""
+    """A video to import and prepare."""
 
     thumbnail_seconds: Annotated[
         float | None,
         Field(ge=0, le=MAX_NUMBER),
         Expected(f"a number of seconds from 0 to {MAX_NUMBER}", code="timestamp_invalid"),
     ] = None
-    """Takes a thumbnail at this time, in seconds from the first frame."""
+    """Also create a thumbnail of this time, in seconds from the first frame."""
 
 
 def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec]:

@@ -17,12 +17,12 @@ Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 
 
 class CleanupParameters(Parameters):
-    """Which of the named outputs are removed."""
+    """Limits on the named outputs that are kept."""
 
     max_age_days: Amount = MAX_OUTPUT_AGE_DAYS
-    """Outputs older than this are removed."""
+    """Remove outputs that are older than this, in days."""
     max_size_gb: Amount = MAX_OUTPUT_GIGABYTES
-    """Of what is left the oldest are removed until all are below this, in gigabytes."""
+    """Then remove the oldest until all together are smaller than this, in gigabytes."""
 
 
 def plan_cleanup(params: CleanupParameters, _asset_id: str | None) -> list[StepSpec]:

@@ -18,6 +18,7 @@ from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_cont
 from cinemill.capabilities.previews.duration import find_length
 from cinemill.capabilities.previews.plan import StillsParameters
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -169,7 +170,7 @@ def _quiet_session(task: _Task) -> FfmpegSession:
 
 
 def _publish(
-    task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: Mapping[str, Any]
+    task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: JsonObject
 ) -> Artifact:
     filename = f"{make_stem(task.asset.filename)}-{path.name}"
     return publish_artifact(

@@ -20,27 +20,27 @@ MAX_PREVIEW_HEIGHT = 2160
 
 
 class SheetParameters(Parameters):
-    """How a contact sheet is laid out."""
+    """Layout of a contact sheet."""
 
     columns: Annotated[int, Field(ge=1, le=MAX_SHEET_COLUMNS)] = SHEET_COLUMNS
-    """Stills side by side."""
+    """Number of columns."""
 
 
 class StillsParameters(Parameters):
     """What the step makes; a run that an earlier version queued names only the first two."""
 
     num_frames: Annotated[int, Field(ge=1, le=MAX_PREVIEW_FRAMES)] = PREVIEW_FRAMES
-    """Stills, spread evenly over the video."""
+    """Number of stills, spread evenly over the video."""
     height: Annotated[int, Field(ge=1, le=MAX_PREVIEW_HEIGHT)] = PREVIEW_HEIGHT
-    """Of a still, in pixels; a smaller video is not enlarged."""
+    """Height of a still in pixels. A smaller video is not enlarged."""
     animated: Annotated[bool, none_as(False)] = False
-    """A few silent seconds from all over the video, too."""
+    """Also create a short silent preview of excerpts from the whole video."""
     sheet: Annotated[SheetParameters | None, Expected("an object, such as {'columns': 4}")] = None
-    """A contact sheet of the stills, too."""
+    """Also create a contact sheet of the stills."""
 
 
 class PreviewParameters(SourceParameters, StillsParameters):
-    """Stills spread over a video, and on request more."""
+    """Stills from a video, and optionally a contact sheet and an animated preview."""
 
 
 def plan_preview(params: PreviewParameters, asset_id: str | None) -> list[StepSpec]:

@@ -1,7 +1,7 @@
-"""Many renders as one job: each is a job of its own, so that one that fails is alone in it.
+"""Many renders as one job: each is a job of its own, so that one failure stops no other.
 
-The batch holds no worker while they run: its second step looks, and where they have not all ended
-it gives its place away and is asked again.
+The batch occupies no worker while they run: its second step looks at them, and is postponed while
+some have not ended.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _submit_all(
 
 
 def _stop_with_batch(service: JobService, context: StepContext, children: list[str]) -> None:
-    """Whoever cancelled the batch before its renders were there could not cancel them."""
+    """Cancel the renders of a batch that was cancelled before they were there."""
     batch = service.get_job(context.run.job_id)
     if batch.cancel_requested:
         for child in children:
@@ -68,7 +68,7 @@ def _stop_with_batch(service: JobService, context: StepContext, children: list[s
 
 
 def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
-    """What came of each render, in order. Raises NotYet while one has not ended.
+    """Collect the results of all renders, in order. Raises Postponed while one has not ended.
 
     Result: ``results``: the render's own, or ``error`` with ``code`` and ``message``.
     """
@@ -86,7 +86,7 @@ def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
 
 
 def _find_job(service: JobService, job_id: str) -> Job | None:
-    """None where somebody has deleted it meanwhile."""
+    """Return None where the job was deleted meanwhile."""
     with suppress(NotFound):
         return service.get_job(job_id)
     return None

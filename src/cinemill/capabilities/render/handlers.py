@@ -1,4 +1,4 @@
-"""A timeline rendered: opened, its pieces made where they are not there yet, mixed and joined."""
+"""A timeline rendered: its pieces rendered unless they are cached, its audio mixed, all joined."""
 
 from __future__ import annotations
 
@@ -149,7 +149,8 @@ class _PieceMaker:
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
     def _name_users(self, piece: Piece, request: PieceRequest) -> str:
-        """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
+        """Name all elements whose sources are in the piece: FFmpeg does not say which is at
+        fault."""
         edit = self._edit
         inset = {one.take.sha256 for one in request.insets}
         laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]

@@ -74,7 +74,7 @@ class RenderParameters(Parameters):
     job: Annotated[
         Any, Expected(hint="Pass the timeline as the only argument, or as the parameter 'job'.")
     ] = None
-    """The timeline: clips of one track, or tracks with gaps, overlays, titles and audio."""
+    """Timeline: the clips of one track, or several tracks with overlays, titles and audio."""
 
 
 class BatchParameters(Parameters):
@@ -87,7 +87,7 @@ class BatchParameters(Parameters):
             hint="Pass the list as the only argument, or as the parameter 'jobs'.",
         ),
     ]
-    """The timelines, at most 1000. One that cannot be rendered does not stop the others."""
+    """Timelines, at most 1000. One that cannot be rendered does not stop the others."""
 
     @field_validator("jobs", mode="after")
     @classmethod

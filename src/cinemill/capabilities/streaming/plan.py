@@ -15,11 +15,11 @@ class RungsParameters(Parameters):
     """How the renditions for adaptive playback are encoded."""
 
     preset: Annotated[Purpose, choice_of(Purpose), none_as(Purpose.WEB)] = Purpose.WEB
-    """What it is made for: how hard the encoder tries, and how good the video must be."""
+    """Purpose, which sets how much effort the encoder makes and how good the video is."""
 
 
 class LadderParameters(SourceParameters, RungsParameters):
-    """A video for adaptive playback."""
+    """A video prepared for adaptive playback (HLS and DASH)."""
 
 
 def plan_ladder(params: LadderParameters, asset_id: str | None) -> list[StepSpec]:

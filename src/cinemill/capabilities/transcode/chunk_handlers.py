@@ -339,7 +339,7 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
 def _find_fault(made: Sequence[ChunkResult]) -> str:
     """Why these chunks cannot be joined; empty where they can."""
     if not all(one.is_whole for one in made):
-        return "its pictures could not be told apart by their times"
+        return "its frames could not be identified by their timestamps"
     if len({one.settings for one in made}) > 1:
         return "its chunks were made by encoders that differ"
     return ""

@@ -28,15 +28,15 @@ class TranscodeParameters(SourceParameters):
         none_as(RenditionRequest()),
         Expected("an object, such as {'codec': 'h264'}"),
     ] = RenditionRequest()
-    """Of the rendition: codec, container, size, rate and quality."""
+    """Codec, container, size, frame rate and quality of the rendition."""
     chunk_seconds: Annotated[
         float | None,
         Field(ge=0, le=MAX_NUMBER),
         AfterValidator(_check_chunk_seconds),
         Expected("a number of seconds, 1 or more, or 0 for a video in one piece"),
     ] = None
-    """How long the chunks are that workers encode in parallel; 0 keeps the video in one piece, null
-    lets the video and the workers decide."""
+    """Length in seconds of the chunks that workers encode in parallel. 0 keeps the video in one
+    piece; null chooses by the video and the number of workers."""
 
 
 def _read_chunk(value: object) -> object:

@@ -58,7 +58,7 @@ class Container(StrEnum):
 
 
 class SoundChoice(StrEnum):
-    """``auto`` copies a track that the container may hold and encodes every other."""
+    """Codec of the audio. Auto copies what the container can hold and encodes the rest."""
 
     AUTO = "auto"
     AAC = "aac"
@@ -68,7 +68,7 @@ class SoundChoice(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What it is made for: how hard the encoder tries, and how good the picture must be."""
+    """Purpose of an output, which sets the encoder's effort and quality."""
 
     ARCHIVE = "archive"
     WEB = "web"
@@ -183,41 +183,41 @@ Rate = Annotated[
 
 
 class RenditionRequest(Parameters):
-    """A rendition as asked for; null leaves the choice to the source and the preset.
-
-    Raises InputRejected where it is read: ``params_invalid``, ``combination_impossible``.
-    """
+    """A rendition: null leaves a choice to the source and the preset."""
 
     codec: Annotated[VideoCodec, choice_of(VideoCodec), none_as(VideoCodec.H264)] = VideoCodec.H264
-    """Of the video."""
+    """Codec of the video."""
     container: Annotated[Container, choice_of(Container), none_as(Container.MP4)] = Container.MP4
-    """The file format."""
+    """File format."""
     width: Side = None
-    """In pixels; with ``height`` a box that the video is fitted into, its shape kept."""
+    """Width in pixels. Width and height are a box that the video is fitted into; its aspect ratio
+    is kept."""
     height: Side = None
-    """In pixels."""
+    """Height in pixels. Width and height are a box that the video is fitted into; its aspect ratio
+    is kept."""
     bitrate_bps: Annotated[Bitrate, Field(validation_alias="bitrate")] = None
-    """Of the video, on average: bits a second, such as 5M, 800k or 5000000."""
+    """Average bitrate of the video in bits per second, such as 5M, 800k or 5000000."""
     crf: int | None = None
-    """The encoder's constant rate factor in place of a bitrate: lower is better and larger."""
+    """Constant rate factor of the encoder, in place of a bitrate. Lower is better and larger."""
     fps: Rate = None
-    """A constant frame rate, such as 25, 23.976 or 30000/1001; null keeps the source's times."""
+    """Constant frame rate, such as 25, 23.976 or 30000/1001. Null keeps the source's timing."""
     sound: Annotated[
         SoundChoice,
         choice_of(SoundChoice),
         none_as(SoundChoice.AUTO),
         Field(validation_alias="audio"),
     ] = SoundChoice.AUTO
-    """Of the audio: a codec, a copy, none, or ``auto``, which copies what the container may hold
-    and encodes all else."""
+    """Codec of the audio, copy or none. Auto copies what the container can hold and encodes the
+    rest."""
     sound_bitrate_bps: Annotated[Bitrate, Field(validation_alias="audio_bitrate")] = None
-    """Of the audio: bits a second, such as 128k."""
+    """Bitrate of the audio in bits per second, such as 128k."""
     purpose: Annotated[
         Purpose, choice_of(Purpose), none_as(Purpose.WEB), Field(validation_alias="preset")
     ] = Purpose.WEB
-    """What it is made for: how hard the encoder tries, and how good the video must be."""
+    """Purpose, which sets how much effort the encoder makes and how good the video is."""
     use_gpu: Annotated[bool, none_as(False)] = False
-    """Encodes in hardware where a worker has it; else in software, and the result says so."""
+    """Encode in hardware where a worker has it. Otherwise software is used, and the result says
+    so."""
     vmaf_min: Annotated[
         float | None,
         Field(gt=0, lt=HIGHEST_VMAF),
@@ -226,7 +226,7 @@ class RenditionRequest(Parameters):
             hint="93 is usual; even a perfect copy of a still image gets no more than 97.4.",
         ),
     ] = None
-    """The least VMAF that is accepted; null measures nothing."""
+    """Lowest VMAF score that is accepted. Null measures nothing."""
 
     @field_validator("crf", mode="before")
     @classmethod
@@ -268,7 +268,7 @@ class RenditionRequest(Parameters):
         return self.preset.crf[self.codec] if self.crf is None else self.crf
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options that :func:`read_rendition` reads this request from.
+        """Return the options that this request is read from.
 
         Content keys are made of them: what they are for a request must never change.
         """

@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.captions.request import SPEECH_MODELS, SpeechRequest, read_speech
+from cinemill.capabilities.captions.request import (
+    SPEECH_MODELS,
+    SpeechParameters,
+    SpeechRequest,
+)
 from cinemill.core.parameters import read_parameters
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
+
+
+def read_speech(params: dict[str, Any]) -> SpeechRequest:
+    return read_parameters(SpeechParameters, params).as_request()
 
 
 def test_without_wishes_it_is_base_in_the_language_that_is_spoken() -> None:
