@@ -94,7 +94,7 @@ def test_every_command_explains_itself(cinemill: Run, path: tuple[str, ...]) -> 
 def commands_of(page: str) -> list[str]:
     """What a page tells people to type: ``cinemill …`` in spans and blocks of code."""
     code = re.findall(r"```.*?```|`[^`\n]+`", page, re.DOTALL)
-    found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#\n]*)", "\n".join(code))
+    found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#|\n]*)", "\n".join(code))
     return [words.strip() for words in found]
 
 
