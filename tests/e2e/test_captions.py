@@ -116,14 +116,14 @@ def test_a_correction_is_saved_and_shown_at_once(editor: Page, captions: str) ->
     expect(editor.locator(".told")).to_contain_text("cannot be saved yet")
     end.fill("0:01,2")
     save.press("Enter")
-    expect(editor.locator(".told")).to_have_text("Saved. The player shows them now.")
+    expect(editor.locator(".told")).to_have_text("Saved. The player shows the new captions.")
     expect(save).to_be_disabled()
     expect(editor.get_by_label("Text of caption 1")).to_be_focused()
     assert editor.locator("video").evaluate(SHOWN) == ["Good morning."]
     kept = editor.request.get(captions).json()
     assert kept["source"] == "person"
     assert kept["captions"][0] == {"start_ms": 0, "end_ms": 1200, "lines": ["Good morning."]}
-    expect(editor.locator(".downloads")).to_contain_text("Captions, English, corrected (SRT)")
+    expect(editor.locator(".downloads")).to_contain_text("Captions, English, edited (SRT)")
 
 
 def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None:
@@ -181,12 +181,14 @@ def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselve
     editor.wait_for_timeout(100)
     (sent,) = held
     sent.continue_()
-    expect(editor.locator(".told")).to_have_text("Saved, but for what you wrote meanwhile.")
+    expect(editor.locator(".told")).to_have_text(
+        "Saved, except for the edits that you made meanwhile."
+    )
     assert texts(editor) == ["Good morning.", "How are you\ntoday?"]
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good"]
     editor.unroute(captions)
     editor.get_by_role("button", name="Split").press("Control+s")
-    expect(editor.locator(".told")).to_have_text("Saved. The player shows them now.")
+    expect(editor.locator(".told")).to_have_text("Saved. The player shows the new captions.")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good morning."]
 
 
@@ -214,7 +216,7 @@ def test_who_comes_second_is_told_and_chooses(editor: Page, captions: str) -> No
     told = editor.locator(".told")
     expect(told).to_contain_text("changed by somebody else in the meantime")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Theirs"]
-    told.get_by_role("button", name="Put mine in their place").click()
+    told.get_by_role("button", name="Replace with mine").click()
     expect(told).to_contain_text("Saved")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Mine"]
 
@@ -227,9 +229,9 @@ def test_a_draft_outlasts_what_somebody_else_saves(editor: Page, captions: str) 
     write_captions(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
     editor.goto(address)
     told = editor.locator(".told")
-    expect(told).to_contain_text("Whose shall hold?")
+    expect(told).to_contain_text("Which version do you want to keep?")
     assert texts(editor)[0] == "Mine"
-    told.get_by_role("button", name="Load theirs").click()
+    told.get_by_role("button", name="Load their version").click()
     expect(told).to_be_empty()
     assert texts(editor) == ["Theirs"]
 

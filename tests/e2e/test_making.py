@@ -38,34 +38,34 @@ def shown_job(page: Page, mill: Mill) -> Callable[[], dict[str, Any]]:
 def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
     page: Page, mill: Mill, film: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
-    page.get_by_label("Make of them").select_option("Film for phones")
-    expect(page.locator("#preset-words")).to_contain_text("at most 720 lines")
+    page.get_by_label("Output", exact=True).select_option("Mobile")
+    expect(page.locator("#preset-words")).to_contain_text("at most 720p")
     upload(page, film)
     wait_until_done(page, "holiday.mp4")
     job = shown_job()
     assert (job["kind"], job["params"]) == ("transcode", {"options": {"preset": "mobile"}})
-    expect(page.locator(".plays")).to_have_text("Playing the film that was made.")
-    expect(page.locator("#recent")).to_contain_text("holiday.mp4 · for phones")
+    expect(page.locator(".plays")).to_have_text("Playing: the output")
+    expect(page.locator("#recent")).to_contain_text("holiday.mp4 · mobile")
     of_film = {"asset_id": job["asset_id"], "kind": "process_video"}
     jobs = page.request.get(f"{mill.address}/jobs", params=of_film).json()["jobs"]
     assert len(jobs) == 1
 
-    page.get_by_label("Make more of it").select_option("Stream (HLS and DASH)")
-    page.get_by_role("button", name="Make", exact=True).click()
+    page.get_by_label("Create another output").select_option("Stream (HLS and DASH)")
+    page.get_by_role("button", name="Create", exact=True).click()
     expect(page.locator(".downloads summary")).to_contain_text("files for HLS and DASH")
     job = shown_job()
     assert (job["kind"], job["params"]) == ("make_ladder", {"preset": "web"})
     is_native = bool(page.evaluate(CAN_PLAY_HLS))
-    plays_its_best(page, "the stream (HLS)" if is_native else "the proxy")
+    plays_its_best(page, "stream (HLS)" if is_native else "preview copy")
     assert abs(page.locator("video").evaluate("video => video.duration") - 2) < 0.2
     # What cannot be played as a stream is played as a film.
     page.route("**/streams/**", lambda route: route.abort())
     page.reload()
-    plays_its_best(page, "the proxy")
+    plays_its_best(page, "preview copy")
 
 
 def plays_its_best(page: Page, what: str) -> None:
-    expect(page.locator(".plays")).to_have_text(f"Playing {what}.")
+    expect(page.locator(".plays")).to_have_text(f"Playing: {what}")
     page.get_by_role("button", name="Play", exact=True).click()
     wait_until_played(page, 0.3)
 
@@ -80,19 +80,19 @@ def test_the_player_comes_when_there_is_something_to_play(
             pass
         asset_id = client.job(task)["asset_id"]
     page.goto(f"{mill.address}/#task={task}")
-    expect(page.locator(".plays")).to_contain_text("nothing yet that this browser plays")
+    expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
     expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
     wish = {"kind": "process_video"}
     assert page.request.post(f"{mill.address}/assets/{asset_id}/jobs", data=wish).ok
     page.reload()
     # Nobody asks for it again: it comes by itself.
-    plays_its_best(page, "the proxy")
+    plays_its_best(page, "preview copy")
 
 
 def test_captions_without_a_model_say_how_to_get_one(
     page: Page, film: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
-    page.get_by_label("Make of them").select_option("Captions")
+    page.get_by_label("Output", exact=True).select_option("Captions")
     upload(page, film)
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("model_missing")

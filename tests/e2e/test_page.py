@@ -82,7 +82,7 @@ def test_a_film_goes_through_before_ones_eyes(page: Page, films: Path) -> None:
     expect(facts).to_contain_text("0:30")
     expect(facts).to_contain_text("h264")
     expect(page.locator("#recent li").first).to_contain_text("Done")
-    expect(page.locator(".downloads")).to_contain_text("Proxy")
+    expect(page.locator(".downloads")).to_contain_text("Preview copy")
 
     plays_and_previews(page)
     page.reload()
@@ -111,7 +111,7 @@ def plays_and_previews(page: Page) -> None:
     assert video.evaluate("video => video.videoWidth") == 854
     assert video.evaluate("video => video.poster")
 
-    seek = page.get_by_role("slider", name="Position in the film")
+    seek = page.get_by_role("slider", name="Position")
     seek.hover()
     expect(page.locator(".preview")).to_be_visible()
     expect(page.locator(".preview-time")).to_have_text(re.compile(r"0:(14|15|16)"))
@@ -136,7 +136,7 @@ def test_the_result_can_be_downloaded(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Proxy").click()
+        page.get_by_role("link", name="Preview copy").click()
     assert download.value.suggested_filename == "short-proxy.mp4"
     assert download.value.path().stat().st_size > 1000
 
@@ -153,8 +153,8 @@ def test_what_is_no_film_is_refused_with_a_way_on(page: Page, films: Path) -> No
     error = page.locator("#refusals")
     expect(error).to_contain_text("not a video")
     expect(error.locator(".code")).to_have_text("media_unrecognized")
-    expect(error.get_by_role("button", name="Try again")).to_have_count(0)
-    another = error.get_by_role("button", name="Choose another film")
+    expect(error.get_by_role("button", name="Retry")).to_have_count(0)
+    another = error.get_by_role("button", name="Choose another video")
     choose_film(page, another.click, films / "short.mp4")
     expect(error).to_be_hidden()
 
@@ -163,7 +163,7 @@ def test_many_refusals_stay_in_hand(page: Page, films: Path) -> None:
     names = ["letter.mp4", "bill.mp4", "poem.mp4", "recipe.mp4"]
     upload(page, *(films / name for name in names))
     refusals = page.locator("#refusals")
-    expect(refusals.get_by_role("heading", level=2)).to_have_text("4 films could not be uploaded")
+    expect(refusals.get_by_role("heading", level=2)).to_have_text("4 videos could not be uploaded")
     shown = refusals.locator("li:visible .name")
     expect(shown).to_have_text(["recipe.mp4", "poem.mp4", "bill.mp4"])
     page.get_by_role("button", name="Show all 4").click()
@@ -173,18 +173,18 @@ def test_many_refusals_stay_in_hand(page: Page, films: Path) -> None:
     expect(page.get_by_role("button", name="Dismiss: bill.mp4")).to_be_focused()
     page.get_by_role("button", name="Dismiss all").click()
     expect(refusals).to_be_hidden()
-    expect(page.get_by_role("button", name="Choose films")).to_be_focused()
+    expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
 
 
 def test_uploads_that_were_cut_off_are_all_tried_again(page: Page, films: Path) -> None:
     page.route("**/upload", lambda route: route.abort())
     upload(page, films / "short.mp4", films / "sound only.mkv")
     refusals = page.locator("#refusals")
-    expect(refusals.get_by_role("button", name="Try again")).to_have_count(2)
+    expect(refusals.get_by_role("button", name="Retry")).to_have_count(2)
     recent = page.locator("#recent a")
     newest = recent.first.get_attribute("href") or ""
     page.unroute("**/upload")
-    page.get_by_role("button", name="Try all again").click()
+    page.get_by_role("button", name="Retry all").click()
     expect(refusals).to_be_hidden()
     # In the list: the page goes on to the next film as soon as one is done.
     expect(recent.nth(2)).to_have_attribute("href", newest)
@@ -199,14 +199,14 @@ def test_a_failed_film_says_why_and_is_not_offered_again(page: Page, films: Path
     expect(error).to_contain_text("no picture stream")
     expect(page.locator("#recent li").first).to_contain_text("Failed")
     # The same film can only fail in the same way.
-    expect(error.get_by_role("button")).to_have_text(["Choose another film", "Copy"])
+    expect(error.get_by_role("button")).to_have_text(["Choose another video", "Copy"])
 
 
 def test_cancel_stops_and_try_again_starts_anew(page: Page, films: Path) -> None:
     upload(page, films / "unwanted.mp4")
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("#task .kicker")).to_have_text("Cancelled")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Retry").click()
     expect(page.locator("#task .kicker")).to_have_count(0)
     wait_until_done(page, "unwanted.mp4")
 
@@ -226,7 +226,7 @@ def test_a_connection_lost_at_the_last_moment_comes_back_by_itself(page: Page, f
     upload(page, films / "short.mp4")
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("connection_lost")
-    expect(error.get_by_role("button", name="Try again")).to_be_visible()
+    expect(error.get_by_role("button", name="Retry")).to_be_visible()
     page.unroute("**/jobs/*/status")
     wait_until_done(page, "short.mp4")
 
@@ -260,17 +260,17 @@ def test_a_removed_film_is_told_of(open_page: OpenPage) -> None:
 
 def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the films")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the videos")).to_be_focused()
     for _ in range(3):
         page.keyboard.press("Tab")
-    expect(page.get_by_label("Make of them")).to_be_focused()
+    expect(page.get_by_label("Output", exact=True)).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Choose films")).to_be_focused()
+    expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
     choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     wait_until_done(page, "short.mp4")
     expect(page.locator("#announcer")).to_have_text("short.mp4 is done")
     # Nothing has taken the focus away meanwhile.
-    expect(page.get_by_role("button", name="Choose films")).to_be_focused()
+    expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
 
 
 def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Pa
     held: list[Route] = []
     page.route("**/static/*.js", lambda route: held.append(route))
     page.goto(page.url, wait_until="commit")
-    choose = page.get_by_role("button", name="Choose films")
+    choose = page.get_by_role("button", name="Choose videos")
     choose.focus()
     choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     expect(page.locator("#drop")).to_be_visible()
@@ -346,10 +346,10 @@ def test_a_phones_user_is_told_what_a_finger_can_do(playwright: Playwright, mill
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
         page.goto(mill.link)
-        expect(page.get_by_role("heading", name="Upload films")).to_be_visible()
-        expect(page.get_by_text("Drop films here")).to_be_hidden()
+        expect(page.get_by_role("heading", name="Upload videos")).to_be_visible()
+        expect(page.get_by_text("Drop videos here")).to_be_hidden()
         with page.expect_file_chooser():
-            page.get_by_text("Choose films").tap()
+            page.get_by_text("Choose videos").tap()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -387,7 +387,7 @@ def test_people_without_the_link_are_asked_for_the_token(browser: Browser, mill:
         expect(page.get_by_role("alert")).to_be_visible()
         page.get_by_label("Token").fill(mill.token)
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("button", name="Choose films")).to_be_visible()
+        expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
         assert mill.token not in page.url
 
 

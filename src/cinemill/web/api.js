@@ -30,7 +30,7 @@ export function problemFrom(status, body) {
   return new Problem({
     ...LOST,
     code: `http_${status}`,
-    detail: `The server answered ${status}.`,
+    detail: `The server responded with ${status}.`,
     status,
     retryable: status >= 500 || PASSING.has(status),
   });

@@ -54,7 +54,7 @@ function showDropSize() {
 function showAccepted(taskId, made) {
   // Were it not asked for because the line is down, the film's own page offers it again.
   makeProxyToo(taskId, made).catch(showBanner).finally(() => recent.refresh());
-  announce("Uploaded. Processing begins.");
+  announce("Uploaded. Processing starts.");
   // Somebody who watches a film go through is not torn away from it by the next one.
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }

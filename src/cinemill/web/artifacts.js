@@ -6,8 +6,8 @@ import { formatBytes, formatClock, nameLanguage } from "./format.js";
 // In the order in which people ask for them.
 const NAMES = {
   render: ({ facts }) => `Render${height(facts)}`,
-  rendition: ({ facts }) => `Film${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
-  proxy: () => "Proxy",
+  rendition: ({ facts }) => `Video${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
+  proxy: () => "Preview copy",
   captions_srt: (file) => captions(file, "SRT"),
   captions_vtt: (file) => captions(file, "WebVTT"),
   captions_text: (file) => captions(file, "text"),
@@ -22,7 +22,7 @@ const NAMES = {
   stream: ({ filename }) => filename,
   shot_frames: () => "Frames for shots",
   model_frames: () => "Frames for models",
-  audio: () => "Sound, 16 kHz mono",
+  audio: () => "Audio, 16 kHz mono",
   source: () => "Original",
 };
 const ORDER = Object.keys(NAMES);
@@ -39,7 +39,7 @@ function height({ height: lines }) {
 
 function captions({ facts }, form) {
   const tongue = facts.language ? `, ${nameLanguage(facts.language)}` : "";
-  return `Captions${tongue}${facts.corrected_by ? ", corrected" : ""} (${form})`;
+  return `Captions${tongue}${facts.corrected_by ? ", edited" : ""} (${form})`;
 }
 
 export function nameFile(file) {

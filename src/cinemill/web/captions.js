@@ -101,10 +101,10 @@ export class CaptionsEditor {
       this.#base = document.version;
       this.#tell("");
     } else if (this.#base === document.version) {
-      this.#tell("Your changes from before; they are not saved yet.");
+      this.#tell("Your unsaved edits are still here.");
     } else {
-      this.#tell("Your changes from before. The captions were changed by somebody else in the meantime. "
-        + "Whose shall hold?", "bad");
+      this.#tell("Your unsaved edits are still here, but someone else changed the captions in the meantime. "
+        + "Which version do you want to keep?", "bad");
       this.#offerWayOut();
     }
   }
@@ -116,7 +116,7 @@ export class CaptionsEditor {
     const { isChanged, isEmpty } = this.#list;
     if (isChanged) drafts.set(this.#key, { version: this.#base, cues: this.#list.cues });
     else drafts.delete(this.#key);
-    this.#find(".source").textContent = isCorrected ? "Corrected" : `Heard by ${this.#document.model}`;
+    this.#find(".source").textContent = isCorrected ? "Edited" : `Auto-generated (Whisper ${this.#document.model})`;
     this.#find(".source").classList.toggle("completed", isCorrected);
     this.#find(".save").disabled = !isChanged;
     this.#find(".revert").hidden = !isChanged;
@@ -130,14 +130,14 @@ export class CaptionsEditor {
   async #save(version = this.#base) {
     if (!this.#document || (!this.#list.isChanged && version === this.#base)) return;
     if (!this.#list.isSound) {
-      this.#tell("Some captions cannot be saved yet; the first is shown.", "bad");
+      this.#tell("Some captions cannot be saved yet. The first one is selected.", "bad");
       this.#list.showProblem();
       return;
     }
     const { language } = this.#document;
     const sent = toDocument(this.#list.cues);
     await this.#keep(() => saveCaptions(this.assetId, language, version, sent),
-      "Saved. The player shows them now.");
+      "Saved. The player shows the new captions.");
   }
 
   async #takeBack() {
@@ -145,7 +145,7 @@ export class CaptionsEditor {
     await this.#keep(async () => {
       await discardCorrection(this.assetId, language, version);
       return getCaptions(this.assetId, language);
-    }, "The captions are as the model heard them again.");
+    }, "Edits discarded. The captions are the model’s again.");
   }
 
   // One at a time: whoever saves twice is not to be told of a conflict with themselves.
@@ -165,7 +165,7 @@ export class CaptionsEditor {
     } catch (problem) {
       this.#showState();
       const isStale = problem.code === "captions_changed" && key === this.#key;
-      this.#tell(`${problem.message} ${isStale ? "Whose shall hold?" : problem.wayOn}`, "bad");
+      this.#tell(`${problem.message} ${isStale ? "Which version do you want to keep?" : problem.wayOn}`, "bad");
       if (isStale) this.#offerWayOut();
     }
   }
@@ -180,7 +180,7 @@ export class CaptionsEditor {
     this.#document = saved;
     this.#base = saved.version;
     this.#list.settle(sent, fromDocument(saved));
-    if (this.#list.isChanged) this.#tell("Saved, but for what you wrote meanwhile.");
+    if (this.#list.isChanged) this.#tell("Saved, except for the edits that you made meanwhile.");
     else this.#tell(words, "good");
   }
 
@@ -188,18 +188,18 @@ export class CaptionsEditor {
   #offerWayOut() {
     const { language } = this.#document;
     this.#find(".told").append(element("span", { className: "actions" },
-      button("Load theirs", () => {
+      button("Load their version", () => {
         drafts.delete(this.#key);
         this.#show(language);
       }),
-      button("Put mine in their place", () => this.#save("*"))));
+      button("Replace with mine", () => this.#save("*"))));
   }
 
   #revert() {
     const saved = fromDocument(this.#document);
     this.#base = this.#document.version;
     this.#list.show(saved, saved);
-    this.#tell("Back to what was saved.");
+    this.#tell("Unsaved edits discarded.");
   }
 
   #tell(words, kind = "") {

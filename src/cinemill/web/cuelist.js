@@ -266,14 +266,14 @@ export class CueList {
 const ACTS = {
   split(cues, at, { caret, moment }) {
     const halves = split(cues[at], caret, moment);
-    return halves ? [cues.toSpliced(at, 1, ...halves), at + 1] : "It is too short to be split.";
+    return halves ? [cues.toSpliced(at, 1, ...halves), at + 1] : "This caption is too short to split.";
   },
   merge: (cues, at) => [cues.toSpliced(at, 2, merge(cues[at], cues[at + 1])), at],
   add(cues, at, { moment }) {
     const found = findRoom(cues, moment, at);
     return found
       ? [cues.toSpliced(found.index, 0, found.cue), found.index]
-      : "There is no room here: shorten this one, or move the film to where nothing is said.";
+      : "There is no space here. Shorten this caption, or seek to a moment without speech.";
   },
   delete: (cues, at) => [cues.toSpliced(at, 1), at],
   begin: (cues, at, { moment }) => [cues.with(at, { ...cues[at], start: moment }), at],

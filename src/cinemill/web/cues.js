@@ -25,18 +25,18 @@ export function findProblems(cues) {
 function problemOf(start, end, text, before) {
   if (start === null || end === null) return "Write times as minutes and seconds, such as 0:04.250.";
   if (end <= start) return "It ends before it begins.";
-  if (start < before) return "It begins before the one above ends.";
-  return text.trim() ? "" : "It has no text: write some, or delete it.";
+  if (start < before) return "It begins before the previous caption ends.";
+  return text.trim() ? "" : "It has no text. Write some, or delete it.";
 }
 
 // What can be saved, and is hard to read.
 export function findHint({ start, end, text }) {
   const lines = text.split("\n");
-  if (lines.length > 2) return `${lines.length} lines; two are read with ease.`;
+  if (lines.length > 2) return `${lines.length} lines; two are easy to read.`;
   const longest = Math.max(...lines.map((line) => line.length));
-  if (longest > LINE_COLUMNS) return `A line of ${longest} characters; ${LINE_COLUMNS} are read with ease.`;
+  if (longest > LINE_COLUMNS) return `A line of ${longest} characters; ${LINE_COLUMNS} are easy to read.`;
   const speed = Math.round((1000 * text.length) / Math.max(1, end - start));
-  return speed > CHARACTERS_PER_SECOND ? `${speed} characters a second; ${CHARACTERS_PER_SECOND} are read with ease.` : "";
+  return speed > CHARACTERS_PER_SECOND ? `${speed} characters a second; ${CHARACTERS_PER_SECOND} are easy to read.` : "";
 }
 
 // In two: the text at ``at`` if that lies within it, else near its middle; the time at ``moment`` if

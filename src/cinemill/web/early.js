@@ -36,7 +36,7 @@ const LOOKS = {
       const opened = artifacts.find(({ kind, filename }) => kind === "stream" && filename === PLAYLIST);
       if (!opened || isOpen) return;
       isOpen = true;
-      const words = "It plays as it is, while its sizes are made.";
+      const words = "The original plays while the stream is being encoded.";
       card.querySelector(".player").hidden = false;
       buildPlayer(card.querySelector(".player"), {
         sources: [{ url: streamAddress(assetId, opened.variant), words }],

@@ -7,11 +7,11 @@ export const listFacts = (asset) => facts(asset).map(row);
 
 export function listRenderFacts({ facts: made, size_bytes: size }) {
   const rows = [
-    ["Picture", made.width && `${made.width} × ${made.height}`],
+    ["Resolution", made.width && `${made.width} × ${made.height}`],
     ["Frame rate", made.fps && `${formatRate(made.fps)} fps`],
     ["Duration", made.duration_seconds && formatClock(made.duration_seconds)],
     ["File size", formatBytes(size)],
-    ["Remarks", made.changes?.join("; ")],
+    ["Notes", made.changes?.join("; ")],
   ];
   return rows.filter(([, value]) => value).map(row);
 }
@@ -21,16 +21,16 @@ function facts({ media, size_bytes: size }) {
   if (!media) return rows;
   const { video } = media;
   rows.unshift(
-    ["Picture", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${hdrWords(video.hdr)}` : ""}`],
+    ["Resolution", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${hdrWords(video.hdr)}` : ""}`],
     ["Frame rate", `${formatRate(video.fps)} fps${video.is_variable_rate ? ", varying" : ""}`],
     ["Duration", formatClock(media.duration_seconds_from_header)],
-    ["Picture codec", video.codec],
-    ["Sound", media.audio.map(soundWords).join("; ") || "none"],
+    ["Video codec", video.codec],
+    ["Audio", media.audio.map(soundWords).join("; ") || "none"],
   );
   rows.push(["Container", CONTAINERS[media.format] ?? media.format]);
   if (video.rotation_degrees) rows.push(["Rotated", `${video.rotation_degrees}°`]);
   if (video.is_interlaced) rows.push(["Scan", "interlaced"]);
-  if (media.warnings.length) rows.push(["Remarks", media.warnings.join("; ")]);
+  if (media.warnings.length) rows.push(["Notes", media.warnings.join("; ")]);
   return rows;
 }
 

@@ -8,39 +8,39 @@ const PRESETS = {
   proxy: {
     kind: PROXY,
     params: {},
-    words: "A light proxy to watch at once, with poster, sprite and sound.",
+    words: "A small copy for quick playback, with poster, scrubbing thumbnails and audio.",
   },
   web: {
     kind: "transcode",
     params: { options: { preset: "web" } },
-    words: "An MP4 that every browser plays: H.264 and AAC, as large as the original.",
+    words: "An MP4 that every browser plays: H.264 and AAC, at the original resolution.",
   },
   mobile: {
     kind: "transcode",
     params: { options: { preset: "mobile" } },
-    words: "A small MP4 for phones, at most 720 lines high.",
+    words: "A small MP4 for phones, at most 720p.",
   },
   archive: {
     kind: "transcode",
     params: { options: { preset: "archive" } },
-    words: "An MP4 as close to the original as the eye can tell. Slow to make, large to keep.",
+    words: "An MP4 that looks like the original. Slow to encode, and large.",
   },
   stream: {
     kind: "make_ladder",
     params: { preset: "web" },
-    words: "Several sizes with HLS and DASH playlists, for lines of every speed.",
+    words: "Several resolutions with HLS and DASH playlists, for connections of any speed.",
   },
   captions: {
     kind: "caption",
     params: {},
-    words: "What is said, as SRT, WebVTT and text, to be corrected beside the player.",
+    words: "Captions from speech, as SRT, WebVTT and text. You can edit them next to the player.",
   },
 };
 
 // What a job is called beside its film's name; the ordinary one needs no name.
 export function nameWork({ kind, params }) {
   if (kind === "transcode") {
-    return { mobile: "for phones", archive: "for the archive", web: "for the web" }[params.options?.preset]
+    return { mobile: "mobile", archive: "archive", web: "web" }[params.options?.preset]
       ?? "transcoded";
   }
   return {
@@ -69,7 +69,7 @@ export function offerMore(assetId, { onMade, onProblem }) {
   select.id = "more-preset";
   const words = element("p", { className: "quiet" });
   wirePresets(select, words);
-  const make = button("Make", async () => {
+  const make = button("Create", async () => {
     make.disabled = true;
     const { kind, params } = chosenIn(select);
     try {
@@ -79,6 +79,6 @@ export function offerMore(assetId, { onMade, onProblem }) {
       onProblem(problem);
     }
   });
-  const label = element("label", { htmlFor: select.id, textContent: "Make more of it" });
+  const label = element("label", { htmlFor: select.id, textContent: "Create another output" });
   return [label, element("div", { className: "make-row" }, select, make), words];
 }

@@ -43,7 +43,7 @@ export class RecentList {
       return await this.#names.get(assetId);
     } catch (problem) {
       this.#names.delete(assetId);
-      if (problem.status === 404) return "A film that was removed";
+      if (problem.status === 404) return "A deleted video";
       throw problem;
     }
   }

@@ -38,7 +38,7 @@ export class Refusals {
     const actions = item.querySelector(".actions");
     if (problem.isRetryable) {
       this.#agains.set(item, tryAgain);
-      actions.append(button("Try again", () => {
+      actions.append(button("Retry", () => {
         this.#remove(item);
         tryAgain();
       }));
@@ -48,7 +48,7 @@ export class Refusals {
       this.onChooseAnother();
     };
     actions.append(
-      button("Choose another film", another, "button another"),
+      button("Choose another video", another, "button another"),
       button("Dismiss", () => this.#remove(item)),
     );
     for (const made of actions.children) describe(made, name);
@@ -85,7 +85,7 @@ export class Refusals {
     const items = [...this.#list.children];
     this.#place.hidden = items.length === 0;
     this.#title.textContent =
-      items.length === 1 ? "This film could not be uploaded" : `${items.length} films could not be uploaded`;
+      items.length === 1 ? "This video could not be uploaded" : `${items.length} videos could not be uploaded`;
     this.#all.hidden = items.length < 2;
     // For several, the button above them all does.
     for (const made of this.#list.querySelectorAll(".another")) made.hidden = items.length > 1;

@@ -77,8 +77,8 @@ async function promiseProxy(place, assetId, doors) {
   const underWay = jobs.find(({ status }) => !isFinal(status));
   if (underWay) doors.comeBackAfter(underWay.task_id);
   place.textContent = underWay
-    ? "The proxy is being made; the player comes as soon as it is there."
-    : "There is nothing yet that this browser plays. Make the proxy to watch it.";
+    ? "The preview copy is being encoded. The player appears when it is ready."
+    : "This browser cannot play any of the files yet. Create the preview copy to watch the video.";
 }
 
 // What this browser can play of it, best first: what the job made, then what else there is.
@@ -90,7 +90,7 @@ function listSources({ kind, result, asset_id: assetId }, { artifacts }) {
   const own = films.filter(isMade);
   if (kind === "render_video") return own.map(asSource);
   const streams = kind === "make_ladder" && result?.playlist && canPlay(HLS_TYPE)
-    ? [{ url: streamAddress(assetId, result.playlist), words: "Playing the stream (HLS)." }]
+    ? [{ url: streamAddress(assetId, result.playlist), words: "Playing: stream (HLS)" }]
     : [];
   const rest = films.filter((film) => !isMade(film) && film.kind !== "render");
   const ordered = [...rest.filter(isProxy), ...rest.filter((film) => !isProxy(film))];
@@ -98,7 +98,7 @@ function listSources({ kind, result, asset_id: assetId }, { artifacts }) {
 }
 
 const FILM_WORDS = {
-  proxy: "Playing the proxy.", rendition: "Playing the film that was made.", render: "Playing the render.",
+  proxy: "Playing: preview copy", rendition: "Playing: the output", render: "Playing: the render",
 };
 const isProxy = ({ kind }) => kind === "proxy";
 const asSource = ({ url, kind }) => ({ url, words: FILM_WORDS[kind] });

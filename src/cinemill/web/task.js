@@ -7,19 +7,19 @@ import { formatSeconds } from "./format.js";
 import { showResult } from "./result.js";
 import { isFinal, watchJob } from "./watch.js";
 
-const LOST_WORDS = "Connection lost; trying again …";
+const LOST_WORDS = "Connection lost. Reconnecting …";
 const TRY_AGAIN_MS = 3000;
 const STAGES = {
-  intake: "Taking in the film",
-  probe: "Looking at the film",
-  prepare: "Making the proxy, stills and sound",
+  intake: "Importing the video",
+  probe: "Inspecting the video",
+  prepare: "Encoding the preview copy, thumbnails and audio",
 };
 
 export class TaskView {
   #place = find("task");
   #stop = () => {};
   #taskId = "";
-  #name = "Film";
+  #name = "Video";
   #before = null;
   #later = 0;
   // Counts selections: an answer that comes after the user has moved on is dropped.
@@ -178,7 +178,7 @@ export class TaskView {
       ? { code: "cancelled", detail: job.cancel_reason || "The job was cancelled.", way_on: "" }
       : { ...job.failure, detail: job.failure?.message };
     const card = this.#buildError({
-      kicker: wasCancelled ? "Cancelled" : "This film could not be processed",
+      kicker: wasCancelled ? "Cancelled" : "This video could not be processed",
       name: this.#name,
       problem: new Problem(problem),
       tryAgain: (made) => this.#retry(made),
@@ -212,7 +212,7 @@ export class TaskView {
     if (words || this.#place.querySelector(".code")?.textContent === problem.code) return;
     this.status = "failed";
     this.#settle(this.#buildError({
-      kicker: "This film cannot be shown",
+      kicker: "This video cannot be shown",
       name: problem.code === "job_not_found" ? "It is not here any more" : this.#name,
       problem,
       tryAgain: again,
@@ -230,8 +230,8 @@ export class TaskView {
     fill("pre", problem.logTail);
     card.querySelector("details").hidden = !problem.logTail;
     const actions = card.querySelector(".actions");
-    if (problem.isRetryable) actions.append(button("Try again", tryAgain, "button primary"));
-    actions.append(button("Choose another film", this.onChooseAnother));
+    if (problem.isRetryable) actions.append(button("Retry", tryAgain, "button primary"));
+    actions.append(button("Choose another video", this.onChooseAnother));
     return card;
   }
 

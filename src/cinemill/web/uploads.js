@@ -89,7 +89,7 @@ export class Uploads {
 function showProgress(card, { loaded, total, bytesPerSecond, secondsLeft }) {
   setBar(card.querySelector(".bar"), total ? (100 * loaded) / total : 0);
   const isSent = loaded >= total;
-  card.querySelector(".words").textContent = isSent ? "Storing the film" : "Uploading";
+  card.querySelector(".words").textContent = isSent ? "Storing the video" : "Uploading";
   const numbers = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
   if (bytesPerSecond && !isSent) numbers.push(`${formatBytes(bytesPerSecond)}/s`);
   if (secondsLeft != null && !isSent) numbers.push(`${formatSeconds(secondsLeft)} left`);
