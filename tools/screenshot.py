@@ -2,8 +2,8 @@
 
     python tools/screenshot.py [VIDEO] [--to docs/images]
 
-Starts Cinemill on a home folder of its own, uploads the video (without one, the sample of
-``make demo``), waits until it plays, and writes ``page-light.webp`` and ``page-dark.webp``. Needs
+Starts Cinemill on a home folder of its own, uploads the video (without one, eight seconds of moving
+colors), waits until it plays, and writes ``page-light.webp`` and ``page-dark.webp``. Needs
 Chromium on the PATH, or Playwright's own.
 """
 
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import imageio_ffmpeg
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -51,10 +52,15 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
-    with running_server() as link, open_browser() as browser:
+    with (
+        tempfile.TemporaryDirectory(prefix="cinemill-sunset-") as folder,
+        running_server() as link,
+        open_browser() as browser,
+    ):
+        video = arguments.video or make_sunset(Path(folder))
         for scheme in ("light", "dark"):
             page = open_page(browser, link, scheme)
-            show_video(page, arguments.video or fetch_sample())
+            show_video(page, video)
             write_picture(page.screenshot(), arguments.to / f"page-{scheme}.webp")
             page.context.close()
     return 0
@@ -134,11 +140,17 @@ def write_picture(png: bytes, path: Path) -> None:
         sys.exit(f"{path} is larger than {MAX_BYTES:,} bytes.")
 
 
-def fetch_sample() -> Path:
-    sys.path.insert(0, str(ROOT))
-    from tools.samples import fetch
-
-    return fetch("bigbuckbunny")
+def make_sunset(folder: Path) -> Path:
+    """Create eight seconds of moving colors with a tone, so that the pictures are ours alone."""
+    path = folder / "sunset.mp4"
+    colors = "c0=0x0b2545:c1=0x13a89e:c2=0xf6ae2d:c3=0xf26419:c4=0x33658a:nb_colors=5"
+    picture = f"gradients=size=1280x720:rate=25:type=radial:speed=0.02:seed=7:{colors}"
+    center = "x0=200:y0=100:x1=1100:y1=700"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi"]
+    command += ["-i", f"{picture}:{center}", "-f", "lavfi", "-i", "sine=220", "-t", "8"]
+    command += ["-pix_fmt", "yuv420p", "-crf", "18", str(path)]
+    subprocess.run(command, check=True)
+    return path
 
 
 if __name__ == "__main__":
