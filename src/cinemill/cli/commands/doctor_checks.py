@@ -17,6 +17,8 @@ from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cinemill.capability.composition import Composition
+    from cinemill.capability.discovery import LeftOut
     from cinemill.config import Settings
 
 PYTHONS = ((3, 11), (3, 13))
@@ -56,6 +58,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
         ("messages", sound_messages),
         ("API", sound_api),
         ("workers", sound_workers),
+        ("capabilities", check_capabilities),
     )
     for part, sounding in soundings:
         try:
@@ -275,6 +278,36 @@ def sound_messages(settings: Settings) -> Iterator[Finding]:
         " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
     )
     yield Finding("messages", Level.WARN, words, way_on)
+
+
+def check_capabilities(settings: Settings) -> Iterator[Finding]:
+    """What installed packages bring: imported, composed and built, as the parts build it."""
+    from cinemill.catalog import COMPOSITION
+
+    left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION)]
+    for one in left_out:
+        yield Finding("capabilities", Level.WARN, one.reason, one.hint)
+    faulty = {one.origin for one in left_out}
+    sound = [one for one in COMPOSITION.installed if one.origin not in faulty]
+    named = [f"{one.capability.name} ({one.origin})" for one in sound]
+    words = f"{len(COMPOSITION.built_in)} built in; from packages: {', '.join(named) or 'none'}"
+    yield Finding("capabilities", Level.OK, words)
+
+
+def _build_capabilities(settings: Settings, composition: Composition) -> Iterator[LeftOut]:
+    """What cannot be built; handlers and routes only where the servers that they need are known."""
+    from cinemill.cli.capability_commands import check_commands, list_own_commands
+    from cinemill.cli.main import app
+
+    yield from check_commands(composition, list_own_commands(app))
+    if not composition.installed or settings.database_url is None or settings.redis_url is None:
+        return
+    from cinemill.api.app import check_routers
+    from cinemill.worker.context import Mill
+    from cinemill.worker.handlers import check_handlers
+
+    yield from check_routers(settings, composition)
+    yield from check_handlers(Mill(settings), composition)
 
 
 def sound_api(settings: Settings) -> Iterator[Finding]:
