@@ -17,7 +17,6 @@ from cinemill.capabilities import (
     transcode,
 )
 from cinemill.capability.composition import compose
-from cinemill.capability.discovery import discover
 from cinemill.jobs.catalog import (
     GIB,
     HOUR_LIMITS,
@@ -28,6 +27,7 @@ from cinemill.jobs.catalog import (
     list_common,
 )
 from cinemill.steps.capability import Capability
+from cinemill.steps.discovery import discover
 
 BUILT_IN: Sequence[Capability] = (
     ingest.CAPABILITY,

@@ -28,13 +28,13 @@ from cinemill.api.routes import (
 from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
-from cinemill.capability.discovery import LeftOut
 from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
+from cinemill.steps.discovery import LeftOut
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
 from cinemill.telemetry import get_logger

@@ -8,9 +8,9 @@ from fastapi import APIRouter, FastAPI
 
 from cinemill.api.http.bodies import ORDINARY_BYTES
 from cinemill.capability.composition import Composition, Installed
-from cinemill.capability.discovery import LeftOut, describe
 from cinemill.errors import CinemillError
 from cinemill.steps.capability import RouteResources
+from cinemill.steps.discovery import LeftOut, describe
 
 PREFIX = "/api/v1"
 

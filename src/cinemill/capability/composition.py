@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cinemill.capability.discovery import Found, LeftOut, Origin
 from cinemill.capability.parts import NamedPart, list_parts
 from cinemill.jobs.catalog import Catalog, Queue, by_name
 from cinemill.steps.capability import Capability
+from cinemill.steps.discovery import Found, LeftOut, Origin
 
 PRODUCT = Origin("Cinemill", "", "")
 """Of what is built in."""

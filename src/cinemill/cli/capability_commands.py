@@ -1,6 +1,7 @@
 """Commands that packages' capabilities bring, looked for only where no command of ours is meant.
 
-Finding them imports the catalog and the packages, which takes longer than most commands do.
+Finding them imports the catalog and the packages, which takes longer than most commands do; where
+no package names a capability, nothing is imported.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cinemill.errors import CapabilityUnusable, CinemillError
+from cinemill.steps.discovery import LeftOut, describe, is_any_installed
 
 if TYPE_CHECKING:
     from cinemill.capability.composition import Composition, Installed
-    from cinemill.capability.discovery import LeftOut
 
 
 def find_command(name: str) -> Any:
@@ -22,6 +23,8 @@ def find_command(name: str) -> Any:
 
     Raises CapabilityUnusable where it is installed and cannot be used.
     """
+    if not is_any_installed():
+        return None
     from cinemill.catalog import COMPOSITION
 
     for left_out in COMPOSITION.left_out:
@@ -30,7 +33,7 @@ def find_command(name: str) -> Any:
     for installed in COMPOSITION.installed:
         if installed.capability.name == name:
             command = build_command(installed)
-            if _is_left_out(command):
+            if isinstance(command, LeftOut):
                 raise CapabilityUnusable(command.reason, way_on=command.hint)
             return command
     return None
@@ -38,6 +41,8 @@ def find_command(name: str) -> Any:
 
 def list_commands(taken: Collection[str]) -> dict[str, Any]:
     """Return the commands of all capabilities that can be used, by their names."""
+    if not is_any_installed():
+        return {}
     from cinemill.catalog import COMPOSITION
 
     built = {
@@ -48,7 +53,7 @@ def list_commands(taken: Collection[str]) -> dict[str, Any]:
     return {
         name: command
         for name, command in built.items()
-        if command is not None and not _is_left_out(command)
+        if command is not None and not isinstance(command, LeftOut)
     }
 
 
@@ -60,7 +65,7 @@ def list_own_commands(app: typer.Typer) -> set[str]:
 def check_commands(composition: Composition, taken: Collection[str]) -> list[LeftOut]:
     """Build the commands of all capabilities; returns those that are left out, and why."""
     built = [build_command(one, taken) for one in composition.installed]
-    return [one for one in built if _is_left_out(one)]
+    return [one for one in built if isinstance(one, LeftOut)]
 
 
 def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
@@ -68,8 +73,6 @@ def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
 
     Raises nothing.
     """
-    from cinemill.capability.discovery import LeftOut, describe
-
     capability = installed.capability
     if capability.build_command is None:
         return None
@@ -91,9 +94,3 @@ def _make_command(made: object, name: str, taken: Collection[str]) -> Any:
     command = typer.main.get_command(made)
     command.name = name
     return command
-
-
-def _is_left_out(built: Any) -> bool:
-    from cinemill.capability.discovery import LeftOut
-
-    return isinstance(built, LeftOut)

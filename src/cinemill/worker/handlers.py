@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from cinemill.capability.checks import find_handler_flaw
 from cinemill.capability.composition import Composition, Installed
-from cinemill.capability.discovery import LeftOut, describe
 from cinemill.catalog import COMPOSITION
 from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
@@ -15,6 +14,7 @@ from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.steps.discovery import LeftOut, describe
 from cinemill.steps.resources import StepResources
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cinemill.capability.composition import Composition
-    from cinemill.capability.discovery import LeftOut
     from cinemill.config import Settings
+    from cinemill.steps.discovery import LeftOut
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
@@ -53,12 +53,12 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
         ("FFmpeg", sound_ffmpeg),
         ("sandbox", sound_sandbox),
         ("hardware", sound_hardware),
+        ("capabilities", check_capabilities),
         ("database", sound_database),
         ("Redis", sound_redis),
         ("messages", sound_messages),
         ("API", sound_api),
         ("workers", sound_workers),
-        ("capabilities", check_capabilities),
     )
     for part, sounding in soundings:
         try:

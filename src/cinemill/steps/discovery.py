@@ -65,6 +65,14 @@ def discover(points: Iterable[metadata.EntryPoint] | None = None) -> list[Found 
     return list(_load_all(ordered))
 
 
+def is_any_installed() -> bool:
+    """Return whether some package names a capability; loads none of them."""
+    try:
+        return bool(metadata.entry_points(group=GROUP))
+    except Exception:  # noqa: BLE001 - some package's metadata cannot be parsed
+        return True
+
+
 def describe(error: BaseException) -> str:
     """Return an exception as its type and its words, on one line."""
     words = " ".join(str(error).split())
