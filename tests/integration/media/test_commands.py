@@ -79,15 +79,14 @@ def test_a_cancel_kills_the_whole_group_at_once(
 _PARENT = """
 import sys
 from pathlib import Path
-from cinemill.media.ffmpeg.process import run_ffmpeg
+from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
-from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.session import FfmpegSession
 kind, folder, *arguments = sys.argv[1:]
 sandbox = {"walled": detect_sandbox, "limited": lambda: detect_sandbox("off"), "bare": Sandbox}
-run_ffmpeg(find_ffmpeg(None), arguments, folder=Path(folder), source=None, limits=Limits(),
-    sandbox=sandbox[kind](), on_progress=lambda p: print("alive", flush=True),
-    should_stop=lambda: None)
+session = FfmpegSession(find_ffmpeg(None), Path(folder), Limits(), sandbox[kind]())
+session.run(arguments, on_progress=lambda p: print("alive", flush=True))
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests import films
 from tests.integration.media.conftest import Mill
-from tests.integration.media.test_excerpts import agree, take_excerpts
+from tests.integration.media.test_animated_preview import agree, take_excerpts
 from tests.integration.media.test_stills import make_numbered, take_stills
 
 from cinemill.capabilities.previews.animated_preview import spread_excerpts

@@ -10,7 +10,9 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER = Path(__file__).parent.parent / "web"
+import cinemill
+
+FOLDER = Path(cinemill.__file__).parent / "web"
 # Looked at anew each time (an answer of 304 costs nothing): an upgrade must not mix two pages.
 _HEADERS = {"Cache-Control": "no-cache"}
 

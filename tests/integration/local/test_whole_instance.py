@@ -33,10 +33,10 @@ IMPATIENT_UP = """
 import asyncio
 from rich.console import Console
 from cinemill.config import load
-from cinemill.local import probes
+from cinemill.local.servers import health
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.instance import supervise
-probes.LIFE_SECONDS = 1
+health.LIFE_SECONDS = 1
 asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2, 7, 1)))
 """
 

@@ -32,7 +32,7 @@ SERVER_NAMES = ("postgres", "valkey")
 SERVERS = """
 import asyncio, json, pathlib, sys
 from cinemill.config import Settings
-from cinemill.local import probes
+from cinemill.local.servers import health
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.service_plan import describe_parts, plan_services
@@ -42,7 +42,7 @@ home = open_home(settings.home)
 with lock_home(home):
     parts = describe_parts(settings, home)
     ground = [s for s in plan_services(settings, home, parts) if not s.needs]
-    probes.LIFE_SECONDS = 1
+    health.LIFE_SECONDS = 1
     supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
