@@ -10,7 +10,7 @@ import typer
 from cinemill.client import Client, ClientError
 from cinemill_loudness import JOB
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
