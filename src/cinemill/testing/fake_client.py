@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,7 @@ class FakeClient(Client):
             on_bytes(len(content), len(content))
         values = dict(params or {})
         if thumbnail_seconds is not None:
+            _check_seconds(thumbnail_seconds)
             values["thumbnail_seconds"] = thumbnail_seconds
         with _as_client_errors():
             self._plan(kind or DEFAULT_KIND, values, "-")
@@ -436,6 +438,11 @@ def _choose_priority(priority: int | None, steps: Sequence[StepSpec]) -> int:
 def _check_priority(priority: int | None) -> None:
     if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
         raise _parameter_invalid("priority", "must be 0 to 10, 10 first")
+
+
+def _check_seconds(seconds: float) -> None:
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise _parameter_invalid("thumbnail_seconds", "must be a number of seconds, 0 or more")
 
 
 def _check_limit(limit: int | None) -> None:

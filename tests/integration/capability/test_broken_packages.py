@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests import films
-from tests.integration.capability.instances import Instance, running_instance
+from tests.instances import Instance, running_instance
 from tests.packages import install_module
 
 HEAD = """

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from celery import Celery
 from tests import films
-from tests.integration.capability.instances import Instance, running_instance
+from tests.instances import Instance, running_instance
 from tests.packages import EXAMPLE, install_project
 from tests.waiting import wait_until
 

@@ -1,4 +1,5 @@
-"""A whole installation with packages of our making. A plain module."""
+"""A whole installation, as a person runs it, with packages of our making. A plain module, for every
+suite."""
 
 from __future__ import annotations
 
