@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cinemill.capability.parts import NamedPart, list_parts
+from cinemill.capability.plan_guard import guard_job
 from cinemill.jobs.catalog import Catalog, Queue, by_name
 from cinemill.steps.capability import Capability
 from cinemill.steps.discovery import Found, LeftOut, Origin
@@ -58,8 +59,7 @@ def compose(
             continue
         owners |= dict.fromkeys(list_parts(checked.capability), checked.origin)
         installed.append(checked)
-    everything = [*built_in, *(one.capability for one in installed)]
-    catalog = _make_catalog(everything, queues)
+    catalog = _make_catalog(built_in, installed, queues)
     return Composition(tuple(built_in), tuple(installed), tuple(left_out), catalog)
 
 
@@ -88,11 +88,15 @@ def _find_clash(capability: Capability, owners: dict[NamedPart, Origin]) -> str 
     return None
 
 
-def _make_catalog(capabilities: Sequence[Capability], queues: Sequence[Queue]) -> Catalog:
+def _make_catalog(
+    built_in: Sequence[Capability], installed: Sequence[Installed], queues: Sequence[Queue]
+) -> Catalog:
+    capabilities = [*built_in, *(one.capability for one in installed)]
     own = (queue for one in capabilities for queue in one.queues)
     ordered = sorted((*queues, *own), key=lambda queue: -queue.priority)
-    return Catalog(
-        queues=by_name(ordered),
-        steps=by_name([kind for one in capabilities for kind in one.steps]),
-        jobs=by_name([kind for one in capabilities for kind in one.jobs]),
-    )
+    steps = by_name([kind for one in capabilities for kind in one.steps])
+    jobs = [kind for one in built_in for kind in one.jobs]
+    jobs += [
+        guard_job(one.origin, kind, steps) for one in installed for kind in one.capability.jobs
+    ]
+    return Catalog(queues=by_name(ordered), steps=steps, jobs=by_name(jobs))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -82,7 +84,10 @@ def describe(error: BaseException) -> str:
 def _load_all(points: Iterable[tuple[Origin, metadata.EntryPoint]]) -> Iterator[Found | LeftOut]:
     for origin, point in points:
         try:
-            yield Found(origin, point.load())
+            # What a package prints while it is imported must not get into what a command prints.
+            with redirect_stdout(sys.stderr):
+                value = point.load()
+            yield Found(origin, value)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
             yield LeftOut.because(
                 origin,

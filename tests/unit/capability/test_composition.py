@@ -18,6 +18,7 @@ from cinemill.capability import Capability, JobKind, Queue, Rate, StepKind, Step
 from cinemill.capability.checks import find_handler_flaw
 from cinemill.capability.composition import Composition, compose
 from cinemill.catalog import BUILT_IN, CATALOG, UNOWNED_QUEUES
+from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS
 from cinemill.steps.discovery import GROUP, Found, LeftOut, Origin, discover
 
@@ -279,3 +280,60 @@ def test_handlers_are_those_of_the_capabilitys_own_steps(
 ) -> None:
     flaw = find_handler_flaw(make_capability(), handlers)
     assert flaw is None if words is None else words in str(flaw)
+
+
+BAD_PLANS: dict[str, tuple[Any, str]] = {
+    "raises": (lambda params, asset_id: params["size"], "KeyError: 'size'"),
+    "returns nothing": (lambda params, asset_id: None, "TypeError"),
+    "returns no steps": (lambda params, asset_id: [], "it has no steps"),
+    "returns words": (lambda params, asset_id: ["echo"], "a str instead of a StepSpec"),
+    "takes nothing": (list, "TypeError"),
+    "unknown kind": (
+        lambda p, a: [StepSpec("echo", "no_such_step")],
+        "kind of step 'no_such_step'",
+    ),
+    "same name twice": (lambda p, a: [StepSpec("echo", "echo")] * 2, "two steps 'echo'"),
+    "child first": (
+        lambda p, a: [StepSpec("b", "echo", after=("a",)), StepSpec("a", "echo")],
+        "comes after 'a', which is not before it",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_PLANS)
+def test_a_plan_that_makes_no_sense_rejects_the_request(fault: str) -> None:
+    plan, words = BAD_PLANS[fault]
+    catalog = compose_found(make_capability(jobs=(JobKind("make_echo", plan),))).catalog
+    with pytest.raises(InputRejected) as refused:
+        catalog.plan("make_echo", {}, None)
+    assert refused.value.code == "plan_failed"
+    assert words in refused.value.message
+    assert "cinemill-echo 1.0 cannot plan a 'make_echo'" in refused.value.message
+
+
+def test_what_a_plan_itself_rejects_keeps_its_own_words() -> None:
+    def plan(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+        raise InputRejected("Echoes need a valley.", code="valley_missing")
+
+    catalog = compose_found(make_capability(jobs=(JobKind("make_echo", plan),))).catalog
+    with pytest.raises(InputRejected, match="Echoes need a valley"):
+        catalog.plan("make_echo", {}, None)
+
+
+def test_children_that_cannot_be_named_are_none() -> None:
+    def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
+        raise LookupError(job_id)
+
+    kind = JobKind("make_echo", plan_echo, name_children=name_children)
+    found = compose_found(make_capability(jobs=(kind,))).catalog.jobs["make_echo"]
+    assert found.name_children is not None
+    assert list(found.name_children("job-1", {})) == []
+
+
+def test_what_a_package_prints_at_its_import_is_no_output(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "print('hello')\nCAPABILITY = 1"
+    install_module(site, "echo-loud", code, points={"echo": "echo_loud:CAPABILITY"})
+    discover()
+    assert capsys.readouterr().out == ""
