@@ -102,14 +102,14 @@ def get(instance: Instance, path: str) -> Any:
 
 def test_doctor_names_every_broken_package_and_what_to_do(instance: Instance) -> None:
     findings = json.loads(instance.run("doctor", "--json").stdout)
-    own = [one for one in findings if one["part"] == "capabilities"]
+    own = [one for one in findings if one["part"] == "packages"]
     warned = {one["words"].split()[0]: one for one in own if one["level"] == "warn"}
     assert warned.keys() == REPORTED.keys()
     for package, words in REPORTED.items():
         assert words in warned[package]["words"]
         assert package in warned[package]["way_on"]
     (fine,) = [one for one in own if one["level"] == "ok"]
-    assert "sound (echo-sound 1.0)" in fine["words"]
+    assert fine["words"] == "bring sound (echo-sound 1.0)"
 
 
 def test_health_says_that_something_is_left_out(instance: Instance) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -155,9 +157,9 @@ def test_the_command_stands_in_the_help(instance: Instance) -> None:
 
 def test_doctor_and_health_know_the_package(instance: Instance, client: Client) -> None:
     findings = json.loads(instance.run("doctor", "--json").stdout)
-    (own,) = [one for one in findings if one["part"] == "capabilities"]
+    (own,) = [one for one in findings if one["part"] == "packages"]
     assert own["level"] == "ok"
-    assert "loudness (cinemill-loudness 0.1.0)" in own["words"]
+    assert own["words"] == "bring loudness (cinemill-loudness 0.1.0)"
     assert client.health()["capabilities"] == "ok"
     debug = get(instance, "/debug").json()
     assert {"name": "loudness", "package": "cinemill-loudness 0.1.0"} in debug["capabilities"]
@@ -176,6 +178,21 @@ def test_workers_consume_the_packages_queue_within_its_limits(instance: Instance
     limits, consumed = instance.execute(sys.executable, "-c", script).stdout.splitlines()[:2]
     assert limits == "(3300, 3600)"
     assert "'loudness'" in consumed
+
+
+def test_the_packages_own_tests_pass(site: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
 
 
 def test_without_the_package_its_jobs_wait_and_with_it_they_go_on(

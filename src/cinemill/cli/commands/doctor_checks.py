@@ -53,7 +53,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
         ("FFmpeg", sound_ffmpeg),
         ("sandbox", sound_sandbox),
         ("hardware", sound_hardware),
-        ("capabilities", check_capabilities),
+        ("packages", check_packages),
         ("database", sound_database),
         ("Redis", sound_redis),
         ("messages", sound_messages),
@@ -280,18 +280,18 @@ def sound_messages(settings: Settings) -> Iterator[Finding]:
     yield Finding("messages", Level.WARN, words, way_on)
 
 
-def check_capabilities(settings: Settings) -> Iterator[Finding]:
-    """What installed packages bring: imported, composed and built, as the parts build it."""
+def check_packages(settings: Settings) -> Iterator[Finding]:
+    """Capabilities of installed packages: imported, composed and built as the parts build them."""
     from cinemill.catalog import COMPOSITION
 
     left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION)]
     for one in left_out:
-        yield Finding("capabilities", Level.WARN, one.reason, one.hint)
+        yield Finding("packages", Level.WARN, one.reason, one.hint)
     faulty = {one.origin for one in left_out}
     sound = [one for one in COMPOSITION.installed if one.origin not in faulty]
     named = [f"{one.capability.name} ({one.origin})" for one in sound]
-    words = f"{len(COMPOSITION.built_in)} built in; from packages: {', '.join(named) or 'none'}"
-    yield Finding("capabilities", Level.OK, words)
+    words = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
+    yield Finding("packages", Level.OK, words)
 
 
 def _build_capabilities(settings: Settings, composition: Composition) -> Iterator[LeftOut]:
