@@ -328,7 +328,7 @@ class FakeClient(Client):
         }
 
     def health(self) -> dict[str, Any]:
-        parts = ("status", "database", "redis", "messages", "capabilities")
+        parts = ("status", "database", "redis", "messages")
         return {**dict.fromkeys(parts, "ok"), "hardware": "none", "version": __version__}
 
     def _create(

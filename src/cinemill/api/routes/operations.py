@@ -48,12 +48,13 @@ async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
-    lists of the broker that no worker reads; ``capabilities`` is ``ok``, or ``left_out`` where an
-    installed package's capability cannot be used. ``cinemill doctor`` names both. Needs no token,
+    lists of the broker that no worker reads; ``capabilities`` is there only where an installed
+    package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both. Needs no token,
     and therefore says nothing else.
     """
     found = await mill.health.ask(partial(_examine, mill, request.app.state.events))
-    document = {**found, "capabilities": "left_out" if request.app.state.left_out else "ok"}
+    # Only where there is something to say: people's checks compare the whole document.
+    document = {**found, "capabilities": "left_out"} if request.app.state.left_out else found
     return JSONResponse(
         document,
         status_code=200 if document["database"] == "ok" else 503,
