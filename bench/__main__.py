@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from bench.rows import print_table
+from bench.report import print_table
 
 MODULES = (
     "prepare",
@@ -17,7 +17,7 @@ MODULES = (
     "production",
     "quality",
     "chunks",
-    "feature",
+    "feature_film",
     "render",
     # Last: a process that has loaded a model is large, and whatever it starts seems so too.
     "captions",

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import redis
 
-from bench.rows import BenchRow
+from bench.report import BenchRow
 from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
 from cinemill.jobs.events import LEAST_INTERVAL_SECONDS, EventPublisher, status_key, stream_key

@@ -14,7 +14,7 @@ import numpy as np
 from tests.speech import SPEECH, TWO_CITIES, fetch_models, word_error_rate
 from tools.samples import fetch
 
-from bench.rows import BenchRow, cpu_seconds_of, print_table
+from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.core.transcript import SpeechTask
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound

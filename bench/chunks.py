@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from bench.farm import Farm, make_film, rename_film, running_farm
+from bench.cluster import Cluster, make_film, rename_film, running_cluster
 from bench.films import plan_rendition
-from bench.rows import BenchRow
+from bench.report import BenchRow
 from cinemill.capabilities.transcode.vmaf import measure_vmaf
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.media import MediaInfo
@@ -40,17 +40,17 @@ def measure() -> list[BenchRow]:
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
         film = make_film(toolbox, folder / "film.mp4", SECONDS)
-        with running_farm(folder / "mill", folder) as farm:
-            workers = [farm.start_worker(core) for core in sorted(os.sched_getaffinity(0))[:2]]
-            rows = _measure_speed(toolbox, farm, film, folder, workers)
-            rows.append(_measure_seams(toolbox, farm, film, folder))
-            rows.append(_measure_loss(toolbox, farm, folder, workers[0]))
+        with running_cluster(folder / "mill", folder) as cluster:
+            workers = [cluster.start_worker(core) for core in sorted(os.sched_getaffinity(0))[:2]]
+            rows = _measure_speed(toolbox, cluster, film, folder, workers)
+            rows.append(_measure_seams(toolbox, cluster, film, folder))
+            rows.append(_measure_loss(toolbox, cluster, folder, workers[0]))
         return rows
 
 
 def _measure_speed(
     toolbox: FfmpegBinary,
-    farm: Farm,
+    cluster: Cluster,
     film: Path,
     folder: Path,
     workers: Sequence[subprocess.Popen[bytes]],
@@ -61,7 +61,7 @@ def _measure_speed(
         copy = rename_film(toolbox, film, f"round {number}")
         before = sum(_spent_seconds(worker) for worker in workers)
         began = time.monotonic()
-        farm.wait(farm.submit(copy, OPTIONS, None))
+        cluster.wait(cluster.submit(copy, OPTIONS, None))
         walls.append((time.monotonic() - began) / alone_wall)
         spent.append((sum(_spent_seconds(worker) for worker in workers) - before) / alone_cpu)
         floors.append(_time_pair(toolbox, film, folder) / 2 / alone_wall)
@@ -126,12 +126,12 @@ def _spent_seconds(worker: subprocess.Popen[bytes]) -> float:
     return sum(sum(process.cpu_times()[:4]) for process in tree)
 
 
-def _measure_seams(toolbox: FfmpegBinary, farm: Farm, film: Path, folder: Path) -> BenchRow:
+def _measure_seams(toolbox: FfmpegBinary, cluster: Cluster, film: Path, folder: Path) -> BenchRow:
     """How much worse the joined picture is than that of one pass."""
     scores = []
     for title, seconds in (("cut", CHUNK_SECONDS), ("whole", 0.0)):
         copy = rename_film(toolbox, film, title)
-        result = farm.wait(farm.submit(copy, OPTIONS, seconds))
+        result = cluster.wait(cluster.submit(copy, OPTIONS, seconds))
         scores.append(_judge(toolbox, copy, Path(result["output_path"]), folder))
     return BenchRow(
         f"VMAF of one pass less that of chunks of {CHUNK_SECONDS:g} s joined",
@@ -160,17 +160,17 @@ def _count_frames(info: MediaInfo) -> int:
 
 
 def _measure_loss(
-    toolbox: FfmpegBinary, farm: Farm, folder: Path, doomed: subprocess.Popen[bytes]
+    toolbox: FfmpegBinary, cluster: Cluster, folder: Path, doomed: subprocess.Popen[bytes]
 ) -> BenchRow:
     """Ten minutes on two workers, one of them killed in the middle; against the same in peace."""
     film = make_film(toolbox, folder / "ten.mp4", LONG_SECONDS)
-    peace = farm.wait(farm.submit(film, QUICK, 10.0))
-    job_id = farm.submit(rename_film(toolbox, film, "again"), QUICK, 10.0)
-    _await_half(farm, job_id, doomed)
+    peace = cluster.wait(cluster.submit(film, QUICK, 10.0))
+    job_id = cluster.submit(rename_film(toolbox, film, "again"), QUICK, 10.0)
+    _await_half(cluster, job_id, doomed)
     doomed.kill()
     doomed.wait()
-    result = farm.wait(job_id)
-    crashed = farm.ask(
+    result = cluster.wait(job_id)
+    crashed = cluster.ask(
         "SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'", id=job_id
     )[0][0]
     hashes = [_hash_pictures(toolbox, one["output_path"]) for one in (peace, result)]
@@ -185,7 +185,7 @@ def _measure_loss(
     )
 
 
-def _await_half(farm: Farm, job_id: str, doomed: subprocess.Popen[bytes]) -> None:
+def _await_half(cluster: Cluster, job_id: str, doomed: subprocess.Popen[bytes]) -> None:
     """Until half of the chunks are done and this worker is at another."""
     query = """
         SELECT worker, (SELECT count(*) FROM step WHERE job_id = :id AND kind = 'encode_chunk'
@@ -195,7 +195,7 @@ def _await_half(farm: Farm, job_id: str, doomed: subprocess.Popen[bytes]) -> Non
     half = LONG_SECONDS // 10 // 2
     while True:
         pids = {child.pid for child in psutil.Process(doomed.pid).children()}
-        for row in farm.ask(query, id=job_id):
+        for row in cluster.ask(query, id=job_id):
             if row.done >= half and int(row.worker.rpartition(":")[2]) in pids:
                 return
         time.sleep(0.02)

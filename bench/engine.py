@@ -13,8 +13,8 @@ from typing import Any
 
 import redis
 
-from bench.rows import BenchRow
-from bench.stack import Stack, running_stack
+from bench.instance import Instance, running_instance
+from bench.report import BenchRow
 from cinemill.core.job import JobState
 from cinemill.jobs.service import JobService
 from cinemill.media.ffmpeg.binary import find_ffmpeg
@@ -34,29 +34,29 @@ SHORT = "testsrc2=size=64x64:rate=10:duration=0.1"
 
 def measure() -> list[BenchRow]:
     """Every figure of the engine, on one running stack."""
-    with running_stack() as stack:
-        service = _service(stack)
+    with running_instance() as instance:
+        service = _service(instance)
         _warm_up(service)
         return [
-            measure_overhead(stack, service),
-            measure_fixed_cost(stack, service),
-            measure_first_event(stack, service),
+            measure_overhead(instance, service),
+            measure_fixed_cost(instance, service),
+            measure_first_event(instance, service),
             measure_shares(service),
             measure_interactive(service),
         ]
 
 
-def measure_overhead(stack: Stack, service: JobService) -> BenchRow:
+def measure_overhead(instance: Instance, service: JobService) -> BenchRow:
     """Processor time of a job over that of the same FFmpeg command by itself; medians."""
-    source = _encode_source(stack.home / "long.mp4")
+    source = _encode_source(instance.home / "long.mp4")
     arguments = ["-i", f"file:{source}", "-vf", "scale=854:480", "-preset", "veryfast"]
     arguments += ["-f", "mp4", "out.mp4"]
     ratios = []
     for _ in range(ROUNDS):
-        bare = _bare_cpu_seconds(arguments, stack.home)
-        before = stack.worker_cpu_seconds()
+        bare = _bare_cpu_seconds(arguments, instance.home)
+        before = instance.worker_cpu_seconds()
         _run(service, "bench_command", {"arguments": arguments})
-        ratios.append((stack.worker_cpu_seconds() - before) / bare)
+        ratios.append((instance.worker_cpu_seconds() - before) / bare)
     return BenchRow(
         "job over its bare FFmpeg command, 60 s of 1080p",
         statistics.median(ratios),
@@ -65,12 +65,12 @@ def measure_overhead(stack: Stack, service: JobService) -> BenchRow:
     )
 
 
-def measure_fixed_cost(stack: Stack, service: JobService) -> BenchRow:
+def measure_fixed_cost(instance: Instance, service: JobService) -> BenchRow:
     """Wall time from submit to completed, less that of the bare command; medians."""
     arguments = ["-f", "lavfi", "-i", SHORT, "-f", "null", "-"]
     jobs, commands = [], []
     for _ in range(SHORT_ROUNDS):
-        commands.append(_wall_seconds(partial(_run_bare, arguments, stack.home)))
+        commands.append(_wall_seconds(partial(_run_bare, arguments, instance.home)))
         started = time.perf_counter()
         _run(service, "bench_command", {"arguments": arguments}, poll_seconds=0.001)
         jobs.append(time.perf_counter() - started)
@@ -84,9 +84,9 @@ def measure_fixed_cost(stack: Stack, service: JobService) -> BenchRow:
     )
 
 
-def measure_first_event(stack: Stack, service: JobService) -> BenchRow:
+def measure_first_event(instance: Instance, service: JobService) -> BenchRow:
     """From submit to the first progress event on the job's channel, with nothing else to do."""
-    waits = sorted(_wait_for_event(stack, service) for _ in range(EVENT_ROUNDS))
+    waits = sorted(_wait_for_event(instance, service) for _ in range(EVENT_ROUNDS))
     return BenchRow(
         "submit to first progress event, idle, p95",
         _percentile(waits, 0.95) * 1000,
@@ -132,10 +132,10 @@ def measure_interactive(service: JobService) -> BenchRow:
     )
 
 
-def _service(stack: Stack) -> JobService:
+def _service(instance: Instance) -> JobService:
     from bench.application import catalog
 
-    return JobService(stack.database, catalog=catalog)
+    return JobService(instance.database, catalog=catalog)
 
 
 def _warm_up(service: JobService) -> None:
@@ -166,11 +166,11 @@ def _wait_until_started(service: JobService, job_id: str) -> float:
     return (job.started_at - job.queued_at).total_seconds()
 
 
-def _wait_for_event(stack: Stack, service: JobService) -> float:
+def _wait_for_event(instance: Instance, service: JobService) -> float:
     from uuid import uuid4
 
     job_id = str(uuid4())
-    client: Any = redis.Redis.from_url(str(stack.settings.redis_url))
+    client: Any = redis.Redis.from_url(str(instance.settings.redis_url))
     with client.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(f"task_progress:{job_id}")
         channel.get_message(timeout=1)
@@ -228,7 +228,7 @@ def _run_bare(arguments: list[str], folder: Path) -> None:
 
 
 def _bare_cpu_seconds(arguments: list[str], folder: Path) -> float:
-    from bench.rows import cpu_seconds_of
+    from bench.report import cpu_seconds_of
 
     return cpu_seconds_of(partial(_run_bare, arguments, folder))
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.rows import BenchRow, print_table
-from bench.stack import Stack, running_stack
+from bench.instance import Instance, running_instance
+from bench.report import BenchRow, print_table
 from bench.upload import Server, running_server
 
 SECONDS = float(os.environ.get("CINEMILL_BENCH_HOSTILE_SECONDS", "15"))
@@ -43,17 +43,17 @@ _Attack = Callable[["_Connector", Event], None]
 
 def measure() -> list[BenchRow]:
     """The latency of ``/health`` under attack, and memory after oversized requests."""
-    with running_stack() as stack:
-        settings = stack.settings
+    with running_instance() as instance:
+        settings = instance.settings
         addresses = {
             "DATABASE_URL": str(settings.database_url),
             "REDIS_URL": str(settings.redis_url),
         }
-        with running_server(stack.home / "api", addresses) as server:
+        with running_server(instance.home / "api", addresses) as server:
             quiet = _ask_health(server, SECONDS / 3)
             with hostile_clients(server.port):
                 besieged = _ask_health(server, SECONDS)
-            return [*_tell_latency(quiet, besieged), *_measure_memory(stack, server)]
+            return [*_tell_latency(quiet, besieged), *_measure_memory(instance, server)]
 
 
 def _tell_latency(quiet: list[float], besieged: list[float]) -> list[BenchRow]:
@@ -123,14 +123,14 @@ def _attack(port: int, stop: Event) -> None:
 
 def _repeat(attack: _Attack, port: int, stop: Event) -> None:
     while not stop.is_set():
-        with suppress(OSError), ExitStack() as stack:
-            attack(_Connector(port, stack), stop)
+        with suppress(OSError), ExitStack() as instance:
+            attack(_Connector(port, instance), stop)
 
 
 class _Connector:
-    def __init__(self, port: int, stack: ExitStack) -> None:
+    def __init__(self, port: int, instance: ExitStack) -> None:
         self._port = port
-        self._stack = stack
+        self._stack = instance
 
     def connect(self, start: bytes = b"") -> socket.socket:
         connection = socket.create_connection(("127.0.0.1", self._port), timeout=10)
@@ -223,11 +223,11 @@ HOSTILE: tuple[_Attack, ...] = (
 # Oversized requests, each answered with a refusal.
 
 
-def _measure_memory(stack: Stack, server: Server) -> list[BenchRow]:
+def _measure_memory(instance: Instance, server: Server) -> list[BenchRow]:
     parts = {
         "API": server.process,
-        "relay": psutil.Process(stack.beat.pid),
-        "Valkey": _find_valkey(stack.home),
+        "relay": psutil.Process(instance.beat.pid),
+        "Valkey": _find_valkey(instance.home),
     }
     _send_oversized(server, WARM_UP)
     before = {name: _rss_mb(process) for name, process in parts.items()}

@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from bench.films import make_real_film
-from bench.rows import BenchRow, alternate, print_table
+from bench.report import BenchRow, alternate, print_table
 from cinemill.capabilities.ingest.graph import plan_prepare, poster_seconds
 from cinemill.capabilities.ingest.prepare import prepare
 from cinemill.capabilities.ingest.request import PrepareRequest

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from bench.films import make_real_film, plan_rendition
-from bench.rows import BenchRow, alternate
+from bench.report import BenchRow, alternate
 from cinemill.capabilities.previews.animated_preview import (
     ANIMATION_NAME,
     render_animated_preview,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.samples import fetch
 
-from bench.rows import BenchRow
+from bench.report import BenchRow
 from cinemill.capabilities.transcode.vmaf import Quality, measure_vmaf
 from cinemill.capabilities.transcode.vmaf_target import CRF_TO_HALVE
 from cinemill.core.encoding.rendition import (

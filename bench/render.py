@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tools.samples import fetch
 
-from bench.rows import BenchRow, alternate, cpu_seconds_of
+from bench.report import BenchRow, alternate, cpu_seconds_of
 from cinemill.capabilities.render.audio.audio_mix import mix_sound
 from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film

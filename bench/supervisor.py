@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.rows import BenchRow
+from bench.report import BenchRow
 from cinemill.local.servers.health import find_free_port
 
 READY_SECONDS = 120.0

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.rows import BenchRow, cpu_seconds_of, print_table
+from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.local.embedded_servers import embedded_servers
 
 FILM_BYTES = int(os.environ.get("CINEMILL_BENCH_UPLOAD_BYTES", 1_000_000_000))

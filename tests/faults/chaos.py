@@ -19,13 +19,13 @@ from pathlib import Path
 from random import Random
 
 from tests.faults import invariants, report
-from tests.faults.books import Books
-from tests.faults.desk import Desk, History, draw_order
+from tests.faults.cluster import Cluster, ClusterPlan
+from tests.faults.context import FaultContext
 from tests.faults.faults import FAULTS, SIZES, Size, plan_timetable
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
 from tests.faults.on_database import SERVED
-from tests.faults.stage import Stage
-from tests.faults.yard import Yard, YardPlan
+from tests.faults.queries import Queries
+from tests.faults.submitter import History, Submitter, draw_order
 from tests.films import make_film, remux
 
 from cinemill.config import load
@@ -74,97 +74,101 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 def play(folder: Path, seed: int, size: Size, only: tuple[str, ...]) -> report.Outcome:
     history = History(folder / "history.jsonl")
     history.write("begin", seed=seed, size=str(size), only=only)
-    with Yard(folder, YardPlan()) as yard:
-        stage = _set_stage(yard, history, seed)
-        films = make_films(yard)
-        yard.start_all()
+    with Cluster(folder, ClusterPlan()) as cluster:
+        context = _set_stage(cluster, history, seed)
+        films = make_films(cluster)
+        cluster.start_all()
         timetable = plan_timetable(Random(seed), size, only)
         length = timetable[-1][0] if timetable else 0.0
         load_thread = threading.Thread(
-            target=bring_jobs, args=(stage, Random(seed), films, size.jobs, length), daemon=True
+            target=bring_jobs, args=(context, Random(seed), films, size.jobs, length), daemon=True
         )
         load_thread.start()
-        played = run_timetable(stage, timetable)
+        played = run_timetable(context, timetable)
         load_thread.join()
-        drained = await_drained(stage)
-        stage.measure("last fault to all ended", drained)
-        found = judge(stage)
+        drained = await_drained(context)
+        context.measure("last fault to all ended", drained)
+        found = judge(context)
         history.write("end", found=found)
-        outcome = report.Outcome.of(stage, found, played, size, only)
+        outcome = report.Outcome.of(context, found, played, size, only)
     history.close()
     return outcome
 
 
-def bring_jobs(stage: Stage, random: Random, films: list[Path], jobs: int, seconds: float) -> None:
+def bring_jobs(
+    context: FaultContext, random: Random, films: list[Path], jobs: int, seconds: float
+) -> None:
     """Hand in so many ordinary jobs, evenly over so many seconds."""
     began = time.monotonic()
     for index in range(jobs):
-        order = draw_order(random, films)
+        submission = draw_order(random, films)
         while time.monotonic() - began < seconds * index / jobs:
             time.sleep(0.02)
-        while stage.books.unfinished() > OUTSTANDING:
+        while context.queries.unfinished() > OUTSTANDING:
             time.sleep(0.1)
-        stage.desk.submit(order)
+        context.submitter.submit(submission)
 
 
-def run_timetable(stage: Stage, timetable: list[tuple[float, str]]) -> dict[str, int]:
+def run_timetable(context: FaultContext, timetable: list[tuple[float, str]]) -> dict[str, int]:
     """Play the faults, several at a time where they take long; answers how often each was."""
     began = time.monotonic()
-    queue = [(at, number, name, FAULTS[name](stage)) for number, (at, name) in enumerate(timetable)]
+    queue = [
+        (at, number, name, FAULTS[name](context)) for number, (at, name) in enumerate(timetable)
+    ]
     heapq.heapify(queue)
     played: dict[str, int] = {}
     while queue:
         at, number, name, fault = heapq.heappop(queue)
         time.sleep(max(0.0, began + at - time.monotonic()))
-        stage.look_after_parts()
+        context.look_after_parts()
         try:
             wait_seconds = next(fault)
         except StopIteration:
             played[name] = played.get(name, 0) + 1
-            stage.history.write("played", fault=name)
+            context.history.write("played", fault=name)
         else:
             heapq.heappush(queue, (time.monotonic() - began + wait_seconds, number, name, fault))
     return played
 
 
-def await_drained(stage: Stage) -> float:
+def await_drained(context: FaultContext) -> float:
     """Seconds until every job had ended; gives up after a while, the invariants will tell."""
     began = time.monotonic()
-    while stage.books.unfinished() and time.monotonic() - began < DRAIN_SECONDS:
-        stage.look_after_parts()
+    while context.queries.unfinished() and time.monotonic() - began < DRAIN_SECONDS:
+        context.look_after_parts()
         time.sleep(0.1)
     seconds = time.monotonic() - began
-    time.sleep(2 * stage.yard.plan.heartbeat_seconds)  # late messages find nothing to claim
+    time.sleep(2 * context.cluster.plan.heartbeat_seconds)  # late messages find nothing to claim
     return seconds
 
 
-def judge(stage: Stage) -> dict[str, list[str]]:
+def judge(context: FaultContext) -> dict[str, list[str]]:
     """What each invariant found wrong; the mill is stopped in between."""
     found: dict[str, list[str]] = {name: [] for name in WATCHED}
-    found |= {name: list(check(stage)) for name, check in invariants.CHECKS.items()}
+    found |= {name: list(check(context)) for name, check in invariants.CHECKS.items()}
     with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda part: part.stop(20.0), stage.yard.parts.values()))
-    found |= {name: list(check(stage)) for name, check in invariants.FINAL_CHECKS.items()}
-    for name, problems in stage.problems.items():
+        list(threads.map(lambda part: part.stop(20.0), context.cluster.parts.values()))
+    found |= {name: list(check(context)) for name, check in invariants.FINAL_CHECKS.items()}
+    for name, problems in context.problems.items():
         found[name] = [*found.get(name, []), *problems]
     return found
 
 
-def make_films(yard: Yard) -> list[Path]:
+def make_films(cluster: Cluster) -> list[Path]:
     """Short films of different bytes."""
-    first = make_film(yard.films / "film.mp4", seconds=2.0, size=(128, 96))
+    first = make_film(cluster.films / "film.mp4", seconds=2.0, size=(128, 96))
     return [
-        remux(first, yard.films / f"film-{number}.mp4", "-metadata", f"title={number}")
+        remux(first, cluster.films / f"film-{number}.mp4", "-metadata", f"title={number}")
         for number in range(FILMS)
     ]
 
 
-def _set_stage(yard: Yard, history: History, seed: int) -> Stage:
-    books = Books(yard.database)
-    books.change(EFFECT_TABLE)
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
-    desk = Desk(app.mill.service, app, history, Random(seed + 1))
-    return Stage(yard, desk, books, history, Random(seed + 2))
+def _set_stage(cluster: Cluster, history: History, seed: int) -> FaultContext:
+    queries = Queries(cluster.database)
+    queries.change(EFFECT_TABLE)
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
+    submitter = Submitter(app.mill.service, app, history, Random(seed + 1))
+    return FaultContext(cluster, submitter, queries, history, Random(seed + 2))
 
 
 def _resize(size: Size, jobs: int | None) -> Size:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.faults import on_database, on_jobs, on_redis, on_servers, on_workers
-from tests.faults.stage import Fault, Stage
+from tests.faults.context import Fault, FaultContext
 
-FAULTS: dict[str, Callable[[Stage], Fault]] = {
+FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
     "worker_tree_killed": on_workers.worker_tree_killed,
     "pool_child_killed": on_workers.pool_child_killed,
     "process_frozen": on_workers.process_frozen,

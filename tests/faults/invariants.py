@@ -9,43 +9,45 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from tests.faults.books import is_poison
-from tests.faults.stage import Stage
+from tests.faults.context import FaultContext
+from tests.faults.queries import is_poison
 
 from cinemill.capabilities.operations.retention import remove_broken_uploads, remove_orphans
 from cinemill.capabilities.operations.verify import verify_files
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.storage.media.files import LocalFiles
 
-Check = Callable[[Stage], Iterator[str]]
+Check = Callable[[FaultContext], Iterator[str]]
 BROKER_PREFIX = "cinemill:"
 
 
-def nothing_lost(stage: Stage) -> Iterator[str]:
+def nothing_lost(context: FaultContext) -> Iterator[str]:
     """Every accepted job has its row, and every row has ended."""
-    rows = {str(row["id"]): row for row in stage.books.ask("SELECT id, kind, state FROM job")}
-    for job_id, order in stage.desk.orders.items():
+    rows = {str(row["id"]): row for row in context.queries.ask("SELECT id, kind, state FROM job")}
+    for job_id, submission in context.submitter.submissions.items():
         if job_id not in rows:
-            yield f"job {job_id} ({order.kind}, {order.door}) was accepted and has no row"
+            yield f"job {job_id} ({submission.kind}, {submission.door}) was accepted and has no row"
     for job_id, row in rows.items():
         if row["state"] in ("pending", "running"):
             yield f"job {job_id} ({row['kind']}) is still {row['state']}"
 
 
-def states_right(stage: Stage) -> Iterator[str]:
+def states_right(context: FaultContext) -> Iterator[str]:
     """Each job ended as its order says, with the reason that it says and the result."""
-    for row in _ordered_jobs(stage):
-        order = stage.desk.orders[row["id"]]
+    for row in _ordered_jobs(context):
+        submission = context.submitter.submissions[row["id"]]
         found = f"{row['state']} ({row['code']})"
-        if row["state"] not in order.states:
-            yield f"{row['kind']} {row['id']} ended {found}, not {sorted(order.states)}"
-        elif order.code is not None and row["code"] != order.code:
-            yield f"{row['kind']} {row['id']} ended {found}, not {order.code}"
-        elif order.value is not None and (row["result"] or {}).get("value") != order.value:
-            yield f"fan-in {row['id']} found {row['result']}, not {order.value}"
+        if row["state"] not in submission.states:
+            yield f"{row['kind']} {row['id']} ended {found}, not {sorted(submission.states)}"
+        elif submission.code is not None and row["code"] != submission.code:
+            yield f"{row['kind']} {row['id']} ended {found}, not {submission.code}"
+        elif (
+            submission.value is not None and (row["result"] or {}).get("value") != submission.value
+        ):
+            yield f"fan-in {row['id']} found {row['result']}, not {submission.value}"
 
 
-def effects_once(stage: Stage) -> Iterator[str]:
+def effects_once(context: FaultContext) -> Iterator[str]:
     """A step that succeeded took effect once, by the one try that was committed; others never."""
     query = """
         SELECT step.id, step.kind, step.state,
@@ -56,7 +58,7 @@ def effects_once(stage: Stage) -> Iterator[str]:
            WHERE e.step_id = step.id AND run.state <> 'succeeded') AS foreign_effects
         FROM step
     """
-    for row in stage.books.ask(query):
+    for row in context.queries.ask(query):
         wanted = 1 if row["state"] == "succeeded" else 0
         marks = wanted if row["kind"].startswith("drill") else 0
         found = (row["commits"], row["effects"], row["files"], row["foreign_effects"])
@@ -64,7 +66,7 @@ def effects_once(stage: Stage) -> Iterator[str]:
             yield f"step {row['id']} ({row['kind']}, {row['state']}): commits, effects, … {found}"
 
 
-def poison_stopped(stage: Stage) -> Iterator[str]:
+def poison_stopped(context: FaultContext) -> Iterator[str]:
     """Poison is dead after exactly its limit of tries; and the counters are those of the rows."""
     query = """
         SELECT step.id, step.job_id, step.kind, step.failures, step.crashes, step.max_failures,
@@ -72,70 +74,70 @@ def poison_stopped(stage: Stage) -> Iterator[str]:
                count(*) FILTER (WHERE run.state = 'crashed') AS crashed
         FROM step LEFT JOIN run ON run.step_id = step.id GROUP BY step.id
     """
-    for row in stage.books.ask(query):
+    for row in context.queries.ask(query):
         tries = {"failures": row["bad"], "crashes": row["crashed"]}
-        order = stage.desk.orders.get(row["job_id"])
+        submission = context.submitter.submissions.get(row["job_id"])
         if (row["failures"], row["crashes"]) != (row["bad"], row["crashed"]):
             yield f"step {row['id']} counts {row['failures']}/{row['crashes']}, its runs {tries}"
         if row["failures"] > row["max_failures"] or row["crashes"] > row["max_crashes"]:
             yield f"step {row['id']} ({row['kind']}) was tried too often: {tries}"
-        if order is not None and order.tries is not None:
-            counter, limit = order.tries
+        if submission is not None and submission.tries is not None:
+            counter, limit = submission.tries
             if tries[counter] != limit:
                 yield f"poison {row['kind']} died after {tries}, not after {limit} {counter}"
 
 
-def innocents_spared(stage: Stage) -> Iterator[str]:
+def innocents_spared(context: FaultContext) -> Iterator[str]:
     """Only what was killed, frozen, cut off, or is poison, counts as crashed."""
     query = "SELECT id, kind, worker FROM run WHERE state = 'crashed'"
-    for row in stage.books.ask(query):
+    for row in context.queries.ask(query):
         pid = int(str(row["worker"]).rpartition(":")[2])
-        if pid not in stage.fallen and not is_poison(row["kind"]):
+        if pid not in context.fallen and not is_poison(row["kind"]):
             yield f"run {row['id']} ({row['kind']}) of {row['worker']} crashed for no reason"
 
 
-def nothing_stranded(stage: Stage) -> Iterator[str]:
+def nothing_stranded(context: FaultContext) -> Iterator[str]:
     """No run waits or works for a job that has ended, no step either."""
     query = """
         SELECT run.id, run.kind, run.state, run.publish_count, job.state AS job
         FROM run JOIN job ON job.id = run.job_id WHERE run.state IN ('queued', 'running')
     """
-    for row in stage.books.ask(query):
+    for row in context.queries.ask(query):
         yield (
             f"run {row['id']} ({row['kind']}) of a {row['job']} job is {row['state']}, "
             f"published {row['publish_count']} times"
         )
     query = "SELECT count(*) FROM run WHERE failure ->> 'code' = 'internal_error'"
-    if unexpected := stage.books.count(query):
+    if unexpected := context.queries.count(query):
         yield f"{unexpected} tries ended with an unexpected error"
 
 
-def queues_empty(stage: Stage) -> Iterator[str]:
+def queues_empty(context: FaultContext) -> Iterator[str]:
     """No message is left over on a queue that is served."""
-    with redis.Redis.from_url(stage.yard.servers.redis_url, decode_responses=True) as client:
+    with redis.Redis.from_url(context.cluster.servers.redis_url, decode_responses=True) as client:
         for key in client.scan_iter(f"{BROKER_PREFIX}*"):
             if client.type(key) == "list" and "caption" not in key:
                 yield f"{client.llen(key)} messages are left in {key}"
 
 
-def no_processes(stage: Stage) -> Iterator[str]:
+def no_processes(context: FaultContext) -> Iterator[str]:
     """After everything was stopped, nothing of ours runs."""
-    for process in stage.yard.processes():
+    for process in context.cluster.processes():
         yield f"process {process.pid} ({process.name()}) is left"
 
 
-def no_files(stage: Stage) -> Iterator[str]:
+def no_files(context: FaultContext) -> Iterator[str]:
     """After the collector: no work folder, no file without a row, no row without its file."""
-    files = LocalFiles(stage.yard.home / "objects")
-    orphans, _ = remove_orphans(stage.yard.database, files, grace_seconds=0)
+    files = LocalFiles(context.cluster.home / "objects")
+    orphans, _ = remove_orphans(context.cluster.database, files, grace_seconds=0)
     uploads, _ = remove_broken_uploads(files, grace_seconds=0)
-    work = stage.yard.home / "work"
+    work = context.cluster.home / "work"
     abandoned = len(_list(work))
-    remove_abandoned_work(stage.yard.database, work)
-    stage.figures["collected: work folders of killed tries"] = [float(abandoned)]
-    stage.figures["collected: files of dropped tries"] = [float(orphans)]
-    stage.figures["collected: broken uploads and copies"] = [float(uploads)]
-    report = verify_files(stage.yard.database, files, grace_seconds=0)
+    remove_abandoned_work(context.cluster.database, work)
+    context.figures["collected: work folders of killed tries"] = [float(abandoned)]
+    context.figures["collected: files of dropped tries"] = [float(orphans)]
+    context.figures["collected: broken uploads and copies"] = [float(uploads)]
+    report = verify_files(context.cluster.database, files, grace_seconds=0)
     for name in ("missing", "damaged", "orphans"):
         for sha256 in getattr(report, name):
             yield f"{name}: {sha256}"
@@ -145,16 +147,16 @@ def no_files(stage: Stage) -> Iterator[str]:
         yield f"incoming file {path.name} is left"
 
 
-def servers_content(stage: Stage) -> Iterator[str]:
+def servers_content(context: FaultContext) -> Iterator[str]:
     """PostgreSQL never had to break a deadlock."""
-    logs = stage.yard.folder.glob("servers/log*/postgres.log")
+    logs = context.cluster.folder.glob("servers/log*/postgres.log")
     for log in logs:
         count = log.read_text("utf-8", "replace").count("deadlock detected")
         if count:
             yield f"{count} deadlocks"
 
 
-def resumed_in_time(stage: Stage) -> Iterator[str]:
+def resumed_in_time(context: FaultContext) -> Iterator[str]:
     """From a kill to the next claim of the same step: at most the lease and five seconds; from when
     all leases were watched anew, where PostgreSQL or a relay stood still in between.
 
@@ -163,17 +165,17 @@ def resumed_in_time(stage: Stage) -> Iterator[str]:
     it went to a worker that was cut off, which holds it until it can claim or the sweeper's copy
     has been claimed by another.
     """
-    limit = stage.yard.plan.lease_seconds + 5.0
-    for resumption in measure_resumptions(stage):
+    limit = context.cluster.plan.lease_seconds + 5.0
+    for resumption in measure_resumptions(context):
         was_held = any(
             began < resumption.claimed_at and ended > resumption.published_at
-            for began, ended in stage.cuts
+            for began, ended in context.cuts
         )
         lost = max(resumption.publish_count - 1, int(was_held))
         name = RESUMED if not lost else RESUMED_AFTER_LOSS
-        stage.figures.setdefault(name, []).append(resumption.seconds)
+        context.figures.setdefault(name, []).append(resumption.seconds)
         if not lost:
-            stage.figures.setdefault(OFFERED, []).append(resumption.published)
+            context.figures.setdefault(OFFERED, []).append(resumption.published)
         if resumption.seconds > limit + lost * LOST_MESSAGE_SECONDS:
             yield str(resumption)
 
@@ -236,13 +238,13 @@ WHERE run.id = :id AND run.state = 'crashed' AND after.started_at IS NOT NULL
 """
 
 
-def measure_resumptions(stage: Stage) -> Iterator[Resumption]:
+def measure_resumptions(context: FaultContext) -> Iterator[Resumption]:
     """Of each killed try that was tried again."""
-    for kill in stage.kills:
-        for row in stage.books.ask(_RESUMPTION, id=kill.run_id):
-            anew = [at for at in stage.watched_anew if kill.at < at < row["crashed"]]
+    for kill in context.kills:
+        for row in context.queries.ask(_RESUMPTION, id=kill.run_id):
+            anew = [at for at in context.watched_anew if kill.at < at < row["crashed"]]
             since = max([kill.at, *anew])
-            down = _down_seconds(stage, since, row["claimed"])
+            down = _down_seconds(context, since, row["claimed"])
             yield Resumption(
                 fault=kill.fault,
                 step_id=kill.step_id,
@@ -257,10 +259,10 @@ def measure_resumptions(stage: Stage) -> Iterator[Resumption]:
             )
 
 
-def _down_seconds(stage: Stage, since: float, until: float) -> float:
+def _down_seconds(context: FaultContext, since: float, until: float) -> float:
     """Seconds of outage in between; overlapping outages count once."""
     down, reached = 0.0, since
-    for began, ended in sorted(stage.outages):
+    for began, ended in sorted(context.outages):
         began, ended = max(began, reached), min(ended, until)
         if ended > began:
             down += ended - began
@@ -268,14 +270,14 @@ def _down_seconds(stage: Stage, since: float, until: float) -> float:
     return down
 
 
-def count_runs(stage: Stage) -> Counter[str]:
-    rows = stage.books.ask("SELECT state, count(*) AS count FROM run GROUP BY state")
+def count_runs(context: FaultContext) -> Counter[str]:
+    rows = context.queries.ask("SELECT state, count(*) AS count FROM run GROUP BY state")
     return Counter({str(row["state"]): int(row["count"]) for row in rows})
 
 
-def _ordered_jobs(stage: Stage) -> list[Any]:
+def _ordered_jobs(context: FaultContext) -> list[Any]:
     query = "SELECT id, kind, state, failure ->> 'code' AS code, result FROM job"
-    return [row for row in stage.books.ask(query) if row["id"] in stage.desk.orders]
+    return [row for row in context.queries.ask(query) if row["id"] in context.submitter.submissions]
 
 
 def _list(folder: Path) -> list[Path]:

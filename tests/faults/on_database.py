@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import psutil
 from sqlalchemy import NullPool, create_engine, text
-from tests.faults.desk import Order
+from tests.faults.cluster import freeze
+from tests.faults.context import Fault, FaultContext
 from tests.faults.on_servers import SERVERS
-from tests.faults.stage import Fault, Stage
-from tests.faults.waiting import await_ended, await_idle, reach
-from tests.faults.yard import freeze
+from tests.faults.submitter import Submission
+from tests.faults.waits import await_ended, await_idle, reach
 
 AFTERWARDS_SECONDS = 10.0
 """And a lease: within this everything must be served again once a fault has healed."""
@@ -32,53 +32,53 @@ FROM job WHERE id = ANY(:ids)
 """Without those whose worker was killed meanwhile, which is another fault."""
 
 
-def row_locked(stage: Stage) -> Fault:
+def row_locked(context: FaultContext) -> Fault:
     """A stranger's transaction holds a job's row for two leases: while it runs, and as it ends.
 
     Nobody else may notice, and the run itself loses nothing."""
-    yield from await_idle(stage, *SERVERS)
-    lease_seconds = stage.yard.plan.lease_seconds
-    with stage.holding("postgres"):
-        order = Order("drill_work_job", {"seconds": 1.5 * lease_seconds})
-        job_id = stage.desk.submit(order, priority=10)
-        stage.locked.add(job_id)
-        if not (yield from reach(stage, job_id, "running")):
+    yield from await_idle(context, *SERVERS)
+    lease_seconds = context.cluster.plan.lease_seconds
+    with context.holding("postgres"):
+        submission = Submission("drill_work_job", {"seconds": 1.5 * lease_seconds})
+        job_id = context.submitter.submit(submission, priority=10)
+        context.locked.add(job_id)
+        if not (yield from reach(context, job_id, "running")):
             return
-        with locked(stage, "SELECT FROM job WHERE id = :id FOR UPDATE", id=job_id):
-            at = stage.history.write("lock_row", job=job_id)
-            probes = _submit_burst(stage)
+        with locked(context, "SELECT FROM job WHERE id = :id FOR UPDATE", id=job_id):
+            at = context.history.write("lock_row", job=job_id)
+            probes = _submit_burst(context)
             yield 2 * lease_seconds
-            free_at = stage.history.write("unlock_row", job=job_id)
-            yield from expect_served(stage, probes, "others while a row is locked", at)
-        yield from expect_served(stage, [job_id], "row unlocked to done", free_at)
-        stage.locked.discard(job_id)
+            free_at = context.history.write("unlock_row", job=job_id)
+            yield from expect_served(context, probes, "others while a row is locked", at)
+        yield from expect_served(context, [job_id], "row unlocked to done", free_at)
+        context.locked.discard(job_id)
 
 
-def table_locked(stage: Stage) -> Fault:
+def table_locked(context: FaultContext) -> Fault:
     """A stranger's transaction has the table of all runs to itself for most of a lease."""
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("postgres"):
-        probes = _submit_burst(stage)
-        with stage.blindness(), locked(stage, "LOCK TABLE run IN ACCESS EXCLUSIVE MODE"):
-            stage.history.write("lock_table")
-            # No yield: other faults could ask the books nothing.
-            time.sleep(0.8 * stage.yard.plan.lease_seconds)
-        free_at = stage.history.write("unlock_table")
-        yield from expect_served(stage, probes, "table unlocked to done", free_at)
+    yield from await_idle(context, *SERVERS)
+    with context.holding("postgres"):
+        probes = _submit_burst(context)
+        with context.blindness(), locked(context, "LOCK TABLE run IN ACCESS EXCLUSIVE MODE"):
+            context.history.write("lock_table")
+            # No yield: other faults could not query the database.
+            time.sleep(0.8 * context.cluster.plan.lease_seconds)
+        free_at = context.history.write("unlock_table")
+        yield from expect_served(context, probes, "table unlocked to done", free_at)
 
 
-def postgres_paused(stage: Stage) -> Fault:
+def postgres_paused(context: FaultContext) -> Fault:
     """Every process of PostgreSQL stands still: for most of a lease, then for longer than one."""
     for share in (0.85, 1.5):
-        yield from await_idle(stage, *SERVERS)
-        with stage.holding("postgres"):
-            probes = _submit_burst(stage)
-            with stage.blindness():
-                server = psutil.Process(stage.yard.servers.postgres.pid)
-                stage.history.write("pause_postgres", share=share)
-                pause(server, share * stage.yard.plan.lease_seconds)
-            back = stage.history.write("resume_postgres")
-            yield from expect_served(stage, probes, "PostgreSQL resumed to done", back)
+        yield from await_idle(context, *SERVERS)
+        with context.holding("postgres"):
+            probes = _submit_burst(context)
+            with context.blindness():
+                server = psutil.Process(context.cluster.servers.postgres.pid)
+                context.history.write("pause_postgres", share=share)
+                pause(server, share * context.cluster.plan.lease_seconds)
+            back = context.history.write("resume_postgres")
+            yield from expect_served(context, probes, "PostgreSQL resumed to done", back)
 
 
 def pause(server: psutil.Process, seconds: float) -> None:
@@ -95,29 +95,29 @@ def pause(server: psutil.Process, seconds: float) -> None:
 
 
 @contextmanager
-def locked(stage: Stage, statement: str, **values: object) -> Iterator[None]:
+def locked(context: FaultContext, statement: str, **values: object) -> Iterator[None]:
     """What the statement locks stays locked meanwhile, by a session without our limits."""
-    engine = create_engine(stage.yard.servers.database_url, poolclass=NullPool)
+    engine = create_engine(context.cluster.servers.database_url, poolclass=NullPool)
     with engine.connect() as stranger:
         stranger.execute(text(statement), values)
         yield
         stranger.rollback()
 
 
-def _submit_burst(stage: Stage) -> list[str]:
-    order = Order("drill_work_job", {"seconds": 0.1})
-    return [stage.desk.submit(order, priority=9) for _ in range(BURST)]
+def _submit_burst(context: FaultContext) -> list[str]:
+    submission = Submission("drill_work_job", {"seconds": 0.1})
+    return [context.submitter.submit(submission, priority=9) for _ in range(BURST)]
 
 
-def expect_served(stage: Stage, jobs: list[str], name: str, since: float) -> Fault:
-    limit = stage.yard.plan.lease_seconds + AFTERWARDS_SECONDS
-    yield from await_ended(stage, jobs)
-    ended_at = stage.books.ask(_LAST_END, ids=jobs)[0]["ended_at"]
+def expect_served(context: FaultContext, jobs: list[str], name: str, since: float) -> Fault:
+    limit = context.cluster.plan.lease_seconds + AFTERWARDS_SECONDS
+    yield from await_ended(context, jobs)
+    ended_at = context.queries.ask(_LAST_END, ids=jobs)[0]["ended_at"]
     if not ended_at:
         return  # each of them was hit by another fault
     seconds = max(0.0, ended_at - since)
-    stage.measure(name, seconds)
-    stage.expect(
+    context.measure(name, seconds)
+    context.expect(
         SERVED,
         holds=seconds <= limit,
         otherwise=f"{name}: {seconds:.1f} s, at most {limit:.0f} ({jobs})",

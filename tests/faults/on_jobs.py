@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 
 import psutil
-from tests.faults.desk import Order, failing
-from tests.faults.stage import Fault, Stage
-from tests.faults.waiting import REACH_SECONDS, await_name, await_ready, reach
+from tests.faults.context import Fault, FaultContext
+from tests.faults.submitter import Submission, failing
+from tests.faults.waits import REACH_SECONDS, await_name, await_ready, reach
 
 CANCELLED = frozenset({"cancelled"})
 EITHER = frozenset({"cancelled", "completed"})
@@ -18,150 +18,166 @@ POLL_SECONDS = 0.05
 RETRIES_OF_POISON = 1
 
 
-def cancel_at_every_stage(stage: Stage) -> Fault:
+def cancel_at_every_stage(context: FaultContext) -> Fault:
     """Queued, published, just claimed, in FFmpeg, in the commit."""
-    yield from _cancel_queued(stage)
-    yield from _cancel_published(stage)
-    yield from _cancel_claimed(stage)
-    yield from _cancel_in_ffmpeg(stage)
-    yield from _cancel_in_commit(stage)
+    yield from _cancel_queued(context)
+    yield from _cancel_published(context)
+    yield from _cancel_claimed(context)
+    yield from _cancel_in_ffmpeg(context)
+    yield from _cancel_in_commit(context)
 
 
-def cancel_after_restart(stage: Stage) -> Fault:
+def cancel_after_restart(context: FaultContext) -> Fault:
     """The worker dies with the job; it is cancelled while nobody works on it, and stays so."""
-    endless = Order("drill_encode_job", {"seconds": 600}, CANCELLED)  # however long others take
-    job_id = stage.desk.submit(endless, priority=10)
-    if not (yield from reach(stage, job_id, "running")):
+    endless = Submission(
+        "drill_encode_job", {"seconds": 600}, CANCELLED
+    )  # however long others take
+    job_id = context.submitter.submit(endless, priority=10)
+    if not (yield from reach(context, job_id, "running")):
         return
-    run = stage.books.runs_of(job_id)[-1]
-    part = stage.yard.find_worker(int(str(run["worker"]).rpartition(":")[2]))
-    if part is None or part.name in stage.busy:
-        stage.desk.cancel(job_id)
+    run = context.queries.runs_of(job_id)[-1]
+    part = context.cluster.find_worker(int(str(run["worker"]).rpartition(":")[2]))
+    if part is None or part.name in context.busy:
+        context.submitter.cancel(job_id)
         return
-    yield from await_name(stage, part.name)
-    with stage.holding(part.name):
-        runs, tree = stage.runs_on(part), part.tree()
-        at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
+    yield from await_name(context, part.name)
+    with context.holding(part.name):
+        runs, tree = context.runs_on(part), part.tree()
+        at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
-        stage.worker_kills += 1
-        stage.note_kill([run for run in runs if run.job_id != job_id], at, "cancel after restart")
-        stage.desk.cancel(job_id)
-        yield from stage.await_fall(tree, "worker of a cancelled job killed")
+        context.worker_kills += 1
+        context.note_kill([run for run in runs if run.job_id != job_id], at, "cancel after restart")
+        context.submitter.cancel(job_id)
+        yield from context.await_fall(tree, "worker of a cancelled job killed")
         part.start()
-        yield from await_ready(stage, part)
-    yield from reach(stage, job_id, "cancelled")
+        yield from await_ready(context, part)
+    yield from reach(context, job_id, "cancelled")
 
 
-def time_limits(stage: Stage) -> Fault:
+def time_limits(context: FaultContext) -> Fault:
     """An encoder that hangs, and one that never ends."""
     tries = ("failures", 1 + RETRIES_OF_POISON)
     hung = failing("drill_hung_encoder_job", "command_stalled", tries=tries)
     endless = failing("drill_endless_encoder_job", "time_limit", tries=tries)
-    jobs = [stage.desk.submit(order) for order in (hung, endless)]
+    jobs = [context.submitter.submit(submission) for submission in (hung, endless)]
     for job_id in jobs:
-        yield from reach(stage, job_id, "failed", seconds=90)
-        yield from _expect_nothing_left(stage, job_id, "time limit")
+        yield from reach(context, job_id, "failed", seconds=90)
+        yield from _expect_nothing_left(context, job_id, "time limit")
 
 
-def poison_by_kill(stage: Stage) -> Fault:
+def poison_by_kill(context: FaultContext) -> Fault:
     """It kills its own worker process, each time."""
-    tries = ("crashes", stage.yard.plan.max_crashes)
-    job_id = stage.desk.submit(failing("drill_poison_kill_job", "worker_crashed", tries=tries))
-    yield from reach(stage, job_id, "failed", seconds=120)
+    tries = ("crashes", context.cluster.plan.max_crashes)
+    job_id = context.submitter.submit(
+        failing("drill_poison_kill_job", "worker_crashed", tries=tries)
+    )
+    yield from reach(context, job_id, "failed", seconds=120)
 
 
-def poison_by_wedge(stage: Stage) -> Fault:
+def poison_by_wedge(context: FaultContext) -> Fault:
     """It stops its process' heart, and only Celery's hard limit ends it."""
-    tries = ("crashes", stage.yard.plan.max_crashes)
-    job_id = stage.desk.submit(failing("drill_poison_wedge_job", "worker_crashed", tries=tries))
-    yield from reach(stage, job_id, "failed", seconds=180)
+    tries = ("crashes", context.cluster.plan.max_crashes)
+    job_id = context.submitter.submit(
+        failing("drill_poison_wedge_job", "worker_crashed", tries=tries)
+    )
+    yield from reach(context, job_id, "failed", seconds=180)
 
 
-def poison_by_memory(stage: Stage) -> Fault:
+def poison_by_memory(context: FaultContext) -> Fault:
     """It takes more memory than its queue may."""
     tries = ("failures", 1 + RETRIES_OF_POISON)
-    job_id = stage.desk.submit(failing("drill_poison_memory_job", "memory_limit", tries=tries))
-    yield from reach(stage, job_id, "failed", seconds=120)
+    job_id = context.submitter.submit(
+        failing("drill_poison_memory_job", "memory_limit", tries=tries)
+    )
+    yield from reach(context, job_id, "failed", seconds=120)
 
 
-def poison_by_hanging(stage: Stage) -> Fault:
+def poison_by_hanging(context: FaultContext) -> Fault:
     """It never asks whether it is to stop."""
     tries = ("failures", 1 + RETRIES_OF_POISON)
-    job_id = stage.desk.submit(failing("drill_poison_hang_job", "command_stalled", tries=tries))
-    yield from reach(stage, job_id, "failed", seconds=120)
+    job_id = context.submitter.submit(
+        failing("drill_poison_hang_job", "command_stalled", tries=tries)
+    )
+    yield from reach(context, job_id, "failed", seconds=120)
 
 
-def _cancel_queued(stage: Stage) -> Fault:
+def _cancel_queued(context: FaultContext) -> Fault:
     """Before a relay has seen it: one transaction, at once."""
-    order = Order("drill_unserved_job", {"seconds": 1}, CANCELLED)
-    job_id = stage.desk.submit(order)
-    yield from _cancel(stage, job_id, "queued")
+    submission = Submission("drill_unserved_job", {"seconds": 1}, CANCELLED)
+    job_id = context.submitter.submit(submission)
+    yield from _cancel(context, job_id, "queued")
 
 
-def _cancel_published(stage: Stage) -> Fault:
+def _cancel_published(context: FaultContext) -> Fault:
     """On a queue that nobody serves: published, never claimed."""
-    job_id = stage.desk.submit(Order("drill_unserved_job", {"seconds": 1}, CANCELLED))
+    job_id = context.submitter.submit(Submission("drill_unserved_job", {"seconds": 1}, CANCELLED))
     query = "SELECT count(*) FROM run WHERE job_id = :id AND published_at IS NOT NULL"
     deadline = time.monotonic() + REACH_SECONDS
-    while not stage.books.count(query, id=job_id) and time.monotonic() < deadline:
+    while not context.queries.count(query, id=job_id) and time.monotonic() < deadline:
         yield POLL_SECONDS
-    yield from _cancel(stage, job_id, "published")
+    yield from _cancel(context, job_id, "published")
 
 
-def _cancel_claimed(stage: Stage) -> Fault:
-    job_id = stage.desk.submit(Order("drill_work_job", {"seconds": 30}, CANCELLED), priority=10)
-    if (yield from reach(stage, job_id, "running")):
-        yield from _cancel(stage, job_id, "claimed")
+def _cancel_claimed(context: FaultContext) -> Fault:
+    job_id = context.submitter.submit(
+        Submission("drill_work_job", {"seconds": 30}, CANCELLED), priority=10
+    )
+    if (yield from reach(context, job_id, "running")):
+        yield from _cancel(context, job_id, "claimed")
 
 
-def _cancel_in_ffmpeg(stage: Stage) -> Fault:
-    job_id = stage.desk.submit(Order("drill_encode_job", {"seconds": 60}, CANCELLED), priority=10)
+def _cancel_in_ffmpeg(context: FaultContext) -> Fault:
+    job_id = context.submitter.submit(
+        Submission("drill_encode_job", {"seconds": 60}, CANCELLED), priority=10
+    )
     deadline = time.monotonic() + REACH_SECONDS
-    while not _find_processes(stage, job_id) and time.monotonic() < deadline:
+    while not _find_processes(context, job_id) and time.monotonic() < deadline:
         yield POLL_SECONDS
-    yield from _cancel(stage, job_id, "in FFmpeg")
+    yield from _cancel(context, job_id, "in FFmpeg")
 
 
-def _cancel_in_commit(stage: Stage) -> Fault:
+def _cancel_in_commit(context: FaultContext) -> Fault:
     """While the fenced transaction is open: it ends as one or the other, wholly."""
-    job_id = stage.desk.submit(Order("drill_slow_commit_job", {"seconds": 2}, EITHER), priority=10)
-    if not (yield from reach(stage, job_id, "running")):
+    job_id = context.submitter.submit(
+        Submission("drill_slow_commit_job", {"seconds": 2}, EITHER), priority=10
+    )
+    if not (yield from reach(context, job_id, "running")):
         return
     yield 0.5
-    stage.desk.cancel(job_id)
+    context.submitter.cancel(job_id)
     deadline = time.monotonic() + REACH_SECONDS
-    while stage.desk.state(job_id) not in EITHER and time.monotonic() < deadline:
+    while context.submitter.state(job_id) not in EITHER and time.monotonic() < deadline:
         yield POLL_SECONDS
 
 
-def _cancel(stage: Stage, job_id: str, when: str) -> Fault:
+def _cancel(context: FaultContext, job_id: str, when: str) -> Fault:
     at = time.time()
-    stage.expect(
+    context.expect(
         "cancelled leaves nothing",
-        holds=stage.desk.cancel(job_id),
+        holds=context.submitter.cancel(job_id),
         otherwise=f"job {job_id} could not be cancelled {when}",
     )
-    yield from reach(stage, job_id, "cancelled")
-    stage.measure(f"cancel {when} to cancelled", time.time() - at)
-    yield from _expect_nothing_left(stage, job_id, when)
+    yield from reach(context, job_id, "cancelled")
+    context.measure(f"cancel {when} to cancelled", time.time() - at)
+    yield from _expect_nothing_left(context, job_id, when)
 
 
-def _expect_nothing_left(stage: Stage, job_id: str, when: str) -> Fault:
+def _expect_nothing_left(context: FaultContext, job_id: str, when: str) -> Fault:
     """No process of any try, and no folder, half a second after the job ended."""
     deadline = time.monotonic() + 2.0
-    while (left := _find_processes(stage, job_id)) and time.monotonic() < deadline:
+    while (left := _find_processes(context, job_id)) and time.monotonic() < deadline:
         yield POLL_SECONDS
     pids = [process.pid for process in left]
-    stage.expect(
+    context.expect(
         "cancelled leaves nothing",
         holds=not left,
         otherwise=f"job {job_id} ended {when} and left processes {pids}",
     )
 
 
-def _find_processes(stage: Stage, job_id: str) -> list[psutil.Process]:
+def _find_processes(context: FaultContext, job_id: str) -> list[psutil.Process]:
     """FFmpegs of this job's tries, by the claim's token in their command line or folder."""
-    tokens = [str(row["token"]) for row in stage.books.runs_of(job_id) if row["token"]]
+    tokens = [str(row["token"]) for row in context.queries.runs_of(job_id) if row["token"]]
     found = []
     for process in psutil.process_iter():
         try:

@@ -14,9 +14,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import redis
-from tests.faults.desk import Order
-from tests.faults.stage import Fault, Stage
-from tests.faults.waiting import BROKER, await_ended, await_idle, await_ready, await_rows
+from tests.faults.context import Fault, FaultContext
+from tests.faults.submitter import Submission
+from tests.faults.waits import BROKER, await_ended, await_idle, await_ready, await_rows
 
 DOWN_SECONDS = 2.0
 UPLOAD_SECONDS = 20.0
@@ -24,142 +24,156 @@ SERVERS = ("redis", "postgres", "b1")
 """One fault of a server or relay at a time."""
 
 
-def redis_killed(stage: Stage) -> Fault:
+def redis_killed(context: FaultContext) -> Fault:
     """kill -9 of Redis, and its start two seconds later."""
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("redis"), stage.outage():
-        stage.history.write("kill_redis")
-        stage.yard.servers.valkey.kill()
+    yield from await_idle(context, *SERVERS)
+    with context.holding("redis"), context.outage():
+        context.history.write("kill_redis")
+        context.cluster.servers.valkey.kill()
         yield DOWN_SECONDS
-        stage.yard.servers.valkey.start()
-        back = stage.history.write("start_redis")
-        yield from _await_work(stage, "Redis restarted to claim", back)
+        context.cluster.servers.valkey.start()
+        back = context.history.write("start_redis")
+        yield from _await_work(context, "Redis restarted to claim", back)
 
 
-def redis_flushed(stage: Stage) -> Fault:
+def redis_flushed(context: FaultContext) -> Fault:
     """FLUSHALL: every message and every binding is gone, and nobody is told."""
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("redis"), stage.outage():
-        jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.3})) for _ in range(8)]
+    yield from await_idle(context, *SERVERS)
+    with context.holding("redis"), context.outage():
+        jobs = [
+            context.submitter.submit(Submission("drill_work_job", {"seconds": 0.3}))
+            for _ in range(8)
+        ]
         yield 0.1
-        with redis.Redis.from_url(stage.yard.servers.redis_url) as client:
+        with redis.Redis.from_url(context.cluster.servers.redis_url) as client:
             client.flushall()
-        at = stage.history.write("flushall")
-        yield from await_ended(stage, jobs)
-        stage.measure("FLUSHALL to done", time.time() - at)
+        at = context.history.write("flushall")
+        yield from await_ended(context, jobs)
+        context.measure("FLUSHALL to done", time.time() - at)
 
 
-def postgres_killed(stage: Stage) -> Fault:
+def postgres_killed(context: FaultContext) -> Fault:
     """kill -9 of PostgreSQL, and its start two seconds later; bare messages come in meanwhile.
 
     Until these have their rows workers may be killed, but Redis may not be flushed."""
-    yield from await_idle(stage, *SERVERS, BROKER)
-    with stage.holding("postgres", BROKER):
-        ids = yield from _kill_postgres(stage)
-        yield from await_rows(stage, ids)
+    yield from await_idle(context, *SERVERS, BROKER)
+    with context.holding("postgres", BROKER):
+        ids = yield from _kill_postgres(context)
+        yield from await_rows(context, ids)
 
 
-def _kill_postgres(stage: Stage) -> Generator[float, None, list[str]]:
-    with stage.blindness():
-        stage.history.write("kill_postgres")
-        stage.yard.servers.postgres.kill()
-        bare = Order("drill_work_job", {"seconds": 0.1}, door="bare")
-        ids = [_send_bare(stage, bare) for _ in range(2)]
-        time.sleep(DOWN_SECONDS)  # no yield: other faults could ask the books nothing
-        stage.yard.servers.postgres.start()
-        back = stage.history.write("start_postgres")
+def _kill_postgres(context: FaultContext) -> Generator[float, None, list[str]]:
+    with context.blindness():
+        context.history.write("kill_postgres")
+        context.cluster.servers.postgres.kill()
+        bare = Submission("drill_work_job", {"seconds": 0.1}, door="bare")
+        ids = [_send_bare(context, bare) for _ in range(2)]
+        time.sleep(DOWN_SECONDS)  # no yield: other faults could not query the database
+        context.cluster.servers.postgres.start()
+        back = context.history.write("start_postgres")
         for job_id in ids:
-            stage.desk.accept(job_id, bare)
-        yield from _await_work(stage, "PostgreSQL restarted to claim", back)
+            context.submitter.accept(job_id, bare)
+        yield from _await_work(context, "PostgreSQL restarted to claim", back)
         return ids
 
 
-def messages_tripled(stage: Stage) -> Fault:
+def messages_tripled(context: FaultContext) -> Fault:
     """A relay that sends every message three times."""
-    part = stage.yard.parts["b1"]
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("b1"):
+    part = context.cluster.parts["b1"]
+    yield from await_idle(context, *SERVERS)
+    with context.holding("b1"):
         for copies in ("3", "1"):
-            with stage.blindness():
-                stage.history.write("relay_restarted", copies=copies)
+            with context.blindness():
+                context.history.write("relay_restarted", copies=copies)
                 part.kill()
                 part.start(DRILL_COPIES=copies)
-                yield from await_ready(stage, part)
+                yield from await_ready(context, part)
             yield 8.0 if copies == "3" else 0.0
 
 
-def two_beats(stage: Stage) -> Fault:
+def two_beats(context: FaultContext) -> Fault:
     """Two beats with their relays and sweepers side by side; one is killed, one frozen."""
-    first, second = stage.yard.parts["b1"], stage.yard.parts["b2"]
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("b1"):
+    first, second = context.cluster.parts["b1"], context.cluster.parts["b2"]
+    yield from await_idle(context, *SERVERS)
+    with context.holding("b1"):
         second.start()
-        yield from await_ready(stage, second)
-        stage.history.write("two_beats")
+        yield from await_ready(context, second)
+        context.history.write("two_beats")
         yield 4.0
-        stage.history.write("freeze_beat")
+        context.history.write("freeze_beat")
         second.signal(signal.SIGSTOP)
         yield 3.0
         second.signal(signal.SIGCONT)
-        stage.watched_anew.append(time.time())
+        context.watched_anew.append(time.time())
         yield 1.0
-        stage.history.write("kill_beat")
+        context.history.write("kill_beat")
         first.kill()
         yield 2.0
         first.start()
-        yield from await_ready(stage, first)
-        stage.watched_anew.append(time.time())
+        yield from await_ready(context, first)
+        context.watched_anew.append(time.time())
         second.kill()
         second.process = None
 
 
-def api_killed(stage: Stage) -> Fault:
+def api_killed(context: FaultContext) -> Fault:
     """The API is killed once it has accepted a film and before a relay knew of it; then in the
     middle of an upload; and a process that submits dies in the same instant."""
-    api = stage.yard.parts["api"]
-    yield from await_idle(stage, *SERVERS)
-    with stage.holding("b1", "api"), stage.blindness():
-        relay = stage.yard.parts["b1"]
+    api = context.cluster.parts["api"]
+    yield from await_idle(context, *SERVERS)
+    with context.holding("b1", "api"), context.blindness():
+        relay = context.cluster.parts["b1"]
         relay.signal(signal.SIGSTOP)
         try:
-            job_id = _upload(stage, stage.random.choice(list(stage.yard.films.glob("*.mp4"))))
+            job_id = _upload(
+                context, context.random.choice(list(context.cluster.films.glob("*.mp4")))
+            )
             api.kill()
-            stage.history.write("kill_api", accepted=job_id)
-            stage.desk.accept(job_id, Order("process_video", {}, door="api"))
-            _submit_and_die(stage)
+            context.history.write("kill_api", accepted=job_id)
+            context.submitter.accept(job_id, Submission("process_video", {}, door="api"))
+            _submit_and_die(context)
         finally:
             relay.signal(signal.SIGCONT)
     api.start()
-    yield from _await_api(stage)
-    _upload_half(stage)
+    yield from _await_api(context)
+    _upload_half(context)
     api.kill()
-    stage.history.write("kill_api", accepted=None)
+    context.history.write("kill_api", accepted=None)
     api.start()
-    yield from _await_api(stage)
+    yield from _await_api(context)
 
 
-def _submit_and_die(stage: Stage) -> None:
+def _submit_and_die(context: FaultContext) -> None:
     job_id = str(uuid4())
-    command = [sys.executable, "-m", "tests.faults.drill", "submit", "drill_work_job", job_id]
-    done = subprocess.run(command, env=stage.yard.environment, capture_output=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.drill_worker",
+        "submit",
+        "drill_work_job",
+        job_id,
+    ]
+    done = subprocess.run(
+        command, env=context.cluster.environment, capture_output=True, check=False
+    )
     was_killed = done.returncode == -signal.SIGKILL
-    stage.expect("0 lost", holds=was_killed, otherwise=f"submitter: {done.stderr!r}")
-    stage.desk.accept(job_id, Order("drill_work_job", {}, door="killed"))
+    context.expect("0 lost", holds=was_killed, otherwise=f"submitter: {done.stderr!r}")
+    context.submitter.accept(job_id, Submission("drill_work_job", {}, door="killed"))
 
 
-def _upload(stage: Stage, film: Path) -> str:
+def _upload(context: FaultContext, film: Path) -> str:
     """The id of the job that the API accepted for this film."""
     body, kind = _form(film.name, film.read_bytes())
-    connection = _connect(stage)
+    connection = _connect(context)
     connection.request("POST", "/upload", body, {"Content-Type": kind})
     answer = json.loads(connection.getresponse().read())
     connection.close()
     return str(answer["task_id"])
 
 
-def _upload_half(stage: Stage) -> None:
+def _upload_half(context: FaultContext) -> None:
     body, kind = _form("half.mp4", bytes(4 * 1024 * 1024))
-    connection = _connect(stage)
+    connection = _connect(context)
     connection.putrequest("POST", "/upload")
     connection.putheader("Content-Type", kind)
     connection.putheader("Content-Length", str(len(body)))
@@ -176,32 +190,32 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
     return body, f"multipart/form-data; boundary={boundary}"
 
 
-def _connect(stage: Stage) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", stage.yard.api_port, timeout=UPLOAD_SECONDS)
+def _connect(context: FaultContext) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", context.cluster.api_port, timeout=UPLOAD_SECONDS)
 
 
-def _await_api(stage: Stage) -> Fault:
+def _await_api(context: FaultContext) -> Fault:
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         with suppress(OSError, http.client.HTTPException):
-            connection = _connect(stage)
+            connection = _connect(context)
             connection.request("GET", "/health")
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return
         yield 0.2
 
 
-def _send_bare(stage: Stage, order: Order) -> str:
+def _send_bare(context: FaultContext, submission: Submission) -> str:
     """A message by name from somewhere else, past our own doors."""
     job_id = str(uuid4())
-    stage.desk.app.send_task(
-        order.kind, kwargs=dict(order.params), task_id=job_id, queue="default", priority=0
+    context.submitter.app.send_task(
+        submission.kind, kwargs=dict(submission.params), task_id=job_id, queue="default", priority=0
     )
     return job_id
 
 
-def _await_work(stage: Stage, name: str, since: float) -> Fault:
+def _await_work(context: FaultContext, name: str, since: float) -> Fault:
     """How long until some worker has done something new."""
-    probe = stage.desk.submit(Order("drill_work_job", {"seconds": 0.1}), priority=10)
-    yield from await_ended(stage, [probe])
-    stage.measure(name, time.time() - since)
+    probe = context.submitter.submit(Submission("drill_work_job", {"seconds": 0.1}), priority=10)
+    yield from await_ended(context, [probe])
+    context.measure(name, time.time() - since)

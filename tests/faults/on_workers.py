@@ -11,10 +11,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import psutil
-from tests.faults.books import RunUnderWay
-from tests.faults.desk import Order
-from tests.faults.stage import Fault, Stage
-from tests.faults.waiting import (
+from tests.faults.cluster import Part, find_faketime
+from tests.faults.context import Fault, FaultContext
+from tests.faults.cuttable_proxy import CuttableProxy
+from tests.faults.queries import RunUnderWay
+from tests.faults.submitter import Submission
+from tests.faults.waits import (
     BROKER,
     POLL_SECONDS,
     await_busy,
@@ -26,8 +28,6 @@ from tests.faults.waiting import (
     await_ready,
     await_victim,
 )
-from tests.faults.wire import Wire
-from tests.faults.yard import Part, find_faketime
 
 STOP_SECONDS = 15.0
 DISK_SECONDS = 4.0
@@ -37,25 +37,25 @@ DISK_ROUNDS = 4
 """In a crowd of work it may take so many until one of ours writes while it is full."""
 
 
-def worker_tree_killed(stage: Stage) -> Fault:
+def worker_tree_killed(context: FaultContext) -> Fault:
     """kill -9 of a worker's main process alone: its pool and their FFmpegs must fall with it."""
-    part = yield from await_busy(stage)
+    part = yield from await_busy(context)
     if part is None:
         return
-    with stage.holding(part.name):
-        tree, runs = part.tree(), stage.runs_on(part)
-        at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
+    with context.holding(part.name):
+        tree, runs = part.tree(), context.runs_on(part)
+        at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
-        stage.worker_kills += 1
-        stage.note_kill(runs, at, "worker tree killed")
-        yield from stage.await_fall(tree, f"tree of {part.name} killed")
+        context.worker_kills += 1
+        context.note_kill(runs, at, "worker tree killed")
+        yield from context.await_fall(tree, f"tree of {part.name} killed")
         part.start()
-        yield from await_ready(stage, part)
+        yield from await_ready(context, part)
 
 
-def pool_child_killed(stage: Stage) -> Fault:
+def pool_child_killed(context: FaultContext) -> Fault:
     """kill -9 of one pool process at work; the worker must go on without it."""
-    victim = yield from await_victim(stage)
+    victim = yield from await_victim(context)
     if victim is None:
         return
     part, run = victim
@@ -65,188 +65,193 @@ def pool_child_killed(stage: Stage) -> Fault:
         child.kill()
     except psutil.Error:
         return
-    at = stage.history.write("kill_child", part=part.name, run=run.id, pid=run.pid)
-    stage.worker_kills += 1
-    stage.note_kill([run], at, "pool child killed")
-    yield from stage.await_fall([child, *below], f"child of {part.name} killed")
+    at = context.history.write("kill_child", part=part.name, run=run.id, pid=run.pid)
+    context.worker_kills += 1
+    context.note_kill([run], at, "pool child killed")
+    yield from context.await_fall([child, *below], f"child of {part.name} killed")
 
 
-def process_frozen(stage: Stage) -> Fault:
+def process_frozen(context: FaultContext) -> Fault:
     """A pool process stands still past its lease, then goes on as if nothing had happened."""
-    victim = yield from await_victim(stage)
+    victim = yield from await_victim(context)
     if victim is None:
         return
     part, run = victim
-    with stage.holding(part.name):
-        at = stage.history.write("freeze", part=part.name, run=run.id, pid=run.pid)
+    with context.holding(part.name):
+        at = context.history.write("freeze", part=part.name, run=run.id, pid=run.pid)
         _signal(run.pid, signal.SIGSTOP)
-        stage.note_kill([run], at, "process frozen")
-        yield stage.yard.plan.lease_seconds + 4.0
+        context.note_kill([run], at, "process frozen")
+        yield context.cluster.plan.lease_seconds + 4.0
         _signal(run.pid, signal.SIGCONT)
-        stage.history.write("thaw", run=run.id)
+        context.history.write("thaw", run=run.id)
         yield 1.0
 
 
-def main_frozen(stage: Stage) -> Fault:
+def main_frozen(context: FaultContext) -> Fault:
     """A worker's main process stands still with messages on their way to it, then is killed."""
-    yield from await_idle(stage, BROKER)
-    with stage.holding(BROKER):
-        yield from _freeze_main(stage)
+    yield from await_idle(context, BROKER)
+    with context.holding(BROKER):
+        yield from _freeze_main(context)
 
 
-def _freeze_main(stage: Stage) -> Fault:
-    part = yield from await_free(stage)
+def _freeze_main(context: FaultContext) -> Fault:
+    part = yield from await_free(context)
     if part is None:
         return
-    with stage.holding(part.name):
+    with context.holding(part.name):
         part.signal(signal.SIGSTOP)
-        at = stage.history.write("freeze_main", part=part.name)
-        jobs = [stage.desk.submit(Order("drill_work_job", {"seconds": 0.2})) for _ in range(6)]
+        at = context.history.write("freeze_main", part=part.name)
+        jobs = [
+            context.submitter.submit(Submission("drill_work_job", {"seconds": 0.2}))
+            for _ in range(6)
+        ]
         yield 1.5
-        tree, runs = part.tree(), stage.runs_on(part)
-        at = stage.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
+        tree, runs = part.tree(), context.runs_on(part)
+        at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
-        stage.worker_kills += 1
-        stage.note_kill(runs, at, "main frozen")
-        yield from stage.await_fall(tree, f"frozen {part.name} killed")
+        context.worker_kills += 1
+        context.note_kill(runs, at, "main frozen")
+        yield from context.await_fall(tree, f"frozen {part.name} killed")
         part.start()
-        yield from await_ready(stage, part)
-    yield from await_ended(stage, jobs)
-    stage.measure("lost message to done", time.time() - at)
+        yield from await_ready(context, part)
+    yield from await_ended(context, jobs)
+    context.measure("lost message to done", time.time() - at)
 
 
-def cut_from_postgres(stage: Stage) -> Fault:
+def cut_from_postgres(context: FaultContext) -> Fault:
     """A worker cannot reach PostgreSQL for longer than its lease; refused first, then silence."""
-    part = stage.yard.parts["w1"]
-    wire = stage.yard.wires["postgres"]
-    for how, cut in (("refused", wire.close), ("silent", wire.silence)):
-        yield from await_name(stage, "w1")
-        with stage.holding("w1"):
-            runs = stage.runs_on(part)
-            at = stage.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
+    part = context.cluster.parts["w1"]
+    proxy = context.cluster.proxies["postgres"]
+    for how, cut in (("refused", proxy.close), ("silent", proxy.silence)):
+        yield from await_name(context, "w1")
+        with context.holding("w1"):
+            runs = context.runs_on(part)
+            at = context.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
             cut()
-            stage.fallen.update(child.pid for child in part.children())
-            stage.note_kill(runs, at, "cut off from PostgreSQL")
-            yield stage.yard.plan.lease_seconds + 3.0
-            wire.mend()
-            mended = stage.history.write("mend_postgres", how=how)
-            stage.cuts.append((at, mended))
-            yield from await_probe(stage, f"PostgreSQL back ({how}) to claim", mended)
+            context.fallen.update(child.pid for child in part.children())
+            context.note_kill(runs, at, "cut off from PostgreSQL")
+            yield context.cluster.plan.lease_seconds + 3.0
+            proxy.mend()
+            mended = context.history.write("mend_postgres", how=how)
+            context.cuts.append((at, mended))
+            yield from await_probe(context, f"PostgreSQL back ({how}) to claim", mended)
 
 
-def cut_from_redis(stage: Stage) -> Fault:
+def cut_from_redis(context: FaultContext) -> Fault:
     """A worker's connection to Redis goes silent and stays open; later new ones work again."""
-    wire = stage.yard.wires["redis"]
-    yield from await_idle(stage, BROKER)
-    with stage.holding(BROKER):
-        yield from await_name(stage, "w1")
-        with stage.holding("w1"):
-            yield from _silence(stage, wire)
+    proxy = context.cluster.proxies["redis"]
+    yield from await_idle(context, BROKER)
+    with context.holding(BROKER):
+        yield from await_name(context, "w1")
+        with context.holding("w1"):
+            yield from _silence(context, proxy)
 
 
-def _silence(stage: Stage, wire: Wire) -> Fault:
-    stage.history.write("cut_redis")
-    wire.silence()
+def _silence(context: FaultContext, proxy: CuttableProxy) -> Fault:
+    context.history.write("cut_redis")
+    proxy.silence()
     yield 12.0
-    wire.mend()
-    mended = stage.history.write("mend_redis")
-    yield from await_probe(stage, "Redis back (half-open) to claim", mended)
+    proxy.mend()
+    mended = context.history.write("mend_redis")
+    yield from await_probe(context, "Redis back (half-open) to claim", mended)
 
 
-def rolling_restart(stage: Stage) -> Fault:
+def rolling_restart(context: FaultContext) -> Fault:
     """Each worker is told to stop and started again: work is handed back and counts as nothing."""
-    for part in stage.yard.workers:
-        yield from await_name(stage, part.name)
-        with stage.holding(part.name):
-            yield from _restart(stage, part)
+    for part in context.cluster.workers:
+        yield from await_name(context, part.name)
+        with context.holding(part.name):
+            yield from _restart(context, part)
 
 
-def clock_off(stage: Stage) -> Fault:
+def clock_off(context: FaultContext) -> Fault:
     """A worker whose clock is an hour ahead, then one whose clock is an hour behind."""
     library = find_faketime()
     if library is None:
-        stage.skipped["clock_off"] = "libfaketime is not installed"
+        context.skipped["clock_off"] = "libfaketime is not installed"
         return
-    part = stage.yard.parts["w2"]
+    part = context.cluster.parts["w2"]
     for shift in ("+3600s", "-3600s"):
-        yield from await_name(stage, "w2")
-        with stage.holding("w2"):
+        yield from await_name(context, "w2")
+        with context.holding("w2"):
             yield from _restart(
-                stage,
+                context,
                 part,
                 LD_PRELOAD=library,
                 FAKETIME=shift,
                 FAKETIME_DONT_FAKE_MONOTONIC="1",
             )
         yield 6.0
-    yield from await_name(stage, "w2")
-    with stage.holding("w2"):
-        yield from _restart(stage, part)
+    yield from await_name(context, "w2")
+    with context.holding("w2"):
+        yield from _restart(context, part)
 
 
-def disk_full(stage: Stage) -> Fault:
+def disk_full(context: FaultContext) -> Fault:
     """The store's disk has not a byte left for some seconds."""
-    if not stage.yard.has_small_disk:
-        stage.skipped["disk_full"] = "no small disk could be mounted (needs root)"
+    if not context.cluster.has_small_disk:
+        context.skipped["disk_full"] = "no small disk could be mounted (needs root)"
         return
-    ballast = stage.yard.home / "objects" / "ballast"
-    while len(stage.free_workers()) < min(2, len(stage.yard.workers)):
+    ballast = context.cluster.home / "objects" / "ballast"
+    while len(context.free_workers()) < min(2, len(context.cluster.workers)):
         yield POLL_SECONDS
     jobs: list[str] = []
     for _ in range(DISK_ROUNDS):
-        met = yield from _fill_for_a_moment(stage, ballast, jobs)
+        met = yield from _fill_for_a_moment(context, ballast, jobs)
         if met:
             break
         yield DISK_PAUSE_SECONDS
-    stage.expect("right states", holds=met, otherwise="no try met the full disk")
-    yield from await_ended(stage, jobs)
+    context.expect("right states", holds=met, otherwise="no try met the full disk")
+    yield from await_ended(context, jobs)
 
 
 def _fill_for_a_moment(
-    stage: Stage, ballast: Path, jobs: list[str]
+    context: FaultContext, ballast: Path, jobs: list[str]
 ) -> Generator[float, None, bool]:
     """Fill the disk, hand in work that writes to it, and free it again; whether a try met it."""
-    stage.history.write("fill_disk")
+    context.history.write("fill_disk")
     _fill(ballast)
-    jobs += [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1}), priority=9)]
-    jobs += [stage.desk.submit(Order("drill_work_job", {"seconds": 0.1})) for _ in range(3)]
+    jobs += [context.submitter.submit(Submission("drill_work_job", {"seconds": 0.1}), priority=9)]
+    jobs += [
+        context.submitter.submit(Submission("drill_work_job", {"seconds": 0.1})) for _ in range(3)
+    ]
     query = "SELECT count(*) FROM run WHERE job_id = ANY(:ids) AND failure ->> 'code' = 'disk_full'"
     deadline = time.monotonic() + DISK_SECONDS
-    while not (full := stage.books.count(query, ids=jobs)) and time.monotonic() < deadline:
+    while not (full := context.queries.count(query, ids=jobs)) and time.monotonic() < deadline:
         yield POLL_SECONDS
     ballast.unlink()
-    stage.history.write("free_disk", tries=full)
+    context.history.write("free_disk", tries=full)
     return full > 0
 
 
-def _restart(stage: Stage, part: Part, **more: str) -> Fault:
-    killed = {kill.run_id for kill in stage.kills}  # and not yet closed by the sweeper
-    tree, runs = part.tree(), [run for run in stage.runs_on(part) if run.id not in killed]
-    began = stage.history.write("stop", part=part.name, runs=[run.id for run in runs])
+def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
+    killed = {kill.run_id for kill in context.kills}  # and not yet closed by the sweeper
+    tree, runs = part.tree(), [run for run in context.runs_on(part) if run.id not in killed]
+    began = context.history.write("stop", part=part.name, runs=[run.id for run in runs])
     assert part.process is not None
     part.process.terminate()
     while part.process.poll() is None and time.time() - began < STOP_SECONDS:
         yield POLL_SECONDS
-    stage.measure("worker stop", time.time() - began)
+    context.measure("worker stop", time.time() - began)
     is_wedged = any("wedge" in run.kind for run in runs)  # the supervisor's SIGKILL is for that
-    stage.expect(
+    context.expect(
         "handed back",
         holds=part.process.poll() is not None or is_wedged,
         otherwise=f"{part.name} did not stop in {STOP_SECONDS:.0f} s",
     )
     part.kill()
-    yield from stage.await_fall(tree, f"{part.name} stopped")
+    yield from context.await_fall(tree, f"{part.name} stopped")
     for run in runs:
         if not is_wedged:
-            _expect_handed_back(stage, run)
+            _expect_handed_back(context, run)
     part.start(**more)
-    yield from await_ready(stage, part)
+    yield from await_ready(context, part)
 
 
-def _expect_handed_back(stage: Stage, run: RunUnderWay) -> None:
-    row = stage.books.ask("SELECT state FROM run WHERE id = :id", id=run.id)[0]
+def _expect_handed_back(context: FaultContext, run: RunUnderWay) -> None:
+    row = context.queries.ask("SELECT state FROM run WHERE id = :id", id=run.id)[0]
     fine = ("returned", "succeeded", "failed", "rejected", "cancelled")
-    stage.expect(
+    context.expect(
         "handed back",
         holds=row["state"] in fine,
         otherwise=f"run {run.id} ({run.kind}) is {row['state']} after its worker was stopped",

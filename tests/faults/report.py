@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tests.faults.context import FaultContext
 from tests.faults.faults import FAULTS, Size
 from tests.faults.invariants import RESUMED, count_runs
-from tests.faults.stage import Stage
 
 PROBLEMS_SHOWN = 12
 PERCENT_HIGH = 0.95
@@ -32,25 +32,25 @@ class Outcome:
     @classmethod
     def of(
         cls,
-        stage: Stage,
+        context: FaultContext,
         found: dict[str, list[str]],
         played: dict[str, int],
         size: Size,
         only: Sequence[str],
     ) -> Outcome:
-        runs = count_runs(stage)
+        runs = count_runs(context)
         counts = {
-            "jobs accepted": len(stage.desk.orders),
-            "worker kills": stage.worker_kills,
+            "jobs accepted": len(context.submitter.submissions),
+            "worker kills": context.worker_kills,
             **{f"tries {state}": runs[state] for state in sorted(runs)},
         }
         return cls(
             played=played,
-            skipped=dict(stage.skipped),
+            skipped=dict(context.skipped),
             found=found,
-            figures=[_summarise(name, values) for name, values in stage.figures.items()],
+            figures=[_summarise(name, values) for name, values in context.figures.items()],
             counts=counts,
-            reached=_judge_figures(stage, size, only),
+            reached=_judge_figures(context, size, only),
         )
 
     @property
@@ -63,13 +63,13 @@ class Outcome:
 
 
 def _judge_figures(
-    stage: Stage, size: Size, only: Sequence[str]
+    context: FaultContext, size: Size, only: Sequence[str]
 ) -> dict[str, tuple[str, str, bool]]:
-    limit = stage.yard.plan.lease_seconds + 5.0
-    slowest = max(stage.figures.get(RESUMED, [0.0]))
+    limit = context.cluster.plan.lease_seconds + 5.0
+    slowest = max(context.figures.get(RESUMED, [0.0]))
     reached = {RESUMED: (f"≤ {limit:.0f} s", f"{slowest:.1f} s", slowest <= limit)}
     if not only:
-        kills, jobs = stage.worker_kills, len(stage.desk.orders)
+        kills, jobs = context.worker_kills, len(context.submitter.submissions)
         reached["worker kills"] = (f"≥ {size.least_kills}", str(kills), kills >= size.least_kills)
         reached["jobs"] = (f"≥ {size.jobs}", str(jobs), jobs >= size.jobs)
     return reached

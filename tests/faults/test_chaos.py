@@ -25,7 +25,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     report = folder / "report.json"
     command = [sys.executable, "-m", "tests.faults.chaos", "--size", "short", "--seed", str(SEED)]
     done = subprocess.run(
-        [*command, "--folder", str(folder / "yard"), "--report", str(report)],
+        [*command, "--folder", str(folder / "cluster"), "--report", str(report)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,11 +14,11 @@ import psutil
 import pytest
 import redis
 from sqlalchemy import text
-from tests.faults.books import Books
+from tests.faults.cluster import Cluster, ClusterPlan, replace_port
+from tests.faults.cuttable_proxy import CuttableProxy
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
 from tests.faults.on_database import pause
-from tests.faults.wire import Wire
-from tests.faults.yard import Yard, YardPlan, replace_port
+from tests.faults.queries import Queries
 from tests.integration.storage import rows
 from tests.waiting import wait_until
 
@@ -38,10 +38,10 @@ HELD, HOLDS = "cinemill:unacked", "cinemill:unacked_index"
 
 
 @pytest.fixture(scope="module")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One worker with three pool processes, and a beat with its relay on a home that is new."""
-    with Yard(tmp_path_factory.mktemp("parts") / "yard", YardPlan(workers=2)) as running:
-        Books(running.database).change(EFFECT_TABLE)
+    with Cluster(tmp_path_factory.mktemp("parts") / "cluster", ClusterPlan(workers=2)) as running:
+        Queries(running.database).change(EFFECT_TABLE)
         for name in (WORKER, RELAY):
             running.parts[name].start()
         running.wait_ready(WORKER, RELAY)
@@ -49,13 +49,13 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 
 
 @pytest.fixture
-def books(yard: Yard) -> Books:
-    return Books(yard.database)
+def queries(cluster: Cluster) -> Queries:
+    return Queries(cluster.database)
 
 
 @pytest.fixture
-def service(yard: Yard) -> JobService:
-    return JobService(yard.database, catalog=DRILL_CATALOG)
+def service(cluster: Cluster) -> JobService:
+    return JobService(cluster.database, catalog=DRILL_CATALOG)
 
 
 LONG_WAITS = """
@@ -65,99 +65,103 @@ WHERE wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '8
 """Sessions that have waited for a lock four times as long as ours may."""
 
 
-def has_ended(books: Books, job_id: str) -> bool:
-    return books.state_of(job_id) == "completed"
+def has_ended(queries: Queries, job_id: str) -> bool:
+    return queries.state_of(job_id) == "completed"
 
 
 def test_a_worker_told_to_stop_hands_its_work_back(
-    yard: Yard, books: Books, service: JobService
+    cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """billiard had put its handlers over ours: the try counted as a crash, a lease later."""
     ids = [
         service.create_job(kind, params={"seconds": 60}).id
         for kind in ("drill_work_job", "drill_encode_job")
     ]
-    wait_until(lambda: len(books.under_way()) == len(ids))
-    runs = [run.id for run in books.under_way()]
+    wait_until(lambda: len(queries.under_way()) == len(ids))
+    runs = [run.id for run in queries.under_way()]
 
-    assert yard.parts[WORKER].stop(20.0)
+    assert cluster.parts[WORKER].stop(20.0)
 
-    states = books.ask("SELECT state FROM run WHERE id = ANY(:ids)", ids=runs)
+    states = queries.ask("SELECT state FROM run WHERE id = ANY(:ids)", ids=runs)
     assert {row["state"] for row in states} == {"returned"}
     assert (
-        books.count("SELECT sum(crashes + failures) FROM step WHERE job_id = ANY(:i)", i=ids) == 0
+        queries.count("SELECT sum(crashes + failures) FROM step WHERE job_id = ANY(:i)", i=ids) == 0
     )
     for job_id in ids:
         service.cancel_job(job_id, "the test is over")
-    yard.parts[WORKER].start()
-    yard.wait_ready(WORKER)
+    cluster.parts[WORKER].start()
+    cluster.wait_ready(WORKER)
 
 
-def test_a_worker_at_work_outlives_redis(yard: Yard, books: Books, service: JobService) -> None:
+def test_a_worker_at_work_outlives_redis(
+    cluster: Cluster, queries: Queries, service: JobService
+) -> None:
     """kombu used to end the whole worker: it could not restore what was not acknowledged."""
     busy = service.create_job("drill_work_job", params={"seconds": 4})
-    wait_until(books.under_way)
+    wait_until(queries.under_way)
 
-    yard.servers.valkey.kill()
+    cluster.servers.valkey.kill()
     time.sleep(1.0)
-    yard.servers.valkey.start()
+    cluster.servers.valkey.start()
     later = service.create_job("drill_work_job", params={"seconds": 0.1})
 
-    wait_until(lambda: books.state_of(later.id) == "completed")
-    wait_until(lambda: books.state_of(busy.id) == "completed")
-    assert yard.parts[WORKER].is_running
-    assert [run["state"] for run in books.runs_of(busy.id)] == ["succeeded"]
+    wait_until(lambda: queries.state_of(later.id) == "completed")
+    wait_until(lambda: queries.state_of(busy.id) == "completed")
+    assert cluster.parts[WORKER].is_running
+    assert [run["state"] for run in queries.runs_of(busy.id)] == ["succeeded"]
 
 
-def test_a_bare_message_outlives_postgres(yard: Yard, books: Books) -> None:
+def test_a_bare_message_outlives_postgres(cluster: Cluster, queries: Queries) -> None:
     """It used to be acknowledged and forgotten: the message was all there was of the job."""
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     job_id = str(uuid4())
 
-    yard.servers.postgres.kill()
+    cluster.servers.postgres.kill()
     app.send_task(
         "drill_work_job", kwargs={"seconds": 0.1}, task_id=job_id, queue="default", priority=0
     )
     time.sleep(1.5)
-    yard.servers.postgres.start()
+    cluster.servers.postgres.start()
 
-    wait_until(lambda: books.state_of(job_id) == "completed")
+    wait_until(lambda: queries.state_of(job_id) == "completed")
     app.close()
 
 
-def test_a_bare_message_outlives_the_worker_that_holds_it(yard: Yard, books: Books) -> None:
+def test_a_bare_message_outlives_the_worker_that_holds_it(
+    cluster: Cluster, queries: Queries
+) -> None:
     """It used to be held for a day: runs were once held while they worked, and some work is long.
 
     The minute that it now takes is turned back in Redis, where each hold has its time.
     """
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     job_id = str(uuid4())
-    broker = redis.Redis.from_url(yard.servers.redis_url)
+    broker = redis.Redis.from_url(cluster.servers.redis_url)
 
-    yard.servers.postgres.kill()
+    cluster.servers.postgres.kill()
     app.send_task(
         "drill_work_job", kwargs={"seconds": 0.1}, task_id=job_id, queue="default", priority=0
     )
     wait_until(lambda: broker.hlen(HELD))
-    yard.parts[WORKER].kill()
+    cluster.parts[WORKER].kill()
     assert broker.hlen(HELD) == 1
-    yard.servers.postgres.start()
-    yard.parts[WORKER].start()
-    yard.wait_ready(WORKER)
-    assert books.state_of(job_id) is None
+    cluster.servers.postgres.start()
+    cluster.parts[WORKER].start()
+    cluster.wait_ready(WORKER)
+    assert queries.state_of(job_id) is None
 
     for tag in broker.hkeys(HELD):
         broker.zincrby(HOLDS, -UNSEEN_SECONDS, tag)
 
-    wait_until(lambda: books.state_of(job_id) == "completed")
+    wait_until(lambda: queries.state_of(job_id) == "completed")
     assert broker.hlen(HELD) == 0
     broker.close()
     app.close()
 
 
-def test_a_stray_event_does_not_stop_the_worker(yard: Yard) -> None:
+def test_a_stray_event_does_not_stop_the_worker(cluster: Cluster) -> None:
     """kombu used to read pub/sub without a timeout whenever it thought that something had come."""
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     with app.connection_for_read() as connection:
         channel = connection.default_channel
         channel.subclient.subscribe("nothing")
@@ -168,23 +172,23 @@ def test_a_stray_event_does_not_stop_the_worker(yard: Yard) -> None:
     app.close()
 
 
-def test_a_silent_postgres_is_given_up(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_postgres_is_given_up(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that acknowledges and never answers used to hang its caller for ever."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 1.0)
-    port = urlsplit(yard.servers.database_url).port
+    port = urlsplit(cluster.servers.database_url).port
     assert port is not None
-    wire = Wire(port)
-    cut_off = Database(replace_port(yard.servers.database_url, wire.port))
+    proxy = CuttableProxy(port)
+    cut_off = Database(replace_port(cluster.servers.database_url, proxy.port))
     cut_off.ping()
 
     with pytest.raises(DatabaseUnavailable), cut_off.begin() as connection:
-        wire.silence()
+        proxy.silence()
         connection.execute(text("SELECT 1"))
 
-    wire.mend()
+    proxy.mend()
     cut_off.ping()
     cut_off.close()
-    wire.destroy()
+    proxy.destroy()
 
 
 def send_all(broker: Broker, ready: list[ReadyRun]) -> None:
@@ -194,88 +198,92 @@ def send_all(broker: Broker, ready: list[ReadyRun]) -> None:
 
 @pytest.mark.parametrize("leases", [0.85, 3.0])
 def test_slots_that_claim_while_postgres_pauses_lose_nothing(
-    yard: Yard, books: Books, service: JobService, leases: float
+    cluster: Cluster, queries: Queries, service: JobService, leases: float
 ) -> None:
     """Their leases counted from before the claim, their first heartbeats from after it. In a longer
     pause they gave up, and their claims took effect afterwards, for nobody."""
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
-    broker, relay = Broker(app), yard.parts[RELAY]
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
+    broker, relay = Broker(app), cluster.parts[RELAY]
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
     # A slot's first task has a heartbeat at once, to hear of cancels: that one is not meant here.
     first = [service.create_job("drill_work_job", params={"seconds": 2}).id for _ in range(3)]
-    wait_until(lambda: books.count(query, ids=first) == len(first))
+    wait_until(lambda: queries.count(query, ids=first) == len(first))
     relay.signal(signal.SIGSTOP)  # so that the messages come when nothing answers any more
     try:
         jobs = [service.create_job("drill_work_job", params={"seconds": 3}).id for _ in range(3)]
-        queued = books.ask(
+        queued = queries.ask(
             "SELECT id, owner, kind, queue, priority FROM run WHERE job_id = ANY(:ids)", ids=jobs
         )
         ready = [ReadyRun(**run) for run in queued]
         sending = threading.Timer(0.5, send_all, [broker, ready])
         sending.start()
-        pause(psutil.Process(yard.servers.postgres.pid), leases * yard.plan.lease_seconds)
+        pause(psutil.Process(cluster.servers.postgres.pid), leases * cluster.plan.lease_seconds)
         sending.join()
     finally:
         relay.signal(signal.SIGCONT)
 
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
-    tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
+    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     # Where the machine is busy, a worker may find its own lease over; that is nobody's crash.
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
     app.close()
 
 
 def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
-    yard: Yard, books: Books, service: JobService
+    cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """All leases are over when it goes on, and their owners are there."""
-    params = {"seconds": 1.2 * yard.plan.lease_seconds}
+    params = {"seconds": 1.2 * cluster.plan.lease_seconds}
     jobs = [service.create_job("drill_work_job", params=params).id for _ in range(4)]
-    wait_until(books.under_way)
+    wait_until(queries.under_way)
 
-    pause(psutil.Process(yard.servers.postgres.pid), 2.5 * yard.plan.lease_seconds)
+    pause(psutil.Process(cluster.servers.postgres.pid), 2.5 * cluster.plan.lease_seconds)
 
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
-    tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
+    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
 
 
-def test_a_locked_row_delays_no_other_job(yard: Yard, books: Books, service: JobService) -> None:
+def test_a_locked_row_delays_no_other_job(
+    cluster: Cluster, queries: Queries, service: JobService
+) -> None:
     """The relay, the sweeper and each slot that claimed used to wait for it for up to a minute."""
     healthy = service.create_job("drill_work_job", params={"seconds": 1.0})
-    wait_until(books.under_way)
+    wait_until(queries.under_way)
     dead = service.create_job("drill_poison_kill_job")
-    wait_until(lambda: any(run["token"] for run in books.runs_of(dead.id)))
+    wait_until(lambda: any(run["token"] for run in queries.runs_of(dead.id)))
     waiting = [service.create_job("drill_fan_job", params={"seconds": 0.1, "values": [1, 2]}).id]
     ids = [healthy.id, dead.id, *waiting]
 
-    with rows.locked(yard.database, "SELECT FROM job WHERE id = ANY(:i) FOR UPDATE", i=ids):
+    with rows.locked(cluster.database, "SELECT FROM job WHERE id = ANY(:i) FOR UPDATE", i=ids):
         # Within this time the poison's lease is over, and the healthy one's end is due.
-        until = time.monotonic() + 2 * yard.plan.lease_seconds
+        until = time.monotonic() + 2 * cluster.plan.lease_seconds
         while time.monotonic() < until:
             probe = service.create_job("drill_work_job", params={"seconds": 0.1})
-            wait_until(partial(has_ended, books, probe.id))
-            assert books.state_of(healthy.id) == "running"
-            assert books.count(LONG_WAITS) == 0
+            wait_until(partial(has_ended, queries, probe.id))
+            assert queries.state_of(healthy.id) == "running"
+            assert queries.count(LONG_WAITS) == 0
 
-    wait_until(lambda: books.state_of(healthy.id) == "completed")
-    assert [run["state"] for run in books.runs_of(healthy.id)] == ["succeeded"]
+    wait_until(lambda: queries.state_of(healthy.id) == "completed")
+    assert [run["state"] for run in queries.runs_of(healthy.id)] == ["succeeded"]
     service.cancel_job(dead.id, "the test is over")
-    wait_until(lambda: books.state_of(waiting[0]) == "completed")
+    wait_until(lambda: queries.state_of(waiting[0]) == "completed")
 
 
-def test_a_locked_table_costs_nobody_a_crash(yard: Yard, books: Books, service: JobService) -> None:
+def test_a_locked_table_costs_nobody_a_crash(
+    cluster: Cluster, queries: Queries, service: JobService
+) -> None:
     """As a migration takes it, for longer than a lease."""
-    long = service.create_job("drill_work_job", params={"seconds": yard.plan.lease_seconds})
-    wait_until(books.under_way)
+    long = service.create_job("drill_work_job", params={"seconds": cluster.plan.lease_seconds})
+    wait_until(queries.under_way)
     jobs = [service.create_job("drill_work_job", params={"seconds": 0.2}).id for _ in range(6)]
 
-    with rows.locked(yard.database, "LOCK TABLE run IN EXCLUSIVE MODE"):
-        time.sleep(2.5 * yard.plan.lease_seconds)
+    with rows.locked(cluster.database, "LOCK TABLE run IN EXCLUSIVE MODE"):
+        time.sleep(2.5 * cluster.plan.lease_seconds)
 
     jobs.append(long.id)
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
-    wait_until(lambda: books.count(query, ids=jobs) == len(jobs))
-    tries = books.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
+    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}

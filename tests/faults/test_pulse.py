@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from tests.faults.books import Books
+from tests.faults.cluster import QUEUES, Cluster, ClusterPlan
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
+from tests.faults.process_entrypoints import PULSE_SECONDS
+from tests.faults.queries import Queries
 from tests.faults.refusals import out_of_memory
-from tests.faults.shells import PULSE_SECONDS
-from tests.faults.yard import QUEUES, Yard, YardPlan
 from tests.waiting import wait_until
 
 from cinemill.config import load
@@ -30,11 +30,11 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def yard(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[Yard]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[Cluster]:
     """One worker with three pool processes, which tells its pulse, and a beat with its relay."""
-    plan = YardPlan(workers=2, concurrency=SLOTS)
-    with Yard(tmp_path_factory.mktemp("pulse") / "yard", plan) as running:
-        Books(running.database).change(EFFECT_TABLE)
+    plan = ClusterPlan(workers=2, concurrency=SLOTS)
+    with Cluster(tmp_path_factory.mktemp("pulse") / "cluster", plan) as running:
+        Queries(running.database).change(EFFECT_TABLE)
         running.parts[WORKER].start(
             CELERY_WORKER_CONCURRENCY=str(SLOTS), **{PULSE_FILE: str(pulse)}
         )
@@ -44,13 +44,13 @@ def yard(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[Yard
 
 
 @pytest.fixture
-def service(yard: Yard) -> JobService:
-    return JobService(yard.database, catalog=DRILL_CATALOG)
+def service(cluster: Cluster) -> JobService:
+    return JobService(cluster.database, catalog=DRILL_CATALOG)
 
 
 @pytest.fixture
-def app(yard: Yard) -> Iterator[Celery]:
-    app = build_app(load(yard.environment), catalog=DRILL_CATALOG)
+def app(cluster: Cluster) -> Iterator[Celery]:
+    app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     yield app
     app.close()
 
@@ -70,33 +70,33 @@ def has_stopped(pulse: Path) -> bool:
 
 
 def test_a_worker_whose_work_lasts_long_has_a_pulse_whatever_waits(
-    yard: Yard, service: JobService, pulse: Path
+    cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
-    books = Books(yard.database)
+    queries = Queries(cluster.database)
     jobs = [
         service.create_job("drill_work_job", params={"seconds": 300}).id for _ in range(2 * SLOTS)
     ]
-    wait_until(lambda: len(books.under_way()) == SLOTS)
+    wait_until(lambda: len(queries.under_way()) == SLOTS)
     assert all(beats_on(pulse) for _ in range(4))
     for job_id in jobs:
         service.cancel_job(job_id, "the test is over")
-    wait_until(lambda: books.unfinished() == 0)
+    wait_until(lambda: queries.unfinished() == 0)
 
 
 def test_a_worker_whose_broker_refuses_has_a_pulse(
-    yard: Yard, service: JobService, pulse: Path
+    cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
-    books = Books(yard.database)
-    with out_of_memory(yard.servers.redis_url):
+    queries = Queries(cluster.database)
+    with out_of_memory(cluster.servers.redis_url):
         service.create_job("drill_work_job", params={"seconds": 0.1})
         assert all(beats_on(pulse) for _ in range(4))
-    wait_until(lambda: books.unfinished() == 0)
+    wait_until(lambda: queries.unfinished() == 0)
 
 
 def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
-    yard: Yard, service: JobService, app: Celery, pulse: Path
+    cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
-    books = Books(yard.database)
+    queries = Queries(cluster.database)
     for queue in QUEUES.split(","):
         app.control.cancel_consumer(queue)
     assert beats_on(pulse), "nothing waits"
@@ -104,12 +104,12 @@ def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
     wait_until(lambda: has_stopped(pulse))
     for queue in QUEUES.split(","):
         app.control.add_consumer(queue)
-    wait_until(lambda: books.unfinished() == 0)
+    wait_until(lambda: queries.unfinished() == 0)
     assert beats_on(pulse)
 
 
 def test_a_worker_that_leaves_one_queue_alone_has_a_pulse(
-    yard: Yard, service: JobService, app: Celery, pulse: Path
+    cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
     """Somebody told it to: it does what it was told, and the rest."""
     app.control.cancel_consumer("default")

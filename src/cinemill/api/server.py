@@ -9,7 +9,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from cinemill.api.http.admission import Places, places_within
-from cinemill.api.http.connections import BoundedHttpProtocol, BoundedServerState, Patience
+from cinemill.api.http.connections import BoundedHttpProtocol
+from cinemill.api.http.server_state import BoundedServerState
+from cinemill.api.http.timeouts import Patience
 from cinemill.errors import PortInUse
 
 GRACE_SECONDS = 1

@@ -57,11 +57,6 @@ def list_commands(taken: Collection[str]) -> dict[str, Any]:
     }
 
 
-def list_own_commands(app: typer.Typer) -> set[str]:
-    """Return the names of the commands that an application has of its own."""
-    return set(getattr(typer.main.get_command(app), "commands", {}))
-
-
 def check_commands(composition: Composition, taken: Collection[str]) -> list[LeftOut]:
     """Build the commands of all capabilities; returns those that are left out, and why."""
     built = [build_command(one, taken) for one in composition.installed]

@@ -147,9 +147,7 @@ def show_age(moment: str | None, *, now: datetime | None = None) -> str:
 
 
 def format_size(size_bytes: float) -> str:
-    """``812 B``, ``1.2 MB``: powers of 1000, as file managers show them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
+    """Return a size in powers of 1000, as file managers show it: ``812 bytes``, ``1.2 MB``."""
+    from rich.filesize import decimal
+
+    return decimal(int(size_bytes))

@@ -36,7 +36,7 @@ def run_with_server(
     if mill is not None:
         with mill:
             return work(mill)
-    from cinemill.cli.commands.serve import log_to_file
+    from cinemill.cli.supervisor_log import log_to_file
 
     on_start()
     log_to_file(settings)

@@ -14,7 +14,7 @@ import httpx
 from cinemill.client.connection import Connection
 from cinemill.client.errors import ClientError
 from cinemill.client.models import ProgressEvent
-from cinemill.client.sse import EventDecoder, ServerEvent
+from cinemill.client.sse import EventDecoder, EventTooLarge, ServerEvent
 
 SILENCE_SECONDS = 45.0
 """Without even a keep-alive for so long, the connection counts as broken."""
@@ -49,6 +49,8 @@ class Watch:
                     if event.is_final:
                         return
                 ended = self._ask_whether_ended()
+            except EventTooLarge as problem:
+                raise _too_large(self.connection.base_url) from problem
             except ClientError as problem:
                 self._judge(problem)
                 ended = None
@@ -100,6 +102,14 @@ class Watch:
         # Jitter: a restarted mill is not asked by all its watchers in the same instant.
         self.sleep(self._wait_seconds * random.uniform(0.5, 1))  # noqa: S311
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
+
+
+def _too_large(base_url: str) -> ClientError:
+    return ClientError(
+        f"The server at {base_url} sent a progress event of more than 1 MiB.",
+        code="event_too_large",
+        way_on="Check the address in CINEMILL_URL; it may not be a Cinemill server.",
+    )
 
 
 def _parse(data: str) -> dict[str, Any] | None:

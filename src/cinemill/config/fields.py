@@ -18,7 +18,7 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class SettingInfo:
-    """What pydantic does not know of a field."""
+    """How a setting is displayed and derived, which pydantic does not record."""
 
     show: Literal["plain", "masked", "masked_url", "bytes"] = "plain"
     derived_from: str = ""
@@ -119,19 +119,19 @@ UNSET: Any = None
 
 def setting(
     name: str,
-    meaning: str,
+    description: str,
     default: object = UNSET,
     *,
-    trait: SettingInfo | None = None,
+    info: SettingInfo | None = None,
     **rules: Any,
 ) -> Any:
-    """A field that is called ``name`` outside. ``rules`` are pydantic's (ge, default_factory …)."""
+    """Declare a setting with the public name ``name``; ``rules`` are arguments of ``Field``."""
     if "default_factory" not in rules:
         rules["default"] = default
-    # The trait travels in json_schema_extra: pydantic keeps unknown annotations for itself.
+    # The info travels in json_schema_extra: pydantic keeps unknown annotations for itself.
     return Field(
         validation_alias=name,
-        description=meaning,
-        json_schema_extra={"trait": trait or SettingInfo()},  # type: ignore[dict-item]
+        description=description,
+        json_schema_extra={"info": info or SettingInfo()},  # type: ignore[dict-item]
         **rules,
     )

@@ -22,6 +22,7 @@ def download_files(
     ``endpoint`` is the hub's address, where it is not the usual one (``HF_ENDPOINT`` works too).
     Raises PartUnavailable (``model_unavailable``).
     """
+    # Imported here for start-up cost: only the download of a model needs the client.
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

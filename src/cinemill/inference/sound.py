@@ -108,6 +108,7 @@ def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterat
 
 
 def _detect(samples: Samples) -> list[dict[str, Any]]:
+    # Imported here for start-up cost: it loads CTranslate2 and ONNX Runtime.
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(

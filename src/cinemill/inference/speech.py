@@ -30,6 +30,9 @@ from cinemill.inference.sound import (
 )
 from cinemill.telemetry import get_logger
 
+# CTranslate2 and faster-whisper are imported in functions, for start-up cost: 27 MB of memory
+# that only a process with a model needs.
+
 MOST_THREADS = 8
 KEPT_BYTES = 256 * 1024 * 1024
 """Files of a model that stays loaded between films: tiny and base."""

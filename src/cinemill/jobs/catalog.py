@@ -10,7 +10,7 @@ from typing import Any
 from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
 from cinemill.errors import NotFound
-from cinemill.storage.jobs.job_rows import NewStep
+from cinemill.storage.jobs.new_jobs import NewStep
 
 GIB = 1024**3
 MIB = 1024**2

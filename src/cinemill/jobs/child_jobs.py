@@ -9,7 +9,7 @@ from cinemill.core.job import Job
 from cinemill.errors import Conflict, LockTimeout, NotFound
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import job_rows, recovery
+from cinemill.storage.jobs import job_queries, recovery
 
 CHILD_LOCK_SECONDS = 0.1
 """How long each of many children is waited for where another transaction holds it."""
@@ -56,7 +56,7 @@ def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:
 
 
 def _retry_child(connection: Connection, job_id: str) -> None:
-    child = job_rows.lock_job(connection, job_id)
+    child = job_queries.lock_job(connection, job_id)
     if child.cancel_requested and not child.state.is_final:
         raise Conflict(
             f"Job {job_id}, which belongs to it, is still being stopped.",

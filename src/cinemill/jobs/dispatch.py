@@ -24,7 +24,7 @@ from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import dispatch, runs
 from cinemill.storage.jobs.dispatch import Lease, ReadyRun
-from cinemill.storage.jobs.job_rows import lock_job
+from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25

@@ -7,12 +7,11 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from cinemill.core.documents import check_text, is_bounded, quote, reduce_document
+from cinemill.core.documents import check_text, quote
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
     HIGHEST_PRIORITY,
@@ -21,24 +20,21 @@ from cinemill.core.job import (
     Failure,
     Job,
     JobState,
-    Step,
 )
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
-from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog, RetryPolicy
-from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import job_rows, recovery, statistics
-from cinemill.storage.jobs.job_rows import NewJob, NewStep
+from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
+from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.media import assets
 
 STOP_POLL_SECONDS = 0.1
 BULK_LOCK_SECONDS = 0.1
 """How long each job of many is waited for where another transaction holds it."""
 LONGEST_REASON_BYTES = 2000
-LARGEST_SHOWN_BYTES = LARGEST_TIMELINES_BYTES
-"""Of a member of one job: what an earlier version took may be larger."""
 
 
 class JobService:
@@ -91,10 +87,10 @@ class JobService:
         )
         if in_transaction is None:
             with self._database.once() as connection:
-                return job_rows.insert_job(connection, new, steps)[0]
+                return new_jobs.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
             in_transaction(connection)
-            return job_rows.insert_job(connection, new, steps)[0]
+            return new_jobs.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
         """Record a request that can never work as a failed job, for whoever asks after it.
@@ -107,8 +103,8 @@ class JobService:
             error.code, error.message, error.way_on, error.log_tail, error.is_retryable
         )
         with self._database.begin() as connection:
-            job_rows.insert_rejected(connection, job_id, kind, owner, failure)
-            return job_rows.get_job(connection, job_id)
+            new_jobs.insert_rejected(connection, job_id, kind, owner, failure)
+            return job_queries.get_job(connection, job_id)
 
     def queue_proxy_generation(
         self, video_id: str, priority: int | None = None, *, owner: str = "local"
@@ -120,7 +116,7 @@ class JobService:
     def get_job(self, job_id: str) -> Job:
         """Raises NotFound."""
         with self._database.begin() as connection:
-            return job_rows.get_job(connection, job_id)
+            return job_queries.get_job(connection, job_id)
 
     def get_jobs_for_video(self, asset_id: str, *, limit: int = 100) -> list[Job]:
         return self.list_jobs(asset_id=asset_id, limit=limit)
@@ -131,8 +127,8 @@ class JobService:
         Raises NotFound.
         """
         with self._database.begin() as connection:
-            job = job_rows.get_job(connection, job_id)
-            steps = job_rows.list_steps(connection, job_id)
+            job = job_queries.get_job(connection, job_id)
+            steps = job_queries.list_steps(connection, job_id)
             place = (
                 statistics.place_in_queue(connection, job_id)
                 if job.state is JobState.PENDING
@@ -140,7 +136,7 @@ class JobService:
             )
         return describe_job(job) | {
             "queue_place": place,
-            "steps": [_describe_step(step) for step in steps],
+            "steps": [describe_step(step) for step in steps],
         }
 
     def get_pending_jobs(
@@ -153,7 +149,7 @@ class JobService:
     ) -> list[Job]:
         """Pending jobs, newest first."""
         with self._database.begin() as connection:
-            return job_rows.list_jobs(
+            return job_queries.list_jobs(
                 connection,
                 states=[JobState.PENDING],
                 kind=kind,
@@ -175,7 +171,7 @@ class JobService:
     ) -> list[Job]:
         """Newest first; ``before`` is the id of the last job of the page before."""
         with self._database.begin() as connection:
-            return job_rows.list_jobs(
+            return job_queries.list_jobs(
                 connection,
                 states=states,
                 kind=kind,
@@ -235,7 +231,7 @@ class JobService:
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
         """The dead letters, latest first."""
         with self._database.begin() as connection:
-            return job_rows.list_dead(connection, limit=limit)
+            return job_queries.list_dead(connection, limit=limit)
 
     def redrive(self, step_id: str) -> Job:
         """Try a dead step's job again. Raises NotFound, Conflict."""
@@ -246,13 +242,13 @@ class JobService:
     def delete_job(self, job_id: str) -> None:
         """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
-            if not job_rows.lock_job(connection, job_id).state.is_final:
+            if not job_queries.lock_job(connection, job_id).state.is_final:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
                     way_on="It is being stopped, or cancel it first; then delete it again.",
                 )
-            job_rows.delete_job(connection, job_id)
+            job_changes.delete_job(connection, job_id)
 
     def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
         """Cancel the job if it has not ended, wait until its process is gone, and forget it.
@@ -270,7 +266,7 @@ class JobService:
     def delete_old_jobs(self, days: float) -> int:
         """Forget jobs that ended more than ``days`` ago; answers how many."""
         with self._database.begin() as connection:
-            return job_rows.delete_old_jobs(connection, older_than_days=days)
+            return job_changes.delete_old_jobs(connection, older_than_days=days)
 
     def get_queue_stats(self) -> dict[str, Any]:
         """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
@@ -310,73 +306,6 @@ class JobService:
         if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
             raise _priority_invalid(priority)
         return priority
-
-
-def describe_job(job: Job) -> dict[str, Any]:
-    """A job as JSON values: times in ISO 8601, UTC; durations in seconds.
-
-    ``clipped`` names the members that were left out: too large for a list of jobs, or such as
-    cannot be answered at all (an earlier version may have written them).
-    """
-    params, result, clipped = _bound_documents(job)
-    elapsed = None
-    if job.started_at is not None:
-        elapsed = ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
-    running = job.state is JobState.RUNNING and elapsed is not None
-    return {
-        "job_id": job.id,
-        "task_id": job.id,
-        "celery_task_id": job.celery_task_id,
-        "kind": job.kind,
-        "owner": job.owner,
-        "status": job.state.value,
-        "priority": job.priority,
-        "asset_id": job.asset_id,
-        "params": params,
-        "progress": round(job.progress, 1),
-        "stage": job.stage,
-        "message": job.message,
-        "result": result,
-        "clipped": clipped,
-        "error": job.failure.to_json() if job.failure else None,
-        "cancel_requested": job.cancel_requested,
-        "cancel_reason": job.cancel_reason,
-        "worker": job.worker,
-        "queued_at": job.queued_at.isoformat(),
-        "started_at": job.started_at.isoformat() if job.started_at else None,
-        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
-        "duration_seconds": elapsed,
-        "seconds_left": estimate_seconds_left(elapsed or 0.0, job.progress / 100)
-        if running
-        else None,
-    }
-
-
-def _bound_documents(job: Job) -> tuple[dict[str, Any], Mapping[str, Any] | None, list[str]]:
-    params: dict[str, Any] = dict(job.params)
-    result, clipped = job.result, list(job.clipped)
-    if not is_bounded(params, most_bytes=LARGEST_SHOWN_BYTES):
-        params = reduce_document(params)
-        clipped.append("params")
-    if not is_bounded(result, most_bytes=LARGEST_SHOWN_BYTES):
-        result = reduce_document(result)
-        clipped.append("result")
-    return params, result, sorted(set(clipped))
-
-
-def _describe_step(step: Step) -> dict[str, Any]:
-    return {
-        "step_id": step.id,
-        "name": step.name,
-        "kind": step.kind,
-        "queue": step.queue,
-        "status": step.state.value,
-        "attempts": step.attempts,
-        "failures": step.failures,
-        "crashes": step.crashes,
-        "peak_memory_bytes": step.peak_memory_bytes,
-        "error": step.failure.to_json() if step.failure else None,
-    }
 
 
 def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:

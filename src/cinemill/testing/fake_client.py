@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -14,12 +12,11 @@ from cinemill.api.routes.serializers import (
     artifact_document,
     asset_document,
     dead_document,
-    job_document,
     name_twice,
 )
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.catalog import CATALOG
-from cinemill.client import Client, ClientError
+from cinemill.client import Client
 from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
@@ -31,11 +28,28 @@ from cinemill.client.models import (
     UploadReceipt,
 )
 from cinemill.client.transfers import OnBytes
-from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job, JobState, StepSpec
+from cinemill.core.job import (
+    Job,
+    JobState,
+    StepSpec,
+)
 from cinemill.core.media import ArtifactKind
-from cinemill.errors import CinemillError, InputRejected, NotFound
-from cinemill.jobs.service import describe_job
+from cinemill.errors import InputRejected, NotFound
+from cinemill.jobs.job_document import describe_job
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
+from cinemill.testing.answers import (
+    TASK_STATES,
+    as_client_errors,
+    check_limit,
+    check_priority,
+    check_seconds,
+    choose_priority,
+    count_words,
+    document_of,
+    list_steps,
+    parameter_invalid,
+    words_of,
+)
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
 from cinemill.testing.outcomes import Outcome
@@ -43,13 +57,6 @@ from cinemill.testing.outcomes import Outcome
 Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 DEFAULT_KIND = "process_video"
-_TASK_STATES = {
-    JobState.PENDING: "PENDING",
-    JobState.RUNNING: "PROGRESS",
-    JobState.COMPLETED: "SUCCESS",
-    JobState.FAILED: "FAILURE",
-    JobState.CANCELLED: "FAILURE",
-}
 
 
 class FakeClient(Client):
@@ -91,13 +98,13 @@ class FakeClient(Client):
 
     def finish(self, job_id: str, outcome: Outcome | None = None) -> JobDocument:
         """End a job, held or not, with this outcome or its own."""
-        with _as_client_errors():
+        with as_client_errors():
             fake = self._jobs.find(job_id)
         own = fake.outcome
         fake.outcome = outcome or Outcome(own.result, own.failure, (), own.files)
         while not fake.job.state.is_final:
             self._advance(fake)
-        return _document(fake.job)
+        return document_of(fake.job)
 
     def upload(
         self,
@@ -116,9 +123,9 @@ class FakeClient(Client):
             on_bytes(len(content), len(content))
         values = dict(params or {})
         if thumbnail_seconds is not None:
-            _check_seconds(thumbnail_seconds)
+            check_seconds(thumbnail_seconds)
             values["thumbnail_seconds"] = thumbnail_seconds
-        with _as_client_errors():
+        with as_client_errors():
             self._plan(kind or DEFAULT_KIND, values, "-")
             if "path" in values:
                 raise InputRejected("An uploaded film has no path.", code="params_invalid")
@@ -140,7 +147,7 @@ class FakeClient(Client):
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> JobDocument:
-        return _document(self._create(kind, params, None, priority, idempotency_key))
+        return document_of(self._create(kind, params, None, priority, idempotency_key))
 
     def create_job(
         self,
@@ -150,17 +157,17 @@ class FakeClient(Client):
         params: dict[str, Any] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
-        with _as_client_errors():
+        with as_client_errors():
             self._assets.find(asset_id)
-        return _document(self._create(kind, params or {}, asset_id, priority, None))
+        return document_of(self._create(kind, params or {}, asset_id, priority, None))
 
     def job(self, job_id: str) -> JobDocument:
-        return _document(self._look(job_id).job)
+        return document_of(self._look(job_id).job)
 
     def job_status(self, job_id: str) -> JobDocument:
         fake = self._look(job_id)
         pending = fake.job.state is JobState.PENDING
-        extra = {"queue_place": 1 if pending else None, "steps": _steps(fake)}
+        extra = {"queue_place": 1 if pending else None, "steps": list_steps(fake)}
         return cast("JobDocument", name_twice(describe_job(fake.job) | extra))
 
     def task(self, task_id: str) -> TaskStatus:
@@ -169,20 +176,22 @@ class FakeClient(Client):
         progress = 100 if done else min(99, int(job.progress))
         return cast(
             "TaskStatus",
-            {"state": _TASK_STATES[job.state], "status": _words(job), "progress": progress},
+            {"state": TASK_STATES[job.state], "status": words_of(job), "progress": progress},
         )
 
     def result(self, task_id: str) -> TaskResult:
         job = self._look(task_id).job
         name = str((job.result or {}).get("output_filename") or "")
-        return TaskResult(status=_TASK_STATES[job.state], output_filename=name, message=_words(job))
+        return TaskResult(
+            status=TASK_STATES[job.state], output_filename=name, message=words_of(job)
+        )
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
         """Yield the job's events to its end.
 
         Raises RuntimeError where the job is held: nothing but the test itself could end it.
         """
-        with _as_client_errors():
+        with as_client_errors():
             fake = self._jobs.find(job_id)
         ids = [event.id for event in fake.events]
         position = ids.index(last_event_id) + 1 if last_event_id in ids else 0
@@ -206,9 +215,9 @@ class FakeClient(Client):
         id_prefix: str | None = None,
         limit: int | None = None,
     ) -> list[JobDocument]:
-        _check_limit(limit)
+        check_limit(limit)
         if state is not None and state not in set(JobState):
-            raise _parameter_invalid("state", "is no state of a job")
+            raise parameter_invalid("state", "is no state of a job")
         found = list(self._jobs.listed())
         if before is not None:
             ids = [job.id for job in found]
@@ -220,15 +229,15 @@ class FakeClient(Client):
             if all(value in (None, getattr(job, name)) for name, value in wanted.items())
             and job.id.startswith(id_prefix or "")
         ]
-        return [_document(job) for job in page[: limit or 50]]
+        return [document_of(job) for job in page[: limit or 50]]
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
-        with _as_client_errors():
-            return _document(self._jobs.cancel(job_id, reason))
+        with as_client_errors():
+            return document_of(self._jobs.cancel(job_id, reason))
 
     def retry(self, job_id: str) -> JobDocument:
-        with _as_client_errors():
-            return _document(self._jobs.retry(job_id))
+        with as_client_errors():
+            return document_of(self._jobs.retry(job_id))
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
         failed = [
@@ -243,11 +252,11 @@ class FakeClient(Client):
         return {"retried": len(failed)}
 
     def delete(self, job_id: str) -> None:
-        with _as_client_errors():
+        with as_client_errors():
             self._jobs.remove(job_id)
 
     def cleanup(self, task_id: str) -> dict[str, Any]:
-        with _as_client_errors():
+        with as_client_errors():
             asset_id = self._jobs.find(task_id).job.asset_id
             self._jobs.remove(task_id)
         if asset_id is None or any(job.asset_id == asset_id for job in self._jobs.listed()):
@@ -262,7 +271,7 @@ class FakeClient(Client):
         for step in self._jobs.dead_steps():
             if step.step_id == step_id:
                 return self.retry(step.job_id)
-        with _as_client_errors():
+        with as_client_errors():
             raise NotFound(
                 f"There is no dead step {step_id}.",
                 code="dead_step_not_found",
@@ -271,11 +280,11 @@ class FakeClient(Client):
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
         """List none: a fake has no broker that could hold a message."""
-        _check_limit(limit)
+        check_limit(limit)
         return []
 
     def drop_dead_message(self, message_id: str) -> None:
-        with _as_client_errors():
+        with as_client_errors():
             raise NotFound(
                 f"There is no dead message {message_id}.",
                 code="dead_message_not_found",
@@ -283,12 +292,12 @@ class FakeClient(Client):
             )
 
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
-        _check_limit(limit)
+        check_limit(limit)
         found = self._assets.newest(limit or 50)
         return [cast("AssetDocument", asset_document(asset)) for asset in found]
 
     def asset(self, asset_id: str) -> AssetDocument:
-        with _as_client_errors():
+        with as_client_errors():
             asset = self._assets.find(asset_id)
         made = [artifact_document(record) for record in self._assets.artifacts(asset_id)]
         return cast("AssetDocument", {**asset_document(asset), "artifacts": made})
@@ -304,8 +313,8 @@ class FakeClient(Client):
     ) -> Path:
         """Write a file of an asset to a path or into a folder; ``variant`` is not told apart."""
         if kind not in set(ArtifactKind):
-            raise _parameter_invalid("kind", "is no kind of artifact")
-        with _as_client_errors():
+            raise parameter_invalid("kind", "is no kind of artifact")
+        with as_client_errors():
             file = self._assets.read(asset_id, ArtifactKind(kind))
         path = Path(to)
         path = path / file.filename if path.is_dir() else path
@@ -316,8 +325,8 @@ class FakeClient(Client):
 
     def stats(self) -> dict[str, Any]:
         jobs = list(self._jobs.listed())
-        by_status = _count([job.state.value for job in jobs])
-        by_type = _count([job.kind for job in jobs])
+        by_status = count_words([job.state.value for job in jobs])
+        by_type = count_words([job.kind for job in jobs])
         queue = {"by_status": by_status, "by_type": by_type, "by_queue": {}, "total": len(jobs)}
         return {
             "queue": queue,
@@ -340,21 +349,21 @@ class FakeClient(Client):
         key: str | None,
     ) -> Job:
         values = json.loads(json.dumps(dict(params)))  # as it would arrive
-        _check_priority(priority)
-        with _as_client_errors():
+        check_priority(priority)
+        with as_client_errors():
             steps = self._plan(kind, values, asset_id)
             fake = self._jobs.add(
                 kind,
                 values,
                 asset_id=asset_id,
-                priority=_choose_priority(priority, steps),
+                priority=choose_priority(priority, steps),
                 steps=steps,
                 outcome=Outcome(),
                 key=key,
             )
         script = self._outcomes.get(kind, Outcome())
         if len(fake.events) == 1:
-            fake.outcome = script if isinstance(script, Outcome) else script(_document(fake.job))
+            fake.outcome = script if isinstance(script, Outcome) else script(document_of(fake.job))
         return fake.job
 
     def _plan(
@@ -366,7 +375,7 @@ class FakeClient(Client):
 
     def _look(self, job_id: str) -> FakeJob:
         """Find a job as it is now, and let it move on for the next look. Raises ClientError."""
-        with _as_client_errors():
+        with as_client_errors():
             fake = self._jobs.find(job_id)
         seen = FakeJob(fake.job, fake.steps, fake.outcome, fake.digest)
         self._advance(fake)
@@ -379,81 +388,3 @@ class FakeClient(Client):
             for kind, content in fake.outcome.files.items():
                 now = self._jobs.tick()
                 self._assets.add_file(job.asset_id, ArtifactKind(kind), content, now)
-
-
-@contextmanager
-def _as_client_errors() -> Iterator[None]:
-    """Raise what a server would answer with as the client's error."""
-    try:
-        yield
-    except CinemillError as error:
-        raise ClientError(
-            error.message, code=error.code, way_on=error.way_on, status=error.http_status
-        ) from error
-
-
-def _document(job: Job) -> JobDocument:
-    return cast("JobDocument", job_document(job))
-
-
-def _words(job: Job) -> str:
-    if job.failure is not None:
-        return job.failure.message
-    if job.state is JobState.CANCELLED:
-        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
-    return job.message
-
-
-def _steps(fake: FakeJob) -> list[dict[str, Any]]:
-    ends = {"completed": "succeeded", "failed": "dead", "cancelled": "cancelled"}
-    state = ends.get(fake.job.state.value, "queued")
-    return [
-        {
-            "step_id": f"{fake.job.id}/{spec.name}",
-            "name": spec.name,
-            "kind": spec.kind,
-            "queue": CATALOG.steps[spec.kind].queue if spec.kind in CATALOG.steps else "default",
-            "status": state,
-            "attempts": 1,
-            "failures": 0,
-            "crashes": 0,
-            "peak_memory_bytes": None,
-            "error": None,
-        }
-        for spec in fake.steps
-    ]
-
-
-def _count(words: Sequence[str]) -> dict[str, int]:
-    return {word: words.count(word) for word in set(words)}
-
-
-def _choose_priority(priority: int | None, steps: Sequence[StepSpec]) -> int:
-    if priority is not None:
-        return priority
-    kind = CATALOG.steps.get(steps[0].kind)
-    return CATALOG.queues[kind.queue if kind else "default"].priority
-
-
-def _check_priority(priority: int | None) -> None:
-    if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
-        raise _parameter_invalid("priority", "must be 0 to 10, 10 first")
-
-
-def _check_seconds(seconds: float) -> None:
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise _parameter_invalid("thumbnail_seconds", "must be a number of seconds, 0 or more")
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and not 1 <= limit <= 500:
-        raise _parameter_invalid("limit", "must be 1 to 500")
-
-
-def _parameter_invalid(name: str, what: str) -> ClientError:
-    return ClientError(
-        f"{name}: {what}",
-        code="parameters_invalid",
-        way_on=InputRejected.way_on,
-        status=422,
-    )

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cinemill.config import Settings
+from cinemill.config.parsers import parse_autoscale
 from cinemill.errors import DependencyUnavailable, InputRejected, SettingsInvalid
 from cinemill.jobs.catalog import list_common
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
 if TYPE_CHECKING:
-    from cinemill.config import Settings
+    # With it comes the catalog of capabilities, loaded below where its errors end in a sentence.
     from cinemill.worker.context import Mill
 
 KIB = 1024
@@ -28,6 +32,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--name", default="celery", help="of the node, before its machine's")
     options = parser.parse_args(arguments)
     try:
+        # Imported here: it reads the settings, and what is wrong with them ends in a sentence.
         from cinemill.worker.app import app
 
         planned = plan_worker(
@@ -54,9 +59,6 @@ def main(arguments: list[str]) -> int:
 def check_tools(settings: Settings) -> None:
     """Find what the work needs before any is taken: a worker without FFmpeg would hold messages
     that it can do nothing with. Raises ToolMissing."""
-    from cinemill.media.ffmpeg.binary import find_ffmpeg
-    from cinemill.media.ffmpeg.sandbox import detect_sandbox
-
     find_ffmpeg(settings.ffmpeg_path)
     detect_sandbox(settings.sandbox)
 
@@ -99,8 +101,6 @@ def choose_bounds(
 ) -> tuple[int, int] | None:
     """The most and the fewest processes; None where their number is fixed. What this worker was
     told goes before the settings. Raises InputRejected."""
-    from cinemill.config.parsers import parse_autoscale
-
     written = autoscale or (settings.celery_worker_autoscale if concurrency is None else None)
     if written is None:
         return None

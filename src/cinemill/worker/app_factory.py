@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from celery import Celery
 
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
 from cinemill.jobs.catalog import Catalog
+from cinemill.jobs.step import Handler
 from cinemill.worker import task_registry
 from cinemill.worker.context import FindHardware, Mill
 from cinemill.worker.hardware.detection import find_hardware
@@ -26,9 +27,6 @@ from cinemill.worker.process import lifecycle
 from cinemill.worker.process.prefork import repair_prefork_pool
 from cinemill.worker.schedule import plan_schedule
 
-if TYPE_CHECKING:
-    from cinemill.jobs.step import Handler
-
 BEAT_MOVES_SECONDS = 10
 
 
@@ -44,11 +42,8 @@ def build_app(
     repair_solo_pool()
     repair_prefork_pool()
     register_transports()
-    broker = settings.celery_broker_url or "memory://unset"
-    broker_url, broker_place = translate_url(broker)
-    configure_pubsub(broker)
-    results = settings.celery_result_backend or "cinemill.worker.result_backend:JobBackend"
-    results_url, results_place = translate_url(results)
+    broker_settings = _broker_settings(settings)
+    configure_pubsub(_broker_of(settings))
     app = Celery("cinemill", set_as_current=True)
     app.clock = BoundedClock()
     app.mill = Mill(
@@ -57,52 +52,76 @@ def build_app(
         make_handlers=_make_handlers(handlers or {}),
         find_hardware=find_hardware,
     )
-    app.conf.update(
-        broker_url=broker_url,
-        broker_transport_options={**broker_options(), **broker_place},
-        result_backend=results_url,
-        result_backend_transport_options={**results_place, **credential_options(results)},
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        # Else a broker that refuses for a moment stops the worker when its longest work ends.
-        broker_channel_error_retry=True,
-        task_queues=declare_queues(catalog.queues),
-        task_default_queue="default",
-        # As stock clients send without one: adopted before the runs that wait, and no wish.
-        task_default_priority=0,
-        task_create_missing_queues=False,
-        task_serializer="json",
-        result_serializer="json",
-        accept_content=["json"],
-        event_serializer="json",
-        enable_utc=True,
-        timezone="UTC",
-        task_acks_late=True,
-        task_reject_on_worker_lost=False,
-        task_retry_on_worker_lost=False,
-        task_track_started=True,
-        worker_consumer="cinemill.worker.messages.consumer:GuardedConsumer",
-        worker_send_task_events=True,
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_hijack_root_logger=False,
-        worker_concurrency=settings.celery_worker_concurrency,
-        worker_pool=settings.celery_worker_pool,
-        beat_schedule=plan_schedule(),
-        # Without a file: a kill in mid-write would spoil it, and two beats on one home share it.
-        beat_scheduler="celery.beat:Scheduler",
-        # It moves at least so often: a supervisor takes one that does not for frozen.
-        beat_max_loop_interval=BEAT_MOVES_SECONDS,
-    )
+    app.conf.update(**broker_settings, **_task_settings(catalog), **_process_settings(settings))
     task_registry.register(app)
     lifecycle.connect_signals(app)
     return app
 
 
+def _broker_of(settings: Settings) -> str:
+    return settings.celery_broker_url or "memory://unset"
+
+
+def _broker_settings(settings: Settings) -> dict[str, Any]:
+    broker_url, broker_place = translate_url(_broker_of(settings))
+    results = settings.celery_result_backend or "cinemill.worker.result_backend:JobBackend"
+    results_url, results_place = translate_url(results)
+    return {
+        "broker_url": broker_url,
+        "broker_transport_options": {**broker_options(), **broker_place},
+        "result_backend": results_url,
+        "result_backend_transport_options": {**results_place, **credential_options(results)},
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Else a broker that refuses for a moment stops the worker when its longest work ends.
+        "broker_channel_error_retry": True,
+    }
+
+
+def _task_settings(catalog: Catalog) -> dict[str, Any]:
+    return {
+        "task_queues": declare_queues(catalog.queues),
+        "task_default_queue": "default",
+        # As stock clients send without one: adopted before the runs that wait, and no priority
+        # asked for.
+        "task_default_priority": 0,
+        "task_create_missing_queues": False,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "event_serializer": "json",
+        "enable_utc": True,
+        "timezone": "UTC",
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "task_retry_on_worker_lost": False,
+        "task_track_started": True,
+    }
+
+
+def _process_settings(settings: Settings) -> dict[str, Any]:
+    """Settings of the worker's processes and of beat."""
+    return {
+        "worker_consumer": "cinemill.worker.messages.consumer:GuardedConsumer",
+        "worker_send_task_events": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_hijack_root_logger": False,
+        "worker_concurrency": settings.celery_worker_concurrency,
+        "worker_pool": settings.celery_worker_pool,
+        "beat_schedule": plan_schedule(),
+        # Without a file: a kill in mid-write would spoil it, and two beats on one home share it.
+        "beat_scheduler": "celery.beat:Scheduler",
+        # It moves at least so often: a supervisor takes one that does not for frozen.
+        "beat_max_loop_interval": BEAT_MOVES_SECONDS,
+    }
+
+
 def _make_handlers(more: Mapping[str, Handler]) -> Callable[[Mill], Mapping[str, Handler]]:
     def make(mill: Mill) -> Mapping[str, Handler]:
-        # Pulls in the rooms of FFmpeg and PyAV, which only processes that work need.
+        # Imported here for start-up cost: it loads FFmpeg's and PyAV's modules, which only
+        # processes that work on steps need.
         from cinemill.worker.handlers import build_handlers
 
         return {**build_handlers(mill), **more}

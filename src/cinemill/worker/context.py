@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
@@ -15,23 +14,24 @@ from cinemill.errors import CinemillError, DependencyUnavailable
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
-from cinemill.jobs.runner import Runner
+from cinemill.jobs.runs.runner import Runner
 from cinemill.jobs.service import JobService
+from cinemill.jobs.step import Handler
 from cinemill.media.encoding.hardware import Hardware
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
-from cinemill.worker.hardware.detection import find_hardware
-
-if TYPE_CHECKING:
-    from cinemill.jobs.step import Handler
-
 
 HARD_AFTER_SOFT_SECONDS = 60.0
 """A try that was told to stop has so long before its process is killed."""
-MakeHandlers = Callable[["Mill"], "Mapping[str, Handler]"]
+MakeHandlers = Callable[["Mill"], Mapping[str, Handler]]
 """Which function does which kind of step, over the connections of a mill."""
 FindHardware = Callable[[Settings], Hardware]
 """What encodes in hardware on this machine. Raises ToolMissing."""
+
+
+def find_no_hardware(settings: Settings) -> Hardware:
+    """Return none, for a process that encodes nothing itself."""
+    return Hardware()
 
 
 class Mill:
@@ -43,7 +43,7 @@ class Mill:
         *,
         catalog: Catalog = CATALOG,
         make_handlers: MakeHandlers | None = None,
-        find_hardware: FindHardware = find_hardware,
+        find_hardware: FindHardware = find_no_hardware,
     ) -> None:
         """``make_handlers`` is called once a process, when it first works; ``find_hardware`` once
         a worker, before its processes are forked."""

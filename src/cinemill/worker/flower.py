@@ -23,6 +23,7 @@ SIGN_IN = "FLOWER_BASIC_AUTH"
 
 def main(arguments: list[str]) -> int:
     try:
+        # Imported here: it reads the settings, and what is wrong with them ends in a sentence.
         from cinemill.worker.app import app
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cinemill.config import Settings
+from cinemill.errors import RedisUnavailable
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -76,7 +77,7 @@ def _count_slots(stats: Mapping[str, Any]) -> int:
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[Celery]:
-    from cinemill.errors import RedisUnavailable
+    # Imported here for start-up cost: it loads Celery, and most commands never ask for workers.
     from cinemill.worker.app_factory import build_app
     from cinemill.worker.messages.refusals import BROKER_FAULTS
 

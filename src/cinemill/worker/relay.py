@@ -13,8 +13,8 @@ from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
 from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, choose_patience
+from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.jobs.dispatch import ReadyRun
-from cinemill.storage.jobs.job_rows import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill

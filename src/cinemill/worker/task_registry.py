@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
@@ -20,16 +20,13 @@ from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
 from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
+from cinemill.worker.context import Mill
 from cinemill.worker.messages.envelope import excerpt
-from cinemill.worker.messages.guard import STEP_PREFIX
+from cinemill.worker.messages.guard import OWNER, STEP_PREFIX
 from cinemill.worker.messages.queues import read_wish
-
-if TYPE_CHECKING:
-    from cinemill.worker.context import Mill
 
 log = get_logger(__name__)
 
-OWNER = "celery"
 UNSUPPORTED_OPTIONS = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
 ADOPTION_PAUSE_SECONDS = 1.0
 

@@ -18,13 +18,10 @@ from starlette.types import Receive, Send
 from uvicorn import Config
 
 from cinemill.api.http.admission import Places
-from cinemill.api.http.connections import (
-    PIECES_PER_TURN,
-    BoundedHttpProtocol,
-    BoundedServerState,
-    Patience,
-)
+from cinemill.api.http.connections import PIECES_PER_TURN, BoundedHttpProtocol
 from cinemill.api.http.framing import MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from cinemill.api.http.server_state import BoundedServerState
+from cinemill.api.http.timeouts import Patience
 
 from .conftest import FILM_HEAD, RunningApi, wait_for
 from .wires import WAIT_SECONDS, OwnServer, Wire, head, own_server

@@ -15,7 +15,7 @@ from typing import Any
 
 from cinemill.api.app import create_app
 from cinemill.api.http.admission import Places
-from cinemill.api.http.connections import Patience
+from cinemill.api.http.timeouts import Patience
 from cinemill.api.server import UvicornServer, listen
 from cinemill.config import Settings
 from cinemill.storage.database import migrate

@@ -16,7 +16,7 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.core.job import Job, RunState
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.runner import Runner
+from cinemill.jobs.runs.runner import Runner
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.storage.database import Connection, Database

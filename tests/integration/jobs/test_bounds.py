@@ -18,7 +18,8 @@ from cinemill.api.routes.serializers import dead_document, job_document
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, InputRejected, NotFound, TooLarge
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.service import JobService, describe_job
+from cinemill.jobs.job_document import describe_job
+from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
 
 MIB = 1 << 20

@@ -14,9 +14,9 @@ from tests.waiting import wait_until
 
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import Conflict, LockTimeout
-from cinemill.jobs import attempt
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.dispatch import MOST_LOCKED
+from cinemill.jobs.runs import attempt
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.jobs import dispatch
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 import redis
+from tests.faults.cluster import replace_port
+from tests.faults.cuttable_proxy import CuttableProxy
 from tests.faults.refusals import REFUSALS, Refusal, busy_script, read_only
-from tests.faults.wire import Wire
-from tests.faults.yard import replace_port
 from tests.integration.jobs.engine import CATALOG, Engine
 from tests.waiting import wait_until
 
@@ -63,11 +63,11 @@ def own_valkey(two_servers: list[str]) -> str:
 
 
 @pytest.fixture
-def wire(two_servers: list[str]) -> Iterator[Wire]:
+def proxy(two_servers: list[str]) -> Iterator[CuttableProxy]:
     """A name for whichever of the two is the primary; the first, to begin with."""
-    wire = Wire(_port(two_servers[0]))
-    yield wire
-    wire.destroy()
+    proxy = CuttableProxy(_port(two_servers[0]))
+    yield proxy
+    proxy.destroy()
 
 
 def _port(url: str) -> int:
@@ -169,15 +169,15 @@ def test_a_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
 
 @pytest.mark.parametrize("which", ["events", "starts", "messages"])
 def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
-    two_servers: list[str], wire: Wire, which: str
+    two_servers: list[str], proxy: CuttableProxy, which: str
 ) -> None:
     """Nobody closes a connection: only the address leads elsewhere, as behind a proxy."""
     use = {"events": use_events, "starts": use_starts, "messages": use_messages}[which](
-        replace_port(two_servers[0], wire.port)
+        replace_port(two_servers[0], proxy.port)
     )
     assert next(use)
     with read_only(two_servers[0]):
-        wire.lead_to(_port(two_servers[1]))
+        proxy.lead_to(_port(two_servers[1]))
         wait_until(lambda: next(use))
     use.close()
 

@@ -25,8 +25,8 @@ from cinemill.errors import (
     MediaRejected,
     RedisUnavailable,
 )
-from cinemill.jobs import heartbeat
 from cinemill.jobs.events import EventPublisher, EventReader
+from cinemill.jobs.runs import heartbeat
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.media import assets
 

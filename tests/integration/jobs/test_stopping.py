@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
-from tests.faults.wire import Wire
-from tests.faults.yard import replace_port
+from tests.faults.cluster import replace_port
+from tests.faults.cuttable_proxy import CuttableProxy
 from tests.integration.jobs.bench import (
     Bench,
     do_nothing,
@@ -28,8 +28,8 @@ from cinemill.errors import (
     LeaseLost,
     MediaRejected,
 )
-from cinemill.jobs import heartbeat
 from cinemill.jobs.catalog import RetryPolicy
+from cinemill.jobs.runs import heartbeat
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
@@ -203,21 +203,21 @@ def test_a_worker_that_is_told_to_stop_hands_its_work_back_uncounted(bench: Benc
 
 
 @pytest.fixture
-def cut_off(bench: Bench) -> Iterator[Wire]:
+def cut_off(bench: Bench) -> Iterator[CuttableProxy]:
     """The way of the bench's runner to PostgreSQL, and of nobody else's."""
     direct = make_url(bench.database.url)
     assert direct.port is not None
-    wire = Wire(direct.port)
-    own = Database(replace_port(bench.database.url, wire.port))
+    proxy = CuttableProxy(direct.port)
+    own = Database(replace_port(bench.database.url, proxy.port))
     bench.limits = RetryPolicy(lease_seconds=2, heartbeat_seconds=1)
     bench.make_runner(own)
-    yield wire
+    yield proxy
     own.close()
-    wire.destroy()
+    proxy.destroy()
 
 
 def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
-    bench: Bench, cut_off: Wire
+    bench: Bench, cut_off: CuttableProxy
 ) -> None:
     """PostgreSQL does not come back: only who kills such a worker would end it otherwise."""
 
@@ -233,7 +233,7 @@ def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
 
 
 def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
-    bench: Bench, cut_off: Wire, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, cut_off: CuttableProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process used to be killed at once, with nothing recorded: it counted as a crash."""
     monkeypatch.setattr(heartbeat, "UNRESPONSIVE_SECONDS", 0.2)

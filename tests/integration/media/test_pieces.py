@@ -26,7 +26,7 @@ from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.pieces.render_piece import check_reach
 from cinemill.capabilities.render.timeline.timeline import TRANSITIONS, Clip
-from cinemill.core.text.subtitles import read_subtitles
+from cinemill.core.text.subtitle_parser import read_subtitles
 from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 

@@ -20,7 +20,7 @@ from tests.integration.media.editing import (
 )
 
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Title
-from cinemill.core.text.subtitles import read_subtitles
+from cinemill.core.text.subtitle_parser import read_subtitles
 from cinemill.errors import MediaRejected
 
 SECONDS = 4

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from cinemill.core.job import ClaimedRun, Failure, Job, RunState, Step, StepSpec
 from cinemill.jobs.dispatch import CRASH
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, dispatch, job_rows, runs
-from cinemill.storage.jobs.job_rows import NewJob, NewStep
+from cinemill.storage.jobs import claims, dispatch, job_queries, new_jobs, runs
+from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 
 FAILURE = Failure("command_failed", "ffmpeg ended with 1.", "Retry the job.", "last line")
 
@@ -56,7 +56,7 @@ def make_job(**changes: Any) -> NewJob:
 
 def accept(database: Database, steps: Sequence[NewStep] = (make_step(),), **changes: Any) -> Job:
     with database.once() as connection:
-        return job_rows.insert_job(connection, make_job(**changes), steps)[0]
+        return new_jobs.insert_job(connection, make_job(**changes), steps)[0]
 
 
 def queued_runs(database: Database, job_id: str) -> dict[str, str]:
@@ -127,12 +127,12 @@ def crash(database: Database, run: ClaimedRun) -> RunState | None:
 
 def get_job(database: Database, job: Job) -> Job:
     with database.begin() as connection:
-        return job_rows.get_job(connection, job.id)
+        return job_queries.get_job(connection, job.id)
 
 
 def get_steps(database: Database, job: Job) -> dict[str, Step]:
     with database.begin() as connection:
-        return {step.name: step for step in job_rows.list_steps(connection, job.id)}
+        return {step.name: step for step in job_queries.list_steps(connection, job.id)}
 
 
 def run_states(database: Database, job: Job) -> list[str]:

@@ -14,7 +14,7 @@ from cinemill.core.job import ClaimedRun, JobState, RunState, StepState
 from cinemill.errors import LeaseLost
 from cinemill.jobs.dispatch import CRASH
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs import claims, dispatch, job_rows, recovery, runs
+from cinemill.storage.jobs import claims, dispatch, job_changes, recovery, runs
 
 End = Callable[[Connection, ClaimedRun], object]
 
@@ -148,7 +148,7 @@ def test_work_on_a_job_that_was_deleted_has_lost_its_lease(database: Database, e
     job = rows.accept(database)
     run = rows.start(database, job)
     with database.begin() as connection:
-        job_rows.delete_job(connection, job.id)
+        job_changes.delete_job(connection, job.id)
         assert not claims.renew_lease(connection, run, lease_seconds=60)
     with pytest.raises(LeaseLost), database.begin() as connection:
         ENDS[end](connection, run)
@@ -158,7 +158,7 @@ def test_the_tries_of_a_step_that_was_deleted_are_nobodys(database: Database) ->
     job = rows.accept(database)
     run = rows.start(database, job)
     with database.begin() as connection:
-        job_rows.delete_job(connection, job.id)
+        job_changes.delete_job(connection, job.id)
     with pytest.raises(LeaseLost), database.begin() as connection:
         runs.get_step_tries(connection, run.step_id)
 
@@ -169,7 +169,7 @@ def test_effects_appear_with_the_commit_or_not_at_all(database: Database) -> Non
     run = rows.start(database, job)
     rows.crash(database, run)
     with pytest.raises(LeaseLost), database.begin() as connection:
-        job_rows.assign_asset(connection, job.id, make_asset(connection))
+        job_changes.assign_asset(connection, job.id, make_asset(connection))
         runs.commit_success(connection, run, runs.lock_job_of_claim(connection, run), {})
     assert rows.get_job(database, job).asset_id is None
 

@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.errors import DatabaseUnavailable
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs.job_rows import READY_CHANNEL, ring
+from cinemill.storage.jobs.channels import READY_CHANNEL, notify
 from cinemill.storage.notifications import Listener
 
 
@@ -91,7 +91,7 @@ def listener(database: Database) -> Iterator[Listener]:
 
 def ring_once(database: Database, payload: str = "") -> None:
     with database.begin() as connection:
-        ring(connection, READY_CHANNEL, payload)
+        notify(connection, READY_CHANNEL, payload)
 
 
 def test_a_ring_wakes_whoever_waits(database: Database, listener: Listener) -> None:
@@ -115,7 +115,7 @@ def test_a_ring_of_a_transaction_that_was_rolled_back_is_not_heard(
     database: Database, listener: Listener
 ) -> None:
     with pytest.raises(ZeroDivisionError), database.begin() as connection:
-        ring(connection, READY_CHANNEL, "")
+        notify(connection, READY_CHANNEL, "")
         raise ZeroDivisionError
     assert listener.wait(0.1) == []
 

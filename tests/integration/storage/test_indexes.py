@@ -16,7 +16,7 @@ from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, dispatch, job_rows, recovery, statistics
+from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, recovery, statistics
 from cinemill.storage.media import assets, findings
 
 SMALL_TABLES = {"hardware_encoder"}
@@ -160,7 +160,7 @@ LISTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_of_jobs(filled: Database, name: str) -> None:
-    assert_by_index(filled, lambda c: job_rows.list_jobs(c, **LISTS[name]))
+    assert_by_index(filled, lambda c: job_queries.list_jobs(c, **LISTS[name]))
 
 
 def test_the_place_in_the_queue(filled: Database) -> None:
@@ -179,14 +179,14 @@ def test_what_is_counted_of_late(filled: Database, name: str) -> None:
 
 
 OTHERS: dict[str, Callable[[Connection], object]] = {
-    "job": lambda c: job_rows.get_job(c, "new-1"),
-    "steps": lambda c: job_rows.list_steps(c, "new-1"),
-    "dead letters": job_rows.list_dead,
+    "job": lambda c: job_queries.get_job(c, "new-1"),
+    "steps": lambda c: job_queries.list_steps(c, "new-1"),
+    "dead letters": job_queries.list_dead,
     "stuck": lambda c: statistics.list_stuck(c, hours=2),
     "claim": lambda c: claims.claim(c, "run-new-5000", token="t", worker="w", lease_seconds=60),
     "cancel": lambda c: recovery.request_cancel(c, "new-5000", "changed my mind"),
     "retry": lambda c: recovery.retry(c, "old-100"),
-    "delete": lambda c: job_rows.delete_job(c, "old-100"),
+    "delete": lambda c: job_changes.delete_job(c, "old-100"),
 }
 
 

@@ -12,13 +12,13 @@ from tests.integration.storage.rows import CHAIN, FAN_IN, make_job, make_step
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, job_rows, recovery, runs
+from cinemill.storage.jobs import claims, job_changes, job_queries, new_jobs, recovery, runs
 from cinemill.storage.media import assets
 
 
-def insert(database: Database, job: job_rows.NewJob) -> tuple[Job, bool]:
+def insert(database: Database, job: new_jobs.NewJob) -> tuple[Job, bool]:
     with database.begin() as connection:
-        return job_rows.insert_job(connection, job, [make_step()])
+        return new_jobs.insert_job(connection, job, [make_step()])
 
 
 def fail_for_good(database: Database, **changes: Any) -> Job:
@@ -29,7 +29,7 @@ def fail_for_good(database: Database, **changes: Any) -> Job:
 
 def dead_steps(database: Database) -> list[str]:
     with database.begin() as connection:
-        return [dead.step_id for dead in job_rows.list_dead(connection)]
+        return [dead.step_id for dead in job_queries.list_dead(connection)]
 
 
 def test_the_same_key_of_the_same_owner_is_the_same_job(database: Database) -> None:
@@ -85,7 +85,7 @@ def test_jobs_are_listed_newest_first_page_by_page(database: Database) -> None:
     before = None
     while True:
         with database.begin() as connection:
-            page = [job.id for job in job_rows.list_jobs(connection, before=before, limit=3)]
+            page = [job.id for job in job_queries.list_jobs(connection, before=before, limit=3)]
         if not page:
             break
         pages.append(page)
@@ -105,7 +105,7 @@ def test_lists_are_filtered_by_what_is_asked_for(database: Database) -> None:
 
     def listed(**filters: Any) -> set[str]:
         with database.begin() as connection:
-            return {job.id for job in job_rows.list_jobs(connection, **filters)}
+            return {job.id for job in job_queries.list_jobs(connection, **filters)}
 
     assert listed() == {mine.id, other.id, failed.id}
     assert listed(owner="bob") == {other.id}
@@ -195,7 +195,7 @@ def test_failed_jobs_are_found_by_kind_and_code(database: Database) -> None:
 def test_a_dead_letter_says_what_died_of_what(database: Database) -> None:
     job = fail_for_good(database, owner="bob")
     with database.begin() as connection:
-        (dead,) = job_rows.list_dead(connection)
+        (dead,) = job_queries.list_dead(connection)
     assert (dead.job_id, dead.job_kind, dead.step_name) == (job.id, "process_video", "work")
     assert (dead.owner, dead.attempts, dead.failures, dead.crashes) == ("bob", 1, 1, 0)
     assert dead.failure == rows.FAILURE
@@ -204,8 +204,8 @@ def test_a_dead_letter_says_what_died_of_what(database: Database) -> None:
 def test_dead_letters_come_latest_first(database: Database) -> None:
     jobs_in_order = [fail_for_good(database).id for _ in range(3)]
     with database.begin() as connection:
-        assert [dead.job_id for dead in job_rows.list_dead(connection)] == jobs_in_order[::-1]
-        assert len(job_rows.list_dead(connection, limit=2)) == 2
+        assert [dead.job_id for dead in job_queries.list_dead(connection)] == jobs_in_order[::-1]
+        assert len(job_queries.list_dead(connection, limit=2)) == 2
 
 
 def test_a_redriven_step_runs_again_and_is_dead_no_more(database: Database) -> None:
@@ -252,8 +252,8 @@ def test_a_deleted_job_takes_its_steps_and_runs_along_and_leaves_the_asset(
         )
     job = rows.accept(database, FAN_IN, asset_id=asset.id)
     with database.begin() as connection:
-        assert job_rows.delete_job(connection, job.id)
-        assert not job_rows.delete_job(connection, job.id)
+        assert job_changes.delete_job(connection, job.id)
+        assert not job_changes.delete_job(connection, job.id)
     assert rows.get_steps(database, job) == {}
     assert rows.run_states(database, job) == []
     assert assets.get_asset(database, asset.id) == asset
@@ -266,12 +266,12 @@ def test_old_jobs_are_forgotten_and_unfinished_ones_never(database: Database) ->
     rows.change(database, age.format("finished_at"), id=old.id)
     rows.change(database, age.format("queued_at"), id=unfinished.id)
     with database.begin() as connection:
-        assert job_rows.delete_old_jobs(connection, older_than_days=30) == 1
-        assert job_rows.delete_old_jobs(connection, older_than_days=30) == 0
-        assert {job.id for job in job_rows.list_jobs(connection)} == {young.id, unfinished.id}
+        assert job_changes.delete_old_jobs(connection, older_than_days=30) == 1
+        assert job_changes.delete_old_jobs(connection, older_than_days=30) == 0
+        assert {job.id for job in job_queries.list_jobs(connection)} == {young.id, unfinished.id}
 
 
 def test_a_job_that_nobody_knows_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound) as refused, database.begin() as connection:
-        job_rows.get_job(connection, "no such job")
+        job_queries.get_job(connection, "no such job")
     assert refused.value.code == "job_not_found"

@@ -20,7 +20,7 @@ from cinemill.storage.database import (
     limit_lock_wait,
     migrate,
 )
-from cinemill.storage.jobs import claims, dispatch, job_rows, runs
+from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, runs
 from cinemill.storage.jobs.claims import CLAIM_LOCK_SECONDS
 from cinemill.storage.media import assets
 
@@ -40,12 +40,12 @@ def test_a_locked_row_is_an_error_of_its_own_that_may_pass(database: Database) -
         pytest.raises(LockTimeout) as refused,
         database.begin() as connection,
     ):
-        job_rows.lock_job(connection, job.id)
+        job_queries.lock_job(connection, job.id)
     error = refused.value
     assert isinstance(error, DatabaseUnavailable)
     assert (error.code, error.http_status, error.is_retryable) == ("lock_timeout", 503, True)
     with database.begin() as connection:
-        job_rows.lock_job(connection, job.id)
+        job_queries.lock_job(connection, job.id)
 
 
 def test_a_transaction_may_wait_for_less(database: Database) -> None:
@@ -57,7 +57,7 @@ def test_a_transaction_may_wait_for_less(database: Database) -> None:
     ):
         limit_lock_wait(connection, 0.05)
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "50ms"
-        job_rows.lock_job(connection, job.id)
+        job_queries.lock_job(connection, job.id)
     with database.begin() as connection:
         limit = connection.execute(text("SHOW lock_timeout")).scalar_one()
         assert limit == f"{LOCK_WAIT_SECONDS:.0f}s"
@@ -141,7 +141,7 @@ def test_retention_forgets_all_that_nobody_holds(database: Database) -> None:
     for job in ended:
         rows.succeed(database, rows.start(database, job))
     with rows.locked_job(database, ended[1]), database.begin() as connection:
-        assert job_rows.delete_old_jobs(connection, older_than_days=0) == 2
+        assert job_changes.delete_old_jobs(connection, older_than_days=0) == 2
     assert rows.get_job(database, ended[1]).state is JobState.COMPLETED
 
 

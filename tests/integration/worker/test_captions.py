@@ -128,7 +128,7 @@ def test_the_sound_of_ingest_is_heard_in_place_of_the_film(
 
 
 def test_a_film_in_which_nobody_speaks_has_empty_captions(stack: Stack, films_folder: Path) -> None:
-    tone = films.make_film(films_folder / "tone.mp4", seconds=2)
+    tone = films.make_film(films_folder / "tone.mp4", seconds=2.4)
     result = stack.app.tasks["caption"].apply_async(args=[str(tone)]).get(timeout=PATIENCE_SECONDS)
     assert Path(result["srt_path"]).name == "tone.srt"
     assert Path(result["srt_path"]).read_text() == ""

@@ -548,7 +548,7 @@ class TestJobs:
         on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         told = cinemill("dead", "list").stdout
         assert "It is not JSON." in told
-        assert "8 B" in told
+        assert "8 bytes" in told
         listed = json.loads(cinemill("dead", "list", "--json").stdout)
         assert [one["message_id"] for one in listed] == [UUIDS[0]]
         assert listed[0]["failure"]["code"] == "message_not_json"
@@ -616,7 +616,8 @@ class TestWords:
         assert show_seconds(seconds) == words
 
     @pytest.mark.parametrize(
-        ("size", "words"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")]
+        ("size", "words"),
+        [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")],
     )
     def test_of_size(self, size: float, words: str) -> None:
         assert format_size(size) == words

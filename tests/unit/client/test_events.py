@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cinemill.client import Client, ClientError
 from cinemill.client.connection import Connection
 from cinemill.client.events import Watch
-from cinemill.client.sse import EventDecoder, ServerEvent
+from cinemill.client.sse import MAX_EVENT_CHARACTERS, EventDecoder, EventTooLarge, ServerEvent
 
 if TYPE_CHECKING:
     from tests.unit.conftest import LittleServer
@@ -119,6 +119,15 @@ class TestWatching:
         server.on(EVENTS, lambda x: x.send_events(noise, event("1-0", 100, "completed")))
         assert numbers(mill) == [("1-0", 100)]
 
+    def test_oversized_event_ends_watching_without_a_retry(
+        self, server: LittleServer, mill: Client
+    ) -> None:
+        server.on(EVENTS, lambda x: x.send_events("data: " + "x" * (MAX_EVENT_CHARACTERS + 100)))
+        with pytest.raises(ClientError) as caught:
+            numbers(mill)
+        assert caught.value.code == "event_too_large"
+        assert len(server.seen) == 1
+
 
 def decode(pieces: list[bytes]) -> list[ServerEvent]:
     decoder = EventDecoder()
@@ -133,6 +142,15 @@ class TestEventDecoder:
 
     def test_an_event_that_is_not_ended_is_not_given(self) -> None:
         assert decode([b"data: a\n"]) == []
+
+    @pytest.mark.parametrize("piece", [b"x" * 65_536, b"data: " + b"x" * 65_529 + b"\n"])
+    def test_unending_line_or_event_is_rejected(self, piece: bytes) -> None:
+        with pytest.raises(EventTooLarge):
+            decode([piece] * 20)
+
+    def test_size_limit_counts_each_event_by_itself(self) -> None:
+        event = b"data: " + b"x" * 65_000 + b"\n\n"
+        assert len(decode([event] * 40)) == 40
 
     def test_an_id_holds_for_the_events_after_it(self) -> None:
         assert decode([b"id: 1\ndata: a\n\ndata: b\n\n"])[1].id == "1"

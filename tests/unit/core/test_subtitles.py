@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import FONT
+from cinemill.core.text.subtitle_parser import LONGEST_TEXT, MOST_CUES, read_subtitles
 from cinemill.core.text.subtitles import (
-    LONGEST_TEXT,
-    MOST_CUES,
     NOTHING,
     Cue,
     Subtitles,
     lead_frames,
-    read_subtitles,
     subtitles_for_piece,
     write_ass,
 )

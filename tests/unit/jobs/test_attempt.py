@@ -18,9 +18,8 @@ from cinemill.errors import (
     WorkerStopping,
     WorkFailed,
 )
-from cinemill.jobs.attempt import Limits, Watch, find_exceeded_limit
 from cinemill.jobs.catalog import GIB, RetryPolicy, StepKind
-from cinemill.jobs.runner import choose_limits
+from cinemill.jobs.runs.attempt import Limits, Watch, choose_limits, find_exceeded_limit
 
 LIMITS = Limits(
     lease_seconds=60,

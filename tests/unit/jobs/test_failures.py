@@ -12,7 +12,7 @@ from tests.unit.jobs.samples import make_job
 from cinemill.core.job import Failure, JobState
 from cinemill.errors import CommandFailed, DiskFull, MediaRejected
 from cinemill.jobs.dispatch import describe_change
-from cinemill.jobs.runner import describe_failure
+from cinemill.jobs.runs.failures import describe_failure
 
 # Whatever Python can hold, undecodable bytes of a file's name among it.
 anything = st.text(st.characters(), max_size=40) | st.just("film\x00\udcff.mp4")

@@ -8,37 +8,28 @@ one after the other, bodies and answers must make progress, and what is refused 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import struct
-import sys
-import termios
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
-from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from cinemill import telemetry
-from cinemill.api.http.admission import Admission, Places
-from cinemill.api.http.framing import (
-    MAX_HEAD_BYTES,
-    MAX_HEADERS,
-    Framing,
-    FramingError,
-    HeadTooLarge,
-    Part,
-    Piece,
+from cinemill.api.http.errors import (
+    MAX_TARGET_BYTES,
+    HeadersTooLarge,
+    RequestMalformed,
+    RequestTimedOut,
+    TargetTooLong,
 )
-from cinemill.api.middleware import problems, security_headers
-from cinemill.errors import CinemillError, DependencyUnavailable, InputRejected
+from cinemill.api.http.framing import MAX_HEADERS, Framing, FramingError, HeadTooLarge, Part, Piece
+from cinemill.api.http.responses import answer_busy, close_unread, render
+from cinemill.api.http.server_state import BoundedServerState
+from cinemill.api.http.transport import AnswerTransport, OrderlyFlow, read_kernel_unsent_bytes
+from cinemill.errors import CinemillError
 
 log = telemetry.get_logger(__name__)
 
@@ -46,126 +37,12 @@ PIECES_PER_TURN = 256
 """Lines and stretches of body parsed before other connections have their turn: about 1 ms."""
 MAX_HELD_BYTES = 1024 * 1024
 """Requests that a client sends ahead while an earlier one is answered: some reads of the socket."""
-DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
-"""Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
-that floods that nobody reads take about a tenth of the processor from those who are served."""
-MAX_TARGET_BYTES = 8 * 1024
-"""Path and query, as Apache and nginx allow by default: what parses them may be slow."""
-CHECKS_PER_SECOND = 10
 ALWAYS_SERVED_PATH = "/health"
 _VERSIONS = frozenset({"1.0", "1.1"})
 
-ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-class HeadersTooLarge(InputRejected):
-    """The request line and headers are too large, or too many."""
-
-    code = "headers_too_large"
-    http_status = 431
-    way_on = (
-        f"Send at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES >> 10} KiB in all; a browser "
-        "should delete its cookies for this address."
-    )
-
-
-class TargetTooLong(InputRejected):
-    """The request's path and query are too long."""
-
-    code = "target_too_long"
-    http_status = 414
-    way_on = f"Ask with a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
-
-
-class RequestMalformed(InputRejected):
-    """What was sent is no HTTP/1.1 request, or one that could be read in two ways."""
-
-    code = "request_malformed"
-    http_status = 400
-    way_on = "Check the client, and any proxy between it and this server; both must speak HTTP/1.1."
-
-
-class RequestTimedOut(CinemillError):
-    """The client was too slow to send its request."""
-
-    code = "request_timed_out"
-    http_status = 408
-    way_on = "Send the request again, over a better connection if there is one."
-
-
-class ServerBusy(DependencyUnavailable):
-    """Every connection that the server has is in use."""
-
-    code = "server_busy"
-    way_on = "Try again in a moment; close connections that are not used."
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client is waited for, in seconds."""
-
-    head: float = 15.0
-    """For the whole request line and headers: from the connection's first moment, then from each
-    next request's first byte. Honest ones come in one packet; 15 s allow for three lost ones."""
-    body: float = 60.0
-    """For the next byte of a body."""
-    trickle: float = 300.0
-    """In this time a body must bring ``trickle_bytes``: 218 bytes a second, less than any line."""
-    trickle_bytes: int = 64 * 1024
-    unread: float = 15.0
-    """For the same, where every place is taken: the answer that has been unread the longest makes
-    room then."""
-    answer: float = 300.0
-    """For the client to take the next byte of its answer. Players that pause longer ask again for
-    the rest, and event streams resume."""
-    linger: float = 2.0
-    """For the rest of a request that was answered early, so that its sender reads the answer: a
-    connection that is closed with unread bytes is reset, and many clients drop the answer then."""
-
-
-class BoundedServerState(ServerState):
-    """What all connections of a server share."""
-
-    def __init__(self, patience: Patience, places: Places) -> None:
-        super().__init__()
-        self.patience = patience
-        self.admission: Admission[BoundedHttpProtocol] = Admission(places)
-        self._dropped_bytes = 0
-        self._throttled: list[BoundedHttpProtocol] = []
-        self._unchecked: list[Any] = []
-        self._checked_at_once = 1
-
-    def drop(self, connection: BoundedHttpProtocol, size_bytes: int) -> None:
-        """Count bytes that were read for nothing, and pause the connection where they are many."""
-        self._dropped_bytes += size_bytes
-        if self._dropped_bytes > DROPPED_BYTES_PER_TICK:
-            connection.flow.pause_reading()
-            self._throttled.append(connection)
-
-    def renew_drops(self) -> None:
-        """To be called ten times a second."""
-        self._dropped_bytes = 0
-        throttled, self._throttled = self._throttled, []
-        for connection in throttled:
-            if not connection.transport.is_closing():
-                connection.flow.resume_reading()
-
-    def check_connections(self) -> None:
-        """Close those whose time is over, a tenth of them at each call. To be called ten times a
-        second: thousands at once would keep everybody else waiting."""
-        now = time.monotonic()
-        if not self._unchecked:
-            self._unchecked = list(self.connections)
-            self._checked_at_once = -(-len(self._unchecked) // CHECKS_PER_SECOND)
-        due = self._unchecked[-self._checked_at_once :]
-        del self._unchecked[-self._checked_at_once :]
-        for connection in due:
-            if connection in self.connections:
-                cast("BoundedHttpProtocol", connection).check(now)
-
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """See the module."""
+    """Bound what one client can make the server do or keep; see the module."""
 
     def __init__(
         self,
@@ -193,7 +70,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _OrderlyFlow(transport, self._held)
+        self.flow = OrderlyFlow(transport, self._held)
         evicted = self._state.admission.arrive(self, self._address)
         if evicted is not None:
             evicted.make_room()
@@ -358,13 +235,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # Answering.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.transport = cast("asyncio.Transport", _AnswerLine(self))
+        line = AnswerTransport(self.transport, write=self.write, close=self.finish)
+        cycle.transport = cast("asyncio.Transport", line)
         has_place, evicted = self._state.admission.serve(self)
         if evicted is not None:
             evicted.make_room()
         if not has_place and cycle.scope["path"] != ALWAYS_SERVED_PATH:
-            app = _answer_busy
-        super()._start_asgi_task(cycle, _close_unread(cycle, app))
+            app = answer_busy
+        super()._start_asgi_task(cycle, close_unread(cycle, app))
 
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
@@ -402,7 +280,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 self.transport.close()
                 return
-        self.write(_render(error))
+        self.write(render(error))
         self._linger()
 
     def _linger(self) -> None:
@@ -430,7 +308,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes:
             # The kernel takes megabytes at once, then nothing until a third of them is read.
-            unsent_bytes += _read_kernel_unsent_bytes(self.transport)
+            unsent_bytes += read_kernel_unsent_bytes(self.transport)
         taken_bytes = self._written_bytes - unsent_bytes
         # Fewer than before: what the kernel holds counts again, as something is behind it now.
         if not unsent_bytes or taken_bytes != self._taken_bytes:
@@ -461,78 +339,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(RequestTimedOut("The request's headers did not come in time."))
 
 
-class _OrderlyFlow(FlowControl):
-    """Does not read on while something waits that came earlier, whoever asks for more."""
-
-    def __init__(self, transport: asyncio.Transport, held: bytearray) -> None:
-        super().__init__(transport)
-        self._held = held
-
-    def resume_reading(self) -> None:
-        if not self._held:
-            super().resume_reading()
-
-
-class _AnswerLine:
-    """The transport as an answer sees it: its bytes are counted, and it closes with patience."""
-
-    def __init__(self, protocol: BoundedHttpProtocol) -> None:
-        self._protocol = protocol
-        self.write = protocol.write
-        self.close = protocol.finish
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-
-def _read_kernel_unsent_bytes(transport: asyncio.Transport) -> int:
-    """Bytes that the other side has not acknowledged; 0 where the system does not say."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        file_number = transport.get_extra_info("socket").fileno()
-        answer = fcntl.ioctl(file_number, termios.TIOCOUTQ, struct.pack("i", 0))
-    except (OSError, ValueError):
-        return 0  # As where the connection was lost just now.
-    return int(struct.unpack("i", answer)[0])
-
-
 def _is_upgrade(piece: Piece) -> bool:
     """Whether a line asks for another protocol: ignored, as RFC 9110 (7.8) lets a server do.
 
     The parser would take the body, and all that follows, for that protocol.
     """
     return piece.part is Part.HEAD and piece.data[:8].lower() == b"upgrade:"
-
-
-def _close_unread(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
-    """An answer that does not wait for the request's end says that it is the connection's last."""
-
-    async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        async def mark(message: Message) -> None:
-            if message["type"] == "http.response.start" and cycle.more_body:
-                headers = [*message.get("headers", []), (b"connection", b"close")]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await app(scope, receive, mark)
-
-    return run
-
-
-async def _answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
-    error = ServerBusy("The server has no connection left for this request.")
-    headers = {**security_headers.HEADERS, "Connection": "close"}
-    await problems.respond(error, headers)(scope, receive, send)
-
-
-def _render(error: CinemillError) -> bytes:
-    """A whole answer as it goes over the line."""
-    answer = problems.respond(error, {**security_headers.HEADERS, "Connection": "close"})
-    reason = HTTPStatus(error.http_status).phrase
-    lines = [
-        f"HTTP/1.1 {error.http_status} {reason}".encode(),
-        f"date: {formatdate(usegmt=True)}".encode(),
-        *(b": ".join(header) for header in answer.raw_headers),
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)

@@ -16,7 +16,7 @@ from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edits import make_cue
 from cinemill.core.text.segmentation import Cue
-from cinemill.core.text.subtitles import LARGEST_FILE_BYTES
+from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES
 from cinemill.storage.media import captions
 from cinemill.storage.media.assets import get_asset
 from cinemill.storage.media.captions import CaptionSet

@@ -49,8 +49,8 @@ async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
     lists of the broker that no worker reads; ``capabilities`` is there only where an installed
-    package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both. Needs no token,
-    and therefore says nothing else.
+    package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both.
+    Needs no token, and therefore says nothing else.
     """
     found = await mill.health.ask(partial(_examine, mill, request.app.state.events))
     # Only where there is something to say: people's checks compare the whole document.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cinemill.core.job import DeadStep, Job
-from cinemill.jobs.service import describe_job
+from cinemill.jobs.job_document import describe_job
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import Mill, StateDep
 from cinemill.core.job import Job, JobState
-from cinemill.storage.jobs.job_rows import list_jobs
+from cinemill.storage.jobs.job_queries import list_jobs
 from cinemill.storage.media.assets import delete_asset, lock_asset
 
 router = APIRouter(prefix="/task/{task_id}", tags=["tasks"], route_class=BoundedRoute)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import StateDep
 from cinemill.capabilities.render.timeline.timeline_view import describe_layout
-from cinemill.storage.jobs import job_rows
+from cinemill.storage.jobs import job_queries
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
@@ -21,5 +21,5 @@ def read_timeline(job_id: str, mill: StateDep) -> dict[str, Any]:
     All times are seconds of the film that it becomes.
     """
     with mill.database.begin() as connection:
-        job = job_rows.get_job(connection, job_id)
-        return describe_layout(job, job_rows.list_steps(connection, job_id))
+        job = job_queries.get_job(connection, job_id)
+        return describe_layout(job, job_queries.list_steps(connection, job_id))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cinemill.capabilities.captions.edits import make_cue
 from cinemill.core.text.segmentation import Cue
-from cinemill.core.text.subtitles import decode_text, read_srt_blocks, read_times
+from cinemill.core.text.subtitle_parser import decode_text, read_srt_blocks, read_times
 from cinemill.errors import InputRejected
 
 _VTT_TAG = re.compile(r"<[^<>]{0,200}>")

@@ -8,7 +8,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.import_file import StoredUpload, import_file
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection
-from cinemill.storage.jobs import job_rows
+from cinemill.storage.jobs import job_changes
 
 
 def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -25,4 +25,4 @@ def intake_source(resources: StepResources, context: StepContext) -> StepOutcome
 
 def _register(connection: Connection, *, context: StepContext, taken: StoredUpload) -> None:
     asset = taken.register(connection, context.run.owner)
-    job_rows.assign_asset(connection, context.run.job_id, asset.id)
+    job_changes.assign_asset(connection, context.run.job_id, asset.id)

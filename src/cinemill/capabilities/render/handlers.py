@@ -50,7 +50,7 @@ from cinemill.steps.resources import (
     sum_stage_seconds,
 )
 from cinemill.storage.database import Connection
-from cinemill.storage.jobs import job_rows
+from cinemill.storage.jobs import job_changes
 from cinemill.storage.media import assets
 
 STAGE_VERSION = 1
@@ -343,4 +343,4 @@ def _save(
     connection: Connection, *, job_id: str, asset_id: str, key: str, render: Artifact
 ) -> None:
     assets.save_artifacts(connection, asset_id, key, [render], variant=key[:12])
-    job_rows.assign_asset(connection, job_id, asset_id)
+    job_changes.assign_asset(connection, job_id, asset_id)

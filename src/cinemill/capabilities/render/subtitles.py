@@ -8,7 +8,8 @@ from cinemill.capabilities.render.context import Edit
 from cinemill.capabilities.render.timeline.retime_captions import carry_captions
 from cinemill.capabilities.render.timeline.timeline import Source
 from cinemill.core.text.segmentation import Cue
-from cinemill.core.text.subtitles import LARGEST_FILE_BYTES, Subtitles, read_subtitles
+from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES, read_subtitles
+from cinemill.core.text.subtitles import Subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.ffmpeg.fonts import find_fonts
 from cinemill.steps.input_paths import resolve_input

@@ -20,8 +20,8 @@ from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, open_mp4
+from cinemill.media.probe.streams import digest_settings
 from cinemill.media.verify.integrity import Decoded, is_short
 
 INDEX_NAME = "pictures.txt"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -36,6 +35,7 @@ def up(
     """Run the whole mill on this machine, until Ctrl-C."""
     import asyncio
 
+    from cinemill.cli.supervisor_log import log_to_file
     from cinemill.local.instance import supervise
 
     settings = connect.load_settings()
@@ -102,21 +102,6 @@ def become(module: str, arguments: list[str]) -> NoReturn:
 def warn(settings: Settings) -> None:
     for warning in settings.warnings:
         say(f"{typer.style('warning', fg='yellow')}: {warning}")
-
-
-def log_to_file(settings: Settings) -> Path:
-    """The supervisor's log, away from the terminal: there its status lines say the same."""
-    import logging
-
-    from cinemill.telemetry import configure_logging
-
-    path = settings.home / "log" / "supervisor.log"
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    configure_logging("supervisor", level=settings.log_level, log_file=path)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # Our own requests to our own doors.
-    root = logging.getLogger()
-    root.handlers = [one for one in root.handlers if isinstance(one, logging.FileHandler)]
-    return path
 
 
 def sign_in_url(api_url: str, settings: Settings) -> str:

@@ -55,7 +55,7 @@ def _enter_user_namespace() -> None:
 
 
 def _drop_privileges() -> None:
-    import pwd
+    import pwd  # here for start-up cost: only where root starts PostgreSQL
 
     entry = pwd.getpwnam("nobody")
     os.setgroups([])

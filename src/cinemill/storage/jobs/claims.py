@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, JobState
-from cinemill.storage.jobs.job_rows import READY_CHANNEL
+from cinemill.storage.jobs.channels import READY_CHANNEL
 
 CLAIM_LOCK_SECONDS = 0.25
 """How long a claim waits for a job that another transaction has locked: a sibling's commit takes

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, text
 
 from cinemill.core.job import Failure, Job, RunState
 from cinemill.storage.jobs import runs
-from cinemill.storage.jobs.job_rows import listed_columns, lock_job, read_job
+from cinemill.storage.jobs.job_queries import lock_job
+from cinemill.storage.jobs.job_rows import listed_columns, read_job
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun
-from cinemill.storage.jobs.job_rows import NewStep, json_parameter, step_row
+from cinemill.storage.jobs.new_jobs import NewStep, step_row
+from cinemill.storage.json_columns import json_parameter
 
 # One statement; the new rows wait for their parent, whose end comes next and queues them. What
 # waited for the parent waits for them too, and to them goes its share of the progress.

@@ -9,14 +9,9 @@ from sqlalchemy import Connection, text
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.jobs import runs
-from cinemill.storage.jobs.job_rows import (
-    CANCEL_CHANNEL,
-    get_job,
-    list_steps,
-    lock_job,
-    queue_ready_steps,
-    ring,
-)
+from cinemill.storage.jobs.channels import CANCEL_CHANNEL, notify
+from cinemill.storage.jobs.job_queries import get_job, list_steps, lock_job
+from cinemill.storage.jobs.ready_steps import queue_ready_steps
 
 Retry = Callable[[Connection, str], Job]
 """Retries the job of this id, with whatever belongs to it. Raises NotFound, Conflict."""
@@ -42,7 +37,7 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
         {"id": job_id, "reason": reason},
     )
     if not runs.finish_cancel(connection, job_id):
-        ring(connection, CANCEL_CHANNEL, job_id)
+        notify(connection, CANCEL_CHANNEL, job_id)
     return get_job(connection, job_id)
 
 

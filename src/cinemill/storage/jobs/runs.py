@@ -15,14 +15,10 @@ from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
 from cinemill.errors import LeaseLost, NotFound, Postponed
-from cinemill.storage.jobs.job_rows import (
-    ENDED_CHANNEL,
-    READY_CHANNEL,
-    json_parameter,
-    lock_job,
-    queue_ready_steps,
-    ring,
-)
+from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
+from cinemill.storage.jobs.job_queries import lock_job
+from cinemill.storage.jobs.ready_steps import queue_ready_steps
+from cinemill.storage.json_columns import json_parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +225,7 @@ def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -
         {"step_id": step_id, "delay": delay_seconds},
     )
     if delay_seconds <= 0:
-        ring(connection, READY_CHANNEL, "")
+        notify(connection, READY_CHANNEL, "")
 
 
 def set_message(
@@ -318,4 +314,4 @@ def _end_job(connection: Connection, job_id: str, state: JobState, failure: Fail
             "message": failure.message if failure else "Cancelled",
         },
     )
-    ring(connection, ENDED_CHANNEL, job_id)
+    notify(connection, ENDED_CHANNEL, job_id)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
-from cinemill.storage.jobs.job_rows import json_parameter
+from cinemill.storage.json_columns import json_parameter
 
 
 def record_orphans(

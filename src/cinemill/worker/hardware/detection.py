@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cinemill.config import Settings
-    from cinemill.media.encoding.hardware import Hardware
+from cinemill.config import Settings
+from cinemill.media.encoding.hardware import Hardware, list_candidates
 
 
 def find_hardware(settings: Settings) -> Hardware:
     """What encodes in hardware on this machine, by a tiny encode of each. Raises ToolMissing."""
-    # Here, because beat and the API have nothing to do with FFmpeg.
-    from cinemill.media.encoding.hardware import Hardware, list_candidates
+    # Imported here for start-up cost: beat has nothing to do with FFmpeg.
     from cinemill.media.encoding.hardware_probe import probe_all
     from cinemill.media.ffmpeg.binary import find_ffmpeg
     from cinemill.media.ffmpeg.sandbox import detect_sandbox

@@ -4,19 +4,15 @@ rests. A node without any has no thread for it and costs nothing."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Set
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cinemill.core.hardware import name_queue
+from cinemill.core.hardware import Offer, name_queue
 from cinemill.errors import CinemillError
 from cinemill.storage import hardware
 from cinemill.telemetry import get_logger
-
-if TYPE_CHECKING:
-    from collections.abc import Set
-
-    from cinemill.core.hardware import Offer
-    from cinemill.worker.context import Mill
+from cinemill.worker.context import Mill
 
 ANNOUNCE_SECONDS = 10.0
 END_SECONDS = 5.0
@@ -112,6 +108,7 @@ class HardwareMonitor:
             return [offer for offer in hardware.list_offers(connection) if offer.node == node]
 
     def _try_again(self, offer: Offer) -> None:
+        # Imported here for start-up cost: beat, which has a monitor too, never tries an encoder.
         from cinemill.media.encoding.hardware_probe import try_encoder
         from cinemill.media.ffmpeg.binary import find_ffmpeg
         from cinemill.media.ffmpeg.sandbox import detect_sandbox

@@ -21,9 +21,8 @@ from cinemill.storage.jobs.stray_messages import (
 )
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill
-from cinemill.worker.messages.guard import STEP_PREFIX, TASK_UNKNOWN
+from cinemill.worker.messages.guard import OWNER, STEP_PREFIX, TASK_UNKNOWN
 from cinemill.worker.messages.queues import KEY_PREFIX
-from cinemill.worker.task_registry import OWNER
 
 MOVED_AT_ONCE = 200
 LOOK_SECONDS = 5.0

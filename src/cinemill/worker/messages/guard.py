@@ -29,6 +29,8 @@ from cinemill.worker.messages.envelope import (
 )
 from cinemill.worker.messages.transport import read_interruptions
 
+OWNER = "celery"
+"""Of jobs that Celery messages bring."""
 STEP_PREFIX = "step."
 TASK_UNKNOWN = "task_unknown"
 """The code of a message that this worker has no task for."""

@@ -16,6 +16,7 @@ from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import Mill
 from cinemill.worker.hardware.monitor import HardwareMonitor
 from cinemill.worker.process.pulse import Pulse
+from cinemill.worker.relay import start_relay
 
 PR_SET_PDEATHSIG = 1
 READY_FILE = "CINEMILL_READY_FILE"
@@ -24,67 +25,72 @@ log = get_logger(__name__)
 
 
 def connect_signals(app: Celery) -> None:
-    """Celery keeps weak references, so the handlers hang on the application."""
-    mill: Mill = app.mill
-    main_pid = os.getpid()
+    """Connect a worker's and beat's processes to Celery's signals.
 
-    def start_child(**_: Any) -> None:
-        if os.getpid() == main_pid:
+    Celery keeps weak references to what is connected, so the application holds it.
+    """
+    app.cinemill_signals = ProcessSignals(app)
+    app.cinemill_signals.connect()
+
+
+class ProcessSignals:
+    """What the processes of one application do when Celery signals that they begin or end."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._mill: Mill = app.mill
+        self._main_pid = os.getpid()
+        self._hardware = HardwareMonitor(self._mill)
+        self._pulse = Pulse(self._mill)
+
+    def connect(self) -> None:
+        signals.worker_process_init.connect(self.start_child)
+        signals.worker_init.connect(self.start_main)
+        signals.worker_shutting_down.connect(self.stop_main)
+        signals.setup_logging.connect(self.set_up_logging)
+        signals.beat_init.connect(self.start_beat)
+        signals.worker_ready.connect(self._hardware.start)
+        signals.worker_ready.connect(self._pulse.start)
+        signals.worker_shutdown.connect(self._hardware.end)
+        signals.worker_ready.connect(signal_ready)
+
+    def start_child(self, **_: Any) -> None:
+        if os.getpid() == self._main_pid:
             return  # the solo pool says so too, and works in the main process
         die_with_parent()
-        mill.forget_connections()
-        signals.task_prerun.connect(on_stop_signal)
-        remove_abandoned_work(mill.database, mill.work_folder)
+        self._mill.forget_connections()
+        signals.task_prerun.connect(self.on_stop_signal)
+        remove_abandoned_work(self._mill.database, self._mill.work_folder)
 
-    def on_stop_signal(**_: Any) -> None:
+    def on_stop_signal(self, **_: Any) -> None:
         # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
-        # Under REMAP_SIGTERM=SIGQUIT a worker that is told to stop tells its children by SIGQUIT.
+        # Under REMAP_SIGTERM=SIGQUIT a worker that has to stop sends its children SIGQUIT.
         for number in (signal.SIGTERM, signal.SIGQUIT):
-            signal.signal(number, lambda *_: hand_back(mill))
+            signal.signal(number, lambda *_: hand_back(self._mill))
 
-    keeper = HardwareMonitor(mill)
-    pulse = Pulse(mill)
-
-    def start_main(sender: Any, **_: Any) -> None:
+    def start_main(self, sender: Any, **_: Any) -> None:
         # Before the pool forks: its processes share what they work with, and each begins at once
         # instead of after a quarter of a second of CPU.
-        mill.preload_handlers()
-        remove_abandoned_work(mill.database, mill.work_folder)
-        keeper.find(sender)
+        self._mill.preload_handlers()
+        remove_abandoned_work(self._mill.database, self._mill.work_folder)
+        self._hardware.find(sender)
 
-    def stop_main(**_: Any) -> None:
-        keeper.stop()
+    def stop_main(self, **_: Any) -> None:
+        self._hardware.stop()
         # Of a solo pool: its work under way is handed back. Elsewhere the main process has none.
-        mill.stop_work("The worker was told to stop.")
+        self._mill.stop_work("The worker was told to stop.")
 
-    def set_up_logging(**_: Any) -> None:
+    def set_up_logging(self, **_: Any) -> None:
         # The first of all signals: beat opens its schedule in there, on whatever machine it runs.
-        (mill.settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings = self._mill.settings
+        (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure_logging(
-            "worker",
-            level=mill.settings.log_level,
-            log_file=mill.settings.home / "log" / "worker.log",
+            "worker", level=settings.log_level, log_file=settings.home / "log" / "worker.log"
         )
 
-    def start_beat(**_: Any) -> None:
-        from cinemill.worker.relay import start_relay
-
-        start_relay(app)
+    def start_beat(self, **_: Any) -> None:
+        start_relay(self._app)
         signal_ready()
-
-    app.cinemill_signal_handlers = (
-        *(start_child, on_stop_signal, start_main, stop_main, set_up_logging, start_beat),
-        *(keeper, pulse, signal_ready),
-    )
-    signals.worker_process_init.connect(start_child)
-    signals.worker_init.connect(start_main)
-    signals.worker_shutting_down.connect(stop_main)
-    signals.setup_logging.connect(set_up_logging)
-    signals.beat_init.connect(start_beat)
-    signals.worker_ready.connect(keeper.start)
-    signals.worker_ready.connect(pulse.start)
-    signals.worker_shutdown.connect(keeper.end)
-    signals.worker_ready.connect(signal_ready)
 
 
 def signal_ready(**_: Any) -> None:

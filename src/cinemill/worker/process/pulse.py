@@ -12,15 +12,13 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery.worker import state
 
 from cinemill.telemetry import get_logger
+from cinemill.worker.context import Mill
 from cinemill.worker.messages.refusals import BROKER_FAULTS
-
-if TYPE_CHECKING:
-    from cinemill.worker.context import Mill
 
 PULSE_FILE = "CINEMILL_PULSE_FILE"
 """Names the file that a worker touches every few seconds while it takes work."""

@@ -15,7 +15,7 @@ from cinemill.capabilities.captions.edits import (
     make_cue,
 )
 from cinemill.core.text.segmentation import Cue
-from cinemill.core.text.subtitles import read_subtitles
+from cinemill.core.text.subtitle_parser import read_subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.text_tracks import write_srt, write_vtt
 

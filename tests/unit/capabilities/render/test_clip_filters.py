@@ -52,7 +52,8 @@ from cinemill.core.media import (
     VideoStream,
 )
 from cinemill.core.output import OutputFormat
-from cinemill.core.text.subtitles import read_subtitles, subtitles_for_piece
+from cinemill.core.text.subtitle_parser import read_subtitles
+from cinemill.core.text.subtitles import subtitles_for_piece
 
 OUTPUT = OutputFormat(320, 180, Fraction(25))
 RATES = st.sampled_from(

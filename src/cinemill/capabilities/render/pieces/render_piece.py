@@ -22,8 +22,8 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
+from cinemill.media.probe.streams import digest_settings
 
 COPY_FOLDER = "copy"
 

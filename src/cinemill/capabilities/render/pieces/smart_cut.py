@@ -30,8 +30,8 @@ from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.process import FfmpegReport
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.probe.metadata import digest_settings
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, read_packets
+from cinemill.media.probe.streams import digest_settings
 
 LEAST_SECONDS = 1
 """Less is not worth the commands that it takes."""

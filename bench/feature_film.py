@@ -15,9 +15,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from bench.farm import FPS, KEY_EVERY, Farm, make_film, run_command, running_farm
+from bench.cluster import FPS, KEY_EVERY, Cluster, make_film, run_command, running_cluster
 from bench.films import plan_rendition
-from bench.rows import BenchRow
+from bench.report import BenchRow
 from cinemill.capabilities.transcode.chunks import (
     ChunkDurations,
     KeyframeMark,
@@ -61,11 +61,11 @@ def measure() -> list[BenchRow]:
     toolbox = find_ffmpeg(None)
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
-        with running_farm(folder / "mill", folder) as farm:
+        with running_cluster(folder / "mill", folder) as cluster:
             for core in sorted(os.sched_getaffinity(0))[:2]:
-                farm.start_worker(core)
+                cluster.start_worker(core)
             return [
-                _simulate(height, target, _measure_parts(toolbox, farm, folder, height))
+                _simulate(height, target, _measure_parts(toolbox, cluster, folder, height))
                 for height, target in SIZES
             ]
 
@@ -108,12 +108,12 @@ def schedule(costs: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def _measure_parts(toolbox: FfmpegBinary, farm: Farm, folder: Path, height: int) -> Measured:
+def _measure_parts(toolbox: FfmpegBinary, cluster: Cluster, folder: Path, height: int) -> Measured:
     film = make_film(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
-    job_id = farm.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
-    farm.wait(job_id)
-    rows = farm.ask(CHUNK_QUERY, id=job_id)
-    chunks = [_find_chunk(farm, row.result) for row in rows]
+    job_id = cluster.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
+    cluster.wait(job_id)
+    rows = cluster.ask(CHUNK_QUERY, id=job_id)
+    chunks = [_find_chunk(cluster, row.result) for row in rows]
     # From the database's memory of the tries: when a worker ended one and began the next.
     by_worker = itertools.groupby(sorted(rows, key=_when), lambda row: row.worker)
     pauses = [
@@ -141,10 +141,10 @@ CHUNK_QUERY = """
 """
 
 
-def _find_chunk(farm: Farm, result: dict[str, Any]) -> FinishedChunk:
+def _find_chunk(cluster: Cluster, result: dict[str, Any]) -> FinishedChunk:
     """Chunks are forgotten once they are joined, and swept away an hour later."""
     sha256 = result["sha256"]
-    home = Path(farm.environ["CINEMILL_HOME"])
+    home = Path(cluster.environ["CINEMILL_HOME"])
     path = next((home / "objects").rglob(sha256))
     return FinishedChunk(path, result["frames"], result["delay"], result["settings"])
 

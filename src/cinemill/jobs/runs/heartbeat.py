@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
-from cinemill.jobs.attempt import Watch, find_exceeded_limit
-from cinemill.jobs.memory import measure_tree_bytes
+from cinemill.jobs.runs.attempt import Watch, find_exceeded_limit
+from cinemill.jobs.runs.memory import measure_tree_bytes
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
-from cinemill.storage.jobs.job_rows import CANCEL_CHANNEL
+from cinemill.storage.jobs.channels import CANCEL_CHANNEL
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
-from tests.faults.wire import Wire
+from tests.faults.cuttable_proxy import CuttableProxy
 
 from cinemill.local.embedded_servers import Servers, embedded_servers
 from cinemill.local.supervisor.children import start_child
@@ -30,7 +30,7 @@ QUEUES = (
     "video_analysis"
 )
 PROBE_QUEUES = f"{QUEUES},preview"
-"""The queue ``preview`` is served by the worker on wires alone; ``caption`` by nobody."""
+"""Only the worker behind proxies serves the queue ``preview``; no worker serves ``caption``."""
 READY_SECONDS = 60.0
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
@@ -119,7 +119,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class YardPlan:
+class ClusterPlan:
     """Settings that differ from the product's own, to end within minutes."""
 
     lease_seconds: float = 6.0
@@ -141,10 +141,10 @@ class YardPlan:
         }
 
 
-class Yard:
-    """Servers, workers ``w1``…, relays ``b1`` and ``b2``, the API, and the two wires of ``w1``."""
+class Cluster:
+    """Servers, workers ``w1``…, relays ``b1`` and ``b2``, the API, and two proxies of ``w1``."""
 
-    def __init__(self, folder: Path, plan: YardPlan) -> None:
+    def __init__(self, folder: Path, plan: ClusterPlan) -> None:
         self.folder = folder
         self.plan = plan
         self.mark = secrets.token_hex(8)
@@ -155,10 +155,10 @@ class Yard:
         self.servers: Servers
         self.environment: dict[str, str]
         self.database: Database
-        self.wires: dict[str, Wire] = {}
+        self.proxies: dict[str, CuttableProxy] = {}
         self.has_small_disk = False
 
-    def __enter__(self) -> Yard:
+    def __enter__(self) -> Cluster:
         for place in (self.home, self.films, self.folder / "log", self.folder / "home2"):
             place.mkdir(mode=0o700, parents=True)
         try:
@@ -231,8 +231,8 @@ class Yard:
         for part in self.parts.values():
             if part.process is not None:
                 part.process.wait()
-        for wire in self.wires.values():
-            wire.destroy()
+        for proxy in self.proxies.values():
+            proxy.destroy()
 
     def _is_ours(self, process: psutil.Process) -> bool:
         if process.pid == os.getpid():
@@ -249,9 +249,9 @@ class Yard:
     def _describe_parts(self) -> None:
         for index in range(1, self.plan.workers + 1):
             self._add_worker(f"w{index}", wired=index == 1)
-        self._add("b1", ("-m", "tests.faults.drill", "beat"), {})
+        self._add("b1", ("-m", "tests.faults.drill_worker", "beat"), {})
         second_home = {"CINEMILL_HOME": str(self.folder / "home2")}
-        self._add("b2", ("-m", "tests.faults.drill", "beat"), second_home)
+        self._add("b2", ("-m", "tests.faults.drill_worker", "beat"), second_home)
         self._add("api", ("-m", "cinemill.api"), {})
 
     def _add_worker(self, name: str, *, wired: bool) -> None:
@@ -260,11 +260,11 @@ class Yard:
             for which, key in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL")):
                 port = urlsplit(self.environment[key]).port
                 assert port is not None
-                self.wires[which] = Wire(port)
-                more[key] = replace_port(self.environment[key], self.wires[which].port)
+                self.proxies[which] = CuttableProxy(port)
+                more[key] = replace_port(self.environment[key], self.proxies[which].port)
         queues = PROBE_QUEUES if wired else QUEUES
         arguments = ("worker", queues, str(self.plan.concurrency), f"{name}@drill")
-        self._add(name, ("-m", "tests.faults.drill", *arguments), more)
+        self._add(name, ("-m", "tests.faults.drill_worker", *arguments), more)
 
     def _add(self, name: str, command: tuple[str, ...], more: Mapping[str, str]) -> None:
         self.parts[name] = Part(

@@ -42,7 +42,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Order:
+class Submission:
     """A job to hand in and how it must end."""
 
     kind: str
@@ -57,64 +57,66 @@ class Order:
     door: str = "service"
 
 
-def failing(kind: str, code: str, params: Mapping[str, Any] | None = None, **more: Any) -> Order:
-    return Order(kind, params or {}, frozenset({"failed"}), code, **more)
+def failing(
+    kind: str, code: str, params: Mapping[str, Any] | None = None, **more: Any
+) -> Submission:
+    return Submission(kind, params or {}, frozenset({"failed"}), code, **more)
 
 
-def draw_order(random: Random, films: list[Path]) -> Order:
+def draw_order(random: Random, films: list[Path]) -> Submission:
     """One ordinary job; poison and cancelled ones are the faults' own."""
     seconds = round(random.uniform(0.3, 2.0), 2)
     roll = random.random()
     if roll < 0.55:
         door = "celery" if random.random() < 0.2 else "service"
-        return Order("drill_work_job", {"seconds": seconds}, door=door)
+        return Submission("drill_work_job", {"seconds": seconds}, door=door)
     if roll < 0.67:
         values = [random.randrange(1000) for _ in range(random.randrange(2, 5))]
         params = {"seconds": round(seconds / 3, 2), "values": values}
-        return Order("drill_fan_job", params, value=sum(values))
+        return Submission("drill_fan_job", params, value=sum(values))
     if roll < 0.79:
-        return Order("drill_encode_job", {"seconds": seconds})
+        return Submission("drill_encode_job", {"seconds": seconds})
     if roll < 0.86:
-        return Order("drill_flaky_job", {"failures": random.randrange(1, 3)})
+        return Submission("drill_flaky_job", {"failures": random.randrange(1, 3)})
     if roll < 0.90:
-        return Order("drill_slow_commit_job", {"seconds": 0.3})
+        return Submission("drill_slow_commit_job", {"seconds": 0.3})
     if roll < 0.93:
         return failing("drill_reject_job", "drill_rejected")
     if roll < 0.95:
         return failing("drill_broken_fan_job", "drill_rejected", {"seconds": 0.3})
-    return Order("process_video", {"path": str(random.choice(films))})
+    return Submission("process_video", {"path": str(random.choice(films))})
 
 
 @dataclass
-class Desk:
+class Submitter:
     """Hands jobs in until they are accepted; every id is chosen before, so none is doubled."""
 
     service: JobService
     app: Celery
     history: History
     random: Random
-    orders: dict[str, Order] = field(default_factory=dict)
+    submissions: dict[str, Submission] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     """Ids of jobs of which it is not known whether they were accepted."""
 
-    def submit(self, order: Order, *, priority: int | None = None) -> str:
+    def submit(self, submission: Submission, *, priority: int | None = None) -> str:
         """Returns once the job is accepted, however long PostgreSQL is away."""
         job_id = str(UUID(int=self.random.getrandbits(128), version=4))
         owner = self.random.choice(OWNERS)
         while True:
             try:
-                self._hand_in(order, job_id, owner, priority)
+                self._hand_in(submission, job_id, owner, priority)
             except DatabaseUnavailable:
                 time.sleep(RETRY_SECONDS)
                 continue
-            self.orders[job_id] = order
-            self.history.write("submitted", job=job_id, kind=order.kind, door=order.door)
+            self.submissions[job_id] = submission
+            self.history.write("submitted", job=job_id, kind=submission.kind, door=submission.door)
             return job_id
 
-    def accept(self, job_id: str, order: Order) -> None:
+    def accept(self, job_id: str, submission: Submission) -> None:
         """A job that came in by another way."""
-        self.orders[job_id] = order
-        self.history.write("accepted", job=job_id, kind=order.kind, door=order.door)
+        self.submissions[job_id] = submission
+        self.history.write("accepted", job=job_id, kind=submission.kind, door=submission.door)
 
     def cancel(self, job_id: str) -> bool:
         """Whether it could still be cancelled."""
@@ -132,13 +134,15 @@ class Desk:
     def state(self, job_id: str) -> str:
         return str(ask_surely(lambda: self.service.get_job(job_id)).state.value)
 
-    def _hand_in(self, order: Order, job_id: str, owner: str, priority: int | None) -> None:
-        if order.door == "celery":
-            task = self.app.tasks[order.kind]
-            task.apply_async(kwargs=dict(order.params), task_id=job_id, priority=priority)
+    def _hand_in(
+        self, submission: Submission, job_id: str, owner: str, priority: int | None
+    ) -> None:
+        if submission.door == "celery":
+            task = self.app.tasks[submission.kind]
+            task.apply_async(kwargs=dict(submission.params), task_id=job_id, priority=priority)
             return
         self.service.create_job(
-            order.kind, params=order.params, owner=owner, job_id=job_id, priority=priority
+            submission.kind, params=submission.params, owner=owner, job_id=job_id, priority=priority
         )
 
 

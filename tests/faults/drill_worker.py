@@ -1,4 +1,4 @@
-"""``python -m tests.faults.drill``: the drill's worker, beat or submitter, as ``shells`` says."""
+"""``python -m tests.faults.drill_worker``: the drill's worker, beat or submitter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     if "FAKETIME" in os.environ:
         time.sleep = sleep_by_select  # type: ignore[assignment]
     # Only now: others take sleep from time when they are imported.
-    from tests.faults.shells import run
+    from tests.faults.process_entrypoints import run
 
     run(arguments)
 

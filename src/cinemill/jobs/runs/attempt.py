@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from cinemill.core.job import ClaimedRun
 from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
-from cinemill.jobs.memory import peak_rss
+from cinemill.jobs.catalog import Queue, RetryPolicy, StepKind
+from cinemill.jobs.runs.memory import peak_rss
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,18 @@ class Limits:
     stall_seconds: float
     soft_seconds: float
     memory_bytes: int
+
+
+def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
+    """What holds for one try: the kind's word first, then the queue's, then the settings'."""
+    soft_seconds = limits.queue_seconds.get(queue.name, (queue.soft_seconds, 0.0))[0]
+    return Limits(
+        lease_seconds=limits.lease_seconds,
+        heartbeat_seconds=limits.heartbeat_seconds,
+        stall_seconds=kind.stall_seconds or limits.stall_seconds,
+        soft_seconds=soft_seconds,
+        memory_bytes=queue.memory_bytes,
+    )
 
 
 @dataclass(slots=True)

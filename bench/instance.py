@@ -22,7 +22,7 @@ APPLICATION = "bench.application"
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class Instance:
     home: Path
     settings: Settings
     database: Database
@@ -38,7 +38,7 @@ class Stack:
 
 
 @contextmanager
-def running_stack(*, concurrency: int = 2) -> Iterator[Stack]:
+def running_instance(*, concurrency: int = 2) -> Iterator[Instance]:
     """Start everything, with the benchmark's own kinds of job; stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as folder:
         home = Path(folder)
@@ -56,7 +56,7 @@ def running_stack(*, concurrency: int = 2) -> Iterator[Stack]:
             worker = _start(["worker", "--without-mingle", "--without-gossip"], environ)
             beat = _start(["beat", "--pidfile", ""], environ)
             try:
-                yield Stack(home, load(environ), database, worker, beat)
+                yield Instance(home, load(environ), database, worker, beat)
             finally:
                 database.close()
                 for process in (worker, beat):

@@ -1,4 +1,4 @@
-"""A wire between one client and a server that can be cut: closed, or half-open and silent."""
+"""A proxy between one client and a server that can be cut: closed, or half-open and silent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ READ_BYTES = 65536
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Wire:
+class CuttableProxy:
     """Listens on ``port`` and forwards to ``target``; both on 127.0.0.1."""
 
     def __init__(self, target: int) -> None:

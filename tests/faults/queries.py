@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
-from tests.faults.desk import ask_surely
+from tests.faults.submitter import ask_surely
 
 from cinemill.storage.database import Database
 
@@ -48,7 +48,7 @@ def is_poison(kind: str) -> bool:
     return kind.startswith(("drill_poison", "drill_hung", "drill_endless"))
 
 
-class Books:
+class Queries:
     def __init__(self, database: Database) -> None:
         self._database = database
 

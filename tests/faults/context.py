@@ -1,4 +1,4 @@
-"""What every fault plays on: the yard, the desk, the books, and a note of what went wrong."""
+"""What each fault works on: the cluster, the submitter, the queries, and the list of violations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 import psutil
-from tests.faults.books import Books, RunUnderWay
-from tests.faults.desk import Desk, History
-from tests.faults.yard import Part, Yard
+from tests.faults.cluster import Cluster, Part
+from tests.faults.queries import Queries, RunUnderWay
+from tests.faults.submitter import History, Submitter
 
 Fault = Generator[float, None, None]
 """A fault under way: what it yields is how many seconds it waits, while others go on."""
@@ -34,10 +34,10 @@ class Kill:
 
 
 @dataclass
-class Stage:
-    yard: Yard
-    desk: Desk
-    books: Books
+class FaultContext:
+    cluster: Cluster
+    submitter: Submitter
+    queries: Queries
     history: History
     random: Random
     busy: set[str] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Stage:
 
     def look_after_parts(self) -> None:
         """Start again what ended by itself, as a supervisor would, and hold it against the mill."""
-        for part in self.yard.parts.values():
+        for part in self.cluster.parts.values():
             if part.process is None or part.name in self.busy or part.process.poll() is None:
                 continue
             ended = f"{part.name} ended by itself with exit code {part.process.returncode}"
@@ -105,7 +105,9 @@ class Stage:
             part.start()
 
     def free_workers(self) -> list[Part]:
-        return [part for part in self.yard.workers if part.is_ready and part.name not in self.busy]
+        return [
+            part for part in self.cluster.workers if part.is_ready and part.name not in self.busy
+        ]
 
     def find_victims(self) -> list[tuple[Part, RunUnderWay]]:
         """Tries under way whose whole worker may be crashed."""
@@ -114,7 +116,7 @@ class Stage:
         owners = {child.pid: part for part in parts for child in part.children()}
         return [
             (owners[run.pid], run)
-            for run in self.books.under_way()
+            for run in self.queries.under_way()
             if run.pid in owners and run.id not in killed and self._may_crash(run)
         ]
 
@@ -133,7 +135,7 @@ class Stage:
 
     def runs_on(self, part: Part) -> list[RunUnderWay]:
         pids = {child.pid for child in part.children()}
-        return [run for run in self.books.under_way() if run.pid in pids]
+        return [run for run in self.queries.under_way() if run.pid in pids]
 
     def note_kill(self, runs: list[RunUnderWay], at: float, fault: str) -> None:
         known = {kill.run_id for kill in self.kills}

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 900
 
 
 @dataclass(frozen=True)
-class Farm:
+class Cluster:
     """Servers and beat, and workers of one process that encode with one thread each."""
 
     environ: dict[str, str]
@@ -73,7 +73,7 @@ class Farm:
 
 
 @contextmanager
-def running_farm(home: Path, films: Path) -> Iterator[Farm]:
+def running_cluster(home: Path, films: Path) -> Iterator[Cluster]:
     """Everything but workers."""
     home.mkdir()
     with embedded_servers(home / "servers") as servers, ExitStack() as undo:
@@ -94,7 +94,7 @@ def running_farm(home: Path, films: Path) -> Iterator[Farm]:
         database = Database(servers.database_url)
         undo.callback(database.close)
         undo.callback(_stop, _start("cinemill.worker.beat", environ))
-        yield Farm(environ, JobService(database, catalog=CATALOG), database, undo)
+        yield Cluster(environ, JobService(database, catalog=CATALOG), database, undo)
 
 
 def _start(module: str, environ: dict[str, str], *cores: int) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""The mill's own worker and beat with the drill's kinds of work: ``python -m tests.faults.drill``.
+"""Cinemill's worker and beat with the drill's kinds of work: ``tests.faults.drill_worker``.
 
 ``worker QUEUES CONCURRENCY`` and ``beat`` are the product's, with a longer catalog. ``submit KIND
 JOB_ID`` accepts one job and is killed before anybody could have published it.

@@ -1,0 +1,45 @@
+"""Errors as failures that a row keeps and a person reads."""
+
+from __future__ import annotations
+
+import traceback
+
+from cinemill.core.job import ClaimedRun, Failure
+from cinemill.errors import CinemillError
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+def describe_failure(error: Exception) -> Failure:
+    """Any exception in words; of an unexpected one, the traceback's end as the last lines."""
+    if isinstance(error, CinemillError):
+        return Failure(
+            code=error.code,
+            message=_make_storable(error.message),
+            way_on=_make_storable(error.way_on),
+            log_tail=_make_storable(error.log_tail),
+            retryable=error.is_retryable,
+        )
+    lines = traceback.format_exception(error)
+    return Failure(
+        code="internal_error",
+        message=_make_storable(f"An unexpected error: {type(error).__name__}: {error}"),
+        way_on="Retry the job; if it fails again, report it with the lines below.",
+        log_tail=_make_storable("".join(lines)[-4000:]),
+    )
+
+
+def _make_storable(text: str) -> str:
+    """Without NUL and half surrogate pairs (an undecodable filename): PostgreSQL takes neither,
+    and the end of a try must not fail to be recorded for its own words."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def log_failure(run: ClaimedRun, failure: Failure, error: Exception) -> None:
+    """A rejection is the input's fault and a warning; an unexpected error comes with traceback."""
+    told = {"run": run.id, "job": run.job_id, "step": run.step_name, "try_": run.attempt}
+    if isinstance(error, CinemillError):
+        log.warning("run failed", code=failure.code, why=failure.message, **told)
+    else:
+        log.error("run failed unexpectedly", exc_info=error, **told)

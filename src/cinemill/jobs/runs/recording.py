@@ -1,0 +1,179 @@
+"""The end of an attempt, recorded once: in a transaction that the claim's token fences."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from cinemill.core.job import ClaimedRun, RunState
+from cinemill.errors import (
+    CinemillError,
+    DatabaseUnavailable,
+    InputRejected,
+    JobCancelled,
+    LeaseLost,
+    Postponed,
+    RedisUnavailable,
+    WorkerStopping,
+)
+from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.retries import plan_retry_delay
+from cinemill.jobs.runs.attempt import Watch
+from cinemill.jobs.runs.failures import describe_failure, log_failure
+from cinemill.jobs.step import StepOutcome
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.jobs import dynamic_steps, runs
+from cinemill.telemetry import get_logger
+
+RECONNECT_SECONDS = 0.5
+PART_RETRY_SECONDS = 5.0
+HANDED_BACK = (WorkerStopping, Postponed, LeaseLost, DatabaseUnavailable, RedisUnavailable)
+"""Nobody's fault: the step is tried again elsewhere, and nothing is counted."""
+
+log = get_logger(__name__)
+
+
+class Recorder:
+    """One a worker process, next to its runner."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        catalog: Catalog,
+        limits: RetryPolicy,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        """``is_stopping`` says whether the worker was told to stop."""
+        self._database = database
+        self._catalog = catalog
+        self._limits = limits
+        self._is_stopping = is_stopping
+
+    def record_success(self, watch: Watch, outcome: StepOutcome) -> None:
+        """Commit what the handler made, with the steps it adds. Raises LeaseLost."""
+
+        def write(connection: Connection) -> None:
+            # The job's lock first, here too: the step's rows may be wanted by another job.
+            job = runs.lock_job_of_claim(connection, watch.run)
+            outcome.write(connection)
+            dynamic_steps.add_steps(
+                connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
+            )
+            runs.commit_success(connection, watch.finished_run(), job, outcome.result)
+
+        self._record(watch, write)
+
+    def record_error(self, watch: Watch, error: Exception) -> RunState | None:
+        """Record an attempt that did not succeed; None where its end could not be recorded."""
+        watch.is_ending = True
+        try:
+            return self._record_by_kind(watch, error)
+        except (LeaseLost, DatabaseUnavailable) as lost:
+            # The sweeper closes what is left of it once its lease is over, as a crash.
+            log.warning("end not recorded", run=watch.run.id, why=str(lost), ended=str(error))
+            return None
+        except Exception:
+            # The lease runs out and the try counts as a crash; the worker must live on.
+            log.exception("end not recorded", run=watch.run.id, ended=str(error))
+            return None
+
+    def _record_by_kind(self, watch: Watch, error: Exception) -> RunState:
+        run = watch.finished_run()
+        if isinstance(error, JobCancelled):
+            self._record(watch, lambda connection: runs.confirm_cancel(connection, run))
+            log.info("run cancelled", run=run.id, job=run.job_id)
+            return RunState.CANCELLED
+        if isinstance(error, HANDED_BACK):
+            self._hand_back(watch, error)
+            return RunState.RETURNED
+        return self._record_failure(watch, error)
+
+    def _hand_back(self, watch: Watch, error: CinemillError) -> None:
+        delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
+        if isinstance(error, Postponed):
+            delay = error.delay_seconds
+        failure = describe_failure(error)
+        self._record(
+            watch,
+            lambda connection: runs.retry_later(
+                connection, watch.finished_run(), RunState.RETURNED, failure, delay_seconds=delay
+            ),
+        )
+        log.info("run handed back", run=watch.run.id, why=failure.message)
+
+    def _record_failure(self, watch: Watch, error: Exception) -> RunState:
+        run, failure = watch.finished_run(), describe_failure(error)
+        state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
+        log_failure(run, failure, error)
+
+        def write(connection: Connection) -> None:
+            tries = runs.get_step_tries(connection, run.step_id)
+            failures = tries.failures + 1
+            if state is RunState.REJECTED or failures >= tries.max_failures:
+                runs.bury(connection, run, state, failure)
+            else:
+                delay = self._retry_delay(run, failures)
+                runs.retry_later(connection, run, state, failure, delay_seconds=delay)
+
+        self._record(watch, write)
+        return state
+
+    def _retry_delay(self, run: ClaimedRun, failures: int) -> float:
+        base = self._catalog.steps[run.step_kind].retry_delay_seconds
+        if base is None:
+            base = self._limits.retry_delay_seconds
+        return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
+
+    def _record(self, watch: Watch, write: Callable[[Connection], None]) -> None:
+        """One fenced transaction, repeated while PostgreSQL is away or another transaction holds a
+        row. Whether it came too late is the fence's to say: an outage of any length makes no crash
+        of work whose worker lives, and this process can begin nothing else meanwhile.
+
+        A commit whose answer was lost is recognised by its token. Raises LeaseLost; and
+        DatabaseUnavailable where the worker was told to stop and a lease has passed.
+        """
+        patient_until = time.monotonic() + watch.limits.lease_seconds
+        while True:
+            try:
+                with self._database.begin() as connection:
+                    write(connection)
+            except DatabaseUnavailable:
+                is_late = time.monotonic() > max(patient_until, watch.deadline)
+                if is_late and self._is_stopping():
+                    raise
+                time.sleep(RECONNECT_SECONDS)
+                if self._was_recorded(watch.run):
+                    return
+            else:
+                return
+
+    def _was_recorded(self, run: ClaimedRun) -> bool:
+        try:
+            with self._database.begin() as connection:
+                return runs.was_committed(connection, run)
+        except DatabaseUnavailable:
+            return False
+
+    def hand_back_unfinished(self, watch: Watch, error: LeaseLost) -> bool:
+        """Hand a run back whose handler is still at work; False where that ended meanwhile, and its
+        own thread records how. While PostgreSQL is away nobody else can begin: it has that long."""
+        failure = describe_failure(error)
+        while not watch.is_ending:
+            try:
+                with self._database.begin() as connection:
+                    runs.retry_later(
+                        connection,
+                        watch.finished_run(),
+                        RunState.RETURNED,
+                        failure,
+                        delay_seconds=PART_RETRY_SECONDS,
+                    )
+            except LeaseLost:
+                break
+            except DatabaseUnavailable:
+                time.sleep(RECONNECT_SECONDS)
+            else:
+                break
+        return not watch.is_ending

@@ -1,0 +1,35 @@
+"""What is changed of a job as a whole: its asset is set, and it is deleted."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, text
+
+from cinemill.storage import tables
+
+
+def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
+    """Note which asset a job that began with a path is about."""
+    connection.execute(
+        text("UPDATE job SET asset_id = :asset_id WHERE id = :id"),
+        {"id": job_id, "asset_id": asset_id},
+    )
+
+
+def delete_job(connection: Connection, job_id: str) -> bool:
+    return connection.execute(delete(tables.job).where(tables.job.c.id == job_id)).rowcount == 1
+
+
+def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
+    """Forget jobs that ended more than so many days ago; answers how many. One that another
+    transaction holds stays until the next time."""
+    return connection.execute(
+        text(
+            """
+            DELETE FROM job WHERE id IN (
+                SELECT id FROM job
+                WHERE finished_at < clock_timestamp() - make_interval(secs => :age)
+                FOR UPDATE SKIP LOCKED)
+            """
+        ),
+        {"age": older_than_days * 86400},
+    ).rowcount

@@ -1,0 +1,112 @@
+"""Jobs, their steps and dead letters, as they are read one by one and in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Select, func, literal_column, select, text, tuple_
+
+from cinemill.core.job import DeadStep, Job, JobState, Step
+from cinemill.errors import NotFound
+from cinemill.storage import tables
+from cinemill.storage.jobs.job_rows import (
+    listed_columns,
+    listed_failure,
+    read_failure,
+    read_job,
+    read_step,
+    readable_time,
+)
+
+
+def get_job(connection: Connection, job_id: str) -> Job:
+    """Raises NotFound."""
+    row = connection.execute(select(tables.job).where(tables.job.c.id == job_id)).mappings().first()
+    if row is None:
+        raise job_not_found(job_id)
+    return read_job(row)
+
+
+def lock_job(connection: Connection, job_id: str) -> Job:
+    """The job, locked until the transaction ends.
+
+    Whatever changes a job's steps or runs takes this lock first, so that two of its runs that end
+    together unblock their child once. Raises NotFound.
+    """
+    query = select(tables.job).where(tables.job.c.id == job_id).with_for_update()
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise job_not_found(job_id)
+    return read_job(row)
+
+
+def list_jobs(
+    connection: Connection,
+    *,
+    states: Sequence[JobState] = (),
+    kind: str | None = None,
+    owner: str | None = None,
+    asset_id: str | None = None,
+    older_than_seconds: float | None = None,
+    before: str | None = None,
+    id_prefix: str | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Newest first; ``before`` is the id of the last job of the page before.
+
+    What is too large for a list is left out (``Job.clipped``): a page is bounded, whatever its
+    rows are, and no row that cannot be read as it should be keeps the others from being listed.
+    """
+    column = tables.job.c
+    query: Select[Any] = (
+        select(literal_column(listed_columns()))
+        .select_from(tables.job)
+        .order_by(column.queued_at.desc(), column.id.desc())
+    )
+    if states:
+        query = query.where(column.state.in_([state.value for state in states]))
+    for name, value in (("kind", kind), ("owner", owner), ("asset_id", asset_id)):
+        if value is not None:
+            query = query.where(column[name] == value)
+    if older_than_seconds is not None:
+        now = func.clock_timestamp(type_=DateTime(timezone=True))
+        query = query.where(column.queued_at < now - timedelta(seconds=older_than_seconds))
+    if id_prefix is not None:
+        query = query.where(column.id.startswith(id_prefix, autoescape=True))
+    if before is not None:
+        cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
+        query = query.where(tuple_(column.queued_at, column.id) < cursor)
+    return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def list_steps(connection: Connection, job_id: str) -> list[Step]:
+    peak = select(func.max(tables.run.c.peak_memory_bytes)).where(
+        tables.run.c.step_id == tables.step.c.id
+    )
+    query = (
+        select(tables.step, peak.scalar_subquery().label("peak_memory_bytes"))
+        .where(tables.step.c.job_id == job_id)
+        .order_by(tables.step.c.position)
+    )
+    return [read_step(row) for row in connection.execute(query).mappings()]
+
+
+def list_dead(connection: Connection, *, limit: int = 100) -> list[DeadStep]:
+    """The dead letters, latest first."""
+    rows = connection.execute(
+        text(
+            f"""
+            SELECT step_id, job_id, job_kind, step_name, owner, attempts, failures, crashes,
+                   {listed_failure()} AS failure, {readable_time("died_at")} AS died_at
+            FROM dead ORDER BY dead.died_at DESC LIMIT :limit
+            """  # noqa: S608 - made of constants
+        ),
+        {"limit": limit},
+    ).mappings()
+    return [DeadStep(**{**row, "failure": read_failure(row["failure"] or {})}) for row in rows]
+
+
+def job_not_found(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id}.", code="job_not_found")

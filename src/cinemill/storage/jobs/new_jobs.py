@@ -1,0 +1,186 @@
+"""Rows of an accepted job: it, its steps and the first runs, written in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from psycopg.errors import ForeignKeyViolation
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from cinemill.core.job import Failure, Job, StepSpec
+from cinemill.errors import Conflict, NotFound
+from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
+from cinemill.storage.jobs.job_queries import get_job
+from cinemill.storage.jobs.job_rows import read_job
+from cinemill.storage.jobs.ready_steps import CROWD
+from cinemill.storage.json_columns import json_parameter
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """A planned step with what the catalog says of its kind."""
+
+    spec: StepSpec
+    queue: str
+    weight: float
+    """Share of the job's progress, relative to its other steps."""
+    max_failures: int
+    """Dead at this many failed tries."""
+    max_crashes: int
+    """Dead at this many crashed tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    id: str
+    kind: str
+    owner: str
+    priority: int
+    asset_id: str | None
+    params: Mapping[str, Any]
+    idempotency_key: str | None
+    request_digest: str
+    """Tells a repeated request from another one under the same idempotency key."""
+
+
+def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
+    """The job's row with its steps and first runs, and whether it is new.
+
+    The same id, or the same idempotency key of the same owner, answers the job that is there.
+    Raises Conflict where that key was used for another request, NotFound where there is no such
+    asset.
+    """
+    inserted = _insert_rows(connection, job, steps)
+    if inserted is None:
+        return _find_same(connection, job), False
+    return inserted, True
+
+
+# One statement: a short job should not wait for five ways to the server and back.
+_INSERT_JOB = """
+WITH inserted AS (
+    INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
+                     message)
+    VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
+            'Waiting in the queue')
+    ON CONFLICT DO NOTHING RETURNING *
+), planned AS (
+    INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
+                      deps_remaining, max_failures, max_crashes)
+    SELECT plan.id, inserted.id, plan.position, plan.name, plan.kind, plan.queue, plan.hardware,
+           CASE plan.deps_remaining WHEN 0 THEN 'queued' ELSE 'waiting' END, plan.params,
+           plan.weight, plan.deps_remaining, plan.max_failures, plan.max_crashes
+    FROM inserted CROSS JOIN jsonb_to_recordset(:steps) AS plan (
+        id text, position int, name text, kind text, queue text, hardware text, params jsonb,
+        weight float8, deps_remaining int, max_failures int, max_crashes int)
+    RETURNING id, position, kind, queue, hardware, deps_remaining
+), edges AS (
+    INSERT INTO step_dependency (step_id, depends_on)
+    SELECT edge.step_id, edge.depends_on
+    FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
+), queued AS (
+    INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
+                     is_crowd, turn_at)
+    SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
+           planned.queue, planned.hardware, inserted.priority, 1,
+           planned.place > :no_crowd, clock_timestamp()
+               + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
+    FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM planned
+          WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
+)
+SELECT inserted.*, pg_notify(:channel, '') FROM inserted
+"""
+
+
+def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
+    """The job, its steps, and runs of those that can begin; None where there is such a job."""
+    ids = {step.spec.name: str(uuid4()) for step in steps}
+    edges = [
+        {"step_id": ids[step.spec.name], "depends_on": ids[name]}
+        for step in steps
+        for name in step.spec.after
+    ]
+    values = {
+        **{name: getattr(job, name) for name in job.__slots__},
+        "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
+        "edges": edges,
+        "channel": READY_CHANNEL,
+        **CROWD,
+    }
+    statement = text(_INSERT_JOB).bindparams(*map(json_parameter, ("params", "steps", "edges")))
+    try:
+        row = connection.execute(statement, values).mappings().first()
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        raise NotFound(f"There is no asset {job.asset_id}.", code="asset_not_found") from error
+    return None if row is None else read_job(row)
+
+
+def _find_same(connection: Connection, job: NewJob) -> Job:
+    row = (
+        connection.execute(
+            text(
+                """
+                SELECT id, request_digest FROM job
+                WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
+                """
+            ),
+            {"id": job.id, "owner": job.owner, "key": job.idempotency_key},
+        )
+        .mappings()
+        .one()
+    )
+    if row["request_digest"] != job.request_digest:
+        raise Conflict(
+            "This idempotency key was used for a different request.",
+            code="idempotency_conflict",
+            way_on="Use a new key for a new request.",
+        )
+    return get_job(connection, row["id"])
+
+
+def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
+    """A planned step as JSON for the statements that insert it; ``ids`` by name."""
+    return {
+        "id": ids[step.spec.name],
+        "position": position,
+        "name": step.spec.name,
+        "kind": step.spec.kind,
+        "queue": step.queue,
+        "hardware": step.spec.hardware,
+        "params": dict(step.spec.params),
+        "weight": step.weight,
+        "deps_remaining": len(step.spec.after),
+        "max_failures": step.max_failures,
+        "max_crashes": step.max_crashes,
+    }
+
+
+def insert_rejected(
+    connection: Connection, job_id: str, kind: str, owner: str, failure: Failure
+) -> None:
+    """The row of a request that ended before it began; nothing where there is one of this id."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO job (id, kind, owner, priority, state, failure, request_digest, stage,
+                             message, finished_at)
+            VALUES (:id, :kind, :owner, 0, 'failed', :failure, '', 'failed', :message,
+                    clock_timestamp())
+            ON CONFLICT DO NOTHING
+            """
+        ).bindparams(json_parameter("failure")),
+        {
+            "id": job_id,
+            "kind": kind,
+            "owner": owner,
+            "failure": failure.to_json(),
+            "message": failure.message,
+        },
+    )
+    notify(connection, ENDED_CHANNEL, job_id)
