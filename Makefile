@@ -31,10 +31,10 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/.run ## one real film through the whole mill (VIDEO=path takes yours)
+demo: $(VENV)/.run ## process one real video, from nothing to finished files (VIDEO=path takes yours)
 	$(BIN)/python tools/demo.py $(VIDEO)
 
-up: $(VENV)/.run ## the mill, until Ctrl-C
+up: $(VENV)/.run ## run Cinemill until Ctrl-C
 	$(BIN)/cinemill up
 
 test: $(VENV)/.dev ## every test suite: unit, integration, faults (short), e2e (LANES=0: in one process; ONLY=marker)

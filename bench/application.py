@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+from pydantic import ConfigDict
+
 from cinemill.catalog import CATALOG
 from cinemill.config import load
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Parameters
 from cinemill.jobs.catalog import JobKind, StepKind
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
@@ -14,6 +17,12 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.worker.app_factory import build_app
+
+
+class BenchParameters(Parameters):
+    """What a benchmark passes to its own step."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def run_command(context: StepContext) -> StepOutcome:
@@ -42,7 +51,7 @@ KINDS = {"bench_command": run_command, "bench_rest": rest}
 catalog = CATALOG.with_more(
     steps=[StepKind(name, "default") for name in KINDS],
     jobs=[
-        JobKind(name, lambda _params, _asset, name=name: [StepSpec("only", name)])  # type: ignore[misc]
+        JobKind(name, BenchParameters, lambda _params, _asset, name=name: [StepSpec("only", name)])  # type: ignore[misc]
         for name in KINDS
     ],
 )

@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.samples import fetch
@@ -59,7 +59,9 @@ def _measure_codec(
 ) -> list[BenchRow]:
     rows = []
     for purpose in Purpose:
-        request = RenditionRequest(codec, Container.MKV, sound=SoundChoice.NONE, purpose=purpose)
+        request = RenditionRequest(
+            codec=codec, container=Container.MKV, sound=SoundChoice.NONE, purpose=purpose
+        )
         made = _make(path, info, request, folder)
         rows.append(_tell_preset(f"{purpose.value} {codec.value}, {film}", made))
         if purpose is Purpose.WEB:
@@ -85,7 +87,9 @@ def _measure_steps(
 ) -> float:
     """From the preset's crf to a worse one, further by as much as the rule takes for twice."""
     steps = CRF_TO_HALVE[request.codec]
-    worse = _make(path, info, replace(request, crf=request.effective_crf + steps), folder)
+    worse = _make(
+        path, info, request.model_copy(update={"crf": request.effective_crf + steps}), folder
+    )
     lost = (HIGHEST_VMAF - worse.quality.vmaf) / (HIGHEST_VMAF - vmaf)
     return steps / math.log2(lost)
 

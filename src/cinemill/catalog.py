@@ -6,6 +6,7 @@ Capabilities of installed packages are found here, once in each process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cinemill.capabilities import (
     captions,
@@ -58,5 +59,5 @@ CAPABILITIES: Sequence[Capability] = COMPOSITION.capabilities
 CATALOG = COMPOSITION.catalog
 QUEUES: Mapping[str, Queue] = CATALOG.queues
 STEP_KINDS: Mapping[str, StepKind] = CATALOG.steps
-JOB_KINDS: Mapping[str, JobKind] = CATALOG.jobs
+JOB_KINDS: Mapping[str, JobKind[Any]] = CATALOG.jobs
 COMMON_QUEUES = tuple(list_common(QUEUES))

@@ -15,10 +15,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ConfigDict
 from sqlalchemy import text
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Listed, Parameters
 from cinemill.errors import InputRejected, WorkFailed
 from cinemill.jobs.catalog import Catalog, JobKind, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
@@ -191,16 +193,29 @@ def wait(context: StepContext, seconds: float) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def plan_one(step: str) -> Callable[[Mapping[str, Any], str | None], Sequence[StepSpec]]:
-    def plan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
-        return [StepSpec("only", step, dict(params))]
+class DrillParameters(Parameters):
+    """Whatever a step of the drill reads."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def plan_one(step: str) -> Callable[[DrillParameters, str | None], Sequence[StepSpec]]:
+    def plan(params: DrillParameters, _asset_id: str | None) -> Sequence[StepSpec]:
+        return [StepSpec("only", step, params.model_dump())]
 
     return plan
 
 
-def plan_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
+class FanParameters(Parameters):
+    """Of jobs of many steps."""
+
+    seconds: float
+    values: Listed[int] = ()
+
+
+def plan_fan(params: FanParameters, _asset_id: str | None) -> Sequence[StepSpec]:
     """One step, then ``width`` side by side, then one that adds up what they found."""
-    seconds, values = params["seconds"], params["values"]
+    seconds, values = params.seconds, params.values
     parts = [
         StepSpec(f"part-{index}", "drill_part", {"seconds": seconds, "value": value}, ("first",))
         for index, value in enumerate(values)
@@ -212,11 +227,11 @@ def plan_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepS
     ]
 
 
-def plan_broken_fan(params: Mapping[str, Any], _asset_id: str | None) -> Sequence[StepSpec]:
+def plan_broken_fan(params: FanParameters, _asset_id: str | None) -> Sequence[StepSpec]:
     """One branch is rejected while another works on and has a child of its own."""
     return [
-        StepSpec("bad", "drill_reject", {"seconds": params["seconds"]}),
-        StepSpec("good", "drill_part", {"seconds": 3 * params["seconds"], "value": 1}),
+        StepSpec("bad", "drill_reject", {"seconds": params.seconds}),
+        StepSpec("good", "drill_part", {"seconds": 3 * params.seconds, "value": 1}),
         StepSpec("child", "drill_work", {"seconds": 0.1}, ("good",)),
     ]
 
@@ -245,10 +260,10 @@ STEPS = [
     StepKind("drill_poison_wedge", "video_analysis"),
 ]
 
-JOBS = [
-    *(JobKind(f"{step.name}_job", plan_one(step.name)) for step in STEPS),
-    JobKind("drill_fan_job", plan_fan),
-    JobKind("drill_broken_fan_job", plan_broken_fan),
+JOBS: list[JobKind[Any]] = [
+    *(JobKind(f"{step.name}_job", DrillParameters, plan_one(step.name)) for step in STEPS),
+    JobKind("drill_fan_job", FanParameters, plan_fan),
+    JobKind("drill_broken_fan_job", FanParameters, plan_broken_fan),
 ]
 
 

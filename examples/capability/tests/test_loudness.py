@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.capability import PROTOCOL_VERSION, InputRejected
+from cinemill.capability import PROTOCOL_VERSION, InputRejected, SourceParameters
 from cinemill.capability.handlers import OutputInvalid
 from cinemill.client import ClientError
 from cinemill.testing import FakeClient, fail, succeed
@@ -30,13 +30,13 @@ def test_the_package_names_the_protocol_that_it_was_tested_with() -> None:
 
 
 def test_a_stored_video_is_probed_then_measured() -> None:
-    steps = plan_loudness({}, "asset-1")
+    steps = plan_loudness(SourceParameters(), "asset-1")
     assert [(step.name, step.after) for step in steps] == [("probe", ()), ("loudness", ("probe",))]
 
 
-def test_an_unknown_parameter_is_rejected() -> None:
-    with pytest.raises(InputRejected, match="louder"):
-        plan_loudness({"louder": True}, "asset-1")
+def test_a_job_without_a_video_is_rejected() -> None:
+    with pytest.raises(InputRejected, match="path of a video"):
+        plan_loudness(SourceParameters(), None)
 
 
 def test_the_last_figures_count() -> None:

@@ -25,6 +25,7 @@ from cinemill.api.routes import (
     timelines,
     uploads,
 )
+from cinemill.api.schema import Application
 from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
@@ -70,7 +71,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
     mill, redis_url = open_mill(settings, composition=composition)
-    app = FastAPI(
+    app = Application(
         title="Cinemill",
         version=__version__,
         description="Films in; proxies, stills and findings out.",

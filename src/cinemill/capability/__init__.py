@@ -11,11 +11,16 @@ public: what they export changes on purpose or not at all.
 """
 
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import NoParameters, Parameters
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, SHORT_LIMITS, JobKind, Queue, Rate, StepKind
 from cinemill.steps.capability import PROTOCOL_VERSION, Capability, RouteResources
-from cinemill.steps.parameters import check_names, check_timestamp, read_count, read_flag
-from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE, plan_source
+from cinemill.steps.source_plan import (
+    IMPORT_SOURCE,
+    PROBE_SOURCE,
+    SourceParameters,
+    plan_source,
+)
 
 __all__ = [
     "GIB",
@@ -27,14 +32,13 @@ __all__ = [
     "Capability",
     "InputRejected",
     "JobKind",
+    "NoParameters",
+    "Parameters",
     "Queue",
     "Rate",
     "RouteResources",
+    "SourceParameters",
     "StepKind",
     "StepSpec",
-    "check_names",
-    "check_timestamp",
     "plan_source",
-    "read_count",
-    "read_flag",
 ]

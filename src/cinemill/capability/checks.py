@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cinemill.capability.parts import list_parts
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from cinemill.core.parameters import Parameters
 from cinemill.jobs.catalog import JobKind, Queue, StepKind
 from cinemill.steps.capability import PROTOCOL_VERSION, Capability
 
@@ -59,6 +60,7 @@ class _StepKind(_Checked):
 
 class _JobKind(_Checked):
     name: Identifier
+    parameters: type[Parameters]
     plan: Callable[..., Any]
     positional: tuple[str, ...]
     second_channel: str | None
@@ -74,7 +76,7 @@ class _Capability(_Checked):
     build_router: Callable[..., Any] | None
     queues: tuple[Queue, ...]
     steps: tuple[StepKind, ...]
-    jobs: tuple[JobKind, ...]
+    jobs: tuple[JobKind[Any], ...]
 
 
 def find_flaw(value: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 
-def guard_job(origin: Origin, job: JobKind, kinds: Container[str]) -> JobKind:
+def guard_job(origin: Origin, job: JobKind[Any], kinds: Container[str]) -> JobKind[Any]:
     """Return a package's kind of job whose plan raises nothing but CinemillErrors.
 
     ``kinds`` are the kinds of step that its plan may name. A plan that fails or makes no sense
@@ -32,9 +32,9 @@ def guard_job(origin: Origin, job: JobKind, kinds: Container[str]) -> JobKind:
 
 def _plan(
     origin: Origin,
-    job: JobKind,
+    job: JobKind[Any],
     kinds: Container[str],
-    params: Mapping[str, Any],
+    params: Any,
     asset_id: str | None,
 ) -> Sequence[StepSpec]:
     try:
@@ -65,7 +65,7 @@ def _find_flaw(steps: Sequence[Any], kinds: Container[str]) -> str | None:
     return None if seen else "it has no steps"
 
 
-def _refuse(origin: Origin, job: JobKind, why: str) -> InputRejected:
+def _refuse(origin: Origin, job: JobKind[Any], why: str) -> InputRejected:
     return InputRejected(
         f"{origin} cannot plan a '{job.name}': {why}.",
         code="plan_failed",
@@ -73,9 +73,7 @@ def _refuse(origin: Origin, job: JobKind, why: str) -> InputRejected:
     )
 
 
-def _name_children(
-    origin: Origin, job: JobKind, job_id: str, params: Mapping[str, Any]
-) -> Sequence[str]:
+def _name_children(origin: Origin, job: JobKind[Any], job_id: str, params: Any) -> Sequence[str]:
     """Return the ids of the jobs that a job submits; none where the package fails to name them."""
     try:
         return [str(child) for child in (job.name_children or _no_children)(job_id, params)]
@@ -86,5 +84,5 @@ def _name_children(
         return ()
 
 
-def _no_children(_job_id: str, _params: Mapping[str, Any]) -> Sequence[str]:
+def _no_children(_job_id: str, _params: Any) -> Sequence[str]:
     return ()

@@ -21,6 +21,7 @@ from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
+    from cinemill.client.models import ArtifactDocument, FileFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ResultFile:
     place: str
     """A path on this machine, else the address that it is fetched from."""
     size_bytes: int
-    facts: Mapping[str, Any]
+    facts: FileFacts
 
 
 class JobFailed(CinemillError):
@@ -150,7 +151,7 @@ def _find_files(
 
 
 def _place(
-    mill: Client, asset_id: str, artifact: Mapping[str, Any], objects: Path, to: Path | None
+    mill: Client, asset_id: str, artifact: ArtifactDocument, objects: Path, to: Path | None
 ) -> str:
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ def _place(
     return mill.base_url + str(artifact.get("url", ""))
 
 
-def _show_facts(facts: Mapping[str, Any]) -> str:
+def _show_facts(facts: FileFacts) -> str:
     shown = []
     if facts.get("width") and facts.get("height"):
         shown.append(f"{facts['width']}×{facts['height']}")

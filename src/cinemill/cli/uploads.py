@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinemill.cli.ids import shorten
 from cinemill.cli.input_files import FileUnusable
@@ -28,7 +28,7 @@ class Sending:
     thumbnail_seconds: float | None = None
     idempotency_key: str | None = None
     kind: str | None = None
-    params: Mapping[str, Any] | None = None
+    params: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)

@@ -20,13 +20,16 @@ from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,
+    HealthDocument,
     JobDocument,
     ProgressEvent,
+    StatsDocument,
     TaskResult,
     TaskStatus,
     UploadReceipt,
 )
 from cinemill.client.transfers import Download, OnBytes, ProgressFile
+from cinemill.core.documents import JsonObject
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The answer comes after the mill has hashed and synced the film."""
@@ -74,7 +77,7 @@ class Client:
         path: str | Path,
         *,
         kind: str | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         priority: int | None = None,
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
@@ -193,7 +196,7 @@ class Client:
         asset_id: str,
         kind: str,
         *,
-        params: dict[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
         """Queue another job on a film that is already there."""
@@ -203,7 +206,7 @@ class Client:
     def submit(
         self,
         kind: str,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         *,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -234,16 +237,16 @@ class Client:
             path += f"?variant={_part(variant)}"
         return Download(self._connection, path, on_bytes).fetch(Path(to))
 
-    def stats(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", self._get("/stats"))
+    def stats(self) -> StatsDocument:
+        return cast("StatsDocument", self._get("/stats"))
 
-    def health(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", self._get("/health"))
+    def health(self) -> HealthDocument:
+        return cast("HealthDocument", self._get("/health"))
 
     def _get(self, path: str, params: Any = None) -> Any:
         return self._connection.call("GET", path, params=params)
 
-    def _post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _post(self, path: str, body: JsonObject | None = None) -> Any:
         return self._connection.call("POST", path, json=body)
 
 

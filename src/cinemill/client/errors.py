@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from cinemill.core.documents import JsonObject
 from cinemill.errors import CinemillError
 
 START_IT = "Start it with 'cinemill up', or name another with CINEMILL_URL."
@@ -66,6 +67,6 @@ def _parse(response: httpx.Response) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _text(document: dict[str, Any], key: str) -> str:
+def _text(document: JsonObject, key: str) -> str:
     value = document.get(key)
     return value if isinstance(value, str) else ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
+
+from cinemill.core.documents import JsonObject
 
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
 
@@ -38,6 +39,19 @@ class FailureDocument(TypedDict, total=False):
     retryable: bool
 
 
+class StepDocument(TypedDict, total=False):
+    step_id: str
+    name: str
+    kind: str
+    queue: str
+    status: str
+    attempts: int
+    failures: int
+    crashes: int
+    peak_memory_bytes: int | None
+    error: FailureDocument | None
+
+
 class JobDocument(TypedDict, total=False):
     """A job; times are ISO 8601 in UTC. ``result`` holds ``artifacts`` and ``stages``."""
 
@@ -63,7 +77,7 @@ class JobDocument(TypedDict, total=False):
     duration_seconds: float | None
     seconds_left: float | None
     queue_place: int | None
-    steps: list[dict[str, Any]]
+    steps: list[StepDocument]
 
 
 class DeadDocument(TypedDict, total=False):
@@ -90,6 +104,31 @@ class DeadMessageDocument(TypedDict, total=False):
     received_at: str
 
 
+class FileFacts(TypedDict, total=False):
+    """What is known of a file; which members there are depends on its kind."""
+
+    width: int
+    height: int
+    fps: str
+    duration_seconds: float
+    frames: int
+    tiles: int
+    sample_rate_hz: int
+    vmaf: float
+    changes: list[str]
+
+
+class ArtifactDocument(TypedDict, total=False):
+    kind: str
+    variant: str
+    sha256: str
+    size_bytes: int
+    filename: str
+    media_type: str
+    url: str
+    facts: FileFacts
+
+
 class AssetDocument(TypedDict, total=False):
     id: str
     sha256: str
@@ -97,8 +136,39 @@ class AssetDocument(TypedDict, total=False):
     filename: str
     owner: str
     media: dict[str, Any] | None
-    artifacts: list[dict[str, Any]]
+    artifacts: list[ArtifactDocument]
     created_at: str
+
+
+class HealthDocument(TypedDict, total=False):
+    status: str
+    version: str
+    database: str
+    redis: str
+
+
+class HardwareDocument(TypedDict, total=False):
+    node: str
+    codec: str
+    encoder: str
+    state: str
+    reason: str
+    rests_seconds: float
+
+
+class QueueCounts(TypedDict, total=False):
+    by_status: dict[str, int]
+    by_type: dict[str, int]
+    by_queue: dict[str, int]
+    total: int
+
+
+class StatsDocument(TypedDict, total=False):
+    queue: QueueCounts
+    processing_times: dict[str, dict[str, float]]
+    memory: dict[str, dict[str, float]]
+    stuck: list[JobDocument]
+    hardware: list[HardwareDocument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +191,17 @@ class ProgressEvent:
         return self.status in FINAL_STATUSES
 
     @classmethod
-    def from_json(cls, event_id: str, document: Mapping[str, Any]) -> ProgressEvent:
+    def from_json(cls, event_id: str, document: JsonObject) -> ProgressEvent:
         """Reads a progress document; also a job's, whose ``state`` is the ``status``."""
+        place = document.get("queue_place")
         return cls(
             id=event_id,
             status=str(document.get("status") or document.get("state") or "pending"),
-            progress=float(document.get("progress") or 0),
+            progress=_number(document.get("progress")) or 0.0,
             message=str(document.get("message") or ""),
             stage=str(document.get("stage") or ""),
             seconds_left=_number(document.get("seconds_left")),
-            queue_place=int(document["queue_place"]) if _has(document, "queue_place") else None,
+            queue_place=place if isinstance(place, int) else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -147,7 +218,3 @@ class ProgressEvent:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-
-def _has(document: Mapping[str, Any], key: str) -> bool:
-    return isinstance(document.get(key), int)

@@ -5,8 +5,9 @@ the settings file, the file over the defaults. Floors below ``api``, ``worker``,
 ``cli`` never import this package: they take arguments.
 """
 
+from cinemill.config.description import SettingRow
 from cinemill.config.loading import load
-from cinemill.config.model import SettingRow, Settings, reference
+from cinemill.config.model import Settings, reference
 from cinemill.config.running import apply_running_instance
 
 __all__ = ["SettingRow", "Settings", "apply_running_instance", "load", "reference"]

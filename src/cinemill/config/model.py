@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import PrivateAttr
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cinemill.config import fields, parsers
+from cinemill.config.description import SettingRow, format_value, info_of
 from cinemill.config.fields import GIB, SettingInfo, setting
 
 URL = SettingInfo(show="masked_url")
 BYTES = SettingInfo(show="bytes")
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One line of ``cinemill config``; nothing in it is secret."""
-
-    name: str
-    """As in the environment."""
-    value_masked: str
-    source: str
-    """``environment``, the settings file's path, ``default`` or ``derived from NAME``."""
-    meaning: str
 
 
 class Settings(BaseSettings):
@@ -372,11 +359,6 @@ def _write(value: object) -> str:
     return os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def info_of(field: FieldInfo) -> SettingInfo:
-    extra: Any = field.json_schema_extra
-    return cast("SettingInfo", extra["info"])
-
-
 def name_of(field: str) -> str:
     """Return the public name of a field, e.g. ``CINEMILL_PORT`` for ``port``."""
     return str(Settings.model_fields[field].validation_alias)
@@ -393,26 +375,6 @@ def setting_fields() -> list[tuple[str, str, SettingInfo, str]]:
         )
         for field, model_field in Settings.model_fields.items()
     ]
-
-
-def format_value(value: object, info: SettingInfo) -> str:
-    """Return ``value`` as text for display, with secrets masked."""
-    if value is None or value == "":
-        return "unset" if value is None else "(empty)"
-    if info.show != "plain":
-        return _FORMATTERS[info.show](value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return os.pathsep.join(str(item) for item in value)
-    return format(value, "g") if isinstance(value, float) else str(value)
-
-
-_FORMATTERS: Mapping[str, Callable[[Any], str]] = {
-    "masked": lambda _: parsers.MASK,
-    "masked_url": parsers.mask_url,
-    "bytes": parsers.show_bytes,
-}
 
 
 def reference() -> list[SettingRow]:

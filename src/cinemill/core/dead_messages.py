@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import Failure
 from cinemill.errors import clip_text
 
@@ -87,7 +87,7 @@ def _check_type(value: Any, kind: type[_Kind]) -> _Kind:
     return value
 
 
-def _read_failure(values: Mapping[str, Any]) -> Failure:
+def _read_failure(values: JsonObject) -> Failure:
     code, message = (_check_type(values.get(name), str) for name in ("code", "message"))
     way_on, log_tail = (_check_type(values.get(name, ""), str) for name in ("way_on", "log_tail"))
     return Failure(code, message, way_on, log_tail, values.get("retryable") is not False)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from cinemill.errors import InputRejected, TooLarge
+
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | JsonObject | None"
+JsonObject: TypeAlias = "Mapping[str, JsonValue]"
+"""A document that is passed on as it is: who reads it has a model of it."""
 
 DEEPEST = 32
 """Objects and lists within each other, the outermost included."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Parameters, read_parameters
 from cinemill.errors import NotFound
 from cinemill.storage.jobs.new_jobs import NewStep
 
@@ -22,7 +23,7 @@ HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue with the limits of whoever works on it."""
+    """A queue, with the limits of the workers that consume it."""
 
     name: str
     priority: int
@@ -32,7 +33,7 @@ class Queue:
     recycle_after: int
     """Tasks after which a worker process is replaced."""
     soft_seconds: float
-    """A step is stopped then, and the try counts as a failure."""
+    """A step is stopped then, and the attempt counts as a failure."""
     hard_seconds: float
     """The worker process is killed then, whatever it does."""
     meaning: str
@@ -50,7 +51,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class StepKind:
-    """A kind of step: where it runs, its share of progress, and how often it is tried."""
+    """A kind of step: where it runs, its share of progress, and how often it is attempted."""
 
     name: str
     queue: str
@@ -60,31 +61,35 @@ class StepKind:
     retry_delay_seconds: float | None = None
     """Before the first retry, doubled for each; None: CELERY_TASK_DEFAULT_RETRY_DELAY."""
     max_crashes: int | None = None
-    """Dead after so many tries whose worker died; None: CINEMILL_MAX_CRASHES."""
+    """Dead after so many attempts whose worker died; None: CINEMILL_MAX_CRASHES."""
     rate: Rate | None = None
     stall_seconds: float | None = None
-    """Without progress for so long it is stopped; None: CINEMILL_STALL_SECONDS."""
+    """Stopped after so long without progress; None: CINEMILL_STALL_SECONDS."""
 
 
-Planner = Callable[[Mapping[str, Any], str | None], Sequence[StepSpec]]
-"""(params, asset id) to steps; pure. Raises InputRejected."""
+P = TypeVar("P", bound=Parameters)
 
 
 @dataclass(frozen=True, slots=True)
-class JobKind:
-    """A kind of request, by the name that users and Celery messages call it."""
+class JobKind(Generic[P]):
+    """A kind of job, by the name that users and Celery messages give it."""
 
     name: str
-    plan: Planner
+    parameters: type[P]
+    """Model of what it takes; it reads the parameters, and documents them."""
+    plan: Callable[[P, str | None], Sequence[StepSpec]]
+    """Turns the parameters and the id of the asset into steps, parents first; pure. Raises
+    InputRejected."""
     positional: tuple[str, ...] = ()
     """Names of the parameters that a Celery message passes by position."""
     second_channel: str | None = None
     """Prefix of a Redis channel that its events go to besides ``task_progress``, such as the
     ``analysis`` of detection."""
     answer: str | None = None
-    """The member of the result that ``result.get()`` answers; None: all of it."""
-    name_children: Callable[[str, Mapping[str, Any]], Sequence[str]] | None = None
-    """(id, params) to the ids of the jobs that it submits itself; they are cancelled with it."""
+    """The member of the result that ``result.get()`` returns; None: all of it."""
+    name_children: Callable[[str, P], Sequence[str]] | None = None
+    """Turns the id and the parameters into the ids of the jobs that this one submits, which are
+    cancelled with it."""
     most_params_bytes: int = LARGEST_PARAMS_BYTES
     """Of its parameters as canonical JSON in UTF-8."""
 
@@ -93,13 +98,13 @@ class JobKind:
 class Catalog:
     queues: Mapping[str, Queue]
     steps: Mapping[str, StepKind]
-    jobs: Mapping[str, JobKind]
+    jobs: Mapping[str, JobKind[Any]]
 
-    def plan(self, kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-        """The steps of a job, parents first.
+    def plan(self, kind: str, params: Mapping[str, object], asset_id: str | None) -> list[StepSpec]:
+        """Return the steps of a job, parents first.
 
-        What comes from outside is bounded here, before anything is made of it: see
-        ``core.documents``. Raises NotFound, InputRejected, TooLarge.
+        Input from outside is bounded here before anything else reads it: see ``core.documents``.
+        Raises NotFound, InputRejected, TooLarge.
         """
         if (found := self._find(kind)) is None:
             raise NotFound(
@@ -110,16 +115,16 @@ class Catalog:
         if asset_id is not None:
             check_text(asset_id, "asset_id")
         check_size(params, most_bytes=found.most_params_bytes)
-        # What a planner says of a value is more to the point than what holds for every value.
-        steps = list(found.plan(params, asset_id))
+        # What a model says about a value is more specific than the rules for all values.
+        steps = list(found.plan(read_parameters(found.parameters, params), asset_id))
         encode_document(params, most_bytes=found.most_params_bytes)
         return steps
 
-    def _find(self, kind: object) -> JobKind | None:
+    def _find(self, kind: object) -> JobKind[Any] | None:
         return self.jobs.get(kind) if isinstance(kind, str) else None
 
     def equip(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
-        """The planned steps, with where each works, what it weighs and how often it is tried."""
+        """Return the planned steps with their queues, weights and numbers of attempts."""
         return [self._equip(spec, limits) for spec in specs]
 
     def _equip(self, spec: StepSpec, limits: RetryPolicy) -> NewStep:
@@ -133,8 +138,10 @@ class Catalog:
             max_crashes=kind.max_crashes or limits.max_crashes,
         )
 
-    def with_more(self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind] = ()) -> Catalog:
-        """This catalog and these kinds too."""
+    def with_more(
+        self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind[Any]] = ()
+    ) -> Catalog:
+        """Return this catalog with further kinds."""
         return replace(
             self,
             steps=MappingProxyType({**self.steps, **{step.name: step for step in steps}}),
@@ -142,7 +149,7 @@ class Catalog:
         )
 
     def with_rates(self, per_minute: Mapping[str, int]) -> Catalog:
-        """This catalog, with so many starts in a minute, by queue, for what has a limit there."""
+        """Return this catalog with other rates, in starts per minute by queue."""
         limited = [step for step in self.steps.values() if step.rate and step.queue in per_minute]
         return self.with_more(
             [replace(step, rate=Rate(per_minute[step.queue], MINUTE)) for step in limited]
@@ -150,7 +157,7 @@ class Catalog:
 
 
 def list_common(queues: Mapping[str, Queue]) -> list[str]:
-    """Names of the queues that every worker may work on."""
+    """Return the names of the queues that every worker can consume."""
     return [queue.name for queue in queues.values() if queue.codec is None]
 
 
@@ -165,7 +172,7 @@ SHORT_LIMITS: Mapping[str, Any] = {"soft_seconds": 50.0, "hard_seconds": 60.0}
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What holds where a kind of step says nothing of its own; from the settings."""
+    """Defaults for kinds of step that set none of their own; from the settings."""
 
     max_retries: int = 3
     retry_delay_seconds: float = 60.0

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job
-from cinemill.errors import Conflict, LockTimeout, NotFound
+from cinemill.core.parameters import read_parameters
+from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_queries, recovery
@@ -20,7 +21,11 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
     kind = catalog.jobs.get(job.kind)
     if kind is None or kind.name_children is None:
         return ()
-    return kind.name_children(job.id, job.params)
+    try:
+        params = read_parameters(kind.parameters, job.params)
+    except InputRejected:  # a row may be older than its kind
+        return ()
+    return kind.name_children(job.id, params)
 
 
 def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -71,7 +72,7 @@ def status_key(job_id: str) -> str:
     return f"task_status:{job_id}"
 
 
-def channels(job_id: str, kind: JobKind | None) -> tuple[str, ...]:
+def channels(job_id: str, kind: JobKind[Any] | None) -> tuple[str, ...]:
     """Of every job, and the second one of a kind that has one."""
     usual = f"task_progress:{job_id}"
     if kind is None or kind.second_channel is None:
@@ -144,7 +145,7 @@ class EventPublisher:
             return False
         return True
 
-    def publish_resources(self, measured: dict[str, Any]) -> bool:
+    def publish_resources(self, measured: JsonObject) -> bool:
         """Publish what a machine has left; whether it went out."""
         document = json.dumps(measured)
         try:

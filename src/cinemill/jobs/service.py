@@ -55,7 +55,7 @@ class JobService:
         kind: str,
         *,
         owner: str = "local",
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         asset_id: str | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -294,7 +294,7 @@ class JobService:
             return statistics.list_stuck(connection, hours=hours)
 
     def _plan_steps(
-        self, kind: str, params: Mapping[str, Any], asset_id: str | None
+        self, kind: str, params: Mapping[str, object], asset_id: str | None
     ) -> list[NewStep]:
         return self._catalog.equip(self._catalog.plan(kind, params, asset_id), self._limits)
 
@@ -308,7 +308,7 @@ class JobService:
         return priority
 
 
-def _digest(kind: str, params: Mapping[str, Any], asset_id: str | None) -> str:
+def _digest(kind: str, params: Mapping[str, object], asset_id: str | None) -> str:
     named = [kind, params, asset_id]
     canonical = json.dumps(named, sort_keys=True, allow_nan=False, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

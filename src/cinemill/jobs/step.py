@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cinemill.core.job import ClaimedRun, StepSpec
+from cinemill.core.parameters import Model, read_parameters
+from cinemill.jobs.results import R, ResultOf, read_result
 from cinemill.storage.database import Connection
 
 
 class Report(Protocol):
-    """Tells how far the step is: ``fraction`` 0–1, and a sentence for a person."""
+    """Reports how far the step is: ``fraction`` 0–1, and a sentence for a person."""
 
     def __call__(self, fraction: float, message: str) -> None: ...
 
@@ -23,19 +25,41 @@ def _ignore(_size_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """A handler's view of the world: frozen, and nothing of the engine to hold on to."""
+    """What a handler is given of its run: frozen, without access to the engine."""
 
     run: ClaimedRun
     folder: Path
-    """Private, empty, named by the claim's token; removed when the try ends, however it ends."""
+    """Private and empty, named by the claim's token; removed when the attempt ends."""
     report: Report
     should_stop: Callable[[], Exception | None]
-    """To be asked several times a second: what it answers is to be raised, with all children
-    stopped first."""
+    """Call it several times a second. When it returns an error, stop all child processes and raise
+    that error."""
     memory_bytes: int
     """The queue's limit for the whole process tree."""
     on_peak_memory: Callable[[int], None] = _ignore
     """Called with the largest resident bytes of each command that the handler ran."""
+
+    def parameters(self, model: type[Model]) -> Model:
+        """Return the step's own parameters. Raises InputRejected."""
+        return read_parameters(model, self.run.params)
+
+    def job_parameters(self, model: type[Model]) -> Model:
+        """Return the parameters of the step's job. Raises InputRejected."""
+        return read_parameters(model, self.run.job_params)
+
+    def result_of(self, key: ResultOf[R]) -> R:
+        """Return what an earlier step found. Raises OutputInvalid where this version cannot read
+        it, or there is none."""
+        return read_result(key.type, self.run.inputs.get(key.step))
+
+    def find_result(self, key: ResultOf[R]) -> R | None:
+        """Return what an earlier step found; None where the job has no such step."""
+        return self.result_of(key) if key.step in self.run.inputs else None
+
+    def results_of(self, key: ResultOf[R]) -> dict[str, R]:
+        """Return what all earlier steps found whose names begin so, by their names, in order."""
+        names = sorted(name for name in self.run.inputs if name.startswith(key.step))
+        return {name: read_result(key.type, self.run.inputs[name]) for name in names}
 
 
 def _write_nothing(_connection: Connection) -> None:
@@ -50,9 +74,9 @@ class StepOutcome:
     result: Mapping[str, Any] = field(default_factory=dict)
     write: Callable[[Connection], None] = _write_nothing
     steps: Sequence[StepSpec] = ()
-    """More steps for the job, put between this one and those that wait for it: what there is to do
-    may only be known once the film was looked at. Each comes after this one, and after those of
-    the others that it names; it finds this one's result, and what this one found."""
+    """Further steps for the job, put between this one and those that wait for it, where what there
+    is to do is only known once the source was examined. Each runs after this one and after those
+    of the others that it names; it is given this step's result and what this step was given."""
 
 
 Handler = Callable[[StepContext], StepOutcome]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from cinemill.core.documents import JsonObject
 from cinemill.errors import DependencyUnavailable, HomeLocked
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
@@ -103,7 +103,7 @@ def _locked(home: Home, owner: bytes) -> HomeLocked:
     return HomeLocked(f"Cinemill already runs on {home.root} (process {pid}).")
 
 
-def write_state(home: Home, state: dict[str, Any]) -> None:
+def write_state(home: Home, state: JsonObject) -> None:
     """Tell other commands on this home where the running mill is."""
     write_private(home.state_file, json.dumps(state, indent=2) + "\n")
 

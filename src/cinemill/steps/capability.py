@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cinemill.jobs.catalog import JobKind, Queue, StepKind
 from cinemill.jobs.step import Handler
@@ -59,7 +59,7 @@ class Capability:
     """Unique. Of a package's capability it is also the command, ``cinemill NAME``, and the place of
     its routes, ``/api/v1/NAME``."""
     steps: tuple[StepKind, ...]
-    jobs: tuple[JobKind, ...]
+    jobs: tuple[JobKind[Any], ...]
     build_handlers: HandlerFactory
     queues: tuple[Queue, ...] = ()
     """Queues of its own; its steps may run in any queue of the catalog."""

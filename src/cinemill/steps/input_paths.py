@@ -20,7 +20,7 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
         raise InputRejected(
             f"{path} is outside of the folders that films may come from.",
             code="path_forbidden",
-            way_on="Move the film, or add its folder to CINEMILL_INPUT_ROOTS.",
+            way_on=_forbidden_hint(path),
         )
     if not is_file:
         raise InputRejected(
@@ -29,3 +29,9 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
             way_on="Give an absolute path that the workers can read.",
         )
     return real
+
+
+def _forbidden_hint(path: str) -> str:
+    if Path(path).is_absolute():
+        return "Move the film, or add its folder to CINEMILL_INPUT_ROOTS."
+    return "Give an absolute path: a worker opens the file, and its folder is not yours."

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.storage.media.files import LocalFiles
 
@@ -17,7 +16,7 @@ def publish_artifact(
     *,
     filename: str,
     media_type: str,
-    facts: Mapping[str, Any] | None = None,
+    facts: JsonObject | None = None,
 ) -> Artifact:
     """Move a finished file into the store and return its description.
 

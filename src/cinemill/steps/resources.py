@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cinemill.errors import DiskFull, NotFound
 from cinemill.jobs.events import EventPublisher
+from cinemill.jobs.results import ResultOf, Timed
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext
 from cinemill.media.encoding.hardware import HardwareEncoder
@@ -16,9 +15,12 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.source_results import IMPORT
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord, get_asset
 from cinemill.storage.media.files import LocalFiles
+
+ANY_STEP = ResultOf("", Timed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class StepResources:
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
     """The asset that this job is about. Raises NotFound."""
-    taken_in = context.run.inputs.get("intake", {})
-    asset_id = context.run.asset_id or taken_in.get("asset_id")
+    imported = context.find_result(IMPORT)
+    asset_id = context.run.asset_id or (imported and imported.asset_id)
     if asset_id is None:
         raise NotFound("The film of this job was deleted.", code="asset_not_found")
     return get_asset(resources.database, str(asset_id))
@@ -105,12 +107,12 @@ def require_space(resources: StepResources, needed_bytes: int) -> None:
 def sum_stage_seconds(context: StepContext) -> dict[str, float]:
     """Seconds by kind of earlier step: those of many alike, such as ``chunk-07``, are added up."""
     stages: dict[str, float] = {}
-    for name, result in context.run.inputs.items():
+    for name, seconds in stage_seconds(context).items():
         kind = name.partition("-")[0]
-        stages[kind] = round(stages.get(kind, 0.0) + (result.get("seconds") or 0.0), 3)
+        stages[kind] = round(stages.get(kind, 0.0) + (seconds or 0.0), 3)
     return stages
 
 
-def stage_seconds(context: StepContext) -> Mapping[str, Any]:
-    """Seconds that each earlier step of the job took, by its name."""
-    return {name: result.get("seconds") for name, result in context.run.inputs.items()}
+def stage_seconds(context: StepContext) -> dict[str, float | None]:
+    """Return the seconds that each earlier step of the job took, by its name."""
+    return {name: one.seconds for name, one in context.results_of(ANY_STEP).items()}

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated
 
-from cinemill.core.documents import check_path
+from cinemill.core.documents import LONGEST_PATH_BYTES, check_path
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Expected, NoParameters, Parameters, checked_by
 from cinemill.errors import InputRejected
 
 IMPORT_SOURCE = "intake_source"
 PROBE_SOURCE = "probe_source"
 
 
-def plan_single(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
-    """The planner of a job of one step without parameters."""
+class SourceParameters(Parameters):
+    """A video: an asset that the job names, or a file by its path."""
 
-    def plan(params: Mapping[str, Any], _asset_id: str | None) -> list[StepSpec]:
-        if params:
-            raise InputRejected("This kind of job takes no parameters.", code="params_invalid")
-        return [StepSpec(kind, kind)]
+    path: Annotated[
+        str | None,
+        checked_by(lambda value: value if value is None else check_path(value)),
+        Expected(f"a path of at most {LONGEST_PATH_BYTES} bytes", code="path_invalid"),
+    ] = None
+    """Path of a file that the workers can read. Leave it out when the job names an asset."""
 
-    return plan
+
+def plan_single(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec]]:
+    """Return the planner of a job of one step without parameters."""
+    return lambda _params, _asset_id: [StepSpec(kind, kind)]
 
 
-def plan_source(kind: str, params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """The stored film probed; one that is given by its path is fetched before."""
+def plan_source(kind: str, params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+    """Return the steps that probe a stored video, and import one that is given by its path.
+
+    Raises InputRejected (``source_missing``).
+    """
     if asset_id is not None:
         return [StepSpec("probe", PROBE_SOURCE)]
-    if not params.get("path"):
-        raise InputRejected(f"{kind} needs an asset or the path of a film.", code="source_missing")
-    check_path(params["path"])
+    if not params.path:
+        raise InputRejected(f"{kind} needs an asset or the path of a video.", code="source_missing")
     return [
         StepSpec("intake", IMPORT_SOURCE),
         StepSpec("probe", PROBE_SOURCE, after=("intake",)),

@@ -89,7 +89,7 @@ def drop_refusing(client: redis.Redis, error: Exception) -> None:
         client.connection_pool.disconnect(inuse_connections=False)
 
 
-def measure_fullness(memory: Mapping[str, Any]) -> float | None:
+def measure_fullness(memory: Mapping[str, int]) -> float | None:
     """The share of its memory that a server uses, 0 to 1 or a little over, by what INFO says of
     it; None where it has no limit."""
     limit = int(memory.get("maxmemory") or 0)

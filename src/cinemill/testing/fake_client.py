@@ -21,8 +21,10 @@ from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,
+    HealthDocument,
     JobDocument,
     ProgressEvent,
+    StatsDocument,
     TaskResult,
     TaskStatus,
     UploadReceipt,
@@ -111,7 +113,7 @@ class FakeClient(Client):
         path: str | Path,
         *,
         kind: str | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         priority: int | None = None,
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
@@ -142,7 +144,7 @@ class FakeClient(Client):
     def submit(
         self,
         kind: str,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         *,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -154,7 +156,7 @@ class FakeClient(Client):
         asset_id: str,
         kind: str,
         *,
-        params: dict[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
         with as_client_errors():
@@ -323,27 +325,28 @@ class FakeClient(Client):
             on_bytes(len(file.content), len(file.content))
         return path
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> StatsDocument:
         jobs = list(self._jobs.listed())
         by_status = count_words([job.state.value for job in jobs])
         by_type = count_words([job.kind for job in jobs])
         queue = {"by_status": by_status, "by_type": by_type, "by_queue": {}, "total": len(jobs)}
-        return {
-            "queue": queue,
+        empty: dict[str, object] = {
             "processing_times": {},
             "memory": {},
             "stuck": [],
             "hardware": [],
         }
+        return cast("StatsDocument", {"queue": queue, **empty})
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> HealthDocument:
         parts = ("status", "database", "redis", "messages")
-        return {**dict.fromkeys(parts, "ok"), "hardware": "none", "version": __version__}
+        found = {**dict.fromkeys(parts, "ok"), "hardware": "none", "version": __version__}
+        return cast("HealthDocument", found)
 
     def _create(
         self,
         kind: str,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         asset_id: str | None,
         priority: int | None,
         key: str | None,
@@ -367,7 +370,7 @@ class FakeClient(Client):
         return fake.job
 
     def _plan(
-        self, kind: str, params: Mapping[str, Any], asset_id: str | None
+        self, kind: str, params: Mapping[str, object], asset_id: str | None
     ) -> Sequence[StepSpec]:
         if kind in self._kinds and kind not in CATALOG.jobs:
             return [StepSpec(kind, kind)]

@@ -14,6 +14,7 @@ from celery.result import AsyncResult
 from kombu.utils.json import dumps
 
 from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import Failure
 from cinemill.errors import DependencyUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -81,7 +82,7 @@ def register(app: Celery) -> None:
         _register_step(app, step)
 
 
-def _register_job(app: Celery, kind: JobKind) -> None:
+def _register_job(app: Celery, kind: JobKind[Any]) -> None:
     # Not shared: a second application in this process must not be given this one's tasks.
     @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
     def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
@@ -101,7 +102,7 @@ def step_task_name(kind: str) -> str:
     return f"{STEP_PREFIX}{kind}"
 
 
-def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None:
     """Give a message that came from elsewhere its row, keyed by its task id.
 
     Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
@@ -119,7 +120,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _adopt(
-    mill: Mill, kind: JobKind, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    mill: Mill, kind: JobKind[Any], request: Any, args: tuple[Any, ...], kwargs: JsonObject
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
     priority = read_wish((request.delivery_info or {}).get("priority"))
@@ -140,7 +141,7 @@ def _adopt(
         _reject(mill, kind, request, failure)
 
 
-def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> None:
+def _reject(mill: Mill, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
     """A failed job; where there can be none of this id, a dead message."""
     try:
         mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
@@ -152,7 +153,7 @@ def _reject(mill: Mill, kind: JobKind, request: Any, error: InputRejected) -> No
             refused.put(_bury(kind, request, error))
 
 
-def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
+def _bury(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage:
     content = dumps([request.args, request.kwargs]).encode("utf-8", "backslashreplace")
     return DeadMessage.make(
         queue=str((request.delivery_info or {}).get("routing_key") or ""),
@@ -166,25 +167,25 @@ def _bury(kind: JobKind, request: Any, error: InputRejected) -> DeadMessage:
 
 def submit(
     service: JobService,
-    kind: JobKind,
-    params: dict[str, Any],
+    kind: JobKind[Any],
+    params: JsonObject,
     *,
     priority: int | None,
     job_id: str | None,
 ) -> Any:
     """The parameter ``asset_id`` is the job's own, not its plan's."""
-    asset_id = params.pop("asset_id", None)
+    asset_id: Any = params.get("asset_id")
     return service.create_job(
         kind.name,
         owner=OWNER,
-        params=params,
+        params={name: value for name, value in params.items() if name != "asset_id"},
         asset_id=asset_id,
         priority=priority,
         job_id=job_id,
     )
 
 
-def bind_arguments(kind: JobKind, args: Any, kwargs: Any) -> dict[str, Any]:
+def bind_arguments(kind: JobKind[Any], args: Any, kwargs: Any) -> dict[str, Any]:
     """Positional arguments by their names. Raises InputRejected."""
     if len(args) > len(kind.positional):
         raise InputRejected(

@@ -1,9 +1,13 @@
 """The product's tasks, to be imported and called by the names of the kinds of job.
 
-``from cinemill.worker.tasks import process_video`` and
-``process_video.apply_async(args=["film.mp4"], priority=9).get()``: the row is written before the
-message is sent, so that it is as safe as a job of the API. A bare ``send_task`` by name is adopted
-when a worker has it.
+::
+
+    from cinemill.worker.tasks import process_video
+
+    process_video.apply_async(args=["/videos/video.mp4"], priority=9).get()
+
+A worker opens the file, so its path is absolute. The row is written before the message is sent, so
+that it is as safe as a job of the API. A bare ``send_task`` by name is adopted by a worker.
 """
 
 from __future__ import annotations

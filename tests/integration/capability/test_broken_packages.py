@@ -24,7 +24,7 @@ def build(**more):
         "name": NAME,
         "protocol": 1,
         "steps": (StepKind(NAME, "default", max_retries=0),),
-        "jobs": (JobKind("make_" + NAME, plan),),
+        "jobs": (JobKind("make_" + NAME, NoParameters, plan),),
         "build_handlers": lambda resources: {NAME: work},
         **more,
     })
@@ -39,7 +39,8 @@ def fail(*_):
 PACKAGES = {
     "absent": "import no_such_library",
     "later": f"NAME = 'later'\n{HEAD}\nCAPABILITY = build(protocol=99)",
-    "thief": f"NAME = 'thief'\n{HEAD}\nCAPABILITY = build(jobs=(JobKind('process_video', plan),))",
+    "thief": f"NAME = 'thief'\n{HEAD}\nCAPABILITY = build(jobs=(JobKind("
+    "'process_video', NoParameters, plan),))",
     "idle": f"NAME = 'idle'\n{HEAD}\nCAPABILITY = build(build_handlers=fail)",
     "routeless": f"NAME = 'routeless'\n{HEAD}\nCAPABILITY = build(build_router=fail)",
     "jobs": f"NAME = 'jobs'\n{HEAD}\nCAPABILITY = build(build_router=router)".replace(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ConfigDict
 from tests.integration.storage import rows
 
 from cinemill import catalog
 from cinemill.core.job import ClaimedRun, Job, StepSpec
+from cinemill.core.parameters import Parameters
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import GIB, JobKind, Queue, Rate, StepKind
 from cinemill.jobs.dispatch import Dispatcher
@@ -20,19 +22,25 @@ from cinemill.storage.database import Database
 from cinemill.storage.jobs.dispatch import ReadyRun
 
 
-def plan_one(kind: str) -> Callable[[Mapping[str, Any], str | None], list[StepSpec]]:
+class AnyParameters(Parameters):
+    """Whatever a test thinks of."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def plan_one(kind: str) -> Callable[[AnyParameters, str | None], list[StepSpec]]:
     return lambda params, asset_id: [StepSpec("work", kind)]
 
 
-def plan_wish(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+def plan_wish(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec("work", "work", hardware="h264")]
 
 
-def plan_chain(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+def plan_chain(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec("first", "work"), StepSpec("second", "work", after=("first",))]
 
 
-def plan_crowd(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+def plan_crowd(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec(f"part-{number:02d}", "work") for number in range(30)]
 
 
@@ -55,7 +63,7 @@ CATALOG = replace(
             StepKind("hanging_work", "default", stall_seconds=4),
         ],
         [
-            JobKind(kind, plan_one(kind))
+            JobKind(kind, AnyParameters, plan_one(kind))
             for kind in (
                 "work",
                 "urgent_work",
@@ -67,10 +75,10 @@ CATALOG = replace(
             )
         ]
         + [
-            JobKind("chain", plan_chain),
-            JobKind("crowd", plan_crowd),
-            JobKind("wishing_work", plan_wish),
-            JobKind("analyse", plan_one("work"), second_channel="analysis"),
+            JobKind("chain", AnyParameters, plan_chain),
+            JobKind("crowd", AnyParameters, plan_crowd),
+            JobKind("wishing_work", AnyParameters, plan_wish),
+            JobKind("analyse", AnyParameters, plan_one("work"), second_channel="analysis"),
         ],
     ),
     queues=MappingProxyType({**_ROOMY, "small": _SMALL, "brief": _BRIEF}),

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from tests.integration.storage import rows
 
-from cinemill.capabilities.render.plan import name_children
+from cinemill.capabilities.render.plan import BatchParameters, name_children
 from cinemill.core.job import Job, JobState
+from cinemill.core.parameters import read_parameters
 from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
@@ -26,7 +27,7 @@ RETRIES: list[Callable[[JobService, Job], object]] = [
 def submit_batch(service: JobService, size: int) -> tuple[Job, list[str]]:
     """A batch that has got so far as to submit its children, and their ids."""
     batch = service.create_job("batch_render", params={"jobs": [{}] * size})
-    children = name_children(batch.id, batch.params)
+    children = name_children(batch.id, read_parameters(BatchParameters, batch.params))
     for child in children:
         service.create_job("work", job_id=child)
     return batch, children
@@ -68,7 +69,7 @@ def test_only_renders_that_did_not_complete_are_retried(
 
 def test_a_render_that_was_refused_stays_refused(service: JobService) -> None:
     batch = service.create_job("batch_render", params={"jobs": [{}]})
-    (child,) = name_children(batch.id, batch.params)
+    (child,) = name_children(batch.id, read_parameters(BatchParameters, batch.params))
     refusal = InputRejected("Clip 0: there is no film.", code="clip_source_missing")
     service.create_rejected("render_video", refusal, owner="local", job_id=child)
     service.cancel_job(batch.id)

@@ -9,7 +9,7 @@ from tests.integration.steps.conftest import Opener
 
 from cinemill.capabilities.render.fetch_sources import gather_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
-from cinemill.capabilities.render.plan import plan_render
+from cinemill.capabilities.render.plan import RenderParameters, plan_render
 from cinemill.capabilities.render.validate import validate_render
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
@@ -31,7 +31,7 @@ def clear(context: StepContext) -> None:
 def run_plan(resources: StepResources, open_context: Opener, timeline: Any) -> dict[str, Any]:
     """The results of all steps, by name."""
     results: dict[str, Any] = {}
-    for step in plan_render({"job": timeline}, None):
+    for step in plan_render(RenderParameters(job=timeline), None):
         inputs = {name: results[name] for name in step.after}
         context = open_context(timeline, params=step.params, inputs=inputs)
         try:

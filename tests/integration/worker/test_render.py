@@ -23,7 +23,7 @@ from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from cinemill.capabilities.render.plan import name_children
+from cinemill.capabilities.render.plan import BatchParameters, name_children
 from cinemill.core.job import Failure, JobState
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected, NotFound
@@ -297,7 +297,7 @@ def test_a_cancelled_batch_takes_its_renders_along(
     # So many that the last cannot have begun when all are there.
     timelines = [contract_job(sources, transitions=False)] * 20
     batch = stack.app.tasks["batch_render"].apply_async(args=[timelines])
-    children = name_children(batch.id, {"jobs": timelines})
+    children = name_children(batch.id, BatchParameters(jobs=tuple(timelines)))
     wait_until(lambda: all(is_there(stack, child) for child in children))
     stack.service.cancel_job(batch.id, "wrong films")
     batch.get(timeout=PATIENCE_SECONDS, propagate=False)

@@ -94,7 +94,7 @@ def test_every_command_explains_itself(cinemill: Run, path: tuple[str, ...]) -> 
 def commands_of(page: str) -> list[str]:
     """What a page tells people to type: ``cinemill …`` in spans and blocks of code."""
     code = re.findall(r"```.*?```|`[^`\n]+`", page, re.DOTALL)
-    found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#\n]*)", "\n".join(code))
+    found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#|\n]*)", "\n".join(code))
     return [words.strip() for words in found]
 
 
@@ -181,7 +181,7 @@ class TestConfig:
         monkeypatch.setenv("CINEMILL_PORT", "8421")
         shown = cinemill("config").stdout
         assert "CINEMILL_PORT=8421  (environment)" in shown
-        assert "The port of the HTTP doors." in shown
+        assert "Port that the HTTP API listens on." in shown
         assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
     def test_names_every_problem_and_is_exit_code_2(

@@ -33,8 +33,8 @@ def closed_port() -> int:
 
 class TestRequests:
     def test_carry_the_token_and_the_version(self, server: LittleServer, mill: Client) -> None:
-        server.on("GET /stats", lambda x: x.send_json({"total": 0}))
-        assert mill.stats() == {"total": 0}
+        server.on("GET /stats", lambda x: x.send_json({"queue": {"total": 0}}))
+        assert mill.stats() == {"queue": {"total": 0}}
         headers = server.seen[0].headers
         assert headers["authorization"] == "Bearer the-token"
         assert headers["user-agent"].startswith("cinemill/")

@@ -42,7 +42,11 @@ def test_the_options_of_the_contract() -> None:
         "bitrate": "5M",
     }
     assert read_rendition(options) == RenditionRequest(
-        VideoCodec.H264, Container.MP4, 1280, 720, 5_000_000
+        codec=VideoCodec.H264,
+        container=Container.MP4,
+        width=1280,
+        height=720,
+        bitrate_bps=5_000_000,
     )
 
 

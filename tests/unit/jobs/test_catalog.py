@@ -6,6 +6,7 @@ import pytest
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
+from cinemill.core.parameters import NoParameters
 from cinemill.errors import InputRejected, NotFound
 from cinemill.jobs.catalog import GIB, HOUR, MINUTE, JobKind, Queue, StepKind
 
@@ -133,7 +134,11 @@ def test_every_plan_is_a_graph_whose_parents_come_first(kind: str) -> None:
 def test_a_larger_catalog_leaves_the_first_one_as_it_was() -> None:
     more = CATALOG.with_more(
         [StepKind("count_sheep", "default")],
-        [JobKind("sleep", lambda params, asset_id: [StepSpec("count", "count_sheep")])],
+        [
+            JobKind(
+                "sleep", NoParameters, lambda params, asset_id: [StepSpec("count", "count_sheep")]
+            )
+        ],
     )
     assert more.plan("sleep", {}, None) == [StepSpec("count", "count_sheep")]
     assert "sleep" not in CATALOG.jobs

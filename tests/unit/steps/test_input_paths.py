@@ -94,3 +94,15 @@ def test_a_nul_is_refused(films: Path) -> None:
 def test_without_roots_nothing_may_be_fetched(films: Path) -> None:
     with pytest.raises(InputRejected):
         resolve_input(str(films / "a.mp4"), ())
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"), [("video.mp4", "absolute path"), ("/video.mp4", "CINEMILL_INPUT_ROOTS")]
+)
+def test_forbidden_path_hint_tells_relative_paths_apart(
+    films: Path, path: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    with pytest.raises(InputRejected) as caught:
+        resolve_input(path, (films,))
+    assert hint in caught.value.way_on

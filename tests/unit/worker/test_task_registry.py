@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.catalog import CATALOG
+from cinemill.core.parameters import NoParameters
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import JobKind
 from cinemill.worker.task_registry import bind_arguments
 
-RENDER = JobKind("render", lambda params, asset_id: [], positional=("job", "draft"))
+RENDER = JobKind("render", NoParameters, lambda params, asset_id: [], positional=("job", "draft"))
 
 
 def test_a_film_by_position_is_its_path() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinemill.capability import (
     GIB,
@@ -17,9 +17,9 @@ from cinemill.capability import (
     JobKind,
     Queue,
     RouteResources,
+    SourceParameters,
     StepKind,
     StepSpec,
-    check_names,
     plan_source,
 )
 
@@ -36,9 +36,8 @@ JOB = "measure_loudness"
 STEP = "measure_loudness"
 
 
-def plan_loudness(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
+def plan_loudness(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
     """Return the steps of a job: the video is probed, then measured. Raises InputRejected."""
-    check_names(params, {"path"})
     return [
         *plan_source(JOB, params, asset_id),
         StepSpec("loudness", STEP, after=("probe",)),
@@ -68,7 +67,7 @@ CAPABILITY = Capability(
     protocol=1,
     queues=(Queue("loudness", 5, GIB, 100, **HOUR_LIMITS, meaning="How loud videos are"),),
     steps=(StepKind(STEP, "loudness", weight=20),),
-    jobs=(JobKind(JOB, plan_loudness, positional=("path",)),),
+    jobs=(JobKind(JOB, SourceParameters, plan_loudness, positional=("path",)),),
     build_handlers=_build_handlers,
     build_command=_build_command,
     build_router=_build_router,

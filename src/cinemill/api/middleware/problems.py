@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
+from cinemill.api.middleware.validation import describe_error
 from cinemill.errors import CinemillError, Conflict, InputRejected, NotFound, Unauthorized
 
 log = telemetry.get_logger(__name__)
@@ -146,7 +147,7 @@ async def _on_cinemill_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = error.errors()
-    found = [(_field(entry["loc"]), str(entry["msg"])) for entry in errors[:MOST_PROBLEMS]]
+    found = [(_field(entry["loc"]), describe_error(entry)) for entry in errors[:MOST_PROBLEMS]]
     return respond(ParametersInvalid(found, omitted=len(errors) - len(found)))
 
 

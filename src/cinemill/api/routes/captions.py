@@ -80,10 +80,7 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
         wish = CaptionsUpdate.model_validate_json(content)
     except ValidationError as error:
         raise RequestValidationError(
-            [
-                {**one, "loc": ("body", *one["loc"])}
-                for one in error.errors(include_url=False, include_context=False)
-            ]
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
         ) from error
     return [one.read() for one in wish.captions]
 

@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import Mill, StateDep
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
 from cinemill.errors import CinemillError, NotFound, RedisUnavailable
 from cinemill.jobs.events import Event, EventReader
@@ -150,10 +151,10 @@ class JobEventStream:
             return None
         return Event("", self._merge(status))
 
-    def _merge(self, status: dict[str, Any]) -> dict[str, Any]:
+    def _merge(self, status: JsonObject) -> dict[str, Any]:
         """The row as a progress document. It is written less often than events are told, so while
         a job runs its bar does not fall back behind what was told already."""
-        document = {key: status[key] for key in _ROW_KEYS}
+        document: dict[str, Any] = {key: status[key] for key in _ROW_KEYS}
         document |= {key: status[key] for key in _ROW_EXTRAS if status.get(key) is not None}
         is_behind = (
             document["status"] == self._last.get("status") == "running"

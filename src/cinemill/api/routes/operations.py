@@ -23,6 +23,7 @@ from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import Mill, StateDep
 from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
+from cinemill.core.documents import JsonObject
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
 from cinemill.storage.jobs.stray_messages import count_stray_messages
@@ -170,7 +171,7 @@ def _parse_line(row: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {"event": row}
 
 
-def _matches(entry: dict[str, Any], key: str, wanted: str | None) -> bool:
+def _matches(entry: JsonObject, key: str, wanted: str | None) -> bool:
     return wanted is None or entry.get(key) == wanted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import DeadStep, Job
 from cinemill.jobs.job_document import describe_job
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
@@ -15,7 +16,7 @@ def job_document(job: Job) -> dict[str, Any]:
     return name_twice(describe_job(job))
 
 
-def name_twice(described: dict[str, Any]) -> dict[str, Any]:
+def name_twice(described: JsonObject) -> dict[str, Any]:
     """A described job under both its names; see :func:`job_document`."""
     return {
         "id": described["job_id"],

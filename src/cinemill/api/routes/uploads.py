@@ -23,7 +23,7 @@ from cinemill.api.upload.multipart import (
     PartData,
     parse_boundary,
 )
-from cinemill.api.upload.options import DEFAULT_KIND, UploadOptions, parse_options
+from cinemill.api.upload.options import UploadOptions, parse_options
 from cinemill.api.upload.receiver import UploadLimits, UploadReceiver, check_declared_size
 from cinemill.core.documents import check_text
 from cinemill.core.job import Job
@@ -72,14 +72,7 @@ class UploadForm:
                         "required": [FILE_FIELD],
                         "properties": {
                             FILE_FIELD: {"type": "string", "format": "binary"},
-                            "kind": {"type": "string", "default": DEFAULT_KIND},
-                            "params": {
-                                "type": "string",
-                                "contentMediaType": "application/json",
-                                "description": "The job's parameters, a JSON object.",
-                            },
-                            "priority": {"type": "integer", "minimum": 0, "maximum": 10},
-                            "thumbnail_seconds": {"type": "number", "minimum": 0},
+                            **UploadOptions.model_json_schema()["properties"],
                         },
                     }
                 }
@@ -118,8 +111,8 @@ async def _accept(request: Request, mill: Mill) -> tuple[Job, str]:
     # No records, no upload: better told now than after a gigabyte.
     await run_in_threadpool(mill.database.ping)
     form, stored = await _read_form(request, mill, limits, boundary)
-    wishes = parse_options(form.fields, key)
-    job = await run_in_threadpool(_record, mill, stored, form.filename, wishes)
+    options = parse_options(form.fields)
+    job = await run_in_threadpool(_record, mill, stored, form.filename, options, key)
     return job, form.filename
 
 
@@ -189,8 +182,8 @@ class _FormBuilder:
             return
         if self._has_file:
             raise FormInvalid("The form has two files; send one film with each upload.")
-        # Told now: whoever sends the fields first need not send the film for nothing.
-        parse_options(self._form.fields, None)
+        # Refused now: a client that sends the fields first need not send the file for nothing.
+        parse_options(self._form.fields)
         self._has_file = True
         self._form.filename = clean_filename(filename or "")
 
@@ -206,7 +199,9 @@ class _FormBuilder:
             self._form.fields[self._part] = self._value.decode("utf-8", "replace")
 
 
-def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadOptions) -> Job:
+def _record(
+    mill: Mill, stored: StoredFile, filename: str, options: UploadOptions, key: str | None
+) -> Job:
     """Asset and job, in one transaction. Raises Conflict where the key was used for another film.
 
     The job must name the asset before either has a row; whoever loses the race for the same bytes
@@ -217,12 +212,12 @@ def _record(mill: Mill, stored: StoredFile, filename: str, wishes: UploadOptions
         asset_id = known.id if known else str(uuid4())
         try:
             return mill.jobs.create_job(
-                wishes.kind,
+                options.kind,
                 owner=OWNER,
-                params=wishes.params,
+                params=options.job_params,
                 asset_id=asset_id,
-                priority=wishes.priority,
-                idempotency_key=wishes.idempotency_key,
+                priority=options.priority,
+                idempotency_key=key,
                 in_transaction=partial(
                     _register, asset_id=asset_id, stored=stored, filename=filename
                 ),

@@ -1,84 +1,79 @@
-"""What a form asks for beside its film, checked before the film is read."""
+"""What a form asks for next to its file, checked before the file is read."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from cinemill.core.parameters import Expected, Parameters, dotted_name, list_problems
 from cinemill.errors import InputRejected
 
 DEFAULT_KIND = "process_video"
 _ANY_ASSET = "-"
 
-Problems = list[tuple[str, str]]
+
+def _read_object(text: object) -> object:
+    """Read a JSON text. Raises ValueError where it is none; InputRejected where it has too much."""
+    return read_json(text.encode()) if isinstance(text, str) else text
 
 
-@dataclass(frozen=True, slots=True)
-class UploadOptions:
-    """The optional fields, checked."""
+class UploadOptions(Parameters):
+    """Optional fields of an upload. Fields before the file are checked before it is received."""
 
-    kind: str
-    priority: int | None
-    params: dict[str, Any]
-    idempotency_key: str | None
+    model_config = ConfigDict(extra="ignore")
+    error_code = ParametersInvalid.code
+
+    kind: str = DEFAULT_KIND
+    """Kind of job that processes the file."""
+    params: Annotated[
+        dict[str, Any],
+        BeforeValidator(_read_object),
+        WithJsonSchema({"type": "string", "contentMediaType": "application/json"}),
+        Expected("a JSON object, such as {}"),
+    ] = Field(default_factory=dict)
+    """Parameters of the job, as a JSON object."""
+    priority: (
+        Annotated[
+            int,
+            Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY),
+            Expected(f"a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"),
+        ]
+        | None
+    ) = None
+    """Priority of the job; 10 runs first."""
+    thumbnail_seconds: (
+        Annotated[float, Field(ge=0), Expected("a number of seconds, 0 or more")] | None
+    ) = None
+    """Also create a thumbnail of this time, in seconds from the first frame."""
+
+    @property
+    def job_params(self) -> dict[str, Any]:
+        if self.thumbnail_seconds is None:
+            return self.params
+        return {**self.params, "thumbnail_seconds": self.thumbnail_seconds}
 
 
-def parse_options(fields: dict[str, str], idempotency_key: str | None) -> UploadOptions:
-    """Raises ParametersInvalid; InputRejected where the kind of job cannot take these parameters.
+def parse_options(fields: dict[str, str]) -> UploadOptions:
+    """Return what the fields of a form ask for; an empty field is none.
 
-    Fields that this door does not know are none of its business.
+    Raises ParametersInvalid, with every field that does not fit; InputRejected where the kind of
+    job cannot take these parameters. Fields that are not known are ignored: forms have buttons.
     """
-    problems: Problems = []
-    priority = _read_priority(fields.get("priority", ""), problems)
-    params = _read_params(fields.get("params", ""), problems)
-    seconds = _read_seconds(fields.get("thumbnail_seconds", ""), problems)
-    if problems:
-        raise ParametersInvalid(problems)
-    if seconds is not None:
-        params["thumbnail_seconds"] = seconds
-    kind = fields.get("kind", "").strip() or DEFAULT_KIND
-    # Planned for nothing, so that whoever sends the fields first need not send the film for it.
-    CATALOG.plan(kind, params, _ANY_ASSET)
-    if "path" in params:
-        raise InputRejected("An uploaded film has no path.", code="params_invalid")
-    return UploadOptions(kind, priority, params, idempotency_key)
-
-
-def _read_priority(text: str, problems: Problems) -> int | None:
-    if not text.strip():
-        return None
-    if text.strip().isdecimal() and LOWEST_PRIORITY <= int(text) <= HIGHEST_PRIORITY:
-        return int(text)
-    problems.append(("priority", f"must be {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"))
-    return None
-
-
-def _read_params(text: str, problems: Problems) -> dict[str, Any]:
-    if not text.strip():
-        return {}
+    given = {name: text.strip() for name, text in fields.items() if text.strip()}
     try:
-        params = read_json(text.encode())
-    except ValueError:
-        params = None
-    if isinstance(params, dict):
-        return params
-    problems.append(("params", "must be a JSON object, such as {}"))
-    return {}
-
-
-def _read_seconds(text: str, problems: Problems) -> float | None:
-    if not text.strip():
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if math.isfinite(seconds) and seconds >= 0:
-        return seconds
-    problems.append(("thumbnail_seconds", "must be a number of seconds, 0 or more"))
-    return None
+        options = UploadOptions.model_validate(given, strict=False)
+    except ValidationError as error:
+        problems = list_problems(UploadOptions, error)
+        raise ParametersInvalid(
+            [(dotted_name(one.location), one.what) for one in problems]
+        ) from None
+    # Planned for nothing, so that whoever sends the fields first need not send the file for it.
+    CATALOG.plan(options.kind, options.job_params, _ANY_ASSET)
+    if "path" in options.params:
+        raise InputRejected("An uploaded file has no path.", code="params_invalid")
+    return options

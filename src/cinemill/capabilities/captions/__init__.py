@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.captions import kinds
-from cinemill.capabilities.captions.plan import plan_caption
+from cinemill.capabilities.captions.plan import CaptionParameters, plan_caption
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -31,6 +31,6 @@ CAPABILITY = Capability(
     name="captions",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(JobKind("caption", plan_caption, positional=("path", "model")),),
+    jobs=(JobKind("caption", CaptionParameters, plan_caption, positional=("path", "model")),),
     build_handlers=_build_handlers,
 )

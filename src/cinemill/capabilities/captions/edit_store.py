@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cinemill.capabilities.captions.edits import check_cues
 from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
@@ -149,14 +149,16 @@ def _require_unchanged(
         raise CaptionsChanged("These captions were changed by somebody else in the meantime.")
 
 
-def _as_transcript(before: Mapping[str, Any], language: str, cues: Sequence[Cue]) -> Transcript:
+def _as_transcript(before: JsonObject, language: str, cues: Sequence[Cue]) -> Transcript:
     """Each caption as an utterance: what was said is known no finer than a person wrote it."""
     said = tuple(Utterance(cue.start_ms, cue.end_ms, " ".join(cue.lines)) for cue in cues)
     return Transcript(
-        model=before.get("model", ""),
-        model_revision=before.get("model_revision", ""),
-        language=before.get("spoken_language", "" if language == UNKNOWN_LANGUAGE else language),
-        task=SpeechTask(before.get("task", SpeechTask.TRANSCRIBE)),
+        model=str(before.get("model", "")),
+        model_revision=str(before.get("model_revision", "")),
+        language=str(
+            before.get("spoken_language", "" if language == UNKNOWN_LANGUAGE else language)
+        ),
+        task=SpeechTask(str(before.get("task", SpeechTask.TRANSCRIBE.value))),
         utterances=said,
         facts={"corrected_by": PERSON},
     )

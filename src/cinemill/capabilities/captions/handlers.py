@@ -1,4 +1,4 @@
-"""Captions of a stored film: heard once by a model, written as often as they are wanted."""
+"""Captions of a stored video: transcribed once by a model, written in several formats."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from cinemill.capabilities.captions.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
+from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
 from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
 from cinemill.inference.catalog import get_card
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
@@ -29,6 +32,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
@@ -47,48 +51,45 @@ LEAST_BYTES = 1024 * 1024
 
 
 def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Hear what is said in the job's film, unless the same model has heard it before.
+    """Transcribe the speech of the job's video, unless the same model has done so before.
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
     (``model_missing``, ``model_damaged``, ``translation_impossible``), CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
-    request = SpeechRequest.from_json(context.run.params)
+    request = context.parameters(SpeechRequest)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
     known = findings.find_transcript(resources.database, key)
     transcript = known or _transcribe(resources, context, asset, request)
-    result = {
-        "asset_id": asset.id,
-        "transcript_id": findings.transcript_id(asset.id, key),
-        "language": transcript.language,
-        "model": transcript.model,
-        "stages": {
-            **context.run.inputs["probe"].get("stages", {}),
-            **stage_seconds(context),
-        },
-        "reused": known is not None,
-    }
+    result = TranscribeResult(
+        asset.id,
+        findings.transcript_id(asset.id, key),
+        transcript.language,
+        transcript.model,
+        stages={**context.result_of(PROBE).stages, **stage_seconds(context)},
+        reused=known is not None,
+    )
     save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
-    return StepOutcome(result, save)
+    return StepOutcome(write_result(result), save)
 
 
 def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
-    """Names the work: the same bytes, weights and request are never transcribed twice."""
+    """Return the key of a transcript: the same bytes, weights and request have the same one."""
     return content_key(sha256, STAGE, STAGE_VERSION, revision, request.to_json())
 
 
 def _transcribe(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: SpeechRequest
 ) -> Transcript:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     if not info.audio:
         raise MediaRejected(
             f"{REJECTION_CODES['media_no_sound']} There is nothing to caption.",
             code="media_no_sound",
             way_on="Caption a film that has sound.",
         )
-    # Only who captions needs arrays: elsewhere they are so many megabytes in each process.
+    # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
     from cinemill.inference.speech import put_back
 
     model = open_model(request.model, resources.models_dir)
@@ -103,10 +104,10 @@ def _transcribe(
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:
-    """The model called ``name``; raises InputRejected with the command that fetches it.
+    """Return the model of this name. Raises InputRejected with the command that fetches it.
 
-    A model that is not there comes by no number of tries, so the job ends at once, and can be
-    retried when the model is there.
+    No number of attempts brings a missing model, so the job fails at once. It can be retried once
+    the model is there.
     """
     from cinemill.inference.speech import open_speech_model
 
@@ -139,7 +140,7 @@ def _take_sound(
 
 
 def _find_sound(resources: StepResources, asset: AssetRecord) -> Path | None:
-    """The sound that ingest made of the film, if it is there."""
+    """Return the audio that ingest extracted, if it is there."""
     try:
         made = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
     except NotFound:
@@ -155,7 +156,7 @@ def _hear(
     began = time.monotonic()
     sound = map_sound(samples)
     context.report(SOUND_SHARE, "Listening")
-    heard = model.hear(
+    transcribed = model.hear(
         sound,
         language=request.language,
         task=request.task,
@@ -168,19 +169,24 @@ def _hear(
         "device": model.device.name,
         "precision": model.device.precision,
         "fallback_reason": model.device.fallback_reason,
-        "language_probability": round(heard.language_probability, 3),
+        "language_probability": round(transcribed.language_probability, 3),
         "sound_seconds": round(len(sound) / SAMPLE_RATE_HZ, 3),
-        "speech_seconds": round(heard.speech_seconds, 3),
+        "speech_seconds": round(transcribed.speech_seconds, 3),
         "seconds": round(time.monotonic() - began, 3),
     }
     card = get_card(request.model)
     return Transcript(
-        card.name, card.revision, heard.language, request.task, heard.utterances, facts
+        card.name,
+        card.revision,
+        transcribed.language,
+        request.task,
+        transcribed.utterances,
+        facts,
     )
 
 
 def write_captions(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Write a transcript as SubRip, WebVTT, plain text and JSON, and put them on the shelf.
+    """Write a transcript as SubRip, WebVTT, plain text and JSON, and name the files as outputs.
 
     Result: ``asset_id``, ``srt_path``, ``vtt_path``, ``txt_path``, ``json_path``, ``made`` (kinds
     and variants), ``language`` as read, ``spoken_language``, ``model``, ``transcript_id``,
@@ -188,9 +194,9 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    heard = context.run.inputs["transcribe"]
-    record = findings.get_transcript(resources.database, str(heard["transcript_id"]))
-    with_words = bool(context.run.params["words"])
+    transcribed = context.result_of(TRANSCRIBE)
+    record = findings.get_transcript(resources.database, transcribed.transcript_id)
+    with_words = context.parameters(WritingParameters).words
     key = captions_key(record.step_key, with_words=with_words)
     texts = write_texts(record.transcript, with_words=with_words)
     made = _publish(resources, context.folder, asset, record.transcript, texts)
@@ -206,7 +212,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         )
         for file, artifact in zip(FILES, made, strict=True)
     }
-    stages = {**heard["stages"], "transcribe": heard.get("seconds")}
+    stages = {**transcribed.stages, "transcribe": transcribed.seconds}
     result = {
         "asset_id": asset.id,
         **paths,
@@ -218,7 +224,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         "transcript_id": record.id,
         "facts": dict(record.transcript.facts),
         "stages": {**stages, WRITING: round(time.monotonic() - began, 3)},
-        "reused": heard["reused"],
+        "reused": transcribed.reused,
     }
     save = partial(
         assets.save_artifacts,
@@ -235,7 +241,7 @@ def captions_key(transcript_step_key: str, *, with_words: bool) -> str:
 
 
 def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[ArtifactKind, str]:
-    """What each file says."""
+    """Return the content of each file."""
     cues = make_cues(list_words(transcript.utterances))
     return {
         ArtifactKind.CAPTIONS_SRT: write_srt(cues),

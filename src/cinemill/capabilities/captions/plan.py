@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
 from cinemill.capabilities.captions import kinds
-from cinemill.capabilities.captions.request import PARAMETERS, read_speech
+from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.core.job import StepSpec
-from cinemill.steps.parameters import check_names, read_flag
-from cinemill.steps.source_plan import plan_source
+from cinemill.core.parameters import Parameters, none_as
+from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-def plan_caption(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A film's speech into captions. What no model can do is refused here, before any work.
+class WritingParameters(Parameters):
+    """How captions are written."""
 
-    Raises InputRejected (``params_invalid``, ``language_unknown``, ``translation_impossible``,
-    ``source_missing``).
-    """
-    check_names(params, {"path", *PARAMETERS})
-    request = read_speech(params)
-    words = {"words": read_flag(params, "words", default=True)}
+    words: Annotated[bool, none_as(True)] = True
+    """Write the times of single words into the JSON file."""
+
+
+class CaptionParameters(SourceParameters, SpeechParameters, WritingParameters):
+    """Captions of a video, written by a speech model."""
+
+
+def plan_caption(params: CaptionParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan the captions of a video. Raises InputRejected (``source_missing``)."""
+    request = params.as_request()
+    words = {"words": params.words}
     return [
         *plan_source("caption", params, asset_id),
         StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, request.to_json(), after=("probe",)),

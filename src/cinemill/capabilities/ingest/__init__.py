@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.ingest import kinds
-from cinemill.capabilities.ingest.plan import plan_video
+from cinemill.capabilities.ingest.plan import IngestParameters, plan_ingest
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -35,6 +35,6 @@ CAPABILITY = Capability(
     name="ingest",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(JobKind("process_video", plan_video, positional=("path",)),),
+    jobs=(JobKind("process_video", IngestParameters, plan_ingest, positional=("path",)),),
     build_handlers=_build_handlers,
 )

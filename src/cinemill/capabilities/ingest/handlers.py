@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
+from cinemill.capabilities.ingest.plan import IngestParameters
 from cinemill.capabilities.ingest.prepare import PreparedFile, prepare
 from cinemill.capabilities.ingest.request import PrepareRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
-from cinemill.steps.parameters import check_timestamp
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -51,7 +52,7 @@ def prepare_source(resources: StepResources, context: StepContext) -> StepOutcom
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    request = read_request(context.run.job_params)
+    request = read_request(context.job_parameters(IngestParameters))
     made = _find_made(resources, asset.sha256, request)
     warnings: tuple[str, ...] = ()
     reused = bool(made)
@@ -68,10 +69,9 @@ def prepare_source(resources: StepResources, context: StepContext) -> StepOutcom
     return StepOutcome(result, partial(_save, asset=asset, request=request, made=made))
 
 
-def read_request(params: Mapping[str, Any]) -> PrepareRequest:
-    """The job's parameters as a request. Raises InputRejected."""
-    check_timestamp(params, "thumbnail_seconds")
-    moment = params.get("thumbnail_seconds")
+def read_request(params: IngestParameters) -> PrepareRequest:
+    """Return what a job's parameters ask for."""
+    moment = params.thumbnail_seconds
     if moment is None:
         return PrepareRequest()
     return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
@@ -143,7 +143,7 @@ def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
 def _make(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: PrepareRequest
 ) -> tuple[dict[str, Artifact], tuple[str, ...]]:
-    media = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    media = context.result_of(PROBE).media
     require_space(resources, estimate_output_bytes(media))
     outcome = prepare(
         ffmpeg_session(resources, context, "Making the proxy"),
@@ -178,6 +178,6 @@ def _publish_one(files: LocalFiles, file: PreparedFile, stem: str) -> Artifact:
     )
 
 
-def _stages(context: StepContext) -> dict[str, Any]:
-    probed = context.run.inputs["probe"]
-    return {**probed.get("stages", {}), "probe": probed.get("seconds")}
+def _stages(context: StepContext) -> dict[str, float | None]:
+    probed = context.result_of(PROBE)
+    return {**probed.stages, "probe": probed.seconds}

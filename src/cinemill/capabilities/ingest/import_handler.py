@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
+from pydantic import ConfigDict
+
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.import_file import StoredUpload, import_file
 from cinemill.steps.resources import StepResources
+from cinemill.steps.source_plan import SourceParameters
+from cinemill.steps.source_results import ImportResult
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
+
+
+class _ImportParameters(SourceParameters):
+    """Of a job of any kind, which may take more."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -16,9 +27,9 @@ def intake_source(resources: StepResources, context: StepContext) -> StepOutcome
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """
-    taken = import_file(resources, context, str(context.run.job_params["path"]))
+    taken = import_file(resources, context, str(context.job_parameters(_ImportParameters).path))
     return StepOutcome(
-        {"asset_id": taken.asset_id, "sha256": taken.stored.sha256},
+        write_result(ImportResult(taken.asset_id, taken.stored.sha256)),
         partial(_register, context=context, taken=taken),
     )
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from cinemill.capabilities.ingest import kinds
 from cinemill.core.job import StepSpec
-from cinemill.steps.parameters import check_names, check_timestamp
-from cinemill.steps.source_plan import plan_source
+from cinemill.core.parameters import MAX_NUMBER, Expected
+from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-def plan_video(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A film into its proxy and all else that ingest makes.
+class IngestParameters(SourceParameters):
+    """A video to import and prepare."""
 
-    A job for an asset that is stored starts at the probe; one for a ``path`` fetches it first.
+    thumbnail_seconds: Annotated[
+        float | None,
+        Field(ge=0, le=MAX_NUMBER),
+        Expected(f"a number of seconds from 0 to {MAX_NUMBER}", code="timestamp_invalid"),
+    ] = None
+    """Also create a thumbnail of this time, in seconds from the first frame."""
+
+
+def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan the proxy of a video and all else that ingest makes of it.
+
+    A job for a stored asset begins with the probe; one for a ``path`` imports it first.
     """
-    check_names(params, {"path", "thumbnail_seconds"})
-    check_timestamp(params, "thumbnail_seconds")
     return [
         *plan_source("process_video", params, asset_id),
         StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),

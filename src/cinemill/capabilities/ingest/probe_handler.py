@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe
 from cinemill.steps.resources import StepResources, effective_limits, find_asset, stage_seconds
+from cinemill.steps.source_results import ProbeResult
 from cinemill.storage.media import assets
 
 
@@ -23,10 +25,6 @@ def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
         sandbox=resources.sandbox,
     )
     return StepOutcome(
-        {
-            "asset_id": asset.id,
-            "media": media.to_json(),
-            "stages": dict(stage_seconds(context)),
-        },
+        write_result(ProbeResult(asset.id, media, stage_seconds(context))),
         partial(assets.record_media, asset_id=asset.id, media=media),
     )

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.operations import kinds
-from cinemill.capabilities.operations.plan import plan_cleanup
+from cinemill.capabilities.operations.plan import CleanupParameters, plan_cleanup
+from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -37,12 +38,17 @@ CAPABILITY = Capability(
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
     jobs=(
-        JobKind("cleanup_old_jobs", plan_single(kinds.FORGET_OLD_JOBS)),
-        JobKind("collect_garbage", plan_single(kinds.REMOVE_GARBAGE)),
-        JobKind("check_stuck_jobs", plan_single(kinds.FIND_STUCK_JOBS)),
-        JobKind("get_queue_stats", plan_single(kinds.COUNT_JOBS)),
-        JobKind("cleanup", plan_cleanup, positional=("max_age_days", "max_size_gb")),
-        JobKind("monitor_resources", plan_single(kinds.MEASURE_RESOURCES)),
+        JobKind("cleanup_old_jobs", NoParameters, plan_single(kinds.FORGET_OLD_JOBS)),
+        JobKind("collect_garbage", NoParameters, plan_single(kinds.REMOVE_GARBAGE)),
+        JobKind("check_stuck_jobs", NoParameters, plan_single(kinds.FIND_STUCK_JOBS)),
+        JobKind("get_queue_stats", NoParameters, plan_single(kinds.COUNT_JOBS)),
+        JobKind(
+            "cleanup",
+            CleanupParameters,
+            plan_cleanup,
+            positional=("max_age_days", "max_size_gb"),
+        ),
+        JobKind("monitor_resources", NoParameters, plan_single(kinds.MEASURE_RESOURCES)),
     ),
     build_handlers=_build_handlers,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cinemill.capabilities.operations import output_cleanup, retention, watchdog
+from cinemill.capabilities.operations.plan import CleanupParameters
 from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -47,12 +46,12 @@ def clean_outputs(resources: StepResources, context: StepContext) -> StepOutcome
 
     Result: ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
-    params: dict[str, Any] = dict(context.run.params)
+    params = context.parameters(CleanupParameters)
     return StepOutcome(
         output_cleanup.remove_outputs(
             [resources.render_dir, resources.preview_dir],
-            max_age_days=float(params["max_age_days"]),
-            max_size_gb=float(params["max_size_gb"]),
+            max_age_days=params.max_age_days,
+            max_size_gb=params.max_size_gb,
         )
     )
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.previews import kinds
-from cinemill.capabilities.previews.plan import plan_preview
+from cinemill.capabilities.previews.plan import PreviewParameters, plan_preview
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -30,6 +30,13 @@ CAPABILITY = Capability(
     name="previews",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(JobKind("generate_preview", plan_preview, positional=("path", "num_frames")),),
+    jobs=(
+        JobKind(
+            "generate_preview",
+            PreviewParameters,
+            plan_preview,
+            positional=("path", "num_frames"),
+        ),
+    ),
     build_handlers=_build_handlers,
 )

@@ -16,7 +16,9 @@ from cinemill.capabilities.previews.animated_preview import (
 )
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
 from cinemill.capabilities.previews.duration import find_length
+from cinemill.capabilities.previews.plan import StillsParameters
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -30,6 +32,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
@@ -44,27 +47,6 @@ STILLS_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """The step's parameters; a run that was queued before there were more names only two."""
-
-    count: int
-    height: int
-    columns: int | None
-    """Of the contact sheet; None for no sheet."""
-    animated: bool
-
-    @classmethod
-    def read(cls, params: Mapping[str, Any]) -> _Wish:
-        sheet = params.get("sheet")
-        return cls(
-            int(params["num_frames"]),
-            int(params["height"]),
-            int(sheet["columns"]) if sheet else None,
-            bool(params.get("animated")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
     """One film and what is wanted of it."""
 
@@ -72,7 +54,7 @@ class _Task:
     context: StepContext
     asset: AssetRecord
     info: MediaInfo
-    wish: _Wish
+    asked: StillsParameters
 
     @property
     def source(self) -> Path:
@@ -80,7 +62,7 @@ class _Task:
 
     @property
     def key(self) -> str:
-        return step_key(self.asset.sha256, self.wish.count, self.wish.height)
+        return step_key(self.asset.sha256, self.asked.num_frames, self.asked.height)
 
 
 def make_previews(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -93,10 +75,10 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
     CommandFailed, DiskFull, ToolMissing.
     """
     began = time.monotonic()
-    wish = _Wish.read(context.run.params)
-    require_space(resources, wish.count * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
-    task = _Task(resources, context, find_asset(resources, context), info, wish)
+    asked = context.parameters(StillsParameters)
+    require_space(resources, asked.num_frames * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
+    info = context.result_of(PROBE).media
+    task = _Task(resources, context, find_asset(resources, context), info, asked)
     length = find_length(_quiet_session(task), task.source, info)
     stills = _take_stills(task, length)
     more = dict(_make_more(task, stills, length))  # before the stills go into the store
@@ -137,13 +119,13 @@ def describe(made: Artifact) -> dict[str, Any]:
 
 
 def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
-    resources, context, wish = task.resources, task.context, task.wish
+    resources, context, asked = task.resources, task.context, task.asked
     return extract_stills(
         ffmpeg_session(resources, context, "Taking stills", share=STILLS_SHARE),
         task.source,
         task.info,
-        spread_moments(length, wish.count),
-        height=wish.height,
+        spread_moments(length, asked.num_frames),
+        height=asked.height,
     )
 
 
@@ -156,9 +138,9 @@ def _make_more(
     task: _Task, stills: Sequence[Still], length: Fraction
 ) -> Iterator[tuple[str, Artifact]]:
     """What is wanted besides the stills, by its name in the result."""
-    if task.wish.columns is not None:
-        yield "sheet", _make_sheet(task, stills, task.wish.columns)
-    if task.wish.animated:
+    if (sheet := task.asked.sheet) is not None:
+        yield "sheet", _make_sheet(task, stills, sheet.columns)
+    if task.asked.animated:
         yield "animated", _make_animation(task, length)
 
 
@@ -188,7 +170,7 @@ def _quiet_session(task: _Task) -> FfmpegSession:
 
 
 def _publish(
-    task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: Mapping[str, Any]
+    task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: JsonObject
 ) -> Artifact:
     filename = f"{make_stem(task.asset.filename)}-{path.name}"
     return publish_artifact(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from cinemill.capabilities.previews import kinds
 from cinemill.core.job import StepSpec
-from cinemill.errors import InputRejected
-from cinemill.steps.parameters import check_names, read_count, read_flag
-from cinemill.steps.source_plan import plan_source
+from cinemill.core.parameters import Expected, Parameters, none_as
+from cinemill.steps.source_plan import SourceParameters, plan_source
 
 PREVIEW_FRAMES = 10
 MAX_PREVIEW_FRAMES = 200
@@ -19,30 +19,38 @@ MAX_SHEET_COLUMNS = 20
 MAX_PREVIEW_HEIGHT = 2160
 
 
-def plan_preview(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """Stills spread over a film, on request a sheet of them and an animated preview.
+class SheetParameters(Parameters):
+    """Layout of a contact sheet."""
 
-    Raises InputRejected (``params_invalid``, ``source_missing``).
+    columns: Annotated[int, Field(ge=1, le=MAX_SHEET_COLUMNS)] = SHEET_COLUMNS
+    """Number of columns."""
+
+
+class StillsParameters(Parameters):
+    """What the step makes; a run that an earlier version queued names only the first two."""
+
+    num_frames: Annotated[int, Field(ge=1, le=MAX_PREVIEW_FRAMES)] = PREVIEW_FRAMES
+    """Number of stills, spread evenly over the video."""
+    height: Annotated[int, Field(ge=1, le=MAX_PREVIEW_HEIGHT)] = PREVIEW_HEIGHT
+    """Height of a still in pixels. A smaller video is not enlarged."""
+    animated: Annotated[bool, none_as(False)] = False
+    """Also create a short silent preview of excerpts from the whole video."""
+    sheet: Annotated[SheetParameters | None, Expected("an object, such as {'columns': 4}")] = None
+    """Also create a contact sheet of the stills."""
+
+
+class PreviewParameters(SourceParameters, StillsParameters):
+    """Stills from a video, and optionally a contact sheet and an animated preview."""
+
+
+def plan_preview(params: PreviewParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan stills spread over a video, on request a sheet of them and an animated preview.
+
+    Raises InputRejected (``source_missing``).
     """
-    check_names(params, {"path", "num_frames", "height", "animated", "sheet"})
-    values = {
-        "num_frames": read_count(params, "num_frames", PREVIEW_FRAMES, MAX_PREVIEW_FRAMES),
-        "height": read_count(params, "height", PREVIEW_HEIGHT, MAX_PREVIEW_HEIGHT),
-        "animated": read_flag(params, "animated", default=False),
-        "sheet": _read_sheet(params.get("sheet")),
-    }
     return [
         *plan_source("generate_preview", params, asset_id),
-        StepSpec("stills", kinds.EXTRACT_STILLS, values, after=("probe",)),
+        StepSpec(
+            "stills", kinds.EXTRACT_STILLS, params.model_dump(exclude={"path"}), after=("probe",)
+        ),
     ]
-
-
-def _read_sheet(sheet: Any) -> dict[str, int] | None:
-    if sheet is None:
-        return None
-    if not isinstance(sheet, Mapping):
-        raise InputRejected(
-            "sheet must be a dictionary, such as {'columns': 4}.", code="params_invalid"
-        )
-    check_names(sheet, {"columns"})
-    return {"columns": read_count(sheet, "columns", SHEET_COLUMNS, MAX_SHEET_COLUMNS)}

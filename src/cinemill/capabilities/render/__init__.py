@@ -7,7 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.render import kinds
-from cinemill.capabilities.render.plan import name_children, plan_batch, plan_render
+from cinemill.capabilities.render.plan import (
+    BatchParameters,
+    RenderParameters,
+    name_children,
+    plan_batch,
+    plan_render,
+)
 from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -41,12 +47,14 @@ CAPABILITY = Capability(
     jobs=(
         JobKind(
             "render_video",
+            RenderParameters,
             plan_render,
             positional=("job",),
             most_params_bytes=LARGEST_TIMELINES_BYTES,
         ),
         JobKind(
             "batch_render",
+            BatchParameters,
             plan_batch,
             positional=("jobs",),
             answer="results",

@@ -1,17 +1,20 @@
-"""Many renders as one job: each is a job of its own, so that one that fails is alone in it.
+"""Many renders as one job: each is a job of its own, so that one failure stops no other.
 
-The batch holds no worker while they run: its second step looks, and where they have not all ended
-it gives its place away and is asked again.
+The batch occupies no worker while they run: its second step looks at them, and is postponed while
+some have not ended.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from cinemill.capabilities.render.plan import name_children
+from cinemill.capabilities.render.plan import BatchParameters, name_children
+from cinemill.capabilities.render.results import SUBMITTED, SubmitResult
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, InputRejected, NotFound, Postponed
+from cinemill.jobs.results import write_result
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 
@@ -25,18 +28,21 @@ def submit_batch(service: JobService, context: StepContext) -> StepOutcome:
 
     Repeating it submits none twice. Result: ``job_ids``.
     """
-    children = name_children(context.run.job_id, context.run.job_params)
+    params = context.job_parameters(BatchParameters)
+    children = name_children(context.run.job_id, params)
     try:
-        _submit_all(service, context, children)
+        _submit_all(service, context, children, params.jobs)
     finally:  # also where it was stopped half-way
         _stop_with_batch(service, context, children)
-    return StepOutcome({"job_ids": children})
+    return StepOutcome(write_result(SubmitResult(tuple(children))))
 
 
-def _submit_all(service: JobService, context: StepContext, children: list[str]) -> None:
+def _submit_all(
+    service: JobService, context: StepContext, children: list[str], timelines: Sequence[Any]
+) -> None:
     run = context.run
     priority = service.get_job(run.job_id).priority
-    for child, timeline in zip(children, run.job_params["jobs"], strict=True):
+    for child, timeline in zip(children, timelines, strict=True):
         stop = context.should_stop()
         if stop is not None:
             raise stop
@@ -53,7 +59,7 @@ def _submit_all(service: JobService, context: StepContext, children: list[str]) 
 
 
 def _stop_with_batch(service: JobService, context: StepContext, children: list[str]) -> None:
-    """Whoever cancelled the batch before its renders were there could not cancel them."""
+    """Cancel the renders of a batch that was cancelled before they were there."""
     batch = service.get_job(context.run.job_id)
     if batch.cancel_requested:
         for child in children:
@@ -62,11 +68,11 @@ def _stop_with_batch(service: JobService, context: StepContext, children: list[s
 
 
 def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
-    """What came of each render, in order. Raises NotYet while one has not ended.
+    """Collect the results of all renders, in order. Raises Postponed while one has not ended.
 
     Result: ``results``: the render's own, or ``error`` with ``code`` and ``message``.
     """
-    children = [_find_job(service, child) for child in context.run.inputs["submit"]["job_ids"]]
+    children = [_find_job(service, child) for child in context.result_of(SUBMITTED).job_ids]
     ended = [job for job in children if job is None or job.state.is_final]
     share = sum(1.0 if job is None else _progress(job) for job in children) / len(children)
     words = f"{len(ended)} of {len(children)} films have ended"
@@ -80,7 +86,7 @@ def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
 
 
 def _find_job(service: JobService, job_id: str) -> Job | None:
-    """None where somebody has deleted it meanwhile."""
+    """Return None where the job was deleted meanwhile."""
     with suppress(NotFound):
         return service.get_job(job_id)
     return None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.plan import RenderParameters
+from cinemill.capabilities.render.results import (
+    FETCHED,
+    VALIDATED,
+    FoundSource,
+    ValidateResult,
+)
 from cinemill.capabilities.render.timeline.timeline import Source, Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
-from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
+from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
@@ -22,47 +28,40 @@ class Edit:
     """One render's timeline; of its films those that the step was given."""
 
     timeline: Timeline
-    found: Mapping[Source, Mapping[str, Any]]
-    """By film: ``asset_id``, ``sha256``, ``media``."""
-    opened: Mapping[str, Any]
-    """The result of the step ``open``; empty before it."""
+    found: Mapping[Source, FoundSource]
+    validated: ValidateResult | None
+    """None before the timeline was."""
 
     @cached_property
     def hashes(self) -> dict[Source, str]:
-        return {source: document["sha256"] for source, document in self.found.items()}
+        return {source: one.sha256 for source, one in self.found.items()}
 
-    @cached_property
+    @property
     def subtitles(self) -> Subtitles | None:
-        document = self.opened.get("subtitles")
-        return None if document is None else Subtitles.from_json(document)
+        return None if self.validated is None else self.validated.subtitles
 
     @cached_property
     def asset_ids(self) -> dict[str, str]:
         """Assets by the sha256 of their films."""
-        return {document["sha256"]: document["asset_id"] for document in self.found.values()}
+        return {one.sha256: one.asset_id for one in self.found.values()}
 
 
 def read_edit(context: StepContext) -> Edit:
     """The job's timeline, with what the steps before found."""
-    timeline = read_timeline(context.run.job_params["job"])
+    timeline = read_timeline(context.job_parameters(RenderParameters).job)
     sources = timeline.sources
-    found = {sources[number]: document for number, document in _list_found(context)}
-    return Edit(timeline, found, context.run.inputs.get("open", {}))
-
-
-def _list_found(context: StepContext) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for result in context.run.inputs.values():
-        for number, document in result.get("sources", {}).items():
-            yield int(number), document
+    found = {
+        sources[number]: source
+        for result in context.results_of(FETCHED).values()
+        for number, source in result.sources.items()
+    }
+    return Edit(timeline, found, context.find_result(VALIDATED))
 
 
 def find_films(resources: StepResources, edit: Edit) -> dict[str, Film]:
     """The stored films by their sha256."""
     return {
-        document["sha256"]: Film(
-            resources.files.path(document["sha256"]), MediaInfo.from_json(dict(document["media"]))
-        )
-        for document in edit.found.values()
+        one.sha256: Film(resources.files.path(one.sha256), one.media) for one in edit.found.values()
     }
 
 

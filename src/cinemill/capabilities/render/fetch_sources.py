@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from cinemill.capabilities.render.plan import FetchParameters, RenderParameters
+from cinemill.capabilities.render.results import FETCHED, FetchResult, FoundSource
 from cinemill.capabilities.render.timeline.timeline import (
     Source,
     Timeline,
@@ -14,6 +15,7 @@ from cinemill.capabilities.render.timeline.timeline import (
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import InputRejected
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe, probe_material, sniff_material_file
 from cinemill.steps.import_file import StoredUpload, import_file
@@ -31,13 +33,15 @@ def gather_sources(resources: StepResources, context: StepContext) -> StepOutcom
     no asset: it is kept with the first clip's film. Raises InputRejected, NotFound and
     MediaRejected, naming the first clip, overlay or sound that uses it, and DiskFull.
     """
-    timeline = read_timeline(context.run.job_params["job"])
-    first, count = int(context.run.params["first"]), int(context.run.params["count"])
-    gatherer = _Gatherer(resources, context, timeline, 1 / count)
-    found: dict[str, dict[str, Any]] = {}
-    for position, source in enumerate(timeline.sources[first : first + count]):
-        found[str(first + position)] = gatherer.gather(source, position / count)
-    return StepOutcome({"sources": found})
+    timeline = read_timeline(context.job_parameters(RenderParameters).job)
+    params = context.parameters(FetchParameters)
+    gatherer = _Gatherer(resources, context, timeline, 1 / params.count)
+    sources = timeline.sources[params.first : params.first + params.count]
+    found = {
+        params.first + position: gatherer.gather(source, position / params.count)
+        for position, source in enumerate(sources)
+    }
+    return StepOutcome(write_result(FetchResult(found)))
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class _Gatherer:
     timeline: Timeline
     share: float
 
-    def gather(self, source: Source, done: float) -> dict[str, Any]:
+    def gather(self, source: Source, done: float) -> FoundSource:
         try:
             if source.asset_id is not None:
                 return self._look_up(source.asset_id)
@@ -59,14 +63,14 @@ class _Gatherer:
         except InputRejected as error:
             raise with_location(find_element_using(self.timeline, source), error) from error
 
-    def _look_up(self, asset_id: str) -> dict[str, Any]:
+    def _look_up(self, asset_id: str) -> FoundSource:
         asset = assets.get_asset(self.resources.database, asset_id)
         media = asset.media or self._probe(asset.sha256)
         with self.resources.database.begin() as connection:
             assets.record_media(connection, asset.id, media)
-        return _describe(asset.id, asset.sha256, media)
+        return FoundSource(asset.id, asset.sha256, media)
 
-    def _fetch_film(self, path: str, done: float) -> dict[str, Any]:
+    def _fetch_film(self, path: str, done: float) -> FoundSource:
         taken = import_file(self.resources, self.context, path, done=done, share=self.share)
         sha256 = taken.stored.sha256
         known = assets.find_asset(
@@ -75,7 +79,7 @@ class _Gatherer:
         media = known.media if known is not None else None
         return self._register(taken, media or self._probe(sha256))
 
-    def _fetch_material(self, path: str, done: float) -> dict[str, Any]:
+    def _fetch_material(self, path: str, done: float) -> FoundSource:
         resources, context = self.resources, self.context
         taken = import_file(
             resources, context, path, done=done, share=self.share, look=sniff_material_file
@@ -89,18 +93,18 @@ class _Gatherer:
             return self._register(taken, media)
         return self._keep(taken, media)
 
-    def _register(self, taken: StoredUpload, media: MediaInfo) -> dict[str, Any]:
+    def _register(self, taken: StoredUpload, media: MediaInfo) -> FoundSource:
         with self.resources.database.begin() as connection:
             asset = taken.register(connection, self.context.run.owner)
             assets.record_media(connection, asset.id, media)
-        return _describe(asset.id, taken.stored.sha256, media)
+        return FoundSource(asset.id, taken.stored.sha256, media)
 
-    def _keep(self, taken: StoredUpload, media: MediaInfo) -> dict[str, Any]:
+    def _keep(self, taken: StoredUpload, media: MediaInfo) -> FoundSource:
         """With the film that the first clip is of, which was gathered before."""
         film = next(
-            result["sources"]["0"]
-            for result in self.context.run.inputs.values()
-            if "0" in result.get("sources", {})
+            result.sources[0]
+            for result in self.context.results_of(FETCHED).values()
+            if 0 in result.sources
         )
         key = f"material-{taken.stored.sha256}"
         artifact = Artifact(
@@ -111,16 +115,12 @@ class _Gatherer:
             media_type="application/octet-stream",
         )
         with self.resources.database.begin() as connection:
-            owned = assets.find_owned(connection, film["asset_id"], film["sha256"])
+            owned = assets.find_owned(connection, film.asset_id, film.sha256)
             if owned is not None:
                 assets.save_artifacts(connection, owned, key, [artifact], variant=key)
-        return _describe(film["asset_id"], taken.stored.sha256, media)
+        return FoundSource(film.asset_id, taken.stored.sha256, media)
 
     def _probe(self, sha256: str) -> MediaInfo:
         resources = self.resources
         limits = effective_limits(resources, self.context)
         return probe(resources.files.path(sha256), limits, sandbox=resources.sandbox)
-
-
-def _describe(asset_id: str, sha256: str, media: MediaInfo) -> dict[str, Any]:
-    return {"asset_id": asset_id, "sha256": sha256, "media": media.to_json()}

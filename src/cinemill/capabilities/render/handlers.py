@@ -1,9 +1,9 @@
-"""A timeline rendered: opened, its pieces made where they are not there yet, mixed and joined."""
+"""A timeline rendered: its pieces rendered unless they are cached, its audio mixed, all joined."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,17 +27,31 @@ from cinemill.capabilities.render.pieces.piece_request import (
 from cinemill.capabilities.render.pieces.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
 from cinemill.capabilities.render.plan import (
-    IN_SOFTWARE,
     REMAKE_STEP,
     RENDER_CODEC,
     RENDER_STEP,
+    PiecesParameters,
     find_pieces,
     plan_remake,
+)
+from cinemill.capabilities.render.results import (
+    JOINED,
+    MIXED,
+    REMADE,
+    RENDERED,
+    VALIDATED,
+    JoinResult,
+    MixResult,
+    PieceFacts,
+    PieceResult,
+    PiecesResult,
+    StoredAudio,
 )
 from cinemill.capabilities.render.timeline.timeline import name_clip, with_location
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
+from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
@@ -68,30 +82,38 @@ def render_pieces(resources: StepResources, context: StepContext) -> StepOutcome
     MediaRejected naming the clip, OutputInvalid, ToolMissing, CommandFailed, DiskFull.
     """
     edit = read_edit(context)
-    pieces = find_pieces(edit.timeline, context.run.params)
+    params = context.parameters(PiecesParameters)
+    pieces = find_pieces(edit.timeline, params)
     if pieces is None:
         raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
-    maker = _PieceMaker(resources, context, edit, pieces)
-    made = [maker.make(number, piece) for number, piece in enumerate(pieces)]
-    return StepOutcome({"pieces": made, "cpu_seconds": round(maker.cpu_seconds, 3)})
+    maker = _PieceMaker(resources, context, edit, pieces, may_use_hardware=not params.in_software)
+    made = tuple(maker.make(number, piece) for number, piece in enumerate(pieces))
+    return StepOutcome(write_result(PiecesResult(made, round(maker.cpu_seconds, 3))))
 
 
 class _PieceMaker:
     """One step's pieces, one after the other."""
 
     def __init__(
-        self, resources: StepResources, context: StepContext, edit: Edit, pieces: Sequence[Piece]
+        self,
+        resources: StepResources,
+        context: StepContext,
+        edit: Edit,
+        pieces: Sequence[Piece],
+        *,
+        may_use_hardware: bool,
     ) -> None:
         self._workshop = resources
         self._context = context
         self._edit = edit
         self._count = len(pieces)
+        self._uses_hardware = edit.timeline.use_gpu and may_use_hardware
         self._places = place_clips(edit.timeline)
         self._near = narrow(edit.timeline, edit.subtitles, pieces)
         self._films = find_films(resources, edit)
         self.cpu_seconds = 0.0
 
-    def make(self, number: int, piece: Piece) -> dict[str, Any]:
+    def make(self, number: int, piece: Piece) -> PieceResult:
         timeline, subtitles = self._near
         asked = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
         request = resolve_stills(self._films, resolve_background(self._films, asked))
@@ -105,19 +127,19 @@ class _PieceMaker:
             key = self._name(request, choice)
             artifact = self._keep(request, outcome, key)
         self._context.report((number + 1) / self._count, "Rendering")
-        return {
-            "key": key,
-            "sha256": artifact.sha256,
-            "facts": artifact.facts,
-            "reused": made is not None,
-            "copied_frames": copied,
-            "hardware": choice.encoder.family.name if choice.encoder else None,
-            "changes": choice.changes,
-        }
+        return PieceResult(
+            key,
+            artifact.sha256,
+            read_result(PieceFacts, artifact.facts),
+            reused=made is not None,
+            copied_frames=copied,
+            hardware=choice.encoder.family.name if choice.encoder else None,
+            changes=tuple(choice.changes),
+        )
 
     def _choose_encoder(self) -> Choice:
-        """For each piece anew: hardware may have failed meanwhile."""
-        if not self._edit.timeline.use_gpu or self._context.run.params.get(IN_SOFTWARE):
+        """Choose for each piece again: hardware may have failed meanwhile."""
+        if not self._uses_hardware:
             return Choice()
         return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
 
@@ -127,7 +149,8 @@ class _PieceMaker:
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
     def _name_users(self, piece: Piece, request: PieceRequest) -> str:
-        """Whoever's films are in the piece; FFmpeg does not tell which of them is at fault."""
+        """Name all elements whose sources are in the piece: FFmpeg does not say which is at
+        fault."""
         edit = self._edit
         inset = {one.take.sha256 for one in request.insets}
         laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
@@ -180,11 +203,11 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     films = find_films(resources, edit)
     request = resolve_overlays(films, request_sound(edit.timeline, edit.hashes))
     if not has_sound(films, request):
-        return StepOutcome({"sound": None, "reused": False})
+        return StepOutcome(write_result(MixResult(None)))
     key = sound_key(request, resources.toolbox.build)
     made = find_made(resources, key, ArtifactKind.MIX)
     if made is not None:
-        return StepOutcome({"sound": {"key": key, "sha256": made.sha256}, "reused": True})
+        return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
     outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the sound"), films, request)
     artifact = publish_artifact(
         resources.files,
@@ -195,7 +218,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
         facts=outcome.facts,
     )
     keep(resources, edit, _find_owner(edit, ()), key, artifact)
-    return StepOutcome({"sound": {"key": key, "sha256": artifact.sha256}, "reused": False})
+    return StepOutcome(write_result(MixResult(StoredAudio(key, artifact.sha256))))
 
 
 def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -214,14 +237,13 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     made = [piece for pieces in _list_made(context).values() for piece in pieces]
     if len(made) != len(split_into_pieces(edit.timeline)):
         raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
-    makers = {one["hardware"] for one in made}
-    if len({one["facts"]["settings"] for one in made}) > 1 and makers != {None}:
-        return StepOutcome(
-            {"changes": _tell_changes(made) or [MIXED_ENCODERS]},
-            steps=plan_remake(_list_made(context)),
-        )
-    sound = context.run.inputs["mix"]["sound"]
-    asset = assets.get_asset(resources.database, edit.opened["asset_ids"][0])
+    makers = {one.hardware for one in made}
+    if len({one.facts.settings for one in made}) > 1 and makers != {None}:
+        left = JoinResult(tuple(_list_changes(made)) or (MIXED_ENCODERS,))
+        return StepOutcome(write_result(left), steps=plan_remake(_list_made(context)))
+    sound = context.result_of(MIXED).sound
+    asset_ids = context.result_of(VALIDATED).asset_ids
+    asset = assets.get_asset(resources.database, asset_ids[0])
     key = _name_render(made, sound, edit.timeline.output)
     render = find_made(resources, key, ArtifactKind.RENDER) or _join(
         resources, context, edit.timeline.output, made, sound
@@ -232,10 +254,10 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     )
     result = {
         "asset_id": asset.id,
-        "asset_ids": edit.opened["asset_ids"],
+        "asset_ids": list(asset_ids),
         "output_path": str(path),
         "output_filename": filename,
-        "render": _describe(render, key, makers, _tell_all_changes(context, made)),
+        "render": _describe(render, key, makers, _list_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": _count(made),
         "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
@@ -259,37 +281,39 @@ def _describe(
     }
 
 
-def _count(made: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _count(made: Sequence[PieceResult]) -> dict[str, int]:
     return {
         "total": len(made),
-        "reused": sum(one["reused"] for one in made),
-        "copied_frames": sum(one.get("copied_frames", 0) for one in made),
+        "reused": sum(one.reused for one in made),
+        "copied_frames": sum(one.copied_frames for one in made),
     }
 
 
-def _list_made(context: StepContext) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """The pieces by the step that was planned for them, in order; made again, in their place."""
-    inputs = context.run.inputs
-    names = sorted(name for name in inputs if name.startswith(RENDER_STEP))
-    again = {name: name.replace(RENDER_STEP, REMAKE_STEP) for name in names}
-    return {name: inputs.get(again[name], inputs[name])["pieces"] for name in names}
+def _list_made(context: StepContext) -> dict[str, Sequence[PieceResult]]:
+    """The pieces by the step that was planned for them, in order; those that were encoded again
+    stand in the place of the first."""
+    again = context.results_of(REMADE)
+    return {
+        name: again.get(name.replace(RENDER_STEP, REMAKE_STEP), rendered).pieces
+        for name, rendered in context.results_of(RENDERED).items()
+    }
 
 
-def _tell_all_changes(context: StepContext, made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Also those of a join that had pieces made again."""
-    changes: list[str] = context.run.inputs.get("join", {}).get("changes", [])
-    return changes or _tell_changes(made)
+def _list_all_changes(context: StepContext, made: Sequence[PieceResult]) -> list[str]:
+    """Also those of a join that had pieces encoded again."""
+    earlier = context.find_result(JOINED)
+    return list(earlier.changes) if earlier and earlier.changes else _list_changes(made)
 
 
-def _tell_changes(made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Why pieces were made in software that were to be made in hardware, each reason once."""
-    return list(dict.fromkeys(change for one in made for change in one["changes"]))
+def _list_changes(made: Sequence[PieceResult]) -> list[str]:
+    """Why pieces were encoded in software that were to be in hardware, each reason once."""
+    return list(dict.fromkeys(change for one in made for change in one.changes))
 
 
 def _name_render(
-    made: Sequence[Mapping[str, Any]], sound: Mapping[str, Any] | None, output: OutputFormat
+    made: Sequence[PieceResult], sound: StoredAudio | None, output: OutputFormat
 ) -> str:
-    keys = [*(one["key"] for one in made), sound["key"] if sound else "", str(output.fps)]
+    keys = [*(one.key for one in made), sound.key if sound else "", str(output.fps)]
     return content_key("render", STAGE_VERSION, keys)
 
 
@@ -297,17 +321,19 @@ def _join(
     resources: StepResources,
     context: StepContext,
     output: OutputFormat,
-    made: Sequence[Mapping[str, Any]],
-    sound: Mapping[str, Any] | None,
+    made: Sequence[PieceResult],
+    sound: StoredAudio | None,
 ) -> Artifact:
     pieces = [
         JoinPiece(
-            _find_part(resources, one["sha256"]),
-            *(one["facts"][name] for name in ("frames", "delay", "settings")),
+            _find_part(resources, one.sha256),
+            one.facts.frames,
+            one.facts.delay,
+            one.facts.settings,
         )
         for one in made
     ]
-    mix = _find_part(resources, sound["sha256"]) if sound else None
+    mix = _find_part(resources, sound.sha256) if sound else None
     path = context.folder / "film.mp4"
     facts = join_pieces(
         pieces,

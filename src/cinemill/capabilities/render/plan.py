@@ -12,8 +12,10 @@ pieces share a step where there are very many, so that a render has some hundred
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import field_validator
 
 from cinemill.capabilities.render import kinds
 from cinemill.capabilities.render.pieces.pieces import (
@@ -23,17 +25,16 @@ from cinemill.capabilities.render.pieces.pieces import (
     partition_by_weight,
     split_into_pieces,
 )
+from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Expected, Listed, Parameters, reject
 from cinemill.errors import InputRejected
 
 RENDER_CODEC = VideoCodec.H264
-RENDER_STEP = "render-"
-REMAKE_STEP = "remake-"
-IN_SOFTWARE = "in_software"
-"""A step's parameter: whatever the timeline wishes for."""
+RENDER_STEP, REMAKE_STEP = RENDERED.step, REMADE.step
 GATHER_STEPS = 100
 RENDER_STEPS = 300
 MOST_JOBS = 1000
@@ -42,16 +43,70 @@ START_FRAMES = 10
 """What beginning a piece costs, in frames' worth of work."""
 
 
-def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A timeline (``job``) into one film. Raises InputRejected, with the index of the clip."""
-    unknown = sorted(params.keys() - {"job"})
-    if unknown or asset_id is not None:
-        raise InputRejected(
-            "render_video takes one timeline, which names its own films.",
-            code="params_invalid",
-            way_on="Pass the timeline as the only argument, or as the parameter 'job'.",
-        )
-    timeline = read_timeline(params.get("job"))
+class FetchParameters(Parameters):
+    """Which of a timeline's sources a step fetches."""
+
+    first: int
+    """The number of the first one."""
+    count: int
+    """How many."""
+
+
+class PiecesParameters(Parameters):
+    """Which pieces a step renders."""
+
+    first: int
+    """The number of the first one."""
+    count: int
+    """How many."""
+    of: int
+    """Of how many in all: another version might cut the timeline otherwise."""
+    in_software: bool = False
+    """Whether hardware is not used, even where the timeline asks for it."""
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(exclude_defaults=True)
+
+
+class RenderParameters(Parameters):
+    """One timeline, rendered into one file."""
+
+    job: Annotated[
+        Any, Expected(hint="Pass the timeline as the only argument, or as the parameter 'job'.")
+    ] = None
+    """Timeline: the clips of one track, or several tracks with overlays, titles and audio."""
+
+
+class BatchParameters(Parameters):
+    """Many timelines, each rendered into a file of its own."""
+
+    jobs: Annotated[
+        Listed[Any],
+        Expected(
+            "a list of timelines",
+            hint="Pass the list as the only argument, or as the parameter 'jobs'.",
+        ),
+    ]
+    """Timelines, at most 1000. One that cannot be rendered does not stop the others."""
+
+    @field_validator("jobs", mode="after")
+    @classmethod
+    def _check_count(cls, jobs: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not jobs:
+            raise reject("A batch needs at least one timeline.")
+        if len(jobs) > MOST_JOBS:
+            raise reject(
+                f"A batch has at most {MOST_JOBS} timelines, this has {len(jobs)}.",
+                code="batch_too_long",
+                hint="Submit several batches.",
+            )
+        return jobs
+
+
+def plan_render(params: RenderParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan one file from a timeline. Raises InputRejected, with the index of the clip."""
+    _refuse_asset("render_video", asset_id)
+    timeline = read_timeline(params.job)
     gathers = _plan_gathers(timeline)
     renders = _plan_renders(timeline, gathers)
     names = tuple(step.name for step in gathers)
@@ -66,34 +121,30 @@ def plan_render(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpe
     ]
 
 
-def plan_batch(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """Many timelines (``jobs``), each rendered by a job of its own. Raises InputRejected.
-
-    A timeline that cannot be is no reason to refuse the others: it gets its own answer.
-    """
-    unknown = sorted(params.keys() - {"jobs"})
-    timelines = params.get("jobs")
-    if unknown or asset_id is not None or not isinstance(timelines, list | tuple) or not timelines:
+def _refuse_asset(kind: str, asset_id: str | None) -> None:
+    if asset_id is not None:
         raise InputRejected(
-            "batch_render takes one list of timelines.",
+            f"{kind} takes no asset: a timeline names its own videos.",
             code="params_invalid",
-            way_on="Pass the list as the only argument, or as the parameter 'jobs'.",
+            way_on="Leave asset_id out, and name the asset in the timeline's clips.",
         )
-    if len(timelines) > MOST_JOBS:
-        raise InputRejected(
-            f"A batch has at most {MOST_JOBS} timelines, this has {len(timelines)}.",
-            code="batch_too_long",
-        )
+
+
+def plan_batch(_params: BatchParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan many timelines, each rendered by a job of its own. Raises InputRejected.
+
+    A timeline that cannot be rendered is no reason to refuse the others: it fails by itself.
+    """
+    _refuse_asset("batch_render", asset_id)
     return [
         StepSpec("submit", kinds.SUBMIT_BATCH),
         StepSpec("collect", kinds.COLLECT_BATCH, after=("submit",)),
     ]
 
 
-def name_children(job_id: str, params: Mapping[str, Any]) -> list[str]:
-    """The ids of a batch's renders: the same each time that they are asked for."""
-    timelines = params.get("jobs")
-    count = len(timelines) if isinstance(timelines, list) else 0  # a row may be older than its kind
+def name_children(job_id: str, params: BatchParameters) -> list[str]:
+    """Return the ids of a batch's renders: the same each time that they are asked for."""
+    count = len(params.jobs)
     return [str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(count)]
 
 
@@ -128,11 +179,12 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
         used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
         seen = sweep.find(own[0].first, own[-1].end)
         used |= {numbers[timeline.overlays[index].source] for index in seen}
-        # How many there are is said too: another version might cut the timeline otherwise.
-        values = {"first": share.start, "count": len(share), "of": len(pieces)}
+        params = PiecesParameters(first=share.start, count=len(share), of=len(pieces))
         after = ("open", *_find_gathers(gathers, used))
-        wish = RENDER_CODEC.value if timeline.use_gpu else None
-        steps.append(StepSpec(name, kinds.RENDER_PIECES, values, after=after, hardware=wish))
+        codec = RENDER_CODEC.value if timeline.use_gpu else None
+        steps.append(
+            StepSpec(name, kinds.RENDER_PIECES, params.to_json(), after=after, hardware=codec)
+        )
     return steps
 
 
@@ -150,24 +202,26 @@ def _find_gathers(gathers: Sequence[StepSpec], used: set[int]) -> list[str]:
     ]
 
 
-def find_pieces(timeline: Timeline, params: Mapping[str, Any]) -> Sequence[Piece] | None:
-    """The pieces that a step was planned for; None where this version cuts otherwise."""
+def find_pieces(timeline: Timeline, params: PiecesParameters) -> Sequence[Piece] | None:
+    """Return the pieces that a step was planned for; None where this version cuts otherwise."""
     pieces = split_into_pieces(timeline)
-    if len(pieces) != params["of"]:
+    if len(pieces) != params.of:
         return None
-    return pieces[params["first"] : params["first"] + params["count"]]
+    return pieces[params.first : params.first + params.count]
 
 
-def plan_remake(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[StepSpec]:
-    """The steps that had pieces made in hardware again, without it, and the join anew; ``made`` are
-    the pieces by the steps' names."""
+def plan_remake(made: Mapping[str, Sequence[PieceResult]]) -> list[StepSpec]:
+    """Plan to encode in software the pieces that were encoded in hardware, and to join again.
+
+    ``made`` are the pieces by the steps' names.
+    """
     total = sum(len(pieces) for pieces in made.values())
     steps, first = [], 0
     for name, pieces in sorted(made.items()):
-        if any(piece["hardware"] for piece in pieces):
-            values = {"first": first, "count": len(pieces), "of": total, IN_SOFTWARE: True}
+        if any(piece.hardware for piece in pieces):
+            params = PiecesParameters(first=first, count=len(pieces), of=total, in_software=True)
             again = name.replace(RENDER_STEP, REMAKE_STEP)
-            steps.append(StepSpec(again, kinds.RENDER_PIECES, values))
+            steps.append(StepSpec(again, kinds.RENDER_PIECES, params.to_json()))
         first += len(pieces)
     after = tuple(step.name for step in steps)
     return [*steps, StepSpec("rejoin", kinds.JOIN_RENDER, after=after)]

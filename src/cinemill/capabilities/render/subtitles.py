@@ -41,7 +41,7 @@ def _find_spoken(
     on_first_track = frozenset(edit.timeline.clip_sources)
     with resources.database.begin() as connection:
         found = {
-            source: find_captions(connection, one["asset_id"]).get(language)
+            source: find_captions(connection, one.asset_id).get(language)
             for source, one in edit.found.items()
             if source in on_first_track
         }

@@ -10,8 +10,10 @@ from cinemill.capabilities.render.context import Edit, find_films, read_edit
 from cinemill.capabilities.render.pieces.clip_filters import Film
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.pieces.render_piece import check_reach
+from cinemill.capabilities.render.results import ValidateResult
 from cinemill.capabilities.render.subtitles import find_subtitles
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.arguments import choose_audio
 from cinemill.steps.resources import StepResources, require_space
@@ -36,23 +38,17 @@ def validate_render(resources: StepResources, context: StepContext) -> StepOutco
     _check_laid(films, edit)
     subtitles = find_subtitles(resources, edit)
     require_space(resources, estimate_bytes(edit.timeline))
-    return StepOutcome(
-        {
-            "asset_ids": _find_assets(resources, edit),
-            "subtitles": None if subtitles is None else subtitles.to_json(),
-        }
-    )
+    result = ValidateResult(tuple(_find_assets(resources, edit)), subtitles)
+    return StepOutcome(write_result(result))
 
 
 def _find_assets(resources: StepResources, edit: Edit) -> list[str]:
     """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
-    films = find_films(resources, edit)
     found = (edit.found[source] for source in edit.timeline.sources)
-    found = (one for one in found if films[one["sha256"]].info.is_film)
+    found = (one for one in found if one.media.is_film)
     with resources.database.begin() as connection:
         return [
-            assets.find_owned(connection, one["asset_id"], one["sha256"]) or one["asset_id"]
-            for one in found
+            assets.find_owned(connection, one.asset_id, one.sha256) or one.asset_id for one in found
         ]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.streaming import kinds
-from cinemill.capabilities.streaming.plan import plan_ladder
+from cinemill.capabilities.streaming.plan import LadderParameters, plan_ladder
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -30,6 +30,6 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
 CAPABILITY = Capability(
     name="streaming",
     steps=kinds.STEPS,
-    jobs=(JobKind("make_ladder", plan_ladder, positional=("path", "preset")),),
+    jobs=(JobKind("make_ladder", LadderParameters, plan_ladder, positional=("path", "preset")),),
     build_handlers=_build_handlers,
 )

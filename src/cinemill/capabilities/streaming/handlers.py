@@ -17,7 +17,7 @@ from cinemill.capabilities.streaming.encode_ladder import (
     make_ladder,
 )
 from cinemill.capabilities.streaming.ladder import Stream
-from cinemill.core.encoding.rendition import Purpose
+from cinemill.capabilities.streaming.plan import RungsParameters
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
@@ -30,6 +30,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
@@ -67,7 +68,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    info, purpose = _read_info(context), Purpose(context.run.params["preset"])
+    info, purpose = _read_info(context), context.parameters(RungsParameters).preset
     require_space(resources, estimate_bytes(info))
     session = ffmpeg_session(resources, context, "Making the rungs")
     outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
@@ -141,7 +142,7 @@ def estimate_bytes(info: MediaInfo) -> int:
 
 
 def _read_info(context: StepContext) -> MediaInfo:
-    return MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    return context.result_of(PROBE).media
 
 
 def _save(connection: Connection, asset_id: str, key: str, made: Sequence[Artifact]) -> None:

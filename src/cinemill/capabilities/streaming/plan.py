@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
 from cinemill.capabilities.streaming import kinds
-from cinemill.core.encoding.rendition import read_rendition
+from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.job import StepSpec
-from cinemill.steps.parameters import check_names
-from cinemill.steps.source_plan import plan_source
+from cinemill.core.parameters import Parameters, choice_of, none_as
+from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-def plan_ladder(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A film for adaptive play: opened as it is first, so that it plays while the rungs are made.
+class RungsParameters(Parameters):
+    """How the renditions for adaptive playback are encoded."""
 
-    Raises InputRejected (``params_invalid``, ``source_missing``).
+    preset: Annotated[Purpose, choice_of(Purpose), none_as(Purpose.WEB)] = Purpose.WEB
+    """Purpose, which sets how much effort the encoder makes and how good the video is."""
+
+
+class LadderParameters(SourceParameters, RungsParameters):
+    """A video prepared for adaptive playback (HLS and DASH)."""
+
+
+def plan_ladder(params: LadderParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan a video for adaptive playback: opened as it is first, so that it plays while the rungs
+    are made.
+
+    Raises InputRejected (``source_missing``).
     """
-    check_names(params, {"path", "preset"})
-    preset = read_rendition({"preset": params.get("preset")}).purpose
+    values = {"preset": params.preset.value}
     return [
         *plan_source("make_ladder", params, asset_id),
         StepSpec("open", kinds.OPEN_STREAM, after=("probe",)),
-        StepSpec("ladder", kinds.BUILD_LADDER, {"preset": preset.value}, after=("probe", "open")),
+        StepSpec("ladder", kinds.BUILD_LADDER, values, after=("probe", "open")),
     ]

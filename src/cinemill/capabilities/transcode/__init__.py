@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.transcode import kinds
-from cinemill.capabilities.transcode.plan import plan_transcode
+from cinemill.capabilities.transcode.plan import TranscodeParameters, plan_transcode
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -35,6 +35,8 @@ CAPABILITY = Capability(
     name="transcode",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(JobKind("transcode", plan_transcode, positional=("path", "options")),),
+    jobs=(
+        JobKind("transcode", TranscodeParameters, plan_transcode, positional=("path", "options")),
+    ),
     build_handlers=_build_handlers,
 )

@@ -13,7 +13,7 @@ same, and one that is made twice is the same file.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -39,18 +39,30 @@ from cinemill.capabilities.transcode.encode_chunk import (
     index_pictures,
 )
 from cinemill.capabilities.transcode.handlers import (
+    ChunkCounts,
+    Work,
     encode_rendition,
     estimate_bytes,
     find_rendition,
     publish_rendition,
     publish_rendition_output,
 )
-from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
+from cinemill.capabilities.transcode.plan import ChunkParameters, TranscodeParameters
+from cinemill.capabilities.transcode.results import (
+    CHUNKS,
+    CUT,
+    TRACKS,
+    ChunkResult,
+    CutResult,
+    TracksResult,
+)
+from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected
+from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.encoding.encode import find_encoder
+from cinemill.media.encoding.encode import EncodeOutcome, find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import choose_encoder
@@ -62,6 +74,7 @@ from cinemill.steps.resources import (
     require_space,
     sum_stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import statistics
 from cinemill.storage.media import assets
@@ -71,10 +84,6 @@ STAGE_VERSION = 3
 """Raise it when the same chunk would be another file."""
 ENCODING = "Encoding"
 LOOKING = "Looking for places to cut"
-CHUNK_SECONDS = "chunk_seconds"
-"""The job's parameter: how long chunks are to be; 0 for none."""
-CHANGES = "changes"
-"""Of the step that cut the film: why it was not done in hardware, where that was wished for."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
 
     Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
     """
-    request = read_rendition(context.run.params)
+    request = context.parameters(RenditionRequest)
     asset = find_asset(resources, context)
     if find_rendition(resources, asset, request) is None:
         film = _open(resources, context, asset, request)
@@ -104,15 +113,15 @@ def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
             # Chunks, the picture that they make together, and the rendition, all at once.
             require_space(resources, 3 * estimate_bytes(film.info, request))
             # In hardware one piece is quick enough; without, all workers do it as any other.
-            told = {"chunks": _count(steps), CHANGES: hardware.changes}
-            return StepOutcome(told, steps=steps)
+            cut = CutResult(_count(steps), tuple(hardware.changes))
+            return StepOutcome(write_result(cut), steps=steps)
     return encode_rendition(resources, context)
 
 
 def _open(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Film:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     path = resources.files.path(asset.sha256)
     plan = plan_encode(
         str(path),
@@ -129,14 +138,14 @@ def _choose_lengths(
     resources: StepResources, context: StepContext, film: Film
 ) -> ChunkDurations | None:
     """How long chunks are to be; None where the film is encoded whole."""
-    wish = context.run.job_params.get(CHUNK_SECONDS)
+    asked_seconds = context.job_parameters(TranscodeParameters).chunk_seconds
     # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
     is_judged = film.request.vmaf_min is not None
-    if wish == 0 or is_judged or not can_cut(film.info, film.request):
+    if asked_seconds == 0 or is_judged or not can_cut(film.info, film.request):
         return None
     seconds = film.info.duration_seconds_from_header
-    if wish is not None:
-        return ChunkDurations.even(max(float(wish), seconds / MOST_CHUNKS))
+    if asked_seconds is not None:
+        return ChunkDurations.even(max(asked_seconds, seconds / MOST_CHUNKS))
     width, height = fit_box(film.info, film.request)
     work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
     with resources.database.once() as connection:
@@ -172,16 +181,14 @@ def _plan_chunks(
     film: Film, index: PictureIndex, chunks: Sequence[Chunk], threads: int
 ) -> list[StepSpec]:
     width = len(str(len(chunks) - 1))
-    shared = {
-        "request": film.request.to_json(),
-        "time_base": str(index.time_base),
-        "threads": threads,  # settled once for all: with others the encoder makes other files
-    }
+    time_base = str(index.time_base)
+    planned = [
+        ChunkParameters(request=film.request, time_base=time_base, threads=threads, chunk=chunk)
+        for chunk in chunks
+    ]
     return [
-        StepSpec(
-            f"chunk-{number:0{width}d}", kinds.ENCODE_CHUNK, {**shared, "chunk": chunk.to_json()}
-        )
-        for number, chunk in enumerate(chunks)
+        StepSpec(f"chunk-{number:0{width}d}", kinds.ENCODE_CHUNK, one.to_json())
+        for number, one in enumerate(planned)
     ]
 
 
@@ -196,34 +203,38 @@ def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
     that were counted), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
     OutputInvalid, CommandFailed, DiskFull.
     """
-    params = context.run.params
-    request, chunk = read_rendition(params["request"]), Chunk.from_json(params["chunk"])
-    film = _open(resources, context, find_asset(resources, context), request)
+    params = context.parameters(ChunkParameters)
+    film = _open(resources, context, find_asset(resources, context), params.request)
     key = name_chunk(film.asset.sha256, params, resources.toolbox.build)
     made = assets.take_cached(resources.database, key)
     if made is not None and resources.files.exists(made.sha256):
-        return StepOutcome({**made.facts, "key": key, "sha256": made.sha256, "reused": True})
+        return StepOutcome(_describe_chunk(made, key, is_reused=True))
     outcome = encode_chunk(
         ffmpeg_session(resources, context, ENCODING),
         film.path,
         film.info,
         film.plan,
-        chunk,
-        time_base=Fraction(params["time_base"]),
-        threads=params["threads"],
+        params.chunk,
+        time_base=Fraction(params.time_base),
+        threads=params.threads,
     )
     if outcome.is_damaged:
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
-    artifact = _publish_chunk(resources, outcome, chunk)
-    result = {**artifact.facts, "key": key, "sha256": artifact.sha256, "reused": False}
+    artifact = _publish_chunk(resources, outcome, params.chunk)
     return StepOutcome(
-        result, partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact)
+        _describe_chunk(artifact, key, is_reused=False),
+        partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
     )
 
 
-def name_chunk(sha256: str, params: Mapping[str, Any], ffmpeg_version: str) -> str:
-    """Names the work: the same film, request, bounds and threads make the same chunk."""
-    return content_key(sha256, "chunk", STAGE_VERSION, params, ffmpeg_version)
+def name_chunk(sha256: str, params: ChunkParameters, ffmpeg_version: str) -> str:
+    """Return the key of a chunk: the same video, request, bounds and threads make the same one."""
+    return content_key(sha256, "chunk", STAGE_VERSION, params.to_json(), ffmpeg_version)
+
+
+def _describe_chunk(artifact: Artifact, key: str, *, is_reused: bool) -> dict[str, Any]:
+    found = {**artifact.facts, "key": key, "sha256": artifact.sha256, "reused": is_reused}
+    return write_result(read_result(ChunkResult, found))
 
 
 def _publish_chunk(resources: StepResources, outcome: ChunkOutcome, chunk: Chunk) -> Artifact:
@@ -252,7 +263,7 @@ def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
 
     Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
     """
-    request = read_rendition(context.run.params)
+    request = context.parameters(RenditionRequest)
     film = _open(resources, context, find_asset(resources, context), request)
     path = encode_tracks(
         ffmpeg_session(resources, context, ENCODING),
@@ -271,7 +282,7 @@ def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
         facts={},
     )
     return StepOutcome(
-        {"key": key, "sha256": artifact.sha256},
+        write_result(TracksResult(key, artifact.sha256)),
         partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
     )
 
@@ -284,40 +295,39 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
-    request = read_rendition(context.run.params)
-    made = _list_chunks(context)
+    request = context.parameters(RenditionRequest)
+    made = list(context.results_of(CHUNKS).values())
     if reason := _find_fault(made):
         return _encode_whole(request, made, reason)
     film = _open(resources, context, find_asset(resources, context), request)
-    tracks = context.run.inputs.get("tracks")
-    parts = [*made, *([tracks] if tracks else [])]
-    if not all(resources.files.exists(part["sha256"]) for part in parts):
+    tracks = context.find_result(TRACKS)
+    parts: list[ChunkResult | TracksResult] = [*made, *([tracks] if tracks else [])]
+    if not all(resources.files.exists(part.sha256) for part in parts):
         # Perhaps joined by another job just now, which forgot them: then this one finds the film.
         return _encode_whole(request, made, "a chunk was removed before it was joined")
     path, facts = assemble(
         ffmpeg_session(resources, context, "Joining"),
         [
-            FinishedChunk(
-                resources.files.path(one["sha256"]), one["frames"], one["delay"], one["settings"]
-            )
+            FinishedChunk(resources.files.path(one.sha256), one.frames, one.delay, one.settings)
             for one in made
         ],
-        None if tracks is None else resources.files.path(tracks["sha256"]),
+        None if tracks is None else resources.files.path(tracks.sha256),
         film.path,
         film.info,
         request,
         film.plan,
     )
     facts |= {"encoder": film.plan.encoder, "hardware": None}
-    facts["changes"] = [*film.plan.changes, *context.run.inputs["encode"].get(CHANGES, ())]
-    rendition = publish_rendition(resources, film.asset, request, path, facts)
-    more = {
-        "chunks": {"total": len(made), "reused": sum(one["reused"] for one in made)},
-        "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
-        "reused": False,
-    }
-    outcome = publish_rendition_output(resources, context, film.asset, request, rendition, more)
-    keys = [part["key"] for part in parts]
+    facts["changes"] = [*film.plan.changes, *context.result_of(CUT).changes]
+    joined = EncodeOutcome(path, film.plan.media_type, facts, cpu_seconds=0.0)
+    rendition = publish_rendition(resources, film.asset, request, joined)
+    work = Work(
+        stages={**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
+        is_reused=False,
+        chunks=ChunkCounts(total=len(made), reused=sum(one.reused for one in made)),
+    )
+    outcome = publish_rendition_output(resources, context, film.asset, request, rendition, work)
+    keys = [part.key for part in parts]
 
     def write(connection: Connection) -> None:
         outcome.write(connection)
@@ -326,26 +336,21 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     return StepOutcome(outcome.result, write)
 
 
-def _find_fault(made: Sequence[Mapping[str, Any]]) -> str:
+def _find_fault(made: Sequence[ChunkResult]) -> str:
     """Why these chunks cannot be joined; empty where they can."""
-    if not all(one["is_whole"] for one in made):
-        return "its pictures could not be told apart by their times"
-    if len({one["settings"] for one in made}) > 1:
+    if not all(one.is_whole for one in made):
+        return "its frames could not be identified by their timestamps"
+    if len({one.settings for one in made}) > 1:
         return "its chunks were made by encoders that differ"
     return ""
 
 
 def _encode_whole(
-    request: RenditionRequest, made: Sequence[Mapping[str, Any]], reason: str
+    request: RenditionRequest, made: Sequence[ChunkResult], reason: str
 ) -> StepOutcome:
     """The film in one piece, in a further step, and the chunks forgotten."""
     return StepOutcome(
         {"encoded_whole_because": reason},
-        partial(assets.forget_steps, step_keys=[one["key"] for one in made]),
+        partial(assets.forget_steps, step_keys=[one.key for one in made]),
         [StepSpec("whole", kinds.ENCODE_WHOLE, request.to_json())],
     )
-
-
-def _list_chunks(context: StepContext) -> list[Mapping[str, Any]]:
-    inputs = context.run.inputs
-    return [inputs[name] for name in sorted(inputs) if name.startswith("chunk-")]

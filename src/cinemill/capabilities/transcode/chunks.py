@@ -75,10 +75,6 @@ class Chunk:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    @staticmethod
-    def from_json(document: Mapping[str, Any]) -> Chunk:
-        return Chunk(**{name: document[name] for name in Chunk.__slots__})
-
 
 def estimate_work(seconds: float, pixels: float, fps: float, request: RenditionRequest) -> float:
     """Seconds that one core takes for so many seconds of pictures of so many pixels."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.transcode.quality_gate import encode_to_vmaf
 from cinemill.capabilities.transcode.vmaf_target import MOST_BITRATE_FACTOR
-from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
+from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.encode import EncodeOutcome
@@ -27,6 +27,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source_results import PROBE
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
@@ -39,6 +40,25 @@ BITS_PER_PIXEL = 0.25
 LEAST_BYTES = 8 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkCounts:
+    """Chunks that a rendition was joined from."""
+
+    total: int
+    reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a rendition took."""
+
+    stages: Mapping[str, float | None]
+    """Seconds by step."""
+    is_reused: bool
+    chunks: ChunkCounts | None = None
+    """None where it was encoded whole."""
+
+
 def encode_rendition(resources: StepResources, context: StepContext) -> StepOutcome:
     """Make the rendition that the step's parameters describe, unless it was made before.
 
@@ -48,12 +68,12 @@ def encode_rendition(resources: StepResources, context: StepContext) -> StepOutc
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    request = read_rendition(context.run.params)
+    request = context.parameters(RenditionRequest)
     made = find_rendition(resources, asset, request)
     rendition = made or _make(resources, context, asset, request)
     stages = {**stage_seconds(context), "encode": round(time.monotonic() - began, 3)}
-    result = {"stages": stages, "reused": made is not None}
-    return publish_rendition_output(resources, context, asset, request, rendition, result)
+    work = Work(stages, is_reused=made is not None)
+    return publish_rendition_output(resources, context, asset, request, rendition, work)
 
 
 def publish_rendition_output(
@@ -62,16 +82,15 @@ def publish_rendition_output(
     asset: AssetRecord,
     request: RenditionRequest,
     rendition: Artifact,
-    more: Mapping[str, Any],
+    work: Work,
 ) -> StepOutcome:
-    """The rendition under a name on the shelf and among the film's artifacts; ``more`` joins the
-    result."""
+    """Name the rendition among the outputs and the video's artifacts."""
     key = step_key(asset.sha256, request)
     shelf = resources.render_dir
     output = export_output(
         resources.files, rendition.sha256, shelf, context.run.job_id, rendition.filename
     )
-    result = {
+    result: dict[str, Any] = {
         "asset_id": asset.id,
         "output_path": str(output),
         "output_filename": rendition.filename,
@@ -82,8 +101,11 @@ def publish_rendition_output(
             "media_type": rendition.media_type,
             "facts": rendition.facts,
         },
-        **more,
+        "stages": work.stages,
+        "reused": work.is_reused,
     }
+    if work.chunks is not None:
+        result["chunks"] = asdict(work.chunks)
     save = partial(
         assets.save_artifacts,
         asset_id=asset.id,
@@ -111,7 +133,7 @@ def find_rendition(
 def _make(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> Artifact:
-    info = MediaInfo.from_json(dict(context.run.inputs["probe"]["media"]))
+    info = context.result_of(PROBE).media
     require_space(resources, estimate_bytes(info, request))
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
@@ -126,30 +148,29 @@ def _make(
         )
 
     outcome = encode_with_fallback(resources, info, request, make, context.folder)
-    return publish_rendition(resources, asset, request, outcome.path, outcome.facts)
+    return publish_rendition(resources, asset, request, outcome)
 
 
 def publish_rendition(
     resources: StepResources,
     asset: AssetRecord,
     request: RenditionRequest,
-    path: Path,
-    facts: dict[str, Any],
+    encoded: EncodeOutcome,
 ) -> Artifact:
     """Store a finished rendition under its people's name. Raises DiskFull."""
     return publish_artifact(
         resources.files,
-        path,
+        encoded.path,
         ArtifactKind.RENDITION,
-        filename=name_rendition(asset.filename, facts, request),
+        filename=name_rendition(asset.filename, encoded.facts["height"], request),
         media_type=MEDIA_TYPES[request.container],
-        facts=facts,
+        facts=encoded.facts,
     )
 
 
-def name_rendition(filename: str, facts: dict[str, Any], request: RenditionRequest) -> str:
-    """Such as ``holiday-720p-h265.mp4``."""
-    height, codec = facts["height"], request.codec.value
+def name_rendition(filename: str, height: int, request: RenditionRequest) -> str:
+    """Return a name such as ``holiday-720p-h265.mp4``."""
+    codec = request.codec.value
     return f"{make_stem(filename)}-{height}p-{codec}.{request.container.value}"
 
 

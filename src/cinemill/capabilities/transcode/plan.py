@@ -2,30 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cinemill.capabilities.transcode import kinds
-from cinemill.core.encoding.rendition import read_rendition
+from cinemill.capabilities.transcode.chunks import Chunk
+from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
-from cinemill.errors import InputRejected
-from cinemill.steps.parameters import MAX_NUMBER, check_names
-from cinemill.steps.source_plan import plan_source
+from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, none_as
+from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
-def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[StepSpec]:
-    """A film into one rendition. What cannot be is refused here, before any work.
+def _check_chunk_seconds(seconds: float | None) -> float | None:
+    if seconds is not None and 0 < seconds < 1:
+        raise ValueError
+    return seconds
 
-    Raises InputRejected (``params_invalid``, ``combination_impossible``, ``source_missing``).
-    """
-    check_names(params, {"path", "options", "chunk_seconds"})
-    _check_chunk_seconds(params)
-    options = params.get("options") or {}
-    if not isinstance(options, Mapping):
-        raise InputRejected(
-            "options must be a dictionary, such as {'codec': 'h264'}.", code="params_invalid"
-        )
-    request = read_rendition(options)
+
+class TranscodeParameters(SourceParameters):
+    """One rendition of a video."""
+
+    options: Annotated[
+        RenditionRequest,
+        none_as(RenditionRequest()),
+        Expected("an object, such as {'codec': 'h264'}"),
+    ] = RenditionRequest()
+    """Codec, container, size, frame rate and quality of the rendition."""
+    chunk_seconds: Annotated[
+        float | None,
+        Field(ge=0, le=MAX_NUMBER),
+        AfterValidator(_check_chunk_seconds),
+        Expected("a number of seconds, 1 or more, or 0 for a video in one piece"),
+    ] = None
+    """Length in seconds of the chunks that workers encode in parallel. 0 keeps the video in one
+    piece; null chooses by the video and the number of workers."""
+
+
+def _read_chunk(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    try:
+        return Chunk(**value)
+    except TypeError as error:
+        raise ValueError from error
+
+
+class ChunkParameters(Parameters):
+    """One chunk of a video, and how it is encoded."""
+
+    request: RenditionRequest
+    """Of the whole rendition."""
+    time_base: str
+    """Of the chunk's bounds, in seconds, such as 1/12800."""
+    threads: int
+    """Settled once for all chunks: with another number the encoder makes other files."""
+    chunk: Annotated[Chunk, BeforeValidator(_read_chunk)]
+    """Its bounds."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what names the chunk among all others.
+
+        Content keys are made of it: what it is for a chunk must never change.
+        """
+        return {
+            "request": self.request.to_json(),
+            "time_base": self.time_base,
+            "threads": self.threads,
+            "chunk": self.chunk.to_json(),
+        }
+
+
+def plan_transcode(params: TranscodeParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan one rendition of a video. Raises InputRejected (``source_missing``)."""
+    request = params.options
     return [
         *plan_source("transcode", params, asset_id),
         StepSpec(
@@ -36,15 +86,3 @@ def plan_transcode(params: Mapping[str, Any], asset_id: str | None) -> list[Step
             hardware=request.codec.value if request.use_gpu else None,
         ),
     ]
-
-
-def _check_chunk_seconds(params: Mapping[str, Any]) -> None:
-    seconds = params.get("chunk_seconds")
-    if seconds is None:
-        return
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not (seconds == 0 or 1 <= seconds <= MAX_NUMBER):
-        raise InputRejected(
-            "chunk_seconds must be a number of seconds from 1 on, or 0 for a film in one piece.",
-            code="params_invalid",
-        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 from cinemill.core.encoding.rendition import (
     CRF_RANGES,
@@ -52,11 +51,11 @@ def adjust_for_vmaf(
 def _raise_bitrate(request: RenditionRequest, bps: int, excess: float) -> RenditionRequest | None:
     most_bps = min(LARGEST_BITRATE_BPS, bps * MOST_BITRATE_FACTOR)
     raised_bps = min(most_bps, math.ceil(bps * excess))
-    return replace(request, bitrate_bps=raised_bps) if raised_bps > bps else None
+    return request.model_copy(update={"bitrate_bps": raised_bps}) if raised_bps > bps else None
 
 
 def _lower_crf(request: RenditionRequest, excess: float) -> RenditionRequest | None:
     codec, crf = request.codec, request.effective_crf
     steps = math.ceil(math.log2(excess) * CRF_TO_HALVE[codec])
     lowered = max(LOWEST_CRF, CRF_RANGES[codec][0], crf - steps)
-    return replace(request, crf=lowered) if lowered < crf else None
+    return request.model_copy(update={"crf": lowered}) if lowered < crf else None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cinemill.cli import options
 from cinemill.cli.commands.process import run_films
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cinemill.cli.uploads import Sending
 
 To = Annotated[
     Path | None,
@@ -43,7 +48,6 @@ VmafMin = Annotated[
 ChunkSeconds = Annotated[
     float | None,
     typer.Option(
-        min=0,
         help="Cut the film about so, for all workers at once; 0 keeps it in one piece. "
         "Chosen by the film and the workers where it is not given.",
     ),
@@ -82,29 +86,21 @@ def transcode(
 
     What cannot be is refused before the film is sent, and what was converted on purpose is said.
     """
-    from cinemill.cli.uploads import Sending
-    from cinemill.core.encoding.rendition import read_rendition
-
-    wishes: dict[str, Any] = {
-        "codec": codec,
-        "container": container,
-        "preset": preset,
-        "width": width,
-        "height": height,
-        "bitrate": bitrate,
-        "crf": crf,
-        "fps": fps,
-        "audio": audio,
-        "vmaf_min": vmaf_min,
-        "use_gpu": gpu or None,
-    }
-    given = {name: value for name, value in wishes.items() if value is not None}
-    read_rendition(given)
-    params: dict[str, Any] = {"options": given}
-    if chunk_seconds is not None:
-        params["chunk_seconds"] = chunk_seconds
-    wish = Sending(priority, kind="transcode", params=params)
-    run_films(file, wish, to, json=json)
+    options = _drop_none(
+        codec=codec,
+        container=container,
+        preset=preset,
+        width=width,
+        height=height,
+        bitrate=bitrate,
+        crf=crf,
+        fps=fps,
+        audio=audio,
+        vmaf_min=vmaf_min,
+        use_gpu=gpu or None,
+    )
+    params = {"options": options, **_drop_none(chunk_seconds=chunk_seconds)}
+    run_films(file, _request("transcode", params, priority), to, json=json)
 
 
 def ladder(
@@ -115,27 +111,22 @@ def ladder(
     json: options.Json = False,
 ) -> None:
     """Make each film ready for adaptive play: HLS and DASH over one set of files."""
-    from cinemill.cli.uploads import Sending
-    from cinemill.core.encoding.rendition import read_rendition
-
-    params = {} if preset is None else {"preset": read_rendition({"preset": preset}).purpose.value}
-    run_films(file, Sending(priority, kind="make_ladder", params=params), to, json=json)
+    params = _drop_none(preset=preset)
+    run_films(file, _request("make_ladder", params, priority), to, json=json)
 
 
 def preview(
     file: options.Films,
     num_frames: Annotated[
-        int, typer.Option("--num-frames", "-n", min=1, max=200, help="Stills of each film.")
+        int, typer.Option("--num-frames", "-n", help="Stills of each film.")
     ] = 10,
-    height: Annotated[int, typer.Option(min=1, max=2160, help="Of a still, in pixels.")] = 360,
+    height: Annotated[int, typer.Option(help="Of a still, in pixels.")] = 360,
     animated: Annotated[
         bool, typer.Option("--animated", help="A few silent seconds from all over the film too.")
     ] = False,
     sheet: Annotated[
         int | None,
-        typer.Option(
-            "--sheet", metavar="COLUMNS", min=1, max=20, help="A sheet of the stills too."
-        ),
+        typer.Option("--sheet", metavar="COLUMNS", help="A sheet of the stills too."),
     ] = None,
     to: To = None,
     priority: options.Priority = None,
@@ -145,14 +136,13 @@ def preview(
 
     A sheet shows them in a grid, each with its time; an animated preview is an MP4 for a loop.
     """
-    from cinemill.cli.uploads import Sending
-
-    params: dict[str, Any] = {"num_frames": num_frames, "height": height}
-    if animated:
-        params["animated"] = True
-    if sheet is not None:
-        params["sheet"] = {"columns": sheet}
-    run_films(file, Sending(priority, kind="generate_preview", params=params), to, json=json)
+    params = _drop_none(
+        num_frames=num_frames,
+        height=height,
+        animated=animated or None,
+        sheet=None if sheet is None else {"columns": sheet},
+    )
+    run_films(file, _request("generate_preview", params, priority), to, json=json)
 
 
 def caption(
@@ -173,10 +163,25 @@ def caption(
 
     Fetch the model first: see 'cinemill models'.
     """
-    from cinemill.capabilities.captions.request import read_speech
-    from cinemill.cli.uploads import Sending
+    params = _drop_none(model=model, language=language, translate=translate)
+    run_films(file, _request("caption", params, priority), to, json=json)
 
-    wishes: dict[str, Any] = {"model": model, "language": language, "translate": translate}
-    given = {name: value for name, value in wishes.items() if value is not None}
-    read_speech(given)
-    run_films(file, Sending(priority, kind="caption", params=given), to, json=json)
+
+def _drop_none(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _request(kind: str, params: dict[str, object], priority: int | None) -> Sending:
+    """Check the parameters by the job's own model, before a file is sent. Raises InputRejected."""
+    from cinemill.catalog import JOB_KINDS
+    from cinemill.cli.uploads import Sending
+    from cinemill.core.parameters import read_parameters
+
+    read_parameters(JOB_KINDS[kind].parameters, params, name=_option_name)
+    return Sending(priority, kind=kind, params=params)
+
+
+def _option_name(location: Sequence[int | str]) -> str:
+    """Return the option that a parameter comes from: ``--sheet`` of ``sheet.columns``."""
+    parts = [str(part) for part in location if part != "options"]
+    return f"--{parts[0].replace('_', '-')}" if parts else ""

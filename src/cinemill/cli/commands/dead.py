@@ -13,9 +13,10 @@ from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_messa
 from cinemill.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cinemill.client import Client, DeadDocument, DeadMessageDocument, JobDocument
+    from cinemill.client.models import FailureDocument
 
 app = typer.Typer(
     help="Steps that are out of tries or were rejected, and messages that became no job.",
@@ -68,7 +69,7 @@ def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
     console().print(table)
 
 
-def _describe_failure(failure: Mapping[str, Any]) -> str:
+def _describe_failure(failure: FailureDocument) -> str:
     reason = f"{failure.get('code', '')}: {failure.get('message', '')}"
     return f"{reason}\n→ {failure['way_on']}" if failure.get("way_on") else reason
 

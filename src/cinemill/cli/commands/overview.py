@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinemill.cli import connect
 from cinemill.cli.console import console, make_table, print_json, show_seconds
@@ -14,6 +14,12 @@ from cinemill.core.job import JobState
 
 if TYPE_CHECKING:
     from cinemill.client import Client
+    from cinemill.client.models import (
+        HardwareDocument,
+        HealthDocument,
+        QueueCounts,
+        StatsDocument,
+    )
     from cinemill.worker.inspection import WorkerReport
 
 _DURATIONS = ("average", "p50", "p90", "p99")
@@ -59,8 +65,8 @@ def ask_workers() -> list[WorkerReport] | None:
 
 def _tell_facts(
     base_url: str,
-    health: Mapping[str, Any],
-    stats: Mapping[str, Any],
+    health: HealthDocument,
+    stats: StatsDocument,
     workers: Sequence[WorkerReport] | None,
 ) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{name} {health[name]}" for name in ("database", "redis") if name in health)
@@ -92,7 +98,7 @@ def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
         yield f"{worker.name}: {worker.busy} of {worker.slots} busy, on {queues}"
 
 
-def _tell_hardware(offers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _tell_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
     for offer in offers:
         words = f"{offer['node']}: {offer['encoder']} {offer['state']}"
         if offer["state"] == "resting":
@@ -100,7 +106,7 @@ def _tell_hardware(offers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield words
 
 
-def _tell_jobs(queue: Mapping[str, Any]) -> str:
+def _tell_jobs(queue: QueueCounts) -> str:
     counts = queue.get("by_status") or {}
     told = [f"{counts[state]} {state}" for state in JobState if counts.get(state)]
     return ", ".join(told) or "none yet; send a film with 'cinemill submit FILE'"
@@ -131,7 +137,7 @@ def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | No
         screen.print(f"Nobody works on: {', '.join(deserted)}.", style="yellow")
 
 
-def _show_kinds(stats: Mapping[str, Any]) -> None:
+def _show_kinds(stats: StatsDocument) -> None:
     numbers = (stats.get("queue") or {}).get("by_type") or {}
     times = stats.get("processing_times") or {}
     if not numbers:

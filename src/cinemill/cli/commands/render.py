@@ -139,7 +139,7 @@ def anchor_paths(document: Any, folder: Path) -> Any:
 
 def submit(
     mill: Client,
-    jobs: Mapping[str, Any],
+    jobs: Mapping[str, Mapping[str, object]],
     priority: int | None,
     display: Display,
     sent: Sent,

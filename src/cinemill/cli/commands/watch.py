@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from cinemill.errors import CinemillError
 if TYPE_CHECKING:
     from cinemill.cli.progress import Display
     from cinemill.client import Client, JobDocument
+    from cinemill.client.models import StepDocument
 
 
 def register(app: typer.Typer) -> None:
@@ -143,7 +144,7 @@ def _show_job(mill: Client, job: JobDocument) -> None:
         report(JobFailed(job))
 
 
-def _show_steps(steps: list[dict[str, Any]]) -> None:
+def _show_steps(steps: list[StepDocument]) -> None:
     if not steps:
         return
     table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes", ">Memory")

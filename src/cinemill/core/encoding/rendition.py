@@ -7,13 +7,31 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-from cinemill.errors import InputRejected
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from cinemill.core.parameters import (
+    Expected,
+    Parameters,
+    choice_of,
+    expect,
+    none_as,
+    read_parameters,
+    reject,
+)
 
 LARGEST_SIDE_PIXELS = 16_384
 LEAST_BITRATE_BPS = 8_000
@@ -21,7 +39,6 @@ LARGEST_BITRATE_BPS = 2_000_000_000
 LARGEST_FPS = 240
 HIGHEST_VMAF = 100
 """Which no encoder promises."""
-Choice = TypeVar("Choice", bound=StrEnum)
 _BITRATE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmM]?)(?:bps|bit/s)?$")
 _RATE = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -41,7 +58,7 @@ class Container(StrEnum):
 
 
 class SoundChoice(StrEnum):
-    """``auto`` copies a track that the container may hold and encodes every other."""
+    """Codec of the audio. Auto copies what the container can hold and encodes the rest."""
 
     AUTO = "auto"
     AAC = "aac"
@@ -51,7 +68,7 @@ class SoundChoice(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What it is made for: how hard the encoder tries, and how good the picture must be."""
+    """Purpose of an output, which sets the encoder's effort and quality."""
 
     ARCHIVE = "archive"
     WEB = "web"
@@ -122,28 +139,124 @@ CRF_RANGES: Mapping[VideoCodec, tuple[int, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RenditionRequest:
-    """A rendition as asked for; ``None`` leaves the choice to the source and the preset."""
+def _read_bitrate(value: object) -> int | None:
+    if value is None:
+        return None
+    match = None if isinstance(value, bool) else _BITRATE.match(str(value))
+    if match is None:
+        raise expect("a number of bits a second, such as 5M, 800k or 5000000")
+    bps = int(Fraction(match.group(1)) * _UNITS[match.group(2).lower()])
+    if not LEAST_BITRATE_BPS <= bps <= LARGEST_BITRATE_BPS:
+        raise expect(f"between {LEAST_BITRATE_BPS} and {LARGEST_BITRATE_BPS} bits a second")
+    return bps
 
-    codec: VideoCodec = VideoCodec.H264
-    container: Container = Container.MP4
-    width: int | None = None
-    """With ``height`` a box that the picture is fitted into, its shape kept."""
-    height: int | None = None
-    bitrate_bps: int | None = None
-    """Of the picture, on average."""
+
+def _read_fps(value: object) -> Fraction | None:
+    if value is None:
+        return None
+    try:
+        fps = as_rate(value)
+    except (ValueError, ZeroDivisionError):
+        raise expect("a number of frames a second, such as 25, 23.976 or 30000/1001") from None
+    if not 0 < fps <= LARGEST_FPS:
+        raise expect(f"above 0 and at most {LARGEST_FPS} frames a second")
+    return fps
+
+
+Side = Annotated[
+    int | None,
+    Field(ge=2, le=LARGEST_SIDE_PIXELS),
+    Expected(f"a whole number of pixels from 2 to {LARGEST_SIDE_PIXELS}"),
+]
+Bitrate = Annotated[
+    int | None,
+    BeforeValidator(_read_bitrate),
+    WithJsonSchema(
+        {"type": ["integer", "string", "null"], "pattern": _BITRATE.pattern, "default": None}
+    ),
+]
+Rate = Annotated[
+    Fraction | None,
+    BeforeValidator(_read_fps),
+    WithJsonSchema({"type": ["number", "string", "null"], "pattern": _RATE.pattern}),
+]
+
+
+class RenditionRequest(Parameters):
+    """A rendition: null leaves a choice to the source and the preset."""
+
+    codec: Annotated[VideoCodec, choice_of(VideoCodec), none_as(VideoCodec.H264)] = VideoCodec.H264
+    """Codec of the video."""
+    container: Annotated[Container, choice_of(Container), none_as(Container.MP4)] = Container.MP4
+    """File format."""
+    width: Side = None
+    """Width in pixels. Width and height are a box that the video is fitted into; its aspect ratio
+    is kept."""
+    height: Side = None
+    """Height in pixels. Width and height are a box that the video is fitted into; its aspect ratio
+    is kept."""
+    bitrate_bps: Annotated[Bitrate, Field(validation_alias="bitrate")] = None
+    """Average bitrate of the video in bits per second, such as 5M, 800k or 5000000."""
     crf: int | None = None
-    """The encoder's constant rate factor: less is better and larger."""
-    fps: Fraction | None = None
-    """A constant rate; None keeps the source's own times."""
-    sound: SoundChoice = SoundChoice.AUTO
-    sound_bitrate_bps: int | None = None
-    purpose: Purpose = Purpose.WEB
-    use_gpu: bool = False
-    """In hardware where a worker has it; else in software, and said so."""
-    vmaf_min: float | None = None
-    """The least VMAF that will do, above 0 and below 100; None measures nothing."""
+    """Constant rate factor of the encoder, in place of a bitrate. Lower is better and larger."""
+    fps: Rate = None
+    """Constant frame rate, such as 25, 23.976 or 30000/1001. Null keeps the source's timing."""
+    sound: Annotated[
+        SoundChoice,
+        choice_of(SoundChoice),
+        none_as(SoundChoice.AUTO),
+        Field(validation_alias="audio"),
+    ] = SoundChoice.AUTO
+    """Codec of the audio, copy or none. Auto copies what the container can hold and encodes the
+    rest."""
+    sound_bitrate_bps: Annotated[Bitrate, Field(validation_alias="audio_bitrate")] = None
+    """Bitrate of the audio in bits per second, such as 128k."""
+    purpose: Annotated[
+        Purpose, choice_of(Purpose), none_as(Purpose.WEB), Field(validation_alias="preset")
+    ] = Purpose.WEB
+    """Purpose, which sets how much effort the encoder makes and how good the video is."""
+    use_gpu: Annotated[bool, none_as(False)] = False
+    """Encode in hardware where a worker has it. Otherwise software is used, and the result says
+    so."""
+    vmaf_min: Annotated[
+        float | None,
+        Field(gt=0, lt=HIGHEST_VMAF),
+        Expected(
+            f"a number above 0 and below {HIGHEST_VMAF}",
+            hint="93 is usual; even a perfect copy of a still image gets no more than 97.4.",
+        ),
+    ] = None
+    """Lowest VMAF score that is accepted. Null measures nothing."""
+
+    @field_validator("crf", mode="before")
+    @classmethod
+    def _check_crf(cls, value: Any, info: ValidationInfo) -> Any:
+        codec = info.data.get("codec")
+        if value is None or codec is None:
+            return value
+        least, most = CRF_RANGES[codec]
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise expect(f"a whole number from {least} to {most} for {codec.value}")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_impossible(self) -> RenditionRequest:
+        container = self.container
+        if self.codec not in PICTURES[container]:
+            raise _impossible(
+                f"{container.value} cannot hold {self.codec.value}.",
+                f"Use {_list(PICTURES[container])}, or another container.",
+            )
+        if self.sound not in SOUNDS[container]:
+            raise _impossible(
+                f"{container.value} cannot hold {self.sound.value} audio.",
+                f"Use {_list(SOUNDS[container])}, or another container.",
+            )
+        if self.bitrate_bps is not None and self.crf is not None:
+            raise _impossible(
+                "A bitrate and a crf cannot both be kept.", "Give one of them, or neither."
+            )
+        return self
 
     @property
     def preset(self) -> Preset:
@@ -155,7 +268,10 @@ class RenditionRequest:
         return self.preset.crf[self.codec] if self.crf is None else self.crf
 
     def to_json(self) -> dict[str, Any]:
-        """The options that :func:`read_rendition` reads this request from."""
+        """Return the options that this request is read from.
+
+        Content keys are made of them: what they are for a request must never change.
+        """
         options = {
             "codec": self.codec.value,
             "container": self.container.value,
@@ -173,142 +289,9 @@ class RenditionRequest:
         return {name: value for name, value in options.items() if value is not None}
 
 
-OPTIONS = (
-    *("codec", "container", "width", "height", "bitrate", "crf", "fps"),
-    *("audio", "audio_bitrate", "preset", "use_gpu", "vmaf_min"),
-)
-
-
-def read_rendition(options: Mapping[str, Any]) -> RenditionRequest:
-    """A request out of the dictionary that scripts pass.
-
-    Raises InputRejected: ``params_invalid``, ``combination_impossible``.
-    """
-    unknown = sorted(options.keys() - set(OPTIONS))
-    if unknown:
-        raise _invalid(
-            f"There is no option {', '.join(unknown)}.", f"Use some of: {', '.join(OPTIONS)}."
-        )
-    codec = _choose(VideoCodec, options, "codec", VideoCodec.H264)
-    request = RenditionRequest(
-        codec=codec,
-        container=_choose(Container, options, "container", Container.MP4),
-        width=_read_length(options, "width"),
-        height=_read_length(options, "height"),
-        bitrate_bps=_read_bitrate(options, "bitrate"),
-        crf=_read_crf(options, codec),
-        fps=_read_fps(options),
-        sound=_choose(SoundChoice, options, "audio", SoundChoice.AUTO),
-        sound_bitrate_bps=_read_bitrate(options, "audio_bitrate"),
-        purpose=_choose(Purpose, options, "preset", Purpose.WEB),
-        use_gpu=_read_flag(options, "use_gpu"),
-        vmaf_min=_read_vmaf(options),
-    )
-    _refuse_impossible(request)
-    return request
-
-
-def _refuse_impossible(request: RenditionRequest) -> None:
-    container = request.container
-    if request.codec not in PICTURES[container]:
-        raise _impossible(
-            f"{container.value} cannot hold {request.codec.value}.",
-            f"Use {_list(PICTURES[container])}, or another container.",
-        )
-    if request.sound not in SOUNDS[container]:
-        raise _impossible(
-            f"{container.value} cannot hold {request.sound.value} sound.",
-            f"Use {_list(SOUNDS[container])}, or another container.",
-        )
-    if request.bitrate_bps is not None and request.crf is not None:
-        raise _impossible(
-            "A bitrate and a crf cannot both be kept.", "Give one of them, or neither."
-        )
-
-
-def _choose(kind: type[Choice], options: Mapping[str, Any], name: str, default: Choice) -> Choice:
-    value = options.get(name)
-    if value is None:
-        return default
-    try:
-        return kind(str(value).lower())
-    except ValueError:
-        raise _invalid(
-            f"There is no {name} called {value!r}.", f"Use one of: {_list(kind)}."
-        ) from None
-
-
-def _read_length(options: Mapping[str, Any], name: str) -> int | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not _is_side(value):
-        raise _invalid(
-            f"{name} must be a number of pixels from 2 to {LARGEST_SIDE_PIXELS}, not {value!r}."
-        )
-    return value
-
-
-def _is_side(pixels: int) -> bool:
-    return 2 <= pixels <= LARGEST_SIDE_PIXELS
-
-
-def _read_bitrate(options: Mapping[str, Any], name: str) -> int | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    match = _BITRATE.match(str(value)) if not isinstance(value, bool) else None
-    if match is None:
-        raise _invalid(f"{name} must be like 5M, 800k or 5000000, not {value!r}.")
-    bps = int(Fraction(match.group(1)) * _UNITS[match.group(2).lower()])
-    if not LEAST_BITRATE_BPS <= bps <= LARGEST_BITRATE_BPS:
-        raise _invalid(
-            f"{name} must be between {LEAST_BITRATE_BPS} and {LARGEST_BITRATE_BPS} bits a second."
-        )
-    return bps
-
-
-def _read_flag(options: Mapping[str, Any], name: str) -> bool:
-    value = options.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise _invalid(f"{name} must be true or false, not {value!r}.")
-    return bool(value)
-
-
-def _read_crf(options: Mapping[str, Any], codec: VideoCodec) -> int | None:
-    value = options.get("crf")
-    if value is None:
-        return None
-    least, most = CRF_RANGES[codec]
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise _invalid(f"crf must be a whole number from {least} to {most} for {codec.value}.")
-    return value
-
-
-def _read_fps(options: Mapping[str, Any]) -> Fraction | None:
-    value = options.get("fps")
-    if value is None:
-        return None
-    try:
-        fps = as_rate(value)
-    except (ValueError, ZeroDivisionError):
-        raise _invalid(f"fps must be like 25, 23.976 or 30000/1001, not {value!r}.") from None
-    if not 0 < fps <= LARGEST_FPS:
-        raise _invalid(f"fps must be above 0 and at most {LARGEST_FPS}.")
-    return fps
-
-
-def _read_vmaf(options: Mapping[str, Any]) -> float | None:
-    value = options.get("vmaf_min")
-    if value is None:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < HIGHEST_VMAF:
-        raise _invalid(
-            f"vmaf_min must be a number above 0 and below {HIGHEST_VMAF}.",
-            "93 is a usual wish; even a perfect copy of a still picture gets no more than 97.4.",
-        )
-    return float(value)
+def read_rendition(options: Any) -> RenditionRequest:
+    """Return the request that a dictionary of options describes. Raises InputRejected."""
+    return read_parameters(RenditionRequest, options)
 
 
 def as_rate(value: Any) -> Fraction:
@@ -324,13 +307,9 @@ def as_rate(value: Any) -> Fraction:
     return broadcast if is_broadcast else fps
 
 
-def _list(choices: Any) -> str:
+def _list(choices: Iterable[StrEnum]) -> str:
     return ", ".join(sorted(choice.value for choice in choices))
 
 
-def _invalid(message: str, way_on: str | None = None) -> InputRejected:
-    return InputRejected(message, code="params_invalid", way_on=way_on)
-
-
-def _impossible(message: str, way_on: str) -> InputRejected:
-    return InputRejected(message, code="combination_impossible", way_on=way_on)
+def _impossible(message: str, hint: str) -> PydanticCustomError:
+    return reject(message, code="combination_impossible", hint=hint)

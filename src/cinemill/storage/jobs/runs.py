@@ -7,12 +7,11 @@ end it, however late. The job's lock is taken first, always.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, text
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.job import ClaimedRun, Failure, Job, JobState, RunState
 from cinemill.errors import LeaseLost, NotFound, Postponed
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
@@ -40,9 +39,7 @@ def get_step_tries(connection: Connection, step_id: str) -> StepTries:
     return StepTries(*row)
 
 
-def commit_success(
-    connection: Connection, run: ClaimedRun, job: Job, result: Mapping[str, Any]
-) -> None:
+def commit_success(connection: Connection, run: ClaimedRun, job: Job, result: JsonObject) -> None:
     """End the run well: store the step's result, unblock its children, end the job at the last.
 
     To be called last in the transaction that locked the job and wrote the step's effects. Raises
@@ -84,9 +81,7 @@ SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked),
 """
 
 
-def _end_step(
-    connection: Connection, run: ClaimedRun, result: Mapping[str, Any]
-) -> tuple[int, bool]:
+def _end_step(connection: Connection, run: ClaimedRun, result: JsonObject) -> tuple[int, bool]:
     """The run and its step succeeded; answers how many children wait for one step less, and
     whether the job is complete with it."""
     row = connection.execute(

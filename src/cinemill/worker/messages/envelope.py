@@ -113,7 +113,7 @@ def check_broadcast(document: Any) -> dict[str, Any]:
     return envelope
 
 
-def check_command(envelope: Mapping[str, Any]) -> None:
+def check_command(envelope: Mapping[str, object]) -> None:
     """The body of a control message. Raises InputRejected.
 
     Celery answers what it cannot handle by closing and opening its channel, and leaves the

@@ -15,6 +15,7 @@ from typing import Any
 from kombu.message import Message
 from kombu.utils.json import dumps
 
+from cinemill.core.documents import JsonObject
 from cinemill.errors import InputRejected
 from cinemill.worker.messages.envelope import (
     INTERRUPTED_HEADER,
@@ -188,7 +189,7 @@ def _read_call(message: Message) -> Call:
     return _make_call(message.headers, args, kwargs, embed or {})
 
 
-def _read_first_protocol(headers: Mapping[str, Any], body: dict[str, Any]) -> Call:
+def _read_first_protocol(headers: JsonObject, body: JsonObject) -> Call:
     """Celery's message protocol 1, and what lies between 1 and 2: all in the body."""
     options = {**body, **headers}
     embed = {name: body.get(name) for name in _FOLLOW_UPS}
@@ -196,7 +197,7 @@ def _read_first_protocol(headers: Mapping[str, Any], body: dict[str, Any]) -> Ca
     return replace(_make_call(options, args, kwargs, embed), is_as_sent=False)
 
 
-def _make_call(options: Mapping[str, Any], args: Any, kwargs: Any, embed: dict[str, Any]) -> Call:
+def _make_call(options: JsonObject, args: Any, kwargs: Any, embed: JsonObject) -> Call:
     task, task_id = options.get("task"), options.get("id")
     if not isinstance(task, str) or not is_name(task):
         raise _malformed("it names no task")
@@ -301,7 +302,7 @@ def _rewrite(message: Message, headers: dict[str, Any], call: Call) -> None:
     message.content_type, message.content_encoding = "application/json", "utf-8"
 
 
-def _select_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
+def _select_properties(properties: JsonObject) -> dict[str, Any]:
     kept = ("priority", "delivery_info", "delivery_tag", "body_encoding")
     names = ("correlation_id", "reply_to")
     return {name: properties[name] for name in kept if name in properties} | {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cinemill.telemetry import get_logger
@@ -30,7 +30,7 @@ class ThrottledLog:
         self._write(self._log.error, text, about, facts)
 
     def _write(
-        self, write: Callable[..., object], text: str, about: str, facts: dict[str, Any]
+        self, write: Callable[..., object], text: str, about: str, facts: Mapping[str, object]
     ) -> None:
         key, now = (text, about), time.monotonic()
         if key in self._logged_at and now - self._logged_at[key] < self._interval_seconds:

@@ -9,6 +9,7 @@ count how often a worker did not answer for them.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from queue import Empty
 from typing import Any
 
@@ -102,7 +103,7 @@ def _count(headers: dict[str, Any], *, is_interrupted: bool, is_answered: bool) 
     headers[INTERRUPTED_HEADER] = counted + is_interrupted
 
 
-def read_interruptions(headers: dict[str, Any]) -> int:
+def read_interruptions(headers: Mapping[str, object]) -> int:
     """How often in a row no answer came for the message, at most three."""
     counted = headers.get(INTERRUPTED_HEADER)
     if not isinstance(counted, int):

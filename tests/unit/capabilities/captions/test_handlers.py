@@ -10,12 +10,12 @@ from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.core.media import ArtifactKind
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 
-REQUEST = SpeechRequest("base", None)
+REQUEST = SpeechRequest()
 KEY = transcript_key("film", REQUEST, "weights")
 
 
 def test_the_same_film_weights_and_request_are_the_same_work() -> None:
-    assert transcript_key("film", SpeechRequest("base", None), "weights") == KEY
+    assert transcript_key("film", SpeechRequest(), "weights") == KEY
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_the_same_film_weights_and_request_are_the_same_work() -> None:
     [
         transcript_key("another film", REQUEST, "weights"),
         transcript_key("film", REQUEST, "other weights"),
-        transcript_key("film", SpeechRequest("base", "en"), "weights"),
-        transcript_key("film", SpeechRequest("base", None, SpeechTask.TRANSLATE), "weights"),
+        transcript_key("film", SpeechRequest(language="en"), "weights"),
+        transcript_key("film", SpeechRequest(task=SpeechTask.TRANSLATE), "weights"),
         captions_key(KEY, with_words=True),
         captions_key(KEY, with_words=False),
     ],

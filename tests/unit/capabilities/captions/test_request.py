@@ -6,13 +6,22 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.captions.request import SPEECH_MODELS, SpeechRequest, read_speech
+from cinemill.capabilities.captions.request import (
+    SPEECH_MODELS,
+    SpeechParameters,
+    SpeechRequest,
+)
+from cinemill.core.parameters import read_parameters
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
 
 
+def read_speech(params: dict[str, Any]) -> SpeechRequest:
+    return read_parameters(SpeechParameters, params).as_request()
+
+
 def test_without_wishes_it_is_base_in_the_language_that_is_spoken() -> None:
-    assert read_speech({}) == SpeechRequest("base", None, SpeechTask.TRANSCRIBE)
+    assert read_speech({}) == SpeechRequest(model="base", language=None, task=SpeechTask.TRANSCRIBE)
 
 
 @pytest.mark.parametrize("model", SPEECH_MODELS)
@@ -26,8 +35,8 @@ def test_a_language_is_a_code_in_any_case() -> None:
 
 def test_a_translation_is_a_task_of_its_own() -> None:
     request = read_speech({"model": "small", "language": "fr", "translate": True})
-    assert request == SpeechRequest("small", "fr", SpeechTask.TRANSLATE)
-    assert SpeechRequest.from_json(request.to_json()) == request
+    assert request == SpeechRequest(model="small", language="fr", task=SpeechTask.TRANSLATE)
+    assert read_parameters(SpeechRequest, request.to_json()) == request
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.ingest.handlers import read_request, step_key
+from cinemill.capabilities.ingest.plan import IngestParameters
 from cinemill.capabilities.ingest.request import PrepareRequest
+from cinemill.core.parameters import read_parameters
 from cinemill.errors import InputRejected
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -22,19 +24,23 @@ requests = st.builds(
 )
 
 
+def read(params: dict[str, object]) -> PrepareRequest:
+    return read_request(read_parameters(IngestParameters, params))
+
+
 def test_nothing_asked_for_is_the_ordinary_request() -> None:
-    assert read_request({}) == PrepareRequest()
-    assert read_request({"thumbnail_seconds": None}) == PrepareRequest()
+    assert read({}) == PrepareRequest()
+    assert read({"thumbnail_seconds": None}) == PrepareRequest()
 
 
 def test_a_moment_for_the_thumbnail_is_taken_exactly() -> None:
-    assert read_request({"thumbnail_seconds": 1.1}).thumbnail_seconds == Fraction(11, 10)
-    assert read_request({"thumbnail_seconds": 0}).thumbnail_seconds == 0
+    assert read({"thumbnail_seconds": 1.1}).thumbnail_seconds == Fraction(11, 10)
+    assert read({"thumbnail_seconds": 0}).thumbnail_seconds == 0
 
 
 @given(st.floats(0, 1e6, allow_nan=False))
 def test_a_moment_is_off_by_less_than_a_millisecond(moment: float) -> None:
-    asked = read_request({"thumbnail_seconds": moment}).thumbnail_seconds
+    asked = read({"thumbnail_seconds": moment}).thumbnail_seconds
     assert asked is not None
     assert abs(asked - Fraction(moment)) < Fraction(1, 1000)
 
@@ -44,7 +50,7 @@ def test_a_moment_is_off_by_less_than_a_millisecond(moment: float) -> None:
 )
 def test_what_is_no_moment_is_refused(moment: object) -> None:
     with pytest.raises(InputRejected) as refused:
-        read_request({"thumbnail_seconds": moment})
+        read({"thumbnail_seconds": moment})
     assert refused.value.code == "timestamp_invalid"
 
 

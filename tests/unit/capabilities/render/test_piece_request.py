@@ -132,7 +132,7 @@ def find_others(before: list[str], after: list[str]) -> list[int]:
 def test_a_changed_title_changes_the_pieces_under_it() -> None:
     title = Title("Hello", Fraction(4), Fraction(9, 2), fade_in_seconds=Fraction(1, 4))
     before = list_keys(replace(TIMELINE, titles=(title,)))
-    for changed in (replace(title, text="Goodbye"), replace(title, colour="#ff0000")):
+    for changed in (replace(title, text="Goodbye"), replace(title, color="#ff0000")):
         assert find_others(before, list_keys(replace(TIMELINE, titles=(changed,)))) == [1]
 
 

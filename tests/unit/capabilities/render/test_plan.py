@@ -11,13 +11,17 @@ from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
     RENDER_STEPS,
+    BatchParameters,
+    PiecesParameters,
     find_pieces,
     name_children,
     plan_remake,
 )
+from cinemill.capabilities.render.results import PieceFacts, PieceResult
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
+from cinemill.core.parameters import read_parameters
 from cinemill.errors import InputRejected
 
 
@@ -59,10 +63,14 @@ def test_only_pieces_wish_for_hardware_and_only_where_the_timeline_does() -> Non
     assert wishes == {f"render-{number:03d}" for number in range(5)}
 
 
+def make_piece(hardware: str | None) -> PieceResult:
+    return PieceResult("key", "sha256", PieceFacts(25, 2, "same"), reused=False, hardware=hardware)
+
+
 def test_pieces_of_hardware_are_made_again_and_those_of_software_stay() -> None:
     kinds = (("nvenc", "nvenc"), (None,), ("qsv",))
     made = {
-        f"render-{number:03d}": [{"hardware": kind} for kind in step]
+        f"render-{number:03d}": [make_piece(kind) for kind in step]
         for number, step in enumerate(kinds)
     }
     first, second, join = plan_remake(made)
@@ -100,14 +108,14 @@ def test_a_step_makes_the_pieces_that_it_was_planned_for() -> None:
         piece
         for step in plan(document).values()
         if step.kind == "render_pieces"
-        for piece in find_pieces(timeline, step.params) or ()
+        for piece in find_pieces(timeline, read_parameters(PiecesParameters, step.params)) or ()
     ]
     assert made == [*split_into_pieces(timeline)]
 
 
 def test_a_plan_of_another_version_is_known() -> None:
     timeline = read_timeline(job(2))
-    assert find_pieces(timeline, {"first": 0, "count": 1, "of": 4}) is None
+    assert find_pieces(timeline, PiecesParameters(first=0, count=1, of=4)) is None
 
 
 @pytest.mark.parametrize("params", [{}, {"job": None}, {"job": job(1), "speed": 2}])
@@ -125,8 +133,9 @@ def test_a_timeline_names_its_own_films() -> None:
 def test_a_batch_is_one_job_that_submits_others() -> None:
     steps = CATALOG.plan("batch_render", {"jobs": [job(1), {}]}, None)
     assert [(step.name, step.after) for step in steps] == [("submit", ()), ("collect", ("submit",))]
-    children = name_children("batch-1", {"jobs": [job(1), {}]})
-    assert children == name_children("batch-1", {"jobs": [job(1), {}]})
+    batch = BatchParameters(jobs=(job(1), {}))
+    children = name_children("batch-1", batch)
+    assert children == name_children("batch-1", batch)
     assert len(set(children)) == 2
 
 

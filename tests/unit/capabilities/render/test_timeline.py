@@ -1,9 +1,8 @@
-"""Timelines as scripts write them, and what they mean or why they cannot be."""
+"""Timelines as scripts write them: what they become, and which are rejected."""
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -12,15 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
-from cinemill.capabilities.render.timeline.layer_parser import (
-    MOST_LAID,
-    OVERLAY_FIELDS,
-    SOUND_FIELDS,
-    TITLE_FIELDS,
-)
+from cinemill.capabilities.render.timeline.layer_models import MAX_LAYER_ELEMENTS
 from cinemill.capabilities.render.timeline.timeline import (
     GAP,
-    TRANSITIONS,
     WHITE,
     Clip,
     Overlay,
@@ -30,18 +23,12 @@ from cinemill.capabilities.render.timeline.timeline import (
     Transition,
     find_element_using,
 )
-from cinemill.capabilities.render.timeline.timeline_parser import (
-    CLIP_FIELDS,
-    FULL_FIELDS,
-    GAP_FIELDS,
-    OUTPUT_FIELDS,
-    TIMELINE_FIELDS,
-    read_timeline,
-    write_schema,
-)
+from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
+PYDANTIC = re.compile("pydantic|[Ii]nput should|Extra inputs|Field required|[Vv]alue error")
+"""Words of pydantic's own messages."""
 NAMES = [
     *("clips", "scenes", "output", "width", "fps", "transitions", "path", "start", "end"),
     *("transition", "kind", "seconds", "video_path", "start_time", "end_time", "volume"),
@@ -75,7 +62,7 @@ def reject(document: Any) -> InputRejected:
     return refused.value
 
 
-def test_the_dictionary_of_the_contract() -> None:
+def test_timeline_of_the_contract_is_read() -> None:
     fade = Transition("fade", Fraction(1))
     assert read_timeline(contract_job()) == Timeline(
         clips=(
@@ -88,13 +75,13 @@ def test_the_dictionary_of_the_contract() -> None:
     )
 
 
-def test_without_transitions_and_subtitles() -> None:
+def test_timeline_without_transitions_and_subtitles_is_read() -> None:
     timeline = read_timeline(contract_job(transitions=False, subtitles=None, use_gpu=False))
     assert [one.transition for one in timeline.clips] == [None, None]
     assert timeline.subtitles is None
 
 
-def test_the_usual_transition_leaves_room_in_short_scenes() -> None:
+def test_default_transition_fits_short_scenes() -> None:
     scenes = [
         {"video_path": "a.mp4", "start_time": 0, "end_time": end} for end in (5, "0.5", 5, "1/30")
     ]
@@ -107,7 +94,7 @@ def test_the_usual_transition_leaves_room_in_short_scenes() -> None:
     ]
 
 
-def test_the_fuller_form() -> None:
+def test_full_form_is_read() -> None:
     document = {
         "clips": [
             clip(start="1/3", end=2.5, transition={"kind": "wipeleft", "seconds": 0.5}),
@@ -129,7 +116,7 @@ def test_the_fuller_form() -> None:
     assert read_timeline(document).output.fps == Fraction(24000, 1001)
 
 
-def test_a_film_that_is_used_twice_is_one_source() -> None:
+def test_source_used_twice_is_listed_once() -> None:
     timeline = read_timeline({"clips": [clip(), clip(path="b.mp4"), clip(start=1)]})
     assert timeline.sources == (Source("a.mp4"), Source("b.mp4"))
     assert find_element_using(timeline, Source("b.mp4")) == "Clip 1"
@@ -175,7 +162,7 @@ def test_a_film_that_is_used_twice_is_one_source() -> None:
         ("a.mp4", "timeline_invalid"),
     ],
 )
-def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
+def test_rejection_names_the_clip(wrong: Any, code: str) -> None:
     error = reject({"clips": [clip(), clip(), wrong, clip(end=60)]})
     assert len(error.message) < 200
     assert error.message.startswith("Clip 2: ")
@@ -201,7 +188,10 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         ({"tracks": [[]]}, "timeline_empty"),
         ({"tracks": [[clip()], 3]}, "timeline_invalid"),
         ({"tracks": [[clip()]] * 17}, "timeline_invalid"),
-        ({"clips": [clip()], "titles": [{"text": "a"}] * (MOST_LAID + 1)}, "timeline_too_long"),
+        (
+            {"clips": [clip()], "titles": [{"text": "a"}] * (MAX_LAYER_ELEMENTS + 1)},
+            "timeline_too_long",
+        ),
         (contract_job(titles=[]), "timeline_invalid"),
         ({"clips": [clip()] * (MOST_CLIPS + 1)}, "timeline_too_long"),
         ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long"),
@@ -220,7 +210,7 @@ def test_a_wrong_clip_is_named(wrong: Any, code: str) -> None:
         (contract_job(use_gpu="yes"), "timeline_invalid"),
     ],
 )
-def test_a_wrong_timeline_is_refused(document: Any, code: str) -> None:
+def test_broken_timeline_is_rejected(document: Any, code: str) -> None:
     assert reject(document).code == code
 
 
@@ -243,34 +233,34 @@ def test_a_wrong_timeline_is_refused(document: Any, code: str) -> None:
         ({"text": "a", "from": 1, "to": 2, "fade_in": 0.6, "fade_out": 0.6}, "title_times_invalid"),
     ],
 )
-def test_a_wrong_title_is_named(wrong: Any, code: str) -> None:
+def test_rejection_names_the_title(wrong: Any, code: str) -> None:
     error = reject({"clips": [clip()], "titles": [{"text": "a"}, wrong]})
     assert error.message.startswith("Title 1: ")
     assert error.code == code
 
 
-LAID = {"path": "logo.png"}
+OVERLAY = {"path": "logo.png"}
 
 
 @pytest.mark.parametrize(
     ("wrong", "code"),
     [
         ({"overlays": ["logo.png"]}, "timeline_invalid"),
-        ({"overlays": [LAID, {}]}, "overlay_source_missing"),
-        ({"overlays": [LAID, {**LAID, "asset_id": "a"}]}, "overlay_source_missing"),
-        ({"overlays": [LAID, {**LAID, "from": 2, "to": 1}]}, "overlay_times_invalid"),
-        ({"overlays": [LAID, {**LAID, "from": 9}]}, "overlay_times_invalid"),
-        ({"overlays": [LAID, {**LAID, "to": 1, "fade_in": 2}]}, "overlay_times_invalid"),
-        ({"overlays": [LAID, {**LAID, "opacity": 0}]}, "timeline_invalid"),
-        ({"overlays": [LAID, {**LAID, "size": 2}]}, "timeline_invalid"),
-        ({"overlays": [LAID, {**LAID, "volume": 1}]}, "timeline_invalid"),
-        ({"sounds": [LAID, {}]}, "sound_source_missing"),
-        ({"sounds": [LAID, {**LAID, "from": 4}]}, "sound_times_invalid"),
-        ({"sounds": [LAID, {**LAID, "volume": -1}]}, "timeline_invalid"),
-        ({"sounds": [LAID, {**LAID, "place": "top"}]}, "timeline_invalid"),
+        ({"overlays": [OVERLAY, {}]}, "overlay_source_missing"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "asset_id": "a"}]}, "overlay_source_missing"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "from": 2, "to": 1}]}, "overlay_times_invalid"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "from": 9}]}, "overlay_times_invalid"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "to": 1, "fade_in": 2}]}, "overlay_times_invalid"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "opacity": 0}]}, "timeline_invalid"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "size": 2}]}, "timeline_invalid"),
+        ({"overlays": [OVERLAY, {**OVERLAY, "volume": 1}]}, "timeline_invalid"),
+        ({"sounds": [OVERLAY, {}]}, "sound_source_missing"),
+        ({"sounds": [OVERLAY, {**OVERLAY, "from": 4}]}, "sound_times_invalid"),
+        ({"sounds": [OVERLAY, {**OVERLAY, "volume": -1}]}, "timeline_invalid"),
+        ({"sounds": [OVERLAY, {**OVERLAY, "place": "top"}]}, "timeline_invalid"),
     ],
 )
-def test_what_is_laid_wrongly_is_named(wrong: dict[str, Any], code: str) -> None:
+def test_rejection_names_the_overlay_or_sound(wrong: dict[str, Any], code: str) -> None:
     error = reject({"clips": [clip()], **wrong})
     assert re.match(r"(Overlay|Sound) [01]: ", error.message)
     assert error.code == code
@@ -286,13 +276,13 @@ def test_what_is_laid_wrongly_is_named(wrong: dict[str, Any], code: str) -> None
         (clip(path=None), "clip_source_missing"),
     ],
 )
-def test_a_wrong_clip_of_an_upper_track_is_named(wrong: Any, code: str) -> None:
+def test_rejection_names_the_upper_clip(wrong: Any, code: str) -> None:
     error = reject({"tracks": [[clip(end=30)], [{"gap": 1}, wrong]]})
     assert error.code == code
     assert error.message.startswith("Track 1, clip 1: ")
 
 
-def test_upper_tracks_are_overlays_with_their_sound() -> None:
+def test_upper_track_becomes_overlays_and_sounds() -> None:
     upper = clip(path="b.mp4", start=1, end=3, volume=0.5, fade_in=1)
     document = {"tracks": [[clip()], [{"gap": 1}, upper, {"gap": "1/2"}, clip(path="b.mp4")]]}
     timeline = read_timeline(document)
@@ -316,12 +306,12 @@ def test_upper_tracks_are_overlays_with_their_sound() -> None:
     assert find_element_using(timeline, Source("b.mp4")) == names[0]
 
 
-def test_an_upper_track_ends_with_the_first() -> None:
+def test_upper_clip_after_the_first_track_is_rejected() -> None:
     error = reject({"tracks": [[clip()], [clip(), clip()]]})
     assert (error.code, error.message[:15]) == ("clip_times_invalid", "Track 1, clip 1")
 
 
-def test_of_an_upper_clip_that_is_cut_off_the_fades_must_go_in() -> None:
+def test_upper_clip_fades_must_fit_the_first_track() -> None:
     long = clip(path="b.mp4", end=4, fade_in=2, fade_out=2)
     assert read_timeline({"tracks": [[clip(end=4)], [long]]}).overlays
     error = reject({"tracks": [[clip(end=2)], [long]]})
@@ -329,22 +319,22 @@ def test_of_an_upper_clip_that_is_cut_off_the_fades_must_go_in() -> None:
 
 
 @pytest.mark.parametrize("text", ["\u200b", "\x01", " \n\u2060\ufeff"])
-def test_words_that_nobody_sees_are_none(text: str) -> None:
+def test_invisible_title_is_rejected(text: str) -> None:
     error = reject({"clips": [clip()], "titles": [{"text": text}]})
     assert (error.code, error.message[:8]) == ("timeline_invalid", "Title 0:")
 
 
-def test_not_too_many_overlays_at_once() -> None:
-    assert len(read_timeline({"clips": [clip()], "overlays": [LAID] * 8}).overlays) == 8
-    error = reject({"clips": [clip()], "overlays": [LAID] * 10})
+def test_simultaneous_overlays_are_limited() -> None:
+    assert len(read_timeline({"clips": [clip()], "overlays": [OVERLAY] * 8}).overlays) == 8
+    error = reject({"clips": [clip()], "overlays": [OVERLAY] * 10})
     assert (error.code, error.message[:10]) == ("overlays_too_many", "Overlay 8:")
-    after = [{**LAID, "from": n, "to": n + 1} for n in range(30)]
+    after = [{**OVERLAY, "from": n, "to": n + 1} for n in range(30)]
     timeline = read_timeline({"clips": [clip(end=30)], "overlays": after})
     assert len(split_into_pieces(timeline)) == 4
-    assert reject({"clips": [clip()], "overlays": [LAID] * 1001}).code == "timeline_too_long"
+    assert reject({"clips": [clip()], "overlays": [OVERLAY] * 1001}).code == "timeline_too_long"
 
 
-def test_titles_gaps_and_a_background() -> None:
+def test_titles_gaps_and_background_are_read() -> None:
     document = {
         "clips": [clip(), {"gap": "1/2", "transition": "cut"}, clip()],
         "background": "#FF8800",
@@ -364,7 +354,7 @@ def test_titles_gaps_and_a_background() -> None:
     )
 
 
-def test_the_longest_timeline_is_read() -> None:
+def test_longest_timeline_is_read() -> None:
     timeline = read_timeline({"clips": [clip()] * MOST_CLIPS})
     assert len(timeline.clips) == MOST_CLIPS
 
@@ -383,22 +373,8 @@ def test_the_longest_timeline_is_read() -> None:
         max_leaves=12,
     )
 )
-def test_anything_else_is_read_or_refused(document: Any) -> None:
-    with suppress(InputRejected):
+def test_any_document_is_read_or_rejected_in_our_words(document: Any) -> None:
+    try:
         read_timeline(document)
-
-
-def test_the_schema_tells_what_is_read() -> None:
-    schema = write_schema()
-    lists = {"titles": TITLE_FIELDS, "overlays": OVERLAY_FIELDS, "sounds": SOUND_FIELDS}
-    own = {"clips", "tracks", "output", *lists}
-    assert set(schema["properties"]) == {*own, *TIMELINE_FIELDS, *FULL_FIELDS}
-    clip_schema, gap_schema = schema["properties"]["clips"]["items"]["oneOf"]
-    assert set(gap_schema["properties"]) == {*GAP_FIELDS, "transition"}
-    for name, fields in lists.items():
-        assert set(schema["properties"][name]["items"]["properties"]) == set(fields)
-    assert set(clip_schema["properties"]) == {*CLIP_FIELDS, "transition"}
-    assert clip_schema["required"] == ["start", "end"]
-    assert set(schema["properties"]["output"]["properties"]) == set(OUTPUT_FIELDS)
-    kinds = clip_schema["properties"]["transition"]["oneOf"][0]["enum"]
-    assert kinds == ["cut", *TRANSITIONS]
+    except InputRejected as error:
+        assert not PYDANTIC.search(error.message)  # noqa: PT017 - most documents are rejected

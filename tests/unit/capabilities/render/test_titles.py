@@ -53,7 +53,7 @@ def test_a_title_is_in_its_frames_only() -> None:
 
 
 def test_a_look_is_written_before_the_words() -> None:
-    looks = {"place": "top-right", "size": Fraction(1, 5), "colour": "#ff8800"}
+    looks = {"place": "top-right", "size": Fraction(1, 5), "color": "#ff8800"}
     assert letter(25, 25, **looks) == [(0, 25, r"{\an9\fs36\1c&H0088FF&}Hello")]
 
 

@@ -9,16 +9,30 @@ import pytest
 
 from cinemill.capabilities.transcode.chunk_handlers import join_film, name_chunk
 from cinemill.capabilities.transcode.chunks import Chunk
+from cinemill.capabilities.transcode.plan import ChunkParameters
+from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
 from cinemill.core.job import ClaimedRun
+from cinemill.core.parameters import read_parameters
 from cinemill.jobs.step import StepContext
 
-WHOLE = {"is_whole": True, "settings": "same", "key": "chunk"}
-PARAMS = {
-    "request": {"codec": "h264"},
+WHOLE = {
+    "is_whole": True,
+    "settings": "same",
+    "key": "chunk",
+    "sha256": "0" * 64,
+    "frames": 25,
+    "delay": 2,
+    "reused": False,
+}
+STORED = {
+    "request": {"codec": "h264", "container": "mp4", "audio": "auto", "preset": "web"},
     "time_base": "1/12800",
     "threads": 1,
-    "chunk": Chunk(0, 12800, None, 25).to_json(),
+    "chunk": {"first_pts": 0, "end_pts": 12800, "enter_pts": None, "frames": 25},
 }
+"""As the first version that cut films wrote it into the step's row."""
+PARAMS = read_parameters(ChunkParameters, STORED)
+STORED_KEY = "0fe0ecd8040c85cd8e95fc9f7cd32366da73b0d554159f219f6e194a26badbda"
 
 
 def meet(inputs: dict[str, Any]) -> StepContext:
@@ -42,8 +56,17 @@ def test_the_film_is_encoded_whole_instead(other: dict[str, Any]) -> None:
     assert "encoded_whole_because" in outcome.result
 
 
+def change(**members: object) -> ChunkParameters:
+    return PARAMS.model_copy(update=members)
+
+
+def test_chunks_of_earlier_versions_keep_their_names() -> None:
+    assert PARAMS.to_json() == STORED
+    assert name_chunk("film", PARAMS, "9.0") == STORED_KEY
+
+
 def test_the_same_chunk_has_the_same_name() -> None:
-    assert name_chunk("film", dict(PARAMS), "9.0") == name_chunk("film", PARAMS, "9.0")
+    assert name_chunk("film", PARAMS.model_copy(), "9.0") == name_chunk("film", PARAMS, "9.0")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +74,9 @@ def test_the_same_chunk_has_the_same_name() -> None:
     [
         name_chunk("another film", PARAMS, "9.0"),
         name_chunk("film", PARAMS, "8.1"),
-        name_chunk("film", {**PARAMS, "threads": 2}, "9.0"),
-        name_chunk("film", {**PARAMS, "request": {"codec": "av1"}}, "9.0"),
-        name_chunk("film", {**PARAMS, "chunk": Chunk(0, 25600, None, 50).to_json()}, "9.0"),
+        name_chunk("film", change(threads=2), "9.0"),
+        name_chunk("film", change(request=RenditionRequest(codec=VideoCodec.AV1)), "9.0"),
+        name_chunk("film", change(chunk=Chunk(0, 25600, None, 50)), "9.0"),
     ],
 )
 def test_any_other_has_another(name: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +65,7 @@ def test_a_correction_is_better_and_within_bounds(
     else:
         most_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MOST_BITRATE_FACTOR)
         assert corrected.bitrate_bps <= most_bps
-    same = replace(corrected, crf=request.crf, bitrate_bps=request.bitrate_bps)
+    same = corrected.model_copy(update={"crf": request.crf, "bitrate_bps": request.bitrate_bps})
     assert same == request  # nothing else was changed
 
 

@@ -266,5 +266,5 @@ def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
     return {name: value for name, value in asdict(request).items() if name not in silent}
 
 
-def _name(stage: str, version: int, tools: str, document: Mapping[str, Any]) -> str:
+def _name(stage: str, version: int, tools: str, document: object) -> str:
     return content_key(stage, version, tools, document)

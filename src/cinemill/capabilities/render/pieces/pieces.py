@@ -104,7 +104,9 @@ def check_lengths(timeline: Timeline) -> None:
         if clip.seconds > LONGEST_SECONDS:
             raise reject_clip(index, "it is longer than a day.", "clip_times_invalid")
         if clip.fade_in_seconds + clip.fade_out_seconds > clip.seconds:
-            raise reject_clip(index, "its fades are longer than itself.", "clip_times_invalid")
+            raise reject_clip(
+                index, "its fades are longer than the clip itself.", "clip_times_invalid"
+            )
     for index, place in enumerate(place_clips(timeline)):
         if place.shared_before + place.shared_after > place.frames:
             raise reject_clip(

@@ -1,203 +1,171 @@
-"""Members of a document's objects: their types, bounds and meanings, read and described alike.
+"""The types of a timeline's members: each has its bounds, its JSON Schema and its sentence.
 
-One table of :class:`Field` says what is read, what is refused and what the JSON Schema tells.
+Numbers become fractions, exactly as they are written.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
-from cinemill.capabilities.render.timeline.timeline import PLACES, Source, as_seconds
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from cinemill.capabilities.render.timeline.timeline import CUT, TRANSITIONS
 from cinemill.core.documents import quote
 from cinemill.core.encoding.rendition import LARGEST_FPS, LARGEST_SIDE_PIXELS, as_rate
-from cinemill.errors import InputRejected
+from cinemill.core.parameters import MAX_NUMBER, Expected, expect, reject
 
-LOUDEST = 16
-LONGEST_TEXT = 4096
-LATEST_SECONDS = 10**9
-"""Far past the end of any film; what is larger need not be a number that can be reckoned with."""
-_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
-"""Categories of Unicode (UAX 44): spaces, controls, and marks that only format."""
-_COLOUR = "^#[0-9a-fA-F]{6}$"
-_NUMBER = {"type": ["number", "string"], "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$"}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One member of an object: its type, its bounds and what it means."""
-
-    kind: str
-    """``seconds``, ``factor``, ``share``, ``side``, ``rate``, ``text``, ``words``, ``colour``,
-    ``place`` or ``flag``."""
-    meaning: str
-    is_required: bool = False
-    code: str = "timeline_invalid"
+MAX_VOLUME = 16
+MAX_TEXT_CHARACTERS = 4096
+MIN_SIDE_PIXELS = 16
+MAX_RATE_DENOMINATOR = 1001
+"""Broadcast rates are multiples of 1/1001."""
+INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Categories of Unicode (UAX 44): spaces, controls, and characters that only format."""
+COLOR_PATTERN = "^#[0-9a-fA-F]{6}$"
+_SECONDS_TEXT = r"^[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?$"
+_SECONDS = re.compile(_SECONDS_TEXT)
+_RATE_TEXT = r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$"
 
 
-def read_fields(
-    document: Mapping[str, Any], fields: Mapping[str, Field], where: str
-) -> dict[str, Any]:
-    """The members that are given, by name. Raises InputRejected."""
-    values = {}
-    for name, one in fields.items():
-        value = document.get(name)
-        if value is not None:
-            values[name] = _read_value(one, name, value, where)
-        elif one.is_required:
-            raise invalid(where, f"it has no {name}", one.code)
-    return values
+def parse_seconds(value: Any) -> Fraction:
+    """Return seconds from 0 to ``MAX_NUMBER``. Raises ValueError."""
+    return _parse_number(value, MAX_NUMBER)
 
 
-def _read_value(field: Field, name: str, value: Any, where: str) -> Any:
-    try:
-        return _READERS[field.kind](value)
-    except ValueError as error:
-        raise invalid(where, f"{name} must be {error}, not {quote(value)}", field.code) from None
+def parse_duration(value: Any) -> Fraction:
+    """Return seconds above 0 and of at most ``MAX_NUMBER``. Raises ValueError."""
+    return _parse_positive(value, MAX_NUMBER)
 
 
-def _read_seconds(value: Any) -> Fraction:
-    return _bounded(value, f"a number of seconds from 0 to {LATEST_SECONDS}", LATEST_SECONDS)
+def parse_volume(value: Any) -> Fraction:
+    """Return a factor of the amplitude from 0 to ``MAX_VOLUME``. Raises ValueError."""
+    return _parse_number(value, MAX_VOLUME)
 
 
-def _read_factor(value: Any) -> Fraction:
-    return _bounded(value, f"a number from 0 to {LOUDEST}", LOUDEST)
+def parse_share(value: Any) -> Fraction:
+    """Return a share above 0 and of at most 1. Raises ValueError."""
+    return _parse_positive(value, 1)
 
 
-def _read_share(value: Any) -> Fraction:
-    wish = "a share of the whole, above 0 and at most 1"
-    share = _bounded(value, wish, 1)
-    if not share:
-        raise ValueError(wish)
-    return share
-
-
-def _bounded(value: Any, wish: str, most: int) -> Fraction:
-    try:
-        number = as_seconds(value)
-    except ValueError:
-        raise ValueError(wish) from None
-    if not 0 <= number <= most:
-        raise ValueError(wish)
+def _parse_positive(value: Any, maximum: int) -> Fraction:
+    number = _parse_number(value, maximum)
+    if not number:
+        raise ValueError("out of range")
     return number
 
 
-def _read_side(value: Any) -> int:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or value % 2 or not 16 <= value <= LARGEST_SIDE_PIXELS:
-        raise ValueError(f"an even number of pixels from 16 to {LARGEST_SIDE_PIXELS}")
-    return int(value)
+def _parse_number(value: Any, maximum: int) -> Fraction:
+    """Return a number as it is written (``2.5``, ``"1/30"``), exactly. Raises ValueError."""
+    number = _parse_text(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float | Fraction):
+        raise ValueError("no number")  # noqa: TRY004 - pydantic collects ValueErrors only
+    if not 0 <= number <= maximum:
+        raise ValueError("out of range")
+    return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
 
 
-def _read_rate(value: Any) -> Fraction:
-    wish = f"frames a second, above 0 and at most {LARGEST_FPS}"
+def _parse_text(text: str) -> Fraction:
+    if not _SECONDS.fullmatch(text):
+        raise ValueError("no number")  # 1e999999999 would fill the memory with zeros
+    try:
+        return Fraction(text)
+    except ZeroDivisionError as error:
+        raise ValueError("a denominator of zero") from error
+
+
+def parse_rate(value: Any) -> Fraction:
+    """Return frames a second above 0 and of at most ``LARGEST_FPS``. Raises ValueError."""
+    if not isinstance(value, int | float | str):
+        raise ValueError("no number")  # noqa: TRY004 - pydantic collects ValueErrors only
     try:
         rate = as_rate(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(wish) from None
+    except ZeroDivisionError as error:
+        raise ValueError("a denominator of zero") from error
     if not 0 < rate <= LARGEST_FPS:
-        raise ValueError(wish)
-    return rate.limit_denominator(1001)
+        raise ValueError("out of range")
+    return rate.limit_denominator(MAX_RATE_DENOMINATOR)
 
 
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT:
-        raise ValueError(f"a text of at most {LONGEST_TEXT} characters")
-    return value
+def _check_visible(text: str) -> str:
+    if all(unicodedata.category(one) in INVISIBLE_CATEGORIES for one in text):
+        raise expect("a text with at least one visible character")
+    return text
 
 
-def _read_words(value: Any) -> str:
-    if all(unicodedata.category(one) in _UNSEEN for one in _read_text(value)):
-        raise ValueError("a text with something in it to be seen")
-    return str(value)
-
-
-def _read_colour(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(_COLOUR[1:-1], value):
-        raise ValueError("a colour such as #ff8800")
-    return value.lower()
-
-
-def _read_place(value: Any) -> str:
-    if not isinstance(value, str) or value not in PLACES:
-        raise ValueError(f"one of {', '.join(PLACES)}")
-    return str(value)
-
-
-def _read_flag(value: Any) -> bool:
-    if value is not True and value is not False:
-        raise ValueError("True or False")
-    return value is True
-
-
-_READERS = {
-    "seconds": _read_seconds,
-    "factor": _read_factor,
-    "share": _read_share,
-    "side": _read_side,
-    "rate": _read_rate,
-    "text": _read_text,
-    "words": _read_words,
-    "colour": _read_colour,
-    "place": _read_place,
-    "flag": _read_flag,
-}
-_SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "seconds": {**_NUMBER, "minimum": 0, "maximum": LATEST_SECONDS},
-    "factor": {**_NUMBER, "minimum": 0, "maximum": LOUDEST},
-    "share": {**_NUMBER, "exclusiveMinimum": 0, "maximum": 1},
-    "side": {"type": "integer", "minimum": 16, "maximum": LARGEST_SIDE_PIXELS, "multipleOf": 2},
-    "rate": {**_NUMBER, "exclusiveMinimum": 0, "maximum": LARGEST_FPS},
-    "text": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
-    "words": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": r"\S"},
-    "colour": {"type": "string", "pattern": _COLOUR},
-    "place": {"enum": [*PLACES]},
-    "flag": {"type": "boolean"},
-}
-
-
-def write_object(fields: Mapping[str, Field]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            name: {"description": one.meaning, **_SHAPES[one.kind]} for name, one in fields.items()
-        },
-        "required": [name for name, one in fields.items() if one.is_required],
-        "additionalProperties": False,
-    }
-
-
-def read_source(values: dict[str, Any], where: str, code: str) -> Source:
-    """Taken out of ``values``: a path or an asset, one of the two. Raises InputRejected."""
-    source = Source(values.pop("path", None), values.pop("asset_id", None))
-    if (source.path is None) == (source.asset_id is None):
-        raise invalid(where, "it needs a path or an asset_id, and not both", code)
-    return source
-
-
-def write_either(document: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object that names its source."""
-    return {**document, "oneOf": [{"required": ["path"]}, {"required": ["asset_id"]}]}
-
-
-def refuse_unknown(document: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(str(name) for name in document.keys() - known)
-    if unknown:
-        raise InputRejected(
-            f"{where}there is no {', '.join(unknown)} here.",
-            code="timeline_invalid",
-            way_on=f"Use some of: {', '.join(sorted(known))}.",
+def _check_transition(kind: str) -> str:
+    if kind != CUT and kind not in TRANSITIONS:
+        raise reject(
+            f"There is no transition called {quote(kind)}.",
+            code="transition_unknown",
+            hint=f"Use one of: {CUT}, {', '.join(TRANSITIONS)}.",
         )
+    return kind
 
 
-def invalid(where: str, what: str, code: str = "timeline_invalid") -> InputRejected:
-    sentence = f"{where}{what}." if where else f"{what[:1].upper()}{what[1:]}."
-    return InputRejected(sentence, code=code)
+def _number_schema(pattern: str, **bounds: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["number", "string"], "pattern": pattern, **bounds})
 
 
-def write_seconds(seconds: Fraction) -> str:
-    return f"{float(seconds):g}"
+_IN_SECONDS = f"a number of seconds from 0 to {MAX_NUMBER}"
+_SECONDS_SCHEMA = _number_schema(_SECONDS_TEXT, minimum=0, maximum=MAX_NUMBER)
+Seconds = Annotated[Fraction, PlainValidator(parse_seconds), _SECONDS_SCHEMA, Expected(_IN_SECONDS)]
+ClipSeconds = Annotated[
+    Fraction,
+    PlainValidator(parse_seconds),
+    _SECONDS_SCHEMA,
+    Expected(_IN_SECONDS, code="clip_times_invalid"),
+]
+"""Seconds that say which part of its video a clip is, with the code of a clip's times."""
+GapSeconds = Annotated[
+    Fraction,
+    PlainValidator(parse_duration),
+    _number_schema(_SECONDS_TEXT, exclusiveMinimum=0, maximum=MAX_NUMBER),
+    Expected(f"a number of seconds above 0 and at most {MAX_NUMBER}", code="clip_times_invalid"),
+]
+Volume = Annotated[
+    Fraction,
+    PlainValidator(parse_volume),
+    _number_schema(_SECONDS_TEXT, minimum=0, maximum=MAX_VOLUME),
+    Expected(f"a number from 0 to {MAX_VOLUME}"),
+]
+Share = Annotated[
+    Fraction,
+    PlainValidator(parse_share),
+    _number_schema(_SECONDS_TEXT, exclusiveMinimum=0, maximum=1),
+    Expected("a number above 0 and at most 1"),
+]
+FrameRate = Annotated[
+    Fraction,
+    PlainValidator(parse_rate),
+    _number_schema(_RATE_TEXT, exclusiveMinimum=0, maximum=LARGEST_FPS),
+    Expected(
+        f"a number of frames per second, above 0 and at most {LARGEST_FPS}, "
+        "such as 25, 23.976 or '30000/1001'"
+    ),
+]
+SidePixels = Annotated[
+    int,
+    Field(ge=MIN_SIDE_PIXELS, le=LARGEST_SIDE_PIXELS, multiple_of=2),
+    Expected(f"an even number of pixels from {MIN_SIDE_PIXELS} to {LARGEST_SIDE_PIXELS}"),
+]
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TEXT_CHARACTERS),
+    Expected(f"a text of 1 to {MAX_TEXT_CHARACTERS} characters"),
+]
+VisibleText = Annotated[
+    Text, AfterValidator(_check_visible), Field(json_schema_extra={"pattern": r"\S"})
+]
+Color = Annotated[
+    str,
+    StringConstraints(pattern=COLOR_PATTERN, to_lower=True),
+    Expected("a color such as #ff8800"),
+]
+TransitionKind = Annotated[
+    Text,
+    AfterValidator(_check_transition),
+    Field(json_schema_extra={"enum": [CUT, *TRANSITIONS]}),
+]

@@ -1,12 +1,14 @@
-"""What is laid over an edit, as a document says it: titles, pictures and sounds, and the tracks
-above the first, which are films over it. Their times are the film's."""
+"""Titles, overlays, sounds and upper tracks out of a timeline's document.
+
+Their times are the finished video's, so that they are checked against the length of the first
+track. A clip of an upper track is an overlay of the whole picture, and its sound.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from cinemill.capabilities.render.pieces.pieces import (
     MOST_OVERLAYS,
@@ -16,17 +18,17 @@ from cinemill.capabilities.render.pieces.pieces import (
     split_into_pieces,
     total_frames,
 )
-from cinemill.capabilities.render.timeline.fields import (
-    Field,
-    invalid,
-    read_fields,
-    read_source,
-    refuse_unknown,
-    write_either,
-    write_object,
-    write_seconds,
+from cinemill.capabilities.render.timeline.base_models import reject_length
+from cinemill.capabilities.render.timeline.layer_models import (
+    MAX_LAYER_ELEMENTS,
+    LayerDocument,
+    OverlayDocument,
+    SoundDocument,
+    TitleDocument,
 )
+from cinemill.capabilities.render.timeline.models import TimelineDocument
 from cinemill.capabilities.render.timeline.timeline import (
+    WHITE,
     Clip,
     Overlay,
     Sound,
@@ -36,53 +38,14 @@ from cinemill.capabilities.render.timeline.timeline import (
 )
 from cinemill.errors import InputRejected
 
-MOST_LAID = 1000
-"""Titles, overlays and sounds of a timeline, of each."""
-
-_FROM = Field("seconds", "Seconds of the film at which it begins; 0 without it")
-_TO = Field("seconds", "At which it ends; the film's end without it")
-_PATH = Field("text", "Path of a file that the workers can read; or asset_id")
-_ASSET = Field("text", "A film that is stored already; or path")
-_START = Field("seconds", "Where its own file is entered, in seconds; 0 without it")
-_FADES = {
-    "fade_in": Field("seconds", "Seconds in which it comes"),
-    "fade_out": Field("seconds", "Seconds in which it goes"),
-}
-TITLE_FIELDS: Mapping[str, Field] = {
-    "text": Field("words", "What is written, line by line; nothing in it is markup", True),
-    "from": _FROM,
-    "to": _TO,
-    "place": Field("place", "Where it stands; in the center without it"),
-    "size": Field("share", "The height of a line, as a share of the picture's; 1/12 without it"),
-    "colour": Field("colour", "Of the letters; white without it"),
-    **_FADES,
-}
-OVERLAY_FIELDS: Mapping[str, Field] = {
-    "path": _PATH,
-    "asset_id": _ASSET,
-    "from": _FROM,
-    "to": _TO,
-    "start": _START,
-    "place": Field("place", "Where it stands; in the center without it"),
-    "size": Field("share", "Of the box that it is fitted into, of the picture's; 1 without it"),
-    "opacity": Field("share", "1 without it"),
-    **_FADES,
-}
-SOUND_FIELDS: Mapping[str, Field] = {
-    "path": _PATH,
-    "asset_id": _ASSET,
-    "from": _FROM,
-    "to": _TO,
-    "start": _START,
-    "volume": Field("factor", "1 leaves it as it is, which it is without it"),
-    **_FADES,
-}
-_NAMES = {"fade_in": "fade_in_seconds", "fade_out": "fade_out_seconds"}
+NamedClip = tuple[str, Clip]
+_ZERO, _ONE = Fraction(0), Fraction(1)
+DEFAULT_TITLE_SIZE = Fraction(1, 12)
 
 
 @dataclass(frozen=True, slots=True)
-class _Film:
-    """How long it is that all lies over: counted once, for it may have ten thousand clips."""
+class _VideoLength:
+    """The length of the first track: counted once, for it may have ten thousand clips."""
 
     frames: int
     fps: Fraction
@@ -94,7 +57,7 @@ class _Film:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """All that lies over the first track."""
+    """All that is over the first track."""
 
     titles: tuple[Title, ...]
     overlays: tuple[Overlay, ...]
@@ -102,128 +65,142 @@ class Layers:
 
 
 def read_layers(
-    document: Mapping[str, Any], tracks: Sequence[Sequence[Clip]], base: Timeline
+    document: TimelineDocument, tracks: Sequence[Sequence[NamedClip]], base: Timeline
 ) -> Layers:
-    """``tracks`` are those above the first, whose timeline is ``base``.
+    """Return what is over ``base``, the timeline of the first track; ``tracks`` are the others.
 
-    Raises InputRejected, naming what is at fault: ``timeline_invalid``, ``timeline_too_long``,
-    ``clip_times_invalid``, ``title_times_invalid``, ``overlay_times_invalid``,
-    ``sound_times_invalid``, ``overlay_source_missing``, ``sound_source_missing``.
+    Raises InputRejected, whose sentence begins with the element that it is about:
+    ``timeline_too_long``, ``clip_times_invalid``, ``title_times_invalid``,
+    ``overlay_times_invalid``, ``sound_times_invalid``.
     """
-    film = _Film(total_frames(base), base.output.fps)
-    overlays, sounds = _lay_tracks(tracks, film)
-    titles = tuple(
-        Title(**_read_one(one, TITLE_FIELDS, film, f"Title {index}", "title"))
-        for index, one in enumerate(_read_list(document.get("titles"), "titles"))
-    )
-    for index, one in enumerate(_read_list(document.get("overlays"), "overlays")):
-        name = f"Overlay {index}"
-        overlays.append(Overlay(name=name, **_read_one(one, OVERLAY_FIELDS, film, name, "overlay")))
-    for index, one in enumerate(_read_list(document.get("sounds"), "sounds")):
-        name = f"Sound {index}"
-        sounds.append(Sound(name=name, **_read_one(one, SOUND_FIELDS, film, name, "sound")))
-    _refuse_many(len(overlays), "overlays")
-    return Layers(titles, tuple(overlays), tuple(sounds))
+    video = _VideoLength(total_frames(base), base.output.fps)
+    overlays, sounds = _read_tracks(tracks, video)
+    titles = [_read_title(one, index, video) for index, one in enumerate(document.titles or ())]
+    overlays += [
+        _read_overlay(one, index, video) for index, one in enumerate(document.overlays or ())
+    ]
+    sounds += [_read_sound(one, index, video) for index, one in enumerate(document.sounds or ())]
+    if len(overlays) > MAX_LAYER_ELEMENTS:
+        raise reject_length("overlays", MAX_LAYER_ELEMENTS, len(overlays))
+    return Layers(tuple(titles), tuple(overlays), tuple(sounds))
 
 
 def check_overlays(timeline: Timeline) -> None:
-    """Raises InputRejected (``overlays_too_many``) where one command would have to open too many
-    at once."""
+    """Check that one command never has to open too many overlays at once.
+
+    Raises InputRejected (``overlays_too_many``).
+    """
     spans = find_overlays(timeline)
     if len(spans) <= MOST_OVERLAYS:
         return
     sweep = SpanSweep(spans)
     for piece in split_into_pieces(timeline):
-        seen = [*sweep.find(piece.first, piece.end)]
-        if len(seen) > MOST_OVERLAYS:
+        visible = [*sweep.find(piece.first, piece.end)]
+        if len(visible) > MOST_OVERLAYS:
+            name = timeline.overlays[visible[MOST_OVERLAYS]].name
+            seconds = float(piece.first / timeline.output.fps)
             raise InputRejected(
-                f"{timeline.overlays[seen[MOST_OVERLAYS]].name}: it is one of {len(seen)} overlays "
-                f"that are seen at {float(piece.first / timeline.output.fps):g} s; "
-                f"at most {MOST_OVERLAYS} can be at once, or during one transition.",
+                f"{name}: it is one of {len(visible)} overlays that are visible at {seconds:g} s; "
+                f"at most {MOST_OVERLAYS} can be visible at once, or during one transition.",
                 code="overlays_too_many",
-                way_on="Put some of them into a film of their own first.",
+                way_on="Render some of them into a video of their own first.",
             )
 
 
-def _lay_tracks(tracks: Sequence[Sequence[Clip]], film: _Film) -> tuple[list[Overlay], list[Sound]]:
-    """A clip of an upper track is a film over the whole picture, and its sound."""
+def _read_tracks(
+    tracks: Sequence[Sequence[NamedClip]], video: _VideoLength
+) -> tuple[list[Overlay], list[Sound]]:
     overlays: list[Overlay] = []
     sounds: list[Sound] = []
-    for number, clips in enumerate(tracks, start=1):
+    for clips in tracks:
         at = Fraction(0)
-        for index, clip in enumerate(clips):
+        for name, clip in clips:
             since, at = at, at + clip.seconds
             if clip.is_gap:
                 continue
-            name = f"Track {number}, clip {index}"
-            if since >= film.seconds:
-                raise reject_element(name, "the first track ends before it.", "clip_times_invalid")
-            if clip.fade_in_seconds + clip.fade_out_seconds > min(at, film.seconds) - since:
-                fault = "its fades are longer than what the first track leaves of it."
-                raise reject_element(name, fault, "clip_times_invalid")
-            laid = (clip.source, since, min(at, film.seconds), name, clip.start)
+            until = min(at, video.seconds)
+            _check_upper_clip(name, clip, since, until, video)
+            span = (clip.source, since, until, name, clip.start)
             fades = (clip.fade_in_seconds, clip.fade_out_seconds)
-            overlays.append(Overlay(*laid, "center", Fraction(1), Fraction(1), *fades))
-            sounds.append(Sound(*laid, clip.volume, *fades, may_be_missing=True))
+            overlays.append(Overlay(*span, "center", _ONE, _ONE, *fades))
+            sounds.append(Sound(*span, clip.volume, *fades, may_be_missing=True))
     return overlays, sounds
 
 
-def _read_list(documents: Any, name: str) -> list[Any]:
-    if documents is None:
-        return []
-    if not isinstance(documents, list | tuple):
-        raise invalid("", f"{name} must be a list")
-    _refuse_many(len(documents), name)
-    return list(documents)
+def _check_upper_clip(
+    name: str, clip: Clip, since: Fraction, until: Fraction, video: _VideoLength
+) -> None:
+    if since >= video.seconds:
+        raise reject_element(name, "the first track ends before it.", "clip_times_invalid")
+    if clip.fade_in_seconds + clip.fade_out_seconds > until - since:
+        fault = "its fades are longer than what the first track leaves of it."
+        raise reject_element(name, fault, "clip_times_invalid")
 
 
-def _refuse_many(count: int, name: str) -> None:
-    if count > MOST_LAID:
-        raise InputRejected(
-            f"A timeline has at most {MOST_LAID} {name}, this has {count}.",
-            code="timeline_too_long",
-            way_on="Render it in parts, and the parts together.",
+def _read_title(document: TitleDocument, index: int, video: _VideoLength) -> Title:
+    since, until = _read_span(document, f"Title {index}", "title_times_invalid", video)
+    return Title(
+        document.text,
+        since,
+        until,
+        document.place or "center",
+        document.size or DEFAULT_TITLE_SIZE,
+        document.color or WHITE,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
+    )
+
+
+def _read_overlay(document: OverlayDocument, index: int, video: _VideoLength) -> Overlay:
+    name = f"Overlay {index}"
+    since, until = _read_span(document, name, "overlay_times_invalid", video)
+    return Overlay(
+        document.source,
+        since,
+        until,
+        name,
+        document.start or _ZERO,
+        document.place or "center",
+        document.size or _ONE,
+        document.opacity or _ONE,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
+    )
+
+
+def _read_sound(document: SoundDocument, index: int, video: _VideoLength) -> Sound:
+    name = f"Sound {index}"
+    since, until = _read_span(document, name, "sound_times_invalid", video)
+    return Sound(
+        document.source,
+        since,
+        until,
+        name,
+        document.start or _ZERO,
+        _ONE if document.volume is None else document.volume,
+        document.fade_in or _ZERO,
+        document.fade_out or _ZERO,
+    )
+
+
+def _read_span(
+    document: LayerDocument, name: str, code: str, video: _VideoLength
+) -> tuple[Fraction, Fraction]:
+    """Return when an element begins and ends, no later than the video. Raises InputRejected."""
+    since = document.since or _ZERO
+    if nearest_frame(since, video.fps) >= video.frames:
+        fault = (
+            f"it begins at {float(since):g} s, and the video ends at {float(video.seconds):g} s."
         )
-
-
-def _read_one(
-    document: Any, fields: Mapping[str, Field], film: _Film, name: str, noun: str
-) -> dict[str, Any]:
-    """The values by our own names, with both times. Raises InputRejected."""
-    where, code = f"{name}: ", f"{noun}_times_invalid"
-    if not isinstance(document, Mapping):
-        raise invalid(where, f"a {noun} is a dictionary")
-    refuse_unknown(document, set(fields), where)
-    values = read_fields(document, fields, where)
-    if "path" in fields:
-        values["source"] = read_source(values, where, f"{noun}_source_missing")
-    values["since"] = since = values.pop("from", Fraction(0))
-    until = values.pop("to", film.seconds)
+        raise reject_element(name, fault, code)
+    until = video.seconds if document.until is None else document.until
     if until <= since:
-        times = f"{write_seconds(until)} s and begins at {write_seconds(since)} s"
-        raise invalid(where, f"it ends at {times}", code)
-    if nearest_frame(since, film.fps) >= film.frames:
-        raise invalid(where, f"the film ends at {float(film.seconds):g} s, before it begins", code)
-    values["until"] = until = min(until, film.seconds)
-    if values.get("fade_in", 0) + values.get("fade_out", 0) > until - since:
-        raise invalid(where, "its fades are longer than itself", code)
-    return {_NAMES.get(name, name): value for name, value in values.items()}
-
-
-def write_lists() -> dict[str, Any]:
-    """The JSON Schema of each list."""
-    return {
-        "titles": _write_list(write_object(TITLE_FIELDS), "Words over the picture"),
-        "overlays": _write_list(
-            write_either(write_object(OVERLAY_FIELDS)),
-            "Pictures (PNG, JPEG, WebP) and films over the picture, without their sound",
-        ),
-        "sounds": _write_list(
-            write_either(write_object(SOUND_FIELDS)),
-            "Music and voices (MP3, AAC, WAV, FLAC, Ogg, or a film's) with the sound of the clips",
-        ),
-    }
-
-
-def _write_list(items: dict[str, Any], meaning: str) -> dict[str, Any]:
-    return {"description": meaning, "type": "array", "items": items, "maxItems": MOST_LAID}
+        fault = (
+            f"to must be after from, but it begins at {float(since):g} s "
+            f"and ends at {float(until):g} s."
+        )
+        raise reject_element(name, fault, code)
+    until = min(until, video.seconds)
+    if (document.fade_in or 0) + (document.fade_out or 0) > until - since:
+        raise reject_element(name, "its fades are longer than the time it is there.", code)
+    return since, until

@@ -1,35 +1,40 @@
-"""An edit: clips in order on one track of picture, each with its sound, what joins them, and what
-is laid over them.
+"""A timeline: clips one after the other, the transitions that join them, and what is over them.
 
-Pure and exact: seconds are fractions. What a document may say is in ``timeline_form``; how an edit
-is laid out in frames, in ``pieces``.
+Pure and exact: seconds are fractions. What a document may contain is in ``models``; how a timeline
+is arranged in frames, in ``pieces``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Literal, get_args
 
 from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 CUT = "cut"
-_SECONDS = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?$")
 DEFAULT_TRANSITION = "fade"
 DEFAULT_TRANSITION_SECONDS = Fraction(1)
 BLACK = "#000000"
 WHITE = "#ffffff"
 
-PLACES = (
-    *("bottom-left", "bottom", "bottom-right", "left", "center", "right"),
-    *("top-left", "top", "top-right"),
-)
-"""Of something in the picture; in the order in which ASS counts them from 1."""
+Place = Literal[
+    "bottom-left",
+    "bottom",
+    "bottom-right",
+    "left",
+    "center",
+    "right",
+    "top-left",
+    "top",
+    "top-right",
+]
+PLACES: tuple[Place, ...] = get_args(Place)
+"""Where something is in the picture, in the order in which ASS counts them from 1."""
 
-# FFmpeg's xfade by name, but for ``custom``, which takes a program.
+# All of FFmpeg's xfade transitions except ``custom``, which takes a program.
 TRANSITIONS = (
     *("fade", "wipeleft", "wiperight", "wipeup", "wipedown", "slideleft", "slideright", "slideup"),
     *("slidedown", "circlecrop", "rectcrop", "distance", "fadeblack", "fadewhite", "radial"),
@@ -44,29 +49,32 @@ TRANSITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a clip's film is: a path that the workers can read, or an asset. One of the two."""
+    """What a clip is a part of: either a path that the workers can read, or an asset."""
 
     path: str | None = None
     asset_id: str | None = None
 
     def to_json(self) -> dict[str, str]:
+        """Return the member that is set."""
         named = {"path": self.path, "asset_id": self.asset_id}
         return {name: value for name, value in named.items() if value is not None}
 
     @classmethod
     def from_json(cls, document: Mapping[str, str]) -> Source:
-        """The inverse of :meth:`to_json`."""
+        """Return the source that :meth:`to_json` wrote."""
         return cls(document.get("path"), document.get("asset_id"))
 
 
 GAP = Source()
-"""No film: the background, in silence."""
+"""No video: the background, in silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """How a clip becomes the next: both are seen for ``seconds``, so that the film is as much
-    shorter."""
+    """How a clip becomes the next one.
+
+    Both are visible for ``seconds``, by which the video is shorter.
+    """
 
     kind: str
     seconds: Fraction
@@ -74,7 +82,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """The half-open stretch from ``start`` to ``end`` of a film, seconds from its first picture."""
+    """The part of a video from ``start`` to before ``end``, seconds from its first frame."""
 
     source: Source
     start: Fraction
@@ -82,11 +90,11 @@ class Clip:
     transition: Transition | None = None
     """Into the next clip; None is a cut."""
     volume: Fraction = Fraction(1)
-    """A factor of the sound's amplitude; 0 is silence."""
+    """A factor of the audio's amplitude; 0 is silence."""
     fade_in_seconds: Fraction = Fraction(0)
-    """From black and silence; of an upper track, from clear."""
+    """From black and silence; on an upper track, from transparent."""
     fade_out_seconds: Fraction = Fraction(0)
-    """To black and silence; of an upper track, to clear."""
+    """To black and silence; on an upper track, to transparent."""
 
     @property
     def seconds(self) -> Fraction:
@@ -99,7 +107,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """Words over the picture, seconds ``since`` to before ``until`` of the film."""
+    """Text over the picture, from second ``since`` to before ``until`` of the whole video."""
 
     text: str
     since: Fraction
@@ -108,7 +116,7 @@ class Title:
     """One of :data:`PLACES`."""
     size: Fraction = Fraction(1, 12)
     """The height of a line, as a share of the picture's."""
-    colour: str = WHITE
+    color: str = WHITE
     """As ``#rrggbb``."""
     fade_in_seconds: Fraction = Fraction(0)
     fade_out_seconds: Fraction = Fraction(0)
@@ -116,19 +124,21 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """A still picture or a film over the picture, seconds ``since`` to before ``until`` of the
-    film."""
+    """An image or a video over the picture.
+
+    It is visible from second ``since`` to before ``until`` of the whole video.
+    """
 
     source: Source
     since: Fraction
     until: Fraction
     name: str
-    """What the document calls it, to be told when it is at fault."""
+    """What errors call it, such as ``Overlay 0``."""
     start: Fraction = Fraction(0)
-    """Of a film: where it is entered."""
+    """Where a video begins to play, in its own seconds."""
     place: str = "center"
     size: Fraction = Fraction(1)
-    """Of the box that it is fitted into, as a share of the picture's width and height."""
+    """The box that it is fitted into, as a share of the picture's width and height."""
     opacity: Fraction = Fraction(1)
     fade_in_seconds: Fraction = Fraction(0)
     fade_out_seconds: Fraction = Fraction(0)
@@ -136,7 +146,7 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Music or a voice with the sound of the clips; silence where its file has ended."""
+    """Music or a voice with the audio of the clips; silence after its file has ended."""
 
     source: Source
     since: Fraction
@@ -147,11 +157,13 @@ class Sound:
     fade_in_seconds: Fraction = Fraction(0)
     fade_out_seconds: Fraction = Fraction(0)
     may_be_missing: bool = False
-    """Of a clip on an upper track, whose film need not have any."""
+    """Whether its file may have no audio, as the video of a clip on an upper track."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
+    """An edit, which is rendered into one video."""
+
     clips: tuple[Clip, ...]
     output: OutputFormat = field(default_factory=OutputFormat)
     subtitles: str | None = None
@@ -159,68 +171,52 @@ class Timeline:
     use_gpu: bool = False
     titles: tuple[Title, ...] = ()
     background: str = BLACK
-    """In gaps and beside pictures of another shape, as ``#rrggbb``."""
+    """The color of gaps, and next to pictures of another shape, as ``#rrggbb``."""
     captions: str | None = None
-    """The language of the films' own captions that are shown; not with ``subtitles``."""
+    """The language of the videos' own captions that are burned in; not with ``subtitles``."""
     overlays: tuple[Overlay, ...] = ()
-    """Each over those before it; titles and subtitles are over all."""
+    """Each over those before it; titles and subtitles are over all of them."""
     sounds: tuple[Sound, ...] = ()
 
     @property
     def clip_sources(self) -> tuple[Source, ...]:
-        """Each film once, in the order in which they are first used."""
+        """The videos of the clips, each once, in the order in which they are first used."""
         return tuple(dict.fromkeys(clip.source for clip in self.clips if not clip.is_gap))
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The films of the clips, and then what else is seen or heard: each once."""
-        seen = (overlay.source for overlay in self.overlays)
-        heard = (sound.source for sound in self.sounds)
-        return tuple(dict.fromkeys((*self.clip_sources, *seen, *heard)))
+        """The videos of the clips, then the files of overlays and sounds, each once."""
+        overlays = (overlay.source for overlay in self.overlays)
+        sounds = (sound.source for sound in self.sounds)
+        return tuple(dict.fromkeys((*self.clip_sources, *overlays, *sounds)))
 
 
 def find_element_using(timeline: Timeline, source: Source) -> str:
-    """The first clip, overlay or sound that uses ``source``, by its name: for whoever must be told
-    what is wrong with it."""
+    """Return the name of the first clip, overlay or sound that uses ``source``, for errors."""
     for index, clip in enumerate(timeline.clips):
         if clip.source == source:
             return name_clip(index)
-    laid: list[Overlay | Sound] = [*timeline.overlays, *timeline.sounds]
-    return next(one.name for one in laid if one.source == source)
+    layers: list[Overlay | Sound] = [*timeline.overlays, *timeline.sounds]
+    return next(one.name for one in layers if one.source == source)
 
 
 def name_clip(index: int) -> str:
+    """Return what errors call a clip of the first track."""
     return f"Clip {index}"
 
 
 def reject_clip(index: int, message: str, code: str) -> InputRejected:
-    """A rejection that names the clip."""
+    """Return a rejection that begins with the clip."""
     return reject_element(name_clip(index), message, code)
 
 
 def reject_element(name: str, message: str, code: str) -> InputRejected:
-    """A rejection that names the clip, overlay or sound."""
+    """Return a rejection that begins with the clip, title, overlay or sound."""
     return InputRejected(
         f"{name}: {message}", code=code, way_on="All are counted from 0; change this one."
     )
 
 
 def with_location(name: str, error: InputRejected) -> InputRejected:
-    """The same rejection, naming the clip, overlay or sound whose film it is about."""
+    """Return the same rejection, beginning with the element whose file it is about."""
     return InputRejected(f"{name}: {error.message}", code=error.code, way_on=error.way_on)
-
-
-def as_seconds(value: Any) -> Fraction:
-    """A number of seconds as people write it (``2.5``, ``"1/30"``), exactly as written.
-
-    Raises ValueError.
-    """
-    is_text = isinstance(value, str)
-    if isinstance(value, bool) or not (is_text or isinstance(value, int | float)):
-        raise ValueError(f"{value!r} is no number of seconds")
-    if is_text and not _SECONDS.match(value):
-        raise ValueError(f"{value!r} is no number of seconds")  # nor 1e999999999
-    try:
-        return Fraction(str(value))
-    except ZeroDivisionError as error:
-        raise ValueError(f"{value!r} is no number of seconds") from error

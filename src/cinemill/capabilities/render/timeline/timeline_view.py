@@ -1,4 +1,4 @@
-"""A render's timeline as it lies: clips, titles, subtitles, and how far each piece is. Pure."""
+"""A render's timeline for people: clips, titles, subtitles, and the state of each piece. Pure."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MARKUP = re.compile(r"(?<!\\)\{[^}]*+\}")
 
 
 def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
-    """The edit of a render as JSON values; moments and lengths in seconds of the film it becomes.
+    """Return the timeline of a render as JSON values, with times in seconds of the whole video.
 
     ``pieces`` are ``waiting``, ``working``, ``done``, ``reused`` or ``failed``. A clip's
-    ``asset_id`` and the ``subtitles`` are known once the films were looked at. Raises NotFound
-    where the job is no render.
+    ``asset_id`` and the ``subtitles`` are known once the render's videos were opened. Raises
+    NotFound where the job is no render.
     """
     if job.kind != RENDER_KIND:
         raise NotFound(
@@ -79,7 +79,7 @@ def _describe_clips(timeline: Timeline, steps: Sequence[Step]) -> Iterator[dict[
 
 
 def _find_assets(timeline: Timeline, steps: Sequence[Step]) -> dict[Source, str]:
-    """The assets that the paths turned out to be."""
+    """Return the assets that the steps found for the sources."""
     sources = timeline.sources
     return {
         sources[int(number)]: str(one["asset_id"])
@@ -95,8 +95,8 @@ def _describe_subtitles(opened: Step | None) -> Iterator[dict[str, Any]]:
 
 
 def to_plain_text(text: str) -> str:
-    """What an ASS text says, without how it looks."""
-    # Behind the last brace that closes none is looked for: each that opens would walk to the end.
+    """Return the text of an ASS event without its styling."""
+    # Nothing is searched for after the last closing brace: each opening one would scan to the end.
     marked, brace, rest = text.rpartition("}")
     bare = (_MARKUP.sub("", marked + brace) + rest).replace("\\N", " ").replace("\\n", " ")
     return bare.replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
@@ -120,14 +120,14 @@ def _describe_piece(piece: Piece, fps: Fraction, state: str) -> dict[str, Any]:
 
 
 def _find_states(pieces: Sequence[Piece], by_name: Mapping[str, Step]) -> dict[int, str]:
-    """By the number of the piece; they are shared out anew to learn whose they are."""
+    """Return the states by the number of the piece, whose step is found by partitioning again."""
     states: dict[int, str] = {}
     for name, share in share_pieces(pieces).items():
         step = by_name.get(name)
         if step is None:
             continue
-        made = (step.result or {}).get("pieces", ())
+        outputs = (step.result or {}).get("pieces", ())
         for offset, number in enumerate(share):
-            is_reused = offset < len(made) and made[offset]["reused"]
+            is_reused = offset < len(outputs) and outputs[offset]["reused"]
             states[number] = "reused" if is_reused else _STATES[step.state]
     return states

@@ -59,7 +59,7 @@ def _letter(
 
 def _write_look(title: Title, output: OutputFormat) -> str:
     lines = max(1, round(title.size * output.height))
-    red, green, blue = (title.colour[at : at + 2].upper() for at in (1, 3, 5))
+    red, green, blue = (title.color[at : at + 2].upper() for at in (1, 3, 5))
     return f"\\an{PLACES.index(title.place) + 1}\\fs{lines}\\1c&H{blue}{green}{red}&"
 
 

@@ -1,0 +1,61 @@
+"""The fields of an upload's form: texts, read by the same models as JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinemill.api.upload.options import UploadOptions, parse_options
+from cinemill.errors import InputRejected
+
+
+def test_a_form_without_fields_asks_for_the_usual() -> None:
+    assert parse_options({}) == UploadOptions()
+    assert parse_options({"params": " ", "priority": "", "kind": " "}) == UploadOptions()
+
+
+def test_numbers_are_read_from_texts_and_unknown_fields_ignored() -> None:
+    read = parse_options({"priority": " 9 ", "thumbnail_seconds": "1.5", "button": "Upload"})
+    assert (read.priority, read.job_params) == (9, {"thumbnail_seconds": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "sentence"),
+    [
+        (
+            {"priority": "11"},
+            "parameters_invalid",
+            "priority: must be a whole number from 0 to 10, 10 first, not '11'",
+        ),
+        (
+            {"priority": "high", "thumbnail_seconds": "nan"},
+            "parameters_invalid",
+            "priority: must be a whole number from 0 to 10, 10 first, not 'high'; "
+            "thumbnail_seconds: must be a number of seconds, 0 or more, not 'nan'",
+        ),
+        (
+            {"params": "[1]"},
+            "parameters_invalid",
+            "params: must be a JSON object, such as {}, not [1]",
+        ),
+        (
+            {"params": "{"},
+            "parameters_invalid",
+            "params: must be a JSON object, such as {}, not '{'",
+        ),
+        (
+            {"kind": "transcode", "params": '{"options": {"crf": 99}}'},
+            "params_invalid",
+            "options.crf must be a whole number from 0 to 51 for h264, not 99.",
+        ),
+        ({"params": '{"path": "/a"}'}, "params_invalid", "An uploaded file has no path."),
+        ({"thumbnail_seconds": "1e12"}, "timestamp_invalid", None),
+    ],
+    ids=str,
+)
+def test_a_field_that_does_not_fit_is_refused(
+    fields: dict[str, str], code: str, sentence: str | None
+) -> None:
+    with pytest.raises(InputRejected) as refused:
+        parse_options(fields)
+    assert refused.value.code == code
+    assert sentence is None or refused.value.message == sentence
