@@ -78,7 +78,11 @@ def _describe_parameter(parameter: Any) -> tuple[str, str]:
 
 
 def write_queues_page() -> str:
-    from cinemill.catalog import JOB_KINDS, QUEUES, STEP_KINDS
+    # Without the capabilities of packages that happen to be installed here.
+    from cinemill.capability.composition import compose
+    from cinemill.catalog import BUILT_IN, UNOWNED_QUEUES
+
+    catalog = compose(BUILT_IN, UNOWNED_QUEUES).catalog
 
     queues = [
         (
@@ -90,11 +94,11 @@ def write_queues_page() -> str:
             f"{q.hard_seconds:g} s",
             q.meaning,
         )
-        for q in QUEUES.values()
+        for q in catalog.queues.values()
     ]
     steps = [
         (f"`{s.name}`", f"`{s.queue}`", _rate(s.rate), _or_setting(s.max_retries))
-        for s in STEP_KINDS.values()
+        for s in catalog.steps.values()
     ]
     heads = ("Queue", "Priority", "Memory", "Recycled after", "Soft limit", "Hard limit", "For")
     return (
@@ -108,7 +112,7 @@ def write_queues_page() -> str:
         + "\n## Kinds of steps\n\n"
         + _table(("Step", "Queue", "Rate, whole installation", "Retries"), steps)
         + "\n## Kinds of jobs\n\n"
-        + "".join(f"- `{name}`\n" for name in JOB_KINDS)
+        + "".join(f"- `{name}`\n" for name in catalog.jobs)
     )
 
 
@@ -143,6 +147,8 @@ def write_errors_page() -> str:
 
 def write_openapi_page() -> str:
     from cinemill.api.app import create_app
+    from cinemill.capability.composition import compose
+    from cinemill.catalog import BUILT_IN, UNOWNED_QUEUES
     from cinemill.config import Settings
 
     # Addresses of no servers: nothing connects before the first request.
@@ -152,7 +158,8 @@ def write_openapi_page() -> str:
             database_url="postgresql://127.0.0.1:1/none",
             redis_url="redis://127.0.0.1:1",
         )
-        document = create_app(settings).openapi()
+        own = compose(BUILT_IN, UNOWNED_QUEUES)
+        document = create_app(settings, composition=own).openapi()
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -1,4 +1,7 @@
-"""The catalog: the queues and kinds of every capability, composed."""
+"""The catalog: the queues and kinds of every capability, composed.
+
+Capabilities of installed packages are found here, once in each process.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from cinemill.capabilities import (
     streaming,
     transcode,
 )
+from cinemill.capability.composition import compose
 from cinemill.jobs.catalog import (
     GIB,
     HOUR_LIMITS,
     SHORT_LIMITS,
-    Catalog,
     JobKind,
     Queue,
     StepKind,
-    by_name,
     list_common,
 )
 from cinemill.steps.capability import Capability
+from cinemill.steps.discovery import discover
 
-CAPABILITIES: Sequence[Capability] = (
+BUILT_IN: Sequence[Capability] = (
     ingest.CAPABILITY,
     transcode.CAPABILITY,
     streaming.CAPABILITY,
@@ -49,14 +52,12 @@ _PLANNED_QUEUES = (
 )
 """Of capabilities to come; users' scripts name them already."""
 
-QUEUES: Mapping[str, Queue] = by_name(
-    sorted(
-        (*_SHARED_QUEUES, *_PLANNED_QUEUES, *(q for one in CAPABILITIES for q in one.queues)),
-        key=lambda queue: -queue.priority,
-    )
-)
-COMMON_QUEUES = tuple(list_common(QUEUES))
-STEP_KINDS: Mapping[str, StepKind] = by_name([kind for one in CAPABILITIES for kind in one.steps])
-JOB_KINDS: Mapping[str, JobKind[Any]] = by_name([kind for one in CAPABILITIES for kind in one.jobs])
+UNOWNED_QUEUES = (*_SHARED_QUEUES, *_PLANNED_QUEUES)
 
-CATALOG = Catalog(queues=QUEUES, steps=STEP_KINDS, jobs=JOB_KINDS)
+COMPOSITION = compose(BUILT_IN, UNOWNED_QUEUES, discover())
+CAPABILITIES: Sequence[Capability] = COMPOSITION.capabilities
+CATALOG = COMPOSITION.catalog
+QUEUES: Mapping[str, Queue] = CATALOG.queues
+STEP_KINDS: Mapping[str, StepKind] = CATALOG.steps
+JOB_KINDS: Mapping[str, JobKind[Any]] = CATALOG.jobs
+COMMON_QUEUES = tuple(list_common(QUEUES))

@@ -23,6 +23,7 @@
         │   └── LockTimeout    … it answers, but another transaction holds what is needed
         ├── RedisUnavailable
         ├── ToolMissing
+        ├── CapabilityUnusable
         ├── SecretUnusable
         └── HomeLocked · PortInUse
 """
@@ -249,6 +250,13 @@ class RedisUnavailable(DependencyUnavailable):
 
 class ToolMissing(DependencyUnavailable):
     code = "tool_missing"
+
+
+class CapabilityUnusable(DependencyUnavailable):
+    """A package's capability is installed and cannot be used, or is used and not installed."""
+
+    code = "capability_unusable"
+    way_on = "Run 'cinemill doctor' where the worker runs: it says which package, and what to do."
 
 
 class SecretUnusable(DependencyUnavailable):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from cinemill import __version__
+from cinemill.api.capability_routes import find_segments, include_routers
 from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import Gate, Policy
@@ -27,26 +28,49 @@ from cinemill.api.routes import (
 from cinemill.api.schema import Application
 from cinemill.api.state import Mill
 from cinemill.api.token import ensure_token
-from cinemill.catalog import CATALOG
+from cinemill.capability.composition import Composition
+from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
+from cinemill.steps.discovery import LeftOut
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
 
 FILES_FOLDER = "objects"
 _START_WAY_ON = "Run 'cinemill up', which starts its own, or set {name}."
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The HTTP doors over these settings.
+ROUTERS = tuple(
+    module.router
+    for module in (
+        uploads,
+        tasks,
+        jobs,
+        dead_messages,
+        timelines,
+        events,
+        assets,
+        captions,
+        operations,
+    )
+)
+OWN_SEGMENTS = find_segments((*ROUTERS, pages.router)) | {"static"}
+"""First segments of paths, which no package's capability can have as its name."""
+
+
+def create_app(settings: Settings, *, composition: Composition = COMPOSITION) -> FastAPI:
+    """Return the HTTP API over these settings, with the routes of installed capabilities.
 
     ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
-    mill, redis_url = open_mill(settings)
+    mill, redis_url = open_mill(settings, composition=composition)
     app = Application(
         title="Cinemill",
         version=__version__,
@@ -58,16 +82,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.mill = mill
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    rooms = (uploads, tasks, jobs, dead_messages, timelines, events, assets, captions, operations)
-    for room in rooms:
-        app.include_router(room.router)
+    for router in ROUTERS:
+        app.include_router(router)
     pages.install(app)
+    refused = include_routers(app, composition, mill, taken=OWN_SEGMENTS)
+    app.state.composition = composition
+    app.state.left_out = (*composition.left_out, *refused)
+    for one in app.state.left_out:
+        log.warning("a package's capability is left out", why=one.reason, hint=one.hint)
     _add_layers(app, settings)
     return app
 
 
-def open_mill(settings: Settings) -> tuple[Mill, str]:
-    """The doors below, and Redis' address. Nothing is connected to yet."""
+def open_mill(settings: Settings, *, composition: Composition = COMPOSITION) -> tuple[Mill, str]:
+    """Return what the routes work with, and Redis' address. Nothing is connected to yet."""
     if settings.database_url is None:
         raise DatabaseUnavailable(
             "No database is set.", way_on=_START_WAY_ON.format(name="DATABASE_URL")
@@ -78,8 +106,17 @@ def open_mill(settings: Settings) -> tuple[Mill, str]:
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
-    service = JobService(database, catalog=CATALOG, limits=_try_limits(settings))
+    service = JobService(database, catalog=composition.catalog, limits=_try_limits(settings))
     return Mill(settings, database, files, service), settings.redis_url
+
+
+def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:
+    """Build the routes of all installed capabilities; returns those that are left out, and why."""
+    mill, _ = open_mill(settings, composition=composition)
+    try:
+        return include_routers(FastAPI(), composition, mill, taken=OWN_SEGMENTS)
+    finally:
+        mill.close()
 
 
 def _try_limits(settings: Settings) -> RetryPolicy:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cinemill import __version__
+from cinemill.cli.capability_commands import find_command, list_commands
 from cinemill.cli.commands import (
     config,
     create,
@@ -44,6 +45,15 @@ class EnvironmentFailure(DependencyUnavailable):
 
 class ErrorGroup(TyperGroup):
     """Ends with an exit code that means something, and with a sentence instead of a traceback."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command of ours, else that of an installed package's capability."""
+        return super().get_command(ctx, cmd_name) or find_command(cmd_name)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of our commands, and those of installed capabilities after them."""
+        own = super().list_commands(ctx)
+        return [*own, *list_commands(own)]
 
     def invoke(self, ctx: Any) -> Any:
         try:

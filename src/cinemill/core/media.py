@@ -78,6 +78,8 @@ class ArtifactKind(StrEnum):
     CAPTIONS_VTT = "captions_vtt"
     CAPTIONS_TEXT = "captions_text"
     CAPTIONS_JSON = "captions_json"
+    FINDING = "finding"
+    """What a package's capability found out, as JSON; the variant begins with its name."""
 
 
 CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX, ArtifactKind.MATERIAL})

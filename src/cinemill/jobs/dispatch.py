@@ -132,6 +132,19 @@ class Dispatcher:
                 return False
             return runs.finish_cancel(connection, job_id)
 
+    def hold_unknown(self) -> int:
+        """Let runs wait that nothing installed here can do, as after a package was removed; returns
+        how many. Their jobs say so; they are offered again once a minute, and so begin when the
+        package is back."""
+        with self._database.begin() as connection:
+            unknown = dispatch.list_unknown(
+                connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
+            )
+            by_kind: dict[str, list[str]] = {}
+            for run in unknown:
+                by_kind.setdefault(run.kind, []).append(run.id)
+            return sum(_hold(connection, kind, ids) for kind, ids in by_kind.items())
+
     @contextmanager
     def _sweeping(self) -> Iterator[Connection]:
         """A transaction that does not wait for long: others are to be looked after too."""
@@ -228,8 +241,7 @@ class Dispatcher:
         be counted it waits, and kinds without a rate go on."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
-            log.warning("run of an unknown kind", run=run.id, kind=run.kind)
-            dispatch.postpone(connection, run.id, delay_seconds=UNKNOWN_DELAY_SECONDS)
+            _hold(connection, run.kind, [run.id])
             return False
         rate = kind.rate
         if rate is None:
@@ -257,9 +269,12 @@ class Dispatcher:
         with self._database.begin() as connection:
             dispatch.take_back(connection, [run.id for run in unsent])
 
+    def _is_known(self, run: ReadyRun) -> bool:
+        return run.kind in self._catalog.steps and run.queue in self._catalog.queues
+
     def _find_lost(self, connection: Connection, unclaimed: Sequence[ReadyRun]) -> list[ReadyRun]:
         by_queue: dict[str, list[ReadyRun]] = {}
-        for run in unclaimed:
+        for run in filter(self._is_known, unclaimed):
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
         for queue, waiting in by_queue.items():
@@ -269,6 +284,16 @@ class Dispatcher:
             if self._measure_depth(queue) < out:
                 lost.extend(waiting)
         return lost
+
+
+def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
+    message = (
+        f"Waiting: nothing that is installed here can do the step '{kind}'. Install the package"
+        " that brings it, or cancel this job."
+    )
+    held = dispatch.hold(connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS)
+    log.warning("runs of an unknown kind wait", kind=kind, count=held)
+    return held
 
 
 def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:

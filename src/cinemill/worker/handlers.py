@@ -4,24 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cinemill.catalog import CAPABILITIES
+from cinemill.capability.checks import find_handler_flaw
+from cinemill.capability.composition import Composition, Installed
+from cinemill.catalog import COMPOSITION
 from cinemill.config.fields import usable_cpus
+from cinemill.errors import CapabilityUnusable, CinemillError
 from cinemill.inference.cards import MODELS_FOLDER
-from cinemill.jobs.step import Handler
+from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.steps.discovery import LeftOut, describe
 from cinemill.steps.resources import StepResources
+from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill
 
+log = get_logger(__name__)
 
-def build_handlers(mill: Mill) -> Mapping[str, Handler]:
-    """Handlers by kind of step, of all capabilities. Raises ToolMissing."""
+
+def build_handlers(mill: Mill, composition: Composition = COMPOSITION) -> Mapping[str, Handler]:
+    """Return the handlers of all capabilities, by kind of step.
+
+    A package whose handlers cannot be made costs only its own steps: they fail with the reason.
+    Raises ToolMissing.
+    """
     resources = build_resources(mill)
     handlers: dict[str, Handler] = {}
-    for capability in CAPABILITIES:
+    for capability in composition.built_in:
         handlers |= capability.build_handlers(resources)
+    for one in composition.left_out:
+        log.warning("a package's capability is left out", why=one.reason, hint=one.hint)
+    for installed in composition.installed:
+        handlers |= _build_installed(installed, resources)
     return handlers
+
+
+def check_handlers(mill: Mill, composition: Composition) -> list[LeftOut]:
+    """Build the handlers of installed capabilities; returns those that are left out, and why.
+
+    Raises ToolMissing.
+    """
+    resources = build_resources(mill)
+    built = [build_installed(one, resources) for one in composition.installed]
+    return [one for one in built if isinstance(one, LeftOut)]
+
+
+def build_installed(
+    installed: Installed, resources: StepResources
+) -> Mapping[str, Handler] | LeftOut:
+    """Return the handlers of a package's capability, or why there are none. Raises nothing."""
+    try:
+        handlers = installed.capability.build_handlers(resources)
+    except CinemillError as error:
+        return LeftOut.because(
+            installed.origin, f"cannot work here: {error.message}", hint=error.way_on
+        )
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+        return LeftOut.because(
+            installed.origin, f"cannot work here: build_handlers ends in {describe(error)}."
+        )
+    flaw = find_handler_flaw(installed.capability, handlers)
+    return handlers if flaw is None else LeftOut.because(installed.origin, flaw)
+
+
+def _build_installed(installed: Installed, resources: StepResources) -> Mapping[str, Handler]:
+    handlers = build_installed(installed, resources)
+    if not isinstance(handlers, LeftOut):
+        return handlers
+    log.warning("a package's handlers are left out", why=handlers.reason, hint=handlers.hint)
+    fail = _make_failing(handlers)
+    return dict.fromkeys((step.name for step in installed.capability.steps), fail)
+
+
+def _make_failing(left_out: LeftOut) -> Handler:
+    """Return a handler that says why the package's own is not there."""
+
+    def fail(_context: StepContext) -> StepOutcome:
+        raise CapabilityUnusable(left_out.reason, way_on=left_out.hint)
+
+    return fail
 
 
 def build_resources(mill: Mill) -> StepResources:

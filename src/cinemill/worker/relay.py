@@ -165,6 +165,7 @@ class Relay:
     def _sweep(self) -> None:
         self._do("close crashed runs", self._dispatcher.close_crashed)
         self._do("finish cancels", self._dispatcher.finish_cancels)
+        self._do("hold runs of unknown kinds", self._dispatcher.hold_unknown)
         self._do("republish lost messages", self._republish_lost)
         self._do("keep dead messages", self._dead_letters.move)
         self._do("adopt messages", self._strays.adopt)

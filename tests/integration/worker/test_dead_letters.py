@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from sqlalchemy import text
+from tests.conftest import fresh_database
 from tests.integration.redis_databases import take_redis_database
+from tests.integration.storage import rows
 
 from cinemill.config import load
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
 from cinemill.errors import DatabaseUnavailable
+from cinemill.storage.database import migrate
 from cinemill.storage.jobs import refused_messages
+from cinemill.storage.jobs.dead_messages import list_dead_messages
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.messages.dead_letters import DeadLetterWriter
@@ -66,3 +71,58 @@ def test_a_flood_drops_the_oldest(
         refused.put(make(str(number)))
     kept = [parse_entry(entry) for entry in refused.peek(10)]
     assert [message.excerpt for message in kept if message] == ["2", "3", "4"]
+
+
+@pytest.fixture
+def app(database_url: str, url: str, tmp_path: Path) -> Iterator[Celery]:
+    with fresh_database(database_url) as address:
+        migrate(address)
+        named = {"CINEMILL_HOME": str(tmp_path), "REDIS_URL": url, "DATABASE_URL": address}
+        app = build_app(load(named))
+        yield app
+        app.mill.database.close()
+        app.close()
+
+
+def refuse_step(run_id: str) -> DeadMessage:
+    """What a worker puts aside that has no task for a step's message."""
+    return DeadMessage.make(
+        queue="default",
+        task="step.count_sheep",
+        task_id=run_id,
+        failure=Failure("task_unknown", "This worker cannot do the step.", retryable=False),
+        excerpt="",
+        size_bytes=8,
+    )
+
+
+def count_runs(app: Celery, condition: str) -> int:
+    with app.mill.database.begin() as connection:
+        query = text(f"SELECT count(*) FROM run WHERE {condition}")
+        return int(connection.execute(query).scalar_one())
+
+
+def test_a_step_that_one_worker_cannot_do_is_offered_again(
+    app: Celery, refused: RefusedMessages
+) -> None:
+    """While packages are installed on one machine after the other."""
+    job = app.mill.service.create_job("get_queue_stats")
+    (run_id,) = rows.queued_runs(app.mill.database, job.id).values()
+    rows.change(app.mill.database, "UPDATE run SET published_at = now()")
+    refused.put(refuse_step(run_id))
+    assert DeadLetterWriter(app.mill).move() == 1
+    with app.mill.database.begin() as connection:
+        assert list_dead_messages(connection, limit=10) == []
+    waiting = "published_at IS NULL AND run_at > now()"
+    assert count_runs(app, waiting) == 1
+    assert "a worker that can do the step 'count_sheep'" in app.mill.service.get_job(job.id).message
+
+
+def test_a_strangers_message_that_names_a_step_is_kept(
+    app: Celery, refused: RefusedMessages
+) -> None:
+    refused.put(refuse_step("no-run-of-ours"))
+    assert DeadLetterWriter(app.mill).move() == 1
+    with app.mill.database.begin() as connection:
+        (kept,) = list_dead_messages(connection, limit=10)
+    assert kept.task == "step.count_sheep"

@@ -21,6 +21,7 @@ from fastapi.responses import JSONResponse
 from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import Mill, StateDep
+from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.core.documents import JsonObject
 from cinemill.errors import CinemillError
@@ -48,10 +49,13 @@ async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
-    lists of the broker that no worker reads; ``cinemill doctor`` names these. Needs no token, and
-    therefore tells nothing else.
+    lists of the broker that no worker reads; ``capabilities`` is there only where an installed
+    package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both.
+    Needs no token, and therefore says nothing else.
     """
-    document = await mill.health.ask(partial(_examine, mill, request.app.state.events))
+    found = await mill.health.ask(partial(_examine, mill, request.app.state.events))
+    # Only where there is something to say: people's checks compare the whole document.
+    document = {**found, "capabilities": "left_out"} if request.app.state.left_out else found
     return JSONResponse(
         document,
         status_code=200 if document["database"] == "ok" else 503,
@@ -172,8 +176,9 @@ def _matches(entry: JsonObject, key: str, wanted: str | None) -> bool:
 
 
 @router.get("/debug")
-def read_debug(mill: StateDep) -> dict[str, Any]:
-    """Versions, settings (secrets masked), disk and queues: what a bug report should carry."""
+def read_debug(request: Request, mill: StateDep) -> dict[str, Any]:
+    """Versions, settings (secrets masked), disk, queues and installed capabilities: what a bug
+    report should carry."""
     return {
         "version": __version__,
         "python": sys.version.split()[0],
@@ -186,7 +191,19 @@ def read_debug(mill: StateDep) -> dict[str, Any]:
             for row in mill.settings.describe()
         ],
         "queue": _read_queue(mill),
+        "capabilities": _list_capabilities(request.app.state.composition),
+        "left_out": [
+            {"package": str(one.origin), "reason": one.reason, "hint": one.hint}
+            for one in request.app.state.left_out
+        ],
     }
+
+
+def _list_capabilities(composition: Composition) -> list[dict[str, str | None]]:
+    """List what this server offers; ``package`` is null of what is built in."""
+    packages: dict[str, str | None] = {one.name: None for one in composition.built_in}
+    packages |= {one.capability.name: str(one.origin) for one in composition.installed}
+    return [{"name": name, "package": package} for name, package in packages.items()]
 
 
 def _read_queue(mill: Mill) -> dict[str, Any]:

@@ -22,12 +22,13 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(json: options.Json = False) -> None:
+def doctor(ctx: typer.Context, json: options.Json = False) -> None:
     """Check every part of this installation by trying it. Exit code 3 when something fails."""
     from cinemill.cli.commands.doctor_checks import Level, run_checks
 
     findings = []
-    for finding in run_checks(connect.load_settings()):
+    own = getattr(ctx.find_root().command, "commands", {})
+    for finding in run_checks(connect.load_settings(), tuple(own)):
         findings.append(finding)
         if not json:
             show_finding(finding)

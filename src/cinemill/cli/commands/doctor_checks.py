@@ -6,18 +6,22 @@ import os
 import platform
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
+from cinemill.cli.capability_commands import check_commands
 from cinemill.cli.console import format_size
 from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cinemill.capability.composition import Composition
     from cinemill.config import Settings
+    from cinemill.steps.discovery import LeftOut
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
@@ -38,8 +42,11 @@ class Finding:
     way_on: str = ""
 
 
-def run_checks(settings: Settings) -> Iterator[Finding]:
-    """Every finding, as it is made; also on the servers of a mill that runs on this home."""
+def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[Finding]:
+    """Yield every finding, as it is made; also on the servers that run on this home.
+
+    ``commands`` are the names of the command line's own, which no package can have.
+    """
     from cinemill.config import apply_running_instance
 
     joined = apply_running_instance(settings)
@@ -51,6 +58,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
         ("FFmpeg", sound_ffmpeg),
         ("sandbox", sound_sandbox),
         ("hardware", sound_hardware),
+        ("packages", partial(check_packages, commands=commands)),
         ("database", sound_database),
         ("Redis", sound_redis),
         ("messages", sound_messages),
@@ -275,6 +283,35 @@ def sound_messages(settings: Settings) -> Iterator[Finding]:
         " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
     )
     yield Finding("messages", Level.WARN, words, way_on)
+
+
+def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator[Finding]:
+    """Capabilities of installed packages: imported, composed and built as the parts build them."""
+    from cinemill.catalog import COMPOSITION
+
+    left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION, commands)]
+    for one in left_out:
+        yield Finding("packages", Level.WARN, one.reason, one.hint)
+    faulty = {one.origin for one in left_out}
+    sound = [one for one in COMPOSITION.installed if one.origin not in faulty]
+    named = [f"{one.capability.name} ({one.origin})" for one in sound]
+    words = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
+    yield Finding("packages", Level.OK, words)
+
+
+def _build_capabilities(
+    settings: Settings, composition: Composition, commands: Collection[str]
+) -> Iterator[LeftOut]:
+    """What cannot be built; handlers and routes only where the servers that they need are known."""
+    yield from check_commands(composition, commands)
+    if not composition.installed or settings.database_url is None or settings.redis_url is None:
+        return
+    from cinemill.api.app import check_routers
+    from cinemill.worker.context import Mill
+    from cinemill.worker.handlers import check_handlers
+
+    yield from check_routers(settings, composition)
+    yield from check_handlers(Mill(settings), composition)
 
 
 def sound_api(settings: Settings) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cinemill.core.job import ClaimedRun, Progress, RunState
 from cinemill.errors import (
+    CapabilityUnusable,
     DatabaseUnavailable,
     LeaseLost,
     LockTimeout,
@@ -188,11 +189,18 @@ class Runner:
         )
         context.report(0.0, "Working")
         try:
-            outcome = self._handlers[run.step_kind](context)
+            outcome = self._find_handler(run.step_kind)(context)
         finally:
             watch.is_ending = True
         seconds = time.monotonic() - watch.started
         return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
+
+    def _find_handler(self, kind: str) -> Handler:
+        """Return the handler of this kind of step. Raises CapabilityUnusable."""
+        handler = self._handlers.get(kind)
+        if handler is None:
+            raise CapabilityUnusable(f"This worker has no handler for the step '{kind}'.")
+        return handler
 
     def _reporter(self, watch: Watch) -> Report:
         run = watch.run

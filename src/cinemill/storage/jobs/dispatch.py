@@ -171,6 +171,53 @@ def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> No
     )
 
 
+def list_unknown(
+    connection: Connection, *, kinds: Sequence[str], queues: Sequence[str]
+) -> list[ReadyRun]:
+    """List due or published runs whose kind is none of these, or whose queue is none of these."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id, owner, kind, queue, priority FROM run
+            WHERE state = 'queued' AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
+              AND (published_at IS NOT NULL OR run_at <= clock_timestamp())
+            """
+        ),
+        {"kinds": list(kinds), "queues": list(queues)},
+    ).mappings()
+    return [ReadyRun(**row) for row in rows]
+
+
+def hold(
+    connection: Connection, run_ids: Sequence[str], *, message: str, delay_seconds: float
+) -> int:
+    """Offer queued runs again after ``delay_seconds``, and say on their jobs what they wait for.
+
+    Returns how many. Never waits for a lock: what another transaction holds is left as it is.
+    """
+    held = connection.execute(
+        text(
+            """
+            WITH held AS (
+                UPDATE run SET published_at = NULL,
+                       run_at = clock_timestamp() + make_interval(secs => :delay)
+                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING job_id
+            ), noted AS (
+                UPDATE job SET message = :message, announced = false
+                WHERE id IN (SELECT id FROM job WHERE id IN (SELECT job_id FROM held)
+                             AND message <> :message AND state IN ('pending', 'running')
+                             FOR NO KEY UPDATE SKIP LOCKED)
+            )
+            SELECT count(*) FROM held
+            """
+        ),
+        {"ids": list(run_ids), "message": message, "delay": delay_seconds},
+    )
+    return int(held.scalar_one())
+
+
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
     """Published runs that nobody has claimed for so long, on any queue."""
     rows = connection.execute(
@@ -313,6 +360,12 @@ def mark_announced(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(
         text("UPDATE job SET announced = true WHERE id = ANY(:ids)"), {"ids": list(job_ids)}
     )
+
+
+def is_run(connection: Connection, run_id: str) -> bool:
+    """Return whether a run of this id is or was there."""
+    row = connection.execute(text("SELECT 1 FROM run WHERE id = :id"), {"id": run_id}).first()
+    return row is not None
 
 
 def is_live_token(connection: Connection, token: str) -> bool:

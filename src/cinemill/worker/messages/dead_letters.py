@@ -10,6 +10,7 @@ from celery import Celery
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
+from cinemill.storage.jobs.dispatch import hold, is_run
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.jobs.stray_messages import (
     MOST_LOOKED_AT,
@@ -20,7 +21,7 @@ from cinemill.storage.jobs.stray_messages import (
 )
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import Mill
-from cinemill.worker.messages.guard import OWNER
+from cinemill.worker.messages.guard import OWNER, STEP_PREFIX, TASK_UNKNOWN
 from cinemill.worker.messages.queues import KEY_PREFIX
 
 MOVED_AT_ONCE = 200
@@ -28,6 +29,8 @@ LOOK_SECONDS = 5.0
 QUIET_SECONDS = 10.0
 """A list whose oldest message lies there for so long is read by nobody."""
 ROUNDS = 10
+STEP_AGAIN_SECONDS = 10.0
+"""After which a step that one worker could not do is offered to all of them again."""
 
 log = get_logger(__name__)
 
@@ -54,13 +57,29 @@ class DeadLetterWriter:
 
     def _write(self, message: DeadMessage) -> None:
         try:
-            if not self._fail_job(message):
+            if not self._hold_step(message) and not self._fail_job(message):
                 with self._mill.database.begin() as connection:
                     insert_dead_message(connection, message)
         except DependencyUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - anybody may write into Redis; the rest goes on
             log.warning("a dead message was not kept", why=type(error).__name__)
+
+    def _hold_step(self, message: DeadMessage) -> bool:
+        """Whether it is the message of a step that the worker which took it cannot do, as while
+        packages are installed on one machine after the other. Its run is offered again later."""
+        is_step = message.task.startswith(STEP_PREFIX) and message.failure.code == TASK_UNKNOWN
+        if not is_step or not message.task_id:
+            return False
+        kind = message.task.removeprefix(STEP_PREFIX)
+        with self._mill.database.begin() as connection:
+            hold(
+                connection,
+                [message.task_id],
+                message=f"Waiting for a worker that can do the step '{kind}'.",
+                delay_seconds=STEP_AGAIN_SECONDS,
+            )
+            return is_run(connection, message.task_id)
 
     def _fail_job(self, message: DeadMessage) -> bool:
         """Whether it was meant to be a job, which has failed now."""

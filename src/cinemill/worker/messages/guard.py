@@ -33,6 +33,8 @@ from cinemill.worker.messages.transport import read_interruptions
 OWNER = "celery"
 """Of jobs that Celery messages bring."""
 STEP_PREFIX = "step."
+TASK_UNKNOWN = "task_unknown"
+"""The code of a message that this worker has no task for."""
 LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
 LONGEST_DELAY = timedelta(days=365)
 REPR_CHARACTERS = 200
@@ -100,10 +102,17 @@ class MessageGuard:
     def _admit_call(self, message: Message, call: Call) -> None:
         if call.task in self._jobs:
             headers = _check_job(call)
+        elif call.task not in self._tasks and call.task.startswith(STEP_PREFIX):
+            kind = clip(call.task.removeprefix(STEP_PREFIX), 100)
+            raise InputRejected(
+                f"This worker cannot do the step {kind!r}.",
+                code=TASK_UNKNOWN,
+                way_on="Install on its machine the package that brings it.",
+            )
         elif call.task not in self._tasks:
             raise InputRejected(
                 f"There is no task called {clip(call.task, 100)!r}.",
-                code="task_unknown",
+                code=TASK_UNKNOWN,
                 way_on="Use the name of a kind of job, such as 'process_video'.",
             )
         elif call.task.startswith(STEP_PREFIX):

@@ -1,0 +1,91 @@
+"""Commands that packages' capabilities bring, looked for only where no command of ours is meant.
+
+Finding them imports the catalog and the packages, which takes longer than most commands do; where
+no package names a capability, nothing is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cinemill.errors import CapabilityUnusable, CinemillError
+from cinemill.steps.discovery import LeftOut, describe, is_any_installed
+
+if TYPE_CHECKING:
+    from cinemill.capability.composition import Composition, Installed
+
+
+def find_command(name: str) -> Any:
+    """Return the command of the capability of this name; None where there is none.
+
+    Raises CapabilityUnusable where it is installed and cannot be used.
+    """
+    if not is_any_installed():
+        return None
+    from cinemill.catalog import COMPOSITION
+
+    for left_out in COMPOSITION.left_out:
+        if left_out.origin.entry_point == name:
+            raise CapabilityUnusable(left_out.reason, way_on=left_out.hint)
+    for installed in COMPOSITION.installed:
+        if installed.capability.name == name:
+            command = build_command(installed)
+            if isinstance(command, LeftOut):
+                raise CapabilityUnusable(command.reason, way_on=command.hint)
+            return command
+    return None
+
+
+def list_commands(taken: Collection[str]) -> dict[str, Any]:
+    """Return the commands of all capabilities that can be used, by their names."""
+    if not is_any_installed():
+        return {}
+    from cinemill.catalog import COMPOSITION
+
+    built = {
+        one.capability.name: build_command(one)
+        for one in COMPOSITION.installed
+        if one.capability.name not in taken
+    }
+    return {
+        name: command
+        for name, command in built.items()
+        if command is not None and not isinstance(command, LeftOut)
+    }
+
+
+def check_commands(composition: Composition, taken: Collection[str]) -> list[LeftOut]:
+    """Build the commands of all capabilities; returns those that are left out, and why."""
+    built = [build_command(one, taken) for one in composition.installed]
+    return [one for one in built if isinstance(one, LeftOut)]
+
+
+def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
+    """Return a capability's command, or the LeftOut that says why not; None where it brings none.
+
+    Raises nothing.
+    """
+    capability = installed.capability
+    if capability.build_command is None:
+        return None
+    try:
+        return _make_command(capability.build_command(), capability.name, taken)
+    except CinemillError as error:
+        reason = f"has a command that cannot be used: {error.message}"
+        return LeftOut.because(installed.origin, reason, hint=error.way_on)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+        reason = f"has a command that cannot be used: {describe(error)}."
+        return LeftOut.because(installed.origin, reason)
+
+
+def _make_command(made: object, name: str, taken: Collection[str]) -> Any:
+    if name in taken:
+        raise ValueError(f"Cinemill has a command '{name}' of its own")
+    if not isinstance(made, typer.Typer):
+        raise TypeError(f"build_command returns a {type(made).__name__} instead of a typer.Typer")
+    command = typer.main.get_command(made)
+    command.name = name
+    return command

@@ -1,0 +1,120 @@
+"""What a fake answers with: documents, and the errors of the client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from cinemill.api.routes.serializers import job_document
+from cinemill.catalog import CATALOG
+from cinemill.client import ClientError
+from cinemill.client.models import JobDocument
+from cinemill.core.job import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    Job,
+    JobState,
+    Step,
+    StepSpec,
+    StepState,
+)
+from cinemill.errors import CinemillError, InputRejected
+from cinemill.jobs.job_document import describe_step
+from cinemill.testing.fake_jobs import FakeJob
+
+TASK_STATES = {
+    JobState.PENDING: "PENDING",
+    JobState.RUNNING: "PROGRESS",
+    JobState.COMPLETED: "SUCCESS",
+    JobState.FAILED: "FAILURE",
+    JobState.CANCELLED: "FAILURE",
+}
+_STEP_STATES = {
+    JobState.PENDING: StepState.QUEUED,
+    JobState.RUNNING: StepState.RUNNING,
+    JobState.COMPLETED: StepState.SUCCEEDED,
+    JobState.FAILED: StepState.DEAD,
+    JobState.CANCELLED: StepState.CANCELLED,
+}
+
+
+@contextmanager
+def as_client_errors() -> Iterator[None]:
+    """Raise what a server would answer with as the client's error."""
+    try:
+        yield
+    except CinemillError as error:
+        raise ClientError(
+            error.message, code=error.code, way_on=error.way_on, status=error.http_status
+        ) from error
+
+
+def document_of(job: Job) -> JobDocument:
+    return cast("JobDocument", job_document(job))
+
+
+def words_of(job: Job) -> str:
+    if job.failure is not None:
+        return job.failure.message
+    if job.state is JobState.CANCELLED:
+        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
+    return job.message
+
+
+def list_steps(fake: FakeJob) -> list[dict[str, Any]]:
+    state = _STEP_STATES[fake.job.state]
+    failed = state is StepState.DEAD
+    steps = [
+        Step(
+            id=f"{fake.job.id}/{spec.name}",
+            job_id=fake.job.id,
+            name=spec.name,
+            kind=spec.kind,
+            queue=CATALOG.steps[spec.kind].queue if spec.kind in CATALOG.steps else "default",
+            state=state,
+            failures=int(failed),
+            crashes=0,
+            attempts=int(fake.job.started_at is not None),
+            result=None,
+            failure=fake.job.failure,
+        )
+        for spec in fake.steps
+    ]
+    return [describe_step(step) for step in steps]
+
+
+def count_words(words: Sequence[str]) -> dict[str, int]:
+    return {word: words.count(word) for word in set(words)}
+
+
+def choose_priority(priority: int | None, steps: Sequence[StepSpec]) -> int:
+    if priority is not None:
+        return priority
+    kind = CATALOG.steps.get(steps[0].kind)
+    return CATALOG.queues[kind.queue if kind else "default"].priority
+
+
+def check_priority(priority: int | None) -> None:
+    if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        raise parameter_invalid("priority", "must be 0 to 10, 10 first")
+
+
+def check_seconds(seconds: float) -> None:
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise parameter_invalid("thumbnail_seconds", "must be a number of seconds, 0 or more")
+
+
+def check_limit(limit: int | None) -> None:
+    if limit is not None and not 1 <= limit <= 500:
+        raise parameter_invalid("limit", "must be 1 to 500")
+
+
+def parameter_invalid(name: str, what: str) -> ClientError:
+    return ClientError(
+        f"{name}: {what}",
+        code="parameters_invalid",
+        way_on=InputRejected.way_on,
+        status=422,
+    )

@@ -1,0 +1,86 @@
+"""Assets and their files in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.errors import NotFound
+from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
+from cinemill.testing.fake_jobs import OWNER
+
+
+@dataclass(frozen=True)
+class FakeFile:
+    """A file as it is downloaded."""
+
+    filename: str
+    content: bytes
+
+
+class FakeAssets:
+    """All assets of a fake, newest last. The same bytes are one asset."""
+
+    def __init__(self) -> None:
+        self._assets: dict[str, AssetRecord] = {}
+        self._artifacts: dict[tuple[str, ArtifactKind], ArtifactRecord] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def register(self, filename: str, content: bytes, now: datetime) -> AssetRecord:
+        """Return the asset of these bytes; the first filename stays."""
+        sha256 = self._keep(content)
+        for known in self._assets.values():
+            if known.sha256 == sha256:
+                return known
+        asset = AssetRecord(str(uuid4()), OWNER, sha256, len(content), filename, None, now)
+        self._assets[asset.id] = asset
+        return asset
+
+    def find(self, asset_id: str) -> AssetRecord:
+        """Raises NotFound."""
+        if (found := self._assets.get(asset_id)) is None:
+            raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+        return found
+
+    def newest(self, limit: int) -> list[AssetRecord]:
+        """List assets, newest first."""
+        return list(reversed(self._assets.values()))[:limit]
+
+    def remove(self, asset_id: str) -> None:
+        """Forget an asset and its files."""
+        self._assets.pop(asset_id, None)
+        self._artifacts = {key: one for key, one in self._artifacts.items() if key[0] != asset_id}
+
+    def add_file(self, asset_id: str, kind: ArtifactKind, content: bytes, now: datetime) -> None:
+        """Add a derived file to an asset, in place of an earlier one of the same kind."""
+        artifact = Artifact(
+            kind=kind,
+            sha256=self._keep(content),
+            size_bytes=len(content),
+            filename=kind.value,
+            media_type="application/octet-stream",
+        )
+        self._artifacts[asset_id, kind] = ArtifactRecord(asset_id, "", "fake", artifact, now)
+
+    def artifacts(self, asset_id: str) -> list[ArtifactRecord]:
+        """List what was made of an asset."""
+        return [one for (of, _), one in self._artifacts.items() if of == asset_id]
+
+    def read(self, asset_id: str, kind: ArtifactKind) -> FakeFile:
+        """Return a file of an asset. Raises NotFound."""
+        if kind is ArtifactKind.SOURCE:
+            asset = self.find(asset_id)
+            return FakeFile(asset.filename, self._contents[asset.sha256])
+        record = self._artifacts.get((asset_id, kind))
+        if record is None:
+            raise NotFound(f"Asset {asset_id} has no {kind.value}.", code="artifact_not_found")
+        artifact = record.artifact
+        return FakeFile(artifact.filename, self._contents[artifact.sha256])
+
+    def _keep(self, content: bytes) -> str:
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._contents[sha256] = content
+        return sha256

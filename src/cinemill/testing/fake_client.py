@@ -1,0 +1,393 @@
+"""The client without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+from cinemill import __version__
+from cinemill.api.routes.serializers import (
+    artifact_document,
+    asset_document,
+    dead_document,
+    name_twice,
+)
+from cinemill.api.upload.filenames import clean_filename
+from cinemill.catalog import CATALOG
+from cinemill.client import Client
+from cinemill.client.models import (
+    AssetDocument,
+    DeadDocument,
+    DeadMessageDocument,
+    HealthDocument,
+    JobDocument,
+    ProgressEvent,
+    StatsDocument,
+    TaskResult,
+    TaskStatus,
+    UploadReceipt,
+)
+from cinemill.client.transfers import OnBytes
+from cinemill.core.job import (
+    Job,
+    JobState,
+    StepSpec,
+)
+from cinemill.core.media import ArtifactKind
+from cinemill.errors import InputRejected, NotFound
+from cinemill.jobs.job_document import describe_job
+from cinemill.media.probe.sniff import HEAD_BYTES, sniff
+from cinemill.testing.answers import (
+    TASK_STATES,
+    as_client_errors,
+    check_limit,
+    check_priority,
+    check_seconds,
+    choose_priority,
+    count_words,
+    document_of,
+    list_steps,
+    parameter_invalid,
+    words_of,
+)
+from cinemill.testing.fake_assets import FakeAssets
+from cinemill.testing.fake_jobs import FakeJob, FakeJobs
+from cinemill.testing.outcomes import Outcome
+
+Script = Outcome | Callable[[JobDocument], Outcome]
+"""How a job goes; a function is called with the job when it is accepted."""
+DEFAULT_KIND = "process_video"
+
+
+class FakeClient(Client):
+    """A client whose installation is in memory.
+
+    A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,
+    ``watch``): from pending over the events of its outcome to its end. Lists leave jobs as they
+    are. Raises the errors of the real client.
+    """
+
+    def __init__(
+        self,
+        *,
+        outcomes: Mapping[str, Script] | None = None,
+        kinds: Collection[str] = (),
+    ) -> None:
+        """``outcomes`` say by kind how jobs go; others complete with an empty result.
+
+        ``kinds`` are kinds of job that are not installed where the tests run; their parameters are
+        taken as they are.
+        """
+        self._outcomes = dict(outcomes or {})
+        self._kinds = frozenset(kinds)
+        self._jobs = FakeJobs()
+        self._assets = FakeAssets()
+        self._messages: list[DeadMessageDocument] = []
+
+    @classmethod
+    def from_home(cls, home: Path | None = None) -> Self:
+        """Return a new fake, whatever the environment names."""
+        return cls()
+
+    @property
+    def base_url(self) -> str:
+        return "http://cinemill.test"
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def finish(self, job_id: str, outcome: Outcome | None = None) -> JobDocument:
+        """End a job, held or not, with this outcome or its own."""
+        with as_client_errors():
+            fake = self._jobs.find(job_id)
+        own = fake.outcome
+        fake.outcome = outcome or Outcome(own.result, own.failure, (), own.files)
+        while not fake.job.state.is_final:
+            self._advance(fake)
+        return document_of(fake.job)
+
+    def upload(
+        self,
+        path: str | Path,
+        *,
+        kind: str | None = None,
+        params: Mapping[str, object] | None = None,
+        priority: int | None = None,
+        thumbnail_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> UploadReceipt:
+        path = Path(path)
+        content = path.read_bytes()
+        if on_bytes is not None:
+            on_bytes(len(content), len(content))
+        values = dict(params or {})
+        if thumbnail_seconds is not None:
+            check_seconds(thumbnail_seconds)
+            values["thumbnail_seconds"] = thumbnail_seconds
+        with as_client_errors():
+            self._plan(kind or DEFAULT_KIND, values, "-")
+            if "path" in values:
+                raise InputRejected("An uploaded film has no path.", code="params_invalid")
+            sniff(content[:HEAD_BYTES])
+            asset = self._assets.register(clean_filename(path.name), content, self._jobs.tick())
+        job = self._create(kind or DEFAULT_KIND, values, asset.id, priority, idempotency_key)
+        return UploadReceipt(
+            message="The film is in and its processing has been queued.",
+            task_id=job.id,
+            status="PROCESSING",
+            filename=clean_filename(path.name),
+        )
+
+    def submit(
+        self,
+        kind: str,
+        params: Mapping[str, object],
+        *,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobDocument:
+        return document_of(self._create(kind, params, None, priority, idempotency_key))
+
+    def create_job(
+        self,
+        asset_id: str,
+        kind: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        priority: int | None = None,
+    ) -> JobDocument:
+        with as_client_errors():
+            self._assets.find(asset_id)
+        return document_of(self._create(kind, params or {}, asset_id, priority, None))
+
+    def job(self, job_id: str) -> JobDocument:
+        return document_of(self._look(job_id).job)
+
+    def job_status(self, job_id: str) -> JobDocument:
+        fake = self._look(job_id)
+        pending = fake.job.state is JobState.PENDING
+        extra = {"queue_place": 1 if pending else None, "steps": list_steps(fake)}
+        return cast("JobDocument", name_twice(describe_job(fake.job) | extra))
+
+    def task(self, task_id: str) -> TaskStatus:
+        job = self._look(task_id).job
+        done = job.state is JobState.COMPLETED
+        progress = 100 if done else min(99, int(job.progress))
+        return cast(
+            "TaskStatus",
+            {"state": TASK_STATES[job.state], "status": words_of(job), "progress": progress},
+        )
+
+    def result(self, task_id: str) -> TaskResult:
+        job = self._look(task_id).job
+        name = str((job.result or {}).get("output_filename") or "")
+        return TaskResult(
+            status=TASK_STATES[job.state], output_filename=name, message=words_of(job)
+        )
+
+    def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
+        """Yield the job's events to its end.
+
+        Raises RuntimeError where the job is held: nothing but the test itself could end it.
+        """
+        with as_client_errors():
+            fake = self._jobs.find(job_id)
+        ids = [event.id for event in fake.events]
+        position = ids.index(last_event_id) + 1 if last_event_id in ids else 0
+        while True:
+            for event in fake.events[position:]:
+                position += 1
+                yield event
+                if event.is_final:
+                    return
+            self._advance(fake)
+            if position == len(fake.events):
+                raise RuntimeError(f"Job {job_id} is held; end it with FakeClient.finish.")
+
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        asset_id: str | None = None,
+        before: str | None = None,
+        id_prefix: str | None = None,
+        limit: int | None = None,
+    ) -> list[JobDocument]:
+        check_limit(limit)
+        if state is not None and state not in set(JobState):
+            raise parameter_invalid("state", "is no state of a job")
+        found = list(self._jobs.listed())
+        if before is not None:
+            ids = [job.id for job in found]
+            found = found[ids.index(before) + 1 :] if before in ids else []
+        wanted = {"state": state, "kind": kind, "asset_id": asset_id}
+        page = [
+            job
+            for job in found
+            if all(value in (None, getattr(job, name)) for name, value in wanted.items())
+            and job.id.startswith(id_prefix or "")
+        ]
+        return [document_of(job) for job in page[: limit or 50]]
+
+    def cancel(self, job_id: str, reason: str = "") -> JobDocument:
+        with as_client_errors():
+            return document_of(self._jobs.cancel(job_id, reason))
+
+    def retry(self, job_id: str) -> JobDocument:
+        with as_client_errors():
+            return document_of(self._jobs.retry(job_id))
+
+    def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
+        failed = [
+            job.id
+            for job in self._jobs.listed()
+            if job.failure is not None
+            and kind in (None, job.kind)
+            and code in (None, job.failure.code)
+        ]
+        for job_id in failed:
+            self._jobs.retry(job_id)
+        return {"retried": len(failed)}
+
+    def delete(self, job_id: str) -> None:
+        with as_client_errors():
+            self._jobs.remove(job_id)
+
+    def cleanup(self, task_id: str) -> dict[str, Any]:
+        with as_client_errors():
+            asset_id = self._jobs.find(task_id).job.asset_id
+            self._jobs.remove(task_id)
+        if asset_id is None or any(job.asset_id == asset_id for job in self._jobs.listed()):
+            return {"message": "The task is forgotten."}
+        self._assets.remove(asset_id)
+        return {"message": "The task, its film and all that was made of it are removed."}
+
+    def dead(self) -> list[DeadDocument]:
+        return [cast("DeadDocument", dead_document(step)) for step in self._jobs.dead_steps()]
+
+    def redrive(self, step_id: str) -> JobDocument:
+        for step in self._jobs.dead_steps():
+            if step.step_id == step_id:
+                return self.retry(step.job_id)
+        with as_client_errors():
+            raise NotFound(
+                f"There is no dead step {step_id}.",
+                code="dead_step_not_found",
+                way_on="List the dead letters; it may have been redriven already.",
+            )
+
+    def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
+        """List none: a fake has no broker that could hold a message."""
+        check_limit(limit)
+        return []
+
+    def drop_dead_message(self, message_id: str) -> None:
+        with as_client_errors():
+            raise NotFound(
+                f"There is no dead message {message_id}.",
+                code="dead_message_not_found",
+                way_on="List the dead letters; it may have been dropped already.",
+            )
+
+    def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
+        check_limit(limit)
+        found = self._assets.newest(limit or 50)
+        return [cast("AssetDocument", asset_document(asset)) for asset in found]
+
+    def asset(self, asset_id: str) -> AssetDocument:
+        with as_client_errors():
+            asset = self._assets.find(asset_id)
+        made = [artifact_document(record) for record in self._assets.artifacts(asset_id)]
+        return cast("AssetDocument", {**asset_document(asset), "artifacts": made})
+
+    def download(
+        self,
+        asset_id: str,
+        kind: str,
+        to: str | Path,
+        *,
+        variant: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> Path:
+        """Write a file of an asset to a path or into a folder; ``variant`` is not told apart."""
+        if kind not in set(ArtifactKind):
+            raise parameter_invalid("kind", "is no kind of artifact")
+        with as_client_errors():
+            file = self._assets.read(asset_id, ArtifactKind(kind))
+        path = Path(to)
+        path = path / file.filename if path.is_dir() else path
+        path.write_bytes(file.content)
+        if on_bytes is not None:
+            on_bytes(len(file.content), len(file.content))
+        return path
+
+    def stats(self) -> StatsDocument:
+        jobs = list(self._jobs.listed())
+        by_status = count_words([job.state.value for job in jobs])
+        by_type = count_words([job.kind for job in jobs])
+        queue = {"by_status": by_status, "by_type": by_type, "by_queue": {}, "total": len(jobs)}
+        empty: dict[str, object] = {
+            "processing_times": {},
+            "memory": {},
+            "stuck": [],
+            "hardware": [],
+        }
+        return cast("StatsDocument", {"queue": queue, **empty})
+
+    def health(self) -> HealthDocument:
+        parts = ("status", "database", "redis", "messages")
+        found = {**dict.fromkeys(parts, "ok"), "hardware": "none", "version": __version__}
+        return cast("HealthDocument", found)
+
+    def _create(
+        self,
+        kind: str,
+        params: Mapping[str, object],
+        asset_id: str | None,
+        priority: int | None,
+        key: str | None,
+    ) -> Job:
+        values = json.loads(json.dumps(dict(params)))  # as it would arrive
+        check_priority(priority)
+        with as_client_errors():
+            steps = self._plan(kind, values, asset_id)
+            fake = self._jobs.add(
+                kind,
+                values,
+                asset_id=asset_id,
+                priority=choose_priority(priority, steps),
+                steps=steps,
+                outcome=Outcome(),
+                key=key,
+            )
+        script = self._outcomes.get(kind, Outcome())
+        if len(fake.events) == 1:
+            fake.outcome = script if isinstance(script, Outcome) else script(document_of(fake.job))
+        return fake.job
+
+    def _plan(
+        self, kind: str, params: Mapping[str, object], asset_id: str | None
+    ) -> Sequence[StepSpec]:
+        if kind in self._kinds and kind not in CATALOG.jobs:
+            return [StepSpec(kind, kind)]
+        return CATALOG.plan(kind, params, asset_id)
+
+    def _look(self, job_id: str) -> FakeJob:
+        """Find a job as it is now, and let it move on for the next look. Raises ClientError."""
+        with as_client_errors():
+            fake = self._jobs.find(job_id)
+        seen = FakeJob(fake.job, fake.steps, fake.outcome, fake.digest)
+        self._advance(fake)
+        return seen
+
+    def _advance(self, fake: FakeJob) -> None:
+        self._jobs.advance(fake)
+        job = fake.job
+        if job.state is JobState.COMPLETED and job.asset_id is not None:
+            for kind, content in fake.outcome.files.items():
+                now = self._jobs.tick()
+                self._assets.add_file(job.asset_id, ArtifactKind(kind), content, now)

@@ -1,0 +1,276 @@
+"""One suite for the fake client and for the real one on a real installation: they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import films
+from tests.instances import running_instance
+
+from cinemill.client import Client, ClientError, JobDocument
+from cinemill.client.models import FINAL_STATUSES
+from cinemill.testing import FakeClient, Outcome, fail, succeed
+
+STATS = "get_queue_stats"
+RUN_FIRST = ("pending", "running")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return films.make_film(tmp_path_factory.mktemp("films") / "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def broken(film: Path) -> Path:
+    """A file that begins like a video and is none."""
+    path = film.with_name("broken.mkv")
+    path.write_bytes(bytes.fromhex("1a45dfa3") + b"\xff" * 500)
+    return path
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, film: Path) -> Iterator[Client]:
+    home = tmp_path_factory.mktemp("instance") / "home"
+    with running_instance(home, None, film.parent) as instance, instance.client() as client:
+        yield client
+
+
+@pytest.fixture(params=["fake", "real"])
+def client(request: pytest.FixtureRequest) -> Client:
+    if request.param == "real":
+        opened: Client = request.getfixturevalue("real")
+        return opened
+    return make_fake()
+
+
+def make_fake() -> FakeClient:
+    """A fake whose videos are processed, but for those that are broken."""
+
+    def process(job: JobDocument) -> Outcome:
+        asset = fake.asset(str(job["asset_id"]))
+        if asset["filename"] == "broken.mkv":
+            return fail("media_truncated", "The file ends before the film does.")
+        return Outcome({"output_filename": "film-proxy.mp4"}, files={"proxy": b"a proxy"})
+
+    fake = FakeClient(outcomes={"process_video": process, STATS: succeed(total=1)})
+    return fake
+
+
+def refuse(call: object, *arguments: object, **named: object) -> tuple[str, int]:
+    """The code and the HTTP status with which a call is refused."""
+    with pytest.raises(ClientError) as refused:
+        call(*arguments, **named)  # type: ignore[operator]
+    assert refused.value.message
+    assert refused.value.way_on
+    return refused.value.code, refused.value.status
+
+
+def end(client: Client, job_id: object) -> str:
+    return [event.status for event in client.watch(str(job_id))][-1]
+
+
+def test_a_video_is_uploaded_watched_and_fetched(
+    client: Client, film: Path, tmp_path: Path
+) -> None:
+    receipt = client.upload(film)
+    assert (receipt["status"], receipt["filename"]) == ("PROCESSING", "film.mp4")
+    events = list(client.watch(receipt["task_id"]))
+    assert events[0].status in RUN_FIRST
+    assert [event.is_final for event in events] == [*[False] * (len(events) - 1), True]
+    assert (events[-1].status, events[-1].progress, events[-1].stage) == ("completed", 100, "done")
+    assert client.task(receipt["task_id"])["state"] == "SUCCESS"
+    assert client.task(receipt["task_id"])["progress"] == 100
+    result = client.result(receipt["task_id"])
+    assert result["status"] == "SUCCESS"
+    assert result["output_filename"].endswith(".mp4")
+
+    asset_id = str(client.job(receipt["task_id"])["asset_id"])
+    asset = client.asset(asset_id)
+    assert asset["size_bytes"] == film.stat().st_size
+    assert "proxy" in {one["kind"] for one in asset["artifacts"]}
+    assert client.download(asset_id, "source", tmp_path).read_bytes() == film.read_bytes()
+    target = tmp_path / "proxy.mp4"
+    assert client.download(asset_id, "proxy", target) == target
+    assert target.stat().st_size > 0
+    assert refuse(client.download, asset_id, "render", tmp_path) == ("artifact_not_found", 404)
+    assert refuse(client.download, asset_id, "rendre", tmp_path)[1] == 422
+
+
+def test_an_ended_job_is_watched_to_its_end_again(client: Client) -> None:
+    job_id = str(client.submit(STATS, {})["id"])
+    first = list(client.watch(job_id))
+    again = list(client.watch(job_id))
+    assert again[-1].status == first[-1].status == "completed"
+    resumed = list(client.watch(job_id, last_event_id=again[-2].id if len(again) > 1 else ""))
+    assert resumed[-1].is_final
+    assert len(resumed) <= len(again)
+
+
+def test_a_job_reads_the_same_wherever_it_is_read(client: Client) -> None:
+    submitted = client.submit(STATS, {}, priority=7)
+    assert submitted["state"] == "pending"
+    end(client, submitted["id"])
+    job = client.job(str(submitted["id"]))
+    assert (job["kind"], job["priority"], job["state"]) == (STATS, 7, "completed")
+    assert job["finished_at"]
+    assert job["failure"] is None
+    assert job["result"]
+    (listed,) = client.jobs(id_prefix=str(submitted["id"]))
+    assert listed["state"] == "completed"
+    assert listed.keys() == job.keys() == submitted.keys()
+    (step,) = client.job_status(str(job["id"]))["steps"]
+    assert (step["kind"], step["status"]) == ("count_jobs", "succeeded")
+
+
+def test_documents_have_the_same_members(real: Client, film: Path) -> None:
+    fake = make_fake()
+    found: list[list[set[str]]] = []
+    for client in (fake, real):
+        job_id = client.upload(film)["task_id"]
+        end(client, job_id)
+        status = client.job_status(job_id)
+        asset = client.asset(str(status["asset_id"]))
+        found.append(
+            [
+                set(client.job(job_id)),
+                set(status),
+                set(status["steps"][0]),
+                set(client.task(job_id)),
+                set(client.result(job_id)),
+                set(asset),
+                set(asset["artifacts"][0]),
+                set(client.assets()[0]),
+                set(client.stats()),
+                set(client.stats()["queue"]),
+                set(client.health()),
+            ]
+        )
+    assert found[0] == found[1]
+
+
+def test_a_video_that_cannot_be_read_fails_and_can_be_tried_again(
+    client: Client, broken: Path
+) -> None:
+    job_id = client.upload(broken)["task_id"]
+    assert end(client, job_id) == "failed"
+    job = client.job(job_id)
+    failure = job["failure"] or {}
+    assert failure["code"] == "media_truncated"
+    assert failure.keys() == {"code", "message", "way_on", "log_tail", "retryable"}
+    assert client.task(job_id) == {
+        "state": "FAILURE",
+        "status": failure["message"],
+        "progress": client.task(job_id)["progress"],
+    }
+    (dead,) = [one for one in client.dead() if one["job_id"] == job_id]
+    assert dead["failure"]["code"] == "media_truncated"
+    assert client.redrive(dead["step_id"])["state"] == "pending"
+    assert refuse(client.redrive, dead["step_id"]) == ("dead_step_not_found", 404)
+    assert end(client, job_id) == "failed"
+    assert client.retry_failed(code="media_truncated", kind="process_video")["retried"] >= 1
+    assert end(client, job_id) == "failed"
+    assert client.retry(job_id)["state"] == "pending"
+    assert end(client, job_id) == "failed"
+    client.delete(job_id)
+    assert refuse(client.job, job_id) == ("job_not_found", 404)
+
+
+def test_what_is_refused_is_refused_with_the_same_code(
+    client: Client, film: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    assert refuse(client.upload, text) == ("media_unrecognized", 422)
+    text.write_text("")
+    assert refuse(client.upload, text) == ("media_empty", 422)
+    assert refuse(client.upload, film, kind="proces_video") == ("job_kind_unknown", 404)
+    assert refuse(client.upload, film, params={"path": "x"}) == ("params_invalid", 422)
+    assert refuse(client.upload, film, params={"bitrate": 1}) == ("params_invalid", 422)
+    assert refuse(client.upload, film, priority=11) == ("parameters_invalid", 422)
+    assert refuse(client.upload, film, thumbnail_seconds=-1) == ("parameters_invalid", 422)
+    assert refuse(client.submit, "nothing", {}) == ("job_kind_unknown", 404)
+    assert refuse(client.submit, "process_video", {}) == ("source_missing", 422)
+    assert refuse(client.submit, STATS, {"days": 1}) == ("params_invalid", 422)
+    assert refuse(client.submit, STATS, {}, priority=-1) == ("parameters_invalid", 422)
+    assert refuse(client.create_job, "no-asset", "process_video") == ("asset_not_found", 404)
+    assert refuse(client.jobs, state="broken") == ("parameters_invalid", 422)
+    assert refuse(client.jobs, limit=0) == ("parameters_invalid", 422)
+    assert refuse(client.asset, "no-asset") == ("asset_not_found", 404)
+    assert refuse(client.drop_dead_message, "none") == ("dead_message_not_found", 404)
+    for call in (client.job, client.job_status, client.task, client.result, client.cancel):
+        assert refuse(call, "no-job") == ("job_not_found", 404)
+    for change in (client.retry, client.delete, client.cleanup):
+        assert refuse(change, "no-job") == ("job_not_found", 404)
+    assert refuse(lambda: list(client.watch("no-job"))) == ("job_not_found", 404)
+    with pytest.raises(OSError, match="absent"):
+        client.upload(tmp_path / "absent.mp4")
+    with pytest.raises(TypeError):
+        client.submit(STATS, {"when": object()})
+
+
+def test_a_key_stands_for_one_request(client: Client, film: Path) -> None:
+    first = client.upload(film, idempotency_key="one")
+    assert client.upload(film, idempotency_key="one")["task_id"] == first["task_id"]
+    conflict = ("idempotency_conflict", 409)
+    assert refuse(client.submit, STATS, {}, idempotency_key="one") == conflict
+    second = client.submit(STATS, {}, idempotency_key="two")
+    assert client.submit(STATS, {}, idempotency_key="two")["id"] == second["id"]
+
+
+def test_what_has_ended_is_neither_cancelled_nor_retried(client: Client) -> None:
+    job_id = str(client.submit(STATS, {})["id"])
+    assert end(client, job_id) == "completed"
+    assert refuse(client.cancel, job_id) == ("job_ended", 409)
+    assert refuse(client.retry, job_id) == ("job_not_failed", 409)
+
+
+def test_a_job_is_cancelled_with_a_reason(client: Client, film: Path) -> None:
+    # Behind others, so that it still waits when it is cancelled.
+    before = [client.upload(film, kind="generate_preview")["task_id"] for _ in range(3)]
+    job_id = client.upload(film, priority=0)["task_id"]
+    cancelled = client.cancel(job_id, "no longer needed")
+    assert cancelled["cancel_reason"] == "no longer needed"
+    assert end(client, job_id) == "cancelled"
+    assert client.job(job_id)["state"] == "cancelled"
+    assert client.task(job_id)["state"] == "FAILURE"
+    assert "no longer needed" in client.task(job_id)["status"]
+    assert client.retry(job_id)["state"] == "pending"
+    assert end(client, job_id) == "completed"
+    assert {end(client, other) for other in before} == {"completed"}
+
+
+def test_jobs_are_listed_newest_first_and_by_pages(client: Client) -> None:
+    ids = [str(client.submit(STATS, {})["id"]) for _ in range(4)]
+    for job_id in ids:
+        end(client, job_id)
+    listed = [str(job["id"]) for job in client.jobs(kind=STATS, limit=4)]
+    assert listed == ids[::-1]
+    page = [str(job["id"]) for job in client.jobs(kind=STATS, limit=2, before=ids[2])]
+    assert page == [ids[1], ids[0]]
+    assert {job["state"] for job in client.jobs(kind=STATS, state="completed")} == {"completed"}
+    assert client.jobs(kind="no_such_kind") == []
+    assert client.jobs(before="no-job") == []
+    assert client.jobs(id_prefix="%") == []
+
+
+def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> None:
+    own = films.make_film(tmp_path / "own.mp4", seconds=0.5, picture="testsrc")
+    job_id = client.upload(own)["task_id"]
+    assert end(client, job_id) == "completed"
+    asset_id = str(client.job(job_id)["asset_id"])
+    (of_asset,) = client.jobs(asset_id=asset_id)
+    assert of_asset["id"] == job_id
+    further = client.create_job(asset_id, "generate_preview", params={"num_frames": 1})
+    assert end(client, further["id"]) in FINAL_STATUSES
+    assert client.cleanup(job_id)["message"] == "The task is forgotten."
+    assert client.asset(asset_id)["filename"] == "own.mp4"
+    assert "removed" in client.cleanup(str(further["id"]))["message"]
+    assert refuse(client.asset, asset_id) == ("asset_not_found", 404)
+
+
+def test_progress_of_an_upload_is_reported(client: Client, film: Path) -> None:
+    told: list[tuple[int, int]] = []
+    client.upload(film, on_bytes=lambda done, total: told.append((done, total)))
+    assert told[-1] == (film.stat().st_size, film.stat().st_size)

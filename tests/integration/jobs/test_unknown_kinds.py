@@ -1,0 +1,158 @@
+"""Rows of a capability whose package was removed: they wait, say what for, and hold nothing up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.integration.jobs.bench import Bench
+from tests.integration.jobs.engine import CATALOG, Engine
+from tests.integration.storage import rows
+
+from cinemill.core.job import Job, JobState, RunState
+from cinemill.jobs.catalog import Catalog
+from cinemill.jobs.dispatch import Dispatcher
+from cinemill.jobs.events import EventPublisher
+from cinemill.jobs.rate_limiter import RateLimiter
+
+WAITING = "nothing that is installed here can do the step 'count_sheep'"
+
+
+def remove_package(engine: Engine, *jobs: Job, queue: str = "default") -> None:
+    """Make these jobs' runs such as a package brought that is gone now."""
+    for job in jobs:
+        rows.change(
+            engine.database,
+            "UPDATE run SET kind = 'count_sheep', queue = :queue WHERE job_id = :id",
+            queue=queue,
+            id=job.id,
+        )
+
+
+def install_package(engine: Engine, *jobs: Job) -> None:
+    for job in jobs:
+        rows.change(
+            engine.database,
+            "UPDATE run SET kind = 'work', queue = 'default', run_at = now() WHERE job_id = :id",
+            id=job.id,
+        )
+
+
+def message_of(engine: Engine, job: Job) -> str:
+    return engine.service.get_job(job.id).message
+
+
+def test_a_queued_job_says_what_it_waits_for(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job)
+    assert engine.dispatcher.publish_ready() == 0
+    assert WAITING in message_of(engine, job)
+    assert engine.service.get_job(job.id).state is JobState.PENDING
+
+
+def test_a_job_in_a_queue_that_is_gone_says_so_too(engine: Engine) -> None:
+    """The relay never looks into that queue."""
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    assert engine.dispatcher.publish_ready() == 0
+    assert engine.dispatcher.hold_unknown() == 1
+    assert WAITING in message_of(engine, job)
+    assert engine.dispatcher.announce_changes() == 1
+
+
+def test_it_is_held_once_a_minute_and_announced_once(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    assert [engine.dispatcher.hold_unknown() for _ in range(3)] == [1, 0, 0]
+    assert engine.dispatcher.announce_changes() == 1
+    rows.change(engine.database, "UPDATE run SET run_at = now()")
+    assert engine.dispatcher.hold_unknown() == 1
+    assert engine.dispatcher.announce_changes() == 0
+
+
+def test_published_runs_of_a_removed_package_make_room_for_others(engine: Engine) -> None:
+    gone = engine.submit(16)
+    assert engine.dispatcher.publish_ready() == 16
+    remove_package(engine, *gone)
+    engine.submit(3)
+    assert engine.dispatcher.publish_ready() == 0
+    assert engine.dispatcher.hold_unknown() == 16
+    assert engine.dispatcher.publish_ready() == 3
+
+
+def test_messages_of_a_removed_package_are_not_sent_again(engine: Engine) -> None:
+    """Nor do they keep the lost ones of other queues from being sent."""
+    gone, lost = engine.submit(2)
+    engine.dispatcher.publish_ready()
+    remove_package(engine, gone, queue="sheep")
+    engine.post.lose()
+    before = len(engine.post.sent)
+    assert engine.dispatcher.republish_lost(older_than_seconds=0) == 1
+    again = engine.post.sent[before:]
+    assert [run.id for run in again] == list(rows.queued_runs(engine.database, lost.id).values())
+
+
+def test_when_the_package_is_back_the_job_is_done(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    engine.dispatcher.hold_unknown()
+    install_package(engine, job)
+    assert engine.dispatcher.hold_unknown() == 0
+    assert engine.dispatcher.publish_ready() == 1
+    engine.finish(engine.post.sent[-1])
+    assert engine.service.get_job(job.id).state is JobState.COMPLETED
+
+
+def test_a_waiting_job_can_be_cancelled_and_deleted(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    engine.dispatcher.hold_unknown()
+    assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
+    engine.service.delete_job(job.id)
+    assert engine.dispatcher.hold_unknown() == 0
+
+
+def test_a_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    with rows.locked_job(engine.database, job):
+        engine.dispatcher.hold_unknown()
+    assert WAITING not in message_of(engine, job)
+    rows.change(engine.database, "UPDATE run SET run_at = now()")
+    engine.dispatcher.hold_unknown()
+    assert WAITING in message_of(engine, job)
+
+
+def test_a_relay_that_knows_the_kind_sends_it(
+    engine: Engine, own_redis: str, sink: EventPublisher
+) -> None:
+    """While packages are installed on one machine after the other."""
+    (job,) = engine.submit(kind="urgent_work")
+    engine.dispatcher.publish_ready()
+    older = Dispatcher(
+        engine.database,
+        sink,
+        RateLimiter(own_redis),
+        catalog=_without_urgent_work(),
+        window=16,
+        send=engine.post.send,
+        measure_depth=engine.post.measure_depth,
+    )
+    assert older.hold_unknown() == 1
+    rows.change(engine.database, "UPDATE run SET run_at = now() WHERE job_id = :id", id=job.id)
+    assert engine.dispatcher.publish_ready() == 1
+
+
+def _without_urgent_work() -> Catalog:
+    steps = {name: kind for name, kind in CATALOG.steps.items() if name != "urgent_work"}
+    return replace(CATALOG, steps=steps)
+
+
+def test_a_worker_without_the_handler_fails_the_step_with_a_reason(bench: Bench) -> None:
+    job = bench.service.create_job("fragile_work")
+    assert bench.execute(job) is RunState.FAILED
+    assert bench.execute(job) is RunState.FAILED
+    ended = bench.service.get_job(job.id)
+    assert ended.state is JobState.FAILED
+    assert ended.failure is not None
+    assert ended.failure.code == "capability_unusable"
+    assert "fragile_work" in ended.failure.message

@@ -1,0 +1,79 @@
+"""The public surface as text: one line for each name that other people's programs may use.
+
+``python -m tests.surface`` writes it anew after a change on purpose; the change then belongs into
+the changelog, and where it breaks a package, into ``PROTOCOL_VERSION``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints, is_typeddict
+
+from cinemill.catalog import BUILT_IN
+
+PATH = Path(__file__).with_name("public_surface.txt")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+MODULES = (
+    "cinemill.capability",
+    "cinemill.capability.handlers",
+    "cinemill.client",
+    "cinemill.testing",
+)
+
+
+def describe_surface() -> list[str]:
+    """Describe all public modules, line by line."""
+    lines = [line for name in MODULES for line in _describe_module(name)]
+    tasks = sorted(
+        f"cinemill.worker.tasks.{kind.name}: {', '.join(kind.positional)}".rstrip(": ")
+        for capability in BUILT_IN
+        for kind in capability.jobs
+    )
+    return [_ADDRESS.sub("", line) for line in [*lines, *tasks]]
+
+
+def _describe_module(name: str) -> Iterator[str]:
+    module = import_module(name)
+    for export in module.__all__:
+        yield from _describe(f"{name}.{export}", getattr(module, export))
+
+
+def _describe(path: str, value: Any) -> Iterator[str]:
+    if inspect.isfunction(value):
+        yield f"{path}{inspect.signature(value)}"
+    elif is_typeddict(value):
+        yield f"{path}: {', '.join(get_type_hints(value))}"
+    elif not inspect.isclass(value):
+        yield f"{path} = {value}"
+    elif issubclass(value, enum.Enum):
+        yield f"{path}: {', '.join(str(member.value) for member in value)}"
+    elif issubclass(value, Exception):
+        yield f"{path}: {value.code}" if hasattr(value, "code") else path
+    else:
+        yield from _describe_class(path, value)
+
+
+def _describe_class(path: str, value: Any) -> Iterator[str]:
+    is_protocol = getattr(value, "_is_protocol", False)
+    yield path if is_protocol else f"{path}{inspect.signature(value)}"
+    fields = {one.name for one in dataclasses.fields(value)} if _has_fields(value) else set()
+    for name, member in sorted(vars(value).items()):
+        if name.startswith("_") or name in fields:
+            continue
+        function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+        if inspect.isfunction(function):
+            yield f"{path}.{name}{inspect.signature(function)}"
+
+
+def _has_fields(value: Any) -> bool:
+    return dataclasses.is_dataclass(value)
+
+
+if __name__ == "__main__":
+    PATH.write_text("\n".join(describe_surface()) + "\n", encoding="utf-8")
