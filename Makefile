@@ -13,7 +13,7 @@ ONLY ?=
 
 .PHONY: demo up test unit integration e2e faults lint check bench chaos nightly docs lock clean help
 
-help: ## this list
+help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/'
 
 # uv is taken from the machine, or put into the environment if there is none.
@@ -31,7 +31,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/.run ## process one real video, from nothing to finished files (VIDEO=path takes yours)
+demo: $(VENV)/.run ## process one real video, from nothing to finished files (VIDEO=path uses your own)
 	$(BIN)/python tools/demo.py $(VIDEO)
 
 up: $(VENV)/.run ## run Cinemill until Ctrl-C
@@ -40,10 +40,10 @@ up: $(VENV)/.run ## run Cinemill until Ctrl-C
 test: $(VENV)/.dev ## every test suite: unit, integration, faults (short), e2e (LANES=0: in one process; ONLY=marker)
 	$(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder $(if $(ONLY),-m "$(ONLY)")
 
-unit integration e2e faults: $(VENV)/.dev ## one suite
+unit integration e2e faults: $(VENV)/.dev ## one test suite
 	$(BIN)/python -m pytest tests/$@
 
-check: lint ## what lint does, and the unit tests
+check: lint ## lint, and the unit tests
 	$(BIN)/python -m pytest -q tests/unit
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts, generated docs
@@ -53,23 +53,23 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import contracts, generated docs
 	$(BIN)/lint-imports
 	$(BIN)/python tools/reference.py --check
 
-bench: $(VENV)/.dev ## the figures' table, ratios in one run
+bench: $(VENV)/.dev ## measure performance and print a table
 	$(BIN)/python -m bench
 
-chaos: $(VENV)/.dev ## kill every part while it works (SEED=n SIZE=full|short)
+chaos: $(VENV)/.dev ## kill every process while it works (SEED=n SIZE=full|short)
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size $(SIZE)
 
-nightly: $(VENV)/.dev ## what is slow and rarely finds anything: the long drill, 1,000 hostile files, long property tests
+nightly: $(VENV)/.dev ## slow tests: the long drill, 1,000 hostile files, long property tests
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size full
 	$(BIN)/python -m tests.faults.hostile --seed $(SEED) --count 1000
 	CINEMILL_TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(LANES) --no-loadscope-reorder -m "nightly or property"
 
-docs: $(VENV)/.dev ## write the generated reference pages
+docs: $(VENV)/.dev ## regenerate the reference pages
 	$(BIN)/python tools/reference.py
 
-lock: ## resolve the lock files anew
+lock: ## update the lock files
 	$(UV) pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 	$(UV) pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements-dev.lock
 
-clean: ## forget the environment
+clean: ## delete the virtual environment
 	rm -rf $(VENV)

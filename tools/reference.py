@@ -33,7 +33,7 @@ def write_settings_page() -> str:
         "one that `CINEMILL_SETTINGS_FILE` names, or `settings.toml` or `settings.json` in the\n"
         "home folder. It has the same names, grouped: `celery.broker_url` is\n"
         "`CELERY_BROKER_URL`, `cinemill.port` is `CINEMILL_PORT`. Sizes may carry units: `64GiB`.\n"
-        "`cinemill config` shows what is in force; wrong settings are all named at once, with\n"
+        "`cinemill config` shows the effective values; all invalid settings are reported together, with\n"
         "exit code 2.\n\n"
         "```toml\n"
         "[cinemill]\nport = 8420\n\n"
@@ -54,7 +54,7 @@ def write_cli_page() -> str:
     return (
         HEAD
         + "# Command line\n\n"
-        + "Results go to stdout, words about the work to stderr; `--json` prints documents for\n"
+        + "Results go to stdout, progress and messages to stderr; `--json` prints JSON for\n"
         "programs, and errors as JSON on stderr. `cinemill --install-completion` sets up the\n"
         "shell's completion.\n\n## Exit codes\n\n" + exits + "\n" + commands
     )
@@ -105,12 +105,12 @@ def write_queues_page() -> str:
         HEAD
         + "# Queues\n\nHigher priority first (10 is the highest). A worker process is replaced\n"
         "after so many tasks; a step over the memory or the soft limit is stopped and counts as\n"
-        "a failed try; at the hard limit the process is killed. Queues whose name begins with\n"
-        "`gpu_` are worked on by those workers that have found such hardware, and by no other:\n"
+        "a failed attempt; at the hard limit the process is killed. Queues whose name begins with\n"
+        "`gpu_` are consumed only by workers that have found such hardware:\n"
         "see [encode in hardware](../how-to/hardware.md).\n\n"
         + _table(heads, queues)
         + "\n## Kinds of steps\n\n"
-        + _table(("Step", "Queue", "Rate, whole installation", "Retries"), steps)
+        + _table(("Step", "Queue", "Rate limit (whole installation)", "Retries"), steps)
         + "\n## Kinds of jobs\n\n"
         + "".join(f"- `{name}`\n" for name in catalog.jobs)
     )
@@ -133,14 +133,14 @@ def write_errors_page() -> str:
     tree = inspect.getdoc(sys.modules["cinemill.errors"]) or ""
     drawing = inspect.cleandoc(tree.partition("::")[2])
     return (
-        HEAD + "# Errors\n\nEvery error has a stable code, a sentence and a way on: in problem\n"
+        HEAD + "# Errors\n\nEvery error has a stable code, a message and a hint: in problem\n"
         "documents (RFC 9457), in failed jobs, and on the command line. The documents and the\n"
-        "failed jobs say too whether the very same may succeed at another time: `retryable`.\n\n"
+        "failed jobs also say whether a retry may succeed: `retryable`.\n\n"
         f"```\n{drawing}\n```\n\n"
-        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Way on"), rows)
-        + "\n## Requests that the HTTP server refuses\n\n"
-        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Way on"), sorted(served))
-        + "\n## Films that are rejected\n\n"
+        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Hint"), rows)
+        + "\n## Rejected HTTP requests\n\n"
+        + _table(("Code", "HTTP status", "Exit code", "Retryable", "Hint"), sorted(served))
+        + "\n## Rejected videos\n\n"
         + _table(("Code", "Meaning"), media)
     )
 

@@ -41,11 +41,11 @@ BUILT_IN: Sequence[Capability] = (
 )
 
 _SHARED_QUEUES = (
-    Queue("runtime", 10, GIB, 25, **SHORT_LIMITS, meaning="Search and answers; interactive"),
-    Queue("default", 5, 2 * GIB, 25, **HOUR_LIMITS, meaning="All that names no other"),
+    Queue("runtime", 10, GIB, 25, **SHORT_LIMITS, meaning="Interactive search and questions"),
+    Queue("default", 5, 2 * GIB, 25, **HOUR_LIMITS, meaning="Everything without a queue of its own"),
 )
 _PLANNED_QUEUES = (
-    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, meaning="Text and picture vectors"),
+    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, meaning="Text and image embeddings"),
     Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, meaning="Entities, relations"),
     Queue("video_analysis", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Shots, key frames"),
     Queue("detection", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Deepfake analysis"),

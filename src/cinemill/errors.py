@@ -2,25 +2,25 @@
 
 ::
 
-    CinemillError                  code, sentence, way on
-    ├── InputRejected              what was given cannot be worked on; never retried
+    CinemillError                  code, message, hint
+    ├── InputRejected              the input cannot be processed; never retried
     │   ├── MediaRejected          … because of what is in the file
     │   ├── Unauthorized · Forbidden · NotFound · Conflict · TooLarge
     │   └── SettingsInvalid        every problem at once
     ├── TextUnstorable             a text with a NUL or half of a surrogate pair
-    ├── WorkFailed                 a try went wrong; another may go right
+    ├── WorkFailed                 an attempt failed; another may succeed
     │   ├── CommandFailed          … with the command's last lines
     │   ├── CommandStalled         … it stopped making progress
     │   ├── OutputInvalid          … exit code 0 and a wrong output
     │   └── DiskFull
-    ├── WorkStopped                this try must end now and publish nothing
+    ├── WorkStopped                this attempt must stop and publish nothing
     │   ├── LeaseLost
     │   ├── JobCancelled
     │   ├── WorkerStopping
-    │   └── NotYet             … and be made again when what it waits for may have come
-    └── PartUnavailable            a server or program we stand on is not there
+    │   └── NotYet             … and is repeated later, when what it waits for may be ready
+    └── PartUnavailable            a required server or program is unavailable
         ├── DatabaseUnavailable · DatabaseNewer
-        │   └── LockTimeout    … it answers, but another transaction holds what is needed
+        │   └── LockTimeout    … it responds, but another transaction holds the lock
         ├── RedisUnavailable
         ├── ToolMissing
         ├── CapabilityUnusable
@@ -45,7 +45,7 @@ class CinemillError(Exception):
     code = "internal_error"
     http_status = 500
     is_retryable = True
-    way_on = "Look at the log for what went wrong, and try again."
+    way_on = "See the log for the cause, then try again."
 
     def __init__(self, message: str, *, code: str | None = None, way_on: str | None = None) -> None:
         # Some quote what was given, whose size is anybody's.
@@ -82,7 +82,7 @@ class InputRejected(CinemillError):
     code = "input_rejected"
     http_status = 422
     is_retryable = False
-    way_on = "Change what was asked for and submit it again."
+    way_on = "Correct the request and submit it again."
 
 
 class MediaRejected(InputRejected):
@@ -106,7 +106,7 @@ class Forbidden(InputRejected):
 class NotFound(InputRejected):
     code = "not_found"
     http_status = 404
-    way_on = "Check the id; it may have been cleaned up."
+    way_on = "Check the ID; it may have been deleted by a cleanup."
 
 
 class Conflict(InputRejected):
@@ -124,7 +124,7 @@ class SettingsInvalid(InputRejected):
     """Every wrong setting, named at once. ``problems`` is a list of (name, sentence)."""
 
     code = "settings_invalid"
-    way_on = "Correct the settings named above; 'cinemill config' shows what is in force."
+    way_on = "Correct these settings; 'cinemill config' shows the effective values."
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
@@ -174,13 +174,13 @@ class CommandStalled(CommandFailed):
 
 class OutputInvalid(WorkFailed):
     code = "output_invalid"
-    way_on = "The command said it had succeeded and its output is wrong; nothing was published."
+    way_on = "The command reported success, but its output is wrong; nothing was published. Retry the job."
 
 
 class DiskFull(WorkFailed):
     code = "disk_full"
     http_status = 507
-    way_on = "Free space under CINEMILL_HOME, or move it to a larger disk; the work goes on then."
+    way_on = "Free space in CINEMILL_HOME, or move it to a larger disk; work then resumes."
 
 
 class WorkStopped(CinemillError):
@@ -206,7 +206,7 @@ class Postponed(WorkStopped):
     """What this step waits for has not come: it gives its place away and is asked again later."""
 
     code = "not_yet"
-    way_on = "Nothing is wrong; it goes on by itself."
+    way_on = "No action is needed; it is retried automatically."
 
     def __init__(self, message: str, *, delay_seconds: float) -> None:
         super().__init__(message)
@@ -218,7 +218,7 @@ class DependencyUnavailable(CinemillError):
 
     code = "part_unavailable"
     http_status = 503
-    way_on = "Run 'cinemill doctor' to see which part is missing."
+    way_on = "Run 'cinemill doctor' to see which dependency is unavailable."
 
 
 class DatabaseUnavailable(DependencyUnavailable):
@@ -241,7 +241,7 @@ class LockTimeout(DatabaseUnavailable):
 
 class DatabaseNewer(DependencyUnavailable):
     code = "database_newer"
-    way_on = "Install the Cinemill that wrote this data, or use another CINEMILL_HOME."
+    way_on = "Install the newer Cinemill version that wrote this data, or use another CINEMILL_HOME."
 
 
 class RedisUnavailable(DependencyUnavailable):
@@ -267,9 +267,9 @@ class SecretUnusable(DependencyUnavailable):
 
 class HomeLocked(DependencyUnavailable):
     code = "home_locked"
-    way_on = "Stop the other one, or give this one its own folder with CINEMILL_HOME."
+    way_on = "Stop the other instance, or choose another folder with CINEMILL_HOME."
 
 
 class PortInUse(DependencyUnavailable):
     code = "port_in_use"
-    way_on = "Choose another with CINEMILL_PORT, or stop what listens there."
+    way_on = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."

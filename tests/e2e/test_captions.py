@@ -110,7 +110,7 @@ def test_a_correction_is_saved_and_shown_at_once(editor: Page, captions: str) ->
     end.fill("1.2")
     expect(end).to_have_attribute("aria-invalid", "true")
     expect(end).to_have_accessible_description(
-        "Write times as minutes and seconds, such as 0:04.250."
+        "Enter times as minutes and seconds, such as 0:04.250."
     )
     save.click()
     expect(editor.locator(".told")).to_contain_text("cannot be saved yet")
@@ -182,7 +182,7 @@ def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselve
     (sent,) = held
     sent.continue_()
     expect(editor.locator(".told")).to_have_text(
-        "Saved, except for the edits that you made meanwhile."
+        "Saved, except for edits made while saving."
     )
     assert texts(editor) == ["Good morning.", "How are you\ntoday?"]
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good"]
@@ -214,7 +214,7 @@ def test_who_comes_second_is_told_and_chooses(editor: Page, captions: str) -> No
     write_captions(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
     editor.keyboard.press("Control+s")
     told = editor.locator(".told")
-    expect(told).to_contain_text("changed by somebody else in the meantime")
+    expect(told).to_contain_text("changed these captions in the meantime")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Theirs"]
     told.get_by_role("button", name="Replace with mine").click()
     expect(told).to_contain_text("Saved")

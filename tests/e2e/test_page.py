@@ -196,7 +196,7 @@ def test_a_failed_film_says_why_and_is_not_offered_again(page: Page, films: Path
     upload(page, films / "sound only.mkv")
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("media_no_video")
-    expect(error).to_contain_text("no picture stream")
+    expect(error).to_contain_text("no video track")
     expect(page.locator("#recent li").first).to_contain_text("Failed")
     # The same film can only fail in the same way.
     expect(error.get_by_role("button")).to_have_text(["Choose another video", "Copy"])
@@ -250,7 +250,7 @@ def test_a_waiting_film_tells_its_place(page: Page, films: Path) -> None:
     page.route("**/jobs/*/status", lambda route: route.fulfill(json=waiting))
     page.route("**/jobs/*/events", lambda route: route.abort())
     page.reload()
-    expect(page.locator("#task .queue")).to_have_text("2 before it in the queue")
+    expect(page.locator("#task .queue")).to_have_text("2 ahead in the queue")
 
 
 def test_a_removed_film_is_told_of(open_page: OpenPage) -> None:

@@ -28,7 +28,7 @@ def cancel_at_every_stage(context: FaultContext) -> Fault:
 
 
 def cancel_after_restart(context: FaultContext) -> Fault:
-    """The worker dies with the job; it is cancelled while nobody works on it, and stays so."""
+    """The worker dies with the job; it is cancelled while no worker consumes it, and stays so."""
     endless = Submission(
         "drill_encode_job", {"seconds": 600}, CANCELLED
     )  # however long others take

@@ -43,7 +43,7 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 FILES_FOLDER = "objects"
-_START_WAY_ON = "Run 'cinemill up', which starts its own, or set {name}."
+_START_WAY_ON = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
 ROUTERS = tuple(
@@ -74,7 +74,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app = Application(
         title="Cinemill",
         version=__version__,
-        description="Films in; proxies, stills and findings out.",
+        description="Self-hosted video processing: upload, transcode, render and caption videos.",
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -98,10 +98,10 @@ def open_mill(settings: Settings, *, composition: Composition = COMPOSITION) -> 
     """Return what the routes work with, and Redis' address. Nothing is connected to yet."""
     if settings.database_url is None:
         raise DatabaseUnavailable(
-            "No database is set.", way_on=_START_WAY_ON.format(name="DATABASE_URL")
+            "No database is configured.", way_on=_START_WAY_ON.format(name="DATABASE_URL")
         )
     if settings.redis_url is None:
-        raise RedisUnavailable("No Redis is set.", way_on=_START_WAY_ON.format(name="REDIS_URL"))
+        raise RedisUnavailable("No Redis is configured.", way_on=_START_WAY_ON.format(name="REDIS_URL"))
     database = Database(
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )

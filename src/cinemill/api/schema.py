@@ -47,7 +47,7 @@ def describe_request() -> dict[str, Any]:
         "kind": {"title": "Kind", "type": "string", "enum": sorted(names)},
         "params": {
             "title": "Params",
-            "description": f"What the kind takes ({listed}).",
+            "description": f"Parameters of the job; their schema depends on its kind ({listed}).",
             "anyOf": [{"$ref": f"{REFERENCE}{model}"} for model in sorted(set(names.values()))],
         },
     }

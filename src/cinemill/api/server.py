@@ -81,6 +81,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortInUse(f"Nothing can listen on {host}:{port} ({error.strerror}).") from error
+        raise PortInUse(f"Cannot listen on {host}:{port} ({error.strerror}).") from error
     listener.set_inheritable(True)
     return listener

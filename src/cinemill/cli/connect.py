@@ -39,7 +39,7 @@ def find_addresses(settings: Settings) -> tuple[str, str]:
     joined = apply_running_instance(settings)
     if joined.database_url is None or joined.redis_url is None:
         raise DependencyUnavailable(
-            f"No mill runs on {settings.home}, and DATABASE_URL and REDIS_URL name no servers.",
+            f"No Cinemill server is running for {settings.home}, and DATABASE_URL and REDIS_URL are not set.",
             code="mill_not_running",
             way_on="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JSON_KEY = "cinemill.json"
 WAYS_ON_HERE = {
-    "unauthorized": "Set CINEMILL_TOKEN to what that mill's home folder holds in its file 'token'.",
+    "unauthorized": "Set CINEMILL_TOKEN to the content of the file 'token' in that server's home folder.",
 }
 LOG_TAIL_LINES = 8
 STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
@@ -97,7 +97,7 @@ def report(error: CinemillError, *, as_json: bool = False, about: str = "") -> N
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:
         say(f"  {typer.style(name, bold=True)}: {what}")
-    sentence = f"{len(problems)} setting(s) cannot be used." if problems else error.message
+    sentence = f"{len(problems)} invalid setting(s)." if problems else error.message
     prefix = f"{about}: " if about else ""
     say(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
     for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:

@@ -18,11 +18,11 @@ class ExitCode(IntEnum):
 
 
 MEANINGS: dict[ExitCode, str] = {
-    ExitCode.OK: "Everything asked for was done.",
-    ExitCode.JOB_FAILED: "A job failed or was cancelled, or a check found damage.",
-    ExitCode.USAGE: "Wrong usage, wrong settings, no such id, or a state that does not allow it.",
-    ExitCode.UNAVAILABLE: "A part is missing or does not answer: the mill, a server, a program.",
-    ExitCode.REJECTED: "The input cannot be worked on: not a video, truncated, too large.",
+    ExitCode.OK: "Success.",
+    ExitCode.JOB_FAILED: "A job failed or was cancelled, or a check found damaged files.",
+    ExitCode.USAGE: "Invalid usage, invalid settings, unknown id, or not possible in the current state.",
+    ExitCode.UNAVAILABLE: "A dependency is unavailable: the Cinemill server, PostgreSQL, Redis, or a program.",
+    ExitCode.REJECTED: "The input was rejected: not a video, truncated, or too large.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
 }
 

@@ -70,15 +70,15 @@ def choose(
     if text in fitting:
         return text
     if not fitting:
-        message = f"No id begins with {text!r}."
-        raise NotFound(message, way_on=f"'{listed_by}' shows the ids that there are.")
+        message = f"No ID begins with {text!r}."
+        raise NotFound(message, way_on=f"'{listed_by}' lists the existing IDs.")
     if len(fitting) > 1:
         named = describe()
         shown = ", ".join(named[:NAMED]) + (" and more" if len(named) > NAMED else "")
         raise Conflict(
-            f"{text!r} is the beginning of several ids: {shown}.",
+            f"{text!r} matches several IDs: {shown}.",
             code="id_ambiguous",
-            way_on="Give more of the id's characters.",
+            way_on="Type more characters of the ID.",
         )
     return fitting[0]
 

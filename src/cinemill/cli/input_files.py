@@ -24,7 +24,7 @@ class FolderUnusable(InputRejected):
 
     code = "folder_unusable"
     http_status = 400
-    way_on = "Name another folder with --to, or make this one writable."
+    way_on = "Choose another folder with --to, or make this one writable."
 
 
 def display_names(films: Iterable[Path]) -> dict[str, Path]:
@@ -46,12 +46,12 @@ def find_unreadable(films: dict[str, Path]) -> dict[str, CinemillError]:
 
 def _unreadable_reason(film: Path) -> str | None:
     if film.is_dir():
-        return "is a folder, not a film"
+        return "is a folder, not a video"
     if not film.exists():
         return "does not exist"
     if not film.is_file():
-        return "is no ordinary file"  # A pipe, which might never end, or a device.
-    return None if os.access(film, os.R_OK) else "may not be read by you"
+        return "is not a regular file"  # A pipe, which might never end, or a device.
+    return None if os.access(film, os.R_OK) else "cannot be read: permission denied"
 
 
 def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
@@ -91,4 +91,4 @@ def _try_folder(folder: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FolderUnusable(f"Nothing can be written into {folder}: {reason}.") from error
+        raise FolderUnusable(f"Cannot write to {folder}: {reason}.") from error

@@ -36,7 +36,7 @@ class EnvironmentFailure(DependencyUnavailable):
     """A disk that is full, a folder that is not ours: what the machine said no to."""
 
     code = "machine_problem"
-    way_on = "Mend that on this machine, and try again."
+    way_on = "Fix this problem on this machine, then try again."
 
     def __init__(self, error: OSError) -> None:
         about = f"{error.filename}: " if error.filename else ""
@@ -77,7 +77,7 @@ EPILOG = "Exit codes: " + " ".join(f"{code.value} {text}" for code, text in MEAN
 app = typer.Typer(
     name="cinemill",
     cls=ErrorGroup,
-    help="Films in; proxies, posters, stills, sprites and sound out, each checked.",
+    help="Process, transcode, render and caption videos on your own server.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -97,14 +97,14 @@ def print_version(wanted: bool) -> None:
 def choose_mill(
     home: Annotated[
         Path | None,
-        typer.Option(help="The home folder to use, as CINEMILL_HOME does.", file_okay=False),
+        typer.Option(help="Data folder to use (overrides CINEMILL_HOME).", file_okay=False),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Another machine's mill, as CINEMILL_URL does; see CINEMILL_TOKEN."),
+        typer.Option(help="Address of a Cinemill server on another machine (overrides CINEMILL_URL; needs CINEMILL_TOKEN)."),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="And exit.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Options before the command choose the mill that it speaks to."""

@@ -11,31 +11,31 @@ from cinemill.cli.console import remember_json
 
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print JSON, for programs.", callback=remember_json),
+    typer.Option("--json", help="Print JSON.", callback=remember_json),
 ]
 Films = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE", help="Films."),
+    typer.Argument(metavar="FILE", help="Video files."),
 ]
 Priority = Annotated[
-    int | None, typer.Option(min=0, max=10, help="0–10, 10 first; 5 where it is not given.")
+    int | None, typer.Option(min=0, max=10, help="Priority from 0 to 10; 10 runs first. Default: 5.")
 ]
 ThumbnailSeconds = Annotated[
-    float | None, typer.Option(min=0, help="Make a thumbnail of this moment of the film too.")
+    float | None, typer.Option(min=0, help="Also create a thumbnail of the frame at this time, in seconds.")
 ]
 JobIds = Annotated[
     list[str],
-    typer.Argument(metavar="JOB", help="Ids of jobs; the first characters are enough, from four."),
+    typer.Argument(metavar="JOB", help="Job IDs; the first four or more characters are enough."),
 ]
 Queues = Annotated[
-    str | None, typer.Option("--queues", "-Q", help="Queues to work on, separated by commas.")
+    str | None, typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all.")
 ]
 Autoscale = Annotated[
     str | None,
     typer.Option(
-        metavar="MAX,MIN", help="The most and the fewest tasks at a time, as there is work."
+        metavar="MAX,MIN", help="Maximum and minimum number of processes, such as 4,1; scales with the load."
     ),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", "-c", min=1, help="Tasks worked on at a time.")
+    int | None, typer.Option("--concurrency", "-c", min=1, help="Number of tasks to run in parallel.")
 ]

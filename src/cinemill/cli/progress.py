@@ -85,14 +85,14 @@ class Lines(Display):
             return
         left = (now - began) * (total_bytes - done_bytes) / done_bytes
         percent = 100 * done_bytes / total_bytes
-        words = f"{percent:.0f} % sent, {_show_left(left)} left"
+        words = f"{percent:.0f}% uploaded, {_show_left(left)} left"
         self._tell(name, ("sending", ""), percent, words)
 
     def accepted(self, name: str, job: str) -> None:
-        self._tell(name, ("sent", ""), 0, f"sent, job {job}")
+        self._tell(name, ("sent", ""), 0, f"uploaded, job {job}")
 
     def heard(self, name: str, event: ProgressEvent) -> None:
-        words = f"{event.progress:.0f} % {event.message or event.status}"
+        words = f"{event.progress:.0f}% {event.message or event.status}"
         left = _time_left(event)
         stage = (event.status, event.stage)
         self._tell(name, stage, event.progress, f"{words}, {left}" if left else words)
@@ -153,7 +153,7 @@ class Bars(Display):
         self._update(name, percent, words, "")
 
     def accepted(self, name: str, job: str) -> None:
-        self._update(name, 100, f"sent, job {job}", "")
+        self._update(name, 100, f"uploaded, job {job}", "")
 
     def heard(self, name: str, event: ProgressEvent) -> None:
         self._update(name, event.progress, event.message or event.status, _time_left(event))
@@ -180,7 +180,7 @@ def _time_left(event: ProgressEvent) -> str:
     if event.is_final:
         return ""
     if event.queue_place:
-        return f"{event.queue_place} before it"
+        return f"{event.queue_place} ahead in the queue"
     return f"{_show_left(event.seconds_left)} left" if event.seconds_left is not None else ""
 
 

@@ -110,7 +110,7 @@ def show_outcome(outcome: Outcome) -> None:
     if outcome.error is not None:
         report(outcome.error, about=outcome.name)
         return
-    made = make_table("Made", ">Size", "Facts", "Where")
+    made = make_table("Output", ">Size", "Details", "Location")
     for file in outcome.files:
         made.add_row(file.kind, format_size(file.size_bytes), _show_facts(file.facts), file.place)
     screen.print(made)

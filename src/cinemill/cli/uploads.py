@@ -67,9 +67,9 @@ def send_films(
     for name in films:
         if name not in sent.receipts and name not in sent.errors:
             sent.errors[name] = CinemillError(
-                "Not sent, as the mill did not take the film before it.",
+                "Not uploaded, because the server did not accept the previous video.",
                 code="not_sent",
-                way_on="Send it again once the mill takes films.",
+                way_on="Upload it again when the server accepts videos.",
             )
 
 

@@ -272,7 +272,7 @@ def _read_address(home: Path) -> str:
         state = json.loads((home / "run" / "state.json").read_text("utf-8"))
         return str(state["api_url"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        message = f"No mill runs on {home}."
+        message = f"No Cinemill server is running for {home}."
         raise ClientError(message, code="mill_not_running", way_on=START_IT) from problem
 
 

@@ -28,7 +28,7 @@ class Connection:
         except (httpx.InvalidURL, ValueError) as problem:
             raise _wrong_address(base_url, str(problem)) from problem
         if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
-            raise _wrong_address(base_url, "it begins with neither http:// nor https://")
+            raise _wrong_address(base_url, "it must begin with http:// or https://")
 
     def close(self) -> None:
         self._http.close()
@@ -58,7 +58,7 @@ class Connection:
             return json.loads(body)
         except ValueError as problem:
             raise ClientError(
-                f"What answers at {self.base_url} is no mill: it sends no JSON.",
+                f"The server at {self.base_url} is not a Cinemill server: the response is not JSON.",
                 code="not_a_mill",
                 way_on="Check the address in CINEMILL_URL.",
                 status=response.status_code,
@@ -72,8 +72,8 @@ def drop_none(**values: Any) -> Mapping[str, Any]:
 
 def _wrong_address(base_url: str, reason: str) -> ClientError:
     return ClientError(
-        f"{base_url!r} is no address of a mill: {reason}.",
+        f"{base_url!r} is not a valid server address: {reason}.",
         code="address_invalid",
-        way_on="Give one such as http://127.0.0.1:8420.",
+        way_on="Use an address such as http://127.0.0.1:8420.",
         status=400,
     )

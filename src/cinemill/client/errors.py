@@ -10,7 +10,7 @@ import httpx
 from cinemill.core.documents import JsonObject
 from cinemill.errors import CinemillError
 
-START_IT = "Start it with 'cinemill up', or name another with CINEMILL_URL."
+START_IT = "Start it with 'cinemill up', or set CINEMILL_URL to another server."
 
 
 class ClientError(CinemillError):
@@ -38,9 +38,9 @@ def error_from_response(response: httpx.Response) -> ClientError:
     document = _parse(response)
     status = response.status_code
     return ClientError(
-        _text(document, "detail") or f"The mill answered {status} {response.reason_phrase}.",
+        _text(document, "detail") or f"The server responded with {status} {response.reason_phrase}.",
         code=_text(document, "code") or f"http_{status}",
-        way_on=_text(document, "way_on") or "Look at the mill's log for what went wrong.",
+        way_on=_text(document, "way_on") or "See the server's log for the cause.",
         status=status,
         log_tail=_text(document, "log_tail"),
     )
@@ -49,13 +49,13 @@ def error_from_response(response: httpx.Response) -> ClientError:
 def error_from_transport(problem: httpx.TransportError, base_url: str) -> ClientError:
     """No answer, or half of one."""
     if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout):
-        message = f"No mill answers at {base_url}."
+        message = f"No Cinemill server responds at {base_url}."
         return ClientError(message, code="mill_unreachable", way_on=START_IT)
     if isinstance(problem, httpx.TimeoutException):
-        message = f"The mill at {base_url} did not answer in time."
-        way_on = "Try again; 'cinemill doctor' says whether it is well."
+        message = f"The server at {base_url} did not respond in time."
+        way_on = "Try again, or run 'cinemill doctor' to check the server."
         return ClientError(message, code="mill_slow", way_on=way_on)
-    message = f"The connection to {base_url} broke: {problem}."
+    message = f"The connection to {base_url} was lost: {problem}."
     return ClientError(message, code="connection_lost", way_on="Try again.")
 
 

@@ -125,10 +125,10 @@ class Download:
     def _verify(self, file: io.BufferedRandom) -> None:
         received = file.tell()
         if self._size and received != self._size:
-            raise _damaged(f"{received} bytes came of {self._size}")
+            raise _damaged(f"{received} bytes were received of {self._size}")
         file.seek(0)
         if self._expected_sha256 and hash_file(file) != self._expected_sha256:
-            raise _damaged("its checksum is not the one that the mill names")
+            raise _damaged("its checksum does not match the server's")
 
 
 def hash_file(file: io.BufferedRandom) -> str:
@@ -174,7 +174,7 @@ def _shorten(name: str) -> str:
 
 def _damaged(how: str) -> ClientError:
     return ClientError(
-        f"The file did not arrive whole: {how}.",
+        f"The download is incomplete or damaged: {how}.",
         code="download_damaged",
-        way_on="Try again; if it stays so, run 'cinemill verify' where the mill runs.",
+        way_on="Try again; if it fails again, run 'cinemill verify' on the server.",
     )

@@ -54,7 +54,7 @@ def _check_auth_off(settings: Settings) -> Problem | None:
         return None
     return (
         "CINEMILL_AUTH",
-        f"'off' is for a loopback host only, and CINEMILL_HOST is {settings.host}: anyone could"
+        f"'off' is allowed on a loopback host only, but CINEMILL_HOST is {settings.host}: anyone could"
         " upload, read and delete videos; use 'token', or 127.0.0.1",
     )
 

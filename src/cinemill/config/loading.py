@@ -112,4 +112,4 @@ def _warn(
     yield from find_warnings(settings, given=frozenset(settings.model_fields_set))
     for name in sorted(environ):
         if name.startswith("CINEMILL_") and name not in names and name not in OTHER_NAMES:
-            yield f"{name} is no setting and does nothing{did_you_mean(name, names)}."
+            yield f"{name} is not a known setting and is ignored{did_you_mean(name, names)}."

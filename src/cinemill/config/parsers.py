@@ -68,7 +68,7 @@ def check_devices(written: str) -> str:
     """``CUDA_VISIBLE_DEVICES``: empty (no GPU), indexes, or GPU and MIG UUIDs, comma-separated."""
     for device in filter(None, written.split(",")):
         if not _DEVICE.fullmatch(device.strip()):
-            raise ValueError("must be device indexes or GPU-/MIG- UUIDs, separated by commas")
+            raise ValueError("must be device indexes or UUIDs (GPU-… or MIG-…), separated by commas")
     return written
 
 
@@ -76,7 +76,7 @@ def parse_autoscale(written: str) -> tuple[int, int]:
     """``4,1``, as Celery has it, as the most and the fewest processes."""
     most, comma, fewest = (part.strip() for part in written.partition(","))
     if not (comma and most.isdecimal() and fewest.isdecimal()):
-        raise ValueError("must be the most and the fewest processes, such as 4,1")
+        raise ValueError("must be the maximum and minimum number of processes, such as 4,1")
     if not 1 <= int(fewest) <= int(most) <= MOST_PROCESSES:
         raise ValueError(f"must be two numbers from 1 to {MOST_PROCESSES}, the larger one first")
     return int(most), int(fewest)

@@ -34,7 +34,7 @@ DEEPEST_SHOWN = 64
 """Of what is read back: results may be a little deeper than what was asked for."""
 LONGEST_SHOWN_TEXT = 1024
 MOST_SHOWN_MEMBERS = 50
-_SMALLER = "Send less at once, or several jobs."
+_SMALLER = "Send fewer or smaller parameters, or split them into several jobs."
 
 
 def check_size(document: Any, *, most_bytes: int) -> None:
@@ -142,7 +142,7 @@ def _check_type(value: Any, depth: int) -> None:
         if value.bit_length() > MOST_NUMBER_BITS:  # Python would not even write it into a refusal
             raise _number_out_of_range(value)
     elif value is not None and not isinstance(value, str | float):
-        raise _not_json(f"{quote(value)} is of no type that JSON knows")
+        raise _not_json(f"{quote(value)} has a type that JSON does not support")
     if isinstance(value, dict):
         for key in value:
             _check_key(key)
@@ -213,7 +213,7 @@ def check_path(value: Any) -> str:
 
 def _check_number(value: int | float) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise _not_json("NaN and infinite numbers are none that JSON knows")
+        raise _not_json("NaN and infinity are not valid in JSON")
     if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
         raise _number_out_of_range(value)
 

@@ -8,19 +8,19 @@ from fractions import Fraction
 from typing import Any
 
 REJECTION_CODES: dict[str, str] = {
-    "media_empty": "The file has no bytes.",
-    "media_unrecognized": "The file is not a video in a format that is accepted here.",
-    "media_unreadable": "The file looks like a video, and its contents cannot be read.",
-    "media_no_video": "The file has sound or data, and no picture stream.",
-    "media_no_sound": "The film has no sound.",
-    "media_truncated": "The file ends before the film does.",
-    "media_damaged": "Parts of the film cannot be decoded.",
-    "media_too_many_pixels": "The picture is larger than the limit.",
-    "media_too_long": "The film is longer than the limit.",
-    "media_too_many_streams": "The file has more streams than the limit.",
-    "media_codec_unsupported": "The picture is in a codec that cannot be decoded here.",
-    "media_animated": "The picture is animated; a still or a film can be laid over a film.",
-    "media_playlist": "The file is a playlist that points at other files, not a film.",
+    "media_empty": "The file is empty.",
+    "media_unrecognized": "The file is not a video in a supported format.",
+    "media_unreadable": "The file looks like a video, but its contents cannot be read.",
+    "media_no_video": "The file has no video track.",
+    "media_no_sound": "The video has no audio.",
+    "media_truncated": "The file is truncated: it ends before the video does.",
+    "media_damaged": "Parts of the video cannot be decoded.",
+    "media_too_many_pixels": "The video's frame size exceeds the limit.",
+    "media_too_long": "The video's duration exceeds the limit.",
+    "media_too_many_streams": "The file has too many streams.",
+    "media_codec_unsupported": "The video codec is not supported.",
+    "media_animated": "The image is animated; only still images and videos can be overlaid.",
+    "media_playlist": "The file is a playlist that refers to other files, not a video.",
 }
 
 

@@ -114,7 +114,7 @@ def find_model(card: ModelCard, folder: Path) -> Path:
         if not find_flaws(card, installed):
             return installed
     raise ToolMissing(
-        f"The {card.role.value} model {card.name} is not on this machine.",
+        f"The {card.role.value} model {card.name} is not installed.",
         code="model_missing",
         way_on=f"Run 'cinemill models fetch {card.name}' ({card.size_bytes // 10**6} MB).",
     )
@@ -125,10 +125,10 @@ def check_model(card: ModelCard, folder: Path) -> None:
     flaws = find_flaws(card, folder)
     if flaws:
         raise ToolMissing(
-            f"The {card.role.value} model {card.name} in {folder} is not the one that is meant: "
+            f"The {card.role.value} model {card.name} in {folder} does not match its model card: "
             f"{'; '.join(flaws)}.",
             code="model_damaged",
-            way_on=f"Run 'cinemill models fetch {card.name}' to fetch it anew.",
+            way_on=f"Run 'cinemill models fetch {card.name}' to download it again.",
         )
 
 

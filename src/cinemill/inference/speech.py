@@ -119,7 +119,7 @@ class SpeechModel:
             raise InputRejected(
                 "This model knows English only, so it cannot translate.",
                 code="translation_impossible",
-                way_on="Use a model of many languages, such as base.",
+                way_on="Use a multilingual model, such as base.",
             )
         if language not in (None, "en"):
             raise InputRejected("This model knows English only.", code="language_unknown")

@@ -108,9 +108,9 @@ class Catalog:
         """
         if (found := self._find(kind)) is None:
             raise NotFound(
-                f"There is no kind of job called {quote(kind)}.",
+                f"Unknown kind of job: {quote(kind)}.",
                 code="job_kind_unknown",
-                way_on=f"Use one of: {', '.join(sorted(self.jobs))}.",
+                way_on=f"Valid kinds: {', '.join(sorted(self.jobs))}.",
             )
         if asset_id is not None:
             check_text(asset_id, "asset_id")

@@ -39,8 +39,8 @@ PLANNING_LOCK = 0x52454C41  # any constant of ours
 
 CRASH = Failure(
     code="worker_crashed",
-    message="The worker that had this work died, froze or was cut off.",
-    way_on="If it happened at each try, this film may be what kills the worker; see the log.",
+    message="The worker that ran this step died, froze or lost its connection.",
+    way_on="If this happened on every attempt, the video itself may crash the worker; see the log.",
 )
 
 log = get_logger(__name__)
@@ -201,7 +201,7 @@ class Dispatcher:
         except DependencyUnavailable:
             raise
         except Exception:
-            log.exception("change not announced", job=job.id)
+            log.exception("job state not published", job=job.id)
             return True
 
     def _choose(self) -> list[ReadyRun] | None:
@@ -263,7 +263,7 @@ class Dispatcher:
                 raise
             except Exception:
                 # No message can be made of this one; it keeps its stamp until it counts as lost.
-                log.exception("run not sent", run=run.id, kind=run.kind)
+                log.exception("run not published", run=run.id, kind=run.kind)
 
     def _take_back(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:

@@ -180,7 +180,7 @@ class EventReader:
         try:
             document = await self._redis.get(status_key(job_id))
         except RedisError as error:
-            raise RedisUnavailable("Redis does not answer.") from error
+            raise RedisUnavailable("Redis does not respond.") from error
         return None if document is None else cast("dict[str, Any]", json.loads(document))
 
     async def judge_health(self) -> str:
@@ -194,7 +194,7 @@ class EventReader:
             await self._redis.connection_pool.disconnect(inuse_connections=False)
             return "refusing"
         except RedisError as error:
-            raise RedisUnavailable("Redis does not answer.") from error
+            raise RedisUnavailable("Redis does not respond.") from error
         return "nearly_full" if await self._measure_fullness() >= NEARLY_FULL else "ok"
 
     async def _measure_fullness(self) -> float:
@@ -213,7 +213,7 @@ class EventReader:
                 {stream_key(job_id): after_id}, count=100, block=max(1, int(block_seconds * 1000))
             )
         except RedisError as error:
-            raise RedisUnavailable("Redis does not answer.") from error
+            raise RedisUnavailable("Redis does not respond.") from error
         streams = answer.values() if isinstance(answer, dict) else [rows for _, rows in answer]
         return [Event(*_entry(row)) for rows in streams for row in _flatten(rows)]
 

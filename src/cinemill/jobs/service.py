@@ -246,7 +246,7 @@ class JobService:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
-                    way_on="It is being stopped, or cancel it first; then delete it again.",
+                    way_on="Cancel it first and wait until it has stopped, then delete it.",
                 )
             job_changes.delete_job(connection, job_id)
 

@@ -74,7 +74,7 @@ def open_home(root: Path) -> Home:
     except OSError as problem:
         raise DependencyUnavailable(
             f"The folder {home.root} cannot be used: {problem.strerror}.",
-            way_on="Make it writable for you, or choose another with CINEMILL_HOME.",
+            way_on="Make it writable, or choose another folder with CINEMILL_HOME.",
         ) from problem
     return home
 
@@ -100,7 +100,7 @@ def lock_home(home: Home) -> Iterator[None]:
 
 def _locked(home: Home, owner: bytes) -> HomeLocked:
     pid = owner.decode("ascii", "replace").strip() or "unknown"
-    return HomeLocked(f"Cinemill already runs on {home.root} (process {pid}).")
+    return HomeLocked(f"Cinemill is already running in {home.root} (process {pid}).")
 
 
 def write_state(home: Home, state: JsonObject) -> None:

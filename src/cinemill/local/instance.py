@@ -112,7 +112,7 @@ async def check_addresses(settings: Settings) -> None:
         if places and not await _listens(places):
             where = " or ".join(f"{host}:{port}" for host, port in places)
             raise failure(
-                f"{name} does not answer on {where}.",
+                f"{name} does not respond at {where}.",
                 way_on=f"Start it, correct {setting}, or unset it to use the embedded one.",
             )
 

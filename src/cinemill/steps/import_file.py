@@ -16,7 +16,7 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 from cinemill.storage.media.files import READ_BYTES, StoredFile
 
-FETCHING = "Fetching the film"
+FETCHING = "Importing the video"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
         real, is_file = Path(path).absolute(), False
     if not any(real.is_relative_to(root.resolve()) for root in roots):
         raise InputRejected(
-            f"{path} is outside of the folders that films may come from.",
+            f"{path} is outside the folders from which videos may be imported.",
             code="path_forbidden",
             way_on=_forbidden_hint(path),
         )
     if not is_file:
         raise InputRejected(
-            f"There is no film at {path}.",
+            f"There is no video at {path}.",
             code="source_not_found",
             way_on="Give an absolute path that the workers can read.",
         )
@@ -33,5 +33,5 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
 
 def _forbidden_hint(path: str) -> str:
     if Path(path).is_absolute():
-        return "Move the film, or add its folder to CINEMILL_INPUT_ROOTS."
-    return "Give an absolute path: a worker opens the file, and its folder is not yours."
+        return "Move the video, or add its folder to CINEMILL_INPUT_ROOTS."
+    return "Give an absolute path: the worker that opens the file has a different working folder."

@@ -61,7 +61,7 @@ def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
     imported = context.find_result(IMPORT)
     asset_id = context.run.asset_id or (imported and imported.asset_id)
     if asset_id is None:
-        raise NotFound("The film of this job was deleted.", code="asset_not_found")
+        raise NotFound("The video of this job was deleted.", code="asset_not_found")
     return get_asset(resources.database, str(asset_id))
 
 

@@ -70,7 +70,7 @@ class _BoundedConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, limit)
         except psycopg.errors._WaitTimeout as error:
             self.close()
-            raise psycopg.OperationalError(f"no answer in {limit:g} seconds") from error
+            raise psycopg.OperationalError(f"no response within {limit:g} seconds") from error
 
 
 def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> _BoundedConnection:
@@ -217,7 +217,7 @@ def check_version(url: str) -> str | None:
             ScriptDirectory.from_config(_alembic_config()).get_revision(current)
         except CommandError as error:
             raise DatabaseNewer(
-                f"The database is at version {current}, which this Cinemill does not know."
+                f"The database is at version {current}, which is newer than this Cinemill version."
             ) from error
     return current
 
@@ -238,17 +238,17 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
-        raise TextUnstorable("A text holds characters that cannot be stored.") from error
+        raise TextUnstorable("A text contains characters that cannot be stored.") from error
     except DBAPIError as error:
         if is_lock_timeout(error):
             raise LockTimeout(
                 "Another transaction holds a row or table that this needs."
             ) from error
         if _is_for_its_text(error):
-            raise TextUnstorable("A text holds characters that cannot be stored.") from error
+            raise TextUnstorable("A text contains characters that cannot be stored.") from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(
-                f"PostgreSQL does not answer ({_first_line(error)})."
+                f"PostgreSQL does not respond ({_first_line(error)})."
             ) from error
         raise
     except PoolTimeout as error:

@@ -89,7 +89,7 @@ def inspect_redis(url: str) -> RedisFacts:
             persistence = client.info("persistence")
             memory = client.info("memory")
     except (RedisError, ValueError) as error:
-        raise RedisUnavailable(f"Redis does not answer ({error}).") from error
+        raise RedisUnavailable(f"Redis does not respond ({error}).") from error
     enabled = persistence.get("aof_enabled")
     return RedisFacts(
         version=str(server.get("valkey_version") or server.get("redis_version") or "unknown"),

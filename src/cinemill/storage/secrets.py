@@ -21,7 +21,7 @@ LEAST_DISTINCT_CHARACTERS = 8
 _ALPHABETS = (string.digits, string.hexdigits, string.ascii_lowercase, string.ascii_uppercase)
 """What is written in one of these has fewer bits in each character than base64 has."""
 _BASE64_BITS = 6.0
-DELETE_IT = "Delete the file, and the next start makes a new one with 256 random bits."
+DELETE_IT = "Delete the file; the next start creates a new one with 256 random bits."
 
 
 def read_or_make_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
@@ -58,7 +58,7 @@ def find_weakness(secret: str) -> str | None:
     if not secret:
         return "is empty"
     if not (secret.isascii() and secret.isprintable()) or " " in secret:
-        return "holds characters that no secret has"
+        return "contains invalid characters"
     is_repetitive = len(set(secret)) < LEAST_DISTINCT_CHARACTERS
     if is_repetitive or _count_bits(_find_repeated(secret)) < LEAST_SECRET_BITS:
         return f"holds a secret of less than {LEAST_SECRET_BITS} bits"
@@ -105,7 +105,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror}"
     if isinstance(error, UnicodeDecodeError):
-        return "holds characters that no secret has"
+        return "contains invalid characters"
     return str(error)
 
 

@@ -145,7 +145,7 @@ export class CaptionsEditor {
     await this.#keep(async () => {
       await discardCorrection(this.assetId, language, version);
       return getCaptions(this.assetId, language);
-    }, "Edits discarded. The captions are the model’s again.");
+    }, "Edits discarded. The auto-generated captions are shown again.");
   }
 
   // One at a time: whoever saves twice is not to be told of a conflict with themselves.
@@ -180,7 +180,7 @@ export class CaptionsEditor {
     this.#document = saved;
     this.#base = saved.version;
     this.#list.settle(sent, fromDocument(saved));
-    if (this.#list.isChanged) this.#tell("Saved, except for the edits that you made meanwhile.");
+    if (this.#list.isChanged) this.#tell("Saved, except for edits made while saving.");
     else this.#tell(words, "good");
   }
 

@@ -273,7 +273,7 @@ const ACTS = {
     const found = findRoom(cues, moment, at);
     return found
       ? [cues.toSpliced(found.index, 0, found.cue), found.index]
-      : "There is no space here. Shorten this caption, or seek to a moment without speech.";
+      : "There is no room for a caption here. Shorten this one, or seek to a gap.";
   },
   delete: (cues, at) => [cues.toSpliced(at, 1), at],
   begin: (cues, at, { moment }) => [cues.with(at, { ...cues[at], start: moment }), at],

@@ -23,20 +23,20 @@ export function findProblems(cues) {
 }
 
 function problemOf(start, end, text, before) {
-  if (start === null || end === null) return "Write times as minutes and seconds, such as 0:04.250.";
-  if (end <= start) return "It ends before it begins.";
-  if (start < before) return "It begins before the previous caption ends.";
-  return text.trim() ? "" : "It has no text. Write some, or delete it.";
+  if (start === null || end === null) return "Enter times as minutes and seconds, such as 0:04.250.";
+  if (end <= start) return "The end must be after the beginning.";
+  if (start < before) return "This caption begins before the previous one ends.";
+  return text.trim() ? "" : "This caption has no text. Add some or delete it.";
 }
 
 // What can be saved, and is hard to read.
 export function findHint({ start, end, text }) {
   const lines = text.split("\n");
-  if (lines.length > 2) return `${lines.length} lines; two are easy to read.`;
+  if (lines.length > 2) return `${lines.length} lines; use at most two.`;
   const longest = Math.max(...lines.map((line) => line.length));
-  if (longest > LINE_COLUMNS) return `A line of ${longest} characters; ${LINE_COLUMNS} are easy to read.`;
+  if (longest > LINE_COLUMNS) return `The longest line has ${longest} characters; use at most ${LINE_COLUMNS}.`;
   const speed = Math.round((1000 * text.length) / Math.max(1, end - start));
-  return speed > CHARACTERS_PER_SECOND ? `${speed} characters a second; ${CHARACTERS_PER_SECOND} are easy to read.` : "";
+  return speed > CHARACTERS_PER_SECOND ? `${speed} characters per second; at most ${CHARACTERS_PER_SECOND} are comfortable to read.` : "";
 }
 
 // In two: the text at ``at`` if that lies within it, else near its middle; the time at ``moment`` if

@@ -22,7 +22,7 @@ function facts({ media, size_bytes: size }) {
   const { video } = media;
   rows.unshift(
     ["Resolution", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${hdrWords(video.hdr)}` : ""}`],
-    ["Frame rate", `${formatRate(video.fps)} fps${video.is_variable_rate ? ", varying" : ""}`],
+    ["Frame rate", `${formatRate(video.fps)} fps${video.is_variable_rate ? ", variable" : ""}`],
     ["Duration", formatClock(media.duration_seconds_from_header)],
     ["Video codec", video.codec],
     ["Audio", media.audio.map(soundWords).join("; ") || "none"],

@@ -8,7 +8,7 @@ const PRESETS = {
   proxy: {
     kind: PROXY,
     params: {},
-    words: "A small copy for quick playback, with poster, scrubbing thumbnails and audio.",
+    words: "A small copy for quick playback, with a poster, scrubbing thumbnails and audio.",
   },
   web: {
     kind: "transcode",

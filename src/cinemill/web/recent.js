@@ -43,7 +43,7 @@ export class RecentList {
       return await this.#names.get(assetId);
     } catch (problem) {
       this.#names.delete(assetId);
-      if (problem.status === 404) return "A deleted video";
+      if (problem.status === 404) return "Deleted video";
       throw problem;
     }
   }
@@ -131,7 +131,7 @@ export class RecentList {
     const { task_id: taskId, status, progress, queued_at: queuedAt, name } = job;
     const work = nameWork(job);
     const hasShare = status === "running" && progress >= 1;
-    const words = hasShare ? `${Math.floor(progress)} %` : STATES[status];
+    const words = hasShare ? `${Math.floor(progress)}%` : STATES[status];
     const link = element("a", { href: addressOf(taskId) },
       element("span", { className: "film", title: name }, name,
         element("span", { className: "work", textContent: work && ` · ${work}` })),

@@ -36,7 +36,7 @@ export function offerRenders(assetId, { onMade, onProblem }) {
       job.captions === shown.language || isTheirFile(job.subtitles ?? "", shown.language, paths);
     const latest = renders.filter((one) => one.status === "completed").find(uses);
     place.replaceChildren(...(latest ? [
-      element("p", { className: "quiet", textContent: "These captions were burned into a render." }),
+      element("p", { className: "quiet", textContent: "These captions are burned into a render. Render it again to apply later edits." }),
       button("Render again", (made) => again(made, latest, shown, paths[0])),
     ] : []));
   }

@@ -109,21 +109,21 @@ export class TaskView {
     const words = STAGES[stage] && !waiting ? STAGES[stage] : message || "Waiting in the queue";
     setBar(card.querySelector(".bar"), waiting ? 0 : progress);
     card.querySelector(".words").textContent = words;
-    const numbers = [`${Math.floor(progress)} %`];
+    const numbers = [`${Math.floor(progress)}%`];
     if (left != null) numbers.push(`about ${formatSeconds(left)} left`);
     card.querySelector(".numbers").textContent = waiting ? "" : numbers.join(" · ");
     // Events do not always tell it: the last place that was told holds.
     this.#before = waiting ? (place ?? this.#before) : null;
     card.querySelector(".queue").textContent = placeWords(this.#before);
     announce(words);
-    document.title = waiting ? "Waiting – Cinemill" : `${Math.floor(progress)} % – Cinemill`;
+    document.title = waiting ? "Waiting – Cinemill" : `${Math.floor(progress)}% – Cinemill`;
   }
 
   async #cancel(button) {
     button.disabled = true;
     button.textContent = "Cancelling …";
     try {
-      await cancelJob(this.#taskId, "Cancelled on the page");
+      await cancelJob(this.#taskId, "Cancelled from the web page");
     } catch (problem) {
       button.disabled = false;
       button.textContent = "Cancel";
@@ -212,8 +212,8 @@ export class TaskView {
     if (words || this.#place.querySelector(".code")?.textContent === problem.code) return;
     this.status = "failed";
     this.#settle(this.#buildError({
-      kicker: "This video cannot be shown",
-      name: problem.code === "job_not_found" ? "It is not here any more" : this.#name,
+      kicker: "This video could not be loaded",
+      name: problem.code === "job_not_found" ? "This video no longer exists" : this.#name,
       problem,
       tryAgain: again,
     }), "");
@@ -249,5 +249,5 @@ export class TaskView {
 
 function placeWords(place) {
   if (place == null) return "";
-  return place === 0 ? "Next in the queue" : `${place} before it in the queue`;
+  return place === 0 ? "Next in the queue" : `${place} ahead in the queue`;
 }

@@ -25,10 +25,10 @@ KIB = 1024
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="cinemill worker")
-    parser.add_argument("--queues", help="comma-separated; all queues where it is not given")
+    parser.add_argument("--queues", help="comma-separated; default: all queues")
     bounds = parser.add_mutually_exclusive_group()
     bounds.add_argument("--concurrency", type=int, help="tasks at a time")
-    bounds.add_argument("--autoscale", help="most and fewest tasks at a time, as there is work")
+    bounds.add_argument("--autoscale", help="maximum and minimum number of processes")
     parser.add_argument("--name", default="celery", help="of the node, before its machine's")
     options = parser.parse_args(arguments)
     try:

@@ -65,7 +65,7 @@ class Mill:
         if self._database is None:
             if self.settings.database_url is None:
                 raise DependencyUnavailable(
-                    "There is no database: DATABASE_URL is not set and no mill runs here.",
+                    "No database: DATABASE_URL is not set and no Cinemill server is running here.",
                     code="database_unset",
                     way_on="Run 'cinemill up' first, or set DATABASE_URL.",
                 )
@@ -80,7 +80,7 @@ class Mill:
     def redis_url(self) -> str:
         if self.settings.redis_url is None:
             raise DependencyUnavailable(
-                "There is no Redis: REDIS_URL is not set and no mill runs here.",
+                "No Redis: REDIS_URL is not set and no Cinemill server is running here.",
                 code="redis_unset",
                 way_on="Run 'cinemill up' first, or set REDIS_URL.",
             )

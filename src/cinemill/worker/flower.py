@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 def ask_for_token(home: Path) -> None:
     """Have Flower ask for the token of this home, made now where there is none.
 
-    Raises SecretUnusable; also where FLOWER_BASIC_AUTH names somebody without a password.
+    Raises SecretUnusable; also where FLOWER_BASIC_AUTH has a user without a password.
     """
     given = os.environ.get(SIGN_IN, "").strip()
     if not given:
@@ -49,8 +49,8 @@ def ask_for_token(home: Path) -> None:
         os.environ[SIGN_IN] = f"{USER}:{read_or_make_secret(home / 'token')}"
     elif not all(_has_password(one) for one in given.split(",")):
         raise SecretUnusable(
-            f"{SIGN_IN} names somebody without a password.",
-            way_on="Give it as user:password, or unset it to use the installation's token.",
+            f"{SIGN_IN} has a user without a password.",
+            way_on="Set it to user:password, or unset it to use the installation's token.",
         )
 
 

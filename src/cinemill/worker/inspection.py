@@ -87,6 +87,6 @@ def _asking(settings: Settings) -> Iterator[Celery]:
     try:
         yield app
     except BROKER_FAULTS as error:
-        raise RedisUnavailable(f"The broker cannot be asked for workers ({error}).") from error
+        raise RedisUnavailable(f"The broker cannot be queried for workers ({error}).") from error
     finally:
         app.close()

@@ -52,7 +52,7 @@ class Broker:
             with self._app.producer_or_acquire() as producer:
                 self._send_by(producer, run)
         except BROKER_FAULTS as error:
-            raise RedisUnavailable(f"The broker does not take messages: {error}") from error
+            raise RedisUnavailable(f"The broker does not accept messages: {error}") from error
 
     def _send_by(self, producer: Producer, run: ReadyRun) -> None:
         try:
@@ -85,7 +85,7 @@ class Broker:
                 *connection.channel_errors,
                 *BROKER_FAULTS,
             ) as error:
-                raise RedisUnavailable(f"The broker does not answer: {error}") from error
+                raise RedisUnavailable(f"The broker does not respond: {error}") from error
 
 
 class Relay:
@@ -153,7 +153,7 @@ class Relay:
         now = time.monotonic()
         self._outplanned_since = self._outplanned_since or now
         if now - self._outplanned_since > PLANNER_SECONDS:
-            raise LockTimeout("Another process has held the lock on planning for 30 seconds.")
+            raise LockTimeout("Another process has held the planner lock for 30 seconds.")
 
     def _announce(self) -> None:
         self._is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
@@ -187,7 +187,7 @@ def _log_fault(duty: str, error: Exception) -> None:
     """Each reason of each duty once in a while: a turn takes half a second, and PostgreSQL may be
     away for an hour."""
     if isinstance(error, CinemillError):
-        often.warning("relay waits", about=f"{duty} {error.code}", duty=duty, why=error.message)
+        often.warning("relay waiting", about=f"{duty} {error.code}", duty=duty, why=error.message)
     else:
         about = f"{duty} {type(error).__name__}"
         often.error("relay failed", about=about, duty=duty, exc_info=error)

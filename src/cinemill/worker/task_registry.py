@@ -62,7 +62,7 @@ class JobTask(Task):
         )
         if refused:
             raise InputRejected(
-                f"{', '.join(refused)} cannot be kept for a job.",
+                f"{', '.join(refused)} cannot be used with Cinemill jobs.",
                 code="arguments_invalid",
                 way_on="Submit it when it is due; its kind chooses the queue.",
             )

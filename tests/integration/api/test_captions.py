@@ -105,7 +105,7 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
     assert save(api, captioned, CORRECTED, version).status_code == 200
     stale = save(api, captioned, [], version)
     assert (stale.status_code, stale.json()["code"]) == (412, "captions_changed")
-    assert "somebody else" in stale.json()["detail"]
+    assert "Someone else" in stale.json()["detail"]
     blind = save(api, captioned, [])
     assert (blind.status_code, blind.json()["code"]) == (428, "version_required")
     assert fetch(api, captioned)[0]["captions"] == CORRECTED

@@ -94,13 +94,13 @@ def test_silence_is_filled_by_the_row(api: RunningApi) -> None:
 def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) -> None:
     job_id = api.submit()
     api.settle(job_id, "running", progress="5")
-    api.tell(job_id, "running", 60, "Making the proxy")
+    api.tell(job_id, "running", 60, "Encoding the preview copy")
     with watch(api, job_id) as response:
         events = iter(Watcher(response))
         assert next(events)[1]["progress"] == 60
         _, by_row = next(events)
     assert by_row["progress"] == 60
-    assert by_row["message"] == "Making the proxy"
+    assert by_row["message"] == "Encoding the preview copy"
 
 
 def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:

@@ -74,10 +74,10 @@ class TestTasks:
 
     def test_states_as_a_task_goes_on(self, api: RunningApi) -> None:
         task_id = api.submit()
-        api.settle(task_id, "running", progress="41.7", message="'Making the proxy'")
+        api.settle(task_id, "running", progress="41.7", message="'Encoding the preview copy'")
         assert api.http.get(f"/task/{task_id}").json() == {
             "state": "PROGRESS",
-            "status": "Making the proxy",
+            "status": "Encoding the preview copy",
             "progress": 41,
         }
         under_way = api.http.get(f"/task/{task_id}/result")
@@ -100,12 +100,12 @@ class TestTasks:
 
     def test_a_failure_says_why(self, api: RunningApi) -> None:
         task_id = api.submit()
-        failure = """'{"code": "media_truncated", "message": "The file ends before the film does.",
+        failure = """'{"code": "media_truncated", "message": "The file is truncated: it ends before the video does.",
                        "way_on": "", "log_tail": "moov atom not found"}'::jsonb"""
         api.settle(task_id, "failed", failure=failure, finished_at="now()")
         task = api.http.get(f"/task/{task_id}").json()
         assert task["state"] == "FAILURE"
-        assert task["status"] == "The file ends before the film does."
+        assert task["status"] == "The file is truncated: it ends before the video does."
         result = api.http.get(f"/task/{task_id}/result").json()
         assert result["status"] == "FAILURE"
         job = api.http.get(f"/jobs/{task_id}").json()

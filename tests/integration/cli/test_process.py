@@ -333,7 +333,7 @@ def test_without_a_mill_one_is_started_and_stopped(tmp_path: Path, film: Path) -
         timeout=2 * PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
-    assert "Starting the mill" in done.stderr
+    assert "Starting a temporary server" in done.stderr
     assert "proxy" in done.stdout
     assert not (tmp_path / "home" / "run" / "state.json").exists()
     with pytest.raises(ClientError):

@@ -36,7 +36,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 def make_progress(job_id: str, progress: float, **changes: Any) -> Progress:
-    values = {"status": "running", "message": "Making the proxy", "stage": "prepare"}
+    values = {"status": "running", "message": "Encoding the preview copy", "stage": "prepare"}
     return Progress(job_id, progress=progress, **{"job_kind": "work", **values, **changes})
 
 
@@ -104,7 +104,7 @@ def test_a_channel_carries_status_progress_and_message(
         told = json.loads(next_message(subscription)["data"])
     assert told["status"] == "running"
     assert told["progress"] == 41.2
-    assert told["message"] == "Making the proxy"
+    assert told["message"] == "Encoding the preview copy"
     assert told["stage"] == "prepare"
 
 

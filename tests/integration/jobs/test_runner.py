@@ -123,7 +123,7 @@ def test_watchers_are_told_how_far_it_is(bench: Bench, own_redis: str) -> None:
 
     def handle(context: StepContext) -> StepOutcome:
         time.sleep(0.3)  # the first word was just said
-        context.report(0.5, "Making the proxy")
+        context.report(0.5, "Encoding the preview copy")
         return StepOutcome()
 
     bench.handlers["work"] = handle
@@ -138,7 +138,7 @@ def test_watchers_are_told_how_far_it_is(bench: Bench, own_redis: str) -> None:
             await reader.close()
 
     told = asyncio.run(read())
-    assert (told["progress"], told["message"], told["stage"]) == (25, "Making the proxy", "first")
+    assert (told["progress"], told["message"], told["stage"]) == (25, "Encoding the preview copy", "first")
     assert told["seconds_left"] > 0
 
 
@@ -191,7 +191,7 @@ def test_after_a_failure_a_success_counts(bench: Bench) -> None:
 
 
 def test_bad_input_is_never_tried_again(bench: Bench) -> None:
-    error = MediaRejected("The file ends before the film does.", code="media_truncated")
+    error = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
     job = bench.submit(raising(error))
     assert bench.execute(job) is RunState.REJECTED
     assert rows.run_states(bench.database, job) == ["rejected"]
@@ -225,7 +225,7 @@ def test_words_that_no_row_can_hold_do_not_hide_how_it_ended(bench: Bench) -> No
 
 
 def test_a_missing_server_is_nobodys_fault(bench: Bench) -> None:
-    job = bench.submit(raising(RedisUnavailable("Redis does not answer.")))
+    job = bench.submit(raising(RedisUnavailable("Redis does not respond.")))
     assert bench.execute(job) is RunState.RETURNED
     step = rows.get_steps(bench.database, job)["work"]
     assert (step.failures, step.crashes, step.state) == (0, 0, StepState.QUEUED)

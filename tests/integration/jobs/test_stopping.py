@@ -164,7 +164,7 @@ def test_work_without_progress_is_stopped_and_tried_again(bench: Bench) -> None:
 def test_slow_work_that_moves_is_left_to_it(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
         for step in range(12):
-            context.report(step / 12, "Making the proxy")
+            context.report(step / 12, "Encoding the preview copy")
             assert context.should_stop() is None
             time.sleep(0.4)
         return StepOutcome()

@@ -18,13 +18,13 @@ SCENE = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
 
 
 def test_what_has_not_come_is_asked_for_later(bench: Bench) -> None:
-    job = bench.submit(raising(Postponed("1 of 2 films have ended.", delay_seconds=3)))
+    job = bench.submit(raising(Postponed("1 of 2 renders have finished.", delay_seconds=3)))
     for _ in range(6):  # oftener than a failure would be forgiven
         assert bench.execute(job) is RunState.RETURNED
     step = rows.get_steps(bench.database, job)["work"]
     assert (step.failures, step.crashes, step.state) == (0, 0, StepState.QUEUED)
     assert 2 < bench.seconds_until_due(job) <= 3
-    assert bench.job(job).message == "1 of 2 films have ended."
+    assert bench.job(job).message == "1 of 2 renders have finished."
     bench.handlers["work"] = do_nothing
     assert bench.execute(job) is RunState.SUCCEEDED
 

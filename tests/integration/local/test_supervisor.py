@@ -170,7 +170,7 @@ def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path)
         watched(stand_in(tmp_path, "worker", family="yes")),
     ]
     journal = run_supervised(tmp_path, specs, freeze, IMPATIENT)
-    assert any("worker stood still for" in event for event in journal.events("worker"))
+    assert any("worker did not respond for" in event for event in journal.events("worker"))
     assert journal.events("api") == ["ready", "stopped"]
 
 

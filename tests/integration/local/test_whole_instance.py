@@ -104,7 +104,7 @@ def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
         errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
     for label in ("API", "worker", "beat"):
-        assert f"{label} stood still for" in errors
+        assert f"{label} did not respond for" in errors
 
 
 def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=60)[1]
         assert process.returncode == 0, errors
-    assert "worker stood still for" in errors
+    assert "worker did not respond for" in errors
 
 
 def _consumed(app: Celery) -> list[str]:

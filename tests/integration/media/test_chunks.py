@@ -287,7 +287,7 @@ def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> Non
     shop = open_shop(film, height=90)
     one = shop.encode_chunks()[0][1]
     twice = [finish(one)] * 2
-    with pytest.raises(OutputInvalid, match="the same pictures"):
+    with pytest.raises(OutputInvalid, match="the same frames"):
         assemble(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
 
 

@@ -77,7 +77,7 @@ def test_nothing_but_what_is_told_is_left_in_the_folder(mill: Mill, tmp_path: Pa
 
 def test_a_variable_rate_is_made_constant_and_said_so(mill: Mill, tmp_path: Path) -> None:
     outcome = climb(mill, films.make_variable_rate(tmp_path / "film.mp4"))
-    assert outcome.changes == ("the variable rate was made constant",)
+    assert outcome.changes == ("the variable frame rate was made constant",)
     assert outcome.pictures[0].fps.denominator == 1
 
 

@@ -73,8 +73,8 @@ def test_a_second_try_makes_good_what_the_first_missed(mill: Mill, grainy: Path)
     assert 0.8 < shares[-1] <= 1
     assert list(dict.fromkeys(message for _, message in told)) == [
         "Encoding",
-        "Measuring the quality",
-        "Encoding again, better",
+        "Measuring quality (VMAF)",
+        "Encoding again at higher quality",
     ]
 
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_reached_fails_with_both_figures(mill: Mill, grainy: Path
     ) as short:
         make(mill, grainy, crf=20, vmaf_min=99.9)
     assert short.value.code == "quality_not_reached"
-    assert "vmaf_min of at most" in short.value.way_on
+    assert "vmaf_min to at most" in short.value.way_on
     assert not short.value.is_retryable
 
 
@@ -135,7 +135,7 @@ def test_a_cancel_stops_the_measuring(mill: Mill, tmp_path: Path) -> None:
     told: Told = []
 
     def should_stop() -> Exception | None:
-        is_measuring = bool(told) and told[-1][1] == "Measuring the quality"
+        is_measuring = bool(told) and told[-1][1] == "Measuring quality (VMAF)"
         return JobCancelled("enough") if is_measuring else None
 
     with pytest.raises(JobCancelled):

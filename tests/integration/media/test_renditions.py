@@ -140,13 +140,13 @@ def test_a_rate_that_is_asked_for_is_constant(mill: Mill, tmp_path: Path) -> Non
 def test_a_turned_picture_is_made_upright(mill: Mill, tmp_path: Path) -> None:
     outcome = transcode(mill, films.make_rotated(tmp_path / "film.mp4"))
     assert (outcome.facts["width"], outcome.facts["height"]) == (180, 320)
-    assert outcome.facts["changes"] == ["the picture was turned by 270 degrees"]
+    assert outcome.facts["changes"] == ["the video was rotated by 270 degrees"]
     assert mill.probe(outcome.path).video.rotation_degrees == 0
 
 
 def test_an_interlaced_picture_is_made_whole(mill: Mill, tmp_path: Path) -> None:
     outcome = transcode(mill, films.make_interlaced(tmp_path / "film.mp4"))
-    assert "interlaced pictures were made whole" in outcome.facts["changes"]
+    assert "the video was deinterlaced" in outcome.facts["changes"]
     assert not mill.probe(outcome.path).video.is_interlaced
 
 

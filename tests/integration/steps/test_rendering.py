@@ -100,7 +100,7 @@ def test_pieces_that_differ_are_made_alike_in_software(render: Render) -> None:
     result = render.go_on(joined).result
     facts = result["render"]["facts"]
     assert facts["hardware"] is None
-    assert facts["changes"] == ["encoded in software: no hardware encoder for h264 was offered"]
+    assert facts["changes"] == ["encoded in software: no hardware encoder for h264 is available"]
     assert facts["frames"] == 20
     assert result["pieces"]["total"] == 2
 

@@ -34,7 +34,7 @@ def fail_until_software_fails(resources: StepResources, folder: Path, code: str)
     """Hardware fails, and then software as the code says."""
 
     def make(encoder: HardwareEncoder | None) -> None:
-        failed = "device lost" if encoder else "the work was stopped"
+        failed = "device lost" if encoder else "the step was stopped"
         raise CommandFailed(failed, exit_code=-9, log_tail="", code="" if encoder else code)
 
     choice = find_encoder(resources, VideoCodec.H264, is_deep=False)

@@ -110,7 +110,7 @@ def let_lease_run_out(database: Database, run: ClaimedRun) -> None:
 
 
 def find_lease(database: Database, run: ClaimedRun) -> dispatch.Lease | None:
-    """As the sweeper sees it; None once nobody works on the run."""
+    """As the sweeper sees it; None once no worker consumes the run."""
     with database.begin() as connection:
         leases = dispatch.list_leases(connection)
     return next((lease for lease in leases if lease.run_id == run.id), None)

@@ -73,7 +73,7 @@ def test_a_film_that_wished_for_hardware_that_nobody_has_is_cut_too(
     assert made["chunks"]["total"] == 2
     facts = made["rendition"]["facts"]
     assert facts["hardware"] is None
-    assert facts["changes"] == ["encoded in software: no hardware encoder for h264 was offered"]
+    assert facts["changes"] == ["encoded in software: no hardware encoder for h264 is available"]
 
 
 def test_chunks_are_forgotten_once_they_are_joined(stack: Stack, chunked: Any) -> None:

@@ -66,7 +66,7 @@ def test_without_any_hardware_it_is_done_in_software_and_said(stack: Stack, film
     facts, queue = transcode(stack, film, codec="h265", preset="mobile")
     assert queue == "transcode"
     assert (facts["encoder"], facts["hardware"]) == ("libx265", None)
-    assert "encoded in software: no hardware encoder for h265 was offered" in facts["changes"]
+    assert "encoded in software: no hardware encoder for h265 is available" in facts["changes"]
 
 
 def test_the_work_goes_to_the_worker_that_has_the_hardware(shiny: Stack, film: Path) -> None:
@@ -129,4 +129,4 @@ def test_a_worker_that_was_told_to_stop_offers_nothing_any_more(
     assert list_offers(shiny) == []
     facts, queue = transcode(shiny, film, height=36)
     assert queue == "transcode"
-    assert "no hardware encoder for h264 was offered" in facts["changes"][0]
+    assert "no hardware encoder for h264 is available" in facts["changes"][0]

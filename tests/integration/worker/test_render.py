@@ -236,7 +236,7 @@ def test_a_batch_has_an_answer_for_each(
     assert crossed["error"]["message"].startswith("Clip 0: ")
     assert nonsense["error"]["code"] == "timeline_invalid"
     assert good["render"]["facts"]["changes"] == [
-        "encoded in software: no hardware encoder for h264 was offered"
+        "encoded in software: no hardware encoder for h264 is available"
     ]
 
 

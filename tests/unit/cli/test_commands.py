@@ -46,7 +46,7 @@ FAILED = {
     "result": None,
     "failure": {
         "code": "media_truncated",
-        "message": "The file ends before the film does.",
+        "message": "The file is truncated: it ends before the video does.",
         "way_on": "Upload it again.",
         "log_tail": "last words",
     },
@@ -276,7 +276,7 @@ class TestSubmit:
             "film.mp4: sent, job j1",
             "other.txt: media_unrecognized: No video.",
             "gone.mp4 does not exist",
-            "is a folder, not a film",
+            "is a folder, not a video",
             "third.mp4: sent, job j3",
         ):
             assert words in told
@@ -319,7 +319,7 @@ class TestSubmit:
         os.mkfifo(tmp_path / "film.mp4")
         result = cinemill("submit", tmp_path / "film.mp4")
         assert result.exit_code == ExitCode.USAGE
-        assert "is no ordinary file" in result.stderr
+        assert "is not a regular file" in result.stderr
         assert on_mill.seen == []
 
     def test_programs_get_receipts_and_errors_apart(
@@ -355,7 +355,7 @@ class TestWatch:
     def test_ends_with_the_job(self, busy_mill: LittleServer, cinemill: Run) -> None:
         result = cinemill("watch", "j1")
         assert result.exit_code == ExitCode.OK
-        assert "100 % Completed" in result.stderr
+        assert "100% Completed" in result.stderr
 
     def test_gives_programs_one_line_an_event(self, busy_mill: LittleServer, cinemill: Run) -> None:
         lines = cinemill("watch", "j1", "--json").stdout.splitlines()
@@ -391,7 +391,7 @@ class TestWatch:
 
         on_mill.on("GET /jobs/j1/events", be_silent)
         on_mill.on("GET /jobs/j1", lambda x: x.send_json(JOB))
-        assert "j1: still 0 % Pending" in cinemill("watch", "j1").stderr
+        assert "j1: still 0% Pending" in cinemill("watch", "j1").stderr
 
     def test_ctrl_c_leaves_the_job_going_and_says_so(self, on_mill: LittleServer) -> None:
         listening, released = threading.Event(), threading.Event()
@@ -412,12 +412,12 @@ class TestWatch:
         ) as process:
             assert process.stderr is not None
             assert listening.wait(PATIENCE_SECONDS)
-            assert "5 %" in process.stderr.readline()
+            assert "5%" in process.stderr.readline()
             process.send_signal(signal.SIGINT)
             words = process.stderr.read()
         released.set()
         assert process.returncode == ExitCode.INTERRUPTED
-        assert "The work goes on" in words
+        assert "obs keep running" in words
         assert {seen.method for seen in on_mill.seen} == {"GET"}
 
 
@@ -434,9 +434,9 @@ class TestJobs:
         on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]}))
         on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": name}))
         head, _, first, second = cinemill("jobs").stdout.splitlines()
-        assert head.split() == ["Job", "Film", "Kind", "State", "Done", "Age"]
+        assert head.split() == ["Job", "Video", "Kind", "State", "Done", "Age"]
         assert first.startswith(f"{UUIDS[0][:8]}  a very long name")
-        assert first.rstrip().endswith("…  process_video  completed  100 %  5 min")
+        assert first.rstrip().endswith("…  process_video  completed  100%  5 min")
         assert second.split()[:2] == [UUIDS[1][:8], "b.mp4"]
         assert max(len(line) for line in (head, first, second)) <= 80
 
@@ -514,7 +514,7 @@ class TestJobs:
     def test_that_run_are_said_to_be_stopping(self, on_mill: LittleServer, cinemill: Run) -> None:
         on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
         shown = cinemill("cancel", "j1").stderr
-        assert "being stopped" in shown
+        assert "being cancelled" in shown
         assert "cancelled" not in shown
 
     def test_are_retried_alone_or_in_bulk(self, on_mill: LittleServer, cinemill: Run) -> None:
@@ -530,7 +530,7 @@ class TestJobs:
         on_mill.on("GET /jobs/j1/status", lambda x: x.send_json(document))
         on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"}))
         shown = cinemill("status", "j1").stdout
-        assert "Place in the queue" in shown
+        assert "Position in queue" in shown
         assert "film.mp4" in shown
         assert "ingestion" in shown
 
@@ -559,13 +559,13 @@ class TestJobs:
     ) -> None:
         on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
-        assert "is dropped" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
+        assert "was deleted" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
 
     def test_a_whole_id_is_dropped_though_no_page_lists_it(
         self, on_mill: LittleServer, cinemill: Run
     ) -> None:
         on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
-        assert "is dropped" in cinemill("dead", "drop", UUIDS[0]).stderr
+        assert "was deleted" in cinemill("dead", "drop", UUIDS[0]).stderr
 
     def test_a_message_cannot_be_redriven_and_it_is_said_why(
         self, on_mill: LittleServer, cinemill: Run
@@ -573,7 +573,7 @@ class TestJobs:
         on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         refused = cinemill("dead", "redrive", UUIDS[0])
         assert refused.exit_code != 0
-        assert "only the beginning is kept" in refused.stderr
+        assert "Only its beginning is stored" in refused.stderr
 
 
 class TestParts:

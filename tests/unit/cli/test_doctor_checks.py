@@ -107,7 +107,7 @@ def test_a_server_is_called_by_its_name(
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, product)
     monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
     (found,) = doctor_checks.sound_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
-    assert found.words == f"{product} 9.1.2, answers in 1.0 ms"
+    assert found.words == f"{product} 9.1.2, responds in 1.0 ms"
 
 
 def test_a_taken_port_fails(home: Path) -> None:
@@ -167,7 +167,7 @@ def test_hardware_that_rests_on_any_worker_is_a_warning(home: Path, on_mill: Lit
     api, rest = doctor_checks.sound_api(Settings(home=home))
     assert "hardware resting" in api.words
     assert rest.level is Level.WARN
-    assert rest.words == "h264_nvenc of celery@two failed too often: No capable devices found"
+    assert rest.words == "h264_nvenc of celery@two was suspended after repeated failures: No capable devices found"
 
 
 def test_a_machine_without_hardware_is_well(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_a_redis_that_refuses_or_is_nearly_full_is_told(
         ("Redis", Level.FAIL),
         ("Redis", Level.WARN),
     ]
-    assert found[1].words == "takes no write: OOM"
+    assert found[1].words == "refuses writes: OOM"
     assert found[2].words == "uses 93% of its memory"
     assert "maxmemory" in found[2].way_on
 

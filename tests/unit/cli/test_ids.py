@@ -72,7 +72,7 @@ def test_an_id_that_nothing_fits_is_exit_code_2(on_mill: LittleServer, cinemill:
     on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
     result = cinemill("status", "beef")
     assert result.exit_code == ExitCode.USAGE
-    assert "No id begins with 'beef'." in result.stderr
+    assert "No ID begins with 'beef'." in result.stderr
     assert "cinemill jobs" in result.stderr
 
 

@@ -67,12 +67,12 @@ def test_tells_health_workers_jobs_queues_and_times(
         f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
         "Hardware celery@one: h264_qsv serving",
-        "celery@one: av1_qsv resting, tried again in 1 min 00 s; device lost",
+        "celery@one: av1_qsv resting, retested in 1 min 00 s; device lost",
         "Jobs 12 pending, 2 completed, 1 failed",
         "Stuck 1: 397dee33; see 'cinemill status JOB'",
         "proxy 7 2",
         "ingestion 5 2",
-        "Nothing waits in other queues.",
+        "All other queues are empty.",
         "process_video 15 2 3.0 s 2.5 s 4.0 s 4.5 s",
     ):
         assert line in lines
@@ -84,15 +84,15 @@ def test_names_queues_that_nobody_works_on(
 ) -> None:
     set_workers(monkeypatch, PROXIES)
     shown = " ".join(cinemill("status").stdout.split())
-    assert "Nobody works on: runtime, " in shown
-    assert "proxy" not in shown.partition("Nobody works on:")[2].partition(".")[0]
+    assert "No worker consumes: runtime, " in shown
+    assert "proxy" not in shown.partition("No worker consumes:")[2].partition(".")[0]
 
 
 def test_says_what_to_do_where_no_worker_answers(
     asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch)
-    assert "none answers; run 'cinemill worker'" in cinemill("status").stdout
+    assert "none responds; start one with 'cinemill worker'" in cinemill("status").stdout
 
 
 def test_does_not_guess_at_the_workers_of_another_machine(
@@ -100,7 +100,7 @@ def test_does_not_guess_at_the_workers_of_another_machine(
 ) -> None:
     result = cinemill("status")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "not known here" in result.stdout
+    assert "unknown: run this command" in result.stdout
     told = json.loads(cinemill("status", "--json").stdout)
     assert told["workers"] is None
     assert told["health"] == HEALTH
@@ -111,4 +111,4 @@ def test_workers_are_not_known_where_the_broker_does_not_answer(
     asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    assert "not known here" in cinemill("status").stdout
+    assert "unknown: run this command" in cinemill("status").stdout

@@ -26,7 +26,7 @@ class Clock:
 
 
 def event(progress: float, *, stage: str = "prepare", left: float | None = None) -> ProgressEvent:
-    return ProgressEvent("", "running", progress, "Making the proxy", stage, left, None)
+    return ProgressEvent("", "running", progress, "Encoding the preview copy", stage, left, None)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
         clock.now = float(second)
         display.heard("film.mp4", event(second / 10, left=600.0 - second))
     assert [at for at, _ in lines] == [0, 10, 20, 30, 40, 50, 60]
-    assert lines[1][1] == "film.mp4: 1 % Making the proxy, 9 min 50 s left"
+    assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, 9 min 50 s left"
 
 
 def test_a_quick_stage_is_told_each_ten_percent(told: Told, clock: Clock) -> None:
@@ -73,8 +73,8 @@ def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Told, clock: Clock) 
         clock.now = megabytes / 5
         display.sent("film.mp4", megabytes * 1_000_000, 100_000_000)
     assert [words for _, words in lines][:2] == [
-        "film.mp4: 10 % sent, 18 s left",
-        "film.mp4: 20 % sent, 16 s left",
+        "film.mp4: 10% uploaded, 18 s left",
+        "film.mp4: 20% uploaded, 16 s left",
     ]
     assert not any(words.startswith("film.mp4: sent") for _, words in lines)
     display.accepted("film.mp4", "397dee33")
@@ -89,8 +89,8 @@ def test_a_job_that_waits_is_told_of_each_minute(told: Told, clock: Clock) -> No
         clock.now = float(second)
         display.wait()
     assert [(at, words) for at, words in lines if "still" in words] == [
-        (60, "a.mp4: still 0 % Making the proxy"),
-        (120, "a.mp4: still 0 % Making the proxy"),
+        (60, "a.mp4: still 0% Encoding the preview copy"),
+        (120, "a.mp4: still 0% Encoding the preview copy"),
     ]
 
 

@@ -91,7 +91,7 @@ class TestProblems:
             x.wfile.write(b"<>")
 
         server.on("GET /health", answer)
-        with pytest.raises(ClientError, match="is no mill"):
+        with pytest.raises(ClientError, match="is not a Cinemill server"):
             mill.health()
 
     def test_nobody_there_says_how_to_start_one(self) -> None:

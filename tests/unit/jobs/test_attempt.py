@@ -98,7 +98,7 @@ def test_the_first_heartbeat_is_due_as_the_lease_is_counted() -> None:
     assert watch.renewal_due == START + 2 + LIMITS.heartbeat_seconds
 
 
-@pytest.mark.parametrize("change", [(10.0, "Working"), (0.0, "Fetching the film")])
+@pytest.mark.parametrize("change", [(10.0, "Working"), (0.0, "Importing the video")])
 def test_other_figures_or_other_words_are_movement(change: tuple[float, str]) -> None:
     before = time.monotonic()
     watch = make_watch(moved_at=before - 1)

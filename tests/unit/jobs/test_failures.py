@@ -30,14 +30,14 @@ def test_a_commands_last_lines_come_with_it() -> None:
 
 
 def test_a_rejection_says_which_one_it_is() -> None:
-    error = MediaRejected("The file ends before the film does.", code="media_truncated")
+    error = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
     assert describe_failure(error).code == "media_truncated"
 
 
 def test_work_can_be_tried_again_and_a_rejected_film_cannot() -> None:
     assert describe_failure(DiskFull("The disk is full.")).to_json()["retryable"] is True
     assert describe_failure(RuntimeError("Nobody knows.")).to_json()["retryable"] is True
-    rejected = MediaRejected("The file ends before the film does.", code="media_truncated")
+    rejected = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
     assert describe_failure(rejected).to_json()["retryable"] is False
 
 

@@ -40,7 +40,7 @@ class JsonInvalid(InputRejected):
     """The body is JSON that means different things to different readers, or nothing at all."""
 
     code = "json_invalid"
-    way_on = "Send UTF-8 JSON as RFC 8259 has it, every name once in its object."
+    way_on = "Send valid JSON (RFC 8259) in UTF-8, without duplicate names in an object."
 
 
 class JsonTooDeep(InputRejected):
@@ -105,7 +105,7 @@ class BoundedRequest(Request):
     def _refuse_size(self) -> NoReturn:
         error = TooLarge(
             f"The request's body is larger than {self._most_bytes / 1024**2:.3g} MiB.",
-            way_on="Send less at once.",
+            way_on="Send a smaller request.",
         )
         raise HTTPException(error.http_status) from error
 
@@ -151,12 +151,12 @@ def read_json(content: bytes) -> Any:
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise JsonInvalid("An object of the body has a name twice.")
+        raise JsonInvalid("An object in the body has a duplicate name.")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise JsonInvalid(f"JSON has no {name}.")
+    raise JsonInvalid(f"{name} is not valid JSON.")
 
 
 def _read_float(text: str) -> float:

@@ -184,7 +184,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in _VERSIONS:
-            refusal = RequestMalformed("This version of HTTP is not spoken here.")
+            refusal = RequestMalformed("This version of HTTP is not supported.")
             refusal.http_status = 505
             self._fail(refusal)
         self._check_target()
@@ -221,10 +221,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             elif name == b"transfer-encoding":
                 is_chunked = value.rstrip(b" ").lower() == b"chunked"
                 if not is_chunked or self.parser.get_http_version() == "1.0":
-                    self._fail(RequestMalformed("Only chunked bodies, of HTTP/1.1, are read here."))
+                    self._fail(RequestMalformed("Only the transfer coding 'chunked' of HTTP/1.1 is supported."))
                 length_bytes = None
         if sum(name == b"host" for name, _ in self.headers) > 1:
-            self._fail(RequestMalformed("The request names more than one host."))
+            self._fail(RequestMalformed("The request has more than one Host header."))
         return length_bytes
 
     def _fail(self, refusal: CinemillError) -> None:
@@ -321,12 +321,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._body_at = self._window_since = now
             self._window_bytes = 0
         elif now - self._body_at >= self._patience.body:
-            self._refuse(RequestTimedOut("The rest of the request's body did not come."))
+            self._refuse(RequestTimedOut("The rest of the request's body was not received in time."))
         elif now - self._window_since >= self._patience.trickle:
             is_trickle = self._window_bytes < self._patience.trickle_bytes
             self._window_since, self._window_bytes = now, 0
             if is_trickle:
-                self._refuse(RequestTimedOut("The request's body came too slowly."))
+                self._refuse(RequestTimedOut("The request's body was sent too slowly."))
 
     def _check_head(self, now: float) -> None:
         is_between = self._framing.is_idle and self._has_asked
@@ -336,7 +336,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             # Browsers connect ahead of need: an answer to nothing would confuse them.
             self.transport.close()
         else:
-            self._refuse(RequestTimedOut("The request's headers did not come in time."))
+            self._refuse(RequestTimedOut("The request's headers were not received in time."))
 
 
 def _is_upgrade(piece: Piece) -> bool:

@@ -25,7 +25,7 @@ class TargetTooLong(InputRejected):
 
     code = "target_too_long"
     http_status = 414
-    way_on = f"Ask with a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
+    way_on = f"Use a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
 
 
 class RequestMalformed(InputRejected):

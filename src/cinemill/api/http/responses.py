@@ -33,7 +33,7 @@ def close_unread(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
 
 
 async def answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
-    error = ServerBusy("The server has no connection left for this request.")
+    error = ServerBusy("The server has too many connections.")
     headers = {**security_headers.HEADERS, "Connection": "close"}
     await problems.respond(error, headers)(scope, receive, send)
 

@@ -66,7 +66,7 @@ def check_host(policy: Policy, headers: Headers) -> None:
     name = _host_name(headers.get("host", ""))
     if name != policy.host.lower() and not _is_loopback(name):
         raise Forbidden(
-            "This server answers on this machine only, and was called by another name.",
+            "This server accepts requests only under its loopback address, not under another host name.",
             code="host_not_allowed",
             way_on=f"Open http://127.0.0.1:{policy.port}/ instead.",
         )
@@ -83,7 +83,7 @@ def check_origin(method: str, headers: Headers) -> None:
         is_foreign = urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
     if is_foreign:
         raise Forbidden(
-            "A page of another site asked for a change here.",
+            "The request came from another site's page.",
             code="origin_not_allowed",
             way_on="Use this installation's own page, or a bearer token from a script.",
         )
@@ -111,7 +111,7 @@ def check_request(policy: Policy, method: str, path: str, headers: Headers) -> N
     check_origin(method, headers)
     if policy.token is None or is_public(path) or has_cookie(policy, headers):
         return
-    raise Unauthorized("This installation asks for its token, and none or a wrong one was sent.")
+    raise Unauthorized("The token is missing or wrong.")
 
 
 def is_public(path: str) -> bool:

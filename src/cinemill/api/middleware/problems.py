@@ -27,9 +27,9 @@ log = telemetry.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
 _WAYS_ON = {
-    404: "Check the address; /docs lists what there is.",
-    405: "Check the method; /docs lists what there is.",
-    416: "Ask for a range that lies within the file.",
+    404: "Check the URL; /docs lists all endpoints.",
+    405: "Check the method; /docs lists all endpoints.",
+    416: "Request a range within the file.",
 }
 
 
@@ -133,7 +133,7 @@ class UncaughtErrors:
 
 
 def _internal_error() -> CinemillError:
-    return CinemillError("Something went wrong on our side; the log has the details.")
+    return CinemillError("Internal server error; the log has the details.")
 
 
 async def _on_cinemill_error(request: Request, error: Exception) -> Response:

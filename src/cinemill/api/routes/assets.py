@@ -32,14 +32,14 @@ class CreateJobRequest(BaseModel):
 
 @router.get("")
 def list_assets(mill: StateDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
-    """Films, newest first."""
+    """List videos, newest first."""
     found = assets.list_assets(mill.database, owner=OWNER, limit=limit)
     return {"assets": [asset_document(asset) for asset in found]}
 
 
 @router.get("/{asset_id}")
 def read_asset(asset_id: str, mill: StateDep) -> dict[str, Any]:
-    """One film, with its artifacts."""
+    """Return a video with its artifacts."""
     asset = assets.get_asset(mill.database, asset_id)
     made = assets.list_artifacts(mill.database, asset_id)
     return {**asset_document(asset), "artifacts": [artifact_document(record) for record in made]}
@@ -48,7 +48,7 @@ def read_asset(asset_id: str, mill: StateDep) -> dict[str, Any]:
 @router.post("/{asset_id}/jobs")
 @body_at_most(TIMELINE_BYTES)
 def create_job(asset_id: str, wish: CreateJobRequest, mill: StateDep) -> dict[str, Any]:
-    """Queue another job on a film that is there."""
+    """Queue another job for an existing video."""
     assets.get_asset(mill.database, asset_id)
     job = mill.jobs.create_job(
         wish.kind,
@@ -84,12 +84,12 @@ def read_file(
     download: bool = False,
     language: str | None = None,
 ) -> FileResponse:
-    """A file of a film: ``source`` is what was uploaded, the others were made of it.
+    """Return a file of a video: ``source`` is the upload, the others are derived from it.
 
-    Without a ``variant``, captions are those that hold in this ``language``, or the newest of
-    those that hold in any; of other kinds, the newest.
+    Without a ``variant``, captions are the current ones in this ``language``, or the newest
+    in any language; for other kinds, the newest file is returned.
 
-    Ranges are served. ``download`` makes a browser save what it would show.
+    Supports range requests. ``download`` makes a browser save the file instead of showing it.
     """
     if kind is ArtifactKind.SOURCE:
         asset = assets.get_asset(mill.database, asset_id)
@@ -106,7 +106,7 @@ def read_file(
 @router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
 @router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
 def read_stream(asset_id: str, stream: str, filename: str, mill: StateDep) -> FileResponse:
-    """A file for adaptive play, where the playlists beside it look for it. Ranges are served."""
+    """Return a playlist or media file of a stream (HLS or DASH). Supports range requests."""
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
     artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
     return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=False)
@@ -121,7 +121,7 @@ def _send(mill: Mill, sha256: str, filename: str, media_type: str, *, saved: boo
         raise NotFound(
             f"The stored file of {filename} is missing.",
             code="file_missing",
-            way_on="Run 'cinemill verify' where the mill runs.",
+            way_on="Run 'cinemill verify' on the server's machine.",
         )
     return _LargeFile(
         mill.files.path(sha256),

@@ -52,14 +52,14 @@ class CaptionsUpdate(BaseModel):
 
 @router.get("")
 def list_captions(asset_id: str, mill: StateDep) -> dict[str, Any]:
-    """What there is in each language: a person's correction, else the newest of a model."""
+    """List the captions in each language: a person's edit, otherwise a model's newest."""
     found = edit_store.list_captions(mill.database, asset_id)
     return {"captions": [_describe(found[language]) for language in sorted(found)]}
 
 
 @router.get("/{language}")
 def read_captions(asset_id: str, language: Language, mill: StateDep) -> JSONResponse:
-    """The captions with their times. The ETag names what they say; a change must name it."""
+    """Return the captions with their times. Send their ETag in ``If-Match`` to change them."""
     return _answer(mill, edit_store.get_captions(mill.database, asset_id, language))
 
 
@@ -105,11 +105,11 @@ def save_captions(
     mill: StateDep,
     version: Version = None,
 ) -> JSONResponse:
-    """Put corrected captions in place of those that the ETag in ``If-Match`` names.
+    """Replace the captions whose ETag is sent in ``If-Match``.
 
-    All forms are written anew from them; nothing is heard again. ``srt_path`` is where a timeline
-    finds them to be burned in. 412 where somebody else was quicker, 428 where there are captions
-    and no ``If-Match``.
+    All formats are rewritten; nothing is transcribed again. ``srt_path`` is what a timeline
+    can burn in. 412 if someone else saved first, 428 if captions exist
+    and ``If-Match`` is missing.
     """
     asset = get_asset(mill.database, asset_id)
     desk = edit_store.CaptionStore(mill.database, mill.files, mill.settings.render_dir)
@@ -121,7 +121,7 @@ def save_captions(
 def discard_correction(
     asset_id: str, language: Language, mill: StateDep, version: Version = None
 ) -> Response:
-    """Take a person's correction back; what a model heard holds again, if one did."""
+    """Discard a person's edit. The model's captions, if any, become current again."""
     edit_store.discard_correction(mill.database, asset_id, language, _bare(version))
     return Response(status_code=204)
 

@@ -22,7 +22,7 @@ def read_dead_messages(mill: Mill, limit: int) -> list[dict[str, Any]]:
 
 @router.delete("/dead/messages/{message_id}", status_code=204)
 def drop_dead_message(message_id: str, mill: StateDep) -> Response:
-    """Forget a message that became no job."""
+    """Delete a dead message."""
     with mill.database.begin() as connection:
         delete_dead_message(connection, message_id)
     return Response(status_code=204)

@@ -51,7 +51,7 @@ async def follow_job(
     mill: StateDep,
     last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
-    """Progress as ``event: progress`` with JSON data, to the job's end.
+    """Stream progress as ``event: progress`` with JSON data until the job ends.
 
     ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
     """
@@ -146,7 +146,7 @@ class JobEventStream:
         try:
             status = await run_in_threadpool(self._mill.jobs.get_job_status, self._job_id)
         except NotFound:
-            return Event("", self._last | {"status": "cancelled", "message": "The job is deleted"})
+            return Event("", self._last | {"status": "cancelled", "message": "The job was deleted"})
         except CinemillError:
             return None
         return Event("", self._merge(status))

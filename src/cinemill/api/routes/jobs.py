@@ -28,7 +28,7 @@ class CancelRequest(BaseModel):
 
 
 class NewJob(BaseModel):
-    """A job that names its own films, such as a render."""
+    """A job whose parameters name its videos, such as a render."""
 
     kind: Name
     params: dict[str, Any] = Field(default_factory=dict)
@@ -36,7 +36,7 @@ class NewJob(BaseModel):
 
 
 class RetryRequest(BaseModel):
-    """Which failed jobs; without either, all of them."""
+    """Which failed jobs to retry; without filters, all of them."""
 
     kind: Name | None = None
     code: Name | None = None
@@ -53,7 +53,7 @@ def list_jobs(
     limit: PageLimit = 50,
     list_items: Annotated[int | None, Query(ge=0)] = None,
 ) -> dict[str, Any]:
-    """Jobs, newest first. ``next`` is what ``before`` takes for the following page, or null.
+    """Jobs, newest first. ``next`` is the value of ``before`` for the next page, or null.
 
     ``id_prefix`` finds a job by the first characters of its id. ``list_items`` is how much is told
     of each list in ``params`` and ``result``: a timeline may have thousands of clips.
@@ -84,9 +84,9 @@ def create_job(
     mill: StateDep,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> dict[str, Any]:
-    """Queue a job. Paths in it are the mill's own, below ``CINEMILL_INPUT_ROOTS``.
+    """Queue a job. Its paths are on the server, in a folder of ``CINEMILL_INPUT_ROOTS``.
 
-    The same ``Idempotency-Key`` answers the same job.
+    A repeated ``Idempotency-Key`` returns the same job.
     """
     job = mill.jobs.create_job(
         wish.kind,
@@ -100,45 +100,45 @@ def create_job(
 
 @router.post("/jobs/retry")
 def retry_failed(mill: StateDep, wish: RetryRequest | None = None) -> dict[str, int]:
-    """Try all failed jobs again, or those of a kind or of an error code."""
+    """Retry all failed jobs, or those of a kind or with an error code."""
     wish = wish or RetryRequest()
     return {"retried": mill.jobs.retry_failed(kind=wish.kind, code=wish.code)}
 
 
 @router.get("/jobs/{job_id}")
 def read_job(job_id: str, mill: StateDep) -> dict[str, Any]:
-    """One job."""
+    """Return a job."""
     return job_document(mill.jobs.get_job(job_id))
 
 
 @router.get("/jobs/{job_id}/status")
 def read_job_status(job_id: str, mill: StateDep) -> dict[str, Any]:
-    """One job with its steps, duration, time left and place in the queue."""
+    """Return a job with its steps, duration, time left and position in the queue."""
     return name_twice(mill.jobs.get_job_status(job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(job_id: str, mill: StateDep, wish: CancelRequest | None = None) -> dict[str, Any]:
-    """Stop a job: at once where it is queued, else as soon as its processes are gone."""
+    """Cancel a job: at once if it is queued, otherwise when its processes have ended."""
     return job_document(mill.jobs.cancel_job(job_id, (wish or CancelRequest()).reason))
 
 
 @router.post("/jobs/{job_id}/retry")
 def retry_job(job_id: str, mill: StateDep) -> dict[str, Any]:
-    """Try a failed or cancelled job again, from the step that failed."""
+    """Retry a failed or cancelled job from the step that failed."""
     return job_document(mill.jobs.retry_job(job_id))
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
 def delete_job(job_id: str, mill: StateDep) -> Response:
-    """Stop a job if it has not ended, and forget it; its film stays."""
+    """Cancel a job if it is unfinished, and delete it. Its video is kept."""
     mill.jobs.stop_and_delete(job_id)
     return Response(status_code=204)
 
 
 @router.get("/dead")
 def list_dead(mill: StateDep, limit: PageLimit = 100) -> dict[str, Any]:
-    """Steps that are out of tries or were rejected, and messages that became no job, latest
+    """List dead letters: steps that failed for good, and messages that became no job, latest
     first."""
     return {
         "dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)],
@@ -148,7 +148,7 @@ def list_dead(mill: StateDep, limit: PageLimit = 100) -> dict[str, Any]:
 
 @router.post("/dead/{step_id}/redrive")
 def redrive(step_id: str, mill: StateDep) -> dict[str, Any]:
-    """Try the job of a dead step again."""
+    """Retry the job of a dead step."""
     return job_document(mill.jobs.redrive(step_id))
 
 

@@ -43,7 +43,7 @@ _judged: dict[str | None, tuple[float, str]] = {}
 
 @router.get("/health")
 async def read_health(request: Request, mill: StateDep) -> JSONResponse:
-    """Whether the parts answer. 503 where PostgreSQL does not; without Redis, work still ends.
+    """Report whether the components respond. 503 if PostgreSQL does not.
 
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
     where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
@@ -139,7 +139,7 @@ def read_logs(
     service: str | None = None,
     level: str | None = None,
 ) -> dict[str, Any]:
-    """The last lines of the installation's log files, oldest first, as the objects they are."""
+    """Return the last lines of the log files as JSON objects, oldest first."""
     folder = mill.settings.home / "log"
     found = [
         entry

@@ -26,7 +26,7 @@ _STATES = {
 
 
 class TaskState(BaseModel):
-    """The answer of the upload application, to the letter."""
+    """The response of the upload application's contract."""
 
     state: str
     status: str
@@ -47,7 +47,7 @@ class Message(BaseModel):
 
 @router.get("")
 def read_task(task_id: str, mill: StateDep) -> TaskState:
-    """How far a task is: PENDING, PROGRESS, SUCCESS or FAILURE, words for a person, 0–100."""
+    """Return a task's state (PENDING, PROGRESS, SUCCESS, FAILURE), message and progress."""
     job = mill.jobs.get_job(task_id)
     is_done = job.state is JobState.COMPLETED
     return TaskState(
@@ -60,7 +60,7 @@ def read_task(task_id: str, mill: StateDep) -> TaskState:
 
 @router.get("/result", response_model=TaskResult, responses={202: {"model": TaskResult}})
 def read_result(task_id: str, mill: StateDep) -> JSONResponse:
-    """What came of a task. 202 while it is under way; a failed one answers why."""
+    """Return a task's result. 202 while it is running; a failed task returns its error."""
     job = mill.jobs.get_job(task_id)
     result = TaskResult(
         status=_STATES[job.state], output_filename=_output_filename(job), message=_words(job)
@@ -70,13 +70,13 @@ def read_result(task_id: str, mill: StateDep) -> JSONResponse:
 
 @router.post("/cleanup")
 def clean_up(task_id: str, mill: StateDep) -> Message:
-    """Stop a task if it has not ended, and forget it, its film and all that was made of that,
+    """Cancel a task if it is unfinished, and delete it with its video and all derived files,
     unless another task needs them."""
     asset_id = mill.jobs.get_job(task_id).asset_id
     mill.jobs.stop_and_delete(task_id)
     if asset_id is None or not _drop_asset(mill, asset_id):
-        return Message(message="The task is forgotten.")
-    return Message(message="The task, its film and all that was made of it are removed.")
+        return Message(message="The task was deleted.")
+    return Message(message="The task, its video and all derived files were deleted.")
 
 
 def _drop_asset(mill: Mill, asset_id: str) -> bool:

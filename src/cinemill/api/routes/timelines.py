@@ -16,9 +16,9 @@ router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 @router.get("/jobs/{job_id}/timeline")
 def read_timeline(job_id: str, mill: StateDep) -> dict[str, Any]:
-    """The timeline of a render, laid out: clips, titles, subtitles, and the state of each piece.
+    """Return the timeline of a render: clips, titles, subtitles, and the state of each piece.
 
-    All times are seconds of the film that it becomes.
+    All times are in seconds of the output.
     """
     with mill.database.begin() as connection:
         job = job_queries.get_job(connection, job_id)

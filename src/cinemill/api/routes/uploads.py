@@ -42,7 +42,7 @@ router = APIRouter(tags=["upload"], route_class=BoundedRoute)
 
 
 class UploadAccepted(BaseModel):
-    """The answer of the upload application, to the letter."""
+    """The response of the upload application's contract."""
 
     message: str
     task_id: str
@@ -89,13 +89,13 @@ class UploadForm:
 )
 @body_at_most(sys.maxsize)
 async def upload(request: Request, mill: StateDep) -> Response:
-    """Take in a film and queue its processing. The same ``Idempotency-Key`` answers the same job.
+    """Upload a video and queue its processing. A repeated ``Idempotency-Key`` returns the same job.
 
     Fields that come before the file are checked before the file is read.
     """
     job, filename = await _accept(request, mill)
     accepted = UploadAccepted(
-        message="The film is in and its processing has been queued.",
+        message="Upload complete; processing is queued.",
         task_id=job.id,
         status="PROCESSING",
         filename=filename,
@@ -144,7 +144,7 @@ async def _read_form(
                 await form.take(event)
             # What stands before, between and behind the parts has no end of its own.
             if received_bytes - intake.size_bytes > _FORM_OVERHEAD_BYTES:
-                raise FormInvalid("There is too much in the form beside the film.")
+                raise FormInvalid("The form has too much data in addition to the file.")
         if not reader.is_complete:
             raise FormInvalid("The upload ended before the form did.", code="upload_incomplete")
         return await form.finish()
@@ -181,7 +181,7 @@ class _FormBuilder:
         if name != FILE_FIELD:
             return
         if self._has_file:
-            raise FormInvalid("The form has two files; send one film with each upload.")
+            raise FormInvalid("The form has two files; upload one video per request.")
         # Refused now: a client that sends the fields first need not send the file for nothing.
         parse_options(self._form.fields)
         self._has_file = True
@@ -191,7 +191,7 @@ class _FormBuilder:
         self._value += data
         if len(self._value) > MAX_FIELD_BYTES:
             refusal = TooLarge(f"The field '{self._part[:40]}' is too long.", code="form_invalid")
-            refusal.way_on = "Send the film in the part called 'file'."
+            refusal.way_on = "Send the video in the part called 'file'."
             raise refusal
 
     def _end(self) -> None:

@@ -20,8 +20,8 @@ each where they are no ASCII."""
 MAX_BOUNDARY_LENGTH = 70
 """As RFC 2046 has it."""
 _UPLOAD_WAY_ON = (
-    "Send the film as multipart/form-data in a part called 'file': "
-    "curl -F file=@film.mp4 ADDRESS/upload"
+    "Send the video as multipart/form-data in a part called 'file': "
+    "curl -F file=@video.mp4 ADDRESS/upload"
 )
 # What browsers do to quotes and line ends in names:
 # https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
@@ -67,7 +67,7 @@ def parse_boundary(content_type: str) -> bytes:
         raise refusal
     boundary = options.get(b"boundary", b"")
     if not boundary:
-        raise FormInvalid("The Content-Type header names no boundary.")
+        raise FormInvalid("The Content-Type header has no boundary.")
     if len(boundary) > MAX_BOUNDARY_LENGTH:
         raise FormInvalid(f"The boundary is longer than {MAX_BOUNDARY_LENGTH} characters.")
     return boundary

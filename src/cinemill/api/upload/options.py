@@ -75,5 +75,5 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
     # Planned for nothing, so that whoever sends the fields first need not send the file for it.
     CATALOG.plan(options.kind, options.job_params, _ANY_ASSET)
     if "path" in options.params:
-        raise InputRejected("An uploaded file has no path.", code="params_invalid")
+        raise InputRejected("'path' cannot be used with an uploaded file.", code="params_invalid")
     return options

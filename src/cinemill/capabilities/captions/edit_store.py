@@ -29,7 +29,7 @@ from cinemill.storage.media.files import LocalFiles
 PERSON = "person"
 VERSION_CHARACTERS = 12
 """Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
-WAY_ON = "Fetch them again, and make the change in what is there now."
+WAY_ON = "Load the captions again and repeat the edit in the new version."
 
 
 class CaptionsChanged(Conflict):
@@ -45,7 +45,7 @@ class VersionMissing(Conflict):
 
     code = "version_required"
     http_status = 428
-    way_on = "Send the ETag of the captions that these replace as If-Match."
+    way_on = "Send the ETag of the captions to replace in the If-Match header."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
     found = list_captions(database, asset_id).get(language)
     if found is None:
         raise NotFound(
-            f"This film has no captions in the language {language}.",
+            f"This video has no captions in the language {language}.",
             code="captions_not_found",
-            way_on="Caption it first, or write them.",
+            way_on="Create captions first, or write them yourself.",
         )
     return found
 
@@ -120,9 +120,9 @@ def discard_correction(
     _require_version(known, version)
     if not known.is_corrected:
         raise Conflict(
-            "Nobody has corrected these captions.",
+            "These captions have no edits.",
             code="captions_not_corrected",
-            way_on="There is nothing to take back.",
+            way_on="There is nothing to discard.",
         )
     with database.begin() as connection:
         _require_unchanged(connection, asset_id, language, known)
@@ -133,9 +133,9 @@ def _require_version(known: CaptionSet | None, version: str | None) -> None:
     if known is None and version is None:
         return
     if known is not None and version is None:
-        raise VersionMissing("It is not said which captions these replace.")
+        raise VersionMissing("The If-Match header is missing.")
     if known is None or version not in ("*", known.version):
-        raise CaptionsChanged("These captions were changed by somebody else in the meantime.")
+        raise CaptionsChanged("Someone else changed these captions in the meantime.")
 
 
 def _require_unchanged(
@@ -146,7 +146,7 @@ def _require_unchanged(
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     current = captions.find_captions(connection, asset_id).get(language)
     if (current and current.version) != (known and known.version):
-        raise CaptionsChanged("These captions were changed by somebody else in the meantime.")
+        raise CaptionsChanged("Someone else changed these captions in the meantime.")
 
 
 def _as_transcript(before: JsonObject, language: str, cues: Sequence[Cue]) -> Transcript:

@@ -85,9 +85,9 @@ def _transcribe(
     info = context.result_of(PROBE).media
     if not info.audio:
         raise MediaRejected(
-            f"{REJECTION_CODES['media_no_sound']} There is nothing to caption.",
+            f"{REJECTION_CODES['media_no_sound']} There is no speech to caption.",
             code="media_no_sound",
-            way_on="Caption a film that has sound.",
+            way_on="Choose a video with audio.",
         )
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
     from cinemill.inference.speech import put_back
@@ -132,7 +132,7 @@ def _take_sound(
         resources, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND)
     )
     return extract_samples(
-        ffmpeg_session(resources, context, "Taking out the sound", share=SOUND_SHARE),
+        ffmpeg_session(resources, context, "Extracting the audio", share=SOUND_SHARE),
         resources.files.path(asset.sha256),
         info,
         prepared=prepared,

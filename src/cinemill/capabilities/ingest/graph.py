@@ -226,7 +226,7 @@ def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tu
         found.append("HDR was not tone mapped: this FFmpeg lacks zscale or tonemap")
     moment = request.thumbnail_seconds
     if moment is not None and moment > info.duration_seconds_from_header > 0:
-        found.append("thumbnail asked for after the end: the last frame was taken")
+        found.append("the thumbnail's time is after the end of the video: the last frame was used")
     if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
-        found.append("this container declares no length: a cut at a packet's edge is not seen")
+        found.append("this container declares no duration: a file truncated between packets is not detected")
     return tuple(found)

@@ -146,7 +146,7 @@ def _make(
     media = context.result_of(PROBE).media
     require_space(resources, estimate_output_bytes(media))
     outcome = prepare(
-        ffmpeg_session(resources, context, "Making the proxy"),
+        ffmpeg_session(resources, context, "Encoding the preview copy"),
         resources.files.path(asset.sha256),
         media,
         request,

@@ -9,7 +9,7 @@ PREPARE_SOURCE = "prepare_source"
 
 QUEUES = (
     Queue("proxy", 5, 2 * GIB, 10, **HOUR_LIMITS, meaning="Proxies, stills, sprites"),
-    Queue("ingestion", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Intake and probing"),
+    Queue("ingestion", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Importing and inspecting videos"),
 )
 STEPS = (
     StepKind(IMPORT_SOURCE, "ingestion", weight=5),

@@ -195,7 +195,7 @@ def _warn(
 ) -> tuple[str, ...]:
     found = list(plan.warnings)
     if tally.reconfigured:
-        found.append("the picture changes its size or format in mid-film")
+        found.append("the frame size or format changes during the video")
     longest = shots.get("longest_step_seconds", 0.0)
     if not info.video.is_variable_rate and longest > GAP_STEPS * shots.get("usual_step_seconds", 1):
         at = shots["longest_step_at_seconds"]

@@ -18,7 +18,7 @@ def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
     Result: ``asset_id``, ``media``. Raises MediaRejected.
     """
     asset = find_asset(resources, context)
-    context.report(0.0, "Looking at the film")
+    context.report(0.0, "Inspecting the video")
     media = asset.media or probe(
         resources.files.path(asset.sha256),
         effective_limits(resources, context),

@@ -25,7 +25,7 @@ def remove_abandoned_work(database: Database, work_folder: Path) -> None:
             with database.begin() as connection:
                 is_live = dispatch.is_live_token(connection, folder.name)
         except CinemillError as error:
-            log.warning("abandoned work was not looked for", why=error.message)
+            log.warning("abandoned work folders could not be searched", why=error.message)
             return
         if not is_live:
             shutil.rmtree(folder, ignore_errors=True)

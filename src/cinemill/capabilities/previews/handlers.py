@@ -121,7 +121,7 @@ def describe(made: Artifact) -> dict[str, Any]:
 def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
     resources, context, asked = task.resources, task.context, task.asked
     return extract_stills(
-        ffmpeg_session(resources, context, "Taking stills", share=STILLS_SHARE),
+        ffmpeg_session(resources, context, "Extracting stills", share=STILLS_SHARE),
         task.source,
         task.info,
         spread_moments(length, asked.num_frames),
@@ -146,7 +146,7 @@ def _make_more(
 
 def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     context = task.context
-    context.report(STILLS_SHARE, "Laying out the contact sheet")
+    context.report(STILLS_SHARE, "Creating the contact sheet")
     layout = render_contact_sheet(_quiet_session(task), stills, columns)
     width, height = layout.size
     facts = {**asdict(layout), "width": width, "height": height, "tiles": len(stills)}
@@ -156,7 +156,7 @@ def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
 
 def _make_animation(task: _Task, length: Fraction) -> Artifact:
     context = task.context
-    context.report(STILLS_SHARE, "Making the animated preview")
+    context.report(STILLS_SHARE, "Creating the animated preview")
     moments = spread_excerpts(task.info, length)
     facts = render_animated_preview(_quiet_session(task), task.source, task.info, moments)
     path = context.folder / ANIMATION_NAME

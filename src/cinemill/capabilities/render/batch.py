@@ -75,7 +75,7 @@ def collect_batch(service: JobService, context: StepContext) -> StepOutcome:
     children = [_find_job(service, child) for child in context.result_of(SUBMITTED).job_ids]
     ended = [job for job in children if job is None or job.state.is_final]
     share = sum(1.0 if job is None else _progress(job) for job in children) / len(children)
-    words = f"{len(ended)} of {len(children)} films have ended"
+    words = f"{len(ended)} of {len(children)} renders have finished"
     context.report(share, words)
     if len(ended) < len(children):
         raise Postponed(
@@ -104,5 +104,5 @@ def _answer(job: Job | None) -> dict[str, Any]:
     if job.failure is not None:
         error = {"code": job.failure.code, "message": job.failure.message}
     else:
-        error = {"code": "cancelled", "message": job.cancel_reason or "It was cancelled."}
+        error = {"code": "cancelled", "message": job.cancel_reason or "The render was cancelled."}
     return {"job_id": job.id, "error": error}

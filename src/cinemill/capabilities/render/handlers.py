@@ -70,7 +70,7 @@ from cinemill.storage.media import assets
 STAGE_VERSION = 1
 PLANNED_OTHERWISE = "This render was planned by another version."
 MIXED_ENCODERS = (
-    "encoded in software: the workers' hardware differs, and the pieces of a film must be alike"
+    "encoded in software: the workers have different hardware, and all pieces of a video need the same encoder"
 )
 
 
@@ -208,7 +208,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     made = find_made(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
-    outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the sound"), films, request)
+    outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the audio"), films, request)
     artifact = publish_artifact(
         resources.files,
         outcome.path,
@@ -358,9 +358,9 @@ def _find_part(resources: StepResources, sha256: str) -> Path:
     it have ended. Raises InputRejected (``piece_missing``)."""
     if not resources.files.exists(sha256):
         raise InputRejected(
-            "A piece of this film was removed before it was joined.",
+            "A piece of this video was removed before the pieces were joined.",
             code="piece_missing",
-            way_on="Submit it again; what is still there is not made anew.",
+            way_on="Submit the timeline again; pieces that still exist are reused.",
         )
     return resources.files.path(sha256)
 

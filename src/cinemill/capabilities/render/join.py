@@ -80,7 +80,7 @@ def join_pieces(
 def _explain(broken: Exception) -> CinemillError:
     if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("The disk is full; nothing was stored.")
-    return OutputInvalid(f"The film could not be joined: {broken}")
+    return OutputInvalid(f"The pieces could not be joined: {broken}")
 
 
 class _Teller:
@@ -115,7 +115,7 @@ def _write(
 ) -> None:
     if len({piece.settings for piece in pieces}) > 1:
         raise OutputInvalid(
-            "The pieces were made by encoders that differ.",
+            "The pieces were encoded by different encoders.",
             way_on="Use the same FFmpeg on all workers, and render again.",
         )
     timescale, ticks = ticks_per_frame(output.fps)
@@ -187,9 +187,9 @@ def inspect_film(
     }
     wrong = {name: facts[name] for name, value in planned.items() if facts[name] != value}
     if wrong:
-        raise OutputInvalid(f"The film is not as planned: {wrong} in place of {planned}.")
+        raise OutputInvalid(f"The output is not as planned: {wrong} in place of {planned}.")
     if not starts_fast(path):
-        raise OutputInvalid("The film has its index at the end.")
+        raise OutputInvalid("The output has its index at the end.")
     return {name: value for name, value in facts.items() if not isinstance(value, bool)}
 
 

@@ -55,8 +55,8 @@ def _find_spoken(
     }
     if not spoken:
         raise InputRejected(
-            f"None of the films of the first track has captions in the language {language}.",
+            f"No video in the first track has captions in the language {language}.",
             code="captions_not_found",
-            way_on="Caption them first, or take 'captions' out of the timeline.",
+            way_on="Create captions for them first, or remove 'captions' from the timeline.",
         )
     return spoken

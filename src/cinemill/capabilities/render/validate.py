@@ -61,7 +61,7 @@ def _check_clips(films: Mapping[str, Film], edit: Edit) -> None:
 def _check_reach(film: Film, end: Fraction, name: str) -> None:
     if not check_reach(film, end):
         seconds = film.info.duration_seconds_from_header
-        ends = f"it ends at {float(end):g} s, and its film is {seconds:g} s long."
+        ends = f"it ends at {float(end):g} s, but its video is {seconds:g} s long."
         raise reject_element(name, ends, "clip_past_end")
 
 
@@ -69,7 +69,7 @@ def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
     for overlay in edit.timeline.overlays:
         film = films[edit.hashes[overlay.source]]
         if not film.info.has_picture:
-            raise reject_element(overlay.name, "there is no picture in it.", "media_no_video")
+            raise reject_element(overlay.name, "it has no video or image.", "media_no_video")
         if film.info.is_film:
             end = overlay.start + overlay.until - overlay.since
             _check_reach(film, end, overlay.name)
@@ -77,7 +77,7 @@ def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
         film = films[edit.hashes[sound.source]]
         if choose_audio(film.info) is None:
             if not sound.may_be_missing:
-                raise reject_element(sound.name, "there is no sound in it.", "media_no_sound")
+                raise reject_element(sound.name, "it has no audio.", "media_no_sound")
         else:
             _check_reach(film, sound.start, sound.name)
 

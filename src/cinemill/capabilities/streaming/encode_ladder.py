@@ -84,14 +84,14 @@ def make_ladder(
     pictures, sounds = _read_streams(session.folder, rungs, info.audio, fps)
     counts = {_count_frames(session.folder / stream.filename) for stream in pictures}
     if len(counts) != 1:
-        raise OutputInvalid(f"The rungs have {sorted(counts)} pictures.")
+        raise OutputInvalid(f"The renditions have different frame counts: {sorted(counts)}.")
     frames = counts.pop()
     seconds = pictures[0].seconds
     heard_seconds = max((sound.seconds for sound in sounds), default=None)
     decoded = Decoded(tally.video_frames if changes else frames, seconds, heard_seconds)
     check_integrity(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
     if not changes and frames != tally.video_frames:
-        raise OutputInvalid(f"{tally.video_frames} pictures in, {frames} out.")
+        raise OutputInvalid(f"{tally.video_frames} frames in, {frames} out.")
     files = _write_lists(session.folder, pictures, sounds)
     return LadderOutcome(files, pictures, sounds, frames, changes, tally.cpu_seconds)
 

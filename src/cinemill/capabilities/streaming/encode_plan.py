@@ -50,7 +50,7 @@ def choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
     fps = info.video.fps or USUAL_FPS
     if not info.video.is_variable_rate:
         return fps, ()
-    return Fraction(round(fps) or 1), ("the variable rate was made constant",)
+    return Fraction(round(fps) or 1), ("the variable frame rate was made constant",)
 
 
 def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:

@@ -48,10 +48,10 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
     asset = find_asset(resources, context)
     info = _read_info(context)
     if not can_be_copied(info):
-        why = "The picture must be encoded before browsers play it."
+        why = "The video must be encoded before browsers can play it."
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
     require_space(resources, info.size_bytes)
-    session = ffmpeg_session(resources, context, "Opening the film")
+    session = ffmpeg_session(resources, context, "Preparing early playback")
     outcome = copy_stream(session, resources.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
     made = publish(resources, outcome.files)
@@ -70,7 +70,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     asset = find_asset(resources, context)
     info, purpose = _read_info(context), context.parameters(RungsParameters).preset
     require_space(resources, estimate_bytes(info))
-    session = ffmpeg_session(resources, context, "Making the rungs")
+    session = ffmpeg_session(resources, context, "Encoding the renditions")
     outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
     made = publish(resources, outcome.files)

@@ -83,7 +83,7 @@ from cinemill.storage.media.assets import AssetRecord
 STAGE_VERSION = 3
 """Raise it when the same chunk would be another file."""
 ENCODING = "Encoding"
-LOOKING = "Looking for places to cut"
+LOOKING = "Finding split points"
 
 
 @dataclass(frozen=True)
@@ -341,7 +341,7 @@ def _find_fault(made: Sequence[ChunkResult]) -> str:
     if not all(one.is_whole for one in made):
         return "its frames could not be identified by their timestamps"
     if len({one.settings for one in made}) > 1:
-        return "its chunks were made by encoders that differ"
+        return "its chunks were encoded by different encoders"
     return ""
 
 

@@ -61,7 +61,7 @@ def assemble(
     """
     if len({chunk.settings for chunk in chunks}) > 1:
         raise OutputInvalid(
-            "The chunks were made by encoders that differ.",
+            "The chunks were encoded by different encoders.",
             way_on="Use the same FFmpeg on all workers, and submit it again.",
         )
     picture = session.folder / PICTURE_NAME
@@ -78,7 +78,7 @@ def assemble(
     facts = inspect_rendition(path, plan)
     frames = sum(chunk.frames for chunk in chunks)
     if facts["frames"] != frames:
-        raise OutputInvalid(f"{frames} pictures were joined and {facts['frames']} written.")
+        raise OutputInvalid(f"{frames} frames were joined, but {facts['frames']} written.")
     return path, facts
 
 
@@ -126,7 +126,7 @@ def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
         for packet in read(chunk.path):
             decoded = heapq.heappushpop(shown, packet.pts)
             if last is not None and decoded <= last:
-                raise OutputInvalid("Two chunks show the same pictures.")
+                raise OutputInvalid("Two chunks contain the same frames.")
             last = decoded
             packet.dts = decoded * per_tick
             packet.pts = packet.pts * per_tick

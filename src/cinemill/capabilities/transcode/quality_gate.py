@@ -82,7 +82,7 @@ def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> En
     corrected = adjust_for_vmaf(request, vmaf_min, tries[0].quality.vmaf)
     if corrected is not None:
         tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
-        tries.append(_try(work, corrected, TRY_SHARE, "Encoding again, better"))
+        tries.append(_try(work, corrected, TRY_SHARE, "Encoding again at higher quality"))
     if tries[-1].quality.vmaf < vmaf_min:
         raise _fall_short(vmaf_min, tries)
     return _sum_up(vmaf_min, tries)
@@ -91,7 +91,7 @@ def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> En
 def _try(work: _Work, request: RenditionRequest, begin: float, message: str) -> _Try:
     outcome = _encode(work, request, begin, ENCODE_SHARE, message)
     quality = measure_vmaf(
-        work.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring the quality"),
+        work.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring quality (VMAF)"),
         work.source,
         work.info,
         request,
@@ -125,8 +125,8 @@ def _fall_short(vmaf_min: float, tries: Sequence[_Try]) -> InputRejected:
     told = ", then ".join(f"{one.quality.vmaf:g} at {one.rate[0]} {one.rate[1]}" for one in tries)
     best = max(one.quality.vmaf for one in tries)
     return InputRejected(
-        f"A VMAF of {vmaf_min:g} was wanted, and {best:g} was reached: {told}.",
+        f"A VMAF of {vmaf_min:g} was required, but {best:g} was reached: {told}.",
         code="quality_not_reached",
-        way_on=f"Ask for a vmaf_min of at most {math.floor(best)}, a lower crf or a higher "
+        way_on=f"Set vmaf_min to at most {math.floor(best)}, a lower crf or a higher "
         "bitrate, or another preset or codec. Nothing was published.",
     )

@@ -72,9 +72,9 @@ def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionReque
     width, height = fit_box(info, request)
     if min(width, height) < LEAST_SIDE_PIXELS:
         raise InputRejected(
-            f"VMAF cannot be measured on a picture of {width}x{height}.",
+            f"VMAF cannot be measured at a frame size of {width}x{height}.",
             code="combination_impossible",
-            way_on=f"Ask for at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
+            way_on=f"Request at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
         )
 
 
@@ -177,7 +177,7 @@ def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise OutputInvalid(f"{log.name} cannot be read: {broken!r}") from broken
     if seen != pictures:
-        raise OutputInvalid(f"{seen} pictures could be compared with the film, not {pictures}.")
+        raise OutputInvalid(f"{seen} frames could be compared with the source, not {pictures}.")
     if not 0 <= least <= mean <= 100:
-        raise OutputInvalid(f"{log.name} tells of a VMAF of {mean}, at least {least}.")
+        raise OutputInvalid(f"{log.name} reports a VMAF of {mean}, at least {least}.")
     return round(mean, 2), round(least, 2)

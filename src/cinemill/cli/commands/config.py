@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show_settings(json: options.Json = False) -> None:
-    """Show every setting with its source; secrets are masked. Exit code 2 names all problems."""
+    """Show all settings and their sources, with secrets masked. Exit code 2 if one is invalid."""
     settings = connect.load_settings()
     rows = settings.describe()
     if json:

@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 To = Annotated[
     Path | None,
     typer.Option(
-        help="Fetch what was made into a folder here; of several films, each into its own.",
+        help="Download the outputs into this folder; with several videos, one subfolder for each.",
         file_okay=False,
     ),
 ]
 
 Codec = Annotated[
-    str | None, typer.Option(help="h264, h265, vp9 or av1; h264 where it is not given.")
+    str | None, typer.Option(help="Video codec: h264, h265, vp9 or av1. Default: h264.")
 ]
-Container = Annotated[str | None, typer.Option(help="mp4, webm or mkv; mp4 where it is not given.")]
+Container = Annotated[str | None, typer.Option(help="Container: mp4, webm or mkv. Default: mp4.")]
 Preset = Annotated[
-    str | None, typer.Option(help="archive, web or mobile; web where it is not given.")
+    str | None, typer.Option(help="Preset: archive, web or mobile. Default: web.")
 ]
-Side = Annotated[int | None, typer.Option(help="Pixels; the shape is kept.")]
-Bitrate = Annotated[str | None, typer.Option(help="Of the picture, such as 5M or 800k.")]
+Side = Annotated[int | None, typer.Option(help="In pixels. The video is fitted into width and height; its aspect ratio is kept.")]
+Bitrate = Annotated[str | None, typer.Option(help="Average video bitrate, such as 5M or 800k.")]
 Crf = Annotated[
-    int | None, typer.Option(help="The encoder's quality in place of a bitrate; less is more.")
+    int | None, typer.Option(help="Constant rate factor instead of a bitrate; lower is better.")
 ]
 Fps = Annotated[
-    str | None, typer.Option(help="Frames a second; the film's own where it is not given.")
+    str | None, typer.Option(help="Frame rate. Default: that of the source.")
 ]
 Audio = Annotated[
-    str | None, typer.Option(help="auto, aac, opus, copy or none; auto copies where it may.")
+    str | None, typer.Option(help="Audio codec: auto, aac, opus, copy or none. Auto copies audio that the container can hold.")
 ]
 VmafMin = Annotated[
     float | None,
-    typer.Option(help="Measure the picture against the film's, and try twice to reach so much."),
+    typer.Option(help="Minimum VMAF score against the source. If the first encode falls short, one better encode is attempted."),
 ]
 ChunkSeconds = Annotated[
     float | None,
@@ -53,7 +53,7 @@ ChunkSeconds = Annotated[
     ),
 ]
 Gpu = Annotated[
-    bool, typer.Option("--gpu", help="In hardware where a worker has it; else in software.")
+    bool, typer.Option("--gpu", help="Encode on a GPU if a worker has one, otherwise in software.")
 ]
 
 
@@ -82,9 +82,9 @@ def transcode(
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Make another file of each film: codec, container, size, rate.
+    """Transcode videos: change codec, container, resolution, frame rate or bitrate.
 
-    What cannot be is refused before the film is sent, and what was converted on purpose is said.
+    Impossible combinations are rejected before upload. The result lists all conversions.
     """
     options = _drop_none(
         codec=codec,
@@ -110,7 +110,7 @@ def ladder(
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Make each film ready for adaptive play: HLS and DASH over one set of files."""
+    """Create an adaptive stream (HLS and DASH) from each video."""
     params = _drop_none(preset=preset)
     run_films(file, _request("make_ladder", params, priority), to, json=json)
 
@@ -118,23 +118,23 @@ def ladder(
 def preview(
     file: options.Films,
     num_frames: Annotated[
-        int, typer.Option("--num-frames", "-n", help="Stills of each film.")
+        int, typer.Option("--num-frames", "-n", help="Number of stills for each video.")
     ] = 10,
-    height: Annotated[int, typer.Option(help="Of a still, in pixels.")] = 360,
+    height: Annotated[int, typer.Option(help="Height of the stills in pixels.")] = 360,
     animated: Annotated[
-        bool, typer.Option("--animated", help="A few silent seconds from all over the film too.")
+        bool, typer.Option("--animated", help="Also create a short silent preview video with excerpts.")
     ] = False,
     sheet: Annotated[
         int | None,
-        typer.Option("--sheet", metavar="COLUMNS", help="A sheet of the stills too."),
+        typer.Option("--sheet", metavar="COLUMNS", help="Also create a contact sheet with this many columns."),
     ] = None,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Take stills spread over each film.
+    """Extract stills at regular intervals from each video.
 
-    A sheet shows them in a grid, each with its time; an animated preview is an MP4 for a loop.
+    A contact sheet shows them in a grid with times; an animated preview is a short, looping MP4.
     """
     params = _drop_none(
         num_frames=num_frames,
@@ -148,20 +148,20 @@ def preview(
 def caption(
     file: options.Films,
     model: Annotated[
-        str, typer.Option(help="tiny, tiny.en, base, small, medium or large.")
+        str, typer.Option(help="Model: tiny, tiny.en, base, small, medium or large.")
     ] = "base",
     language: Annotated[
         str | None,
-        typer.Option(help="What is spoken, such as en or de; found where it is not given."),
+        typer.Option(help="Spoken language, such as en or de. Default: detected."),
     ] = None,
-    translate: Annotated[bool, typer.Option("--translate", help="Into English.")] = False,
+    translate: Annotated[bool, typer.Option("--translate", help="Translate the captions into English.")] = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Write down what is said in each film: SRT, WebVTT, plain text and JSON.
+    """Create captions from speech, as SRT, WebVTT, plain text and JSON.
 
-    Fetch the model first: see 'cinemill models'.
+    Download a model first with 'cinemill models fetch'.
     """
     params = _drop_none(model=model, language=language, translate=translate)
     run_films(file, _request("caption", params, priority), to, json=json)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from cinemill.client.models import FailureDocument
 
 app = typer.Typer(
-    help="Steps that are out of tries or were rejected, and messages that became no job.",
+    help="Manage dead letters: steps that were rejected or used up their retries, and unusable messages.",
     no_args_is_help=True,
 )
 
 
 @app.command("list")
 def list_dead(json: options.Json = False) -> None:
-    """List dead steps and messages with the reason and what to do."""
+    """List dead steps and messages, with the reason and a hint for each."""
     with connect.open_client() as mill:
         steps = mill.dead()
         messages = mill.dead_messages()
@@ -34,7 +34,7 @@ def list_dead(json: options.Json = False) -> None:
         print_json([*steps, *(_write_as_step(message) for message in messages)])
         return
     if not steps and not messages:
-        say("No step is dead.")
+        say("There are no dead letters.")
     if steps:
         _print_steps(steps)
     if messages:
@@ -92,12 +92,12 @@ def redrive(
     step: Annotated[
         list[str],
         typer.Argument(
-            metavar="STEP", help="Ids of dead steps; the first characters are enough, from four."
+            metavar="STEP", help="IDs of dead steps; the first four or more characters are enough."
         ),
     ],
     json: options.Json = False,
 ) -> None:
-    """Give dead steps their tries back."""
+    """Retry dead steps with a fresh set of attempts."""
     with connect.open_client() as mill:
         jobs, codes = for_each(step, lambda text: _redrive(mill, text), json=json)
     if json:
@@ -111,9 +111,9 @@ def _redrive(mill: Client, text: str) -> JobDocument:
     """Raises Conflict for a message."""
     if len(text) >= 4 and any(found.startswith(text) for found in list_message_ids(mill)):
         raise Conflict(
-            f"{text} is a message, of which only the beginning is kept.",
+            f"{text} is a message. Only its beginning is stored, so it cannot be redriven.",
             code="message_not_redrivable",
-            way_on="Correct it and send it again; 'cinemill dead drop' removes it from the list.",
+            way_on="Correct the message and send it again; 'cinemill dead drop' deletes this entry.",
         )
     return mill.redrive(find_step_id(mill, text))
 
@@ -124,18 +124,18 @@ def drop(
         list[str],
         typer.Argument(
             metavar="MESSAGE",
-            help="Ids of dead messages; the first characters are enough, from four.",
+            help="IDs of dead messages; the first four or more characters are enough.",
         ),
     ],
     json: options.Json = False,
 ) -> None:
-    """Forget messages that became no job."""
+    """Delete dead messages."""
     with connect.open_client() as mill:
         dropped, codes = for_each(message, lambda text: _drop(mill, text), json=json)
     if json:
         print_json(dropped)
     for one in dropped if not json else ():
-        say(f"Message {shorten(str(one.get('id', '')))} is dropped.")
+        say(f"Message {shorten(str(one.get('id', '')))} was deleted.")
     raise typer.Exit(worst(codes))
 
 

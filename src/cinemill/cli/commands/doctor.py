@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(ctx: typer.Context, json: options.Json = False) -> None:
-    """Check every part of this installation by trying it. Exit code 3 when something fails."""
+    """Test every component of this installation. Exit code 3 if a check fails."""
     from cinemill.cli.commands.doctor_checks import Level, run_checks
 
     findings = []

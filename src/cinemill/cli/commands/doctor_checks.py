@@ -86,7 +86,7 @@ def sound_settings(settings: Settings) -> Iterator[Finding]:
     for warning in settings.warnings:
         yield Finding("settings", Level.WARN, warning, "See 'cinemill config'.")
     if not settings.warnings:
-        yield Finding("settings", Level.OK, f"all sound; {_tell_what_is_set(settings)}")
+        yield Finding("settings", Level.OK, f"all valid; {_tell_what_is_set(settings)}")
 
 
 def _tell_what_is_set(settings: Settings) -> str:
@@ -107,9 +107,9 @@ def sound_home(settings: Settings) -> Iterator[Finding]:
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & 0o077:
         way_on = f"Run: chmod 700 {home}"
-        yield Finding("home", Level.FAIL, f"{home} is open to others (mode {mode:04o})", way_on)
+        yield Finding("home", Level.FAIL, f"{home} can be read by other users (mode {mode:04o})", way_on)
     elif not os.access(home, os.W_OK | os.X_OK):
-        yield Finding("home", Level.FAIL, f"{home} is not writable", "Give it to this user.")
+        yield Finding("home", Level.FAIL, f"{home} is not writable", "Make this user its owner, with chown.")
     else:
         yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
     yield from _sound_space(settings)
@@ -129,10 +129,10 @@ def sound_secrets(settings: Settings) -> Iterator[Finding]:
             yield Finding("secrets", Level.FAIL, error.message, error.way_on)
         if is_open_to_others(path):
             problems = True
-            words = f"others may read or change {path}"
+            words = f"other users can read or change {path}"
             yield Finding("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
     if not problems:
-        words = f"{len(found)} sound" if found else "made at the first start"
+        words = f"{len(found)} valid" if found else "created at the first start"
         yield Finding("secrets", Level.OK, words)
 
 
@@ -150,9 +150,9 @@ def _sound_place(home: Path) -> Finding:
     """Of a home that is still to be made: whether it can be."""
     above = next(folder for folder in home.parents if folder.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return Finding("home", Level.OK, f"{home} is made at the first start")
-    words = f"{home} cannot be made: nothing can be written into {above}"
-    return Finding("home", Level.FAIL, words, "Name another with CINEMILL_HOME.")
+        return Finding("home", Level.OK, f"{home} will be created at the first start")
+    words = f"{home} cannot be created: no write permission in {above}"
+    return Finding("home", Level.FAIL, words, "Choose another folder with CINEMILL_HOME.")
 
 
 def _sound_space(settings: Settings) -> Iterator[Finding]:
@@ -161,10 +161,10 @@ def _sound_space(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(settings.home).free
     words = f"{format_size(free)} free"
     if free < settings.min_free_bytes:
-        way_on = "Free some, or no work is taken; see CINEMILL_MIN_FREE_BYTES."
+        way_on = "Free disk space; until then no work is accepted (CINEMILL_MIN_FREE_BYTES)."
         yield Finding("disk", Level.FAIL, words, way_on)
     elif free < 10 * settings.min_free_bytes:
-        yield Finding("disk", Level.WARN, words, "A long film may not fit.")
+        yield Finding("disk", Level.WARN, words, "There may not be enough space for a long video.")
     else:
         yield Finding("disk", Level.OK, words)
 
@@ -180,7 +180,7 @@ def sound_ffmpeg(settings: Settings) -> Iterator[Finding]:
         yield Finding("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", way_on)
     else:
         encoders = ", ".join(sorted(NEEDED_ENCODERS))
-        judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so that no vmaf_min is kept"
+        judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so vmaf_min cannot be used"
         yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
 
 
@@ -203,10 +203,10 @@ def sound_hardware(settings: Settings) -> Iterator[Finding]:
     if working:
         yield Finding("hardware", Level.OK, f"encoded with {working}")
     elif not found.refused:
-        yield Finding("hardware", Level.OK, "no device that encodes; all is done in software")
+        yield Finding("hardware", Level.OK, "no hardware encoder; videos are encoded in software")
     reasons = [f"{name}: {reason}" for name, reason in found.refused.items()]
     if reasons:
-        way_on = "Mend its driver if it should; without it the work is done in software."
+        way_on = "If it should work, check its driver. Until then videos are encoded in software."
         level = Level.OK if working else Level.WARN
         yield Finding("hardware", level, f"no {'; no '.join(reasons)}", "" if working else way_on)
 
@@ -218,18 +218,18 @@ def sound_database(settings: Settings) -> Iterator[Finding]:
     from cinemill.storage.inspection import inspect_database
 
     facts = inspect_database(settings.database_url)
-    words = f"PostgreSQL {facts.version}, answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    words = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
     if missing:
-        way_on = "Install them on the server; pgvector is called 'vector' there."
+        way_on = "Install these extensions on the server; pgvector's name there is 'vector'."
         yield Finding("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", way_on)
     else:
-        schema = facts.revision or "empty, made at the first start"
+        schema = facts.revision or "empty; created at the first start"
         yield Finding("database", Level.OK, f"{words}, schema {schema}")
     skew = facts.clock_skew_seconds
     level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
-    way_on = "" if level is Level.OK else "Run NTP; leases are safe, times shown are wrong."
-    yield Finding("clock", level, f"{skew:+.2f} s against the database", way_on)
+    way_on = "" if level is Level.OK else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
+    yield Finding("clock", level, f"{skew:+.2f} s off from the database's clock", way_on)
 
 
 def _sound_embedded_database() -> Iterator[Finding]:
@@ -247,19 +247,19 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
-    answers = f"answers in {facts.round_trip_seconds * 1000:.1f} ms"
+    answers = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
     words = f"{facts.product} {facts.version}, {answers}"
     yield Finding("Redis", Level.OK, words)
     if facts.refusal is not None:
-        way_on = "Nothing new starts meanwhile; mend it and all goes on by itself."
-        yield Finding("Redis", Level.FAIL, f"takes no write: {facts.refusal}", way_on)
+        way_on = "No new work starts until Redis accepts writes again; then everything resumes by itself."
+        yield Finding("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", way_on)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
-        way_on = "Raise its maxmemory: when it is full, nothing new starts."
+        way_on = "Raise its maxmemory: when it is full, no new work starts."
         words = f"uses {facts.fullness:.0%} of its memory"
         yield Finding("Redis", Level.WARN, words, way_on)
     if facts.keeps_every_write is False:
-        way_on = "Set 'appendonly yes'; without it a restart costs seconds, never a job."
-        yield Finding("Redis", Level.WARN, "keeps no append-only file", way_on)
+        way_on = "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
+        yield Finding("Redis", Level.WARN, "has no append-only file", way_on)
     if facts.eviction_policy not in (None, "noeviction"):
         way_on = "Set 'maxmemory-policy noeviction': messages must not be evicted."
         yield Finding("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", way_on)
@@ -277,7 +277,7 @@ def sound_messages(settings: Settings) -> Iterator[Finding]:
     if not found:
         return
     named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
-    words = f"jobs without the key prefix 'cinemill:', which no worker reads: {named}"
+    words = f"messages without the key prefix 'cinemill:', which no worker reads: {named}"
     way_on = (
         "Within 20 s 'cinemill beat' adopts them where nobody else reads that list, unless"
         " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
@@ -332,8 +332,8 @@ def sound_api(settings: Settings) -> Iterator[Finding]:
     yield Finding("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
     for offer in offers:
         if offer["state"] == "resting":
-            words = f"{offer['encoder']} of {offer['node']} failed too often: {offer['reason']}"
-            way_on = "Look after its driver; it is tried now and then, and its work done elsewhere."
+            words = f"{offer['encoder']} of {offer['node']} was suspended after repeated failures: {offer['reason']}"
+            way_on = "Check its driver. Cinemill retests it periodically; meanwhile other encoders do its work."
             yield Finding("hardware", Level.WARN, words, way_on)
 
 
@@ -349,7 +349,7 @@ def _sound_port(settings: Settings, error: CinemillError) -> Finding:
 
 def sound_workers(settings: Settings) -> Iterator[Finding]:
     if settings.celery_broker_url is None:
-        yield Finding("workers", Level.WARN, "none: no mill runs here", "Run 'cinemill up'.")
+        yield Finding("workers", Level.WARN, "no server is running here", "Run 'cinemill up'.")
         return
     from cinemill.catalog import COMMON_QUEUES
     from cinemill.worker.inspection import count_workers
@@ -358,11 +358,11 @@ def sound_workers(settings: Settings) -> Iterator[Finding]:
     deserted = [name for name in COMMON_QUEUES if name not in found]
     names = {worker for workers in found.values() for worker in workers}
     if len(deserted) == len(COMMON_QUEUES):
-        yield Finding("workers", Level.FAIL, "no worker answers", "Run 'cinemill worker'.")
+        yield Finding("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
         return
     count = len(COMMON_QUEUES)
     words = f"{', '.join(sorted(names))}: on {count - len(deserted)} of {count} queues"
     yield Finding("workers", Level.OK, words)
     if deserted:
         way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."
-        yield Finding("workers", Level.WARN, f"nobody works on {', '.join(deserted)}", way_on)
+        yield Finding("workers", Level.WARN, f"no worker consumes {', '.join(deserted)}", way_on)

@@ -35,19 +35,19 @@ def register(app: typer.Typer) -> None:
 
 def list_jobs(
     state: Annotated[
-        JobState | None, typer.Option(help="pending, running, completed, failed or cancelled.")
+        JobState | None, typer.Option(help="Show only jobs in this state: pending, running, completed, failed or cancelled.")
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Of one kind, e.g. process_video.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Show only jobs of this kind, such as process_video.")] = None,
     asset: Annotated[
-        str | None, typer.Option(help="Of one film, by its asset's id: 'cinemill status JOB'.")
+        str | None, typer.Option(help="Show only jobs of this asset; 'cinemill status JOB' shows asset IDs.")
     ] = None,
-    before: Annotated[str | None, typer.Option(help="Older than this job.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    before: Annotated[str | None, typer.Option(help="Show only jobs older than this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of jobs to show.")] = 20,
     json: options.Json = False,
 ) -> None:
     """List jobs, newest first.
 
-    Its short ids serve wherever an id is asked for; --json has them whole.
+    The short IDs shown here work in every command; --json shows full IDs.
     """
     from cinemill.cli.job_titles import find_titles
 
@@ -74,7 +74,7 @@ def list_jobs(
 def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
     screen = console()
     is_wide = screen.width >= WIDE
-    heads = ("!Job", "Film", "!Kind", "!State", "!>Done", "!>Age")
+    heads = ("!Job", "Video", "!Kind", "!State", "!>Done", "!>Age")
     table = make_table(*heads, *(("Message",) if is_wide else ()))
     for job in found:
         job_id, failure = str(job.get("id", "")), job.get("failure") or {}
@@ -84,7 +84,7 @@ def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
             shorten_to_fit(titles.get(job_id, "")),
             str(job.get("kind", "")),
             color_state(str(job.get("state", ""))),
-            f"{float(job.get('progress') or 0):.0f} %",
+            f"{float(job.get('progress') or 0):.0f}%",
             show_age(job.get("queued_at")),
             *((shorten_to_fit(message),) if is_wide else ()),
         )
@@ -95,19 +95,19 @@ def _say_there_are_none(kind: str | None, *, is_filtered: bool) -> None:
     from cinemill.catalog import CATALOG
 
     if kind and kind not in CATALOG.jobs:
-        say(f"No job is of a kind {kind!r}; kinds are {', '.join(CATALOG.jobs)}.")
+        say(f"Unknown kind of job: {kind!r}; kinds are {', '.join(CATALOG.jobs)}.")
     elif is_filtered:
         say("No such jobs.")
     else:
-        say("No jobs yet. Send a film with 'cinemill submit FILE'.")
+        say("No jobs yet. Upload a video with 'cinemill submit FILE'.")
 
 
 def cancel(
     job: options.JobIds,
-    reason: Annotated[str, typer.Option(help="Why; kept with the job.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason, stored with the job.")] = "",
     json: options.Json = False,
 ) -> None:
-    """Cancel jobs; what runs is stopped. One that has ended stops no other."""
+    """Cancel pending and running jobs. If one has already finished, the others are still cancelled."""
     with connect.open_client() as mill:
         cancelled, codes = for_each(
             job, lambda text: mill.cancel(find_job_id(mill, text), reason), json=json
@@ -119,7 +119,7 @@ def cancel(
         if document.get("state") == "cancelled":
             say(f"{short} is cancelled.")
         else:
-            say(f"{short} is being stopped; 'cinemill watch {short}' follows it to its end.")
+            say(f"{short} is being cancelled; follow it with 'cinemill watch {short}'.")
     raise typer.Exit(worst(codes))
 
 
@@ -127,19 +127,19 @@ def retry(
     job: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="JOB", help="Ids of jobs; the first characters are enough, from four."
+            metavar="JOB", help="Job IDs; the first four or more characters are enough."
         ),
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Every job that failed.")] = False,
-    kind: Annotated[str | None, typer.Option(help="With --failed: of this kind.")] = None,
-    code: Annotated[str | None, typer.Option(help="With --failed: of this error code.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Retry all failed jobs.")] = False,
+    kind: Annotated[str | None, typer.Option(help="With --failed: only jobs of this kind.")] = None,
+    code: Annotated[str | None, typer.Option(help="With --failed: only jobs with this error code.")] = None,
     json: options.Json = False,
 ) -> None:
-    """Retry jobs by id, or all that failed. A job goes on at the step that failed."""
+    """Retry jobs by ID, or all failed jobs. A job resumes at the step that failed."""
     if bool(job) == failed:
-        raise typer.BadParameter("name jobs, or give --failed, and not both", param_hint="JOB")
+        raise typer.BadParameter("give either job IDs or --failed", param_hint="JOB")
     if (kind or code) and not failed:
-        raise typer.BadParameter("goes with --failed", param_hint="--kind/--code")
+        raise typer.BadParameter("can be used only with --failed", param_hint="--kind/--code")
     with connect.open_client() as mill:
         if failed:
             _retry_failed(mill, kind, code, json=json)

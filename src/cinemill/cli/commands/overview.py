@@ -70,7 +70,7 @@ def _tell_facts(
     workers: Sequence[WorkerReport] | None,
 ) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{name} {health[name]}" for name in ("database", "redis") if name in health)
-    yield "Mill", f"{base_url}, version {health.get('version', '?')}"
+    yield "Server", f"{base_url}, version {health.get('version', '?')}"
     yield "Health", f"{health.get('status', 'unknown')} ({parts})"
     yield "Workers", "\n".join(_tell_workers(workers))
     if offers := stats.get("hardware"):
@@ -87,9 +87,9 @@ def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
     from cinemill.catalog import COMMON_QUEUES
 
     if workers is None:
-        yield "not known here: only where the mill runs, or with REDIS_URL set"
+        yield "unknown: run this command on the server's machine, or set REDIS_URL"
     elif not workers:
-        yield "none answers; run 'cinemill worker'"
+        yield "none responds; start one with 'cinemill worker'"
     for worker in workers or ():
         special = sorted(set(worker.queues) - set(COMMON_QUEUES))
         is_everywhere = set(COMMON_QUEUES) <= set(worker.queues)
@@ -102,14 +102,14 @@ def _tell_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
     for offer in offers:
         words = f"{offer['node']}: {offer['encoder']} {offer['state']}"
         if offer["state"] == "resting":
-            words += f", tried again in {show_seconds(offer['rests_seconds'])}; {offer['reason']}"
+            words += f", retested in {show_seconds(offer['rests_seconds'])}; {offer['reason']}"
         yield words
 
 
 def _tell_jobs(queue: QueueCounts) -> str:
     counts = queue.get("by_status") or {}
     told = [f"{counts[state]} {state}" for state in JobState if counts.get(state)]
-    return ", ".join(told) or "none yet; send a film with 'cinemill submit FILE'"
+    return ", ".join(told) or "none yet; upload a video with 'cinemill submit FILE'"
 
 
 def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | None) -> None:
@@ -132,9 +132,9 @@ def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | No
     # Hardware is nobody's duty: without any its work goes to the common queues.
     deserted = [name for name in COMMON_QUEUES if workers and not staff[name]]
     screen.print()
-    screen.print("Nothing waits in other queues." if shown else "Nothing waits in any queue.")
+    screen.print("All other queues are empty." if shown else "All queues are empty.")
     if deserted:
-        screen.print(f"Nobody works on: {', '.join(deserted)}.", style="yellow")
+        screen.print(f"No worker consumes: {', '.join(deserted)}.", style="yellow")
 
 
 def _show_kinds(stats: StatsDocument) -> None:

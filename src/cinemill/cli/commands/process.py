@@ -44,7 +44,7 @@ def process(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Fetch all that was made into a folder here; of several films, each into its own.",
+            help="Download the outputs into this folder; with several videos, one subfolder for each.",
             file_okay=False,
         ),
     ] = None,
@@ -52,10 +52,10 @@ def process(
     thumbnail_seconds: options.ThumbnailSeconds = None,
     json: options.Json = False,
 ) -> None:
-    """Process films and show what was made of them.
+    """Process videos and show the outputs.
 
-    On the running mill, or on one that is started for the films and stopped after. A film that
-    goes wrong stops no other.
+    Uses the running server, or starts a temporary one and stops it afterwards. If one video
+    fails, the others continue.
     """
     from cinemill.cli.uploads import Sending
 
@@ -91,7 +91,7 @@ def conclude(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
     """Show how it went, and exit by it."""
     _show(outcomes, json=json)
     if to is None and not json and any(outcome.files for outcome in outcomes):
-        say("\nThe mill keeps these files; '--to FOLDER' fetches them under names of their own.")
+        say("\nThese files stay on the server; '--to FOLDER' downloads them with readable names.")
     raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
 
 
@@ -105,11 +105,11 @@ def process_on_any_server(order: Order, *, json: bool) -> dict[str, Outcome]:
         return run_with_server(
             connect.load_settings(),
             lambda mill: process_order(mill, order, display),
-            on_start=lambda: None if json else say("Starting the mill …"),
+            on_start=lambda: None if json else say("Starting a temporary server …"),
         )
     except Stopped:
         display.close()  # The work's thread was left where it stood, its bars as well.
-        say("Stopped. What was uploaded goes on when the mill is started again: 'cinemill up'.")
+        say("Stopped. Uploaded videos continue when you start the server again with 'cinemill up'.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -156,7 +156,7 @@ def _fetch(mill: Client, name: str, job_id: str, order: Order) -> Outcome:
     except CinemillError as error:
         return refused(name, error, job_id)
     except OSError as error:
-        reason = f"What was made cannot be written into {to}: {error.strerror or error}."
+        reason = f"The outputs cannot be written to {to}: {error.strerror or error}."
         problem = FolderUnusable(reason)
         # It was written into before: now it is full, or gone, and that is no wrong usage.
         problem.http_status = HTTPStatus.INSUFFICIENT_STORAGE
@@ -187,4 +187,4 @@ def print_jobs_continue(job_ids: list[str]) -> None:
     from cinemill.cli.ids import shorten
 
     shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))
-    say(f"The work goes on; 'cinemill watch {shown}' follows it again.")
+    say(f"Jobs keep running; follow them with 'cinemill watch {shown}'.")

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cinemill.client import Client
 
 Timelines = Annotated[
-    list[Path], typer.Argument(metavar="TIMELINE", help="JSON files, one timeline in each.")
+    list[Path], typer.Argument(metavar="TIMELINE", help="JSON files with one timeline each.")
 ]
 To = Annotated[
     Path | None,
     typer.Option(
-        help="Fetch the film into a folder here; of several, each into its own.", file_okay=False
+        help="Download the output into this folder; with several timelines, one subfolder for each.", file_okay=False
     ),
 ]
 PATHS = frozenset({"path", "video_path", "subtitles"})
@@ -49,9 +49,9 @@ def render(
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Render each timeline into one film.
+    """Render timelines; each becomes one video.
 
-    Paths in a timeline count from its own folder; the mill must be able to read them.
+    Relative paths start from the timeline's folder. The server must be able to read them.
     """
     from cinemill.cli.commands.process import Order, conclude, process_on_any_server
     from cinemill.cli.input_files import display_names, name_folders, try_folders
@@ -86,7 +86,7 @@ def batch(
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
-    """Render a list of timelines and print what became of each. One that fails stops no other."""
+    """Render a list of timelines and print each result. If one fails, the others continue."""
     from cinemill.cli.commands.process import follow_to_end
     from cinemill.cli.console import print_json, say
     from cinemill.cli.exit_codes import ExitCode

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def selftest(json: options.Json = False) -> None:
-    """Send a film of its own through the mill. Exit code 1 where something wrong comes out."""
+    """Process a generated test video and check the outputs. Exit code 1 if a check fails."""
     from cinemill.cli.temporary_server import Stopped, run_with_server
 
     settings = connect.load_settings()
@@ -37,7 +37,7 @@ def selftest(json: options.Json = False) -> None:
             checks = run_with_server(
                 settings,
                 lambda mill: dict(try_doors(mill, settings, film)),
-                on_start=lambda: None if json else say("Starting the mill …"),
+                on_start=lambda: None if json else say("Starting a temporary server …"),
             )
         except Stopped:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -72,17 +72,17 @@ def make_film(settings: Settings, folder: Path) -> Path:
 def try_doors(mill: Client, settings: Settings, film: Path) -> Iterator[tuple[str, bool]]:
     """(what was tried, whether it went well), to the end or to the first that makes no sense of
     the rest."""
-    yield "health: every part answers", mill.health().get("status") == "ok"
+    yield "health: all components respond", mill.health().get("status") == "ok"
     task_id = mill.upload(film, priority=10)["task_id"]
     events = list(mill.watch(task_id))
     is_done = events[-1].status == "completed"
-    yield "events: progress to the end", is_done
+    yield "events: progress is reported until completion", is_done
     yield "task: SUCCESS at 100", mill.task(task_id)["state"] == "SUCCESS"
-    yield "result: names its output", bool(mill.result(task_id)["output_filename"])
+    yield "result: contains the output's name", bool(mill.result(task_id)["output_filename"])
     if is_done:
         yield from _try_files(mill, settings, task_id, film.parent)
     mill.cleanup(task_id)
-    yield "cleanup: the task is forgotten", _is_gone(mill, task_id)
+    yield "cleanup: the task is deleted", _is_gone(mill, task_id)
 
 
 def _try_files(

@@ -28,11 +28,11 @@ def up(
         bool,
         typer.Option(
             "--flower",
-            help="Start Celery's Flower too, on port 5555: user cinemill, password the token.",
+            help="Also start Flower, on port 5555 (user 'cinemill', password: the token).",
         ),
     ] = False,
 ) -> None:
-    """Run the whole mill on this machine, until Ctrl-C."""
+    """Start Cinemill on this machine; Ctrl-C stops it."""
     import asyncio
 
     from cinemill.cli.supervisor_log import log_to_file
@@ -45,7 +45,7 @@ def up(
     def announce(mill: Instance) -> None:
         say(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
         say(f"    {sign_in_url(mill.api_url, settings)}\n")
-        say("Ctrl-C stops it; work that is under way goes on at the next start.\n")
+        say("Press Ctrl-C to stop. Jobs in progress resume at the next start.\n")
 
     asyncio.run(supervise(settings, with_flower=flower, on_ready=announce, console=notes()))
 
@@ -55,7 +55,7 @@ def worker(
     concurrency: options.Concurrency = None,
     autoscale: options.Autoscale = None,
 ) -> None:
-    """Run one more worker, here or on another machine than the mill's."""
+    """Start an additional worker, on this machine or another one."""
     # Celery tells workers apart by name alone, and the mill's own on this machine has one.
     arguments = ["--name", f"worker-{os.getpid()}"]
     if queues is not None:
@@ -68,15 +68,15 @@ def worker(
 
 
 def beat() -> None:
-    """Run the scheduler of periodic tasks."""
+    """Run the scheduler for periodic tasks, and the relay."""
     become("cinemill.worker.beat", [])
 
 
 def flower() -> None:
-    """Run Celery's Flower on the mill's broker.
+    """Run Flower, Celery's monitoring page.
 
-    At http://127.0.0.1:5555/. Its page and its API ask for the user 'cinemill' and the token in
-    the home folder; FLOWER_BASIC_AUTH=user:password names others.
+    Flower listens on http://127.0.0.1:5555/. Sign in as user 'cinemill' with the token in
+    CINEMILL_HOME as the password, or set FLOWER_BASIC_AUTH=user:password.
     """
     become("cinemill.worker.flower", [])
 

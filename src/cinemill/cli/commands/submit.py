@@ -26,19 +26,19 @@ def submit(
     priority: options.Priority = None,
     thumbnail_seconds: options.ThumbnailSeconds = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key twice is one job; for a single file.")
+        str | None, typer.Option(help="Requests with the same key create only one job. For a single file.")
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Upload films and do not wait. Prints the id of each one's job.
+    """Upload videos, print their job IDs and return at once.
 
-    A film that is refused stops no other.
+    If one video is rejected, the others are still uploaded.
     """
     from cinemill.cli.input_files import display_names, find_unreadable
     from cinemill.cli.uploads import Sending, Sent
 
     if idempotency_key and len(file) > 1:
-        raise typer.BadParameter("goes with a single file", param_hint="--idempotency-key")
+        raise typer.BadParameter("can be used with a single file only", param_hint="--idempotency-key")
     named = display_names(file)
     sent = Sent(errors=find_unreadable(named))
     films = {name: film for name, film in named.items() if name not in sent.errors}

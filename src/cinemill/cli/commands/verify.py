@@ -27,9 +27,9 @@ def verify(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Check every record against its file, by size and sha256.
+    """Check that every stored file exists and is undamaged, by size and SHA-256.
 
-    Exit code 1 while a record's file is missing or damaged, after a repair too.
+    Exit code 1 if a file is missing or damaged, even after --repair.
     """
     from cinemill.capabilities.operations.verify import verify_files
     from cinemill.storage.database import Database

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(job: options.JobIds, json: options.Json = False) -> None:
-    """Follow jobs to their end. Ctrl-C stops the watching, not the jobs."""
+    """Follow jobs until they finish. Ctrl-C stops watching; jobs keep running."""
     from cinemill.cli.progress import open_display
 
     with connect.open_client() as mill:
@@ -44,7 +44,7 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
             with open_display(quiet=json) as display:
                 errors = _watch(mill, job_ids, display, json=json)
         except KeyboardInterrupt:
-            say(f"No longer watching. The work goes on; see 'cinemill status {job[0]}'.")
+            say(f"No longer watching. The job keeps running; see 'cinemill status {job[0]}'.")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         is_one = len(job) == 1
         for job_id in job_ids:
@@ -93,12 +93,12 @@ def status(
     job: Annotated[
         str | None,
         typer.Argument(
-            metavar="JOB", help="A job's id; the first characters are enough, from four."
+            metavar="JOB", help="Job ID; the first four or more characters are enough."
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show one job with its steps; without an id, the whole mill."""
+    """Show a job and its steps; without an ID, show the server's status."""
     from cinemill.cli.commands.overview import show_overview
 
     with connect.open_client() as mill:
@@ -121,14 +121,14 @@ def _show_job(mill: Client, job: JobDocument) -> None:
     titles = find_titles(mill, [job]) if job.get("id") else {}
     for label, value in (
         ("Job", job.get("id")),
-        ("Film", titles.get(str(job.get("id")))),
+        ("Video", titles.get(str(job.get("id")))),
         ("Asset", job.get("asset_id")),
         ("Kind", job.get("kind")),
         ("State", job.get("state")),
-        ("Progress", f"{float(job.get('progress') or 0):.0f} %"),
+        ("Progress", f"{float(job.get('progress') or 0):.0f}%"),
         ("Message", job.get("message")),
         ("Queued", f"{age} ago" if age else ""),
-        ("Place in the queue", job.get("queue_place")),
+        ("Position in queue", job.get("queue_place")),
         ("Time left", show_seconds(job.get("seconds_left"))),
         ("Took", show_seconds(job.get("duration_seconds"))),
         ("Worker", job.get("worker")),

@@ -144,7 +144,7 @@ def _read_bitrate(value: object) -> int | None:
         return None
     match = None if isinstance(value, bool) else _BITRATE.match(str(value))
     if match is None:
-        raise expect("a number of bits a second, such as 5M, 800k or 5000000")
+        raise expect("a number of bits per second, such as 5M, 800k or 5000000")
     bps = int(Fraction(match.group(1)) * _UNITS[match.group(2).lower()])
     if not LEAST_BITRATE_BPS <= bps <= LARGEST_BITRATE_BPS:
         raise expect(f"between {LEAST_BITRATE_BPS} and {LARGEST_BITRATE_BPS} bits a second")
@@ -223,7 +223,7 @@ class RenditionRequest(Parameters):
         Field(gt=0, lt=HIGHEST_VMAF),
         Expected(
             f"a number above 0 and below {HIGHEST_VMAF}",
-            hint="93 is usual; even a perfect copy of a still image gets no more than 97.4.",
+            hint="93 is common; even a perfect copy of a still image gets no more than 97.4.",
         ),
     ] = None
     """Lowest VMAF score that is accepted. Null measures nothing."""
@@ -254,7 +254,7 @@ class RenditionRequest(Parameters):
             )
         if self.bitrate_bps is not None and self.crf is not None:
             raise _impossible(
-                "A bitrate and a crf cannot both be kept.", "Give one of them, or neither."
+                "bitrate and crf cannot be combined.", "Set one of them, or neither."
             )
         return self
 

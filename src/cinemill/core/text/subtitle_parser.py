@@ -43,7 +43,7 @@ def read_subtitles(content: bytes) -> Subtitles:
     else:
         subtitles = Subtitles(tuple(_read_srt(text)))
     if not subtitles.cues:
-        raise InputRejected("There are no subtitles in this file.", code="subtitles_empty")
+        raise InputRejected("This file contains no subtitles.", code="subtitles_empty")
     if len(subtitles.cues) > MOST_CUES:
         raise _too_long(f"There are {len(subtitles.cues)} subtitles; {MOST_CUES} are allowed.")
     return subtitles
@@ -121,7 +121,7 @@ def read_times(line: str, number: int) -> tuple[int, int]:
     """Beginning and end in milliseconds. Raises InputRejected (``subtitles_invalid``)."""
     found = _TIMES.match(line)
     if found is None:
-        raise _invalid(number, f"{line.strip()[:80]!r} are no times")
+        raise _invalid(number, f"{line.strip()[:80]!r} is not a valid time range")
     groups = found.groups()
     start, end = _milliseconds(groups[:4]), _milliseconds(groups[4:])
     if end < start:
@@ -209,7 +209,7 @@ def _read_events(lines: Sequence[str], styles: set[str]) -> Iterator[Cue]:
 def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
     clocks = [_ASS_CLOCK.match(event.get(name, "").strip()) for name in ("start", "end")]
     if clocks[0] is None or clocks[1] is None:
-        raise _invalid(number, "an event has no times", "event")
+        raise _invalid(number, "an event has no valid times", "event")
     start, end = (_milliseconds(clock.groups()) for clock in clocks if clock)
     if end < start:
         raise _invalid(number, "it ends before it begins", "event")

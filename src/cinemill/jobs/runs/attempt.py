@@ -84,7 +84,7 @@ class Watch:
         beats hangs in a dead connection."""
         if self.stop is None and time.monotonic() > self.deadline:
             self.request_stop(
-                LeaseLost("PostgreSQL could not be reached for as long as the lease.")
+                LeaseLost("PostgreSQL was unreachable until the lease expired.")
             )
         return self.stop
 
@@ -103,25 +103,25 @@ def find_exceeded_limit(watch: Watch, now: float, memory_bytes: int) -> Cinemill
     """The limit that this try has broken at monotonic ``now``, or None."""
     limits = watch.limits
     if now > watch.deadline:
-        return LeaseLost("PostgreSQL could not be reached for as long as the lease.")
+        return LeaseLost("PostgreSQL was unreachable until the lease expired.")
     if now - watch.moved_at > limits.stall_seconds:
         return CommandStalled(
-            f"No progress for {limits.stall_seconds:.0f} seconds; the work was stopped.",
+            f"No progress for {limits.stall_seconds:.0f} seconds; the step was stopped.",
             exit_code=-9,
             log_tail="",
         )
     if now - watch.started > limits.soft_seconds:
         return CommandFailed(
-            f"Not done after {limits.soft_seconds:.0f} seconds; the work was stopped.",
+            f"Not done after {limits.soft_seconds:.0f} seconds; the step was stopped.",
             exit_code=-9,
             log_tail="",
             code="time_limit",
         )
     if memory_bytes > limits.memory_bytes:
         return WorkFailed(
-            f"The work took {memory_bytes >> 20} MiB of memory; "
+            f"The step used {memory_bytes >> 20} MiB of memory; "
             f"{limits.memory_bytes >> 20} MiB are allowed.",
             code="memory_limit",
-            way_on="Give the queue's workers more memory, or submit a smaller film.",
+            way_on="Give the queue's workers more memory, or submit a smaller video.",
         )
     return None

@@ -24,7 +24,7 @@ def describe_failure(error: Exception) -> Failure:
     lines = traceback.format_exception(error)
     return Failure(
         code="internal_error",
-        message=_make_storable(f"An unexpected error: {type(error).__name__}: {error}"),
+        message=_make_storable(f"Unexpected error: {type(error).__name__}: {error}"),
         way_on="Retry the job; if it fails again, report it with the lines below.",
         log_tail=_make_storable("".join(lines)[-4000:]),
     )

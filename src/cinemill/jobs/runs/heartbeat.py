@@ -145,10 +145,10 @@ class Heart:
                     connection, watch.run, progress=watch.progress, message=watch.message
                 )
         except DatabaseUnavailable as error:
-            log.warning("progress was not noted", run=watch.run.id, why=error.message)
+            log.warning("progress not recorded", run=watch.run.id, why=error.message)
             return
         except Exception:
-            log.exception("progress was not noted", run=watch.run.id)
+            log.exception("progress not recorded", run=watch.run.id)
             return
         if reason is not None:
             watch.request_stop(JobCancelled(f"Cancelled: {reason}"))

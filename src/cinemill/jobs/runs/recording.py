@@ -72,11 +72,11 @@ class Recorder:
             return self._record_by_kind(watch, error)
         except (LeaseLost, DatabaseUnavailable) as lost:
             # The sweeper closes what is left of it once its lease is over, as a crash.
-            log.warning("end not recorded", run=watch.run.id, why=str(lost), ended=str(error))
+            log.warning("run result not recorded", run=watch.run.id, why=str(lost), ended=str(error))
             return None
         except Exception:
             # The lease runs out and the try counts as a crash; the worker must live on.
-            log.exception("end not recorded", run=watch.run.id, ended=str(error))
+            log.exception("run result not recorded", run=watch.run.id, ended=str(error))
             return None
 
     def _record_by_kind(self, watch: Watch, error: Exception) -> RunState:
@@ -101,7 +101,7 @@ class Recorder:
                 connection, watch.finished_run(), RunState.RETURNED, failure, delay_seconds=delay
             ),
         )
-        log.info("run handed back", run=watch.run.id, why=failure.message)
+        log.info("run returned to the queue", run=watch.run.id, why=failure.message)
 
     def _record_failure(self, watch: Watch, error: Exception) -> RunState:
         run, failure = watch.finished_run(), describe_failure(error)

@@ -140,7 +140,7 @@ class Runner:
             return False
         if may_be_ours and not is_noted:
             return False
-        log.info("run put off", run=run_id, why="Another transaction holds its job.")
+        log.info("run postponed", run=run_id, why="Another transaction has locked the job's row.")
         return True
 
     def _claim(self, run_id: str, token: str) -> Watch | None:
@@ -238,7 +238,7 @@ class Runner:
                 return
         elif error is not None:
             self._recorder.record_error(watch, error)
-        log.warning("process given up", run=watch.run.id, why=str(error))
+        log.warning("unresponsive process killed", run=watch.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:

@@ -128,7 +128,7 @@ def find_binaries() -> Path:
         folder = Path(place) / "pginstall" / "bin"
         if (folder / "postgres").is_file():
             return folder
-    raise ToolMissing("There is no embedded PostgreSQL for this machine.", way_on=_WAY_ON)
+    raise ToolMissing("No embedded PostgreSQL is available for this platform.", way_on=_WAY_ON)
 
 
 def choose_user() -> str:
@@ -234,7 +234,7 @@ def _initialise(server: PostgresServer) -> None:
             [server.binaries / "initdb", "-D", unfinished, *options, *locale, "--no-sync"],
             identity=server.identity,
         ),
-        "The database could not be made",
+        "The database could not be created",
     )
     with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
         file.write("include 'cinemill.conf'\ninclude '../local.conf'\n")
@@ -278,7 +278,7 @@ def _check_traversable(folder: Path) -> None:
     blocked = [place for place in folder.parents if not place.stat().st_mode & stat.S_IXOTH]
     if blocked:
         raise ToolMissing(
-            f"PostgreSQL must not run as root, and the user nobody may not enter {blocked[0]}.",
+            f"PostgreSQL must not run as root, and the user 'nobody' cannot access {blocked[0]}.",
             way_on="Run Cinemill as an ordinary user, or give CINEMILL_HOME and the installation "
             "a place that every user can reach, such as /var/lib/cinemill.",
         )

@@ -119,7 +119,7 @@ def _find_binary() -> Path:
         for binary in Path(place).glob(f"_binaries/{_platform_name()}/valkey-server"):
             return binary
     raise ToolMissing(
-        "There is no embedded Valkey for this machine.",
+        "No embedded Valkey is available for this platform.",
         way_on="Set REDIS_URL to a Redis or Valkey server of your own.",
     )
 

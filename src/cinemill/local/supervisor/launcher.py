@@ -45,7 +45,7 @@ def die_with_parent(parent_pid: int, death_signal: int) -> None:
 def _enter_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
     if sys.platform != "linux":
-        raise OSError("user namespaces are a thing of Linux")
+        raise OSError("user namespaces exist on Linux only")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare was refused")

@@ -186,7 +186,7 @@ class Service:
         killed. One that is being stopped has a grace of its own."""
         if self._stopping.is_set():
             return
-        self._problem = DependencyUnavailable(f"{self.spec.label} stood still for {seconds:.0f} s.")
+        self._problem = DependencyUnavailable(f"{self.spec.label} did not respond for {seconds:.0f} s.")
         signal_group(pid, self.spec.stop_signal)
         await wait_for_any(self._stopping, for_seconds=self._around.liveness.grace_seconds)
         signal_group(pid, signal.SIGKILL)
@@ -218,7 +218,7 @@ class Service:
             return told
         return self._problem or DependencyUnavailable(
             f"{self.spec.label} did not start: it {how}.\n{tail}",
-            way_on=f"Read its log, {self.spec.log_file}, and start again.",
+            way_on=f"See its log, {self.spec.log_file}, then start Cinemill again.",
         )
 
     async def _ends_in_grace(self) -> bool:

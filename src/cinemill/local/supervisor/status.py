@@ -25,18 +25,18 @@ class StatusLines:
 
     def restarting(self, label: str, how: str, delay_seconds: float) -> None:
         _log.warning("part_ended", part=label, how=how, delay_seconds=round(delay_seconds, 2))
-        self._show("!", "yellow", label, f"{how}; starting again in {delay_seconds:.1f} s")
+        self._show("!", "yellow", label, f"{how}; restarting in {delay_seconds:.1f} s")
 
     def crash_loop(self, label: str, failures: int, how: str, tail: str) -> None:
         _log.error("part_crash_loop", part=label, failures=failures, how=how, tail=tail)
-        words = f"ended {failures} times in a row ({how}) and is still tried; its last lines:"
+        words = f"ended {failures} times in a row ({how}) and is still being restarted; its last lines:"
         self._show("✗", "red", label, words)
         for line in tail.splitlines()[-5:]:
             self._show(" ", "red", "", line)
 
     def stopped(self, label: str, seconds: float, *, forced: bool) -> None:
         _log.info("part_stopped", part=label, seconds=round(seconds, 2), forced=forced)
-        words = "did not stop in time and was killed" if forced else f"stopped in {seconds:.1f} s"
+        words = "was killed because it did not stop in time" if forced else f"stopped in {seconds:.1f} s"
         self._show("■", "yellow" if forced else "dim", label, words)
 
     def say(self, sentence: str) -> None:
@@ -53,6 +53,6 @@ def describe_exit(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     try:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"

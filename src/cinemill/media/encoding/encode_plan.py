@@ -154,9 +154,9 @@ def plan_encode(
 def _refuse_large(width: int, height: int, max_pixels: int) -> None:
     if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
         raise InputRejected(
-            f"A picture of {width}x{height} is larger than the limit.",
+            f"The frame size {width}x{height} exceeds the limit.",
             code="combination_impossible",
-            way_on="Ask for a smaller width or height.",
+            way_on="Request a smaller width or height.",
         )
 
 
@@ -182,27 +182,27 @@ def plan_picture(
     filters = []
     if video.is_interlaced:
         filters.append("bwdif=mode=send_frame:deint=interlaced")
-        changes.append("interlaced pictures were made whole")
+        changes.append("the video was deinterlaced")
     if request.fps is not None:
         filters.append(f"fps={request.fps}")
     filters.append(f"scale={size[0]}:{size[1]}:flags=bicubic,setsar=1")
     if video.rotation_degrees:
-        changes.append(f"the picture was turned by {video.rotation_degrees} degrees")
+        changes.append(f"the video was rotated by {video.rotation_degrees} degrees")
     if video.hdr and request.codec not in DEEP:
         if can_tonemap:
             filters += tone_down(info)
         changes.append(_tell_tone(request.codec, can_tonemap))
     deep = keeps_bit_depth(info, request)
     if video.bit_depth > 8 and not deep and not video.hdr:
-        changes.append(f"{video.bit_depth} bits were made 8")
+        changes.append(f"{video.bit_depth} bits per sample were reduced to 8")
     filters.append("format=yuv420p10le" if deep else "format=yuv420p")
     return filters, changes
 
 
 def _tell_tone(codec: VideoCodec, can_tonemap: bool) -> str:
     if can_tonemap:
-        return f"HDR was toned down to SDR, which {codec.value} is played with"
-    return "HDR was not toned down: this FFmpeg lacks zscale or tonemap"
+        return f"HDR was tone-mapped to SDR, because players expect SDR in {codec.value}"
+    return "HDR was not tone-mapped: this FFmpeg lacks zscale or tonemap"
 
 
 def keeps_bit_depth(info: MediaInfo, request: RenditionRequest) -> bool:
@@ -264,7 +264,7 @@ def _plan_sound(
         codec = choose_sound_codec(sound, request)
         arguments += _sound_arguments(position, sound, codec, request)
         if codec != "copy":
-            changes.append(f"sound track {position + 1} was encoded from {sound.codec} to {codec}")
+            changes.append(f"audio track {position + 1} was encoded from {sound.codec} to {codec}")
     return arguments, changes
 
 
@@ -276,9 +276,9 @@ def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
         return "copy"
     if request.sound is SoundChoice.COPY:
         raise InputRejected(
-            f"{request.container.value} cannot hold the film's {sound.codec} sound.",
+            f"{request.container.value} cannot hold the video's {sound.codec} sound.",
             code="combination_impossible",
-            way_on="Let the sound be encoded, or use mkv.",
+            way_on="Choose an audio codec instead of copy, or use mkv.",
         )
     return "opus" if request.container is Container.WEBM else "aac"
 

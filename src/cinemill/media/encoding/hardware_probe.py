@@ -39,7 +39,7 @@ def probe_all(
         if candidate.name in working:
             continue
         if time.monotonic() > give_up_at:
-            refused[candidate.name] = "not tried: the trials before took too long"
+            refused[candidate.name] = "not tested: the previous tests took too long"
             continue
         reason = try_encoder(toolbox, sandbox, candidate)
         if reason is None:

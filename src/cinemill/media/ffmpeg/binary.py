@@ -100,7 +100,7 @@ def _find_in_wheel() -> Path:
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as missing:
         raise ToolMissing(
-            "There is no FFmpeg on this machine.",
+            "FFmpeg was not found.",
             way_on="Install ffmpeg, or the package imageio-ffmpeg, or set FFMPEG_PATH.",
         ) from missing
 

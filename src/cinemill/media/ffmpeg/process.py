@@ -226,14 +226,14 @@ class _Watch:
         if exit_code == 0:
             return
         if tally.out_of_memory:
-            raise self._fail("FFmpeg needed more memory than it may have.", "out_of_memory")
+            raise self._fail("FFmpeg exceeded its memory limit.", "out_of_memory")
         if exit_code == -signal.SIGXCPU:
-            raise self._fail("FFmpeg used more processor time than it may.", "command_timed_out")
+            raise self._fail("FFmpeg exceeded its CPU time limit.", "command_timed_out")
         raise self._fail(f"FFmpeg failed with exit code {exit_code}.", "command_failed")
 
     def _too_large(self) -> FfmpegFailed:
         limit = self._limits.max_output_bytes
-        return self._fail(f"The outputs grew over the limit of {limit} bytes.", "output_too_large")
+        return self._fail(f"The outputs exceeded the limit of {limit} bytes.", "output_too_large")
 
     def _fail(self, message: str, code: str) -> FfmpegFailed:
         exit_code = self._process.returncode

@@ -119,7 +119,7 @@ def _unknown_state(state: str) -> Failure:
     return Failure(
         code="state_unknown",
         message=f"This job is in a state that this version does not know: {quote(state)}.",
-        way_on="Another version wrote it; look at it with that one.",
+        way_on="Another version of Cinemill wrote it; use that version to view the job.",
     )
 
 
@@ -148,7 +148,7 @@ def read_failure(document: Any) -> Failure | None:
     texts = {name: one for name, one in known.items() if isinstance(one, str)}
     return Failure(
         code=texts.get("code", "failure_unknown"),
-        message=texts.get("message", "Nothing is known of why."),
+        message=texts.get("message", "The reason is unknown."),
         way_on=texts.get("way_on", ""),
         log_tail=texts.get("log_tail", ""),
         retryable=known.get("retryable") is not False,

@@ -22,9 +22,9 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
     job = lock_job(connection, job_id)
     if job.state.is_final:
         raise Conflict(
-            f"Job {job_id} is {job.state.value} already.",
+            f"Job {job_id} is already {job.state.value}.",
             code="job_ended",
-            way_on="There is nothing left to cancel.",
+            way_on="It has already finished, so it cannot be cancelled.",
         )
     connection.execute(
         text(
@@ -52,9 +52,9 @@ def retry(connection: Connection, job_id: str) -> Job:
         )
     if not list_steps(connection, job_id):
         raise Conflict(
-            f"Job {job_id} was refused before it had any work to do.",
+            f"Job {job_id} was rejected before its first step.",
             code="job_never_began",
-            way_on="Correct what was asked for and submit it anew.",
+            way_on="Correct the request and submit it again.",
         )
     connection.execute(
         text(

@@ -227,7 +227,7 @@ def set_message(
     connection: Connection, job_id: str, message: str, *, is_again: bool = True
 ) -> None:
     """Tell why it is tried again; of work that only waits, what for."""
-    words = f"Trying again: {message}" if is_again else message
+    words = f"Retrying: {message}" if is_again else message
     connection.execute(
         text("UPDATE job SET message = :message WHERE id = :id"),
         {"id": job_id, "message": words},

@@ -73,9 +73,9 @@ class HardwareMonitor:
             try:
                 self.turn()
             except CinemillError as error:
-                log.warning("hardware is not announced", why=error.message)
+                log.warning("hardware could not be announced", why=error.message)
             except Exception:
-                log.exception("hardware is not announced")
+                log.exception("hardware could not be announced")
             self._stopping.wait(ANNOUNCE_SECONDS)
         try:
             with self._mill.database.begin() as connection:
@@ -122,7 +122,7 @@ class HardwareMonitor:
                 hardware.resume(connection, offer.node, offer.encoder)
             else:
                 hardware.rest(connection, offer.node, offer.encoder, reason)
-        log.info("hardware was tried again", encoder=offer.encoder, why_not=reason)
+        log.info("hardware was retested", encoder=offer.encoder, why_not=reason)
 
 
 def take_work(consumer: Any, queues: Set[str], serving: Set[str]) -> None:

@@ -55,7 +55,7 @@ class PatientConsumer(Consumer):
             conn = self._connect_again(conn)
             refusal = find_refusal(conn)
         waited_seconds = round(time.monotonic() - began, 1)
-        log.info("the broker takes writes again", waited_seconds=waited_seconds)
+        log.info("the broker accepts writes again", waited_seconds=waited_seconds)
         return conn
 
     def _connect_again(self, conn: Any) -> Any:

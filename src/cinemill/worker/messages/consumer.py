@@ -55,7 +55,7 @@ class GuardedConsumer(PatientConsumer):
             except lasting:
                 raise
             except Exception as error:
-                log.exception("a message could not be worked on")
+                log.exception("a message could not be processed")
                 self.put_aside(message, _describe_fault(message, error))
 
         return handle_admitted
@@ -64,7 +64,7 @@ class GuardedConsumer(PatientConsumer):
         """Keep the reason and the message's beginning, and take it from the broker."""
         dead = _bury(message, refused)
         log.warning(
-            "a message was put aside",
+            "a message was moved to the dead letters",
             why=dead.failure.message,
             code=dead.failure.code,
             task=dead.task,
@@ -128,7 +128,7 @@ def _bury(message: Message, refused: MessageRefused) -> DeadMessage:
 def _describe_fault(message: Message, error: BaseException | None = None) -> MessageRefused:
     why = f" ({type(error).__name__})" if error is not None else ""
     refusal = InputRejected(
-        f"Celery cannot make a task of this message{why}.",
+        f"Celery cannot create a task from this message{why}.",
         code="message_malformed",
         way_on="Send it with a Celery client, protocol 2.",
     )

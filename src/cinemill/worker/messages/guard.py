@@ -148,9 +148,9 @@ def _check_readable(message: Message) -> None:
         raise _repeat(reason)
     if read_interruptions(dict(headers)) >= MOST_INTERRUPTIONS:
         raise InputRejected(
-            f"A worker took this message {MOST_INTERRUPTIONS} times and ended before it answered.",
+            f"A worker took this message {MOST_INTERRUPTIONS} times and died before it finished.",
             code="message_interrupted",
-            way_on="Look into the worker's log for why it ended; then submit the job again.",
+            way_on="See the worker's log for the cause; then submit the job again.",
         )
     if message.errors:
         raise _malformed("its body cannot be decoded")
@@ -223,11 +223,11 @@ def _check_job(call: Call) -> dict[str, Any]:
     if call.options.get("expires") is not None:
         if _is_past(call, "expires"):
             raise InputRejected(
-                f"{call.task} expired before a worker had it.",
+                f"{call.task} expired before a worker received it.",
                 code="message_expired",
                 way_on="Submit it again, without 'expires': an accepted job waits for its turn.",
             )
-        raise _not_kept(call, "expires", "Submit it without; cancel it if it has waited too long.")
+        raise _not_kept(call, "expires", "Submit it without 'expires'; cancel the job if it waits too long.")
     for member, name in _FOLLOW_UPS.items():
         if call.embed.get(member):
             raise _not_kept(call, name, "Wait for its result, then submit what comes next.")
@@ -345,7 +345,7 @@ def _check_time_limits(limits: Any) -> list[float | None]:
 
 def _not_kept(call: Call, option: str, way_on: str) -> InputRejected:
     return InputRejected(
-        f"{call.task} was sent with {option}, which cannot be kept for a job.",
+        f"{call.task} was sent with {option}, which jobs do not support.",
         code="arguments_invalid",
         way_on=way_on,
     )

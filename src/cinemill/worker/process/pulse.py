@@ -67,12 +67,12 @@ class Pulse:
             takes_work = self.takes_work()
         except Exception as error:
             if not isinstance(error, BROKER_FAULTS):
-                log.exception("it cannot be told whether this worker takes work")
+                log.exception("cannot determine whether this worker takes work")
             with suppress(Exception):  # it is broken, and a new one is made when it is needed
                 self._connection.collect()
             return True
         if self._took_work and not takes_work:
-            log.warning("messages wait, and this worker takes none", queues=sorted(self._queues))
+            log.warning("messages are waiting, but this worker takes none", queues=sorted(self._queues))
         self._took_work = takes_work
         return takes_work
 

@@ -20,8 +20,8 @@ Rejection = tuple[Any, str, str, str]
 """A document; its code, sentence and hint."""
 NAN = float("nan")
 USUAL = InputRejected.way_on
-COUNTED = "All are counted from 0; change this one."
-TRANSITION_HINT = f"Use one of: cut, {', '.join(TRANSITIONS)}."
+COUNTED = "Elements are numbered from 0; correct this one."
+TRANSITION_HINT = f"Valid kinds: cut, {', '.join(TRANSITIONS)}."
 CLIP_HINT = "Use some of: asset_id, end, fade_in, fade_out, path, start, transition, volume."
 GAP_HINT = "Use some of: gap, transition."
 SCENE_HINT = "Use some of: end_time, start_time, video_path."
@@ -93,7 +93,7 @@ DOCUMENT_REJECTIONS: list[Rejection] = [
     ({"clips": []}, "timeline_empty", "There are no clips in this timeline.", USUAL),
     ({"clips": [{"gap": 2}, {"gap": 1}]}, "timeline_empty", "There are only gaps in this timeline.", USUAL),
     ({"clips": [clip()] * 10_001}, "timeline_too_long", "A timeline has at most 10000 clips, and this one has 10001.", PARTS_HINT),
-    ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long", "The film would be longer than a day.", USUAL),
+    ({"clips": [clip(end=80_000)] * 2}, "timeline_too_long", "The video would be longer than 24 hours.", USUAL),
     ({"clips": [clip()], "tracks": [[clip()]]}, "timeline_invalid", "A timeline has either clips or tracks, not both.", "Leave one out."),
     ({"tracks": []}, "timeline_invalid", "tracks must be a list of 1 to 16 lists of clips, not [].", USUAL),
     ({"tracks": "a.mp4"}, "timeline_invalid", "tracks must be a list of 1 to 16 lists of clips, not 'a.mp4'.", USUAL),
@@ -198,7 +198,7 @@ CLIP_REJECTIONS: list[Rejection] = [
     (with_clip(clip(end={"seconds": 4})), "clip_times_invalid", "Clip 2: end must be a number of seconds from 0 to 1000000000, not {'seconds': 4}.", USUAL),
     (with_clip(clip(end="s" * 300)), "clip_times_invalid", "Clip 2: end must be a number of seconds from 0 to 1000000000, not 'sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss.….", USUAL),
     (with_clip(clip(end=1_000_000_001)), "clip_times_invalid", "Clip 2: end must be a number of seconds from 0 to 1000000000, not 1000000001.", USUAL),
-    (with_clip(clip(end=10**9)), "clip_times_invalid", "Clip 2: it is longer than a day.", COUNTED),
+    (with_clip(clip(end=10**9)), "clip_times_invalid", "Clip 2: it is longer than 24 hours.", COUNTED),
     (with_clip(clip(volume=99)), "timeline_invalid", "Clip 2: volume must be a number from 0 to 16, not 99.", USUAL),
     (with_clip(clip(volume=-1)), "timeline_invalid", "Clip 2: volume must be a number from 0 to 16, not -1.", USUAL),
     (with_clip(clip(volume="loud")), "timeline_invalid", "Clip 2: volume must be a number from 0 to 16, not 'loud'.", USUAL),

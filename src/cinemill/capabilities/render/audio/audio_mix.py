@@ -257,7 +257,7 @@ def _append(raw: Path, folder: Path, batch: Sequence[MixSegment]) -> None:
             size = part.stat().st_size if part.is_file() else 0
             if size != one.samples * SAMPLE_BYTES:
                 raise OutputInvalid(
-                    f"The sound of clip {one.take} has {size // SAMPLE_BYTES} samples instead of "
+                    f"The audio of clip {one.take} has {size // SAMPLE_BYTES} samples instead of "
                     f"{one.samples}."
                 )
             with part.open("rb") as samples:
@@ -275,7 +275,7 @@ def inspect_sound(path: Path, request: SoundRequest) -> dict[str, Any]:
     # What an encoder puts before the first sample is hidden by the file's edit list.
     if abs(facts["samples"] - count_samples(request)) > 2048:
         raise OutputInvalid(
-            f"The sound has {facts['samples']} samples instead of {count_samples(request)}."
+            f"The audio has {facts['samples']} samples instead of {count_samples(request)}."
         )
     return facts
 

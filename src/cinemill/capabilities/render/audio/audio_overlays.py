@@ -87,7 +87,7 @@ def plan_patch(
         arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
         track = choose_audio(film.info)
         if track is None:
-            raise OutputInvalid("A sound has no sound.")  # refused when the render was opened
+            raise OutputInvalid("A sound file has no audio.")  # refused when the render was opened
         filters = _sound_filters(sound, shift, _span(sound, request.fps), patch.first)
         graph.append(f"[{number}:{track.index}]{filters}[sound{number}]")
     labels = "".join(f"[sound{number}]" for number in range(1, len(patch.sounds) + 1))

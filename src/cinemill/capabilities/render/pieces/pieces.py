@@ -102,7 +102,7 @@ def check_lengths(timeline: Timeline) -> None:
     fps = timeline.output.fps
     for index, clip in enumerate(timeline.clips):
         if clip.seconds > LONGEST_SECONDS:
-            raise reject_clip(index, "it is longer than a day.", "clip_times_invalid")
+            raise reject_clip(index, "it is longer than 24 hours.", "clip_times_invalid")
         if clip.fade_in_seconds + clip.fade_out_seconds > clip.seconds:
             raise reject_clip(
                 index, "its fades are longer than the clip itself.", "clip_times_invalid"
@@ -116,7 +116,7 @@ def check_lengths(timeline: Timeline) -> None:
                 "transition_too_long",
             )
     if total_frames(timeline) > LONGEST_SECONDS * fps:
-        raise InputRejected("The film would be longer than a day.", code="timeline_too_long")
+        raise InputRejected("The video would be longer than 24 hours.", code="timeline_too_long")
 
 
 def default_transition(clip: Clip, following: Clip, fps: Fraction) -> Transition | None:

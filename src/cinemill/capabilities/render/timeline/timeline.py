@@ -213,7 +213,7 @@ def reject_clip(index: int, message: str, code: str) -> InputRejected:
 def reject_element(name: str, message: str, code: str) -> InputRejected:
     """Return a rejection that begins with the clip, title, overlay or sound."""
     return InputRejected(
-        f"{name}: {message}", code=code, way_on="All are counted from 0; change this one."
+        f"{name}: {message}", code=code, way_on="Elements are numbered from 0; correct this one."
     )
 
 
