@@ -48,7 +48,7 @@ def rest(context: StepContext) -> StepOutcome:
 
 KINDS = {"bench_command": run_command, "bench_rest": rest}
 
-catalog = CATALOG.with_more(
+catalog = CATALOG.extend(
     steps=[StepKind(name, "default") for name in KINDS],
     jobs=[
         JobKind(name, BenchParameters, lambda _params, _asset, name=name: [StepSpec("only", name)])  # type: ignore[misc]

@@ -18,7 +18,7 @@ from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.core.transcript import SpeechTask
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound
-from cinemill.inference.speech import Heard, SpeechModel, open_speech_model
+from cinemill.inference.speech import SpeechModel, TranscribedSegment, open_speech_model
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 MODELS = ("tiny.en", "base")
@@ -43,7 +43,7 @@ def measure() -> list[BenchRow]:
 def _measure_reading(
     model: SpeechModel, label: str, sound: Sound, said: str, how: str
 ) -> list[BenchRow]:
-    heard: list[Heard] = [_hear(model, sound)]
+    heard: list[TranscribedSegment] = [_hear(model, sound)]
     began = time.monotonic()
     cpu_seconds = cpu_seconds_of(lambda: heard.append(_hear(model, sound)))
     wall_seconds = time.monotonic() - began
@@ -63,8 +63,8 @@ def _measure_reading(
     ]
 
 
-def _hear(model: SpeechModel, sound: Sound) -> Heard:
-    return model.hear(
+def _hear(model: SpeechModel, sound: Sound) -> TranscribedSegment:
+    return model.transcribe(
         sound,
         language="en",
         task=SpeechTask.TRANSCRIBE,

@@ -24,7 +24,7 @@ from cinemill.capabilities.transcode.chunks import (
     choose_lengths,
     cut_chunks,
 )
-from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
 from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_pictures
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
@@ -185,7 +185,7 @@ def _time_once(
     began = time.perf_counter()
     assert index_pictures(session, film, info) is not None
     looked = time.perf_counter()
-    path, _ = assemble(session, chunks, tracks, film, info, request, plan)
+    path, _ = concat_chunks(session, chunks, tracks, film, info, request, plan)
     hash_file(path)
     return looked - began, time.perf_counter() - looked
 

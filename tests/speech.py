@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.samples import cache_folder
 
-from cinemill.inference.cards import MODELS_FOLDER, find_flaws
+from cinemill.inference.cards import MODELS_FOLDER, verify_files
 from cinemill.inference.catalog import get_card
 from cinemill.local.model_download import fetch_model
 
@@ -42,7 +42,7 @@ def fetch_models(*names: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
         for name in names:
             card = get_card(name)
-            if find_flaws(card, folder / card.name):
+            if verify_files(card, folder / card.name):
                 fetch_model(card, folder)
     return folder
 

@@ -33,7 +33,8 @@ def write_settings_page() -> str:
         "one that `CINEMILL_SETTINGS_FILE` names, or `settings.toml` or `settings.json` in the\n"
         "home folder. It has the same names, grouped: `celery.broker_url` is\n"
         "`CELERY_BROKER_URL`, `cinemill.port` is `CINEMILL_PORT`. Sizes may carry units: `64GiB`.\n"
-        "`cinemill config` shows the effective values; all invalid settings are reported together, with\n"
+        "`cinemill config` shows the effective values; all invalid settings are "
+        "reported together, with\n"
         "exit code 2.\n\n"
         "```toml\n"
         "[cinemill]\nport = 8420\n\n"
@@ -89,10 +90,10 @@ def write_queues_page() -> str:
             f"`{q.name}`",
             str(q.priority),
             f"{q.memory_bytes / 1024**3:g} GiB",
-            str(q.recycle_after),
+            str(q.max_tasks_per_child),
             f"{q.soft_seconds:g} s",
             f"{q.hard_seconds:g} s",
-            q.meaning,
+            q.description,
         )
         for q in catalog.queues.values()
     ]
@@ -125,7 +126,7 @@ def write_errors_page() -> str:
     def describe(kind: type[CinemillError]) -> tuple[str, ...]:
         exit_code = exit_code_of(CinemillError.__new__(kind))
         again = "yes" if kind.is_retryable else "no"
-        return f"`{kind.code}`", str(kind.http_status), str(exit_code.value), again, kind.way_on
+        return f"`{kind.code}`", str(kind.http_status), str(exit_code.value), again, kind.hint
 
     rows = [describe(kind) for kind in _descendants(CinemillError, "cinemill.errors")]
     served = [describe(kind) for kind in _descendants(CinemillError, "cinemill.api")]

@@ -41,14 +41,21 @@ BUILT_IN: Sequence[Capability] = (
 )
 
 _SHARED_QUEUES = (
-    Queue("runtime", 10, GIB, 25, **SHORT_LIMITS, meaning="Interactive search and questions"),
-    Queue("default", 5, 2 * GIB, 25, **HOUR_LIMITS, meaning="Everything without a queue of its own"),
+    Queue("runtime", 10, GIB, 25, **SHORT_LIMITS, description="Interactive search and questions"),
+    Queue(
+        "default",
+        5,
+        2 * GIB,
+        25,
+        **HOUR_LIMITS,
+        description="Everything without a queue of its own",
+    ),
 )
 _PLANNED_QUEUES = (
-    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, meaning="Text and image embeddings"),
-    Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, meaning="Entities, relations"),
-    Queue("video_analysis", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Shots, key frames"),
-    Queue("detection", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Deepfake analysis"),
+    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, description="Text and image embeddings"),
+    Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, description="Entities, relations"),
+    Queue("video_analysis", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Shots, key frames"),
+    Queue("detection", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Deepfake analysis"),
 )
 """Of capabilities to come; users' scripts name them already."""
 

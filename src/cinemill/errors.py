@@ -37,7 +37,7 @@ LONGEST_LOG_TAIL = 16_000
 class CinemillError(Exception):
     """Anything that a person may be told.
 
-    ``code`` is stable and part of the public contract; ``message`` is a sentence; ``way_on`` says
+    ``code`` is stable and part of the public contract; ``message`` is a sentence; ``hint`` says
     what the reader can do; ``http_status`` is the answer of the HTTP doors; ``is_retryable``
     tells whether the very same request may succeed at another time.
     """
@@ -45,16 +45,16 @@ class CinemillError(Exception):
     code = "internal_error"
     http_status = 500
     is_retryable = True
-    way_on = "See the log for the cause, then try again."
+    hint = "See the log for the cause, then try again."
 
-    def __init__(self, message: str, *, code: str | None = None, way_on: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         # Some quote what was given, whose size is anybody's.
         self.message = clip_text(message)
         super().__init__(self.message)
         if code is not None:
             self.code = code
-        if way_on is not None:
-            self.way_on = clip_text(way_on)
+        if hint is not None:
+            self.hint = clip_text(hint)
 
     @property
     def log_tail(self) -> str:
@@ -82,20 +82,20 @@ class InputRejected(CinemillError):
     code = "input_rejected"
     http_status = 422
     is_retryable = False
-    way_on = "Correct the request and submit it again."
+    hint = "Correct the request and submit it again."
 
 
 class MediaRejected(InputRejected):
     """The file itself is the reason. Codes are listed in ``core.media.REJECTION_CODES``."""
 
     code = "media_rejected"
-    way_on = "Check that the file plays in a video player, then export or upload it again."
+    hint = "Check that the file plays in a video player, then export or upload it again."
 
 
 class Unauthorized(InputRejected):
     code = "unauthorized"
     http_status = 401
-    way_on = "Send the header 'Authorization: Bearer TOKEN'; the token is in CINEMILL_HOME/token."
+    hint = "Send the header 'Authorization: Bearer TOKEN'; the token is in CINEMILL_HOME/token."
 
 
 class Forbidden(InputRejected):
@@ -106,7 +106,7 @@ class Forbidden(InputRejected):
 class NotFound(InputRejected):
     code = "not_found"
     http_status = 404
-    way_on = "Check the ID; it may have been deleted by a cleanup."
+    hint = "Check the ID; it may have been deleted by a cleanup."
 
 
 class Conflict(InputRejected):
@@ -117,14 +117,14 @@ class Conflict(InputRejected):
 class TooLarge(InputRejected):
     code = "too_large"
     http_status = 413
-    way_on = "Send a smaller file, or raise CINEMILL_MAX_UPLOAD_BYTES."
+    hint = "Send a smaller file, or raise CINEMILL_MAX_UPLOAD_BYTES."
 
 
 class SettingsInvalid(InputRejected):
     """Every wrong setting, named at once. ``problems`` is a list of (name, sentence)."""
 
     code = "settings_invalid"
-    way_on = "Correct these settings; 'cinemill config' shows the effective values."
+    hint = "Correct these settings; 'cinemill config' shows the effective values."
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{name}: {what}" for name, what in problems))
@@ -140,14 +140,14 @@ class TextUnstorable(CinemillError):
     code = "text_invalid"
     http_status = 422
     is_retryable = False
-    way_on = "Send Unicode text without NUL characters."
+    hint = "Send Unicode text without NUL characters."
 
 
 class WorkFailed(CinemillError):
     """One try failed; the engine retries it until its tries are used up."""
 
     code = "work_failed"
-    way_on = "Read the last lines of the command, then retry the job."
+    hint = "Read the last lines of the command, then retry the job."
 
 
 class CommandFailed(WorkFailed):
@@ -169,18 +169,21 @@ class CommandFailed(WorkFailed):
 
 class CommandStalled(CommandFailed):
     code = "command_stalled"
-    way_on = "The encoder stopped making progress and was killed; retry the job."
+    hint = "The encoder stopped making progress and was killed; retry the job."
 
 
 class OutputInvalid(WorkFailed):
     code = "output_invalid"
-    way_on = "The command reported success, but its output is wrong; nothing was published. Retry the job."
+    hint = (
+        "The command reported success, but its output is wrong; nothing was published. "
+        "Retry the job."
+    )
 
 
 class DiskFull(WorkFailed):
     code = "disk_full"
     http_status = 507
-    way_on = "Free space in CINEMILL_HOME, or move it to a larger disk; work then resumes."
+    hint = "Free space in CINEMILL_HOME, or move it to a larger disk; work then resumes."
 
 
 class WorkStopped(CinemillError):
@@ -195,7 +198,7 @@ class LeaseLost(WorkStopped):
 
 class JobCancelled(WorkStopped):
     code = "cancelled"
-    way_on = "Retry the job if it was cancelled by mistake."
+    hint = "Retry the job if it was cancelled by mistake."
 
 
 class WorkerStopping(WorkStopped):
@@ -206,7 +209,7 @@ class Postponed(WorkStopped):
     """What this step waits for has not come: it gives its place away and is asked again later."""
 
     code = "not_yet"
-    way_on = "No action is needed; it is retried automatically."
+    hint = "No action is needed; it is retried automatically."
 
     def __init__(self, message: str, *, delay_seconds: float) -> None:
         super().__init__(message)
@@ -218,7 +221,7 @@ class DependencyUnavailable(CinemillError):
 
     code = "part_unavailable"
     http_status = 503
-    way_on = "Run 'cinemill doctor' to see which dependency is unavailable."
+    hint = "Run 'cinemill doctor' to see which dependency is unavailable."
 
 
 class DatabaseUnavailable(DependencyUnavailable):
@@ -233,7 +236,7 @@ class LockTimeout(DatabaseUnavailable):
     """
 
     code = "lock_timeout"
-    way_on = (
+    hint = (
         "Try again in a few seconds. If it stays, look in pg_stat_activity for a transaction that "
         "was left open, in psql for instance, and end it."
     )
@@ -241,7 +244,7 @@ class LockTimeout(DatabaseUnavailable):
 
 class DatabaseNewer(DependencyUnavailable):
     code = "database_newer"
-    way_on = "Install the newer Cinemill version that wrote this data, or use another CINEMILL_HOME."
+    hint = "Install the newer Cinemill version that wrote this data, or use another CINEMILL_HOME."
 
 
 class RedisUnavailable(DependencyUnavailable):
@@ -256,7 +259,7 @@ class CapabilityUnusable(DependencyUnavailable):
     """A package's capability is installed and cannot be used, or is used and not installed."""
 
     code = "capability_unusable"
-    way_on = "Run 'cinemill doctor' where the worker runs: it says which package, and what to do."
+    hint = "Run 'cinemill doctor' where the worker runs: it says which package, and what to do."
 
 
 class SecretUnusable(DependencyUnavailable):
@@ -267,9 +270,9 @@ class SecretUnusable(DependencyUnavailable):
 
 class HomeLocked(DependencyUnavailable):
     code = "home_locked"
-    way_on = "Stop the other instance, or choose another folder with CINEMILL_HOME."
+    hint = "Stop the other instance, or choose another folder with CINEMILL_HOME."
 
 
 class PortInUse(DependencyUnavailable):
     code = "port_in_use"
-    way_on = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."
+    hint = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."

@@ -25,7 +25,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 from tests.films import make_film, make_long_film
-from tests.mills import UNSPACED
+from tests.instance_settings import UNSPACED
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.client import Client
@@ -36,7 +36,7 @@ UP = "from cinemill.cli.main import run; run()"
 
 
 @dataclass(frozen=True)
-class Mill:
+class Instance:
     address: str
     token: str
 
@@ -47,7 +47,7 @@ class Mill:
 
 
 @pytest.fixture(scope="session")
-def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """``cinemill up`` on a fresh home."""
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
@@ -68,7 +68,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
             process.wait(PATIENCE_SECONDS)
 
 
-def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Mill:
+def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Instance:
     deadline = time.monotonic() + PATIENCE_SECONDS
     state_file = home / "run" / "state.json"
     while not state_file.exists():
@@ -76,7 +76,7 @@ def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Mi
             pytest.fail(f"the mill did not start: {Path(log).read_text()}")
         time.sleep(0.1)
     address = json.loads(state_file.read_text())["api_url"].rstrip("/")
-    return Mill(address, (home / "token").read_text("ascii").strip())
+    return Instance(address, (home / "token").read_text("ascii").strip())
 
 
 def _free_port() -> int:
@@ -117,7 +117,7 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, mill: Mill) -> Iterator[OpenPage]:
+def open_page(browser: Browser, instance: Instance) -> Iterator[OpenPage]:
     """Open the page, signed in; what its scripts complain of fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -133,9 +133,9 @@ def open_page(browser: Browser, mill: Mill) -> Iterator[OpenPage]:
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(mill.link)
+        page.goto(instance.link)
         if path:
-            page.goto(mill.address + path)
+            page.goto(instance.address + path)
         return page
 
     yield open_
@@ -166,10 +166,10 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def talk(mill: Mill, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The job that made the proxy of a film of four seconds, for tests of its captions."""
     path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
-    with Client(mill.address, mill.token) as client:
+    with Client(instance.address, instance.token) as client:
         task = client.upload(path)["task_id"]
         for _event in client.watch(task):
             pass

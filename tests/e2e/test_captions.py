@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.waiting import PATIENCE_SECONDS
 
-from .conftest import Mill, OpenPage, write_captions
+from .conftest import Instance, OpenPage, write_captions
 from .test_page import look_at, wait_until_played
 
 WRITTEN = [
@@ -31,17 +31,17 @@ async (video) => {
 
 
 @pytest.fixture
-def captions(page: Page, mill: Mill, talk: dict[str, Any]) -> str:
+def captions(page: Page, instance: Instance, talk: dict[str, Any]) -> str:
     """The address of the film's captions, as they are before each test."""
-    address = f"{mill.address}/assets/{talk['asset_id']}/captions/en"
+    address = f"{instance.address}/assets/{talk['asset_id']}/captions/en"
     write_captions(page, address, WRITTEN)
     return address
 
 
 @pytest.fixture
-def editor(page: Page, mill: Mill, talk: dict[str, Any], captions: str) -> Page:
+def editor(page: Page, instance: Instance, talk: dict[str, Any], captions: str) -> Page:
     """The page on the film, its editor filled."""
-    page.goto(f"{mill.address}/#task={talk['id']}")
+    page.goto(f"{instance.address}/#task={talk['id']}")
     expect(page.locator(".cue")).to_have_count(2)
     return page
 
@@ -181,9 +181,7 @@ def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselve
     editor.wait_for_timeout(100)
     (sent,) = held
     sent.continue_()
-    expect(editor.locator(".told")).to_have_text(
-        "Saved, except for edits made while saving."
-    )
+    expect(editor.locator(".told")).to_have_text("Saved, except for edits made while saving.")
     assert texts(editor) == ["Good morning.", "How are you\ntoday?"]
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good"]
     editor.unroute(captions)
@@ -193,9 +191,9 @@ def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselve
 
 
 def test_each_language_stands_under_its_own_name(
-    page: Page, mill: Mill, talk: dict[str, Any], in_cantonese: str
+    page: Page, instance: Instance, talk: dict[str, Any], in_cantonese: str
 ) -> None:
-    page.goto(f"{mill.address}/#task={talk['id']}")
+    page.goto(f"{instance.address}/#task={talk['id']}")
     expect(page.locator(".cue")).to_have_count(2)
     held = hold(page, in_cantonese, "GET")
     tongue = page.get_by_label("Language of the captions")

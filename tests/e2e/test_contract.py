@@ -10,13 +10,15 @@ import httpx
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from .conftest import Mill
+from .conftest import Instance
 
 
 @pytest.fixture
-def http(mill: Mill) -> Iterator[httpx.Client]:
-    bearer = {"Authorization": f"Bearer {mill.token}"}
-    with httpx.Client(base_url=mill.address, headers=bearer, timeout=PATIENCE_SECONDS) as client:
+def http(instance: Instance) -> Iterator[httpx.Client]:
+    bearer = {"Authorization": f"Bearer {instance.token}"}
+    with httpx.Client(
+        base_url=instance.address, headers=bearer, timeout=PATIENCE_SECONDS
+    ) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from tests.films import make_film
 
 from cinemill.client import Client
 
-from .conftest import Mill
+from .conftest import Instance
 from .test_page import upload, wait_until_done, wait_until_played
 
 CAN_PLAY_HLS = "document.createElement('video').canPlayType('application/vnd.apple.mpegurl')"
@@ -24,19 +24,19 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shown_job(page: Page, mill: Mill) -> Callable[[], dict[str, Any]]:
+def shown_job(page: Page, instance: Instance) -> Callable[[], dict[str, Any]]:
     """The job whose result is in view."""
 
     def read() -> dict[str, Any]:
         task_id = page.url.partition("#task=")[2]
-        job: dict[str, Any] = page.request.get(f"{mill.address}/jobs/{task_id}").json()
+        job: dict[str, Any] = page.request.get(f"{instance.address}/jobs/{task_id}").json()
         return job
 
     return read
 
 
 def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
-    page: Page, mill: Mill, film: Path, shown_job: Callable[[], dict[str, Any]]
+    page: Page, instance: Instance, film: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
     page.get_by_label("Output", exact=True).select_option("Mobile")
     expect(page.locator("#preset-words")).to_contain_text("at most 720p")
@@ -47,7 +47,7 @@ def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
     expect(page.locator(".plays")).to_have_text("Playing: the output")
     expect(page.locator("#recent")).to_contain_text("holiday.mp4 · mobile")
     of_film = {"asset_id": job["asset_id"], "kind": "process_video"}
-    jobs = page.request.get(f"{mill.address}/jobs", params=of_film).json()["jobs"]
+    jobs = page.request.get(f"{instance.address}/jobs", params=of_film).json()["jobs"]
     assert len(jobs) == 1
 
     page.get_by_label("Create another output").select_option("Stream (HLS and DASH)")
@@ -71,19 +71,19 @@ def plays_its_best(page: Page, what: str) -> None:
 
 
 def test_the_player_comes_when_there_is_something_to_play(
-    page: Page, mill: Mill, tmp_path: Path
+    page: Page, instance: Instance, tmp_path: Path
 ) -> None:
     path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
-    with Client(mill.address, mill.token) as client:
+    with Client(instance.address, instance.token) as client:
         task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["task_id"]
         for _event in client.watch(task):
             pass
         asset_id = client.job(task)["asset_id"]
-    page.goto(f"{mill.address}/#task={task}")
+    page.goto(f"{instance.address}/#task={task}")
     expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
     expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
     wish = {"kind": "process_video"}
-    assert page.request.post(f"{mill.address}/assets/{asset_id}/jobs", data=wish).ok
+    assert page.request.post(f"{instance.address}/assets/{asset_id}/jobs", data=wish).ok
     page.reload()
     # Nobody asks for it again: it comes by itself.
     plays_its_best(page, "preview copy")

@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 import cinemill
 
-from .conftest import PATIENCE_MILLISECONDS, Mill, OpenPage, launch
+from .conftest import PATIENCE_MILLISECONDS, Instance, OpenPage, launch
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -141,8 +141,8 @@ def test_the_result_can_be_downloaded(page: Page, films: Path) -> None:
     assert download.value.path().stat().st_size > 1000
 
 
-def test_several_films_take_their_turns(page: Page, mill: Mill, films: Path) -> None:
-    before = len(page.request.get(f"{mill.address}/jobs").json()["jobs"])
+def test_several_films_take_their_turns(page: Page, instance: Instance, films: Path) -> None:
+    before = len(page.request.get(f"{instance.address}/jobs").json()["jobs"])
     upload(page, films / "short.mp4", films / "short.mp4")
     expect(page.locator("#recent li")).to_have_count(before + 2)
     wait_until_done(page, "short.mp4")
@@ -290,7 +290,7 @@ def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Pa
     wait_until_done(page, "short.mp4")
 
 
-def test_all_scripts_are_asked_for_at_once(page: Page, mill: Mill) -> None:
+def test_all_scripts_are_asked_for_at_once(page: Page, instance: Instance) -> None:
     """None is found out about only when another has come."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -301,7 +301,7 @@ def test_all_scripts_are_asked_for_at_once(page: Page, mill: Mill) -> None:
     )
     folder = Path(cinemill.__file__).parent / "web"
     imported = find_imports(folder, "app.js")
-    assert set(named) == scripts == {f"{mill.address}/static/{name}" for name in imported}
+    assert set(named) == scripts == {f"{instance.address}/static/{name}" for name in imported}
 
 
 def find_imports(folder: Path, name: str, found: set[str] | None = None) -> set[str]:
@@ -335,7 +335,9 @@ def test_nothing_moves_when_the_list_arrives(open_page: OpenPage, films: Path, w
     assert page.evaluate("shifts") == []
 
 
-def test_a_phones_user_is_told_what_a_finger_can_do(playwright: Playwright, mill: Mill) -> None:
+def test_a_phones_user_is_told_what_a_finger_can_do(
+    playwright: Playwright, instance: Instance
+) -> None:
     # In a browser of its own: one that shows a desktop too mixes up their pointers.
     with (
         launch(playwright) as browser,
@@ -345,7 +347,7 @@ def test_a_phones_user_is_told_what_a_finger_can_do(playwright: Playwright, mill
     ):
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
-        page.goto(mill.link)
+        page.goto(instance.link)
         expect(page.get_by_role("heading", name="Upload videos")).to_be_visible()
         expect(page.get_by_text("Drop videos here")).to_be_hidden()
         with page.expect_file_chooser():
@@ -377,27 +379,29 @@ def look_at(page: Page) -> None:
     assert page.evaluate(FAINT_TEXTS) == []
 
 
-def test_people_without_the_link_are_asked_for_the_token(browser: Browser, mill: Mill) -> None:
+def test_people_without_the_link_are_asked_for_the_token(
+    browser: Browser, instance: Instance
+) -> None:
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
-        page.goto(mill.address)
+        page.goto(instance.address)
         page.get_by_label("Token").fill("not the token")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        page.get_by_label("Token").fill(mill.token)
+        page.get_by_label("Token").fill(instance.token)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
-        assert mill.token not in page.url
+        assert instance.token not in page.url
 
 
-def test_no_other_host_is_asked_for_anything(open_page: OpenPage, mill: Mill) -> None:
+def test_no_other_host_is_asked_for_anything(open_page: OpenPage, instance: Instance) -> None:
     page = open_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
     expect(page.locator("#recent")).to_be_attached()
-    page.goto(f"{mill.address}/docs")
+    page.goto(f"{instance.address}/docs")
     expect(page.locator(".doors article").first).to_be_visible()
     assert asked
-    assert all(address.startswith(mill.address) for address in asked)
+    assert all(address.startswith(instance.address) for address in asked)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Mill, write_captions
+from .conftest import Instance, write_captions
 from .test_page import look_at, wait_until_played
 
 SAID = [
@@ -17,10 +17,10 @@ SAID = [
 
 
 @pytest.fixture
-def rendered(page: Page, mill: Mill, talk: dict[str, Any]) -> Page:
+def rendered(page: Page, instance: Instance, talk: dict[str, Any]) -> Page:
     """The page on a render of two scenes into which the film's captions are burned."""
     film = talk["asset_id"]
-    write_captions(page, f"{mill.address}/assets/{film}/captions/en", SAID)
+    write_captions(page, f"{instance.address}/assets/{film}/captions/en", SAID)
     job = {
         "clips": [
             {"asset_id": film, "start": 0, "end": 2},
@@ -30,9 +30,9 @@ def rendered(page: Page, mill: Mill, talk: dict[str, Any]) -> Page:
         "captions": "en",
     }
     wish = {"kind": "render_video", "params": {"job": job}}
-    answer = page.request.post(f"{mill.address}/jobs", data=wish)
+    answer = page.request.post(f"{instance.address}/jobs", data=wish)
     assert answer.ok, answer.text()
-    page.goto(f"{mill.address}/#task={answer.json()['id']}")
+    page.goto(f"{instance.address}/#task={answer.json()['id']}")
     # Under way it is on the page already.
     expect(page.locator("#task .strip .clip")).to_have_count(2)
     expect(page.locator(".result .name")).to_have_text("talk.mp4")
@@ -40,7 +40,7 @@ def rendered(page: Page, mill: Mill, talk: dict[str, Any]) -> Page:
 
 
 def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
-    rendered: Page, mill: Mill, talk: dict[str, Any]
+    rendered: Page, instance: Instance, talk: dict[str, Any]
 ) -> None:
     page = rendered
     second = page.get_by_role("button", name="Clip 2: talk.mp4, 0:02 to 0:04")
@@ -56,7 +56,7 @@ def test_a_render_shows_its_timeline_and_a_corrected_caption_costs_its_scene(
     page.set_viewport_size({"width": 390, "height": 844})
     look_at(page)
 
-    page.goto(f"{mill.address}/#task={talk['id']}")
+    page.goto(f"{instance.address}/#task={talk['id']}")
     page.get_by_label("Text of caption 2").fill("The second.")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".told")).to_contain_text("Saved")

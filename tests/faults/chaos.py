@@ -167,7 +167,7 @@ def _set_stage(cluster: Cluster, history: History, seed: int) -> FaultContext:
     queries = Queries(cluster.database)
     queries.change(EFFECT_TABLE)
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
-    submitter = Submitter(app.mill.service, app, history, Random(seed + 1))
+    submitter = Submitter(app.context.service, app, history, Random(seed + 1))
     return FaultContext(cluster, submitter, queries, history, Random(seed + 2))
 
 

@@ -279,4 +279,4 @@ def _with_short_limits(catalog: Catalog) -> Catalog:
     return replace(catalog, queues=MappingProxyType(queues))
 
 
-DRILL_CATALOG = _with_short_limits(CATALOG.with_more(steps=STEPS, jobs=JOBS))
+DRILL_CATALOG = _with_short_limits(CATALOG.extend(steps=STEPS, jobs=JOBS))

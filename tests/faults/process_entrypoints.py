@@ -34,7 +34,7 @@ def build_drill() -> Celery:
 
     def open_resources() -> StepResources:
         # One a process: after a fork the parent's connections are the parent's.
-        return resources_by_pid.setdefault(os.getpid(), build_resources(app.mill))
+        return resources_by_pid.setdefault(os.getpid(), build_resources(app.context))
 
     app = build_app(load(), catalog=DRILL_CATALOG, handlers=DrillHandlers(open_resources).by_kind())
     return app
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> None:
     app = build_drill()
     if role == "worker":
         queues, concurrency, name = rest
-        worker = app.Worker(**plan_worker(queues, int(concurrency), app.mill), hostname=name)
+        worker = app.Worker(**plan_worker(queues, int(concurrency), app.context), hostname=name)
         worker.start()
         raise SystemExit(worker.exitcode or 0)
     if role == "beat":
@@ -66,5 +66,5 @@ def run(arguments: list[str]) -> None:
         app.Beat(loglevel="INFO").run()
     elif role == "submit":
         kind, job_id = rest
-        app.mill.service.create_job(kind, job_id=job_id, params={"seconds": 0.1})
+        app.context.service.create_job(kind, job_id=job_id, params={"seconds": 0.1})
         os.kill(os.getpid(), signal.SIGKILL)

@@ -115,6 +115,6 @@ def server() -> Iterator[LittleServer]:
 
 
 @pytest.fixture
-def mill(server: LittleServer) -> Iterator[Client]:
+def client(server: LittleServer) -> Iterator[Client]:
     with Client(server.url, "the-token") as client:
         yield client

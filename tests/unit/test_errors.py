@@ -41,8 +41,8 @@ def test_short_text_stays_as_it_is_and_long_text_keeps_its_ends() -> None:
 
 
 def test_errors_failures_and_events_are_bounded_where_they_are_made() -> None:
-    error = InputRejected(HUGE, way_on=HUGE)
-    assert len(str(error)) == len(error.message) == len(error.way_on) == LONGEST_MESSAGE
+    error = InputRejected(HUGE, hint=HUGE)
+    assert len(str(error)) == len(error.message) == len(error.hint) == LONGEST_MESSAGE
     assert len(CommandFailed("no", exit_code=1, log_tail=HUGE).log_tail) == LONGEST_LOG_TAIL
     failure = Failure(HUGE, HUGE, HUGE, HUGE)
     assert len(json.dumps(failure.to_json())) < 2 * (LONGEST_LOG_TAIL + LONGEST_MESSAGE)

@@ -26,10 +26,10 @@ def main() -> int:
         )
         _quieten_libraries()
         app = create_app(settings)
-        _prepare_database(app.state.mill.database.url)
+        _prepare_database(app.state.cinemill.database.url)
         listener = listen(settings.host, settings.port)
     except CinemillError as error:
-        print(f"{error.message}\n{error.way_on}", file=sys.stderr)  # noqa: T201 – a person started it
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)  # noqa: T201 – a person started it
         return EXIT_SETTINGS if isinstance(error, SettingsInvalid) else EXIT_UNAVAILABLE
     log.info("listening", host=settings.host, port=settings.port, auth=settings.auth)
     places = raise_file_limit()

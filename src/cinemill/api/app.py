@@ -11,7 +11,7 @@ from cinemill import __version__
 from cinemill.api.capability_routes import find_segments, include_routers
 from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
-from cinemill.api.middleware.auth import Gate, Policy
+from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
 from cinemill.api.middleware.security_headers import SecurityHeaders
 from cinemill.api.routes import (
     assets,
@@ -26,7 +26,7 @@ from cinemill.api.routes import (
     uploads,
 )
 from cinemill.api.schema import Application
-from cinemill.api.state import Mill
+from cinemill.api.state import AppState
 from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
 from cinemill.catalog import COMPOSITION
@@ -43,7 +43,7 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 FILES_FOLDER = "objects"
-_START_WAY_ON = "Run 'cinemill up', which starts an embedded one, or set {name}."
+_START_HINT = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
 ROUTERS = tuple(
@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
-    mill, redis_url = open_mill(settings, composition=composition)
+    state, redis_url = open_mill(settings, composition=composition)
     app = Application(
         title="Cinemill",
         version=__version__,
@@ -79,13 +79,13 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
         docs_url=None,
         redoc_url=None,
     )
-    app.state.mill = mill
+    app.state.cinemill = state
     app.state.events = EventReader(redis_url)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
     pages.install(app)
-    refused = include_routers(app, composition, mill, taken=OWN_SEGMENTS)
+    refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
     app.state.composition = composition
     app.state.left_out = (*composition.left_out, *refused)
     for one in app.state.left_out:
@@ -94,29 +94,31 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     return app
 
 
-def open_mill(settings: Settings, *, composition: Composition = COMPOSITION) -> tuple[Mill, str]:
+def open_mill(
+    settings: Settings, *, composition: Composition = COMPOSITION
+) -> tuple[AppState, str]:
     """Return what the routes work with, and Redis' address. Nothing is connected to yet."""
     if settings.database_url is None:
         raise DatabaseUnavailable(
-            "No database is configured.", way_on=_START_WAY_ON.format(name="DATABASE_URL")
+            "No database is configured.", hint=_START_HINT.format(name="DATABASE_URL")
         )
     if settings.redis_url is None:
-        raise RedisUnavailable("No Redis is configured.", way_on=_START_WAY_ON.format(name="REDIS_URL"))
+        raise RedisUnavailable("No Redis is configured.", hint=_START_HINT.format(name="REDIS_URL"))
     database = Database(
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
     service = JobService(database, catalog=composition.catalog, limits=_try_limits(settings))
-    return Mill(settings, database, files, service), settings.redis_url
+    return AppState(settings, database, files, service), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:
     """Build the routes of all installed capabilities; returns those that are left out, and why."""
-    mill, _ = open_mill(settings, composition=composition)
+    state, _ = open_mill(settings, composition=composition)
     try:
-        return include_routers(FastAPI(), composition, mill, taken=OWN_SEGMENTS)
+        return include_routers(FastAPI(), composition, state, taken=OWN_SEGMENTS)
     finally:
-        mill.close()
+        state.close()
 
 
 def _try_limits(settings: Settings) -> RetryPolicy:
@@ -131,16 +133,16 @@ def _try_limits(settings: Settings) -> RetryPolicy:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
-    app.state.mill.stopping.set()
+    app.state.cinemill.stopping.set()
     await app.state.events.close()
-    app.state.mill.close()
+    app.state.cinemill.close()
 
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """Layers, innermost first: each one added stands outside of those before."""
     token = ensure_token(settings.home) if settings.auth == "token" else None
-    policy = Policy(token=token, host=settings.host, port=settings.port)
-    app.add_middleware(Gate, policy=policy, sign_in_page=pages.sign_in_page)
+    policy = AccessPolicy(token=token, host=settings.host, port=settings.port)
+    app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)
     app.add_middleware(problems.UncaughtErrors)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)

@@ -46,7 +46,7 @@ def build_router(
         router = capability.build_router(resources)
     except CinemillError as error:
         reason = f"has routes that cannot be served: {error.message}"
-        return LeftOut.because(installed.origin, reason, hint=error.way_on)
+        return LeftOut.because(installed.origin, reason, hint=error.hint)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
         reason = f"has routes that cannot be served: build_router ends in {describe(error)}."
         return LeftOut.because(installed.origin, reason)

@@ -23,7 +23,7 @@ RECENT_SECONDS = 2.0
 """Findings of so long ago stand in for those of an examination that takes longer."""
 
 
-class HealthDesk:
+class HealthChecker:
     """Shares an examination among all who ask while it lasts."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from cinemill.api.http.admission import Places, places_within
 from cinemill.api.http.connections import BoundedHttpProtocol
 from cinemill.api.http.server_state import BoundedServerState
-from cinemill.api.http.timeouts import Patience
+from cinemill.api.http.timeouts import HttpTimeouts
 from cinemill.errors import PortInUse
 
 GRACE_SECONDS = 1
@@ -27,7 +27,7 @@ class UvicornServer(uvicorn.Server):
         *,
         host: str,
         port: int,
-        patience: Patience | None = None,
+        patience: HttpTimeouts | None = None,
         places: Places | None = None,
     ) -> None:
         self._app = app
@@ -46,7 +46,7 @@ class UvicornServer(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
-        self._state = BoundedServerState(patience or Patience(), places or Places())
+        self._state = BoundedServerState(patience or HttpTimeouts(), places or Places())
         self.server_state = self._state
 
     async def on_tick(self, counter: int) -> bool:
@@ -55,7 +55,7 @@ class UvicornServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.mill.stopping.set()
+        self._app.state.cinemill.stopping.set()
         await super().shutdown(sockets)
         # A stop that was asked for is a success: without this Uvicorn would raise the signal again.
         self._captured_signals.clear()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from cinemill.api.health import HealthDesk
+from cinemill.api.health import HealthChecker
 from cinemill.config import Settings
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
@@ -21,7 +21,7 @@ OWNER = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class Mill:
+class AppState:
     """The doors below this room, shared by all requests."""
 
     settings: Settings
@@ -36,7 +36,7 @@ class Mill:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is told to stop: streams end themselves then."""
 
-    health: HealthDesk = field(default_factory=HealthDesk)
+    health: HealthChecker = field(default_factory=HealthChecker)
 
     def close(self) -> None:
         self.health.close()
@@ -44,9 +44,9 @@ class Mill:
         self.database.close()
 
 
-def get_state(request: Request) -> Mill:
-    mill: Mill = request.app.state.mill
-    return mill
+def get_state(request: Request) -> AppState:
+    state: AppState = request.app.state.cinemill
+    return state
 
 
-StateDep = Annotated[Mill, Depends(get_state)]
+StateDep = Annotated[AppState, Depends(get_state)]

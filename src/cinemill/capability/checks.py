@@ -35,10 +35,10 @@ class _Queue(_Checked):
     name: Identifier
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
     memory_bytes: Positive
-    recycle_after: Positive
+    max_tasks_per_child: Positive
     soft_seconds: Seconds
     hard_seconds: Seconds
-    meaning: str
+    description: str
     codec: None
 
 

@@ -69,7 +69,7 @@ def _refuse(origin: Origin, job: JobKind[Any], why: str) -> InputRejected:
     return InputRejected(
         f"{origin} cannot plan a '{job.name}': {why}.",
         code="plan_failed",
-        way_on=f"Report it to those who make {origin.package}; the API's log has the details.",
+        hint=f"Report it to those who make {origin.package}; the API's log has the details.",
     )
 
 

@@ -29,12 +29,12 @@ def find_command(name: str) -> Any:
 
     for left_out in COMPOSITION.left_out:
         if left_out.origin.entry_point == name:
-            raise CapabilityUnusable(left_out.reason, way_on=left_out.hint)
+            raise CapabilityUnusable(left_out.reason, hint=left_out.hint)
     for installed in COMPOSITION.installed:
         if installed.capability.name == name:
             command = build_command(installed)
             if isinstance(command, LeftOut):
-                raise CapabilityUnusable(command.reason, way_on=command.hint)
+                raise CapabilityUnusable(command.reason, hint=command.hint)
             return command
     return None
 
@@ -75,7 +75,7 @@ def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
         return _make_command(capability.build_command(), capability.name, taken)
     except CinemillError as error:
         reason = f"has a command that cannot be used: {error.message}"
-        return LeftOut.because(installed.origin, reason, hint=error.way_on)
+        return LeftOut.because(installed.origin, reason, hint=error.hint)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
         reason = f"has a command that cannot be used: {describe(error)}."
         return LeftOut.because(installed.origin, reason)

@@ -19,7 +19,7 @@ def load_settings() -> Settings:
     return load()
 
 
-def open_client() -> Client:
+def connect() -> Client:
     """The mill named by CINEMILL_URL, else the one that runs on this home."""
     from cinemill.client import Client
 
@@ -39,8 +39,9 @@ def find_addresses(settings: Settings) -> tuple[str, str]:
     joined = apply_running_instance(settings)
     if joined.database_url is None or joined.redis_url is None:
         raise DependencyUnavailable(
-            f"No Cinemill server is running for {settings.home}, and DATABASE_URL and REDIS_URL are not set.",
+            f"No Cinemill server is running for {settings.home}, and DATABASE_URL and "
+            "REDIS_URL are not set.",
             code="mill_not_running",
-            way_on="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",
+            hint="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",
         )
     return joined.database_url, joined.redis_url

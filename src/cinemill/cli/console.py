@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 JSON_KEY = "cinemill.json"
-WAYS_ON_HERE = {
-    "unauthorized": "Set CINEMILL_TOKEN to the content of the file 'token' in that server's home folder.",
+LOCAL_HINTS = {
+    "unauthorized": (
+        "Set CINEMILL_TOKEN to the content of the file 'token' in that server's home folder."
+    ),
 }
 LOG_TAIL_LINES = 8
 STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
@@ -41,7 +43,7 @@ def console() -> Console:
     return screen
 
 
-def notes() -> Console:
+def stderr() -> Console:
     """For words beside the result: progress bars, hints, errors."""
     from rich.console import Console
 
@@ -53,7 +55,7 @@ def print_json(document: Any, *, on_one_line: bool = False) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, indent=indent, default=str))
 
 
-def say(sentence: str) -> None:
+def print_message(sentence: str) -> None:
     """A sentence on stderr: the result on stdout stays fit for a pipe."""
     typer.echo(sentence, err=True)
 
@@ -85,30 +87,30 @@ def color_state(state: str) -> Text:
     return Text(state, style=STATE_COLORS.get(state, ""))
 
 
-def report(error: CinemillError, *, as_json: bool = False, about: str = "") -> None:
-    """Code, sentence, last lines and way on; never a traceback.
+def print_error(error: CinemillError, *, as_json: bool = False, about: str = "") -> None:
+    """Code, sentence, last lines and hint; never a traceback.
 
     ``about`` says which of several things went wrong.
     """
     if as_json:
         named = {"about": about} if about else {}
-        say(json.dumps({"error": {**named, **error_document(error)}}, ensure_ascii=False))
+        print_message(json.dumps({"error": {**named, **error_document(error)}}, ensure_ascii=False))
         return
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:
-        say(f"  {typer.style(name, bold=True)}: {what}")
+        print_message(f"  {typer.style(name, bold=True)}: {what}")
     sentence = f"{len(problems)} invalid setting(s)." if problems else error.message
     prefix = f"{about}: " if about else ""
-    say(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
+    print_message(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
     for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:
-        say(f"  | {line}")
-    if way_on := tell_way_on(error):
-        say(f"→ {way_on}")
+        print_message(f"  | {line}")
+    if hint := hint_for(error):
+        print_message(f"→ {hint}")
 
 
-def tell_way_on(error: CinemillError) -> str:
+def hint_for(error: CinemillError) -> str:
     """The error's, in the words of the command line where the mill spoke of HTTP."""
-    return WAYS_ON_HERE.get(error.code, error.way_on)
+    return LOCAL_HINTS.get(error.code, error.hint)
 
 
 def error_document(error: CinemillError) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def error_document(error: CinemillError) -> dict[str, Any]:
         **({"problems": [{"name": n, "what": what} for n, what in problems]} if problems else {}),
         "code": error.code,
         "message": error.message,
-        "way_on": tell_way_on(error),
+        "hint": hint_for(error),
         "log_tail": error.log_tail,
     }
 

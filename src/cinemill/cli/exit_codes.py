@@ -20,8 +20,12 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "Success.",
     ExitCode.JOB_FAILED: "A job failed or was cancelled, or a check found damaged files.",
-    ExitCode.USAGE: "Invalid usage, invalid settings, unknown id, or not possible in the current state.",
-    ExitCode.UNAVAILABLE: "A dependency is unavailable: the Cinemill server, PostgreSQL, Redis, or a program.",
+    ExitCode.USAGE: (
+        "Invalid usage, invalid settings, unknown id, or not possible in the current state."
+    ),
+    ExitCode.UNAVAILABLE: (
+        "A dependency is unavailable: the Cinemill server, PostgreSQL, Redis, or a program."
+    ),
     ExitCode.REJECTED: "The input was rejected: not a video, truncated, or too large.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
 }
@@ -49,7 +53,7 @@ def exit_code_of_job(status: str, failure_code: str) -> ExitCode:
     return ExitCode.REJECTED if is_rejection else ExitCode.JOB_FAILED
 
 
-def worst(codes: Iterable[ExitCode]) -> ExitCode:
+def highest(codes: Iterable[ExitCode]) -> ExitCode:
     """One code for several outcomes: unavailable before failed before rejected before fine."""
     found = set(codes)
     order = (ExitCode.INTERRUPTED, ExitCode.UNAVAILABLE, ExitCode.USAGE, ExitCode.JOB_FAILED)

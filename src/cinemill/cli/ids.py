@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cinemill.cli.console import report
+from cinemill.cli.console import print_error
 from cinemill.cli.exit_codes import ExitCode, exit_code_of
 from cinemill.errors import CinemillError, Conflict, NotFound
 
@@ -71,14 +71,14 @@ def choose(
         return text
     if not fitting:
         message = f"No ID begins with {text!r}."
-        raise NotFound(message, way_on=f"'{listed_by}' lists the existing IDs.")
+        raise NotFound(message, hint=f"'{listed_by}' lists the existing IDs.")
     if len(fitting) > 1:
         named = describe()
         shown = ", ".join(named[:NAMED]) + (" and more" if len(named) > NAMED else "")
         raise Conflict(
             f"{text!r} matches several IDs: {shown}.",
             code="id_ambiguous",
-            way_on="Type more characters of the ID.",
+            hint="Type more characters of the ID.",
         )
     return fitting[0]
 
@@ -94,7 +94,7 @@ def for_each(
             documents.append(act(text))
             codes.append(ExitCode.OK)
         except CinemillError as error:
-            report(error, as_json=json, about=text if len(texts) > 1 else "")
+            print_error(error, as_json=json, about=text if len(texts) > 1 else "")
             codes.append(exit_code_of(error))
     return documents, codes
 

@@ -16,7 +16,7 @@ class FileUnusable(InputRejected):
 
     code = "file_unusable"
     http_status = 400
-    way_on = "Check the file's name, and that you may read it."
+    hint = "Check the file's name, and that you may read it."
 
 
 class FolderUnusable(InputRejected):
@@ -24,7 +24,7 @@ class FolderUnusable(InputRejected):
 
     code = "folder_unusable"
     http_status = 400
-    way_on = "Choose another folder with --to, or make this one writable."
+    hint = "Choose another folder with --to, or make this one writable."
 
 
 def display_names(films: Iterable[Path]) -> dict[str, Path]:

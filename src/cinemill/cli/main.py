@@ -27,7 +27,7 @@ from cinemill.cli.commands import (
     verify,
     watch,
 )
-from cinemill.cli.console import JSON_KEY, report, say
+from cinemill.cli.console import JSON_KEY, print_error, print_message
 from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from cinemill.errors import CinemillError, DependencyUnavailable
 
@@ -36,7 +36,7 @@ class EnvironmentFailure(DependencyUnavailable):
     """A disk that is full, a folder that is not ours: what the machine said no to."""
 
     code = "machine_problem"
-    way_on = "Fix this problem on this machine, then try again."
+    hint = "Fix this problem on this machine, then try again."
 
     def __init__(self, error: OSError) -> None:
         about = f"{error.filename}: " if error.filename else ""
@@ -59,16 +59,16 @@ class ErrorGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except CinemillError as error:
-            report(error, as_json=bool(ctx.meta.get(JSON_KEY)))
+            print_error(error, as_json=bool(ctx.meta.get(JSON_KEY)))
             raise typer.Exit(exit_code_of(error)) from error
         except BrokenPipeError:
             raise  # Whoever read our output has read enough; the framework ends us quietly.
         except OSError as error:
             reported = EnvironmentFailure(error)
-            report(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
+            print_error(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
             raise typer.Exit(exit_code_of(reported)) from error
         except KeyboardInterrupt:
-            say("Interrupted.")
+            print_message("Interrupted.")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -101,10 +101,18 @@ def choose_mill(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Address of a Cinemill server on another machine (overrides CINEMILL_URL; needs CINEMILL_TOKEN)."),
+        typer.Option(
+            help=(
+                "Address of a Cinemill server on another machine (overrides "
+                "CINEMILL_URL; needs CINEMILL_TOKEN)."
+            )
+        ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Options before the command choose the mill that it speaks to."""

@@ -18,24 +18,29 @@ Films = Annotated[
     typer.Argument(metavar="FILE", help="Video files."),
 ]
 Priority = Annotated[
-    int | None, typer.Option(min=0, max=10, help="Priority from 0 to 10; 10 runs first. Default: 5.")
+    int | None,
+    typer.Option(min=0, max=10, help="Priority from 0 to 10; 10 runs first. Default: 5."),
 ]
 ThumbnailSeconds = Annotated[
-    float | None, typer.Option(min=0, help="Also create a thumbnail of the frame at this time, in seconds.")
+    float | None,
+    typer.Option(min=0, help="Also create a thumbnail of the frame at this time, in seconds."),
 ]
 JobIds = Annotated[
     list[str],
     typer.Argument(metavar="JOB", help="Job IDs; the first four or more characters are enough."),
 ]
 Queues = Annotated[
-    str | None, typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all.")
+    str | None,
+    typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all."),
 ]
 Autoscale = Annotated[
     str | None,
     typer.Option(
-        metavar="MAX,MIN", help="Maximum and minimum number of processes, such as 4,1; scales with the load."
+        metavar="MAX,MIN",
+        help="Maximum and minimum number of processes, such as 4,1; scales with the load.",
     ),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", "-c", min=1, help="Number of tasks to run in parallel.")
+    int | None,
+    typer.Option("--concurrency", "-c", min=1, help="Number of tasks to run in parallel."),
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cinemill.cli.console import notes, say, show_seconds
+from cinemill.cli.console import print_message, show_seconds, stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ class Display:
     def accepted(self, name: str, job: str) -> None:
         """The mill has taken the film, as this job."""
 
-    def heard(self, name: str, event: ProgressEvent) -> None:
+    def on_event(self, name: str, event: ProgressEvent) -> None:
         """The job's latest news."""
 
     def failed(self, name: str, message: str) -> None:
@@ -59,7 +59,7 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NullDisplay:
     """What the last line about a name said, and when."""
 
     stage: tuple[str, str]
@@ -67,12 +67,12 @@ class Told:
     at_seconds: float
 
 
-class Lines(Display):
+class LineDisplay(Display):
     """A line for each change of stage, and between them each 10 % or 10 s: a log is read whole."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, NullDisplay] = {}
         self._began: dict[str, float] = {}
         self._going: dict[str, str] = {}
 
@@ -80,29 +80,29 @@ class Lines(Display):
         now = self._clock()
         began = self._began.setdefault(name, now)
         # The first bytes are no news: most films are sent within a second.
-        self._told.setdefault(name, Told(("sending", ""), 0, now))
+        self._told.setdefault(name, NullDisplay(("sending", ""), 0, now))
         if not 0 < done_bytes < total_bytes:
             return
         left = (now - began) * (total_bytes - done_bytes) / done_bytes
         percent = 100 * done_bytes / total_bytes
         words = f"{percent:.0f}% uploaded, {_show_left(left)} left"
-        self._tell(name, ("sending", ""), percent, words)
+        self._write(name, ("sending", ""), percent, words)
 
     def accepted(self, name: str, job: str) -> None:
-        self._tell(name, ("sent", ""), 0, f"uploaded, job {job}")
+        self._write(name, ("sent", ""), 0, f"uploaded, job {job}")
 
-    def heard(self, name: str, event: ProgressEvent) -> None:
+    def on_event(self, name: str, event: ProgressEvent) -> None:
         words = f"{event.progress:.0f}% {event.message or event.status}"
         left = _time_left(event)
         stage = (event.status, event.stage)
-        self._tell(name, stage, event.progress, f"{words}, {left}" if left else words)
+        self._write(name, stage, event.progress, f"{words}, {left}" if left else words)
         if event.is_final:
             self._going.pop(name, None)
         else:
             self._going[name] = words
 
     def failed(self, name: str, message: str) -> None:
-        self._tell(name, ("failed", message), 0, message)
+        self._write(name, ("failed", message), 0, message)
         self._going.pop(name, None)
 
     def wait(self) -> None:
@@ -112,16 +112,18 @@ class Lines(Display):
             last = self._told[name]
             if now - last.at_seconds >= WAITING_SECONDS:
                 self._told[name] = replace(last, at_seconds=now)
-                say(f"{name}: still {words}")
+                print_message(f"{name}: still {words}")
 
-    def _tell(self, name: str, stage: tuple[str, str], percent: float, words: str) -> None:
+    def _write(self, name: str, stage: tuple[str, str], percent: float, words: str) -> None:
         now = self._clock()
         if self._is_due(self._told.get(name), stage, percent, now):
-            self._told[name] = Told(stage, percent, now)
-            say(f"{name}: {words}")
+            self._told[name] = NullDisplay(stage, percent, now)
+            print_message(f"{name}: {words}")
 
     @staticmethod
-    def _is_due(last: Told | None, stage: tuple[str, str], percent: float, now: float) -> bool:
+    def _is_due(
+        last: NullDisplay | None, stage: tuple[str, str], percent: float, now: float
+    ) -> bool:
         if last is None or last.stage != stage:
             return True
         gap = now - last.at_seconds
@@ -130,11 +132,11 @@ class Lines(Display):
         return percent != last.percent and gap >= LONGEST_SILENCE_SECONDS
 
 
-class Bars(Display):
+class BarDisplay(Display):
     """A bar for each film: its upload, then its job, with stage and time left."""
 
     def __init__(self) -> None:
-        screen = notes()
+        screen = stderr()
         self._progress = _make_progress(screen)
         # A third of the line for the name, as the rest has to fit in as well.
         self._name_width = max(12, min(28, screen.width // 4))
@@ -155,7 +157,7 @@ class Bars(Display):
     def accepted(self, name: str, job: str) -> None:
         self._update(name, 100, f"uploaded, job {job}", "")
 
-    def heard(self, name: str, event: ProgressEvent) -> None:
+    def on_event(self, name: str, event: ProgressEvent) -> None:
         self._update(name, event.progress, event.message or event.status, _time_left(event))
 
     def failed(self, name: str, message: str) -> None:
@@ -173,7 +175,7 @@ def open_display(*, quiet: bool) -> Display:
     """What fits: nothing where ``quiet``, bars on a terminal, else lines."""
     if quiet:
         return Display()
-    return Bars() if notes().is_terminal else Lines()
+    return BarDisplay() if stderr().is_terminal else LineDisplay()
 
 
 def _time_left(event: ProgressEvent) -> str:

@@ -12,7 +12,7 @@ from cinemill.cli.console import (
     error_document,
     format_size,
     make_table,
-    report,
+    print_error,
     show_seconds,
 )
 from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
@@ -43,7 +43,7 @@ class JobFailed(CinemillError):
         super().__init__(
             failure.get("message") or cancelled,
             code=failure.get("code") or str(job.get("state", "failed")),
-            way_on=failure.get("way_on")
+            hint=failure.get("hint")
             or f"Run 'cinemill retry {shorten(str(job.get('id', 'JOB')))}'.",
         )
         self._log_tail = failure.get("log_tail", "")
@@ -108,7 +108,7 @@ def show_outcome(outcome: Outcome) -> None:
     screen = console()
     screen.print(f"\n{outcome.name}: {outcome.status}", style="bold", markup=False)
     if outcome.error is not None:
-        report(outcome.error, about=outcome.name)
+        print_error(outcome.error, about=outcome.name)
         return
     made = make_table("Output", ">Size", "Details", "Location")
     for file in outcome.files:

@@ -100,7 +100,7 @@ def _run_aside(
     """In a daemon thread: when the mill is told to stop, nobody waits for its requests."""
     future: asyncio.Future[Result] = loop.create_future()
 
-    def tell(
+    def on_progress(
         settle: Callable[[Result], None] | Callable[[BaseException], None], value: object
     ) -> None:
         with suppress(RuntimeError):  # The loop has closed: nobody listens any more.
@@ -110,9 +110,9 @@ def _run_aside(
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 – handed over, and raised there
-            tell(future.set_exception, error)
+            on_progress(future.set_exception, error)
         else:
-            tell(future.set_result, result)
+            on_progress(future.set_result, result)
 
     threading.Thread(target=run, daemon=True).start()
     return future

@@ -21,7 +21,7 @@ HOPELESS = frozenset({"mill_unreachable", "unauthorized"})
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class UploadBatch:
     """What is wanted of every film."""
 
     priority: int | None = None
@@ -32,7 +32,7 @@ class Sending:
 
 
 @dataclass(slots=True)
-class Sent:
+class UploadResult:
     """What became of the films so far, by name."""
 
     receipts: dict[str, UploadReceipt] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class Sent:
 def send_films(
     mill: Client,
     films: Mapping[str, Path],
-    wish: Sending,
+    wish: UploadBatch,
     display: Display,
-    sent: Sent,
+    sent: UploadResult,
     on_accepted: Callable[[UploadReceipt], None] = lambda _: None,
 ) -> None:
     """Upload each film and note in ``sent`` what came of it, as it comes."""
@@ -69,12 +69,12 @@ def send_films(
             sent.errors[name] = CinemillError(
                 "Not uploaded, because the server did not accept the previous video.",
                 code="not_sent",
-                way_on="Upload it again when the server accepts videos.",
+                hint="Upload it again when the server accepts videos.",
             )
 
 
 def send_film(
-    mill: Client, name: str, film: Path, wish: Sending, display: Display
+    mill: Client, name: str, film: Path, wish: UploadBatch, display: Display
 ) -> UploadReceipt:
     """Raises ClientError; FileUnusable where the file cannot be read to its end."""
     try:

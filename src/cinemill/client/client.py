@@ -15,7 +15,7 @@ import platformdirs
 
 from cinemill.client.connection import Connection, drop_none
 from cinemill.client.errors import START_IT, ClientError
-from cinemill.client.events import Watch
+from cinemill.client.events import EventFollower
 from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
@@ -166,7 +166,7 @@ class Client:
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
         """The job's events to its end. Reconnects by itself and resumes where it was cut off."""
-        return Watch(self._connection, _part(job_id), last_id=last_event_id).events()
+        return EventFollower(self._connection, _part(job_id), last_id=last_event_id).events()
 
     def dead(self) -> list[DeadDocument]:
         """Steps that are out of tries or were rejected, and wait for a person."""
@@ -273,7 +273,7 @@ def _read_address(home: Path) -> str:
         return str(state["api_url"])
     except (OSError, ValueError, KeyError, TypeError) as problem:
         message = f"No Cinemill server is running for {home}."
-        raise ClientError(message, code="mill_not_running", way_on=START_IT) from problem
+        raise ClientError(message, code="mill_not_running", hint=START_IT) from problem
 
 
 def _read_token(home: Path) -> str | None:

@@ -58,9 +58,10 @@ class Connection:
             return json.loads(body)
         except ValueError as problem:
             raise ClientError(
-                f"The server at {self.base_url} is not a Cinemill server: the response is not JSON.",
+                f"The server at {self.base_url} is not a Cinemill server: the "
+                "response is not JSON.",
                 code="not_a_mill",
-                way_on="Check the address in CINEMILL_URL.",
+                hint="Check the address in CINEMILL_URL.",
                 status=response.status_code,
             ) from problem
 
@@ -74,6 +75,6 @@ def _wrong_address(base_url: str, reason: str) -> ClientError:
     return ClientError(
         f"{base_url!r} is not a valid server address: {reason}.",
         code="address_invalid",
-        way_on="Use an address such as http://127.0.0.1:8420.",
+        hint="Use an address such as http://127.0.0.1:8420.",
         status=400,
     )

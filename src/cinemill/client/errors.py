@@ -16,14 +16,14 @@ START_IT = "Start it with 'cinemill up', or set CINEMILL_URL to another server."
 class ClientError(CinemillError):
     """A problem that the mill answered with (RFC 9457), or the lack of an answer.
 
-    ``code``, ``message`` and ``way_on`` are the mill's own; ``status`` is the HTTP status, 0 where
+    ``code``, ``message`` and ``hint`` are the mill's own; ``status`` is the HTTP status, 0 where
     no answer came.
     """
 
     def __init__(
-        self, message: str, *, code: str, way_on: str, status: int = 0, log_tail: str = ""
+        self, message: str, *, code: str, hint: str, status: int = 0, log_tail: str = ""
     ) -> None:
-        super().__init__(message, code=code, way_on=way_on)
+        super().__init__(message, code=code, hint=hint)
         self.status = status
         self.http_status = status or 503
         self._log_tail = log_tail
@@ -38,9 +38,10 @@ def error_from_response(response: httpx.Response) -> ClientError:
     document = _parse(response)
     status = response.status_code
     return ClientError(
-        _text(document, "detail") or f"The server responded with {status} {response.reason_phrase}.",
+        _text(document, "detail")
+        or f"The server responded with {status} {response.reason_phrase}.",
         code=_text(document, "code") or f"http_{status}",
-        way_on=_text(document, "way_on") or "See the server's log for the cause.",
+        hint=_text(document, "hint") or "See the server's log for the cause.",
         status=status,
         log_tail=_text(document, "log_tail"),
     )
@@ -50,13 +51,13 @@ def error_from_transport(problem: httpx.TransportError, base_url: str) -> Client
     """No answer, or half of one."""
     if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout):
         message = f"No Cinemill server responds at {base_url}."
-        return ClientError(message, code="mill_unreachable", way_on=START_IT)
+        return ClientError(message, code="mill_unreachable", hint=START_IT)
     if isinstance(problem, httpx.TimeoutException):
         message = f"The server at {base_url} did not respond in time."
-        way_on = "Try again, or run 'cinemill doctor' to check the server."
-        return ClientError(message, code="mill_slow", way_on=way_on)
+        hint = "Try again, or run 'cinemill doctor' to check the server."
+        return ClientError(message, code="mill_slow", hint=hint)
     message = f"The connection to {base_url} was lost: {problem}."
-    return ClientError(message, code="connection_lost", way_on="Try again.")
+    return ClientError(message, code="connection_lost", hint="Try again.")
 
 
 def _parse(response: httpx.Response) -> dict[str, Any]:

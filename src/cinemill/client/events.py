@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 5.0
 
 
 @dataclass
-class Watch:
+class EventFollower:
     """The state of following one job: where to resume, and how patient we still are."""
 
     connection: Connection
@@ -52,12 +52,12 @@ class Watch:
             except EventTooLarge as problem:
                 raise _too_large(self.connection.base_url) from problem
             except ClientError as problem:
-                self._judge(problem)
+                self._classify(problem)
                 ended = None
             if ended is not None:
                 yield ended
                 return
-            self._pause()
+            self._backoff()
 
     def _one_connection(self) -> Iterator[ProgressEvent]:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
@@ -70,7 +70,7 @@ class Watch:
             for piece in response.iter_bytes():
                 for event in decoder.feed(piece):
                     yield from self._accept(event)
-                self._heard(decoder.retry_seconds)
+                self._on_event(decoder.retry_seconds)
 
     def _accept(self, event: ServerEvent) -> Iterator[ProgressEvent]:
         """The event as progress; nothing if it was seen before or is of another sort."""
@@ -88,17 +88,17 @@ class Watch:
         event = ProgressEvent.from_json("", status)
         return event if event.is_final else None
 
-    def _heard(self, retry_seconds: float | None) -> None:
+    def _on_event(self, retry_seconds: float | None) -> None:
         self._heard_at = time.monotonic()
         self._wait_seconds = FIRST_WAIT_SECONDS if retry_seconds is None else retry_seconds
 
-    def _judge(self, problem: ClientError) -> None:
+    def _classify(self, problem: ClientError) -> None:
         """Raise what waiting does not mend."""
         is_lasting = 0 < problem.status < 500 and problem.status not in (408, 425, 429)
         if is_lasting or time.monotonic() - self._heard_at > self.give_up_seconds:
             raise problem
 
-    def _pause(self) -> None:
+    def _backoff(self) -> None:
         # Jitter: a restarted mill is not asked by all its watchers in the same instant.
         self.sleep(self._wait_seconds * random.uniform(0.5, 1))  # noqa: S311
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
@@ -108,7 +108,7 @@ def _too_large(base_url: str) -> ClientError:
     return ClientError(
         f"The server at {base_url} sent a progress event of more than 1 MiB.",
         code="event_too_large",
-        way_on="Check the address in CINEMILL_URL; it may not be a Cinemill server.",
+        hint="Check the address in CINEMILL_URL; it may not be a Cinemill server.",
     )
 
 

@@ -34,7 +34,7 @@ class TaskResult(TypedDict):
 class FailureDocument(TypedDict, total=False):
     code: str
     message: str
-    way_on: str
+    hint: str
     log_tail: str
     retryable: bool
 

@@ -176,5 +176,5 @@ def _damaged(how: str) -> ClientError:
     return ClientError(
         f"The download is incomplete or damaged: {how}.",
         code="download_damaged",
-        way_on="Try again; if it fails again, run 'cinemill verify' on the server.",
+        hint="Try again; if it fails again, run 'cinemill verify' on the server.",
     )

@@ -54,7 +54,8 @@ def _check_auth_off(settings: Settings) -> Problem | None:
         return None
     return (
         "CINEMILL_AUTH",
-        f"'off' is allowed on a loopback host only, but CINEMILL_HOST is {settings.host}: anyone could"
+        "'off' is allowed on a loopback host only, but CINEMILL_HOST is "
+        f"{settings.host}: anyone could"
         " upload, read and delete videos; use 'token', or 127.0.0.1",
     )
 

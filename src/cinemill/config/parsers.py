@@ -68,7 +68,9 @@ def check_devices(written: str) -> str:
     """``CUDA_VISIBLE_DEVICES``: empty (no GPU), indexes, or GPU and MIG UUIDs, comma-separated."""
     for device in filter(None, written.split(",")):
         if not _DEVICE.fullmatch(device.strip()):
-            raise ValueError("must be device indexes or UUIDs (GPU-… or MIG-…), separated by commas")
+            raise ValueError(
+                "must be device indexes or UUIDs (GPU-… or MIG-…), separated by commas"
+            )
     return written
 
 

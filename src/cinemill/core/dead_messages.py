@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from cinemill.core.documents import JsonObject
-from cinemill.core.job import Failure
+from cinemill.core.job import FORMER_HINT, Failure
 from cinemill.errors import clip_text
 
 LONGEST_NAME = 255
@@ -89,8 +89,9 @@ def _check_type(value: Any, kind: type[_Kind]) -> _Kind:
 
 def _read_failure(values: JsonObject) -> Failure:
     code, message = (_check_type(values.get(name), str) for name in ("code", "message"))
-    way_on, log_tail = (_check_type(values.get(name, ""), str) for name in ("way_on", "log_tail"))
-    return Failure(code, message, way_on, log_tail, values.get("retryable") is not False)
+    hint = _check_type(values.get("hint", values.get(FORMER_HINT, "")), str)
+    log_tail = _check_type(values.get("log_tail", ""), str)
+    return Failure(code, message, hint, log_tail, values.get("retryable") is not False)
 
 
 def _read_time(value: Any) -> datetime:

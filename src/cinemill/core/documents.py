@@ -238,7 +238,7 @@ def _not_json(why: str) -> InputRejected:
 def _too_large(most_bytes: int) -> TooLarge:
     limit = f"{most_bytes >> 20} MiB" if most_bytes >= 1 << 20 else f"{most_bytes >> 10} KiB"
     return TooLarge(
-        f"The parameters are larger than {limit}.", code="params_too_large", way_on=_SMALLER
+        f"The parameters are larger than {limit}.", code="params_too_large", hint=_SMALLER
     )
 
 

@@ -87,13 +87,17 @@ class StepSpec:
     """The picture's codec, where a worker that encodes it in hardware is wished for."""
 
 
+FORMER_HINT = "way_on"
+"""The name of ``hint`` in what earlier versions stored in PostgreSQL and in Redis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why something ended badly, for programs (``code``) and for people."""
 
     code: str
     message: str
-    way_on: str = ""
+    hint: str = ""
     log_tail: str = ""
     """The command's last lines, where a command was run."""
     retryable: bool = True
@@ -104,7 +108,7 @@ class Failure:
         for name, text in (
             ("code", clip_text(self.code, LONGEST_CODE)),
             ("message", clip_text(self.message)),
-            ("way_on", clip_text(self.way_on)),
+            ("hint", clip_text(self.hint)),
             ("log_tail", clip_tail(self.log_tail)),
         ):
             object.__setattr__(self, name, text)
@@ -113,7 +117,7 @@ class Failure:
         return {
             "code": self.code,
             "message": self.message,
-            "way_on": self.way_on,
+            "hint": self.hint,
             "log_tail": self.log_tail,
             "retryable": self.retryable,
         }

@@ -73,7 +73,7 @@ class ArtifactKind(StrEnum):
     RENDER = "render"
     PIECE = "piece"
     MIX = "mix"
-    MATERIAL = "material"
+    OVERLAY_SOURCE = "material"
     CAPTIONS_SRT = "captions_srt"
     CAPTIONS_VTT = "captions_vtt"
     CAPTIONS_TEXT = "captions_text"
@@ -82,7 +82,7 @@ class ArtifactKind(StrEnum):
     """What a package's capability found out, as JSON; the variant begins with its name."""
 
 
-CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX, ArtifactKind.MATERIAL})
+CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX, ArtifactKind.OVERLAY_SOURCE})
 """Kept so that the same is not made or fetched again, and of no use to anybody by themselves."""
 
 

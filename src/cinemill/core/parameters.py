@@ -154,7 +154,7 @@ def checked_by(check: Callable[[Any], object]) -> BeforeValidator:
         try:
             return check(value)
         except InputRejected as error:
-            raise reject(error.message, code=error.code, hint=error.way_on) from None
+            raise reject(error.message, code=error.code, hint=error.hint) from None
 
     return BeforeValidator(read)
 
@@ -219,7 +219,7 @@ class Problem:
 
     def as_refusal(self) -> InputRejected:
         sentence = f"{self.name} {self.what}." if self.name else self.what
-        return InputRejected(sentence, code=self.code, way_on=self.hint or None)
+        return InputRejected(sentence, code=self.code, hint=self.hint or None)
 
 
 def find_problem(

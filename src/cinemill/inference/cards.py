@@ -111,28 +111,28 @@ def find_model(card: ModelCard, folder: Path) -> Path:
         check_model(card, own)
         return own
     for installed in list_installed(card):
-        if not find_flaws(card, installed):
+        if not verify_files(card, installed):
             return installed
     raise ToolMissing(
         f"The {card.role.value} model {card.name} is not installed.",
         code="model_missing",
-        way_on=f"Run 'cinemill models fetch {card.name}' ({card.size_bytes // 10**6} MB).",
+        hint=f"Run 'cinemill models fetch {card.name}' ({card.size_bytes // 10**6} MB).",
     )
 
 
 def check_model(card: ModelCard, folder: Path) -> None:
     """Raises ToolMissing (``model_damaged``) unless every file is there with the right bytes."""
-    flaws = find_flaws(card, folder)
+    flaws = verify_files(card, folder)
     if flaws:
         raise ToolMissing(
             f"The {card.role.value} model {card.name} in {folder} does not match its model card: "
             f"{'; '.join(flaws)}.",
             code="model_damaged",
-            way_on=f"Run 'cinemill models fetch {card.name}' to download it again.",
+            hint=f"Run 'cinemill models fetch {card.name}' to download it again.",
         )
 
 
-def find_flaws(card: ModelCard, folder: Path) -> list[str]:
+def verify_files(card: ModelCard, folder: Path) -> list[str]:
     """What is wrong with the files, in words; empty where nothing is."""
     return [flaw for file in card.files if (flaw := _find_flaw(file, folder / file.name))]
 

@@ -187,6 +187,6 @@ def get_card(name: str) -> ModelCard:
         raise NotFound(
             f"There is no model called {name!r}.",
             code="model_unknown",
-            way_on=f"Use one of: {', '.join(MODELS)}.",
+            hint=f"Use one of: {', '.join(MODELS)}.",
         )
     return MODELS[name]

@@ -13,21 +13,21 @@ MOST_IN_A_ROW = 3
 LEFT_OF_A_LOOP = 1
 
 
-def drop_repeats(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
+def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
     """Without loops in an utterance, and without utterances that repeat the ones before."""
     kept: list[Utterance] = []
     in_a_row = 0
-    for utterance in map(cut_loops, utterances):
-        if not bare(utterance.text):
+    for utterance in map(cut_repetition_loops, utterances):
+        if not normalize(utterance.text):
             continue
-        is_same = bool(kept) and bare(kept[-1].text) == bare(utterance.text)
+        is_same = bool(kept) and normalize(kept[-1].text) == normalize(utterance.text)
         in_a_row = in_a_row + 1 if is_same else 1
         if in_a_row <= MOST_IN_A_ROW:
             kept.append(utterance)
     return tuple(kept)
 
 
-def cut_loops(utterance: Utterance) -> Utterance:
+def cut_repetition_loops(utterance: Utterance) -> Utterance:
     """A phrase of up to eight words that comes more than three times on end is left once."""
     words = list(utterance.words)
     start = 0
@@ -46,15 +46,17 @@ def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
     """(words of the phrase, how often it comes on end) of the longest loop that begins here."""
     best = (1, 1)
     for length in range(1, LONGEST_PHRASE_WORDS + 1):
-        phrase = [bare(word.text) for word in words[start : start + length]]
+        phrase = [normalize(word.text) for word in words[start : start + length]]
         times, at = 1, start + length
-        while len(phrase) == length and phrase == [bare(w.text) for w in words[at : at + length]]:
+        while len(phrase) == length and phrase == [
+            normalize(w.text) for w in words[at : at + length]
+        ]:
             times, at = times + 1, at + length
         if times > MOST_IN_A_ROW and length * times > best[0] * best[1]:
             best = (length, times)
     return best
 
 
-def bare(text: str) -> str:
+def normalize(text: str) -> str:
     """Letters and digits only: what is compared."""
     return "".join(char for char in text.casefold() if char.isalnum())

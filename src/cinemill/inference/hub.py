@@ -14,7 +14,7 @@ def download_files(
     files: tuple[ModelFile, ...],
     folder: Path,
     *,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     endpoint: str | None = None,
 ) -> None:
     """Put the files into ``folder``; whoever called checks their bytes.
@@ -27,7 +27,7 @@ def download_files(
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     for file in files:
-        say(f"{source.repository}: {file.name}")
+        notify(f"{source.repository}: {file.name}")
         try:
             hf_hub_download(
                 source.repository,

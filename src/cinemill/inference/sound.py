@@ -53,10 +53,10 @@ class Batch:
     def seconds(self) -> float:
         return sum(span.seconds for span in self.spans)
 
-    def gather(self, sound: Sound) -> Samples:
+    def collapse_silence(self, sound: Sound) -> Samples:
         return np.concatenate([to_float(sound[span.start : span.end]) for span in self.spans])
 
-    def restore(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
+    def expand_timestamps(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
         """Times within the batch as milliseconds of the film, both in the span of their middle."""
         middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HZ
         offset = 0
@@ -71,7 +71,7 @@ class Batch:
         return to_ms(start), to_ms(max(start, end))
 
 
-def map_sound(path: Path) -> Sound:
+def memory_map(path: Path) -> Sound:
     """The file's samples (signed, 16 bit, little-endian, mono, 16 kHz), read when looked at."""
     if path.stat().st_size < np.dtype(np.int16).itemsize:
         return np.zeros(0, np.int16)

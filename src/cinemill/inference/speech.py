@@ -19,7 +19,7 @@ import numpy as np
 from cinemill.core.transcript import SpeechTask, Utterance, Word
 from cinemill.errors import InputRejected
 from cinemill.inference.cards import ModelCard, find_model
-from cinemill.inference.guards import drop_repeats
+from cinemill.inference.guards import drop_repeated_phrases
 from cinemill.inference.sound import (
     SAMPLE_RATE_HZ,
     Batch,
@@ -55,7 +55,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TranscribedSegment:
     language: str
     """Empty where nobody speaks and no language was given."""
     language_probability: float
@@ -76,7 +76,7 @@ class SpeechModel:
     def is_multilingual(self) -> bool:
         return bool(self._whisper.model.is_multilingual)
 
-    def hear(
+    def transcribe(
         self,
         sound: Sound,
         *,
@@ -84,7 +84,7 @@ class SpeechModel:
         task: SpeechTask,
         on_progress: Callable[[float], None],
         should_stop: Callable[[], Exception | None],
-    ) -> Heard:
+    ) -> TranscribedSegment:
         """What is said in ``sound``, with words and their times.
 
         ``on_progress`` is told the share of the sound that is done, 0 to 1. ``should_stop`` is
@@ -95,18 +95,20 @@ class SpeechModel:
         self._refuse(language, task)
         utterances: list[Utterance] = []
         probability, seconds = 0.0, 0.0
-        for batch in make_batches(find_speech(sound, partial(_heed, should_stop))):
-            segments, info = self._ask(batch.gather(sound), language, task)
+        for batch in make_batches(find_speech(sound, partial(_check_cancelled, should_stop))):
+            segments, info = self._run_model(batch.collapse_silence(sound), language, task)
             if not seconds:
                 language, probability = str(info.language), float(info.language_probability)
             for segment in segments:
                 utterances += read_segment(segment, batch)
-                _heed(should_stop)
-                done = batch.restore(segment.end, segment.end)[1]
+                _check_cancelled(should_stop)
+                done = batch.expand_timestamps(segment.end, segment.end)[1]
                 on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(sound)))
             seconds += batch.seconds
         on_progress(1.0)
-        return Heard(language or "", probability, drop_repeats(utterances), seconds)
+        return TranscribedSegment(
+            language or "", probability, drop_repeated_phrases(utterances), seconds
+        )
 
     def _refuse(self, language: str | None, task: SpeechTask) -> None:
         if self.is_multilingual:
@@ -119,7 +121,7 @@ class SpeechModel:
             raise InputRejected(
                 "This model knows English only, so it cannot translate.",
                 code="translation_impossible",
-                way_on="Use a multilingual model, such as base.",
+                hint="Use a multilingual model, such as base.",
             )
         if language not in (None, "en"):
             raise InputRejected("This model knows English only.", code="language_unknown")
@@ -128,7 +130,7 @@ class SpeechModel:
         """By its vocabulary: the library names languages that only the largest model has."""
         return self._whisper.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
-    def _ask(
+    def _run_model(
         self, samples: Samples, language: str | None, task: SpeechTask
     ) -> tuple[Iterator[Any], Any]:
         segments, info = self._whisper.transcribe(
@@ -155,7 +157,7 @@ def read_segment(segment: Any, batch: Batch) -> list[Utterance]:
 
 
 def _read_word(word: Any, batch: Batch) -> Word:
-    start_ms, end_ms = batch.restore(word.start, word.end)
+    start_ms, end_ms = batch.expand_timestamps(word.start, word.end)
     return Word(start_ms, end_ms, _clean(word.word), round(float(word.probability), 3))
 
 
@@ -164,7 +166,7 @@ def _clean(text: str) -> str:
     return "".join(char for char in text if char.isprintable() or char.isspace())
 
 
-def _heed(should_stop: Callable[[], Exception | None]) -> None:
+def _check_cancelled(should_stop: Callable[[], Exception | None]) -> None:
     stop = should_stop()
     if stop is not None:
         raise stop
@@ -172,20 +174,20 @@ def _heed(should_stop: Callable[[], Exception | None]) -> None:
 
 @lru_cache(maxsize=1)
 def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
-    """The model, loaded once a process (see :func:`put_back`); another one takes its place.
+    """The model, loaded once a process (see :func:`to_film_time`); another one takes its place.
 
     ``folder`` is where models lie. Raises ToolMissing (``model_missing``, ``model_damaged``).
     """
     files = find_model(card, folder)
     device = choose_device()
     if device.name != "cpu":
-        device = _try_gpu(files, device)
+        device = _probe_gpu(files, device)
     model = SpeechModel(files, device, size_bytes=card.size_bytes)
     log.info("model loaded", model=card.name, device=device.name, precision=device.precision)
     return model
 
 
-def put_back(model: SpeechModel) -> None:
+def to_film_time(model: SpeechModel) -> None:
     """A small model stays loaded for the next film. A large one is let go of: this process may
     work for other queues too and is held to their limits of memory, and loading is little beside
     the time that a large model listens."""
@@ -213,7 +215,7 @@ def _choose_precision(device: str, wanted: tuple[str, ...]) -> str:
     return next((precision for precision in wanted if precision in able), "default")
 
 
-def _try_gpu(files: Path, device: Device) -> Device:
+def _probe_gpu(files: Path, device: Device) -> Device:
     """The GPU where it really transcribes a second of silence; libraries may be missing, memory
     full."""
     try:

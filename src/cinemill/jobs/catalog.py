@@ -30,13 +30,13 @@ class Queue:
     """0–10, 10 first: of its messages where the job names none, and of the queue among queues."""
     memory_bytes: int
     """A step over this is stopped; a worker process over it is replaced."""
-    recycle_after: int
+    max_tasks_per_child: int
     """Tasks after which a worker process is replaced."""
     soft_seconds: float
     """A step is stopped then, and the attempt counts as a failure."""
     hard_seconds: float
     """The worker process is killed then, whatever it does."""
-    meaning: str
+    description: str
     codec: str | None = None
     """Only for workers with hardware that encodes this; None: for all."""
 
@@ -110,7 +110,7 @@ class Catalog:
             raise NotFound(
                 f"Unknown kind of job: {quote(kind)}.",
                 code="job_kind_unknown",
-                way_on=f"Valid kinds: {', '.join(sorted(self.jobs))}.",
+                hint=f"Valid kinds: {', '.join(sorted(self.jobs))}.",
             )
         if asset_id is not None:
             check_text(asset_id, "asset_id")
@@ -123,7 +123,7 @@ class Catalog:
     def _find(self, kind: object) -> JobKind[Any] | None:
         return self.jobs.get(kind) if isinstance(kind, str) else None
 
-    def equip(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
+    def resolve(self, specs: Sequence[StepSpec], limits: RetryPolicy) -> list[NewStep]:
         """Return the planned steps with their queues, weights and numbers of attempts."""
         return [self._equip(spec, limits) for spec in specs]
 
@@ -138,9 +138,7 @@ class Catalog:
             max_crashes=kind.max_crashes or limits.max_crashes,
         )
 
-    def with_more(
-        self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind[Any]] = ()
-    ) -> Catalog:
+    def extend(self, steps: Sequence[StepKind] = (), jobs: Sequence[JobKind[Any]] = ()) -> Catalog:
         """Return this catalog with further kinds."""
         return replace(
             self,
@@ -151,7 +149,7 @@ class Catalog:
     def with_rates(self, per_minute: Mapping[str, int]) -> Catalog:
         """Return this catalog with other rates, in starts per minute by queue."""
         limited = [step for step in self.steps.values() if step.rate and step.queue in per_minute]
-        return self.with_more(
+        return self.extend(
             [replace(step, rate=Rate(per_minute[step.queue], MINUTE)) for step in limited]
         )
 

@@ -66,7 +66,7 @@ def _retry_child(connection: Connection, job_id: str) -> None:
         raise Conflict(
             f"Job {job_id}, which belongs to it, is still being stopped.",
             code="job_not_ended",
-            way_on="Retry it again in a moment.",
+            hint="Retry it again in a moment.",
         )
     with suppress(Conflict):  # completed, under way, or refused for what was asked of it
         recovery.retry(connection, job_id)

@@ -40,7 +40,7 @@ PLANNING_LOCK = 0x52454C41  # any constant of ours
 CRASH = Failure(
     code="worker_crashed",
     message="The worker that ran this step died, froze or lost its connection.",
-    way_on="If this happened on every attempt, the video itself may crash the worker; see the log.",
+    hint="If this happened on every attempt, the video itself may crash the worker; see the log.",
 )
 
 log = get_logger(__name__)
@@ -206,7 +206,7 @@ class Dispatcher:
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
-            turn = dispatch.take_turn(connection, PLANNING_LOCK, list(self._catalog.queues))
+            turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
             if turn is None:
                 return None
             moved = hardware.route(connection) if turn.has_wishes else []
@@ -216,10 +216,10 @@ class Dispatcher:
                 for run in self._choose_from(connection, queue)
             ]
             if chosen:
-                self._let_go(connection, [run.id for run in chosen])
+                self._mark_published(connection, [run.id for run in chosen])
         return chosen
 
-    def _let_go(self, connection: Connection, run_ids: Sequence[str]) -> None:
+    def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Stamp what is sent next. That its job waits is told before: afterwards a worker would
         have to wait for the lock under which it is told, or be told of first."""
         self._announce(connection, dispatch.list_unannounced_of(connection, run_ids))
@@ -259,13 +259,13 @@ class Dispatcher:
             try:
                 self._send(run)
             except DependencyUnavailable:
-                self._take_back(stamped[position:])
+                self._unmark(stamped[position:])
                 raise
             except Exception:
                 # No message can be made of this one; it keeps its stamp until it counts as lost.
                 log.exception("run not published", run=run.id, kind=run.kind)
 
-    def _take_back(self, unsent: Sequence[ReadyRun]) -> None:
+    def _unmark(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:
             dispatch.take_back(connection, [run.id for run in unsent])
 

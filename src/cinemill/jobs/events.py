@@ -103,9 +103,9 @@ class EventPublisher:
         )
         self._publish = self._redis.register_script(_PUBLISH)
         self._told_at: dict[str, float] = {}
-        self._quiet_until = 0.0
+        self._suspended_until = 0.0
 
-    def tell(self, progress: Progress) -> bool:
+    def publish(self, progress: Progress) -> bool:
         """Publish unless one was told for this job just now; whether it went out."""
         now = time.monotonic()
         if now - self._told_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
@@ -115,7 +115,7 @@ class EventPublisher:
     def publish_now(self, progress: Progress) -> bool:
         """Publish whatever was told just now: a change of state, an end."""
         now = time.monotonic()
-        if now < self._quiet_until:
+        if now < self._suspended_until:
             return False
         # Only jobs of this moment are held back; the table stays as short as that.
         self._told_at = {
@@ -141,7 +141,7 @@ class EventPublisher:
         except RedisError as error:
             drop_refusing(self._redis, error)
             # From now, not from before: it may have taken the whole timeout to fail.
-            self._quiet_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+            self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
             return False
         return True
 

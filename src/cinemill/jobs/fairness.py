@@ -51,13 +51,13 @@ def round_robin(
     chosen: list[ReadyRun] = []
     for priority in sorted({run.priority for run in ready}, reverse=True):
         room = window - sum(count for level, count in out.items() if level >= priority)
-        level = _round([run for run in ready if run.priority == priority], held, room)
+        level = _one_round([run for run in ready if run.priority == priority], held, room)
         out[priority] += len(level)
         chosen.extend(level)
     return chosen
 
 
-def _round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
+def _one_round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
     """At most ``room`` of these, each time from the owner who holds least; ``held`` is updated."""
     lines: dict[str, list[ReadyRun]] = {}
     for run in ready:

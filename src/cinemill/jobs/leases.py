@@ -24,7 +24,7 @@ RECONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class LeaseTimeouts:
     """How long a lease must have stood still, in seconds of the observer's clock."""
 
     lease_seconds: float
@@ -35,13 +35,13 @@ class Patience:
     """Looks further apart than this begin the watch anew."""
 
 
-IMPATIENT = Patience(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=float("inf"))
+IMPATIENT = LeaseTimeouts(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=float("inf"))
 """Takes the database's clock at its word."""
 
 
-def choose_patience(lease_seconds: float, heartbeat_seconds: float) -> Patience:
+def lease_timeouts(lease_seconds: float, heartbeat_seconds: float) -> LeaseTimeouts:
     """Patience that closes a dead worker's run when its lease ends, and no living one's."""
-    return Patience(
+    return LeaseTimeouts(
         lease_seconds=lease_seconds,
         grace_seconds=min(heartbeat_seconds + RECONNECT_SECONDS, lease_seconds - heartbeat_seconds),
         gap_seconds=lease_seconds * GAP_SHARE,
@@ -65,7 +65,7 @@ class _Stillness:
 class LeaseObserver:
     """Remembers since when each lease has stood still. For one thread."""
 
-    patience: Patience = IMPATIENT
+    patience: LeaseTimeouts = IMPATIENT
     _looked_at: float | None = None
     _seen: dict[str, _Stillness] = field(default_factory=dict)
     """By run."""

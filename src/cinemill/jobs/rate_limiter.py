@@ -36,7 +36,7 @@ class RateLimiter:
     def __init__(self, redis_url: str) -> None:
         self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
-        self._quiet_until = 0.0
+        self._suspended_until = 0.0
 
     def admit(self, name: str, rate: Rate) -> float:
         """0 where one may start now, and it is counted; else the seconds to wait.
@@ -44,14 +44,14 @@ class RateLimiter:
         Starts are spaced evenly, ``rate.seconds / rate.count`` apart. Raises RedisUnavailable, and
         does so for a second after a fault without asking again.
         """
-        if time.monotonic() < self._quiet_until:
+        if time.monotonic() < self._suspended_until:
             raise RedisUnavailable("Redis did not answer just now.")
         interval = rate.seconds / rate.count
         try:
             wait = self._admit(keys=[f"cinemill:rate:{name}"], args=[interval])
         except RedisError as error:
             drop_refusing(self._redis, error)
-            self._quiet_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+            self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
             raise RedisUnavailable(f"Redis counts no starts: {error}") from error
         return float(wait)
 

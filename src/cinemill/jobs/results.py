@@ -50,7 +50,7 @@ def read_result(kind: type[R], document: object) -> R:
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise OutputInvalid(
             f"An earlier step did not store a {kind.__name__} that this version can read.",
-            way_on="Another version of Cinemill ran that step. Submit the job again.",
+            hint="Another version of Cinemill ran that step. Submit the job again.",
         ) from error
     return read
 

@@ -99,9 +99,7 @@ class JobService:
         """
         check_text(owner, "owner")
         check_text(job_id, "job_id")
-        failure = Failure(
-            error.code, error.message, error.way_on, error.log_tail, error.is_retryable
-        )
+        failure = Failure(error.code, error.message, error.hint, error.log_tail, error.is_retryable)
         with self._database.begin() as connection:
             new_jobs.insert_rejected(connection, job_id, kind, owner, failure)
             return job_queries.get_job(connection, job_id)
@@ -246,7 +244,7 @@ class JobService:
                 raise Conflict(
                     f"Job {job_id} has not ended.",
                     code="job_not_ended",
-                    way_on="Cancel it first and wait until it has stopped, then delete it.",
+                    hint="Cancel it first and wait until it has stopped, then delete it.",
                 )
             job_changes.delete_job(connection, job_id)
 
@@ -296,7 +294,7 @@ class JobService:
     def _plan_steps(
         self, kind: str, params: Mapping[str, object], asset_id: str | None
     ) -> list[NewStep]:
-        return self._catalog.equip(self._catalog.plan(kind, params, asset_id), self._limits)
+        return self._catalog.resolve(self._catalog.plan(kind, params, asset_id), self._limits)
 
     def _choose_priority(self, priority: int | None, steps: Sequence[NewStep]) -> int:
         if priority is None:

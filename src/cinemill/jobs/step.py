@@ -13,7 +13,7 @@ from cinemill.jobs.results import R, ResultOf, read_result
 from cinemill.storage.database import Connection
 
 
-class Report(Protocol):
+class ProgressCallback(Protocol):
     """Reports how far the step is: ``fraction`` 0–1, and a sentence for a person."""
 
     def __call__(self, fraction: float, message: str) -> None: ...
@@ -30,7 +30,7 @@ class StepContext:
     run: ClaimedRun
     folder: Path
     """Private and empty, named by the claim's token; removed when the attempt ends."""
-    report: Report
+    report: ProgressCallback
     should_stop: Callable[[], Exception | None]
     """Call it several times a second. When it returns an error, stop all child processes and raise
     that error."""

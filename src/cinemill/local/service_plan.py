@@ -15,7 +15,7 @@ from cinemill.local.servers import postgres, valkey
 from cinemill.local.servers.health import accepts_connections, http_answers, http_lives
 from cinemill.local.servers.postgres import PostgresServer
 from cinemill.local.servers.valkey import ValkeyServer
-from cinemill.local.supervisor.liveness import All, AnyActivity, Movement, Pulse
+from cinemill.local.supervisor.liveness import All, AnyActivity, CpuActivity, Pulse
 from cinemill.local.supervisor.spec import ServiceSpec
 
 WORKER_GRACE_SECONDS = 40.0
@@ -38,7 +38,7 @@ SERVICES, REDIS, DATABASE = range(3)
 
 
 @dataclass(frozen=True)
-class Parts:
+class ServicePlan:
     """The embedded servers that run here (None: an address was given) and all addresses."""
 
     postgres: PostgresServer | None
@@ -47,14 +47,14 @@ class Parts:
     redis_url: str
 
 
-def describe_parts(settings: Settings, home: Home) -> Parts:
+def prepare_services(settings: Settings, home: Home) -> ServicePlan:
     """Make ready what is quick: ports, passwords, configuration.
 
     Raises ToolMissing, SecretUnusable.
     """
     database = None if settings.database_url else postgres.describe_postgres(home.postgres)
     cache = None if settings.redis_url else valkey.describe_valkey(home.valkey)
-    return Parts(
+    return ServicePlan(
         postgres=database,
         valkey=cache,
         database_url=database.url if database else str(settings.database_url),
@@ -63,13 +63,13 @@ def describe_parts(settings: Settings, home: Home) -> Parts:
 
 
 def plan_services(
-    settings: Settings, home: Home, parts: Parts, *, with_flower: bool = False
+    settings: Settings, home: Home, service_plan: ServicePlan, *, with_flower: bool = False
 ) -> list[ServiceSpec]:
     """Every service of the mill on this home, in the order that people read."""
-    environment = child_environment(settings, home, parts, os.environ)
+    environment = child_environment(settings, home, service_plan, os.environ)
     servers = [
-        *([_plan_valkey(parts.valkey, home)] if parts.valkey else []),
-        *([_plan_postgres(parts.postgres, home)] if parts.postgres else []),
+        *([_plan_valkey(service_plan.valkey, home)] if service_plan.valkey else []),
+        *([_plan_postgres(service_plan.postgres, home)] if service_plan.postgres else []),
     ]
     ground = tuple(server.name for server in servers)
     services = [
@@ -84,15 +84,15 @@ def plan_services(
 
 
 def child_environment(
-    settings: Settings, home: Home, parts: Parts, environ: Mapping[str, str]
+    settings: Settings, home: Home, service_plan: ServicePlan, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Ours, and every setting that was given, so that a child reads what we have read."""
     return {
         **environ,
         **settings.to_environment(),
         "CINEMILL_HOME": str(home.root),
-        "DATABASE_URL": parts.database_url,
-        "REDIS_URL": parts.redis_url,
+        "DATABASE_URL": service_plan.database_url,
+        "REDIS_URL": service_plan.redis_url,
         "REMAP_SIGTERM": "SIGQUIT",  # Celery: SIGTERM hands running work back, then ends
         "PYTHONUNBUFFERED": "1",
     }
@@ -168,7 +168,7 @@ def _plan_worker(
 ) -> ServiceSpec:
     spec = _plan_celery("worker", "cinemill.worker", home, environment, needs, WORKER_GRACE_SECONDS)
     pulse_file = home.run / "worker.pulse"
-    moves = AnyActivity() if settings.celery_worker_pool == "solo" else Movement()
+    moves = AnyActivity() if settings.celery_worker_pool == "solo" else CpuActivity()
     return replace(
         spec,
         environment={**(spec.environment or {}), PULSE_FILE: str(pulse_file)},
@@ -196,7 +196,7 @@ def _plan_celery(
         environment={**environment, READY_FILE: str(ready_file)},
         needs=needs,
         ready_file=ready_file,
-        lives=Movement(),
+        lives=CpuActivity(),
         stop_rank=SERVICES,
         grace_seconds=grace_seconds,
     )

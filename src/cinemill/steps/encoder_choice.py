@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EncoderChoice:
     """An encoder, or why there is none."""
 
     encoder: HardwareEncoder | None = None
@@ -58,19 +58,19 @@ def encode_with_fallback(
     folder: Path,
 ) -> EncodeOutcome:
     """``make`` in hardware where the request wishes for it, else in software, with the reason among
-    the ``changes``; see :func:`try_hardware`."""
+    the ``changes``; see :func:`run_with_fallback`."""
     choice = choose_encoder(resources, info, request)
-    outcome, choice = try_hardware(resources, choice, make, folder)
+    outcome, choice = run_with_fallback(resources, choice, make, folder)
     changes = [*outcome.facts["changes"], *choice.changes]
     return replace(outcome, facts={**outcome.facts, "changes": changes})
 
 
-def try_hardware(
+def run_with_fallback(
     resources: StepResources,
-    choice: Choice,
+    choice: EncoderChoice,
     make: Callable[[HardwareEncoder | None], Made],
     folder: Path,
-) -> tuple[Made, Choice]:
+) -> tuple[Made, EncoderChoice]:
     """What ``make`` made with the chosen encoder, or where that failed or was none, in software;
     and what it was made with in the end. Raises what ``make`` raises in software.
 
@@ -88,7 +88,9 @@ def try_hardware(
         if error.code != QUALITY_CODE:
             raise
         _empty(folder)
-        return make(None), Choice(reason=f"{encoder.name} did not reach the required quality: {error.message}")
+        return make(None), EncoderChoice(
+            reason=f"{encoder.name} did not reach the required quality: {error.message}"
+        )
     else:
         _note_success(resources, encoder)
         return made, choice
@@ -100,17 +102,19 @@ def try_hardware(
             _note_failure(resources, encoder, reason)
         raise
     _note_failure(resources, encoder, reason)
-    return made, Choice(reason=f"{encoder.name} failed: {reason}")
+    return made, EncoderChoice(reason=f"{encoder.name} failed: {reason}")
 
 
-def choose_encoder(resources: StepResources, info: MediaInfo, request: RenditionRequest) -> Choice:
+def choose_encoder(
+    resources: StepResources, info: MediaInfo, request: RenditionRequest
+) -> EncoderChoice:
     """An encoder for the rendition, where its request wishes for one in hardware."""
     if not request.use_gpu:
-        return Choice()
+        return EncoderChoice()
     return find_encoder(resources, request.codec, is_deep=keeps_bit_depth(info, request))
 
 
-def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) -> Choice:
+def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) -> EncoderChoice:
     """This worker's first encoder for the codec that does not rest."""
     with resources.database.begin() as connection:
         offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
@@ -118,10 +122,10 @@ def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) 
     own = [one for one in resources.hardware if one.codec is codec]
     for encoder in own:
         if encoder.name not in resting and (encoder.is_deep or not is_deep):
-            return Choice(encoder)
+            return EncoderChoice(encoder)
     if own and not resting:
-        return Choice(reason=f"{own[0].name} cannot encode 10-bit video on this machine")
-    return Choice(reason=_explain(codec, offers))
+        return EncoderChoice(reason=f"{own[0].name} cannot encode 10-bit video on this machine")
+    return EncoderChoice(reason=_explain(codec, offers))
 
 
 def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
@@ -135,7 +139,7 @@ def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
 def _note_success(resources: StepResources, encoder: HardwareEncoder) -> None:
     try:
         with resources.database.begin() as connection:
-            hardware.note_success(connection, resources.node, encoder.name)
+            hardware.record_success(connection, resources.node, encoder.name)
     except DatabaseUnavailable as error:
         # Not worth the film that was just made.
         log.warning("hardware success not recorded", encoder=encoder.name, why=error.message)
@@ -145,7 +149,7 @@ def _note_failure(resources: StepResources, encoder: HardwareEncoder, reason: st
     rests = None
     try:
         with resources.database.begin() as connection:
-            rests = hardware.note_failure(connection, resources.node, encoder.name, reason)
+            rests = hardware.record_failure(connection, resources.node, encoder.name, reason)
     except DatabaseUnavailable as error:
         log.warning("hardware failure not recorded", encoder=encoder.name, why=error.message)
     log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)

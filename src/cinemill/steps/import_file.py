@@ -65,7 +65,7 @@ def import_file(
 
 
 def _copy(
-    resources: StepResources, context: StepContext, path: Path, tell: Callable[[float], None]
+    resources: StepResources, context: StepContext, path: Path, on_progress: Callable[[float], None]
 ) -> StoredFile:
     size_bytes = max(1, path.stat().st_size)
     with path.open("rb") as source, resources.files.receive() as incoming:
@@ -74,5 +74,5 @@ def _copy(
             if stop is not None:
                 raise stop
             incoming.write(block)
-            tell(incoming.size_bytes / size_bytes)
+            on_progress(incoming.size_bytes / size_bytes)
         return incoming.commit()

@@ -20,13 +20,13 @@ def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
         raise InputRejected(
             f"{path} is outside the folders from which videos may be imported.",
             code="path_forbidden",
-            way_on=_forbidden_hint(path),
+            hint=_forbidden_hint(path),
         )
     if not is_file:
         raise InputRejected(
             f"There is no video at {path}.",
             code="source_not_found",
-            way_on="Give an absolute path that the workers can read.",
+            hint="Give an absolute path that the workers can read.",
         )
     return real
 

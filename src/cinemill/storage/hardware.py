@@ -76,7 +76,7 @@ def list_offers(connection: Connection) -> list[Offer]:
     return [Offer(**row) for row in rows]
 
 
-def note_success(connection: Connection, node: str, encoder: str) -> None:
+def record_success(connection: Connection, node: str, encoder: str) -> None:
     """It did a whole piece of work: nothing is held against it any more."""
     connection.execute(
         text(
@@ -89,7 +89,7 @@ def note_success(connection: Connection, node: str, encoder: str) -> None:
     )
 
 
-def note_failure(connection: Connection, node: str, encoder: str, reason: str) -> bool:
+def record_failure(connection: Connection, node: str, encoder: str, reason: str) -> bool:
     """It failed at its work; whether it rests for that."""
     failures = connection.execute(
         text(
@@ -102,11 +102,11 @@ def note_failure(connection: Connection, node: str, encoder: str, reason: str) -
     ).scalar()
     if failures is None or failures < MOST_FAILURES:
         return False
-    rest(connection, node, encoder, reason)
+    suspend(connection, node, encoder, reason)
     return True
 
 
-def rest(connection: Connection, node: str, encoder: str, reason: str) -> None:
+def suspend(connection: Connection, node: str, encoder: str, reason: str) -> None:
     """It takes no work until a trial succeeds, and is not tried for a while: longer each time."""
     connection.execute(
         text(

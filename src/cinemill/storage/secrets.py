@@ -24,13 +24,13 @@ _BASE64_BITS = 6.0
 DELETE_IT = "Delete the file; the next start creates a new one with 256 random bits."
 
 
-def read_or_make_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
+def read_or_make_secret(path: Path, *, hint: str = DELETE_IT) -> str:
     """The secret in the file; made at first (256 bits, URL-safe, mode 0600).
 
     Several processes may make it at once: each writes its own draft aside, and only one draft can
     be linked to the final name, so all of them read the same and none reads half of one.
 
-    Raises SecretUnusable, with ``way_on``, where there is a file that holds no secret of at least
+    Raises SecretUnusable, with ``hint``, where there is a file that holds no secret of at least
     128 bits. It is never replaced: somebody may rely on it.
     """
     if not os.path.lexists(path):
@@ -38,18 +38,18 @@ def read_or_make_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
         with suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
-    return read_secret(path, way_on=way_on)
+    return read_secret(path, hint=hint)
 
 
-def read_secret(path: Path, *, way_on: str = DELETE_IT) -> str:
+def read_secret(path: Path, *, hint: str = DELETE_IT) -> str:
     """The secret in an existing file, without what blanks follow it. Raises SecretUnusable."""
     try:
         # Not at its beginning: initdb takes the first line, whatever it is.
         text = _read_regular_file(path).decode("ascii").rstrip()
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise _unusable(path, _describe(error), way_on) from error
+        raise _unusable(path, _describe(error), hint) from error
     if problem := find_weakness(text):
-        raise _unusable(path, problem, way_on)
+        raise _unusable(path, problem, hint)
     return text
 
 
@@ -109,10 +109,8 @@ def _describe(error: Exception) -> str:
     return str(error)
 
 
-def _unusable(path: Path, problem: str, way_on: str) -> SecretUnusable:
-    return SecretUnusable(
-        f"The secret in {path} cannot be used: the file {problem}.", way_on=way_on
-    )
+def _unusable(path: Path, problem: str, hint: str) -> SecretUnusable:
+    return SecretUnusable(f"The secret in {path} cannot be used: the file {problem}.", hint=hint)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -47,7 +47,7 @@ def as_client_errors() -> Iterator[None]:
         yield
     except CinemillError as error:
         raise ClientError(
-            error.message, code=error.code, way_on=error.way_on, status=error.http_status
+            error.message, code=error.code, hint=error.hint, status=error.http_status
         ) from error
 
 
@@ -115,6 +115,6 @@ def parameter_invalid(name: str, what: str) -> ClientError:
     return ClientError(
         f"{name}: {what}",
         code="parameters_invalid",
-        way_on=InputRejected.way_on,
+        hint=InputRejected.hint,
         status=422,
     )

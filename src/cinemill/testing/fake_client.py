@@ -277,7 +277,7 @@ class FakeClient(Client):
             raise NotFound(
                 f"There is no dead step {step_id}.",
                 code="dead_step_not_found",
-                way_on="List the dead letters; it may have been redriven already.",
+                hint="List the dead letters; it may have been redriven already.",
             )
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
@@ -290,7 +290,7 @@ class FakeClient(Client):
             raise NotFound(
                 f"There is no dead message {message_id}.",
                 code="dead_message_not_found",
-                way_on="List the dead letters; it may have been dropped already.",
+                hint="List the dead letters; it may have been dropped already.",
             )
 
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:

@@ -88,7 +88,7 @@ class FakeJobs:
             raise Conflict(
                 "This idempotency key was used for a different request.",
                 code="idempotency_conflict",
-                way_on="Use a new key for a new request.",
+                hint="Use a new key for a new request.",
             )
         return same
 
@@ -178,7 +178,7 @@ class FakeJobs:
             raise Conflict(
                 f"Job {job_id} is {fake.job.state.value} already.",
                 code="job_ended",
-                way_on="There is nothing left to cancel.",
+                hint="There is nothing left to cancel.",
             )
         fake.change(
             state=JobState.CANCELLED,
@@ -197,7 +197,7 @@ class FakeJobs:
             raise Conflict(
                 f"Job {job_id} is {fake.job.state.value}.",
                 code="job_not_failed",
-                way_on="Only failed and cancelled jobs can be retried.",
+                hint="Only failed and cancelled jobs can be retried.",
             )
         fake.events.clear()
         fake.dead_step_id = ""

@@ -4,7 +4,7 @@ export class Problem extends Error {
   constructor(document) {
     super(document.detail);
     this.code = document.code;
-    this.wayOn = document.way_on ?? "";
+    this.hint = document.hint ?? "";
     this.logTail = document.log_tail ?? "";
     this.status = document.status;
     // Whether the same, asked once more, may go right.
@@ -15,7 +15,7 @@ export class Problem extends Error {
 export const LOST = {
   code: "connection_lost",
   detail: "The connection to Cinemill was lost.",
-  way_on: "Check that it is running, then try again.",
+  hint: "Check that it is running, then try again.",
   status: 0,
 };
 

@@ -30,7 +30,7 @@ const uploads = new Uploads({
 
 function showBanner(problem) {
   banner.hidden = !problem;
-  const words = problem?.isRetryable ? "This page keeps trying." : problem?.wayOn;
+  const words = problem?.isRetryable ? "This page keeps trying." : problem?.hint;
   banner.textContent = problem ? `${problem.message} ${words}` : "";
   if (problem?.status === 401) location.reload();
 }

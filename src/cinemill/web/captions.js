@@ -165,7 +165,7 @@ export class CaptionsEditor {
     } catch (problem) {
       this.#showState();
       const isStale = problem.code === "captions_changed" && key === this.#key;
-      this.#tell(`${problem.message} ${isStale ? "Which version do you want to keep?" : problem.wayOn}`, "bad");
+      this.#tell(`${problem.message} ${isStale ? "Which version do you want to keep?" : problem.hint}`, "bad");
       if (isStale) this.#offerWayOut();
     }
   }

@@ -33,7 +33,7 @@ export class Refusals {
     const fill = (place, words) => { item.querySelector(place).textContent = words; };
     fill(".name", name);
     fill(".sentence", problem.message);
-    fill(".way-on", problem.wayOn);
+    fill(".hint", problem.hint);
     fill(".code", problem.code);
     const actions = item.querySelector(".actions");
     if (problem.isRetryable) {

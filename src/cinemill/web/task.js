@@ -175,7 +175,7 @@ export class TaskView {
   #showFailure(job) {
     const wasCancelled = job.status === "cancelled";
     const problem = wasCancelled
-      ? { code: "cancelled", detail: job.cancel_reason || "The job was cancelled.", way_on: "" }
+      ? { code: "cancelled", detail: job.cancel_reason || "The job was cancelled.", hint: "" }
       : { ...job.failure, detail: job.failure?.message };
     const card = this.#buildError({
       kicker: wasCancelled ? "Cancelled" : "This video could not be processed",
@@ -198,7 +198,7 @@ export class TaskView {
     } catch (problem) {
       made.disabled = false;
       announce(problem.message);
-      this.#place.querySelector(".sentence").textContent = `${problem.message} ${problem.wayOn}`;
+      this.#place.querySelector(".sentence").textContent = `${problem.message} ${problem.hint}`;
     }
   }
 
@@ -225,7 +225,7 @@ export class TaskView {
     fill(".kicker", kicker);
     fill(".name", name);
     fill(".sentence", problem.message);
-    fill(".way-on", problem.wayOn);
+    fill(".hint", problem.hint);
     fill(".code", problem.code);
     fill("pre", problem.logTail);
     card.querySelector("details").hidden = !problem.logTail;

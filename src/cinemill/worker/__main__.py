@@ -18,7 +18,7 @@ from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
 if TYPE_CHECKING:
     # With it comes the catalog of capabilities, loaded below where its errors end in a sentence.
-    from cinemill.worker.context import Mill
+    from cinemill.worker.context import WorkerContext
 
 KIB = 1024
 
@@ -36,19 +36,19 @@ def main(arguments: list[str]) -> int:
         from cinemill.worker.app import app
 
         planned = plan_worker(
-            options.queues, options.concurrency, app.mill, autoscale=options.autoscale
+            options.queues, options.concurrency, app.context, autoscale=options.autoscale
         )
-        app.mill.slots = count_slots(planned, app.mill.settings)
+        app.context.slots = count_slots(planned, app.context.settings)
         planned["hostname"] = f"{options.name}@{socket.gethostname()}"
-        check_tools(app.mill.settings)
+        check_tools(app.context.settings)
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
     except InputRejected as error:
-        print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
+        print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201 - as above
         return 2
     except DependencyUnavailable as error:
-        print(f"{error.message} {error.way_on}", file=sys.stderr)  # noqa: T201 - as above
+        print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201 - as above
         return 3
     # Not through Celery's command line: that loads every command there is, 15 MB a process.
     worker = app.Worker(**planned)
@@ -64,23 +64,27 @@ def check_tools(settings: Settings) -> None:
 
 
 def plan_worker(
-    queues: str | None, concurrency: int | None, mill: Mill, *, autoscale: str | None = None
+    queues: str | None,
+    concurrency: int | None,
+    context: WorkerContext,
+    *,
+    autoscale: str | None = None,
 ) -> dict[str, Any]:
     """What Celery's ``Worker`` is given for these queues, comma-separated. Raises InputRejected."""
-    names = queues.split(",") if queues else list_common(mill.catalog.queues)
-    unknown = [name for name in names if name not in mill.catalog.queues]
+    names = queues.split(",") if queues else list_common(context.catalog.queues)
+    unknown = [name for name in names if name not in context.catalog.queues]
     if unknown:
         raise InputRejected(
             f"There is no queue called {', '.join(unknown)}.",
             code="queue_unknown",
-            way_on=f"Use some of: {', '.join(mill.catalog.queues)}.",
+            hint=f"Use some of: {', '.join(context.catalog.queues)}.",
         )
-    chosen = [mill.catalog.queues[name] for name in names]
+    chosen = [context.catalog.queues[name] for name in names]
     return {
         "queues": names,
         "concurrency": concurrency,
-        "autoscale": choose_bounds(concurrency, autoscale, mill.settings),
-        "max_tasks_per_child": min(queue.recycle_after for queue in chosen),
+        "autoscale": choose_bounds(concurrency, autoscale, context.settings),
+        "max_tasks_per_child": min(queue.max_tasks_per_child for queue in chosen),
         "max_memory_per_child": max(queue.memory_bytes for queue in chosen) // KIB,
         "loglevel": "INFO",
         "without_mingle": True,
@@ -116,7 +120,7 @@ def _refuse_bounds(why: str) -> InputRejected:
     return InputRejected(
         why,
         code="autoscale_invalid",
-        way_on="Use --autoscale 4,1 with CELERY_WORKER_POOL 'prefork', or --concurrency 4.",
+        hint="Use --autoscale 4,1 with CELERY_WORKER_POOL 'prefork', or --concurrency 4.",
     )
 
 

@@ -12,7 +12,7 @@ from cinemill.config import Settings
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.step import Handler
 from cinemill.worker import task_registry
-from cinemill.worker.context import FindHardware, Mill
+from cinemill.worker.context import FindHardware, WorkerContext
 from cinemill.worker.hardware.detection import find_hardware
 from cinemill.worker.messages.clocks import BoundedClock
 from cinemill.worker.messages.kombu_patches import repair_redis_transport, repair_solo_pool
@@ -46,7 +46,7 @@ def build_app(
     configure_pubsub(_broker_of(settings))
     app = Celery("cinemill", set_as_current=True)
     app.clock = BoundedClock()
-    app.mill = Mill(
+    app.context = WorkerContext(
         settings,
         catalog=catalog,
         make_handlers=_make_handlers(handlers or {}),
@@ -118,12 +118,12 @@ def _process_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _make_handlers(more: Mapping[str, Handler]) -> Callable[[Mill], Mapping[str, Handler]]:
-    def make(mill: Mill) -> Mapping[str, Handler]:
+def _make_handlers(more: Mapping[str, Handler]) -> Callable[[WorkerContext], Mapping[str, Handler]]:
+    def make(context: WorkerContext) -> Mapping[str, Handler]:
         # Imported here for start-up cost: it loads FFmpeg's and PyAV's modules, which only
         # processes that work on steps need.
         from cinemill.worker.handlers import build_handlers
 
-        return {**build_handlers(mill), **more}
+        return {**build_handlers(context), **more}
 
     return make

@@ -23,7 +23,7 @@ from cinemill.storage.media.files import LocalFiles
 
 HARD_AFTER_SOFT_SECONDS = 60.0
 """A try that was told to stop has so long before its process is killed."""
-MakeHandlers = Callable[["Mill"], Mapping[str, Handler]]
+MakeHandlers = Callable[["WorkerContext"], Mapping[str, Handler]]
 """Which function does which kind of step, over the connections of a mill."""
 FindHardware = Callable[[Settings], Hardware]
 """What encodes in hardware on this machine. Raises ToolMissing."""
@@ -34,7 +34,7 @@ def find_no_hardware(settings: Settings) -> Hardware:
     return Hardware()
 
 
-class Mill:
+class WorkerContext:
     """Settings, catalog and handlers, with the connections of this process."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Mill:
                 raise DependencyUnavailable(
                     "No database: DATABASE_URL is not set and no Cinemill server is running here.",
                     code="database_unset",
-                    way_on="Run 'cinemill up' first, or set DATABASE_URL.",
+                    hint="Run 'cinemill up' first, or set DATABASE_URL.",
                 )
             self._database = Database(
                 self.settings.database_url,
@@ -82,7 +82,7 @@ class Mill:
             raise DependencyUnavailable(
                 "No Redis: REDIS_URL is not set and no Cinemill server is running here.",
                 code="redis_unset",
-                way_on="Run 'cinemill up' first, or set REDIS_URL.",
+                hint="Run 'cinemill up' first, or set REDIS_URL.",
             )
         return self.settings.redis_url
 

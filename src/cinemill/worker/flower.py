@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> int:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2
     try:
-        ask_for_token(app.mill.settings.home)
+        ask_for_token(app.context.settings.home)
     except SecretUnusable as error:
-        print(f"{error.message}\n{error.way_on}", file=sys.stderr)  # noqa: T201
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)  # noqa: T201
         return 1
     ask_sentinels(app)
     app.start(["flower", "--address=127.0.0.1", *arguments])
@@ -50,7 +50,7 @@ def ask_for_token(home: Path) -> None:
     elif not all(_has_password(one) for one in given.split(",")):
         raise SecretUnusable(
             f"{SIGN_IN} has a user without a password.",
-            way_on="Set it to user:password, or unset it to use the installation's token.",
+            hint="Set it to user:password, or unset it to use the installation's token.",
         )
 
 
@@ -61,7 +61,7 @@ def _has_password(credentials: str) -> bool:
 
 def ask_sentinels(app: Celery) -> None:
     """Flower finds the broker by itself, and has to be told how its Sentinels are asked."""
-    url = app.mill.settings.celery_broker_url or ""
+    url = app.context.settings.celery_broker_url or ""
     app.conf.broker_transport_options = {
         **app.conf.broker_transport_options,
         **credential_options(url),

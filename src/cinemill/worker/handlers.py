@@ -17,18 +17,20 @@ from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.steps.discovery import LeftOut, describe
 from cinemill.steps.resources import StepResources
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 
 log = get_logger(__name__)
 
 
-def build_handlers(mill: Mill, composition: Composition = COMPOSITION) -> Mapping[str, Handler]:
+def build_handlers(
+    context: WorkerContext, composition: Composition = COMPOSITION
+) -> Mapping[str, Handler]:
     """Return the handlers of all capabilities, by kind of step.
 
     A package whose handlers cannot be made costs only its own steps: they fail with the reason.
     Raises ToolMissing.
     """
-    resources = build_resources(mill)
+    resources = build_resources(context)
     handlers: dict[str, Handler] = {}
     for capability in composition.built_in:
         handlers |= capability.build_handlers(resources)
@@ -39,12 +41,12 @@ def build_handlers(mill: Mill, composition: Composition = COMPOSITION) -> Mappin
     return handlers
 
 
-def check_handlers(mill: Mill, composition: Composition) -> list[LeftOut]:
+def check_handlers(context: WorkerContext, composition: Composition) -> list[LeftOut]:
     """Build the handlers of installed capabilities; returns those that are left out, and why.
 
     Raises ToolMissing.
     """
-    resources = build_resources(mill)
+    resources = build_resources(context)
     built = [build_installed(one, resources) for one in composition.installed]
     return [one for one in built if isinstance(one, LeftOut)]
 
@@ -57,7 +59,7 @@ def build_installed(
         handlers = installed.capability.build_handlers(resources)
     except CinemillError as error:
         return LeftOut.because(
-            installed.origin, f"cannot work here: {error.message}", hint=error.way_on
+            installed.origin, f"cannot work here: {error.message}", hint=error.hint
         )
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
         return LeftOut.because(
@@ -80,13 +82,13 @@ def _make_failing(left_out: LeftOut) -> Handler:
     """Return a handler that says why the package's own is not there."""
 
     def fail(_context: StepContext) -> StepOutcome:
-        raise CapabilityUnusable(left_out.reason, way_on=left_out.hint)
+        raise CapabilityUnusable(left_out.reason, hint=left_out.hint)
 
     return fail
 
 
-def build_resources(mill: Mill) -> StepResources:
-    settings = mill.settings
+def build_resources(context: WorkerContext) -> StepResources:
+    settings = context.settings
     limits = Limits(
         max_pixels=settings.max_pixels,
         max_duration_seconds=settings.max_duration_seconds,
@@ -95,8 +97,8 @@ def build_resources(mill: Mill) -> StepResources:
         stall_seconds=settings.stall_seconds,
     )
     return StepResources(
-        database=mill.database,
-        files=mill.files,
+        database=context.database,
+        files=context.files,
         toolbox=find_ffmpeg(settings.ffmpeg_path),
         sandbox=detect_sandbox(settings.sandbox),
         limits=limits,
@@ -106,13 +108,13 @@ def build_resources(mill: Mill) -> StepResources:
         preview_dir=settings.preview_dir,
         models_dir=settings.home / MODELS_FOLDER,
         home=settings.home,
-        work_folder=mill.work_folder,
-        service=mill.service,
-        events=mill.events,
+        work_folder=context.work_folder,
+        service=context.service,
+        events=context.events,
         retention_days=settings.retention_days,
         stuck_hours=settings.stuck_hours,
-        node=mill.node,
-        hardware=mill.hardware.encoders,
-        slots=mill.slots,
-        threads=max(1, usable_cpus() // mill.slots),
+        node=context.node,
+        hardware=context.hardware.encoders,
+        slots=context.slots,
+        threads=max(1, usable_cpus() // context.slots),
     )

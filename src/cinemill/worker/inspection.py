@@ -30,7 +30,7 @@ class WorkerReport:
     """Tasks that it works on now."""
 
 
-def count_workers(settings: Settings) -> dict[str, list[str]]:
+def workers_by_queue(settings: Settings) -> dict[str, list[str]]:
     """Queue → names of the workers that answered within two seconds.
 
     Raises RedisUnavailable where the broker cannot be asked.

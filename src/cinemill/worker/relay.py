@@ -12,12 +12,12 @@ from kombu.messaging import Producer
 from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
-from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, choose_patience
+from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, lease_timeouts
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.dead_letters import DeadLetterWriter, StrayCollector
 from cinemill.worker.messages.queues import to_broker_priority
 from cinemill.worker.messages.refusals import BROKER_FAULTS
@@ -40,10 +40,10 @@ class Broker:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._url: str = app.conf.broker_url
-        limits = app.mill.try_limits.queue_seconds
+        limits = app.context.try_limits.queue_seconds
         # A step's limits are those of its kind, whichever queue its message lies in.
         self._hard_seconds = {
-            kind.name: limits[kind.queue][1] for kind in app.mill.catalog.steps.values()
+            kind.name: limits[kind.queue][1] for kind in app.context.catalog.steps.values()
         }
 
     def send(self, run: ReadyRun) -> None:
@@ -93,27 +93,27 @@ class Relay:
     its work must not keep the others."""
 
     def __init__(self, app: Celery) -> None:
-        mill: Mill = app.mill
+        context: WorkerContext = app.context
         broker = Broker(app)
-        self._settings = mill.settings
-        self._listener = Listener(mill.database.url, [READY_CHANNEL, ENDED_CHANNEL])
+        self._settings = context.settings
+        self._listener = Listener(context.database.url, [READY_CHANNEL, ENDED_CHANNEL])
         self._dispatcher = Dispatcher(
-            mill.database,
-            mill.events,
-            mill.rates,
-            catalog=mill.catalog,
-            window=mill.settings.relay_window,
+            context.database,
+            context.events,
+            context.rates,
+            catalog=context.catalog,
+            window=context.settings.relay_window,
             send=broker.send,
             measure_depth=broker.measure_depth,
             leases=LeaseObserver(
-                choose_patience(mill.settings.lease_seconds, mill.settings.heartbeat_seconds)
+                lease_timeouts(context.settings.lease_seconds, context.settings.heartbeat_seconds)
             ),
         )
-        self._events = mill.events
+        self._events = context.events
         self._sweep_seconds = min(
-            mill.settings.sweep_seconds, mill.settings.lease_seconds * LOOK_SHARE
+            context.settings.sweep_seconds, context.settings.lease_seconds * LOOK_SHARE
         )
-        self._dead_letters = DeadLetterWriter(mill)
+        self._dead_letters = DeadLetterWriter(context)
         self._strays = StrayCollector(app)
         self._next_sweep = self._next_measure = 0.0
         self._outplanned_since: float | None = None

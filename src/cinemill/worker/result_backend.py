@@ -36,10 +36,10 @@ class JobBackend(BaseBackend):
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         try:
-            job = self.app.mill.service.get_job(task_id)
+            job = self.app.context.service.get_job(task_id)
         except NotFound:
             return {"task_id": task_id, "status": states.PENDING, "result": None}
-        kind = self.app.mill.catalog.jobs.get(job.kind)
+        kind = self.app.context.catalog.jobs.get(job.kind)
         return describe_result(job, answer=kind.answer if kind is not None else None)
 
     def wait_for(self, task_id: str, *args: Any, interval: float = 0.5, **kwargs: Any) -> Any:
@@ -73,7 +73,7 @@ def _result(job: Job, answer: str | None) -> Any:
         result = dict(job.result or {})
         return result if answer is None else result[answer]
     if job.state is JobState.FAILED and job.failure is not None:
-        return JobFailed(job.failure.message, code=job.failure.code, way_on=job.failure.way_on)
+        return JobFailed(job.failure.message, code=job.failure.code, hint=job.failure.hint)
     if job.state is JobState.CANCELLED:
         return TaskRevokedError(job.cancel_reason or "cancelled")
     return {"progress": job.progress, "message": job.message}

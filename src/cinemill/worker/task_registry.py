@@ -21,10 +21,10 @@ from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
 from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.envelope import excerpt
 from cinemill.worker.messages.guard import OWNER, STEP_PREFIX
-from cinemill.worker.messages.queues import read_wish
+from cinemill.worker.messages.queues import requested_priority
 
 log = get_logger(__name__)
 
@@ -64,18 +64,18 @@ class JobTask(Task):
             raise InputRejected(
                 f"{', '.join(refused)} cannot be used with Cinemill jobs.",
                 code="arguments_invalid",
-                way_on="Submit it when it is due; its kind chooses the queue.",
+                hint="Submit it when it is due; its kind chooses the queue.",
             )
-        mill = self.app.mill
-        kind = mill.catalog.jobs[self.name]
+        context = self.app.context
+        kind = context.catalog.jobs[self.name]
         params = bind_arguments(kind, args or (), kwargs or {})
-        job = submit(mill.service, kind, params, priority=priority, job_id=task_id)
+        job = submit(context.service, kind, params, priority=priority, job_id=task_id)
         return self.AsyncResult(job.id)
 
 
 def register(app: Celery) -> None:
     """Give the application a task for every kind in its catalog."""
-    catalog: Catalog = app.mill.catalog
+    catalog: Catalog = app.context.catalog
     for kind in catalog.jobs.values():
         _register_job(app, kind)
     for step in catalog.steps:
@@ -94,7 +94,7 @@ def _register_step(app: Celery, name: str) -> None:
     # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
     @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
     def run(run_id: str, /) -> None:
-        app.mill.runner.execute(run_id)
+        app.context.runner.execute(run_id)
 
 
 def step_task_name(kind: str) -> str:
@@ -109,10 +109,10 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None
     PostgreSQL is away, or Redis for a message that can only be put aside: the message is all there
     is of this job, and goes back to the broker.
     """
-    mill: Mill = task.app.mill
-    kind = mill.catalog.jobs[task.name]
+    context: WorkerContext = task.app.context
+    kind = context.catalog.jobs[task.name]
     try:
-        _adopt(mill, kind, task.request, args, kwargs)
+        _adopt(context, kind, task.request, args, kwargs)
     except DependencyUnavailable as error:
         time.sleep(ADOPTION_PAUSE_SECONDS)
         raise Reject(error.message, requeue=True) from error
@@ -120,17 +120,21 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None
 
 
 def _adopt(
-    mill: Mill, kind: JobKind[Any], request: Any, args: tuple[Any, ...], kwargs: JsonObject
+    context: WorkerContext,
+    kind: JobKind[Any],
+    request: Any,
+    args: tuple[Any, ...],
+    kwargs: JsonObject,
 ) -> None:
     """A job, or for arguments that make none a failed one: somebody may wait for its end."""
-    priority = read_wish((request.delivery_info or {}).get("priority"))
+    priority = requested_priority((request.delivery_info or {}).get("priority"))
     try:
         params = bind_arguments(kind, args, kwargs)
-        submit(mill.service, kind, params, priority=priority, job_id=request.id)
+        submit(context.service, kind, params, priority=priority, job_id=request.id)
     except DependencyUnavailable:
         raise
     except InputRejected as error:
-        _reject(mill, kind, request, error)
+        _reject(context, kind, request, error)
     except Exception as error:
         # Whatever it was, somebody may wait for this job's end.
         log.exception("a message made no job", task=kind.name, job_id=request.id)
@@ -138,18 +142,18 @@ def _adopt(
             f"{kind.name} cannot be made of these arguments ({type(error).__name__}).",
             code="arguments_invalid",
         )
-        _reject(mill, kind, request, failure)
+        _reject(context, kind, request, failure)
 
 
-def _reject(mill: Mill, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
+def _reject(context: WorkerContext, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
     """A failed job; where there can be none of this id, a dead message."""
     try:
-        mill.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
+        context.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
     except DependencyUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
         log.warning("a message made not even a failed job", why=str(fault), task=kind.name)
-        with closing(RefusedMessages(mill.redis_url)) as refused:
+        with closing(RefusedMessages(context.redis_url)) as refused:
             refused.put(_bury(kind, request, error))
 
 
@@ -159,7 +163,7 @@ def _bury(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage
         queue=str((request.delivery_info or {}).get("routing_key") or ""),
         task=kind.name,
         task_id=str(request.id or ""),
-        failure=Failure(error.code, error.message, error.way_on, retryable=False),
+        failure=Failure(error.code, error.message, error.hint, retryable=False),
         excerpt=excerpt(content),
         size_bytes=len(content),
     )

@@ -18,6 +18,6 @@ from cinemill.worker.app import app
 
 
 def __getattr__(name: str) -> Task:
-    if name in app.mill.catalog.jobs:
+    if name in app.context.catalog.jobs:
         return app.tasks[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

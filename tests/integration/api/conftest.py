@@ -82,7 +82,7 @@ class RunningApi:
                 [job_id],
             )
 
-    def tell(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
+    def publish(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
         sink = EventPublisher(self.redis_url, catalog=CATALOG)
         assert sink.publish_now(Progress(job_id, "process_video", status, progress, message))
         sink.close()

@@ -161,7 +161,7 @@ class TestAnswers:
         self, api: RunningApi, event_id: str
     ) -> None:
         job_id = api.submit()
-        api.tell(job_id, "running", 50.0)
+        api.publish(job_id, "running", 50.0)
         api.settle(job_id, "cancelled")
         headers = {"Last-Event-ID": event_id}
         with api.http.stream("GET", f"/jobs/{job_id}/events", headers=headers) as events:

@@ -21,7 +21,7 @@ from cinemill.api.http.admission import Places
 from cinemill.api.http.connections import PIECES_PER_TURN, BoundedHttpProtocol
 from cinemill.api.http.framing import MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 from cinemill.api.http.server_state import BoundedServerState
-from cinemill.api.http.timeouts import Patience
+from cinemill.api.http.timeouts import HttpTimeouts
 
 from .conftest import FILM_HEAD, RunningApi, wait_for
 from .wires import WAIT_SECONDS, OwnServer, Wire, head, own_server
@@ -35,7 +35,9 @@ def hasty(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str
 ) -> Iterator[OwnServer]:
     """A server that waits for nothing longer than a second or two."""
-    patience = Patience(head=1.0, body=2.0, trickle=4.0, trickle_bytes=1000, answer=2.0, linger=1.0)
+    patience = HttpTimeouts(
+        head=1.0, body=2.0, trickle=4.0, trickle_bytes=1000, answer=2.0, linger=1.0
+    )
     home = tmp_path_factory.mktemp("hasty")
     with own_server(home, database_url, redis_url, patience=patience) as server:
         yield server
@@ -48,7 +50,7 @@ def small(
     """A server with places for eight from one address, and two more in reserve."""
     home = tmp_path_factory.mktemp("small")
     places = Places(total=16, reserve=2)
-    patience = Patience(unread=2.0)
+    patience = HttpTimeouts(unread=2.0)
     with own_server(home, database_url, redis_url, patience=patience, places=places) as server:
         yield server
 
@@ -184,7 +186,7 @@ def test_an_application_that_asks_for_more_gets_first_what_came_before() -> None
             has_all.set()
 
         config = Config(app, ws="none", log_config=None, lifespan="off")
-        state = BoundedServerState(Patience(), Places())
+        state = BoundedServerState(HttpTimeouts(), Places())
         protocol = BoundedHttpProtocol(config, state, {})
         ours, theirs = socket.socketpair()
         with theirs:

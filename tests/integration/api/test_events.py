@@ -55,9 +55,9 @@ def test_a_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
         assert waiting["status"] == "pending"
         assert waiting["queue_place"] >= 0
         api.settle(job_id, "running", progress="5")
-        api.tell(job_id, "running", 10)
+        api.publish(job_id, "running", 10)
         finish(api, job_id)
-        api.tell(job_id, "completed", 100, "Done")
+        api.publish(job_id, "completed", 100, "Done")
         told = [(event_id, event["status"], event["progress"]) for event_id, event in events]
     assert [told_of[1:] for told_of in told] == [("running", 10.0), ("completed", 100.0)]
     assert all(event_id for event_id, *_ in told)
@@ -67,13 +67,13 @@ def test_who_was_cut_off_resumes_and_misses_nothing(api: RunningApi) -> None:
     job_id = api.submit()
     api.settle(job_id, "running")
     for percent in (10, 20, 30):
-        api.tell(job_id, "running", percent)
+        api.publish(job_id, "running", percent)
     with watch(api, job_id) as response:
         last_id, first = next(iter(Watcher(response)))
     assert first["progress"] == 10
-    api.tell(job_id, "running", 40)
+    api.publish(job_id, "running", 40)
     finish(api, job_id)
-    api.tell(job_id, "completed", 100)
+    api.publish(job_id, "completed", 100)
     with watch(api, job_id, last_id) as response:
         rest = [event["progress"] for _, event in Watcher(response)]
     assert rest == [20, 30, 40, 100]
@@ -94,7 +94,7 @@ def test_silence_is_filled_by_the_row(api: RunningApi) -> None:
 def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) -> None:
     job_id = api.submit()
     api.settle(job_id, "running", progress="5")
-    api.tell(job_id, "running", 60, "Encoding the preview copy")
+    api.publish(job_id, "running", 60, "Encoding the preview copy")
     with watch(api, job_id) as response:
         events = iter(Watcher(response))
         assert next(events)[1]["progress"] == 60
@@ -105,12 +105,12 @@ def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) 
 
 def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
     job_id = api.submit()
-    api.tell(job_id, "failed", 50, "It broke")
+    api.publish(job_id, "failed", 50, "It broke")
     with watch(api, job_id) as response:
         events = iter(Watcher(response))
         assert next(events)[1]["status"] == "pending"
         finish(api, job_id)
-        api.tell(job_id, "completed", 100)
+        api.publish(job_id, "completed", 100)
         assert [event["status"] for _, event in events] == ["completed"]
 
 
@@ -125,9 +125,9 @@ def test_an_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> No
 
 def test_an_id_that_is_none_starts_at_the_beginning(api: RunningApi) -> None:
     job_id = api.submit()
-    api.tell(job_id, "running", 10)
+    api.publish(job_id, "running", 10)
     finish(api, job_id)
-    api.tell(job_id, "completed", 100)
+    api.publish(job_id, "completed", 100)
     with watch(api, job_id, "not-an-id") as response:
         assert [event["progress"] for _, event in Watcher(response)] == [10, 100]
 

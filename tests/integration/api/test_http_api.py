@@ -100,12 +100,12 @@ class TestTasks:
 
     def test_a_failure_says_why(self, api: RunningApi) -> None:
         task_id = api.submit()
-        failure = """'{"code": "media_truncated", "message": "The file is truncated: it ends before the video does.",
-                       "way_on": "", "log_tail": "moov atom not found"}'::jsonb"""
+        failure = """'{"code": "media_truncated", "message": "The file is truncated.",
+                       "hint": "", "log_tail": "moov atom not found"}'::jsonb"""
         api.settle(task_id, "failed", failure=failure, finished_at="now()")
         task = api.http.get(f"/task/{task_id}").json()
         assert task["state"] == "FAILURE"
-        assert task["status"] == "The file is truncated: it ends before the video does."
+        assert task["status"] == "The file is truncated."
         result = api.http.get(f"/task/{task_id}/result").json()
         assert result["status"] == "FAILURE"
         job = api.http.get(f"/jobs/{task_id}").json()
@@ -321,7 +321,7 @@ class TestOperate:
                 hardware.announce(connection, "celery@one", {"h264_nvenc": "h264"})
             api.wait_for_health(hardware="ok")
             with database.begin() as connection:
-                hardware.rest(connection, "celery@one", "h264_nvenc", "No capable devices found")
+                hardware.suspend(connection, "celery@one", "h264_nvenc", "No capable devices found")
             health = api.wait_for_health(hardware="resting").json()
             (offer,) = api.http.get("/stats").json()["hardware"]
         finally:
@@ -347,7 +347,7 @@ class TestOperate:
         for answer in (api.http.get("/jobs"), api.upload(FILM_HEAD + bytes(10))):
             assert answer.status_code == 503
             assert answer.json()["code"] == "database_unavailable"
-            assert answer.json()["way_on"]
+            assert answer.json()["hint"]
         assert api.stored_files() == before
         assert api.wait_for_health(status="down").status_code == 503
 

@@ -1,4 +1,4 @@
-"""A job that another transaction holds: an answer within seconds, and a way on."""
+"""A job that another transaction holds: an answer within seconds, and a hint."""
 
 from __future__ import annotations
 

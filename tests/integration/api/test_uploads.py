@@ -271,4 +271,4 @@ def assert_problem(answer: httpx.Response, code: str) -> None:
     body = answer.json()
     assert body["code"] == code
     assert body["status"] == answer.status_code
-    assert {"type", "title", "detail", "way_on"} <= set(body)
+    assert {"type", "title", "detail", "hint"} <= set(body)

@@ -15,7 +15,7 @@ from typing import Any
 
 from cinemill.api.app import create_app
 from cinemill.api.http.admission import Places
-from cinemill.api.http.timeouts import Patience
+from cinemill.api.http.timeouts import HttpTimeouts
 from cinemill.api.server import UvicornServer, listen
 from cinemill.config import Settings
 from cinemill.storage.database import migrate
@@ -139,7 +139,7 @@ def own_server(
     database_url: str,
     redis_url: str,
     *,
-    patience: Patience | None = None,
+    patience: HttpTimeouts | None = None,
     places: Places | None = None,
 ) -> Iterator[OwnServer]:
     migrate(database_url)

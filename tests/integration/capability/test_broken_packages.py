@@ -108,7 +108,7 @@ def test_doctor_names_every_broken_package_and_what_to_do(instance: Instance) ->
     assert warned.keys() == REPORTED.keys()
     for package, words in REPORTED.items():
         assert words in warned[package]["words"]
-        assert package in warned[package]["way_on"]
+        assert package in warned[package]["hint"]
     (fine,) = [one for one in own if one["level"] == "ok"]
     assert fine["words"] == "bring sound (echo-sound 1.0)"
 
@@ -136,7 +136,7 @@ def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: In
         failure = client.job(job_id)["failure"] or {}
     assert failure["code"] == "capability_unusable"
     assert "the licence server is away" in failure["message"]
-    assert "echo-idle" in failure["way_on"]
+    assert "echo-idle" in failure["hint"]
 
 
 def test_a_broken_command_says_why(instance: Instance) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mills import UNSPACED
+from tests.instance_settings import UNSPACED
 from tests.speech import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 

@@ -63,7 +63,7 @@ def refuse(call: object, *arguments: object, **named: object) -> tuple[str, int]
     with pytest.raises(ClientError) as refused:
         call(*arguments, **named)  # type: ignore[operator]
     assert refused.value.message
-    assert refused.value.way_on
+    assert refused.value.hint
     return refused.value.code, refused.value.status
 
 
@@ -158,7 +158,7 @@ def test_a_video_that_cannot_be_read_fails_and_can_be_tried_again(
     job = client.job(job_id)
     failure = job["failure"] or {}
     assert failure["code"] == "media_truncated"
-    assert failure.keys() == {"code", "message", "way_on", "log_tail", "retryable"}
+    assert failure.keys() == {"code", "message", "hint", "log_tail", "retryable"}
     assert client.task(job_id) == {
         "state": "FAILURE",
         "status": failure["message"],

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.instance_settings import UNSPACED
 from tests.integration.docs.markdown_pages import ROOT, Block
-from tests.mills import UNSPACED
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import cache_folder, fetch
 

@@ -16,11 +16,11 @@ from cinemill.errors import InputRejected, JobCancelled
 from cinemill.inference.catalog import get_card
 from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
 from cinemill.inference.speech import (
-    Heard,
     SpeechModel,
+    TranscribedSegment,
     choose_device,
     open_speech_model,
-    put_back,
+    to_film_time,
 )
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
@@ -41,8 +41,10 @@ def model() -> SpeechModel:
     return open_speech_model(get_card("tiny.en"), fetch_models("tiny.en"))
 
 
-def hear(model: SpeechModel, sound: Sound, shares: list[float] | None = None) -> Heard:
-    return model.hear(
+def transcribe(
+    model: SpeechModel, sound: Sound, shares: list[float] | None = None
+) -> TranscribedSegment:
+    return model.transcribe(
         sound,
         language=None,
         task=SpeechTask.TRANSCRIBE,
@@ -62,7 +64,7 @@ def with_silence(sound: Sound, before_seconds: float, between_seconds: float) ->
 
 def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> None:
     shares: list[float] = []
-    heard = hear(model, speech, shares)
+    heard = transcribe(model, speech, shares)
     assert heard.language == "en"
     assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.25
     words = list_words(heard.utterances)
@@ -76,8 +78,8 @@ def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> 
 def test_silence_is_left_out_and_times_stay_those_of_the_film(
     model: SpeechModel, speech: Sound
 ) -> None:
-    once = list_words(hear(model, speech).utterances)
-    heard = hear(model, with_silence(speech, 20, 40))
+    once = list_words(transcribe(model, speech).utterances)
+    heard = transcribe(model, with_silence(speech, 20, 40))
     again = list_words(heard.utterances)
     assert heard.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
     assert bare_words(again[0].text) == bare_words(once[0].text) == ["today"]
@@ -90,13 +92,13 @@ def test_silence_is_left_out_and_times_stay_those_of_the_film(
 @pytest.mark.parametrize("loudness", [0, 3, 3000])
 def test_where_nobody_speaks_nothing_is_heard(model: SpeechModel, loudness: int) -> None:
     noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
-    heard = hear(model, noise.clip(-32768, 32767).astype(np.int16))
+    heard = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
     assert heard.utterances == ()
     assert heard.language == ""
 
 
 def test_no_sound_at_all_is_nothing_heard(model: SpeechModel) -> None:
-    assert hear(model, np.zeros(0, np.int16)).utterances == ()
+    assert transcribe(model, np.zeros(0, np.int16)).utterances == ()
 
 
 def test_speech_over_the_edge_of_a_block_is_found_whole(
@@ -112,12 +114,12 @@ def test_speech_over_the_edge_of_a_block_is_found_whole(
 
 
 def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: Sound) -> None:
-    assert hear(model, speech).utterances == hear(model, speech).utterances
+    assert transcribe(model, speech).utterances == transcribe(model, speech).utterances
 
 
 def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound) -> None:
     with pytest.raises(JobCancelled):
-        model.hear(
+        model.transcribe(
             speech,
             language="en",
             task=SpeechTask.TRANSCRIBE,
@@ -137,7 +139,7 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
     model: SpeechModel, speech: Sound, language: str | None, task: SpeechTask, code: str
 ) -> None:
     with pytest.raises(InputRejected) as refused:
-        model.hear(
+        model.transcribe(
             speech,
             language=language,
             task=task,
@@ -149,11 +151,11 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
 
 def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speech: Sound) -> None:
     base = open_speech_model(get_card("base"), fetch_models("base"))
-    heard = hear(base, speech)
+    heard = transcribe(base, speech)
     assert heard.language == "en"
     assert heard.language_probability > 0.9
     with pytest.raises(InputRejected) as refused:
-        base.hear(
+        base.transcribe(
             speech,
             language="yue",
             task=SpeechTask.TRANSCRIBE,
@@ -166,10 +168,10 @@ def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speec
 def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
     card, folder = get_card("tiny.en"), fetch_models("tiny.en")
     model = open_speech_model(card, folder)
-    put_back(model)
+    to_film_time(model)
     assert open_speech_model(card, folder) is model
     model.size_bytes = 10**9
-    put_back(model)
+    to_film_time(model)
     assert open_speech_model(card, folder) is not model
 
 

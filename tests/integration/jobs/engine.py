@@ -44,15 +44,15 @@ def plan_crowd(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec(f"part-{number:02d}", "work") for number in range(30)]
 
 
-_SMALL = Queue("small", 5, 1024, 25, 3300, 3600, meaning="Where a kilobyte is allowed")
-_BRIEF = Queue("brief", 5, 1024 * GIB, 25, 0.6, 60, meaning="Where half a second is allowed")
+_SMALL = Queue("small", 5, 1024, 25, 3300, 3600, description="Where a kilobyte is allowed")
+_BRIEF = Queue("brief", 5, 1024 * GIB, 25, 0.6, 60, description="Where half a second is allowed")
 
 # The work runs in the tests' own process, beside browsers and servers that are its children: what
 # they weigh must not end a try here.
 _ROOMY = {name: replace(queue, memory_bytes=1024 * GIB) for name, queue in catalog.QUEUES.items()}
 
 CATALOG = replace(
-    catalog.CATALOG.with_more(
+    catalog.CATALOG.extend(
         [
             StepKind("work", "default"),
             StepKind("urgent_work", "runtime"),

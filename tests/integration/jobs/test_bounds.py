@@ -234,7 +234,7 @@ def test_a_dead_step_with_a_failure_of_another_shape_is_listed(
 ) -> None:
     jobs: list[Job] = [service.create_job("work") for _ in range(2)]
     for job in jobs:
-        rows.bury(database, rows.start(database, job))
+        rows.mark_dead(database, rows.start(database, job))
     rows.change(
         database,
         "UPDATE step SET failure = CAST(:failure AS jsonb) WHERE job_id = :id",
@@ -251,7 +251,7 @@ def test_a_huge_failure_of_a_dead_step_is_listed_in_brief(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
-    rows.bury(database, rows.start(database, job))
+    rows.mark_dead(database, rows.start(database, job))
     rows.change(
         database,
         "UPDATE step SET failure = jsonb_build_object('code', 'x',"

@@ -53,11 +53,11 @@ def test_only_renders_that_did_not_complete_are_retried(
     batch, children = submit_batch(service, 5)
     done, failed, cancelled, running, deleted = map(service.get_job, children)
     rows.succeed(database, rows.start(database, done), {"output_path": "film.mp4"})
-    rows.bury(database, rows.start(database, failed))
+    rows.mark_dead(database, rows.start(database, failed))
     service.cancel_job(cancelled.id)
     rows.start(database, running)
     service.stop_and_delete(deleted.id)
-    rows.bury(database, rows.start(database, batch, "submit"))
+    rows.mark_dead(database, rows.start(database, batch, "submit"))
     retry(service, batch)
     assert states(service, [batch.id, *children[:4]]) == [
         *(JobState.PENDING, JobState.COMPLETED, JobState.PENDING, JobState.PENDING),

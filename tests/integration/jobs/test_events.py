@@ -100,7 +100,7 @@ def test_a_channel_carries_status_progress_and_message(
     sink: EventPublisher, client: redis.Redis, job_id: str, kind: str, channel: str
 ) -> None:
     with listening(client, f"{channel}:{job_id}") as subscription:
-        assert sink.tell(make_progress(job_id, 41.25, job_kind=kind))
+        assert sink.publish(make_progress(job_id, 41.25, job_kind=kind))
         told = json.loads(next_message(subscription)["data"])
     assert told["status"] == "running"
     assert told["progress"] == 41.2
@@ -145,7 +145,7 @@ def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
 def test_the_last_event_says_how_it_ended(
     sink: EventPublisher, own_redis: str, job_id: str, status: str
 ) -> None:
-    sink.tell(make_progress(job_id, 99))
+    sink.publish(make_progress(job_id, 99))
     sink.publish_now(make_progress(job_id, 100, status=status))
     assert ask(own_redis, lambda reader: reader.read_status(job_id))["status"] == status
 
@@ -188,7 +188,7 @@ def test_a_watcher_is_told_at_most_four_times_a_second(
     asked: list[tuple[float, bool, float]] = []  # each with the moments before and after it
     while sum(told for _, told, _ in asked) < 5 or all(told for _, told, _ in asked):
         before = time.monotonic()
-        told = sink.tell(make_progress(job_id, len(asked)))
+        told = sink.publish(make_progress(job_id, len(asked)))
         asked.append((before, told, time.monotonic()))
         time.sleep(0.005)
     heard = [(before, after) for before, told, after in asked if told]
@@ -200,14 +200,14 @@ def test_a_watcher_is_told_at_most_four_times_a_second(
 def test_a_change_of_state_is_told_whatever_was_told_just_now(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
-    assert sink.tell(make_progress(job_id, 99))
-    assert not sink.tell(make_progress(job_id, 99.5))
+    assert sink.publish(make_progress(job_id, 99))
+    assert not sink.publish(make_progress(job_id, 99.5))
     assert sink.publish_now(make_progress(job_id, 100, status="completed"))
     assert [event.progress["progress"] for event in read_after(own_redis, job_id)] == [99, 100]
 
 
 def test_one_job_does_not_silence_another(sink: EventPublisher) -> None:
-    assert all(sink.tell(make_progress(str(uuid4()), 1)) for _ in range(20))
+    assert all(sink.publish(make_progress(str(uuid4()), 1)) for _ in range(20))
 
 
 def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
@@ -229,7 +229,7 @@ def test_a_watcher_is_woken_by_the_next_event(
             # Only the event can end this: the waiting itself takes longer than a test may.
             waiting = asyncio.create_task(reader.read_after(job_id, "0", block_seconds=3600))
             await asyncio.sleep(0.2)
-            await asyncio.to_thread(sink.tell, make_progress(job_id, 7))
+            await asyncio.to_thread(sink.publish, make_progress(job_id, 7))
             (event,) = await waiting
             return event
 
@@ -261,13 +261,13 @@ def test_the_past_is_kept_short(sink: EventPublisher, client: redis.Redis, job_i
 
 
 def test_what_is_forgotten_is_gone(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
-    sink.tell(make_progress(job_id, 1))
+    sink.publish(make_progress(job_id, 1))
     sink.forget(job_id)
     assert client.keys(f"*{job_id}*") == []
 
 
 def test_words_of_any_language_arrive(sink: EventPublisher, own_redis: str, job_id: str) -> None:
-    sink.tell(make_progress(job_id, 1, message="Вырезаю кадры 🎞"))
+    sink.publish(make_progress(job_id, 1, message="Вырезаю кадры 🎞"))
     (event,) = read_after(own_redis, job_id)
     assert event.progress["message"] == "Вырезаю кадры 🎞"
 

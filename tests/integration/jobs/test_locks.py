@@ -117,7 +117,7 @@ def test_a_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own
     def let_deadline_pass(_context: StepContext) -> None:
         assert bench.runner is not None
         attended = bench.runner._heart.watch
-        assert isinstance(attended, attempt.Watch)
+        assert isinstance(attended, attempt.Attempt)
         attended.deadline = time.monotonic() - 1.0
 
     job = bench.submit(while_running(let_deadline_pass))
@@ -218,7 +218,7 @@ def test_a_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
 def test_a_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
     failed = engine.submit(3)
     for job in failed:
-        rows.bury(engine.database, rows.start(engine.database, job))
+        rows.mark_dead(engine.database, rows.start(engine.database, job))
     with rows.locked_job(engine.database, failed[1]):
         assert engine.service.retry_failed() == 2
     assert engine.service.retry_failed() == 1

@@ -31,7 +31,7 @@ from cinemill.storage.inspection import inspect_redis
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.storage.secrets import write_private
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.inspection import count_workers
+from cinemill.worker.inspection import workers_by_queue
 from cinemill.worker.relay import Broker
 
 RATE = Rate(count=6000, seconds=1)
@@ -149,7 +149,7 @@ def test_who_asks_for_workers_is_told_that_the_broker_refuses(
     """An answer needs a queue, and that a write; under some refusals nobody can even connect."""
     settings = load({"REDIS_URL": own_valkey})
     with refusal(own_valkey), pytest.raises(RedisUnavailable):
-        count_workers(settings)
+        workers_by_queue(settings)
 
 
 def test_a_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
@@ -204,7 +204,7 @@ def use_starts(url: str) -> Generator[bool]:
 def use_messages(url: str) -> Generator[bool]:
     app = build_app(load({"REDIS_URL": url}))
     broker = Broker(app)
-    kind = next(iter(app.mill.catalog.steps.values()))
+    kind = next(iter(app.context.catalog.steps.values()))
     run = ReadyRun(str(uuid4()), "ada", kind.name, kind.queue, 5)
     try:
         while True:

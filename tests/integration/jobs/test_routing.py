@@ -24,7 +24,7 @@ def fall_silent(engine: Engine) -> None:
 def fail(engine: Engine, times: int) -> None:
     for _ in range(times):
         with engine.database.begin() as connection:
-            hardware.note_failure(connection, NODE, "h264_nvenc", "No capable devices found")
+            hardware.record_failure(connection, NODE, "h264_nvenc", "No capable devices found")
 
 
 def publish(engine: Engine) -> list[str]:
@@ -141,7 +141,7 @@ def test_a_success_between_failures_forgives_them(engine: Engine, times: int) ->
     for _ in range(2):
         fail(engine, times)
         with engine.database.begin() as connection:
-            hardware.note_success(connection, NODE, "h264_nvenc")
+            hardware.record_success(connection, NODE, "h264_nvenc")
     with engine.database.begin() as connection:
         (offer,) = hardware.list_offers(connection)
     assert offer.is_open

@@ -138,7 +138,11 @@ def test_watchers_are_told_how_far_it_is(bench: Bench, own_redis: str) -> None:
             await reader.close()
 
     told = asyncio.run(read())
-    assert (told["progress"], told["message"], told["stage"]) == (25, "Encoding the preview copy", "first")
+    assert (told["progress"], told["message"], told["stage"]) == (
+        25,
+        "Encoding the preview copy",
+        "first",
+    )
     assert told["seconds_left"] > 0
 
 
@@ -191,7 +195,9 @@ def test_after_a_failure_a_success_counts(bench: Bench) -> None:
 
 
 def test_bad_input_is_never_tried_again(bench: Bench) -> None:
-    error = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
+    error = MediaRejected(
+        "The file is truncated: it ends before the video does.", code="media_truncated"
+    )
     job = bench.submit(raising(error))
     assert bench.execute(job) is RunState.REJECTED
     assert rows.run_states(bench.database, job) == ["rejected"]

@@ -34,8 +34,8 @@ def complete(database: Database, job: Job) -> None:
     rows.succeed(database, rows.start(database, job), {"output_filename": "proxy.mp4"})
 
 
-def bury(database: Database, job: Job) -> None:
-    rows.bury(database, rows.start(database, job))
+def mark_dead(database: Database, job: Job) -> None:
+    rows.mark_dead(database, rows.start(database, job))
 
 
 def refuse(service: JobService, kind: str = "work", **options: Any) -> str:
@@ -180,13 +180,13 @@ def test_a_failed_jobs_status_says_why_in_words_with_the_last_lines(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
-    bury(database, job)
+    mark_dead(database, job)
     status = service.get_job_status(job.id)
     assert status["status"] == "failed"
     assert status["error"] == {
         "code": "command_failed",
         "message": "ffmpeg ended with 1.",
-        "way_on": "Retry the job.",
+        "hint": "Retry the job.",
         "log_tail": "last line",
         "retryable": True,
     }
@@ -239,7 +239,7 @@ def test_a_job_is_cancelled_with_a_reason(service: JobService) -> None:
 def test_failed_jobs_are_retried_alone_and_in_bulk(service: JobService, database: Database) -> None:
     jobs = [service.create_job("work") for _ in range(3)]
     for job in jobs:
-        bury(database, job)
+        mark_dead(database, job)
     assert service.retry_job(jobs[0].id).state is JobState.PENDING
     assert service.retry_failed(code="media_damaged") == 0
     assert service.retry_failed(kind="work", code="command_failed") == 2
@@ -248,7 +248,7 @@ def test_failed_jobs_are_retried_alone_and_in_bulk(service: JobService, database
 
 def test_dead_letters_are_listed_and_redriven(service: JobService, database: Database) -> None:
     job = service.create_job("work", owner="ann")
-    bury(database, job)
+    mark_dead(database, job)
     (dead,) = service.list_dead()
     assert (dead.job_id, dead.owner, dead.failure.code) == (job.id, "ann", "command_failed")
     assert service.redrive(dead.step_id).state is JobState.PENDING

@@ -35,18 +35,18 @@ from cinemill.config import Settings
 from cinemill.local.servers import health
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.supervisor.liveness import Liveness
-from cinemill.local.service_plan import describe_parts, plan_services
+from cinemill.local.service_plan import prepare_services, plan_services
 from cinemill.local.supervisor.supervisor import Supervisor
 settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)
 with lock_home(home):
-    parts = describe_parts(settings, home)
-    ground = [s for s in plan_services(settings, home, parts) if not s.needs]
+    services = prepare_services(settings, home)
+    ground = [s for s in plan_services(settings, home, services) if not s.needs]
     health.LIFE_SECONDS = 1
     supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
-        write_state(home, {"db": parts.database_url, "redis": parts.redis_url, **pids})
+        write_state(home, {"db": services.database_url, "redis": parts.redis_url, **pids})
     asyncio.run(supervisor.run(announce))
     remove_state(home)
 """
@@ -135,7 +135,7 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
         settings = Settings(home=tmp_path / "mill", port=port)
         with pytest.raises(PortInUse, match=f"Port {port}") as caught:
             asyncio.run(supervise(settings))
-    assert "CINEMILL_PORT" in caught.value.way_on
+    assert "CINEMILL_PORT" in caught.value.hint
     assert list((tmp_path / "mill" / "postgres").iterdir()) == []
 
 

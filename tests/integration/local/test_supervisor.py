@@ -21,7 +21,7 @@ from tests.processes import lives, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import DependencyUnavailable
-from cinemill.local.supervisor.liveness import Liveness, Movement
+from cinemill.local.supervisor.liveness import CpuActivity, Liveness
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.supervisor import Supervisor
 
@@ -100,7 +100,7 @@ def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Pa
     beside = stand_in(tmp_path, "server")
     with pytest.raises(DependencyUnavailable, match="no such module") as caught:
         run_supervised(tmp_path, [broken, waiting, beside], nothing)
-    assert "api.log" in caught.value.way_on
+    assert "api.log" in caught.value.hint
     assert processes_of(tmp_path) == []
     assert "started worker" not in (tmp_path / "journal").read_text()
 
@@ -149,7 +149,7 @@ IMPATIENT = Liveness(interval_seconds=0.5, misses=8, grace_seconds=0.3)
 
 
 def watched(spec: ServiceSpec) -> ServiceSpec:
-    return replace(spec, lives=Movement())
+    return replace(spec, lives=CpuActivity())
 
 
 def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path) -> None:

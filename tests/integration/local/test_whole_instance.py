@@ -113,7 +113,7 @@ def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
     with running_mill(tmp_path / "mill", command) as (process, settings):
         before = pid_of(process.pid, "cinemill.worker")
         app = build_app(apply_running_instance(settings))
-        for queue in app.mill.catalog.queues:
+        for queue in app.context.catalog.queues:
             app.control.cancel_consumer(queue)
         wait_until(lambda: not any(_consumed(app)), seconds=60)
 
@@ -121,7 +121,7 @@ def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
         wait_until(partial(_has_another, process.pid, "cinemill.worker", before), seconds=90)
         wait_until(waiting.ready, seconds=60)
         assert waiting.state == "SUCCESS"
-        app.mill.database.close()
+        app.context.database.close()
         app.close()
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=60)[1]

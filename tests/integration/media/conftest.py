@@ -32,7 +32,7 @@ def sandbox() -> Sandbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Milled:
+class ProcessedVideo:
     """A film that went through."""
 
     info: MediaInfo
@@ -51,7 +51,7 @@ class Milled:
 
 
 @dataclass(frozen=True, slots=True)
-class Mill:
+class Processor:
     """Probe and prepare into one private folder, with settings that a test may change."""
 
     toolbox: FfmpegBinary
@@ -60,13 +60,13 @@ class Mill:
     limits: Limits = field(default_factory=Limits)
     should_stop: Callable[[], Exception | None] = lambda: None
 
-    def with_limits(self, **changes: Any) -> Mill:
+    def with_limits(self, **changes: Any) -> Processor:
         return replace(self, limits=replace(self.limits, **changes))
 
     def probe(self, film: Path) -> MediaInfo:
         return probe(film, self.limits, sandbox=self.sandbox)
 
-    def process(self, film: Path, *, thumbnail_seconds: Fraction | None = None) -> Milled:
+    def process(self, film: Path, *, thumbnail_seconds: Fraction | None = None) -> ProcessedVideo:
         info = self.probe(film)
         shares: list[float] = []
         outcome = prepare(
@@ -82,14 +82,14 @@ class Mill:
             info,
             PrepareRequest(thumbnail_seconds=thumbnail_seconds),
         )
-        return Milled(info, outcome, tuple(shares))
+        return ProcessedVideo(info, outcome, tuple(shares))
 
 
 @pytest.fixture
-def mill(tmp_path: Path, toolbox: FfmpegBinary, sandbox: Sandbox) -> Mill:
+def processor(tmp_path: Path, toolbox: FfmpegBinary, sandbox: Sandbox) -> Processor:
     folder = tmp_path / "work"
     folder.mkdir()
-    return Mill(toolbox, sandbox, folder)
+    return Processor(toolbox, sandbox, folder)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 from tests.integration.media.test_stills import make_numbered
 
 from cinemill.capabilities.previews.animated_preview import (
@@ -25,16 +25,21 @@ from cinemill.capabilities.previews.stills import extract_stills
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def agree(mill: Mill) -> FfmpegSession:
+def agree(processor: Processor) -> FfmpegSession:
     return FfmpegSession(
-        mill.toolbox, mill.folder, mill.limits, mill.sandbox, lambda _share: None, mill.should_stop
+        processor.toolbox,
+        processor.folder,
+        processor.limits,
+        processor.sandbox,
+        lambda _share: None,
+        processor.should_stop,
     )
 
 
-def take_excerpts(mill: Mill, film: Path, *moments: Fraction) -> list[list[int]]:
+def take_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[list[int]]:
     """The numbers of the film's frames in each excerpt."""
-    facts = render_animated_preview(agree(mill), film, mill.probe(film), moments)
-    with av.open(str(mill.folder / ANIMATION_NAME)) as made:
+    facts = render_animated_preview(agree(processor), film, processor.probe(film), moments)
+    with av.open(str(processor.folder / ANIMATION_NAME)) as made:
         shown = [
             round((float(np.mean(frame.to_ndarray(format="gray"))) - 20) / 4)
             for frame in made.decode(video=0)
@@ -45,50 +50,54 @@ def take_excerpts(mill: Mill, film: Path, *moments: Fraction) -> list[list[int]]
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
 def test_excerpts_begin_at_their_moments_and_go_on_as_the_film_does(
-    mill: Mill, tmp_path: Path, name: str
+    processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="20", seconds=3)
-    excerpts = take_excerpts(mill, film, Fraction(0), Fraction(1), Fraction(2))
+    excerpts = take_excerpts(processor, film, Fraction(0), Fraction(1), Fraction(2))
     assert excerpts == [list(range(first, first + 16, 2)) for first in (0, 20, 40)]
 
 
-def test_a_slide_stays_through_its_excerpt(mill: Mill, tmp_path: Path) -> None:
+def test_a_slide_stays_through_its_excerpt(processor: Processor, tmp_path: Path) -> None:
     film = make_numbered(tmp_path / "slides.mp4", rate="1/20", seconds=60)
-    assert take_excerpts(mill, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
+    assert take_excerpts(processor, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
 
 
 def test_a_film_shorter_than_an_excerpt_is_shown_whole_and_its_end_stays(
-    mill: Mill, tmp_path: Path
+    processor: Processor, tmp_path: Path
 ) -> None:
     film = make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4)
-    moments = spread_excerpts(mill.probe(film), Fraction(2, 5))
-    assert take_excerpts(mill, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
+    moments = spread_excerpts(processor.probe(film), Fraction(2, 5))
+    assert take_excerpts(processor, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
 
 
-def test_excerpts_do_not_overlap_and_are_few(mill: Mill, tmp_path: Path) -> None:
+def test_excerpts_do_not_overlap_and_are_few(processor: Processor, tmp_path: Path) -> None:
     """Fewer of pictures so large that their decoders would fill the memory."""
-    info = mill.probe(make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4))
+    info = processor.probe(make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4))
     assert len(spread_excerpts(info, Fraction(4))) == 5
     assert len(spread_excerpts(info, Fraction(7200))) == 8
     large = replace(info, video=replace(info.video, width=7680, height=4320))
     assert len(spread_excerpts(large, Fraction(7200))) == 2
 
 
-def test_a_sheet_shows_every_still_with_its_time(mill: Mill, tmp_path: Path) -> None:
+def test_a_sheet_shows_every_still_with_its_time(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(
         tmp_path / "grey.mp4", size=(320, 180), rate="10", seconds=2, filters="lutyuv=128:128:128"
     )
     stills = extract_stills(
         FfmpegSession(
-            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+            processor.toolbox,
+            processor.folder,
+            processor.limits,
+            processor.sandbox,
+            should_stop=processor.should_stop,
         ),
         film,
-        mill.probe(film),
+        processor.probe(film),
         [Fraction(0), Fraction(1), Fraction(3, 2)],
         height=180,
     )
-    layout = render_contact_sheet(agree(mill), stills, 2)
-    with av.open(str(mill.folder / SHEET_NAME)) as sheet:
+    layout = render_contact_sheet(agree(processor), stills, 2)
+    with av.open(str(processor.folder / SHEET_NAME)) as sheet:
         picture = next(sheet.decode(video=0)).to_ndarray(format="gray").astype(int)
     assert picture.shape == (layout.size[1], layout.size[0]) == (364, 644)
     tiles = [picture[:180, :320], picture[:180, 324:], picture[184:, :320], picture[184:, 324:]]

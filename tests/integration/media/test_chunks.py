@@ -14,7 +14,7 @@ import pytest
 from tests import films
 
 from cinemill.capabilities.transcode.chunks import Chunk, ChunkDurations, cut_chunks
-from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
 from cinemill.capabilities.transcode.encode_chunk import (
     ChunkOutcome,
     can_cut,
@@ -106,7 +106,9 @@ class Shop:
             session = self.session("tracks")
             tracks = encode_tracks(session, self.source, self.info, plan, self.request.container)
         session = self.session("joined")
-        path, _ = assemble(session, finished, tracks, self.source, self.info, self.request, plan)
+        path, _ = concat_chunks(
+            session, finished, tracks, self.source, self.info, self.request, plan
+        )
         return path
 
     def encode_in_one(self) -> Path:
@@ -279,7 +281,9 @@ def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path
     made = [one for _, one in shop.encode_chunks()]
     finished = [replace(finish(one), settings=f"x{n}") for n, one in enumerate(made)]
     with pytest.raises(OutputInvalid, match="differ"):
-        assemble(shop.session("joined"), finished, None, film, shop.info, shop.request, shop.plan)
+        concat_chunks(
+            shop.session("joined"), finished, None, film, shop.info, shop.request, shop.plan
+        )
 
 
 def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> None:
@@ -288,7 +292,7 @@ def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> Non
     one = shop.encode_chunks()[0][1]
     twice = [finish(one)] * 2
     with pytest.raises(OutputInvalid, match="the same frames"):
-        assemble(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
+        concat_chunks(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
 
 
 def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 from tests.processes import find_encoders, processes_of
 from tests.waiting import wait_until
 
@@ -185,14 +185,14 @@ def test_a_full_disk_is_told_as_one(
 
 
 def test_preparing_on_a_full_disk_leaves_it_empty(
-    mill: Mill, tmp_path: Path, tiny_disk: Path
+    processor: Processor, tmp_path: Path, tiny_disk: Path
 ) -> None:
     noise = "noise=alls=100:allf=t"
     film = films.make_film(tmp_path / "film.mp4", seconds=3, size=(854, 480), filters=noise)
     work = tiny_disk / "work"
     work.mkdir()
     with pytest.raises(DiskFull):
-        type(mill)(mill.toolbox, mill.sandbox, work).process(film)
+        type(processor)(processor.toolbox, processor.sandbox, work).process(film)
     assert list(work.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 
 from cinemill.core.encoding.rendition import VideoCodec, read_rendition
 from cinemill.media.encoding.encode import encode
@@ -18,8 +18,8 @@ from cinemill.media.encoding.hardware import (
     QSV,
     VAAPI,
     VIDEOTOOLBOX,
-    Family,
     HardwareEncoder,
+    HardwareVendor,
     list_candidates,
 )
 from cinemill.media.encoding.hardware_probe import probe_all, try_encoder
@@ -27,7 +27,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 
-STAND_IN = Family(
+STAND_IN = HardwareVendor(
     "stand-in", (VideoCodec.H264,), lambda _codec, crf: ["-crf", str(crf), "-preset", "veryfast"]
 )
 """Not hardware, but told what to do in the same way."""
@@ -91,14 +91,18 @@ def test_a_trial_is_made_as_films_are_made(toolbox: FfmpegBinary, sandbox: Sandb
     assert "p5" in reason
 
 
-def test_a_film_in_hardware(mill: Mill, tmp_path: Path) -> None:
+def test_a_film_in_hardware(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=1)
     outcome = encode(
         FfmpegSession(
-            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+            processor.toolbox,
+            processor.folder,
+            processor.limits,
+            processor.sandbox,
+            should_stop=processor.should_stop,
         ),
         film,
-        mill.probe(film),
+        processor.probe(film),
         read_rendition({"use_gpu": True}),
         hardware=H264,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 from tests.integration.media.test_animated_preview import agree, take_excerpts
 from tests.integration.media.test_stills import make_numbered, take_stills
 
@@ -34,7 +34,7 @@ def make_late(path: Path, whole: Path) -> Path:
     [(make_recorded, [2, 6, 11, 15], [0, 9]), (make_late, [2, 7, 12, 17], [1, 11])],
 )
 def test_previews_are_spread_over_the_whole_film(
-    mill: Mill,
+    processor: Processor,
     tmp_path: Path,
     make: Callable[[Path, Path], Path],
     shown: list[int],
@@ -42,35 +42,39 @@ def test_previews_are_spread_over_the_whole_film(
 ) -> None:
     whole = make_numbered(tmp_path / "whole.mkv", rate=RATE, seconds=SECONDS)
     film = make(tmp_path / "film.mkv", whole)
-    length = find_length(agree(mill), film, mill.probe(film))
+    length = find_length(agree(processor), film, processor.probe(film))
     assert length == pytest.approx(SECONDS, abs=0.25)
-    assert take_stills(mill, film, *spread_moments(length, 4)) == shown
-    excerpts = take_excerpts(mill, film, *spread_excerpts(mill.probe(film), length))
+    assert take_stills(processor, film, *spread_moments(length, 4)) == shown
+    excerpts = take_excerpts(processor, film, *spread_excerpts(processor.probe(film), length))
     assert [excerpt[0] for excerpt in excerpts] == begun
 
 
-def test_a_length_is_learned_only_where_the_header_has_none(mill: Mill, tmp_path: Path) -> None:
+def test_a_length_is_learned_only_where_the_header_has_none(
+    processor: Processor, tmp_path: Path
+) -> None:
     whole = make_numbered(tmp_path / "whole.mkv", rate=RATE, seconds=SECONDS)
-    assert read_length(mill.probe(whole)) == SECONDS
+    assert read_length(processor.probe(whole)) == SECONDS
     recorded = make_recorded(tmp_path / "film.mkv", whole)
-    assert read_length(mill.probe(recorded)) == 0
+    assert read_length(processor.probe(recorded)) == 0
 
 
-def test_a_picture_that_begins_late_is_as_long_as_it_is_shown(mill: Mill, tmp_path: Path) -> None:
+def test_a_picture_that_begins_late_is_as_long_as_it_is_shown(
+    processor: Processor, tmp_path: Path
+) -> None:
     for name in ("film.mp4", "film.mkv"):
         film = films.make_late_picture(tmp_path / name)
-        assert read_length(mill.probe(film)) == pytest.approx(1.0, abs=0.05)
+        assert read_length(processor.probe(film)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_film_without_its_end_is_refused_and_not_shown_in_part(
-    mill: Mill, tmp_path: Path
+    processor: Processor, tmp_path: Path
 ) -> None:
     whole = films.make_film(tmp_path / "whole.mkv", seconds=4, size=(64, 48), extra=["-g", "10"])
     film = films.truncate(whole, tmp_path / "film.mkv", 0.6)
-    moments = spread_moments(read_length(mill.probe(film)), 4)
+    moments = spread_moments(read_length(processor.probe(film)), 4)
     with pytest.raises(MediaRejected) as refused:
-        take_stills(mill, film, *moments)
+        take_stills(processor, film, *moments)
     assert refused.value.code == "media_truncated"
     with pytest.raises(MediaRejected) as refused:
-        take_excerpts(mill, film, *spread_excerpts(mill.probe(film), moments[-1]))
+        take_excerpts(processor, film, *spread_excerpts(processor.probe(film), moments[-1]))
     assert refused.value.code == "media_truncated"

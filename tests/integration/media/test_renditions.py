@@ -10,35 +10,39 @@ from typing import Any
 import av
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 
 from cinemill.core.encoding.rendition import VideoCodec, read_rendition
 from cinemill.errors import InputRejected, JobCancelled, MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode import EncodeOutcome, encode
-from cinemill.media.encoding.hardware import Family, HardwareEncoder
+from cinemill.media.encoding.hardware import HardwareEncoder, HardwareVendor
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 FORGETFUL = HardwareEncoder(
     "libx264",
     VideoCodec.H264,
-    Family("forgetful", (VideoCodec.H264,), lambda *_: ["-bsf:v", r"noise=drop=gt(n\,12)"]),
+    HardwareVendor("forgetful", (VideoCodec.H264,), lambda *_: ["-bsf:v", r"noise=drop=gt(n\,12)"]),
 )
 """In the place of hardware that loses pictures and says nothing."""
 
 
-def transcode(mill: Mill, film: Path, **options: Any) -> EncodeOutcome:
-    return transcode_in(mill, film, None, **options)
+def transcode(processor: Processor, film: Path, **options: Any) -> EncodeOutcome:
+    return transcode_in(processor, film, None, **options)
 
 
 def transcode_in(
-    mill: Mill, film: Path, hardware: HardwareEncoder | None, **options: Any
+    processor: Processor, film: Path, hardware: HardwareEncoder | None, **options: Any
 ) -> EncodeOutcome:
     return encode(
         FfmpegSession(
-            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+            processor.toolbox,
+            processor.folder,
+            processor.limits,
+            processor.sandbox,
+            should_stop=processor.should_stop,
         ),
         film,
-        mill.probe(film),
+        processor.probe(film),
         read_rendition(options),
         hardware=hardware,
     )
@@ -66,10 +70,10 @@ COMBINATIONS = [
 
 @pytest.mark.parametrize(("codec", "container", "picture", "sound"), COMBINATIONS)
 def test_every_codec_in_a_container(
-    mill: Mill, tmp_path: Path, codec: str, container: str, picture: str, sound: str
+    processor: Processor, tmp_path: Path, codec: str, container: str, picture: str, sound: str
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4")
-    outcome = transcode(mill, film, codec=codec, container=container, preset="mobile")
+    outcome = transcode(processor, film, codec=codec, container=container, preset="mobile")
     assert outcome.facts["codec"] == picture
     assert outcome.facts["frames"] == 25
     with av.open(str(outcome.path)) as made:
@@ -88,10 +92,10 @@ def test_every_codec_in_a_container(
     ids=["variable", "edit list", "late picture", "23.976", "29.97"],
 )
 def test_the_times_of_the_pictures_are_kept(
-    mill: Mill, tmp_path: Path, make: Callable[[Path], Path]
+    processor: Processor, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     film = make(tmp_path / "film.mp4")
-    outcome = transcode(mill, film, preset="mobile")
+    outcome = transcode(processor, film, preset="mobile")
     shown = picture_seconds(film)[-outcome.facts["frames"] :]
     wanted = [after - before for before, after in pairwise(shown)]
     made = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
@@ -109,7 +113,7 @@ def test_the_times_of_the_pictures_are_kept(
 )
 @pytest.mark.parametrize("audio", ["auto", "none"])
 def test_a_whole_film_is_not_taken_for_a_cut_one(
-    mill: Mill,
+    processor: Processor,
     tmp_path: Path,
     make: Callable[[Path], Path],
     name: str,
@@ -117,57 +121,61 @@ def test_a_whole_film_is_not_taken_for_a_cut_one(
     audio: str,
 ) -> None:
     film = make(tmp_path / name)
-    assert mill.probe(film).video.duration_seconds_from_header == pytest.approx(seconds, abs=0.05)
-    outcome = transcode(mill, film, preset="mobile", audio=audio)
+    assert processor.probe(film).video.duration_seconds_from_header == pytest.approx(
+        seconds, abs=0.05
+    )
+    outcome = transcode(processor, film, preset="mobile", audio=audio)
     assert outcome.facts["duration_seconds"] == pytest.approx(seconds, abs=0.05)
 
 
 def test_pictures_that_the_encoder_lost_are_not_blamed_on_the_film(
-    mill: Mill, tmp_path: Path
+    processor: Processor, tmp_path: Path
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2, size=(64, 48))
     with pytest.raises(OutputInvalid, match="50 frames were decoded and 13 written"):
-        transcode_in(mill, film, FORGETFUL, preset="mobile")
+        transcode_in(processor, film, FORGETFUL, preset="mobile")
 
 
-def test_a_rate_that_is_asked_for_is_constant(mill: Mill, tmp_path: Path) -> None:
+def test_a_rate_that_is_asked_for_is_constant(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
-    outcome = transcode(mill, film, fps="12.5", preset="mobile")
+    outcome = transcode(processor, film, fps="12.5", preset="mobile")
     steps = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
     assert steps == pytest.approx([0.08] * len(steps))
 
 
-def test_a_turned_picture_is_made_upright(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_rotated(tmp_path / "film.mp4"))
+def test_a_turned_picture_is_made_upright(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_rotated(tmp_path / "film.mp4"))
     assert (outcome.facts["width"], outcome.facts["height"]) == (180, 320)
     assert outcome.facts["changes"] == ["the video was rotated by 270 degrees"]
-    assert mill.probe(outcome.path).video.rotation_degrees == 0
+    assert processor.probe(outcome.path).video.rotation_degrees == 0
 
 
-def test_an_interlaced_picture_is_made_whole(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_interlaced(tmp_path / "film.mp4"))
+def test_an_interlaced_picture_is_made_whole(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_interlaced(tmp_path / "film.mp4"))
     assert "the video was deinterlaced" in outcome.facts["changes"]
-    assert not mill.probe(outcome.path).video.is_interlaced
+    assert not processor.probe(outcome.path).video.is_interlaced
 
 
-def test_hdr_is_kept_where_the_codec_is_played_with_it(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_hdr(tmp_path / "film.mp4"), codec="h265")
-    video = mill.probe(outcome.path).video
+def test_hdr_is_kept_where_the_codec_is_played_with_it(
+    processor: Processor, tmp_path: Path
+) -> None:
+    outcome = transcode(processor, films.make_hdr(tmp_path / "film.mp4"), codec="h265")
+    video = processor.probe(outcome.path).video
     assert (video.bit_depth, video.color_transfer) == (10, "smpte2084")
     assert video.hdr == "hdr10"
     assert outcome.facts["changes"] == []
 
 
-def test_hdr_is_toned_down_for_h264_and_said_so(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_hdr(tmp_path / "film.mp4"), codec="h264")
-    video = mill.probe(outcome.path).video
+def test_hdr_is_toned_down_for_h264_and_said_so(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_hdr(tmp_path / "film.mp4"), codec="h264")
+    video = processor.probe(outcome.path).video
     assert (video.bit_depth, video.hdr) == (8, "")
     assert outcome.facts["changes"] == ["HDR was toned down to SDR, which h264 is played with"]
 
 
-def test_all_sounds_and_their_languages_are_kept(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_many_tracks(tmp_path / "film.mp4"), container="mkv")
-    sounds = mill.probe(outcome.path).audio
+def test_all_sounds_and_their_languages_are_kept(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_many_tracks(tmp_path / "film.mp4"), container="mkv")
+    sounds = processor.probe(outcome.path).audio
     assert [sound.language for sound in sounds] == ["ger", "eng"] or [
         sound.language for sound in sounds
     ] == ["deu", "eng"]
@@ -179,24 +187,24 @@ def test_all_sounds_and_their_languages_are_kept(mill: Mill, tmp_path: Path) -> 
     [("mp4", "h264", "mov_text"), ("webm", "vp9", "webvtt"), ("mkv", "h264", "subrip")],
 )
 def test_subtitles_stay_subtitles(
-    mill: Mill, tmp_path: Path, container: str, codec: str, written: str
+    processor: Processor, tmp_path: Path, container: str, codec: str, written: str
 ) -> None:
     film = films.make_subtitled(tmp_path / "film.mkv")
-    outcome = transcode(mill, film, container=container, codec=codec, preset="mobile")
-    (track,) = mill.probe(outcome.path).subtitles
+    outcome = transcode(processor, film, container=container, codec=codec, preset="mobile")
+    (track,) = processor.probe(outcome.path).subtitles
     assert track.codec == written
     with av.open(str(outcome.path)) as made:
         packets = [bytes(packet) for packet in made.demux(made.streams.subtitles[0]) if packet.size]
     assert b"Hello" in b"".join(packets)
 
 
-def test_no_sound_where_none_is_wanted(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4"), audio="none")
+def test_no_sound_where_none_is_wanted(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_film(tmp_path / "film.mp4"), audio="none")
     assert outcome.facts["sounds"] == 0
 
 
-def test_a_silent_film_stays_silent(mill: Mill, tmp_path: Path) -> None:
-    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4", has_sound=False))
+def test_a_silent_film_stays_silent(processor: Processor, tmp_path: Path) -> None:
+    outcome = transcode(processor, films.make_film(tmp_path / "film.mp4", has_sound=False))
     assert outcome.facts["sounds"] == 0
 
 
@@ -211,40 +219,40 @@ def test_a_silent_film_stays_silent(mill: Mill, tmp_path: Path) -> None:
     ],
 )
 def test_a_box_keeps_the_pictures_shape(
-    mill: Mill, tmp_path: Path, box: dict[str, int], size: tuple[int, int]
+    processor: Processor, tmp_path: Path, box: dict[str, int], size: tuple[int, int]
 ) -> None:
-    outcome = transcode(mill, films.make_film(tmp_path / "film.mp4"), preset="mobile", **box)
+    outcome = transcode(processor, films.make_film(tmp_path / "film.mp4"), preset="mobile", **box)
     assert (outcome.facts["width"], outcome.facts["height"]) == size
 
 
 @pytest.mark.parametrize("box", [{"width": 16_384}, {"width": 16_000, "height": 16_000}])
 def test_a_picture_larger_than_the_limit_is_refused(
-    mill: Mill, tmp_path: Path, box: dict[str, int]
+    processor: Processor, tmp_path: Path, box: dict[str, int]
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4")
     with pytest.raises(InputRejected) as refused:
-        transcode(mill, film, **box)
+        transcode(processor, film, **box)
     assert refused.value.code == "combination_impossible"
 
 
-def test_a_bitrate_is_kept_on_average(mill: Mill, tmp_path: Path) -> None:
+def test_a_bitrate_is_kept_on_average(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, size=(640, 360), has_sound=False)
-    outcome = transcode(mill, film, bitrate="800k")
+    outcome = transcode(processor, film, bitrate="800k")
     assert 8 * outcome.path.stat().st_size / 4 == pytest.approx(800_000, rel=0.25)
 
 
-def test_half_a_film_is_no_rendition(mill: Mill, tmp_path: Path) -> None:
+def test_half_a_film_is_no_rendition(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     with pytest.raises(MediaRejected) as rejected:
-        transcode(mill, film)
+        transcode(processor, film)
     assert rejected.value.code in ("media_truncated", "media_damaged")
 
 
-def test_a_wish_to_stop_is_obeyed(mill: Mill, tmp_path: Path) -> None:
+def test_a_wish_to_stop_is_obeyed(processor: Processor, tmp_path: Path) -> None:
     from dataclasses import replace
 
     film = films.make_long_film(tmp_path / "film.mp4", seconds=20, size=(1280, 720))
-    stopping = replace(mill, should_stop=lambda: JobCancelled("enough"))
+    stopping = replace(processor, should_stop=lambda: JobCancelled("enough"))
     with pytest.raises(JobCancelled):
         transcode(stopping, film, preset="archive")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 
 from cinemill.capabilities.captions.audio_samples import extract_samples
 from cinemill.core.media import ArtifactKind
@@ -17,63 +17,71 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 RATE_HZ = 16_000
 
 
-def extract(mill: Mill, film: Path, folder: Path, prepared: Path | None = None) -> list[int]:
+def extract(
+    processor: Processor, film: Path, folder: Path, prepared: Path | None = None
+) -> list[int]:
     folder.mkdir(exist_ok=True)
     path = extract_samples(
         FfmpegSession(
-            mill.toolbox, folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+            processor.toolbox,
+            folder,
+            processor.limits,
+            processor.sandbox,
+            should_stop=processor.should_stop,
         ),
         film,
-        mill.probe(film),
+        processor.probe(film),
         prepared=prepared,
     )
     samples: list[int] = np.fromfile(path, "<i2").tolist()
     return samples
 
 
-def test_samples_are_as_long_as_the_film(mill: Mill, tmp_path: Path) -> None:
+def test_samples_are_as_long_as_the_film(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
-    samples = extract(mill, film, tmp_path / "out")
+    samples = extract(processor, film, tmp_path / "out")
     assert abs(len(samples) / RATE_HZ - 2) < 0.1
     assert max(samples) > 1000
 
 
-def test_the_first_sample_is_at_the_first_picture(mill: Mill, tmp_path: Path) -> None:
+def test_the_first_sample_is_at_the_first_picture(processor: Processor, tmp_path: Path) -> None:
     film = films.make_late_picture(tmp_path / "late.mp4")
-    assert abs(len(extract(mill, film, tmp_path / "out")) / RATE_HZ - 0.5) < 0.1
+    assert abs(len(extract(processor, film, tmp_path / "out")) / RATE_HZ - 0.5) < 0.1
 
 
-def test_the_sound_that_ingest_made_gives_the_same_samples(mill: Mill, tmp_path: Path) -> None:
+def test_the_sound_that_ingest_made_gives_the_same_samples(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
-    prepared = mill.process(film).file(ArtifactKind.AUDIO).path
-    ours = extract(mill, film, tmp_path / "ours")
-    theirs = extract(mill, film, tmp_path / "theirs", prepared)
+    prepared = processor.process(film).file(ArtifactKind.AUDIO).path
+    ours = extract(processor, film, tmp_path / "ours")
+    theirs = extract(processor, film, tmp_path / "theirs", prepared)
     assert len(theirs) == len(ours)
     assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) <= 2  # rounded once more
 
 
-def test_a_film_without_sound_is_told(mill: Mill, tmp_path: Path) -> None:
+def test_a_film_without_sound_is_told(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "silent.mp4", has_sound=False)
     with pytest.raises(MediaRejected) as refused:
-        extract(mill, film, tmp_path / "out")
+        extract(processor, film, tmp_path / "out")
     assert refused.value.code == "media_no_sound"
 
 
-def test_a_film_that_ends_early_is_not_half_done(mill: Mill, tmp_path: Path) -> None:
+def test_a_film_that_ends_early_is_not_half_done(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
     content = film.read_bytes()
     film.write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(MediaRejected) as refused:
-        extract(mill, film, tmp_path / "out")
+        extract(processor, film, tmp_path / "out")
     assert refused.value.code in ("media_truncated", "media_damaged")
 
 
-def test_a_cancel_stops_the_command(mill: Mill, tmp_path: Path) -> None:
+def test_a_cancel_stops_the_command(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
-    stopped = Mill(
-        mill.toolbox,
-        mill.sandbox,
-        mill.folder,
+    stopped = Processor(
+        processor.toolbox,
+        processor.sandbox,
+        processor.folder,
         should_stop=lambda: JobCancelled("Cancelled: enough"),
     )
     with pytest.raises(JobCancelled):

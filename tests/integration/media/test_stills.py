@@ -9,20 +9,24 @@ import av
 import numpy as np
 import pytest
 from tests import films
-from tests.integration.media.conftest import Mill
+from tests.integration.media.conftest import Processor
 
 from cinemill.capabilities.previews.stills import extract_stills, spread_moments
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def take_stills(mill: Mill, film: Path, *moments: Fraction) -> list[int]:
+def take_stills(processor: Processor, film: Path, *moments: Fraction) -> list[int]:
     """The numbers of the frames that the stills show."""
     stills = extract_stills(
         FfmpegSession(
-            mill.toolbox, mill.folder, mill.limits, mill.sandbox, should_stop=mill.should_stop
+            processor.toolbox,
+            processor.folder,
+            processor.limits,
+            processor.sandbox,
+            should_stop=processor.should_stop,
         ),
         film,
-        mill.probe(film),
+        processor.probe(film),
         moments,
         height=36,
     )
@@ -53,24 +57,30 @@ def make_numbered(path: Path, *, rate: str, seconds: float, select: str = "1") -
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
-def test_a_slide_show_has_stills_between_its_slides(mill: Mill, tmp_path: Path, name: str) -> None:
+def test_a_slide_show_has_stills_between_its_slides(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
     film = make_numbered(tmp_path / name, rate="1/20", seconds=100)
     moments = spread_moments(Fraction(100), 10)
-    assert take_stills(mill, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert take_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
-def test_a_frame_that_stays_is_shown_until_the_next(mill: Mill, tmp_path: Path, name: str) -> None:
+def test_a_frame_that_stays_is_shown_until_the_next(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
     """Nothing new between 3 and 13 s."""
     film = make_numbered(tmp_path / name, rate="2", seconds=16, select="not(between(t,3.1,12.9))")
     moments = [Fraction(moment, 4) for moment in (12, 16, 36, 51, 52, 63, 400)]
-    assert take_stills(mill, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
+    assert take_stills(processor, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
-def test_a_still_is_the_frame_of_its_moment(mill: Mill, tmp_path: Path, name: str) -> None:
+def test_a_still_is_the_frame_of_its_moment(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
     film = make_numbered(tmp_path / name, rate="24", seconds=2)
     numbers = [0, 1, 13, 30, 31, 47]
-    assert take_stills(mill, film, *(Fraction(number, 24) for number in numbers)) == numbers
+    assert take_stills(processor, film, *(Fraction(number, 24) for number in numbers)) == numbers
     between = [Fraction(2 * number + 1, 48) for number in numbers]
-    assert take_stills(mill, film, *between) == numbers
+    assert take_stills(processor, film, *between) == numbers

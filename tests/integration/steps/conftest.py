@@ -14,7 +14,7 @@ from cinemill.catalog import CATALOG
 from cinemill.core.job import ClaimedRun
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.service import JobService
-from cinemill.jobs.step import Report, StepContext
+from cinemill.jobs.step import ProgressCallback, StepContext
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
@@ -66,7 +66,7 @@ def open_context(tmp_path: Path) -> Opener:
         *,
         params: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Mapping[str, Any]] | None = None,
-        report: Report = lambda fraction, message: None,
+        report: ProgressCallback = lambda fraction, message: None,
     ) -> StepContext:
         run = ClaimedRun(
             *("run", "token", "job", "render_video", "step", "name", "kind", "ann"),

@@ -53,7 +53,7 @@ def test_a_film_whose_part_is_gone_is_to_be_submitted_again(
     with pytest.raises(InputRejected) as refused:
         join_render(resources, open_context(timeline, inputs=inputs))
     assert refused.value.code == "piece_missing"
-    assert refused.value.way_on.startswith("Submit the timeline again")
+    assert refused.value.hint.startswith("Submit the timeline again")
 
 
 def test_a_film_whose_parts_are_there_is_joined(

@@ -70,7 +70,7 @@ def test_a_logo_and_music_are_kept_with_the_first_film(
         (material,) = results[name]["sources"].values()
         kept = assets.take_cached(resources.database, f"material-{material['sha256']}")
         assert kept is not None
-        assert kept.kind is ArtifactKind.MATERIAL
+        assert kept.kind is ArtifactKind.OVERLAY_SOURCE
 
 
 def test_a_film_on_an_upper_track_brings_its_sound(

@@ -17,7 +17,7 @@ from cinemill.capabilities.render.handlers import join_render, mix_render, rende
 from cinemill.capabilities.render.validate import validate_render
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.jobs.step import StepOutcome
-from cinemill.media.encoding.hardware import Family, HardwareEncoder
+from cinemill.media.encoding.hardware import HardwareEncoder, HardwareVendor
 from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 
@@ -27,7 +27,9 @@ PIECES = ({"first": 0, "count": 1, "of": 2}, {"first": 1, "count": 1, "of": 2})
 
 def make_stand_in(preset: str) -> HardwareEncoder:
     """A software encoder in hardware's place; of an unknown preset it fails."""
-    family = Family("stand-in", (VideoCodec.H264,), lambda _codec, _crf: ["-preset", preset])
+    family = HardwareVendor(
+        "stand-in", (VideoCodec.H264,), lambda _codec, _crf: ["-preset", preset]
+    )
     return HardwareEncoder("libx264", VideoCodec.H264, family)
 
 

@@ -11,14 +11,14 @@ from tests.integration.storage import rows
 
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.errors import CommandFailed
-from cinemill.media.encoding.hardware import Family, HardwareEncoder
-from cinemill.steps.encoder_choice import find_encoder, try_hardware
+from cinemill.media.encoding.hardware import HardwareEncoder, HardwareVendor
+from cinemill.steps.encoder_choice import find_encoder, run_with_fallback
 from cinemill.steps.resources import StepResources
 from cinemill.storage import hardware
 
 NODE = "celery@one"
 STAND_IN = HardwareEncoder(
-    "libx264", VideoCodec.H264, Family("stand-in", (VideoCodec.H264,), lambda *_: [])
+    "libx264", VideoCodec.H264, HardwareVendor("stand-in", (VideoCodec.H264,), lambda *_: [])
 )
 
 
@@ -42,7 +42,7 @@ def fail_until_software_fails(resources: StepResources, folder: Path, code: str)
     folder.mkdir()
     for _ in range(3):
         with pytest.raises(CommandFailed):
-            try_hardware(resources, choice, make, folder)
+            run_with_fallback(resources, choice, make, folder)
 
 
 def test_hardware_that_leaves_software_too_little_time_rests_too(

@@ -100,9 +100,9 @@ def fail(database: Database, run: ClaimedRun, *, delay_seconds: float = 0) -> No
         runs.retry_later(connection, run, RunState.FAILED, FAILURE, delay_seconds=delay_seconds)
 
 
-def bury(database: Database, run: ClaimedRun) -> None:
+def mark_dead(database: Database, run: ClaimedRun) -> None:
     with database.begin() as connection:
-        runs.bury(connection, run, RunState.FAILED, FAILURE)
+        runs.mark_dead(connection, run, RunState.FAILED, FAILURE)
 
 
 def let_lease_run_out(database: Database, run: ClaimedRun) -> None:

@@ -21,7 +21,7 @@ End = Callable[[Connection, ClaimedRun], object]
 ENDS: dict[str, End] = {
     "success": lambda c, run: runs.commit_success(c, run, runs.lock_job_of_claim(c, run), {}),
     "failure": lambda c, run: runs.retry_later(c, run, RunState.FAILED, FAILURE, delay_seconds=0),
-    "rejection": lambda c, run: runs.bury(c, run, RunState.REJECTED, FAILURE),
+    "rejection": lambda c, run: runs.mark_dead(c, run, RunState.REJECTED, FAILURE),
     "return": lambda c, run: runs.retry_later(c, run, RunState.RETURNED, FAILURE, delay_seconds=0),
     "cancel": runs.confirm_cancel,
 }

@@ -73,7 +73,7 @@ def test_a_wide_fan_joins_every_part_once(database: Database) -> None:
 
 def test_a_dead_step_fails_the_job_and_withdraws_its_siblings(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
-    rows.bury(database, rows.start(database, job, "a"))
+    rows.mark_dead(database, rows.start(database, job, "a"))
     failed = rows.get_job(database, job)
     assert (failed.state, failed.failure) == (JobState.FAILED, rows.FAILURE)
     assert rows.queued_runs(database, job.id) == {}
@@ -85,7 +85,7 @@ def test_a_sibling_that_still_worked_when_the_job_failed_queues_nothing_more(
 ) -> None:
     job = rows.accept(database, FAN_IN)
     working = rows.start(database, job, "a")
-    rows.bury(database, rows.start(database, job, "b"))
+    rows.mark_dead(database, rows.start(database, job, "b"))
     rows.succeed(database, working)
     assert rows.queued_runs(database, job.id) == {}
     assert rows.get_job(database, job).state is JobState.FAILED
@@ -94,7 +94,7 @@ def test_a_sibling_that_still_worked_when_the_job_failed_queues_nothing_more(
 def test_work_of_a_failed_job_is_told_to_stop(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     working = rows.start(database, job, "a")
-    rows.bury(database, rows.start(database, job, "b"))
+    rows.mark_dead(database, rows.start(database, job, "b"))
     with database.begin() as connection:
         reason = claims.note_progress(connection, working, progress=50, message="Working")
     assert reason == "another step of the job failed"
@@ -103,7 +103,7 @@ def test_work_of_a_failed_job_is_told_to_stop(database: Database) -> None:
 def test_a_retry_does_again_what_did_not_succeed_and_nothing_else(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     rows.succeed(database, rows.start(database, job, "a"), {"kept": True})
-    rows.bury(database, rows.start(database, job, "b"))
+    rows.mark_dead(database, rows.start(database, job, "b"))
     with database.begin() as connection:
         assert recovery.retry(connection, job.id).state is JobState.PENDING
     assert set(rows.queued_runs(database, job.id)) == {"b", "c"}
@@ -114,7 +114,7 @@ def test_a_retry_gives_every_unfinished_step_fresh_tries(database: Database) -> 
     """Also one that had failed before and was waiting for its next try when the job failed."""
     job = rows.accept(database, FAN_IN)
     rows.fail(database, rows.start(database, job, "a"))
-    rows.bury(database, rows.start(database, job, "b"))
+    rows.mark_dead(database, rows.start(database, job, "b"))
     with database.begin() as connection:
         recovery.retry(connection, job.id)
     steps = rows.get_steps(database, job)
@@ -124,7 +124,7 @@ def test_a_retry_gives_every_unfinished_step_fresh_tries(database: Database) -> 
 def test_a_retry_while_a_sibling_still_works_leaves_that_alone(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     working = rows.start(database, job, "a")
-    rows.bury(database, rows.start(database, job, "b"))
+    rows.mark_dead(database, rows.start(database, job, "b"))
     with database.begin() as connection:
         recovery.retry(connection, job.id)
     assert set(rows.queued_runs(database, job.id)) == {"b", "c"}
@@ -139,7 +139,7 @@ def test_a_retry_finds_a_step_whose_last_try_ended_after_the_job_had_failed(
 ) -> None:
     job = rows.accept(database, FAN_IN)
     working = {name: rows.start(database, job, name) for name in "abc"}
-    rows.bury(database, working["a"])
+    rows.mark_dead(database, working["a"])
     rows.fail(database, working["b"])
     with database.begin() as connection:
         recovery.retry(connection, job.id)

@@ -28,7 +28,7 @@ def look(database: Database) -> dict[str, Offer]:
 def fail_until_it_rests(database: Database) -> float:
     """Seconds that it rests then."""
     with database.begin() as connection:
-        while not hardware.note_failure(connection, NODE, ENCODER, "device lost"):
+        while not hardware.record_failure(connection, NODE, ENCODER, "device lost"):
             pass
     return look(database)[ENCODER].rests_seconds or 0.0
 
@@ -48,7 +48,7 @@ def test_what_a_node_has_no_more_is_gone_with_its_next_word(announced: Database)
 def test_the_third_failure_in_a_row_makes_it_rest_and_says_why(announced: Database) -> None:
     for rests in (False, False, True):
         with announced.begin() as connection:
-            assert hardware.note_failure(connection, NODE, ENCODER, "device lost") is rests
+            assert hardware.record_failure(connection, NODE, ENCODER, "device lost") is rests
     offers = look(announced)
     assert not offers[ENCODER].is_open
     assert offers[ENCODER].reason == "device lost"
@@ -66,7 +66,7 @@ def test_each_rest_is_longer_than_the_last_up_to_an_hour(announced: Database) ->
     rests = [fail_until_it_rests(announced)]
     for _ in range(8):
         with announced.begin() as connection:
-            hardware.rest(connection, NODE, ENCODER, "still lost")
+            hardware.suspend(connection, NODE, ENCODER, "still lost")
         rests.append(look(announced)[ENCODER].rests_seconds or 0.0)
     assert [round(seconds / 60) for seconds in rests] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
@@ -77,7 +77,7 @@ def test_after_a_good_trial_the_first_failure_makes_it_rest_again(announced: Dat
         hardware.resume(connection, NODE, ENCODER)
     assert look(announced)[ENCODER].is_open
     with announced.begin() as connection:
-        assert hardware.note_failure(connection, NODE, ENCODER, "lost again")
+        assert hardware.record_failure(connection, NODE, ENCODER, "lost again")
     assert (look(announced)[ENCODER].rests_seconds or 0.0) > 1.5 * first
 
 
@@ -85,7 +85,7 @@ def test_after_work_well_done_it_is_as_good_as_new(announced: Database) -> None:
     first = fail_until_it_rests(announced)
     with announced.begin() as connection:
         hardware.resume(connection, NODE, ENCODER)
-        hardware.note_success(connection, NODE, ENCODER)
+        hardware.record_success(connection, NODE, ENCODER)
     assert fail_until_it_rests(announced) == pytest.approx(first, abs=5)
 
 

@@ -44,7 +44,7 @@ SELECT 'old-' || n, 'process_video', 'owner-' || n % 50, 5, 'asset-' || 1 + n % 
        now() - n * interval '1 minute', now() - n * interval '1 minute',
        now() - n * interval '1 minute',
        CASE n % 100 WHEN 0 THEN
-            '{{"code": "x", "message": "", "way_on": "", "log_tail": ""}}'::jsonb END, true
+            '{{"code": "x", "message": "", "hint": "", "log_tail": ""}}'::jsonb END, true
 FROM generate_series(1, {ENDED}) AS n;
 INSERT INTO job (id, kind, owner, priority, request_digest)
 SELECT 'new-' || n, 'process_video', 'owner-' || n % 5, n % 11, ''
@@ -124,7 +124,7 @@ def assert_by_index(database: Database, ask: Callable[[Connection], object]) -> 
 
 
 RELAY: dict[str, Callable[[Connection], object]] = {
-    "queues with work": lambda c: dispatch.take_turn(c, 1, ["default", "proxy", "runtime"]),
+    "queues with work": lambda c: dispatch.lock_planner(c, 1, ["default", "proxy", "runtime"]),
     "due runs in turn": lambda c: dispatch.list_ready(c, "default", per_owner=16),
     "what owners hold": lambda c: dispatch.list_loads(c, "default"),
     "stamp": lambda c: dispatch.stamp_published(c, ["run-new-5000", "run-new-5001"]),

@@ -23,7 +23,7 @@ def insert(database: Database, job: new_jobs.NewJob) -> tuple[Job, bool]:
 
 def fail_for_good(database: Database, **changes: Any) -> Job:
     job = rows.accept(database, **changes)
-    rows.bury(database, rows.start(database, job))
+    rows.mark_dead(database, rows.start(database, job))
     return rows.get_job(database, job)
 
 

@@ -145,7 +145,7 @@ class Engine(RuleBasedStateMachine):
         with self.database.begin() as connection:
             tries = runs.get_step_tries(connection, run.step_id)
         if tries.failures + 1 >= tries.max_failures:
-            rows.bury(self.database, run)
+            rows.mark_dead(self.database, run)
         else:
             rows.fail(self.database, run)
 
@@ -153,7 +153,7 @@ class Engine(RuleBasedStateMachine):
     def reject(self, run: ClaimedRun) -> None:
         del self.working[run.id]
         with self.database.begin() as connection:
-            runs.bury(connection, run, RunState.REJECTED, FAILURE)
+            runs.mark_dead(connection, run, RunState.REJECTED, FAILURE)
 
     @rule(run=consumes(held))
     def hand_back(self, run: ClaimedRun) -> None:
@@ -195,7 +195,7 @@ class Engine(RuleBasedStateMachine):
     @rule(run=lost)
     def come_back_too_late(self, run: ClaimedRun) -> None:
         """A frozen process that wakes up after its run was closed changes nothing."""
-        for end in (rows.succeed, rows.fail, rows.bury):
+        for end in (rows.succeed, rows.fail, rows.mark_dead):
             with pytest.raises(LeaseLost):
                 end(self.database, run)
         with self.database.begin() as connection:

@@ -55,7 +55,7 @@ def test_data_of_a_newer_cinemill_is_not_touched(empty_url: str) -> None:
     with pytest.raises(DatabaseNewer) as refused:
         migrate(empty_url)
     assert "9999_from_the_future" in refused.value.message
-    assert "Install the newer Cinemill version that wrote this data" in refused.value.way_on
+    assert "Install the newer Cinemill version that wrote this data" in refused.value.hint
     with pytest.raises(DatabaseNewer):
         check_version(empty_url)
 

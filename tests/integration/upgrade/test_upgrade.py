@@ -25,6 +25,7 @@ import httpx
 import psycopg
 import pytest
 import redis
+from tests.instance_settings import UNSPACED
 from tests.integration.upgrade.restore import (
     OldInstallation,
     StepRow,
@@ -32,7 +33,6 @@ from tests.integration.upgrade.restore import (
     read_steps,
     restore_installation,
 )
-from tests.mills import UNSPACED
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import apply_running_instance, load
@@ -348,7 +348,7 @@ def test_celery_clients_read_old_results(upgraded: Upgraded) -> None:
         if failed.failed():
             with pytest.raises(JobFailed):
                 failed.get()
-        app.mill.database.close()
+        app.context.database.close()
 
 
 def test_events_and_status_keys_are_there(upgraded: Upgraded) -> None:

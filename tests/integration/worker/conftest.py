@@ -16,8 +16,8 @@ import pytest
 from celery import Celery
 from tests import films
 from tests.conftest import fresh_database
+from tests.instance_settings import UNSPACED
 from tests.integration.redis_databases import take_redis_database
-from tests.mills import UNSPACED
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.config import load
@@ -25,7 +25,7 @@ from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database, migrate
 from cinemill.storage.media.files import LocalFiles
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 
 OWN_REDIS_DATABASE = 9
 
@@ -40,21 +40,21 @@ class Stack:
     log: Path
 
     @property
-    def mill(self) -> Mill:
-        mill: Mill = self.app.mill
-        return mill
+    def context(self) -> WorkerContext:
+        context: WorkerContext = self.app.context
+        return context
 
     @property
     def service(self) -> JobService:
-        return self.mill.service
+        return self.context.service
 
     @property
     def database(self) -> Database:
-        return self.mill.database
+        return self.context.database
 
     @property
     def files(self) -> LocalFiles:
-        return self.mill.files
+        return self.context.files
 
 
 def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:

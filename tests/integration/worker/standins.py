@@ -7,7 +7,7 @@ import sys
 
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
-from cinemill.media.encoding.hardware import Family, Hardware, HardwareEncoder
+from cinemill.media.encoding.hardware import Hardware, HardwareEncoder, HardwareVendor
 from cinemill.worker.__main__ import plan_worker
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.hardware import monitor
@@ -21,7 +21,7 @@ def tell_quality(_codec: VideoCodec, crf: int) -> list[str]:
     return ["-preset", preset, "-crf", str(crf)]
 
 
-STAND_IN = Family("stand-in", (VideoCodec.H264,), tell_quality)
+STAND_IN = HardwareVendor("stand-in", (VideoCodec.H264,), tell_quality)
 
 
 def find_hardware(_settings: Settings) -> Hardware:
@@ -31,7 +31,7 @@ def find_hardware(_settings: Settings) -> Hardware:
 def main() -> int:
     monitor.ANNOUNCE_SECONDS = 0.5
     app = build_app(load(), find_hardware=find_hardware)
-    worker = app.Worker(**plan_worker("gpu_h264", 1, app.mill), hostname=NODE)
+    worker = app.Worker(**plan_worker("gpu_h264", 1, app.context), hostname=NODE)
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -69,7 +69,7 @@ def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)
-    assert [one.slots for one in inspect_workers(stack.mill.settings)] == [3]
+    assert [one.slots for one in inspect_workers(stack.context.settings)] == [3]
     wait_until(lambda: all(is_done(stack, job) for job in short))
     wait_until(lambda: count_processes(worker) == 1)
 

@@ -151,7 +151,7 @@ def test_a_model_that_is_not_here_says_how_to_get_it_and_is_used_when_it_is(
     failure = stack.service.get_job(job.id).failure
     assert failure is not None
     assert failure.code == "model_missing"
-    assert "'cinemill models fetch tiny.en'" in failure.way_on
+    assert "'cinemill models fetch tiny.en'" in failure.hint
     assert failure.retryable
     put_model(stack, "tiny.en")
     stack.service.retry_job(job.id)

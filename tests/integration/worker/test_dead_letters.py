@@ -59,7 +59,7 @@ def test_while_postgresql_is_away_they_wait_in_their_order(
     for message in messages:
         refused.put(message)
     with pytest.raises(DatabaseUnavailable):
-        DeadLetterWriter(app_without_database.mill).move()
+        DeadLetterWriter(app_without_database.context).move()
     assert [parse_entry(entry) for entry in refused.peek(10)] == messages
 
 
@@ -80,7 +80,7 @@ def app(database_url: str, url: str, tmp_path: Path) -> Iterator[Celery]:
         named = {"CINEMILL_HOME": str(tmp_path), "REDIS_URL": url, "DATABASE_URL": address}
         app = build_app(load(named))
         yield app
-        app.mill.database.close()
+        app.context.database.close()
         app.close()
 
 
@@ -97,7 +97,7 @@ def refuse_step(run_id: str) -> DeadMessage:
 
 
 def count_runs(app: Celery, condition: str) -> int:
-    with app.mill.database.begin() as connection:
+    with app.context.database.begin() as connection:
         query = text(f"SELECT count(*) FROM run WHERE {condition}")
         return int(connection.execute(query).scalar_one())
 
@@ -106,23 +106,25 @@ def test_a_step_that_one_worker_cannot_do_is_offered_again(
     app: Celery, refused: RefusedMessages
 ) -> None:
     """While packages are installed on one machine after the other."""
-    job = app.mill.service.create_job("get_queue_stats")
-    (run_id,) = rows.queued_runs(app.mill.database, job.id).values()
-    rows.change(app.mill.database, "UPDATE run SET published_at = now()")
+    job = app.context.service.create_job("get_queue_stats")
+    (run_id,) = rows.queued_runs(app.context.database, job.id).values()
+    rows.change(app.context.database, "UPDATE run SET published_at = now()")
     refused.put(refuse_step(run_id))
-    assert DeadLetterWriter(app.mill).move() == 1
-    with app.mill.database.begin() as connection:
+    assert DeadLetterWriter(app.context).move() == 1
+    with app.context.database.begin() as connection:
         assert list_dead_messages(connection, limit=10) == []
     waiting = "published_at IS NULL AND run_at > now()"
     assert count_runs(app, waiting) == 1
-    assert "a worker that can do the step 'count_sheep'" in app.mill.service.get_job(job.id).message
+    assert (
+        "a worker that can do the step 'count_sheep'" in app.context.service.get_job(job.id).message
+    )
 
 
 def test_a_strangers_message_that_names_a_step_is_kept(
     app: Celery, refused: RefusedMessages
 ) -> None:
     refused.put(refuse_step("no-run-of-ours"))
-    assert DeadLetterWriter(app.mill).move() == 1
-    with app.mill.database.begin() as connection:
+    assert DeadLetterWriter(app.context).move() == 1
+    with app.context.database.begin() as connection:
         (kept,) = list_dead_messages(connection, limit=10)
     assert kept.task == "step.count_sheep"

@@ -13,41 +13,41 @@ from tests.integration.storage import rows
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.config import load
 from cinemill.storage.database import migrate
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 
 
 @pytest.fixture
-def mill(database_url: str, tmp_path: Path) -> Iterator[Mill]:
+def context(database_url: str, tmp_path: Path) -> Iterator[WorkerContext]:
     with fresh_database(database_url) as url:
         migrate(url)
         home = {"CINEMILL_HOME": str(tmp_path / "home"), "TEMP_DIR": str(tmp_path / "shared")}
-        mill = Mill(load({**home, "DATABASE_URL": url}))
-        yield mill
-        mill.database.close()
+        context = WorkerContext(load({**home, "DATABASE_URL": url}))
+        yield context
+        context.database.close()
 
 
-def make_folder(mill: Mill, name: str) -> Path:
-    folder = mill.work_folder / name
+def make_folder(context: WorkerContext, name: str) -> Path:
+    folder = context.work_folder / name
     folder.mkdir(parents=True)
     (folder / "file").write_bytes(b"bytes")
     return folder
 
 
-def test_work_of_the_dead_goes_and_work_of_the_living_stays(mill: Mill) -> None:
-    run = rows.start(mill.database, rows.accept(mill.database))
-    living, dead = make_folder(mill, run.token), make_folder(mill, uuid4().hex)
-    remove_abandoned_work(mill.database, mill.work_folder)
+def test_work_of_the_dead_goes_and_work_of_the_living_stays(context: WorkerContext) -> None:
+    run = rows.start(context.database, rows.accept(context.database))
+    living, dead = make_folder(context, run.token), make_folder(context, uuid4().hex)
+    remove_abandoned_work(context.database, context.work_folder)
     assert living.exists()
     assert not dead.exists()
 
 
-def test_other_peoples_folders_stay(mill: Mill) -> None:
+def test_other_peoples_folders_stay(context: WorkerContext) -> None:
     """TEMP_DIR=/tmp must not cost anybody their files."""
-    thesis = make_folder(mill, "thesis")
-    remove_abandoned_work(mill.database, mill.work_folder)
+    thesis = make_folder(context, "thesis")
+    remove_abandoned_work(context.database, context.work_folder)
     assert (thesis / "file").exists()
 
 
-def test_without_a_folder_there_is_nothing_to_do(mill: Mill) -> None:
-    remove_abandoned_work(mill.database, mill.work_folder)
-    assert not mill.work_folder.exists()
+def test_without_a_folder_there_is_nothing_to_do(context: WorkerContext) -> None:
+    remove_abandoned_work(context.database, context.work_folder)
+    assert not context.work_folder.exists()

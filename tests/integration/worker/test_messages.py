@@ -222,7 +222,7 @@ def test_what_is_no_message_is_put_aside_with_its_beginning(stack: Stack, broker
     dead = wait_for_dead(stack, lambda message: message.excerpt == nonsense)
     assert dead.failure.code == "message_not_json"
     assert (dead.queue, dead.size_bytes) == ("default", len(nonsense))
-    assert dead.failure.way_on
+    assert dead.failure.hint
 
 
 def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
@@ -233,7 +233,7 @@ def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
     broken = DeadMessage.make(queue="\x00", failure=reason, excerpt="", size_bytes=2**70)
     for entry in (b"", b"nonsense", b"[]", b"{}", json.dumps(broken.to_json()).encode()):
         broker.lpush(KEY, entry)
-    forged = {"code": "a\x00", "message": "\ud800\x00", "way_on": 5, "size_bytes": -1}
+    forged = {"code": "a\x00", "message": "\ud800\x00", "hint": 5, "size_bytes": -1}
     task_id = send(broker, make_message("somebody.elses.task", cinemill_unreadable=forged))
     wait_for_dead(stack, lambda message: message.task_id == task_id)
     wait_until(lambda: not broker.llen(KEY))

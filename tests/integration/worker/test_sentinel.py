@@ -26,7 +26,7 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 from cinemill.jobs.events import EventReader
 from cinemill.local.servers.health import accepts_connections, find_free_port
 from cinemill.storage.inspection import inspect_redis
-from cinemill.worker.inspection import count_workers
+from cinemill.worker.inspection import workers_by_queue
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def mill(
+def context(
     watched: Watched, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     wishes = {
@@ -53,8 +53,8 @@ def mill(
         yield stack
 
 
-def do_job(mill: Stack, task_id: str) -> None:
-    task = mill.app.tasks["get_queue_stats"]
+def do_job(context: Stack, task_id: str) -> None:
+    task = context.app.tasks["get_queue_stats"]
     assert "total" in task.apply_async(task_id=task_id).get(timeout=PATIENCE_SECONDS)
 
 
@@ -72,27 +72,27 @@ def read_status(url: str, job_id: str) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def test_work_is_done_and_told(mill: Stack, watched: Watched) -> None:
-    do_job(mill, "before")
+def test_work_is_done_and_told(context: Stack, watched: Watched) -> None:
+    do_job(context, "before")
     wait_until(lambda: read_status(watched.url, "before") == "completed")
     assert inspect_redis(watched.url).keeps_every_write is True
-    assert "orchestration" in count_workers(mill.mill.settings)
+    assert "orchestration" in workers_by_queue(context.context.settings)
 
 
-def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(mill: Stack) -> None:
+def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(context: Stack) -> None:
     # One that is named is waited for, and no longer; else the whole time is.
     names = [f"celery@{socket.gethostname()}"]
-    stats = mill.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
+    stats = context.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
     (told,) = stats.values()
     assert told["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
     assert "another one" not in json.dumps(told)
 
 
-def test_flower_counts_the_messages_of_every_queue(mill: Stack) -> None:
+def test_flower_counts_the_messages_of_every_queue(context: Stack) -> None:
     port = find_free_port()
     flower = subprocess.Popen(
         [sys.executable, "-m", "cinemill.worker.flower", f"--port={port}"],
-        env={**mill.environment, "FLOWER_BASIC_AUTH": "u:p"},
+        env={**context.environment, "FLOWER_BASIC_AUTH": "u:p"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -111,13 +111,15 @@ def ask_flower(port: int) -> list[str]:
         return [queue["name"] for queue in json.load(answer)["active_queues"]]
 
 
-def test_jobs_go_through_after_the_primarys_machine_is_gone(mill: Stack, watched: Watched) -> None:
+def test_jobs_go_through_after_the_primarys_machine_is_gone(
+    context: Stack, watched: Watched
+) -> None:
     """A Sentinel goes with it, the first that the URL names. A job is accepted while nobody is
     primary: it is a row, and its message is sent when somebody is."""
     watched.kill_first_sentinel()
     watched.kill_primary()
-    do_job(mill, "meanwhile")
-    do_job(mill, "after")
+    do_job(context, "meanwhile")
+    do_job(context, "after")
     with redis.Redis(port=watched.replica.port, password=PASSWORD) as replica:
         assert replica.info("replication")["role"] == "master"
         assert replica.exists("task_status:meanwhile")

@@ -111,9 +111,9 @@ def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path:
     messages = StrayMessages(lonely_url, prefix="cinemill:")
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
     with closing(messages), open_app(lonely_url, tmp_path) as app:
-        assert messages.count_workers() == 0
+        assert messages.workers_by_queue() == 0
         with run_stock_worker(lonely_url, log):
-            wait_until(lambda: messages.count_workers() == 1)
+            wait_until(lambda: messages.workers_by_queue() == 1)
             send_without_prefix(lonely_url)
             assert StrayCollector(app, quiet_seconds=0).adopt() == 0
             assert list(sound_messages(settings)) == []
@@ -121,7 +121,7 @@ def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path:
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
         assert "Cannot" not in log.read_text()
-        wait_until(lambda: messages.count_workers() == 0)
+        wait_until(lambda: messages.workers_by_queue() == 0)
         assert StrayCollector(app, quiet_seconds=0).adopt() == 1
 
 
@@ -131,7 +131,7 @@ def test_workers_of_ours_or_of_another_database_are_no_farm(
     assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
     for url in (lonely_url, str(stack.app.conf.broker_url)):
         with closing(StrayMessages(url, prefix="cinemill:")) as messages:
-            assert messages.count_workers() == 0
+            assert messages.workers_by_queue() == 0
 
 
 def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path
     told = list(sound_messages(settings))
     assert [finding.level for finding in told] == [Level.WARN]
     assert "1 in 'celery'" in told[0].words
-    assert "global_keyprefix" in told[0].way_on
+    assert "global_keyprefix" in told[0].hint

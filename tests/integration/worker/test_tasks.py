@@ -142,7 +142,7 @@ def test_thumbnails_of_one_film_at_several_moments_stand_side_by_side(
     ]
     assert [result["reused"] for result in results] == [False, True, False, True]
     assert results[0]["artifacts"]["thumbnail"] == results[3]["artifacts"]["thumbnail"]
-    records = assets.list_artifacts(stack.app.mill.database, results[0]["asset_id"])
+    records = assets.list_artifacts(stack.app.context.database, results[0]["asset_id"])
     stills = {record.variant for record in records if record.artifact.kind == "thumbnail"}
     assert stills == {"0.5", "1.5"}
 
@@ -153,7 +153,7 @@ def test_a_bare_message_that_makes_no_job_fails_for_whoever_waits(stack: Stack) 
         sent.get(timeout=PATIENCE_SECONDS)
     assert refused.value.code == "arguments_invalid"
     with pytest.raises(Conflict):
-        stack.app.mill.service.retry_job(sent.id)
+        stack.app.context.service.retry_job(sent.id)
 
 
 def test_options_that_a_row_cannot_keep_are_refused(stack: Stack) -> None:
@@ -196,7 +196,7 @@ def test_what_is_no_film_raises_with_its_code(
     with pytest.raises(JobFailed) as failed:
         result.get(timeout=PATIENCE_SECONDS)
     assert failed.value.code == code
-    assert failed.value.way_on
+    assert failed.value.hint
     assert result.state == "FAILURE"
     assert stack.service.get_job(result.id).failure is not None
 
@@ -242,7 +242,7 @@ def test_watchers_of_a_running_job_hear_of_its_progress_and_its_end(
     path = films.make_film(films_folder / "watched.mp4", seconds=3, size=(640, 360))
     task_id = "watched"
     heard: list[dict[str, object]] = []
-    with redis.Redis.from_url(stack.mill.redis_url, decode_responses=True) as client:
+    with redis.Redis.from_url(stack.context.redis_url, decode_responses=True) as client:
         pubsub = client.pubsub()
         pubsub.subscribe(f"task_progress:{task_id}")
         send(stack, str(path), task_id=task_id)

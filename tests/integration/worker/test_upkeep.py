@@ -30,7 +30,7 @@ def test_cleanup_to_the_letter_of_the_contract(stack: Stack, films_folder: Path)
 
 
 def test_what_the_machine_has_left_in_the_key_and_on_the_channel(stack: Stack) -> None:
-    client: Any = redis.Redis.from_url(str(stack.mill.redis_url), decode_responses=True)
+    client: Any = redis.Redis.from_url(str(stack.context.redis_url), decode_responses=True)
     with client, client.pubsub() as channel:
         channel.subscribe("resource_monitor")
         assert channel.get_message(timeout=PATIENCE_SECONDS)["type"] == "subscribe"

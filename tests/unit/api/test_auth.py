@@ -10,7 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from cinemill.api.middleware.auth import (
-    Policy,
+    AccessPolicy,
     check_request,
     has_bearer,
     has_cookie,
@@ -20,15 +20,15 @@ from cinemill.api.middleware.auth import (
 from cinemill.api.token import ensure_token, token_path
 from cinemill.errors import Forbidden, SecretUnusable, Unauthorized
 
-POLICY = Policy(token="secret-token", host="127.0.0.1", port=8420)
-OPEN = Policy(token=None, host="127.0.0.1", port=8420)
+POLICY = AccessPolicy(token="secret-token", host="127.0.0.1", port=8420)
+OPEN = AccessPolicy(token=None, host="127.0.0.1", port=8420)
 HOST = "127.0.0.1:8420"
 BEARER = {"authorization": "Bearer secret-token"}
 COOKIE = {"cookie": f"other=1; {POLICY.cookie_name}={POLICY.cookie_value}"}
 
 
 def check(
-    method: str, path: str, headers: dict[str, str] | None = None, policy: Policy = POLICY
+    method: str, path: str, headers: dict[str, str] | None = None, policy: AccessPolicy = POLICY
 ) -> None:
     check_request(policy, method, path, Headers({"host": HOST, **(headers or {})}))
 
@@ -70,7 +70,7 @@ class TestToken:
         check("GET", "/jobs", {"cookie": f"{own}; {foreign}"})
 
     def test_another_token_makes_old_cookies_worthless(self) -> None:
-        renewed = Policy(token="renewed", host="127.0.0.1", port=8420)
+        renewed = AccessPolicy(token="renewed", host="127.0.0.1", port=8420)
         with pytest.raises(Unauthorized):
             check("GET", "/jobs", COOKIE, renewed)
 
@@ -101,7 +101,7 @@ class TestHost:
         assert refused.value.code == "host_not_allowed"
 
     def test_a_server_for_others_is_called_by_any_name(self) -> None:
-        wide = Policy(token="secret-token", host="0.0.0.0", port=8420)
+        wide = AccessPolicy(token="secret-token", host="0.0.0.0", port=8420)
         check_request(wide, "GET", "/jobs", Headers({"host": "mill.example", **BEARER}))
 
 
@@ -118,7 +118,7 @@ class TestOrigin:
     )
     @pytest.mark.parametrize("policy", [POLICY, OPEN], ids=["token", "off"])
     def test_another_sites_page_may_change_nothing(
-        self, headers: dict[str, str], policy: Policy
+        self, headers: dict[str, str], policy: AccessPolicy
     ) -> None:
         with pytest.raises(Forbidden) as refused:
             check("POST", "/upload", COOKIE | headers, policy)
@@ -174,7 +174,7 @@ class TestBlankSecrets:
     @pytest.mark.parametrize("token", [None, "", " ", "\t\n"])
     @pytest.mark.parametrize("given", ["", " ", "\t\n"])
     def test_nothing_proves_a_blank_token(self, token: str | None, given: str) -> None:
-        policy = Policy(token=token, host="127.0.0.1", port=8420)
+        policy = AccessPolicy(token=token, host="127.0.0.1", port=8420)
         assert not has_bearer(policy, Headers({"authorization": f"Bearer {given}"}))
         assert not has_bearer(policy, Headers({"authorization": "Bearer"}))
         cookie = f"{policy.cookie_name}={policy.cookie_value}"
@@ -185,7 +185,7 @@ class TestBlankSecrets:
 
     @pytest.mark.parametrize("token", ["", " "])
     def test_a_blank_token_lets_nobody_in(self, token: str) -> None:
-        policy = Policy(token=token, host="127.0.0.1", port=8420)
+        policy = AccessPolicy(token=token, host="127.0.0.1", port=8420)
         for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer  "}):
             with pytest.raises(Unauthorized):
                 check("GET", "/jobs", headers, policy)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cinemill.api import health
-from cinemill.api.health import HealthDesk
+from cinemill.api.health import HealthChecker
 
 
 @pytest.fixture
-def desk() -> Iterator[HealthDesk]:
-    desk = HealthDesk()
+def desk() -> Iterator[HealthChecker]:
+    desk = HealthChecker()
     yield desk
     desk.close()
 
@@ -34,7 +34,7 @@ class Examination:
         return {"examination": str(count)}
 
 
-def test_all_who_ask_at_the_same_moment_share_one_examination(desk: HealthDesk) -> None:
+def test_all_who_ask_at_the_same_moment_share_one_examination(desk: HealthChecker) -> None:
     async def ask() -> tuple[int, list[dict[str, str]]]:
         examination = Examination()
         found = await asyncio.gather(*(desk.ask(examination) for _ in range(20)))
@@ -43,7 +43,7 @@ def test_all_who_ask_at_the_same_moment_share_one_examination(desk: HealthDesk) 
     assert asyncio.run(ask()) == (1, [{"examination": "1"}] * 20)
 
 
-def test_each_who_asks_later_gets_an_examination_of_its_own(desk: HealthDesk) -> None:
+def test_each_who_asks_later_gets_an_examination_of_its_own(desk: HealthChecker) -> None:
     async def ask() -> list[dict[str, str]]:
         examination = Examination()
         return [await desk.ask(examination) for _ in range(3)]
@@ -51,7 +51,7 @@ def test_each_who_asks_later_gets_an_examination_of_its_own(desk: HealthDesk) ->
     assert asyncio.run(ask()) == [{"examination": str(count)} for count in (1, 2, 3)]
 
 
-def test_recent_findings_stand_in_for_an_examination_that_takes_long(desk: HealthDesk) -> None:
+def test_recent_findings_stand_in_for_an_examination_that_takes_long(desk: HealthChecker) -> None:
     async def ask() -> list[dict[str, str]]:
         examination = Examination()
         first = await desk.ask(examination)
@@ -63,7 +63,7 @@ def test_recent_findings_stand_in_for_an_examination_that_takes_long(desk: Healt
     assert [found["examination"] for found in asyncio.run(ask())] == ["1", "1", "2"]
 
 
-def test_old_findings_do_not_stand_in(desk: HealthDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_findings_do_not_stand_in(desk: HealthChecker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "RECENT_SECONDS", 0.0)
 
     async def ask() -> dict[str, str]:
@@ -76,12 +76,12 @@ def test_old_findings_do_not_stand_in(desk: HealthDesk, monkeypatch: pytest.Monk
     assert asyncio.run(ask()) == {"examination": "2"}
 
 
-async def ask_part(desk: HealthDesk, part: str, work: Callable[[], str], seconds: float) -> str:
+async def ask_part(desk: HealthChecker, part: str, work: Callable[[], str], seconds: float) -> str:
     deadline = asyncio.get_running_loop().time() + seconds
     return await desk.run(part, work, otherwise="unknown", deadline=deadline)
 
 
-def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthDesk) -> None:
+def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthChecker) -> None:
     gate, asked = threading.Event(), []
 
     def hang() -> str:
@@ -101,7 +101,7 @@ def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthDesk) -
     assert asked == ["database"]
 
 
-def test_a_part_that_hung_is_asked_again_when_it_has_answered(desk: HealthDesk) -> None:
+def test_a_part_that_hung_is_asked_again_when_it_has_answered(desk: HealthChecker) -> None:
     gate, ended = threading.Event(), threading.Event()
 
     def hang() -> str:

@@ -47,7 +47,11 @@ def test_numbers_are_read_from_texts_and_unknown_fields_ignored() -> None:
             "params_invalid",
             "options.crf must be a whole number from 0 to 51 for h264, not 99.",
         ),
-        ({"params": '{"path": "/a"}'}, "params_invalid", "'path' cannot be used with an uploaded file."),
+        (
+            {"params": '{"path": "/a"}'},
+            "params_invalid",
+            "'path' cannot be used with an uploaded file.",
+        ),
         ({"thumbnail_seconds": "1e12"}, "timestamp_invalid", None),
     ],
     ids=str,

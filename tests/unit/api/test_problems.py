@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from cinemill import errors
-from cinemill.api.middleware.problems import ParametersInvalid, UncaughtErrors, respond, to_problem
+from cinemill.api.middleware.problems import (
+    ParametersInvalid,
+    UncaughtErrors,
+    problem_response,
+    to_problem,
+)
 
 
 def every_error() -> list[type[errors.CinemillError]]:
@@ -32,7 +37,7 @@ def test_every_error_has_the_standard_members_and_ours(kind: type[errors.Cinemil
     assert document["detail"] == "It did not work."
     assert 400 <= document["status"] <= 599
     assert document["title"]
-    assert " " in document["way_on"]
+    assert " " in document["hint"]
     assert "log_tail" not in document
 
 
@@ -56,7 +61,7 @@ def test_each_wrong_parameter_is_named() -> None:
 
 
 def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
-    answer = respond(errors.Unauthorized("No token was sent."))
+    answer = problem_response(errors.Unauthorized("No token was sent."))
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -64,7 +69,7 @@ def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
 
 
 def test_a_missing_part_says_when_to_come_back() -> None:
-    answer = respond(errors.DatabaseUnavailable("PostgreSQL does not answer."))
+    answer = problem_response(errors.DatabaseUnavailable("PostgreSQL does not answer."))
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
 
@@ -98,13 +103,13 @@ def test_what_nobody_expected_is_told_without_its_innards() -> None:
 def test_a_problem_document_is_bounded_whatever_it_is_about() -> None:
     worst = "\x01" * 1_000_000
     failed = errors.CommandFailed(worst, exit_code=1, log_tail=worst)
-    failed.way_on = worst
+    failed.hint = worst
     wrong = ParametersInvalid([(worst, worst)] * 10_000)
     for error in (failed, wrong):
-        assert len(bytes(respond(error).body)) <= 64 * 1024
+        assert len(bytes(problem_response(error).body)) <= 64 * 1024
     assert to_problem(wrong)["detail"].startswith("\x01")
     assert wrong.message.endswith("and 9980 more")
 
 
 def test_text_that_is_no_unicode_can_be_answered() -> None:
-    assert json.loads(bytes(respond(errors.NotFound("No film \ud800.")).body))["code"]
+    assert json.loads(bytes(problem_response(errors.NotFound("No film \ud800.")).body))["code"]

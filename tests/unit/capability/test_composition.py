@@ -34,7 +34,7 @@ def make_capability(**members: Any) -> Capability:
     sound: dict[str, Any] = {
         "name": "echo",
         "protocol": 1,
-        "queues": (Queue("echo", 5, GIB, 25, **HOUR_LIMITS, meaning="Echoes"),),
+        "queues": (Queue("echo", 5, GIB, 25, **HOUR_LIMITS, description="Echoes"),),
         "steps": (StepKind("echo", "echo", rate=Rate(10, 60)),),
         "jobs": (JobKind("make_echo", NoParameters, plan_echo, positional=("path",)),),
         "build_handlers": lambda resources: {},
@@ -62,7 +62,7 @@ def test_without_packages_the_catalog_is_the_products_own() -> None:
 
 
 def test_queues_of_packages_are_ordered_among_the_others() -> None:
-    urgent = Queue("echo", 9, GIB, 25, **HOUR_LIMITS, meaning="Echoes")
+    urgent = Queue("echo", 9, GIB, 25, **HOUR_LIMITS, description="Echoes")
     names = list(compose_found(make_capability(queues=(urgent,))).catalog.queues)
     assert names.index("runtime") < names.index("echo") < names.index("default")
 
@@ -77,11 +77,11 @@ FLAWS: dict[str, tuple[dict[str, Any], str]] = {
     "protocol true": ({"protocol": True}, "version True"),
     "capability taken": ({"name": "render"}, "the capability 'render', which Cinemill has"),
     "queue taken": (
-        {"queues": (Queue("default", 5, 1, 1, 1, 2, meaning=""),)},
+        {"queues": (Queue("default", 5, 1, 1, 1, 2, description=""),)},
         "the queue 'default', which Cinemill has",
     ),
     "planned queue taken": (
-        {"queues": (Queue("detection", 5, 1, 1, 1, 2, meaning=""),)},
+        {"queues": (Queue("detection", 5, 1, 1, 1, 2, description=""),)},
         "the queue 'detection', which Cinemill has",
     ),
     "step taken": (
@@ -96,25 +96,25 @@ FLAWS: dict[str, tuple[dict[str, Any], str]] = {
     "name of two words": ({"name": "an echo"}, "Capability.name"),
     "name no word": ({"name": 7}, "Capability.name"),
     "priority no number": (
-        {"queues": (Queue("echo", "high", 1, 1, 1, 2, meaning=""),)},  # type: ignore[arg-type]
+        {"queues": (Queue("echo", "high", 1, 1, 1, 2, description=""),)},  # type: ignore[arg-type]
         "Queue.priority",
     ),
-    "priority too high": ({"queues": (Queue("echo", 11, 1, 1, 1, 2, meaning=""),)}, "priority"),
-    "no memory": ({"queues": (Queue("echo", 5, 0, 1, 1, 2, meaning=""),)}, "memory_bytes"),
+    "priority too high": ({"queues": (Queue("echo", 11, 1, 1, 1, 2, description=""),)}, "priority"),
+    "no memory": ({"queues": (Queue("echo", 5, 0, 1, 1, 2, description=""),)}, "memory_bytes"),
     "limits in the wrong order": (
-        {"queues": (Queue("echo", 5, 1, 1, 2, 2, meaning=""),)},
+        {"queues": (Queue("echo", 5, 1, 1, 2, 2, description=""),)},
         "soft limit is not below",
     ),
     "endless limit": (
-        {"queues": (Queue("echo", 5, 1, 1, 2, float("inf"), meaning=""),)},
+        {"queues": (Queue("echo", 5, 1, 1, 2, float("inf"), description=""),)},
         "hard_seconds",
     ),
     "queue for hardware": (
-        {"queues": (Queue("echo", 5, 1, 1, 1, 2, meaning="", codec="h264"),)},
+        {"queues": (Queue("echo", 5, 1, 1, 1, 2, description="", codec="h264"),)},
         "codec",
     ),
     "queue name with a comma": (
-        {"queues": (Queue("a,b", 5, 1, 1, 1, 2, meaning=""),)},
+        {"queues": (Queue("a,b", 5, 1, 1, 1, 2, description=""),)},
         "Queue.name",
     ),
     "weight not a number": ({"steps": (StepKind("echo", "echo", float("nan")),)}, "weight"),
@@ -171,7 +171,9 @@ _ANYTHING = st.one_of(
         st.sampled_from(["name", "protocol", "queues", "steps", "jobs", "build_router"]), _ANYTHING
     ),
     st.dictionaries(
-        st.sampled_from(["priority", "memory_bytes", "soft_seconds", "hard_seconds", "meaning"]),
+        st.sampled_from(
+            ["priority", "memory_bytes", "soft_seconds", "hard_seconds", "description"]
+        ),
         _ANYTHING,
     ),
 )
@@ -182,10 +184,10 @@ def test_nothing_that_a_package_defines_ends_the_composition(
         "name": "echo",
         "priority": 5,
         "memory_bytes": 1,
-        "recycle_after": 1,
+        "max_tasks_per_child": 1,
         "soft_seconds": 1.0,
         "hard_seconds": 2.0,
-        "meaning": "",
+        "description": "",
         **columns,
     }
     composition = compose_found(make_capability(**{"queues": (Queue(**row),), **members}))

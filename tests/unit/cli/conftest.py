@@ -33,7 +33,7 @@ def cinemill(home: Path) -> Run:
 
 
 @pytest.fixture
-def on_mill(server: LittleServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
+def fake_server(server: LittleServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
     """The little server stands for the mill that CINEMILL_URL names."""
     monkeypatch.setenv("CINEMILL_URL", server.url)
     monkeypatch.setenv("CINEMILL_TOKEN", "t")

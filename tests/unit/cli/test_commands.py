@@ -22,7 +22,7 @@ from cinemill.cli import console, follow_jobs, temporary_server
 from cinemill.cli import progress as display
 from cinemill.cli.console import format_size, show_seconds
 from cinemill.cli.exit_codes import ExitCode
-from cinemill.cli.progress import Bars
+from cinemill.cli.progress import BarDisplay
 from cinemill.cli.temporary_server import Stopped
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ FAILED = {
     "failure": {
         "code": "media_truncated",
         "message": "The file is truncated: it ends before the video does.",
-        "way_on": "Upload it again.",
+        "hint": "Upload it again.",
         "log_tail": "last words",
     },
 }
@@ -56,7 +56,7 @@ DEAD_MESSAGE = {
     "queue": "default",
     "task": "",
     "task_id": "",
-    "failure": {"code": "message_not_json", "message": "It is not JSON.", "way_on": "Send JSON."},
+    "failure": {"code": "message_not_json", "message": "It is not JSON.", "hint": "Send JSON."},
     "excerpt": "nonsense",
     "size_bytes": 8,
     "received_at": "2026-01-02T03:04:05+00:00",
@@ -97,16 +97,16 @@ def film(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def busy_mill(on_mill: LittleServer) -> LittleServer:
+def busy_mill(fake_server: LittleServer) -> LittleServer:
     """Takes a film, tells of it, and is done with it."""
-    on_mill.on("POST /upload", lambda x: x.send_json(receipt()))
-    on_mill.on(
+    fake_server.on("POST /upload", lambda x: x.send_json(receipt()))
+    fake_server.on(
         "GET /jobs/j1/events", lambda x: x.send_events(event("running", 5), event("completed", 100))
     )
-    on_mill.on("GET /jobs/j1", lambda x: x.send_json(JOB))
-    on_mill.on("GET /assets/a1", lambda x: x.send_json(ASSET))
-    on_mill.on("GET /assets/a1/files/proxy", send_proxy)
-    return on_mill
+    fake_server.on("GET /jobs/j1", lambda x: x.send_json(JOB))
+    fake_server.on("GET /assets/a1", lambda x: x.send_json(ASSET))
+    fake_server.on("GET /assets/a1/files/proxy", send_proxy)
+    return fake_server
 
 
 class TestProcess:
@@ -184,7 +184,7 @@ class TestProcess:
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
-        problem = {"code": "media_unrecognized", "detail": "No video.", "way_on": "Send one."}
+        problem = {"code": "media_unrecognized", "detail": "No video.", "hint": "Send one."}
         busy_mill.on(
             "POST /upload",
             lambda x: x.send_json(problem, 422),
@@ -230,10 +230,10 @@ class TestProcess:
         self, cinemill: Run, film: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")
-        displays: list[Bars] = []
+        displays: list[BarDisplay] = []
 
-        def keep(*, quiet: bool) -> Bars:
-            displays.append(Bars())
+        def keep(*, quiet: bool) -> BarDisplay:
+            displays.append(BarDisplay())
             return displays[-1]
 
         def stop(_: object, work: object, *, on_start: object) -> None:
@@ -273,11 +273,11 @@ class TestSubmit:
         assert result.exit_code == ExitCode.USAGE, "a file that is not there is the worse one"
         told = result.stderr
         for words in (
-            "film.mp4: sent, job j1",
+            "film.mp4: uploaded, job j1",
             "other.txt: media_unrecognized: No video.",
             "gone.mp4 does not exist",
             "is a folder, not a video",
-            "third.mp4: sent, job j3",
+            "third.mp4: uploaded, job j3",
         ):
             assert words in told
         assert "other.txt: sent" not in told
@@ -296,7 +296,7 @@ class TestSubmit:
         os.close(ours)
         assert done.stdout == "j1\n"
         assert "film.mp4" in shown
-        assert "sent, job j1" in shown
+        assert "uploaded, job j1" in shown
 
     def test_ids_stand_above_the_bars_on_a_terminal(
         self, busy_mill: LittleServer, film: Path
@@ -314,13 +314,13 @@ class TestSubmit:
         assert "j1" in re.split(r"[\r\n]+", shown)
 
     def test_a_pipe_is_refused_and_not_waited_for(
-        self, on_mill: LittleServer, cinemill: Run, tmp_path: Path
+        self, fake_server: LittleServer, cinemill: Run, tmp_path: Path
     ) -> None:
         os.mkfifo(tmp_path / "film.mp4")
         result = cinemill("submit", tmp_path / "film.mp4")
         assert result.exit_code == ExitCode.USAGE
         assert "is not a regular file" in result.stderr
-        assert on_mill.seen == []
+        assert fake_server.seen == []
 
     def test_programs_get_receipts_and_errors_apart(
         self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
@@ -369,15 +369,15 @@ class TestWatch:
         assert result.exit_code == ExitCode.JOB_FAILED
         assert "cinemill retry j1" in result.stderr
 
-    def test_an_unknown_job_is_exit_code_2(self, on_mill: LittleServer, cinemill: Run) -> None:
+    def test_an_unknown_job_is_exit_code_2(self, fake_server: LittleServer, cinemill: Run) -> None:
         problem = {"code": "not_found", "detail": "There is no job x."}
-        on_mill.on("GET /jobs/x/events", lambda x: x.send_json(problem, 404))
+        fake_server.on("GET /jobs/x/events", lambda x: x.send_json(problem, 404))
         result = cinemill("watch", "x")
         assert result.exit_code == ExitCode.USAGE
         assert "There is no job x." in result.stderr
 
     def test_a_silent_job_is_told_of_again(
-        self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+        self, fake_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follow_jobs, "SILENCE_SECONDS", 0.02)
         monkeypatch.setattr(display, "WAITING_SECONDS", 0.1)
@@ -389,11 +389,11 @@ class TestWatch:
             x.wfile.write(event("completed", 100).encode())
             x.close_connection = True
 
-        on_mill.on("GET /jobs/j1/events", be_silent)
-        on_mill.on("GET /jobs/j1", lambda x: x.send_json(JOB))
+        fake_server.on("GET /jobs/j1/events", be_silent)
+        fake_server.on("GET /jobs/j1", lambda x: x.send_json(JOB))
         assert "j1: still 0% Pending" in cinemill("watch", "j1").stderr
 
-    def test_ctrl_c_leaves_the_job_going_and_says_so(self, on_mill: LittleServer) -> None:
+    def test_ctrl_c_leaves_the_job_going_and_says_so(self, fake_server: LittleServer) -> None:
         listening, released = threading.Event(), threading.Event()
 
         def hold(x: Exchange) -> None:
@@ -403,7 +403,7 @@ class TestWatch:
             released.wait(PATIENCE_SECONDS)
             x.close_connection = True
 
-        on_mill.on("GET /jobs/j1/events", hold)
+        fake_server.on("GET /jobs/j1/events", hold)
         # What is started in a shell's background inherits that Ctrl-C means nothing.
         heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         script = f"{heed}; from cinemill.cli.main import run; run()"
@@ -417,13 +417,13 @@ class TestWatch:
             words = process.stderr.read()
         released.set()
         assert process.returncode == ExitCode.INTERRUPTED
-        assert "obs keep running" in words
-        assert {seen.method for seen in on_mill.seen} == {"GET"}
+        assert "job keeps running" in words
+        assert {seen.method for seen in fake_server.seen} == {"GET"}
 
 
 class TestJobs:
     def test_are_listed_with_film_state_and_age_on_eighty_columns(
-        self, on_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+        self, fake_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(console, "PIPE_WIDTH", 80)
         name = f"{'a very long name of a ' * 4}holiday.mp4"
@@ -431,8 +431,8 @@ class TestJobs:
         waiting = {**JOB, "id": UUIDS[1], "state": "pending", "progress": 0, "asset_id": None}
         done = {**JOB, "id": UUIDS[0], "queued_at": queued_at}
         by_path = {"params": {"path": "/films/b.mp4"}, "queued_at": queued_at}
-        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]}))
-        on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": name}))
+        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]}))
+        fake_server.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": name}))
         head, _, first, second = cinemill("jobs").stdout.splitlines()
         assert head.split() == ["Job", "Video", "Kind", "State", "Done", "Age"]
         assert first.startswith(f"{UUIDS[0][:8]}  a very long name")
@@ -440,8 +440,8 @@ class TestJobs:
         assert second.split()[:2] == [UUIDS[1][:8], "b.mp4"]
         assert max(len(line) for line in (head, first, second)) <= 80
 
-    def test_a_full_disk_under_the_output_is_a_sentence(self, on_mill: LittleServer) -> None:
-        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+    def test_a_full_disk_under_the_output_is_a_sentence(self, fake_server: LittleServer) -> None:
+        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
         script = "from cinemill.cli.main import run; run()"
         with Path("/dev/full").open("w") as full:
             done = subprocess.run(
@@ -453,22 +453,22 @@ class TestJobs:
         assert "Traceback" not in done.stderr
 
     def test_films_of_a_long_list_are_asked_for_at_once(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         jobs = [{**JOB, "id": f"j{n}", "asset_id": f"a{n}"} for n in range(6)]
         films = [{"id": f"a{n}", "filename": f"{n}.mp4"} for n in range(5)]
-        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": jobs}))
-        on_mill.on("GET /assets", lambda x: x.send_json({"assets": films}))
-        on_mill.on("GET /assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
+        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": jobs}))
+        fake_server.on("GET /assets", lambda x: x.send_json({"assets": films}))
+        fake_server.on("GET /assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
         shown = cinemill("jobs").stdout
         assert "4.mp4" in shown
         assert "(removed)" in shown
-        assert len(on_mill.seen) == 3
+        assert len(fake_server.seen) == 3
 
-    def test_are_given_to_programs_whole(self, on_mill: LittleServer, cinemill: Run) -> None:
-        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
+    def test_are_given_to_programs_whole(self, fake_server: LittleServer, cinemill: Run) -> None:
+        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
         assert json.loads(cinemill("jobs", "--state", "completed", "--json").stdout) == [JOB]
-        assert on_mill.seen[0].path == "/jobs?state=completed&limit=20"
+        assert fake_server.seen[0].path == "/jobs?state=completed&limit=20"
 
     def test_of_an_unknown_state_are_refused_naming_the_states(self, cinemill: Run) -> None:
         result = cinemill("jobs", "--state", "nosuch")
@@ -485,19 +485,19 @@ class TestJobs:
         ],
     )
     def test_that_are_not_there_are_said_not_to_be(
-        self, on_mill: LittleServer, cinemill: Run, arguments: tuple[str, ...], words: str
+        self, fake_server: LittleServer, cinemill: Run, arguments: tuple[str, ...], words: str
     ) -> None:
-        on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
         result = cinemill("jobs", *arguments)
         assert result.stdout == ""
         assert words in result.stderr
 
     def test_that_cannot_be_cancelled_stop_no_other(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         ended = {"code": "job_ended", "detail": "It has ended."}
-        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json(ended, 409))
-        on_mill.on(
+        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json(ended, 409))
+        fake_server.on(
             "POST /jobs/j2/cancel",
             lambda x: x.send_json({**JOB, "id": "j2", "state": "cancelled"}),
         )
@@ -506,46 +506,52 @@ class TestJobs:
         assert "j1: job_ended" in result.stderr
         assert "j2 is cancelled." in result.stderr
 
-    def test_are_cancelled_with_a_reason(self, on_mill: LittleServer, cinemill: Run) -> None:
-        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
+    def test_are_cancelled_with_a_reason(self, fake_server: LittleServer, cinemill: Run) -> None:
+        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
         assert "j1 is cancelled." in cinemill("cancel", "j1", "--reason", "wrong film").stderr
-        assert json.loads(on_mill.seen[0].body) == {"reason": "wrong film"}
+        assert json.loads(fake_server.seen[0].body) == {"reason": "wrong film"}
 
-    def test_that_run_are_said_to_be_stopping(self, on_mill: LittleServer, cinemill: Run) -> None:
-        on_mill.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
+    def test_that_run_are_said_to_be_stopping(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
+        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
         shown = cinemill("cancel", "j1").stderr
         assert "being cancelled" in shown
-        assert "cancelled" not in shown
+        assert "is cancelled" not in shown
 
-    def test_are_retried_alone_or_in_bulk(self, on_mill: LittleServer, cinemill: Run) -> None:
-        on_mill.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
-        on_mill.on("POST /jobs/retry", lambda x: x.send_json({"retried": 7}))
+    def test_are_retried_alone_or_in_bulk(self, fake_server: LittleServer, cinemill: Run) -> None:
+        fake_server.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
+        fake_server.on("POST /jobs/retry", lambda x: x.send_json({"retried": 7}))
         assert "queued again" in cinemill("retry", "j1").stderr
         assert "7 job(s)" in cinemill("retry", "--failed", "--code", "disk_full").stderr
-        assert json.loads(on_mill.seen[1].body) == {"code": "disk_full"}
+        assert json.loads(fake_server.seen[1].body) == {"code": "disk_full"}
 
-    def test_have_a_status_with_steps(self, on_mill: LittleServer, cinemill: Run) -> None:
+    def test_have_a_status_with_steps(self, fake_server: LittleServer, cinemill: Run) -> None:
         steps = [{"name": "probe", "queue": "ingestion", "status": "succeeded", "attempts": 1}]
         document = {**JOB, "queue_place": 3, "steps": steps}
-        on_mill.on("GET /jobs/j1/status", lambda x: x.send_json(document))
-        on_mill.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"}))
+        fake_server.on("GET /jobs/j1/status", lambda x: x.send_json(document))
+        fake_server.on(
+            "GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"})
+        )
         shown = cinemill("status", "j1").stdout
         assert "Position in queue" in shown
         assert "film.mp4" in shown
         assert "ingestion" in shown
 
-    def test_dead_ones_are_listed_and_redriven(self, on_mill: LittleServer, cinemill: Run) -> None:
-        failure = {"code": "crashed", "message": "Out of tries.", "way_on": "Redrive it."}
+    def test_dead_ones_are_listed_and_redriven(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
+        failure = {"code": "crashed", "message": "Out of tries.", "hint": "Redrive it."}
         dead = {"step_id": "s1", "job_id": "j1", "step_name": "prepare", "failure": failure}
-        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [dead]}))
-        on_mill.on("POST /dead/s1/redrive", lambda x: x.send_json(JOB))
+        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [dead]}))
+        fake_server.on("POST /dead/s1/redrive", lambda x: x.send_json(JOB))
         assert "Out of tries." in cinemill("dead", "list").stdout
         assert "j1" in cinemill("dead", "redrive", "s1").stderr
 
     def test_messages_that_became_no_job_are_listed_with_the_reason(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         told = cinemill("dead", "list").stdout
         assert "It is not JSON." in told
         assert "8 bytes" in told
@@ -555,22 +561,22 @@ class TestJobs:
         assert listed[0]["step_id"] == ""
 
     def test_a_message_is_dropped_by_its_first_characters(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
-        on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
 
     def test_a_whole_id_is_dropped_though_no_page_lists_it(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        on_mill.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0]).stderr
 
     def test_a_message_cannot_be_redriven_and_it_is_said_why(
-        self, on_mill: LittleServer, cinemill: Run
+        self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        on_mill.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         refused = cinemill("dead", "redrive", UUIDS[0])
         assert refused.exit_code != 0
         assert "Only its beginning is stored" in refused.stderr
@@ -582,11 +588,11 @@ class TestParts:
     ) -> None:
         became: list[tuple[list[str], dict[str, str]]] = []
 
-        def become(_: str, command: list[str], environment: dict[str, str]) -> None:
+        def exec_command(_: str, command: list[str], environment: dict[str, str]) -> None:
             became.append((command, environment))
             raise SystemExit(0)
 
-        monkeypatch.setattr(os, "execve", become)
+        monkeypatch.setattr(os, "execve", exec_command)
         (home / "run").mkdir(parents=True)
         state = {"pid": 1, "database_url": "postgresql+psycopg://d", "redis_url": "redis://r"}
         (home / "run" / "state.json").write_text(json.dumps(state))

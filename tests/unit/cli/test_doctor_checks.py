@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cinemill.cli.commands import doctor_checks
-from cinemill.cli.commands.doctor_checks import Finding, Level
+from cinemill.cli.commands.doctor_checks import Check, Level
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
@@ -34,7 +34,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def levels(findings: list[Finding]) -> list[tuple[str, Level]]:
+def levels(findings: list[Check]) -> list[tuple[str, Level]]:
     return [(finding.part, finding.level) for finding in findings]
 
 
@@ -42,7 +42,7 @@ def test_a_home_that_others_can_read_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     found = list(doctor_checks.sound_home(Settings(home=tmp_path)))
     assert found[0].level is Level.FAIL
-    assert f"chmod 700 {tmp_path}" in found[0].way_on
+    assert f"chmod 700 {tmp_path}" in found[0].hint
 
 
 def test_a_private_home_is_well(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_home_that_cannot_be_made_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     (found,) = doctor_checks.sound_home(Settings(home=tmp_path / "file" / "home"))
     assert found.level is Level.FAIL
-    assert "CINEMILL_HOME" in found.way_on
+    assert "CINEMILL_HOME" in found.hint
 
 
 def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -88,7 +88,7 @@ def test_servers_of_a_running_mill_are_not_called_settings(
     (home / "run" / "state.json").write_text(json.dumps(state))
     asked: list[str | None] = []
 
-    def ask(settings: Settings) -> Iterator[Finding]:
+    def ask(settings: Settings) -> Iterator[Check]:
         asked.append(settings.database_url)
         return iter(())
 
@@ -117,7 +117,7 @@ def test_a_taken_port_fails(home: Path) -> None:
         port = taken.getsockname()[1]
         (found,) = doctor_checks.sound_api(Settings(home=home, port=port))
     assert found.level is Level.FAIL
-    assert "CINEMILL_PORT" in found.way_on
+    assert "CINEMILL_PORT" in found.hint
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
     found = list(doctor_checks.run_checks(settings))
     failed = [finding for finding in found if finding.level is Level.FAIL]
     assert len(failed) == 1
-    assert failed[0].way_on
+    assert failed[0].hint
     assert found[-1].part == "API"
 
 
@@ -147,12 +147,14 @@ def test_an_ffmpeg_is_judged_by_encoding(home: Path) -> None:
     assert "libx264" in found.words
 
 
-def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Finding]:
+def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Check]:
     monkeypatch.setattr("cinemill.worker.hardware.detection.find_hardware", lambda _: found)
     return list(doctor_checks.sound_hardware(Settings(home=home)))
 
 
-def test_hardware_that_rests_on_any_worker_is_a_warning(home: Path, on_mill: LittleServer) -> None:
+def test_hardware_that_rests_on_any_worker_is_a_warning(
+    home: Path, fake_server: LittleServer
+) -> None:
     offers = [
         {"node": "celery@one", "encoder": "h264_qsv", "state": "serving"},
         {
@@ -162,12 +164,14 @@ def test_hardware_that_rests_on_any_worker_is_a_warning(home: Path, on_mill: Lit
             "reason": "No capable devices found",
         },
     ]
-    on_mill.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
-    on_mill.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
+    fake_server.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
+    fake_server.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
     api, rest = doctor_checks.sound_api(Settings(home=home))
     assert "hardware resting" in api.words
     assert rest.level is Level.WARN
-    assert rest.words == "h264_nvenc of celery@two was suspended after repeated failures: No capable devices found"
+    assert rest.words == (
+        "h264_nvenc of celery@two was suspended after repeated failures: No capable devices found"
+    )
 
 
 def test_a_machine_without_hardware_is_well(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +198,7 @@ def test_hardware_none_of_which_works_is_a_warning(
 ) -> None:
     (told,) = hear_of_hardware(home, monkeypatch, Hardware((), {"h264_nvenc": "No libcuda"}))
     assert told.level is Level.WARN
-    assert told.way_on
+    assert told.hint
 
 
 def test_a_failure_is_exit_code_3_and_all_is_told(
@@ -223,7 +227,7 @@ def test_a_redis_that_refuses_or_is_nearly_full_is_told(
     ]
     assert found[1].words == "refuses writes: OOM"
     assert found[2].words == "uses 93% of its memory"
-    assert "maxmemory" in found[2].way_on
+    assert "maxmemory" in found[2].hint
 
 
 @pytest.mark.parametrize("name", SECRET_FILES)
@@ -235,7 +239,7 @@ def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) ->
     [found] = doctor_checks.sound_secrets(Settings(home=tmp_path))
     assert found.level is Level.FAIL
     assert str(tmp_path / name) in found.words
-    assert "Delete the file" in found.way_on
+    assert "Delete the file" in found.hint
 
 
 def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
@@ -243,7 +247,7 @@ def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     (tmp_path / "token").chmod(0o644)
     [found] = doctor_checks.sound_secrets(Settings(home=tmp_path))
     assert found.level is Level.WARN
-    assert found.way_on == f"Run: chmod 600 {tmp_path / 'token'}"
+    assert found.hint == f"Run: chmod 600 {tmp_path / 'token'}"
 
 
 def test_sound_secrets_are_sound_and_passwords_of_unused_servers_nobodys_business(

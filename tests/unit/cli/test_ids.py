@@ -23,16 +23,16 @@ OTHER = {**JOB, "id": SECOND, "state": "failed"}
 
 
 @pytest.fixture
-def one_job(on_mill: LittleServer) -> LittleServer:
+def one_job(fake_server: LittleServer) -> LittleServer:
     """Knows one job by the beginning of its id."""
     final = 'id: 1\ndata: {"status": "completed", "progress": 100}\n\n'
-    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
-    on_mill.on(f"GET /jobs/{FIRST}", lambda x: x.send_json(JOB))
-    on_mill.on(f"GET /jobs/{FIRST}/status", lambda x: x.send_json(JOB))
-    on_mill.on(f"GET /jobs/{FIRST}/events", lambda x: x.send_events(final))
+    fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
+    fake_server.on(f"GET /jobs/{FIRST}", lambda x: x.send_json(JOB))
+    fake_server.on(f"GET /jobs/{FIRST}/status", lambda x: x.send_json(JOB))
+    fake_server.on(f"GET /jobs/{FIRST}/events", lambda x: x.send_events(final))
     for verb in ("cancel", "retry"):
-        on_mill.on(f"POST /jobs/{FIRST}/{verb}", lambda x: x.send_json(JOB))
-    return on_mill
+        fake_server.on(f"POST /jobs/{FIRST}/{verb}", lambda x: x.send_json(JOB))
+    return fake_server
 
 
 @pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
@@ -44,11 +44,11 @@ def test_four_characters_name_a_job(one_job: LittleServer, cinemill: Run, comman
 
 @pytest.mark.parametrize("text", [FIRST, FIRST.upper(), "397"])
 def test_a_whole_id_and_a_short_text_are_not_looked_up(
-    on_mill: LittleServer, cinemill: Run, text: str
+    fake_server: LittleServer, cinemill: Run, text: str
 ) -> None:
-    on_mill.on(f"GET /jobs/{text}/status", lambda x: x.send_json({"code": "none"}, 404))
+    fake_server.on(f"GET /jobs/{text}/status", lambda x: x.send_json({"code": "none"}, 404))
     assert cinemill("status", text).exit_code == ExitCode.USAGE
-    assert [seen.path for seen in on_mill.seen] == [f"/jobs/{text}/status"]
+    assert [seen.path for seen in fake_server.seen] == [f"/jobs/{text}/status"]
 
 
 def test_pages_begin_after_a_job_that_is_named_so(one_job: LittleServer, cinemill: Run) -> None:
@@ -57,28 +57,28 @@ def test_pages_begin_after_a_job_that_is_named_so(one_job: LittleServer, cinemil
 
 
 @pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
-def test_several_that_fit_are_named(on_mill: LittleServer, cinemill: Run, command: str) -> None:
-    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB, OTHER]}))
+def test_several_that_fit_are_named(fake_server: LittleServer, cinemill: Run, command: str) -> None:
+    fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB, OTHER]}))
     result = cinemill(command, "397d")
     assert result.exit_code == ExitCode.USAGE
     assert "id_ambiguous" in result.stderr
     assert "397dee33-f17 (process_video, completed)" in result.stderr
     assert "397dee33-471 (process_video, failed)" in result.stderr
-    assert len(on_mill.seen) == 1, "nothing is done to either"
+    assert len(fake_server.seen) == 1, "nothing is done to either"
 
 
-def test_an_id_that_nothing_fits_is_exit_code_2(on_mill: LittleServer, cinemill: Run) -> None:
+def test_an_id_that_nothing_fits_is_exit_code_2(fake_server: LittleServer, cinemill: Run) -> None:
     # A mill that knows no prefixes lists what it has.
-    on_mill.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
+    fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
     result = cinemill("status", "beef")
     assert result.exit_code == ExitCode.USAGE
     assert "No ID begins with 'beef'." in result.stderr
     assert "cinemill jobs" in result.stderr
 
 
-def test_dead_steps_are_named_so_too(on_mill: LittleServer, cinemill: Run) -> None:
-    on_mill.on("GET /dead", lambda x: x.send_json({"dead": [{"step_id": FIRST}]}))
-    on_mill.on(f"POST /dead/{FIRST}/redrive", lambda x: x.send_json(JOB))
+def test_dead_steps_are_named_so_too(fake_server: LittleServer, cinemill: Run) -> None:
+    fake_server.on("GET /dead", lambda x: x.send_json({"dead": [{"step_id": FIRST}]}))
+    fake_server.on(f"POST /dead/{FIRST}/redrive", lambda x: x.send_json(JOB))
     assert cinemill("dead", "redrive", "397d").exit_code == ExitCode.OK
 
 

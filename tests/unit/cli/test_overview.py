@@ -44,11 +44,11 @@ PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
 
 
 @pytest.fixture
-def asked_mill(on_mill: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
+def asked_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
-    on_mill.on("GET /stats", lambda x: x.send_json(STATS))
-    on_mill.on("GET /health", lambda x: x.send_json(HEALTH))
-    return on_mill
+    fake_server.on("GET /stats", lambda x: x.send_json(STATS))
+    fake_server.on("GET /health", lambda x: x.send_json(HEALTH))
+    return fake_server
 
 
 def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None:
@@ -56,13 +56,13 @@ def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None
 
 
 def test_tells_health_workers_jobs_queues_and_times(
-    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch, EVERYWHERE, PROXIES)
     shown = cinemill("status").stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     for line in (
-        f"Mill {asked_mill.url}, version 1.2",
+        f"Server {asked_server.url}, version 1.2",
         "Health degraded (database ok, redis unavailable)",
         f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
@@ -80,7 +80,7 @@ def test_tells_health_workers_jobs_queues_and_times(
 
 
 def test_names_queues_that_nobody_works_on(
-    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch, PROXIES)
     shown = " ".join(cinemill("status").stdout.split())
@@ -89,14 +89,14 @@ def test_names_queues_that_nobody_works_on(
 
 
 def test_says_what_to_do_where_no_worker_answers(
-    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch)
     assert "none responds; start one with 'cinemill worker'" in cinemill("status").stdout
 
 
 def test_does_not_guess_at_the_workers_of_another_machine(
-    asked_mill: LittleServer, cinemill: Run
+    asked_server: LittleServer, cinemill: Run
 ) -> None:
     result = cinemill("status")
     assert result.exit_code == ExitCode.OK, result.output
@@ -108,7 +108,7 @@ def test_does_not_guess_at_the_workers_of_another_machine(
 
 
 def test_workers_are_not_known_where_the_broker_does_not_answer(
-    asked_mill: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert "unknown: run this command" in cinemill("status").stdout

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.cli.progress import Lines
+from cinemill.cli.progress import LineDisplay
 from cinemill.client import ProgressEvent
 
-Told = tuple[Lines, list[tuple[float, str]]]
+NullDisplay = tuple[LineDisplay, list[tuple[float, str]]]
 """A display, and what it has said: seconds, words."""
 
 
@@ -35,39 +35,41 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Told:
+def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> NullDisplay:
     lines: list[tuple[float, str]] = []
-    monkeypatch.setattr("cinemill.cli.progress.say", lambda words: lines.append((clock(), words)))
-    return Lines(clock), lines
+    monkeypatch.setattr(
+        "cinemill.cli.progress.print_message", lambda words: lines.append((clock(), words))
+    )
+    return LineDisplay(clock), lines
 
 
 def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
-    told: Told, clock: Clock
+    told: NullDisplay, clock: Clock
 ) -> None:
     display, lines = told
     for second in range(61):
         clock.now = float(second)
-        display.heard("film.mp4", event(second / 10, left=600.0 - second))
+        display.on_event("film.mp4", event(second / 10, left=600.0 - second))
     assert [at for at, _ in lines] == [0, 10, 20, 30, 40, 50, 60]
     assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, 9 min 50 s left"
 
 
-def test_a_quick_stage_is_told_each_ten_percent(told: Told, clock: Clock) -> None:
+def test_a_quick_stage_is_told_each_ten_percent(told: NullDisplay, clock: Clock) -> None:
     display, lines = told
     for percent in range(101):
         clock.now = percent / 5
-        display.heard("film.mp4", event(percent))
-    assert [words.split()[1] for _, words in lines] == [str(n) for n in range(0, 101, 10)]
+        display.on_event("film.mp4", event(percent))
+    assert [words.split()[1] for _, words in lines] == [f"{n}%" for n in range(0, 101, 10)]
 
 
-def test_a_change_of_stage_is_told_at_once(told: Told) -> None:
+def test_a_change_of_stage_is_told_at_once(told: NullDisplay) -> None:
     display, lines = told
     for stage in ("probe", "prepare", "prepare", "publish"):
-        display.heard("film.mp4", event(5, stage=stage))
+        display.on_event("film.mp4", event(5, stage=stage))
     assert len(lines) == 3
 
 
-def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Told, clock: Clock) -> None:
+def test_an_upload_is_sent_when_the_mill_has_taken_it(told: NullDisplay, clock: Clock) -> None:
     display, lines = told
     for megabytes in range(0, 101, 5):
         clock.now = megabytes / 5
@@ -78,13 +80,13 @@ def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Told, clock: Clock) 
     ]
     assert not any(words.startswith("film.mp4: sent") for _, words in lines)
     display.accepted("film.mp4", "397dee33")
-    assert lines[-1][1] == "film.mp4: sent, job 397dee33"
+    assert lines[-1][1] == "film.mp4: uploaded, job 397dee33"
 
 
-def test_a_job_that_waits_is_told_of_each_minute(told: Told, clock: Clock) -> None:
+def test_a_job_that_waits_is_told_of_each_minute(told: NullDisplay, clock: Clock) -> None:
     display, lines = told
-    display.heard("a.mp4", event(0, stage="queued"))
-    display.heard("b.mp4", ProgressEvent("", "completed", 100, "Done", "", None, None))
+    display.on_event("a.mp4", event(0, stage="queued"))
+    display.on_event("b.mp4", ProgressEvent("", "completed", 100, "Done", "", None, None))
     for second in range(0, 125, 5):
         clock.now = float(second)
         display.wait()
@@ -97,12 +99,14 @@ def test_a_job_that_waits_is_told_of_each_minute(told: Told, clock: Clock) -> No
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), min_size=1, max_size=200))
 def test_lines_of_one_stage_keep_their_distance(steps: list[tuple[float, float]]) -> None:
     clock, lines = Clock(), []
-    display, progress = Lines(clock), 0.0
+    display, progress = LineDisplay(clock), 0.0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cinemill.cli.progress.say", lambda _: lines.append((clock(), progress)))
+        patch.setattr(
+            "cinemill.cli.progress.print_message", lambda _: lines.append((clock(), progress))
+        )
         for seconds, percent in steps:
             clock.now += seconds
             progress = min(100.0, progress + percent)
-            display.heard("film.mp4", event(progress))
+            display.on_event("film.mp4", event(progress))
     for (at, before), (later, after) in pairwise(lines):
         assert later - at >= 10 or (after - before >= 10 and later - at >= 1)

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from cinemill.cli import console
-from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, worst
+from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, highest
 from cinemill.cli.main import app
 from cinemill.errors import (
     CinemillError,
@@ -145,7 +145,7 @@ def test_wrong_usage_is_exit_code_2(cinemill: Run, arguments: list[str]) -> None
     assert cinemill(*arguments).exit_code == ExitCode.USAGE
 
 
-class TestNoMill:
+class TestNoServer:
     @pytest.mark.parametrize(
         "arguments",
         [["jobs"], ["status"], ["watch", "j"], ["cancel", "j"], ["dead", "list"], ["verify"]],
@@ -233,6 +233,6 @@ class TestExitCodes:
         assert exit_code_of_job("cancelled", "cancelled") == ExitCode.JOB_FAILED
 
     def test_of_several_films_the_worst_counts(self) -> None:
-        assert worst([]) == ExitCode.OK
-        assert worst([ExitCode.OK, ExitCode.REJECTED]) == ExitCode.REJECTED
-        assert worst([ExitCode.REJECTED, ExitCode.JOB_FAILED]) == ExitCode.JOB_FAILED
+        assert highest([]) == ExitCode.OK
+        assert highest([ExitCode.OK, ExitCode.REJECTED]) == ExitCode.REJECTED
+        assert highest([ExitCode.REJECTED, ExitCode.JOB_FAILED]) == ExitCode.JOB_FAILED

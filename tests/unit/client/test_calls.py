@@ -20,7 +20,7 @@ PROBLEM = {
     "status": 404,
     "detail": "There is no job j1.",
     "code": "not_found",
-    "way_on": "Check the id.",
+    "hint": "Check the id.",
     "log_tail": "last words",
 }
 
@@ -32,49 +32,55 @@ def closed_port() -> int:
 
 
 class TestRequests:
-    def test_carry_the_token_and_the_version(self, server: LittleServer, mill: Client) -> None:
+    def test_carry_the_token_and_the_version(self, server: LittleServer, client: Client) -> None:
         server.on("GET /stats", lambda x: x.send_json({"queue": {"total": 0}}))
-        assert mill.stats() == {"queue": {"total": 0}}
+        assert client.stats() == {"queue": {"total": 0}}
         headers = server.seen[0].headers
         assert headers["authorization"] == "Bearer the-token"
         assert headers["user-agent"].startswith("cinemill/")
 
-    def test_send_only_the_filters_that_are_set(self, server: LittleServer, mill: Client) -> None:
+    def test_send_only_the_filters_that_are_set(self, server: LittleServer, client: Client) -> None:
         server.on("GET /jobs", lambda x: x.send_json({"jobs": [{"id": "j1"}]}))
-        assert mill.jobs(state="failed", limit=5) == [{"id": "j1"}]
+        assert client.jobs(state="failed", limit=5) == [{"id": "j1"}]
         assert server.seen[0].path == "/jobs?state=failed&limit=5"
 
     @pytest.mark.parametrize(
         "page", [[{"id": "j"}], {"jobs": [{"id": "j"}]}, {"items": [{"id": "j"}]}]
     )
-    def test_read_a_page_bare_or_named(self, server: LittleServer, mill: Client, page: Any) -> None:
+    def test_read_a_page_bare_or_named(
+        self, server: LittleServer, client: Client, page: Any
+    ) -> None:
         server.on("GET /jobs", lambda x: x.send_json(page))
-        assert mill.jobs() == [{"id": "j"}]
+        assert client.jobs() == [{"id": "j"}]
 
-    def test_an_id_stays_one_segment_of_the_path(self, server: LittleServer, mill: Client) -> None:
+    def test_an_id_stays_one_segment_of_the_path(
+        self, server: LittleServer, client: Client
+    ) -> None:
         server.on("POST /jobs/..%2Fstats%3Fx/cancel", lambda x: x.send_json({"id": "j"}))
-        mill.cancel("../stats?x", "by mistake")
+        client.cancel("../stats?x", "by mistake")
         assert json.loads(server.seen[0].body) == {"reason": "by mistake"}
 
-    def test_an_empty_answer_is_none(self, server: LittleServer, mill: Client) -> None:
+    def test_an_empty_answer_is_none(self, server: LittleServer, client: Client) -> None:
         server.on("DELETE /jobs/j1", lambda x: x.begin(204))
-        mill.delete("j1")
+        client.delete("j1")
         assert server.seen[0].method == "DELETE"
 
 
 class TestProblems:
-    def test_a_problem_document_becomes_the_error(self, server: LittleServer, mill: Client) -> None:
+    def test_a_problem_document_becomes_the_error(
+        self, server: LittleServer, client: Client
+    ) -> None:
         server.on("GET /jobs/j1", lambda x: x.send_json(PROBLEM, 404, "application/problem+json"))
         with pytest.raises(ClientError) as caught:
-            mill.job("j1")
+            client.job("j1")
         error = caught.value
         assert (error.code, error.status) == ("not_found", 404)
-        assert (error.message, error.way_on) == ("There is no job j1.", "Check the id.")
+        assert (error.message, error.hint) == ("There is no job j1.", "Check the id.")
         assert error.log_tail == "last words"
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"detail": 7}', b"\xff"])
     def test_any_other_body_still_is_an_error(
-        self, server: LittleServer, mill: Client, body: bytes
+        self, server: LittleServer, client: Client, body: bytes
     ) -> None:
         def answer(x: Any) -> None:
             x.begin(502, Content_Length=len(body))
@@ -82,24 +88,24 @@ class TestProblems:
 
         server.on("GET /health", answer)
         with pytest.raises(ClientError, match="502") as caught:
-            mill.health()
+            client.health()
         assert caught.value.code == "http_502"
 
-    def test_a_page_that_is_no_json_is_no_mill(self, server: LittleServer, mill: Client) -> None:
+    def test_a_page_that_is_no_json_is_no_mill(self, server: LittleServer, client: Client) -> None:
         def answer(x: Any) -> None:
             x.begin(200, Content_Length=2)
             x.wfile.write(b"<>")
 
         server.on("GET /health", answer)
         with pytest.raises(ClientError, match="is not a Cinemill server"):
-            mill.health()
+            client.health()
 
     def test_nobody_there_says_how_to_start_one(self) -> None:
-        mill = Client(f"http://127.0.0.1:{closed_port()}")
-        with mill, pytest.raises(ClientError) as caught:
-            mill.health()
+        client = Client(f"http://127.0.0.1:{closed_port()}")
+        with client, pytest.raises(ClientError) as caught:
+            client.health()
         assert (caught.value.code, caught.value.status) == ("mill_unreachable", 0)
-        assert "cinemill up" in caught.value.way_on
+        assert "cinemill up" in caught.value.hint
 
     @pytest.mark.parametrize("address", ["ftp://x", "localhost:8420", "http://", ""])
     def test_a_wrong_address_is_named(self, address: str) -> None:
@@ -116,8 +122,8 @@ class TestFromHome:
         (tmp_path / "run" / "state.json").write_text(json.dumps({"pid": 1, "api_url": server.url}))
         (tmp_path / "token").write_text("secret\n")
         server.on("GET /health", lambda x: x.send_json({}))
-        with Client.from_home(tmp_path) as mill:
-            mill.health()
+        with Client.from_home(tmp_path) as client:
+            client.health()
         assert server.seen[0].headers["authorization"] == "Bearer secret"
 
     @pytest.mark.parametrize("state", [None, "", "{}", "[]", '{"api_url"'])
@@ -128,7 +134,7 @@ class TestFromHome:
         with pytest.raises(ClientError) as caught:
             Client.from_home(tmp_path)
         assert caught.value.code == "mill_not_running"
-        assert "cinemill up" in caught.value.way_on
+        assert "cinemill up" in caught.value.hint
 
     def test_the_environment_may_name_another_machine(
         self, server: LittleServer, monkeypatch: pytest.MonkeyPatch
@@ -136,6 +142,6 @@ class TestFromHome:
         monkeypatch.setenv("CINEMILL_URL", server.url + "/")
         monkeypatch.setenv("CINEMILL_TOKEN", "far")
         server.on("GET /health", lambda x: x.send_json({}))
-        with Client.from_home() as mill:
-            mill.health()
+        with Client.from_home() as client:
+            client.health()
         assert server.seen[0].headers["authorization"] == "Bearer far"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cinemill.client import Client, ClientError
 from cinemill.client.connection import Connection
-from cinemill.client.events import Watch
+from cinemill.client.events import EventFollower
 from cinemill.client.sse import MAX_EVENT_CHARACTERS, EventDecoder, EventTooLarge, ServerEvent
 
 if TYPE_CHECKING:
@@ -28,49 +28,49 @@ def event(event_id: str, progress: float, status: str = "running") -> str:
     return f"id: {event_id}\nevent: progress\ndata: {data}\n\n"
 
 
-def numbers(mill: Client) -> list[tuple[str, float]]:
-    return [(e.id, e.progress) for e in mill.watch("j1")]
+def numbers(client: Client) -> list[tuple[str, float]]:
+    return [(e.id, e.progress) for e in client.watch("j1")]
 
 
 class TestWatching:
-    def test_ends_with_the_final_event(self, server: LittleServer, mill: Client) -> None:
+    def test_ends_with_the_final_event(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_events(
                 event("1-0", 5), ": still here\n\n", event("2-0", 100, "completed")
             ),
         )
-        assert numbers(mill) == [("1-0", 5), ("2-0", 100)]
+        assert numbers(client) == [("1-0", 5), ("2-0", 100)]
 
-    def test_resumes_after_the_last_event_seen(self, server: LittleServer, mill: Client) -> None:
+    def test_resumes_after_the_last_event_seen(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_events(event("1-0", 5), event("2-0", 10)[:20], break_off=True),
             lambda x: x.send_events(event("2-0", 10), event("3-0", 100, "failed")),
         )
-        assert numbers(mill) == [("1-0", 5), ("2-0", 10), ("3-0", 100)]
+        assert numbers(client) == [("1-0", 5), ("2-0", 10), ("3-0", 100)]
         assert "last-event-id" not in server.seen[0].headers
         assert server.seen[1].headers["last-event-id"] == "1-0"
 
-    def test_an_event_sent_again_is_given_once(self, server: LittleServer, mill: Client) -> None:
+    def test_an_event_sent_again_is_given_once(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_events(event("1-0", 5), break_off=True),
             lambda x: x.send_events(event("1-0", 5), event("2-0", 100, "cancelled")),
         )
-        assert numbers(mill) == [("1-0", 5), ("2-0", 100)]
+        assert numbers(client) == [("1-0", 5), ("2-0", 100)]
 
-    def test_a_mill_that_restarts_is_waited_for(self, server: LittleServer, mill: Client) -> None:
+    def test_a_mill_that_restarts_is_waited_for(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_json({"code": "redis_unavailable"}, 503),
             lambda x: x.send_json({"code": "redis_unavailable"}, 503),
             lambda x: x.send_events(event("1-0", 100, "completed")),
         )
-        assert numbers(mill) == [("1-0", 100)]
+        assert numbers(client) == [("1-0", 100)]
 
     def test_an_end_without_a_final_event_is_looked_up(
-        self, server: LittleServer, mill: Client
+        self, server: LittleServer, client: Client
     ) -> None:
         server.on(EVENTS, lambda x: x.send_events(event("1-0", 5)))
         server.on(
@@ -78,13 +78,13 @@ class TestWatching:
             lambda x: x.send_json({"state": "running", "progress": 6}),
             lambda x: x.send_json({"state": "completed", "progress": 100, "message": "Done"}),
         )
-        seen = list(mill.watch("j1"))
+        seen = list(client.watch("j1"))
         assert [(e.id, e.status) for e in seen] == [("1-0", "running"), ("", "completed")]
 
-    def test_a_refusal_ends_it(self, server: LittleServer, mill: Client) -> None:
+    def test_a_refusal_ends_it(self, server: LittleServer, client: Client) -> None:
         server.on(EVENTS, lambda x: x.send_json({"code": "not_found", "detail": "No."}, 404))
         with pytest.raises(ClientError) as caught:
-            list(mill.watch("j1"))
+            list(client.watch("j1"))
         assert caught.value.code == "not_found"
         assert len(server.seen) == 1
 
@@ -96,7 +96,7 @@ class TestWatching:
             time.sleep(0.05)
 
         connection = Connection("http://127.0.0.1:1", None)
-        watch = Watch(connection, "j1", give_up_seconds=2, sleep=pause)
+        watch = EventFollower(connection, "j1", give_up_seconds=2, sleep=pause)
         with pytest.raises(ClientError) as caught:
             list(watch.events())
         assert caught.value.code == "mill_unreachable"
@@ -109,22 +109,22 @@ class TestWatching:
             time.sleep(0.5)
 
         server.on(EVENTS, hang, lambda x: x.send_events(event("1-0", 100, "completed")))
-        watch = Watch(Connection(server.url, None), "j1", silence_seconds=0.1)
+        watch = EventFollower(Connection(server.url, None), "j1", silence_seconds=0.1)
         assert [e.id for e in watch.events()] == ["1-0"]
 
     def test_other_sorts_of_events_are_passed_over(
-        self, server: LittleServer, mill: Client
+        self, server: LittleServer, client: Client
     ) -> None:
         noise = "data: hello\n\nevent: x\ndata: [1]\n\n"
         server.on(EVENTS, lambda x: x.send_events(noise, event("1-0", 100, "completed")))
-        assert numbers(mill) == [("1-0", 100)]
+        assert numbers(client) == [("1-0", 100)]
 
     def test_oversized_event_ends_watching_without_a_retry(
-        self, server: LittleServer, mill: Client
+        self, server: LittleServer, client: Client
     ) -> None:
         server.on(EVENTS, lambda x: x.send_events("data: " + "x" * (MAX_EVENT_CHARACTERS + 100)))
         with pytest.raises(ClientError) as caught:
-            numbers(mill)
+            numbers(client)
         assert caught.value.code == "event_too_large"
         assert len(server.seen) == 1
 

@@ -58,11 +58,11 @@ def send_file(content: bytes, *, claim: int | None = None, **headers: Any) -> An
 
 class TestUpload:
     def test_sends_the_film_and_what_is_wanted(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("POST /upload", lambda x: x.send_json(RECEIPT))
         moved: list[tuple[int, int]] = []
-        receipt = mill.upload(
+        receipt = client.upload(
             film(tmp_path),
             priority=9,
             thumbnail_seconds=1.5,
@@ -80,58 +80,58 @@ class TestUpload:
         assert moved == sorted(moved)
 
     def test_an_empty_film_is_sent_too(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("POST /upload", lambda x: x.send_json(RECEIPT))
-        mill.upload(film(tmp_path, content=b""))
+        client.upload(film(tmp_path, content=b""))
         assert fields_of(server.seen[0])["file"] == ("film.mp4", b"")
 
     @pytest.mark.parametrize("name", ["фильм 🎬.mp4", 'a"b;c.mp4', "a\nb.mp4"])
     def test_an_odd_name_breaks_nothing(
-        self, server: LittleServer, mill: Client, tmp_path: Path, name: str
+        self, server: LittleServer, client: Client, tmp_path: Path, name: str
     ) -> None:
         server.on("POST /upload", lambda x: x.send_json(RECEIPT))
-        mill.upload(film(tmp_path, name))
+        client.upload(film(tmp_path, name))
         assert list(fields_of(server.seen[0])) == ["file"]
 
-    def test_memory_stays_flat(self, server: LittleServer, mill: Client, tmp_path: Path) -> None:
+    def test_memory_stays_flat(self, server: LittleServer, client: Client, tmp_path: Path) -> None:
         path = tmp_path / "large.mp4"
         with path.open("wb") as file:
             file.truncate(60_000_000)
         server.on("POST /upload", lambda x: x.send_json(RECEIPT))
         server.discards_bodies = True
         tracemalloc.start()
-        mill.upload(path)
+        client.upload(path)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 10_000_000
 
-    def test_a_missing_film_is_an_os_error(self, mill: Client, tmp_path: Path) -> None:
+    def test_a_missing_film_is_an_os_error(self, client: Client, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
-            mill.upload(tmp_path / "none.mp4")
+            client.upload(tmp_path / "none.mp4")
 
 
 class TestDownload:
     def test_into_a_folder_keeps_the_mills_name(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         answer = send_file(CONTENT, Content_Disposition='inline; filename="film-proxy.mp4"')
         server.on("GET /assets/a/files/proxy", answer)
-        path = mill.download("a", "proxy", tmp_path)
+        path = client.download("a", "proxy", tmp_path)
         assert path == tmp_path / "film-proxy.mp4"
         assert path.read_bytes() == CONTENT
         assert list(tmp_path.iterdir()) == [path]
 
     def test_to_a_path_replaces_what_was_there(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("GET /assets/a/files/proxy", send_file(CONTENT, ETag=f'"{SHA256}"'))
         path = film(tmp_path, "mine.mp4", b"old")
-        mill.download("a", "proxy", path)
+        client.download("a", "proxy", path)
         assert path.read_bytes() == CONTENT
 
     def test_resumes_where_it_broke_off(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         cut = 100_000
 
@@ -142,23 +142,23 @@ class TestDownload:
 
         first = send_file(CONTENT[:cut], claim=len(CONTENT), ETag=f'"{SHA256}"')
         server.on("GET /assets/a/files/proxy", first, rest)
-        path = mill.download("a", "proxy", tmp_path / "x")
+        path = client.download("a", "proxy", tmp_path / "x")
         assert path.read_bytes() == CONTENT
         assert server.seen[1].headers["if-range"] == f'"{SHA256}"'
 
     def test_begins_again_where_the_mill_cannot_resume(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         broken = send_file(CONTENT[:1000], claim=len(CONTENT), ETag='"v1"')
         server.on("GET /assets/a/files/proxy", broken, send_file(CONTENT, ETag='"v2"'))
-        assert mill.download("a", "proxy", tmp_path / "x").read_bytes() == CONTENT
+        assert client.download("a", "proxy", tmp_path / "x").read_bytes() == CONTENT
 
     def test_gives_up_on_one_that_always_breaks_and_leaves_nothing(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("GET /assets/a/files/proxy", send_file(b"half", claim=8))
         with pytest.raises(ClientError) as caught:
-            mill.download("a", "proxy", tmp_path / "x")
+            client.download("a", "proxy", tmp_path / "x")
         assert caught.value.code == "connection_lost"
         assert list(tmp_path.iterdir()) == []
 
@@ -170,22 +170,22 @@ class TestDownload:
         ],
     )
     def test_a_wrong_checksum_is_refused_and_leaves_the_old_file(
-        self, server: LittleServer, mill: Client, tmp_path: Path, headers: dict[str, Any]
+        self, server: LittleServer, client: Client, tmp_path: Path, headers: dict[str, Any]
     ) -> None:
         server.on("GET /assets/a/files/proxy", send_file(CONTENT, **headers))
         path = film(tmp_path, "mine.mp4", b"old")
         with pytest.raises(ClientError) as caught:
-            mill.download("a", "proxy", path)
+            client.download("a", "proxy", path)
         assert caught.value.code == "download_damaged"
         assert path.read_bytes() == b"old"
         assert list(tmp_path.iterdir()) == [path]
 
     def test_a_refusal_is_not_tried_again(
-        self, server: LittleServer, mill: Client, tmp_path: Path
+        self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("GET /assets/a/files/proxy", lambda x: x.send_json({"code": "not_found"}, 404))
         with pytest.raises(ClientError):
-            mill.download("a", "proxy", tmp_path / "x")
+            client.download("a", "proxy", tmp_path / "x")
         assert len(server.seen) == 1
 
 

@@ -85,7 +85,9 @@ def test_a_duration_is_known_once_a_job_has_started_and_ended() -> None:
 
 
 def test_a_watcher_is_told_what_the_contract_names() -> None:
-    told = Progress("j1", "work", "running", 12.345, "Encoding the preview copy", stage="prepare").to_json()
+    told = Progress(
+        "j1", "work", "running", 12.345, "Encoding the preview copy", stage="prepare"
+    ).to_json()
     assert told == {
         "task_id": "j1",
         "status": "running",

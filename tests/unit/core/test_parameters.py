@@ -41,7 +41,7 @@ class Square(Parameters):
 
 def check_word(value: object) -> object:
     if value == "forbidden":
-        raise InputRejected("That word is forbidden.", code="word_invalid", way_on="Use another.")
+        raise InputRejected("That word is forbidden.", code="word_invalid", hint="Use another.")
     return value
 
 
@@ -69,10 +69,10 @@ def refuse(document: Any, model: type[Parameters] = Sample) -> tuple[str, str, s
     with pytest.raises(InputRejected) as refused:
         read_parameters(model, document)
     error = refused.value
-    return error.code, error.message, error.way_on
+    return error.code, error.message, error.hint
 
 
-USUAL = InputRejected.way_on
+USUAL = InputRejected.hint
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_a_refusal_names_the_path_what_it_takes_and_what_was_given(
 def test_an_unknown_name_is_refused_with_the_known_ones(
     document: Any, sentence: str, hint: str
 ) -> None:
-    _, message, way_on = refuse(document)
+    _, message, hint = refuse(document)
     assert message == sentence
-    assert way_on.startswith(hint)
+    assert hint.startswith(hint)
 
 
 def test_an_unknown_name_is_told_before_what_may_follow_from_it() -> None:
@@ -232,8 +232,8 @@ def test_whatever_is_given_the_words_are_our_own(document: Any, model: type[Para
     assert error.code.isidentifier()
     assert error.message.endswith(".")
     assert "Input should" not in error.message
-    assert "pydantic" not in error.message + error.way_on
-    assert error.way_on
+    assert "pydantic" not in error.message + error.hint
+    assert error.hint
 
 
 def try_to_refuse(document: Any, model: type[Parameters]) -> InputRejected | None:

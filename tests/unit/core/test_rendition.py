@@ -55,7 +55,7 @@ def test_webm_holds_neither_of_these(codec: VideoCodec) -> None:
     with pytest.raises(InputRejected, match="webm cannot hold") as refused:
         read_rendition({"codec": codec.value, "container": "webm"})
     assert refused.value.code == "combination_impossible"
-    assert "av1, vp9" in refused.value.way_on
+    assert "av1, vp9" in refused.value.hint
 
 
 def test_webm_holds_no_aac() -> None:

@@ -44,7 +44,7 @@ def test_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing) as missing:
         find_model(make_card(), tmp_path)
     assert missing.value.code == "model_missing"
-    assert "'cinemill models fetch toy'" in missing.value.way_on
+    assert "'cinemill models fetch toy'" in missing.value.hint
 
 
 @pytest.mark.parametrize("content", [b"weight", b"weights and more", b"WEIGHTS"])
@@ -54,7 +54,7 @@ def test_a_model_with_other_bytes_is_not_used(tmp_path: Path, content: bytes) ->
         find_model(make_card(), tmp_path)
     assert damaged.value.code == "model_damaged"
     assert "model.bin" in damaged.value.message
-    assert "'cinemill models fetch toy'" in damaged.value.way_on
+    assert "'cinemill models fetch toy'" in damaged.value.hint
 
 
 def test_a_package_that_is_installed_is_not_taken_on_trust(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_a_model_that_nobody_knows_is_not_found() -> None:
     with pytest.raises(NotFound) as unknown:
         get_card("huge")
     assert unknown.value.code == "model_unknown"
-    assert "base" in unknown.value.way_on
+    assert "base" in unknown.value.hint

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.transcript import Utterance, Word
-from cinemill.inference.guards import MOST_IN_A_ROW, cut_loops, drop_repeats
+from cinemill.inference.guards import MOST_IN_A_ROW, cut_repetition_loops, drop_repeated_phrases
 
 
 def utter(text: str, start_ms: int = 0) -> Utterance:
@@ -19,34 +19,34 @@ def utter(text: str, start_ms: int = 0) -> Utterance:
 
 def test_a_loop_of_a_phrase_is_left_once() -> None:
     looped = utter("and then " + "thank you very much. " * 12 + "goodbye")
-    cut = cut_loops(looped)
+    cut = cut_repetition_loops(looped)
     assert cut.text == "and then thank you very much. goodbye"
     assert cut.end_ms == looped.end_ms
 
 
 def test_an_utterance_that_comes_again_and_again_stays_three_times() -> None:
     said = [utter("Thanks for watching!", 1000 * n) for n in range(9)]
-    assert drop_repeats(said) == tuple(said[:MOST_IN_A_ROW])
+    assert drop_repeated_phrases(said) == tuple(said[:MOST_IN_A_ROW])
 
 
 def test_three_times_no_is_what_people_say() -> None:
     said = utter("No, no, no. I said no.")
-    assert drop_repeats([said]) == (said,)
+    assert drop_repeated_phrases([said]) == (said,)
 
 
 def test_what_comes_again_later_stays() -> None:
     said = [utter(text) for text in ("Yes.", "No.", "Yes.", "No.", "Yes.", "No.", "Yes.", "No.")]
-    assert drop_repeats(said) == tuple(said)
+    assert drop_repeated_phrases(said) == tuple(said)
 
 
 def test_punctuation_alone_is_nothing_said() -> None:
-    assert drop_repeats([utter("...")]) == ()
+    assert drop_repeated_phrases([utter("...")]) == ()
 
 
 @given(st.lists(st.sampled_from(["yes", "no", "perhaps"]), min_size=1, max_size=60))
 def test_words_are_taken_away_only_and_none_is_moved(texts: list[str]) -> None:
     said = utter(" ".join(texts))
-    left = cut_loops(said).words
+    left = cut_repetition_loops(said).words
     assert set(left) <= set(said.words)
     assert list(left) == sorted(left, key=lambda word: word.start_ms)
     assert left[0] == said.words[0]

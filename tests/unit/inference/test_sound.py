@@ -15,7 +15,7 @@ from cinemill.inference.sound import (
     Batch,
     Span,
     make_batches,
-    map_sound,
+    memory_map,
 )
 
 SECOND = SAMPLE_RATE_HZ
@@ -34,21 +34,21 @@ def spans(draw: st.DrawFn) -> tuple[Span, ...]:
 
 def test_times_in_a_batch_are_those_of_the_film() -> None:
     batch = Batch((seconds(10, 12), seconds(60, 65)))
-    assert batch.restore(0.5, 1.5) == (10_500, 11_500)
-    assert batch.restore(2.5, 3.0) == (60_500, 61_000)
+    assert batch.expand_timestamps(0.5, 1.5) == (10_500, 11_500)
+    assert batch.expand_timestamps(2.5, 3.0) == (60_500, 61_000)
 
 
 def test_a_word_over_the_seam_is_where_its_middle_is() -> None:
     batch = Batch((seconds(10, 12), seconds(60, 65)))
-    assert batch.restore(1.6, 2.2) == (11_600, 12_000)
-    assert batch.restore(1.8, 2.8) == (60_000, 60_800)
+    assert batch.expand_timestamps(1.6, 2.2) == (11_600, 12_000)
+    assert batch.expand_timestamps(1.8, 2.8) == (60_000, 60_800)
 
 
 @given(spans(), st.floats(0, 700), st.floats(0, 5))
 def test_restored_times_lie_in_speech_and_in_order(
     speech: tuple[Span, ...], start: float, length: float
 ) -> None:
-    start_ms, end_ms = Batch(speech).restore(start, start + length)
+    start_ms, end_ms = Batch(speech).expand_timestamps(start, start + length)
     assert start_ms <= end_ms
     assert any(
         span.start * 1000 / SECOND - 1 <= start_ms <= end_ms <= span.end * 1000 / SECOND + 1
@@ -67,8 +67,8 @@ def test_batches_hold_every_span_once_and_are_bounded(speech: tuple[Span, ...]) 
 def test_sound_is_mapped_and_gathered_without_the_silence(tmp_path: Path) -> None:
     path = tmp_path / "sound.s16"
     np.arange(100, dtype="<i2").tofile(path)
-    sound = map_sound(path)
-    samples = Batch((Span(10, 12), Span(50, 51))).gather(sound)
+    sound = memory_map(path)
+    samples = Batch((Span(10, 12), Span(50, 51))).collapse_silence(sound)
     assert samples.dtype == np.float32
     assert (samples * 32768).tolist() == [10, 11, 50]
 
@@ -76,4 +76,4 @@ def test_sound_is_mapped_and_gathered_without_the_silence(tmp_path: Path) -> Non
 def test_no_sound_at_all_is_no_samples(tmp_path: Path) -> None:
     path = tmp_path / "sound.s16"
     path.touch()
-    assert len(map_sound(path)) == 0
+    assert len(memory_map(path)) == 0

@@ -19,7 +19,7 @@ from cinemill.errors import (
     WorkFailed,
 )
 from cinemill.jobs.catalog import GIB, RetryPolicy, StepKind
-from cinemill.jobs.runs.attempt import Limits, Watch, choose_limits, find_exceeded_limit
+from cinemill.jobs.runs.attempt import Attempt, Limits, choose_limits, find_exceeded_limit
 
 LIMITS = Limits(
     lease_seconds=60,
@@ -31,8 +31,8 @@ LIMITS = Limits(
 START = 1000.0
 
 
-def make_watch(**changes: Any) -> Watch:
-    watch = Watch(make_run(), LIMITS, deadline=START + 1e6, started=START, moved_at=START)
+def make_watch(**changes: Any) -> Attempt:
+    watch = Attempt(make_run(), LIMITS, deadline=START + 1e6, started=START, moved_at=START)
     return replace(watch, **changes)
 
 

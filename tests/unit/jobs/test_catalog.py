@@ -32,11 +32,11 @@ def test_a_promised_queue_has_its_priority_and_memory(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_workers_of_a_promised_queue_are_replaced_after_25_tasks(name: str) -> None:
-    assert CATALOG.queues[name].recycle_after == 25
+    assert CATALOG.queues[name].max_tasks_per_child == 25
 
 
 def test_workers_that_make_proxies_are_replaced_after_10_tasks() -> None:
-    assert CATALOG.queues["proxy"].recycle_after == 10
+    assert CATALOG.queues["proxy"].max_tasks_per_child == 10
 
 
 def test_a_proxy_has_55_minutes_and_its_process_an_hour() -> None:
@@ -52,7 +52,7 @@ def test_every_queue_warns_before_it_kills(queue: Queue) -> None:
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
 def test_every_queue_has_a_legal_priority_and_says_what_it_is_for(queue: Queue) -> None:
     assert LOWEST_PRIORITY <= queue.priority <= HIGHEST_PRIORITY
-    assert queue.meaning
+    assert queue.description
 
 
 def test_no_queue_is_more_urgent_than_that_of_questions() -> None:
@@ -118,7 +118,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(NotFound) as refused:
         plan("process_vidoe", {})
     assert refused.value.code == "job_kind_unknown"
-    assert "process_video" in refused.value.way_on
+    assert "process_video" in refused.value.hint
 
 
 @pytest.mark.parametrize("kind", CATALOG.jobs)
@@ -132,7 +132,7 @@ def test_every_plan_is_a_graph_whose_parents_come_first(kind: str) -> None:
 
 
 def test_a_larger_catalog_leaves_the_first_one_as_it_was() -> None:
-    more = CATALOG.with_more(
+    more = CATALOG.extend(
         [StepKind("count_sheep", "default")],
         [
             JobKind(

@@ -21,7 +21,7 @@ anything = st.text(st.characters(), max_size=40) | st.just("film\x00\udcff.mp4")
 def test_an_error_of_ours_keeps_its_code_sentence_and_way_on() -> None:
     failure = describe_failure(DiskFull("The disk is full."))
     assert (failure.code, failure.message) == ("disk_full", "The disk is full.")
-    assert "CINEMILL_HOME" in failure.way_on
+    assert "CINEMILL_HOME" in failure.hint
 
 
 def test_a_commands_last_lines_come_with_it() -> None:
@@ -30,19 +30,23 @@ def test_a_commands_last_lines_come_with_it() -> None:
 
 
 def test_a_rejection_says_which_one_it_is() -> None:
-    error = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
+    error = MediaRejected(
+        "The file is truncated: it ends before the video does.", code="media_truncated"
+    )
     assert describe_failure(error).code == "media_truncated"
 
 
 def test_work_can_be_tried_again_and_a_rejected_film_cannot() -> None:
     assert describe_failure(DiskFull("The disk is full.")).to_json()["retryable"] is True
     assert describe_failure(RuntimeError("Nobody knows.")).to_json()["retryable"] is True
-    rejected = MediaRejected("The file is truncated: it ends before the video does.", code="media_truncated")
+    rejected = MediaRejected(
+        "The file is truncated: it ends before the video does.", code="media_truncated"
+    )
     assert describe_failure(rejected).to_json()["retryable"] is False
 
 
 def test_a_failure_recorded_before_that_was_told_can_be_tried_again() -> None:
-    assert Failure(code="x", message="", way_on="", log_tail="").retryable
+    assert Failure(code="x", message="", hint="", log_tail="").retryable
 
 
 def test_an_unexpected_error_comes_with_the_end_of_its_traceback() -> None:
@@ -60,7 +64,7 @@ def test_whatever_an_error_says_can_be_stored(message: str, tail: str) -> None:
     """PostgreSQL takes neither NUL nor half of a surrogate pair."""
     ours = CommandFailed(message, exit_code=1, log_tail=tail)
     for failure in (describe_failure(ours), describe_failure(RuntimeError(message))):
-        for text in (failure.code, failure.message, failure.way_on, failure.log_tail):
+        for text in (failure.code, failure.message, failure.hint, failure.log_tail):
             assert "\x00" not in text
             text.encode()
 

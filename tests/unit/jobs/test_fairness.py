@@ -158,7 +158,7 @@ def test_a_window_that_urgent_runs_have_filled_lets_nothing_lower_out() -> None:
     assert round_robin(make_line("bob", 3, priority=5), full, window=16) == []
 
 
-class Mill:
+class FairQueue:
     """Workers that take what was let out first, and end their runs one after the other."""
 
     def __init__(self, lines: dict[str, list[ReadyRun]], *, window: int, workers: int) -> None:
@@ -192,7 +192,7 @@ def test_who_queued_little_does_not_wait_for_all_that_another_has_queued(
     small: int, large: int, window: int, workers: int
 ) -> None:
     lines = {"ann": make_line("ann", large), "bob": make_line("bob", small)}
-    mill = Mill(lines, window=window, workers=workers)
+    mill = FairQueue(lines, window=window, workers=workers)
     while mill.ended.count("bob") < small:
         mill.turn()
     # Ties that always fall to Ann cost Bob every third turn at the worst; lots even that out.

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.jobs.leases import IMPATIENT, LeaseObserver, choose_patience
+from cinemill.jobs.leases import IMPATIENT, LeaseObserver, lease_timeouts
 from cinemill.storage.jobs.dispatch import Lease
 
 LEASE_SECONDS, BEAT_SECONDS, SWEEP_SECONDS = 20.0, 5.0, 2.0
 STEP_SECONDS = 0.5
 REACTION_SECONDS = 3.0
 """Until an owner whose renewal failed has tried again, at the latest."""
-PATIENCE = choose_patience(LEASE_SECONDS, BEAT_SECONDS)
+PATIENCE = lease_timeouts(LEASE_SECONDS, BEAT_SECONDS)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -115,7 +115,7 @@ def test_a_dead_worker_is_found_by_a_sweeper_that_is_always_late() -> None:
 @pytest.mark.parametrize("gaps", [[25, 10], [21, 10], [25, 25, 5], [25, 19], [30, 10, 5], [300]])
 def test_a_dead_worker_is_found_by_a_sweeper_that_is_late_now_and_then(gaps: list[float]) -> None:
     """Seconds between its looks, over and over; for a lease of 60 s, more than 20 are a gap."""
-    observer = LeaseObserver(choose_patience(60.0, 15.0))
+    observer = LeaseObserver(lease_timeouts(60.0, 15.0))
     now, looks = 0.0, 0
     while not observer.observe([lease(60, is_over=True)], now):
         now, looks = now + gaps[looks % len(gaps)], looks + 1
@@ -165,6 +165,6 @@ def test_the_impatient_take_the_databases_clock_at_its_word() -> None:
 @pytest.mark.parametrize("share", [0.05, 1 / 3])
 def test_an_owner_always_has_a_heartbeat_to_renew_in(lease_seconds: float, share: float) -> None:
     beat_seconds = lease_seconds * share
-    patience = choose_patience(lease_seconds, beat_seconds)
+    patience = lease_timeouts(lease_seconds, beat_seconds)
     assert beat_seconds < patience.grace_seconds <= lease_seconds - beat_seconds
     assert patience.lease_seconds == lease_seconds

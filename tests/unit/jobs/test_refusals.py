@@ -13,7 +13,7 @@ import pytest
 from cinemill.catalog import CATALOG
 from cinemill.errors import InputRejected
 
-USUAL = InputRejected.way_on
+USUAL = InputRejected.hint
 """The hint where there is no better one."""
 
 REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -711,7 +711,7 @@ def test_a_refusal_names_the_parameter_and_what_it_takes(
     kind: str, params: dict[str, Any], code: str, sentence: str, hint: str
 ) -> None:
     error = refuse(kind, params, None if kind in NO_ASSET else "asset")
-    assert (error.code, error.message, error.way_on) == (code, sentence, hint)
+    assert (error.code, error.message, error.hint) == (code, sentence, hint)
 
 
 @pytest.mark.parametrize(

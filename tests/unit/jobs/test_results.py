@@ -68,9 +68,9 @@ def test_what_another_version_wrote_more_or_less_of_is_read() -> None:
 
 @pytest.mark.parametrize("document", [None, {}, [], {"name": 5}, {"name": "a", "parts": 3}])
 def test_what_cannot_be_read_is_said(document: Any) -> None:
-    with pytest.raises(OutputInvalid, match="no Found that this version can read") as refused:
+    with pytest.raises(OutputInvalid, match="a Found that this version can read") as refused:
         read_result(Found, document)
-    assert "Submit the job again" in refused.value.way_on
+    assert "Submit the job again" in refused.value.hint
 
 
 def test_a_probed_film_that_cannot_be_read_is_said() -> None:

@@ -50,7 +50,7 @@ def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "mill").write_text("not a folder")
     with pytest.raises(DependencyUnavailable, match="cannot be used") as caught:
         open_home(tmp_path / "mill")
-    assert "CINEMILL_HOME" in caught.value.way_on
+    assert "CINEMILL_HOME" in caught.value.hint
 
 
 def test_the_state_is_private_and_goes_away(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.local.supervisor.liveness import All, AnyActivity, Movement, Pulse
+from cinemill.local.supervisor.liveness import All, AnyActivity, CpuActivity, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
 BESIDE = """
@@ -50,7 +50,7 @@ def start_script() -> Iterator[StartScript]:
         process.stdout.close()
 
 
-def ask_until(moves: Movement | AnyActivity, pid: int, answer: bool) -> bool:
+def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
     """Asked often enough for a tick to have come in between, or for the last one to have gone."""
     moves(pid)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -61,9 +61,9 @@ def ask_until(moves: Movement | AnyActivity, pid: int, answer: bool) -> bool:
     return False
 
 
-@pytest.mark.parametrize("kind", [Movement, AnyActivity])
+@pytest.mark.parametrize("kind", [CpuActivity, AnyActivity])
 def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
-    start_script: StartScript, kind: type[Movement | AnyActivity]
+    start_script: StartScript, kind: type[CpuActivity | AnyActivity]
 ) -> None:
     pid = start_script(TICKING)
     assert ask_until(kind(), pid, answer=True)
@@ -76,7 +76,7 @@ def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
 ) -> None:
     pid = start_script(BESIDE)
     assert ask_until(AnyActivity(), pid, answer=True)
-    assert ask_until(Movement(), pid, answer=False)
+    assert ask_until(CpuActivity(), pid, answer=False)
 
 
 def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:

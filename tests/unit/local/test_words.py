@@ -27,10 +27,10 @@ def test_a_childs_reason_reaches_the_supervisor_whole() -> None:
     problem = DatabaseNewer("Schema « 99 » is unknown here.")
     told = read_complaint("noise\n" + write_complaint(problem))
     assert told is not None
-    assert (told.code, told.message, told.way_on) == (
+    assert (told.code, told.message, told.hint) == (
         "database_newer",
         problem.message,
-        problem.way_on,
+        problem.hint,
     )
 
 

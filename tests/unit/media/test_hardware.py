@@ -20,8 +20,8 @@ from cinemill.media.encoding.hardware import (
     QSV,
     VAAPI,
     VIDEOTOOLBOX,
-    Family,
     HardwareEncoder,
+    HardwareVendor,
     list_candidates,
 )
 from cinemill.media.encoding.hardware_probe import failure_reason
@@ -29,7 +29,7 @@ from cinemill.media.encoding.hardware_probe import failure_reason
 NODE = Path("/dev/dri/renderD128")
 
 
-def tell(family: Family, **options: object) -> str:
+def tell(family: HardwareVendor, **options: object) -> str:
     """What a family is told, as one line."""
     request = read_rendition(options)
     return " ".join(HardwareEncoder("it", request.codec, family).plan_arguments(request))
@@ -78,12 +78,16 @@ def test_apples_machines_are_known_by_their_name(tmp_path: Path) -> None:
         (VIDEOTOOLBOX, "h265", 25, "-q:v 50"),
     ],
 )
-def test_a_crf_in_the_words_of_each_family(family: Family, codec: str, crf: int, told: str) -> None:
+def test_a_crf_in_the_words_of_each_family(
+    family: HardwareVendor, codec: str, crf: int, told: str
+) -> None:
     assert told in tell(family, codec=codec, crf=crf)
 
 
 @pytest.mark.parametrize("family", [NVENC, QSV, VAAPI, VIDEOTOOLBOX], ids=lambda one: one.name)
-def test_a_bitrate_is_kept_over_two_seconds_and_quality_is_not_spoken_of(family: Family) -> None:
+def test_a_bitrate_is_kept_over_two_seconds_and_quality_is_not_spoken_of(
+    family: HardwareVendor,
+) -> None:
     told = tell(family, bitrate="2M")
     assert told.endswith("-b:v 2000000 -maxrate 3000000 -bufsize 4000000")
     for word in ("-cq", "-global_quality", "-q:v", "CQP"):
@@ -91,7 +95,9 @@ def test_a_bitrate_is_kept_over_two_seconds_and_quality_is_not_spoken_of(family:
 
 
 @given(st.sampled_from([NVENC, QSV, VAAPI, VIDEOTOOLBOX]), st.data())
-def test_a_worse_crf_never_asks_for_a_better_picture(family: Family, data: st.DataObject) -> None:
+def test_a_worse_crf_never_asks_for_a_better_picture(
+    family: HardwareVendor, data: st.DataObject
+) -> None:
     codec = data.draw(st.sampled_from(family.codecs))
     least, most = CRF_RANGES[codec]
     better, worse = sorted(data.draw(st.tuples(*[st.integers(least, most)] * 2)))

@@ -10,7 +10,7 @@ import pytest
 
 from cinemill.core.media import AudioStream, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import MediaRejected
-from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.verify.integrity import (
     Decoded,
     check_integrity,
@@ -42,7 +42,7 @@ VIDEO = VideoStream(
 FILM = MediaInfo(SourceFormat.MP4, 1000, 10.0, 0.0, 800, VIDEO)
 SOUND = AudioStream(1, "aac", 2, 48_000, "", is_default=True)
 WHOLE = Decoded(frames=250, seconds=10.0)
-SOUND_RUN = LogTally(video_packets=250, video_frames=250)
+SOUND_RUN = LogSummary(video_packets=250, video_frames=250)
 
 
 def test_a_whole_film_passes() -> None:
@@ -62,7 +62,7 @@ def test_a_whole_film_passes() -> None:
     ],
 )
 def test_each_sign_alone_is_enough(
-    tally: LogTally, decoded: Decoded, has_clean_end: bool, code: str
+    tally: LogSummary, decoded: Decoded, has_clean_end: bool, code: str
 ) -> None:
     with pytest.raises(MediaRejected) as refused:
         check_integrity(FILM, tally, decoded, has_clean_end=has_clean_end)

@@ -105,4 +105,4 @@ def test_forbidden_path_hint_tells_relative_paths_apart(
     monkeypatch.chdir("/")
     with pytest.raises(InputRejected) as caught:
         resolve_input(path, (films,))
-    assert hint in caught.value.way_on
+    assert hint in caught.value.hint

@@ -53,7 +53,7 @@ def test_a_file_without_a_secret_is_refused_by_name_and_left_as_it_is(
     with pytest.raises(SecretUnusable) as caught:
         read_or_make_secret(path)
     assert str(path) in caught.value.message
-    assert "Delete the file" in caught.value.way_on
+    assert "Delete the file" in caught.value.hint
     assert path.read_bytes() == content
 
 

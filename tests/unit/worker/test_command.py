@@ -12,13 +12,13 @@ from cinemill.config import load
 from cinemill.errors import InputRejected
 from cinemill.worker.__main__ import count_slots, main, plan_worker
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.task_registry import step_task_name
 
 
 @pytest.fixture
-def mill(tmp_path: Path) -> Mill:
-    return Mill(load({"CINEMILL_HOME": str(tmp_path)}))
+def context(tmp_path: Path) -> WorkerContext:
+    return WorkerContext(load({"CINEMILL_HOME": str(tmp_path)}))
 
 
 @pytest.fixture
@@ -26,33 +26,36 @@ def app(tmp_path: Path) -> Celery:
     return build_app(load({"CINEMILL_HOME": str(tmp_path)}))
 
 
-def test_a_worker_without_a_word_takes_every_queue(mill: Mill) -> None:
-    assert plan_worker(None, None, mill)["queues"] == list(COMMON_QUEUES)
+def test_a_worker_without_a_word_takes_every_queue(context: WorkerContext) -> None:
+    assert plan_worker(None, None, context)["queues"] == list(COMMON_QUEUES)
 
 
-def test_a_worker_of_one_queue_has_that_queues_limits(mill: Mill) -> None:
-    planned = plan_worker("knowledge_graph", None, mill)
+def test_a_worker_of_one_queue_has_that_queues_limits(context: WorkerContext) -> None:
+    planned = plan_worker("knowledge_graph", None, context)
     assert planned["queues"] == ["knowledge_graph"]
     assert planned["max_tasks_per_child"] == 25
     assert planned["max_memory_per_child"] == 3584 * 1024
 
 
 def test_a_worker_of_several_is_replaced_as_the_strictest_says_and_has_the_largest_memory(
-    mill: Mill,
+    context: WorkerContext,
 ) -> None:
-    planned = plan_worker("orchestration,proxy,ingestion", None, mill)
+    planned = plan_worker("orchestration,proxy,ingestion", None, context)
     assert planned["max_tasks_per_child"] == 10
     assert planned["max_memory_per_child"] == 4 * 1024 * 1024
 
 
-def test_concurrency_is_the_settings_unless_it_is_named(mill: Mill) -> None:
-    assert plan_worker("proxy", None, mill)["concurrency"] is None
-    assert plan_worker("proxy", 3, mill)["concurrency"] == 3
+def test_concurrency_is_the_settings_unless_it_is_named(context: WorkerContext) -> None:
+    assert plan_worker("proxy", None, context)["concurrency"] is None
+    assert plan_worker("proxy", 3, context)["concurrency"] == 3
 
 
 def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
     home = {"CINEMILL_HOME": str(tmp_path)}
-    plain, bounded = Mill(load(home)), Mill(load({**home, "CELERY_WORKER_AUTOSCALE": "6,2"}))
+    plain, bounded = (
+        WorkerContext(load(home)),
+        WorkerContext(load({**home, "CELERY_WORKER_AUTOSCALE": "6,2"})),
+    )
     assert plan_worker("proxy", None, plain)["autoscale"] is None
     assert plan_worker("proxy", None, plain, autoscale="4,1")["autoscale"] == (4, 1)
     assert plan_worker("proxy", None, bounded)["autoscale"] == (6, 2)
@@ -63,31 +66,31 @@ def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
 def test_a_worker_counts_as_many_tasks_at_a_time_as_it_was_started_with(tmp_path: Path) -> None:
     home = {"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_CONCURRENCY": "2"}
     settings, solo = load(home), load({**home, "CELERY_WORKER_POOL": "solo"})
-    mill = Mill(settings)
-    assert count_slots(plan_worker("proxy", None, mill), settings) == 2
-    assert count_slots(plan_worker("proxy", 3, mill), settings) == 3
-    assert count_slots(plan_worker("proxy", None, mill, autoscale="5,1"), settings) == 5
-    assert count_slots(plan_worker("proxy", None, Mill(solo)), solo) == 1
+    context = WorkerContext(settings)
+    assert count_slots(plan_worker("proxy", None, context), settings) == 2
+    assert count_slots(plan_worker("proxy", 3, context), settings) == 3
+    assert count_slots(plan_worker("proxy", None, context, autoscale="5,1"), settings) == 5
+    assert count_slots(plan_worker("proxy", None, WorkerContext(solo)), solo) == 1
 
 
 @pytest.mark.parametrize("bounds", ["4", "1,4", "4,0", "four,one", "4,-1", "2000,1"])
-def test_bounds_that_make_no_sense(mill: Mill, bounds: str) -> None:
+def test_bounds_that_make_no_sense(context: WorkerContext, bounds: str) -> None:
     with pytest.raises(InputRejected) as refused:
-        plan_worker("proxy", None, mill, autoscale=bounds)
+        plan_worker("proxy", None, context, autoscale=bounds)
     assert refused.value.code == "autoscale_invalid"
 
 
 def test_one_process_cannot_follow_the_load(tmp_path: Path) -> None:
-    mill = Mill(load({"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_POOL": "solo"}))
+    context = WorkerContext(load({"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_POOL": "solo"}))
     with pytest.raises(InputRejected, match="'solo' has one process"):
-        plan_worker("proxy", None, mill, autoscale="4,1")
+        plan_worker("proxy", None, context, autoscale="4,1")
 
 
-def test_an_unknown_queue_is_refused_with_the_known_ones(mill: Mill) -> None:
+def test_an_unknown_queue_is_refused_with_the_known_ones(context: WorkerContext) -> None:
     with pytest.raises(InputRejected) as refused:
-        plan_worker("proxy,porxy", None, mill)
+        plan_worker("proxy,porxy", None, context)
     assert "porxy" in refused.value.message
-    assert "proxy" in refused.value.way_on
+    assert "proxy" in refused.value.hint
 
 
 def test_an_unknown_queue_ends_the_command_with_a_sentence(

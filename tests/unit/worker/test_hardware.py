@@ -27,8 +27,8 @@ def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) 
 
     app = build_app(load({"CINEMILL_HOME": str(home)}), find_hardware=find_hardware)
     app.amqp.queues.select(queues or [])
-    HardwareMonitor(app.mill).find(SimpleNamespace(app=app, hostname=NODE))
-    assert app.mill.node == ("" if found is None else NODE)
+    HardwareMonitor(app.context).find(SimpleNamespace(app=app, hostname=NODE))
+    assert app.context.node == ("" if found is None else NODE)
     return set(app.amqp.queues.consume_from)
 
 

@@ -14,7 +14,7 @@ from cinemill.worker.messages.queues import (
     PriorityFirstCycle,
     broker_options,
     declare_queues,
-    read_wish,
+    requested_priority,
     to_broker_priority,
 )
 from cinemill.worker.task_registry import ADOPTION_PAUSE_SECONDS
@@ -52,12 +52,12 @@ def test_rabbitmq_counts_as_we_do(priority: int) -> None:
 
 @given(st.integers(1, 10))
 def test_a_senders_wish_is_taken_as_written(priority: int) -> None:
-    assert read_wish(priority) == priority
+    assert requested_priority(priority) == priority
 
 
 @pytest.mark.parametrize("nothing", [None, 0])
 def test_no_number_is_no_wish(nothing: int | None) -> None:
-    assert read_wish(nothing) is None
+    assert requested_priority(nothing) is None
 
 
 def test_every_queue_is_declared_and_the_urgent_ones_come_first() -> None:

@@ -9,12 +9,12 @@ import pytest
 from cinemill.catalog import CATALOG
 from cinemill.config import load
 from cinemill.jobs.catalog import Rate
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 
 
 def rates(home: Path, **settings: str) -> dict[str, Rate | None]:
     """By kind of step, as the relay asks for them."""
-    steps = Mill(load({"CINEMILL_HOME": str(home), **settings})).catalog.steps
+    steps = WorkerContext(load({"CINEMILL_HOME": str(home), **settings})).catalog.steps
     return {name: step.rate for name, step in steps.items()}
 
 

@@ -42,11 +42,16 @@ def test_of_a_batch_only_the_answers_are_asked_for() -> None:
 
 
 def test_a_failed_job_raises_with_its_code_and_the_commands_last_lines() -> None:
-    failure = Failure("media_truncated", "The file is truncated: it ends before the video does.", "Export it.", "eof")
+    failure = Failure(
+        "media_truncated",
+        "The file is truncated: it ends before the video does.",
+        "Export it.",
+        "eof",
+    )
     described = describe_result(make_job(state=JobState.FAILED, failure=failure))
     error = described["result"]
     assert isinstance(error, JobFailed)
-    assert (error.code, error.message, error.way_on) == (
+    assert (error.code, error.message, error.hint) == (
         "media_truncated",
         "The file is truncated: it ends before the video does.",
         "Export it.",
@@ -62,4 +67,7 @@ def test_a_cancelled_job_is_revoked_with_the_reason() -> None:
 
 def test_a_running_job_tells_how_far_it_is() -> None:
     job = make_job(state=JobState.RUNNING, progress=41.5, message="Encoding the preview copy")
-    assert describe_result(job)["result"] == {"progress": 41.5, "message": "Encoding the preview copy"}
+    assert describe_result(job)["result"] == {
+        "progress": 41.5,
+        "message": "Encoding the preview copy",
+    }

@@ -65,7 +65,7 @@ def _build_router(resources: RouteResources) -> APIRouter:
 CAPABILITY = Capability(
     name=NAME,
     protocol=1,
-    queues=(Queue("loudness", 5, GIB, 100, **HOUR_LIMITS, meaning="How loud videos are"),),
+    queues=(Queue("loudness", 5, GIB, 100, **HOUR_LIMITS, description="How loud videos are"),),
     steps=(StepKind(STEP, "loudness", weight=20),),
     jobs=(JobKind(JOB, SourceParameters, plan_loudness, positional=("path",)),),
     build_handlers=_build_handlers,

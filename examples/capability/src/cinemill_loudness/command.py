@@ -34,6 +34,6 @@ def measure_file(client: Client, file: Path) -> dict[str, Any]:
     job = client.job(job_id)
     if (failure := job.get("failure")) is not None:
         raise ClientError(
-            failure["message"], code=failure["code"], way_on=failure["way_on"], status=422
+            failure["message"], code=failure["code"], hint=failure["hint"], status=422
         )
     return dict(job["result"] or {})

@@ -40,21 +40,21 @@ class JsonInvalid(InputRejected):
     """The body is JSON that means different things to different readers, or nothing at all."""
 
     code = "json_invalid"
-    way_on = "Send valid JSON (RFC 8259) in UTF-8, without duplicate names in an object."
+    hint = "Send valid JSON (RFC 8259) in UTF-8, without duplicate names in an object."
 
 
 class JsonTooDeep(InputRejected):
     """The body has too many lists or objects within each other."""
 
     code = "json_too_deep"
-    way_on = f"Send lists and objects nested {DEEPEST} deep at most."
+    hint = f"Send lists and objects nested {DEEPEST} deep at most."
 
 
 class NumberOutOfRange(InputRejected):
     """A number that cannot be stored."""
 
     code = "number_out_of_range"
-    way_on = "Send numbers that fit into 64 bits."
+    hint = "Send numbers that fit into 64 bits."
 
 
 def body_at_most(size_bytes: int) -> Callable[[_Endpoint], _Endpoint]:
@@ -105,7 +105,7 @@ class BoundedRequest(Request):
     def _refuse_size(self) -> NoReturn:
         error = TooLarge(
             f"The request's body is larger than {self._most_bytes / 1024**2:.3g} MiB.",
-            way_on="Send a smaller request.",
+            hint="Send a smaller request.",
         )
         raise HTTPException(error.http_status) from error
 

@@ -221,7 +221,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             elif name == b"transfer-encoding":
                 is_chunked = value.rstrip(b" ").lower() == b"chunked"
                 if not is_chunked or self.parser.get_http_version() == "1.0":
-                    self._fail(RequestMalformed("Only the transfer coding 'chunked' of HTTP/1.1 is supported."))
+                    self._fail(
+                        RequestMalformed(
+                            "Only the transfer coding 'chunked' of HTTP/1.1 is supported."
+                        )
+                    )
                 length_bytes = None
         if sum(name == b"host" for name, _ in self.headers) > 1:
             self._fail(RequestMalformed("The request has more than one Host header."))
@@ -321,7 +325,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._body_at = self._window_since = now
             self._window_bytes = 0
         elif now - self._body_at >= self._patience.body:
-            self._refuse(RequestTimedOut("The rest of the request's body was not received in time."))
+            self._refuse(
+                RequestTimedOut("The rest of the request's body was not received in time.")
+            )
         elif now - self._window_since >= self._patience.trickle:
             is_trickle = self._window_bytes < self._patience.trickle_bytes
             self._window_since, self._window_bytes = now, 0

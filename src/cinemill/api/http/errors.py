@@ -14,7 +14,7 @@ class HeadersTooLarge(InputRejected):
 
     code = "headers_too_large"
     http_status = 431
-    way_on = (
+    hint = (
         f"Send at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES >> 10} KiB in all; a browser "
         "should delete its cookies for this address."
     )
@@ -25,7 +25,7 @@ class TargetTooLong(InputRejected):
 
     code = "target_too_long"
     http_status = 414
-    way_on = f"Use a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
+    hint = f"Use a path and query of {MAX_TARGET_BYTES >> 10} KiB at most."
 
 
 class RequestMalformed(InputRejected):
@@ -33,7 +33,7 @@ class RequestMalformed(InputRejected):
 
     code = "request_malformed"
     http_status = 400
-    way_on = "Check the client, and any proxy between it and this server; both must speak HTTP/1.1."
+    hint = "Check the client, and any proxy between it and this server; both must speak HTTP/1.1."
 
 
 class RequestTimedOut(CinemillError):
@@ -41,11 +41,11 @@ class RequestTimedOut(CinemillError):
 
     code = "request_timed_out"
     http_status = 408
-    way_on = "Send the request again, over a better connection if there is one."
+    hint = "Send the request again, over a better connection if there is one."
 
 
 class ServerBusy(DependencyUnavailable):
     """Every connection that the server has is in use."""
 
     code = "server_busy"
-    way_on = "Try again in a moment; close connections that are not used."
+    hint = "Try again in a moment; close connections that are not used."

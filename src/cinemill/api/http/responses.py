@@ -35,12 +35,12 @@ def close_unread(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
 async def answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
     error = ServerBusy("The server has too many connections.")
     headers = {**security_headers.HEADERS, "Connection": "close"}
-    await problems.respond(error, headers)(scope, receive, send)
+    await problems.problem_response(error, headers)(scope, receive, send)
 
 
 def render(error: CinemillError) -> bytes:
     """A whole answer as it goes over the line."""
-    answer = problems.respond(error, {**security_headers.HEADERS, "Connection": "close"})
+    answer = problems.problem_response(error, {**security_headers.HEADERS, "Connection": "close"})
     reason = HTTPStatus(error.http_status).phrase
     lines = [
         f"HTTP/1.1 {error.http_status} {reason}".encode(),

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from cinemill.api.http.admission import Admission, Places
-from cinemill.api.http.timeouts import Patience
+from cinemill.api.http.timeouts import HttpTimeouts
 
 DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
 """Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
@@ -34,7 +34,7 @@ class BoundedConnection(Protocol):
 class BoundedServerState(ServerState):
     """What all connections of a server share."""
 
-    def __init__(self, patience: Patience, places: Places) -> None:
+    def __init__(self, patience: HttpTimeouts, places: Places) -> None:
         super().__init__()
         self.patience = patience
         self.admission: Admission[BoundedConnection] = Admission(places)

@@ -23,7 +23,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cinemill.api.middleware.problems import respond
+from cinemill.api.middleware.problems import problem_response
 from cinemill.errors import CinemillError, Forbidden, Unauthorized
 
 COOKIE_SECONDS = 30 * 24 * 3600
@@ -34,7 +34,7 @@ _LOCAL_NAME = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AccessPolicy:
     """What is asked of a request. ``token`` None: nobody is asked for one. A blank one, which no
     token file may hold, lets nobody in."""
 
@@ -59,16 +59,17 @@ class Policy:
         return hmac.new(key, b"cinemill browser cookie", hashlib.sha256).hexdigest()
 
 
-def check_host(policy: Policy, headers: Headers) -> None:
+def check_host(policy: AccessPolicy, headers: Headers) -> None:
     """Raises Forbidden where a loopback server is called by a name that is not its own."""
     if not policy.is_loopback:
         return
     name = _host_name(headers.get("host", ""))
     if name != policy.host.lower() and not _is_loopback(name):
         raise Forbidden(
-            "This server accepts requests only under its loopback address, not under another host name.",
+            "This server accepts requests only under its loopback address, not under "
+            "another host name.",
             code="host_not_allowed",
-            way_on=f"Open http://127.0.0.1:{policy.port}/ instead.",
+            hint=f"Open http://127.0.0.1:{policy.port}/ instead.",
         )
 
 
@@ -85,17 +86,17 @@ def check_origin(method: str, headers: Headers) -> None:
         raise Forbidden(
             "The request came from another site's page.",
             code="origin_not_allowed",
-            way_on="Use this installation's own page, or a bearer token from a script.",
+            hint="Use this installation's own page, or a bearer token from a script.",
         )
 
 
-def has_bearer(policy: Policy, headers: Headers) -> bool:
+def has_bearer(policy: AccessPolicy, headers: Headers) -> bool:
     """Whether the request carries the token in its ``Authorization`` header."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and _proves(given, policy.token)
 
 
-def has_cookie(policy: Policy, headers: Headers) -> bool:
+def has_cookie(policy: AccessPolicy, headers: Headers) -> bool:
     """Whether the request carries the cookie that the token's link set."""
     # Cookies know no ports: whatever else runs on this machine sends its own along, in any shape,
     # and the standard library's parser gives up at the first one that it does not understand.
@@ -103,7 +104,7 @@ def has_cookie(policy: Policy, headers: Headers) -> bool:
     return not _is_blank(policy.token) and _proves(given, policy.cookie_value)
 
 
-def check_request(policy: Policy, method: str, path: str, headers: Headers) -> None:
+def check_request(policy: AccessPolicy, method: str, path: str, headers: Headers) -> None:
     """All that a request must pass. Raises Forbidden or Unauthorized."""
     check_host(policy, headers)
     if has_bearer(policy, headers):
@@ -119,7 +120,7 @@ def is_public(path: str) -> bool:
     return path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
 
 
-def sign_in(policy: Policy, query: str) -> Response | None:
+def sign_in(policy: AccessPolicy, query: str) -> Response | None:
     """The answer to ``/?token=…``: the cookie, and the way to the address without the token.
 
     None where the query has no token, or a wrong one.
@@ -138,11 +139,11 @@ def sign_in(policy: Policy, query: str) -> Response | None:
     return response
 
 
-class Gate:
+class AuthMiddleware:
     """The checks in front of the application. ``sign_in_page`` answers people who are not in."""
 
     def __init__(
-        self, app: ASGIApp, *, policy: Policy, sign_in_page: Callable[[], Response]
+        self, app: ASGIApp, *, policy: AccessPolicy, sign_in_page: Callable[[], Response]
     ) -> None:
         self._app = app
         self._policy = policy
@@ -169,7 +170,7 @@ class Gate:
         wants_page = method == "GET" and "text/html" in headers.get("accept", "")
         if isinstance(error, Unauthorized) and wants_page:
             return self._sign_in_page()
-        return respond(error)
+        return problem_response(error)
 
 
 def _proves(given: str, secret: str | None) -> bool:

@@ -1,6 +1,6 @@
 """What went wrong, as RFC 9457 problem documents (https://www.rfc-editor.org/rfc/rfc9457).
 
-Members besides the standard ones: ``code`` (stable), ``way_on`` (what the reader can do),
+Members besides the standard ones: ``code`` (stable), ``hint`` (what the reader can do),
 ``retryable`` (whether the same request may succeed at another time), ``log_tail`` (the command's
 last lines, where one was run), ``problems`` (each wrong field).
 """
@@ -36,7 +36,7 @@ _WAYS_ON = {
 # Together 64 KB at most, however the characters are written (six bytes each, as \u0001), and
 # whatever was sent.
 LONGEST_DETAIL = 2000
-LONGEST_WAY_ON = 500
+LONGEST_HINT = 500
 LONGEST_LOG_TAIL = 6000
 MOST_PROBLEMS = 20
 LONGEST_NAME = 100
@@ -75,7 +75,7 @@ def to_problem(error: CinemillError) -> dict[str, Any]:
         "status": error.http_status,
         "detail": clip(error.message, LONGEST_DETAIL),
         "code": error.code,
-        "way_on": clip(error.way_on, LONGEST_WAY_ON),
+        "hint": clip(error.hint, LONGEST_HINT),
         "retryable": error.is_retryable,
     }
     if error.log_tail:
@@ -85,7 +85,9 @@ def to_problem(error: CinemillError) -> dict[str, Any]:
     return document
 
 
-def respond(error: CinemillError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem_response(
+    error: CinemillError, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """The HTTP answer to an error."""
     extra = dict(headers or {})
     if isinstance(error, Unauthorized):
@@ -129,7 +131,7 @@ class UncaughtErrors:
                 path=clip(scope["path"], LONGEST_LOGGED),
                 error=type(error).__name__,
             )
-            await respond(_internal_error())(scope, receive, send)
+            await problem_response(_internal_error())(scope, receive, send)
 
 
 def _internal_error() -> CinemillError:
@@ -141,14 +143,14 @@ async def _on_cinemill_error(request: Request, error: Exception) -> Response:
     if error.http_status >= 500:
         path, detail = (clip(text, LONGEST_LOGGED) for text in (request.url.path, error.message))
         log.warning("request_failed", path=path, code=error.code, detail=detail)
-    return respond(error)
+    return problem_response(error)
 
 
 async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = error.errors()
     found = [(_field(entry["loc"]), describe_error(entry)) for entry in errors[:MOST_PROBLEMS]]
-    return respond(ParametersInvalid(found, omitted=len(errors) - len(found)))
+    return problem_response(ParametersInvalid(found, omitted=len(errors) - len(found)))
 
 
 def _field(location: Sequence[Any]) -> str:
@@ -159,8 +161,8 @@ def _field(location: Sequence[Any]) -> str:
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if isinstance(error.__cause__, CinemillError):
-        return respond(error.__cause__)
-    return respond(_translate(error), headers=error.headers)
+        return problem_response(error.__cause__)
+    return problem_response(_translate(error), headers=error.headers)
 
 
 def _translate(error: HTTPException) -> CinemillError:
@@ -170,7 +172,7 @@ def _translate(error: HTTPException) -> CinemillError:
     translated = kind(
         f"{error.detail}.".replace("..", "."),
         code=_CODES_BY_STATUS.get(error.status_code, "request_refused"),
-        way_on=_WAYS_ON.get(error.status_code),
+        hint=_WAYS_ON.get(error.status_code),
     )
     translated.http_status = error.status_code
     return translated

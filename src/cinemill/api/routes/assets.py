@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.routes.jobs import Name
 from cinemill.api.routes.serializers import artifact_document, asset_document, job_document
-from cinemill.api.state import OWNER, Mill, StateDep
+from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.media import Artifact, ArtifactKind
@@ -31,26 +31,26 @@ class CreateJobRequest(BaseModel):
 
 
 @router.get("")
-def list_assets(mill: StateDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+def list_assets(state: StateDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
     """List videos, newest first."""
-    found = assets.list_assets(mill.database, owner=OWNER, limit=limit)
+    found = assets.list_assets(state.database, owner=OWNER, limit=limit)
     return {"assets": [asset_document(asset) for asset in found]}
 
 
 @router.get("/{asset_id}")
-def read_asset(asset_id: str, mill: StateDep) -> dict[str, Any]:
+def read_asset(asset_id: str, state: StateDep) -> dict[str, Any]:
     """Return a video with its artifacts."""
-    asset = assets.get_asset(mill.database, asset_id)
-    made = assets.list_artifacts(mill.database, asset_id)
+    asset = assets.get_asset(state.database, asset_id)
+    made = assets.list_artifacts(state.database, asset_id)
     return {**asset_document(asset), "artifacts": [artifact_document(record) for record in made]}
 
 
 @router.post("/{asset_id}/jobs")
 @body_at_most(TIMELINE_BYTES)
-def create_job(asset_id: str, wish: CreateJobRequest, mill: StateDep) -> dict[str, Any]:
+def create_job(asset_id: str, wish: CreateJobRequest, state: StateDep) -> dict[str, Any]:
     """Queue another job for an existing video."""
-    assets.get_asset(mill.database, asset_id)
-    job = mill.jobs.create_job(
+    assets.get_asset(state.database, asset_id)
+    job = state.jobs.create_job(
         wish.kind,
         owner=OWNER,
         params=wish.params,
@@ -61,16 +61,16 @@ def create_job(asset_id: str, wish: CreateJobRequest, mill: StateDep) -> dict[st
 
 
 def _find_caption_file(
-    mill: Mill, asset_id: str, kind: ArtifactKind, language: str | None
+    state: AppState, asset_id: str, kind: ArtifactKind, language: str | None
 ) -> Artifact:
     if language is not None:
-        return edit_store.get_captions(mill.database, asset_id, language).files[kind]
-    with mill.database.begin() as connection:
+        return edit_store.get_captions(state.database, asset_id, language).files[kind]
+    with state.database.begin() as connection:
         newest = captions.find_newest(connection, asset_id)
     if newest is not None:
         return newest.files[kind]
     # Made before there were all four forms.
-    return assets.get_artifact(mill.database, asset_id, kind).artifact
+    return assets.get_artifact(state.database, asset_id, kind).artifact
 
 
 # One route a method: of a route of several, FastAPI gives every operation the same id.
@@ -79,7 +79,7 @@ def _find_caption_file(
 def read_file(
     asset_id: str,
     kind: ArtifactKind,
-    mill: StateDep,
+    state: StateDep,
     variant: str | None = None,
     download: bool = False,
     language: str | None = None,
@@ -92,39 +92,41 @@ def read_file(
     Supports range requests. ``download`` makes a browser save the file instead of showing it.
     """
     if kind is ArtifactKind.SOURCE:
-        asset = assets.get_asset(mill.database, asset_id)
+        asset = assets.get_asset(state.database, asset_id)
         # Its bytes are a stranger's: never shown in place.
-        return _send(mill, asset.sha256, asset.filename, "application/octet-stream", saved=True)
+        return _send(state, asset.sha256, asset.filename, "application/octet-stream", saved=True)
     if variant is None and kind in captions.KINDS:
-        artifact = _find_caption_file(mill, asset_id, kind, language)
+        artifact = _find_caption_file(state, asset_id, kind, language)
     else:
-        artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
+        artifact = assets.get_artifact(state.database, asset_id, kind, variant=variant).artifact
     is_saved = download or not artifact.media_type.startswith(_SHOWN_TYPES)
-    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
+    return _send(state, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
 
 
 @router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
 @router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
-def read_stream(asset_id: str, stream: str, filename: str, mill: StateDep) -> FileResponse:
+def read_stream(asset_id: str, stream: str, filename: str, state: StateDep) -> FileResponse:
     """Return a playlist or media file of a stream (HLS or DASH). Supports range requests."""
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
-    artifact = assets.get_artifact(mill.database, asset_id, kind, variant=variant).artifact
-    return _send(mill, artifact.sha256, artifact.filename, artifact.media_type, saved=False)
+    artifact = assets.get_artifact(state.database, asset_id, kind, variant=variant).artifact
+    return _send(state, artifact.sha256, artifact.filename, artifact.media_type, saved=False)
 
 
 class _LargeFile(FileResponse):
     chunk_size = 1024 * 1024
 
 
-def _send(mill: Mill, sha256: str, filename: str, media_type: str, *, saved: bool) -> FileResponse:
-    if not mill.files.exists(sha256):
+def _send(
+    state: AppState, sha256: str, filename: str, media_type: str, *, saved: bool
+) -> FileResponse:
+    if not state.files.exists(sha256):
         raise NotFound(
             f"The stored file of {filename} is missing.",
             code="file_missing",
-            way_on="Run 'cinemill verify' on the server's machine.",
+            hint="Run 'cinemill verify' on the server's machine.",
         )
     return _LargeFile(
-        mill.files.path(sha256),
+        state.files.path(sha256),
         media_type=media_type,
         filename=filename,
         content_disposition_type="attachment" if saved else "inline",

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, FailFast, Field, ValidationError
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
-from cinemill.api.state import Mill, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edits import make_cue
@@ -51,16 +51,16 @@ class CaptionsUpdate(BaseModel):
 
 
 @router.get("")
-def list_captions(asset_id: str, mill: StateDep) -> dict[str, Any]:
+def list_captions(asset_id: str, state: StateDep) -> dict[str, Any]:
     """List the captions in each language: a person's edit, otherwise a model's newest."""
-    found = edit_store.list_captions(mill.database, asset_id)
+    found = edit_store.list_captions(state.database, asset_id)
     return {"captions": [_describe(found[language]) for language in sorted(found)]}
 
 
 @router.get("/{language}")
-def read_captions(asset_id: str, language: Language, mill: StateDep) -> JSONResponse:
+def read_captions(asset_id: str, language: Language, state: StateDep) -> JSONResponse:
     """Return the captions with their times. Send their ETag in ``If-Match`` to change them."""
-    return _answer(mill, edit_store.get_captions(mill.database, asset_id, language))
+    return _answer(state, edit_store.get_captions(state.database, asset_id, language))
 
 
 async def read_body(request: Request) -> bytes:
@@ -68,7 +68,7 @@ async def read_body(request: Request) -> bytes:
     return await request.body()
 
 
-def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
+def parse_cue(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
     """What is to be saved: JSON, or a file as editors of subtitles write it.
 
     Not a coroutine: megabytes are read in a thread, while others are answered.
@@ -101,8 +101,8 @@ def read_wish(request: Request, content: Annotated[bytes, Depends(read_body)]) -
 def save_captions(
     asset_id: str,
     language: Language,
-    cues: Annotated[list[Cue], Depends(read_wish)],
-    mill: StateDep,
+    cues: Annotated[list[Cue], Depends(parse_cue)],
+    state: StateDep,
     version: Version = None,
 ) -> JSONResponse:
     """Replace the captions whose ETag is sent in ``If-Match``.
@@ -111,18 +111,18 @@ def save_captions(
     can burn in. 412 if someone else saved first, 428 if captions exist
     and ``If-Match`` is missing.
     """
-    asset = get_asset(mill.database, asset_id)
-    desk = edit_store.CaptionStore(mill.database, mill.files, mill.settings.render_dir)
+    asset = get_asset(state.database, asset_id)
+    desk = edit_store.CaptionStore(state.database, state.files, state.settings.render_dir)
     saved, path = edit_store.correct_captions(desk, asset, language, cues, _bare(version))
-    return _answer(mill, saved, srt_path=str(path))
+    return _answer(state, saved, srt_path=str(path))
 
 
 @router.delete("/{language}", status_code=204)
 def discard_correction(
-    asset_id: str, language: Language, mill: StateDep, version: Version = None
+    asset_id: str, language: Language, state: StateDep, version: Version = None
 ) -> Response:
     """Discard a person's edit. The model's captions, if any, become current again."""
-    edit_store.discard_correction(mill.database, asset_id, language, _bare(version))
+    edit_store.discard_correction(state.database, asset_id, language, _bare(version))
     return Response(status_code=204)
 
 
@@ -138,8 +138,8 @@ def _bare(version: str | None) -> str | None:
     return tag[1] if tag else said
 
 
-def _answer(mill: Mill, one: CaptionSet, **more: str) -> JSONResponse:
-    said = captions.read_caption_document(mill.files, one)
+def _answer(state: AppState, one: CaptionSet, **more: str) -> JSONResponse:
+    said = captions.read_caption_document(state.files, one)
     document = {**_describe(one), **more, "captions": said["captions"]}
     headers = {"ETag": f'"{one.version}"', "Cache-Control": "no-cache"}
     return JSONResponse(document, headers=headers)

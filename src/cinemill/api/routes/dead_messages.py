@@ -7,22 +7,22 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.storage.jobs.dead_messages import delete_dead_message, list_dead_messages
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 
-def read_dead_messages(mill: Mill, limit: int) -> list[dict[str, Any]]:
+def read_dead_messages(state: AppState, limit: int) -> list[dict[str, Any]]:
     """As JSON values, latest first."""
-    with mill.database.begin() as connection:
+    with state.database.begin() as connection:
         found = list_dead_messages(connection, limit=limit)
     return [message.to_json() for message in found]
 
 
 @router.delete("/dead/messages/{message_id}", status_code=204)
-def drop_dead_message(message_id: str, mill: StateDep) -> Response:
+def drop_dead_message(message_id: str, state: StateDep) -> Response:
     """Delete a dead message."""
-    with mill.database.begin() as connection:
+    with state.database.begin() as connection:
         delete_dead_message(connection, message_id)
     return Response(status_code=204)

@@ -20,7 +20,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
 from cinemill.errors import CinemillError, NotFound, RedisUnavailable
@@ -48,16 +48,16 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
 async def follow_job(
     job_id: str,
     request: Request,
-    mill: StateDep,
+    state: StateDep,
     last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
     """Stream progress as ``event: progress`` with JSON data until the job ends.
 
     ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
     """
-    await run_in_threadpool(mill.jobs.get_job, job_id)
+    await run_in_threadpool(state.jobs.get_job, job_id)
     after_id = last_event_id if is_stream_id(last_event_id) else "0"
-    watch = JobEventStream(mill, request.app.state.events, job_id, after_id)
+    watch = JobEventStream(state, request.app.state.events, job_id, after_id)
     return StreamingResponse(
         watch.write(),
         media_type="text/event-stream",
@@ -68,8 +68,8 @@ async def follow_job(
 class JobEventStream:
     """One watcher of one job."""
 
-    def __init__(self, mill: Mill, reader: EventReader, job_id: str, after_id: str) -> None:
-        self._mill = mill
+    def __init__(self, state: AppState, reader: EventReader, job_id: str, after_id: str) -> None:
+        self._state = state
         self._reader = reader
         self._job_id = job_id
         self._after_id = after_id
@@ -90,7 +90,7 @@ class JobEventStream:
 
     async def _events(self) -> AsyncIterator[Event | None]:
         """Events to the final one; None where there was nothing to tell."""
-        while not self._mill.stopping.is_set():
+        while not self._state.stopping.is_set():
             told = await self._read()
             for event in told:
                 self._after_id = event.id
@@ -112,7 +112,7 @@ class JobEventStream:
         # The first look does not wait: a watcher is told at once where things stand.
         block_seconds, self._block_seconds = self._block_seconds, BLOCK_SECONDS
         read = asyncio.create_task(self._read_stream(block_seconds))
-        stop = asyncio.create_task(self._mill.stopping.wait())
+        stop = asyncio.create_task(self._state.stopping.wait())
         try:
             await asyncio.wait({read, stop}, return_when=asyncio.FIRST_COMPLETED)
             return read.result() if read.done() else []
@@ -144,7 +144,7 @@ class JobEventStream:
         A row that has been deleted meanwhile ends the watch as cancelled.
         """
         try:
-            status = await run_in_threadpool(self._mill.jobs.get_job_status, self._job_id)
+            status = await run_in_threadpool(self._state.jobs.get_job_status, self._job_id)
         except NotFound:
             return Event("", self._last | {"status": "cancelled", "message": "The job was deleted"})
         except CinemillError:

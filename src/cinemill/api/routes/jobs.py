@@ -44,8 +44,8 @@ class RetryRequest(BaseModel):
 
 @router.get("/jobs")
 def list_jobs(
-    mill: StateDep,
-    state: Annotated[list[JobState] | None, Query()] = None,
+    state: StateDep,
+    states: Annotated[list[JobState] | None, Query(alias="state")] = None,
     kind: str | None = None,
     asset_id: str | None = None,
     before: str | None = None,
@@ -58,8 +58,8 @@ def list_jobs(
     ``id_prefix`` finds a job by the first characters of its id. ``list_items`` is how much is told
     of each list in ``params`` and ``result``: a timeline may have thousands of clips.
     """
-    found = mill.jobs.list_jobs(
-        states=state or (),
+    found = state.jobs.list_jobs(
+        states=states or (),
         kind=kind,
         owner=OWNER,
         asset_id=asset_id,
@@ -81,14 +81,14 @@ def list_jobs(
 @body_at_most(TIMELINE_BYTES)
 def create_job(
     wish: NewJob,
-    mill: StateDep,
+    state: StateDep,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> dict[str, Any]:
     """Queue a job. Its paths are on the server, in a folder of ``CINEMILL_INPUT_ROOTS``.
 
     A repeated ``Idempotency-Key`` returns the same job.
     """
-    job = mill.jobs.create_job(
+    job = state.jobs.create_job(
         wish.kind,
         owner=OWNER,
         params=wish.params,
@@ -99,68 +99,68 @@ def create_job(
 
 
 @router.post("/jobs/retry")
-def retry_failed(mill: StateDep, wish: RetryRequest | None = None) -> dict[str, int]:
+def retry_failed(state: StateDep, wish: RetryRequest | None = None) -> dict[str, int]:
     """Retry all failed jobs, or those of a kind or with an error code."""
     wish = wish or RetryRequest()
-    return {"retried": mill.jobs.retry_failed(kind=wish.kind, code=wish.code)}
+    return {"retried": state.jobs.retry_failed(kind=wish.kind, code=wish.code)}
 
 
 @router.get("/jobs/{job_id}")
-def read_job(job_id: str, mill: StateDep) -> dict[str, Any]:
+def read_job(job_id: str, state: StateDep) -> dict[str, Any]:
     """Return a job."""
-    return job_document(mill.jobs.get_job(job_id))
+    return job_document(state.jobs.get_job(job_id))
 
 
 @router.get("/jobs/{job_id}/status")
-def read_job_status(job_id: str, mill: StateDep) -> dict[str, Any]:
+def read_job_status(job_id: str, state: StateDep) -> dict[str, Any]:
     """Return a job with its steps, duration, time left and position in the queue."""
-    return name_twice(mill.jobs.get_job_status(job_id))
+    return name_twice(state.jobs.get_job_status(job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel_job(job_id: str, mill: StateDep, wish: CancelRequest | None = None) -> dict[str, Any]:
+def cancel_job(job_id: str, state: StateDep, wish: CancelRequest | None = None) -> dict[str, Any]:
     """Cancel a job: at once if it is queued, otherwise when its processes have ended."""
-    return job_document(mill.jobs.cancel_job(job_id, (wish or CancelRequest()).reason))
+    return job_document(state.jobs.cancel_job(job_id, (wish or CancelRequest()).reason))
 
 
 @router.post("/jobs/{job_id}/retry")
-def retry_job(job_id: str, mill: StateDep) -> dict[str, Any]:
+def retry_job(job_id: str, state: StateDep) -> dict[str, Any]:
     """Retry a failed or cancelled job from the step that failed."""
-    return job_document(mill.jobs.retry_job(job_id))
+    return job_document(state.jobs.retry_job(job_id))
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
-def delete_job(job_id: str, mill: StateDep) -> Response:
+def delete_job(job_id: str, state: StateDep) -> Response:
     """Cancel a job if it is unfinished, and delete it. Its video is kept."""
-    mill.jobs.stop_and_delete(job_id)
+    state.jobs.stop_and_delete(job_id)
     return Response(status_code=204)
 
 
 @router.get("/dead")
-def list_dead(mill: StateDep, limit: PageLimit = 100) -> dict[str, Any]:
+def list_dead(state: StateDep, limit: PageLimit = 100) -> dict[str, Any]:
     """List dead letters: steps that failed for good, and messages that became no job, latest
     first."""
     return {
-        "dead": [dead_document(dead) for dead in mill.jobs.list_dead(limit)],
-        "messages": read_dead_messages(mill, limit),
+        "dead": [dead_document(dead) for dead in state.jobs.list_dead(limit)],
+        "messages": read_dead_messages(state, limit),
     }
 
 
 @router.post("/dead/{step_id}/redrive")
-def redrive(step_id: str, mill: StateDep) -> dict[str, Any]:
+def redrive(step_id: str, state: StateDep) -> dict[str, Any]:
     """Retry the job of a dead step."""
-    return job_document(mill.jobs.redrive(step_id))
+    return job_document(state.jobs.redrive(step_id))
 
 
 @router.get("/stats")
-def read_stats(mill: StateDep) -> dict[str, Any]:
+def read_stats(state: StateDep) -> dict[str, Any]:
     """Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
     suspiciously long; the workers' hardware encoders and which of them rest."""
-    stuck = mill.jobs.get_stuck_jobs(mill.settings.stuck_hours)
+    stuck = state.jobs.get_stuck_jobs(state.settings.stuck_hours)
     return {
-        "queue": mill.jobs.get_queue_stats(),
-        "processing_times": mill.jobs.get_processing_times(),
-        "memory": mill.jobs.get_memory(),
+        "queue": state.jobs.get_queue_stats(),
+        "processing_times": state.jobs.get_processing_times(),
+        "memory": state.jobs.get_memory(),
         "stuck": [job_document(job) for job in stuck],
-        "hardware": [offer.to_json() for offer in mill.jobs.list_hardware()],
+        "hardware": [offer.to_json() for offer in state.jobs.list_hardware()],
     }

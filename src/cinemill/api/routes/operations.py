@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 
 from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.state import Mill, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.core.documents import JsonObject
@@ -42,7 +42,7 @@ _judged: dict[str | None, tuple[float, str]] = {}
 
 
 @router.get("/health")
-async def read_health(request: Request, mill: StateDep) -> JSONResponse:
+async def read_health(request: Request, state: StateDep) -> JSONResponse:
     """Report whether the components respond. 503 if PostgreSQL does not.
 
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
@@ -53,7 +53,7 @@ async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both.
     Needs no token, and therefore says nothing else.
     """
-    found = await mill.health.ask(partial(_examine, mill, request.app.state.events))
+    found = await state.health.ask(partial(_examine, state, request.app.state.events))
     # Only where there is something to say: people's checks compare the whole document.
     document = {**found, "capabilities": "left_out"} if request.app.state.left_out else found
     return JSONResponse(
@@ -63,10 +63,10 @@ async def read_health(request: Request, mill: StateDep) -> JSONResponse:
     )
 
 
-async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
+async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
     deadline = asyncio.get_running_loop().time() + PING_SECONDS
     (database, hardware), (events, messages) = await asyncio.gather(
-        _examine_database(mill, deadline), _examine_redis(mill, reader, deadline)
+        _examine_database(state, deadline), _examine_redis(state, reader, deadline)
     )
     is_well = database and events in _WRITABLE
     return {
@@ -79,32 +79,32 @@ async def _examine(mill: Mill, reader: EventReader) -> dict[str, str]:
     }
 
 
-async def _examine_database(mill: Mill, deadline: float) -> tuple[bool, str]:
-    run = partial(mill.health.run, deadline=deadline)
-    if not await run("database", partial(_database_answers, mill), otherwise=False):
+async def _examine_database(state: AppState, deadline: float) -> tuple[bool, str]:
+    run = partial(state.health.run, deadline=deadline)
+    if not await run("database", partial(_database_answers, state), otherwise=False):
         return False, "unknown"
-    return True, await run("hardware", partial(_judge_hardware, mill), otherwise="unknown")
+    return True, await run("hardware", partial(_judge_hardware, state), otherwise="unknown")
 
 
-async def _examine_redis(mill: Mill, reader: EventReader, deadline: float) -> tuple[str, str]:
+async def _examine_redis(state: AppState, reader: EventReader, deadline: float) -> tuple[str, str]:
     events = await _judge_redis(reader, deadline)
     if events not in _WRITABLE:
         return events, "unknown"
-    judge = partial(_judge_messages, mill)
-    return events, await mill.health.run("messages", judge, otherwise="unknown", deadline=deadline)
+    judge = partial(_judge_messages, state)
+    return events, await state.health.run("messages", judge, otherwise="unknown", deadline=deadline)
 
 
-def _database_answers(mill: Mill) -> bool:
+def _database_answers(state: AppState) -> bool:
     try:
-        mill.database.ping()
+        state.database.ping()
     except CinemillError:
         return False
     return True
 
 
-def _judge_hardware(mill: Mill) -> str:
+def _judge_hardware(state: AppState) -> str:
     try:
-        offers = mill.jobs.list_hardware()
+        offers = state.jobs.list_hardware()
     except CinemillError:
         return "unknown"
     if not offers:
@@ -120,9 +120,9 @@ async def _judge_redis(events: EventReader, deadline: float) -> str:
         return "unavailable"
 
 
-def _judge_messages(mill: Mill) -> str:
+def _judge_messages(state: AppState) -> str:
     """Asked of the broker now and then only: everybody may ask for the health, often."""
-    url, now = mill.settings.celery_broker_url, time.monotonic()
+    url, now = state.settings.celery_broker_url, time.monotonic()
     if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
         try:
             found = count_stray_messages(url, QUEUES, JOB_KINDS)
@@ -134,13 +134,13 @@ def _judge_messages(mill: Mill) -> str:
 
 @router.get("/logs")
 def read_logs(
-    mill: StateDep,
+    state: StateDep,
     lines: Annotated[int, Query(ge=1, le=5000)] = 200,
     service: str | None = None,
     level: str | None = None,
 ) -> dict[str, Any]:
     """Return the last lines of the log files as JSON objects, oldest first."""
-    folder = mill.settings.home / "log"
+    folder = state.settings.home / "log"
     found = [
         entry
         for path in sorted(folder.glob("*.log"))
@@ -176,7 +176,7 @@ def _matches(entry: JsonObject, key: str, wanted: str | None) -> bool:
 
 
 @router.get("/debug")
-def read_debug(request: Request, mill: StateDep) -> dict[str, Any]:
+def read_debug(request: Request, state: StateDep) -> dict[str, Any]:
     """Versions, settings (secrets masked), disk, queues and installed capabilities: what a bug
     report should carry."""
     return {
@@ -185,12 +185,12 @@ def read_debug(request: Request, mill: StateDep) -> dict[str, Any]:
         "platform": platform.platform(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "process": {"pid": os.getpid(), "cpus": os.cpu_count()},
-        "disk": {"files": str(mill.files.root), "free_bytes": mill.files.free_bytes()},
+        "disk": {"files": str(state.files.root), "free_bytes": state.files.free_bytes()},
         "settings": [
             {"name": row.name, "value": row.value_masked, "source": row.source}
-            for row in mill.settings.describe()
+            for row in state.settings.describe()
         ],
-        "queue": _read_queue(mill),
+        "queue": _read_queue(state),
         "capabilities": _list_capabilities(request.app.state.composition),
         "left_out": [
             {"package": str(one.origin), "reason": one.reason, "hint": one.hint}
@@ -206,8 +206,8 @@ def _list_capabilities(composition: Composition) -> list[dict[str, str | None]]:
     return [{"name": name, "package": package} for name, package in packages.items()]
 
 
-def _read_queue(mill: Mill) -> dict[str, Any]:
+def _read_queue(state: AppState) -> dict[str, Any]:
     try:
-        return mill.jobs.get_queue_stats()
+        return state.jobs.get_queue_stats()
     except CinemillError as error:
         return {"error": error.message}

@@ -15,11 +15,11 @@ router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 
 @router.get("/jobs/{job_id}/timeline")
-def read_timeline(job_id: str, mill: StateDep) -> dict[str, Any]:
+def read_timeline(job_id: str, state: StateDep) -> dict[str, Any]:
     """Return the timeline of a render: clips, titles, subtitles, and the state of each piece.
 
     All times are in seconds of the output.
     """
-    with mill.database.begin() as connection:
+    with state.database.begin() as connection:
         job = job_queries.get_job(connection, job_id)
         return describe_layout(job, job_queries.list_steps(connection, job_id))

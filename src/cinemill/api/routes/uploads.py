@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.problems import ParametersInvalid
-from cinemill.api.state import OWNER, Mill, StateDep
+from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.multipart import (
     FormInvalid,
@@ -88,12 +88,12 @@ class UploadForm:
     },
 )
 @body_at_most(sys.maxsize)
-async def upload(request: Request, mill: StateDep) -> Response:
+async def upload(request: Request, state: StateDep) -> Response:
     """Upload a video and queue its processing. A repeated ``Idempotency-Key`` returns the same job.
 
     Fields that come before the file are checked before the file is read.
     """
-    job, filename = await _accept(request, mill)
+    job, filename = await _accept(request, state)
     accepted = UploadAccepted(
         message="Upload complete; processing is queued.",
         task_id=job.id,
@@ -103,16 +103,16 @@ async def upload(request: Request, mill: StateDep) -> Response:
     return JSONResponse(accepted.model_dump())
 
 
-async def _accept(request: Request, mill: Mill) -> tuple[Job, str]:
+async def _accept(request: Request, state: AppState) -> tuple[Job, str]:
     boundary = parse_boundary(request.headers.get("content-type", ""))
-    limits = UploadLimits(mill.settings.max_upload_bytes, mill.settings.min_free_bytes)
-    check_declared_size(limits, mill.files, _announced_bytes(request))
+    limits = UploadLimits(state.settings.max_upload_bytes, state.settings.min_free_bytes)
+    check_declared_size(limits, state.files, _announced_bytes(request))
     key = _idempotency_key(request)
     # No records, no upload: better told now than after a gigabyte.
-    await run_in_threadpool(mill.database.ping)
-    form, stored = await _read_form(request, mill, limits, boundary)
+    await run_in_threadpool(state.database.ping)
+    form, stored = await _read_form(request, state, limits, boundary)
     options = parse_options(form.fields)
-    job = await run_in_threadpool(_record, mill, stored, form.filename, options, key)
+    job = await run_in_threadpool(_record, state, stored, form.filename, options, key)
     return job, form.filename
 
 
@@ -132,11 +132,11 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 async def _read_form(
-    request: Request, mill: Mill, limits: UploadLimits, boundary: bytes
+    request: Request, state: AppState, limits: UploadLimits, boundary: bytes
 ) -> tuple[UploadForm, StoredFile]:
     reader = MultipartReader(boundary)
     received_bytes = 0
-    async with UploadReceiver(mill.files, limits, mill.writers) as intake:
+    async with UploadReceiver(state.files, limits, state.writers) as intake:
         form = _FormBuilder(intake)
         async for piece in request.stream():
             received_bytes += len(piece)
@@ -191,7 +191,7 @@ class _FormBuilder:
         self._value += data
         if len(self._value) > MAX_FIELD_BYTES:
             refusal = TooLarge(f"The field '{self._part[:40]}' is too long.", code="form_invalid")
-            refusal.way_on = "Send the video in the part called 'file'."
+            refusal.hint = "Send the video in the part called 'file'."
             raise refusal
 
     def _end(self) -> None:
@@ -200,7 +200,7 @@ class _FormBuilder:
 
 
 def _record(
-    mill: Mill, stored: StoredFile, filename: str, options: UploadOptions, key: str | None
+    state: AppState, stored: StoredFile, filename: str, options: UploadOptions, key: str | None
 ) -> Job:
     """Asset and job, in one transaction. Raises Conflict where the key was used for another film.
 
@@ -208,10 +208,10 @@ def _record(
     takes the winner's asset at the next turn.
     """
     while True:
-        known = find_asset(mill.database, owner=OWNER, sha256=stored.sha256)
+        known = find_asset(state.database, owner=OWNER, sha256=stored.sha256)
         asset_id = known.id if known else str(uuid4())
         try:
-            return mill.jobs.create_job(
+            return state.jobs.create_job(
                 options.kind,
                 owner=OWNER,
                 params=options.job_params,

@@ -19,7 +19,7 @@ MAX_PART_HEADER_BYTES = 4096
 each where they are no ASCII."""
 MAX_BOUNDARY_LENGTH = 70
 """As RFC 2046 has it."""
-_UPLOAD_WAY_ON = (
+_UPLOAD_HINT = (
     "Send the video as multipart/form-data in a part called 'file': "
     "curl -F file=@video.mp4 ADDRESS/upload"
 )
@@ -33,7 +33,7 @@ class FormInvalid(InputRejected):
 
     code = "form_invalid"
     http_status = 400
-    way_on = _UPLOAD_WAY_ON
+    hint = _UPLOAD_HINT
 
 
 @dataclass(frozen=True, slots=True)

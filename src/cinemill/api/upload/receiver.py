@@ -55,7 +55,7 @@ class UploadReceiver:
         self._batch_bytes = 0
         self._head: bytes | None = b""
         """The first bytes until they have been judged; None afterwards."""
-        self._under_way: Future[None] | None = None
+        self._pending_write: Future[None] | None = None
         self._next_disk_check_bytes = DISK_CHECK_BYTES
         self.size_bytes = 0
 
@@ -68,11 +68,11 @@ class UploadReceiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._under_way is not None:
+        if self._pending_write is not None:
             # A thread may be in the middle of a write (two megabytes at most): the file must not
             # be closed under it, not even while this task is being cancelled.
-            self._under_way.cancel()
-            wait([self._under_way])
+            self._pending_write.cancel()
+            wait([self._pending_write])
         self._incoming.discard()
 
     async def write(self, block: bytes) -> None:
@@ -91,7 +91,7 @@ class UploadReceiver:
         if self._head is not None:
             sniff(self._head)
         await self._flush()
-        await self._settle()
+        await self._await_write()
         return await asyncio.wrap_future(self._writers.submit(self._incoming.commit))
 
     def _sniff_head(self, block: bytes) -> None:
@@ -103,16 +103,16 @@ class UploadReceiver:
             self._head = None
 
     async def _flush(self) -> None:
-        await self._settle()
+        await self._await_write()
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         if batch:
-            self._under_way = self._writers.submit(self._write_batch, batch)
+            self._pending_write = self._writers.submit(self._write_batch, batch)
 
-    async def _settle(self) -> None:
+    async def _await_write(self) -> None:
         """Wait for the batch under way, and raise what went wrong with it."""
-        if self._under_way is not None:
-            await asyncio.wrap_future(self._under_way)
-            self._under_way = None
+        if self._pending_write is not None:
+            await asyncio.wrap_future(self._pending_write)
+            self._pending_write = None
 
     def _write_batch(self, batch: list[bytes]) -> None:
         for block in batch:

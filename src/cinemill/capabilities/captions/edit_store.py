@@ -29,7 +29,7 @@ from cinemill.storage.media.files import LocalFiles
 PERSON = "person"
 VERSION_CHARACTERS = 12
 """Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
-WAY_ON = "Load the captions again and repeat the edit in the new version."
+HINT = "Load the captions again and repeat the edit in the new version."
 
 
 class CaptionsChanged(Conflict):
@@ -37,7 +37,7 @@ class CaptionsChanged(Conflict):
 
     code = "captions_changed"
     http_status = 412
-    way_on = WAY_ON
+    hint = HINT
 
 
 class VersionMissing(Conflict):
@@ -45,7 +45,7 @@ class VersionMissing(Conflict):
 
     code = "version_required"
     http_status = 428
-    way_on = "Send the ETag of the captions to replace in the If-Match header."
+    hint = "Send the ETag of the captions to replace in the If-Match header."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
         raise NotFound(
             f"This video has no captions in the language {language}.",
             code="captions_not_found",
-            way_on="Create captions first, or write them yourself.",
+            hint="Create captions first, or write them yourself.",
         )
     return found
 
@@ -122,7 +122,7 @@ def discard_correction(
         raise Conflict(
             "These captions have no edits.",
             code="captions_not_corrected",
-            way_on="There is nothing to discard.",
+            hint="There is nothing to discard.",
         )
     with database.begin() as connection:
         _require_unchanged(connection, asset_id, language, known)

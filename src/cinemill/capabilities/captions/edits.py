@@ -34,7 +34,7 @@ def check_cues(cues: Sequence[Cue]) -> None:
         raise InputRejected(
             f"There are {len(cues)} captions; {MOST_CUES} are allowed.",
             code="captions_invalid",
-            way_on="Delete some captions, then save again.",
+            hint="Delete some captions, then save again.",
         )
     problems = list(_find_problems(cues))
     if not problems:
@@ -44,7 +44,7 @@ def check_cues(cues: Sequence[Cue]) -> None:
     raise InputRejected(
         " ".join([*problems[:SHOWN_PROBLEMS], *ending]),
         code="captions_invalid",
-        way_on="Captions are numbered from 1. Correct these, then save again.",
+        hint="Captions are numbered from 1. Correct these, then save again.",
     )
 
 

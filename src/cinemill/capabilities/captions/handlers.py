@@ -87,10 +87,10 @@ def _transcribe(
         raise MediaRejected(
             f"{REJECTION_CODES['media_no_sound']} There is no speech to caption.",
             code="media_no_sound",
-            way_on="Choose a video with audio.",
+            hint="Choose a video with audio.",
         )
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
-    from cinemill.inference.speech import put_back
+    from cinemill.inference.speech import to_film_time
 
     model = open_model(request.model, resources.models_dir)
     prepared = _find_sound(resources, asset)
@@ -98,7 +98,7 @@ def _transcribe(
         samples = _take_sound(resources, context, asset, info, prepared)
         transcript = _hear(model, samples, context, request)
     finally:
-        put_back(model)
+        to_film_time(model)
     taken_from = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
     return replace(transcript, facts={**transcript.facts, "sound_from": taken_from.value})
 
@@ -115,7 +115,7 @@ def open_model(name: str, folder: Path) -> SpeechModel:
         return open_speech_model(get_card(name), folder)
     except ToolMissing as missing:
         rejected = InputRejected(
-            missing.message, code=missing.code, way_on=f"{missing.way_on} Then retry the job."
+            missing.message, code=missing.code, hint=f"{missing.hint} Then retry the job."
         )
         rejected.is_retryable = True
         raise rejected from missing
@@ -151,12 +151,12 @@ def _find_sound(resources: StepResources, asset: AssetRecord) -> Path | None:
 def _hear(
     model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
 ) -> Transcript:
-    from cinemill.inference.sound import SAMPLE_RATE_HZ, map_sound
+    from cinemill.inference.sound import SAMPLE_RATE_HZ, memory_map
 
     began = time.monotonic()
-    sound = map_sound(samples)
+    sound = memory_map(samples)
     context.report(SOUND_SHARE, "Listening")
-    transcribed = model.hear(
+    transcribed = model.transcribe(
         sound,
         language=request.language,
         task=request.task,

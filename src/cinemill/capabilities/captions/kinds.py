@@ -7,7 +7,7 @@ from cinemill.jobs.catalog import GIB, LONG_LIMITS, MINUTE, Queue, Rate, StepKin
 TRANSCRIBE_SPEECH = "transcribe_speech"
 WRITE_CAPTIONS = "write_captions"
 
-QUEUES = (Queue("caption", 5, 6 * GIB, 10, **LONG_LIMITS, meaning="Speech to text"),)
+QUEUES = (Queue("caption", 5, 6 * GIB, 10, **LONG_LIMITS, description="Speech to text"),)
 STEPS = (
     # A large model on a small machine takes longer for a window than an encoder may pause.
     StepKind(

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, SpriteLayout
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import (
     AUDIO_RATE_HZ,
     LONGEST_SIDE_PIXELS,
@@ -109,7 +109,7 @@ def _picture_graph(
     display = video.display_width, video.display_height
     proxy = fit_height(*display, request.proxy_height)
     still = fit_height(*display, request.poster_height)
-    color = tone_down(info) if video.hdr and can_tonemap else []
+    color = tonemap(info) if video.hdr and can_tonemap else []
     moments = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
     stills = {name: moment for name, moment in moments.items() if moment is not None}
     branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
@@ -228,5 +228,7 @@ def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tu
     if moment is not None and moment > info.duration_seconds_from_header > 0:
         found.append("the thumbnail's time is after the end of the video: the last frame was used")
     if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
-        found.append("this container declares no duration: a file truncated between packets is not detected")
+        found.append(
+            "this container declares no duration: a file truncated between packets is not detected"
+        )
     return tuple(found)

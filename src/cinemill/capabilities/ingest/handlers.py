@@ -53,7 +53,7 @@ def prepare_source(resources: StepResources, context: StepContext) -> StepOutcom
     began = time.monotonic()
     asset = find_asset(resources, context)
     request = read_request(context.job_parameters(IngestParameters))
-    made = _find_made(resources, asset.sha256, request)
+    made = _find_cached(resources, asset.sha256, request)
     warnings: tuple[str, ...] = ()
     reused = bool(made)
     if not made:
@@ -121,7 +121,7 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _find_made(
+def _find_cached(
     resources: StepResources, sha256: str, request: PrepareRequest
 ) -> dict[str, Artifact]:
     """All that this request makes, if it was made before and is there; else nothing."""

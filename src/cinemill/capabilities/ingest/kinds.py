@@ -8,8 +8,10 @@ from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
 PREPARE_SOURCE = "prepare_source"
 
 QUEUES = (
-    Queue("proxy", 5, 2 * GIB, 10, **HOUR_LIMITS, meaning="Proxies, stills, sprites"),
-    Queue("ingestion", 5, 4 * GIB, 25, **HOUR_LIMITS, meaning="Importing and inspecting videos"),
+    Queue("proxy", 5, 2 * GIB, 10, **HOUR_LIMITS, description="Proxies, stills, sprites"),
+    Queue(
+        "ingestion", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Importing and inspecting videos"
+    ),
 )
 STEPS = (
     StepKind(IMPORT_SOURCE, "ingestion", weight=5),

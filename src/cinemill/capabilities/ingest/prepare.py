@@ -13,7 +13,7 @@ from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import REJECTION_CODES, ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport
-from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.text_tracks import write_sprite_index
 from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly, is_damaged
@@ -78,7 +78,7 @@ def prepare(
         return _check(plan, report, info, source, session.folder)
     except FfmpegFailed as failed:
         _empty(session.folder)
-        raise (_blame_film(failed.tally) or failed) from failed
+        raise (_media_error(failed.tally) or failed) from failed
     except BaseException:
         _empty(session.folder)
         raise
@@ -90,11 +90,11 @@ def _as_share(
     """By frames of the proxy, FFmpeg's first output. Not by its time: that is the latest of all
     outputs, and a still's or a sprite's frame lasts as long as the film."""
 
-    def tell(progress: FfmpegProgress) -> None:
+    def report_share(progress: FfmpegProgress) -> None:
         if proxy_frames > 0:
             on_progress(min(1.0, progress.frame / proxy_frames))
 
-    return tell
+    return report_share
 
 
 def _check(
@@ -119,7 +119,7 @@ def _check(
         files=tuple(files),
         decoded_frames=decoded.frames,
         decoded_seconds=decoded.seconds,
-        warnings=_warn(plan, info, tally, shots),
+        warnings=_warnings(plan, info, tally, shots),
         wall_seconds=report.wall_seconds,
         cpu_seconds=tally.cpu_seconds,
         peak_rss_bytes=tally.peak_rss_bytes,
@@ -127,7 +127,7 @@ def _check(
 
 
 def _inspect(
-    plan: PreparePlan, folder: Path, tally: LogTally, has_clean_end: bool
+    plan: PreparePlan, folder: Path, tally: LogSummary, has_clean_end: bool
 ) -> dict[ArtifactKind, dict[str, Any]]:
     """Facts of every output. Where one is wrong and the film is known to be bad, blame the film."""
     try:
@@ -135,11 +135,11 @@ def _inspect(
             output.kind: inspect_output(folder / output.filename, output) for output in plan.outputs
         }
     except OutputInvalid as wrong:
-        blamed = _blame_film(tally, has_clean_end=has_clean_end)
+        blamed = _media_error(tally, has_clean_end=has_clean_end)
         raise (blamed or wrong) from wrong
 
 
-def _blame_film(tally: LogTally, *, has_clean_end: bool = True) -> MediaRejected | None:
+def _media_error(tally: LogSummary, *, has_clean_end: bool = True) -> MediaRejected | None:
     if tally.ended_early or not has_clean_end:
         return _reject("media_truncated")
     return _reject("media_damaged") if is_damaged(tally) else None
@@ -149,7 +149,7 @@ def _compare(
     plan: PreparePlan,
     facts: dict[ArtifactKind, dict[str, Any]],
     decoded: Decoded,
-    tally: LogTally,
+    tally: LogSummary,
 ) -> None:
     """Outputs against each other: as many frames as were decoded, and all equally long."""
     if decoded.frames != tally.video_frames:
@@ -190,8 +190,8 @@ def _index_sprite(
     return PreparedFile(ArtifactKind.SPRITE_INDEX, index, "text/vtt", dict(tiles))
 
 
-def _warn(
-    plan: PreparePlan, info: MediaInfo, tally: LogTally, shots: dict[str, Any]
+def _warnings(
+    plan: PreparePlan, info: MediaInfo, tally: LogSummary, shots: dict[str, Any]
 ) -> tuple[str, ...]:
     found = list(plan.warnings)
     if tally.reconfigured:

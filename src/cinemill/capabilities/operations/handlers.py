@@ -25,7 +25,7 @@ def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutco
     # Not only when a pool process starts, which may be in weeks.
     remove_abandoned_work(resources.database, resources.work_folder)
     retention.forget_dead_messages(resources.database, resources.retention_days)
-    retention.forget_pieces(resources.database, resources.retention_days)
+    retention.delete_cached_pieces(resources.database, resources.retention_days)
     return StepOutcome(retention.collect_garbage(resources.database, resources.files))
 
 

@@ -11,7 +11,7 @@ COUNT_JOBS = "count_jobs"
 CLEAN_OUTPUTS = "clean_shelves"
 MEASURE_RESOURCES = "measure_resources"
 
-QUEUES = (Queue("orchestration", 8, GIB // 2, 25, **HOUR_LIMITS, meaning="Planning, upkeep"),)
+QUEUES = (Queue("orchestration", 8, GIB // 2, 25, **HOUR_LIMITS, description="Planning, upkeep"),)
 STEPS = (
     StepKind(FORGET_OLD_JOBS, "orchestration"),
     StepKind(REMOVE_GARBAGE, "orchestration"),

@@ -20,7 +20,7 @@ def forget_dead_messages(database: Database, days: float) -> int:
         return prune_dead_messages(connection, older_than_days=days)
 
 
-def forget_pieces(database: Database, days: float) -> int:
+def delete_cached_pieces(database: Database, days: float) -> int:
     """Forget pieces that no render has asked for in so many days; answers how many."""
     with database.begin() as connection:
         return assets.forget_cached(connection, older_than_days=days)

@@ -50,7 +50,7 @@ def verify_files(
         referenced = referenced_files(connection)
     missing, damaged = [], []
     for sha256, size_bytes in referenced.items():
-        state = _judge(files, sha256, size_bytes)
+        state = _compare(files, sha256, size_bytes)
         if state == "missing":
             missing.append(sha256)
         elif state == "damaged":
@@ -82,7 +82,7 @@ def _repair(
         count += files.remove_if(sha256, partial(is_orphan, database, sha256, orphans[sha256])) > 0
     for sha256 in damaged:
         # Looked at again: a retry may have made it whole since.
-        if sha256 not in sources and _judge(files, sha256, referenced[sha256]) == "damaged":
+        if sha256 not in sources and _compare(files, sha256, referenced[sha256]) == "damaged":
             count += files.remove(sha256)
     return count
 
@@ -114,7 +114,7 @@ def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float)
     return {sha256: found[sha256] for sha256 in old}
 
 
-def _judge(files: LocalFiles, sha256: str, size_bytes: int) -> str:
+def _compare(files: LocalFiles, sha256: str, size_bytes: int) -> str:
     path = files.path(sha256)
     if not path.is_file():
         return "missing"

@@ -15,7 +15,7 @@ from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.capabilities.previews.stills import count_decoders, enter_before, spread_moments
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
@@ -110,6 +110,6 @@ def _excerpt_filters(
         f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # where the film ends its last frame stays
         f"trim=end_frame={EXCERPT_FRAMES}",
         f"scale={output.width}:{output.height}:flags=bicubic,setsar=1",
-        *(tone_down(info) if info.video.hdr and can_tonemap else []),
+        *(tonemap(info) if info.video.hdr and can_tonemap else []),
         "scale=out_range=tv,format=yuv420p",
     ]

@@ -8,7 +8,7 @@ from cinemill.capabilities.previews.contact_sheet_layout import (
     GAP_PIXELS,
     SheetLayout,
     lay_out_sheet,
-    letter_sheet,
+    sheet_labels,
 )
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
 from cinemill.core.media import ArtifactKind
@@ -31,7 +31,7 @@ def render_contact_sheet(
     """
     layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
     copy_fonts(session.folder)
-    text = letter_sheet([still.seconds for still in stills], layout)
+    text = sheet_labels([still.seconds for still in stills], layout)
     (session.folder / TIMES_NAME).write_text(text, encoding="utf-8")
     session.run(plan_sheet(layout), readable=(), on_progress=lambda _progress: None)
     planned = PlannedOutput(ArtifactKind.CONTACT_SHEET, SHEET_NAME, "image/jpeg", *layout.size)

@@ -59,7 +59,7 @@ def _longest_side(tiles: int) -> int:
     return (LONGEST_SIDE_PIXELS // tiles - GAP_PIXELS) // 2 * 2
 
 
-def letter_sheet(moments: Sequence[Fraction], layout: SheetLayout) -> str:
+def sheet_labels(moments: Sequence[Fraction], layout: SheetLayout) -> str:
     """An ASS file with each tile's time at its lower right, for tiles that come one a second."""
     size = layout.tile_width, layout.tile_height
     margin = str(round(layout.tile_height * _MARGIN_SHARE))

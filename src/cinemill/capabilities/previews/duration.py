@@ -8,7 +8,7 @@ from pathlib import Path
 from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.arguments import input_arguments
-from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
@@ -47,7 +47,7 @@ def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fra
     return Fraction(max(0.0, end_seconds - lead_seconds)).limit_denominator(1000)
 
 
-def reject_truncated(tally: LogTally) -> None:
+def reject_truncated(tally: LogSummary) -> None:
     """Raises MediaRejected, ``media_truncated``, where the file ended before the film did."""
     if tally.ended_early:
         raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")

@@ -80,7 +80,7 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
     info = context.result_of(PROBE).media
     task = _Task(resources, context, find_asset(resources, context), info, asked)
     length = find_length(_quiet_session(task), task.source, info)
-    stills = _take_stills(task, length)
+    stills = _extract_stills(task, length)
     more = dict(_make_more(task, stills, length))  # before the stills go into the store
     pictures = [_publish_still(task, still) for still in stills]
     made = {variant(task.key, one): one for one in (*pictures, *more.values())}
@@ -118,7 +118,7 @@ def describe(made: Artifact) -> dict[str, Any]:
     }
 
 
-def _take_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
+def _extract_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
     resources, context, asked = task.resources, task.context, task.asked
     return extract_stills(
         ffmpeg_session(resources, context, "Extracting stills", share=STILLS_SHARE),

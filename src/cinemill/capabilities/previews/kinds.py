@@ -6,5 +6,7 @@ from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
 
 EXTRACT_STILLS = "extract_stills"
 
-QUEUES = (Queue("preview", 5, 2 * GIB, 25, **HOUR_LIMITS, meaning="Extracting stills from a video"),)
+QUEUES = (
+    Queue("preview", 5, 2 * GIB, 25, **HOUR_LIMITS, description="Extracting stills from a video"),
+)
 STEPS = (StepKind(EXTRACT_STILLS, "preview", weight=93),)

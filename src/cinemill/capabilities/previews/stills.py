@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
@@ -138,5 +138,5 @@ def _picture_filters(
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
     filters += freeze(place)
     filters.append(f"scale={output.width}:{output.height}:flags=bicubic,setsar=1")
-    filters += tone_down(info) if info.video.hdr and can_tonemap else []
+    filters += tonemap(info) if info.video.hdr and can_tonemap else []
     return ",".join([*filters, "scale=out_range=pc,format=yuvj420p"])

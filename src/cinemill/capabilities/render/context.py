@@ -24,7 +24,7 @@ from cinemill.storage.media import assets
 
 
 @dataclass(frozen=True)
-class Edit:
+class RenderContext:
     """One render's timeline; of its films those that the step was given."""
 
     timeline: Timeline
@@ -46,7 +46,7 @@ class Edit:
         return {one.sha256: one.asset_id for one in self.found.values()}
 
 
-def read_edit(context: StepContext) -> Edit:
+def read_edit(context: StepContext) -> RenderContext:
     """The job's timeline, with what the steps before found."""
     timeline = read_timeline(context.job_parameters(RenderParameters).job)
     sources = timeline.sources
@@ -55,17 +55,17 @@ def read_edit(context: StepContext) -> Edit:
         for result in context.results_of(FETCHED).values()
         for number, source in result.sources.items()
     }
-    return Edit(timeline, found, context.find_result(VALIDATED))
+    return RenderContext(timeline, found, context.find_result(VALIDATED))
 
 
-def find_films(resources: StepResources, edit: Edit) -> dict[str, Film]:
+def find_films(resources: StepResources, edit: RenderContext) -> dict[str, Film]:
     """The stored films by their sha256."""
     return {
         one.sha256: Film(resources.files.path(one.sha256), one.media) for one in edit.found.values()
     }
 
 
-def find_made(resources: StepResources, key: str, kind: ArtifactKind) -> Artifact | None:
+def find_cached(resources: StepResources, key: str, kind: ArtifactKind) -> Artifact | None:
     """What was made under this key before, where its file is still there."""
     if kind in CACHED_KINDS:
         made = assets.take_cached(resources.database, key)
@@ -74,7 +74,9 @@ def find_made(resources: StepResources, key: str, kind: ArtifactKind) -> Artifac
     return made if made is not None and resources.files.exists(made.sha256) else None
 
 
-def keep(resources: StepResources, edit: Edit, sha256: str, key: str, artifact: Artifact) -> None:
+def cache(
+    resources: StepResources, edit: RenderContext, sha256: str, key: str, artifact: Artifact
+) -> None:
     """Note at once what was made of the film of this hash: it is named by all that went into it,
     so that it is true whatever becomes of this try, and another try goes on from here."""
     asset_id = edit.asset_ids[sha256]

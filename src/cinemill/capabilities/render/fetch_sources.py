@@ -35,17 +35,17 @@ def gather_sources(resources: StepResources, context: StepContext) -> StepOutcom
     """
     timeline = read_timeline(context.job_parameters(RenderParameters).job)
     params = context.parameters(FetchParameters)
-    gatherer = _Gatherer(resources, context, timeline, 1 / params.count)
+    gatherer = SourceFetcher(resources, context, timeline, 1 / params.count)
     sources = timeline.sources[params.first : params.first + params.count]
     found = {
-        params.first + position: gatherer.gather(source, position / params.count)
+        params.first + position: gatherer.fetch_sources(source, position / params.count)
         for position, source in enumerate(sources)
     }
     return StepOutcome(write_result(FetchResult(found)))
 
 
 @dataclass(frozen=True)
-class _Gatherer:
+class SourceFetcher:
     """One step's sources; each is ``share`` of its work."""
 
     resources: StepResources
@@ -53,7 +53,7 @@ class _Gatherer:
     timeline: Timeline
     share: float
 
-    def gather(self, source: Source, done: float) -> FoundSource:
+    def fetch_sources(self, source: Source, done: float) -> FoundSource:
         try:
             if source.asset_id is not None:
                 return self._look_up(source.asset_id)
@@ -108,7 +108,7 @@ class _Gatherer:
         )
         key = f"material-{taken.stored.sha256}"
         artifact = Artifact(
-            kind=ArtifactKind.MATERIAL,
+            kind=ArtifactKind.OVERLAY_SOURCE,
             sha256=taken.stored.sha256,
             size_bytes=taken.stored.size_bytes,
             filename=taken.filename,

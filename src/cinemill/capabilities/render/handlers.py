@@ -11,17 +11,23 @@ from typing import Any
 
 from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
 from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
-from cinemill.capabilities.render.context import Edit, find_films, find_made, keep, read_edit
+from cinemill.capabilities.render.context import (
+    RenderContext,
+    cache,
+    find_cached,
+    find_films,
+    read_edit,
+)
 from cinemill.capabilities.render.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import resolve_background, resolve_stills
 from cinemill.capabilities.render.pieces.piece_request import (
-    NO_FILM,
+    GAP,
     PieceRequest,
     Take,
-    narrow,
     piece_key,
     request_piece,
     request_sound,
+    restrict_to,
     sound_key,
 )
 from cinemill.capabilities.render.pieces.pieces import Piece, place_clips, split_into_pieces
@@ -55,7 +61,7 @@ from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
-from cinemill.steps.encoder_choice import Choice, find_encoder, try_hardware
+from cinemill.steps.encoder_choice import EncoderChoice, find_encoder, run_with_fallback
 from cinemill.steps.named_outputs import export_output, make_stem
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
@@ -70,7 +76,8 @@ from cinemill.storage.media import assets
 STAGE_VERSION = 1
 PLANNED_OTHERWISE = "This render was planned by another version."
 MIXED_ENCODERS = (
-    "encoded in software: the workers have different hardware, and all pieces of a video need the same encoder"
+    "encoded in software: the workers have different hardware, and all pieces of a video "
+    "need the same encoder"
 )
 
 
@@ -85,7 +92,7 @@ def render_pieces(resources: StepResources, context: StepContext) -> StepOutcome
     params = context.parameters(PiecesParameters)
     pieces = find_pieces(edit.timeline, params)
     if pieces is None:
-        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
+        raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
     maker = _PieceMaker(resources, context, edit, pieces, may_use_hardware=not params.in_software)
     made = tuple(maker.make(number, piece) for number, piece in enumerate(pieces))
     return StepOutcome(write_result(PiecesResult(made, round(maker.cpu_seconds, 3))))
@@ -98,7 +105,7 @@ class _PieceMaker:
         self,
         resources: StepResources,
         context: StepContext,
-        edit: Edit,
+        edit: RenderContext,
         pieces: Sequence[Piece],
         *,
         may_use_hardware: bool,
@@ -109,7 +116,7 @@ class _PieceMaker:
         self._count = len(pieces)
         self._uses_hardware = edit.timeline.use_gpu and may_use_hardware
         self._places = place_clips(edit.timeline)
-        self._near = narrow(edit.timeline, edit.subtitles, pieces)
+        self._near = restrict_to(edit.timeline, edit.subtitles, pieces)
         self._films = find_films(resources, edit)
         self.cpu_seconds = 0.0
 
@@ -119,7 +126,7 @@ class _PieceMaker:
         request = resolve_stills(self._films, resolve_background(self._films, asked))
         choice = self._choose_encoder()
         key = self._name(request, choice)
-        made = artifact = find_made(self._workshop, key, ArtifactKind.PIECE)
+        made = artifact = find_cached(self._workshop, key, ArtifactKind.PIECE)
         copied = 0
         if artifact is None:
             outcome, choice = self._render(number, piece, request, choice)
@@ -137,18 +144,18 @@ class _PieceMaker:
             changes=tuple(choice.changes),
         )
 
-    def _choose_encoder(self) -> Choice:
+    def _choose_encoder(self) -> EncoderChoice:
         """Choose for each piece again: hardware may have failed meanwhile."""
         if not self._uses_hardware:
-            return Choice()
+            return EncoderChoice()
         return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
 
-    def _name(self, request: PieceRequest, choice: Choice) -> str:
+    def _name(self, request: PieceRequest, choice: EncoderChoice) -> str:
         build = self._workshop.toolbox.build
         encoder = choice.encoder
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
-    def _name_users(self, piece: Piece, request: PieceRequest) -> str:
+    def _clip_names(self, piece: Piece, request: PieceRequest) -> str:
         """Name all elements whose sources are in the piece: FFmpeg does not say which is at
         fault."""
         edit = self._edit
@@ -157,8 +164,8 @@ class _PieceMaker:
         return " or ".join([name_clip(piece.clip), *laid])
 
     def _render(
-        self, number: int, piece: Piece, request: PieceRequest, choice: Choice
-    ) -> tuple[PieceOutcome, Choice]:
+        self, number: int, piece: Piece, request: PieceRequest, choice: EncoderChoice
+    ) -> tuple[PieceOutcome, EncoderChoice]:
         resources, context = self._workshop, self._context
         session = replace(
             ffmpeg_session(resources, context, "Rendering"),
@@ -169,9 +176,9 @@ class _PieceMaker:
             return render_piece(session, self._films, request, "piece.mp4", hardware)
 
         try:
-            return try_hardware(resources, choice, make, context.folder)
+            return run_with_fallback(resources, choice, make, context.folder)
         except MediaRejected as error:
-            raise with_location(self._name_users(piece, request), error) from error
+            raise with_location(self._clip_names(piece, request), error) from error
 
     def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
         self.cpu_seconds += outcome.cpu_seconds
@@ -183,13 +190,13 @@ class _PieceMaker:
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
         )
-        keep(self._workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
+        cache(self._workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
         return artifact
 
 
-def _find_owner(edit: Edit, takes: Sequence[Take]) -> str:
+def _find_owner(edit: RenderContext, takes: Sequence[Take]) -> str:
     """The sha256 of the film that what was made belongs to: of no film, the first."""
-    seen = (take.sha256 for take in takes if take.sha256 != NO_FILM)
+    seen = (take.sha256 for take in takes if take.sha256 != GAP)
     return next(seen, None) or edit.hashes[edit.timeline.sources[0]]
 
 
@@ -205,7 +212,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     if not has_sound(films, request):
         return StepOutcome(write_result(MixResult(None)))
     key = sound_key(request, resources.toolbox.build)
-    made = find_made(resources, key, ArtifactKind.MIX)
+    made = find_cached(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
     outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the audio"), films, request)
@@ -217,7 +224,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
         media_type="audio/mp4",
         facts=outcome.facts,
     )
-    keep(resources, edit, _find_owner(edit, ()), key, artifact)
+    cache(resources, edit, _find_owner(edit, ()), key, artifact)
     return StepOutcome(write_result(MixResult(StoredAudio(key, artifact.sha256))))
 
 
@@ -236,7 +243,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     edit = read_edit(context)
     made = [piece for pieces in _list_made(context).values() for piece in pieces]
     if len(made) != len(split_into_pieces(edit.timeline)):
-        raise OutputInvalid(PLANNED_OTHERWISE, way_on="Submit it again.")
+        raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
     makers = {one.hardware for one in made}
     if len({one.facts.settings for one in made}) > 1 and makers != {None}:
         left = JoinResult(tuple(_list_changes(made)) or (MIXED_ENCODERS,))
@@ -245,7 +252,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     asset_ids = context.result_of(VALIDATED).asset_ids
     asset = assets.get_asset(resources.database, asset_ids[0])
     key = _name_render(made, sound, edit.timeline.output)
-    render = find_made(resources, key, ArtifactKind.RENDER) or _join(
+    render = find_cached(resources, key, ArtifactKind.RENDER) or _join(
         resources, context, edit.timeline.output, made, sound
     )
     filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
@@ -360,7 +367,7 @@ def _find_part(resources: StepResources, sha256: str) -> Path:
         raise InputRejected(
             "A piece of this video was removed before the pieces were joined.",
             code="piece_missing",
-            way_on="Submit the timeline again; pieces that still exist are reused.",
+            hint="Submit the timeline again; pieces that still exist are reused.",
         )
     return resources.files.path(sha256)
 

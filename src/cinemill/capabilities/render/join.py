@@ -47,9 +47,11 @@ def concat_pieces(
 
     Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
     """
-    tell = _Teller(sum(piece.frames for piece in pieces), lambda _share: None, should_stop)
+    counter = _ProgressCounter(
+        sum(piece.frames for piece in pieces), lambda _share: None, should_stop
+    )
     try:
-        _write(pieces, None, output, path, tell)
+        _write(pieces, None, output, path, counter)
     except PacketError as broken:
         raise _explain(broken) from broken
 
@@ -69,9 +71,9 @@ def join_pieces(
     Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
     """
     frames = sum(piece.frames for piece in pieces)
-    tell = _Teller(frames, on_progress, should_stop)
+    counter = _ProgressCounter(frames, on_progress, should_stop)
     try:
-        _write(pieces, sound, output, path, tell)
+        _write(pieces, sound, output, path, counter)
         return inspect_film(path, output, frames, has_sound=sound is not None)
     except PacketError as broken:
         raise _explain(broken) from broken
@@ -83,7 +85,7 @@ def _explain(broken: Exception) -> CinemillError:
     return OutputInvalid(f"The pieces could not be joined: {broken}")
 
 
-class _Teller:
+class _ProgressCounter:
     """Tells the share that is done, and raises what asks to stop."""
 
     def __init__(
@@ -111,12 +113,12 @@ def _write(
     sound: Path | None,
     output: OutputFormat,
     path: Path,
-    tell: _Teller,
+    counter: _ProgressCounter,
 ) -> None:
     if len({piece.settings for piece in pieces}) > 1:
         raise OutputInvalid(
             "The pieces were encoded by different encoders.",
-            way_on="Use the same FFmpeg on all workers, and render again.",
+            hint="Use the same FFmpeg on all workers, and render again.",
         )
     timescale, ticks = ticks_per_frame(output.fps)
     options = {"movflags": "+faststart", "video_track_timescale": str(timescale)}
@@ -131,7 +133,7 @@ def _write(
             streams.append(_read_sound(sound, film))
         for when, packet in heapq.merge(*streams, key=lambda pair: pair[0]):
             film.mux_one(packet)
-            tell.count(int(when * output.fps))
+            counter.count(int(when * output.fps))
 
 
 def _number_packets(
@@ -160,10 +162,10 @@ def _read_sound(path: Path, film: Any) -> Iterator[tuple[Fraction, Any]]:
     except BaseException:
         container.close()
         raise
-    return _pass_on(container, source, sound)
+    return _copy_packet(container, source, sound)
 
 
-def _pass_on(container: Any, source: Any, sound: Any) -> Iterator[tuple[Fraction, Any]]:
+def _copy_packet(container: Any, source: Any, sound: Any) -> Iterator[tuple[Fraction, Any]]:
     with container:
         for packet in container.demux(source):
             if packet.pts is not None:

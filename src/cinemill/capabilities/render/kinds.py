@@ -12,7 +12,7 @@ JOIN_RENDER = "join_render"
 SUBMIT_BATCH = "submit_batch"
 COLLECT_BATCH = "collect_batch"
 
-QUEUES = (Queue("render", 5, 4 * GIB, 10, **LONG_LIMITS, meaning="Rendering timelines"),)
+QUEUES = (Queue("render", 5, 4 * GIB, 10, **LONG_LIMITS, description="Rendering timelines"),)
 STEPS = (
     StepKind(FETCH_SOURCES, "ingestion", weight=5),
     StepKind(VALIDATE_RENDER, "render", weight=1, rate=Rate(10, MINUTE)),

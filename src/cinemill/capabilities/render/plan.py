@@ -126,7 +126,7 @@ def _refuse_asset(kind: str, asset_id: str | None) -> None:
         raise InputRejected(
             f"{kind} takes no asset: a timeline names its own videos.",
             code="params_invalid",
-            way_on="Leave asset_id out, and name the asset in the timeline's clips.",
+            hint="Leave asset_id out, and name the asset in the timeline's clips.",
         )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cinemill.capabilities.render.context import Edit
-from cinemill.capabilities.render.timeline.retime_captions import carry_captions
+from cinemill.capabilities.render.context import RenderContext
+from cinemill.capabilities.render.timeline.retime_captions import retime_captions
 from cinemill.capabilities.render.timeline.timeline import Source
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES, read_subtitles
@@ -17,15 +17,15 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.media.captions import find_captions, read_caption_document
 
 
-def find_subtitles(resources: StepResources, edit: Edit) -> Subtitles | None:
+def find_subtitles(resources: StepResources, edit: RenderContext) -> Subtitles | None:
     """None where the timeline wants none. Raises InputRejected (``subtitles_*``,
     ``captions_not_found``, ``path_forbidden``, ``source_not_found``), ToolMissing."""
     timeline = edit.timeline
     if timeline.titles or timeline.subtitles or timeline.captions:
         find_fonts()
     if timeline.captions is not None:
-        spoken = _find_spoken(resources, edit, timeline.captions)
-        return carry_captions(timeline, spoken)
+        spoken = _find_captions(resources, edit, timeline.captions)
+        return retime_captions(timeline, spoken)
     if timeline.subtitles is None:
         return None
     path = resolve_input(timeline.subtitles, resources.input_roots)
@@ -33,8 +33,8 @@ def find_subtitles(resources: StepResources, edit: Edit) -> Subtitles | None:
         return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
 
 
-def _find_spoken(
-    resources: StepResources, edit: Edit, language: str
+def _find_captions(
+    resources: StepResources, edit: RenderContext, language: str
 ) -> dict[Source, Sequence[Cue]]:
     """The captions of each film of the first track that has some in this language, as they hold
     now."""
@@ -57,6 +57,6 @@ def _find_spoken(
         raise InputRejected(
             f"No video in the first track has captions in the language {language}.",
             code="captions_not_found",
-            way_on="Create captions for them first, or remove 'captions' from the timeline.",
+            hint="Create captions for them first, or remove 'captions' from the timeline.",
         )
     return spoken

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
-from cinemill.capabilities.render.context import Edit, find_films, read_edit
+from cinemill.capabilities.render.context import RenderContext, find_films, read_edit
 from cinemill.capabilities.render.pieces.clip_filters import Film
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
-from cinemill.capabilities.render.pieces.render_piece import check_reach
+from cinemill.capabilities.render.pieces.render_piece import check_coverage
 from cinemill.capabilities.render.results import ValidateResult
 from cinemill.capabilities.render.subtitles import find_subtitles
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
@@ -35,14 +35,14 @@ def validate_render(resources: StepResources, context: StepContext) -> StepOutco
     edit = read_edit(context)
     films = find_films(resources, edit)
     _check_clips(films, edit)
-    _check_laid(films, edit)
+    _check_overlays(films, edit)
     subtitles = find_subtitles(resources, edit)
     require_space(resources, estimate_bytes(edit.timeline))
     result = ValidateResult(tuple(_find_assets(resources, edit)), subtitles)
     return StepOutcome(write_result(result))
 
 
-def _find_assets(resources: StepResources, edit: Edit) -> list[str]:
+def _find_assets(resources: StepResources, edit: RenderContext) -> list[str]:
     """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
     found = (edit.found[source] for source in edit.timeline.sources)
     found = (one for one in found if one.media.is_film)
@@ -52,34 +52,34 @@ def _find_assets(resources: StepResources, edit: Edit) -> list[str]:
         ]
 
 
-def _check_clips(films: Mapping[str, Film], edit: Edit) -> None:
+def _check_clips(films: Mapping[str, Film], edit: RenderContext) -> None:
     for index, clip in enumerate(edit.timeline.clips):
         if not clip.is_gap:
-            _check_reach(films[edit.hashes[clip.source]], clip.end, name_clip(index))
+            _check_duration(films[edit.hashes[clip.source]], clip.end, name_clip(index))
 
 
-def _check_reach(film: Film, end: Fraction, name: str) -> None:
-    if not check_reach(film, end):
+def _check_duration(film: Film, end: Fraction, name: str) -> None:
+    if not check_coverage(film, end):
         seconds = film.info.duration_seconds_from_header
         ends = f"it ends at {float(end):g} s, but its video is {seconds:g} s long."
         raise reject_element(name, ends, "clip_past_end")
 
 
-def _check_laid(films: Mapping[str, Film], edit: Edit) -> None:
+def _check_overlays(films: Mapping[str, Film], edit: RenderContext) -> None:
     for overlay in edit.timeline.overlays:
         film = films[edit.hashes[overlay.source]]
         if not film.info.has_picture:
             raise reject_element(overlay.name, "it has no video or image.", "media_no_video")
         if film.info.is_film:
             end = overlay.start + overlay.until - overlay.since
-            _check_reach(film, end, overlay.name)
+            _check_duration(film, end, overlay.name)
     for sound in edit.timeline.sounds:
         film = films[edit.hashes[sound.source]]
         if choose_audio(film.info) is None:
             if not sound.may_be_missing:
                 raise reject_element(sound.name, "it has no audio.", "media_no_sound")
         else:
-            _check_reach(film, sound.start, sound.name)
+            _check_duration(film, sound.start, sound.name)
 
 
 def estimate_bytes(timeline: Timeline) -> int:

@@ -37,7 +37,7 @@ from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import input_arguments
-from cinemill.media.ffmpeg.progress import LogTally, share_of_time
+from cinemill.media.ffmpeg.progress import LogSummary, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly
@@ -158,7 +158,7 @@ def _copy_stream(
 
 def _run(
     session: FfmpegSession, source: Path, info: MediaInfo, arguments: Sequence[str]
-) -> LogTally:
+) -> LogSummary:
     tell = share_of_time(session.on_progress, info.duration_seconds_from_header)
     return session.run(arguments, readable=[source], on_progress=tell).tally
 

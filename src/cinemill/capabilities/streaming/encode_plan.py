@@ -9,7 +9,7 @@ from pathlib import Path
 from cinemill.capabilities.streaming.ladder import Rung, segment_frames
 from cinemill.core.encoding.rendition import PRESETS, Purpose, VideoCodec
 from cinemill.core.media import AudioStream, MediaInfo
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import audio_clock_filters, input_arguments
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 
@@ -58,7 +58,7 @@ def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_to
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
     filters += [f"fps={fps}"] if info.video.is_variable_rate else []
-    color = tone_down(info) if info.video.hdr and can_tonemap else []
+    color = tonemap(info) if info.video.hdr and can_tonemap else []
     filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
     chains = []
     source = f"0:{info.video.index}"

@@ -29,7 +29,7 @@ from cinemill.capabilities.transcode.chunks import (
     cut_chunks,
     estimate_work,
 )
-from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, assemble
+from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
 from cinemill.capabilities.transcode.encode_chunk import (
     ChunkOutcome,
     PictureIndex,
@@ -305,7 +305,7 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     if not all(resources.files.exists(part.sha256) for part in parts):
         # Perhaps joined by another job just now, which forgot them: then this one finds the film.
         return _encode_whole(request, made, "a chunk was removed before it was joined")
-    path, facts = assemble(
+    path, facts = concat_chunks(
         ffmpeg_session(resources, context, "Joining"),
         [
             FinishedChunk(resources.files.path(one.sha256), one.frames, one.delay, one.settings)

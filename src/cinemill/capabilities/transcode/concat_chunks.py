@@ -44,7 +44,7 @@ class FinishedChunk:
     settings: str
 
 
-def assemble(
+def concat_chunks(
     session: FfmpegSession,
     chunks: Sequence[FinishedChunk],
     tracks: Path | None,
@@ -62,12 +62,12 @@ def assemble(
     if len({chunk.settings for chunk in chunks}) > 1:
         raise OutputInvalid(
             "The chunks were encoded by different encoders.",
-            way_on="Use the same FFmpeg on all workers, and submit it again.",
+            hint="Use the same FFmpeg on all workers, and submit it again.",
         )
     picture = session.folder / PICTURE_NAME
     picture.parent.mkdir(mode=0o700)
     try:
-        _join(session, chunks, picture)
+        _concat(session, chunks, picture)
     except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
@@ -82,7 +82,7 @@ def assemble(
     return path, facts
 
 
-def _join(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path) -> None:
+def _concat(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path) -> None:
     with open_mp4(chunks[0].path) as first:
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
@@ -91,14 +91,14 @@ def _join(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path) -
             picture = film.add_stream_from_template(template, opaque=True)
             picture.time_base = Fraction(1, timescale)
             count = sum(chunk.frames for chunk in chunks)
-            for number, packet in enumerate(_stamp(chunks, picture)):
+            for number, packet in enumerate(_rewrite_timestamps(chunks, picture)):
                 film.mux_one(packet)
                 if number % _TELL_EVERY == 0:
-                    _heed(session)
+                    _check_cancelled(session)
                     session.on_progress(_PICTURE_SHARE * number / max(1, count))
 
 
-def _heed(session: FfmpegSession) -> None:
+def _check_cancelled(session: FfmpegSession) -> None:
     stop = session.should_stop()
     if stop is not None:
         raise stop
@@ -110,7 +110,7 @@ def choose_timescale(time_base: Fraction) -> int:
     return hz * -(-LEAST_TIMESCALE // hz)
 
 
-def _stamp(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
+def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
     """The packets of all chunks on the film's clock.
 
     Times of decoding are those of showing, ``delay`` places late; before the first, evenly. Of

@@ -18,7 +18,7 @@ from cinemill.core.media import REJECTION_CODES, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
-from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally, share_of_time
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.probe.streams import digest_settings
@@ -84,7 +84,7 @@ def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> Pic
     return index if index is not None and _is_whole(info, index, report.tally) else None
 
 
-def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogTally) -> bool:
+def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogSummary) -> bool:
     times = [mark.pts for mark in index.marks]
     seconds = float((max(times) - min(times)) * index.time_base)
     shown = Decoded(len(times), seconds * len(times) / max(1, len(times) - 1))
@@ -156,7 +156,7 @@ def encode_chunk(
     )
 
 
-def _gave_up(tally: LogTally) -> bool:
+def _gave_up(tally: LogSummary) -> bool:
     """Whether something could not be read or decoded. What a codec says of pictures before the
     first key frame that it met counts for nothing: those of the chunk are counted."""
     return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)

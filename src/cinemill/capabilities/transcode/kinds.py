@@ -13,7 +13,7 @@ ENCODE_TRACKS = "encode_tracks"
 JOIN_CHUNKS = "join_chunks"
 
 QUEUES = (
-    Queue("transcode", 5, 4 * GIB, 10, **LONG_LIMITS, meaning="Transcoding videos"),
+    Queue("transcode", 5, 4 * GIB, 10, **LONG_LIMITS, description="Transcoding videos"),
     *(
         Queue(
             name_queue(codec),
@@ -21,7 +21,7 @@ QUEUES = (
             4 * GIB,
             10,
             **LONG_LIMITS,
-            meaning=f"Transcoding to {codec} in hardware",
+            description=f"Transcoding to {codec} in hardware",
             codec=codec,
         )
         for codec in VideoCodec

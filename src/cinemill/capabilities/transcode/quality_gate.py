@@ -28,7 +28,7 @@ OpenSession = Callable[[float, float, str], FfmpegSession]
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Session:
     open_session: OpenSession
     source: Path
     info: MediaInfo
@@ -36,7 +36,7 @@ class _Work:
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
+class _Attempt:
     request: RenditionRequest
     outcome: EncodeOutcome
     quality: Quality
@@ -69,14 +69,14 @@ def encode_to_vmaf(
     Raises InputRejected (``quality_not_reached``), and what :func:`encode` and
     :func:`measure_vmaf` raise.
     """
-    work = _Work(open_session, source, info, hardware)
+    work = _Session(open_session, source, info, hardware)
     if request.vmaf_min is None:
         return _encode(work, request, 0.0, 1.0, "Encoding")
     require_vmaf(open_session(0.0, 1.0, "").binary, info, request)
     return _encode_twice(work, request, request.vmaf_min)
 
 
-def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
+def _encode_twice(work: _Session, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
     """At the most."""
     tries = [_try(work, request, 0.0, "Encoding")]
     corrected = adjust_for_vmaf(request, vmaf_min, tries[0].quality.vmaf)
@@ -84,11 +84,11 @@ def _encode_twice(work: _Work, request: RenditionRequest, vmaf_min: float) -> En
         tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
         tries.append(_try(work, corrected, TRY_SHARE, "Encoding again at higher quality"))
     if tries[-1].quality.vmaf < vmaf_min:
-        raise _fall_short(vmaf_min, tries)
-    return _sum_up(vmaf_min, tries)
+        raise _quality_error(vmaf_min, tries)
+    return _merge(vmaf_min, tries)
 
 
-def _try(work: _Work, request: RenditionRequest, begin: float, message: str) -> _Try:
+def _try(work: _Session, request: RenditionRequest, begin: float, message: str) -> _Attempt:
     outcome = _encode(work, request, begin, ENCODE_SHARE, message)
     quality = measure_vmaf(
         work.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring quality (VMAF)"),
@@ -98,11 +98,11 @@ def _try(work: _Work, request: RenditionRequest, begin: float, message: str) -> 
         outcome.path,
         frames=outcome.facts["frames"],
     )
-    return _Try(request, outcome, quality)
+    return _Attempt(request, outcome, quality)
 
 
 def _encode(
-    work: _Work, request: RenditionRequest, begin: float, share: float, message: str
+    work: _Session, request: RenditionRequest, begin: float, share: float, message: str
 ) -> EncodeOutcome:
     return encode(
         work.open_session(begin, share, message),
@@ -113,7 +113,7 @@ def _encode(
     )
 
 
-def _sum_up(vmaf_min: float, tries: Sequence[_Try]) -> EncodeOutcome:
+def _merge(vmaf_min: float, tries: Sequence[_Attempt]) -> EncodeOutcome:
     last = tries[-1]
     facts = last.outcome.facts | last.quality.to_json()
     facts |= {"vmaf_min": vmaf_min, "tries": [one.to_json() for one in tries]}
@@ -121,12 +121,12 @@ def _sum_up(vmaf_min: float, tries: Sequence[_Try]) -> EncodeOutcome:
     return replace(last.outcome, facts=facts, cpu_seconds=spent)
 
 
-def _fall_short(vmaf_min: float, tries: Sequence[_Try]) -> InputRejected:
+def _quality_error(vmaf_min: float, tries: Sequence[_Attempt]) -> InputRejected:
     told = ", then ".join(f"{one.quality.vmaf:g} at {one.rate[0]} {one.rate[1]}" for one in tries)
     best = max(one.quality.vmaf for one in tries)
     return InputRejected(
         f"A VMAF of {vmaf_min:g} was required, but {best:g} was reached: {told}.",
         code="quality_not_reached",
-        way_on=f"Set vmaf_min to at most {math.floor(best)}, a lower crf or a higher "
+        hint=f"Set vmaf_min to at most {math.floor(best)}, a lower crf or a higher "
         "bitrate, or another preset or codec. Nothing was published.",
     )

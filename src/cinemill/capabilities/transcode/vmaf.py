@@ -66,7 +66,7 @@ def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionReque
     if "libvmaf" not in toolbox.filters:
         raise ToolMissing(
             f"The FFmpeg at {toolbox.ffmpeg} cannot measure VMAF: it has no libvmaf.",
-            way_on="Set FFMPEG_PATH to one that has, such as the one in the package "
+            hint="Set FFMPEG_PATH to one that has, such as the one in the package "
             "imageio-ffmpeg, or leave vmaf_min out.",
         )
     width, height = fit_box(info, request)
@@ -74,7 +74,7 @@ def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionReque
         raise InputRejected(
             f"VMAF cannot be measured at a frame size of {width}x{height}.",
             code="combination_impossible",
-            way_on=f"Request at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
+            hint=f"Request at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
         )
 
 
@@ -98,7 +98,7 @@ def measure_vmaf(
     require_vmaf(session.binary, info, request)
     every = choose_interval(frames)
 
-    def tell(progress: FfmpegProgress) -> None:
+    def on_progress(progress: FfmpegProgress) -> None:
         session.on_progress(min(1.0, progress.frame / frames))
 
     report = session.run(
@@ -112,7 +112,7 @@ def measure_vmaf(
             max_pixels=session.limits.max_pixels,
         ),
         readable=[source, rendition],
-        on_progress=tell,
+        on_progress=on_progress,
     )
     vmaf, least = read_scores(session.folder / LOG_FILENAME, pictures=math.ceil(frames / every))
     model = choose_model(info, request)

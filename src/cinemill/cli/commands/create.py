@@ -13,7 +13,7 @@ from cinemill.cli.commands.process import run_films
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cinemill.cli.uploads import Sending
+    from cinemill.cli.uploads import UploadBatch
 
 To = Annotated[
     Path | None,
@@ -27,23 +27,35 @@ Codec = Annotated[
     str | None, typer.Option(help="Video codec: h264, h265, vp9 or av1. Default: h264.")
 ]
 Container = Annotated[str | None, typer.Option(help="Container: mp4, webm or mkv. Default: mp4.")]
-Preset = Annotated[
-    str | None, typer.Option(help="Preset: archive, web or mobile. Default: web.")
+Preset = Annotated[str | None, typer.Option(help="Preset: archive, web or mobile. Default: web.")]
+Side = Annotated[
+    int | None,
+    typer.Option(
+        help="In pixels. The video is fitted into width and height; its aspect ratio is kept."
+    ),
 ]
-Side = Annotated[int | None, typer.Option(help="In pixels. The video is fitted into width and height; its aspect ratio is kept.")]
 Bitrate = Annotated[str | None, typer.Option(help="Average video bitrate, such as 5M or 800k.")]
 Crf = Annotated[
     int | None, typer.Option(help="Constant rate factor instead of a bitrate; lower is better.")
 ]
-Fps = Annotated[
-    str | None, typer.Option(help="Frame rate. Default: that of the source.")
-]
+Fps = Annotated[str | None, typer.Option(help="Frame rate. Default: that of the source.")]
 Audio = Annotated[
-    str | None, typer.Option(help="Audio codec: auto, aac, opus, copy or none. Auto copies audio that the container can hold.")
+    str | None,
+    typer.Option(
+        help=(
+            "Audio codec: auto, aac, opus, copy or none. Auto copies audio that the "
+            "container can hold."
+        )
+    ),
 ]
 VmafMin = Annotated[
     float | None,
-    typer.Option(help="Minimum VMAF score against the source. If the first encode falls short, one better encode is attempted."),
+    typer.Option(
+        help=(
+            "Minimum VMAF score against the source. If the first encode falls short, one "
+            "better encode is attempted."
+        )
+    ),
 ]
 ChunkSeconds = Annotated[
     float | None,
@@ -122,11 +134,14 @@ def preview(
     ] = 10,
     height: Annotated[int, typer.Option(help="Height of the stills in pixels.")] = 360,
     animated: Annotated[
-        bool, typer.Option("--animated", help="Also create a short silent preview video with excerpts.")
+        bool,
+        typer.Option("--animated", help="Also create a short silent preview video with excerpts."),
     ] = False,
     sheet: Annotated[
         int | None,
-        typer.Option("--sheet", metavar="COLUMNS", help="Also create a contact sheet with this many columns."),
+        typer.Option(
+            "--sheet", metavar="COLUMNS", help="Also create a contact sheet with this many columns."
+        ),
     ] = None,
     to: To = None,
     priority: options.Priority = None,
@@ -154,7 +169,9 @@ def caption(
         str | None,
         typer.Option(help="Spoken language, such as en or de. Default: detected."),
     ] = None,
-    translate: Annotated[bool, typer.Option("--translate", help="Translate the captions into English.")] = False,
+    translate: Annotated[
+        bool, typer.Option("--translate", help="Translate the captions into English.")
+    ] = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -171,14 +188,14 @@ def _drop_none(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _request(kind: str, params: dict[str, object], priority: int | None) -> Sending:
+def _request(kind: str, params: dict[str, object], priority: int | None) -> UploadBatch:
     """Check the parameters by the job's own model, before a file is sent. Raises InputRejected."""
     from cinemill.catalog import JOB_KINDS
-    from cinemill.cli.uploads import Sending
+    from cinemill.cli.uploads import UploadBatch
     from cinemill.core.parameters import read_parameters
 
     read_parameters(JOB_KINDS[kind].parameters, params, name=_option_name)
-    return Sending(priority, kind=kind, params=params)
+    return UploadBatch(priority, kind=kind, params=params)
 
 
 def _option_name(location: Sequence[int | str]) -> str:

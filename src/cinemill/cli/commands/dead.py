@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, format_size, make_table, print_json, say, show_age
-from cinemill.cli.exit_codes import worst
+from cinemill.cli.console import (
+    console,
+    format_size,
+    make_table,
+    print_json,
+    print_message,
+    show_age,
+)
+from cinemill.cli.exit_codes import highest
 from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
 from cinemill.errors import Conflict
 
@@ -19,7 +26,10 @@ if TYPE_CHECKING:
     from cinemill.client.models import FailureDocument
 
 app = typer.Typer(
-    help="Manage dead letters: steps that were rejected or used up their retries, and unusable messages.",
+    help=(
+        "Manage dead letters: steps that were rejected or used up their retries, and "
+        "unusable messages."
+    ),
     no_args_is_help=True,
 )
 
@@ -27,14 +37,14 @@ app = typer.Typer(
 @app.command("list")
 def list_dead(json: options.Json = False) -> None:
     """List dead steps and messages, with the reason and a hint for each."""
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         steps = mill.dead()
         messages = mill.dead_messages()
     if json:
         print_json([*steps, *(_write_as_step(message) for message in messages)])
         return
     if not steps and not messages:
-        say("There are no dead letters.")
+        print_message("There are no dead letters.")
     if steps:
         _print_steps(steps)
     if messages:
@@ -71,7 +81,7 @@ def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
 
 def _describe_failure(failure: FailureDocument) -> str:
     reason = f"{failure.get('code', '')}: {failure.get('message', '')}"
-    return f"{reason}\n→ {failure['way_on']}" if failure.get("way_on") else reason
+    return f"{reason}\n→ {failure['hint']}" if failure.get("hint") else reason
 
 
 def _write_as_step(message: DeadMessageDocument) -> dict[str, Any]:
@@ -98,13 +108,13 @@ def redrive(
     json: options.Json = False,
 ) -> None:
     """Retry dead steps with a fresh set of attempts."""
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         jobs, codes = for_each(step, lambda text: _redrive(mill, text), json=json)
     if json:
         print_json(jobs)
     for job in jobs if not json else ():
-        say(f"Job {shorten(str(job.get('id', '')))} is queued again.")
-    raise typer.Exit(worst(codes))
+        print_message(f"Job {shorten(str(job.get('id', '')))} is queued again.")
+    raise typer.Exit(highest(codes))
 
 
 def _redrive(mill: Client, text: str) -> JobDocument:
@@ -113,7 +123,7 @@ def _redrive(mill: Client, text: str) -> JobDocument:
         raise Conflict(
             f"{text} is a message. Only its beginning is stored, so it cannot be redriven.",
             code="message_not_redrivable",
-            way_on="Correct the message and send it again; 'cinemill dead drop' deletes this entry.",
+            hint="Correct the message and send it again; 'cinemill dead drop' deletes this entry.",
         )
     return mill.redrive(find_step_id(mill, text))
 
@@ -130,13 +140,13 @@ def drop(
     json: options.Json = False,
 ) -> None:
     """Delete dead messages."""
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         dropped, codes = for_each(message, lambda text: _drop(mill, text), json=json)
     if json:
         print_json(dropped)
     for one in dropped if not json else ():
-        say(f"Message {shorten(str(one.get('id', '')))} was deleted.")
-    raise typer.Exit(worst(codes))
+        print_message(f"Message {shorten(str(one.get('id', '')))} was deleted.")
+    raise typer.Exit(highest(codes))
 
 
 def _drop(mill: Client, text: str) -> JobDocument:

@@ -12,7 +12,7 @@ from cinemill.cli.console import print_json
 from cinemill.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from cinemill.cli.commands.doctor_checks import Finding
+    from cinemill.cli.commands.doctor_checks import Check
 
 WORDS_BEGIN_AT = 12
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -38,13 +38,13 @@ def doctor(ctx: typer.Context, json: options.Json = False) -> None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def show_finding(finding: Finding) -> None:
+def show_finding(finding: Check) -> None:
     mark, color = MARKS[finding.level]
     first, *more = _wrap(finding.words)
     typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {first}")
     for line in more:
         typer.echo(f"  {'':<9} {line}")
-    for number, line in enumerate(_wrap(finding.way_on)):
+    for number, line in enumerate(_wrap(finding.hint)):
         typer.echo(f"  {'':<9} {' ' if number else '→'} {line}")
 
 

@@ -35,14 +35,14 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     part: str
     level: Level
     words: str
-    way_on: str = ""
+    hint: str = ""
 
 
-def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[Finding]:
+def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[Check]:
     """Yield every finding, as it is made; also on the servers that run on this home.
 
     ``commands`` are the names of the command line's own, which no package can have.
@@ -50,7 +50,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[F
     from cinemill.config import apply_running_instance
 
     joined = apply_running_instance(settings)
-    soundings: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+    soundings: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
         ("Python", sound_python),
         ("settings", sound_settings),
         ("home", sound_home),
@@ -70,23 +70,23 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[F
             # What a running mill adds was set by nobody.
             yield from sounding(settings if part in ("settings", "secrets") else joined)
         except CinemillError as error:
-            yield Finding(part, Level.FAIL, error.message, error.way_on)
+            yield Check(part, Level.FAIL, error.message, error.hint)
 
 
-def sound_python(_: Settings) -> Iterator[Finding]:
+def sound_python(_: Settings) -> Iterator[Check]:
     words = f"{platform.python_version()} on {platform.machine()}"
     lowest, highest = PYTHONS
     if lowest <= sys.version_info[:2] <= highest:
-        yield Finding("Python", Level.OK, words)
+        yield Check("Python", Level.OK, words)
     else:
-        yield Finding("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
+        yield Check("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
 
 
-def sound_settings(settings: Settings) -> Iterator[Finding]:
+def sound_settings(settings: Settings) -> Iterator[Check]:
     for warning in settings.warnings:
-        yield Finding("settings", Level.WARN, warning, "See 'cinemill config'.")
+        yield Check("settings", Level.WARN, warning, "See 'cinemill config'.")
     if not settings.warnings:
-        yield Finding("settings", Level.OK, f"all valid; {_tell_what_is_set(settings)}")
+        yield Check("settings", Level.OK, f"all valid; {_tell_what_is_set(settings)}")
 
 
 def _tell_what_is_set(settings: Settings) -> str:
@@ -99,23 +99,27 @@ def _tell_what_is_set(settings: Settings) -> str:
     return "; ".join(told) or "none set, so defaults apply"
 
 
-def sound_home(settings: Settings) -> Iterator[Finding]:
+def sound_home(settings: Settings) -> Iterator[Check]:
     home = settings.home
     if not home.exists():
         yield _sound_place(home)
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & 0o077:
-        way_on = f"Run: chmod 700 {home}"
-        yield Finding("home", Level.FAIL, f"{home} can be read by other users (mode {mode:04o})", way_on)
+        hint = f"Run: chmod 700 {home}"
+        yield Check(
+            "home", Level.FAIL, f"{home} can be read by other users (mode {mode:04o})", hint
+        )
     elif not os.access(home, os.W_OK | os.X_OK):
-        yield Finding("home", Level.FAIL, f"{home} is not writable", "Make this user its owner, with chown.")
+        yield Check(
+            "home", Level.FAIL, f"{home} is not writable", "Make this user its owner, with chown."
+        )
     else:
-        yield Finding("home", Level.OK, f"{home}, mode {mode:04o}")
+        yield Check("home", Level.OK, f"{home}, mode {mode:04o}")
     yield from _sound_space(settings)
 
 
-def sound_secrets(settings: Settings) -> Iterator[Finding]:
+def sound_secrets(settings: Settings) -> Iterator[Check]:
     """The files in the home folder that hold a token or a password, as far as they are used."""
     from cinemill.storage.secrets import is_open_to_others, read_secret
 
@@ -126,14 +130,14 @@ def sound_secrets(settings: Settings) -> Iterator[Finding]:
             read_secret(path)
         except SecretUnusable as error:
             problems = True
-            yield Finding("secrets", Level.FAIL, error.message, error.way_on)
+            yield Check("secrets", Level.FAIL, error.message, error.hint)
         if is_open_to_others(path):
             problems = True
             words = f"other users can read or change {path}"
-            yield Finding("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
+            yield Check("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
     if not problems:
         words = f"{len(found)} valid" if found else "created at the first start"
-        yield Finding("secrets", Level.OK, words)
+        yield Check("secrets", Level.OK, words)
 
 
 def _list_secret_files(settings: Settings) -> Iterator[Path]:
@@ -146,72 +150,72 @@ def _list_secret_files(settings: Settings) -> Iterator[Path]:
         yield home / "valkey" / "password"
 
 
-def _sound_place(home: Path) -> Finding:
+def _sound_place(home: Path) -> Check:
     """Of a home that is still to be made: whether it can be."""
     above = next(folder for folder in home.parents if folder.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return Finding("home", Level.OK, f"{home} will be created at the first start")
+        return Check("home", Level.OK, f"{home} will be created at the first start")
     words = f"{home} cannot be created: no write permission in {above}"
-    return Finding("home", Level.FAIL, words, "Choose another folder with CINEMILL_HOME.")
+    return Check("home", Level.FAIL, words, "Choose another folder with CINEMILL_HOME.")
 
 
-def _sound_space(settings: Settings) -> Iterator[Finding]:
+def _sound_space(settings: Settings) -> Iterator[Check]:
     import shutil
 
     free = shutil.disk_usage(settings.home).free
     words = f"{format_size(free)} free"
     if free < settings.min_free_bytes:
-        way_on = "Free disk space; until then no work is accepted (CINEMILL_MIN_FREE_BYTES)."
-        yield Finding("disk", Level.FAIL, words, way_on)
+        hint = "Free disk space; until then no work is accepted (CINEMILL_MIN_FREE_BYTES)."
+        yield Check("disk", Level.FAIL, words, hint)
     elif free < 10 * settings.min_free_bytes:
-        yield Finding("disk", Level.WARN, words, "There may not be enough space for a long video.")
+        yield Check("disk", Level.WARN, words, "There may not be enough space for a long video.")
     else:
-        yield Finding("disk", Level.OK, words)
+        yield Check("disk", Level.OK, words)
 
 
-def sound_ffmpeg(settings: Settings) -> Iterator[Finding]:
+def sound_ffmpeg(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
 
     toolbox = find_ffmpeg(settings.ffmpeg_path)
     words = f"{toolbox.version} at {toolbox.ffmpeg}"
     broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(toolbox, name)]
     if broken:
-        way_on = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
-        yield Finding("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", way_on)
+        hint = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
+        yield Check("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", hint)
     else:
         encoders = ", ".join(sorted(NEEDED_ENCODERS))
         judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so vmaf_min cannot be used"
-        yield Finding("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
+        yield Check("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
 
 
-def sound_sandbox(settings: Settings) -> Iterator[Finding]:
+def sound_sandbox(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
     sandbox = detect_sandbox(settings.sandbox)
     if sandbox.is_isolated:
-        yield Finding("sandbox", Level.OK, sandbox.describe())
+        yield Check("sandbox", Level.OK, sandbox.describe())
     else:
-        yield Finding("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
+        yield Check("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
 
 
-def sound_hardware(settings: Settings) -> Iterator[Finding]:
+def sound_hardware(settings: Settings) -> Iterator[Check]:
     """What encodes in hardware on this machine; without any all is done in software."""
     from cinemill.worker.hardware.detection import find_hardware
 
     found = find_hardware(settings)
     working = ", ".join(encoder.name for encoder in found.encoders)
     if working:
-        yield Finding("hardware", Level.OK, f"encoded with {working}")
+        yield Check("hardware", Level.OK, f"encoded with {working}")
     elif not found.refused:
-        yield Finding("hardware", Level.OK, "no hardware encoder; videos are encoded in software")
+        yield Check("hardware", Level.OK, "no hardware encoder; videos are encoded in software")
     reasons = [f"{name}: {reason}" for name, reason in found.refused.items()]
     if reasons:
-        way_on = "If it should work, check its driver. Until then videos are encoded in software."
+        hint = "If it should work, check its driver. Until then videos are encoded in software."
         level = Level.OK if working else Level.WARN
-        yield Finding("hardware", level, f"no {'; no '.join(reasons)}", "" if working else way_on)
+        yield Check("hardware", level, f"no {'; no '.join(reasons)}", "" if working else hint)
 
 
-def sound_database(settings: Settings) -> Iterator[Finding]:
+def sound_database(settings: Settings) -> Iterator[Check]:
     if settings.database_url is None:
         yield from _sound_embedded_database()
         return
@@ -221,27 +225,31 @@ def sound_database(settings: Settings) -> Iterator[Finding]:
     words = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
     if missing:
-        way_on = "Install these extensions on the server; pgvector's name there is 'vector'."
-        yield Finding("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", way_on)
+        hint = "Install these extensions on the server; pgvector's name there is 'vector'."
+        yield Check("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", hint)
     else:
         schema = facts.revision or "empty; created at the first start"
-        yield Finding("database", Level.OK, f"{words}, schema {schema}")
+        yield Check("database", Level.OK, f"{words}, schema {schema}")
     skew = facts.clock_skew_seconds
     level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
-    way_on = "" if level is Level.OK else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
-    yield Finding("clock", level, f"{skew:+.2f} s off from the database's clock", way_on)
+    hint = (
+        ""
+        if level is Level.OK
+        else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
+    )
+    yield Check("clock", level, f"{skew:+.2f} s off from the database's clock", hint)
 
 
-def _sound_embedded_database() -> Iterator[Finding]:
+def _sound_embedded_database() -> Iterator[Check]:
     from cinemill.local.servers.postgres import find_binaries
 
     words = f"embedded, not running ({find_binaries()})"
-    yield Finding("database", Level.OK, words, "It starts with 'cinemill up'.")
+    yield Check("database", Level.OK, words, "It starts with 'cinemill up'.")
 
 
-def sound_redis(settings: Settings) -> Iterator[Finding]:
+def sound_redis(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
-        yield Finding("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
+        yield Check("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
         return
     from cinemill.jobs.events import NEARLY_FULL
     from cinemill.storage.inspection import inspect_redis
@@ -249,23 +257,28 @@ def sound_redis(settings: Settings) -> Iterator[Finding]:
     facts = inspect_redis(settings.redis_url)
     answers = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
     words = f"{facts.product} {facts.version}, {answers}"
-    yield Finding("Redis", Level.OK, words)
+    yield Check("Redis", Level.OK, words)
     if facts.refusal is not None:
-        way_on = "No new work starts until Redis accepts writes again; then everything resumes by itself."
-        yield Finding("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", way_on)
+        hint = (
+            "No new work starts until Redis accepts writes again; then everything "
+            "resumes by itself."
+        )
+        yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
-        way_on = "Raise its maxmemory: when it is full, no new work starts."
+        hint = "Raise its maxmemory: when it is full, no new work starts."
         words = f"uses {facts.fullness:.0%} of its memory"
-        yield Finding("Redis", Level.WARN, words, way_on)
+        yield Check("Redis", Level.WARN, words, hint)
     if facts.keeps_every_write is False:
-        way_on = "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
-        yield Finding("Redis", Level.WARN, "has no append-only file", way_on)
+        hint = (
+            "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
+        )
+        yield Check("Redis", Level.WARN, "has no append-only file", hint)
     if facts.eviction_policy not in (None, "noeviction"):
-        way_on = "Set 'maxmemory-policy noeviction': messages must not be evicted."
-        yield Finding("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", way_on)
+        hint = "Set 'maxmemory-policy noeviction': messages must not be evicted."
+        yield Check("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", hint)
 
 
-def sound_messages(settings: Settings) -> Iterator[Finding]:
+def sound_messages(settings: Settings) -> Iterator[Check]:
     """Jobs in lists that no worker reads: whoever sends them waits for ever."""
     from cinemill.catalog import JOB_KINDS, QUEUES
     from cinemill.storage.jobs.stray_messages import count_stray_messages
@@ -278,25 +291,25 @@ def sound_messages(settings: Settings) -> Iterator[Finding]:
         return
     named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
     words = f"messages without the key prefix 'cinemill:', which no worker reads: {named}"
-    way_on = (
+    hint = (
         "Within 20 s 'cinemill beat' adopts them where nobody else reads that list, unless"
         " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
     )
-    yield Finding("messages", Level.WARN, words, way_on)
+    yield Check("messages", Level.WARN, words, hint)
 
 
-def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator[Finding]:
+def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator[Check]:
     """Capabilities of installed packages: imported, composed and built as the parts build them."""
     from cinemill.catalog import COMPOSITION
 
     left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION, commands)]
     for one in left_out:
-        yield Finding("packages", Level.WARN, one.reason, one.hint)
+        yield Check("packages", Level.WARN, one.reason, one.hint)
     faulty = {one.origin for one in left_out}
     sound = [one for one in COMPOSITION.installed if one.origin not in faulty]
     named = [f"{one.capability.name} ({one.origin})" for one in sound]
     words = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
-    yield Finding("packages", Level.OK, words)
+    yield Check("packages", Level.OK, words)
 
 
 def _build_capabilities(
@@ -307,19 +320,19 @@ def _build_capabilities(
     if not composition.installed or settings.database_url is None or settings.redis_url is None:
         return
     from cinemill.api.app import check_routers
-    from cinemill.worker.context import Mill
+    from cinemill.worker.context import WorkerContext
     from cinemill.worker.handlers import check_handlers
 
     yield from check_routers(settings, composition)
-    yield from check_handlers(Mill(settings), composition)
+    yield from check_handlers(WorkerContext(settings), composition)
 
 
-def sound_api(settings: Settings) -> Iterator[Finding]:
-    from cinemill.cli.connect import open_client
+def sound_api(settings: Settings) -> Iterator[Check]:
+    from cinemill.cli.connect import connect
     from cinemill.client import ClientError
 
     try:
-        with open_client() as mill:
+        with connect() as mill:
             health = mill.health()
             offers = mill.stats()["hardware"] if health.get("hardware") == "resting" else ()
     except ClientError as error:
@@ -329,40 +342,46 @@ def sound_api(settings: Settings) -> Iterator[Finding]:
         return
     level = Level.OK if health.get("status") == "ok" else Level.FAIL
     words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
-    yield Finding("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
+    yield Check("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
     for offer in offers:
         if offer["state"] == "resting":
-            words = f"{offer['encoder']} of {offer['node']} was suspended after repeated failures: {offer['reason']}"
-            way_on = "Check its driver. Cinemill retests it periodically; meanwhile other encoders do its work."
-            yield Finding("hardware", Level.WARN, words, way_on)
+            words = (
+                f"{offer['encoder']} of {offer['node']} was suspended after repeated "
+                f"failures: {offer['reason']}"
+            )
+            hint = (
+                "Check its driver. Cinemill retests it periodically; meanwhile other "
+                "encoders do its work."
+            )
+            yield Check("hardware", Level.WARN, words, hint)
 
 
-def _sound_port(settings: Settings, error: CinemillError) -> Finding:
+def _sound_port(settings: Settings, error: CinemillError) -> Check:
     from cinemill.local.servers.health import port_is_free
 
     if port_is_free(settings.host, settings.port):
         words = f"{error.message} Port {settings.port} is free."
-        return Finding("API", Level.WARN, words, error.way_on)
+        return Check("API", Level.WARN, words, error.hint)
     words = f"port {settings.port} is taken by another program"
-    return Finding("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
+    return Check("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
 
 
-def sound_workers(settings: Settings) -> Iterator[Finding]:
+def sound_workers(settings: Settings) -> Iterator[Check]:
     if settings.celery_broker_url is None:
-        yield Finding("workers", Level.WARN, "no server is running here", "Run 'cinemill up'.")
+        yield Check("workers", Level.WARN, "no server is running here", "Run 'cinemill up'.")
         return
     from cinemill.catalog import COMMON_QUEUES
-    from cinemill.worker.inspection import count_workers
+    from cinemill.worker.inspection import workers_by_queue
 
-    found = count_workers(settings)
+    found = workers_by_queue(settings)
     deserted = [name for name in COMMON_QUEUES if name not in found]
     names = {worker for workers in found.values() for worker in workers}
     if len(deserted) == len(COMMON_QUEUES):
-        yield Finding("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
+        yield Check("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
         return
     count = len(COMMON_QUEUES)
     words = f"{', '.join(sorted(names))}: on {count - len(deserted)} of {count} queues"
-    yield Finding("workers", Level.OK, words)
+    yield Check("workers", Level.OK, words)
     if deserted:
-        way_on = f"Run 'cinemill worker --queues {','.join(deserted)}'."
-        yield Finding("workers", Level.WARN, f"no worker consumes {', '.join(deserted)}", way_on)
+        hint = f"Run 'cinemill worker --queues {','.join(deserted)}'."
+        yield Check("workers", Level.WARN, f"no worker consumes {', '.join(deserted)}", hint)

@@ -12,11 +12,11 @@ from cinemill.cli.console import (
     console,
     make_table,
     print_json,
-    say,
+    print_message,
     shorten_to_fit,
     show_age,
 )
-from cinemill.cli.exit_codes import worst
+from cinemill.cli.exit_codes import highest
 from cinemill.cli.ids import find_job_id, for_each, shorten
 from cinemill.core.job import JobState
 
@@ -35,14 +35,22 @@ def register(app: typer.Typer) -> None:
 
 def list_jobs(
     state: Annotated[
-        JobState | None, typer.Option(help="Show only jobs in this state: pending, running, completed, failed or cancelled.")
+        JobState | None,
+        typer.Option(
+            help="Show only jobs in this state: pending, running, completed, failed or cancelled."
+        ),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Show only jobs of this kind, such as process_video.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Show only jobs of this kind, such as process_video.")
+    ] = None,
     asset: Annotated[
-        str | None, typer.Option(help="Show only jobs of this asset; 'cinemill status JOB' shows asset IDs.")
+        str | None,
+        typer.Option(help="Show only jobs of this asset; 'cinemill status JOB' shows asset IDs."),
     ] = None,
     before: Annotated[str | None, typer.Option(help="Show only jobs older than this one.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of jobs to show.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=500, help="Maximum number of jobs to show.")
+    ] = 20,
     json: options.Json = False,
 ) -> None:
     """List jobs, newest first.
@@ -51,7 +59,7 @@ def list_jobs(
     """
     from cinemill.cli.job_titles import find_titles
 
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         found = mill.jobs(
             state=state.value if state else None,
             kind=kind,
@@ -68,7 +76,7 @@ def list_jobs(
         return
     _show_jobs(found, titles)
     if len(found) == limit:
-        say(f"Older ones: cinemill jobs --before {shorten(str(found[-1].get('id', '')))}")
+        print_message(f"Older ones: cinemill jobs --before {shorten(str(found[-1].get('id', '')))}")
 
 
 def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
@@ -95,11 +103,11 @@ def _say_there_are_none(kind: str | None, *, is_filtered: bool) -> None:
     from cinemill.catalog import CATALOG
 
     if kind and kind not in CATALOG.jobs:
-        say(f"Unknown kind of job: {kind!r}; kinds are {', '.join(CATALOG.jobs)}.")
+        print_message(f"Unknown kind of job: {kind!r}; kinds are {', '.join(CATALOG.jobs)}.")
     elif is_filtered:
-        say("No such jobs.")
+        print_message("No such jobs.")
     else:
-        say("No jobs yet. Upload a video with 'cinemill submit FILE'.")
+        print_message("No jobs yet. Upload a video with 'cinemill submit FILE'.")
 
 
 def cancel(
@@ -107,8 +115,8 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Reason, stored with the job.")] = "",
     json: options.Json = False,
 ) -> None:
-    """Cancel pending and running jobs. If one has already finished, the others are still cancelled."""
-    with connect.open_client() as mill:
+    """Cancel pending and running jobs. One that has already finished does not stop the others."""
+    with connect.connect() as mill:
         cancelled, codes = for_each(
             job, lambda text: mill.cancel(find_job_id(mill, text), reason), json=json
         )
@@ -117,10 +125,10 @@ def cancel(
     for document in cancelled if not json else ():
         short = shorten(str(document.get("id", "")))
         if document.get("state") == "cancelled":
-            say(f"{short} is cancelled.")
+            print_message(f"{short} is cancelled.")
         else:
-            say(f"{short} is being cancelled; follow it with 'cinemill watch {short}'.")
-    raise typer.Exit(worst(codes))
+            print_message(f"{short} is being cancelled; follow it with 'cinemill watch {short}'.")
+    raise typer.Exit(highest(codes))
 
 
 def retry(
@@ -132,7 +140,9 @@ def retry(
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Retry all failed jobs.")] = False,
     kind: Annotated[str | None, typer.Option(help="With --failed: only jobs of this kind.")] = None,
-    code: Annotated[str | None, typer.Option(help="With --failed: only jobs with this error code.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="With --failed: only jobs with this error code.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Retry jobs by ID, or all failed jobs. A job resumes at the step that failed."""
@@ -140,7 +150,7 @@ def retry(
         raise typer.BadParameter("give either job IDs or --failed", param_hint="JOB")
     if (kind or code) and not failed:
         raise typer.BadParameter("can be used only with --failed", param_hint="--kind/--code")
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         if failed:
             _retry_failed(mill, kind, code, json=json)
             return
@@ -151,8 +161,8 @@ def retry(
         print_json(retried)
     for document in retried if not json else ():
         short = shorten(str(document.get("id", "")))
-        say(f"{short} is queued again; 'cinemill watch {short}' follows it.")
-    raise typer.Exit(worst(codes))
+        print_message(f"{short} is queued again; 'cinemill watch {short}' follows it.")
+    raise typer.Exit(highest(codes))
 
 
 def _retry_failed(mill: Client, kind: str | None, code: str | None, *, json: bool) -> None:
@@ -160,4 +170,4 @@ def _retry_failed(mill: Client, kind: str | None, code: str | None, *, json: boo
     if json:
         print_json(answer)
     else:
-        say(f"{answer.get('retried', 0)} job(s) retried.")
+        print_message(f"{answer.get('retried', 0)} job(s) retried.")

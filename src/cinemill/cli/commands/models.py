@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, format_size, make_table, print_json, say
+from cinemill.cli.console import console, format_size, make_table, print_json, print_message
 
 app = typer.Typer(help="List and download speech models.", no_args_is_help=True)
 
@@ -32,7 +32,9 @@ def list_models(json: options.Json = False) -> None:
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'.")
+    ],
     given: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +52,7 @@ def fetch(
     from cinemill.local.model_download import fetch_model
 
     card = get_card(name)
-    place = fetch_model(card, _find_folder(), given=given, say=say)
+    place = fetch_model(card, _find_folder(), given=given, notify=print_message)
     if json:
         print_json({"name": card.name, "path": str(place), "size_bytes": card.size_bytes})
     else:

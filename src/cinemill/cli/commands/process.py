@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_json, say
-from cinemill.cli.exit_codes import ExitCode, worst
+from cinemill.cli.console import print_json, print_message
+from cinemill.cli.exit_codes import ExitCode, highest
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cinemill.cli.progress import Display
     from cinemill.cli.result import Outcome
-    from cinemill.cli.uploads import Sending, Sent
+    from cinemill.cli.uploads import UploadBatch, UploadResult
     from cinemill.client import Client
 
 
@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ProcessOrder:
     """What is wanted, and how it is handed in."""
 
-    send: Callable[[Client, Display, Sent], None]
+    send: Callable[[Client, Display, UploadResult], None]
     folders: Mapping[str, Path | None]
     """By name, where what was made goes; None: it stays where it is."""
     names: Sequence[str]
@@ -44,7 +44,10 @@ def process(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Download the outputs into this folder; with several videos, one subfolder for each.",
+            help=(
+                "Download the outputs into this folder; with several videos, one "
+                "subfolder for each."
+            ),
             file_okay=False,
         ),
     ] = None,
@@ -57,12 +60,12 @@ def process(
     Uses the running server, or starts a temporary one and stops it afterwards. If one video
     fails, the others continue.
     """
-    from cinemill.cli.uploads import Sending
+    from cinemill.cli.uploads import UploadBatch
 
-    run_films(file, Sending(priority, thumbnail_seconds), to, json=json)
+    run_films(file, UploadBatch(priority, thumbnail_seconds), to, json=json)
 
 
-def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -> None:
+def run_films(file: list[Path], wish: UploadBatch, to: Path | None, *, json: bool) -> None:
     """Send films, follow their jobs, show what was made of them, and exit by how it went."""
     from cinemill.cli.input_files import display_names, find_unreadable, name_folders, try_folders
     from cinemill.cli.result import refused
@@ -77,25 +80,27 @@ def run_films(file: list[Path], wish: Sending, to: Path | None, *, json: bool) -
     films = {name: film for name, film in named.items() if name not in unreadable}
     outcomes = {name: refused(name, error) for name, error in unreadable.items()}
     if films:
-        order = Order(
+        order = ProcessOrder(
             lambda mill, display, sent: send_films(mill, films, wish, display, sent),
             folders,
             list(films),
             settings.home / "objects",
         )
         outcomes |= process_on_any_server(order, json=json)
-    conclude([outcomes[name] for name in named], to, json=json)
+    finish([outcomes[name] for name in named], to, json=json)
 
 
-def conclude(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
+def finish(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
     """Show how it went, and exit by it."""
     _show(outcomes, json=json)
     if to is None and not json and any(outcome.files for outcome in outcomes):
-        say("\nThese files stay on the server; '--to FOLDER' downloads them with readable names.")
-    raise typer.Exit(worst(outcome.exit_code for outcome in outcomes))
+        print_message(
+            "\nThese files stay on the server; '--to FOLDER' downloads them with readable names."
+        )
+    raise typer.Exit(highest(outcome.exit_code for outcome in outcomes))
 
 
-def process_on_any_server(order: Order, *, json: bool) -> dict[str, Outcome]:
+def process_on_any_server(order: ProcessOrder, *, json: bool) -> dict[str, Outcome]:
     """On the mill that runs, else on one of our own."""
     from cinemill.cli.progress import open_display
     from cinemill.cli.temporary_server import Stopped, run_with_server
@@ -105,11 +110,13 @@ def process_on_any_server(order: Order, *, json: bool) -> dict[str, Outcome]:
         return run_with_server(
             connect.load_settings(),
             lambda mill: process_order(mill, order, display),
-            on_start=lambda: None if json else say("Starting a temporary server …"),
+            on_start=lambda: None if json else print_message("Starting a temporary server …"),
         )
     except Stopped:
         display.close()  # The work's thread was left where it stood, its bars as well.
-        say("Stopped. Uploaded videos continue when you start the server again with 'cinemill up'.")
+        print_message(
+            "Stopped. Uploaded videos continue when you start the server again with 'cinemill up'."
+        )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -123,12 +130,12 @@ def _show(outcomes: list[Outcome], *, json: bool) -> None:
             show_outcome(outcome)
 
 
-def process_order(mill: Client, order: Order, display: Display) -> dict[str, Outcome]:
+def process_order(mill: Client, order: ProcessOrder, display: Display) -> dict[str, Outcome]:
     """Hand in, follow, fetch. One that fails stops no other."""
     from cinemill.cli.result import refused
-    from cinemill.cli.uploads import Sent
+    from cinemill.cli.uploads import UploadResult
 
-    sent = Sent()
+    sent = UploadResult()
     try:
         with display:
             order.send(mill, display, sent)
@@ -145,7 +152,7 @@ def process_order(mill: Client, order: Order, display: Display) -> dict[str, Out
     }
 
 
-def _fetch(mill: Client, name: str, job_id: str, order: Order) -> Outcome:
+def _fetch(mill: Client, name: str, job_id: str, order: ProcessOrder) -> Outcome:
     """The outcome of a job that has ended; also where what it made cannot be fetched."""
     from cinemill.cli.input_files import FolderUnusable
     from cinemill.cli.result import read_outcome, refused
@@ -179,7 +186,7 @@ def follow_to_end(
                 errors[name] = news
                 display.failed(name, news.message)
             else:
-                display.heard(name, news)
+                display.on_event(name, news)
     return errors
 
 
@@ -187,4 +194,4 @@ def print_jobs_continue(job_ids: list[str]) -> None:
     from cinemill.cli.ids import shorten
 
     shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))
-    say(f"Jobs keep running; follow them with 'cinemill watch {shown}'.")
+    print_message(f"Jobs keep running; follow them with 'cinemill watch {shown}'.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cinemill.cli.progress import Display
-    from cinemill.cli.uploads import Sent
+    from cinemill.cli.uploads import UploadResult
     from cinemill.client import Client
 
 Timelines = Annotated[
@@ -24,7 +24,10 @@ Timelines = Annotated[
 To = Annotated[
     Path | None,
     typer.Option(
-        help="Download the output into this folder; with several timelines, one subfolder for each.", file_okay=False
+        help=(
+            "Download the output into this folder; with several timelines, one subfolder for each."
+        ),
+        file_okay=False,
     ),
 ]
 PATHS = frozenset({"path", "video_path", "subtitles"})
@@ -35,7 +38,7 @@ class TimelineUnreadable(InputRejected):
     """A timeline's file that is not there or holds no JSON."""
 
     code = "timeline_unreadable"
-    way_on = "Check the file; docs/how-to/render.md shows what a timeline looks like."
+    hint = "Check the file; docs/how-to/render.md shows what a timeline looks like."
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +56,7 @@ def render(
 
     Relative paths start from the timeline's folder. The server must be able to read them.
     """
-    from cinemill.cli.commands.process import Order, conclude, process_on_any_server
+    from cinemill.cli.commands.process import ProcessOrder, finish, process_on_any_server
     from cinemill.cli.input_files import display_names, name_folders, try_folders
     from cinemill.cli.result import refused
 
@@ -69,14 +72,14 @@ def render(
         except CinemillError as error:
             outcomes[name] = refused(name, error)
     if read:
-        order = Order(
+        order = ProcessOrder(
             lambda mill, display, sent: submit(mill, read, priority, display, sent),
             folders,
             list(read),
             connect.load_settings().home / "objects",
         )
         outcomes |= process_on_any_server(order, json=json)
-    conclude([outcomes[name] for name in named], to, json=json)
+    finish([outcomes[name] for name in named], to, json=json)
 
 
 def batch(
@@ -88,13 +91,13 @@ def batch(
 ) -> None:
     """Render a list of timelines and print each result. If one fails, the others continue."""
     from cinemill.cli.commands.process import follow_to_end
-    from cinemill.cli.console import print_json, say
+    from cinemill.cli.console import print_json, print_message
     from cinemill.cli.exit_codes import ExitCode
     from cinemill.cli.progress import open_display
     from cinemill.cli.result import JobFailed
 
     timelines = read_timeline(timeline)
-    with connect.open_client() as mill, open_display(quiet=json) as display:
+    with connect.connect() as mill, open_display(quiet=json) as display:
         job_id = str(mill.submit("batch_render", {"jobs": timelines}, priority=priority)["id"])
         for error in follow_to_end(mill, {timeline.name: job_id}, display).values():
             raise error
@@ -107,7 +110,7 @@ def batch(
     else:
         for position, result in enumerate(results):
             error = result.get("error")
-            say(f"{position}: {error['message'] if error else result['output_path']}")
+            print_message(f"{position}: {error['message'] if error else result['output_path']}")
     if any("error" in result for result in results):
         raise typer.Exit(ExitCode.JOB_FAILED)
 
@@ -142,7 +145,7 @@ def submit(
     jobs: Mapping[str, Mapping[str, object]],
     priority: int | None,
     display: Display,
-    sent: Sent,
+    sent: UploadResult,
 ) -> None:
     """Hand in each render, and note in ``sent`` what came of it."""
     from cinemill.cli.ids import shorten

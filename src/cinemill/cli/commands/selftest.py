@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_json, say
+from cinemill.cli.console import print_json, print_message
 from cinemill.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def selftest(json: options.Json = False) -> None:
             checks = run_with_server(
                 settings,
                 lambda mill: dict(try_doors(mill, settings, film)),
-                on_start=lambda: None if json else say("Starting a temporary server …"),
+                on_start=lambda: None if json else print_message("Starting a temporary server …"),
             )
         except Stopped:
             raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import notes, say
+from cinemill.cli.console import print_message, stderr
 
 if TYPE_CHECKING:
     from cinemill.config import Settings
@@ -42,12 +42,12 @@ def up(
     warn(settings)
     log_to_file(settings)
 
-    def announce(mill: Instance) -> None:
-        say(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
-        say(f"    {sign_in_url(mill.api_url, settings)}\n")
-        say("Press Ctrl-C to stop. Jobs in progress resume at the next start.\n")
+    def print_address(mill: Instance) -> None:
+        print_message(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
+        print_message(f"    {sign_in_url(mill.api_url, settings)}\n")
+        print_message("Press Ctrl-C to stop. Jobs in progress resume at the next start.\n")
 
-    asyncio.run(supervise(settings, with_flower=flower, on_ready=announce, console=notes()))
+    asyncio.run(supervise(settings, with_flower=flower, on_ready=print_address, console=stderr()))
 
 
 def worker(
@@ -64,12 +64,12 @@ def worker(
         arguments += ["--concurrency", str(concurrency)]
     if autoscale is not None:
         arguments += ["--autoscale", autoscale]
-    become("cinemill.worker", arguments)
+    exec_command("cinemill.worker", arguments)
 
 
 def beat() -> None:
     """Run the scheduler for periodic tasks, and the relay."""
-    become("cinemill.worker.beat", [])
+    exec_command("cinemill.worker.beat", [])
 
 
 def flower() -> None:
@@ -78,10 +78,10 @@ def flower() -> None:
     Flower listens on http://127.0.0.1:5555/. Sign in as user 'cinemill' with the token in
     CINEMILL_HOME as the password, or set FLOWER_BASIC_AUTH=user:password.
     """
-    become("cinemill.worker.flower", [])
+    exec_command("cinemill.worker.flower", [])
 
 
-def become(module: str, arguments: list[str]) -> NoReturn:
+def exec_command(module: str, arguments: list[str]) -> NoReturn:
     """Turn into a part of the mill: signals then reach it and nothing else."""
     settings = connect.load_settings()
     database_url, redis_url = connect.find_addresses(settings)
@@ -101,7 +101,7 @@ def become(module: str, arguments: list[str]) -> NoReturn:
 
 def warn(settings: Settings) -> None:
     for warning in settings.warnings:
-        say(f"{typer.style('warning', fg='yellow')}: {warning}")
+        print_message(f"{typer.style('warning', fg='yellow')}: {warning}")
 
 
 def sign_in_url(api_url: str, settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, make_table, print_json, say
+from cinemill.cli.console import console, make_table, print_json, print_message
 from cinemill.cli.exit_codes import ExitCode
 
 
@@ -60,4 +60,4 @@ def _show(found: Any, *, json: bool) -> None:
     for name in ("missing", "damaged", "orphans"):
         rows = document.get(name)
         for row in rows if isinstance(rows, list | tuple) else ():
-            say(f"{name}: {row}")
+            print_message(f"{name}: {row}")

@@ -12,13 +12,13 @@ from cinemill.cli.console import (
     console,
     format_size,
     make_table,
+    print_error,
     print_json,
-    report,
-    say,
+    print_message,
     show_age,
     show_seconds,
 )
-from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, worst
+from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, highest
 from cinemill.cli.ids import find_job_id, for_each, shorten
 from cinemill.errors import CinemillError
 
@@ -37,20 +37,22 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
     """Follow jobs until they finish. Ctrl-C stops watching; jobs keep running."""
     from cinemill.cli.progress import open_display
 
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         found, codes = for_each(job, lambda text: {"id": find_job_id(mill, text)}, json=json)
         job_ids = list(dict.fromkeys(one["id"] for one in found))
         try:
             with open_display(quiet=json) as display:
                 errors = _watch(mill, job_ids, display, json=json)
         except KeyboardInterrupt:
-            say(f"No longer watching. The job keeps running; see 'cinemill status {job[0]}'.")
+            print_message(
+                f"No longer watching. The job keeps running; see 'cinemill status {job[0]}'."
+            )
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         is_one = len(job) == 1
         for job_id in job_ids:
             about = "" if is_one else shorten(job_id)
             codes.append(_conclude(mill, job_id, errors.get(job_id), about=about, json=json))
-    raise typer.Exit(worst(codes))
+    raise typer.Exit(highest(codes))
 
 
 def _watch(
@@ -66,7 +68,7 @@ def _watch(
         elif json:
             print_json({"job_id": job_id, **news.to_json()}, on_one_line=True)
         else:
-            display.heard(shorten(job_id), news)
+            display.on_event(shorten(job_id), news)
     return errors
 
 
@@ -77,7 +79,7 @@ def _conclude(
     from cinemill.cli.result import JobFailed
 
     if error is not None:
-        report(error, as_json=json, about=about)
+        print_error(error, as_json=json, about=about)
         return exit_code_of(error)
     found = mill.job(job_id)
     state = str(found.get("state", ""))
@@ -85,23 +87,21 @@ def _conclude(
         return ExitCode.OK
     failure = JobFailed(found)
     if not json:
-        report(failure, about=about)
+        print_error(failure, about=about)
     return exit_code_of_job(state, failure.code)
 
 
 def status(
     job: Annotated[
         str | None,
-        typer.Argument(
-            metavar="JOB", help="Job ID; the first four or more characters are enough."
-        ),
+        typer.Argument(metavar="JOB", help="Job ID; the first four or more characters are enough."),
     ] = None,
     json: options.Json = False,
 ) -> None:
     """Show a job and its steps; without an ID, show the server's status."""
     from cinemill.cli.commands.overview import show_overview
 
-    with connect.open_client() as mill:
+    with connect.connect() as mill:
         if job is None:
             show_overview(mill, json=json)
             return
@@ -140,8 +140,8 @@ def _show_job(mill: Client, job: JobDocument) -> None:
     if job.get("failure"):
         from cinemill.cli.result import JobFailed
 
-        say("")
-        report(JobFailed(job))
+        print_message("")
+        print_error(JobFailed(job))
 
 
 def _show_steps(steps: list[StepDocument]) -> None:

@@ -253,9 +253,7 @@ class RenditionRequest(Parameters):
                 f"Use {_list(SOUNDS[container])}, or another container.",
             )
         if self.bitrate_bps is not None and self.crf is not None:
-            raise _impossible(
-                "bitrate and crf cannot be combined.", "Set one of them, or neither."
-            )
+            raise _impossible("bitrate and crf cannot be combined.", "Set one of them, or neither.")
         return self
 
     @property

@@ -122,7 +122,7 @@ def _split_runs(words: list[Word]) -> Iterator[list[Word]]:
 
 def _split_run(words: list[Word]) -> list[list[Word]]:
     """The breaks that cost least together, found from the front (dynamic programming)."""
-    run = _Run(words)
+    run = WordRun(words)
     costs = [0.0] + [float("inf")] * len(words)
     starts = [0] * (len(words) + 1)
     for start in range(len(words)):
@@ -139,7 +139,7 @@ def _split_run(words: list[Word]) -> list[list[Word]]:
     return groups[::-1]
 
 
-class _Run:
+class WordRun:
     """Words with what every stretch of them is asked for, summed from the front: a long film has
     a hundred thousand words, and each is looked at in some thirty stretches."""
 
@@ -155,11 +155,11 @@ class _Run:
         words = self._words
         if words[end - 1].end_ms - words[start].start_ms > MOST_MS:
             return False
-        full = self._columns[start] + self._lead(start) + LINE_COLUMNS
+        full = self._columns[start] + self._lead_in(start) + LINE_COLUMNS
         at = bisect_right(self._columns, full, start + 1, end + 1) - 1
         if at >= end:
             return True
-        return at > start and self._columns[end] - self._columns[at] - self._lead(at) <= (
+        return at > start and self._columns[end] - self._columns[at] - self._lead_in(at) <= (
             LINE_COLUMNS
         )
 
@@ -187,7 +187,7 @@ class _Run:
         is_breath = following.start_ms - last.end_ms >= BREATH_MS
         return cost + (_CLAUSE_COST if is_breath or ends_clause(last.text) else _MID_CLAUSE_COST)
 
-    def _lead(self, position: int) -> int:
+    def _lead_in(self, position: int) -> int:
         """1 where the word begins with a space, which is not shown at the beginning of a line."""
         return int(self._words[position].text.startswith(" "))
 

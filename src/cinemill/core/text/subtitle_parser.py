@@ -64,7 +64,7 @@ def decode_text(content: bytes) -> str:
         raise InputRejected(
             f"The subtitles are not in UTF-8: line {line} cannot be read.",
             code="subtitles_encoding",
-            way_on="Save the file as UTF-8.",
+            hint="Save the file as UTF-8.",
         ) from None
     # Two of the first are what is left where a line end was taken for text and ended once more.
     return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")

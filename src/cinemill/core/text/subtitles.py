@@ -67,7 +67,7 @@ class Subtitles:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class VisibleCue:
     """A cue in one piece: from frame ``first`` until before ``end``, counted from the piece's
     own first frame."""
 
@@ -82,7 +82,7 @@ class Shown:
 class PieceSubtitles:
     """All that is written into one piece; the same lettering is the same picture."""
 
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[VisibleCue, ...] = ()
     styles: tuple[Style, ...] = field(default=())
     size: tuple[int, int] = (0, 0)
 
@@ -105,14 +105,14 @@ def subtitles_for_piece(
     return PieceSubtitles(shown, kept, subtitles.size or (output.width, output.height))
 
 
-def _show(cues: Sequence[Cue], first: int, frames: int, fps: Fraction) -> Iterator[Shown]:
+def _show(cues: Sequence[Cue], first: int, frames: int, fps: Fraction) -> Iterator[VisibleCue]:
     for cue in cues:
         start, end = (_frame_at(ms, fps) - first for ms in (cue.start_ms, cue.end_ms))
         if start < frames and end > max(0, start):
             # A still text that began before looks as one that begins here.
             start = start if cue.is_moving else max(0, start)
             end = end if cue.is_moving else min(frames, end)
-            yield Shown(start, end, cue.text, cue.style, cue.layer)
+            yield VisibleCue(start, end, cue.text, cue.style, cue.layer)
 
 
 def _frame_at(milliseconds: int, fps: Fraction) -> int:

@@ -38,7 +38,7 @@ def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
 
 
 @dataclass(slots=True)
-class Watch:
+class Attempt:
     run: ClaimedRun
     limits: Limits
     deadline: float
@@ -83,9 +83,7 @@ class Watch:
         """Asked by the handler. A lease that ran out stops the work even where the thread that
         beats hangs in a dead connection."""
         if self.stop is None and time.monotonic() > self.deadline:
-            self.request_stop(
-                LeaseLost("PostgreSQL was unreachable until the lease expired.")
-            )
+            self.request_stop(LeaseLost("PostgreSQL was unreachable until the lease expired."))
         return self.stop
 
     def move(self, progress: float, message: str) -> None:
@@ -99,7 +97,7 @@ class Watch:
         self.deadline = asked_at + self.limits.lease_seconds
 
 
-def find_exceeded_limit(watch: Watch, now: float, memory_bytes: int) -> CinemillError | None:
+def find_exceeded_limit(watch: Attempt, now: float, memory_bytes: int) -> CinemillError | None:
     """The limit that this try has broken at monotonic ``now``, or None."""
     limits = watch.limits
     if now > watch.deadline:
@@ -122,6 +120,6 @@ def find_exceeded_limit(watch: Watch, now: float, memory_bytes: int) -> Cinemill
             f"The step used {memory_bytes >> 20} MiB of memory; "
             f"{limits.memory_bytes >> 20} MiB are allowed.",
             code="memory_limit",
-            way_on="Give the queue's workers more memory, or submit a smaller video.",
+            hint="Give the queue's workers more memory, or submit a smaller video.",
         )
     return None

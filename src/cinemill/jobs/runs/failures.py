@@ -17,7 +17,7 @@ def describe_failure(error: Exception) -> Failure:
         return Failure(
             code=error.code,
             message=_make_storable(error.message),
-            way_on=_make_storable(error.way_on),
+            hint=_make_storable(error.hint),
             log_tail=_make_storable(error.log_tail),
             retryable=error.is_retryable,
         )
@@ -25,7 +25,7 @@ def describe_failure(error: Exception) -> Failure:
     return Failure(
         code="internal_error",
         message=_make_storable(f"Unexpected error: {type(error).__name__}: {error}"),
-        way_on="Retry the job; if it fails again, report it with the lines below.",
+        hint="Retry the job; if it fails again, report it with the lines below.",
         log_tail=_make_storable("".join(lines)[-4000:]),
     )
 

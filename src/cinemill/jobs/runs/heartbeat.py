@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
-from cinemill.jobs.runs.attempt import Watch, find_exceeded_limit
+from cinemill.jobs.runs.attempt import Attempt, find_exceeded_limit
 from cinemill.jobs.runs.memory import measure_tree_bytes
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
@@ -17,7 +17,7 @@ from cinemill.telemetry import get_logger
 
 LOOK_SECONDS = 0.5
 """How often limits are looked at; a cancel rings and is heard at once."""
-WEIGH_SECONDS = 5.0
+MEMORY_SECONDS = 5.0
 """How often memory is measured: it reads all of /proc."""
 RENEW_AGAIN_SECONDS = 1.0
 """After a renewal that failed, until the next try at it."""
@@ -27,25 +27,25 @@ UNRESPONSIVE_SECONDS = 10.0
 log = get_logger(__name__)
 
 
-class Heart:
+class Heartbeat:
     """One a worker process, for one try at a time. Its thread starts with the first try."""
 
-    def __init__(self, database: Database, *, give_up: Callable[[Watch], None]) -> None:
-        """``give_up`` is called, on the heart's thread, with a try whose handler does not stop; it
-        records the end and kills this process."""
+    def __init__(self, database: Database, *, on_unresponsive: Callable[[Attempt], None]) -> None:
+        """``on_unresponsive`` is called, on the heartbeat's thread, with an attempt whose handler
+        does not stop; it records the end and kills this process."""
         self._database = database
-        self._give_up = give_up
+        self._give_up = on_unresponsive
         self._listener = Listener(database.url, [CANCEL_CHANNEL])
-        self._rung: set[str] = set()
+        self._notified: set[str] = set()
         """Jobs that were rung for since the last beat: the ring for a try may be heard while the
         thread still waits for the try before it."""
         self._is_failing = False
         """Whether the last renewal failed: of many in a row, the first is logged."""
-        self._watch: Watch | None = None
+        self._watch: Attempt | None = None
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def attend(self, watch: Watch) -> None:
+    def watch_attempt(self, watch: Attempt) -> None:
         """Look after this try until it is released.
 
         Renews its lease first where the claim was answered so late that it is time to.
@@ -56,46 +56,46 @@ class Heart:
             self._watch = watch
             self._wake.notify()
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
             self._thread.start()
 
-    def release(self) -> None:
+    def stop_watching(self) -> None:
         with self._wake:
             self._watch = None
 
     @property
-    def watch(self) -> Watch | None:
+    def watch(self) -> Attempt | None:
         """The try under way, or None."""
         return self._watch
 
-    def _beat_for_ever(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._watch is not None)
                 watch = self._watch
             if watch is not None:
-                self._attend_one(watch)
+                self._monitor(watch)
 
-    def _attend_one(self, watch: Watch) -> None:
+    def _monitor(self, watch: Attempt) -> None:
         next_beat = watch.renewal_due
-        next_weighing = watch.started + WEIGH_SECONDS
+        next_weighing = watch.started + MEMORY_SECONDS
         while self._watch is watch:
             rang = self._listen(watch, next_beat)
             now = time.monotonic()
             if self._watch is watch and (rang or now >= next_beat):
-                self._rung.clear()
+                self._notified.clear()
                 renewed = self._beat(watch)
                 next_beat = watch.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
             memory_bytes = 0
             if now >= next_weighing:
                 memory_bytes = measure_tree_bytes()
                 watch.peak_tree_bytes = max(watch.peak_tree_bytes, memory_bytes)
-                next_weighing = now + WEIGH_SECONDS
-            self._look(watch, memory_bytes)
+                next_weighing = now + MEMORY_SECONDS
+            self._check_limits(watch, memory_bytes)
 
-    def _listen(self, watch: Watch, next_beat: float) -> bool:
+    def _listen(self, watch: Attempt, next_beat: float) -> bool:
         """Wait a moment; whether this try's job was rung for, or may have been unheard."""
-        if watch.run.job_id in self._rung:
+        if watch.run.job_id in self._notified:
             return True
         was_listening = self._listener.is_connected
         seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
@@ -104,10 +104,10 @@ class Heart:
         except DatabaseUnavailable:
             time.sleep(seconds)
             return False
-        self._rung.update(payload for _, payload in rings)
-        return not was_listening or watch.run.job_id in self._rung
+        self._notified.update(payload for _, payload in rings)
+        return not was_listening or watch.run.job_id in self._notified
 
-    def _beat(self, watch: Watch) -> bool:
+    def _beat(self, watch: Attempt) -> bool:
         """Renew the lease, and only then note progress and ask after a cancel: nothing that holds
         up the job's row may hold up the lease. Whether the lease was renewed."""
         renewed = self._renew(watch)
@@ -115,7 +115,7 @@ class Heart:
             self._note_progress(watch)
         return renewed
 
-    def _renew(self, watch: Watch) -> bool:
+    def _renew(self, watch: Attempt) -> bool:
         asked_at = time.monotonic()
         try:
             with self._database.once() as connection:
@@ -138,7 +138,7 @@ class Heart:
             watch.request_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
         return alive
 
-    def _note_progress(self, watch: Watch) -> None:
+    def _note_progress(self, watch: Attempt) -> None:
         try:
             with self._database.once() as connection:
                 reason = claims.note_progress(
@@ -153,7 +153,7 @@ class Heart:
         if reason is not None:
             watch.request_stop(JobCancelled(f"Cancelled: {reason}"))
 
-    def _look(self, watch: Watch, memory_bytes: int) -> None:
+    def _check_limits(self, watch: Attempt, memory_bytes: int) -> None:
         """Find broken limits; give up a handler that was asked to stop and does not."""
         now = time.monotonic()
         if self._watch is not watch or watch.is_ending:

@@ -19,7 +19,7 @@ from cinemill.errors import (
 )
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.retries import plan_retry_delay
-from cinemill.jobs.runs.attempt import Watch
+from cinemill.jobs.runs.attempt import Attempt
 from cinemill.jobs.runs.failures import describe_failure, log_failure
 from cinemill.jobs.step import StepOutcome
 from cinemill.storage.database import Connection, Database
@@ -51,7 +51,7 @@ class Recorder:
         self._limits = limits
         self._is_stopping = is_stopping
 
-    def record_success(self, watch: Watch, outcome: StepOutcome) -> None:
+    def record_success(self, watch: Attempt, outcome: StepOutcome) -> None:
         """Commit what the handler made, with the steps it adds. Raises LeaseLost."""
 
         def write(connection: Connection) -> None:
@@ -59,38 +59,40 @@ class Recorder:
             job = runs.lock_job_of_claim(connection, watch.run)
             outcome.write(connection)
             dynamic_steps.add_steps(
-                connection, watch.run, self._catalog.equip(outcome.steps, self._limits)
+                connection, watch.run, self._catalog.resolve(outcome.steps, self._limits)
             )
             runs.commit_success(connection, watch.finished_run(), job, outcome.result)
 
         self._record(watch, write)
 
-    def record_error(self, watch: Watch, error: Exception) -> RunState | None:
+    def record_error(self, watch: Attempt, error: Exception) -> RunState | None:
         """Record an attempt that did not succeed; None where its end could not be recorded."""
         watch.is_ending = True
         try:
             return self._record_by_kind(watch, error)
         except (LeaseLost, DatabaseUnavailable) as lost:
             # The sweeper closes what is left of it once its lease is over, as a crash.
-            log.warning("run result not recorded", run=watch.run.id, why=str(lost), ended=str(error))
+            log.warning(
+                "run result not recorded", run=watch.run.id, why=str(lost), ended=str(error)
+            )
             return None
         except Exception:
             # The lease runs out and the try counts as a crash; the worker must live on.
             log.exception("run result not recorded", run=watch.run.id, ended=str(error))
             return None
 
-    def _record_by_kind(self, watch: Watch, error: Exception) -> RunState:
+    def _record_by_kind(self, watch: Attempt, error: Exception) -> RunState:
         run = watch.finished_run()
         if isinstance(error, JobCancelled):
             self._record(watch, lambda connection: runs.confirm_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
         if isinstance(error, HANDED_BACK):
-            self._hand_back(watch, error)
+            self._release(watch, error)
             return RunState.RETURNED
         return self._record_failure(watch, error)
 
-    def _hand_back(self, watch: Watch, error: CinemillError) -> None:
+    def _release(self, watch: Attempt, error: CinemillError) -> None:
         delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
         if isinstance(error, Postponed):
             delay = error.delay_seconds
@@ -103,7 +105,7 @@ class Recorder:
         )
         log.info("run returned to the queue", run=watch.run.id, why=failure.message)
 
-    def _record_failure(self, watch: Watch, error: Exception) -> RunState:
+    def _record_failure(self, watch: Attempt, error: Exception) -> RunState:
         run, failure = watch.finished_run(), describe_failure(error)
         state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
         log_failure(run, failure, error)
@@ -112,7 +114,7 @@ class Recorder:
             tries = runs.get_step_tries(connection, run.step_id)
             failures = tries.failures + 1
             if state is RunState.REJECTED or failures >= tries.max_failures:
-                runs.bury(connection, run, state, failure)
+                runs.mark_dead(connection, run, state, failure)
             else:
                 delay = self._retry_delay(run, failures)
                 runs.retry_later(connection, run, state, failure, delay_seconds=delay)
@@ -126,7 +128,7 @@ class Recorder:
             base = self._limits.retry_delay_seconds
         return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
 
-    def _record(self, watch: Watch, write: Callable[[Connection], None]) -> None:
+    def _record(self, watch: Attempt, write: Callable[[Connection], None]) -> None:
         """One fenced transaction, repeated while PostgreSQL is away or another transaction holds a
         row. Whether it came too late is the fence's to say: an outage of any length makes no crash
         of work whose worker lives, and this process can begin nothing else meanwhile.
@@ -156,7 +158,7 @@ class Recorder:
         except DatabaseUnavailable:
             return False
 
-    def hand_back_unfinished(self, watch: Watch, error: LeaseLost) -> bool:
+    def hand_back_unfinished(self, watch: Attempt, error: LeaseLost) -> bool:
         """Hand a run back whose handler is still at work; False where that ended meanwhile, and its
         own thread records how. While PostgreSQL is away nobody else can begin: it has that long."""
         failure = describe_failure(error)

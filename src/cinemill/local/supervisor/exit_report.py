@@ -12,7 +12,7 @@ EXIT_FINAL = 2
 
 def write_complaint(problem: CinemillError) -> str:
     """The line, for the child to print last."""
-    told = {"code": problem.code, "message": problem.message, "way_on": problem.way_on}
+    told = {"code": problem.code, "message": problem.message, "hint": problem.hint}
     return json.dumps({"cinemill_error": told}, ensure_ascii=False)
 
 
@@ -20,6 +20,6 @@ def read_complaint(output: str) -> DependencyUnavailable | None:
     """What the last line of a child's output tells; None where it is no complaint."""
     try:
         told = json.loads(output.splitlines()[-1])["cinemill_error"]
-        return DependencyUnavailable(told["message"], code=told["code"], way_on=told["way_on"])
+        return DependencyUnavailable(told["message"], code=told["code"], hint=told["hint"])
     except (ValueError, LookupError, TypeError):
         return None

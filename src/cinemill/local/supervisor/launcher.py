@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
 
 
-def become(identity: str) -> None:
+def exec_command(identity: str) -> None:
     """Take the identity on. Raises OSError where the kernel refuses."""
     if identity == "mapped":
         _enter_user_namespace()
@@ -66,7 +66,7 @@ def _drop_privileges() -> None:
 def main(arguments: list[str]) -> None:
     parent_pid, death_signal, identity, *command = arguments
     try:
-        become(identity)
+        exec_command(identity)
     except (OSError, KeyError) as problem:
         print(f"cannot run as '{identity}': {problem}", file=sys.stderr)  # noqa: T201
         raise SystemExit(EXIT_REFUSED) from problem

@@ -46,7 +46,7 @@ class AnyActivity:
         return not switches or self._seen != before
 
 
-class Movement:
+class CpuActivity:
     """Whether a process's main thread has run at all since the last question.
 
     For who answers no questions: Celery's worker and beat wake every few seconds, also while Redis

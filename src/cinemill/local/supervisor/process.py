@@ -16,7 +16,7 @@ from cinemill.local.supervisor.children import signal_group, signal_process, wra
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, read_complaint
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import open_log, read_tail
-from cinemill.local.supervisor.reaper_client import Watch
+from cinemill.local.supervisor.reaper_client import ReaperClient
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.status import StatusLines, describe_exit
 
@@ -29,16 +29,16 @@ FIRST_TRIES = 3
 class SupervisorContext:
     """What all services of one supervisor share."""
 
-    watch: Watch
+    watch: ReaperClient
     status: StatusLines
     backoff: Backoff = field(default_factory=Backoff)
     liveness: Liveness = field(default_factory=Liveness)
     random: Random = field(default_factory=Random)
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    force_stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: grace is over for everything that is being stopped."""
 
 
-class Service:
+class ManagedProcess:
     """One child and its restarts. ``run`` is its life; ``stop`` ends it."""
 
     def __init__(self, spec: ServiceSpec, around: SupervisorContext) -> None:
@@ -57,7 +57,7 @@ class Service:
         """Process id while it runs."""
         return self._process.pid if self._process else None
 
-    async def run(self, needs: Sequence[Service]) -> None:
+    async def run(self, needs: Sequence[ManagedProcess]) -> None:
         """Wait for what it needs, then keep it running until ``stop``, or once until done.
 
         Raises PartUnavailable (or what ``prepare`` raised) where it never gets ready.
@@ -186,7 +186,9 @@ class Service:
         killed. One that is being stopped has a grace of its own."""
         if self._stopping.is_set():
             return
-        self._problem = DependencyUnavailable(f"{self.spec.label} did not respond for {seconds:.0f} s.")
+        self._problem = DependencyUnavailable(
+            f"{self.spec.label} did not respond for {seconds:.0f} s."
+        )
         signal_group(pid, self.spec.stop_signal)
         await wait_for_any(self._stopping, for_seconds=self._around.liveness.grace_seconds)
         signal_group(pid, signal.SIGKILL)
@@ -203,14 +205,14 @@ class Service:
         how = self._problem.message if self._problem else describe_exit(code)
         final = self.spec.once and code == EXIT_FINAL
         if not self._was_ready and (final or self.failures >= FIRST_TRIES):
-            raise self._explain(how)
+            raise self._failure_message(how)
         delay = backoff.plan_delay(self.failures, self._around.random)
         if backoff.is_crash_loop(self.failures):
             status.crash_loop(self.spec.label, self.failures, how, read_tail(self.spec.log_file))
         status.restarting(self.spec.label, how, delay)
         await wait_for_any(self._stopping, for_seconds=delay)
 
-    def _explain(self, how: str) -> CinemillError:
+    def _failure_message(self, how: str) -> CinemillError:
         """Why it did not start: the child's own words where it left some."""
         tail = read_tail(self.spec.log_file, lines=8)
         told = read_complaint(tail) if self.spec.once else None
@@ -218,13 +220,13 @@ class Service:
             return told
         return self._problem or DependencyUnavailable(
             f"{self.spec.label} did not start: it {how}.\n{tail}",
-            way_on=f"See its log, {self.spec.log_file}, then start Cinemill again.",
+            hint=f"See its log, {self.spec.log_file}, then start Cinemill again.",
         )
 
     async def _ends_in_grace(self) -> bool:
         """Whether it ended before its grace did, or the hurry came."""
-        hurry = [self._around.hurry] if self.spec.may_hurry else []
-        await wait_for_any(self._ended, *hurry, for_seconds=self.spec.grace_seconds)
+        force_stop = [self._around.force_stop] if self.spec.may_hurry else []
+        await wait_for_any(self._ended, *force_stop, for_seconds=self.spec.grace_seconds)
         return self._ended.is_set()
 
     async def _unless_stopped(self, event: asyncio.Event) -> None:

@@ -22,20 +22,20 @@ POLL_SECONDS = 0.05
 
 def read_wards(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
     """What is left at the end of the input: pid → (signal, grace in seconds)."""
-    wards: dict[int, tuple[int, float]] = {}
+    children: dict[int, tuple[int, float]] = {}
     for line in lines:
         sign, pid, *rest = line.split()
         if sign == "+":
-            wards[int(pid)] = (int(rest[0]), float(rest[1]))
+            children[int(pid)] = (int(rest[0]), float(rest[1]))
         else:
-            wards.pop(int(pid), None)
-    return wards
+            children.pop(int(pid), None)
+    return children
 
 
-def kill_children(wards: dict[int, tuple[int, float]]) -> None:
+def kill_children(children: dict[int, tuple[int, float]]) -> None:
     """Kill the groups of the outright ones; ask the others, wait, then kill them too."""
-    gentle = {pid: ward for pid, ward in wards.items() if ward[0] != signal.SIGKILL}
-    for pid in wards.keys() - gentle.keys():
+    gentle = {pid: ward for pid, ward in children.items() if ward[0] != signal.SIGKILL}
+    for pid in children.keys() - gentle.keys():
         _signal_group(pid, signal.SIGKILL)
     for pid, (number, _) in gentle.items():
         with suppress(ProcessLookupError):

@@ -16,7 +16,7 @@ _log = get_logger(__name__)
 WAIT_SECONDS = 5.0
 
 
-class Watch:
+class ReaperClient:
     """A running guardian. Leave the block only when every child has ended: it ends the rest."""
 
     def __enter__(self) -> Self:

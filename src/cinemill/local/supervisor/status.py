@@ -29,14 +29,20 @@ class StatusLines:
 
     def crash_loop(self, label: str, failures: int, how: str, tail: str) -> None:
         _log.error("part_crash_loop", part=label, failures=failures, how=how, tail=tail)
-        words = f"ended {failures} times in a row ({how}) and is still being restarted; its last lines:"
+        words = (
+            f"ended {failures} times in a row ({how}) and is still being restarted; its last lines:"
+        )
         self._show("✗", "red", label, words)
         for line in tail.splitlines()[-5:]:
             self._show(" ", "red", "", line)
 
     def stopped(self, label: str, seconds: float, *, forced: bool) -> None:
         _log.info("part_stopped", part=label, seconds=round(seconds, 2), forced=forced)
-        words = "was killed because it did not stop in time" if forced else f"stopped in {seconds:.1f} s"
+        words = (
+            "was killed because it did not stop in time"
+            if forced
+            else f"stopped in {seconds:.1f} s"
+        )
         self._show("■", "yellow" if forced else "dim", label, words)
 
     def say(self, sentence: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from cinemill.local.supervisor.backoff import Backoff
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import rotate_logs
-from cinemill.local.supervisor.process import Service, SupervisorContext
-from cinemill.local.supervisor.reaper_client import Watch
+from cinemill.local.supervisor.process import ManagedProcess, SupervisorContext
+from cinemill.local.supervisor.reaper_client import ReaperClient
 from cinemill.local.supervisor.spec import ServiceSpec, check_services, stop_order
 from cinemill.local.supervisor.status import StatusLines
 
@@ -41,7 +41,7 @@ class Supervisor:
         self._liveness = liveness or Liveness()
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, ManagedProcess] = {}
 
     def ask_stop(self) -> None:
         """Stop in order; asked a second time, without grace for what still works."""
@@ -60,11 +60,11 @@ class Supervisor:
 
         Raises PartUnavailable where a part never gets ready; all is stopped then too.
         """
-        with Watch() as watch, self._signals_caught():
+        with ReaperClient() as watch, self._signals_caught():
             around = SupervisorContext(
-                watch, self._status, self._backoff, self._liveness, hurry=self._hurry
+                watch, self._status, self._backoff, self._liveness, force_stop=self._hurry
             )
-            self._services = {spec.name: Service(spec, around) for spec in self._specs}
+            self._services = {spec.name: ManagedProcess(spec, around) for spec in self._specs}
             lives = [asyncio.create_task(self._live(one)) for one in self._services.values()]
             rotation = asyncio.create_task(self._rotate_logs())
             try:
@@ -74,7 +74,7 @@ class Supervisor:
                 rotation.cancel()
                 await self._stop_in_order(lives)
 
-    async def _live(self, service: Service) -> None:
+    async def _live(self, service: ManagedProcess) -> None:
         await service.run([self._services[name] for name in service.spec.needs])
 
     async def _announce(self, on_ready: Callable[[], None] | None) -> None:

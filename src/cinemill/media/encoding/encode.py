@@ -100,7 +100,7 @@ def find_encoder(toolbox: FfmpegBinary, codec: VideoCodec) -> str:
             return name
     raise ToolMissing(
         f"This FFmpeg cannot encode {codec.value}.",
-        way_on="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
+        hint="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
     )
 
 

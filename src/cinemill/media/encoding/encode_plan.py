@@ -21,7 +21,7 @@ from cinemill.core.media import AudioStream, MediaInfo, SubtitleStream
 from cinemill.core.sizes import make_even
 from cinemill.errors import InputRejected
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 
 VARIABLE_CLOCK_HZ = 90_000
@@ -156,7 +156,7 @@ def _refuse_large(width: int, height: int, max_pixels: int) -> None:
         raise InputRejected(
             f"The frame size {width}x{height} exceeds the limit.",
             code="combination_impossible",
-            way_on="Request a smaller width or height.",
+            hint="Request a smaller width or height.",
         )
 
 
@@ -190,8 +190,8 @@ def plan_picture(
         changes.append(f"the video was rotated by {video.rotation_degrees} degrees")
     if video.hdr and request.codec not in DEEP:
         if can_tonemap:
-            filters += tone_down(info)
-        changes.append(_tell_tone(request.codec, can_tonemap))
+            filters += tonemap(info)
+        changes.append(_tone_arguments(request.codec, can_tonemap))
     deep = keeps_bit_depth(info, request)
     if video.bit_depth > 8 and not deep and not video.hdr:
         changes.append(f"{video.bit_depth} bits per sample were reduced to 8")
@@ -199,7 +199,7 @@ def plan_picture(
     return filters, changes
 
 
-def _tell_tone(codec: VideoCodec, can_tonemap: bool) -> str:
+def _tone_arguments(codec: VideoCodec, can_tonemap: bool) -> str:
     if can_tonemap:
         return f"HDR was tone-mapped to SDR, because players expect SDR in {codec.value}"
     return "HDR was not tone-mapped: this FFmpeg lacks zscale or tonemap"
@@ -278,7 +278,7 @@ def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
         raise InputRejected(
             f"{request.container.value} cannot hold the video's {sound.codec} sound.",
             code="combination_impossible",
-            way_on="Choose an audio codec instead of copy, or use mkv.",
+            hint="Choose an audio codec instead of copy, or use mkv.",
         )
     return "opus" if request.container is Container.WEBM else "aac"
 

@@ -25,7 +25,7 @@ TOOLBOX_BEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class HardwareVendor:
     """Encoders of one maker, or behind one interface."""
 
     name: str
@@ -66,7 +66,7 @@ def _tell_videotoolbox(_codec: VideoCodec, crf: int) -> list[str]:
 _OLD_SCALE = frozenset({VideoCodec.H264, VideoCodec.H265})
 """Whose quantizer goes from 0 to 51."""
 
-NVENC = Family(
+NVENC = HardwareVendor(
     "nvenc",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.AV1),
     _tell_nvenc,
@@ -77,7 +77,7 @@ NVENC = Family(
     },
     bitrate_mode=("-rc", "vbr"),
 )
-QSV = Family(
+QSV = HardwareVendor(
     "qsv",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
     _tell_qsv,
@@ -88,7 +88,7 @@ QSV = Family(
     },
     device_option="-qsv_device",
 )
-VAAPI = Family(
+VAAPI = HardwareVendor(
     "vaapi",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
     _tell_vaapi,
@@ -96,7 +96,9 @@ VAAPI = Family(
     device_option="-vaapi_device",
     is_uploaded=True,
 )
-VIDEOTOOLBOX = Family("videotoolbox", (VideoCodec.H264, VideoCodec.H265), _tell_videotoolbox)
+VIDEOTOOLBOX = HardwareVendor(
+    "videotoolbox", (VideoCodec.H264, VideoCodec.H265), _tell_videotoolbox
+)
 
 _NAMES = {
     VideoCodec.H264: "h264",
@@ -113,7 +115,7 @@ class HardwareEncoder:
     name: str
     """As FFmpeg calls it, such as ``h264_nvenc``."""
     codec: VideoCodec
-    family: Family
+    family: HardwareVendor
     devices: tuple[Path, ...] = ()
     """What it must reach; the first is the one that it is told, where it is told one."""
     is_deep: bool = False
@@ -168,7 +170,7 @@ def list_candidates(devices: Path, platform: str) -> list[HardwareEncoder]:
     return found
 
 
-def _name_all(family: Family, devices: tuple[Path, ...]) -> list[HardwareEncoder]:
+def _name_all(family: HardwareVendor, devices: tuple[Path, ...]) -> list[HardwareEncoder]:
     return [
         HardwareEncoder(f"{_NAMES[codec]}_{family.name}", codec, family, devices)
         for codec in family.codecs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cinemill.core.media import MediaInfo
 
 
-def tone_down(info: MediaInfo) -> list[str]:
+def tonemap(info: MediaInfo) -> list[str]:
     """BT.2100 to BT.709: linear light, tone mapping after Hable, back to gamma.
 
     Without subsampled colour on either side: zscale takes no odd sizes otherwise.

@@ -82,12 +82,12 @@ def _require(ffmpeg: Path) -> FfmpegBinary:
     if toolbox is None:
         raise ToolMissing(
             f"FFmpeg at {ffmpeg} does not run.",
-            way_on="Set FFMPEG_PATH to a working ffmpeg, or reinstall the package imageio-ffmpeg.",
+            hint="Set FFMPEG_PATH to a working ffmpeg, or reinstall the package imageio-ffmpeg.",
         )
     if toolbox.missing:
         raise ToolMissing(
             f"FFmpeg at {ffmpeg} lacks {', '.join(sorted(toolbox.missing))}.",
-            way_on="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
+            hint="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
         )
     return toolbox
 
@@ -101,7 +101,7 @@ def _find_in_wheel() -> Path:
     except (ImportError, RuntimeError) as missing:
         raise ToolMissing(
             "FFmpeg was not found.",
-            way_on="Install ffmpeg, or the package imageio-ffmpeg, or set FFMPEG_PATH.",
+            hint="Install ffmpeg, or the package imageio-ffmpeg, or set FFMPEG_PATH.",
         ) from missing
 
 

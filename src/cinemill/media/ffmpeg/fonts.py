@@ -31,5 +31,5 @@ def find_fonts() -> tuple[Path, ...]:
             return paths
     raise ToolMissing(
         "The font that subtitles are drawn with is missing.",
-        way_on="Install the package font-source-sans-pro.",
+        hint="Install the package font-source-sans-pro.",
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogTally, ProgressParser
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogSummary, ProgressParser
 from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
 
 __all__ = ["FfmpegFailed", "FfmpegProgress", "FfmpegReport", "Limits", "run_ffmpeg"]
@@ -48,7 +48,7 @@ _PREAMBLE += ["level+verbose", "-progress", "pipe:1", "-stats_period", "0.25"]
 class FfmpegReport:
     """How a command that exited with 0 went; what its log says may still damn its outputs."""
 
-    tally: LogTally
+    tally: LogSummary
     last_progress: FfmpegProgress
     wall_seconds: float
     log_tail: str
@@ -58,7 +58,7 @@ class FfmpegFailed(CommandFailed):
     """With what the log told until then: often the file is to blame, not the command."""
 
     def __init__(
-        self, message: str, *, exit_code: int, log_tail: str, code: str, tally: LogTally
+        self, message: str, *, exit_code: int, log_tail: str, code: str, tally: LogSummary
     ) -> None:
         super().__init__(message, exit_code=exit_code, log_tail=log_tail, code=code)
         self.tally = tally
@@ -95,7 +95,7 @@ def run_ffmpeg(
         readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *readable],
         devices=devices,
     )
-    watch = _Watch(_start(command, folder, sandbox, limits), folder, limits)
+    watch = _FfmpegProcess(_start(command, folder, sandbox, limits), folder, limits)
     try:
         return watch.follow(on_progress, should_stop)
     finally:
@@ -118,7 +118,7 @@ def _start(
     )
 
 
-class _Watch:
+class _FfmpegProcess:
     """One running command: reads it, times it, kills it."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> None:
@@ -140,7 +140,7 @@ class _Watch:
         on_progress: Callable[[FfmpegProgress], None],
         should_stop: Callable[[], Exception | None],
     ) -> FfmpegReport:
-        while not self._reap():
+        while not self._poll():
             self._read(TICK_SECONDS, on_progress)
             stop = should_stop()
             if stop is not None:
@@ -150,7 +150,7 @@ class _Watch:
         while self._selector.get_map() and self._read(0, on_progress):
             pass
         self._log.finish()
-        self._judge(self._process.returncode)
+        self._raise_for_status(self._process.returncode)
         return FfmpegReport(
             tally=self._log.tally,
             last_progress=self._progress,
@@ -203,7 +203,7 @@ class _Watch:
                 log_tail=self._log.tail,
             )
         if now - self._started > self._limits.wall_seconds:
-            raise self._fail(
+            raise self._error(
                 f"FFmpeg ran longer than {self._limits.wall_seconds:g} seconds.",
                 "command_timed_out",
             )
@@ -217,7 +217,7 @@ class _Watch:
         if _folder_bytes(self._folder) > self._limits.max_output_bytes:
             raise self._too_large()
 
-    def _judge(self, exit_code: int) -> None:
+    def _raise_for_status(self, exit_code: int) -> None:
         tally = self._log.tally
         if tally.disk_full:
             raise DiskFull("The disk is full: FFmpeg could not write its outputs.")
@@ -226,16 +226,16 @@ class _Watch:
         if exit_code == 0:
             return
         if tally.out_of_memory:
-            raise self._fail("FFmpeg exceeded its memory limit.", "out_of_memory")
+            raise self._error("FFmpeg exceeded its memory limit.", "out_of_memory")
         if exit_code == -signal.SIGXCPU:
-            raise self._fail("FFmpeg exceeded its CPU time limit.", "command_timed_out")
-        raise self._fail(f"FFmpeg failed with exit code {exit_code}.", "command_failed")
+            raise self._error("FFmpeg exceeded its CPU time limit.", "command_timed_out")
+        raise self._error(f"FFmpeg failed with exit code {exit_code}.", "command_failed")
 
     def _too_large(self) -> FfmpegFailed:
         limit = self._limits.max_output_bytes
-        return self._fail(f"The outputs exceeded the limit of {limit} bytes.", "output_too_large")
+        return self._error(f"The outputs exceeded the limit of {limit} bytes.", "output_too_large")
 
-    def _fail(self, message: str, code: str) -> FfmpegFailed:
+    def _error(self, message: str, code: str) -> FfmpegFailed:
         exit_code = self._process.returncode
         return FfmpegFailed(
             message,
@@ -245,7 +245,7 @@ class _Watch:
             tally=self._log.tally,
         )
 
-    def _reap(self) -> bool:
+    def _poll(self) -> bool:
         """Whether the command has ended."""
         code = self._process.poll()
         if code is None:
@@ -270,7 +270,7 @@ class _Watch:
         deadline = time.monotonic() + patience_seconds
         while time.monotonic() < deadline:
             if self._process.returncode is None:
-                self._reap()
+                self._poll()
             if self._process.returncode is not None and not _group_exists(self._process.pid):
                 return True
             time.sleep(0.01)

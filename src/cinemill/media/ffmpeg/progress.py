@@ -93,7 +93,7 @@ def _number(text: str) -> float | None:
 
 
 @dataclass(slots=True)
-class LogTally:
+class LogSummary:
     """What the log tells that the exit code does not."""
 
     video_packets: int = 0
@@ -135,7 +135,7 @@ class LogReader:
     """Reads FFmpeg's log (``-loglevel level+verbose``): counts, and keeps a bounded tail."""
 
     def __init__(self) -> None:
-        self.tally = LogTally()
+        self.tally = LogSummary()
         self._rest = b""
         self._first_errors: list[str] = []
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)

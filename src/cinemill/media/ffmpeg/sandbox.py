@@ -61,7 +61,7 @@ def detect_sandbox(mode: SandboxMode | str = SandboxMode.AUTO) -> Sandbox:
     if wanted is SandboxMode.REQUIRE and bwrap is None:
         raise ToolMissing(
             "CINEMILL_SANDBOX=require, and bubblewrap does not work on this machine.",
-            way_on="Install bubblewrap and allow user namespaces, or set CINEMILL_SANDBOX=auto.",
+            hint="Install bubblewrap and allow user namespaces, or set CINEMILL_SANDBOX=auto.",
         )
     return Sandbox(bwrap=bwrap, setpriv=_which("setpriv"), prlimit=_which("prlimit"))
 

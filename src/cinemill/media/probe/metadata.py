@@ -131,7 +131,7 @@ def _read(
     duration_seconds = container_seconds(container)
     if max(duration_seconds, stream_seconds(container, picture)) > limits.max_duration_seconds:
         raise reject("media_too_long")
-    look = _look(container, picture)
+    look = _decode_first_frame(container, picture)
     _check_frame(look.frame, limits)
     sound = tuple(
         describe_audio(stream) for stream in list_decodable_audio(container.streams.audio)
@@ -178,7 +178,7 @@ def _check_frame(frame: Any, limits: Limits) -> None:
         raise reject("media_too_many_pixels")
 
 
-def _look(container: Any, picture: Any) -> FirstFrame:
+def _decode_first_frame(container: Any, picture: Any) -> FirstFrame:
     """Demux until a picture has come out and enough times are known, or the file ends."""
     picture.codec_context.thread_count = 1
     look = FirstFrame()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
-from cinemill.media.ffmpeg.progress import LogTally
+from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.probe.mp4_boxes import ENCODER_DELAY_SECONDS
 from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes
 
@@ -40,7 +40,7 @@ class Decoded:
 
 
 def check_integrity(
-    info: MediaInfo, tally: LogTally, decoded: Decoded, *, has_clean_end: bool
+    info: MediaInfo, tally: LogSummary, decoded: Decoded, *, has_clean_end: bool
 ) -> None:
     """Raises MediaRejected, ``media_truncated`` or ``media_damaged``, unless all is there."""
     if is_short(info, decoded):
@@ -48,7 +48,7 @@ def check_integrity(
     check_log(tally, has_clean_end=has_clean_end)
 
 
-def check_log(tally: LogTally, *, has_clean_end: bool) -> None:
+def check_log(tally: LogSummary, *, has_clean_end: bool) -> None:
     """The same by what the log admits and how the file ends, whatever was written."""
     if tally.ended_early or not has_clean_end:
         raise _reject("media_truncated")
@@ -56,7 +56,7 @@ def check_log(tally: LogTally, *, has_clean_end: bool) -> None:
         raise _reject("media_damaged")
 
 
-def is_damaged(tally: LogTally) -> bool:
+def is_damaged(tally: LogSummary) -> bool:
     """Whether the log admits that something could not be read or decoded."""
     if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
         return True

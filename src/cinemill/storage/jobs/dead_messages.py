@@ -69,7 +69,7 @@ def delete_dead_message(connection: Connection, message_id: str) -> None:
         raise NotFound(
             f"There is no dead message {message_id}.",
             code="dead_message_not_found",
-            way_on="List the dead letters; it may have been dropped already.",
+            hint="List the dead letters; it may have been dropped already.",
         )
 
 

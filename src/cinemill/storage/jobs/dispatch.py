@@ -44,7 +44,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PlannerLock:
     """What its planner finds."""
 
     queues: tuple[str, ...]
@@ -66,7 +66,7 @@ class OwnerLoad:
     """Of the published, those of crowds."""
 
 
-def take_turn(connection: Connection, key: int, names: Sequence[str]) -> Turn | None:
+def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> PlannerLock | None:
     """What there is to plan in these queues, for one planner at a time until its transaction ends;
     None where another process plans."""
     row = connection.execute(
@@ -81,7 +81,7 @@ def take_turn(connection: Connection, key: int, names: Sequence[str]) -> Turn | 
         ),
         {"key": key, "names": list(names)},
     ).one()
-    return Turn(tuple(row[1]), row[2]) if row[0] else None
+    return PlannerLock(tuple(row[1]), row[2]) if row[0] else None
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
@@ -273,7 +273,7 @@ def record_crash(
             UPDATE run SET state = 'crashed', ended_at = clock_timestamp(), lease_until = NULL,
                    failure = jsonb_build_object('code', CAST(:code AS text),
                                                 'message', CAST(:message AS text),
-                                                'way_on', CAST(:way_on AS text), 'log_tail', '')
+                                                'hint', CAST(:hint AS text), 'log_tail', '')
             WHERE id = :id AND state = 'running' AND token = :token AND lease_until = :until
             """
         ),
@@ -283,7 +283,7 @@ def record_crash(
             "until": lease.until,
             "code": failure.code,
             "message": failure.message,
-            "way_on": failure.way_on,
+            "hint": failure.hint,
         },
     ).rowcount
     if not closed:
@@ -303,7 +303,7 @@ def _after_crash(
     if tries.crashes >= tries.max_crashes:
         runs.kill_step(connection, job.id, step_id, failure)
     else:
-        runs.queue_again(connection, step_id, delay_seconds=delay_seconds)
+        runs.requeue(connection, step_id, delay_seconds=delay_seconds)
         runs.set_message(connection, job.id, failure.message)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from cinemill.core.documents import quote
-from cinemill.core.job import Failure, Job, JobState, Step, StepState
+from cinemill.core.job import FORMER_HINT, Failure, Job, JobState, Step, StepState
 from cinemill.errors import LONGEST_MESSAGE
 
 LARGEST_LISTED_BYTES = 16 * 1024
@@ -57,7 +57,7 @@ def listed_failure(table: str = "") -> str:
     column = f"{table}failure"
     members = ", ".join(
         f"'{name}', left({column} ->> '{name}', {LONGEST_MESSAGE})"
-        for name in ("code", "message", "way_on")
+        for name in ("code", "message", "hint", FORMER_HINT)
     )
     members += f", 'log_tail', right({column} ->> 'log_tail', {LONGEST_MESSAGE})"
     return f"CASE WHEN {_is_large(column)} THEN jsonb_build_object({members}) ELSE {column} END"
@@ -119,7 +119,7 @@ def _unknown_state(state: str) -> Failure:
     return Failure(
         code="state_unknown",
         message=f"This job is in a state that this version does not know: {quote(state)}.",
-        way_on="Another version of Cinemill wrote it; use that version to view the job.",
+        hint="Another version of Cinemill wrote it; use that version to view the job.",
     )
 
 
@@ -149,7 +149,7 @@ def read_failure(document: Any) -> Failure | None:
     return Failure(
         code=texts.get("code", "failure_unknown"),
         message=texts.get("message", "The reason is unknown."),
-        way_on=texts.get("way_on", ""),
+        hint=texts.get("hint") or texts.get(FORMER_HINT, ""),
         log_tail=texts.get("log_tail", ""),
         retryable=known.get("retryable") is not False,
     )

@@ -139,7 +139,7 @@ def _find_same(connection: Connection, job: NewJob) -> Job:
         raise Conflict(
             "This idempotency key was used for a different request.",
             code="idempotency_conflict",
-            way_on="Use a new key for a new request.",
+            hint="Use a new key for a new request.",
         )
     return get_job(connection, row["id"])
 

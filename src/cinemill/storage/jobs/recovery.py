@@ -24,7 +24,7 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
         raise Conflict(
             f"Job {job_id} is already {job.state.value}.",
             code="job_ended",
-            way_on="It has already finished, so it cannot be cancelled.",
+            hint="It has already finished, so it cannot be cancelled.",
         )
     connection.execute(
         text(
@@ -48,13 +48,13 @@ def retry(connection: Connection, job_id: str) -> Job:
         raise Conflict(
             f"Job {job_id} is {job.state.value}.",
             code="job_not_failed",
-            way_on="Only failed and cancelled jobs can be retried.",
+            hint="Only failed and cancelled jobs can be retried.",
         )
     if not list_steps(connection, job_id):
         raise Conflict(
             f"Job {job_id} was rejected before its first step.",
             code="job_never_began",
-            way_on="Correct the request and submit it again.",
+            hint="Correct the request and submit it again.",
         )
     connection.execute(
         text(
@@ -108,6 +108,6 @@ def redrive(connection: Connection, step_id: str, *, retry_one: Retry = retry) -
         raise NotFound(
             f"There is no dead step {step_id}.",
             code="dead_step_not_found",
-            way_on="List the dead letters; it may have been redriven already.",
+            hint="List the dead letters; it may have been redriven already.",
         )
     return retry_one(connection, row.job_id)

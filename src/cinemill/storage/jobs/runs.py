@@ -129,11 +129,13 @@ def retry_later(
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
         return
-    queue_again(connection, run.step_id, delay_seconds=delay_seconds)
+    requeue(connection, run.step_id, delay_seconds=delay_seconds)
     set_message(connection, run.job_id, failure.message, is_again=failure.code != Postponed.code)
 
 
-def bury(connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure) -> None:
+def mark_dead(
+    connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure
+) -> None:
     """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
     lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
@@ -148,7 +150,7 @@ def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
     else:  # retried by a person in the meantime: the step is wanted after all
-        queue_again(connection, run.step_id, delay_seconds=0)
+        requeue(connection, run.step_id, delay_seconds=0)
 
 
 def lock_job_of_claim(connection: Connection, run: ClaimedRun) -> Job:
@@ -200,7 +202,7 @@ def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:
         )
 
 
-def queue_again(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
+def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
     """A new run of the step, due after ``delay_seconds``."""
     connection.execute(
         text(

@@ -124,7 +124,7 @@ class LocalFiles:
             raise OutputInvalid(f"{path.name} hashes to {digest}, not to {sha256}")
         staged = self.incoming_path()
         try:
-            self._stage(path, staged, digest)
+            self._write_temp(path, staged, digest)
             self.place(staged, digest)
         finally:
             staged.unlink(missing_ok=True)
@@ -221,7 +221,7 @@ class LocalFiles:
             staged.replace(final)
             _sync_folder(final.parent)
 
-    def _stage(self, path: Path, staged: Path, digest: str) -> None:
+    def _write_temp(self, path: Path, staged: Path, digest: str) -> None:
         with raising_disk_full():
             try:
                 path.rename(staged)

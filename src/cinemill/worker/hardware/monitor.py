@@ -12,7 +12,7 @@ from cinemill.core.hardware import Offer, name_queue
 from cinemill.errors import CinemillError
 from cinemill.storage import hardware
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 
 ANNOUNCE_SECONDS = 10.0
 END_SECONDS = 5.0
@@ -27,8 +27,8 @@ class HardwareMonitor:
     """Finds the node's encoders, announces them, tries those again that have rested, and has the
     worker take the work of those that are in service."""
 
-    def __init__(self, mill: Mill) -> None:
-        self._mill = mill
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._consumer: Any = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -36,19 +36,21 @@ class HardwareMonitor:
     def find(self, worker: Any) -> None:
         """Look for hardware, and of its queues let ``worker`` work on those that it has encoders
         for. To be called before the pool starts, so that its processes know of them."""
-        mill = self._mill
+        context = self._context
         queues = worker.app.amqp.queues
-        special = {queue.name for queue in mill.catalog.queues.values() if queue.codec is not None}
+        special = {
+            queue.name for queue in context.catalog.queues.values() if queue.codec is not None
+        }
         if not (HARDWARE_QUEUES | special).isdisjoint(queues.consume_from):
-            mill.node = worker.hostname
-            mill.hardware = mill.find_hardware(mill.settings)
+            context.node = worker.hostname
+            context.hardware = context.find_hardware(context.settings)
         queues.deselect(sorted(special - self._queues))
         for name in sorted(self._queues):
             queues.select_add(queues[name])
 
     def start(self, sender: Any, **_: Any) -> None:
         """Tell what was found, and announce it from now on; ``sender`` is Celery's consumer."""
-        found = self._mill.hardware
+        found = self._context.hardware
         for name, reason in found.refused.items():
             log.info("no hardware", encoder=name, why=reason)
         if found.encoders:
@@ -78,8 +80,8 @@ class HardwareMonitor:
                 log.exception("hardware could not be announced")
             self._stopping.wait(ANNOUNCE_SECONDS)
         try:
-            with self._mill.database.begin() as connection:
-                hardware.withdraw(connection, self._mill.node)
+            with self._context.database.begin() as connection:
+                hardware.withdraw(connection, self._context.node)
         except CinemillError as error:
             log.warning("hardware was not withdrawn", why=error.message)
 
@@ -98,12 +100,12 @@ class HardwareMonitor:
     @property
     def _queues(self) -> set[str]:
         """Of the work that its encoders do."""
-        return {name_queue(encoder.codec.value) for encoder in self._mill.hardware.encoders}
+        return {name_queue(encoder.codec.value) for encoder in self._context.hardware.encoders}
 
     def _announce(self) -> list[Offer]:
-        node = self._mill.node
-        codecs = {one.name: one.codec.value for one in self._mill.hardware.encoders}
-        with self._mill.database.begin() as connection:
+        node = self._context.node
+        codecs = {one.name: one.codec.value for one in self._context.hardware.encoders}
+        with self._context.database.begin() as connection:
             hardware.announce(connection, node, codecs)
             return [offer for offer in hardware.list_offers(connection) if offer.node == node]
 
@@ -113,15 +115,15 @@ class HardwareMonitor:
         from cinemill.media.ffmpeg.binary import find_ffmpeg
         from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
-        settings = self._mill.settings
+        settings = self._context.settings
         toolbox, sandbox = find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox)
-        (encoder,) = (one for one in self._mill.hardware.encoders if one.name == offer.encoder)
+        (encoder,) = (one for one in self._context.hardware.encoders if one.name == offer.encoder)
         reason = try_encoder(toolbox, sandbox, encoder)
-        with self._mill.database.begin() as connection:
+        with self._context.database.begin() as connection:
             if reason is None:
                 hardware.resume(connection, offer.node, offer.encoder)
             else:
-                hardware.rest(connection, offer.node, offer.encoder, reason)
+                hardware.suspend(connection, offer.node, offer.encoder, reason)
         log.info("hardware was retested", encoder=offer.encoder, why_not=reason)
 
 

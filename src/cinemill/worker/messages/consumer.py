@@ -34,9 +34,9 @@ class GuardedConsumer(PatientConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        mill = self.app.mill
-        self._guard = MessageGuard(mill.catalog.jobs, self.app.tasks)
-        self._refused = RefusedMessages(mill.redis_url)
+        context = self.app.context
+        self._guard = MessageGuard(context.catalog.jobs, self.app.tasks)
+        self._refused = RefusedMessages(context.redis_url)
         self.handled_count = 0
         """Messages that were taken, whatever came of them."""
 
@@ -119,7 +119,7 @@ def _bury(message: Message, refused: MessageRefused) -> DeadMessage:
         queue=str(queue or "")[:200],
         task=refused.task,
         task_id=refused.task_id,
-        failure=Failure(error.code, error.message, error.way_on, retryable=False),
+        failure=Failure(error.code, error.message, error.hint, retryable=False),
         excerpt=excerpt(content),
         size_bytes=len(content) if refused.size_bytes is None else refused.size_bytes,
     )
@@ -130,7 +130,7 @@ def _describe_fault(message: Message, error: BaseException | None = None) -> Mes
     refusal = InputRejected(
         f"Celery cannot create a task from this message{why}.",
         code="message_malformed",
-        way_on="Send it with a Celery client, protocol 2.",
+        hint="Send it with a Celery client, protocol 2.",
     )
     headers = message.headers if isinstance(message.headers, dict) else {}
     task, task_id = (

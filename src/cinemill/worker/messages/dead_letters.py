@@ -20,7 +20,7 @@ from cinemill.storage.jobs.stray_messages import (
     queue_of,
 )
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.guard import OWNER, STEP_PREFIX, TASK_UNKNOWN
 from cinemill.worker.messages.queues import KEY_PREFIX
 
@@ -38,9 +38,9 @@ log = get_logger(__name__)
 class DeadLetterWriter:
     """Moves refused messages from Redis into PostgreSQL."""
 
-    def __init__(self, mill: Mill) -> None:
-        self._mill = mill
-        self._refused = RefusedMessages(mill.redis_url)
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._refused = RefusedMessages(context.redis_url)
 
     def move(self) -> int:
         """Answers how many. Safe to run twice. Raises RedisUnavailable, DatabaseUnavailable."""
@@ -51,14 +51,14 @@ class DeadLetterWriter:
                 self._write(message)
             self._refused.remove(entry)
         if entries:
-            with self._mill.database.begin() as connection:
+            with self._context.database.begin() as connection:
                 prune_dead_messages(connection)
         return len(entries)
 
     def _write(self, message: DeadMessage) -> None:
         try:
             if not self._hold_step(message) and not self._fail_job(message):
-                with self._mill.database.begin() as connection:
+                with self._context.database.begin() as connection:
                     insert_dead_message(connection, message)
         except DependencyUnavailable:
             raise
@@ -72,7 +72,7 @@ class DeadLetterWriter:
         if not is_step or not message.task_id:
             return False
         kind = message.task.removeprefix(STEP_PREFIX)
-        with self._mill.database.begin() as connection:
+        with self._context.database.begin() as connection:
             hold(
                 connection,
                 [message.task_id],
@@ -83,19 +83,19 @@ class DeadLetterWriter:
 
     def _fail_job(self, message: DeadMessage) -> bool:
         """Whether it was meant to be a job, which has failed now."""
-        if message.task not in self._mill.catalog.jobs or not message.task_id:
+        if message.task not in self._context.catalog.jobs or not message.task_id:
             return False
         try:
-            self._mill.service.get_job(message.task_id)
+            self._context.service.get_job(message.task_id)
         except NotFound:
             reason = message.failure
-            error = InputRejected(reason.message, code=reason.code, way_on=reason.way_on)
+            error = InputRejected(reason.message, code=reason.code, hint=reason.hint)
             return self._reject(message.task, error, message.task_id)
         return False  # a job of this id is there, and this is another message
 
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:
-            self._mill.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
+            self._context.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
         except DependencyUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then
@@ -109,12 +109,12 @@ class StrayCollector:
 
     def __init__(self, app: Celery, *, quiet_seconds: float = QUIET_SECONDS) -> None:
         """``quiet_seconds`` is how long a list's oldest message lies there before it is taken."""
-        mill: Mill = app.mill
+        context: WorkerContext = app.context
         self._quiet_seconds = quiet_seconds
-        self._jobs = sorted(mill.catalog.jobs)
-        self._queues = sorted({*mill.catalog.queues, *STOCK_QUEUES})
-        self._ours = mill.catalog.queues
-        settings = mill.settings
+        self._jobs = sorted(context.catalog.jobs)
+        self._queues = sorted({*context.catalog.queues, *STOCK_QUEUES})
+        self._ours = context.catalog.queues
+        settings = context.settings
         broker_url = settings.celery_broker_url if settings.adopt_unprefixed else None
         self._messages = open_stray_messages(broker_url, prefix=KEY_PREFIX)
         self._seen: dict[str, tuple[str, float]] = {}
@@ -143,7 +143,7 @@ class StrayCollector:
     def _are_read(self, messages: StrayMessages, names: list[str]) -> bool:
         """Whether there are workers without our prefix: these are their messages, though the
         workers may be too busy for a while to take any."""
-        workers = messages.count_workers()
+        workers = messages.workers_by_queue()
         if workers and not self._saw_workers:
             queues = sorted({queue_of(name) for name in names})
             log.info("other Celery workers read this Redis", workers=workers, queues=queues)

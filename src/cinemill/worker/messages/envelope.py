@@ -146,7 +146,7 @@ def parse_body(body: bytes) -> Any:
         raise InputRejected(
             f"The arguments are nested more than {MOST_DEPTH} levels deep.",
             code="message_too_deep",
-            way_on="Send flatter arguments.",
+            hint="Send flatter arguments.",
         )
     return document
 
@@ -164,13 +164,13 @@ def _parse(text: bytes | str, load: Callable[[str], Any], *, most_bytes: int, wh
         raise InputRejected(
             f"The {what} is nested too deep to be read.",
             code="message_too_deep",
-            way_on="Send flatter arguments.",
+            hint="Send flatter arguments.",
         ) from None
     except Exception as error:  # Celery's own types may raise anything from their text.
         raise InputRejected(
             f"The {what} is not JSON: {clip(excerpt(str(error)), 200)}.",
             code="message_not_json",
-            way_on=SEND_JSON,
+            hint=SEND_JSON,
         ) from error
 
 
@@ -260,7 +260,7 @@ def _decompress_some(body: bytes, compression: Any) -> bytes:
     raise InputRejected(
         f"The compression {clip(repr(compression), 60)} is not supported.",
         code="message_malformed",
-        way_on="Send it uncompressed, or with gzip, bzip2 or lzma.",
+        hint="Send it uncompressed, or with gzip, bzip2 or lzma.",
     )
 
 
@@ -274,7 +274,7 @@ def _keep_priority(priority: Any) -> Any:
 def _replace_unreadable(
     item: bytes | str, error: InputRejected, document: Any = None
 ) -> dict[str, Any]:
-    reason = {"code": error.code, "message": error.message, "way_on": error.way_on}
+    reason = {"code": error.code, "message": error.message, "hint": error.hint}
     headers = _as_mapping(_as_mapping(document).get("headers"))
     # With them, the job of a message that is JSON and yet unfit can fail with the reason.
     identity = {name: headers[name] for name in ("task", "id") if is_name(headers.get(name))}
@@ -329,9 +329,9 @@ def _malformed(why: str) -> InputRejected:
     return InputRejected(
         f"This is not a Celery message: {why}.",
         code="message_malformed",
-        way_on="Send it with a Celery client, protocol 2.",
+        hint="Send it with a Celery client, protocol 2.",
     )
 
 
 def _too_large(message: str) -> InputRejected:
-    return InputRejected(message, code="message_too_large", way_on=SEND_LESS)
+    return InputRejected(message, code="message_too_large", hint=SEND_LESS)

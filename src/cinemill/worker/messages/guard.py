@@ -107,13 +107,13 @@ class MessageGuard:
             raise InputRejected(
                 f"This worker cannot do the step {kind!r}.",
                 code=TASK_UNKNOWN,
-                way_on="Install on its machine the package that brings it.",
+                hint="Install on its machine the package that brings it.",
             )
         elif call.task not in self._tasks:
             raise InputRejected(
                 f"There is no task called {clip(call.task, 100)!r}.",
                 code=TASK_UNKNOWN,
-                way_on="Use the name of a kind of job, such as 'process_video'.",
+                hint="Use the name of a kind of job, such as 'process_video'.",
             )
         elif call.task.startswith(STEP_PREFIX):
             headers = _check_step(call)
@@ -150,7 +150,7 @@ def _check_readable(message: Message) -> None:
         raise InputRejected(
             f"A worker took this message {MOST_INTERRUPTIONS} times and died before it finished.",
             code="message_interrupted",
-            way_on="See the worker's log for the cause; then submit the job again.",
+            hint="See the worker's log for the cause; then submit the job again.",
         )
     if message.errors:
         raise _malformed("its body cannot be decoded")
@@ -158,14 +158,14 @@ def _check_readable(message: Message) -> None:
 
 def _repeat(reason: Any) -> InputRejected:
     values = reason if isinstance(reason, Mapping) else {}
-    code, message, way_on = (
-        clip(excerpt(str(values.get(name) or "")), 400) for name in ("code", "message", "way_on")
+    code, message, hint = (
+        clip(excerpt(str(values.get(name) or "")), 400) for name in ("code", "message", "hint")
     )
     is_ours = code in ("message_malformed", "message_not_json", "message_too_deep")
     return InputRejected(
         message or "The message cannot be read.",
         code=code if is_ours or code == "message_too_large" else "message_malformed",
-        way_on=way_on or SEND_JSON,
+        hint=hint or SEND_JSON,
     )
 
 
@@ -175,7 +175,7 @@ def _read_call(message: Message) -> Call:
             f"Its content type is {clip(repr(message.content_type), 60)}"
             f" in {clip(repr(message.content_encoding), 60)}, not JSON in UTF-8.",
             code="message_not_json",
-            way_on=SEND_JSON,
+            hint=SEND_JSON,
         )
     body = message.body if isinstance(message.body, bytes) else str(message.body or "").encode()
     document = parse_body(body)
@@ -205,7 +205,7 @@ def _make_call(options: JsonObject, args: Any, kwargs: Any, embed: JsonObject) -
         raise InputRejected(
             "The task's id is not a text of 1 to 155 printable characters and at most 255 bytes.",
             code="message_malformed",
-            way_on="Send it with a Celery client, or give it an id such as a UUID.",
+            hint="Send it with a Celery client, or give it an id such as a UUID.",
         )
     if not isinstance(args, list | tuple):
         raise _malformed("its positional arguments are no list")
@@ -225,9 +225,11 @@ def _check_job(call: Call) -> dict[str, Any]:
             raise InputRejected(
                 f"{call.task} expired before a worker received it.",
                 code="message_expired",
-                way_on="Submit it again, without 'expires': an accepted job waits for its turn.",
+                hint="Submit it again, without 'expires': an accepted job waits for its turn.",
             )
-        raise _not_kept(call, "expires", "Submit it without 'expires'; cancel the job if it waits too long.")
+        raise _not_kept(
+            call, "expires", "Submit it without 'expires'; cancel the job if it waits too long."
+        )
     for member, name in _FOLLOW_UPS.items():
         if call.embed.get(member):
             raise _not_kept(call, name, "Wait for its result, then submit what comes next.")
@@ -326,7 +328,7 @@ def _read_time(call: Call, name: str) -> datetime:
         raise InputRejected(
             f"'{name}' is no time: {clip(repr(value), 80)}.",
             code="arguments_invalid",
-            way_on="Times are ISO 8601, such as 2030-01-31T12:00:00+00:00.",
+            hint="Times are ISO 8601, such as 2030-01-31T12:00:00+00:00.",
         )
     return moment
 
@@ -343,11 +345,11 @@ def _check_time_limits(limits: Any) -> list[float | None]:
     return list(pair)
 
 
-def _not_kept(call: Call, option: str, way_on: str) -> InputRejected:
+def _not_kept(call: Call, option: str, hint: str) -> InputRejected:
     return InputRejected(
         f"{call.task} was sent with {option}, which jobs do not support.",
         code="arguments_invalid",
-        way_on=way_on,
+        hint=hint,
     )
 
 
@@ -355,5 +357,5 @@ def _malformed(why: str) -> InputRejected:
     return InputRejected(
         f"This is not a Celery message: {why}.",
         code="message_malformed",
-        way_on="Send it with a Celery client, protocol 2.",
+        hint="Send it with a Celery client, protocol 2.",
     )

@@ -27,7 +27,7 @@ def to_broker_priority(priority: int, broker_url: str) -> int:
     return min(REDIS_STEPS - 1, HIGHEST_PRIORITY - priority)
 
 
-def read_wish(priority: int | None) -> int | None:
+def requested_priority(priority: int | None) -> int | None:
     """What a sender of a bare message wishes for its job; None for nothing in particular.
 
     The number is taken as written, 10 first, though Redis took the message itself by its own order.

@@ -13,7 +13,7 @@ from celery import Celery, signals
 
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.telemetry import configure_logging, get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.hardware.monitor import HardwareMonitor
 from cinemill.worker.process.pulse import Pulse
 from cinemill.worker.relay import start_relay
@@ -38,10 +38,10 @@ class ProcessSignals:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._mill: Mill = app.mill
+        self._context: WorkerContext = app.context
         self._main_pid = os.getpid()
-        self._hardware = HardwareMonitor(self._mill)
-        self._pulse = Pulse(self._mill)
+        self._hardware = HardwareMonitor(self._context)
+        self._pulse = Pulse(self._context)
 
     def connect(self) -> None:
         signals.worker_process_init.connect(self.start_child)
@@ -58,31 +58,31 @@ class ProcessSignals:
         if os.getpid() == self._main_pid:
             return  # the solo pool says so too, and works in the main process
         die_with_parent()
-        self._mill.forget_connections()
+        self._context.forget_connections()
         signals.task_prerun.connect(self.on_stop_signal)
-        remove_abandoned_work(self._mill.database, self._mill.work_folder)
+        remove_abandoned_work(self._context.database, self._context.work_folder)
 
     def on_stop_signal(self, **_: Any) -> None:
         # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
         # Under REMAP_SIGTERM=SIGQUIT a worker that has to stop sends its children SIGQUIT.
         for number in (signal.SIGTERM, signal.SIGQUIT):
-            signal.signal(number, lambda *_: hand_back(self._mill))
+            signal.signal(number, lambda *_: release_current(self._context))
 
     def start_main(self, sender: Any, **_: Any) -> None:
         # Before the pool forks: its processes share what they work with, and each begins at once
         # instead of after a quarter of a second of CPU.
-        self._mill.preload_handlers()
-        remove_abandoned_work(self._mill.database, self._mill.work_folder)
+        self._context.preload_handlers()
+        remove_abandoned_work(self._context.database, self._context.work_folder)
         self._hardware.find(sender)
 
     def stop_main(self, **_: Any) -> None:
         self._hardware.stop()
         # Of a solo pool: its work under way is handed back. Elsewhere the main process has none.
-        self._mill.stop_work("The worker was told to stop.")
+        self._context.stop_work("The worker was told to stop.")
 
     def set_up_logging(self, **_: Any) -> None:
         # The first of all signals: beat opens its schedule in there, on whatever machine it runs.
-        settings = self._mill.settings
+        settings = self._context.settings
         (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure_logging(
             "worker", level=settings.log_level, log_file=settings.home / "log" / "worker.log"
@@ -111,7 +111,7 @@ def die_with_parent() -> None:
             os._exit(1)  # it died in between, and no signal will come
 
 
-def hand_back(mill: Mill) -> None:
+def release_current(context: WorkerContext) -> None:
     """Told to go: the work under way stops and is queued again, counted against nobody."""
-    if not mill.stop_work("The worker was told to stop."):
+    if not context.stop_work("The worker was told to stop."):
         os._exit(0)

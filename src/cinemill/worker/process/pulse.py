@@ -17,7 +17,7 @@ from typing import Any
 from celery.worker import state
 
 from cinemill.telemetry import get_logger
-from cinemill.worker.context import Mill
+from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.refusals import BROKER_FAULTS
 
 PULSE_FILE = "CINEMILL_PULSE_FILE"
@@ -30,8 +30,8 @@ log = get_logger(__name__)
 class Pulse:
     """A thread beside the worker's consumer; none where no supervisor asks for it."""
 
-    def __init__(self, mill: Mill) -> None:
-        self._mill = mill
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._consumer: Any = None
         self._connection: Any = None
         self._queues: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class Pulse:
         path = os.environ.get(PULSE_FILE)
         if path is None:
             return
-        catalog = self._mill.catalog.queues
+        catalog = self._context.catalog.queues
         # Work for hardware is left alone while that rests.
         ordinary = (
             name for name in sender.app.amqp.queues.consume_from if _is_ordinary(catalog, name)
@@ -72,7 +72,9 @@ class Pulse:
                 self._connection.collect()
             return True
         if self._took_work and not takes_work:
-            log.warning("messages are waiting, but this worker takes none", queues=sorted(self._queues))
+            log.warning(
+                "messages are waiting, but this worker takes none", queues=sorted(self._queues)
+            )
         self._took_work = takes_work
         return takes_work
 

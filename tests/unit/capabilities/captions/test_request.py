@@ -55,7 +55,7 @@ def test_what_cannot_be_is_refused_with_a_way_on(wish: dict[str, Any], code: str
     with pytest.raises(InputRejected) as refused:
         read_speech(wish)
     assert refused.value.code == code
-    assert refused.value.way_on
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize(

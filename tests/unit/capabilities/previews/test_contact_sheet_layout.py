@@ -12,7 +12,7 @@ from cinemill.capabilities.previews.contact_sheet_layout import (
     LONGEST_SIDE_PIXELS,
     TILE_HEIGHT,
     lay_out_sheet,
-    letter_sheet,
+    sheet_labels,
     write_moment,
 )
 
@@ -51,7 +51,7 @@ def test_a_moment_as_it_is_shown(seconds: Fraction, shown: str) -> None:
 
 
 def test_each_tile_has_its_own_time() -> None:
-    text = letter_sheet([Fraction(2), Fraction(75)], lay_out_sheet((640, 360), 2, 2))
+    text = sheet_labels([Fraction(2), Fraction(75)], lay_out_sheet((640, 360), 2, 2))
     *_, first, second = text.splitlines()
     assert first == "Dialogue: 0,0:00:00.00,0:00:00.50,Default,,0,0,0,,0:02.0"
     assert second == "Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,1:15.0"

@@ -17,8 +17,8 @@ from cinemill.capabilities.render.audio.audio_mix import (
 )
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
-    enter,
     resolve_stills,
+    seek_arguments,
     tail_seconds,
     ticks_per_frame,
 )
@@ -33,7 +33,7 @@ from cinemill.capabilities.render.pieces.piece_request import (
 )
 from cinemill.capabilities.render.pieces.pieces import (
     SAMPLE_RATE_HZ,
-    Placed,
+    PlacedClip,
     place_clips,
     split_into_pieces,
 )
@@ -103,7 +103,7 @@ def test_every_frame_has_a_whole_time(fps: Fraction) -> None:
 def test_a_film_is_entered_before_what_is_wanted(start: Fraction, fps: Fraction) -> None:
     info = make_info()
     info = replace(info, video=replace(info.video, fps=fps))
-    arguments, shift = enter(info, start)
+    arguments, shift = seek_arguments(info, start)
     at = Fraction(arguments[1]) if arguments else Fraction(0)
     assert abs(at + shift - start) < Fraction(1, 10**6)
     assert shift >= min(start, Fraction(1, 2))
@@ -111,19 +111,19 @@ def test_a_film_is_entered_before_what_is_wanted(start: Fraction, fps: Fraction)
 
 def test_the_picture_may_begin_after_the_sound() -> None:
     late = replace(make_info(), start_seconds=0.5, clock_start_seconds=0.0)
-    assert enter(late, Fraction(0)) == ([], Fraction(1, 2))
+    assert seek_arguments(late, Fraction(0)) == ([], Fraction(1, 2))
 
 
 def test_without_an_index_a_film_is_entered_long_before() -> None:
     stream = replace(make_info(), format=SourceFormat.MPEG_TS)
-    assert enter(stream, Fraction(20))[0] == []
-    assert float(enter(stream, Fraction(100))[0][1]) == pytest.approx(70)
+    assert seek_arguments(stream, Fraction(20))[0] == []
+    assert float(seek_arguments(stream, Fraction(100))[0][1]) == pytest.approx(70)
     assert tail_seconds(stream) > tail_seconds(make_info())
 
 
 def test_edit_lists_are_decoded_from_the_beginning() -> None:
     edited = replace(make_info(), has_edit_list=True)
-    assert enter(edited, Fraction(100)) == ([], Fraction(100))
+    assert seek_arguments(edited, Fraction(100)) == ([], Fraction(100))
 
 
 def test_nothing_of_a_user_is_in_a_filter() -> None:
@@ -186,9 +186,9 @@ def test_clips_share_what_their_transition_says() -> None:
     fade = Transition("fade", Fraction(2, 5))
     clips = tuple(Clip(Source("a"), Fraction(0), Fraction(2), fade) for _ in range(3))
     assert place_clips(Timeline(clips, OUTPUT)) == (
-        Placed(0, 50, 0, 10),
-        Placed(40, 50, 10, 10),
-        Placed(80, 50, 10, 0),
+        PlacedClip(0, 50, 0, 10),
+        PlacedClip(40, 50, 10, 10),
+        PlacedClip(80, 50, 10, 0),
     )
 
 

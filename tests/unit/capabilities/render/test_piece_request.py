@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from cinemill.capabilities.render.pieces.piece_request import (
     Fade,
     PieceRequest,
-    narrow,
     piece_key,
     request_piece,
     request_sound,
+    restrict_to,
     sound_key,
 )
 from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
@@ -178,7 +178,7 @@ def test_what_is_not_near_changes_no_piece(start: int, length: int, skip: int, c
     subtitles = Subtitles((Cue(start, start + length, "x"),))
     pieces = split_into_pieces(full)[skip : skip + count]
     places = place_clips(full)
-    near, few = narrow(full, subtitles, pieces)
+    near, few = restrict_to(full, subtitles, pieces)
     for piece in pieces:
         asked = request_piece(full, piece, places, HASHES, subtitles)
         assert request_piece(near, piece, places, HASHES, few) == asked
@@ -188,6 +188,6 @@ def test_of_a_long_film_only_what_is_near_is_looked_at() -> None:
     titles = tuple(Title("x", Fraction(n), Fraction(n + 1)) for n in range(13))
     subtitles = Subtitles(tuple(Cue(1000 * n, 1000 * n + 1000, "x") for n in range(13)))
     full = replace(TIMELINE, titles=titles)
-    near, few = narrow(full, subtitles, split_into_pieces(full)[:1])
+    near, few = restrict_to(full, subtitles, split_into_pieces(full)[:1])
     assert few is not None
     assert (len(near.titles), len(few.cues)) == (5, 5)

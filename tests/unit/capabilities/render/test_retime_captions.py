@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.timeline.retime_captions import LEAST_MS, carry_captions
+from cinemill.capabilities.render.timeline.retime_captions import LEAST_MS, retime_captions
 from cinemill.capabilities.render.timeline.timeline import GAP, Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.segmentation import Cue
@@ -22,7 +22,7 @@ def clip(source: Source, start: str, end: str, transition: Transition | None = N
 
 def carry(*clips: Clip) -> list[tuple[int, int, str]]:
     timeline = Timeline(clips, OutputFormat(fps=Fraction(20)))
-    cues = carry_captions(timeline, {FILM: SAID}).cues
+    cues = retime_captions(timeline, {FILM: SAID}).cues
     return [(cue.start_ms, cue.end_ms, cue.text) for cue in cues]
 
 
@@ -61,7 +61,7 @@ def test_no_caption_of_a_clip_is_overlooked(
         for begin, end, one in cut
         if end - begin >= min(LEAST_MS, one.end_ms - one.start_ms)
     ]
-    found = carry_captions(timeline, {FILM: cues}).cues
+    found = retime_captions(timeline, {FILM: cues}).cues
     assert sorted((one.start_ms, one.end_ms, one.text) for one in found) == sorted(expected)
 
 
@@ -70,7 +70,7 @@ def test_ten_thousand_clips_look_at_their_own_captions() -> None:
     cues = [Cue(at * 100, at * 100 + 100, ("a",), ()) for at in range(20_000)]
     clips = tuple(clip(FILM, str(at), str(at + Fraction(1, 10))) for at in range(2000)) * 5
     timeline = Timeline(clips, OutputFormat(fps=Fraction(20)))
-    assert len(carry_captions(timeline, {FILM: cues}).cues) == len(clips)
+    assert len(retime_captions(timeline, {FILM: cues}).cues) == len(clips)
 
 
 def test_what_is_left_at_an_edge_and_too_short_to_read_is_left_out() -> None:

@@ -19,9 +19,9 @@ from cinemill.errors import InputRejected
 Rejection = tuple[Any, str, str, str]
 """A document; its code, sentence and hint."""
 NAN = float("nan")
-USUAL = InputRejected.way_on
+USUAL = InputRejected.hint
 COUNTED = "Elements are numbered from 0; correct this one."
-TRANSITION_HINT = f"Valid kinds: cut, {', '.join(TRANSITIONS)}."
+TRANSITION_HINT = f"Use one of: cut, {', '.join(TRANSITIONS)}."
 CLIP_HINT = "Use some of: asset_id, end, fade_in, fade_out, path, start, transition, volume."
 GAP_HINT = "Use some of: gap, transition."
 SCENE_HINT = "Use some of: end_time, start_time, video_path."
@@ -322,4 +322,4 @@ def test_a_broken_timeline_is_rejected_with_code_sentence_and_hint(
     with pytest.raises(InputRejected) as refused:
         read_timeline(document)
     error = refused.value
-    assert (error.code, error.message, error.way_on) == (code, sentence, hint)
+    assert (error.code, error.message, error.hint) == (code, sentence, hint)

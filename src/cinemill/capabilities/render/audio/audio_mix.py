@@ -22,8 +22,8 @@ from cinemill.capabilities.render.audio.audio_overlays import (
     write_loudness,
     write_region,
 )
-from cinemill.capabilities.render.pieces.clip_filters import Film, enter
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, AudioClipSpan, SoundRequest
+from cinemill.capabilities.render.pieces.clip_filters import Film, seek_arguments
+from cinemill.capabilities.render.pieces.piece_request import GAP, AudioClipSpan, SoundRequest
 from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
@@ -90,7 +90,7 @@ def mix_sound(
         needed = {request.takes[index].sha256 for one in batch for index in one.takes}
         session.run(
             plan_stretches(films, request, batch, limits.max_pixels),
-            readable=[films[sha256].path for sha256 in needed if sha256 != NO_FILM],
+            readable=[films[sha256].path for sha256 in needed if sha256 != GAP],
             on_progress=_as_share(
                 on_progress, number * _RAW_SHARE / len(batches), _RAW_SHARE / len(batches), batch
             ),
@@ -150,7 +150,7 @@ def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
 
 
 def _find_sound(films: Mapping[str, Film], take: AudioClipSpan) -> AudioStream | None:
-    return None if take.sha256 == NO_FILM else choose_audio(films[take.sha256].info)
+    return None if take.sha256 == GAP else choose_audio(films[take.sha256].info)
 
 
 def count_samples(request: SoundRequest) -> int:
@@ -189,7 +189,7 @@ def plan_stretches(
         shift = Fraction(0)
         if sound is not None:
             film = films[take.sha256]
-            seek, shift = enter(film.info, take.start)
+            seek, shift = seek_arguments(film.info, take.start)
             arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
             label = f"{position}:{sound.index}"
             position += 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.render.pieces.clip_filters import Film, enter
+from cinemill.capabilities.render.pieces.clip_filters import Film, seek_arguments
 from cinemill.capabilities.render.pieces.piece_request import (
     AudioClipSpan,
     AudioOverlay,
@@ -98,7 +98,7 @@ def plan_patch(
 def _enter(film: Film, start: Fraction) -> tuple[list[str], Fraction]:
     """A file of sound only is decoded from its beginning: where it is entered its demuxer guesses,
     and decoding sound costs little."""
-    return enter(film.info, start) if film.info.has_picture else ([], start)
+    return seek_arguments(film.info, start) if film.info.has_picture else ([], start)
 
 
 def _sound_filters(

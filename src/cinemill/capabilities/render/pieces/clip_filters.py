@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, Fade, PieceRequest, Take
+from cinemill.capabilities.render.pieces.piece_request import GAP, Fade, PieceRequest, Take
 from cinemill.capabilities.render.timeline.timeline import BLACK
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
-from cinemill.media.encoding.tonemap import tone_down
+from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS
 
 LEAST_TIMESCALE = 10_000
@@ -87,13 +87,13 @@ def resolve_stills(films: Mapping[str, Film], request: PieceRequest) -> PieceReq
 
 
 def _shows_background(films: Mapping[str, Film], take: Take, output: OutputFormat) -> bool:
-    if take.sha256 == NO_FILM:
+    if take.sha256 == GAP:
         return True
     box = (output.width, output.height)
     return fit_size(films[take.sha256].info, box) != box
 
 
-def enter(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
+def seek_arguments(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
     """How the film is entered for what begins at ``start``, and where that lies on FFmpeg's clock
     then."""
     lead = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(90_000)
@@ -199,7 +199,7 @@ def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
     Colours are read as the picture says, else as its size suggests.
     """
     if info.video.hdr and can_tonemap:
-        return ["", *tone_down(info)]
+        return ["", *tonemap(info)]
     is_large = min(info.video.width, info.video.height) >= _HD_LINES
     matrix = _MATRICES.get(info.video.color_space, "bt709" if is_large else "bt601")
     # The quick way through RGB darkens by a level; where nothing is converted it changes nothing.

@@ -31,9 +31,10 @@ def inset_filters(
         timed.append(f"trim=end_frame={inset.frames}")
     else:
         timed = [*to_frame_grid(info, shift, inset.frames, output.fps), *resized]
+    pixels = "yuva420p" if _is_transparent(info, inset) else "yuv420p"
     return [
         *timed,
-        f"format={'yuva420p' if _is_clear(info, inset) else 'yuv420p'},settb={1 / output.fps}",
+        f"format={pixels},settb={1 / output.fps}",
         *([f"lutyuv=a=val*{float(inset.opacity):.6f}"] if inset.opacity != 1 else []),
         *fade(inset.take.fades, output.fps, of=":alpha=1"),
         TAGS,
@@ -78,7 +79,7 @@ def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tupl
     return left, top
 
 
-def _is_clear(info: MediaInfo, inset: VideoOverlay) -> bool:
+def _is_transparent(info: MediaInfo, inset: VideoOverlay) -> bool:
     """Whether something of the picture may be seen through it."""
     is_made_so = inset.opacity != 1 or bool(inset.take.fades)
     return is_made_so or info.video.pixel_format.startswith(_CLEAR_FORMATS)

@@ -14,13 +14,13 @@ from fractions import Fraction
 from cinemill.capabilities.render.pieces.clip_filters import (
     TAGS,
     Film,
-    enter,
     gap_filters,
+    seek_arguments,
     take_filters,
     ticks_per_frame,
 )
 from cinemill.capabilities.render.pieces.overlay_filters import inset_filters, overlay_video
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
+from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest, Take
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.text.subtitles import PieceSubtitles, lead_frames
@@ -47,7 +47,7 @@ def plan_piece(
     inputs = _Inputs(films, max_pixels)
     chains = []
     for index, take in enumerate(request.takes):
-        if take.sha256 == NO_FILM:
+        if take.sha256 == GAP:
             chains.append(f"{','.join(gap_filters(take, request))}[take{index}]")
         else:
             label, info, shift = inputs.open(take)
@@ -83,7 +83,7 @@ class _Inputs:
         """Its label in the graph, what it is, and where the take begins on FFmpeg's clock."""
         film = self._films[take.sha256]
         is_still = film.info.format in STILLS
-        seek, shift = ([], Fraction(0)) if is_still else enter(film.info, take.start)
+        seek, shift = ([], Fraction(0)) if is_still else seek_arguments(film.info, take.start)
         # All frames from the key frame on: one that began before the film is entered may still be
         # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
         self.arguments += ["-noaccurate_seek", *seek] if seek else []

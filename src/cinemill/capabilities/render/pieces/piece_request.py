@@ -13,7 +13,7 @@ from typing import Any
 
 from cinemill.capabilities.render.pieces.pieces import (
     Piece,
-    Placed,
+    PlacedClip,
     count_frames,
     find_overlays,
     nearest_frame,
@@ -29,7 +29,7 @@ STAGE_VERSION = 3
 """Raise it when the same request would give another picture."""
 SOUND_VERSION = 2
 _LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
-NO_FILM = ""
+GAP = ""
 """In place of a gap's sha256."""
 
 
@@ -48,7 +48,7 @@ class Take:
     """A stretch of one film, from ``start`` (seconds from its first picture) on."""
 
     sha256: str
-    """:data:`NO_FILM`: the background."""
+    """:data:`GAP`: the background."""
     start: Fraction
     fades: tuple[Fade, ...] = ()
 
@@ -86,7 +86,7 @@ class PieceRequest:
     def sha256s(self) -> tuple[str, ...]:
         """Of all that is seen: the clips' films come first."""
         takes = (*self.takes, *(inset.take for inset in self.insets))
-        return tuple(dict.fromkeys(take.sha256 for take in takes if take.sha256 != NO_FILM))
+        return tuple(dict.fromkeys(take.sha256 for take in takes if take.sha256 != GAP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class AudioClipSpan:
 
     sha256: str
     start: Fraction
-    place: Placed
+    place: PlacedClip
     transition: str
     """Into the next clip."""
     volume: Fraction
@@ -126,7 +126,7 @@ class SoundRequest:
 def request_piece(
     timeline: Timeline,
     piece: Piece,
-    places: Sequence[Placed],
+    places: Sequence[PlacedClip],
     hashes: Mapping[Source, str],
     subtitles: Subtitles | None,
 ) -> PieceRequest:
@@ -150,7 +150,7 @@ def request_piece(
     )
 
 
-def narrow(
+def restrict_to(
     timeline: Timeline, subtitles: Subtitles | None, pieces: Sequence[Piece]
 ) -> tuple[Timeline, Subtitles | None]:
     """Without titles, overlays and subtitles that these neighbouring pieces do not show: so that
@@ -191,7 +191,7 @@ def _lay_insets(
 
 def _take(
     clip: Clip,
-    place: Placed,
+    place: PlacedClip,
     offset: int,
     frames: int,
     fps: Fraction,
@@ -199,7 +199,7 @@ def _take(
 ) -> Take:
     fades = _find_fades(clip, place.frames, offset, frames, fps)
     if clip.is_gap:
-        return Take(NO_FILM, Fraction(0), fades)
+        return Take(GAP, Fraction(0), fades)
     return Take(hashes[clip.source], clip.start + offset / fps, fades)
 
 
@@ -217,7 +217,7 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
     """The sound of the whole film."""
     takes = (
         AudioClipSpan(
-            NO_FILM if clip.is_gap else hashes[clip.source],
+            GAP if clip.is_gap else hashes[clip.source],
             clip.start,
             place,
             clip.transition.kind if clip.transition and place.shared_after else "",
@@ -248,14 +248,14 @@ def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[Au
 
 def piece_key(request: PieceRequest, tools: str) -> str:
     """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
-    return _name("piece", STAGE_VERSION, tools, _tell(request))
+    return _digest("piece", STAGE_VERSION, tools, _key_fields(request))
 
 
 def sound_key(request: SoundRequest, tools: str) -> str:
-    return _name("sound", SOUND_VERSION, tools, _tell(request))
+    return _digest("sound", SOUND_VERSION, tools, _key_fields(request))
 
 
-def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
+def _key_fields(request: PieceRequest | SoundRequest) -> dict[str, Any]:
     """All members, but for those that came later and say nothing: what was made before there were
     any keeps its name."""
     silent = {
@@ -266,5 +266,5 @@ def _tell(request: PieceRequest | SoundRequest) -> dict[str, Any]:
     return {name: value for name, value in asdict(request).items() if name not in silent}
 
 
-def _name(stage: str, version: int, tools: str, document: object) -> str:
+def _digest(stage: str, version: int, tools: str, document: object) -> str:
     return content_key(stage, version, tools, document)

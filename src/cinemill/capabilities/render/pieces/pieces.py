@@ -57,7 +57,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedClip:
     """A clip on the grid: it is seen from frame ``first`` on, for ``frames`` frames, of which the
     first ``shared_before`` and the last ``shared_after`` together with its neighbours."""
 
@@ -82,16 +82,16 @@ def nearest_frame(seconds: Fraction, fps: Fraction) -> int:
     return math.floor(seconds * fps + Fraction(1, 2))
 
 
-def place_clips(timeline: Timeline) -> tuple[Placed, ...]:
+def place_clips(timeline: Timeline) -> tuple[PlacedClip, ...]:
     """Where each clip lies."""
     fps, last = timeline.output.fps, len(timeline.clips) - 1
-    placed: list[Placed] = []
+    placed: list[PlacedClip] = []
     first = before = 0
     for index, clip in enumerate(timeline.clips):
         frames = count_frames(clip.seconds, fps)
         joint = clip.transition if index < last else None
         after = count_frames(joint.seconds, fps) if joint else 0
-        placed.append(Placed(first, frames, before, after))
+        placed.append(PlacedClip(first, frames, before, after))
         first, before = first + frames - after, after
     return tuple(placed)
 

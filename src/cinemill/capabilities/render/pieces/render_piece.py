@@ -12,15 +12,15 @@ from typing import Any
 from cinemill.capabilities.render.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest, Take
-from cinemill.capabilities.render.pieces.smart_cut import Copy, can_copy, copy_range
+from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest, Take
+from cinemill.capabilities.render.pieces.smart_cut import CopiedRange, can_copy, copy_range
 from cinemill.core.media import REJECTION_CODES
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import write_ass
 from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.fonts import copy_fonts
-from cinemill.media.ffmpeg.progress import FfmpegProgress, LogTally
+from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
 from cinemill.media.probe.streams import digest_settings
@@ -82,7 +82,7 @@ def _copy_and_encode(
         parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
         path = session.folder / filename
         concat_pieces(parts, request.output, path, session.should_stop)
-        return _add_up(path, request, copy, [*before, *after])
+        return _sum_reports(path, request, copy, [*before, *after])
     except (CommandFailed, OutputInvalid):
         return None  # encoded as a whole it may go well, or tells what is wrong
     finally:
@@ -97,14 +97,14 @@ def _find_settings(session: FfmpegSession, output: OutputFormat) -> str:
     """What all pieces of this output share, by encoding one black frame."""
     key = (session.binary.build, output)
     if key not in _SETTINGS:
-        nothing = PieceRequest((Take(NO_FILM, Fraction(0)),), 1, "", output)
+        nothing = PieceRequest((Take(GAP, Fraction(0)),), 1, "", output)
         quiet = replace(session, on_progress=lambda _share: None)
         _SETTINGS[key] = _encode(quiet, {}, nothing, "trial.mp4").facts["settings"]
     return _SETTINGS[key]
 
 
-def _add_up(
-    path: Path, request: PieceRequest, copy: Copy, encoded: Sequence[PieceOutcome]
+def _sum_reports(
+    path: Path, request: PieceRequest, copy: CopiedRange, encoded: Sequence[PieceOutcome]
 ) -> PieceOutcome:
     facts = inspect_piece(path, request.output)
     if facts["frames"] != request.frames:
@@ -149,7 +149,7 @@ def _encode(
     filename: str,
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    _lay_out_letters(request, session.folder)
+    _write_subtitle_files(request, session.folder)
     report = session.run(
         plan_piece(
             films,
@@ -169,7 +169,7 @@ def _encode(
     return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
-def check_reach(film: Film, end: Fraction) -> bool:
+def check_coverage(film: Film, end: Fraction) -> bool:
     """Whether the film goes on until ``end``, as far as its header tells."""
     info = film.info
     declared = info.video.duration_seconds_from_header or info.duration_seconds_from_header
@@ -206,7 +206,7 @@ def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, An
     }
 
 
-def _judge(frames: int, wanted: int, tally: LogTally) -> None:
+def _judge(frames: int, wanted: int, tally: LogSummary) -> None:
     # What a decoder says of frames before the first key frame it met costs nothing here: only
     # what it gave up on does.
     if tally.decode_errors or tally.corrupt_packets:
@@ -217,7 +217,7 @@ def _judge(frames: int, wanted: int, tally: LogTally) -> None:
         raise OutputInvalid(f"A piece has {frames} frames instead of {wanted}.")
 
 
-def _lay_out_letters(request: PieceRequest, folder: Path) -> None:
+def _write_subtitle_files(request: PieceRequest, folder: Path) -> None:
     """Our own files under our own names, and the font beside it: a filter's text names nothing of
     the user's, and the walls hide every other font."""
     written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}

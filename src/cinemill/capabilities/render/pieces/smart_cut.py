@@ -20,12 +20,12 @@ from typing import Any
 from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
-    enter,
+    seek_arguments,
     ticks_per_frame,
     trim_start,
 )
 from cinemill.capabilities.render.pieces.copy_ranges import CopyRange, StoredFrame, find_copy_range
-from cinemill.capabilities.render.pieces.piece_request import NO_FILM, PieceRequest
+from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
 from cinemill.media.ffmpeg.process import FfmpegReport
@@ -47,7 +47,7 @@ _LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class CopiedRange:
     """A stretch as a part of a piece, and where in it it begins."""
 
     part: JoinPiece
@@ -60,7 +60,7 @@ def can_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     """Whether the piece shows one film's pictures, each for one frame, and nothing but them."""
     take = request.takes[0]
     is_bare = not (request.insets or take.fades or request.titles.shown or request.lettering.shown)
-    if len(request.takes) > 1 or take.sha256 == NO_FILM or not is_bare:
+    if len(request.takes) > 1 or take.sha256 == GAP or not is_bare:
         return False
     info, output = films[take.sha256].info, request.output
     video = info.video
@@ -78,7 +78,7 @@ def can_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     )
 
 
-def copy_range(session: FfmpegSession, film: Film, request: PieceRequest) -> Copy | None:
+def copy_range(session: FfmpegSession, film: Film, request: PieceRequest) -> CopiedRange | None:
     """The longest stretch of the request's one take that may be copied, in a file of its own.
 
     None where none is long enough, or where FFmpeg cannot read or decode it: whoever encodes it
@@ -94,7 +94,7 @@ def copy_range(session: FfmpegSession, film: Film, request: PieceRequest) -> Cop
     except (CommandFailed, *PacketError):
         return None
     is_whole = decoded.last_progress.frame == part.frames and not decoded.tally.reconfigured
-    return Copy(part, first, (stored, decoded)) if is_whole and _is_clean(decoded) else None
+    return CopiedRange(part, first, (stored, decoded)) if is_whole and _is_clean(decoded) else None
 
 
 def _is_clean(report: FfmpegReport) -> bool:
@@ -107,7 +107,7 @@ def _store(
 ) -> tuple[FfmpegReport, Fraction]:
     """Copy what is stored around the take; answers also when its first frame is on the copy's
     clock."""
-    seek, shift = enter(film.info, request.takes[0].start)
+    seek, shift = seek_arguments(film.info, request.takes[0].start)
     seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
     report = session.run(
         [

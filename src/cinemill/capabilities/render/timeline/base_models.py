@@ -61,7 +61,7 @@ def reject_length(noun: str, maximum: int, count: int) -> InputRejected:
     return InputRejected(
         f"A timeline has at most {maximum} {noun}, and this one has {count}.",
         code="timeline_too_long",
-        way_on="Render it in parts, and then join the parts.",
+        hint="Render it in parts, and then join the parts.",
     )
 
 
@@ -69,4 +69,4 @@ def check_length(value: Any, noun: str, maximum: int) -> None:
     """Reject a long list before any of its elements is read. Raises what a validator raises."""
     if isinstance(value, list | tuple) and len(value) > maximum:
         error = reject_length(noun, maximum, len(value))
-        raise reject(error.message, code=error.code, hint=error.way_on)
+        raise reject(error.message, code=error.code, hint=error.hint)

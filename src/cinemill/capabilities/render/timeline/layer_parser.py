@@ -103,7 +103,7 @@ def check_overlays(timeline: Timeline) -> None:
                 f"{name}: it is one of {len(visible)} overlays that are visible at {seconds:g} s; "
                 f"at most {MOST_OVERLAYS} can be visible at once, or during one transition.",
                 code="overlays_too_many",
-                way_on="Render some of them into a video of their own first.",
+                hint="Render some of them into a video of their own first.",
             )
 
 

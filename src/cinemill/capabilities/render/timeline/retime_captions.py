@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from cinemill.capabilities.render.pieces.pieces import Placed, place_clips
+from cinemill.capabilities.render.pieces.pieces import PlacedClip, place_clips
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline
 from cinemill.core.text import segmentation
 from cinemill.core.text.ass import escape_text
@@ -18,7 +18,7 @@ LEAST_MS = 200
 """What is left of a caption at the edge of its clip, and shorter, is a flash that nobody reads."""
 
 
-def carry_captions(
+def retime_captions(
     timeline: Timeline, spoken: Mapping[Source, Sequence[segmentation.Cue]]
 ) -> Subtitles:
     """What is said in the clips, at the moments at which the timeline shows them.
@@ -50,7 +50,7 @@ class _CaptionIndex:
         return self._cues[first : bisect_right(self._starts, until_ms)]
 
 
-def _carry(clip: Clip, place: Placed, fps: Fraction, said: _CaptionIndex) -> Iterator[Cue]:
+def _carry(clip: Clip, place: PlacedClip, fps: Fraction, said: _CaptionIndex) -> Iterator[Cue]:
     first, last = (1000 * place.first / fps, 1000 * (place.first + place.frames) / fps)
     moved = first - 1000 * clip.start
     for cue in said.find(first - moved, last - moved):

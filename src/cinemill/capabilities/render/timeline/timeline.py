@@ -213,10 +213,10 @@ def reject_clip(index: int, message: str, code: str) -> InputRejected:
 def reject_element(name: str, message: str, code: str) -> InputRejected:
     """Return a rejection that begins with the clip, title, overlay or sound."""
     return InputRejected(
-        f"{name}: {message}", code=code, way_on="Elements are numbered from 0; correct this one."
+        f"{name}: {message}", code=code, hint="Elements are numbered from 0; correct this one."
     )
 
 
 def with_location(name: str, error: InputRejected) -> InputRejected:
     """Return the same rejection, beginning with the element whose file it is about."""
-    return InputRejected(f"{name}: {error.message}", code=error.code, way_on=error.way_on)
+    return InputRejected(f"{name}: {error.message}", code=error.code, hint=error.hint)

@@ -79,7 +79,7 @@ def _name_element(problem: Problem) -> InputRejected:
     if not element:
         return rejection
     sentence = rejection.message[:1].lower() + rejection.message[1:]
-    return InputRejected(f"{element}: {sentence}", code=problem.code, way_on=rejection.way_on)
+    return InputRejected(f"{element}: {sentence}", code=problem.code, hint=rejection.hint)
 
 
 def _name_member(location: Location) -> str:

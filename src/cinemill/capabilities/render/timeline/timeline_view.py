@@ -43,7 +43,7 @@ def describe_layout(job: Job, steps: Sequence[Step]) -> dict[str, Any]:
         raise NotFound(
             "This job has no timeline.",
             code="timeline_not_found",
-            way_on=f"Only jobs of the kind {RENDER_KIND} have one.",
+            hint=f"Only jobs of the kind {RENDER_KIND} have one.",
         )
     timeline = read_timeline(job.params.get("job"))
     by_name = {step.name: step for step in steps}

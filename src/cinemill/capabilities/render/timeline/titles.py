@@ -9,7 +9,7 @@ from cinemill.capabilities.render.pieces.pieces import count_frames, nearest_fra
 from cinemill.capabilities.render.timeline.timeline import PLACES, Title
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import DEFAULT_STYLE, escape_text, make_default_style
-from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, Shown
+from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, VisibleCue
 
 
 def titles_for_piece(
@@ -26,7 +26,7 @@ def titles_for_piece(
 
 def _show(
     titles: Sequence[Title], first: int, frames: int, output: OutputFormat
-) -> Iterator[Shown]:
+) -> Iterator[VisibleCue]:
     layer = 0
     for title in titles:
         start, end = (nearest_frame(at, output.fps) - first for at in (title.since, title.until))
@@ -38,7 +38,7 @@ def _show(
 
 def _letter(
     title: Title, start: int, end: int, frames: int, layer: int, output: OutputFormat
-) -> Shown:
+) -> VisibleCue:
     """Where no fade is seen, a title that began before looks as one that begins here."""
     fade_in = count_frames(title.fade_in_seconds, output.fps)
     fade_out = count_frames(title.fade_out_seconds, output.fps)
@@ -48,7 +48,7 @@ def _letter(
         spans = (fade_in if comes else 0, fade_out if goes else 0)
         milliseconds = (math.floor(span * 1000 / output.fps) for span in spans)
         fades = f"\\fad({','.join(map(str, milliseconds))})"
-    return Shown(
+    return VisibleCue(
         start if comes else max(0, start),
         end if goes else min(frames, end),
         f"{{{_write_look(title, output)}{fades}}}{_write_lines(title.text)}",
