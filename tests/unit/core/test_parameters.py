@@ -275,7 +275,7 @@ def test_stored_parameters_may_have_members_of_another_version() -> None:
 
 
 def test_stored_parameters_that_cannot_be_read_are_no_fault_of_the_request() -> None:
-    with pytest.raises(OutputInvalid, match="options.height must be") as refused:
+    with pytest.raises(OutputInvalid, match=r"options\.height must be") as refused:
         read_stored_parameters(Batch, {"options": {"height": "tall"}})
     assert refused.value.is_retryable
 

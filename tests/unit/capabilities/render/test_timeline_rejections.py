@@ -328,7 +328,8 @@ def test_a_broken_timeline_is_rejected_with_code_sentence_and_hint(
 def test_number_with_a_line_end_is_read() -> None:
     output = {"width": 320, "height": 180, "fps": "25\n"}
     timeline = read_timeline({"clips": [clip(start="0\n", end="5\n")], "output": output})
-    assert (timeline.clips[0].seconds, timeline.output.fps) == (5, 25)
+    assert timeline.clips[0].seconds == 5
+    assert timeline.output.fps == 25
 
 
 def test_too_many_upper_clips_are_counted_before_any_is_read() -> None:
