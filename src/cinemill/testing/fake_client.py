@@ -262,7 +262,7 @@ class FakeClient(Client):
             asset_id = self._jobs.find(task_id).job.asset_id
             self._jobs.remove(task_id)
         if asset_id is None or any(job.asset_id == asset_id for job in self._jobs.listed()):
-            return {"message": "The task is forgotten."}
+            return {"message": "The task was deleted."}
         self._assets.remove(asset_id)
         return {"message": "The task, its film and all that was made of it are removed."}
 
