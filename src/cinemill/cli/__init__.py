@@ -1,2 +1,4 @@
-"""The command line: one file per group of commands. Heavy imports happen inside commands, so that
-``cinemill --help`` and completion answer at once."""
+"""The command line, with one module for each group of commands.
+
+Heavy imports happen inside commands, so that ``cinemill --help`` and completion are fast.
+"""

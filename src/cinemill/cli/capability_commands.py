@@ -1,7 +1,7 @@
-"""Commands that packages' capabilities bring, looked for only where no command of ours is meant.
+"""Commands of installed packages' capabilities, looked up only after our own commands.
 
-Finding them imports the catalog and the packages, which takes longer than most commands do; where
-no package names a capability, nothing is imported.
+Looking them up imports the catalog and the packages, which takes longer than most commands run.
+If no package declares a capability, nothing is imported.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def find_command(name: str) -> Any:
-    """Return the command of the capability of this name; None where there is none.
+    """Return the command of the capability with this name, or None if there is none.
 
-    Raises CapabilityUnusable where it is installed and cannot be used.
+    Raises CapabilityUnusable if it is installed but cannot be used.
     """
     if not is_any_installed():
         return None
@@ -40,7 +40,7 @@ def find_command(name: str) -> Any:
 
 
 def list_commands(taken: Collection[str]) -> dict[str, Any]:
-    """Return the commands of all capabilities that can be used, by their names."""
+    """Return the commands of all usable capabilities by name."""
     if not is_any_installed():
         return {}
     from cinemill.catalog import COMPOSITION
@@ -58,13 +58,13 @@ def list_commands(taken: Collection[str]) -> dict[str, Any]:
 
 
 def check_commands(composition: Composition, taken: Collection[str]) -> list[LeftOut]:
-    """Build the commands of all capabilities; returns those that are left out, and why."""
+    """Build the commands of all capabilities, and return those left out, with the reason."""
     built = [build_command(one, taken) for one in composition.installed]
     return [one for one in built if isinstance(one, LeftOut)]
 
 
 def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
-    """Return a capability's command, or the LeftOut that says why not; None where it brings none.
+    """Return a capability's command, a LeftOut with the reason, or None if it has no command.
 
     Raises nothing.
     """
@@ -76,16 +76,16 @@ def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
     except CinemillError as error:
         reason = f"has a command that cannot be used: {error.message}"
         return LeftOut.because(installed.origin, reason, hint=error.hint)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - third-party code may raise anything
         reason = f"has a command that cannot be used: {describe(error)}."
         return LeftOut.because(installed.origin, reason)
 
 
-def _make_command(made: object, name: str, taken: Collection[str]) -> Any:
+def _make_command(built: object, name: str, taken: Collection[str]) -> Any:
     if name in taken:
         raise ValueError(f"Cinemill has a command '{name}' of its own")
-    if not isinstance(made, typer.Typer):
-        raise TypeError(f"build_command returns a {type(made).__name__} instead of a typer.Typer")
-    command = typer.main.get_command(made)
+    if not isinstance(built, typer.Typer):
+        raise TypeError(f"build_command returns a {type(built).__name__} instead of a typer.Typer")
+    command = typer.main.get_command(built)
     command.name = name
     return command

@@ -1,4 +1,4 @@
-"""How commands reach settings, the running mill and its servers."""
+"""How commands load settings and connect to the running server."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 
 def load_settings() -> Settings:
-    """The settings in force. Raises SettingsInvalid with every problem."""
+    """Return the effective settings. Raises SettingsInvalid with every problem."""
     from cinemill.config import load
 
     return load()
 
 
 def connect() -> Client:
-    """The mill named by CINEMILL_URL, else the one that runs on this home."""
+    """Return a client of the server at CINEMILL_URL, else of the one that runs on this home."""
     from cinemill.client import Client
 
-    # Only a settings file that was named can move the home; reading settings takes its time.
+    # Only an explicit settings file can change the home folder; loading settings is slow.
     if os.environ.get("CINEMILL_SETTINGS_FILE") and not os.environ.get("CINEMILL_URL"):
         return Client.from_home(load_settings().home)
     return Client.from_home()
 
 
 def find_addresses(settings: Settings) -> tuple[str, str]:
-    """(database URL, Redis URL): as set, else those of the mill that runs on this home.
+    """Return (database URL, Redis URL) from the settings, else from the server on this home.
 
-    Raises PartUnavailable where they are embedded and no mill runs.
+    Raises DependencyUnavailable if both are embedded and no server is running.
     """
     from cinemill.config import apply_running_instance
 

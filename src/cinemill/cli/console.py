@@ -1,4 +1,4 @@
-"""What is printed: results to stdout, words about the work to stderr, JSON on request."""
+"""Printing: results go to stdout, messages to stderr, both as JSON on request."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ LOCAL_HINTS = {
 LOG_TAIL_LINES = 8
 STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
 PIPE_WIDTH = 240
-"""Columns where there is no terminal: a path in a log is of use only whole."""
+"""Columns if there is no terminal: a path in a log must not be broken into lines."""
 
 
 def remember_json(context: typer.Context, value: bool) -> bool:
-    """Callback of ``--json``: errors are then told as JSON too."""
+    """Store the value of ``--json``, so that errors are printed as JSON too."""
     context.meta[JSON_KEY] = value
     return value
 
 
 def console() -> Console:
-    """For tables; made when used, so that tests and pipes get the stdout of that moment."""
+    """Return a console for tables on the current stdout, which tests and pipes replace."""
     from rich.console import Console
 
     screen = Console(highlight=False)
@@ -44,7 +44,7 @@ def console() -> Console:
 
 
 def stderr() -> Console:
-    """For words beside the result: progress bars, hints, errors."""
+    """Return a console on stderr for everything but results: progress bars, hints, errors."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
@@ -56,16 +56,19 @@ def print_json(document: Any, *, on_one_line: bool = False) -> None:
 
 
 def print_message(sentence: str) -> None:
-    """A sentence on stderr: the result on stdout stays fit for a pipe."""
+    """Print a sentence to stderr, so that stdout holds only the result and can be piped."""
     typer.echo(sentence, err=True)
 
 
 def make_table(*columns: str) -> Table:
-    """A table of these heads. ``>`` before one: its cells are numbers; ``!``: they never wrap."""
+    """Return a table with these column heads.
+
+    A ``>`` before a head aligns its cells to the right, as for numbers; with ``!`` they never wrap.
+    """
     from rich import box
     from rich.table import Table
 
-    # Two spaces between columns, and none around them: eighty columns are few.
+    # Two spaces between columns and none around them, to fit into eighty columns.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         justify: Literal["left", "right"] = "right" if ">" in column else "left"
@@ -75,7 +78,7 @@ def make_table(*columns: str) -> Table:
 
 
 def shorten_to_fit(text: str) -> Text:
-    """A cell that gives way, with an ellipsis, before any other column does."""
+    """Return a cell that is shortened with an ellipsis before other columns are."""
     from rich.text import Text
 
     return Text(text, no_wrap=True, overflow="ellipsis")
@@ -88,9 +91,9 @@ def color_state(state: str) -> Text:
 
 
 def print_error(error: CinemillError, *, as_json: bool = False, about: str = "") -> None:
-    """Code, sentence, last lines and hint; never a traceback.
+    """Print code, message, last log lines and hint of an error; never a traceback.
 
-    ``about`` says which of several things went wrong.
+    ``about`` names the item that the error belongs to, if there are several.
     """
     if as_json:
         named = {"about": about} if about else {}
@@ -109,7 +112,7 @@ def print_error(error: CinemillError, *, as_json: bool = False, about: str = "")
 
 
 def hint_for(error: CinemillError) -> str:
-    """The error's, in the words of the command line where the mill spoke of HTTP."""
+    """Return the error's hint, or one for the command line where the server's is about HTTP."""
     return LOCAL_HINTS.get(error.code, error.hint)
 
 
@@ -124,26 +127,32 @@ def error_document(error: CinemillError) -> dict[str, Any]:
     }
 
 
-def show_seconds(seconds: float | None) -> str:
-    """``1.2 s``, ``3 min 05 s``, ``2 h 03 min``; empty for None."""
+def format_duration(seconds: float | None) -> str:
+    """Return a duration as ``1.2 s``, ``3 min 05 s`` or ``2 h 03 min``; empty for None.
+
+    Written here because rich has only clock formats such as ``0:03:05``, without fractions.
+    """
     if seconds is None:
         return ""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-    )
+    minutes, remaining_seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {remaining_seconds:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def show_age(moment: str | None, *, now: datetime | None = None) -> str:
-    """How long ago an ISO 8601 time was: ``12 s``, ``5 min``, ``3 h``, ``2 d``; empty for None."""
+def format_age(moment: str | None, *, now: datetime | None = None) -> str:
+    """Return the age of an ISO 8601 time: ``12 s``, ``5 min``, ``3 h`` or ``2 d``; empty for None.
+
+    Written here because rich formats no ages, and the short units keep tables at 80 columns.
+    """
     if not moment:
         return ""
     seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
     for unit, length, following in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 86400)):
         if seconds < following:
-            # Clocks of two machines differ a little: nothing was made in the future.
+            # The clocks of two machines differ slightly, and an age must not be negative.
             return f"{max(0, int(seconds / length))} {unit}"
     return f"{int(seconds / 86400)} d"
 

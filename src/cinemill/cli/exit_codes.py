@@ -1,4 +1,4 @@
-"""What an exit code means; the table is part of the generated reference."""
+"""Exit codes and their meanings, which are part of the generated reference."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C.",
 }
 
-# 4 is for what is wrong with the film; who asks for something that is not there used it wrongly.
+# Exit code 4 means a problem with the video; asking for something nonexistent is a usage error.
 _USAGE_STATUSES = frozenset({400, 401, 403, 404, 405, 409})
 
 
 def exit_code_of(error: CinemillError) -> ExitCode:
-    """The code that a command ends with when this error ends it."""
+    """Return the exit code of a command that fails with this error."""
     if isinstance(error, SettingsInvalid) or error.http_status in _USAGE_STATUSES:
         return ExitCode.USAGE
     if isinstance(error, DependencyUnavailable) or error.http_status in (502, 503, 504, 507):
@@ -46,7 +46,7 @@ def exit_code_of(error: CinemillError) -> ExitCode:
 
 
 def exit_code_of_job(status: str, failure_code: str) -> ExitCode:
-    """The code for a job that has ended. Rejections of the film are told from failures."""
+    """Return the exit code for a finished job; a rejected video has another than a failure."""
     if status == "completed":
         return ExitCode.OK
     is_rejection = failure_code.startswith(("media_", "input_rejected"))
@@ -54,7 +54,7 @@ def exit_code_of_job(status: str, failure_code: str) -> ExitCode:
 
 
 def highest(codes: Iterable[ExitCode]) -> ExitCode:
-    """One code for several outcomes: unavailable before failed before rejected before fine."""
+    """Return one code for several outcomes, the most severe: success only if all succeeded."""
     found = set(codes)
     order = (ExitCode.INTERRUPTED, ExitCode.UNAVAILABLE, ExitCode.USAGE, ExitCode.JOB_FAILED)
     return next((c for c in (*order, ExitCode.REJECTED) if c in found), ExitCode.OK)

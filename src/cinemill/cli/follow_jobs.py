@@ -1,4 +1,4 @@
-"""Following several jobs at once, as one stream of news."""
+"""Following several jobs at once, as one stream of events."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
     from cinemill.client import Client, ProgressEvent
 
 CONNECTIONS = 12
-"""Jobs followed at the same time; the streams keep what the later ones have missed."""
+"""Jobs followed at the same time; a stream that is opened later replays the missed events."""
 SILENCE_SECONDS = 5.0
 
 News = tuple[str, "ProgressEvent | CinemillError | None"]
 
 
 def follow_jobs(
-    mill: Client, job_ids: Sequence[str], *, on_silence: Callable[[], None] = lambda: None
+    client: Client, job_ids: Sequence[str], *, on_silence: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[str, ProgressEvent | CinemillError]]:
-    """(job id, event or the error that ended the following) until every job has ended.
+    """Yield (job id, event or the error that ended following it) until every job has ended.
 
-    ``on_silence`` is called whenever nothing is heard of any job for some seconds.
+    ``on_silence`` is called each time that no job has sent an event for SILENCE_SECONDS.
     """
     news: queue.Queue[News] = queue.Queue()
     waiting = deque(job_ids)
     for _ in range(min(CONNECTIONS, len(job_ids))):
-        # Daemons: Ctrl-C must not wait for a connection to say something.
-        threading.Thread(target=_follow, args=(mill, waiting, news), daemon=True).start()
-    going = len(job_ids)
-    while going:
+        # Daemon threads, so that Ctrl-C does not wait for a connection to receive data.
+        threading.Thread(target=_follow, args=(client, waiting, news), daemon=True).start()
+    open_jobs = len(job_ids)
+    while open_jobs:
         try:
             job_id, item = news.get(timeout=SILENCE_SECONDS)
         except queue.Empty:
             on_silence()
             continue
         if item is None:
-            going -= 1
+            open_jobs -= 1
         else:
             yield job_id, item
 
 
-def _follow(mill: Client, waiting: deque[str], news: queue.Queue[News]) -> None:
+def _follow(client: Client, waiting: deque[str], news: queue.Queue[News]) -> None:
     while True:
         try:
             job_id = waiting.popleft()
         except IndexError:
             return
         try:
-            for event in mill.watch(job_id):
+            for event in client.watch(job_id):
                 news.put((job_id, event))
         except CinemillError as error:
             news.put((job_id, error))

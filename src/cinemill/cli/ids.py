@@ -1,4 +1,4 @@
-"""Ids as people type them: the first characters are enough, as with git and docker."""
+"""Ids abbreviated to their first characters, as in git and docker."""
 
 from __future__ import annotations
 
@@ -13,59 +13,62 @@ from cinemill.errors import CinemillError, Conflict, NotFound
 if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
 
-FEWEST = 4
-"""Characters that name a job; with fewer, a text is taken for a whole id."""
-SHOWN = 8
-LARGEST_PAGE = 500
-NAMED = 5
-"""Candidates that are named where a text fits several."""
+MIN_PREFIX_LENGTH = 4
+"""Shorter texts are taken for whole ids."""
+SHORT_LENGTH = 8
+MAX_PAGE_SIZE = 500
+MAX_CANDIDATES = 5
+"""Candidates listed in the error if a text matches several ids."""
 
 
 def shorten(job_id: str) -> str:
-    """The first characters of an id of ours; one that somebody else chose stays whole."""
-    return job_id[:SHOWN] if _is_uuid(job_id) else job_id
+    """Return the first characters of a generated id; ids chosen by clients stay whole."""
+    return job_id[:SHORT_LENGTH] if _is_uuid(job_id) else job_id
 
 
-def find_job_id(mill: Client, text: str) -> str:
-    """The whole id of the one job whose id begins with ``text``.
+def find_job_id(client: Client, text: str) -> str:
+    """Return the whole id of the one job whose id begins with ``text``.
 
-    A text of fewer than four characters, and a whole id, are given back as they are: whoever uses
-    them learns whether there is such a job. Raises NotFound; Conflict where several jobs fit.
+    Texts of fewer than four characters and whole ids are returned unchanged; the request that
+    uses them fails if there is no such job. Raises NotFound, or Conflict if several jobs match.
     """
-    if len(text) < FEWEST or _is_uuid(text):
+    if len(text) < MIN_PREFIX_LENGTH or _is_uuid(text):
         return text
-    found = mill.jobs(id_prefix=text, limit=NAMED + 1)
+    found = client.jobs(id_prefix=text, limit=MAX_CANDIDATES + 1)
     ids = [str(job["id"]) for job in found]
     return choose(text, ids, lambda: _describe(found), listed_by="cinemill jobs")
 
 
-def find_step_id(mill: Client, text: str) -> str:
-    """The whole id of the one dead step whose id begins with ``text``; see find_job_id."""
-    if len(text) < FEWEST or _is_uuid(text):
+def find_step_id(client: Client, text: str) -> str:
+    """Return the whole id of the one dead step whose id begins with ``text``; see find_job_id."""
+    if len(text) < MIN_PREFIX_LENGTH or _is_uuid(text):
         return text
-    steps = [str(step["step_id"]) for step in mill.dead()]
+    steps = [str(step["step_id"]) for step in client.dead()]
     fitting = [step for step in steps if step.startswith(text)]
     return choose(text, steps, lambda: fitting, listed_by="cinemill dead list")
 
 
-def find_message_id(mill: Client, text: str) -> str:
-    """The whole id of the one dead message whose id begins with ``text``; see find_job_id."""
+def find_message_id(client: Client, text: str) -> str:
+    """Return the whole id of the dead message whose id begins with ``text``; see find_job_id."""
     if _is_uuid(text):
         return text
-    ids = list_message_ids(mill)
+    ids = list_message_ids(client)
     fitting = [found for found in ids if found.startswith(text)]
     return choose(text, ids, lambda: fitting, listed_by="cinemill dead list")
 
 
-def list_message_ids(mill: Client) -> list[str]:
-    """Of as many dead messages as one page shows, the latest."""
-    return [str(found.get("id", "")) for found in mill.dead_messages(limit=LARGEST_PAGE)]
+def list_message_ids(client: Client) -> list[str]:
+    """Return the ids of the latest dead messages, at most one page."""
+    return [str(found.get("id", "")) for found in client.dead_messages(limit=MAX_PAGE_SIZE)]
 
 
 def choose(
     text: str, ids: Sequence[str], describe: Callable[[], Sequence[str]], *, listed_by: str
 ) -> str:
-    """The one id that is ``text``, or begins with it."""
+    """Return the one id that equals ``text`` or begins with it.
+
+    Raises NotFound if there is none, Conflict if there are several.
+    """
     fitting = sorted({one for one in ids if one.startswith(text)})
     if text in fitting:
         return text
@@ -74,7 +77,8 @@ def choose(
         raise NotFound(message, hint=f"'{listed_by}' lists the existing IDs.")
     if len(fitting) > 1:
         named = describe()
-        shown = ", ".join(named[:NAMED]) + (" and more" if len(named) > NAMED else "")
+        more = " and more" if len(named) > MAX_CANDIDATES else ""
+        shown = ", ".join(named[:MAX_CANDIDATES]) + more
         raise Conflict(
             f"{text!r} matches several IDs: {shown}.",
             code="id_ambiguous",
@@ -86,7 +90,7 @@ def choose(
 def for_each(
     texts: Sequence[str], act: Callable[[str], JobDocument], *, json: bool
 ) -> tuple[list[JobDocument], list[ExitCode]]:
-    """What ``act`` answered for each text, and the code of each; an error stops no other."""
+    """Return the result of ``act`` and an exit code for each text; an error stops no other."""
     documents: list[JobDocument] = []
     codes: list[ExitCode] = []
     for text in texts:
@@ -100,7 +104,7 @@ def for_each(
 
 
 def _describe(jobs: Sequence[JobDocument]) -> list[str]:
-    length = SHOWN
+    length = SHORT_LENGTH
     ids = [str(job["id"]) for job in jobs]
     while len({one[:length] for one in ids}) < len(ids):
         length += 4

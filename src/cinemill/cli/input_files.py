@@ -1,4 +1,4 @@
-"""Films as the command line names them: which can be read, what they are called, where they go."""
+"""Video files named on the command line: readability, display names, output folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cinemill.errors import CinemillError, InputRejected
 
 
 class FileUnusable(InputRejected):
-    """A file that was named and cannot be read."""
+    """A file on the command line that cannot be read."""
 
     code = "file_unusable"
     http_status = 400
@@ -20,44 +20,44 @@ class FileUnusable(InputRejected):
 
 
 class FolderUnusable(InputRejected):
-    """A folder that was named and cannot be written into."""
+    """A folder on the command line that cannot be written to."""
 
     code = "folder_unusable"
     http_status = 400
     hint = "Choose another folder with --to, or make this one writable."
 
 
-def display_names(films: Iterable[Path]) -> dict[str, Path]:
-    """A short name for each film: its file's, or its path where two files are called the same."""
-    films = list(films)
-    short = [film.name for film in films]
-    return {film.name if short.count(film.name) == 1 else str(film): film for film in films}
+def display_names(videos: Iterable[Path]) -> dict[str, Path]:
+    """Return a short name for each video: its file name, or its path if names collide."""
+    videos = list(videos)
+    short = [video.name for video in videos]
+    return {video.name if short.count(video.name) == 1 else str(video): video for video in videos}
 
 
-def find_unreadable(films: dict[str, Path]) -> dict[str, CinemillError]:
-    """By name, why a film cannot even be read."""
-    checked = {name: _unreadable_reason(film) for name, film in films.items()}
+def find_unreadable(videos: dict[str, Path]) -> dict[str, CinemillError]:
+    """Return, by name, an error for each video that cannot be read."""
+    checked = {name: _unreadable_reason(video) for name, video in videos.items()}
     return {
-        name: FileUnusable(f"{films[name]} {why}.")
+        name: FileUnusable(f"{videos[name]} {why}.")
         for name, why in checked.items()
         if why is not None
     }
 
 
-def _unreadable_reason(film: Path) -> str | None:
-    if film.is_dir():
+def _unreadable_reason(video: Path) -> str | None:
+    if video.is_dir():
         return "is a folder, not a video"
-    if not film.exists():
+    if not video.exists():
         return "does not exist"
-    if not film.is_file():
-        return "is not a regular file"  # A pipe, which might never end, or a device.
-    return None if os.access(film, os.R_OK) else "cannot be read: permission denied"
+    if not video.is_file():
+        return "is not a regular file"  # A pipe might never end, nor might a device.
+    return None if os.access(video, os.R_OK) else "cannot be read: permission denied"
 
 
 def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
-    """Where each film's files go: ``to`` itself for one film, else a folder of its own in there.
+    """Return each video's output folder: ``to`` for a single video, else a subfolder of it.
 
-    ``a/film.mp4`` and ``b/film.mov`` become ``film`` and ``film-2``.
+    ``a/video.mp4`` and ``b/video.mov`` become ``video`` and ``video-2``.
     """
     if to is None or len(names) == 1:
         return dict.fromkeys(names, to)
@@ -66,25 +66,25 @@ def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
     for name in names:
         stem = Path(name).stem
         numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        # Some disks do not tell Film from film.
+        # Some file systems ignore case.
         free = next(one for one in numbered if one.casefold() not in taken)
         taken.add(free.casefold())
         folders[name] = to / free
     return folders
 
 
-def try_folders(to: Path, folders: Iterable[Path | None]) -> None:
-    """Make ``to`` and write in it, and in what is there of ``folders``: before the work, not after.
+def require_writable(to: Path, folders: Iterable[Path | None]) -> None:
+    """Create ``to`` and check that it and existing ``folders`` can be written to, before any work.
 
     Raises FolderUnusable.
     """
-    _try_folder(to)
+    _require_writable_folder(to)
     for folder in folders:
         if folder is not None and folder.exists():
-            _try_folder(folder)
+            _require_writable_folder(folder)
 
 
-def _try_folder(folder: Path) -> None:
+def _require_writable_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,4 @@
-"""What a job is about, in the words of whoever sent it: the film's name."""
+"""Titles of jobs: the names of their videos."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
 
-FEW = 3
-"""Films that are asked for one by one; more are asked for as a list first."""
-LONGEST_LIST = 500
+MAX_SINGLE_REQUESTS = 3
+"""Assets requested one by one; more are requested as a list first."""
+MAX_PAGE_SIZE = 500
 REMOVED = "(removed)"
 
 
-def find_titles(mill: Client, jobs: Iterable[JobDocument]) -> dict[str, str]:
-    """Job id → the name of its film; empty where it is about none."""
+def find_titles(client: Client, jobs: Iterable[JobDocument]) -> dict[str, str]:
+    """Return the name of each job's video by job id; empty for jobs without a video."""
     jobs = list(jobs)
     wanted = {str(job["asset_id"]) for job in jobs if job.get("asset_id")}
-    names = _name_films(mill, wanted)
+    names = _fetch_names(client, wanted)
     return {str(job["id"]): names.get(str(job.get("asset_id")), _path_of(job)) for job in jobs}
 
 
-def _name_films(mill: Client, asset_ids: set[str]) -> dict[str, str]:
+def _fetch_names(client: Client, asset_ids: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
-    if len(asset_ids) > FEW:
-        films = mill.assets(limit=min(LONGEST_LIST, 2 * len(asset_ids)))
-        names = {str(film["id"]): str(film.get("filename", "")) for film in films}
+    if len(asset_ids) > MAX_SINGLE_REQUESTS:
+        assets = client.assets(limit=min(MAX_PAGE_SIZE, 2 * len(asset_ids)))
+        names = {str(asset["id"]): str(asset.get("filename", "")) for asset in assets}
     for asset_id in asset_ids - names.keys():
-        names[asset_id] = _name_film(mill, asset_id)
+        names[asset_id] = _fetch_name(client, asset_id)
     return names
 
 
-def _name_film(mill: Client, asset_id: str) -> str:
+def _fetch_name(client: Client, asset_id: str) -> str:
     from cinemill.client import ClientError
 
     try:
-        return str(mill.asset(asset_id).get("filename", ""))
+        return str(client.asset(asset_id).get("filename", ""))
     except ClientError as error:
         if error.status != 404:
             raise
@@ -45,6 +45,6 @@ def _name_film(mill: Client, asset_id: str) -> str:
 
 
 def _path_of(job: JobDocument) -> str:
-    """A job that Celery sent names a path, until its film is registered."""
+    """Return the file name in the parameters: jobs sent by Celery have no asset at first."""
     path = (job.get("params") or {}).get("path")
     return PurePath(path).name if isinstance(path, str) else ""

@@ -1,4 +1,4 @@
-"""``cinemill``: the application, its global options, and how errors end it."""
+"""``cinemill``: the application, its global options, and its error handling."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from cinemill.errors import CinemillError, DependencyUnavailable
 
 
 class EnvironmentFailure(DependencyUnavailable):
-    """A disk that is full, a folder that is not ours: what the machine said no to."""
+    """An error of the operating system, such as a full disk or a missing permission."""
 
     code = "machine_problem"
     hint = "Fix this problem on this machine, then try again."
@@ -44,14 +44,14 @@ class EnvironmentFailure(DependencyUnavailable):
 
 
 class ErrorGroup(TyperGroup):
-    """Ends with an exit code that means something, and with a sentence instead of a traceback."""
+    """A command group that turns errors into exit codes and sentences instead of tracebacks."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command of ours, else that of an installed package's capability."""
+        """Return a built-in command, else that of an installed package's capability."""
         return super().get_command(ctx, cmd_name) or find_command(cmd_name)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of our commands, and those of installed capabilities after them."""
+        """Return the names of built-in commands, followed by those of installed capabilities."""
         own = super().list_commands(ctx)
         return [*own, *list_commands(own)]
 
@@ -62,7 +62,7 @@ class ErrorGroup(TyperGroup):
             print_error(error, as_json=bool(ctx.meta.get(JSON_KEY)))
             raise typer.Exit(exit_code_of(error)) from error
         except BrokenPipeError:
-            raise  # Whoever read our output has read enough; the framework ends us quietly.
+            raise  # The reader of our output has closed it; typer exits quietly.
         except OSError as error:
             reported = EnvironmentFailure(error)
             print_error(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
@@ -81,7 +81,7 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Help as plain text: Rich takes longer to draw its boxes than all the rest together.
+    # Plain-text help, because drawing boxes with Rich takes longer than everything else.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -94,7 +94,7 @@ def print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def choose_mill(
+def choose_server(
     home: Annotated[
         Path | None,
         typer.Option(help="Data folder to use (overrides CINEMILL_HOME).", file_okay=False),
@@ -115,8 +115,8 @@ def choose_mill(
         ),
     ] = False,
 ) -> None:
-    """Options before the command choose the mill that it speaks to."""
-    # Through the environment, so that programs which a command turns into choose the same.
+    """Choose the server that the command uses, by the options before the command."""
+    # Set in the environment, so that programs which a command executes choose the same server.
     if home is not None:
         os.environ["CINEMILL_HOME"] = str(home.expanduser().absolute())
     if url is not None:
@@ -139,8 +139,8 @@ verify.register(app)
 
 
 def run() -> None:
-    """The console script."""
-    # A film's name may be anything; a terminal that cannot show it gets it escaped.
+    """Run the console script."""
+    # File names may hold any character; those that the terminal cannot show are escaped.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

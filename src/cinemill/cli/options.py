@@ -13,7 +13,7 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print JSON.", callback=remember_json),
 ]
-Films = Annotated[
+VideoFiles = Annotated[
     list[Path],
     typer.Argument(metavar="FILE", help="Video files."),
 ]

@@ -1,4 +1,4 @@
-"""Progress on a terminal as bars, in a log as lines, for programs not at all."""
+"""Progress as bars on a terminal, as lines in a log, and not at all for programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cinemill.cli.console import print_message, show_seconds, stderr
+from cinemill.cli.console import format_duration, print_message, stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 PERCENT_STEP = 10
 LONGEST_SILENCE_SECONDS = 10.0
 WAITING_SECONDS = 60.0
-"""After so long without any news, the last is told again."""
+"""The last line is repeated after this long without any event."""
 SHORTEST_GAP_SECONDS = 1.0
-"""Between two lines that tell of nothing but percent: a short film needs no ten of them."""
+"""Minimum time between two lines of which only the percentage differs, for short videos."""
 
 
 class Display:
-    """Says nothing; the others say more. ``name`` is a film's or a job's."""
+    """A display that prints nothing, and the base of the others.
+
+    ``name`` is that of a video or a job.
+    """
 
     def __enter__(self) -> Self:
         return self
@@ -40,27 +43,27 @@ class Display:
         self.close()
 
     def sent(self, name: str, done_bytes: int, total_bytes: int) -> None:
-        """So much of the upload has gone out."""
+        """Show how much of an upload has been sent."""
 
     def accepted(self, name: str, job: str) -> None:
-        """The mill has taken the film, as this job."""
+        """Show that the server has accepted the video, as this job."""
 
     def on_event(self, name: str, event: ProgressEvent) -> None:
-        """The job's latest news."""
+        """Show the job's latest event."""
 
     def failed(self, name: str, message: str) -> None:
-        """No news will follow."""
+        """Show that no further events will follow."""
 
     def wait(self) -> None:
-        """Nothing was heard for some seconds."""
+        """Handle some seconds without any event."""
 
     def close(self) -> None:
-        """Leave the terminal to others; also where whoever entered is still inside."""
+        """Release the terminal; may be called while the context is still open in another thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class NullDisplay:
-    """What the last line about a name said, and when."""
+class PrintedLine:
+    """The content of the last line printed about a name, and its time."""
 
     stage: tuple[str, str]
     percent: float
@@ -68,24 +71,24 @@ class NullDisplay:
 
 
 class LineDisplay(Display):
-    """A line for each change of stage, and between them each 10 % or 10 s: a log is read whole."""
+    """Prints a line for each change of stage, and between these every 10 % or 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: dict[str, NullDisplay] = {}
+        self._printed: dict[str, PrintedLine] = {}
         self._began: dict[str, float] = {}
-        self._going: dict[str, str] = {}
+        self._running: dict[str, str] = {}
 
     def sent(self, name: str, done_bytes: int, total_bytes: int) -> None:
         now = self._clock()
         began = self._began.setdefault(name, now)
-        # The first bytes are no news: most films are sent within a second.
-        self._told.setdefault(name, NullDisplay(("sending", ""), 0, now))
+        # The start of an upload is not printed, since most uploads take less than a second.
+        self._printed.setdefault(name, PrintedLine(("sending", ""), 0, now))
         if not 0 < done_bytes < total_bytes:
             return
         left = (now - began) * (total_bytes - done_bytes) / done_bytes
         percent = 100 * done_bytes / total_bytes
-        words = f"{percent:.0f}% uploaded, {_show_left(left)} left"
+        words = f"{percent:.0f}% uploaded, {_format_time_left(left)} left"
         self._write(name, ("sending", ""), percent, words)
 
     def accepted(self, name: str, job: str) -> None:
@@ -97,32 +100,32 @@ class LineDisplay(Display):
         stage = (event.status, event.stage)
         self._write(name, stage, event.progress, f"{words}, {left}" if left else words)
         if event.is_final:
-            self._going.pop(name, None)
+            self._running.pop(name, None)
         else:
-            self._going[name] = words
+            self._running[name] = words
 
     def failed(self, name: str, message: str) -> None:
         self._write(name, ("failed", message), 0, message)
-        self._going.pop(name, None)
+        self._running.pop(name, None)
 
     def wait(self) -> None:
-        """A job may wait for hours; who watches the log must not take it for dead."""
+        """Repeat the last line after WAITING_SECONDS, so that a waiting job does not look dead."""
         now = self._clock()
-        for name, words in self._going.items():
-            last = self._told[name]
+        for name, words in self._running.items():
+            last = self._printed[name]
             if now - last.at_seconds >= WAITING_SECONDS:
-                self._told[name] = replace(last, at_seconds=now)
+                self._printed[name] = replace(last, at_seconds=now)
                 print_message(f"{name}: still {words}")
 
     def _write(self, name: str, stage: tuple[str, str], percent: float, words: str) -> None:
         now = self._clock()
-        if self._is_due(self._told.get(name), stage, percent, now):
-            self._told[name] = NullDisplay(stage, percent, now)
+        if self._is_due(self._printed.get(name), stage, percent, now):
+            self._printed[name] = PrintedLine(stage, percent, now)
             print_message(f"{name}: {words}")
 
     @staticmethod
     def _is_due(
-        last: NullDisplay | None, stage: tuple[str, str], percent: float, now: float
+        last: PrintedLine | None, stage: tuple[str, str], percent: float, now: float
     ) -> bool:
         if last is None or last.stage != stage:
             return True
@@ -133,12 +136,12 @@ class LineDisplay(Display):
 
 
 class BarDisplay(Display):
-    """A bar for each film: its upload, then its job, with stage and time left."""
+    """Shows a bar for each video: its upload, then its job, with stage and time left."""
 
     def __init__(self) -> None:
         screen = stderr()
         self._progress = _make_progress(screen)
-        # A third of the line for the name, as the rest has to fit in as well.
+        # At most a quarter of the line for the name, because the other columns have to fit too.
         self._name_width = max(12, min(28, screen.width // 4))
         self._bars: dict[str, TaskID] = {}
 
@@ -172,7 +175,7 @@ class BarDisplay(Display):
 
 
 def open_display(*, quiet: bool) -> Display:
-    """What fits: nothing where ``quiet``, bars on a terminal, else lines."""
+    """Return a display: a silent one if ``quiet``, bars on a terminal, else lines."""
     if quiet:
         return Display()
     return BarDisplay() if stderr().is_terminal else LineDisplay()
@@ -183,12 +186,12 @@ def _time_left(event: ProgressEvent) -> str:
         return ""
     if event.queue_place:
         return f"{event.queue_place} ahead in the queue"
-    return f"{_show_left(event.seconds_left)} left" if event.seconds_left is not None else ""
+    return f"{_format_time_left(event.seconds_left)} left" if event.seconds_left is not None else ""
 
 
-def _show_left(seconds: float) -> str:
-    """An estimate is not known to the tenth of a second."""
-    return f"{seconds:.0f} s" if seconds < 59.5 else show_seconds(seconds)
+def _format_time_left(seconds: float) -> str:
+    """Return the time left in whole seconds, since it is an estimate."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else format_duration(seconds)
 
 
 def _make_progress(screen: Console) -> Progress:
@@ -206,6 +209,6 @@ def _make_progress(screen: Console) -> Progress:
         text("{task.fields[words]}"),
         text("{task.fields[left]}", style="dim"),
         console=screen,
-        # What goes to a file or a pipe must go there, and not above the bars.
+        # Output to a file or a pipe must not be redirected above the bars.
         redirect_stdout=sys.stdout.isatty(),
     )

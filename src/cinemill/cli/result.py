@@ -1,4 +1,4 @@
-"""How a film's job ended, what was made of it, and where that lies."""
+"""Outcomes of jobs: status, output files and their locations."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cinemill.cli.console import (
     console,
     error_document,
+    format_duration,
     format_size,
     make_table,
     print_error,
-    show_seconds,
 )
 from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
 from cinemill.cli.ids import shorten
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 class ResultFile:
     kind: str
     place: str
-    """A path on this machine, else the address that it is fetched from."""
+    """A path on this machine, else the URL to download it from."""
     size_bytes: int
     facts: FileFacts
 
 
 class JobFailed(CinemillError):
-    """A job that ended badly, told with the words that the mill kept."""
+    """A job that failed or was cancelled, with the message that the server stored."""
 
     def __init__(self, job: JobDocument) -> None:
         failure = job.get("failure") or {}
@@ -71,78 +71,80 @@ class Outcome:
             "error": error_document(self.error) if self.error else None,
             "files": [
                 {
-                    "kind": made.kind,
-                    "place": made.place,
-                    "size_bytes": made.size_bytes,
-                    "facts": dict(made.facts),
+                    "kind": file.kind,
+                    "place": file.place,
+                    "size_bytes": file.size_bytes,
+                    "facts": dict(file.facts),
                 }
-                for made in self.files
+                for file in self.files
             ],
             "stages": dict(self.stages),
         }
 
 
 def refused(name: str, error: CinemillError, job_id: str = "") -> Outcome:
-    """The outcome of a film that never became a job, or whose job's end is not known."""
+    """Return the outcome of a video that never became a job or whose job's end is unknown."""
     status = "unknown" if job_id else "rejected"
     return Outcome(name, job_id, status, error=error, exit_code=exit_code_of(error))
 
 
 def read_outcome(
-    mill: Client, name: str, job_id: str, *, objects: Path, to: Path | None
+    client: Client, name: str, job_id: str, *, objects: Path, to: Path | None
 ) -> Outcome:
-    """The end of a job as the mill tells it; files are fetched where ``to`` names a folder."""
-    job = mill.job(job_id)
+    """Return the outcome of a finished job, and download its files if ``to`` is a folder."""
+    job = client.job(job_id)
     status = str(job.get("state", ""))
     if status != "completed":
         failure = JobFailed(job)
         code = exit_code_of_job(status, failure.code)
         return Outcome(name, job_id, status, code, error=failure)
     result = job.get("result") or {}
-    files = _find_files(mill, job.get("asset_id"), result.get("made"), objects, to)
+    files = _find_files(client, job.get("asset_id"), result.get("made"), objects, to)
     return Outcome(name, job_id, status, files=files, stages=result.get("stages") or {})
 
 
 def show_outcome(outcome: Outcome) -> None:
-    """What was made, where it lies, and how long each stage took; or why not."""
+    """Print the output files, their locations and the time of each stage; or the error."""
     screen = console()
     screen.print(f"\n{outcome.name}: {outcome.status}", style="bold", markup=False)
     if outcome.error is not None:
         print_error(outcome.error, about=outcome.name)
         return
-    made = make_table("Output", ">Size", "Details", "Location")
+    outputs = make_table("Output", ">Size", "Details", "Location")
     for file in outcome.files:
-        made.add_row(file.kind, format_size(file.size_bytes), _show_facts(file.facts), file.place)
-    screen.print(made)
+        outputs.add_row(
+            file.kind, format_size(file.size_bytes), _show_facts(file.facts), file.place
+        )
+    screen.print(outputs)
     for file in outcome.files:
         for change in file.facts.get("changes") or ():
             screen.print(f"· {change}", markup=False)
     if outcome.stages:
         screen.print()
-        took = make_table("Stage", ">Took")
+        stages = make_table("Stage", ">Took")
         for stage, seconds in outcome.stages.items():
-            took.add_row(stage, show_seconds(seconds))
-        screen.print(took)
+            stages.add_row(stage, format_duration(seconds))
+        screen.print(stages)
 
 
 def _find_files(
-    mill: Client,
+    client: Client,
     asset_id: str | None,
     made: Sequence[Mapping[str, str]] | None,
     objects: Path,
     to: Path | None,
 ) -> tuple[ResultFile, ...]:
-    """The film's files, or of a job that names what it has ``made`` these alone."""
+    """Return the asset's files; only those in ``made`` if the job lists its outputs there."""
     if asset_id is None:
         return ()
-    artifacts = mill.asset(asset_id).get("artifacts", [])
+    artifacts = client.asset(asset_id).get("artifacts", [])
     if made is not None:
         names = {(one["kind"], one["variant"]) for one in made}
         artifacts = [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
     return tuple(
         ResultFile(
             kind=str(artifact["kind"]),
-            place=_place(mill, asset_id, artifact, objects, to),
+            place=_locate(client, asset_id, artifact, objects, to),
             size_bytes=int(artifact["size_bytes"]),
             facts=artifact.get("facts") or {},
         )
@@ -150,19 +152,19 @@ def _find_files(
     )
 
 
-def _place(
-    mill: Client, asset_id: str, artifact: ArtifactDocument, objects: Path, to: Path | None
+def _locate(
+    client: Client, asset_id: str, artifact: ArtifactDocument, objects: Path, to: Path | None
 ) -> str:
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         variant = str(artifact.get("variant") or "")
-        return str(mill.download(asset_id, artifact["kind"], to, variant=variant or None))
+        return str(client.download(asset_id, artifact["kind"], to, variant=variant or None))
     from cinemill.storage.media.files import LocalFiles
 
-    # Asked of the layout's owner, and only where there is one on this machine.
+    # LocalFiles knows the layout of the folder, if the server's files are on this machine.
     if objects.is_dir() and LocalFiles(objects).exists(artifact["sha256"]):
         return str(LocalFiles(objects).path(artifact["sha256"]))
-    return mill.base_url + str(artifact.get("url", ""))
+    return client.base_url + str(artifact.get("url", ""))
 
 
 def _show_facts(facts: FileFacts) -> str:
@@ -172,7 +174,7 @@ def _show_facts(facts: FileFacts) -> str:
     if facts.get("fps"):
         shown.append(f"{float(facts['fps']):g} fps")
     if isinstance(facts.get("duration_seconds"), int | float):
-        shown.append(show_seconds(facts["duration_seconds"]))
+        shown.append(format_duration(facts["duration_seconds"]))
     shown.extend(f"{facts[name]} {name}" for name in ("tiles", "frames") if facts.get(name))
     if facts.get("sample_rate_hz"):
         shown.append(f"{facts['sample_rate_hz'] / 1000:g} kHz")

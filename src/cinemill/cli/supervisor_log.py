@@ -1,4 +1,4 @@
-"""Where the supervisor logs when the command line starts it."""
+"""The log file of a supervisor that the command line starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def log_to_file(settings: Settings) -> Path:
-    """Send the supervisor's log to its file and return the path: the terminal has status lines."""
+    """Send the supervisor's log to its file and return the path.
+
+    The terminal shows status lines instead.
+    """
     path = settings.home / "log" / "supervisor.log"
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     configure_logging("supervisor", level=settings.log_level, log_file=path)

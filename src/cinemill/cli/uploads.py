@@ -1,4 +1,4 @@
-"""Uploads of several films, where one that goes wrong stops no other."""
+"""Uploads of several videos, of which one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from cinemill.cli.progress import Display
     from cinemill.client import Client, UploadReceipt
 
-HOPELESS = frozenset({"mill_unreachable", "unauthorized"})
-"""Errors that every other film would end with too."""
+FATAL_CODES = frozenset({"mill_unreachable", "unauthorized"})
+"""Codes of errors with which all further uploads would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadBatch:
-    """What is wanted of every film."""
+    """Options that apply to every uploaded video."""
 
     priority: int | None = None
     thumbnail_seconds: float | None = None
@@ -33,7 +33,7 @@ class UploadBatch:
 
 @dataclass(slots=True)
 class UploadResult:
-    """What became of the films so far, by name."""
+    """Receipts and errors of the uploads so far, by display name."""
 
     receipts: dict[str, UploadReceipt] = field(default_factory=dict)
     errors: dict[str, CinemillError] = field(default_factory=dict)
@@ -43,28 +43,28 @@ class UploadResult:
         return {name: receipt["task_id"] for name, receipt in self.receipts.items()}
 
 
-def send_films(
-    mill: Client,
-    films: Mapping[str, Path],
-    wish: UploadBatch,
+def upload_videos(
+    client: Client,
+    videos: Mapping[str, Path],
+    batch: UploadBatch,
     display: Display,
     sent: UploadResult,
     on_accepted: Callable[[UploadReceipt], None] = lambda _: None,
 ) -> None:
-    """Upload each film and note in ``sent`` what came of it, as it comes."""
-    for name, film in films.items():
+    """Upload each video and record its receipt or error in ``sent`` at once."""
+    for name, video in videos.items():
         try:
-            receipt = send_film(mill, name, film, wish, display)
+            receipt = upload_video(client, name, video, batch, display)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")
-            if error.code in HOPELESS:
+            if error.code in FATAL_CODES:
                 break
         else:
             sent.receipts[name] = receipt
             display.accepted(name, shorten(receipt["task_id"]))
             on_accepted(receipt)
-    for name in films:
+    for name in videos:
         if name not in sent.receipts and name not in sent.errors:
             sent.errors[name] = CinemillError(
                 "Not uploaded, because the server did not accept the previous video.",
@@ -73,19 +73,19 @@ def send_films(
             )
 
 
-def send_film(
-    mill: Client, name: str, film: Path, wish: UploadBatch, display: Display
+def upload_video(
+    client: Client, name: str, video: Path, batch: UploadBatch, display: Display
 ) -> UploadReceipt:
-    """Raises ClientError; FileUnusable where the file cannot be read to its end."""
+    """Upload one video. Raises ClientError, or FileUnusable if the file cannot be read."""
     try:
-        return mill.upload(
-            film,
-            kind=wish.kind,
-            params=wish.params,
-            priority=wish.priority,
-            thumbnail_seconds=wish.thumbnail_seconds,
-            idempotency_key=wish.idempotency_key,
+        return client.upload(
+            video,
+            kind=batch.kind,
+            params=batch.params,
+            priority=batch.priority,
+            thumbnail_seconds=batch.thumbnail_seconds,
+            idempotency_key=batch.idempotency_key,
             on_bytes=partial(display.sent, name),
         )
     except OSError as error:
-        raise FileUnusable(f"{film} cannot be read: {error.strerror or error}.") from error
+        raise FileUnusable(f"{video} cannot be read: {error.strerror or error}.") from error

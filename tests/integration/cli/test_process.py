@@ -92,11 +92,11 @@ def cinemill(environment: dict[str, str]) -> Run:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cinemill.cli.commands.selftest import make_film
+    from cinemill.cli.commands.selftest import make_test_video
     from cinemill.config import Settings
 
     folder = tmp_path_factory.mktemp("film")
-    return make_film(Settings(home=folder), folder)
+    return make_test_video(Settings(home=folder), folder)
 
 
 def first_line(done: subprocess.CompletedProcess[str]) -> str:

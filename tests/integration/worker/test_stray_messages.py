@@ -18,7 +18,7 @@ from tests.integration.worker.conftest import Stack
 from tests.messages import make_message
 from tests.waiting import wait_until
 
-from cinemill.cli.commands.doctor_checks import Level, sound_messages
+from cinemill.cli.commands.doctor_checks import Level, check_messages
 from cinemill.config import load
 from cinemill.storage.jobs.stray_messages import StrayMessages
 from cinemill.worker.app_factory import build_app
@@ -116,7 +116,7 @@ def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path:
             wait_until(lambda: messages.workers_by_queue() == 1)
             send_without_prefix(lonely_url)
             assert StrayCollector(app, quiet_seconds=0).adopt() == 0
-            assert list(sound_messages(settings)) == []
+            assert list(check_messages(settings)) == []
             with Celery("elsewhere", broker=lonely_url, set_as_current=False) as farm:
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
@@ -137,7 +137,7 @@ def test_workers_of_ours_or_of_another_database_are_no_farm(
 def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:
     send_without_prefix(lonely_url)
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
-    told = list(sound_messages(settings))
+    told = list(check_messages(settings))
     assert [finding.level for finding in told] == [Level.WARN]
     assert "1 in 'celery'" in told[0].words
     assert "global_keyprefix" in told[0].hint

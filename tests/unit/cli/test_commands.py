@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.cli import console, follow_jobs, temporary_server
 from cinemill.cli import progress as display
-from cinemill.cli.console import format_size, show_seconds
+from cinemill.cli.console import format_duration, format_size
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.progress import BarDisplay
 from cinemill.cli.temporary_server import Stopped
@@ -619,7 +619,7 @@ class TestWords:
         [(None, ""), (0.04, "0.0 s"), (59.9, "59.9 s"), (185, "3 min 05 s"), (7380, "2 h 03 min")],
     )
     def test_of_time(self, seconds: float | None, words: str) -> None:
-        assert show_seconds(seconds) == words
+        assert format_duration(seconds) == words
 
     @pytest.mark.parametrize(
         ("size", "words"),

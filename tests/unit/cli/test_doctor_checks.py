@@ -40,38 +40,38 @@ def levels(findings: list[Check]) -> list[tuple[str, Level]]:
 
 def test_a_home_that_others_can_read_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    found = list(doctor_checks.sound_home(Settings(home=tmp_path)))
+    found = list(doctor_checks.check_home(Settings(home=tmp_path)))
     assert found[0].level is Level.FAIL
     assert f"chmod 700 {tmp_path}" in found[0].hint
 
 
 def test_a_private_home_is_well(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    found = list(doctor_checks.sound_home(Settings(home=tmp_path, min_free_bytes=1)))
+    found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1)))
     assert levels(found) == [("home", Level.OK), ("disk", Level.OK)]
 
 
 def test_a_full_disk_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    found = list(doctor_checks.sound_home(Settings(home=tmp_path, min_free_bytes=1 << 60)))
+    found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1 << 60)))
     assert levels(found)[1] == ("disk", Level.FAIL)
 
 
 def test_a_home_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
-    found = list(doctor_checks.sound_home(Settings(home=tmp_path / "none")))
+    found = list(doctor_checks.check_home(Settings(home=tmp_path / "none")))
     assert levels(found) == [("home", Level.OK)]
 
 
 def test_a_home_that_cannot_be_made_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    (found,) = doctor_checks.sound_home(Settings(home=tmp_path / "file" / "home"))
+    (found,) = doctor_checks.check_home(Settings(home=tmp_path / "file" / "home"))
     assert found.level is Level.FAIL
     assert "CINEMILL_HOME" in found.hint
 
 
 def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
-    (found,) = doctor_checks.sound_settings(load())
+    (found,) = doctor_checks.check_settings(load())
     assert found.level is Level.OK
     assert f"CINEMILL_HOME={home}" in found.words
     assert "DATABASE_URL=" in found.words
@@ -93,8 +93,8 @@ def test_servers_of_a_running_mill_are_not_called_settings(
         return iter(())
 
     for name in ("ffmpeg", "sandbox", "workers", "home", "redis", "api"):
-        monkeypatch.setattr(doctor_checks, f"sound_{name}", lambda _: iter(()))
-    monkeypatch.setattr(doctor_checks, "sound_database", ask)
+        monkeypatch.setattr(doctor_checks, f"check_{name}", lambda _: iter(()))
+    monkeypatch.setattr(doctor_checks, "check_database", ask)
     words = {finding.part: finding.words for finding in doctor_checks.run_checks(load())}
     assert "DATABASE_URL" not in words["settings"]
     assert asked == ["postgresql://127.0.0.1:1/d"]
@@ -106,7 +106,7 @@ def test_a_server_is_called_by_its_name(
 ) -> None:
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, product)
     monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
-    (found,) = doctor_checks.sound_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
+    (found,) = doctor_checks.check_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
     assert found.words == f"{product} 9.1.2, responds in 1.0 ms"
 
 
@@ -115,25 +115,25 @@ def test_a_taken_port_fails(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        (found,) = doctor_checks.sound_api(Settings(home=home, port=port))
+        (found,) = doctor_checks.check_api(Settings(home=home, port=port))
     assert found.level is Level.FAIL
     assert "CINEMILL_PORT" in found.hint
 
 
 @pytest.mark.parametrize(
-    ("sounding", "field", "value"),
+    ("check", "field", "value"),
     [
-        (doctor_checks.sound_database, "database_url", "postgresql://127.0.0.1:1/d"),
-        (doctor_checks.sound_redis, "redis_url", "redis://127.0.0.1:1"),
+        (doctor_checks.check_database, "database_url", "postgresql://127.0.0.1:1/d"),
+        (doctor_checks.check_redis, "redis_url", "redis://127.0.0.1:1"),
     ],
 )
 def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
-    home: Path, monkeypatch: pytest.MonkeyPatch, sounding: object, field: str, value: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, check: object, field: str, value: str
 ) -> None:
     settings = Settings.model_validate({"home": home, "port": free_port(), field: value})
     for name in ("ffmpeg", "sandbox", "workers", "database", "redis"):
-        if getattr(doctor_checks, f"sound_{name}") is not sounding:
-            monkeypatch.setattr(doctor_checks, f"sound_{name}", lambda _: iter(()))
+        if getattr(doctor_checks, f"check_{name}") is not check:
+            monkeypatch.setattr(doctor_checks, f"check_{name}", lambda _: iter(()))
     found = list(doctor_checks.run_checks(settings))
     failed = [finding for finding in found if finding.level is Level.FAIL]
     assert len(failed) == 1
@@ -142,14 +142,14 @@ def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
 
 
 def test_an_ffmpeg_is_judged_by_encoding(home: Path) -> None:
-    (found,) = doctor_checks.sound_ffmpeg(Settings(home=home))
+    (found,) = doctor_checks.check_ffmpeg(Settings(home=home))
     assert found.level is Level.OK
     assert "libx264" in found.words
 
 
 def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Check]:
     monkeypatch.setattr("cinemill.worker.hardware.detection.find_hardware", lambda _: found)
-    return list(doctor_checks.sound_hardware(Settings(home=home)))
+    return list(doctor_checks.check_hardware(Settings(home=home)))
 
 
 def test_hardware_that_rests_on_any_worker_is_a_warning(
@@ -166,7 +166,7 @@ def test_hardware_that_rests_on_any_worker_is_a_warning(
     ]
     fake_server.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
     fake_server.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
-    api, rest = doctor_checks.sound_api(Settings(home=home))
+    api, rest = doctor_checks.check_api(Settings(home=home))
     assert "hardware resting" in api.words
     assert rest.level is Level.WARN
     assert rest.words == (
@@ -206,7 +206,7 @@ def test_a_failure_is_exit_code_3_and_all_is_told(
 ) -> None:
     home.mkdir(mode=0o755)
     home.chmod(0o755)
-    monkeypatch.setattr(doctor_checks, "sound_ffmpeg", lambda _: iter(()))
+    monkeypatch.setattr(doctor_checks, "check_ffmpeg", lambda _: iter(()))
     result = cinemill("doctor", "--json")
     assert result.exit_code == ExitCode.UNAVAILABLE
     parts = {finding["part"]: finding["level"] for finding in json.loads(result.stdout)}
@@ -219,7 +219,7 @@ def test_a_redis_that_refuses_or_is_nearly_full_is_told(
 ) -> None:
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, refusal="OOM", fullness=0.93)
     monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
-    found = list(doctor_checks.sound_redis(Settings(home=home, redis_url="redis://127.0.0.1:1")))
+    found = list(doctor_checks.check_redis(Settings(home=home, redis_url="redis://127.0.0.1:1")))
     assert levels(found) == [
         ("Redis", Level.OK),
         ("Redis", Level.FAIL),
@@ -236,7 +236,7 @@ def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) ->
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch(mode=0o600)
     (tmp_path / name).write_text(content)
-    [found] = doctor_checks.sound_secrets(Settings(home=tmp_path))
+    [found] = doctor_checks.check_secrets(Settings(home=tmp_path))
     assert found.level is Level.FAIL
     assert str(tmp_path / name) in found.words
     assert "Delete the file" in found.hint
@@ -245,7 +245,7 @@ def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) ->
 def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     read_or_make_secret(tmp_path / "token")
     (tmp_path / "token").chmod(0o644)
-    [found] = doctor_checks.sound_secrets(Settings(home=tmp_path))
+    [found] = doctor_checks.check_secrets(Settings(home=tmp_path))
     assert found.level is Level.WARN
     assert found.hint == f"Run: chmod 600 {tmp_path / 'token'}"
 
@@ -257,4 +257,4 @@ def test_sound_secrets_are_sound_and_passwords_of_unused_servers_nobodys_busines
     (tmp_path / "valkey").mkdir()
     (tmp_path / "valkey" / "password").touch(mode=0o600)
     settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1/0")
-    assert levels(list(doctor_checks.sound_secrets(settings))) == [("secrets", Level.OK)]
+    assert levels(list(doctor_checks.check_secrets(settings))) == [("secrets", Level.OK)]

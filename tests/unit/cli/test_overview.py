@@ -52,7 +52,7 @@ def asked_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None:
-    monkeypatch.setattr(overview, "ask_workers", lambda: list(reports))
+    monkeypatch.setattr(overview, "query_workers", lambda: list(reports))
 
 
 def test_tells_health_workers_jobs_queues_and_times(

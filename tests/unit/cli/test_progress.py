@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cinemill.cli.progress import LineDisplay
 from cinemill.client import ProgressEvent
 
-NullDisplay = tuple[LineDisplay, list[tuple[float, str]]]
+Captured = tuple[LineDisplay, list[tuple[float, str]]]
 """A display, and what it has said: seconds, words."""
 
 
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> NullDisplay:
+def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Captured:
     lines: list[tuple[float, str]] = []
     monkeypatch.setattr(
         "cinemill.cli.progress.print_message", lambda words: lines.append((clock(), words))
@@ -44,7 +44,7 @@ def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> NullDisplay:
 
 
 def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
-    told: NullDisplay, clock: Clock
+    told: Captured, clock: Clock
 ) -> None:
     display, lines = told
     for second in range(61):
@@ -54,7 +54,7 @@ def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
     assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, 9 min 50 s left"
 
 
-def test_a_quick_stage_is_told_each_ten_percent(told: NullDisplay, clock: Clock) -> None:
+def test_a_quick_stage_is_told_each_ten_percent(told: Captured, clock: Clock) -> None:
     display, lines = told
     for percent in range(101):
         clock.now = percent / 5
@@ -62,14 +62,14 @@ def test_a_quick_stage_is_told_each_ten_percent(told: NullDisplay, clock: Clock)
     assert [words.split()[1] for _, words in lines] == [f"{n}%" for n in range(0, 101, 10)]
 
 
-def test_a_change_of_stage_is_told_at_once(told: NullDisplay) -> None:
+def test_a_change_of_stage_is_told_at_once(told: Captured) -> None:
     display, lines = told
     for stage in ("probe", "prepare", "prepare", "publish"):
         display.on_event("film.mp4", event(5, stage=stage))
     assert len(lines) == 3
 
 
-def test_an_upload_is_sent_when_the_mill_has_taken_it(told: NullDisplay, clock: Clock) -> None:
+def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Captured, clock: Clock) -> None:
     display, lines = told
     for megabytes in range(0, 101, 5):
         clock.now = megabytes / 5
@@ -83,7 +83,7 @@ def test_an_upload_is_sent_when_the_mill_has_taken_it(told: NullDisplay, clock: 
     assert lines[-1][1] == "film.mp4: uploaded, job 397dee33"
 
 
-def test_a_job_that_waits_is_told_of_each_minute(told: NullDisplay, clock: Clock) -> None:
+def test_a_job_that_waits_is_told_of_each_minute(told: Captured, clock: Clock) -> None:
     display, lines = told
     display.on_event("a.mp4", event(0, stage="queued"))
     display.on_event("b.mp4", ProgressEvent("", "completed", 100, "Done", "", None, None))

@@ -1,1 +1,1 @@
-"""The commands, one module a group."""
+"""The commands, with one module for each group."""

@@ -1,4 +1,4 @@
-"""``cinemill config``: what is in force, where it comes from, secrets masked."""
+"""``cinemill config``: the effective settings and their sources, with secrets masked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def show_settings(json: options.Json = False) -> None:
 
 
 def _show_narrow(screen: Console, rows: list[SettingRow]) -> None:
-    """A setting to a line, what it means below: four columns of words need more room."""
+    """Print each setting on a line with its meaning below, for narrow terminals."""
     from rich.padding import Padding
     from rich.text import Text
 

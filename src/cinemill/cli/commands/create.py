@@ -1,4 +1,4 @@
-"""``cinemill transcode``, ``preview`` and ``caption``: new files out of films."""
+"""``cinemill transcode``, ``ladder``, ``preview`` and ``caption``: new outputs from videos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import options
-from cinemill.cli.commands.process import run_films
+from cinemill.cli.commands.process import process_videos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +60,8 @@ VmafMin = Annotated[
 ChunkSeconds = Annotated[
     float | None,
     typer.Option(
-        help="Cut the film about so, for all workers at once; 0 keeps it in one piece. "
-        "Chosen by the film and the workers where it is not given.",
+        help="Split into chunks of about this many seconds, encoded in parallel; 0 disables "
+        "splitting. Default: chosen by the video's length and the workers.",
     ),
 ]
 Gpu = Annotated[
@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
 
 
 def transcode(
-    file: options.Films,
+    file: options.VideoFiles,
     codec: Codec = None,
     container: Container = None,
     preset: Preset = None,
@@ -112,11 +112,11 @@ def transcode(
         use_gpu=gpu or None,
     )
     params = {"options": options, **_drop_none(chunk_seconds=chunk_seconds)}
-    run_films(file, _request("transcode", params, priority), to, json=json)
+    process_videos(file, _request("transcode", params, priority), to, json=json)
 
 
 def ladder(
-    file: options.Films,
+    file: options.VideoFiles,
     preset: Preset = None,
     to: To = None,
     priority: options.Priority = None,
@@ -124,11 +124,11 @@ def ladder(
 ) -> None:
     """Create an adaptive stream (HLS and DASH) from each video."""
     params = _drop_none(preset=preset)
-    run_films(file, _request("make_ladder", params, priority), to, json=json)
+    process_videos(file, _request("make_ladder", params, priority), to, json=json)
 
 
 def preview(
-    file: options.Films,
+    file: options.VideoFiles,
     num_frames: Annotated[
         int, typer.Option("--num-frames", "-n", help="Number of stills for each video.")
     ] = 10,
@@ -157,11 +157,11 @@ def preview(
         animated=animated or None,
         sheet=None if sheet is None else {"columns": sheet},
     )
-    run_films(file, _request("generate_preview", params, priority), to, json=json)
+    process_videos(file, _request("generate_preview", params, priority), to, json=json)
 
 
 def caption(
-    file: options.Films,
+    file: options.VideoFiles,
     model: Annotated[
         str, typer.Option(help="Model: tiny, tiny.en, base, small, medium or large.")
     ] = "base",
@@ -181,7 +181,7 @@ def caption(
     Download a model first with 'cinemill models fetch'.
     """
     params = _drop_none(model=model, language=language, translate=translate)
-    run_films(file, _request("caption", params, priority), to, json=json)
+    process_videos(file, _request("caption", params, priority), to, json=json)
 
 
 def _drop_none(**values: object) -> dict[str, object]:
@@ -189,7 +189,10 @@ def _drop_none(**values: object) -> dict[str, object]:
 
 
 def _request(kind: str, params: dict[str, object], priority: int | None) -> UploadBatch:
-    """Check the parameters by the job's own model, before a file is sent. Raises InputRejected."""
+    """Return upload options after checking the parameters, before a file is sent.
+
+    Raises InputRejected.
+    """
     from cinemill.catalog import JOB_KINDS
     from cinemill.cli.uploads import UploadBatch
     from cinemill.core.parameters import read_parameters
@@ -199,6 +202,6 @@ def _request(kind: str, params: dict[str, object], priority: int | None) -> Uplo
 
 
 def _option_name(location: Sequence[int | str]) -> str:
-    """Return the option that a parameter comes from: ``--sheet`` of ``sheet.columns``."""
+    """Return the option that a parameter comes from: ``--sheet`` for ``sheet.columns``."""
     parts = [str(part) for part in location if part != "options"]
     return f"--{parts[0].replace('_', '-')}" if parts else ""

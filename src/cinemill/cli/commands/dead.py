@@ -1,4 +1,4 @@
-"""``cinemill dead``: steps that wait for a person, and messages that became no job."""
+"""``cinemill dead``: steps that need an operator, and messages that became no job."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 from cinemill.cli import connect, options
 from cinemill.cli.console import (
     console,
+    format_age,
     format_size,
     make_table,
     print_json,
     print_message,
-    show_age,
 )
 from cinemill.cli.exit_codes import highest
 from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
@@ -37,9 +37,9 @@ app = typer.Typer(
 @app.command("list")
 def list_dead(json: options.Json = False) -> None:
     """List dead steps and messages, with the reason and a hint for each."""
-    with connect.connect() as mill:
-        steps = mill.dead()
-        messages = mill.dead_messages()
+    with connect.connect() as client:
+        steps = client.dead()
+        messages = client.dead_messages()
     if json:
         print_json([*steps, *(_write_as_step(message) for message in messages)])
         return
@@ -59,7 +59,7 @@ def _print_steps(steps: Sequence[DeadDocument]) -> None:
             shorten(step.get("job_id", "")),
             step.get("step_name", ""),
             str(step.get("attempts", "")),
-            show_age(step.get("died_at")),
+            format_age(step.get("died_at")),
             _describe_failure(step.get("failure") or {}),
         )
     console().print(table)
@@ -73,7 +73,7 @@ def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
             message.get("task") or "–",
             message.get("queue", ""),
             format_size(message.get("size_bytes", 0)),
-            show_age(message.get("received_at")),
+            format_age(message.get("received_at")),
             _describe_failure(message.get("failure") or {}),
         )
     console().print(table)
@@ -85,7 +85,7 @@ def _describe_failure(failure: FailureDocument) -> str:
 
 
 def _write_as_step(message: DeadMessageDocument) -> dict[str, Any]:
-    """With the members of a dead step too, so that one script reads both."""
+    """Return the message with the members of a dead step too, so that one script reads both."""
     return {
         "message_id": message.get("id", ""),
         "step_id": "",
@@ -108,8 +108,8 @@ def redrive(
     json: options.Json = False,
 ) -> None:
     """Retry dead steps with a fresh set of attempts."""
-    with connect.connect() as mill:
-        jobs, codes = for_each(step, lambda text: _redrive(mill, text), json=json)
+    with connect.connect() as client:
+        jobs, codes = for_each(step, lambda text: _redrive(client, text), json=json)
     if json:
         print_json(jobs)
     for job in jobs if not json else ():
@@ -117,15 +117,15 @@ def redrive(
     raise typer.Exit(highest(codes))
 
 
-def _redrive(mill: Client, text: str) -> JobDocument:
-    """Raises Conflict for a message."""
-    if len(text) >= 4 and any(found.startswith(text) for found in list_message_ids(mill)):
+def _redrive(client: Client, text: str) -> JobDocument:
+    """Redrive one dead step. Raises Conflict for a message."""
+    if len(text) >= 4 and any(found.startswith(text) for found in list_message_ids(client)):
         raise Conflict(
             f"{text} is a message. Only its beginning is stored, so it cannot be redriven.",
             code="message_not_redrivable",
             hint="Correct the message and send it again; 'cinemill dead drop' deletes this entry.",
         )
-    return mill.redrive(find_step_id(mill, text))
+    return client.redrive(find_step_id(client, text))
 
 
 @app.command()
@@ -140,8 +140,8 @@ def drop(
     json: options.Json = False,
 ) -> None:
     """Delete dead messages."""
-    with connect.connect() as mill:
-        dropped, codes = for_each(message, lambda text: _drop(mill, text), json=json)
+    with connect.connect() as client:
+        dropped, codes = for_each(message, lambda text: _drop(client, text), json=json)
     if json:
         print_json(dropped)
     for one in dropped if not json else ():
@@ -149,7 +149,7 @@ def drop(
     raise typer.Exit(highest(codes))
 
 
-def _drop(mill: Client, text: str) -> JobDocument:
-    chosen = find_message_id(mill, text)
-    mill.drop_dead_message(chosen)
+def _drop(client: Client, text: str) -> JobDocument:
+    chosen = find_message_id(client, text)
+    client.drop_dead_message(chosen)
     return {"id": chosen}

@@ -1,4 +1,4 @@
-"""``cinemill doctor``: tries every part, and says what to do about what is wrong."""
+"""``cinemill doctor``: tests every component and prints a hint for each problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cinemill.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from cinemill.cli.commands.doctor_checks import Check
 
-WORDS_BEGIN_AT = 12
+TEXT_INDENT = 12
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
 
@@ -49,12 +49,12 @@ def show_finding(finding: Check) -> None:
 
 
 def _wrap(words: str) -> list[str]:
-    """Lines that fit beside the part's name; a path stays whole. In a log, one line."""
+    """Return lines that fit next to the part's name, without breaking paths; one line in a log."""
     import shutil
     import sys
     import textwrap
 
     if not sys.stdout.isatty():
         return [words] if words else []
-    width = max(20, shutil.get_terminal_size().columns - WORDS_BEGIN_AT - 2)
+    width = max(20, shutil.get_terminal_size().columns - TEXT_INDENT - 2)
     return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)

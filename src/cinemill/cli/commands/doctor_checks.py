@@ -1,4 +1,4 @@
-"""What ``cinemill doctor`` looks at. Each sounding really tries what it judges."""
+"""The checks of ``cinemill doctor``. Each one really uses what it checks."""
 
 from __future__ import annotations
 
@@ -43,37 +43,37 @@ class Check:
 
 
 def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[Check]:
-    """Yield every finding, as it is made; also on the servers that run on this home.
+    """Run all checks, and yield each result at once; includes servers running on this home.
 
-    ``commands`` are the names of the command line's own, which no package can have.
+    ``commands`` are the names of built-in commands, which no package can use.
     """
     from cinemill.config import apply_running_instance
 
     joined = apply_running_instance(settings)
-    soundings: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
-        ("Python", sound_python),
-        ("settings", sound_settings),
-        ("home", sound_home),
-        ("secrets", sound_secrets),
-        ("FFmpeg", sound_ffmpeg),
-        ("sandbox", sound_sandbox),
-        ("hardware", sound_hardware),
+    checks: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
+        ("Python", check_python),
+        ("settings", check_settings),
+        ("home", check_home),
+        ("secrets", check_secrets),
+        ("FFmpeg", check_ffmpeg),
+        ("sandbox", check_sandbox),
+        ("hardware", check_hardware),
         ("packages", partial(check_packages, commands=commands)),
-        ("database", sound_database),
-        ("Redis", sound_redis),
-        ("messages", sound_messages),
-        ("API", sound_api),
-        ("workers", sound_workers),
+        ("database", check_database),
+        ("Redis", check_redis),
+        ("messages", check_messages),
+        ("API", check_api),
+        ("workers", check_workers),
     )
-    for part, sounding in soundings:
+    for part, check in checks:
         try:
-            # What a running mill adds was set by nobody.
-            yield from sounding(settings if part in ("settings", "secrets") else joined)
+            # The URLs of a running server are not settings that a user has made.
+            yield from check(settings if part in ("settings", "secrets") else joined)
         except CinemillError as error:
             yield Check(part, Level.FAIL, error.message, error.hint)
 
 
-def sound_python(_: Settings) -> Iterator[Check]:
+def check_python(_: Settings) -> Iterator[Check]:
     words = f"{platform.python_version()} on {platform.machine()}"
     lowest, highest = PYTHONS
     if lowest <= sys.version_info[:2] <= highest:
@@ -82,27 +82,27 @@ def sound_python(_: Settings) -> Iterator[Check]:
         yield Check("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
 
 
-def sound_settings(settings: Settings) -> Iterator[Check]:
+def check_settings(settings: Settings) -> Iterator[Check]:
     for warning in settings.warnings:
         yield Check("settings", Level.WARN, warning, "See 'cinemill config'.")
     if not settings.warnings:
-        yield Check("settings", Level.OK, f"all valid; {_tell_what_is_set(settings)}")
+        yield Check("settings", Level.OK, f"all valid; {_describe_set_values(settings)}")
 
 
-def _tell_what_is_set(settings: Settings) -> str:
-    """By source, settings with their values; secrets masked."""
+def _describe_set_values(settings: Settings) -> str:
+    """Return the settings that are not defaults, grouped by source, with secrets masked."""
     by_source: dict[str, list[str]] = {}
     for row in settings.describe():
         if row.source != "default" and not row.source.startswith("derived"):
             by_source.setdefault(row.source, []).append(f"{row.name}={row.value_masked}")
-    told = (f"{', '.join(rows)} ({source})" for source, rows in by_source.items())
-    return "; ".join(told) or "none set, so defaults apply"
+    described = (f"{', '.join(rows)} ({source})" for source, rows in by_source.items())
+    return "; ".join(described) or "none set, so defaults apply"
 
 
-def sound_home(settings: Settings) -> Iterator[Check]:
+def check_home(settings: Settings) -> Iterator[Check]:
     home = settings.home
     if not home.exists():
-        yield _sound_place(home)
+        yield _check_future_home(home)
         return
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & 0o077:
@@ -116,11 +116,11 @@ def sound_home(settings: Settings) -> Iterator[Check]:
         )
     else:
         yield Check("home", Level.OK, f"{home}, mode {mode:04o}")
-    yield from _sound_space(settings)
+    yield from _check_disk_space(settings)
 
 
-def sound_secrets(settings: Settings) -> Iterator[Check]:
-    """The files in the home folder that hold a token or a password, as far as they are used."""
+def check_secrets(settings: Settings) -> Iterator[Check]:
+    """Check the files in the home folder that hold a token or a password, if they are used."""
     from cinemill.storage.secrets import is_open_to_others, read_secret
 
     found = [path for path in _list_secret_files(settings) if os.path.lexists(path)]
@@ -150,8 +150,8 @@ def _list_secret_files(settings: Settings) -> Iterator[Path]:
         yield home / "valkey" / "password"
 
 
-def _sound_place(home: Path) -> Check:
-    """Of a home that is still to be made: whether it can be."""
+def _check_future_home(home: Path) -> Check:
+    """Check whether a home folder that does not exist yet can be created."""
     above = next(folder for folder in home.parents if folder.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return Check("home", Level.OK, f"{home} will be created at the first start")
@@ -159,7 +159,7 @@ def _sound_place(home: Path) -> Check:
     return Check("home", Level.FAIL, words, "Choose another folder with CINEMILL_HOME.")
 
 
-def _sound_space(settings: Settings) -> Iterator[Check]:
+def _check_disk_space(settings: Settings) -> Iterator[Check]:
     import shutil
 
     free = shutil.disk_usage(settings.home).free
@@ -173,22 +173,24 @@ def _sound_space(settings: Settings) -> Iterator[Check]:
         yield Check("disk", Level.OK, words)
 
 
-def sound_ffmpeg(settings: Settings) -> Iterator[Check]:
+def check_ffmpeg(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
 
-    toolbox = find_ffmpeg(settings.ffmpeg_path)
-    words = f"{toolbox.version} at {toolbox.ffmpeg}"
-    broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(toolbox, name)]
+    ffmpeg = find_ffmpeg(settings.ffmpeg_path)
+    words = f"{ffmpeg.version} at {ffmpeg.ffmpeg}"
+    broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(ffmpeg, name)]
     if broken:
         hint = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
         yield Check("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", hint)
     else:
         encoders = ", ".join(sorted(NEEDED_ENCODERS))
-        judges = "" if "libvmaf" in toolbox.filters else "; no libvmaf, so vmaf_min cannot be used"
-        yield Check("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{judges}")
+        vmaf_note = (
+            "" if "libvmaf" in ffmpeg.filters else "; no libvmaf, so vmaf_min cannot be used"
+        )
+        yield Check("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{vmaf_note}")
 
 
-def sound_sandbox(settings: Settings) -> Iterator[Check]:
+def check_sandbox(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
     sandbox = detect_sandbox(settings.sandbox)
@@ -198,8 +200,8 @@ def sound_sandbox(settings: Settings) -> Iterator[Check]:
         yield Check("sandbox", Level.WARN, sandbox.describe(), "Install bubblewrap.")
 
 
-def sound_hardware(settings: Settings) -> Iterator[Check]:
-    """What encodes in hardware on this machine; without any all is done in software."""
+def check_hardware(settings: Settings) -> Iterator[Check]:
+    """Check the hardware encoders of this machine; without any, videos are encoded in software."""
     from cinemill.worker.hardware.detection import find_hardware
 
     found = find_hardware(settings)
@@ -215,9 +217,9 @@ def sound_hardware(settings: Settings) -> Iterator[Check]:
         yield Check("hardware", level, f"no {'; no '.join(reasons)}", "" if working else hint)
 
 
-def sound_database(settings: Settings) -> Iterator[Check]:
+def check_database(settings: Settings) -> Iterator[Check]:
     if settings.database_url is None:
-        yield from _sound_embedded_database()
+        yield from _check_embedded_database()
         return
     from cinemill.storage.inspection import inspect_database
 
@@ -240,14 +242,14 @@ def sound_database(settings: Settings) -> Iterator[Check]:
     yield Check("clock", level, f"{skew:+.2f} s off from the database's clock", hint)
 
 
-def _sound_embedded_database() -> Iterator[Check]:
+def _check_embedded_database() -> Iterator[Check]:
     from cinemill.local.servers.postgres import find_binaries
 
     words = f"embedded, not running ({find_binaries()})"
     yield Check("database", Level.OK, words, "It starts with 'cinemill up'.")
 
 
-def sound_redis(settings: Settings) -> Iterator[Check]:
+def check_redis(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
         yield Check("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
         return
@@ -255,8 +257,8 @@ def sound_redis(settings: Settings) -> Iterator[Check]:
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
-    answers = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
-    words = f"{facts.product} {facts.version}, {answers}"
+    latency = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
+    words = f"{facts.product} {facts.version}, {latency}"
     yield Check("Redis", Level.OK, words)
     if facts.refusal is not None:
         hint = (
@@ -278,15 +280,15 @@ def sound_redis(settings: Settings) -> Iterator[Check]:
         yield Check("Redis", Level.WARN, f"evicts keys ({facts.eviction_policy})", hint)
 
 
-def sound_messages(settings: Settings) -> Iterator[Check]:
-    """Jobs in lists that no worker reads: whoever sends them waits for ever."""
+def check_messages(settings: Settings) -> Iterator[Check]:
+    """Check for messages in lists that no worker reads, whose senders would wait forever."""
     from cinemill.catalog import JOB_KINDS, QUEUES
     from cinemill.storage.jobs.stray_messages import count_stray_messages
 
     try:
         found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
     except RedisUnavailable:
-        return  # which the sounding of Redis says
+        return  # check_redis reports this.
     if not found:
         return
     named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
@@ -299,15 +301,15 @@ def sound_messages(settings: Settings) -> Iterator[Check]:
 
 
 def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator[Check]:
-    """Capabilities of installed packages: imported, composed and built as the parts build them."""
+    """Check the capabilities of installed packages by importing, composing and building them."""
     from cinemill.catalog import COMPOSITION
 
     left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION, commands)]
     for one in left_out:
         yield Check("packages", Level.WARN, one.reason, one.hint)
     faulty = {one.origin for one in left_out}
-    sound = [one for one in COMPOSITION.installed if one.origin not in faulty]
-    named = [f"{one.capability.name} ({one.origin})" for one in sound]
+    usable = [one for one in COMPOSITION.installed if one.origin not in faulty]
+    named = [f"{one.capability.name} ({one.origin})" for one in usable]
     words = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
     yield Check("packages", Level.OK, words)
 
@@ -315,7 +317,7 @@ def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator
 def _build_capabilities(
     settings: Settings, composition: Composition, commands: Collection[str]
 ) -> Iterator[LeftOut]:
-    """What cannot be built; handlers and routes only where the servers that they need are known."""
+    """Yield what cannot be built; handlers and routes only if their servers are known."""
     yield from check_commands(composition, commands)
     if not composition.installed or settings.database_url is None or settings.redis_url is None:
         return
@@ -327,22 +329,22 @@ def _build_capabilities(
     yield from check_handlers(WorkerContext(settings), composition)
 
 
-def sound_api(settings: Settings) -> Iterator[Check]:
+def check_api(settings: Settings) -> Iterator[Check]:
     from cinemill.cli.connect import connect
     from cinemill.client import ClientError
 
     try:
-        with connect() as mill:
-            health = mill.health()
-            offers = mill.stats()["hardware"] if health.get("hardware") == "resting" else ()
+        with connect() as client:
+            health = client.health()
+            offers = client.stats()["hardware"] if health.get("hardware") == "resting" else ()
     except ClientError as error:
         if error.status:
             raise
-        yield _sound_port(settings, error)
+        yield _check_port(settings, error)
         return
     level = Level.OK if health.get("status") == "ok" else Level.FAIL
     words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
-    yield Check("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
+    yield Check("API", level, f"{client.base_url} is {health.get('status')}: {words}")
     for offer in offers:
         if offer["state"] == "resting":
             words = (
@@ -356,7 +358,7 @@ def sound_api(settings: Settings) -> Iterator[Check]:
             yield Check("hardware", Level.WARN, words, hint)
 
 
-def _sound_port(settings: Settings, error: CinemillError) -> Check:
+def _check_port(settings: Settings, error: CinemillError) -> Check:
     from cinemill.local.servers.health import port_is_free
 
     if port_is_free(settings.host, settings.port):
@@ -366,7 +368,7 @@ def _sound_port(settings: Settings, error: CinemillError) -> Check:
     return Check("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
 
 
-def sound_workers(settings: Settings) -> Iterator[Check]:
+def check_workers(settings: Settings) -> Iterator[Check]:
     if settings.celery_broker_url is None:
         yield Check("workers", Level.WARN, "no server is running here", "Run 'cinemill up'.")
         return
@@ -374,14 +376,14 @@ def sound_workers(settings: Settings) -> Iterator[Check]:
     from cinemill.worker.inspection import workers_by_queue
 
     found = workers_by_queue(settings)
-    deserted = [name for name in COMMON_QUEUES if name not in found]
+    unserved = [name for name in COMMON_QUEUES if name not in found]
     names = {worker for workers in found.values() for worker in workers}
-    if len(deserted) == len(COMMON_QUEUES):
+    if len(unserved) == len(COMMON_QUEUES):
         yield Check("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
         return
     count = len(COMMON_QUEUES)
-    words = f"{', '.join(sorted(names))}: on {count - len(deserted)} of {count} queues"
+    words = f"{', '.join(sorted(names))}: on {count - len(unserved)} of {count} queues"
     yield Check("workers", Level.OK, words)
-    if deserted:
-        hint = f"Run 'cinemill worker --queues {','.join(deserted)}'."
-        yield Check("workers", Level.WARN, f"no worker consumes {', '.join(deserted)}", hint)
+    if unserved:
+        hint = f"Run 'cinemill worker --queues {','.join(unserved)}'."
+        yield Check("workers", Level.WARN, f"no worker consumes {', '.join(unserved)}", hint)

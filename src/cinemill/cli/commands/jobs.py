@@ -1,4 +1,4 @@
-"""``jobs``, ``cancel``, ``retry``: what there is to do, and changing one's mind."""
+"""``cinemill jobs``, ``cancel`` and ``retry``: listing and controlling jobs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cinemill.cli import connect, options
 from cinemill.cli.console import (
     color_state,
     console,
+    format_age,
     make_table,
     print_json,
     print_message,
     shorten_to_fit,
-    show_age,
 )
 from cinemill.cli.exit_codes import highest
 from cinemill.cli.ids import find_job_id, for_each, shorten
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
 
 WIDE = 120
-"""Columns from which on there is room for messages too."""
+"""Terminals with at least this many columns also show messages."""
 
 
 def register(app: typer.Typer) -> None:
@@ -59,20 +59,20 @@ def list_jobs(
     """
     from cinemill.cli.job_titles import find_titles
 
-    with connect.connect() as mill:
-        found = mill.jobs(
+    with connect.connect() as client:
+        found = client.jobs(
             state=state.value if state else None,
             kind=kind,
             asset_id=asset,
-            before=find_job_id(mill, before) if before else None,
+            before=find_job_id(client, before) if before else None,
             limit=limit,
         )
         if json:
             print_json(found)
             return
-        titles = find_titles(mill, found)
+        titles = find_titles(client, found)
     if not found:
-        _say_there_are_none(kind, is_filtered=any((state, kind, asset, before)))
+        _print_no_jobs(kind, is_filtered=any((state, kind, asset, before)))
         return
     _show_jobs(found, titles)
     if len(found) == limit:
@@ -93,13 +93,13 @@ def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
             str(job.get("kind", "")),
             color_state(str(job.get("state", ""))),
             f"{float(job.get('progress') or 0):.0f}%",
-            show_age(job.get("queued_at")),
+            format_age(job.get("queued_at")),
             *((shorten_to_fit(message),) if is_wide else ()),
         )
     screen.print(table)
 
 
-def _say_there_are_none(kind: str | None, *, is_filtered: bool) -> None:
+def _print_no_jobs(kind: str | None, *, is_filtered: bool) -> None:
     from cinemill.catalog import CATALOG
 
     if kind and kind not in CATALOG.jobs:
@@ -116,9 +116,9 @@ def cancel(
     json: options.Json = False,
 ) -> None:
     """Cancel pending and running jobs. One that has already finished does not stop the others."""
-    with connect.connect() as mill:
+    with connect.connect() as client:
         cancelled, codes = for_each(
-            job, lambda text: mill.cancel(find_job_id(mill, text), reason), json=json
+            job, lambda text: client.cancel(find_job_id(client, text), reason), json=json
         )
     if json:
         print_json(cancelled)
@@ -150,12 +150,12 @@ def retry(
         raise typer.BadParameter("give either job IDs or --failed", param_hint="JOB")
     if (kind or code) and not failed:
         raise typer.BadParameter("can be used only with --failed", param_hint="--kind/--code")
-    with connect.connect() as mill:
+    with connect.connect() as client:
         if failed:
-            _retry_failed(mill, kind, code, json=json)
+            _retry_failed(client, kind, code, json=json)
             return
         retried, codes = for_each(
-            job or [], lambda text: mill.retry(find_job_id(mill, text)), json=json
+            job or [], lambda text: client.retry(find_job_id(client, text)), json=json
         )
     if json:
         print_json(retried)
@@ -165,9 +165,9 @@ def retry(
     raise typer.Exit(highest(codes))
 
 
-def _retry_failed(mill: Client, kind: str | None, code: str | None, *, json: bool) -> None:
-    answer = mill.retry_failed(kind=kind, code=code)
+def _retry_failed(client: Client, kind: str | None, code: str | None, *, json: bool) -> None:
+    document = client.retry_failed(kind=kind, code=code)
     if json:
-        print_json(answer)
+        print_json(document)
     else:
-        print_message(f"{answer.get('retried', 0)} job(s) retried.")
+        print_message(f"{document.get('retried', 0)} job(s) retried.")

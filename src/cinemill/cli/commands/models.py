@@ -1,4 +1,4 @@
-"""``cinemill models``: which models there are, and fetching them."""
+"""``cinemill models``: listing and downloading models."""
 
 from __future__ import annotations
 

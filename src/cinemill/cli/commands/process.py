@@ -1,4 +1,4 @@
-"""``cinemill process``: films in, a table of what was made out."""
+"""``cinemill process``: processes videos and prints a table of the outputs."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProcessOrder:
-    """What is wanted, and how it is handed in."""
+    """A set of jobs to submit, and where their outputs go."""
 
     send: Callable[[Client, Display, UploadResult], None]
     folders: Mapping[str, Path | None]
-    """By name, where what was made goes; None: it stays where it is."""
+    """Download folders by name; None leaves the outputs on the server."""
     names: Sequence[str]
     objects: Path
-    """Where the files of a mill on this home lie."""
+    """The folder with the stored files of a server on this home."""
 
 
 def process(
-    file: options.Films,
+    file: options.VideoFiles,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -62,28 +62,33 @@ def process(
     """
     from cinemill.cli.uploads import UploadBatch
 
-    run_films(file, UploadBatch(priority, thumbnail_seconds), to, json=json)
+    process_videos(file, UploadBatch(priority, thumbnail_seconds), to, json=json)
 
 
-def run_films(file: list[Path], wish: UploadBatch, to: Path | None, *, json: bool) -> None:
-    """Send films, follow their jobs, show what was made of them, and exit by how it went."""
-    from cinemill.cli.input_files import display_names, find_unreadable, name_folders, try_folders
+def process_videos(file: list[Path], batch: UploadBatch, to: Path | None, *, json: bool) -> None:
+    """Upload videos, follow their jobs, print the outputs, and exit with the resulting code."""
+    from cinemill.cli.input_files import (
+        display_names,
+        find_unreadable,
+        name_folders,
+        require_writable,
+    )
     from cinemill.cli.result import refused
-    from cinemill.cli.uploads import send_films
+    from cinemill.cli.uploads import upload_videos
 
     settings = connect.load_settings()
     named = display_names(file)
     folders = name_folders(list(named), to)
     if to is not None:
-        try_folders(to, folders.values())
+        require_writable(to, folders.values())
     unreadable = find_unreadable(named)
-    films = {name: film for name, film in named.items() if name not in unreadable}
+    videos = {name: video for name, video in named.items() if name not in unreadable}
     outcomes = {name: refused(name, error) for name, error in unreadable.items()}
-    if films:
+    if videos:
         order = ProcessOrder(
-            lambda mill, display, sent: send_films(mill, films, wish, display, sent),
+            lambda client, display, sent: upload_videos(client, videos, batch, display, sent),
             folders,
-            list(films),
+            list(videos),
             settings.home / "objects",
         )
         outcomes |= process_on_any_server(order, json=json)
@@ -91,7 +96,7 @@ def run_films(file: list[Path], wish: UploadBatch, to: Path | None, *, json: boo
 
 
 def finish(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
-    """Show how it went, and exit by it."""
+    """Print the outcomes and exit with the most severe of their codes."""
     _show(outcomes, json=json)
     if to is None and not json and any(outcome.files for outcome in outcomes):
         print_message(
@@ -101,7 +106,7 @@ def finish(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
 
 
 def process_on_any_server(order: ProcessOrder, *, json: bool) -> dict[str, Outcome]:
-    """On the mill that runs, else on one of our own."""
+    """Process the order on the running server, else on a temporary one."""
     from cinemill.cli.progress import open_display
     from cinemill.cli.temporary_server import Stopped, run_with_server
 
@@ -109,11 +114,11 @@ def process_on_any_server(order: ProcessOrder, *, json: bool) -> dict[str, Outco
     try:
         return run_with_server(
             connect.load_settings(),
-            lambda mill: process_order(mill, order, display),
+            lambda client: process_order(client, order, display),
             on_start=lambda: None if json else print_message("Starting a temporary server …"),
         )
     except Stopped:
-        display.close()  # The work's thread was left where it stood, its bars as well.
+        display.close()  # The abandoned thread may still be showing bars.
         print_message(
             "Stopped. Uploaded videos continue when you start the server again with 'cinemill up'."
         )
@@ -130,16 +135,16 @@ def _show(outcomes: list[Outcome], *, json: bool) -> None:
             show_outcome(outcome)
 
 
-def process_order(mill: Client, order: ProcessOrder, display: Display) -> dict[str, Outcome]:
-    """Hand in, follow, fetch. One that fails stops no other."""
+def process_order(client: Client, order: ProcessOrder, display: Display) -> dict[str, Outcome]:
+    """Submit the jobs, follow them and download outputs. One failure does not stop the others."""
     from cinemill.cli.result import refused
     from cinemill.cli.uploads import UploadResult
 
     sent = UploadResult()
     try:
         with display:
-            order.send(mill, display, sent)
-            sent.errors |= follow_to_end(mill, sent.job_ids, display)
+            order.send(client, display, sent)
+            sent.errors |= follow_to_end(client, sent.job_ids, display)
     except KeyboardInterrupt:
         if sent.job_ids:
             print_jobs_continue(list(sent.job_ids.values()))
@@ -147,40 +152,40 @@ def process_order(mill: Client, order: ProcessOrder, display: Display) -> dict[s
     return {
         name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
         if name in sent.errors
-        else _fetch(mill, name, sent.job_ids[name], order)
+        else _fetch(client, name, sent.job_ids[name], order)
         for name in order.names
     }
 
 
-def _fetch(mill: Client, name: str, job_id: str, order: ProcessOrder) -> Outcome:
-    """The outcome of a job that has ended; also where what it made cannot be fetched."""
+def _fetch(client: Client, name: str, job_id: str, order: ProcessOrder) -> Outcome:
+    """Return the outcome of a finished job, also if its outputs cannot be downloaded."""
     from cinemill.cli.input_files import FolderUnusable
     from cinemill.cli.result import read_outcome, refused
 
     to = order.folders[name]
     try:
-        return read_outcome(mill, name, job_id, objects=order.objects, to=to)
+        return read_outcome(client, name, job_id, objects=order.objects, to=to)
     except CinemillError as error:
         return refused(name, error, job_id)
     except OSError as error:
         reason = f"The outputs cannot be written to {to}: {error.strerror or error}."
         problem = FolderUnusable(reason)
-        # It was written into before: now it is full, or gone, and that is no wrong usage.
+        # The folder was writable before, so it is now full or gone, which is no usage error.
         problem.http_status = HTTPStatus.INSUFFICIENT_STORAGE
         return refused(name, problem, job_id)
 
 
 def follow_to_end(
-    mill: Client, job_ids: dict[str, str], display: Display
+    client: Client, job_ids: dict[str, str], display: Display
 ) -> dict[str, CinemillError]:
-    """By name, what ended the following of a job before the job's end."""
+    """Follow jobs until they end; return, by name, errors that ended this early."""
     from cinemill.cli.follow_jobs import follow_jobs
 
     names: dict[str, list[str]] = {}
     for name, job_id in job_ids.items():
         names.setdefault(job_id, []).append(name)
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(mill, list(names), on_silence=display.wait):
+    for job_id, news in follow_jobs(client, list(names), on_silence=display.wait):
         for name in names[job_id]:
             if isinstance(news, CinemillError):
                 errors[name] = news

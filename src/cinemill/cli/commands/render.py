@@ -1,4 +1,4 @@
-"""``cinemill render`` and ``batch``: timelines in, films out."""
+"""``cinemill render`` and ``batch``: rendering timelines into videos."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ To = Annotated[
     ),
 ]
 PATHS = frozenset({"path", "video_path", "subtitles"})
-"""What names a file in a timeline."""
+"""Members of a timeline that hold file paths."""
 
 
 class TimelineUnreadable(InputRejected):
-    """A timeline's file that is not there or holds no JSON."""
+    """A timeline file that does not exist or is not JSON."""
 
     code = "timeline_unreadable"
     hint = "Check the file; docs/how-to/render.md shows what a timeline looks like."
@@ -57,13 +57,13 @@ def render(
     Relative paths start from the timeline's folder. The server must be able to read them.
     """
     from cinemill.cli.commands.process import ProcessOrder, finish, process_on_any_server
-    from cinemill.cli.input_files import display_names, name_folders, try_folders
+    from cinemill.cli.input_files import display_names, name_folders, require_writable
     from cinemill.cli.result import refused
 
     named = display_names(timeline)
     folders = name_folders(list(named), to)
     if to is not None:
-        try_folders(to, folders.values())
+        require_writable(to, folders.values())
     read: dict[str, Any] = {}
     outcomes = {}
     for name, path in named.items():
@@ -73,7 +73,7 @@ def render(
             outcomes[name] = refused(name, error)
     if read:
         order = ProcessOrder(
-            lambda mill, display, sent: submit(mill, read, priority, display, sent),
+            lambda client, display, sent: submit(client, read, priority, display, sent),
             folders,
             list(read),
             connect.load_settings().home / "objects",
@@ -97,11 +97,11 @@ def batch(
     from cinemill.cli.result import JobFailed
 
     timelines = read_timeline(timeline)
-    with connect.connect() as mill, open_display(quiet=json) as display:
-        job_id = str(mill.submit("batch_render", {"jobs": timelines}, priority=priority)["id"])
-        for error in follow_to_end(mill, {timeline.name: job_id}, display).values():
+    with connect.connect() as client, open_display(quiet=json) as display:
+        job_id = str(client.submit("batch_render", {"jobs": timelines}, priority=priority)["id"])
+        for error in follow_to_end(client, {timeline.name: job_id}, display).values():
             raise error
-        job = mill.job(job_id)
+        job = client.job(job_id)
     if job["state"] != "completed":
         raise JobFailed(job)
     results = (job.get("result") or {}).get("results", [])
@@ -116,7 +116,7 @@ def batch(
 
 
 def read_timeline(path: Path) -> Any:
-    """The file's JSON, its paths made absolute. Raises TimelineUnreadable."""
+    """Return the file's JSON with absolute paths. Raises TimelineUnreadable."""
     try:
         document = json_format.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -127,7 +127,7 @@ def read_timeline(path: Path) -> Any:
 
 
 def anchor_paths(document: Any, folder: Path) -> Any:
-    """The same with every relative path counted from ``folder``."""
+    """Return the document with every relative path resolved against ``folder``."""
     if isinstance(document, list):
         return [anchor_paths(one, folder) for one in document]
     if not isinstance(document, dict):
@@ -141,18 +141,18 @@ def anchor_paths(document: Any, folder: Path) -> Any:
 
 
 def submit(
-    mill: Client,
+    client: Client,
     jobs: Mapping[str, Mapping[str, object]],
     priority: int | None,
     display: Display,
     sent: UploadResult,
 ) -> None:
-    """Hand in each render, and note in ``sent`` what came of it."""
+    """Submit each render, and record its receipt or error in ``sent``."""
     from cinemill.cli.ids import shorten
 
     for name, params in jobs.items():
         try:
-            job = mill.submit("render_video", params, priority=priority)
+            job = client.submit("render_video", params, priority=priority)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")

@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: the mill, or one of its parts."""
+"""Commands that run until they are stopped: the server, or one of its components."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def up(
     warn(settings)
     log_to_file(settings)
 
-    def print_address(mill: Instance) -> None:
-        print_message(f"\nCinemill is ready after {mill.seconds_to_ready:.1f} s. Open\n")
-        print_message(f"    {sign_in_url(mill.api_url, settings)}\n")
+    def print_address(instance: Instance) -> None:
+        print_message(f"\nCinemill is ready after {instance.seconds_to_ready:.1f} s. Open\n")
+        print_message(f"    {sign_in_url(instance.api_url, settings)}\n")
         print_message("Press Ctrl-C to stop. Jobs in progress resume at the next start.\n")
 
     asyncio.run(supervise(settings, with_flower=flower, on_ready=print_address, console=stderr()))
@@ -56,7 +56,7 @@ def worker(
     autoscale: options.Autoscale = None,
 ) -> None:
     """Start an additional worker, on this machine or another one."""
-    # Celery tells workers apart by name alone, and the mill's own on this machine has one.
+    # Celery identifies workers by name, and the server's own worker has the default one.
     arguments = ["--name", f"worker-{os.getpid()}"]
     if queues is not None:
         arguments += ["--queues", queues]
@@ -82,7 +82,7 @@ def flower() -> None:
 
 
 def exec_command(module: str, arguments: list[str]) -> NoReturn:
-    """Turn into a part of the mill: signals then reach it and nothing else."""
+    """Replace this process with a component of the server, so that it receives all signals."""
     settings = connect.load_settings()
     database_url, redis_url = connect.find_addresses(settings)
     environment = {
@@ -90,7 +90,7 @@ def exec_command(module: str, arguments: list[str]) -> NoReturn:
         "CINEMILL_HOME": str(settings.home),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        # Celery: SIGTERM hands running work back, then ends.
+        # Celery then requeues running work on SIGTERM before it exits.
         "REMAP_SIGTERM": "SIGQUIT",
     }
     sys.stdout.flush()
@@ -105,7 +105,7 @@ def warn(settings: Settings) -> None:
 
 
 def sign_in_url(api_url: str, settings: Settings) -> str:
-    """The page's address with the token in it, as a browser may be given it once."""
+    """Return the page's address with the token in it, to open once in a browser."""
     from cinemill.storage.secrets import read_secret
 
     token_file = settings.home / "token"

@@ -1,4 +1,4 @@
-"""``cinemill submit``: send films now, look later."""
+"""``cinemill submit``: uploads videos and returns at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(
-    file: options.Films,
+    file: options.VideoFiles,
     priority: options.Priority = None,
     thumbnail_seconds: options.ThumbnailSeconds = None,
     idempotency_key: Annotated[
@@ -44,12 +44,14 @@ def submit(
         )
     named = display_names(file)
     sent = UploadResult(errors=find_unreadable(named))
-    films = {name: film for name, film in named.items() if name not in sent.errors}
+    videos = {name: video for name, video in named.items() if name not in sent.errors}
     try:
-        if films:
-            _send(films, UploadBatch(priority, thumbnail_seconds, idempotency_key), sent, json=json)
+        if videos:
+            _send(
+                videos, UploadBatch(priority, thumbnail_seconds, idempotency_key), sent, json=json
+            )
     finally:
-        # Whatever ends this early: the films that were taken must not be lost sight of.
+        # Printed even if an error ends this early, so that no accepted job is lost.
         if json and (sent.receipts or sent.errors):
             print_json(list(sent.receipts.values()))
         for name, error in sent.errors.items():
@@ -57,15 +59,15 @@ def submit(
     raise typer.Exit(highest(exit_code_of(error) for error in sent.errors.values()))
 
 
-def _send(films: dict[str, Path], wish: UploadBatch, sent: UploadResult, *, json: bool) -> None:
+def _send(videos: dict[str, Path], batch: UploadBatch, sent: UploadResult, *, json: bool) -> None:
     from cinemill.cli.progress import open_display
-    from cinemill.cli.uploads import send_films
+    from cinemill.cli.uploads import upload_videos
 
-    with connect.connect() as mill, open_display(quiet=json) as display:
-        send_films(
-            mill,
-            films,
-            wish,
+    with connect.connect() as client, open_display(quiet=json) as display:
+        upload_videos(
+            client,
+            videos,
+            batch,
             display,
             sent,
             on_accepted=lambda receipt: None if json else _print_id(receipt),
@@ -73,7 +75,7 @@ def _send(films: dict[str, Path], wish: UploadBatch, sent: UploadResult, *, json
 
 
 def _print_id(receipt: UploadReceipt) -> None:
-    """At once, so that none is lost; on a terminal, above the bars."""
-    # Not by 'echo', which finds its way around what the bars put in place of stdout.
+    """Print the id at once, so that none is lost; on a terminal, above the bars."""
+    # Not with 'echo', which bypasses the replacement for stdout that the bars install.
     sys.stdout.write(f"{receipt['task_id']}\n")
     sys.stdout.flush()

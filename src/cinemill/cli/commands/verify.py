@@ -1,4 +1,4 @@
-"""``cinemill verify``: records against files."""
+"""``cinemill verify``: compares records and files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def verify(
         bool,
         typer.Option(
             "--repair",
-            help="Remove files that no record names, and damaged ones that were made of a film: "
-            "processing that film again makes them anew. What was uploaded is never removed.",
+            help="Delete files without a record, and damaged outputs; processing the video again "
+            "re-creates them. Uploaded originals are never deleted.",
         ),
     ] = False,
     json: options.Json = False,
@@ -43,7 +43,7 @@ def verify(
     finally:
         database.close()
     _show(found, json=json)
-    # Repair makes no file whole: what it removes as damaged is missing from then on.
+    # Repair restores no file: the damaged ones that it deletes are missing from then on.
     if found.missing or found.damaged:
         raise typer.Exit(ExitCode.JOB_FAILED)
 

@@ -1,4 +1,4 @@
-"""``watch`` and ``status``: what becomes of jobs that were sent."""
+"""``cinemill watch`` and ``status``: following jobs and showing their state."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cinemill.cli import connect, options
 from cinemill.cli.console import (
     color_state,
     console,
+    format_age,
+    format_duration,
     format_size,
     make_table,
     print_error,
     print_json,
     print_message,
-    show_age,
-    show_seconds,
 )
 from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, highest
 from cinemill.cli.ids import find_job_id, for_each, shorten
@@ -37,12 +37,12 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
     """Follow jobs until they finish. Ctrl-C stops watching; jobs keep running."""
     from cinemill.cli.progress import open_display
 
-    with connect.connect() as mill:
-        found, codes = for_each(job, lambda text: {"id": find_job_id(mill, text)}, json=json)
+    with connect.connect() as client:
+        found, codes = for_each(job, lambda text: {"id": find_job_id(client, text)}, json=json)
         job_ids = list(dict.fromkeys(one["id"] for one in found))
         try:
             with open_display(quiet=json) as display:
-                errors = _watch(mill, job_ids, display, json=json)
+                errors = _watch(client, job_ids, display, json=json)
         except KeyboardInterrupt:
             print_message(
                 f"No longer watching. The job keeps running; see 'cinemill status {job[0]}'."
@@ -51,17 +51,17 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
         is_one = len(job) == 1
         for job_id in job_ids:
             about = "" if is_one else shorten(job_id)
-            codes.append(_conclude(mill, job_id, errors.get(job_id), about=about, json=json))
+            codes.append(_report_end(client, job_id, errors.get(job_id), about=about, json=json))
     raise typer.Exit(highest(codes))
 
 
 def _watch(
-    mill: Client, job_ids: list[str], display: Display, *, json: bool
+    client: Client, job_ids: list[str], display: Display, *, json: bool
 ) -> dict[str, CinemillError]:
     from cinemill.cli.follow_jobs import follow_jobs
 
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(mill, job_ids, on_silence=display.wait):
+    for job_id, news in follow_jobs(client, job_ids, on_silence=display.wait):
         if isinstance(news, CinemillError):
             errors[job_id] = news
             display.failed(shorten(job_id), "cannot be followed")
@@ -72,16 +72,16 @@ def _watch(
     return errors
 
 
-def _conclude(
-    mill: Client, job_id: str, error: CinemillError | None, *, about: str, json: bool
+def _report_end(
+    client: Client, job_id: str, error: CinemillError | None, *, about: str, json: bool
 ) -> ExitCode:
-    """The job's exit code; what went wrong is told."""
+    """Print a job's error, if any, and return its exit code."""
     from cinemill.cli.result import JobFailed
 
     if error is not None:
         print_error(error, as_json=json, about=about)
         return exit_code_of(error)
-    found = mill.job(job_id)
+    found = client.job(job_id)
     state = str(found.get("state", ""))
     if state == "completed":
         return ExitCode.OK
@@ -101,24 +101,24 @@ def status(
     """Show a job and its steps; without an ID, show the server's status."""
     from cinemill.cli.commands.overview import show_overview
 
-    with connect.connect() as mill:
+    with connect.connect() as client:
         if job is None:
-            show_overview(mill, json=json)
+            show_overview(client, json=json)
             return
-        document = mill.job_status(find_job_id(mill, job))
+        document = client.job_status(find_job_id(client, job))
         if json:
             print_json(document)
         else:
-            _show_job(mill, document)
+            _show_job(client, document)
 
 
-def _show_job(mill: Client, job: JobDocument) -> None:
+def _show_job(client: Client, job: JobDocument) -> None:
     from cinemill.cli.job_titles import find_titles
 
     table = make_table("!", "")
     table.show_header = False
-    age = show_age(job.get("queued_at"))
-    titles = find_titles(mill, [job]) if job.get("id") else {}
+    age = format_age(job.get("queued_at"))
+    titles = find_titles(client, [job]) if job.get("id") else {}
     for label, value in (
         ("Job", job.get("id")),
         ("Video", titles.get(str(job.get("id")))),
@@ -129,8 +129,8 @@ def _show_job(mill: Client, job: JobDocument) -> None:
         ("Message", job.get("message")),
         ("Queued", f"{age} ago" if age else ""),
         ("Position in queue", job.get("queue_place")),
-        ("Time left", show_seconds(job.get("seconds_left"))),
-        ("Took", show_seconds(job.get("duration_seconds"))),
+        ("Time left", format_duration(job.get("seconds_left"))),
+        ("Took", format_duration(job.get("duration_seconds"))),
         ("Worker", job.get("worker")),
     ):
         if value not in (None, ""):
