@@ -1,4 +1,4 @@
-"""The whole mill, started as a user starts it, and a real browser on its page."""
+"""Fixtures: a server started with ``cinemill up``, and a real browser on its page."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Instance:
 
     @property
     def link(self) -> str:
-        """What ``cinemill up`` prints for people to click on."""
+        """Return the link that ``cinemill up`` prints."""
         return f"{self.address}/?token={self.token}"
 
 
 @pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """``cinemill up`` on a fresh home."""
+    """Run ``cinemill up`` on a fresh home."""
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
@@ -62,18 +62,18 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
             start_new_session=True,
         )
         try:
-            yield _wait_for_mill(process, home, log.name)
+            yield _wait_for_server(process, home, log.name)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_SECONDS)
 
 
-def _wait_for_mill(process: subprocess.Popen[bytes], home: Path, log: str) -> Instance:
+def _wait_for_server(process: subprocess.Popen[bytes], home: Path, log: str) -> Instance:
     deadline = time.monotonic() + PATIENCE_SECONDS
     state_file = home / "run" / "state.json"
     while not state_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"the mill did not start: {Path(log).read_text()}")
+            pytest.fail(f"the server did not start: {Path(log).read_text()}")
         time.sleep(0.1)
     address = json.loads(state_file.read_text())["api_url"].rstrip("/")
     return Instance(address, (home / "token").read_text("ascii").strip())
@@ -85,8 +85,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# A module's own: it keeps an asyncio loop running in this thread, and tests of other folders, which
-# may come after these, have loops of their own.
+# One for each module, because it keeps an asyncio loop running in this thread, and later tests of
+# other folders have loops of their own.
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
@@ -95,7 +95,7 @@ def playwright() -> Iterator[Playwright]:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Chromium: the system's, else Playwright's own; without either the test is skipped."""
+    """Start the system's Chromium, else Playwright's own; skip the test if there is neither."""
     found = [path for path in map(shutil.which, BROWSERS) if path]
     own = playwright.chromium.executable_path
     if not found and not Path(own).exists():
@@ -118,7 +118,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, instance: Instance) -> Iterator[OpenPage]:
-    """Open the page, signed in; what its scripts complain of fails the test."""
+    """Return a function that opens the page, signed in; errors of its scripts fail the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -151,10 +151,10 @@ def page(open_page: OpenPage) -> Page:
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``short.mp4`` goes through in a moment; the long ones take a while to watch."""
+    """Create test videos; ``short.mp4`` is processed quickly, the long ones slowly."""
     folder = tmp_path_factory.mktemp("films")
     make_film(folder / "short.mp4", seconds=3, size=(640, 360))
-    # Each of the long ones is another film: the same bytes again would be no work at all.
+    # The long ones differ, because identical files are not processed again.
     for number, name in enumerate(("long", "unwanted", "cut off")):
         hue = f"hue=h={90 * number}"
         path = folder / f"{name}.mp4"
@@ -167,7 +167,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The job that made the proxy of a film of four seconds, for tests of its captions."""
+    """Return the finished job of a video of four seconds, for tests of its captions."""
     path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
     with Client(instance.address, instance.token) as client:
         task = client.upload(path)["task_id"]
@@ -177,7 +177,7 @@ def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def write_captions(page: Page, address: str, cues: list[dict[str, Any]]) -> None:
-    """Put these in place of whatever captions there are."""
+    """Replace the captions at this address."""
     headers = {"If-Match": "*"} if page.request.get(address).ok else {}
-    answer = page.request.put(address, data={"captions": cues}, headers=headers)
-    assert answer.ok, answer.text()
+    response = page.request.put(address, data={"captions": cues}, headers=headers)
+    assert response.ok, response.text()

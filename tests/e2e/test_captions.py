@@ -1,4 +1,4 @@
-"""Captions on the player, and the editor beside it."""
+"""Captions in the player, and the editor next to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Instance, OpenPage, write_captions
-from .test_page import look_at, wait_until_played
+from .test_page import check_layout, wait_until_played
 
 WRITTEN = [
     {"start_ms": 0, "end_ms": 1000, "lines": ["Good mourning."]},
@@ -18,7 +18,7 @@ WRITTEN = [
 ]
 SHOWN = """
 async (video) => {
-  // A poster hides the captions of the first moment.
+  // The poster hides captions at the very beginning.
   video.currentTime = Math.max(0.5, video.currentTime);
   const moment = () => [...video.textTracks].filter(({ mode }) => mode === "showing")
     .flatMap(({ activeCues }) => [...(activeCues ?? [])].map(({ text }) => text));
@@ -32,7 +32,7 @@ async (video) => {
 
 @pytest.fixture
 def captions(page: Page, instance: Instance, talk: dict[str, Any]) -> str:
-    """The address of the film's captions, as they are before each test."""
+    """Reset the video's captions and return their address."""
     address = f"{instance.address}/assets/{talk['asset_id']}/captions/en"
     write_captions(page, address, WRITTEN)
     return address
@@ -40,7 +40,7 @@ def captions(page: Page, instance: Instance, talk: dict[str, Any]) -> str:
 
 @pytest.fixture
 def editor(page: Page, instance: Instance, talk: dict[str, Any], captions: str) -> Page:
-    """The page on the film, its editor filled."""
+    """Return the page showing the video, with its captions in the editor."""
     page.goto(f"{instance.address}/#task={talk['id']}")
     expect(page.locator(".cue")).to_have_count(2)
     return page
@@ -48,7 +48,7 @@ def editor(page: Page, instance: Instance, talk: dict[str, Any], captions: str) 
 
 @pytest.fixture
 def in_cantonese(page: Page, captions: str) -> Iterator[str]:
-    """The address of the same film's captions in a second language, which has a long name."""
+    """Add captions in a second language with a long name, and yield their address."""
     address = captions.removesuffix("/en") + "/zh-Hant-HK"
     write_captions(page, address, [{**WRITTEN[0], "lines": ["早晨"]}])
     yield address
@@ -56,7 +56,7 @@ def in_cantonese(page: Page, captions: str) -> Iterator[str]:
 
 
 def hold(page: Page, address: str, method: str) -> list[Route]:
-    """Requests that wait until the test lets them go on; the list grows as they come."""
+    """Intercept requests and return the list of them, which grows as they arrive."""
     held: list[Route] = []
 
     def take(route: Route) -> None:
@@ -84,10 +84,10 @@ def texts(page: Page) -> list[str]:
     return found
 
 
-def test_captions_are_shown_and_followed_and_a_click_seeks(editor: Page) -> None:
+def test_captions_are_shown_and_highlighted_and_a_click_seeks(editor: Page) -> None:
     video = editor.locator("video")
     assert video.evaluate(SHOWN) == ["Good mourning."]
-    # So slowly that the caption is still there when it is asked for, however busy the machine.
+    # Slow playback, so that the caption is still shown when it is checked on a busy machine.
     video.evaluate("video => { video.playbackRate = 0.25; }")
     editor.get_by_role("button", name="Play from caption 2").click()
     wait_until_played(editor, 1.4)
@@ -101,7 +101,7 @@ def test_captions_are_shown_and_followed_and_a_click_seeks(editor: Page) -> None
     assert video.evaluate("video => video.textTracks[0].mode") == "disabled"
 
 
-def test_a_correction_is_saved_and_shown_at_once(editor: Page, captions: str) -> None:
+def test_caption_edit_is_saved_and_shown_at_once(editor: Page, captions: str) -> None:
     save = editor.get_by_role("button", name="Save")
     expect(save).to_be_disabled()
     editor.get_by_label("Text of caption 1").fill("Good morning.")
@@ -113,10 +113,12 @@ def test_a_correction_is_saved_and_shown_at_once(editor: Page, captions: str) ->
         "Enter times as minutes and seconds, such as 0:04.250."
     )
     save.click()
-    expect(editor.locator(".told")).to_contain_text("cannot be saved yet")
+    expect(editor.locator(".editor-message")).to_contain_text("cannot be saved yet")
     end.fill("0:01,2")
     save.press("Enter")
-    expect(editor.locator(".told")).to_have_text("Saved. The player shows the new captions.")
+    expect(editor.locator(".editor-message")).to_have_text(
+        "Saved. The player shows the new captions."
+    )
     expect(save).to_be_disabled()
     expect(editor.get_by_label("Text of caption 1")).to_be_focused()
     assert editor.locator("video").evaluate(SHOWN) == ["Good morning."]
@@ -126,7 +128,7 @@ def test_a_correction_is_saved_and_shown_at_once(editor: Page, captions: str) ->
     expect(editor.locator(".downloads")).to_contain_text("Captions, English, edited (SRT)")
 
 
-def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None:
+def test_caption_editor_keyboard_shortcuts(editor: Page) -> None:
     editor.get_by_label("Text of caption 2").focus()
     editor.keyboard.press("Control+Home")
     for _ in range(len("How are")):
@@ -138,7 +140,7 @@ def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None
     editor.get_by_role("button", name="Merge with next").click()
     assert texts(editor) == ["Good mourning.", "How are you\ntoday?"]
     editor.get_by_role("button", name="Add").click()
-    expect(editor.locator(".cue-told").last).to_contain_text("no text")
+    expect(editor.locator(".cue-message").last).to_contain_text("no text")
     editor.keyboard.type("Fine.")
     editor.keyboard.press("Alt+ArrowUp")
     editor.keyboard.press("Control+End")
@@ -150,7 +152,7 @@ def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None
     undo = editor.get_by_role("button", name="Undo")
     undo.click()
     assert texts(editor) == ["Good mourning.", "How are you\n", "Fine."]
-    # What was written goes step by step as well, and comes again.
+    # Typed text is also undone and redone step by step.
     undo.click()
     assert texts(editor) == ["Good mourning.", "How are you\ntoday?", "Fine."]
     undo.click()
@@ -163,12 +165,12 @@ def test_the_keyboard_splits_joins_adds_deletes_and_undoes(editor: Page) -> None
     editor.keyboard.press("Control+Shift+Backspace")
     editor.keyboard.press("Control+Shift+Backspace")
     expect(editor.get_by_role("button", name="Add")).to_be_focused()
-    # Where there is no player, no moment is free: it comes behind what is there.
-    room = "import('/static/cues.js').then(({ findRoom }) => findRoom([], -1, -1).cue.start)"
-    assert editor.evaluate(room) == 0
+    # Without a player, a new caption is added after the existing ones.
+    script = "import('/static/cues.js').then(({ findGap }) => findGap([], -1, -1).cue.start)"
+    assert editor.evaluate(script) == 0
 
 
-def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselves(
+def test_caption_edits_during_a_save_are_kept_without_a_conflict(
     editor: Page, captions: str
 ) -> None:
     text = editor.get_by_label("Text of caption 1")
@@ -181,24 +183,28 @@ def test_what_is_written_during_a_save_stays_and_nobody_conflicts_with_themselve
     editor.wait_for_timeout(100)
     (sent,) = held
     sent.continue_()
-    expect(editor.locator(".told")).to_have_text("Saved, except for edits made while saving.")
+    expect(editor.locator(".editor-message")).to_have_text(
+        "Saved, except for edits made while saving."
+    )
     assert texts(editor) == ["Good morning.", "How are you\ntoday?"]
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good"]
     editor.unroute(captions)
     editor.get_by_role("button", name="Split").press("Control+s")
-    expect(editor.locator(".told")).to_have_text("Saved. The player shows the new captions.")
+    expect(editor.locator(".editor-message")).to_have_text(
+        "Saved. The player shows the new captions."
+    )
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Good morning."]
 
 
-def test_each_language_stands_under_its_own_name(
+def test_caption_languages_can_be_switched_while_loading(
     page: Page, instance: Instance, talk: dict[str, Any], in_cantonese: str
 ) -> None:
     page.goto(f"{instance.address}/#task={talk['id']}")
     expect(page.locator(".cue")).to_have_count(2)
     held = hold(page, in_cantonese, "GET")
-    tongue = page.get_by_label("Language of the captions")
-    tongue.select_option("zh-Hant-HK")
-    tongue.select_option("en")
+    language = page.get_by_label("Language of the captions")
+    language.select_option("zh-Hant-HK")
+    language.select_option("en")
     expect(page.locator(".cue")).to_have_count(2)
     wait_until_held(page, held)
     with page.expect_response(in_cantonese):
@@ -207,39 +213,39 @@ def test_each_language_stands_under_its_own_name(
     assert texts(page) == ["Good mourning.", "How are you\ntoday?"]
 
 
-def test_who_comes_second_is_told_and_chooses(editor: Page, captions: str) -> None:
+def test_caption_conflict_offers_a_choice(editor: Page, captions: str) -> None:
     editor.get_by_label("Text of caption 1").fill("Mine")
     write_captions(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
     editor.keyboard.press("Control+s")
-    told = editor.locator(".told")
-    expect(told).to_contain_text("changed these captions in the meantime")
+    message = editor.locator(".editor-message")
+    expect(message).to_contain_text("changed these captions in the meantime")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Theirs"]
-    told.get_by_role("button", name="Replace with mine").click()
-    expect(told).to_contain_text("Saved")
+    message.get_by_role("button", name="Replace with mine").click()
+    expect(message).to_contain_text("Saved")
     assert editor.request.get(captions).json()["captions"][0]["lines"] == ["Mine"]
 
 
-def test_a_draft_outlasts_what_somebody_else_saves(editor: Page, captions: str) -> None:
+def test_caption_draft_is_kept_when_someone_else_saves(editor: Page, captions: str) -> None:
     editor.get_by_label("Text of caption 1").fill("Mine")
     address = editor.url
     editor.goto(address.partition("#")[0] + "#")
     expect(editor.locator(".cue")).to_have_count(0)
     write_captions(editor, captions, [{**WRITTEN[0], "lines": ["Theirs"]}])
     editor.goto(address)
-    told = editor.locator(".told")
-    expect(told).to_contain_text("Which version do you want to keep?")
+    message = editor.locator(".editor-message")
+    expect(message).to_contain_text("Which version do you want to keep?")
     assert texts(editor)[0] == "Mine"
-    told.get_by_role("button", name="Load their version").click()
-    expect(told).to_be_empty()
+    message.get_by_role("button", name="Load their version").click()
+    expect(message).to_be_empty()
     assert texts(editor) == ["Theirs"]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_editor_fits_and_can_be_read(
+def test_caption_editor_fits_and_has_enough_contrast(
     open_page: OpenPage, talk: dict[str, Any], in_cantonese: str, width: int
 ) -> None:
     page = open_page(f"/#task={talk['id']}", width=width, scheme="dark")
     page.get_by_label("Text of caption 1").fill("")
     expect(page.get_by_role("button", name="Mute")).to_be_visible()
     expect(page.locator(".cue.wrong")).to_have_count(1)
-    look_at(page)
+    check_layout(page)

@@ -1,4 +1,4 @@
-"""The upload application's contract, to the letter, against the whole mill and a real film."""
+"""The upload application's contract, with a real server and a real video."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def http(instance: Instance) -> Iterator[httpx.Client]:
 
 
 def wait_for_end(http: httpx.Client, task_id: str) -> list[dict[str, object]]:
-    """Every answer on the way, as a script gets them that polls."""
-    answers = []
+    """Poll the task until it ends, and return all responses."""
+    responses = []
     for _ in range(int(10 * PATIENCE_SECONDS)):
-        answers.append(http.get(f"/task/{task_id}").json())
-        if answers[-1]["state"] in {"SUCCESS", "FAILURE"}:
-            return answers
+        responses.append(http.get(f"/task/{task_id}").json())
+        if responses[-1]["state"] in {"SUCCESS", "FAILURE"}:
+            return responses
         time.sleep(0.1)
-    pytest.fail(f"the task does not end: {answers[-1]}")
+    pytest.fail(f"the task does not end: {responses[-1]}")
 
 
-def test_upload_task_result_cleanup(http: httpx.Client, films: Path) -> None:
+def test_contract_upload_task_result_cleanup(http: httpx.Client, films: Path) -> None:
     with (films / "short.mp4").open("rb") as film:
         accepted = http.post("/upload", files={"file": ("My film.mp4", film)}).json()
     assert set(accepted) == {"message", "task_id", "status", "filename"}
     assert (accepted["status"], accepted["filename"]) == ("PROCESSING", "My film.mp4")
     task = f"/task/{accepted['task_id']}"
 
-    answers = wait_for_end(http, accepted["task_id"])
-    assert all(set(answer) == {"state", "status", "progress"} for answer in answers)
-    states = [str(answer["state"]) for answer in answers]
+    responses = wait_for_end(http, accepted["task_id"])
+    assert all(set(response) == {"state", "status", "progress"} for response in responses)
+    states = [str(response["state"]) for response in responses]
     assert states == sorted(states, key=["PENDING", "PROGRESS", "SUCCESS"].index)
-    assert answers[-1]["progress"] == 100
+    assert responses[-1]["progress"] == 100
 
     result = http.get(f"{task}/result").json()
     assert set(result) == {"status", "output_filename", "message"}
@@ -54,11 +54,13 @@ def test_upload_task_result_cleanup(http: httpx.Client, films: Path) -> None:
     assert http.get(task).status_code == 404
 
 
-def test_a_film_without_a_picture_fails_in_words(http: httpx.Client, films: Path) -> None:
+def test_contract_video_without_a_picture_fails_with_a_message(
+    http: httpx.Client, films: Path
+) -> None:
     with (films / "sound only.mkv").open("rb") as film:
         accepted = http.post("/upload", files={"file": film}).json()
     last = wait_for_end(http, accepted["task_id"])[-1]
     assert last["state"] == "FAILURE"
-    assert "picture" in str(last["status"])
+    assert "video track" in str(last["status"])
     result = http.get(f"/task/{accepted['task_id']}/result").json()
     assert (result["status"], result["output_filename"]) == ("FAILURE", "")

@@ -1,4 +1,4 @@
-"""The page as people use it: with a mouse, with a keyboard, on a phone, at night."""
+"""The page with a mouse, with a keyboard, on a phone, and in dark mode."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .conftest import PATIENCE_MILLISECONDS, Instance, OpenPage, launch
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
-# The contrast of each visible text against the nearest ground below it, after WCAG 2.2, 1.4.3.
-FAINT_TEXTS = """
+# Visible texts with too little contrast to their background, by WCAG 2.2, 1.4.3.
+LOW_CONTRAST_TEXTS = """
 () => {
   const rgba = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-  const luminance = (colour) => {
-    const [r, g, b] = colour.map((part) => part / 255)
+  const luminance = (color) => {
+    const [r, g, b] = color.map((part) => part / 255)
       .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const ground = (node) => {
+  const background = (node) => {
     for (let at = node; at; at = at.parentElement) {
       const [r, g, b, alpha = 1] = rgba(getComputedStyle(at).backgroundColor);
       if (alpha > 0.5) return [r, g, b];
@@ -38,7 +38,7 @@ FAINT_TEXTS = """
     if (!texts.some((text) => text.data.trim()) || !node.checkVisibility()) continue;
     if (node.closest(".visually-hidden, .skip")) continue;
     const style = getComputedStyle(node);
-    const [one, two] = [luminance(rgba(style.color).slice(0, 3)), luminance(ground(node))];
+    const [one, two] = [luminance(rgba(style.color).slice(0, 3)), luminance(background(node))];
     const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
     const isLarge = parseFloat(style.fontSize) >= 24;
     const words = node.textContent.trim();
@@ -54,10 +54,10 @@ def upload(page: Page, *films: Path) -> None:
 
 
 def choose_film(page: Page, open_chooser: Callable[[], None], film: Path) -> None:
-    """Answer the file chooser that ``open_chooser`` opens."""
+    """Choose a file in the chooser that ``open_chooser`` opens."""
     with page.expect_file_chooser() as chooser:
-        # Playwright does not wait until the browser has begun to intercept choosers, and a key can
-        # be quicker: that one would open unseen. The page answers after it has begun.
+        # Playwright does not wait until the browser intercepts choosers, and a key press can be
+        # faster. A round trip to the page ensures that it does.
         page.evaluate("1")
         open_chooser()
     chooser.value.set_files(str(film))
@@ -67,7 +67,7 @@ def wait_until_done(page: Page, name: str) -> None:
     expect(page.locator(".result .name")).to_have_text(name)
 
 
-def test_a_film_goes_through_before_ones_eyes(page: Page, films: Path) -> None:
+def test_upload_shows_progress_and_result(page: Page, films: Path) -> None:
     upload(page, films / "long.mp4")
     task = page.locator("#task")
     expect(task.locator(".task-id code")).to_have_text(UUID)
@@ -84,18 +84,18 @@ def test_a_film_goes_through_before_ones_eyes(page: Page, films: Path) -> None:
     expect(page.locator("#recent li").first).to_contain_text("Done")
     expect(page.locator(".downloads")).to_contain_text("Preview copy")
 
-    plays_and_previews(page)
+    check_player(page)
     page.reload()
     wait_until_done(page, "long.mp4")
 
 
 def watch_bar(page: Page) -> list[float]:
-    """Every value of the bar, ten times a second, until the result is there."""
+    """Return the values of the bar, ten per second, until the result is shown."""
     seen: list[float] = []
     bar = page.locator("#task .bar")
     for _ in range(int(10 * PATIENCE_SECONDS)):
         page.wait_for_timeout(100)
-        # In one question: the bar may go between two.
+        # In one call, because the bar may disappear between two.
         values = bar.evaluate_all("bars => bars.map((bar) => bar.ariaValueNow)")
         if not values:
             break
@@ -103,7 +103,7 @@ def watch_bar(page: Page) -> list[float]:
     return seen
 
 
-def plays_and_previews(page: Page) -> None:
+def check_player(page: Page) -> None:
     video = page.locator(".player video")
     page.get_by_role("button", name="Play").click()
     wait_until_played(page, 0.5)
@@ -115,7 +115,7 @@ def plays_and_previews(page: Page) -> None:
     seek.hover()
     expect(page.locator(".preview")).to_be_visible()
     expect(page.locator(".preview-time")).to_have_text(re.compile(r"0:(14|15|16)"))
-    picture = page.locator(".preview-picture").evaluate("node => node.style.backgroundImage")
+    picture = page.locator(".preview-image").evaluate("node => node.style.backgroundImage")
     assert "/files/sprite" in picture
     seek.focus()
     page.keyboard.press("End")
@@ -124,15 +124,15 @@ def plays_and_previews(page: Page) -> None:
 
 
 def wait_until_played(page: Page, seconds: float) -> None:
-    # Playwright's own waiting compiles text to code, which the page's security policy forbids.
+    # Playwright's wait_for_function uses eval, which the page's security policy forbids.
     for _ in range(int(10 * PATIENCE_SECONDS)):
         if page.locator("video").evaluate("video => video.currentTime") > seconds:
             return
         page.wait_for_timeout(100)
-    pytest.fail(f"the film was not played up to {seconds} s")
+    pytest.fail(f"the video was not played up to {seconds} s")
 
 
-def test_the_result_can_be_downloaded(page: Page, films: Path) -> None:
+def test_result_can_be_downloaded(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
     with page.expect_download() as download:
@@ -141,14 +141,16 @@ def test_the_result_can_be_downloaded(page: Page, films: Path) -> None:
     assert download.value.path().stat().st_size > 1000
 
 
-def test_several_films_take_their_turns(page: Page, instance: Instance, films: Path) -> None:
+def test_several_uploads_run_one_after_the_other(
+    page: Page, instance: Instance, films: Path
+) -> None:
     before = len(page.request.get(f"{instance.address}/jobs").json()["jobs"])
     upload(page, films / "short.mp4", films / "short.mp4")
     expect(page.locator("#recent li")).to_have_count(before + 2)
     wait_until_done(page, "short.mp4")
 
 
-def test_what_is_no_film_is_refused_with_a_way_on(page: Page, films: Path) -> None:
+def test_file_that_is_no_video_is_rejected_with_a_hint(page: Page, films: Path) -> None:
     upload(page, films / "letter.mp4")
     error = page.locator("#refusals")
     expect(error).to_contain_text("not a video")
@@ -159,7 +161,7 @@ def test_what_is_no_film_is_refused_with_a_way_on(page: Page, films: Path) -> No
     expect(error).to_be_hidden()
 
 
-def test_many_refusals_stay_in_hand(page: Page, films: Path) -> None:
+def test_failed_uploads_are_collapsed_and_dismissed(page: Page, films: Path) -> None:
     names = ["letter.mp4", "bill.mp4", "poem.mp4", "recipe.mp4"]
     upload(page, *(films / name for name in names))
     refusals = page.locator("#refusals")
@@ -169,14 +171,14 @@ def test_many_refusals_stay_in_hand(page: Page, films: Path) -> None:
     page.get_by_role("button", name="Show all 4").click()
     expect(shown).to_have_count(4)
     page.get_by_role("button", name="Dismiss: poem.mp4").click()
-    # The keyboard goes on where it was.
+    # The keyboard focus stays at the same place in the list.
     expect(page.get_by_role("button", name="Dismiss: bill.mp4")).to_be_focused()
     page.get_by_role("button", name="Dismiss all").click()
     expect(refusals).to_be_hidden()
     expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
 
 
-def test_uploads_that_were_cut_off_are_all_tried_again(page: Page, films: Path) -> None:
+def test_interrupted_uploads_can_all_be_retried(page: Page, films: Path) -> None:
     page.route("**/upload", lambda route: route.abort())
     upload(page, films / "short.mp4", films / "sound only.mkv")
     refusals = page.locator("#refusals")
@@ -186,23 +188,23 @@ def test_uploads_that_were_cut_off_are_all_tried_again(page: Page, films: Path) 
     page.unroute("**/upload")
     page.get_by_role("button", name="Retry all").click()
     expect(refusals).to_be_hidden()
-    # In the list: the page goes on to the next film as soon as one is done.
+    # Checked in the list, because the page shows the next video as soon as one is done.
     expect(recent.nth(2)).to_have_attribute("href", newest)
     expect(recent.nth(0)).to_contain_text(re.compile("sound only.mkv.*Failed"))
     expect(recent.nth(1)).to_contain_text(re.compile("short.mp4.*Done"))
 
 
-def test_a_failed_film_says_why_and_is_not_offered_again(page: Page, films: Path) -> None:
+def test_failed_video_shows_the_reason_and_no_retry(page: Page, films: Path) -> None:
     upload(page, films / "sound only.mkv")
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("media_no_video")
     expect(error).to_contain_text("no video track")
     expect(page.locator("#recent li").first).to_contain_text("Failed")
-    # The same film can only fail in the same way.
+    # A retry would fail in the same way.
     expect(error.get_by_role("button")).to_have_text(["Choose another video", "Copy"])
 
 
-def test_cancel_stops_and_try_again_starts_anew(page: Page, films: Path) -> None:
+def test_cancelled_job_can_be_retried(page: Page, films: Path) -> None:
     upload(page, films / "unwanted.mp4")
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("#task .kicker")).to_have_text("Cancelled")
@@ -211,7 +213,7 @@ def test_cancel_stops_and_try_again_starts_anew(page: Page, films: Path) -> None
     wait_until_done(page, "unwanted.mp4")
 
 
-def test_a_cut_connection_and_a_reload_lose_nothing(page: Page, films: Path) -> None:
+def test_progress_survives_a_lost_connection_and_a_reload(page: Page, films: Path) -> None:
     upload(page, films / "cut off.mp4")
     expect(page.locator("#task .bar")).to_be_visible()
     page.context.set_offline(True)
@@ -221,7 +223,7 @@ def test_a_cut_connection_and_a_reload_lose_nothing(page: Page, films: Path) -> 
     wait_until_done(page, "cut off.mp4")
 
 
-def test_a_connection_lost_at_the_last_moment_comes_back_by_itself(page: Page, films: Path) -> None:
+def test_lost_connection_at_the_end_recovers_by_itself(page: Page, films: Path) -> None:
     page.route("**/jobs/*/status", lambda route: route.abort())
     upload(page, films / "short.mp4")
     error = page.locator("#task .error")
@@ -231,7 +233,7 @@ def test_a_connection_lost_at_the_last_moment_comes_back_by_itself(page: Page, f
     wait_until_done(page, "short.mp4")
 
 
-def test_a_film_that_cannot_be_asked_after_is_not_called_removed(page: Page, films: Path) -> None:
+def test_unreachable_asset_is_not_shown_as_deleted(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
     page.route("**/assets/*", lambda route: route.abort())
@@ -242,7 +244,7 @@ def test_a_film_that_cannot_be_asked_after_is_not_called_removed(page: Page, fil
     expect(page.locator("#banner")).to_be_hidden()
 
 
-def test_a_waiting_film_tells_its_place(page: Page, films: Path) -> None:
+def test_waiting_job_shows_its_queue_position(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
     status = page.request.get(page.url.replace("/#task=", "/jobs/") + "/status").json()
@@ -253,12 +255,12 @@ def test_a_waiting_film_tells_its_place(page: Page, films: Path) -> None:
     expect(page.locator("#task .queue")).to_have_text("2 ahead in the queue")
 
 
-def test_a_removed_film_is_told_of(open_page: OpenPage) -> None:
+def test_deleted_job_is_reported(open_page: OpenPage) -> None:
     page = open_page("/#task=11111111-2222-3333-4444-555555555555")
     expect(page.locator("#task .error .code")).to_have_text("job_not_found")
 
 
-def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
+def test_page_can_be_used_by_keyboard_alone(page: Page, films: Path) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the videos")).to_be_focused()
     for _ in range(3):
@@ -269,12 +271,12 @@ def test_the_keyboard_alone_suffices(page: Page, films: Path) -> None:
     choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     wait_until_done(page, "short.mp4")
     expect(page.locator("#announcer")).to_have_text("short.mp4 is done")
-    # Nothing has taken the focus away meanwhile.
+    # The focus has not moved meanwhile.
     expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
 
 
-def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Path) -> None:
-    """No dead button: however slow the scripts, what was chosen is taken up by them."""
+def test_file_can_be_chosen_before_the_scripts_are_loaded(page: Page, films: Path) -> None:
+    """The button works before the scripts are loaded, and they upload what was chosen."""
     held: list[Route] = []
     page.route("**/static/*.js", lambda route: held.append(route))
     page.goto(page.url, wait_until="commit")
@@ -290,8 +292,8 @@ def test_a_film_can_be_chosen_before_the_scripts_have_come(page: Page, films: Pa
     wait_until_done(page, "short.mp4")
 
 
-def test_all_scripts_are_asked_for_at_once(page: Page, instance: Instance) -> None:
-    """None is found out about only when another has come."""
+def test_scripts_are_all_preloaded(page: Page, instance: Instance) -> None:
+    """No script is requested only after another one has been loaded."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
@@ -305,7 +307,7 @@ def test_all_scripts_are_asked_for_at_once(page: Page, instance: Instance) -> No
 
 
 def find_imports(folder: Path, name: str, found: set[str] | None = None) -> set[str]:
-    """The module and all that it imports, at any depth."""
+    """Return the names of the module and of all its direct and indirect imports."""
     found = found if found is not None else set()
     if name not in found:
         found.add(name)
@@ -325,7 +327,9 @@ new PerformanceObserver((list) => {
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_when_the_list_arrives(open_page: OpenPage, films: Path, width: int) -> None:
+def test_page_layout_does_not_shift_when_the_list_arrives(
+    open_page: OpenPage, films: Path, width: int
+) -> None:
     page = open_page(width=width)
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
@@ -335,10 +339,10 @@ def test_nothing_moves_when_the_list_arrives(open_page: OpenPage, films: Path, w
     assert page.evaluate("shifts") == []
 
 
-def test_a_phones_user_is_told_what_a_finger_can_do(
+def test_page_on_a_phone_offers_touch_instructions(
     playwright: Playwright, instance: Instance
 ) -> None:
-    # In a browser of its own: one that shows a desktop too mixes up their pointers.
+    # A separate browser, because one with a desktop page too reports the wrong pointer type.
     with (
         launch(playwright) as browser,
         browser.new_context(
@@ -356,32 +360,32 @@ def test_a_phones_user_is_told_what_a_finger_can_do(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_fits_and_can_be_read(open_page: OpenPage, films: Path, width: int, scheme: str) -> None:
+def test_page_fits_and_has_enough_contrast(
+    open_page: OpenPage, films: Path, width: int, scheme: str
+) -> None:
     page = open_page(width=width, scheme=scheme)
-    look_at(page)
+    check_layout(page)
     upload(page, films / "letter.mp4")
     expect(page.locator("#refusals")).to_be_visible()
-    look_at(page)
+    check_layout(page)
     page.get_by_role("button", name="Dismiss").click()
     upload(page, films / "short.mp4")
     expect(page.locator("#task .bar, #task .result")).to_be_visible()
-    look_at(page)
+    check_layout(page)
     wait_until_done(page, "short.mp4")
-    look_at(page)
+    check_layout(page)
     page.goto(page.url.partition("#")[0] + "docs")
-    expect(page.locator(".doors article").first).to_be_visible()
-    look_at(page)
+    expect(page.locator(".operations article").first).to_be_visible()
+    check_layout(page)
 
 
-def look_at(page: Page) -> None:
+def check_layout(page: Page) -> None:
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "the page scrolls sideways"
-    assert page.evaluate(FAINT_TEXTS) == []
+    assert page.evaluate(LOW_CONTRAST_TEXTS) == []
 
 
-def test_people_without_the_link_are_asked_for_the_token(
-    browser: Browser, instance: Instance
-) -> None:
+def test_page_without_the_link_asks_for_the_token(browser: Browser, instance: Instance) -> None:
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
@@ -395,13 +399,13 @@ def test_people_without_the_link_are_asked_for_the_token(
         assert instance.token not in page.url
 
 
-def test_no_other_host_is_asked_for_anything(open_page: OpenPage, instance: Instance) -> None:
+def test_page_requests_no_other_host(open_page: OpenPage, instance: Instance) -> None:
     page = open_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
     expect(page.locator("#recent")).to_be_attached()
     page.goto(f"{instance.address}/docs")
-    expect(page.locator(".doors article").first).to_be_visible()
+    expect(page.locator(".operations article").first).to_be_visible()
     assert asked
     assert all(address.startswith(instance.address) for address in asked)

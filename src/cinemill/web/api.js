@@ -7,7 +7,7 @@ export class Problem extends Error {
     this.hint = document.hint ?? "";
     this.logTail = document.log_tail ?? "";
     this.status = document.status;
-    // Whether the same, asked once more, may go right.
+    // Whether the same request may succeed when repeated.
     this.isRetryable = document.retryable ?? true;
   }
 }
@@ -19,20 +19,20 @@ export const LOST = {
   status: 0,
 };
 
-// Request Timeout and Too Many Requests: of the refusals, these pass by themselves.
-const PASSING = new Set([408, 429]);
+// Request Timeout and Too Many Requests: the only client errors that are worth a retry.
+const TEMPORARY = new Set([408, 429]);
 
 export function problemFrom(status, body) {
   try {
     const document = JSON.parse(body);
     if (document.code) return new Problem(document);
-  } catch { /* Not one of our answers: a proxy's, perhaps. */ }
+  } catch { /* Not a problem document; perhaps the response of a proxy. */ }
   return new Problem({
     ...LOST,
     code: `http_${status}`,
     detail: `The server responded with ${status}.`,
     status,
-    retryable: status >= 500 || PASSING.has(status),
+    retryable: status >= 500 || TEMPORARY.has(status),
   });
 }
 
@@ -56,7 +56,7 @@ const at = encodeURIComponent;
 
 export const getStatus = (id) => call("GET", `/jobs/${at(id)}/status`);
 export const getTimeline = (id) => call("GET", `/jobs/${at(id)}/timeline`);
-// Of a timeline of thousands of clips the first is enough to name it by.
+// One clip is enough to name a job whose timeline has thousands.
 export const listJobs = (before = "") =>
   call("GET", `/jobs?limit=20&list_items=1${before ? `&before=${at(before)}` : ""}`);
 export const cancelJob = (id, reason) => call("POST", `/jobs/${at(id)}/cancel`, { reason });
@@ -74,7 +74,7 @@ export const saveCaptions = (assetId, language, version, captions) =>
   call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": tag(version) });
 export const discardCorrection = (assetId, language, version) =>
   call("DELETE", captionsAddress(assetId, language), undefined, { "If-Match": tag(version) });
-// "*" takes whatever is there; in quotes it would be a version of that name.
+// "*" matches any version; in quotes it would be a version of that name.
 const tag = (version) => (version === "*" ? version : `"${version}"`);
 const captionsAddress = (assetId, language) => `/assets/${at(assetId)}/captions/${at(language)}`;
 export const streamAddress = (assetId, playlist) => `/assets/${at(assetId)}/streams/${playlist}`;

@@ -1,8 +1,8 @@
-// Wires the page: films chosen or dropped are uploaded, and the one in the address is shown.
+// Wires the page: uploads chosen or dropped videos, and shows the one in the address.
 
 import { hasUnsaved } from "./captions.js";
 import { announce, find } from "./dom.js";
-import { chosenIn, makeProxyToo, wirePresets } from "./presets.js";
+import { chosenIn, createProxy, wirePresets } from "./presets.js";
 import { RecentList } from "./recent.js";
 import { Refusals } from "./refusals.js";
 import { TaskView } from "./task.js";
@@ -39,7 +39,7 @@ function taskInAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("task") ?? "";
 }
 
-// Returns when what is shown is in its place.
+// Resolves when the video is shown.
 function showAddressed() {
   const taskId = taskInAddress();
   showDropSize();
@@ -51,11 +51,11 @@ function showDropSize() {
   drop.classList.toggle("small", Boolean(taskInAddress()) || !uploads.isEmpty);
 }
 
-function showAccepted(taskId, made) {
-  // Were it not asked for because the line is down, the film's own page offers it again.
-  makeProxyToo(taskId, made).catch(showBanner).finally(() => recent.refresh());
+function showAccepted(taskId, preset) {
+  // If this request fails, the video's own page offers the preview copy again.
+  createProxy(taskId, preset).catch(showBanner).finally(() => recent.refresh());
   announce("Uploaded. Processing starts.");
-  // Somebody who watches a film go through is not torn away from it by the next one.
+  // While a video is being watched in progress, the page does not switch to the next one.
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }
 
@@ -64,21 +64,21 @@ function takeChosen() {
   picker.value = "";
 }
 
-function carriesFiles(event) {
+function hasFiles(event) {
   return event.dataTransfer?.types.includes("Files");
 }
 
 function wireDropping() {
-  let depth = 0;  // Entering a child leaves its parent: only the count tells whether we are outside.
+  let depth = 0;  // Entering a child leaves its parent, so count to know whether we are outside.
   const mark = (change) => {
     depth = Math.max(0, depth + change);
     drop.classList.toggle("over", depth > 0);
   };
-  addEventListener("dragenter", (event) => { if (carriesFiles(event)) mark(1); });
-  addEventListener("dragleave", (event) => { if (carriesFiles(event)) mark(-1); });
-  addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
+  addEventListener("dragenter", (event) => { if (hasFiles(event)) mark(1); });
+  addEventListener("dragleave", (event) => { if (hasFiles(event)) mark(-1); });
+  addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
   addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!hasFiles(event)) return;
     event.preventDefault();
     mark(-depth);
     uploads.add(event.dataTransfer.files, chosenIn(preset));
@@ -91,7 +91,7 @@ addEventListener("online", () => recent.refresh());
 addEventListener("beforeunload", (event) => { if (uploads.isSending || hasUnsaved()) event.preventDefault(); });
 wireDropping();
 wirePresets(preset, find("preset-words"));
-takeChosen();  // Somebody may have been quicker than these scripts.
-// The list lies below the film: drawn first, it would be pushed down by it.
+takeChosen();  // Files may have been chosen before the scripts were loaded.
+// The list is below the video, which would push it down if it came later.
 recent.drawAfter(showAddressed());
 recent.refresh();

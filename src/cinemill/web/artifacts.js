@@ -1,9 +1,9 @@
-// The files of a film under people's names, and the links that save them.
+// Readable names of a video's files, and their download links.
 
 import { element } from "./dom.js";
 import { formatBytes, formatClock, nameLanguage } from "./format.js";
 
-// In the order in which people ask for them.
+// In display order.
 const NAMES = {
   render: ({ facts }) => `Render${height(facts)}`,
   rendition: ({ facts }) => `Video${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
@@ -28,7 +28,7 @@ const NAMES = {
 const ORDER = Object.keys(NAMES);
 const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1" };
 const place = ({ kind }) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
-// Of captions, one language after the other.
+// Caption files are sorted by language first.
 const group = (file) => (file.kind.startsWith("captions_") ? place({ kind: "captions_srt" }) : place(file));
 const inOrder = (a, b) => group(a) - group(b)
   || (a.variant ?? "").localeCompare(b.variant ?? "", "en", { numeric: true }) || place(a) - place(b);
@@ -38,8 +38,8 @@ function height({ height: lines }) {
 }
 
 function captions({ facts }, form) {
-  const tongue = facts.language ? `, ${nameLanguage(facts.language)}` : "";
-  return `Captions${tongue}${facts.corrected_by ? ", edited" : ""} (${form})`;
+  const language = facts.language ? `, ${nameLanguage(facts.language)}` : "";
+  return `Captions${language}${facts.corrected_by ? ", edited" : ""} (${form})`;
 }
 
 export function nameFile(file) {
@@ -58,7 +58,7 @@ export function listDownloads(asset) {
 
 export const listFiles = (files) => files.map(row);
 
-// Of a stream there are dozens of files, none of any use without the others.
+// A stream consists of dozens of files that are useless alone.
 const isPart = ({ kind }) => kind === "stream";
 
 function fold(parts) {

@@ -1,4 +1,4 @@
-// The captions beside the player: read along, corrected in place, saved as a person's.
+// The caption editor next to the player: follows playback, and saves edits as a person's.
 
 import { discardCorrection, getCaptions, listCaptions, saveCaptions } from "./api.js";
 import { announce, button, element, fromTemplate } from "./dom.js";
@@ -6,23 +6,23 @@ import { CueList } from "./cuelist.js";
 import { fromDocument, toDocument } from "./cues.js";
 import { nameLanguage } from "./format.js";
 
-// What was not saved, by film and language, with the version that it was made in: it is there again
-// when they are shown.
+// Unsaved edits by video and language, with the version they are based on. They are restored when
+// the captions are shown again.
 const drafts = new Map();
 
 const isSame = (cues, others) => JSON.stringify(cues) === JSON.stringify(others);
 
 export const hasUnsaved = () => drafts.size > 0;
 
-// The reader's own language first, as the browser has it.
-export function sortByTongue(captions) {
+// Sorted by the browser's preferred languages.
+export function sortByPreferredLanguage(captions) {
   const spoken = navigator.languages.map((tag) => tag.split("-")[0]);
   const place = ({ language }) => (spoken.indexOf(language.split("-")[0]) + spoken.length + 1) % (spoken.length + 1);
   return captions.toSorted((a, b) => place(a) - place(b));
 }
 
 export const trackOf = ({ language, version, files }) => ({
-  // A browser keeps files for a while: another version is another address.
+  // The version in the address keeps the browser from using a cached file.
   language, url: `${files.vtt.url}&version=${version}`,
 });
 
@@ -30,13 +30,13 @@ export class CaptionsEditor {
   #card;
   #list;
   #document = null;
-  // The version that the rows were made in: that of a draft may be older than what is there now.
+  // The version that the rows are based on; for a draft, it may be older than the current one.
   #base = "";
   #turn = 0;
-  #underWay = null;
+  #saving = null;
 
-  // ``player`` may be null; onShown(document) is told of what is shown, onSaved(document) of every
-  // change that is kept.
+  // ``player`` may be null. onShown(document) is called with captions that are shown,
+  // onSaved(document) after every save.
   constructor(place, assetId, captions, { player, onShown, onSaved }) {
     Object.assign(this, { assetId, player, onShown, onSaved });
     place.append(fromTemplate("captions-template"));
@@ -58,14 +58,14 @@ export class CaptionsEditor {
   }
 
   #wire(captions) {
-    const tongues = this.#find(".tongue");
-    tongues.append(...captions.map(({ language }) =>
+    const select = this.#find(".language");
+    select.append(...captions.map(({ language }) =>
       element("option", { value: language, textContent: nameLanguage(language) })));
-    tongues.disabled = captions.length < 2;
-    tongues.addEventListener("change", () => this.#show(tongues.value));
+    select.disabled = captions.length < 2;
+    select.addEventListener("change", () => this.#show(select.value));
     this.#find(".save").addEventListener("click", () => this.#save());
     this.#find(".revert").addEventListener("click", () => this.#revert());
-    this.#find(".take-back").addEventListener("click", () => this.#takeBack());
+    this.#find(".discard-edits").addEventListener("click", () => this.#discardEdits());
     this.#card.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
@@ -78,16 +78,16 @@ export class CaptionsEditor {
   async #show(language) {
     const turn = ++this.#turn;
     try {
-      // What is being saved is to be read as it will be.
-      await this.#underWay;
+      // Wait for a save in progress, to load what it stores.
+      await this.#saving;
       const document = await getCaptions(this.assetId, language);
       if (turn !== this.#turn) return;
       this.#take(document);
       this.onShown(document);
     } catch (problem) {
       if (turn !== this.#turn) return;
-      if (this.#document) this.#find(".tongue").value = this.#document.language;
-      this.#tell(problem.message, "bad");
+      if (this.#document) this.#find(".language").value = this.#document.language;
+      this.#showMessage(problem.message, "bad");
     }
   }
 
@@ -99,18 +99,18 @@ export class CaptionsEditor {
     this.#list.show(draft?.cues ?? saved, saved);
     if (!this.#list.isChanged) {
       this.#base = document.version;
-      this.#tell("");
+      this.#showMessage("");
     } else if (this.#base === document.version) {
-      this.#tell("Your unsaved edits are still here.");
+      this.#showMessage("Your unsaved edits are still here.");
     } else {
-      this.#tell("Your unsaved edits are still here, but someone else changed the captions in the meantime. "
+      this.#showMessage("Your unsaved edits are still here, but someone else changed the captions in the meantime. "
         + "Which version do you want to keep?", "bad");
-      this.#offerWayOut();
+      this.#offerVersions();
     }
   }
 
   #showState() {
-    // Somebody at the keys keeps a place; on a phone, focus in a text would call its keyboard.
+    // Keep the focus of keyboard users only; on a phone, focusing a text would open its keyboard.
     const focused = this.#card.querySelector(":focus-visible");
     const isCorrected = this.#document.source === "person";
     const { isChanged, isEmpty } = this.#list;
@@ -120,74 +120,74 @@ export class CaptionsEditor {
     this.#find(".source").classList.toggle("completed", isCorrected);
     this.#find(".save").disabled = !isChanged;
     this.#find(".revert").hidden = !isChanged;
-    this.#find(".take-back").hidden = isChanged || !isCorrected || !this.#document.model;
+    this.#find(".discard-edits").hidden = isChanged || !isCorrected || !this.#document.model;
     this.#find(".no-cues").hidden = !isEmpty;
-    // What is not saved would not be in the render.
+    // Unsaved edits would be missing from the render.
     this.#find(".renders")?.toggleAttribute("inert", isChanged);
     if (focused?.disabled || focused?.hidden) this.#list.focus();
   }
 
   async #save(version = this.#base) {
     if (!this.#document || (!this.#list.isChanged && version === this.#base)) return;
-    if (!this.#list.isSound) {
-      this.#tell("Some captions cannot be saved yet. The first one is selected.", "bad");
+    if (!this.#list.isValid) {
+      this.#showMessage("Some captions cannot be saved yet. The first one is selected.", "bad");
       this.#list.showProblem();
       return;
     }
     const { language } = this.#document;
     const sent = toDocument(this.#list.cues);
-    await this.#keep(() => saveCaptions(this.assetId, language, version, sent),
+    await this.#saveOnce(() => saveCaptions(this.assetId, language, version, sent),
       "Saved. The player shows the new captions.");
   }
 
-  async #takeBack() {
+  async #discardEdits() {
     const { language, version } = this.#document;
-    await this.#keep(async () => {
+    await this.#saveOnce(async () => {
       await discardCorrection(this.assetId, language, version);
       return getCaptions(this.assetId, language);
     }, "Edits discarded. The auto-generated captions are shown again.");
   }
 
-  // One at a time: whoever saves twice is not to be told of a conflict with themselves.
-  async #keep(act, words) {
-    if (this.#underWay) return;
-    this.#underWay = this.#carryOut(act, words);
-    await this.#underWay;
-    this.#underWay = null;
+  // One save at a time, so that a second one does not conflict with the first.
+  async #saveOnce(act, words) {
+    if (this.#saving) return;
+    this.#saving = this.#runSave(act, words);
+    await this.#saving;
+    this.#saving = null;
   }
 
-  async #carryOut(act, words) {
+  async #runSave(act, words) {
     const [key, sent] = [this.#key, this.#list.cues];
     try {
-      this.#settle(key, sent, await act(), words);
-      this.player?.setCaptions(sortByTongue(await listCaptions(this.assetId)).map(trackOf));
+      this.#applySaved(key, sent, await act(), words);
+      this.player?.setCaptions(sortByPreferredLanguage(await listCaptions(this.assetId)).map(trackOf));
       this.onSaved(this.#document);
     } catch (problem) {
       this.#showState();
       const isStale = problem.code === "captions_changed" && key === this.#key;
-      this.#tell(`${problem.message} ${isStale ? "Which version do you want to keep?" : problem.hint}`, "bad");
-      if (isStale) this.#offerWayOut();
+      this.#showMessage(`${problem.message} ${isStale ? "Which version do you want to keep?" : problem.hint}`, "bad");
+      if (isStale) this.#offerVersions();
     }
   }
 
-  // What was sent is kept now, as ``saved`` has it; what was written since then is a draft made in that.
-  #settle(key, sent, saved, words) {
+  // The server has stored ``sent`` as ``saved``; later edits remain a draft based on that.
+  #applySaved(key, sent, saved, words) {
     const draft = drafts.get(key);
     if (draft && isSame(draft.cues, sent)) drafts.delete(key);
     else if (draft) drafts.set(key, { ...draft, version: saved.version });
-    // Another language may be shown by now.
+    // Another language may have been selected meanwhile.
     if (key !== this.#key) return;
     this.#document = saved;
     this.#base = saved.version;
-    this.#list.settle(sent, fromDocument(saved));
-    if (this.#list.isChanged) this.#tell("Saved, except for edits made while saving.");
-    else this.#tell(words, "good");
+    this.#list.applySaved(sent, fromDocument(saved));
+    if (this.#list.isChanged) this.#showMessage("Saved, except for edits made while saving.");
+    else this.#showMessage(words, "good");
   }
 
-  // Somebody was quicker: theirs, or mine in place of theirs.
-  #offerWayOut() {
+  // Someone else has saved: offer to load their version or to replace it.
+  #offerVersions() {
     const { language } = this.#document;
-    this.#find(".told").append(element("span", { className: "actions" },
+    this.#find(".editor-message").append(element("span", { className: "actions" },
       button("Load their version", () => {
         drafts.delete(this.#key);
         this.#show(language);
@@ -199,13 +199,13 @@ export class CaptionsEditor {
     const saved = fromDocument(this.#document);
     this.#base = this.#document.version;
     this.#list.show(saved, saved);
-    this.#tell("Unsaved edits discarded.");
+    this.#showMessage("Unsaved edits discarded.");
   }
 
-  #tell(words, kind = "") {
-    const place = this.#find(".told");
+  #showMessage(words, kind = "") {
+    const place = this.#find(".editor-message");
     const hadFocus = place.querySelector(":focus-visible") !== null;
-    place.className = `told ${kind}`;
+    place.className = `editor-message ${kind}`;
     place.textContent = words;
     announce(words);
     if (hadFocus) this.#list.focus();

@@ -1,28 +1,28 @@
-// The rows of the captions' editor: one cue each, with its times and text; one of them is chosen,
-// and the tools work on that.
+// The rows of the caption editor, each a cue with times and text. The tools work on the selected
+// row.
 
 import { announce, element } from "./dom.js";
-import { findHint, findProblems, findRoom, indexAt, merge, split } from "./cues.js";
+import { findHint, findProblems, findGap, indexAt, merge, split } from "./cues.js";
 import { formatMoment, parseMoment } from "./format.js";
 
 const NUDGE_MS = 100;
 const MOST_UNDONE = 50;
 
 export class CueList {
-  #place;
+  #container;
   #tools;
   #rows = [];
   #chosen = -1;
-  #lit = -1;
+  #current = -1;
   #saved = "";
   #history = [];
   #undone = [];
-  // The field that is being written in: what is written in one go is undone in one go.
-  #written = null;
+  // The field being edited: everything typed into it is undone in one step.
+  #editedField = null;
 
   constructor(place, tools, { player, onChange }) {
     Object.assign(this, { player, onChange });
-    this.#place = place;
+    this.#container = place;
     this.#tools = tools;
     this.#wire();
   }
@@ -35,7 +35,7 @@ export class CueList {
     return JSON.stringify(this.cues) !== this.#saved;
   }
 
-  get isSound() {
+  get isValid() {
     return findProblems(this.cues).every((words) => !words);
   }
 
@@ -43,7 +43,7 @@ export class CueList {
     return this.#rows.length === 0;
   }
 
-  // ``saved`` is what they are compared with.
+  // ``saved`` is the stored version that changes are compared with.
   show(cues, saved) {
     this.#saved = JSON.stringify(saved);
     this.#history = [];
@@ -51,19 +51,18 @@ export class CueList {
     this.#draw(cues, Math.min(Math.max(0, this.#chosen), cues.length - 1));
   }
 
-  // ``sent`` has been saved, and reads ``saved`` now. What was written since then stays, and so does
-  // the reader's place.
-  settle(sent, saved) {
+  // The server has stored ``sent`` as ``saved``. Later edits and the scroll position are kept.
+  applySaved(sent, saved) {
     const isAsSent = JSON.stringify(this.cues) === JSON.stringify(sent);
     this.#saved = JSON.stringify(saved);
     if (!isAsSent || !this.isChanged) {
       this.onChange();
       return;
     }
-    const { scrollTop } = this.#place;
-    const hadFocus = this.#place.contains(document.activeElement);
+    const { scrollTop } = this.#container;
+    const hadFocus = this.#container.contains(document.activeElement);
     this.#draw(saved, Math.min(this.#chosen, saved.length - 1));
-    this.#place.scrollTop = scrollTop;
+    this.#container.scrollTop = scrollTop;
     if (hadFocus) this.focus();
   }
 
@@ -72,17 +71,17 @@ export class CueList {
     this.focus();
   }
 
-  // On the chosen one; where there is none, on what makes one.
+  // Focus the selected cue, or the Add button if there is none.
   focus() {
     (this.#rows[this.#chosen]?.text ?? this.#tools.querySelector("[data-act=add]")).focus();
   }
 
   #wire() {
-    const place = this.#place;
+    const place = this.#container;
     place.addEventListener("input", (event) => this.#onInput(event));
-    place.addEventListener("change", (event) => this.#onSettled(event));
+    place.addEventListener("change", (event) => this.#onFieldChange(event));
     place.addEventListener("focusin", ({ target }) => {
-      this.#written = null;
+      this.#editedField = null;
       this.#choose(this.#indexOf(target));
     });
     place.addEventListener("click", (event) => this.#onClick(event));
@@ -92,7 +91,7 @@ export class CueList {
       if (act) this.#act(act);
     });
     const video = this.player?.video;
-    for (const name of ["timeupdate", "seeked"]) video?.addEventListener(name, () => this.#light());
+    for (const name of ["timeupdate", "seeked"]) video?.addEventListener(name, () => this.#highlightCurrent());
     for (const made of this.#tools.querySelectorAll("[data-player]")) made.hidden = !video;
   }
 
@@ -106,21 +105,21 @@ export class CueList {
 
   #draw(cues, chosen) {
     this.#rows = cues.map((cue) => buildRow({ ...cue }));
-    this.#place.replaceChildren(...this.#rows.map(({ row }) => row));
+    this.#container.replaceChildren(...this.#rows.map(({ row }) => row));
     this.#chosen = -1;
-    this.#lit = -1;
+    this.#current = -1;
     this.#choose(chosen);
-    this.#judge();
-    this.#light();
+    this.#validate();
+    this.#highlightCurrent();
   }
 
-  #judge() {
+  #validate() {
     const problems = findProblems(this.cues);
-    this.#rows.forEach(({ row, cue, number, told, fields }, index) => {
+    this.#rows.forEach(({ row, cue, number, message, fields }, index) => {
       number.textContent = String(index + 1);
       number.setAttribute("aria-label", `Play from caption ${index + 1}`);
       const words = problems[index] || findHint(cue);
-      if (told.textContent !== words) told.textContent = words;
+      if (message.textContent !== words) message.textContent = words;
       row.classList.toggle("wrong", Boolean(problems[index]));
       for (const field of fields) {
         field.setAttribute("aria-label", `${field.dataset.name} of caption ${index + 1}`);
@@ -154,38 +153,38 @@ export class CueList {
     this.#showTools();
   }
 
-  #light() {
+  #highlightCurrent() {
     const index = indexAt(this.cues, this.#moment);
-    if (index === this.#lit) return;
-    this.#rows[this.#lit]?.row.removeAttribute("aria-current");
-    this.#lit = index;
+    if (index === this.#current) return;
+    this.#rows[this.#current]?.row.removeAttribute("aria-current");
+    this.#current = index;
     const row = this.#rows[index]?.row;
     row?.setAttribute("aria-current", "true");
-    // Whoever writes is not scrolled away from it.
-    if (row && !this.#place.contains(document.activeElement)) this.#reveal(row);
+    // Do not scroll away while the user is typing.
+    if (row && !this.#container.contains(document.activeElement)) this.#reveal(row);
   }
 
   #reveal(row) {
     // Within the list only: scrollIntoView would move the page as well.
     const [top, bottom] = [row.offsetTop, row.offsetTop + row.offsetHeight];
-    const { scrollTop, clientHeight } = this.#place;
+    const { scrollTop, clientHeight } = this.#container;
     if (top < scrollTop || bottom > scrollTop + clientHeight) {
-      this.#place.scrollTop = top - (clientHeight - row.offsetHeight) / 2;
+      this.#container.scrollTop = top - (clientHeight - row.offsetHeight) / 2;
     }
   }
 
   #onInput({ target }) {
     const entry = this.#rows[this.#indexOf(target)];
     if (!entry) return;
-    if (this.#written !== target) this.#remember();
-    this.#written = target;
+    if (this.#editedField !== target) this.#saveUndoState();
+    this.#editedField = target;
     if (target === entry.text) entry.cue.text = target.value;
     else entry.cue[target.dataset.member] = parseMoment(target.value);
-    this.#judge();
+    this.#validate();
   }
 
-  // As times are written here, once one has been typed in some other way.
-  #onSettled({ target }) {
+  // Rewrite a typed time in the standard format.
+  #onFieldChange({ target }) {
     const moment = target.dataset.member ? parseMoment(target.value) : null;
     if (moment !== null) target.value = formatMoment(moment);
   }
@@ -204,7 +203,7 @@ export class CueList {
     const { key, target } = event;
     const isCommand = event.ctrlKey || event.metaKey;
     if (isCommand && key === "Enter") this.#act("split");
-    // Without Shift it deletes a word, as anywhere.
+    // Without Shift, the key deletes a word as usual.
     else if (isCommand && event.shiftKey && key === "Backspace") this.#act("delete");
     else if (event.altKey && key === "ArrowUp") this.#move(-1);
     else if (event.altKey && key === "ArrowDown") this.#move(1);
@@ -241,28 +240,28 @@ export class CueList {
     });
     if (typeof outcome === "string") {
       announce(outcome);
-      this.#rows[this.#chosen]?.told.replaceChildren(outcome);
+      this.#rows[this.#chosen]?.message.replaceChildren(outcome);
       return;
     }
-    this.#remember();
+    this.#saveUndoState();
     this.#redraw(...outcome);
   }
 
-  // As they are before a change.
-  #remember() {
+  // Store the cues before a change.
+  #saveUndoState() {
     this.#history = [...this.#history, { cues: this.cues, chosen: this.#chosen }].slice(-MOST_UNDONE);
     this.#undone = [];
   }
 
   #redraw(cues, chosen) {
-    const { scrollTop } = this.#place;
+    const { scrollTop } = this.#container;
     this.#draw(cues, Math.min(chosen, cues.length - 1));
-    this.#place.scrollTop = scrollTop;
+    this.#container.scrollTop = scrollTop;
     this.focus();
   }
 }
 
-// Each answers the new list and which is chosen in it, or why it cannot be.
+// Each returns the new list and its selected index, or a message if it is impossible.
 const ACTS = {
   split(cues, at, { caret, moment }) {
     const halves = split(cues[at], caret, moment);
@@ -270,7 +269,7 @@ const ACTS = {
   },
   merge: (cues, at) => [cues.toSpliced(at, 2, merge(cues[at], cues[at + 1])), at],
   add(cues, at, { moment }) {
-    const found = findRoom(cues, moment, at);
+    const found = findGap(cues, moment, at);
     return found
       ? [cues.toSpliced(found.index, 0, found.cue), found.index]
       : "There is no room for a caption here. Shorten this one, or seek to a gap.";
@@ -287,13 +286,13 @@ function buildRow(cue) {
   const text = element("textarea", { rows: Math.max(1, cue.text.split("\n").length), value: cue.text, spellcheck: true });
   text.dataset.name = "Text";
   const [start, end] = ["start", "end"].map((member) => buildTime(cue, member));
-  const told = element("p", { className: "cue-told", id: `cue-told-${rowsBuilt += 1}` });
+  const message = element("p", { className: "cue-message", id: `cue-message-${rowsBuilt += 1}` });
   const times = element("div", { className: "times" }, start, "–", end);
-  const row = element("li", { className: "cue" }, number, times, text, told);
+  const row = element("li", { className: "cue" }, number, times, text, message);
   text.addEventListener("input", () => { text.rows = text.value.split("\n").length; });
   const fields = [start, end, text];
-  for (const field of fields) field.setAttribute("aria-describedby", told.id);
-  return { row, cue, number, text, told, fields };
+  for (const field of fields) field.setAttribute("aria-describedby", message.id);
+  return { row, cue, number, text, message, fields };
 }
 
 function buildTime(cue, member) {

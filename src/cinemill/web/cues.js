@@ -1,5 +1,5 @@
-// Captions as a list of { start, end, text }, times in milliseconds: what may be done with them, and
-// what is wrong with them. Nothing here knows of the page.
+// Operations on captions and checks of them, as lists of { start, end, text } with times in
+// milliseconds. Independent of the page.
 
 const LINE_COLUMNS = 42;
 const CHARACTERS_PER_SECOND = 17;
@@ -12,7 +12,7 @@ export const fromDocument = ({ captions }) =>
 export const toDocument = (cues) =>
   cues.map(({ start, end, text }) => ({ start_ms: start, end_ms: end, lines: text.split("\n") }));
 
-// A sentence for each cue that cannot be saved, "" for all others. A time that is none is null.
+// Returns a sentence for each cue that cannot be saved, "" for others. Invalid times are null.
 export function findProblems(cues) {
   let before = 0;
   return cues.map(({ start, end, text }) => {
@@ -29,7 +29,7 @@ function problemOf(start, end, text, before) {
   return text.trim() ? "" : "This caption has no text. Add some or delete it.";
 }
 
-// What can be saved, and is hard to read.
+// Returns a warning for a cue that can be saved but is hard to read, else "".
 export function findHint({ start, end, text }) {
   const lines = text.split("\n");
   if (lines.length > 2) return `${lines.length} lines; use at most two.`;
@@ -39,8 +39,8 @@ export function findHint({ start, end, text }) {
   return speed > CHARACTERS_PER_SECOND ? `${speed} characters per second; at most ${CHARACTERS_PER_SECOND} are comfortable to read.` : "";
 }
 
-// In two: the text at ``at`` if that lies within it, else near its middle; the time at ``moment`` if
-// that lies within it, else in proportion to the text. Null where it is too short.
+// Splits a cue: the text at ``at`` if that is inside it, else near its middle; the time at ``moment``
+// if that is inside it, else in proportion to the text. Returns null if the cue is too short.
 export function split({ start, end, text }, at, moment) {
   const place = at > 0 && at < text.length ? at : middleOf(text);
   const shared = start + Math.round(((end - start) * place) / Math.max(1, text.length));
@@ -53,7 +53,7 @@ export function split({ start, end, text }, at, moment) {
   ];
 }
 
-// Where a line ends, or the space nearest to the middle.
+// The end of the first line, or the space nearest to the middle.
 function middleOf(text) {
   if (text.includes("\n")) return text.indexOf("\n");
   const spaces = [...text.matchAll(/\s/g)].map(({ index }) => index);
@@ -69,10 +69,9 @@ export function merge(one, other) {
   return { start: one.start, end: other.end, text };
 }
 
-// Where a new one has room: at ``moment`` if none is there, else behind the cue ``after``. Without a
-// player ``moment`` is below 0, which is never free.
-// Answers { index, cue }, or null.
-export function findRoom(cues, moment, after) {
+// Finds a place for a new cue: at ``moment`` if no cue is there, else after the cue ``after``. Without
+// a player ``moment`` is below 0, which is never free. Returns { index, cue }, or null.
+export function findGap(cues, moment, after) {
   const free = moment >= 0 && cues.every(({ start, end }) => moment < start || moment >= end);
   const start = free ? Math.round(moment) : (cues[after]?.end ?? 0);
   const index = cues.filter((cue) => cue.start < start).length;

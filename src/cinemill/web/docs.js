@@ -3,18 +3,18 @@
 import { element, find } from "./dom.js";
 
 const { paths } = await (await fetch("/openapi.json")).json();
-const rooms = new Map();
+const groups = new Map();
 
 for (const [path, methods] of Object.entries(paths)) {
-  for (const [method, door] of Object.entries(methods)) {
-    const room = door.tags?.[0] ?? "other";
-    if (!rooms.has(room)) rooms.set(room, []);
-    rooms.get(room).push(describe(method, path, door));
+  for (const [method, operation] of Object.entries(methods)) {
+    const group = operation.tags?.[0] ?? "other";
+    if (!groups.has(group)) groups.set(group, []);
+    groups.get(group).push(describe(method, path, operation));
   }
 }
 
-for (const [room, doors] of rooms) {
-  find("doors").append(element("section", {}, element("h2", { textContent: room }), ...doors));
+for (const [group, operations] of groups) {
+  find("operations").append(element("section", {}, element("h2", { textContent: group }), ...operations));
 }
 
 function describe(method, path, { description = "", parameters = [] }) {

@@ -1,4 +1,4 @@
-// Small ways to build the page. Text always goes in as text, never as markup.
+// Functions that build the page. Text is always inserted as text, never as markup.
 
 export function find(id) {
   return document.getElementById(id);
@@ -21,7 +21,7 @@ export function button(words, act, className = "button") {
 }
 
 export function setBar(bar, percent) {
-  // Without a number the bar wanders: something goes on, and nobody knows how much is left.
+  // Without a number, the bar shows activity without progress.
   bar.classList.toggle("waiting", percent === null);
   if (percent === null) {
     bar.removeAttribute("aria-valuenow");
@@ -55,7 +55,7 @@ async function copyText(text, code, button) {
     announce("Task id copied");
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   } catch {
-    // No clipboard without a secure origin: select it, so that Ctrl+C does.
+    // Insecure origins have no clipboard API; select the text, so that Ctrl+C works.
     const range = document.createRange();
     range.selectNodeContents(code);
     getSelection().removeAllRanges();

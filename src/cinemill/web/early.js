@@ -1,29 +1,29 @@
-// What can be looked at before a job has ended: a render's timeline, a film that is opened already.
+// Previews of unfinished jobs: a render's timeline, and a stream that can already be played.
 
 import { getAsset, streamAddress } from "./api.js";
 import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
 import { Strip } from "./strip.js";
 
-const ASK_MS = 1000;
-const REST = 5;
+const MIN_WAIT_MS = 1000;
+const WAIT_FACTOR = 5;
 const PLAYLIST = "master.m3u8";
 
-// To be called whenever there is progress; it asks no more often than is worth it, and the more
-// seldom, the longer an answer took.
+// Returns a function to call on every progress event. It limits its requests: the slower the
+// responses, the fewer.
 export function followEarly(card, { kind, task_id: taskId, asset_id: assetId }) {
-  const look = LOOKS[kind]?.(card, taskId, assetId);
-  let asksFrom = 0;
+  const look = PREVIEWS[kind]?.(card, taskId, assetId);
+  let nextRequestAt = 0;
   return () => {
-    const askedAt = performance.now();
-    if (!look || askedAt < asksFrom) return;
-    asksFrom = Infinity;
-    look().catch(() => { /* The bar tells when the line is down. */ }).finally(() => {
-      asksFrom = askedAt + Math.max(ASK_MS, REST * (performance.now() - askedAt));
+    const requestedAt = performance.now();
+    if (!look || requestedAt < nextRequestAt) return;
+    nextRequestAt = Infinity;
+    look().catch(() => { /* The progress bar reports lost connections. */ }).finally(() => {
+      nextRequestAt = requestedAt + Math.max(MIN_WAIT_MS, WAIT_FACTOR * (performance.now() - requestedAt));
     });
   };
 }
 
-const LOOKS = {
+const PREVIEWS = {
   render_video(card, taskId) {
     const strip = new Strip(card.querySelector(".strip"), taskId);
     return () => strip.refresh();
@@ -46,12 +46,12 @@ const LOOKS = {
   },
 };
 
-// Where somebody was in a film, for the player that takes the place of this one.
-export function placeIn(video) {
+// The playback position, to be restored in the player that replaces this one.
+export function playbackPosition(video) {
   return video && video.currentTime > 0 ? { seconds: video.currentTime, isPaused: video.paused } : null;
 }
 
-export function goOn(video, place) {
+export function resumePlayback(video, place) {
   if (!video || !place) return;
   video.currentTime = place.seconds;
   if (!place.isPaused) video.play().catch(() => {});

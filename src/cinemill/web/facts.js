@@ -1,4 +1,4 @@
-// What a film is, in a table.
+// Properties of a video as table rows.
 
 import { element } from "./dom.js";
 import { formatBytes, formatClock, formatRate } from "./format.js";
@@ -21,11 +21,11 @@ function facts({ media, size_bytes: size }) {
   if (!media) return rows;
   const { video } = media;
   rows.unshift(
-    ["Resolution", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${hdrWords(video.hdr)}` : ""}`],
+    ["Resolution", `${video.display_width} × ${video.display_height}${video.hdr ? `, ${describeHdr(video.hdr)}` : ""}`],
     ["Frame rate", `${formatRate(video.fps)} fps${video.is_variable_rate ? ", variable" : ""}`],
     ["Duration", formatClock(media.duration_seconds_from_header)],
     ["Video codec", video.codec],
-    ["Audio", media.audio.map(soundWords).join("; ") || "none"],
+    ["Audio", media.audio.map(describeAudio).join("; ") || "none"],
   );
   rows.push(["Container", CONTAINERS[media.format] ?? media.format]);
   if (video.rotation_degrees) rows.push(["Rotated", `${video.rotation_degrees}°`]);
@@ -39,12 +39,12 @@ const CONTAINERS = {
   mpegts: "MPEG transport stream", mpeg: "MPEG program stream", ogg: "Ogg", mxf: "MXF",
 };
 
-const hdrWords = (hdr) => ({ hdr10: "HDR10", hlg: "HLG", pq: "HDR (PQ)" })[hdr] ?? hdr;
+const describeHdr = (hdr) => ({ hdr10: "HDR10", hlg: "HLG", pq: "HDR (PQ)" })[hdr] ?? hdr;
 
-function soundWords({ codec, channels, sample_rate_hz: rate, language }) {
+function describeAudio({ codec, channels, sample_rate_hz: rate, language }) {
   const layout = { 1: "mono", 2: "stereo", 6: "5.1", 8: "7.1" }[channels] ?? `${channels} channels`;
-  const tongue = language && language !== "und" ? `, ${language}` : "";
-  return `${codec}, ${layout}, ${rate / 1000} kHz${tongue}`;
+  const languageWords = language && language !== "und" ? `, ${language}` : "";
+  return `${codec}, ${layout}, ${rate / 1000} kHz${languageWords}`;
 }
 
 function row([name, value]) {

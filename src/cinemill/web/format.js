@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Readable sizes, times and languages.
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 
@@ -35,13 +35,13 @@ export function formatWhen(iso) {
 }
 
 export function formatRate(fraction) {
-  // "30000/1001" → "29.97"; an average of 0 is one that nobody can tell.
+  // "30000/1001" → "29.97"; an average of 0 means that the rate is unknown.
   const [over, under = "1"] = String(fraction).split("/");
   const value = Number(over) / Number(under);
   return value > 0 ? `${Number(value.toFixed(2))}` : "unknown";
 }
 
-// "en" → "English"; what no browser knows stays as it is.
+// "en" → "English"; unknown codes are returned unchanged.
 export function nameLanguage(code) {
   if (!code || code === "und") return "Unknown language";
   try {
@@ -51,15 +51,15 @@ export function nameLanguage(code) {
   }
 }
 
-// 61250 → "1:01.250", as captions' times are written and read.
+// 61250 → "1:01.250", the format of caption times.
 export function formatMoment(milliseconds) {
-  const rest = String(milliseconds % 1000).padStart(3, "0");
-  return `${formatClock(Math.floor(milliseconds / 1000))}.${rest}`;
+  const fraction = String(milliseconds % 1000).padStart(3, "0");
+  return `${formatClock(Math.floor(milliseconds / 1000))}.${fraction}`;
 }
 
 const MOMENT = /^(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2})(?:[.,](\d{1,3}))?$/;
 
-// Null where it is no moment: "1:5", "0:01:05.25" and "1:05,250" are.
+// Parses "1:5", "0:01:05.25" or "1:05,250"; returns null for anything else.
 export function parseMoment(text) {
   const found = MOMENT.exec(text.trim());
   if (!found || Number(found[3]) > 59) return null;

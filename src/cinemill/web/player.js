@@ -1,4 +1,4 @@
-// A film with its poster and captions, and the sprite over the seek bar.
+// The video player with poster, captions, and thumbnails from the sprite over the seek bar.
 
 import { element, fromTemplate } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
@@ -8,7 +8,7 @@ export const HLS_TYPE = "application/vnd.apple.mpegurl";
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
 
-// ``sources``: addresses in the order in which they are tried, each with ``type`` and ``words``.
+// ``sources`` are tried in order; each has a ``url`` and ``words``.
 export function buildPlayer(place, { sources, poster, sprite, spriteIndex, captions = [], onSource }) {
   place.append(fromTemplate("player-template"));
   const player = new Player(place, sources, onSource);
@@ -26,7 +26,7 @@ export const canPlay = (type) => prober.canPlayType(type) !== "";
 class Player {
   #tiles = [];
   #sources;
-  #tongue = 0;
+  #track = 0;
 
   constructor(place, sources, onSource = () => {}) {
     this.place = place;
@@ -49,7 +49,7 @@ class Player {
       if (!response.ok) return;
       this.#tiles = parseSprite(await response.text());
       this.preview.firstElementChild.style.backgroundImage = `url("${picture}")`;
-    } catch { /* Without the index the bar has no preview, and all else works. */ }
+    } catch { /* Without the index there are no thumbnails; everything else works. */ }
   }
 
   toggle() {
@@ -57,7 +57,7 @@ class Player {
     else this.video.pause();
   }
 
-  // The next of the sources, where the one before could not be played.
+  // Play the next source, after the one before could not be played.
   playNext() {
     const source = this.#sources.shift();
     this.place.querySelector(".player-problem").hidden = Boolean(source);
@@ -66,23 +66,23 @@ class Player {
     this.onSource(source);
   }
 
-  // Each with ``language`` and ``url``; in place of those before.
+  // Replace the caption tracks; each has ``language`` and ``url``.
   setCaptions(captions) {
     for (const old of this.video.querySelectorAll("track")) old.remove();
     this.video.append(...captions.map(({ language, url }) => element("track", {
       kind: "captions", src: url, srclang: language === "und" ? "" : language, label: nameLanguage(language),
     })));
-    this.#tongue = Math.min(this.#tongue, captions.length - 1);
+    this.#track = Math.min(this.#track, captions.length - 1);
     this.captions.hidden = captions.length === 0;
-    this.#showTongue();
+    this.#showTrack();
   }
 
-  // -1 shows none.
-  #showTongue() {
+  // Index -1 shows no captions.
+  #showTrack() {
     const tracks = [...this.video.querySelectorAll("track")];
-    tracks.forEach(({ track }, at) => { track.mode = at === this.#tongue ? "showing" : "disabled"; });
-    const label = tracks[this.#tongue]?.label ?? "off";
-    this.captions.setAttribute("aria-pressed", String(this.#tongue >= 0));
+    tracks.forEach(({ track }, at) => { track.mode = at === this.#track ? "showing" : "disabled"; });
+    const label = tracks[this.#track]?.label ?? "off";
+    this.captions.setAttribute("aria-pressed", String(this.#track >= 0));
     this.captions.setAttribute("aria-label", `Captions: ${label}`);
     this.captions.title = `Captions: ${label}`;
   }
@@ -93,13 +93,13 @@ class Player {
     button("mute").addEventListener("click", () => { this.video.muted = !this.video.muted; });
     this.captions.addEventListener("click", () => {
       const count = this.video.querySelectorAll("track").length;
-      this.#tongue = this.#tongue + 1 >= count ? -1 : this.#tongue + 1;
-      this.#showTongue();
+      this.#track = this.#track + 1 >= count ? -1 : this.#track + 1;
+      this.#showTrack();
     });
     button("full").addEventListener("click", () => {
       if (document.fullscreenElement) document.exitFullscreen();
       else if (this.place.requestFullscreen) this.place.requestFullscreen();
-      else this.video.webkitEnterFullscreen?.();  // A phone knows only this one.
+      else this.video.webkitEnterFullscreen?.();  // iPhones support only this method.
     });
     this.place.addEventListener("keydown", (event) => this.#onKey(event));
   }

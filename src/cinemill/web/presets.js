@@ -1,4 +1,4 @@
-// What can be made of a film, in people's words; the words themselves are the page's own options.
+// The presets for outputs. Their labels are the options in the page.
 
 import { createJob, getStatus } from "./api.js";
 import { button, element, find } from "./dom.js";
@@ -37,7 +37,7 @@ const PRESETS = {
   },
 };
 
-// What a job is called beside its film's name; the ordinary one needs no name.
+// The label of a job next to its video's name; empty for ordinary processing.
 export function nameWork({ kind, params }) {
   if (kind === "transcode") {
     return { mobile: "mobile", archive: "archive", web: "web" }[params.options?.preset]
@@ -56,14 +56,15 @@ export function wirePresets(select, place) {
 
 export const chosenIn = (select) => PRESETS[select.value];
 
-// Whatever else is made of a film: its proxy is what people watch it by.
-export async function makeProxyToo(taskId, { kind }) {
+// Create the preview copy too, which the page plays.
+export async function createProxy(taskId, { kind }) {
   if (kind === PROXY) return;
   const { asset_id: assetId } = await getStatus(taskId);
   await createJob(assetId, PROXY, {});
 }
 
-// For a film that is here already. Answers the section; onMade(taskId), onProblem(problem).
+// Returns the elements for creating another output of a stored video. Callbacks: onMade(taskId),
+// onProblem(problem).
 export function offerMore(assetId, { onMade, onProblem }) {
   const select = find("preset").cloneNode(true);
   select.id = "more-preset";

@@ -1,4 +1,4 @@
-// The list of recent jobs, kept up to date while any of them goes on.
+// The list of recent jobs, updated regularly.
 
 import { getAsset, listJobs } from "./api.js";
 import { element, find } from "./dom.js";
@@ -8,7 +8,7 @@ import { isFinal } from "./watch.js";
 
 const REFRESH_MS = 2500;
 const IDLE_REFRESH_MS = 15000;
-// For a film that is slow to show itself, the list does not wait any longer.
+// The list waits for the selected video at most this long.
 const PATIENCE_MS = 1500;
 const STATES = {
   pending: "Waiting", running: "Running", completed: "Done", failed: "Failed", cancelled: "Cancelled",
@@ -32,7 +32,7 @@ export class RecentList {
     });
   }
 
-  // A job tells no filename; its film does, and never changes it.
+  // Jobs have no filename; their assets do, and it never changes.
   async nameOf({ asset_id: own, kind, params }) {
     const assetId = own ?? params?.job?.clips?.[0]?.asset_id;
     if (!assetId) return nameUncatalogued(kind, params ?? {});
@@ -104,7 +104,7 @@ export class RecentList {
     this.#draw();
   }
 
-  // Records are written less often than events are told: a bar does not fall back to its record.
+  // Records are updated less often than events are sent, so never move a bar backwards.
   #keepPace(job) {
     const known = this.#jobs.get(job.task_id);
     const isBehind = known?.status === "running" && job.status === "running";
@@ -112,7 +112,7 @@ export class RecentList {
   }
 
   #older(fresh) {
-    // What lies before the newest page stays listed; what should be on that page and is not is gone.
+    // Keep jobs older than the newest page; newer ones that are missing from it were deleted.
     const last = [...fresh.values()].at(-1)?.queued_at ?? "";
     return [...this.#jobs].filter(([id, { queued_at: at }]) => !fresh.has(id) && at < last);
   }
@@ -133,7 +133,7 @@ export class RecentList {
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)}%` : STATES[status];
     const link = element("a", { href: addressOf(taskId) },
-      element("span", { className: "film", title: name }, name,
+      element("span", { className: "title", title: name }, name,
         element("span", { className: "work", textContent: work && ` · ${work}` })),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));
@@ -151,7 +151,7 @@ function addressOf(taskId) {
   return `#task=${encodeURIComponent(taskId)}`;
 }
 
-// A job that names its own films has none of ours until they are fetched.
+// A job with paths of its own has no asset until its sources are imported.
 function nameUncatalogued(kind, { path, job }) {
   const first = job?.clips?.[0]?.path ?? job?.scenes?.[0]?.video_path ?? path;
   return first?.split("/").at(-1) ?? kind;

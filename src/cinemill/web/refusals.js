@@ -1,4 +1,4 @@
-// Uploads that came to nothing, in one list: the newest first, and the older ones folded away.
+// The list of failed uploads, newest first, with older ones collapsed.
 
 import { announce, button, find, fromTemplate } from "./dom.js";
 
@@ -10,18 +10,18 @@ export class Refusals {
   #list = find("refused");
   #unfold = find("all-refused");
   #all = find("dismiss-all");
-  #againAll = find("try-all");
-  #agains = new Map();
+  #retryAll = find("try-all");
+  #retries = new Map();
   #isUnfolded = false;
 
   constructor({ onChooseAnother }) {
     this.onChooseAnother = onChooseAnother;
     this.#all.addEventListener("click", () => {
-      this.#agains.clear();
+      this.#retries.clear();
       this.#list.replaceChildren();
-      this.#settle();
+      this.#moveFocus();
     });
-    this.#againAll.addEventListener("click", () => this.#tryAllAgain());
+    this.#retryAll.addEventListener("click", () => this.#retryAllUploads());
     this.#unfold.addEventListener("click", () => {
       this.#isUnfolded = !this.#isUnfolded;
       this.#fold();
@@ -37,7 +37,7 @@ export class Refusals {
     fill(".code", problem.code);
     const actions = item.querySelector(".actions");
     if (problem.isRetryable) {
-      this.#agains.set(item, tryAgain);
+      this.#retries.set(item, tryAgain);
       actions.append(button("Retry", () => {
         this.#remove(item);
         tryAgain();
@@ -60,22 +60,22 @@ export class Refusals {
   #remove(item) {
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
-    this.#agains.delete(item);
-    this.#settle(next);
+    this.#retries.delete(item);
+    this.#moveFocus(next);
   }
 
-  #tryAllAgain() {
-    const agains = [...this.#agains];
-    this.#agains.clear();
-    for (const [item, tryAgain] of agains) {
+  #retryAllUploads() {
+    const retries = [...this.#retries];
+    this.#retries.clear();
+    for (const [item, tryAgain] of retries) {
       item.remove();
       tryAgain();
     }
-    this.#settle(this.#list.firstElementChild);
+    this.#moveFocus(this.#list.firstElementChild);
   }
 
-  // The focus was on a button that is gone now.
-  #settle(next) {
+  // The button that had the focus is gone.
+  #moveFocus(next) {
     this.#fold();
     if (next) next.querySelector(".actions").lastElementChild.focus();
     else find("files").focus();
@@ -87,9 +87,9 @@ export class Refusals {
     this.#title.textContent =
       items.length === 1 ? "This video could not be uploaded" : `${items.length} videos could not be uploaded`;
     this.#all.hidden = items.length < 2;
-    // For several, the button above them all does.
+    // With several items, the button above the list is enough.
     for (const made of this.#list.querySelectorAll(".another")) made.hidden = items.length > 1;
-    this.#againAll.hidden = this.#agains.size < 2;
+    this.#retryAll.hidden = this.#retries.size < 2;
     this.#unfold.hidden = items.length <= SHOWN;
     if (this.#unfold.hidden) this.#isUnfolded = false;
     items.forEach((item, index) => { item.hidden = index >= SHOWN && !this.#isUnfolded; });
@@ -98,7 +98,7 @@ export class Refusals {
   }
 }
 
-// Which film a button means is plain to those who see it only.
+// Name the video in the label of each button, for screen readers.
 function describe(made, name) {
   made.setAttribute("aria-label", `${made.textContent}: ${name}`);
 }

@@ -1,5 +1,5 @@
-// Renders into which a film's captions were burned: made again with what they say now. Pieces in
-// which nothing changed are taken as they are.
+// Offers to repeat renders with burned-in captions after the captions have changed. Unchanged pieces
+// are reused.
 
 import { getCaptions, listJobsOf, saveCaptions, submitJob } from "./api.js";
 import { button, element } from "./dom.js";
@@ -7,10 +7,10 @@ import { button, element } from "./dom.js";
 export function offerRenders(assetId, { onMade, onProblem }) {
   const place = element("div", { className: "renders" });
 
-  async function again(made, { params: { job } }, shown, heardPath) {
+  async function again(made, { params: { job } }, shown, generatedPath) {
     made.disabled = true;
     try {
-      const named = job.subtitles ? { subtitles: await namePath(shown, heardPath ?? job.subtitles) } : {};
+      const named = job.subtitles ? { subtitles: await namePath(shown, generatedPath ?? job.subtitles) } : {};
       onMade((await submitJob("render_video", { job: { ...job, ...named } })).id);
     } catch (problem) {
       made.disabled = false;
@@ -18,22 +18,22 @@ export function offerRenders(assetId, { onMade, onProblem }) {
     }
   }
 
-  // Saving what is saved already changes nothing, and tells where a timeline finds it.
-  async function namePath({ language, version, source }, heardPath) {
-    if (source !== "person") return heardPath;
+  // Saving the stored captions changes nothing, but returns the path for timelines.
+  async function namePath({ language, version, source }, generatedPath) {
+    if (source !== "person") return generatedPath;
     const { captions } = await getCaptions(assetId, language);
     return (await saveCaptions(assetId, language, version, captions)).srt_path;
   }
 
   async function show(shown) {
-    const [renders, heard] = await Promise.all([
+    const [renders, captionJobs] = await Promise.all([
       listJobsOf(assetId, "render_video"), listJobsOf(assetId, "caption"),
     ]);
-    // Newest first, as the jobs are.
-    const paths = heard.filter(({ result }) => result?.language === shown.language)
+    // Newest first, like the jobs.
+    const paths = captionJobs.filter(({ result }) => result?.language === shown.language)
       .map(({ result }) => result.srt_path);
     const uses = ({ params: { job } }) =>
-      job.captions === shown.language || isTheirFile(job.subtitles ?? "", shown.language, paths);
+      job.captions === shown.language || isCaptionFile(job.subtitles ?? "", shown.language, paths);
     const latest = renders.filter((one) => one.status === "completed").find(uses);
     place.replaceChildren(...(latest ? [
       element("p", { className: "quiet", textContent: "These captions are burned into a render. Render it again to apply later edits." }),
@@ -41,8 +41,8 @@ export function offerRenders(assetId, { onMade, onProblem }) {
     ] : []));
   }
 
-  // What a model's captions were called, or what an earlier correction was.
-  const isTheirFile = (path, language, paths) => paths.includes(path)
+  // Whether the path is that of generated captions or of an earlier edit.
+  const isCaptionFile = (path, language, paths) => paths.includes(path)
     || (path.includes(`/captions-${assetId}-`) && path.endsWith(`.${language}.srt`));
 
   return { place, show: (shown) => show(shown).catch(onProblem) };

@@ -1,8 +1,8 @@
-// What came of a job: the player with its captions, facts, downloads, and what else can be made.
+// The result of a job: player and captions, properties, downloads, and further outputs.
 
 import { getAsset, listCaptions, listJobsOf, streamAddress } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
-import { CaptionsEditor, sortByTongue, trackOf } from "./captions.js";
+import { CaptionsEditor, sortByPreferredLanguage, trackOf } from "./captions.js";
 import { showTaskId } from "./dom.js";
 import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
@@ -12,9 +12,9 @@ import { offerRenders } from "./renders.js";
 import { Strip } from "./strip.js";
 import { isFinal } from "./watch.js";
 
-// doors: onMade(taskId) shows another job, onProblem(problem) tells of what went wrong beside this,
-// comeBackAfter(taskId) shows this anew when that has ended.
-export async function showResult(card, job, name, doors) {
+// Callbacks: onMade(taskId) shows another job, onProblem(problem) reports problems of other requests,
+// comeBackAfter(taskId) shows this result again when that job has ended.
+export async function showResult(card, job, name, callbacks) {
   const find = (place) => card.querySelector(place);
   find(".name").textContent = name;
   showTaskId(find(".task-id"), job.task_id);
@@ -24,26 +24,26 @@ export async function showResult(card, job, name, doors) {
     return;
   }
   const [asset, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
-  const captions = sortByTongue(listed);
+  const captions = sortByPreferredLanguage(listed);
   const player = showPlayer(card, job, asset, captions);
-  if (!player) await promiseProxy(find(".plays"), asset.id, doors);
+  if (!player) await promiseProxy(find(".plays"), asset.id, callbacks);
   if (job.kind === "render_video") {
-    showRender(card, job, asset, player, doors);
+    showRender(card, job, asset, player, callbacks);
     return;
   }
   find(".facts tbody").append(...listFacts(asset));
   find(".downloads").append(...listDownloads(asset));
-  find(".more").append(...offerMore(asset.id, doors));
-  if (captions.length) showCaptions(card, asset.id, captions, player, doors);
+  find(".more").append(...offerMore(asset.id, callbacks));
+  if (captions.length) showCaptions(card, asset.id, captions, player, callbacks);
 }
 
-// An edit of several films: its own facts and file, not those of the first of them.
-function showRender(card, job, asset, player, doors) {
+// A render of several videos has properties and files of its own.
+function showRender(card, job, asset, player, callbacks) {
   const made = new Set(job.result.made.map(({ variant }) => variant));
   const own = asset.artifacts.filter(({ kind, variant }) => kind === "render" && made.has(variant));
   card.querySelector(".facts tbody").append(...listRenderFacts(job.result.render));
   card.querySelector(".downloads").append(...listFiles(own));
-  new Strip(card.querySelector(".strip"), job.task_id, player).refresh().catch(doors.onProblem);
+  new Strip(card.querySelector(".strip"), job.task_id, player).refresh().catch(callbacks.onProblem);
 }
 
 function tookWords({ duration_seconds: seconds, result }) {
@@ -60,54 +60,54 @@ function showPlayer(card, job, asset, captions) {
     return null;
   }
   const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
-  const isOwnCut = job.kind === "render_video";
+  const isRender = job.kind === "render_video";
   return buildPlayer(place, {
     sources,
-    // The pictures and the words of one film are not those of an edit of several.
-    poster: isOwnCut ? "" : files.poster?.url,
-    sprite: isOwnCut ? "" : files.sprite?.url,
+    // Poster, thumbnails and captions of one source do not apply to a render.
+    poster: isRender ? "" : files.poster?.url,
+    sprite: isRender ? "" : files.sprite?.url,
     spriteIndex: files.sprite_index?.url,
-    captions: isOwnCut ? [] : captions.map(trackOf),
+    captions: isRender ? [] : captions.map(trackOf),
     onSource: ({ words }) => { card.querySelector(".plays").textContent = words; },
   });
 }
 
-async function promiseProxy(place, assetId, doors) {
+async function promiseProxy(place, assetId, callbacks) {
   const jobs = await listJobsOf(assetId, "process_video");
   const underWay = jobs.find(({ status }) => !isFinal(status));
-  if (underWay) doors.comeBackAfter(underWay.task_id);
+  if (underWay) callbacks.comeBackAfter(underWay.task_id);
   place.textContent = underWay
     ? "The preview copy is being encoded. The player appears when it is ready."
     : "This browser cannot play any of the files yet. Create the preview copy to watch the video.";
 }
 
-// What this browser can play of it, best first: what the job made, then what else there is.
+// Files that this browser can play, best first: the job's outputs, then others.
 function listSources({ kind, result, asset_id: assetId }, { artifacts }) {
   const made = new Set((result?.made ?? []).map((one) => `${one.kind}/${one.variant}`));
   const isMade = ({ kind: of, variant }) => made.has(`${of}/${variant}`);
-  const films = artifacts.filter(({ kind: of, media_type: type }) =>
-    FILM_WORDS[of] && (type === "video/mp4" || canPlay(type)));
-  const own = films.filter(isMade);
+  const playable = artifacts.filter(({ kind: of, media_type: type }) =>
+    SOURCE_LABELS[of] && (type === "video/mp4" || canPlay(type)));
+  const own = playable.filter(isMade);
   if (kind === "render_video") return own.map(asSource);
   const streams = kind === "make_ladder" && result?.playlist && canPlay(HLS_TYPE)
     ? [{ url: streamAddress(assetId, result.playlist), words: "Playing: stream (HLS)" }]
     : [];
-  const rest = films.filter((film) => !isMade(film) && film.kind !== "render");
-  const ordered = [...rest.filter(isProxy), ...rest.filter((film) => !isProxy(film))];
+  const others = playable.filter((file) => !isMade(file) && file.kind !== "render");
+  const ordered = [...others.filter(isProxy), ...others.filter((file) => !isProxy(file))];
   return [...streams, ...own.map(asSource), ...ordered.map(asSource)];
 }
 
-const FILM_WORDS = {
+const SOURCE_LABELS = {
   proxy: "Playing: preview copy", rendition: "Playing: the output", render: "Playing: the render",
 };
 const isProxy = ({ kind }) => kind === "proxy";
-const asSource = ({ url, kind }) => ({ url, words: FILM_WORDS[kind] });
+const asSource = ({ url, kind }) => ({ url, words: SOURCE_LABELS[kind] });
 
-function showCaptions(card, assetId, captions, player, doors) {
+function showCaptions(card, assetId, captions, player, callbacks) {
   const place = card.querySelector(".captions");
   place.hidden = false;
   card.querySelector(".watch").classList.add("with-captions");
-  const renders = offerRenders(assetId, doors);
+  const renders = offerRenders(assetId, callbacks);
   new CaptionsEditor(place, assetId, captions, {
     player,
     async onSaved(saved) {

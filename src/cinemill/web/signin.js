@@ -1,10 +1,10 @@
-// A link clicked on another site brings no SameSite=Strict cookie along, though it has just been
-// set. Asked from here, the browser sends it: then we are in.
+// After a click on another site's link, the browser does not send the SameSite=Strict cookie that was
+// just set. It does send it with requests from this page, so check and reload.
 
 const address = new URL(location.href);
 
 if (address.searchParams.has("token")) {
-  // The token was wrong. It does not belong in the history either.
+  // The token was wrong. Remove it from the history as well.
   document.getElementById("wrong").hidden = false;
   address.searchParams.delete("token");
   history.replaceState(null, "", address);

@@ -1,4 +1,4 @@
-// The WebVTT index of a sprite: which tile of which picture shows which moment, and how it is drawn.
+// The WebVTT index of a sprite: finds and draws the tile for a time.
 
 import { element } from "./dom.js";
 
@@ -22,8 +22,8 @@ export function tileAt(tiles, moment) {
   return tiles.find(({ start, end }) => moment >= start && moment < end) ?? tiles.at(-1);
 }
 
-// A tile alone, ``width`` or ``height`` pixels large.
-export function pictureOf(sheet, tiles, tile, size) {
+// Builds an element with one tile, scaled to ``width`` or ``height`` pixels.
+export function buildTile(sheet, tiles, tile, size) {
   const made = element("span", { className: "tile" });
   made.style.backgroundImage = `url("${sheet}")`;
   showTile(made, tiles, tile, size);
@@ -39,7 +39,7 @@ export function showTile(node, tiles, tile, { width, height }) {
   node.style.backgroundPosition = `${-tile.x * scale}px ${-tile.y * scale}px`;
 }
 
-// The sheet is as large as its last tile reaches; encoders pad it to full rows, not further.
+// The size of the sheet follows from its tiles; encoders pad it to full rows only.
 function sizeOf(tiles) {
   return tiles.reduce(
     ({ width, height }, tile) => ({

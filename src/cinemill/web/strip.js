@@ -1,16 +1,16 @@
-// The timeline of a render as a strip: clips to scale, what is written over them, and how far each
-// piece is. With a player it has a playhead, and a click seeks.
+// The timeline of a render: clips to scale, titles and subtitles, and the state of each piece. With a
+// player it has a playhead, and a click seeks.
 
 import { getAsset, getTimeline } from "./api.js";
 import { element, fromTemplate } from "./dom.js";
 import { formatClock, formatSeconds } from "./format.js";
-import { parseSprite, pictureOf, tileAt } from "./sprite.js";
+import { parseSprite, buildTile, tileAt } from "./sprite.js";
 
 const CLIP_HEIGHT = 56;
-const LEAST_CLIP_WIDTH = 44;
-const MOST_WIDTH = 16000;
-const MOST_THUMBS = 12;
-const MOST_PICTURED = 200;
+const MIN_CLIP_WIDTH = 44;
+const MAX_WIDTH = 16000;
+const MAX_THUMBS = 12;
+const MAX_CLIPS_WITH_THUMBS = 200;
 const TICK_WIDTH = 72;
 const TICKS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 const STATES = ["failed", "working", "waiting", "done", "reused"];
@@ -58,19 +58,19 @@ export class Strip {
       this.#find(`.${name}`).replaceChildren(...texts.map((one) => this.#mark(one)));
       this.#find(`.${name}`).hidden = texts.length === 0;
     }
-    this.#pieces = pieces.map((piece) => this.#lay(element("i"), piece.start, piece.seconds));
+    this.#pieces = pieces.map((piece) => this.#position(element("i"), piece.start, piece.seconds));
     this.#find(".pieces").replaceChildren(...this.#pieces);
-    if (clips.length <= MOST_PICTURED) this.#picture(clips, rows, perSecond);
+    if (clips.length <= MAX_CLIPS_WITH_THUMBS) this.#addThumbnails(clips, rows, perSecond);
   }
 
-  // As wide as the page, or as the shortest clip needs to be seen.
+  // The width in pixels that makes the shortest clip visible, or 0 for that of the page.
   #chooseWidth(clips, seconds) {
     const shortest = Math.min(...clips.map((clip) => clip.seconds));
-    const wished = (seconds / shortest) * LEAST_CLIP_WIDTH;
-    return wished > this.#find(".strip-scroll").clientWidth ? Math.min(MOST_WIDTH, Math.round(wished)) : 0;
+    const desired = (seconds / shortest) * MIN_CLIP_WIDTH;
+    return desired > this.#find(".strip-scroll").clientWidth ? Math.min(MAX_WIDTH, Math.round(desired)) : 0;
   }
 
-  #lay(node, start, seconds) {
+  #position(node, start, seconds) {
     node.style.left = `${(100 * start) / this.#seconds}%`;
     node.style.width = `${(100 * seconds) / this.#seconds}%`;
     return node;
@@ -81,7 +81,7 @@ export class Strip {
     const count = Math.min(1000, Math.ceil(seconds / step));
     return Array.from({ length: count }, (_, at) => {
       const words = step < 1 ? `${at * step} s` : formatClock(at * step);
-      return this.#lay(element("span", { textContent: words }), at * step, step);
+      return this.#position(element("span", { textContent: words }), at * step, step);
     });
   }
 
@@ -94,35 +94,35 @@ export class Strip {
     else inner.setAttribute("role", "img");
     inner.classList.toggle("gap", clip.is_gap);
     describe(inner, clip, index, name);
-    return this.#lay(element("li", {}, inner), clip.start, clip.seconds);
+    return this.#position(element("li", {}, inner), clip.start, clip.seconds);
   }
 
-  // Both clips are seen there: how one becomes the other.
+  // Transitions, during which both clips are visible.
   #joints(clips) {
     return clips.flatMap(({ transition, start, seconds }) => {
       if (!transition) return [];
       const made = element("i", { title: `${transition.kind}, ${transition.seconds} s` });
-      return [this.#lay(made, start + seconds - transition.seconds, transition.seconds)];
+      return [this.#position(made, start + seconds - transition.seconds, transition.seconds)];
     });
   }
 
   #mark({ start, end, text }) {
     const made = element("li", { title: text });
     made.append(element("span", { className: "visually-hidden", textContent: `${formatClock(start)}: ${text}` }));
-    return this.#lay(made, start, end - start);
+    return this.#position(made, start, end - start);
   }
 
-  async #picture(clips, rows, perSecond) {
-    const films = new Map();
-    const look = (id) => films.get(id) ?? films.set(id, lookAt(id)).get(id);
+  async #addThumbnails(clips, rows, perSecond) {
+    const assets = new Map();
+    const load = (id) => assets.get(id) ?? assets.set(id, loadThumbnails(id)).get(id);
     await Promise.all(clips.map(async (clip, index) => {
       if (!clip.asset_id) return;
-      const film = await look(clip.asset_id);
-      if (!film) return;
+      const asset = await load(clip.asset_id);
+      if (!asset) return;
       const inner = rows[index].firstElementChild;
-      inner.querySelector(".clip-name").textContent ||= film.name;
-      describe(inner, clip, index, clip.name ?? film.name);
-      inner.firstElementChild.replaceChildren(...thumbs(film, clip, clip.seconds * perSecond));
+      inner.querySelector(".clip-name").textContent ||= asset.name;
+      describe(inner, clip, index, clip.name ?? asset.name);
+      inner.firstElementChild.replaceChildren(...thumbs(asset, clip, clip.seconds * perSecond));
     }));
   }
 
@@ -132,9 +132,9 @@ export class Strip {
       if (node.className !== state) node.className = state;
     });
     const counts = STATES.map((state) => [pieces.filter((piece) => piece.state === state).length, state]);
-    const told = counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`);
+    const summary = counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`);
     const of = pieces.length === 1 ? "1 piece" : `${pieces.length} pieces`;
-    this.#find(".pieces-told").textContent = `${of}: ${told.join(", ")}`;
+    this.#find(".pieces-summary").textContent = `${of}: ${summary.join(", ")}`;
     this.#find(".strip-length").textContent = formatSeconds(this.#seconds);
   }
 
@@ -153,7 +153,7 @@ export class Strip {
     for (const name of ["seeked", "pause"]) video.addEventListener(name, show);
     this.#find(".strip-body").addEventListener("click", (event) => {
       const clip = event.target.closest("li");
-      // A key has no place: it goes to where the clip begins.
+      // A key press has no position, so seek to the beginning of the clip.
       const share = event.detail === 0 && clip
         ? parseFloat(clip.style.left) / 100
         : (event.clientX - this.#find(".strip-body").getBoundingClientRect().left) / this.#find(".strip-body").clientWidth;
@@ -175,8 +175,8 @@ function describe(inner, { start, seconds, transition }, index, name) {
   inner.title = words;
 }
 
-// What there is to see of a film: its sprite, else its poster; null where it is gone.
-async function lookAt(assetId) {
+// An asset's sprite and poster, or null if it has been deleted.
+async function loadThumbnails(assetId) {
   try {
     const { filename: name, artifacts } = await getAsset(assetId);
     const urls = Object.fromEntries(artifacts.map(({ kind, url }) => [kind, url]));
@@ -191,10 +191,10 @@ async function lookAt(assetId) {
 function thumbs({ sprite, poster, tiles }, clip, width) {
   if (!tiles.length) return poster ? [thumb(picture(poster))] : [];
   const shown = (CLIP_HEIGHT * tiles[0].width) / tiles[0].height;
-  const count = Math.max(1, Math.min(MOST_THUMBS, Math.round(width / shown)));
+  const count = Math.max(1, Math.min(MAX_THUMBS, Math.round(width / shown)));
   return Array.from({ length: count }, (_, at) => {
     const moment = clip.source_start + ((at + 0.5) / count) * clip.seconds;
-    return thumb(pictureOf(sprite, tiles, tileAt(tiles, moment), { height: CLIP_HEIGHT }));
+    return thumb(buildTile(sprite, tiles, tileAt(tiles, moment), { height: CLIP_HEIGHT }));
   });
 }
 

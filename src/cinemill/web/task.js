@@ -1,14 +1,14 @@
-// The one film that is looked at: its progress, its error, or its result.
+// The selected video: its progress, its error, or its result.
 
 import { cancelJob, getStatus, Problem, retryJob } from "./api.js";
 import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
-import { followEarly, goOn, placeIn } from "./early.js";
+import { followEarly, resumePlayback, playbackPosition } from "./early.js";
 import { formatSeconds } from "./format.js";
 import { showResult } from "./result.js";
 import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost. Reconnecting …";
-const TRY_AGAIN_MS = 3000;
+const RETRY_MS = 3000;
 const STAGES = {
   intake: "Importing the video",
   probe: "Inspecting the video",
@@ -20,14 +20,14 @@ export class TaskView {
   #stop = () => {};
   #taskId = "";
   #name = "Video";
-  #before = null;
-  #later = 0;
-  // Counts selections: an answer that comes after the user has moved on is dropped.
+  #queuePlace = null;
+  #retryTimer = 0;
+  // Counts selections, to drop responses that arrive after the user has moved on.
   #turn = 0;
 
   // onChange(taskId, progress), onChooseAnother(), onProblem(problem), nameOf(job)
-  constructor(doors) {
-    Object.assign(this, doors);
+  constructor(callbacks) {
+    Object.assign(this, callbacks);
     this.status = "";
   }
 
@@ -46,7 +46,7 @@ export class TaskView {
   }
 
   async #load(turn) {
-    clearTimeout(this.#later);
+    clearTimeout(this.#retryTimer);
     try {
       const job = await getStatus(this.#taskId);
       const name = await this.nameOf(job);
@@ -61,10 +61,10 @@ export class TaskView {
 
   #begin(taskId) {
     this.#stop();
-    clearTimeout(this.#later);
+    clearTimeout(this.#retryTimer);
     this.#turn += 1;
     this.#taskId = taskId;
-    this.#before = null;
+    this.#queuePlace = null;
     this.status = "";
     this.#place.replaceChildren();
     return this.#turn;
@@ -80,12 +80,12 @@ export class TaskView {
     this.#place.replaceChildren(card);
     this.#place.hidden = false;
     this.#showProgress(card, job);
-    const lookEarly = followEarly(card, job);
-    lookEarly();
+    const refreshPreview = followEarly(card, job);
+    refreshPreview();
     const turn = this.#turn;
     this.#stop = watchJob(this.#taskId, {
       onProgress: (progress) => {
-        lookEarly();
+        refreshPreview();
         this.#onProgress(card, progress, turn);
       },
       onLost: () => {
@@ -112,9 +112,9 @@ export class TaskView {
     const numbers = [`${Math.floor(progress)}%`];
     if (left != null) numbers.push(`about ${formatSeconds(left)} left`);
     card.querySelector(".numbers").textContent = waiting ? "" : numbers.join(" · ");
-    // Events do not always tell it: the last place that was told holds.
-    this.#before = waiting ? (place ?? this.#before) : null;
-    card.querySelector(".queue").textContent = placeWords(this.#before);
+    // Not every event has a queue position; keep the last one.
+    this.#queuePlace = waiting ? (place ?? this.#queuePlace) : null;
+    card.querySelector(".queue").textContent = placeWords(this.#queuePlace);
     announce(words);
     document.title = waiting ? "Waiting – Cinemill" : `${Math.floor(progress)}% – Cinemill`;
   }
@@ -152,18 +152,18 @@ export class TaskView {
       return;
     }
     if (turn !== this.#turn) return;
-    const place = placeIn(this.#place.querySelector("video"));
-    this.#settle(card, `${this.#name} is done`);
-    goOn(card.querySelector("video"), place);
+    const place = playbackPosition(this.#place.querySelector("video"));
+    this.#replaceCard(card, `${this.#name} is done`);
+    resumePlayback(card.querySelector("video"), place);
   }
 
   #comeBackAfter(taskId, turn) {
     if (turn !== this.#turn) return;
     const comeBack = () => {
       if (turn !== this.#turn) return;
-      // Whoever writes is not interrupted.
+      // Do not interrupt the user while editing captions.
       const isWriting = this.#place.querySelector(".captions")?.contains(document.activeElement);
-      if (isWriting) this.#later = setTimeout(comeBack, TRY_AGAIN_MS);
+      if (isWriting) this.#retryTimer = setTimeout(comeBack, RETRY_MS);
       else this.#load(turn);
     };
     this.#stop = watchJob(taskId, {
@@ -185,7 +185,7 @@ export class TaskView {
     });
     card.classList.toggle("cancelled", wasCancelled);
     showTaskId(card.querySelector(".task-id"), this.#taskId);
-    this.#settle(card, "");
+    this.#replaceCard(card, "");
   }
 
   async #retry(made) {
@@ -205,13 +205,13 @@ export class TaskView {
   #showLookupProblem(problem) {
     const turn = this.#turn;
     const again = () => this.#load(turn);
-    if (problem.isRetryable) this.#later = setTimeout(again, TRY_AGAIN_MS);
-    // Whoever watches a bar keeps it, and a card that says the same stays as it is.
+    if (problem.isRetryable) this.#retryTimer = setTimeout(again, RETRY_MS);
+    // Keep a progress bar, and a card that shows the same error already.
     const words = problem.isRetryable && this.#place.querySelector(".bar + .line > .words");
     if (words) words.textContent = LOST_WORDS;
     if (words || this.#place.querySelector(".code")?.textContent === problem.code) return;
     this.status = "failed";
-    this.#settle(this.#buildError({
+    this.#replaceCard(this.#buildError({
       kicker: "This video could not be loaded",
       name: problem.code === "job_not_found" ? "This video no longer exists" : this.#name,
       problem,
@@ -235,8 +235,8 @@ export class TaskView {
     return card;
   }
 
-  #settle(card, words) {
-    // Whoever was here keeps their place: the button they had the focus on is gone now.
+  #replaceCard(card, words) {
+    // Restore the focus if it was here, because the focused element is gone.
     const hadFocus = this.#place.contains(document.activeElement);
     this.#place.replaceChildren(card);
     this.#place.hidden = false;

@@ -1,11 +1,11 @@
-// One upload. XMLHttpRequest, because fetch tells nothing of what has been sent.
+// One upload, with XMLHttpRequest, because fetch reports no upload progress.
 
 import { LOST, Problem, problemFrom } from "./api.js";
 
 const RATE_WINDOW_MS = 4000;
 
 export class Transfer {
-  // The same key for each try: a film whose answer got lost on the way is not taken in twice.
+  // The same key for each attempt, so that a video is not stored twice if a response is lost.
   #key = makeKey();
   #request = null;
   #marks = [];
@@ -31,7 +31,7 @@ export class Transfer {
       request.addEventListener("error", () => reject(new Problem(LOST)));
       request.addEventListener("abort", () => reject(null));
       const form = new FormData();
-      // Before the film: what cannot be made is then told before the film is sent.
+      // Sent before the file, so that invalid parameters are rejected before the upload.
       form.append("kind", this.preset.kind);
       form.append("params", JSON.stringify(this.preset.params));
       form.append("file", this.file);
@@ -56,7 +56,7 @@ export class Transfer {
 }
 
 function makeKey() {
-  // randomUUID exists on secure origins only; this does everywhere.
+  // randomUUID exists on secure origins only; getRandomValues exists everywhere.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,4 +1,4 @@
-// The films that wait to be sent, and the one that is being sent.
+// The queue of uploads and the current one.
 
 import { announce, find, fromTemplate, setBar } from "./dom.js";
 import { formatBytes, formatSeconds } from "./format.js";
@@ -6,7 +6,7 @@ import { Transfer } from "./transfer.js";
 
 export class Uploads {
   #place = find("transfers");
-  // One after the other: two uploads at once only slow each other down.
+  // One at a time, because parallel uploads only slow each other down.
   #waiting = [];
   #isSending = false;
 
@@ -24,11 +24,11 @@ export class Uploads {
   }
 
   add(files, preset) {
-    for (const file of files) this.#line(new Transfer(file, preset));
+    for (const file of files) this.#enqueue(new Transfer(file, preset));
     this.#sendNext();
   }
 
-  #line(transfer) {
+  #enqueue(transfer) {
     const card = fromTemplate("transfer-template").firstElementChild;
     const entry = { transfer, card };
     card.querySelector(".name").textContent = transfer.file.name;
@@ -79,8 +79,8 @@ export class Uploads {
 
   #refuse(transfer, problem) {
     this.onRefused(transfer.file.name, problem, () => {
-      // The same transfer with the same key: if only the answer was lost, the film is not taken twice.
-      this.#line(transfer);
+      // Same transfer, same key: if only the response was lost, the video is not stored twice.
+      this.#enqueue(transfer);
       this.#sendNext();
     });
   }

@@ -1,10 +1,10 @@
-// Follows one job: server-sent events, which the browser resumes by Last-Event-ID on its own, and
-// asking once in a while where the stream was refused or a proxy swallows it.
+// Follows one job by server-sent events, which the browser resumes with Last-Event-ID by itself. Polls
+// if the stream is rejected or buffered by a proxy.
 
 import { eventsAddress, getStatus } from "./api.js";
 
 const FINAL = new Set(["completed", "failed", "cancelled"]);
-const ASK_AGAIN_MS = 2000;
+const POLL_MS = 2000;
 const SILENCE_MS = 6000;
 
 export const isFinal = (status) => FINAL.has(status);
@@ -12,7 +12,7 @@ export const isFinal = (status) => FINAL.has(status);
 export function watchJob(taskId, { onProgress, onLost }) {
   let source = null;
   let timer = 0;
-  let heardAt = Date.now();
+  let lastEventAt = Date.now();
   let isOver = false;
 
   function stop() {
@@ -21,9 +21,9 @@ export function watchJob(taskId, { onProgress, onLost }) {
     clearInterval(timer);
   }
 
-  function take(progress) {
+  function handle(progress) {
     if (isOver) return;
-    heardAt = Date.now();
+    lastEventAt = Date.now();
     if (isFinal(progress.status)) stop();
     onProgress(progress);
   }
@@ -31,13 +31,13 @@ export function watchJob(taskId, { onProgress, onLost }) {
   function listen() {
     source?.close();
     source = new EventSource(eventsAddress(taskId));
-    source.addEventListener("progress", (event) => take(JSON.parse(event.data)));
+    source.addEventListener("progress", (event) => handle(JSON.parse(event.data)));
   }
 
-  async function askIfSilent() {
-    if (Date.now() - heardAt < SILENCE_MS) return;
+  async function pollIfSilent() {
+    if (Date.now() - lastEventAt < SILENCE_MS) return;
     try {
-      take(await getStatus(taskId));
+      handle(await getStatus(taskId));
     } catch (problem) {
       if (!isOver) onLost(problem);
     }
@@ -45,6 +45,6 @@ export function watchJob(taskId, { onProgress, onLost }) {
   }
 
   listen();
-  timer = setInterval(askIfSilent, ASK_AGAIN_MS);
+  timer = setInterval(pollIfSilent, POLL_MS);
   return stop;
 }

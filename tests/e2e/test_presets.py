@@ -1,4 +1,4 @@
-"""What is made of a film is chosen in people's words, and played as this browser can."""
+"""Presets for outputs, and their playback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shown_job(page: Page, instance: Instance) -> Callable[[], dict[str, Any]]:
-    """The job whose result is in view."""
+    """Return a function that reads the job shown on the page."""
 
     def read() -> dict[str, Any]:
         task_id = page.url.partition("#task=")[2]
@@ -35,7 +35,7 @@ def shown_job(page: Page, instance: Instance) -> Callable[[], dict[str, Any]]:
     return read
 
 
-def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
+def test_preset_creates_output_and_proxy_and_further_outputs(
     page: Page, instance: Instance, film: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
     page.get_by_label("Output", exact=True).select_option("Mobile")
@@ -56,21 +56,21 @@ def test_a_preset_is_made_with_the_proxy_and_more_can_be_made_of_it(
     job = shown_job()
     assert (job["kind"], job["params"]) == ("make_ladder", {"preset": "web"})
     is_native = bool(page.evaluate(CAN_PLAY_HLS))
-    plays_its_best(page, "stream (HLS)" if is_native else "preview copy")
+    expect_playback(page, "stream (HLS)" if is_native else "preview copy")
     assert abs(page.locator("video").evaluate("video => video.duration") - 2) < 0.2
-    # What cannot be played as a stream is played as a film.
+    # If the stream cannot be played, the preview copy is.
     page.route("**/streams/**", lambda route: route.abort())
     page.reload()
-    plays_its_best(page, "preview copy")
+    expect_playback(page, "preview copy")
 
 
-def plays_its_best(page: Page, what: str) -> None:
+def expect_playback(page: Page, what: str) -> None:
     expect(page.locator(".plays")).to_have_text(f"Playing: {what}")
     page.get_by_role("button", name="Play", exact=True).click()
     wait_until_played(page, 0.3)
 
 
-def test_the_player_comes_when_there_is_something_to_play(
+def test_player_appears_when_the_preview_copy_is_ready(
     page: Page, instance: Instance, tmp_path: Path
 ) -> None:
     path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
@@ -82,14 +82,14 @@ def test_the_player_comes_when_there_is_something_to_play(
     page.goto(f"{instance.address}/#task={task}")
     expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
     expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
-    wish = {"kind": "process_video"}
-    assert page.request.post(f"{instance.address}/assets/{asset_id}/jobs", data=wish).ok
+    request = {"kind": "process_video"}
+    assert page.request.post(f"{instance.address}/assets/{asset_id}/jobs", data=request).ok
     page.reload()
-    # Nobody asks for it again: it comes by itself.
-    plays_its_best(page, "preview copy")
+    # The player appears without another reload.
+    expect_playback(page, "preview copy")
 
 
-def test_captions_without_a_model_say_how_to_get_one(
+def test_captions_without_a_model_show_how_to_get_one(
     page: Page, film: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
     page.get_by_label("Output", exact=True).select_option("Captions")
