@@ -1,4 +1,4 @@
-"""The command line against the whole mill: started, used, asked, stopped."""
+"""The command line with a real server."""
 
 from __future__ import annotations
 
@@ -47,35 +47,35 @@ def command(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def running_mill(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
-    """``cinemill up``, from ready to stopped by Ctrl-C."""
+def running_server(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run ``cinemill up`` until it is ready, and stop it with Ctrl-C at the end."""
     with log.open("w") as output:
-        mill = subprocess.Popen(
+        server = subprocess.Popen(
             command("up"), env=environment, stdout=output, stderr=output, text=True,
             start_new_session=True,
         )  # fmt: skip
         try:
-            wait_until_ready(mill, log)
-            yield mill
+            wait_until_ready(server, log)
+            yield server
         finally:
-            mill.send_signal(signal.SIGINT)
-            mill.wait(PATIENCE_SECONDS)
+            server.send_signal(signal.SIGINT)
+            server.wait(PATIENCE_SECONDS)
 
 
-def wait_until_ready(mill: subprocess.Popen[str], log: Path) -> None:
-    wait_until(lambda: "Cinemill is ready" in log.read_text() or mill.poll() is not None)
-    assert mill.poll() is None, log.read_text()
+def wait_until_ready(server: subprocess.Popen[str], log: Path) -> None:
+    wait_until(lambda: "Cinemill is ready" in log.read_text() or server.poll() is not None)
+    assert server.poll() is None, log.read_text()
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Of commands that speak to a mill which runs on a home of its own."""
-    folder = tmp_path_factory.mktemp("mill")
+    """Return the environment of commands that use a running server on a home of its own."""
+    folder = tmp_path_factory.mktemp("server")
     environment = environment_of(folder / "home")
     log = folder / "up.log"
-    with running_mill(environment, log) as mill:
+    with running_server(environment, log) as server:
         yield environment
-    assert mill.returncode == 0, log.read_text()
+    assert server.returncode == 0, log.read_text()
     assert not (folder / "home" / "run" / "state.json").exists()
 
 
@@ -104,7 +104,7 @@ def first_line(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout.splitlines()[0]
 
 
-def test_the_link_that_is_printed_opens_the_page(environment: dict[str, str]) -> None:
+def test_up_prints_a_link_that_opens_the_page(environment: dict[str, str]) -> None:
     import httpx
 
     home = Path(environment["CINEMILL_HOME"])
@@ -117,7 +117,7 @@ def test_the_link_that_is_printed_opens_the_page(environment: dict[str, str]) ->
         assert "token" not in str(browser.get(link).raise_for_status().url)
 
 
-def test_a_film_goes_through(cinemill: Run, film: Path, tmp_path: Path) -> None:
+def test_process_creates_all_outputs(cinemill: Run, film: Path, tmp_path: Path) -> None:
     done = cinemill("process", film, "--to", tmp_path / "made", "--json")
     assert done.returncode == 0, done.stderr
     (outcome,) = json.loads(done.stdout)
@@ -128,32 +128,32 @@ def test_a_film_goes_through(cinemill: Run, film: Path, tmp_path: Path) -> None:
     assert set(outcome["stages"]) >= {"probe", "prepare"}
 
 
-def test_another_file_is_made_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    wish = ("--codec", "vp9", "--container", "webm", "--height", 90, "--vmaf-min", 60)
-    done = cinemill("transcode", film, *wish, "--to", tmp_path / "out")
+def test_transcode_creates_an_output(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    options = ("--codec", "vp9", "--container", "webm", "--height", 90, "--vmaf-min", 60)
+    done = cinemill("transcode", film, *options, "--to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{film.stem}-90p-vp9.webm"]
     assert "was encoded from aac to opus" in done.stdout
     assert "VMAF" in done.stdout
 
 
-def test_what_cannot_be_is_refused_before_the_film_is_sent(cinemill: Run, film: Path) -> None:
+def test_transcode_rejects_impossible_combinations_before_upload(cinemill: Run, film: Path) -> None:
     done = cinemill("transcode", film, "--codec", "h264", "--container", "webm")
     assert done.returncode == 4
     assert "combination_impossible" in done.stderr
     assert "sent" not in done.stdout + done.stderr
 
 
-def test_stills_are_taken_of_a_film(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    wish = ("-n", 3, "--sheet", 2, "--animated")
-    done = cinemill("preview", film, *wish, "--to", tmp_path / "stills")
+def test_preview_extracts_stills(cinemill: Run, film: Path, tmp_path: Path) -> None:
+    options = ("-n", 3, "--sheet", 2, "--animated")
+    done = cinemill("preview", film, *options, "--to", tmp_path / "stills")
     assert done.returncode == 0, done.stderr
     made = {path.name.removeprefix(f"{film.stem}-") for path in (tmp_path / "stills").iterdir()}
     stills = {f"preview_000{number}.jpg" for number in (1, 2, 3)}
     assert made == {*stills, "sheet.jpg", "animated.mp4"}
 
 
-def test_what_is_said_is_written_down(
+def test_caption_transcribes_speech(
     cinemill: Run, film: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     missing = cinemill("caption", film, "--model", "tiny.en")
@@ -167,7 +167,7 @@ def test_what_is_said_is_written_down(
 
 
 def write_timeline(path: Path, film: Path, *ends: float) -> Path:
-    """Scenes of a film beside the timeline, by a name without folders."""
+    """Write a timeline with scenes of a video in the same folder, by its file name."""
     (path.parent / film.name).write_bytes(film.read_bytes())
     scenes = [{"video_path": film.name, "start_time": 0, "end_time": end} for end in ends]
     output = {"width": 160, "height": 90, "fps": 25}
@@ -175,7 +175,7 @@ def write_timeline(path: Path, film: Path, *ends: float) -> Path:
     return path
 
 
-def test_a_timeline_is_rendered(cinemill: Run, film: Path, tmp_path: Path) -> None:
+def test_render_creates_a_video(cinemill: Run, film: Path, tmp_path: Path) -> None:
     timeline = write_timeline(tmp_path / "edit.json", film, 1, 0.6)
     done = cinemill("render", timeline, "--to", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
@@ -186,7 +186,7 @@ def test_a_timeline_is_rendered(cinemill: Run, film: Path, tmp_path: Path) -> No
     assert made["facts"]["frames"] == 40
 
 
-def test_a_batch_answers_for_each_timeline(cinemill: Run, film: Path, tmp_path: Path) -> None:
+def test_batch_reports_each_timeline(cinemill: Run, film: Path, tmp_path: Path) -> None:
     good = json.loads(write_timeline(tmp_path / "edit.json", film, 1).read_text())
     bad = {**good, "scenes": [{"video_path": "none.mp4", "start_time": 0, "end_time": 1}]}
     (tmp_path / "batch.json").write_text(json.dumps([good, bad]))
@@ -197,14 +197,14 @@ def test_a_batch_answers_for_each_timeline(cinemill: Run, film: Path, tmp_path: 
     assert second["error"]["code"] == "source_not_found"
 
 
-def test_a_timeline_that_is_no_json_is_told(cinemill: Run, tmp_path: Path) -> None:
+def test_render_rejects_a_timeline_that_is_not_json(cinemill: Run, tmp_path: Path) -> None:
     (tmp_path / "edit.json").write_text("{")
     done = cinemill("render", tmp_path / "edit.json")
     assert done.returncode == 4
     assert "timeline_unreadable" in done.stderr
 
 
-def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path) -> None:
+def test_job_can_be_watched_shown_and_listed(cinemill: Run, film: Path) -> None:
     job_id = first_line(cinemill("submit", film, "--thumbnail-seconds", "1.5"))
     events = [json.loads(line) for line in cinemill("watch", job_id, "--json").stdout.splitlines()]
     assert events[-1]["status"] == "completed"
@@ -214,7 +214,7 @@ def test_a_job_can_be_followed_asked_after_and_listed(cinemill: Run, film: Path)
     assert job_id in {job["id"] for job in listed}
 
 
-def test_a_few_characters_name_a_job_and_the_list_names_its_film(cinemill: Run, film: Path) -> None:
+def test_job_id_can_be_abbreviated_and_the_list_shows_the_video(cinemill: Run, film: Path) -> None:
     job_id = first_line(cinemill("submit", film))
     assert cinemill("watch", job_id[:8]).returncode == 0
     rows = [line.split()[:2] for line in cinemill("jobs").stdout.splitlines()]
@@ -222,16 +222,16 @@ def test_a_few_characters_name_a_job_and_the_list_names_its_film(cinemill: Run, 
     assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["job_id"] == job_id
 
 
-def test_the_status_tells_of_workers_and_queues(cinemill: Run) -> None:
-    told = json.loads(cinemill("status", "--json").stdout)
-    (worker,) = told["workers"]
+def test_status_shows_workers_and_queues(cinemill: Run) -> None:
+    status = json.loads(cinemill("status", "--json").stdout)
+    (worker,) = status["workers"]
     assert worker["slots"] == 1
     assert {"proxy", "ingestion"} <= set(worker["queues"])
-    assert told["health"]["status"] == "ok"
+    assert status["health"]["status"] == "ok"
     assert "celery@" in cinemill("status").stdout
 
 
-def test_one_more_worker_is_told_from_the_first(
+def test_additional_worker_has_a_name_of_its_own(
     cinemill: Run, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -252,7 +252,7 @@ def test_one_more_worker_is_told_from_the_first(
     assert next(one["queues"] for one in found if one["name"].startswith(own)) == ["proxy"]
 
 
-def test_what_is_no_film_is_exit_code_4(cinemill: Run, tmp_path: Path) -> None:
+def test_process_of_a_file_that_is_no_video_is_exit_code_4(cinemill: Run, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_text("no film at all\n" * 100)
     done = cinemill("process", path)
@@ -261,7 +261,7 @@ def test_what_is_no_film_is_exit_code_4(cinemill: Run, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_doctor_finds_a_running_mill_well(cinemill: Run) -> None:
+def test_doctor_passes_on_a_running_server(cinemill: Run) -> None:
     done = cinemill("doctor", "--json")
     findings: list[dict[str, Any]] = json.loads(done.stdout)
     assert [f for f in findings if f["level"] == "fail"] == []
@@ -271,11 +271,11 @@ def test_the_doctor_finds_a_running_mill_well(cinemill: Run) -> None:
     assert words["workers"].startswith("celery@")
     assert words["Redis"].startswith("Valkey ")
     assert "CINEMILL_PORT=" in words["settings"]
-    assert "DATABASE_URL" not in words["settings"], "the running mill's, set by nobody"
+    assert "DATABASE_URL" not in words["settings"], "the running server's URLs are not settings"
     assert abs(float(words["clock"].split()[0])) < 30
 
 
-def test_records_and_files_agree_until_a_file_is_harmed(
+def test_verify_detects_a_damaged_file(
     cinemill: Run, environment: dict[str, str], film: Path
 ) -> None:
     cinemill("process", film)
@@ -294,19 +294,19 @@ def test_records_and_files_agree_until_a_file_is_harmed(
     assert cinemill("verify").returncode == 0
 
 
-def test_the_selftest_passes(cinemill: Run) -> None:
+def test_selftest_passes(cinemill: Run) -> None:
     done = cinemill("selftest", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(json.loads(done.stdout).values())
 
 
-def test_a_second_mill_on_the_home_is_refused(cinemill: Run) -> None:
+def test_up_rejects_a_second_server_on_the_same_home(cinemill: Run) -> None:
     done = cinemill("up")
     assert done.returncode == 3
     assert "home_locked" in done.stderr
 
 
-def test_a_wrong_token_is_exit_code_2(environment: dict[str, str]) -> None:
+def test_wrong_token_is_exit_code_2(environment: dict[str, str]) -> None:
     url = f"http://127.0.0.1:{environment['CINEMILL_PORT']}"
     far = {**environment, "CINEMILL_URL": url, "CINEMILL_TOKEN": "wrong"}
     done = subprocess.run(command("jobs"), env=far, capture_output=True, text=True)
@@ -315,15 +315,15 @@ def test_a_wrong_token_is_exit_code_2(environment: dict[str, str]) -> None:
     assert "CINEMILL_TOKEN" in done.stderr
 
 
-def test_the_python_client_finds_the_mill_of_a_home(environment: dict[str, str]) -> None:
-    with Client.from_home(Path(environment["CINEMILL_HOME"])) as mill:
-        assert mill.health()["status"] == "ok"
+def test_python_client_finds_the_server_of_a_home(environment: dict[str, str]) -> None:
+    with Client.from_home(Path(environment["CINEMILL_HOME"])) as client:
+        assert client.health()["status"] == "ok"
         with pytest.raises(ClientError) as caught:
-            mill.job("00000000-0000-0000-0000-000000000000")
+            client.job("00000000-0000-0000-0000-000000000000")
         assert caught.value.status == 404
 
 
-def test_without_a_mill_one_is_started_and_stopped(tmp_path: Path, film: Path) -> None:
+def test_process_starts_and_stops_a_temporary_server(tmp_path: Path, film: Path) -> None:
     environment = environment_of(tmp_path / "home")
     done = subprocess.run(
         command("process", film),

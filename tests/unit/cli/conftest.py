@@ -1,4 +1,4 @@
-"""The command line in this process, talking to a little server or to nobody."""
+"""Fixtures that run the command line in this process, with a fake server or without any."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of this test's own, and an environment without any setting."""
+    """Set up a home folder for this test, and an environment without any settings."""
     for name in ("CINEMILL_URL", "CINEMILL_TOKEN", "DATABASE_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CINEMILL_HOME", str(tmp_path / "home"))
@@ -28,13 +28,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cinemill(home: Path) -> Run:
-    """``cinemill(*arguments)``; no mill runs on its home."""
+    """Return a function ``cinemill(*arguments)``; no server runs on its home."""
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
 def fake_server(server: LittleServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
-    """The little server stands for the mill that CINEMILL_URL names."""
+    """Return a fake server that CINEMILL_URL names."""
     monkeypatch.setenv("CINEMILL_URL", server.url)
     monkeypatch.setenv("CINEMILL_TOKEN", "t")
     return server

@@ -1,4 +1,4 @@
-"""Commands of packages: found where no command of ours is meant, and left out where broken."""
+"""Commands of installed packages: looked up after built-in ones, and left out if broken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_command() -> typer.Typer:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **factories: Any) -> Composition:
-    """Have capabilities of these names, with these factories of commands."""
+    """Install fake capabilities with these names and command factories."""
     installed = tuple(
         Installed(
             Origin(f"cinemill-{name}", "1.0", name),
@@ -51,27 +51,27 @@ def fail() -> None:
     raise OSError("no licence")
 
 
-def test_a_command_is_run_with_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capability_command_runs_with_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, echo=make_command)
     done = CliRunner().invoke(app, ["echo", "hello"])
     assert (done.exit_code, done.stdout) == (0, "HELLO\n")
 
 
-def test_its_errors_end_it_as_ours_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capability_command_errors_set_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, echo=make_command)
     done = CliRunner().invoke(app, ["echo", "nobody"])
     assert done.exit_code == 2
     assert "Nobody answers." in done.stderr
 
 
-def test_it_stands_in_the_help_after_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capability_command_is_listed_after_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, echo=make_command, silent=None, broken=fail)
     words = CliRunner().invoke(app, ["--help"]).stdout
     assert words.index("doctor") < words.index("Print a word as an echo does.")
     assert "broken" not in words
 
 
-def test_a_command_of_ours_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capability_command_cannot_replace_a_built_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     composition = install(monkeypatch, config=make_command)
     assert "echo" not in CliRunner().invoke(app, ["config", "--help"]).stdout
     own = vars(typer.main.get_command(app))["commands"]
@@ -88,7 +88,7 @@ def test_a_command_of_ours_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> N
         (lambda _: None, "TypeError"),
     ],
 )
-def test_a_broken_command_says_why(
+def test_capability_command_that_is_broken_reports_the_reason(
     monkeypatch: pytest.MonkeyPatch, factory: Any, words: str
 ) -> None:
     install(monkeypatch, echo=factory)
@@ -98,13 +98,13 @@ def test_a_broken_command_says_why(
     assert "cinemill-echo" in done.stderr
 
 
-def test_a_package_that_is_left_out_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capability_that_is_left_out_reports_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
     done = CliRunner().invoke(app, ["lost"])
     assert done.exit_code == 3
     assert "cinemill-lost 1.0 cannot be imported: why." in done.stderr
 
 
-def test_a_misspelt_command_is_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_command_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, echo=make_command)
     assert CliRunner().invoke(app, ["ecco"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""What commands ask of the mill, what they print, and with which code they end."""
+"""Requests, output and exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def film(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def busy_mill(fake_server: LittleServer) -> LittleServer:
-    """Takes a film, tells of it, and is done with it."""
+def upload_server(fake_server: LittleServer) -> LittleServer:
+    """Return a fake server that accepts a video and completes its job."""
     fake_server.on("POST /upload", lambda x: x.send_json(receipt()))
     fake_server.on(
         "GET /jobs/j1/events", lambda x: x.send_events(event("running", 5), event("completed", 100))
@@ -110,17 +110,17 @@ def busy_mill(fake_server: LittleServer) -> LittleServer:
 
 
 class TestProcess:
-    def test_tells_what_was_made_and_how_long_it_took(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    def test_process_shows_outputs_and_stage_times(
+        self, upload_server: LittleServer, cinemill: Run, film: Path
     ) -> None:
         result = cinemill("process", film)
         assert result.exit_code == ExitCode.OK, result.output
         for words in ("film.mp4: completed", "854×480, 10 fps, 5.3 s", "1 min 01 s"):
             assert words in result.stdout
-        assert f"{busy_mill.url}/assets/a1/files/proxy" in result.stdout
+        assert f"{upload_server.url}/assets/a1/files/proxy" in result.stdout
 
-    def test_fetches_the_files_where_a_folder_is_named(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_process_downloads_into_the_folder(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         result = cinemill("process", film, "--to", tmp_path / "made" / "here", "--json")
         (outcome,) = json.loads(result.stdout)
@@ -129,8 +129,8 @@ class TestProcess:
         assert outcome["stages"] == {"probe": 0.5, "prepare": 61.0}
         assert path.read_bytes() == PROXY
 
-    def test_films_of_one_name_are_fetched_into_folders_of_their_own(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_process_downloads_videos_of_the_same_name_into_separate_folders(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         films = [film, tmp_path / "b" / "film.mp4", tmp_path / "film.mov"]
         films[1].parent.mkdir()
@@ -142,18 +142,18 @@ class TestProcess:
         assert places == [str(tmp_path / "out" / name / "f-proxy.mp4") for name in folders]
         assert all(Path(place).read_bytes() == PROXY for place in places)
 
-    def test_a_folder_that_cannot_be_written_is_refused_before_the_upload(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    def test_process_rejects_an_unwritable_folder_before_upload(
+        self, upload_server: LittleServer, cinemill: Run, film: Path
     ) -> None:
         for folder in ("/proc/none", film, film / "below"):
             result = cinemill("process", film, "--to", folder)
             assert result.exit_code == ExitCode.USAGE
             assert "--to" in result.stderr
             assert "Traceback" not in result.output
-        assert busy_mill.seen == []
+        assert upload_server.seen == []
 
-    def test_what_cannot_be_fetched_is_told_and_stops_no_other(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_process_reports_a_failed_download_and_continues(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.mp4"
         other.write_bytes(b"another film")
@@ -162,7 +162,7 @@ class TestProcess:
             (tmp_path / "out" / "film").write_text("a file where the folder would be")
             x.send_json(ASSET)
 
-        busy_mill.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
+        upload_server.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
         result = cinemill("process", film, other, "--to", tmp_path / "out", "--json")
         first, second = json.loads(result.stdout)
         assert result.exit_code == ExitCode.UNAVAILABLE
@@ -170,8 +170,8 @@ class TestProcess:
         assert first["job_id"] == "j1"
         assert second["status"] == "completed"
 
-    def test_a_file_that_is_not_there_stops_no_other(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_process_continues_after_a_missing_file(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         result = cinemill("process", tmp_path / "gone.mp4", film, "--json")
         assert result.exit_code == ExitCode.USAGE
@@ -179,13 +179,13 @@ class TestProcess:
         assert first["error"]["code"] == "file_unusable"
         assert second["status"] == "completed"
 
-    def test_one_film_that_is_refused_stops_no_other(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_process_continues_after_a_rejected_video(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
         problem = {"code": "media_unrecognized", "detail": "No video.", "hint": "Send one."}
-        busy_mill.on(
+        upload_server.on(
             "POST /upload",
             lambda x: x.send_json(problem, 422),
             lambda x: x.send_json(receipt()),
@@ -196,19 +196,19 @@ class TestProcess:
         assert first["error"]["code"] == "media_unrecognized"
         assert second["status"] == "completed"
 
-    def test_a_rejected_film_is_explained(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    def test_process_explains_a_rejected_video(
+        self, upload_server: LittleServer, cinemill: Run, film: Path
     ) -> None:
-        busy_mill.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
-        busy_mill.on("GET /jobs/j1", lambda x: x.send_json(FAILED))
+        upload_server.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        upload_server.on("GET /jobs/j1", lambda x: x.send_json(FAILED))
         result = cinemill("process", film)
         assert result.exit_code == ExitCode.REJECTED
         for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
             assert words in result.stderr
 
-    def test_a_terminal_gets_a_bar_with_stage_and_time_left(
+    def test_process_shows_a_bar_on_a_terminal(
         self,
-        busy_mill: LittleServer,
+        upload_server: LittleServer,
         cinemill: Run,
         film: Path,
         monkeypatch: pytest.MonkeyPatch,
@@ -216,7 +216,7 @@ class TestProcess:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "160")
         late = json.dumps({"status": "running", "progress": 50, "seconds_left": 90, "message": "x"})
-        busy_mill.on(
+        upload_server.on(
             "GET /jobs/j1/events",
             lambda x: x.send_events(f"id: 1\ndata: {late}\n\n", event("completed", 100)),
         )
@@ -226,7 +226,7 @@ class TestProcess:
         assert "100%" in shown
         assert "Completed" in shown
 
-    def test_bars_end_before_the_last_word_of_a_mill_of_its_own(
+    def test_process_closes_bars_before_the_message_of_a_stopped_server(
         self, cinemill: Run, film: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -249,20 +249,20 @@ class TestProcess:
 
 
 class TestSubmit:
-    def test_prints_nothing_but_ids_to_stdout(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path
+    def test_submit_prints_only_ids_to_stdout(
+        self, upload_server: LittleServer, cinemill: Run, film: Path
     ) -> None:
         result = cinemill("submit", film, "--priority", "9")
         assert result.stdout == "j1\n"
-        assert b'name="priority"' in busy_mill.seen[0].body
+        assert b'name="priority"' in upload_server.seen[0].body
 
-    def test_a_film_that_is_refused_stops_no_other(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_submit_continues_after_a_rejected_video(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         other, third, absent = (tmp_path / name for name in ("other.txt", "third.mp4", "gone.mp4"))
         other.write_bytes(b"no film")
         third.write_bytes(b"a third")
-        busy_mill.on(
+        upload_server.on(
             "POST /upload",
             lambda x: x.send_json(receipt()),
             lambda x: x.send_json({"code": "media_unrecognized", "detail": "No video."}, 422),
@@ -270,8 +270,8 @@ class TestSubmit:
         )
         result = cinemill("submit", film, other, absent, tmp_path, third)
         assert result.stdout == "j1\nj3\n"
-        assert result.exit_code == ExitCode.USAGE, "a file that is not there is the worse one"
-        told = result.stderr
+        assert result.exit_code == ExitCode.USAGE, "the missing file is the more severe error"
+        output = result.stderr
         for words in (
             "film.mp4: uploaded, job j1",
             "other.txt: media_unrecognized: No video.",
@@ -279,11 +279,11 @@ class TestSubmit:
             "is a folder, not a video",
             "third.mp4: uploaded, job j3",
         ):
-            assert words in told
-        assert "other.txt: sent" not in told
+            assert words in output
+        assert "other.txt: sent" not in output
 
-    def test_ids_go_to_a_pipe_though_bars_go_to_the_terminal(
-        self, busy_mill: LittleServer, film: Path
+    def test_submit_prints_ids_to_a_pipe_and_bars_to_the_terminal(
+        self, upload_server: LittleServer, film: Path
     ) -> None:
         ours, theirs = os.openpty()
         script = "from cinemill.cli.main import run; run()"
@@ -298,8 +298,8 @@ class TestSubmit:
         assert "film.mp4" in shown
         assert "uploaded, job j1" in shown
 
-    def test_ids_stand_above_the_bars_on_a_terminal(
-        self, busy_mill: LittleServer, film: Path
+    def test_submit_prints_ids_above_the_bars(
+        self, upload_server: LittleServer, film: Path
     ) -> None:
         ours, theirs = os.openpty()
         script = "from cinemill.cli.main import run; run()"
@@ -313,7 +313,7 @@ class TestSubmit:
         os.close(ours)
         assert "j1" in re.split(r"[\r\n]+", shown)
 
-    def test_a_pipe_is_refused_and_not_waited_for(
+    def test_submit_rejects_a_pipe_without_reading_it(
         self, fake_server: LittleServer, cinemill: Run, tmp_path: Path
     ) -> None:
         os.mkfifo(tmp_path / "film.mp4")
@@ -322,13 +322,13 @@ class TestSubmit:
         assert "is not a regular file" in result.stderr
         assert fake_server.seen == []
 
-    def test_programs_get_receipts_and_errors_apart(
-        self, busy_mill: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+    def test_submit_json_separates_receipts_and_errors(
+        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
         problem = {"code": "media_unrecognized", "detail": "No video."}
-        busy_mill.on(
+        upload_server.on(
             "POST /upload",
             lambda x: x.send_json(problem, 422),
             lambda x: x.send_json(receipt()),
@@ -339,7 +339,7 @@ class TestSubmit:
         error = json.loads(result.stderr)["error"]
         assert (error["about"], error["code"]) == ("other.txt", "media_unrecognized")
 
-    def test_a_mill_that_is_gone_is_not_asked_again_for_every_film(
+    def test_submit_stops_at_an_unreachable_server(
         self, cinemill: Run, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = tmp_path / "other.mp4"
@@ -352,31 +352,37 @@ class TestSubmit:
 
 
 class TestWatch:
-    def test_ends_with_the_job(self, busy_mill: LittleServer, cinemill: Run) -> None:
+    def test_watch_ends_with_the_job(self, upload_server: LittleServer, cinemill: Run) -> None:
         result = cinemill("watch", "j1")
         assert result.exit_code == ExitCode.OK
         assert "100% Completed" in result.stderr
 
-    def test_gives_programs_one_line_an_event(self, busy_mill: LittleServer, cinemill: Run) -> None:
+    def test_watch_json_prints_one_line_per_event(
+        self, upload_server: LittleServer, cinemill: Run
+    ) -> None:
         lines = cinemill("watch", "j1", "--json").stdout.splitlines()
         assert [json.loads(line)["status"] for line in lines] == ["running", "completed"]
 
-    def test_a_failed_job_is_exit_code_1(self, busy_mill: LittleServer, cinemill: Run) -> None:
+    def test_watch_failed_job_is_exit_code_1(
+        self, upload_server: LittleServer, cinemill: Run
+    ) -> None:
         failure = {"code": "command_failed", "message": "It broke."}
-        busy_mill.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
-        busy_mill.on("GET /jobs/j1", lambda x: x.send_json({**FAILED, "failure": failure}))
+        upload_server.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        upload_server.on("GET /jobs/j1", lambda x: x.send_json({**FAILED, "failure": failure}))
         result = cinemill("watch", "j1")
         assert result.exit_code == ExitCode.JOB_FAILED
         assert "cinemill retry j1" in result.stderr
 
-    def test_an_unknown_job_is_exit_code_2(self, fake_server: LittleServer, cinemill: Run) -> None:
+    def test_watch_unknown_job_is_exit_code_2(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
         problem = {"code": "not_found", "detail": "There is no job x."}
         fake_server.on("GET /jobs/x/events", lambda x: x.send_json(problem, 404))
         result = cinemill("watch", "x")
         assert result.exit_code == ExitCode.USAGE
         assert "There is no job x." in result.stderr
 
-    def test_a_silent_job_is_told_of_again(
+    def test_watch_repeats_the_last_line_of_a_silent_job(
         self, fake_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follow_jobs, "SILENCE_SECONDS", 0.02)
@@ -393,7 +399,7 @@ class TestWatch:
         fake_server.on("GET /jobs/j1", lambda x: x.send_json(JOB))
         assert "j1: still 0% Pending" in cinemill("watch", "j1").stderr
 
-    def test_ctrl_c_leaves_the_job_going_and_says_so(self, fake_server: LittleServer) -> None:
+    def test_watch_ctrl_c_leaves_the_job_running(self, fake_server: LittleServer) -> None:
         listening, released = threading.Event(), threading.Event()
 
         def hold(x: Exchange) -> None:
@@ -404,9 +410,9 @@ class TestWatch:
             x.close_connection = True
 
         fake_server.on("GET /jobs/j1/events", hold)
-        # What is started in a shell's background inherits that Ctrl-C means nothing.
-        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-        script = f"{heed}; from cinemill.cli.main import run; run()"
+        # Programs that a shell starts in the background inherit an ignored SIGINT.
+        enable_ctrl_c = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        script = f"{enable_ctrl_c}; from cinemill.cli.main import run; run()"
         with subprocess.Popen(
             [sys.executable, "-c", script, "watch", "j1"], stderr=subprocess.PIPE, text=True
         ) as process:
@@ -422,7 +428,7 @@ class TestWatch:
 
 
 class TestJobs:
-    def test_are_listed_with_film_state_and_age_on_eighty_columns(
+    def test_jobs_list_shows_video_state_and_age_in_eighty_columns(
         self, fake_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(console, "PIPE_WIDTH", 80)
@@ -440,7 +446,9 @@ class TestJobs:
         assert second.split()[:2] == [UUIDS[1][:8], "b.mp4"]
         assert max(len(line) for line in (head, first, second)) <= 80
 
-    def test_a_full_disk_under_the_output_is_a_sentence(self, fake_server: LittleServer) -> None:
+    def test_jobs_full_disk_at_stdout_is_reported_without_traceback(
+        self, fake_server: LittleServer
+    ) -> None:
         fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
         script = "from cinemill.cli.main import run; run()"
         with Path("/dev/full").open("w") as full:
@@ -452,7 +460,7 @@ class TestJobs:
         assert "No space left on device" in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_films_of_a_long_list_are_asked_for_at_once(
+    def test_jobs_list_requests_video_names_at_once(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         jobs = [{**JOB, "id": f"j{n}", "asset_id": f"a{n}"} for n in range(6)]
@@ -465,12 +473,14 @@ class TestJobs:
         assert "(removed)" in shown
         assert len(fake_server.seen) == 3
 
-    def test_are_given_to_programs_whole(self, fake_server: LittleServer, cinemill: Run) -> None:
+    def test_jobs_json_prints_whole_documents(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
         fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
         assert json.loads(cinemill("jobs", "--state", "completed", "--json").stdout) == [JOB]
         assert fake_server.seen[0].path == "/jobs?state=completed&limit=20"
 
-    def test_of_an_unknown_state_are_refused_naming_the_states(self, cinemill: Run) -> None:
+    def test_jobs_unknown_state_is_rejected_with_the_valid_ones(self, cinemill: Run) -> None:
         result = cinemill("jobs", "--state", "nosuch")
         assert result.exit_code == ExitCode.USAGE
         for state in ("pending", "running", "completed", "failed", "cancelled"):
@@ -484,7 +494,7 @@ class TestJobs:
             (("--kind", "proces_video"), "kinds are process_video"),
         ],
     )
-    def test_that_are_not_there_are_said_not_to_be(
+    def test_jobs_empty_list_prints_a_message(
         self, fake_server: LittleServer, cinemill: Run, arguments: tuple[str, ...], words: str
     ) -> None:
         fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
@@ -492,7 +502,7 @@ class TestJobs:
         assert result.stdout == ""
         assert words in result.stderr
 
-    def test_that_cannot_be_cancelled_stop_no_other(
+    def test_cancel_continues_after_a_finished_job(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         ended = {"code": "job_ended", "detail": "It has ended."}
@@ -506,12 +516,12 @@ class TestJobs:
         assert "j1: job_ended" in result.stderr
         assert "j2 is cancelled." in result.stderr
 
-    def test_are_cancelled_with_a_reason(self, fake_server: LittleServer, cinemill: Run) -> None:
+    def test_cancel_sends_the_reason(self, fake_server: LittleServer, cinemill: Run) -> None:
         fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
         assert "j1 is cancelled." in cinemill("cancel", "j1", "--reason", "wrong film").stderr
         assert json.loads(fake_server.seen[0].body) == {"reason": "wrong film"}
 
-    def test_that_run_are_said_to_be_stopping(
+    def test_cancel_of_a_running_job_says_it_is_being_cancelled(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
@@ -519,14 +529,18 @@ class TestJobs:
         assert "being cancelled" in shown
         assert "is cancelled" not in shown
 
-    def test_are_retried_alone_or_in_bulk(self, fake_server: LittleServer, cinemill: Run) -> None:
+    def test_retry_one_job_or_all_failed_jobs(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
         fake_server.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
         fake_server.on("POST /jobs/retry", lambda x: x.send_json({"retried": 7}))
         assert "queued again" in cinemill("retry", "j1").stderr
         assert "7 job(s)" in cinemill("retry", "--failed", "--code", "disk_full").stderr
         assert json.loads(fake_server.seen[1].body) == {"code": "disk_full"}
 
-    def test_have_a_status_with_steps(self, fake_server: LittleServer, cinemill: Run) -> None:
+    def test_status_of_a_job_shows_its_steps(
+        self, fake_server: LittleServer, cinemill: Run
+    ) -> None:
         steps = [{"name": "probe", "queue": "ingestion", "status": "succeeded", "attempts": 1}]
         document = {**JOB, "queue_place": 3, "steps": steps}
         fake_server.on("GET /jobs/j1/status", lambda x: x.send_json(document))
@@ -538,7 +552,7 @@ class TestJobs:
         assert "film.mp4" in shown
         assert "ingestion" in shown
 
-    def test_dead_ones_are_listed_and_redriven(
+    def test_dead_steps_are_listed_and_redriven(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         failure = {"code": "crashed", "message": "Out of tries.", "hint": "Redrive it."}
@@ -548,32 +562,32 @@ class TestJobs:
         assert "Out of tries." in cinemill("dead", "list").stdout
         assert "j1" in cinemill("dead", "redrive", "s1").stderr
 
-    def test_messages_that_became_no_job_are_listed_with_the_reason(
+    def test_dead_messages_are_listed_with_the_reason(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
-        told = cinemill("dead", "list").stdout
-        assert "It is not JSON." in told
-        assert "8 bytes" in told
+        output = cinemill("dead", "list").stdout
+        assert "It is not JSON." in output
+        assert "8 bytes" in output
         listed = json.loads(cinemill("dead", "list", "--json").stdout)
         assert [one["message_id"] for one in listed] == [UUIDS[0]]
         assert listed[0]["failure"]["code"] == "message_not_json"
         assert listed[0]["step_id"] == ""
 
-    def test_a_message_is_dropped_by_its_first_characters(
+    def test_dead_drop_accepts_an_abbreviated_id(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
         fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
 
-    def test_a_whole_id_is_dropped_though_no_page_lists_it(
+    def test_dead_drop_accepts_a_whole_id_without_listing(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0]).stderr
 
-    def test_a_message_cannot_be_redriven_and_it_is_said_why(
+    def test_dead_redrive_of_a_message_explains_why_not(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
@@ -582,14 +596,14 @@ class TestJobs:
         assert "Only its beginning is stored" in refused.stderr
 
 
-class TestParts:
-    def test_a_worker_is_told_where_the_servers_are(
+class TestComponents:
+    def test_worker_gets_the_urls_of_the_running_servers(
         self, cinemill: Run, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        became: list[tuple[list[str], dict[str, str]]] = []
+        executed: list[tuple[list[str], dict[str, str]]] = []
 
         def exec_command(_: str, command: list[str], environment: dict[str, str]) -> None:
-            became.append((command, environment))
+            executed.append((command, environment))
             raise SystemExit(0)
 
         monkeypatch.setattr(os, "execve", exec_command)
@@ -597,7 +611,7 @@ class TestParts:
         state = {"pid": 1, "database_url": "postgresql+psycopg://d", "redis_url": "redis://r"}
         (home / "run" / "state.json").write_text(json.dumps(state))
         cinemill("worker", "--queues", "proxy,preview", "-c", "3")
-        ((command, environment),) = became
+        ((command, environment),) = executed
         assert command[1:] == [
             "-m", "cinemill.worker", "--name", f"worker-{os.getpid()}",
             "--queues", "proxy,preview", "--concurrency", "3",
@@ -606,24 +620,24 @@ class TestParts:
         assert environment["REDIS_URL"] == "redis://r"
 
         cinemill("worker", "--autoscale", "4,1")
-        assert became[-1][0][-2:] == ["--autoscale", "4,1"]
+        assert executed[-1][0][-2:] == ["--autoscale", "4,1"]
 
     @pytest.mark.parametrize("part", ["worker", "beat", "flower"])
-    def test_none_starts_without_servers(self, cinemill: Run, part: str) -> None:
+    def test_component_does_not_start_without_servers(self, cinemill: Run, part: str) -> None:
         assert cinemill(part).exit_code == ExitCode.UNAVAILABLE
 
 
-class TestWords:
+class TestFormats:
     @pytest.mark.parametrize(
         ("seconds", "words"),
         [(None, ""), (0.04, "0.0 s"), (59.9, "59.9 s"), (185, "3 min 05 s"), (7380, "2 h 03 min")],
     )
-    def test_of_time(self, seconds: float | None, words: str) -> None:
+    def test_format_duration(self, seconds: float | None, words: str) -> None:
         assert format_duration(seconds) == words
 
     @pytest.mark.parametrize(
         ("size", "words"),
         [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")],
     )
-    def test_of_size(self, size: float, words: str) -> None:
+    def test_format_size(self, size: float, words: str) -> None:
         assert format_size(size) == words

@@ -1,4 +1,4 @@
-"""What the doctor makes of a home folder, a port and an FFmpeg."""
+"""The checks of ``cinemill doctor``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRET_FILES = ("token", "postgres/password", "postgres/superuser_password", "va
 
 
 def free_port() -> int:
-    """Whatever runs on this machine, a mill perhaps, is none of a test's business."""
+    """Return a free port, since a server may be running on the default one."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -38,38 +38,40 @@ def levels(findings: list[Check]) -> list[tuple[str, Level]]:
     return [(finding.part, finding.level) for finding in findings]
 
 
-def test_a_home_that_others_can_read_fails(tmp_path: Path) -> None:
+def test_doctor_home_readable_by_others_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     found = list(doctor_checks.check_home(Settings(home=tmp_path)))
     assert found[0].level is Level.FAIL
     assert f"chmod 700 {tmp_path}" in found[0].hint
 
 
-def test_a_private_home_is_well(tmp_path: Path) -> None:
+def test_doctor_private_home_passes(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1)))
     assert levels(found) == [("home", Level.OK), ("disk", Level.OK)]
 
 
-def test_a_full_disk_fails(tmp_path: Path) -> None:
+def test_doctor_full_disk_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1 << 60)))
     assert levels(found)[1] == ("disk", Level.FAIL)
 
 
-def test_a_home_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
+def test_doctor_home_that_can_be_created_passes(tmp_path: Path) -> None:
     found = list(doctor_checks.check_home(Settings(home=tmp_path / "none")))
     assert levels(found) == [("home", Level.OK)]
 
 
-def test_a_home_that_cannot_be_made_fails(tmp_path: Path) -> None:
+def test_doctor_home_that_cannot_be_created_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     (found,) = doctor_checks.check_home(Settings(home=tmp_path / "file" / "home"))
     assert found.level is Level.FAIL
     assert "CINEMILL_HOME" in found.hint
 
 
-def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def test_doctor_lists_set_values_with_secrets_masked(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     (found,) = doctor_checks.check_settings(load())
     assert found.level is Level.OK
@@ -80,7 +82,7 @@ def test_what_is_set_is_named_and_masked(monkeypatch: pytest.MonkeyPatch, home: 
     assert "CINEMILL_HOST" not in found.words, "a default is no news"
 
 
-def test_servers_of_a_running_mill_are_not_called_settings(
+def test_doctor_does_not_list_urls_of_a_running_server_as_settings(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "run").mkdir(parents=True)
@@ -101,7 +103,7 @@ def test_servers_of_a_running_mill_are_not_called_settings(
 
 
 @pytest.mark.parametrize("product", ["Valkey", "Redis"])
-def test_a_server_is_called_by_its_name(
+def test_doctor_names_the_redis_product(
     home: Path, monkeypatch: pytest.MonkeyPatch, product: str
 ) -> None:
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, product)
@@ -110,7 +112,7 @@ def test_a_server_is_called_by_its_name(
     assert found.words == f"{product} 9.1.2, responds in 1.0 ms"
 
 
-def test_a_taken_port_fails(home: Path) -> None:
+def test_doctor_port_in_use_fails(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -127,7 +129,7 @@ def test_a_taken_port_fails(home: Path) -> None:
         (doctor_checks.check_redis, "redis_url", "redis://127.0.0.1:1"),
     ],
 )
-def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
+def test_doctor_unreachable_server_fails_and_other_checks_run(
     home: Path, monkeypatch: pytest.MonkeyPatch, check: object, field: str, value: str
 ) -> None:
     settings = Settings.model_validate({"home": home, "port": free_port(), field: value})
@@ -141,18 +143,20 @@ def test_a_server_that_does_not_answer_fails_and_the_rest_goes_on(
     assert found[-1].part == "API"
 
 
-def test_an_ffmpeg_is_judged_by_encoding(home: Path) -> None:
+def test_doctor_ffmpeg_check_encodes(home: Path) -> None:
     (found,) = doctor_checks.check_ffmpeg(Settings(home=home))
     assert found.level is Level.OK
     assert "libx264" in found.words
 
 
-def hear_of_hardware(home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware) -> list[Check]:
+def check_found_hardware(
+    home: Path, monkeypatch: pytest.MonkeyPatch, found: Hardware
+) -> list[Check]:
     monkeypatch.setattr("cinemill.worker.hardware.detection.find_hardware", lambda _: found)
     return list(doctor_checks.check_hardware(Settings(home=home)))
 
 
-def test_hardware_that_rests_on_any_worker_is_a_warning(
+def test_doctor_suspended_encoder_of_any_worker_is_a_warning(
     home: Path, fake_server: LittleServer
 ) -> None:
     offers = [
@@ -166,42 +170,44 @@ def test_hardware_that_rests_on_any_worker_is_a_warning(
     ]
     fake_server.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
     fake_server.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
-    api, rest = doctor_checks.check_api(Settings(home=home))
+    api, suspended = doctor_checks.check_api(Settings(home=home))
     assert "hardware resting" in api.words
-    assert rest.level is Level.WARN
-    assert rest.words == (
+    assert suspended.level is Level.WARN
+    assert suspended.words == (
         "h264_nvenc of celery@two was suspended after repeated failures: No capable devices found"
     )
 
 
-def test_a_machine_without_hardware_is_well(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (told,) = hear_of_hardware(home, monkeypatch, Hardware())
-    assert told.level is Level.OK
-    assert "software" in told.words
+def test_doctor_machine_without_hardware_passes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (result,) = check_found_hardware(home, monkeypatch, Hardware())
+    assert result.level is Level.OK
+    assert "software" in result.words
 
 
-def test_hardware_is_told_with_what_of_it_does_not_work(
+def test_doctor_lists_working_and_failing_encoders(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = HardwareEncoder("h264_vaapi", VideoCodec.H264, VAAPI)
     found = Hardware((encoder,), {"av1_vaapi": "No usable profile", "h264_qsv": "No session"})
-    told = hear_of_hardware(home, monkeypatch, found)
-    assert [finding.words for finding in told] == [
+    result = check_found_hardware(home, monkeypatch, found)
+    assert [finding.words for finding in result] == [
         "encoded with h264_vaapi",
         "no av1_vaapi: No usable profile; no h264_qsv: No session",
     ]
-    assert [finding.level for finding in told] == [Level.OK, Level.OK]
+    assert [finding.level for finding in result] == [Level.OK, Level.OK]
 
 
-def test_hardware_none_of_which_works_is_a_warning(
+def test_doctor_only_failing_encoders_is_a_warning(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (told,) = hear_of_hardware(home, monkeypatch, Hardware((), {"h264_nvenc": "No libcuda"}))
-    assert told.level is Level.WARN
-    assert told.hint
+    (result,) = check_found_hardware(home, monkeypatch, Hardware((), {"h264_nvenc": "No libcuda"}))
+    assert result.level is Level.WARN
+    assert result.hint
 
 
-def test_a_failure_is_exit_code_3_and_all_is_told(
+def test_doctor_failure_is_exit_code_3_with_all_checks_reported(
     cinemill: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.mkdir(mode=0o755)
@@ -214,7 +220,7 @@ def test_a_failure_is_exit_code_3_and_all_is_told(
     assert {"Python", "sandbox", "database", "Redis", "API", "workers"} <= set(parts)
 
 
-def test_a_redis_that_refuses_or_is_nearly_full_is_told(
+def test_doctor_reports_redis_that_refuses_writes_or_is_nearly_full(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, refusal="OOM", fullness=0.93)
@@ -232,7 +238,7 @@ def test_a_redis_that_refuses_or_is_nearly_full_is_told(
 
 @pytest.mark.parametrize("name", SECRET_FILES)
 @pytest.mark.parametrize("content", ["", "\n", "short"])
-def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) -> None:
+def test_doctor_invalid_secret_file_fails(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch(mode=0o600)
     (tmp_path / name).write_text(content)
@@ -242,7 +248,7 @@ def test_a_secret_that_is_none_fails(tmp_path: Path, name: str, content: str) ->
     assert "Delete the file" in found.hint
 
 
-def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+def test_doctor_secret_readable_by_others_is_a_warning(tmp_path: Path) -> None:
     read_or_make_secret(tmp_path / "token")
     (tmp_path / "token").chmod(0o644)
     [found] = doctor_checks.check_secrets(Settings(home=tmp_path))
@@ -250,7 +256,7 @@ def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     assert found.hint == f"Run: chmod 600 {tmp_path / 'token'}"
 
 
-def test_sound_secrets_are_sound_and_passwords_of_unused_servers_nobodys_business(
+def test_doctor_valid_secrets_pass_and_unused_passwords_are_ignored(
     tmp_path: Path,
 ) -> None:
     read_or_make_secret(tmp_path / "token")

@@ -1,4 +1,4 @@
-"""A job's id by its first characters, in every command that takes one."""
+"""Abbreviated ids in all commands that accept ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER = {**JOB, "id": SECOND, "state": "failed"}
 
 @pytest.fixture
 def one_job(fake_server: LittleServer) -> LittleServer:
-    """Knows one job by the beginning of its id."""
+    """Return a fake server that finds one job by the beginning of its id."""
     final = 'id: 1\ndata: {"status": "completed", "progress": 100}\n\n'
     fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
     fake_server.on(f"GET /jobs/{FIRST}", lambda x: x.send_json(JOB))
@@ -36,14 +36,16 @@ def one_job(fake_server: LittleServer) -> LittleServer:
 
 
 @pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
-def test_four_characters_name_a_job(one_job: LittleServer, cinemill: Run, command: str) -> None:
+def test_job_id_can_be_abbreviated_to_four_characters(
+    one_job: LittleServer, cinemill: Run, command: str
+) -> None:
     assert cinemill(command, "397d").exit_code == ExitCode.OK
     assert one_job.seen[0].path.startswith("/jobs?id_prefix=397d&limit=")
     assert f"/jobs/{FIRST}" in one_job.seen[1].path
 
 
 @pytest.mark.parametrize("text", [FIRST, FIRST.upper(), "397"])
-def test_a_whole_id_and_a_short_text_are_not_looked_up(
+def test_job_id_that_is_whole_or_too_short_is_not_looked_up(
     fake_server: LittleServer, cinemill: Run, text: str
 ) -> None:
     fake_server.on(f"GET /jobs/{text}/status", lambda x: x.send_json({"code": "none"}, 404))
@@ -51,24 +53,26 @@ def test_a_whole_id_and_a_short_text_are_not_looked_up(
     assert [seen.path for seen in fake_server.seen] == [f"/jobs/{text}/status"]
 
 
-def test_pages_begin_after_a_job_that_is_named_so(one_job: LittleServer, cinemill: Run) -> None:
+def test_jobs_before_accepts_an_abbreviated_id(one_job: LittleServer, cinemill: Run) -> None:
     cinemill("jobs", "--before", "397dee33", "--json")
     assert f"before={FIRST}" in one_job.seen[1].path
 
 
 @pytest.mark.parametrize("command", ["watch", "status", "cancel", "retry"])
-def test_several_that_fit_are_named(fake_server: LittleServer, cinemill: Run, command: str) -> None:
+def test_job_id_matching_several_jobs_lists_them(
+    fake_server: LittleServer, cinemill: Run, command: str
+) -> None:
     fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB, OTHER]}))
     result = cinemill(command, "397d")
     assert result.exit_code == ExitCode.USAGE
     assert "id_ambiguous" in result.stderr
     assert "397dee33-f17 (process_video, completed)" in result.stderr
     assert "397dee33-471 (process_video, failed)" in result.stderr
-    assert len(fake_server.seen) == 1, "nothing is done to either"
+    assert len(fake_server.seen) == 1, "neither job is changed"
 
 
-def test_an_id_that_nothing_fits_is_exit_code_2(fake_server: LittleServer, cinemill: Run) -> None:
-    # A mill that knows no prefixes lists what it has.
+def test_job_id_matching_nothing_is_exit_code_2(fake_server: LittleServer, cinemill: Run) -> None:
+    # A server without support for prefixes lists all jobs.
     fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB]}))
     result = cinemill("status", "beef")
     assert result.exit_code == ExitCode.USAGE
@@ -76,14 +80,14 @@ def test_an_id_that_nothing_fits_is_exit_code_2(fake_server: LittleServer, cinem
     assert "cinemill jobs" in result.stderr
 
 
-def test_dead_steps_are_named_so_too(fake_server: LittleServer, cinemill: Run) -> None:
+def test_dead_step_id_can_be_abbreviated(fake_server: LittleServer, cinemill: Run) -> None:
     fake_server.on("GET /dead", lambda x: x.send_json({"dead": [{"step_id": FIRST}]}))
     fake_server.on(f"POST /dead/{FIRST}/redrive", lambda x: x.send_json(JOB))
     assert cinemill("dead", "redrive", "397d").exit_code == ExitCode.OK
 
 
 @given(st.lists(st.text("0123abc-", min_size=4, max_size=9), max_size=9), st.text("0123abc-"))
-def test_what_is_chosen_is_the_only_one_that_fits(ids: list[str], text: str) -> None:
+def test_choose_returns_the_only_matching_id(ids: list[str], text: str) -> None:
     fitting = sorted({one for one in ids if one.startswith(text)})
     if text in ids or len(fitting) == 1:
         chosen = choose(text, ids, lambda: fitting, listed_by="l")
@@ -94,6 +98,6 @@ def test_what_is_chosen_is_the_only_one_that_fits(ids: list[str], text: str) -> 
 
 
 @given(st.uuids())
-def test_ids_of_ours_are_shortened_and_others_stay_whole(job_id: object) -> None:
+def test_shorten_keeps_ids_chosen_by_clients(job_id: object) -> None:
     assert shorten(str(job_id)) == str(job_id)[:8]
     assert shorten(f"batch-{job_id}") == f"batch-{job_id}"

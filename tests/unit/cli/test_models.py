@@ -1,4 +1,4 @@
-"""``cinemill models``: what is here, what is missing, and why a fetch failed."""
+"""``cinemill models``: installed and missing models, and errors of downloads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
 
 
-def test_every_model_is_listed_with_its_size_and_licence(cinemill: Run) -> None:
+def test_models_list_shows_size_and_licence(cinemill: Run) -> None:
     done = cinemill("models", "list", "--json")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows.keys() == MODELS.keys()
@@ -22,7 +22,7 @@ def test_every_model_is_listed_with_its_size_and_licence(cinemill: Run) -> None:
     assert {row["licence"] for row in rows.values()} == {"MIT"}
 
 
-def test_files_with_other_bytes_are_seen(cinemill: Run, home: Path) -> None:
+def test_models_list_detects_damaged_files(cinemill: Run, home: Path) -> None:
     folder = home / "models" / "base"
     folder.mkdir(parents=True)
     (folder / "model.bin").write_bytes(b"not it")
@@ -31,13 +31,13 @@ def test_files_with_other_bytes_are_seen(cinemill: Run, home: Path) -> None:
     assert "damaged" in cinemill("models", "list").stdout
 
 
-def test_a_model_that_nobody_knows_ends_with_the_known_ones(cinemill: Run) -> None:
+def test_models_fetch_unknown_name_lists_known_models(cinemill: Run) -> None:
     done = cinemill("models", "fetch", "huge")
     assert done.exit_code == ExitCode.USAGE
     assert "tiny.en" in done.stderr
 
 
-def test_a_folder_without_the_files_is_told_by_name(cinemill: Run, tmp_path: Path) -> None:
+def test_models_fetch_names_files_missing_from_the_folder(cinemill: Run, tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
     done = cinemill("models", "fetch", "tiny", "--from", given)
@@ -46,7 +46,7 @@ def test_a_folder_without_the_files_is_told_by_name(cinemill: Run, tmp_path: Pat
     assert "--from FOLDER" in done.stderr
 
 
-def test_captions_that_no_model_can_make_are_refused_before_the_film_is_sent(
+def test_caption_impossible_translation_is_rejected_before_upload(
     cinemill: Run, tmp_path: Path
 ) -> None:
     film = tmp_path / "film.mp4"

@@ -1,4 +1,4 @@
-"""``cinemill status``: the whole mill at a glance, on eighty columns."""
+"""``cinemill status``: an overview of the server, in eighty columns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
 
 
 @pytest.fixture
-def asked_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
+def stats_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     fake_server.on("GET /stats", lambda x: x.send_json(STATS))
     fake_server.on("GET /health", lambda x: x.send_json(HEALTH))
@@ -55,14 +55,14 @@ def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None
     monkeypatch.setattr(overview, "query_workers", lambda: list(reports))
 
 
-def test_tells_health_workers_jobs_queues_and_times(
-    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+def test_status_shows_health_workers_jobs_queues_and_times(
+    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch, EVERYWHERE, PROXIES)
     shown = cinemill("status").stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     for line in (
-        f"Server {asked_server.url}, version 1.2",
+        f"Server {stats_server.url}, version 1.2",
         "Health degraded (database ok, redis unavailable)",
         f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
@@ -79,8 +79,8 @@ def test_tells_health_workers_jobs_queues_and_times(
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
-def test_names_queues_that_nobody_works_on(
-    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+def test_status_names_queues_without_a_worker(
+    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch, PROXIES)
     shown = " ".join(cinemill("status").stdout.split())
@@ -88,27 +88,27 @@ def test_names_queues_that_nobody_works_on(
     assert "proxy" not in shown.partition("No worker consumes:")[2].partition(".")[0]
 
 
-def test_says_what_to_do_where_no_worker_answers(
-    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+def test_status_without_workers_shows_how_to_start_one(
+    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_workers(monkeypatch)
     assert "none responds; start one with 'cinemill worker'" in cinemill("status").stdout
 
 
-def test_does_not_guess_at_the_workers_of_another_machine(
-    asked_server: LittleServer, cinemill: Run
+def test_status_of_another_machine_shows_workers_as_unknown(
+    stats_server: LittleServer, cinemill: Run
 ) -> None:
     result = cinemill("status")
     assert result.exit_code == ExitCode.OK, result.output
     assert "unknown: run this command" in result.stdout
-    told = json.loads(cinemill("status", "--json").stdout)
-    assert told["workers"] is None
-    assert told["health"] == HEALTH
-    assert told["queue"] == STATS["queue"]
+    status = json.loads(cinemill("status", "--json").stdout)
+    assert status["workers"] is None
+    assert status["health"] == HEALTH
+    assert status["queue"] == STATS["queue"]
 
 
-def test_workers_are_not_known_where_the_broker_does_not_answer(
-    asked_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+def test_status_with_unreachable_broker_shows_workers_as_unknown(
+    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert "unknown: run this command" in cinemill("status").stdout

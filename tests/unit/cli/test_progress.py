@@ -1,4 +1,4 @@
-"""What a log is told of progress: each change, and between them neither nothing nor too much."""
+"""Progress in logs: a line for each change, and a limited number of lines between changes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cinemill.cli.progress import LineDisplay
 from cinemill.client import ProgressEvent
 
 Captured = tuple[LineDisplay, list[tuple[float, str]]]
-"""A display, and what it has said: seconds, words."""
+"""A display, and the lines it has printed: seconds, words."""
 
 
 class Clock:
-    """Time as a test lets it go by, in seconds."""
+    """A clock that a test sets, in seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Captured:
+def captured(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Captured:
     lines: list[tuple[float, str]] = []
     monkeypatch.setattr(
         "cinemill.cli.progress.print_message", lambda words: lines.append((clock(), words))
@@ -43,10 +43,10 @@ def told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Captured:
     return LineDisplay(clock), lines
 
 
-def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
-    told: Captured, clock: Clock
+def test_line_display_prints_a_long_stage_every_ten_seconds(
+    captured: Captured, clock: Clock
 ) -> None:
-    display, lines = told
+    display, lines = captured
     for second in range(61):
         clock.now = float(second)
         display.on_event("film.mp4", event(second / 10, left=600.0 - second))
@@ -54,23 +54,27 @@ def test_a_long_stage_is_told_each_ten_seconds_with_percent_and_time_left(
     assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, 9 min 50 s left"
 
 
-def test_a_quick_stage_is_told_each_ten_percent(told: Captured, clock: Clock) -> None:
-    display, lines = told
+def test_line_display_prints_a_quick_stage_every_ten_percent(
+    captured: Captured, clock: Clock
+) -> None:
+    display, lines = captured
     for percent in range(101):
         clock.now = percent / 5
         display.on_event("film.mp4", event(percent))
     assert [words.split()[1] for _, words in lines] == [f"{n}%" for n in range(0, 101, 10)]
 
 
-def test_a_change_of_stage_is_told_at_once(told: Captured) -> None:
-    display, lines = told
+def test_line_display_prints_a_change_of_stage_at_once(captured: Captured) -> None:
+    display, lines = captured
     for stage in ("probe", "prepare", "prepare", "publish"):
         display.on_event("film.mp4", event(5, stage=stage))
     assert len(lines) == 3
 
 
-def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Captured, clock: Clock) -> None:
-    display, lines = told
+def test_line_display_prints_an_upload_until_it_is_accepted(
+    captured: Captured, clock: Clock
+) -> None:
+    display, lines = captured
     for megabytes in range(0, 101, 5):
         clock.now = megabytes / 5
         display.sent("film.mp4", megabytes * 1_000_000, 100_000_000)
@@ -83,8 +87,8 @@ def test_an_upload_is_sent_when_the_mill_has_taken_it(told: Captured, clock: Clo
     assert lines[-1][1] == "film.mp4: uploaded, job 397dee33"
 
 
-def test_a_job_that_waits_is_told_of_each_minute(told: Captured, clock: Clock) -> None:
-    display, lines = told
+def test_line_display_repeats_a_waiting_job_every_minute(captured: Captured, clock: Clock) -> None:
+    display, lines = captured
     display.on_event("a.mp4", event(0, stage="queued"))
     display.on_event("b.mp4", ProgressEvent("", "completed", 100, "Done", "", None, None))
     for second in range(0, 125, 5):
@@ -97,7 +101,7 @@ def test_a_job_that_waits_is_told_of_each_minute(told: Captured, clock: Clock) -
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), min_size=1, max_size=200))
-def test_lines_of_one_stage_keep_their_distance(steps: list[tuple[float, float]]) -> None:
+def test_line_display_limits_lines_of_one_stage(steps: list[tuple[float, float]]) -> None:
     clock, lines = Clock(), []
     display, progress = LineDisplay(clock), 0.0
     with pytest.MonkeyPatch.context() as patch:

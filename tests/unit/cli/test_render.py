@@ -1,4 +1,4 @@
-"""Timelines as files: their paths count from their own folder."""
+"""Timeline files, whose relative paths start from their own folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cinemill.cli.commands.render import TimelineUnreadable, anchor_paths, read_
 FOLDER = Path("/films/edit")
 
 
-def test_paths_in_scenes_and_clips_count_from_the_timelines_folder() -> None:
+def test_timeline_paths_are_resolved_against_its_folder() -> None:
     document = {
         "scenes": [{"video_path": "a.mp4"}, {"video_path": "/elsewhere/b.mp4"}],
         "clips": [{"path": "../c.mp4", "asset_id": "a.mp4"}],
@@ -27,13 +27,13 @@ def test_paths_in_scenes_and_clips_count_from_the_timelines_folder() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "", "[" * 100_000])
-def test_what_is_no_json_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+def test_timeline_that_is_not_json_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "edit.json"
     path.write_text(text)
     with pytest.raises(TimelineUnreadable, match="is not JSON"):
         read_timeline(path)
 
 
-def test_a_timeline_that_is_not_there_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_timeline_that_does_not_exist_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(TimelineUnreadable, match="cannot be read"):
         read_timeline(tmp_path / "none.json")

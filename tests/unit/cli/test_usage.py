@@ -1,4 +1,4 @@
-"""How commands are called, and how they end when that was wrong."""
+"""Arguments, help and exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PAGES = [
 ]
 
 
-def test_the_commands_are_these() -> None:
+def test_command_names_are_complete() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "",
         "up",
@@ -85,21 +85,21 @@ def test_the_commands_are_these() -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(cinemill: Run, path: tuple[str, ...]) -> None:
+def test_help_is_printed_for_every_command(cinemill: Run, path: tuple[str, ...]) -> None:
     result = cinemill(*path, "--help")
     assert result.exit_code == 0
     assert "Usage: " in result.stdout
 
 
 def commands_of(page: str) -> list[str]:
-    """What a page tells people to type: ``cinemill …`` in spans and blocks of code."""
+    """Return the commands in a page: ``cinemill …`` in spans and blocks of code."""
     code = re.findall(r"```.*?```|`[^`\n]+`", page, re.DOTALL)
     found = re.findall(r"(?<![\w:/.@])(?:\S*/bin/)?cinemill( [a-z-][^`#|\n]*)", "\n".join(code))
     return [words.strip() for words in found]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages_name_commands_and_options_that_are_there(page: Path) -> None:
+def test_docs_name_existing_commands_and_options(page: Path) -> None:
     for line in commands_of(page.read_text("utf-8")):
         words = line.split()
         command = typer.main.get_command(app)
@@ -111,7 +111,7 @@ def test_pages_name_commands_and_options_that_are_there(page: Path) -> None:
         assert given <= known, f"no such option: cinemill {line}"
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_imports_no_heavy_modules() -> None:
     script = (
         "import sys\nfrom cinemill.cli.main import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass\n"
@@ -141,7 +141,7 @@ def test_version_is_printed(cinemill: Run) -> None:
         ["worker", "--concurrency", "0"],
     ],
 )
-def test_wrong_usage_is_exit_code_2(cinemill: Run, arguments: list[str]) -> None:
+def test_usage_errors_are_exit_code_2(cinemill: Run, arguments: list[str]) -> None:
     assert cinemill(*arguments).exit_code == ExitCode.USAGE
 
 
@@ -150,21 +150,23 @@ class TestNoServer:
         "arguments",
         [["jobs"], ["status"], ["watch", "j"], ["cancel", "j"], ["dead", "list"], ["verify"]],
     )
-    def test_is_exit_code_3_with_a_way_on(self, cinemill: Run, arguments: list[str]) -> None:
+    def test_missing_server_is_exit_code_3_with_a_hint(
+        self, cinemill: Run, arguments: list[str]
+    ) -> None:
         result = cinemill(*arguments)
         assert result.exit_code == ExitCode.UNAVAILABLE
         assert "mill_not_running" in result.stderr
         assert "cinemill up" in result.stderr
         assert "Traceback" not in result.output
 
-    def test_is_told_as_json_to_programs(self, cinemill: Run) -> None:
+    def test_missing_server_is_reported_as_json(self, cinemill: Run) -> None:
         result = cinemill("jobs", "--json")
         assert result.stdout == ""
         assert json.loads(result.stderr)["error"]["code"] == "mill_not_running"
 
 
 class TestConfig:
-    def test_shows_sources_and_masks_secrets(
+    def test_config_shows_sources_and_masks_secrets(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
@@ -174,7 +176,7 @@ class TestConfig:
         assert rows["CINEMILL_PORT"]["value_masked"] == "8420"
         assert "hunter2" not in result.output + cinemill("config").output
 
-    def test_fits_on_eighty_columns_with_every_meaning(
+    def test_config_fits_into_eighty_columns(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(console, "PIPE_WIDTH", 80)
@@ -184,7 +186,7 @@ class TestConfig:
         assert "Port that the HTTP API listens on." in shown
         assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
-    def test_names_every_problem_and_is_exit_code_2(
+    def test_config_reports_all_problems_with_exit_code_2(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CINEMILL_PORT", "x")
@@ -193,20 +195,20 @@ class TestConfig:
         assert result.exit_code == ExitCode.USAGE
         assert "CINEMILL_PORT" in result.stderr
         assert "CINEMILL_LOG_LEVEL" in result.stderr
-        told = json.loads(cinemill("config", "--json").stderr)["error"]
-        assert {problem["name"] for problem in told["problems"]} == {
+        error = json.loads(cinemill("config", "--json").stderr)["error"]
+        assert {problem["name"] for problem in error["problems"]} == {
             "CINEMILL_PORT",
             "CINEMILL_LOG_LEVEL",
         }
 
-    def test_the_home_folder_may_be_an_option(self, cinemill: Run, tmp_path: Path) -> None:
+    def test_config_uses_the_home_option(self, cinemill: Run, tmp_path: Path) -> None:
         result = cinemill("--home", tmp_path / "other", "config", "--json")
         rows = {row["name"]: row["value_masked"] for row in json.loads(result.stdout)["settings"]}
         assert rows["CINEMILL_HOME"] == str(tmp_path / "other")
 
 
 class TestExitCodes:
-    def test_each_has_a_meaning(self) -> None:
+    def test_exit_codes_all_have_a_meaning(self) -> None:
         assert set(MEANINGS) == set(ExitCode)
 
     @pytest.mark.parametrize(
@@ -223,16 +225,16 @@ class TestExitCodes:
             (CinemillError("x"), ExitCode.JOB_FAILED),
         ],
     )
-    def test_follow_the_error(self, error: CinemillError, code: ExitCode) -> None:
+    def test_exit_code_follows_from_the_error(self, error: CinemillError, code: ExitCode) -> None:
         assert exit_code_of(error) == code
 
-    def test_tell_a_rejected_film_from_a_failed_job(self) -> None:
+    def test_exit_code_distinguishes_rejected_videos_from_failed_jobs(self) -> None:
         assert exit_code_of_job("completed", "") == ExitCode.OK
         assert exit_code_of_job("failed", "media_truncated") == ExitCode.REJECTED
         assert exit_code_of_job("failed", "command_failed") == ExitCode.JOB_FAILED
         assert exit_code_of_job("cancelled", "cancelled") == ExitCode.JOB_FAILED
 
-    def test_of_several_films_the_worst_counts(self) -> None:
+    def test_exit_code_of_several_videos_is_the_most_severe(self) -> None:
         assert highest([]) == ExitCode.OK
         assert highest([ExitCode.OK, ExitCode.REJECTED]) == ExitCode.REJECTED
         assert highest([ExitCode.REJECTED, ExitCode.JOB_FAILED]) == ExitCode.JOB_FAILED
