@@ -17,7 +17,7 @@ CONNECTIONS = 12
 """Jobs followed at the same time; a stream that is opened later replays the missed events."""
 SILENCE_SECONDS = 5.0
 
-News = tuple[str, "ProgressEvent | CinemillError | None"]
+Update = tuple[str, "ProgressEvent | CinemillError | None"]
 
 
 def follow_jobs(
@@ -27,15 +27,15 @@ def follow_jobs(
 
     ``on_silence`` is called each time that no job has sent an event for SILENCE_SECONDS.
     """
-    news: queue.Queue[News] = queue.Queue()
+    updates: queue.Queue[Update] = queue.Queue()
     waiting = deque(job_ids)
     for _ in range(min(CONNECTIONS, len(job_ids))):
         # Daemon threads, so that Ctrl-C does not wait for a connection to receive data.
-        threading.Thread(target=_follow, args=(client, waiting, news), daemon=True).start()
+        threading.Thread(target=_follow, args=(client, waiting, updates), daemon=True).start()
     open_jobs = len(job_ids)
     while open_jobs:
         try:
-            job_id, item = news.get(timeout=SILENCE_SECONDS)
+            job_id, item = updates.get(timeout=SILENCE_SECONDS)
         except queue.Empty:
             on_silence()
             continue
@@ -45,7 +45,7 @@ def follow_jobs(
             yield job_id, item
 
 
-def _follow(client: Client, waiting: deque[str], news: queue.Queue[News]) -> None:
+def _follow(client: Client, waiting: deque[str], updates: queue.Queue[Update]) -> None:
     while True:
         try:
             job_id = waiting.popleft()
@@ -53,8 +53,8 @@ def _follow(client: Client, waiting: deque[str], news: queue.Queue[News]) -> Non
             return
         try:
             for event in client.watch(job_id):
-                news.put((job_id, event))
+                updates.put((job_id, event))
         except CinemillError as error:
-            news.put((job_id, error))
+            updates.put((job_id, error))
         finally:
-            news.put((job_id, None))
+            updates.put((job_id, None))

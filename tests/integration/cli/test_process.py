@@ -91,7 +91,7 @@ def cinemill(environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cinemill.cli.commands.selftest import make_test_video
     from cinemill.config import Settings
 
@@ -117,8 +117,8 @@ def test_up_prints_a_link_that_opens_the_page(environment: dict[str, str]) -> No
         assert "token" not in str(browser.get(link).raise_for_status().url)
 
 
-def test_process_creates_all_outputs(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    done = cinemill("process", film, "--to", tmp_path / "made", "--json")
+def test_process_creates_all_outputs(cinemill: Run, video: Path, tmp_path: Path) -> None:
+    done = cinemill("process", video, "--to", tmp_path / "made", "--json")
     assert done.returncode == 0, done.stderr
     (outcome,) = json.loads(done.stdout)
     made = {file["kind"]: file for file in outcome["files"]}
@@ -128,55 +128,57 @@ def test_process_creates_all_outputs(cinemill: Run, film: Path, tmp_path: Path) 
     assert set(outcome["stages"]) >= {"probe", "prepare"}
 
 
-def test_transcode_creates_an_output(cinemill: Run, film: Path, tmp_path: Path) -> None:
+def test_transcode_creates_an_output(cinemill: Run, video: Path, tmp_path: Path) -> None:
     options = ("--codec", "vp9", "--container", "webm", "--height", 90, "--vmaf-min", 60)
-    done = cinemill("transcode", film, *options, "--to", tmp_path / "out")
+    done = cinemill("transcode", video, *options, "--to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{film.stem}-90p-vp9.webm"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{video.stem}-90p-vp9.webm"]
     assert "was encoded from aac to opus" in done.stdout
     assert "VMAF" in done.stdout
 
 
-def test_transcode_rejects_impossible_combinations_before_upload(cinemill: Run, film: Path) -> None:
-    done = cinemill("transcode", film, "--codec", "h264", "--container", "webm")
+def test_transcode_rejects_impossible_combinations_before_upload(
+    cinemill: Run, video: Path
+) -> None:
+    done = cinemill("transcode", video, "--codec", "h264", "--container", "webm")
     assert done.returncode == 4
     assert "combination_impossible" in done.stderr
     assert "sent" not in done.stdout + done.stderr
 
 
-def test_preview_extracts_stills(cinemill: Run, film: Path, tmp_path: Path) -> None:
+def test_preview_extracts_stills(cinemill: Run, video: Path, tmp_path: Path) -> None:
     options = ("-n", 3, "--sheet", 2, "--animated")
-    done = cinemill("preview", film, *options, "--to", tmp_path / "stills")
+    done = cinemill("preview", video, *options, "--to", tmp_path / "stills")
     assert done.returncode == 0, done.stderr
-    made = {path.name.removeprefix(f"{film.stem}-") for path in (tmp_path / "stills").iterdir()}
+    made = {path.name.removeprefix(f"{video.stem}-") for path in (tmp_path / "stills").iterdir()}
     stills = {f"preview_000{number}.jpg" for number in (1, 2, 3)}
     assert made == {*stills, "sheet.jpg", "animated.mp4"}
 
 
 def test_caption_transcribes_speech(
-    cinemill: Run, film: Path, environment: dict[str, str], tmp_path: Path
+    cinemill: Run, video: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    missing = cinemill("caption", film, "--model", "tiny.en")
+    missing = cinemill("caption", video, "--model", "tiny.en")
     assert missing.returncode == 1
     assert "cinemill models fetch tiny.en" in missing.stderr
     (Path(environment["CINEMILL_HOME"]) / "models").symlink_to(fetch_models("tiny.en"))
-    done = cinemill("caption", film, "--model", "tiny.en", "--to", tmp_path / "captions")
+    done = cinemill("caption", video, "--model", "tiny.en", "--to", tmp_path / "captions")
     assert done.returncode == 0, done.stderr
     made = {path.suffix for path in (tmp_path / "captions").iterdir()}
     assert made == {".srt", ".vtt", ".txt", ".json"}
 
 
-def write_timeline(path: Path, film: Path, *ends: float) -> Path:
+def write_timeline(path: Path, video: Path, *ends: float) -> Path:
     """Write a timeline with scenes of a video in the same folder, by its file name."""
-    (path.parent / film.name).write_bytes(film.read_bytes())
-    scenes = [{"video_path": film.name, "start_time": 0, "end_time": end} for end in ends]
+    (path.parent / video.name).write_bytes(video.read_bytes())
+    scenes = [{"video_path": video.name, "start_time": 0, "end_time": end} for end in ends]
     output = {"width": 160, "height": 90, "fps": 25}
     path.write_text(json.dumps({"scenes": scenes, "output_format": output, "transitions": False}))
     return path
 
 
-def test_render_creates_a_video(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    timeline = write_timeline(tmp_path / "edit.json", film, 1, 0.6)
+def test_render_creates_a_video(cinemill: Run, video: Path, tmp_path: Path) -> None:
+    timeline = write_timeline(tmp_path / "edit.json", video, 1, 0.6)
     done = cinemill("render", timeline, "--to", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     (outcome,) = json.loads(done.stdout)
@@ -186,8 +188,8 @@ def test_render_creates_a_video(cinemill: Run, film: Path, tmp_path: Path) -> No
     assert made["facts"]["frames"] == 40
 
 
-def test_batch_reports_each_timeline(cinemill: Run, film: Path, tmp_path: Path) -> None:
-    good = json.loads(write_timeline(tmp_path / "edit.json", film, 1).read_text())
+def test_batch_reports_each_timeline(cinemill: Run, video: Path, tmp_path: Path) -> None:
+    good = json.loads(write_timeline(tmp_path / "edit.json", video, 1).read_text())
     bad = {**good, "scenes": [{"video_path": "none.mp4", "start_time": 0, "end_time": 1}]}
     (tmp_path / "batch.json").write_text(json.dumps([good, bad]))
     done = cinemill("batch", tmp_path / "batch.json", "--json")
@@ -204,8 +206,8 @@ def test_render_rejects_a_timeline_that_is_not_json(cinemill: Run, tmp_path: Pat
     assert "timeline_unreadable" in done.stderr
 
 
-def test_job_can_be_watched_shown_and_listed(cinemill: Run, film: Path) -> None:
-    job_id = first_line(cinemill("submit", film, "--thumbnail-seconds", "1.5"))
+def test_job_can_be_watched_shown_and_listed(cinemill: Run, video: Path) -> None:
+    job_id = first_line(cinemill("submit", video, "--thumbnail-seconds", "1.5"))
     events = [json.loads(line) for line in cinemill("watch", job_id, "--json").stdout.splitlines()]
     assert events[-1]["status"] == "completed"
     status = json.loads(cinemill("status", job_id, "--json").stdout)
@@ -214,11 +216,11 @@ def test_job_can_be_watched_shown_and_listed(cinemill: Run, film: Path) -> None:
     assert job_id in {job["id"] for job in listed}
 
 
-def test_job_id_can_be_abbreviated_and_the_list_shows_the_video(cinemill: Run, film: Path) -> None:
-    job_id = first_line(cinemill("submit", film))
+def test_job_id_can_be_abbreviated_and_the_list_shows_the_video(cinemill: Run, video: Path) -> None:
+    job_id = first_line(cinemill("submit", video))
     assert cinemill("watch", job_id[:8]).returncode == 0
     rows = [line.split()[:2] for line in cinemill("jobs").stdout.splitlines()]
-    assert [job_id[:8], film.name] in rows
+    assert [job_id[:8], video.name] in rows
     assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["job_id"] == job_id
 
 
@@ -276,9 +278,9 @@ def test_doctor_passes_on_a_running_server(cinemill: Run) -> None:
 
 
 def test_verify_detects_a_damaged_file(
-    cinemill: Run, environment: dict[str, str], film: Path
+    cinemill: Run, environment: dict[str, str], video: Path
 ) -> None:
-    cinemill("process", film)
+    cinemill("process", video)
     assert cinemill("verify").returncode == 0
     objects = Path(environment["CINEMILL_HOME"]) / "objects"
     victim = next(path for path in objects.rglob("*") if path.is_file())
@@ -323,10 +325,10 @@ def test_python_client_finds_the_server_of_a_home(environment: dict[str, str]) -
         assert caught.value.status == 404
 
 
-def test_process_starts_and_stops_a_temporary_server(tmp_path: Path, film: Path) -> None:
+def test_process_starts_and_stops_a_temporary_server(tmp_path: Path, video: Path) -> None:
     environment = environment_of(tmp_path / "home")
     done = subprocess.run(
-        command("process", film),
+        command("process", video),
         env=environment,
         capture_output=True,
         text=True,

@@ -90,7 +90,7 @@ def send_proxy(x: Exchange) -> None:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
+def video(tmp_path: Path) -> Path:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"a film")
     return path
@@ -111,18 +111,18 @@ def upload_server(fake_server: LittleServer) -> LittleServer:
 
 class TestProcess:
     def test_process_shows_outputs_and_stage_times(
-        self, upload_server: LittleServer, cinemill: Run, film: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
-        result = cinemill("process", film)
+        result = cinemill("process", video)
         assert result.exit_code == ExitCode.OK, result.output
         for words in ("film.mp4: completed", "854×480, 10 fps, 5.3 s", "1 min 01 s"):
             assert words in result.stdout
         assert f"{upload_server.url}/assets/a1/files/proxy" in result.stdout
 
     def test_process_downloads_into_the_folder(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
-        result = cinemill("process", film, "--to", tmp_path / "made" / "here", "--json")
+        result = cinemill("process", video, "--to", tmp_path / "made" / "here", "--json")
         (outcome,) = json.loads(result.stdout)
         path = tmp_path / "made" / "here" / "f-proxy.mp4"
         assert outcome["files"][0]["place"] == str(path)
@@ -130,30 +130,30 @@ class TestProcess:
         assert path.read_bytes() == PROXY
 
     def test_process_downloads_videos_of_the_same_name_into_separate_folders(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
-        films = [film, tmp_path / "b" / "film.mp4", tmp_path / "film.mov"]
-        films[1].parent.mkdir()
-        for other in films[1:]:
+        videos = [video, tmp_path / "b" / "film.mp4", tmp_path / "film.mov"]
+        videos[1].parent.mkdir()
+        for other in videos[1:]:
             other.write_bytes(b"another film")
-        result = cinemill("process", *films, "--to", tmp_path / "out", "--json")
+        result = cinemill("process", *videos, "--to", tmp_path / "out", "--json")
         places = [outcome["files"][0]["place"] for outcome in json.loads(result.stdout)]
         folders = ("film", "film-2", "film-3")
         assert places == [str(tmp_path / "out" / name / "f-proxy.mp4") for name in folders]
         assert all(Path(place).read_bytes() == PROXY for place in places)
 
     def test_process_rejects_an_unwritable_folder_before_upload(
-        self, upload_server: LittleServer, cinemill: Run, film: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
-        for folder in ("/proc/none", film, film / "below"):
-            result = cinemill("process", film, "--to", folder)
+        for folder in ("/proc/none", video, video / "below"):
+            result = cinemill("process", video, "--to", folder)
             assert result.exit_code == ExitCode.USAGE
             assert "--to" in result.stderr
             assert "Traceback" not in result.output
         assert upload_server.seen == []
 
     def test_process_reports_a_failed_download_and_continues(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.mp4"
         other.write_bytes(b"another film")
@@ -163,7 +163,7 @@ class TestProcess:
             x.send_json(ASSET)
 
         upload_server.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
-        result = cinemill("process", film, other, "--to", tmp_path / "out", "--json")
+        result = cinemill("process", video, other, "--to", tmp_path / "out", "--json")
         first, second = json.loads(result.stdout)
         assert result.exit_code == ExitCode.UNAVAILABLE
         assert first["error"]["code"] == "folder_unusable"
@@ -171,16 +171,16 @@ class TestProcess:
         assert second["status"] == "completed"
 
     def test_process_continues_after_a_missing_file(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
-        result = cinemill("process", tmp_path / "gone.mp4", film, "--json")
+        result = cinemill("process", tmp_path / "gone.mp4", video, "--json")
         assert result.exit_code == ExitCode.USAGE
         first, second = json.loads(result.stdout)
         assert first["error"]["code"] == "file_unusable"
         assert second["status"] == "completed"
 
     def test_process_continues_after_a_rejected_video(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
@@ -190,18 +190,18 @@ class TestProcess:
             lambda x: x.send_json(problem, 422),
             lambda x: x.send_json(receipt()),
         )
-        result = cinemill("process", other, film, "--json")
+        result = cinemill("process", other, video, "--json")
         assert result.exit_code == ExitCode.REJECTED
         first, second = json.loads(result.stdout)
         assert first["error"]["code"] == "media_unrecognized"
         assert second["status"] == "completed"
 
     def test_process_explains_a_rejected_video(
-        self, upload_server: LittleServer, cinemill: Run, film: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
         upload_server.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
         upload_server.on("GET /jobs/j1", lambda x: x.send_json(FAILED))
-        result = cinemill("process", film)
+        result = cinemill("process", video)
         assert result.exit_code == ExitCode.REJECTED
         for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
             assert words in result.stderr
@@ -210,7 +210,7 @@ class TestProcess:
         self,
         upload_server: LittleServer,
         cinemill: Run,
-        film: Path,
+        video: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -220,14 +220,14 @@ class TestProcess:
             "GET /jobs/j1/events",
             lambda x: x.send_events(f"id: 1\ndata: {late}\n\n", event("completed", 100)),
         )
-        shown = cinemill("process", film).stderr
+        shown = cinemill("process", video).stderr
         assert "film.mp4" in shown
         assert "━" in shown
         assert "100%" in shown
         assert "Completed" in shown
 
     def test_process_closes_bars_before_the_message_of_a_stopped_server(
-        self, cinemill: Run, film: Path, monkeypatch: pytest.MonkeyPatch
+        self, cinemill: Run, video: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("FORCE_COLOR", "1")
         displays: list[BarDisplay] = []
@@ -242,7 +242,7 @@ class TestProcess:
 
         monkeypatch.setattr(display, "open_display", keep)
         monkeypatch.setattr(temporary_server, "run_with_server", stop)
-        result = cinemill("process", film)
+        result = cinemill("process", video)
         assert result.exit_code == ExitCode.INTERRUPTED
         show_cursor, last_word = "\x1b[?25h", "Stopped."
         assert show_cursor in result.stderr.partition(last_word)[0]
@@ -250,14 +250,14 @@ class TestProcess:
 
 class TestSubmit:
     def test_submit_prints_only_ids_to_stdout(
-        self, upload_server: LittleServer, cinemill: Run, film: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
-        result = cinemill("submit", film, "--priority", "9")
+        result = cinemill("submit", video, "--priority", "9")
         assert result.stdout == "j1\n"
         assert b'name="priority"' in upload_server.seen[0].body
 
     def test_submit_continues_after_a_rejected_video(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
         other, third, absent = (tmp_path / name for name in ("other.txt", "third.mp4", "gone.mp4"))
         other.write_bytes(b"no film")
@@ -268,7 +268,7 @@ class TestSubmit:
             lambda x: x.send_json({"code": "media_unrecognized", "detail": "No video."}, 422),
             lambda x: x.send_json(receipt("j3")),
         )
-        result = cinemill("submit", film, other, absent, tmp_path, third)
+        result = cinemill("submit", video, other, absent, tmp_path, third)
         assert result.stdout == "j1\nj3\n"
         assert result.exit_code == ExitCode.USAGE, "the missing file is the more severe error"
         output = result.stderr
@@ -283,12 +283,12 @@ class TestSubmit:
         assert "other.txt: sent" not in output
 
     def test_submit_prints_ids_to_a_pipe_and_bars_to_the_terminal(
-        self, upload_server: LittleServer, film: Path
+        self, upload_server: LittleServer, video: Path
     ) -> None:
         ours, theirs = os.openpty()
         script = "from cinemill.cli.main import run; run()"
         done = subprocess.run(
-            [sys.executable, "-c", script, "submit", film],
+            [sys.executable, "-c", script, "submit", video],
             stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=PATIENCE_SECONDS,
         )  # fmt: skip
         os.close(theirs)
@@ -299,12 +299,12 @@ class TestSubmit:
         assert "uploaded, job j1" in shown
 
     def test_submit_prints_ids_above_the_bars(
-        self, upload_server: LittleServer, film: Path
+        self, upload_server: LittleServer, video: Path
     ) -> None:
         ours, theirs = os.openpty()
         script = "from cinemill.cli.main import run; run()"
         subprocess.run(
-            [sys.executable, "-c", script, "submit", film],
+            [sys.executable, "-c", script, "submit", video],
             stdout=theirs, stderr=theirs, timeout=PATIENCE_SECONDS, check=True,
             env={**os.environ, "TERM": "xterm"},
         )  # fmt: skip
@@ -323,7 +323,7 @@ class TestSubmit:
         assert fake_server.seen == []
 
     def test_submit_json_separates_receipts_and_errors(
-        self, upload_server: LittleServer, cinemill: Run, film: Path, tmp_path: Path
+        self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
@@ -333,19 +333,19 @@ class TestSubmit:
             lambda x: x.send_json(problem, 422),
             lambda x: x.send_json(receipt()),
         )
-        result = cinemill("submit", other, film, "--json")
+        result = cinemill("submit", other, video, "--json")
         assert result.exit_code == ExitCode.REJECTED
         assert [one["task_id"] for one in json.loads(result.stdout)] == ["j1"]
         error = json.loads(result.stderr)["error"]
         assert (error["about"], error["code"]) == ("other.txt", "media_unrecognized")
 
     def test_submit_stops_at_an_unreachable_server(
-        self, cinemill: Run, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, cinemill: Run, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = tmp_path / "other.mp4"
         other.write_bytes(b"another")
         monkeypatch.setenv("CINEMILL_URL", "http://127.0.0.1:1")
-        result = cinemill("submit", film, other)
+        result = cinemill("submit", video, other)
         assert result.exit_code == ExitCode.UNAVAILABLE
         assert "film.mp4: mill_unreachable" in result.stderr
         assert "other.mp4: not_sent" in result.stderr
@@ -464,9 +464,9 @@ class TestJobs:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         jobs = [{**JOB, "id": f"j{n}", "asset_id": f"a{n}"} for n in range(6)]
-        films = [{"id": f"a{n}", "filename": f"{n}.mp4"} for n in range(5)]
+        videos = [{"id": f"a{n}", "filename": f"{n}.mp4"} for n in range(5)]
         fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": jobs}))
-        fake_server.on("GET /assets", lambda x: x.send_json({"assets": films}))
+        fake_server.on("GET /assets", lambda x: x.send_json({"assets": videos}))
         fake_server.on("GET /assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
         shown = cinemill("jobs").stdout
         assert "4.mp4" in shown

@@ -49,9 +49,9 @@ def test_models_fetch_names_files_missing_from_the_folder(cinemill: Run, tmp_pat
 def test_caption_impossible_translation_is_rejected_before_upload(
     cinemill: Run, tmp_path: Path
 ) -> None:
-    film = tmp_path / "film.mp4"
-    film.write_bytes(b"a film")
-    done = cinemill("caption", film, "--model", "tiny.en", "--translate")
+    video = tmp_path / "film.mp4"
+    video.write_bytes(b"a film")
+    done = cinemill("caption", video, "--model", "tiny.en", "--translate")
     assert done.exit_code == ExitCode.REJECTED
     assert "translation_impossible" in done.stderr
     assert "base" in done.stderr

@@ -75,7 +75,7 @@ def _overview_rows(
     yield "Workers", "\n".join(_describe_workers(workers))
     if offers := stats.get("hardware"):
         yield "Hardware", "\n".join(_describe_hardware(offers))
-    yield "Jobs", _count_jobs(stats.get("queue") or {})
+    yield "Jobs", _describe_jobs(stats.get("queue") or {})
     stuck = stats.get("stuck") or []
     if stuck:
         shown = ", ".join(shorten(str(job.get("id", ""))) for job in stuck[:_WORST_SHOWN])
@@ -106,10 +106,10 @@ def _describe_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
         yield words
 
 
-def _count_jobs(queue: QueueCounts) -> str:
+def _describe_jobs(queue: QueueCounts) -> str:
     counts = queue.get("by_status") or {}
-    counted = [f"{counts[state]} {state}" for state in JobState if counts.get(state)]
-    return ", ".join(counted) or "none yet; upload a video with 'cinemill submit FILE'"
+    shown = [f"{counts[state]} {state}" for state in JobState if counts.get(state)]
+    return ", ".join(shown) or "none yet; upload a video with 'cinemill submit FILE'"
 
 
 def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | None) -> None:

@@ -185,13 +185,13 @@ def follow_to_end(
     for name, job_id in job_ids.items():
         names.setdefault(job_id, []).append(name)
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(client, list(names), on_silence=display.wait):
+    for job_id, update in follow_jobs(client, list(names), on_silence=display.wait):
         for name in names[job_id]:
-            if isinstance(news, CinemillError):
-                errors[name] = news
-                display.failed(name, news.message)
+            if isinstance(update, CinemillError):
+                errors[name] = update
+                display.failed(name, update.message)
             else:
-                display.on_event(name, news)
+                display.on_event(name, update)
     return errors
 
 

@@ -61,14 +61,14 @@ def _watch(
     from cinemill.cli.follow_jobs import follow_jobs
 
     errors: dict[str, CinemillError] = {}
-    for job_id, news in follow_jobs(client, job_ids, on_silence=display.wait):
-        if isinstance(news, CinemillError):
-            errors[job_id] = news
+    for job_id, update in follow_jobs(client, job_ids, on_silence=display.wait):
+        if isinstance(update, CinemillError):
+            errors[job_id] = update
             display.failed(shorten(job_id), "cannot be followed")
         elif json:
-            print_json({"job_id": job_id, **news.to_json()}, on_one_line=True)
+            print_json({"job_id": job_id, **update.to_json()}, on_one_line=True)
         else:
-            display.on_event(shorten(job_id), news)
+            display.on_event(shorten(job_id), update)
     return errors
 
 
