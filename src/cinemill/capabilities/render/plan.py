@@ -18,14 +18,14 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import field_validator
 
 from cinemill.capabilities.render import kinds
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     SpanSweep,
     find_overlays,
     partition_by_weight,
     split_into_pieces,
 )
-from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.documents import quote

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
@@ -18,6 +17,7 @@ from cinemill.capabilities.render.plan import (
     plan_remake,
 )
 from cinemill.capabilities.render.results import PieceFacts, PieceResult
+from cinemill.capabilities.render.timeline.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
