@@ -1,12 +1,12 @@
-"""A timeline into steps: gathered, opened, its pieces made by all workers at once, joined.
+"""The plan of a render: fetch, validate, render the pieces on all workers at once, mix, join.
 
 ::
 
     gather… ──► open ──► render… ──► join
                    └───► mix ─────────┘
 
-``open`` is there once in each render, so it is what the rate of renders is kept by. Neighbouring
-pieces share a step where there are very many, so that a render has some hundred rows at the most.
+Each render has one ``open`` step, so the rate limit of renders applies to it. If there are very
+many pieces, neighbors share a step, so that a render has a few hundred rows at most.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RENDER_STEPS = 300
 MOST_JOBS = 1000
 """Timelines of one batch."""
 START_FRAMES = 10
-"""What beginning a piece costs, in frames' worth of work."""
+"""The cost of starting a piece, in frames."""
 
 
 class FetchParameters(Parameters):
@@ -167,10 +167,10 @@ def name_children(job_id: str, params: BatchParameters) -> list[str]:
 
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
-    """The clips' films; then what is laid over them, which is kept with the first of them."""
+    """Plan to fetch the clips' videos, then the overlays, which are kept with the first of them."""
     films, all_sources = len(timeline.clip_sources), len(timeline.sources)
     shares = partition_by_weight([1] * films, GATHER_STEPS)
-    laid = [
+    over_clips = [
         range(films + one.start, films + one.stop)
         for one in partition_by_weight([1] * (all_sources - films), GATHER_STEPS)
     ]
@@ -181,7 +181,7 @@ def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
             {"first": share.start, "count": len(share)},
             after=() if share.start < films else ("gather-000",),
         )
-        for number, share in enumerate([*shares, *laid])
+        for number, share in enumerate([*shares, *over_clips])
     ]
 
 
@@ -193,7 +193,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
     for name, share in share_pieces(pieces).items():
         own = pieces[share.start : share.stop]
         clips = [timeline.clips[index] for piece in own for index in piece.clips]
-        # What is made of a gap is kept with the first film.
+        # The output of a gap is kept with the first video.
         used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
         seen = sweep.find(own[0].first, own[-1].end)
         used |= {numbers[timeline.overlays[index].source] for index in seen}
@@ -207,7 +207,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
 
 
 def share_pieces(pieces: Sequence[Piece]) -> dict[str, range]:
-    """Which pieces each step renders, by its name."""
+    """Return which pieces each step renders, by its name."""
     shares = partition_by_weight([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
     return {f"{RENDER_STEP}{number:03d}": share for number, share in enumerate(shares)}
 
