@@ -1,4 +1,4 @@
-"""Checks between settings: contradictions, and valid but unwise combinations.
+"""Checks between settings: contradictions.
 
 A contradiction is found by a validator of the last of the fields concerned: pydantic passes it the
 valid ones before it, so that an invalid setting causes no second problem.
@@ -7,17 +7,13 @@ valid ones before it, so that an invalid setting causes no second problem.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Set
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from cinemill.config.fields import Count, Seconds, Share
 from cinemill.config.parsers import is_loopback
-
-if TYPE_CHECKING:
-    from cinemill.config.model import Settings
 
 CONFLICT = "conflict"
 CHECKED_DEFAULT: Any = Field(validate_default=True)
@@ -90,21 +86,3 @@ Pool = Annotated[Literal["prefork", "solo"], AfterValidator(check_pool)]
 SoftLimit = Annotated[Count, AfterValidator(check_soft_limit), CHECKED_DEFAULT]
 Heartbeat = Annotated[Seconds, AfterValidator(check_heartbeat), CHECKED_DEFAULT]
 ClipWeight = Annotated[Share, AfterValidator(check_weights), CHECKED_DEFAULT]
-
-
-def find_warnings(settings: Settings, *, given: Set[str]) -> Iterator[str]:
-    """Yield sentences on valid but unwise settings. ``given`` are the fields set explicitly."""
-    if not settings.is_local_only:
-        yield (
-            f"CINEMILL_HOST {settings.host} is reachable from other machines over plain HTTP:"
-            " put a TLS proxy in front, or the token is sent unencrypted."
-        )
-    if {"redis_url", "redis_host"} <= given:
-        yield "REDIS_HOST is ignored, because REDIS_URL is set."
-    if {"celery_worker_concurrency", "celery_worker_autoscale"} <= given:
-        yield "CELERY_WORKER_CONCURRENCY is ignored, because CELERY_WORKER_AUTOSCALE is set."
-    if settings.stall_seconds >= settings.celery_task_soft_time_limit:
-        yield (
-            "CINEMILL_STALL_SECONDS is not below CELERY_TASK_SOFT_TIME_LIMIT: hangs are not"
-            " detected early."
-        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from cinemill.config.checks import CONFLICT, find_warnings
+from cinemill.config.checks import CONFLICT
 from cinemill.config.model import Settings, public_names
 from cinemill.config.sources import (
     Problem,
@@ -48,7 +48,7 @@ def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = 
         raise SettingsInvalid(problems)
     settings._sources = dict.fromkeys(file(), str(path)) | dict.fromkeys(given, "environment")
     settings._warnings = (
-        *find_warnings(settings, given=settings.model_fields_set),
+        *_find_warnings(settings),
         *_find_unknown(environ),
     )
     return settings
@@ -77,6 +77,24 @@ def _write_sentence(detail: ErrorDetails) -> str:
             return message
     _, is_rule, rule = message.partition(" should ")
     return f"must {rule.partition(', ')[0]}" if is_rule else message
+
+
+def _find_warnings(settings: Settings) -> Iterator[str]:
+    given = settings.model_fields_set
+    if not settings.is_local_only:
+        yield (
+            f"CINEMILL_HOST {settings.host} is reachable from other machines over plain HTTP:"
+            " put a TLS proxy in front, or the token is sent unencrypted."
+        )
+    if {"redis_url", "redis_host"} <= given:
+        yield "REDIS_HOST is ignored, because REDIS_URL is set."
+    if {"celery_worker_concurrency", "celery_worker_autoscale"} <= given:
+        yield "CELERY_WORKER_CONCURRENCY is ignored, because CELERY_WORKER_AUTOSCALE is set."
+    if settings.stall_seconds >= settings.celery_task_soft_time_limit:
+        yield (
+            "CINEMILL_STALL_SECONDS is not below CELERY_TASK_SOFT_TIME_LIMIT: hangs are not"
+            " detected early."
+        )
 
 
 def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
