@@ -21,6 +21,7 @@ from pydantic import (
     FailFast,
     Strict,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -35,12 +36,13 @@ from cinemill.core.annotations import (
     strip_annotation,
 )
 from cinemill.core.documents import quote
-from cinemill.errors import InputRejected
+from cinemill.errors import InputRejected, OutputInvalid
 
 Location = tuple[int | str, ...]
 """Where a value stands in a document: names of members, and indexes of lists."""
 
 INVALID = "params_invalid"
+NOT_JSON = "params_not_json"
 MAX_NUMBER = 10**9
 """Of seconds, days or gigabytes: the whole numbers of JSON may be larger than any float."""
 MOST_NAMED = 5
@@ -81,9 +83,9 @@ class Parameters(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _reject_unknown(cls, document: Any) -> Any:
+    def _reject_unknown(cls, document: Any, info: ValidationInfo) -> Any:
         # Pydantic would describe each unknown name by itself: of millions, in gigabytes.
-        is_closed = cls.model_config.get("extra") == "forbid"
+        is_closed = cls.model_config.get("extra") == "forbid" and info.context is not _STORED
         if is_closed and isinstance(document, dict) and not document.keys() <= cls.known_names:
             known = cls.known_names | cls.model_fields.keys()  # code may use a field's own name
             unknown = sorted(str(name) for name in document.keys() - known)
@@ -97,6 +99,10 @@ def _public_name(name: str, field: FieldInfo) -> str:
     """Return what a field is called in documents."""
     alias = field.validation_alias
     return alias if isinstance(alias, str) else name
+
+
+_STORED = object()
+"""The context of what is read back from a row."""
 
 
 class NoParameters(Parameters):
@@ -132,6 +138,11 @@ Listed = Annotated[tuple[Item, ...], Strict(strict=False), _FirstFault()]
 def none_as(default: object) -> BeforeValidator:
     """Read an explicit null as a parameter that was left out, whose default this is."""
     return BeforeValidator(lambda value: default if value is None else value)
+
+
+def empty_as(default: object) -> BeforeValidator:
+    """Read null and what is empty, such as ``""`` and ``[]``, as a parameter that was left out."""
+    return BeforeValidator(lambda value: value or default)
 
 
 def choice_of(kind: type[Enum]) -> BeforeValidator:
@@ -203,6 +214,24 @@ def read_parameters(
         raise find_problem(model, error, name).as_refusal() from None
 
 
+def read_stored_parameters(model: type[Model], document: Any) -> Model:
+    """Return the model of parameters that this or another version accepted and stored.
+
+    Members that this version does not know are ignored. Raises OutputInvalid, which is retried: a
+    worker of the other version may be able to read them.
+    """
+    try:
+        return model.model_validate(
+            document, by_alias=True, by_name=False, extra="ignore", context=_STORED
+        )
+    except ValidationError as error:
+        reason = find_problem(model, error).as_refusal().message
+        raise OutputInvalid(
+            f"This version cannot read the stored parameters. {reason}",
+            hint="Another version of Cinemill stored them; run a worker of that version.",
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing in a document that does not fit its model."""
@@ -258,6 +287,11 @@ def _describe(
             return Problem(place.location, context["sentence"], code, hint)
         case "missing":
             return _describe_missing(place, name)
+        case "string_unicode":
+            called = name(place.location) or "The parameters"
+            return Problem(
+                place.location, "is not Unicode text", NOT_JSON, "Send text in UTF-8.", called
+            )
         case "union_tag_not_found":
             return _describe_missing(place.enter_tag(context["discriminator"]), name)
         case "union_tag_invalid":
@@ -294,7 +328,7 @@ def _describe_unknown(
     sentence = f"Unknown parameter{'s' if len(names) > 1 else ''}: {', '.join(shown)}."
     if not model.known_names:
         return Problem(location, sentence, model.error_code, "It takes no parameters.")
-    meant = _suggest(names[0], sorted(model.known_names))
+    meant = _suggest_member(model, names[0])
     hint = f"{meant} Use some of: {', '.join(sorted(model.known_names))}.".lstrip()
     return Problem(location, sentence, model.error_code, hint)
 
@@ -302,6 +336,13 @@ def _describe_unknown(
 def quote_name(name: str) -> str:
     """Return an unknown name as far as it goes into a sentence."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _suggest_member(model: type[Parameters], unknown: str) -> str:
+    field = model.model_fields.get(unknown)
+    if field is not None:  # by the name that only code knows it by
+        return f"Did you mean {_public_name(unknown, field)}?"
+    return _suggest(unknown, sorted(model.known_names))
 
 
 def _suggest(given: object, choices: Iterable[str]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job
-from cinemill.core.parameters import read_parameters
-from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
+from cinemill.core.parameters import read_stored_parameters
+from cinemill.errors import Conflict, LockTimeout, NotFound, OutputInvalid
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_queries, recovery
@@ -22,8 +22,8 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
     if kind is None or kind.name_children is None:
         return ()
     try:
-        params = read_parameters(kind.parameters, job.params)
-    except InputRejected:  # a row may be older than its kind
+        params = read_stored_parameters(kind.parameters, job.params)
+    except OutputInvalid:  # a row may be older than its kind
         return ()
     return kind.name_children(job.id, params)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cinemill.core.job import ClaimedRun, StepSpec
-from cinemill.core.parameters import Model, read_parameters
+from cinemill.core.parameters import Model, read_stored_parameters
 from cinemill.jobs.results import R, ResultOf, read_result
 from cinemill.storage.database import Connection
 
@@ -40,12 +40,14 @@ class StepContext:
     """Called with the largest resident bytes of each command that the handler ran."""
 
     def parameters(self, model: type[Model]) -> Model:
-        """Return the step's own parameters. Raises InputRejected."""
-        return read_parameters(model, self.run.params)
+        """Return the step's own parameters. Raises OutputInvalid where this version cannot read
+        them."""
+        return read_stored_parameters(model, self.run.params)
 
     def job_parameters(self, model: type[Model]) -> Model:
-        """Return the parameters of the step's job. Raises InputRejected."""
-        return read_parameters(model, self.run.job_params)
+        """Return the parameters of the step's job. Raises OutputInvalid where this version cannot
+        read them."""
+        return read_stored_parameters(model, self.run.job_params)
 
     def result_of(self, key: ResultOf[R]) -> R:
         """Return what an earlier step found. Raises OutputInvalid where this version cannot read

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from cinemill.core.documents import LONGEST_PATH_BYTES, check_path
+from pydantic import WithJsonSchema
+
+from cinemill.core.documents import check_path
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import Expected, NoParameters, Parameters, checked_by
+from cinemill.core.parameters import NoParameters, Parameters
 from cinemill.errors import InputRejected
 
 IMPORT_SOURCE = "intake_source"
@@ -17,11 +19,7 @@ PROBE_SOURCE = "probe_source"
 class SourceParameters(Parameters):
     """A video: an asset that the job names, or a file by its path."""
 
-    path: Annotated[
-        str | None,
-        checked_by(lambda value: value if value is None else check_path(value)),
-        Expected(f"a path of at most {LONGEST_PATH_BYTES} bytes", code="path_invalid"),
-    ] = None
+    path: Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})] = None
     """Path of a file that the workers can read. Leave it out when the job names an asset."""
 
 
@@ -33,12 +31,14 @@ def plan_single(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec
 def plan_source(kind: str, params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
     """Return the steps that probe a stored video, and import one that is given by its path.
 
-    Raises InputRejected (``source_missing``).
+    The path is checked only where it is used: scripts send one next to an asset. Raises
+    InputRejected (``source_missing``, ``path_invalid``).
     """
     if asset_id is not None:
         return [StepSpec("probe", PROBE_SOURCE)]
     if not params.path:
         raise InputRejected(f"{kind} needs an asset or the path of a video.", code="source_missing")
+    check_path(params.path)
     return [
         StepSpec("intake", IMPORT_SOURCE),
         StepSpec("probe", PROBE_SOURCE, after=("intake",)),

@@ -25,7 +25,7 @@ class ImportResult:
     """The file in the store, and the asset that it became."""
 
     asset_id: str
-    sha256: str
+    sha256: str = ""
     seconds: Seconds = None
 
 

@@ -50,6 +50,7 @@ def build_app(
         settings,
         catalog=catalog,
         make_handlers=_make_handlers(handlers or {}),
+        import_handlers=_import_handlers,
         find_hardware=find_hardware,
     )
     app.conf.update(**broker_settings, **_task_settings(catalog), **_process_settings(settings))
@@ -127,3 +128,9 @@ def _make_handlers(more: Mapping[str, Handler]) -> Callable[[WorkerContext], Map
         return {**build_handlers(context), **more}
 
     return make
+
+
+def _import_handlers(context: WorkerContext) -> None:
+    from cinemill.worker.handlers import import_handlers  # as above
+
+    import_handlers(context)

@@ -25,6 +25,8 @@ HARD_AFTER_SOFT_SECONDS = 60.0
 """A try that was told to stop has so long before its process is killed."""
 MakeHandlers = Callable[["WorkerContext"], Mapping[str, Handler]]
 """Which function does which kind of step, over the connections of a mill."""
+ImportHandlers = Callable[["WorkerContext"], None]
+"""Imports what the product's own handlers work with, and opens nothing."""
 FindHardware = Callable[[Settings], Hardware]
 """What encodes in hardware on this machine. Raises ToolMissing."""
 
@@ -43,10 +45,11 @@ class WorkerContext:
         *,
         catalog: Catalog = CATALOG,
         make_handlers: MakeHandlers | None = None,
+        import_handlers: ImportHandlers | None = None,
         find_hardware: FindHardware = find_no_hardware,
     ) -> None:
-        """``make_handlers`` is called once a process, when it first works; ``find_hardware`` once
-        a worker, before its processes are forked."""
+        """``make_handlers`` is called once a process, when it first works; ``import_handlers`` and
+        ``find_hardware`` once a worker, before its processes are forked."""
         self.settings = settings
         self.catalog = catalog.with_rates(choose_rates(settings))
         self.find_hardware = find_hardware
@@ -56,6 +59,7 @@ class WorkerContext:
         self.slots = settings.celery_worker_concurrency
         """Tasks at a time, unless this worker was told otherwise when it was started."""
         self._make_handlers = make_handlers
+        self._import_handlers = import_handlers
         self._database: Database | None = None
         self._events: EventPublisher | None = None
         self._runner: Runner | None = None
@@ -138,8 +142,9 @@ class WorkerContext:
     def preload_handlers(self) -> None:
         """Import what the handlers work with, and keep no connection: to be called before the
         processes are forked, which then share it."""
-        with suppress(CinemillError):  # each process raises it again, where its run records it
-            _ = self.runner
+        if self._import_handlers is not None:
+            with suppress(CinemillError):  # each process raises it again, where its run records it
+                self._import_handlers(self)
         self.forget_connections()
 
     def stop_work(self, reason: str) -> bool:

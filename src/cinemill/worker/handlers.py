@@ -41,6 +41,16 @@ def build_handlers(
     return handlers
 
 
+def import_handlers(context: WorkerContext, composition: Composition = COMPOSITION) -> None:
+    """Import what the product's own handlers work with. Raises ToolMissing.
+
+    A package's factory is called in each process only: it may open what must not be shared.
+    """
+    resources = build_resources(context)
+    for capability in composition.built_in:
+        capability.build_handlers(resources)
+
+
 def check_handlers(context: WorkerContext, composition: Composition) -> list[LeftOut]:
     """Build the handlers of installed capabilities; returns those that are left out, and why.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.api.upload.options import UploadOptions, parse_options
 from cinemill.errors import InputRejected
 
@@ -63,3 +64,14 @@ def test_a_field_that_does_not_fit_is_refused(
         parse_options(fields)
     assert refused.value.code == code
     assert sentence is None or refused.value.message == sentence
+
+
+@pytest.mark.parametrize("digits", ["7", "07", "\uff17", "\u0667"])
+def test_priority_is_read_in_digits_of_any_script(digits: str) -> None:
+    assert parse_options({"priority": digits}).priority == 7
+
+
+@pytest.mark.parametrize("text", ["7.0", "+7", "-0", "1_0", "7e0", "0x7", "7" * 5000])
+def test_priority_that_is_not_digits_alone_is_refused(text: str) -> None:
+    with pytest.raises(ParametersInvalid, match="priority: must be a whole number"):
+        parse_options({"priority": text})

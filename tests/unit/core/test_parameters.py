@@ -17,11 +17,13 @@ from cinemill.core.parameters import (
     Parameters,
     checked_by,
     choice_of,
+    empty_as,
     none_as,
     read_parameters,
+    read_stored_parameters,
     reject,
 )
-from cinemill.errors import InputRejected
+from cinemill.errors import InputRejected, OutputInvalid
 
 
 class Codec(StrEnum):
@@ -258,3 +260,41 @@ def test_a_rule_of_several_fields_has_a_sentence_of_its_own() -> None:
         "code": "no",
         "hint": "Yes.",
     }
+
+
+class Batch(Parameters):
+    options: Options
+    size: Annotated[int, empty_as(3)] = 3
+
+
+def test_stored_parameters_may_have_members_of_another_version() -> None:
+    document = {"options": {"height": 20, "of_a_newer_version": 1}, "another": [1]}
+    with pytest.raises(InputRejected):
+        read_parameters(Batch, document)
+    assert read_stored_parameters(Batch, document) == Batch(options=Options(height=20))
+
+
+def test_stored_parameters_that_cannot_be_read_are_no_fault_of_the_request() -> None:
+    with pytest.raises(OutputInvalid, match=r"options\.height must be") as refused:
+        read_stored_parameters(Batch, {"options": {"height": "tall"}})
+    assert refused.value.is_retryable
+
+
+@pytest.mark.parametrize("empty", [None, "", [], {}, False, 0])
+def test_empty_value_reads_as_the_default(empty: object) -> None:
+    assert read_parameters(Batch, {"options": {}, "size": empty}).size == 3
+
+
+def test_name_that_only_code_knows_suggests_the_public_one() -> None:
+    with pytest.raises(InputRejected) as refused:
+        read_parameters(Options, {"public": 1})
+    assert "Did you mean alias?" in refused.value.hint
+
+
+def test_lone_surrogate_is_not_unicode_text() -> None:
+    class Named(Parameters):
+        name: Annotated[str, Field(max_length=9)]
+
+    with pytest.raises(InputRejected, match=r"^name is not Unicode text\.$") as refused:
+        read_parameters(Named, {"name": "a\ud800"})
+    assert refused.value.code == "params_not_json"

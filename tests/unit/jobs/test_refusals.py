@@ -610,8 +610,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "render_video",
         {},
         "timeline_invalid",
-        "A timeline must be an object, not None.",
-        USUAL,
+        "job must be a timeline, an object with clips or tracks, not None.",
+        "Pass the timeline as the only argument, or as the parameter 'job'.",
     ),
     (
         "render_video",
@@ -724,3 +724,35 @@ def test_a_job_without_a_video_is_refused(
 ) -> None:
     error = refuse(kind, params, None)
     assert (error.code, error.message) == (code, sentence)
+
+
+@pytest.mark.parametrize("path", [7, ["a"], True, ""])
+def test_path_next_to_an_asset_is_ignored(path: Any) -> None:
+    assert CATALOG.plan("process_video", {"path": path}, "asset")
+
+
+@pytest.mark.parametrize("path", ["", 0, [], False, None])
+def test_empty_path_without_an_asset_is_a_missing_source(path: Any) -> None:
+    assert refuse("process_video", {"path": path}, None).code == "source_missing"
+
+
+@pytest.mark.parametrize("options", [None, "", [], {}, False, 0])
+def test_empty_options_of_a_transcode_are_the_defaults(options: Any) -> None:
+    usual = CATALOG.plan("transcode", {}, "asset")
+    assert CATALOG.plan("transcode", {"options": options}, "asset") == usual
+
+
+@pytest.mark.parametrize(
+    "options", [{"codec": "\ud800"}, {"preset": "web\udfff"}, {"container": "\udc00"}]
+)
+def test_text_that_is_not_unicode_has_a_code_of_its_own(options: dict[str, str]) -> None:
+    error = refuse("transcode", {"options": options}, "asset")
+    assert error.code in ("params_not_json", "params_invalid")
+    error.message.encode()
+
+
+@pytest.mark.parametrize("bitrate", ["9" * 100_000, f"0.{'1' * 100_000}", [5], {"a": 1}])
+def test_bitrate_of_any_length_is_refused_at_once(bitrate: Any) -> None:
+    error = refuse("transcode", {"options": {"bitrate": bitrate}}, "asset")
+    assert "bits per second" in error.message
+    assert len(error.message) < 500

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +95,10 @@ def test_a_worker_looks_into_its_most_urgent_queue_first(names: list[str]) -> No
 
 def test_the_broker_is_told_to_look_so() -> None:
     assert isinstance(cycle_by_name(broker_options()["queue_order_strategy"])(), PriorityFirstCycle)
+
+
+def test_queues_of_one_priority_are_declared_shortest_limits_first() -> None:
+    declared = [CATALOG.queues[one.name] for one in declare_queues(CATALOG.queues)]
+    for first, second in pairwise(declared):
+        if first.priority == second.priority:
+            assert first.soft_seconds <= second.soft_seconds

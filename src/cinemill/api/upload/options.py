@@ -15,11 +15,21 @@ from cinemill.errors import InputRejected
 
 DEFAULT_KIND = "process_video"
 _ANY_ASSET = "-"
+MOST_DIGITS = 19
 
 
 def _read_object(text: object) -> object:
     """Read a JSON text. Raises ValueError where it is none; InputRejected where it has too much."""
     return read_json(text.encode()) if isinstance(text, str) else text
+
+
+def _read_priority(text: object) -> object:
+    """Read decimal digits of any script. Raises ValueError for a sign, a point or an underscore."""
+    if not isinstance(text, str):
+        return text
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise ValueError
+    return int(text)
 
 
 class UploadOptions(Parameters):
@@ -40,6 +50,7 @@ class UploadOptions(Parameters):
     priority: (
         Annotated[
             int,
+            BeforeValidator(_read_priority),
             Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY),
             Expected(f"a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"),
         ]

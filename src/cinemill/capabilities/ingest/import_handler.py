@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from pydantic import ConfigDict
-
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.import_file import StoredUpload, import_file
@@ -16,18 +14,12 @@ from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
 
 
-class _ImportParameters(SourceParameters):
-    """Of a job of any kind, which may take more."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
 def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
     """Copy the film at the job's ``path`` into the store and make it the job's asset.
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """
-    taken = import_file(resources, context, str(context.job_parameters(_ImportParameters).path))
+    taken = import_file(resources, context, str(context.job_parameters(SourceParameters).path))
     return StepOutcome(
         write_result(ImportResult(taken.asset_id, taken.stored.sha256)),
         partial(_register, context=context, taken=taken),

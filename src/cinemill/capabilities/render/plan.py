@@ -28,6 +28,7 @@ from cinemill.capabilities.render.pieces.pieces import (
 from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
+from cinemill.core.documents import quote
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Expected, Listed, Parameters, reject
@@ -71,9 +72,7 @@ class PiecesParameters(Parameters):
 class RenderParameters(Parameters):
     """One timeline, rendered into one file."""
 
-    job: Annotated[
-        Any, Expected(hint="Pass the timeline as the only argument, or as the parameter 'job'.")
-    ] = None
+    job: Any = None
     """Timeline: the clips of one track, or several tracks with overlays, titles and audio."""
 
 
@@ -106,6 +105,12 @@ class BatchParameters(Parameters):
 def plan_render(params: RenderParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan one file from a timeline. Raises InputRejected, with the index of the clip."""
     _refuse_asset("render_video", asset_id)
+    if not isinstance(params.job, dict):
+        raise InputRejected(
+            f"job must be a timeline, an object with clips or tracks, not {quote(params.job)}.",
+            code="timeline_invalid",
+            hint="Pass the timeline as the only argument, or as the parameter 'job'.",
+        )
     timeline = read_timeline(params.job)
     gathers = _plan_gathers(timeline)
     renders = _plan_renders(timeline, gathers)

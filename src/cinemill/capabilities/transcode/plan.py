@@ -10,7 +10,7 @@ from cinemill.capabilities.transcode import kinds
 from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, none_as
+from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, empty_as
 from cinemill.steps.source_plan import SourceParameters, plan_source
 
 
@@ -25,7 +25,7 @@ class TranscodeParameters(SourceParameters):
 
     options: Annotated[
         RenditionRequest,
-        none_as(RenditionRequest()),
+        empty_as(RenditionRequest()),
         Expected("an object, such as {'codec': 'h264'}"),
     ] = RenditionRequest()
     """Codec, container, size, frame rate and quality of the rendition."""

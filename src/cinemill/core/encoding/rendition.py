@@ -39,7 +39,7 @@ LARGEST_BITRATE_BPS = 2_000_000_000
 LARGEST_FPS = 240
 HIGHEST_VMAF = 100
 """Which no encoder promises."""
-_BITRATE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKmM]?)(?:bps|bit/s)?$")
+_BITRATE = re.compile(r"^(\d{1,12}(?:\.\d{1,12})?)\s*([kKmM]?)(?:bps|bit/s)?$")
 _RATE = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?$")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
@@ -142,7 +142,8 @@ CRF_RANGES: Mapping[VideoCodec, tuple[int, int]] = {
 def _read_bitrate(value: object) -> int | None:
     if value is None:
         return None
-    match = None if isinstance(value, bool) else _BITRATE.match(str(value))
+    is_readable = isinstance(value, int | float | str) and not isinstance(value, bool)
+    match = _BITRATE.match(str(value)) if is_readable else None
     if match is None:
         raise expect("a number of bits per second, such as 5M, 800k or 5000000")
     bps = int(Fraction(match.group(1)) * _UNITS[match.group(2).lower()])

@@ -37,8 +37,9 @@ def requested_priority(priority: int | None) -> int | None:
 
 
 def declare_queues(queues: Mapping[str, Queue]) -> list[KombuQueue]:
-    """Most urgent first: of equal messages a worker takes that of the first queue."""
-    ordered = sorted(queues.values(), key=lambda queue: -queue.priority)
+    """Declare the most urgent first, and of equal ones those with the shortest limits: of equal
+    messages a worker takes that of the first queue."""
+    ordered = sorted(queues.values(), key=lambda one: (-one.priority, one.soft_seconds))
     return [_declare(queue.name) for queue in ordered]
 
 

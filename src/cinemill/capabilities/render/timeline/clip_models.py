@@ -140,9 +140,13 @@ def check_not_empty(clips: Sequence[TimelineModel]) -> None:
         raise reject("There are only gaps in this timeline.", code="timeline_empty")
 
 
+def is_gap(element: Any) -> bool:
+    """Return whether an element of a track's document is a gap."""
+    return isinstance(element, dict) and "gap" in element
+
+
 def _find_tag(document: Any) -> str:
-    is_gap = isinstance(document, dict) and "gap" in document
-    return GapDocument.__name__ if is_gap else ClipDocument.__name__
+    return GapDocument.__name__ if is_gap(document) else ClipDocument.__name__
 
 
 def _limit_clips(value: Any) -> Any:

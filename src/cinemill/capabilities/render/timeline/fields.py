@@ -68,7 +68,7 @@ def _parse_number(value: Any, maximum: int) -> Fraction:
 
 
 def _parse_text(text: str) -> Fraction:
-    if not _SECONDS.fullmatch(text):
+    if not _SECONDS.match(text):
         raise ValueError("no number")  # 1e999999999 would fill the memory with zeros
     try:
         return Fraction(text)

@@ -9,26 +9,45 @@ element, such as the length of the whole video, is checked by ``timeline_parser`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Len
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from cinemill.capabilities.render.timeline.base_models import TimelineModel, exactly_one
+from cinemill.capabilities.render.timeline.base_models import (
+    TimelineModel,
+    check_length,
+    exactly_one,
+)
 from cinemill.capabilities.render.timeline.clip_models import (
     ClipDocument,
     GapDocument,
     Scenes,
     Track,
     check_not_empty,
+    is_gap,
 )
 from cinemill.capabilities.render.timeline.fields import Color, FrameRate, SidePixels, Text
-from cinemill.capabilities.render.timeline.layer_models import Overlays, Sounds, Titles
+from cinemill.capabilities.render.timeline.layer_models import (
+    MAX_LAYER_ELEMENTS,
+    Overlays,
+    Sounds,
+    Titles,
+)
 from cinemill.core.parameters import Expected, Listed, reject
 
 MAX_TRACKS = 16
 _TRACKS = Expected(f"a list of 1 to {MAX_TRACKS} lists of clips")
 _OUTPUT = Expected("an object with width, height and fps")
+
+
+def _limit_upper_clips(tracks: Any) -> Any:
+    """Reject upper tracks with too many clips before a model of each fills the memory."""
+    if isinstance(tracks, list | tuple):
+        upper = [one for one in tracks[1:] if isinstance(one, list | tuple)]
+        clips = [one for track in upper for one in track if not is_gap(one)]
+        check_length(clips, "overlays", MAX_LAYER_ELEMENTS)
+    return tracks
 
 
 class OutputDocument(TimelineModel):
@@ -71,7 +90,10 @@ class TimelineDocument(CommonDocument):
 
     clips: Annotated[Track, Field(json_schema_extra={"minItems": 1})] | None = None
     """The clips, one after the other. Either these or tracks are required."""
-    tracks: Annotated[Listed[Track], Len(1, MAX_TRACKS), _TRACKS] | None = None
+    tracks: (
+        Annotated[Listed[Track], Len(1, MAX_TRACKS), BeforeValidator(_limit_upper_clips), _TRACKS]
+        | None
+    ) = None
     """In place of clips: the first track is like clips, and the others are over it."""
     titles: Titles | None = None
     """Text over the picture."""
