@@ -46,7 +46,7 @@ with lock_home(home):
     supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
-        write_state(home, {"db": services.database_url, "redis": parts.redis_url, **pids})
+        write_state(home, {"db": services.database_url, "redis": services.redis_url, **pids})
     asyncio.run(supervisor.run(announce))
     remove_state(home)
 """
