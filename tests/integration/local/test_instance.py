@@ -35,7 +35,7 @@ from cinemill.config import Settings
 from cinemill.local.servers import health
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.supervisor.liveness import Liveness
-from cinemill.local.service_plan import prepare_services, plan_services
+from cinemill.local.service_plan import plan_services, prepare_services
 from cinemill.local.supervisor.supervisor import Supervisor
 settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)

@@ -21,7 +21,7 @@ from cinemill.capabilities.render.results import PieceFacts, PieceResult
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import InputRejected
 
 

@@ -43,7 +43,8 @@ from cinemill.capabilities.render.timeline.timeline import (
     reject_element,
 )
 from cinemill.core.output import OutputFormat
-from cinemill.core.parameters import Location, Problem, dotted_name, find_problem
+from cinemill.core.parameter_reader import Problem, dotted_name, find_problem
+from cinemill.core.parameters import Location
 from cinemill.errors import InputRejected
 
 Document = TypeVar("Document", bound=TimelineModel)
