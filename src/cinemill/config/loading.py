@@ -47,10 +47,7 @@ def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = 
     if problems:
         raise SettingsInvalid(problems)
     settings._sources = dict.fromkeys(file(), str(path)) | dict.fromkeys(given, "environment")
-    settings._warnings = (
-        *_find_warnings(settings),
-        *_find_unknown(environ),
-    )
+    settings._warnings = (*_find_warnings(settings), *_find_unknown(environ))
     return settings
 
 
