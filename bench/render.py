@@ -20,16 +20,16 @@ from pathlib import Path
 from tools.samples import fetch
 
 from bench.report import BenchRow, alternate, cpu_seconds_of
-from cinemill.capabilities.render.audio.audio_mix import mix_sound
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
-from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.audio.audio_mix import mix_audio
+from cinemill.capabilities.render.pieces.clip_filters import StoredVideo
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     piece_key,
+    request_audio,
     request_piece,
-    request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import render_piece
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
@@ -54,7 +54,7 @@ class Kitchen:
 
     toolbox: FfmpegBinary
     sandbox: Sandbox
-    film: Film
+    film: StoredVideo
     folder: Path
     peaks: list[int] = field(default_factory=list)
     """Memory that each piece's command took at the most, in bytes."""
@@ -75,7 +75,7 @@ class Kitchen:
                 kept[key] = JoinPiece(outcome.path, **outcome.facts)
                 self.peaks.append(outcome.peak_rss_bytes)
             pieces.append(kept[key])
-        sound = mix_sound(self._session, {"film": self.film}, request_sound(timeline, hashes))
+        sound = mix_audio(self._session, {"film": self.film}, request_audio(timeline, hashes))
         join_pieces(
             pieces,
             sound.path,
@@ -94,7 +94,7 @@ def measure() -> list[BenchRow]:
         path = _make_film(toolbox, Path(name) / "source.mp4")
         folder = Path(name) / "private"
         folder.mkdir()
-        kitchen = Kitchen(toolbox, sandbox, Film(path, probe(path, Limits())), folder)
+        kitchen = Kitchen(toolbox, sandbox, StoredVideo(path, probe(path, Limits())), folder)
         timeline = _make_timeline(path)
         cold, by_hand = alternate(
             lambda: kitchen.render(timeline, {}),
@@ -144,7 +144,9 @@ def _cut_again(toolbox: FfmpegBinary, kitchen: Kitchen, rendered: Path) -> Bench
     twin = rendered.with_name("twin.mp4")
     copy = ["-i", str(rendered), "-c:v", "libx264", "-preset", "veryfast", "-c:a", "copy"]
     _run(toolbox, [*copy, str(twin)], rendered.parent)
-    own, other = (replace(kitchen, film=Film(p, probe(p, Limits()))) for p in (rendered, twin))
+    own, other = (
+        replace(kitchen, film=StoredVideo(p, probe(p, Limits()))) for p in (rendered, twin)
+    )
     seconds = Fraction(own.film.info.duration_seconds_from_header).limit_denominator(1000)
     timeline = Timeline((Clip(Source(str(rendered)), Fraction(1), seconds),), OUTPUT)
     copied, encoded = alternate(
@@ -182,7 +184,7 @@ import json, re, sys
 from fractions import Fraction
 from pathlib import Path
 from cinemill.capabilities.render.timeline.timeline import OutputFormat
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 
 path, frames, delay, settings, count = json.loads(sys.argv[1])
 folder = Path(sys.argv[2])

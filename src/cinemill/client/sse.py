@@ -1,7 +1,8 @@
 """Parser of server-sent events, without network access.
 
 Follows https://html.spec.whatwg.org/multipage/server-sent-events.html. It is written here because
-httpx-sse bounds neither a line nor an event, so that a hostile server could fill the memory.
+httpx-sse bounds neither a line nor an event, so that a hostile server could fill the memory, and
+its decoder neither starts with a given last id nor leaves out events without data.
 """
 
 from __future__ import annotations

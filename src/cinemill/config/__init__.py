@@ -1,8 +1,8 @@
-"""What a person may set: read once by the shells, from the environment and one file.
+"""The settings: read once at start from the environment and one file, then passed down.
 
-``load()`` gathers, checks everything and names every problem at once; the environment wins over
-the settings file, the file over the defaults. Floors below ``api``, ``worker``, ``local`` and
-``cli`` never import this package: they take arguments.
+``load()`` reads and checks them and reports every problem at once. The environment takes
+precedence over the settings file, and the file over the defaults. Packages below ``api``,
+``worker``, ``local`` and ``cli`` never import this one: they take arguments.
 """
 
 from cinemill.config.description import SettingRow

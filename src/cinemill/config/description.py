@@ -1,50 +1,52 @@
-"""How a setting is shown: its row in ``cinemill config``, with secrets masked."""
+"""How a setting is displayed in ``cinemill config`` and in the reference."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-
-from pydantic.fields import FieldInfo
-
-from cinemill.config import parsers
-from cinemill.config.fields import SettingInfo
+from functools import cache
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One line of ``cinemill config``; nothing in it is secret."""
+    """One row of ``cinemill config``; it contains no secret."""
 
     name: str
-    """As in the environment."""
+    """The name of the environment variable."""
     value_masked: str
     source: str
-    """``environment``, the settings file's path, ``default`` or ``derived from NAME``."""
+    """``environment``, the settings file's path, ``default``, ``derived from NAME``, ``running
+    instance``, or ``argument`` of a direct construction."""
     meaning: str
 
 
-def info_of(field: FieldInfo) -> SettingInfo:
-    extra: Any = field.json_schema_extra
-    return cast("SettingInfo", extra["info"])
+def format_value(dumped: object) -> str:
+    """Return a value as text; ``dumped`` is from a JSON dump, where secrets are masked already."""
+    if dumped is None or dumped == "":
+        return "unset" if dumped is None else "(empty)"
+    if isinstance(dumped, bool):
+        return str(dumped).lower()
+    if isinstance(dumped, list):
+        return os.pathsep.join(map(str, dumped))
+    return format(dumped, "g") if isinstance(dumped, float) else str(dumped)
 
 
-def format_value(value: object, info: SettingInfo) -> str:
-    """Return ``value`` as text for display, with secrets masked."""
-    if value is None or value == "":
-        return "unset" if value is None else "(empty)"
-    if info.show != "plain":
-        return _FORMATTERS[info.show](value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return os.pathsep.join(str(item) for item in value)
-    return format(value, "g") if isinstance(value, float) else str(value)
+@cache
+def read_docstrings(model: type[object]) -> dict[str, str]:
+    """Return the docstring below each field of a top-level class, as one line.
 
-
-_FORMATTERS: Mapping[str, Callable[[Any], str]] = {
-    "masked": lambda _: parsers.MASK,
-    "masked_url": parsers.mask_url,
-    "bytes": parsers.show_bytes,
-}
+    Pydantic's ``use_attribute_docstrings`` does the same when the class is created, which would
+    add about 20 ms to every start of every process.
+    """
+    definition = ast.parse(inspect.getsource(model)).body[0]
+    statements = definition.body if isinstance(definition, ast.ClassDef) else []
+    return {
+        ast.unparse(field.target): " ".join(str(text.value.value).split())
+        for field, text in pairwise(statements)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    }

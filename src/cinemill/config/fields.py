@@ -1,137 +1,136 @@
-"""What the fields of the settings are made of: types with their rules, and derived defaults."""
+"""The types of the settings with their rules, and the defaults that are computed."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath, PlainSerializer
+from pydantic.config import JsonDict
 
 from cinemill.config import parsers
 
 GIB = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class SettingInfo:
-    """How a setting is displayed and derived, which pydantic does not record."""
-
-    show: Literal["plain", "masked", "masked_url", "bytes"] = "plain"
-    derived_from: str = ""
-    """The setting that an unset one follows."""
-    default_text: str = ""
-    """The default in words, where it depends on the machine or on another setting."""
+_REDIS = "redis://redis.example:6379/0"
+_DATABASE = "postgresql://cinemill@db.example:5432/cinemill"
+_BROKER_SCHEMES = ("redis", "rediss", "sentinel", "redis+socket")
+_DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
+_RESULT_SCHEMES = (*_BROKER_SCHEMES, "rpc", *(f"db+{name}" for name in _DATABASE_SCHEMES))
 
 
 def default_home() -> Path:
+    """Return the user's data folder for Cinemill."""
     return Path(platformdirs.user_data_path("cinemill", appauthor=False))
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use, which a container's limit makes fewer than there are."""
+    """Return the number of CPUs that this process may use; a container may limit it."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def compose_redis_url(data: dict[str, Any]) -> str | None:
-    if data["redis_host"] is None:
+    """Return the URL of the server that REDIS_HOST and its companions name, or None.
+
+    ``RedisDsn.build`` would neither escape a password nor bracket an IPv6 address.
+    """
+    host, password = data["redis_host"], data["redis_password"]
+    if host is None:
         return None
-    return parsers.compose_redis_url(
-        data["redis_host"], data["redis_port"], data["redis_db"], data["redis_password"]
-    )
+    secret = f":{quote(password.get_secret_value(), safe='')}@" if password else ""
+    name = f"[{host}]" if ":" in host else host
+    return f"redis://{secret}{name}:{data['redis_port']}/{data['redis_db']}"
 
 
 def derive_broker_url(data: dict[str, Any]) -> str | None:
-    return None if data["redis_url"] is None else parsers.broker_url_for(data["redis_url"])
+    """Return REDIS_URL in kombu's spelling, which is ``redis+socket`` for ``unix``, or None."""
+    scheme, _, rest = (data["redis_url"] or "").partition("://")
+    if scheme != "unix":
+        return data["redis_url"] or None
+    return "redis+socket://" + re.sub(r"(?<=[?&])db=", "virtual_host=", rest)
 
 
-def _check_database_url(url: str) -> str:
-    example = "postgresql://cinemill@db.example:5432/cinemill"
-    return parsers.normalise_database_url(parsers.check_url(url, parsers.DATABASE_SCHEMES, example))
+def default_input_roots() -> tuple[Path, ...]:
+    """Return the default folders, without the root folder: it would open the whole machine.
+
+    Services are often started in the root folder.
+    """
+    folders = (Path.home(), Path(tempfile.gettempdir()), Path.cwd())
+    return tuple(path.resolve() for path in folders if path.resolve() != Path(path.anchor))
 
 
-def _check_redis_url(url: str) -> str:
-    return parsers.check_url(url, parsers.REDIS_SCHEMES, "redis://redis.example:6379/0")
-
-
-def _check_broker_url(url: str) -> str:
-    return parsers.check_url(url, parsers.BROKER_SCHEMES, "redis://redis.example:6379/0")
-
-
-def _check_result_url(url: str) -> str:
-    return parsers.check_url(url, parsers.RESULT_SCHEMES, "redis://redis.example:6379/1")
-
-
-def _absolute(path: Path) -> Path:
-    return parsers.expand_user(path).absolute()
-
-
-def _check_file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    return path
-
-
-def _check_program(path: Path) -> Path:
-    if not os.access(_check_file(path), os.X_OK):
+def _check_executable(path: Path) -> Path:
+    if not os.access(path, os.X_OK):
         raise ValueError("the file is not executable")
     return path
 
 
 def _split_folders(value: object) -> object:
-    """``a:b`` as in PATH, or a list in the settings file."""
-    if isinstance(value, str):
-        return tuple(part for part in value.split(os.pathsep) if part)
-    return value
+    text = os.pathsep.join(value) if isinstance(value, list) else value
+    return tuple(filter(None, text.split(os.pathsep))) if isinstance(text, str) else value
 
 
-def default_input_roots() -> tuple[Path, ...]:
-    """Without the root folder, in which services are started: it would open the whole machine."""
-    folders = (Path.home(), Path(tempfile.gettempdir()), Path.cwd())
-    return tuple(path.resolve() for path in folders if path.resolve() != Path(path.anchor))
+def _absolute(value: object) -> object:
+    return parsers.expand_user(Path(value)).absolute() if isinstance(value, str | Path) else value
 
+
+def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
+    return AfterValidator(partial(parsers.check_url, schemes=schemes, example=example))
+
+
+_MASKED = PlainSerializer(parsers.mask_url)
 
 Folders = Annotated[
     tuple[Path, ...],
     BeforeValidator(_split_folders),
     AfterValidator(lambda paths: tuple(path.resolve() for path in paths)),
 ]
-Folder = Annotated[Path, AfterValidator(_absolute)]
-ExistingFile = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_file)]
-Program = Annotated[Path, AfterValidator(_absolute), AfterValidator(_check_program)]
-Bytes = Annotated[int, BeforeValidator(parsers.parse_bytes), Field(ge=1)]
-DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
-RedisUrl = Annotated[str, AfterValidator(_check_redis_url)]
-BrokerUrl = Annotated[str, AfterValidator(_check_broker_url)]
-ResultUrl = Annotated[str, AfterValidator(_check_result_url)]
+Folder = Annotated[Path, BeforeValidator(_absolute)]
+ExistingFile = Annotated[FilePath, BeforeValidator(_absolute)]
+Program = Annotated[ExistingFile, AfterValidator(_check_executable)]
+Bytes = Annotated[
+    ByteSize,
+    BeforeValidator(parsers.spell_size),
+    Field(ge=1),
+    PlainSerializer(parsers.format_size),
+]
+DatabaseUrl = Annotated[
+    str, _url(_DATABASE_SCHEMES, _DATABASE), AfterValidator(parsers.with_driver), _MASKED
+]
+RedisUrl = Annotated[str, _url(("redis", "rediss", "sentinel", "unix"), _REDIS), _MASKED]
+BrokerUrl = Annotated[str, _url(_BROKER_SCHEMES, _REDIS), _MASKED]
+ResultUrl = Annotated[str, _url(_RESULT_SCHEMES, _REDIS), _MASKED]
 Host = Annotated[str, AfterValidator(parsers.check_host)]
-Autoscale = Annotated[str, AfterValidator(parsers.check_autoscale)]
+Autoscale = Annotated[
+    str, AfterValidator(lambda written: "{},{}".format(*parsers.parse_autoscale(written)))
+]
 Devices = Annotated[str, AfterValidator(parsers.check_devices)]
+Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-UNSET: Any = None
 
 
 def setting(
     name: str,
-    description: str,
-    default: object = UNSET,
+    default: object = None,
     *,
-    info: SettingInfo | None = None,
+    derived_from: str = "",
+    default_text: str = "",
     **rules: Any,
 ) -> Any:
-    """Declare a setting with the public name ``name``; ``rules`` are arguments of ``Field``."""
+    """Declare a setting with the public name ``name``; ``rules`` are arguments of ``Field``.
+
+    ``derived_from`` is the field that an unset one follows, and ``default_text`` describes a
+    default that depends on the machine or on another setting.
+    """
     if "default_factory" not in rules:
         rules["default"] = default
-    # The info travels in json_schema_extra: pydantic keeps unknown annotations for itself.
-    return Field(
-        validation_alias=name,
-        description=description,
-        json_schema_extra={"info": info or SettingInfo()},  # type: ignore[dict-item]
-        **rules,
-    )
+    shown: JsonDict = {"derived_from": derived_from, "default_text": default_text}
+    return Field(validation_alias=name, json_schema_extra=shown, **rules)

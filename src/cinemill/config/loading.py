@@ -1,115 +1,101 @@
-"""From the environment and a file to checked settings, or to every problem at once."""
+"""Loads the settings: from their sources to a checked model, or to every problem at once."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from cinemill.config.checks import Problem, find_conflicts, find_warnings
-from cinemill.config.fields import default_home
-from cinemill.config.files import did_you_mean, find_settings_file, read_settings_file
-from cinemill.config.model import Settings, setting_fields
-from cinemill.config.parsers import expand_user
+from cinemill.config.checks import CONFLICT
+from cinemill.config.model import Settings, public_names
+from cinemill.config.sources import (
+    Problem,
+    SettingsFileSource,
+    did_you_mean,
+    environment_source,
+    find_settings_file,
+)
 from cinemill.errors import SettingsInvalid
 
-ENVIRONMENT = "environment"
-MEANINGFUL_WHEN_EMPTY = frozenset({"CUDA_VISIBLE_DEVICES"})
-"""Elsewhere an empty value means unset, as compose files write it."""
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 OTHER_NAMES = frozenset({"CINEMILL_SAMPLES", "CINEMILL_TOKEN", "CINEMILL_URL"})
-"""Ours too, and read by a tool or by the client rather than here."""
+"""Names of Cinemill that a tool or the client reads, rather than this package."""
 
 
 def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = None) -> Settings:
-    """Settings in force. ``environ`` defaults to this process' environment.
+    """Return the effective settings. ``environ`` defaults to this process's environment.
 
-    Raises:
-        SettingsInvalid: with every problem of environment, file and combination at once.
+    Raises SettingsInvalid with every problem of environment, file and combination at once.
     """
     environ = os.environ if environ is None else environ
-    fields = {name: field for field, name, _, _ in setting_fields()}
-    given = _from_environment(environ, fields)
-    if settings_file is not None:
-        given["CINEMILL_SETTINGS_FILE"] = str(settings_file)
-    path, from_file, problems = _from_file(given, fields)
-    values = {**from_file, **given}
-    settings, more = _check({fields[name]: value for name, value in values.items()})
-    if settings is None or problems or more:
-        raise SettingsInvalid(problems + more)
-    settings._sources = {
-        fields[name]: ENVIRONMENT if name in given else str(path) for name in values
-    }
-    settings._warnings = tuple(_warn(settings, environ, fields))
+    named = {} if settings_file is None else {"CINEMILL_SETTINGS_FILE": str(settings_file)}
+    given = environment_source({**environ, **named})()
+    path, problems = find_settings_file(given)
+    file = SettingsFileSource(path)
+    problems += file.problems
+    if "CINEMILL_HOME" in file() and "CINEMILL_SETTINGS_FILE" not in given:
+        problems.append(("CINEMILL_HOME", f"cannot move away from the folder that {path} lies in"))
+    try:
+        settings = Settings.model_validate({**file(), **given})
+    except ValidationError as failure:
+        raise SettingsInvalid([*problems, *_explain(failure)]) from None
+    if problems:
+        raise SettingsInvalid(problems)
+    settings._sources = dict.fromkeys(file(), str(path)) | dict.fromkeys(given, "environment")
+    settings._warnings = (*_find_warnings(settings), *_find_unknown(environ))
     return settings
 
 
-def _from_environment(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: environ[name]
-        for name in names
-        if name in environ and (environ[name].strip() or name in MEANINGFUL_WHEN_EMPTY)
-    }
+def _explain(failure: ValidationError) -> Iterator[Problem]:
+    """Yield all errors except those of settings that could not be derived from an invalid one."""
+    for detail in failure.errors(include_url=False):
+        if detail["type"] != "default_factory_not_called":
+            context = detail.get("ctx", {})
+            yield context.get("name", str(detail["loc"][0])), _write_sentence(detail)
 
 
-def _from_file(
-    given: Mapping[str, str], names: Mapping[str, str]
-) -> tuple[Path | None, dict[str, str], list[Problem]]:
-    problems: list[Problem] = []
-    named = given.get("CINEMILL_SETTINGS_FILE")
-    if named:
-        file = expand_user(Path(named)).absolute()
-        path = file if file.is_file() else None  # A missing one is named by the field's own check.
-    else:
-        home = expand_user(Path(given.get("CINEMILL_HOME") or default_home())).absolute()
-        path, problems = find_settings_file(home)
-    if path is None:
-        return None, {}, problems
-    found, problems = read_settings_file(path, names.keys() - {"CINEMILL_SETTINGS_FILE"})
-    if "CINEMILL_HOME" in found and not named:
-        problems.append(("CINEMILL_HOME", f"cannot move away from the folder that {path} lies in"))
-    return path, found, problems
+def _write_sentence(detail: ErrorDetails) -> str:
+    context, message = detail.get("ctx", {}), detail["msg"]
+    if isinstance(detail["input"], list):
+        return "must be a single value, not a list"
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"must be {context['expected']}"
+        case "path_not_file":
+            return "there is no such file"
+        case _ if detail["type"] == CONFLICT:
+            return message
+    _, is_rule, rule = message.partition(" should ")
+    return f"must {rule.partition(', ')[0]}" if is_rule else message
 
 
-def _check(values: dict[str, str]) -> tuple[Settings | None, list[Problem]]:
-    """The settings, or all that is wrong: of each field by itself, then of fields together."""
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as failure:
-        names = {name: field for field, name, _, _ in setting_fields()}
-        problems = list(_sentences(failure))
-        wrong = frozenset(names.get(name, name) for name, _ in problems)
-        rest = {field: value for field, value in values.items() if field not in wrong}
-        # What is right so far, so that combinations are judged in the same go.
-        partly = Settings.model_validate(rest)
-        return None, problems + find_conflicts(partly, unusable=wrong)
-    return settings, find_conflicts(settings)
+def _find_warnings(settings: Settings) -> Iterator[str]:
+    given = settings.model_fields_set
+    if not settings.is_local_only:
+        yield (
+            f"CINEMILL_HOST {settings.host} is reachable from other machines over plain HTTP:"
+            " put a TLS proxy in front, or the token is sent unencrypted."
+        )
+    if {"redis_url", "redis_host"} <= given:
+        yield "REDIS_HOST is ignored, because REDIS_URL is set."
+    if {"celery_worker_concurrency", "celery_worker_autoscale"} <= given:
+        yield "CELERY_WORKER_CONCURRENCY is ignored, because CELERY_WORKER_AUTOSCALE is set."
+    if settings.stall_seconds >= settings.celery_task_soft_time_limit:
+        yield (
+            "CINEMILL_STALL_SECONDS is not below CELERY_TASK_SOFT_TIME_LIMIT: hangs are not"
+            " detected early."
+        )
 
 
-def _sentences(failure: ValidationError) -> Iterator[Problem]:
-    names = {field: name for field, name, _, _ in setting_fields()}
-    for detail in failure.errors(include_url=False, include_input=False):
-        if detail["type"] == "default_factory_not_called":
-            continue  # A derived setting whose parent is wrong: the parent is named already.
-        key = str(detail["loc"][0])
-        yield names.get(key, key), _sentence(detail["type"], detail["msg"], detail.get("ctx", {}))
-
-
-def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
-    plain = message.removeprefix("Input ").removeprefix("should ")
-    return f"must {plain.partition(', ')[0]}" if plain != message else message
-
-
-def _warn(
-    settings: Settings, environ: Mapping[str, str], names: Mapping[str, str]
-) -> Iterator[str]:
-    yield from find_warnings(settings, given=frozenset(settings.model_fields_set))
+def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    names = public_names()
     for name in sorted(environ):
         if name.startswith("CINEMILL_") and name not in names and name not in OTHER_NAMES:
             yield f"{name} is not a known setting and is ignored{did_you_mean(name, names)}."

@@ -1,54 +1,52 @@
-"""How single settings are written, read and shown: sizes, addresses, URLs and their secrets."""
+"""How single settings are written: sizes, hosts, devices, and URLs with their secrets."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+
+from pydantic import ByteSize, SecretStr, ValidationError
+from pydantic_core import Url
 
 from cinemill.addresses import parse_sentinel
 
-MASK = "********"
-MOST_PROCESSES = 1024
-"""Of one worker."""
+MASK = str(SecretStr("secret"))
+MAX_PROCESSES = 1024
+"""The maximum number of processes of one worker."""
 
-DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
-REDIS_SCHEMES = ("redis", "rediss", "sentinel", "unix")
-BROKER_SCHEMES = ("redis", "rediss", "sentinel", "redis+socket")
-RESULT_SCHEMES = (*BROKER_SCHEMES, "rpc", "db+postgresql", "db+postgresql+psycopg")
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE | re.ASCII)
 _DEVICE = re.compile(r"-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+|all|none|void", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
-_SEVERAL = re.compile(r";(?=[a-z+]+://)")
+_URL_SEPARATOR = re.compile(r";(?=[a-z+]+://)")
+_MISSING_HOST = re.compile(r"(?<=@)(?=/[^?#])|(?:(?<=@)|(?<=://))(?=:\d+(?:[/?#]|$))")
 _SECRET_IN_QUERY = re.compile(r"(?<=[?&])((?:ssl)?password|sentinel_password)=[^&]*", re.IGNORECASE)
 
 
-def parse_bytes(written: object) -> object:
-    """``64GiB``, ``500 MB`` or plain digits as a whole number of bytes; numbers pass unchanged.
+def spell_size(written: object) -> object:
+    """Return a size as ``ByteSize`` reads it; numbers are returned unchanged.
 
-    ``k``, ``m``, ``g`` and ``t`` are powers of 1000, with an ``i`` powers of 1024.
+    ``ByteSize`` alone ignores text after the unit, accepts bits, and rejects ``64Gi``.
     """
     if not isinstance(written, str):
         return written
     match = _SIZE.fullmatch(written.strip())
-    if match is None or (match[3] and not match[2]):
+    if match is None:
         raise ValueError("must be a number of bytes, such as 64GiB, 500 MB or 1048576")
-    unit = (1024 if match[3] else 1000) ** " kmgt".index(match[2].lower() or " ")
-    return int(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
+    return f"{match[1]}{match[2]}B" if match[2] else match[1]
 
 
-def show_bytes(size: int) -> str:
-    """The shortest exact binary form: ``64 GiB``, else the digits."""
-    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if size and size % 1024**power == 0:
-            return f"{size // 1024**power} {unit}"
+def format_size(size: int) -> str:
+    """Return the shortest exact form, such as ``64 GiB``; ``human_readable`` would round."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        count, rest = divmod(size, int(ByteSize.byte_sizes[unit.lower()]))
+        if count and not rest:
+            return f"{count} {unit}"
     return str(size)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach ``host``."""
+    """Return whether only programs on this machine can reach ``host``."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -56,6 +54,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_host(host: str) -> str:
+    """Return ``host`` unchanged. Raises ValueError unless it is an IP address or a host name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -65,7 +64,7 @@ def check_host(host: str) -> str:
 
 
 def check_devices(written: str) -> str:
-    """``CUDA_VISIBLE_DEVICES``: empty (no GPU), indexes, or GPU and MIG UUIDs, comma-separated."""
+    """Return ``CUDA_VISIBLE_DEVICES`` unchanged: indexes, GPU and MIG UUIDs, or empty for none."""
     for device in filter(None, written.split(",")):
         if not _DEVICE.fullmatch(device.strip()):
             raise ValueError(
@@ -75,80 +74,66 @@ def check_devices(written: str) -> str:
 
 
 def parse_autoscale(written: str) -> tuple[int, int]:
-    """``4,1``, as Celery has it, as the most and the fewest processes."""
+    """Return the maximum and the minimum number of processes of ``4,1``, which is Celery's form."""
     most, comma, fewest = (part.strip() for part in written.partition(","))
     if not (comma and most.isdecimal() and fewest.isdecimal()):
         raise ValueError("must be the maximum and minimum number of processes, such as 4,1")
-    if not 1 <= int(fewest) <= int(most) <= MOST_PROCESSES:
-        raise ValueError(f"must be two numbers from 1 to {MOST_PROCESSES}, the larger one first")
+    if not 1 <= int(fewest) <= int(most) <= MAX_PROCESSES:
+        raise ValueError(f"must be two numbers from 1 to {MAX_PROCESSES}, the larger one first")
     return int(most), int(fewest)
 
 
-def check_autoscale(written: str) -> str:
-    return ",".join(str(bound) for bound in parse_autoscale(written))
-
-
 def check_url(url: str, schemes: tuple[str, ...], example: str) -> str:
-    """``url`` unchanged; ValueError with a sentence (never the URL: it may hold a password)."""
+    """Return ``url`` unchanged. Raises ValueError without the URL, which may hold a password.
+
+    Pydantic's parser checks it, but ``PostgresDsn`` and ``RedisDsn`` are not the settings' types:
+    they know no sockets, Sentinels or lists of servers, and they rewrite the text, which
+    SQLAlchemy, redis-py and kombu each parse by rules of their own.
+    """
     if "sentinel" in schemes and parse_sentinel(url) is not None:
         return url
-    for part in _SEVERAL.split(url):
+    for part in _URL_SEPARATOR.split(url):
         try:
-            address = urlsplit(part)
-            port = address.port
-        except ValueError:
+            # A URL may have no host but credentials or a port, which the parser does not accept.
+            address = Url(_MISSING_HOST.sub("localhost", part, count=1))
+        except ValidationError:
             raise ValueError(f"is not a URL such as {example}") from None
         if address.scheme not in schemes:
-            raise ValueError(f"must begin with {_alternatives(schemes)}, as in {example}")
-        if not address.netloc.rpartition("@")[2] and address.path in ("", "/"):
+            starts = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ValueError(f"must begin with {starts}, as in {example}")
+        if not address.host and address.path in (None, "", "/"):
             raise ValueError(f"names no server, as {example} does")
-        if port == 0:
+        if address.port == 0:
             raise ValueError("has the port 0")
     return url
 
 
-def normalise_database_url(url: str) -> str:
-    """The psycopg 3 driver where none is named: SQLAlchemy would look for psycopg 2."""
-    scheme, separator, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}" if separator and scheme == "postgresql" else url
-
-
-def compose_redis_url(host: str, port: int, database: int, password: str | None) -> str:
-    secret = f":{quote(password, safe='')}@" if password else ""
-    name = f"[{host}]" if ":" in host else host
-    return f"redis://{secret}{name}:{port}/{database}"
-
-
-def broker_url_for(redis_url: str) -> str:
-    """The same server as kombu spells it: ``redis+socket`` where redis-py has ``unix``."""
-    if not redis_url.startswith("unix://"):
-        return redis_url
-    return re.sub(r"(?<=[?&])db=", "virtual_host=", "redis+socket" + redis_url[len("unix") :])
+def with_driver(url: str) -> str:
+    """Return a database URL that names psycopg 3; without a driver SQLAlchemy takes psycopg 2."""
+    return re.sub(r"^postgresql://", "postgresql+psycopg://", url)
 
 
 def mask_url(url: str) -> str:
-    """``url`` with every password covered; of a malformed one rather too much than too little."""
-    return ";".join(_mask_one(part) for part in _SEVERAL.split(url))
+    """Return ``url`` with every password masked; of a malformed one too much, not too little.
+
+    ``SecretStr`` would hide the server as well, and a DSN type masks nothing.
+    """
+    return ";".join(_mask_one(part) for part in _URL_SEPARATOR.split(url))
 
 
 def _mask_one(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return MASK
-    # To the *last* @: an unescaped one inside a password must not uncover its tail.
+    # Up to the *last* @: an unescaped one inside a password must not expose the rest of it.
     credentials, at, place = rest.rpartition("@")
     user, colon, _ = credentials.partition(":")
     shown = f"{user}:{MASK}" if colon else credentials
     return _SECRET_IN_QUERY.sub(rf"\1={MASK}", f"{scheme}://{shown}{at}{place}")
 
 
-def _alternatives(schemes: tuple[str, ...]) -> str:
-    names = [f"{scheme}://" for scheme in schemes]
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-
-
 def expand_user(path: Path) -> Path:
-    """``~`` and ``~name`` as the user's home; as it is where nobody is called that."""
+    """Return ``path`` with ``~`` or ``~name`` expanded, or unchanged if there is no such user."""
     try:
         return path.expanduser()
     except RuntimeError:

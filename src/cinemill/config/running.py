@@ -1,4 +1,4 @@
-"""The mill that runs on this home: where its embedded servers listen."""
+"""The addresses of the servers that a running instance has started for its home folder."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import json
 from pathlib import Path
 
 from cinemill.config.fields import derive_broker_url
-from cinemill.config.model import Settings
+from cinemill.config.model import Settings, name_of
 
 
 def apply_running_instance(settings: Settings) -> Settings:
-    """Settings with the servers of the mill that runs on this home, where none are set.
+    """Return the settings with the servers of the instance that runs on this home, where unset.
 
-    Unchanged where both are set or no mill runs.
+    The result equals ``settings`` where both servers are set or no instance runs.
     """
     running = read_state(settings.home)
-    update: dict[str, str | None] = {}
-    if settings.database_url is None and running.get("database_url"):
-        update["database_url"] = running["database_url"]
-    if settings.redis_url is None and running.get("redis_url"):
-        update["redis_url"] = running["redis_url"]
+    update: dict[str, str | None] = {
+        field: running.get(field)
+        for field in ("database_url", "redis_url")
+        if getattr(settings, field) is None
+    }
     if settings.celery_broker_url is None:
-        update["celery_broker_url"] = derive_broker_url(
-            {"redis_url": update.get("redis_url", settings.redis_url)}
-        )
-    return settings.model_copy(update={k: v for k, v in update.items() if v is not None})
+        redis_url = update.get("redis_url", settings.redis_url)
+        update["celery_broker_url"] = derive_broker_url({"redis_url": redis_url})
+    update = {field: url for field, url in update.items() if url}
+    joined = settings.model_copy(update=update)
+    joined._sources = {**settings._sources, **{name_of(f): "running instance" for f in update}}
+    return joined
 
 
 def read_state(home: Path) -> dict[str, str]:
-    """What the supervisor wrote of itself, as text values; empty where none runs."""
+    """Return what the supervisor wrote about itself, as text; empty where none runs."""
     try:
         document = json.loads((home / "run" / "state.json").read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return (
-        {name: str(value) for name, value in document.items()} if isinstance(document, dict) else {}
-    )
+    return {k: str(v) for k, v in document.items()} if isinstance(document, dict) else {}

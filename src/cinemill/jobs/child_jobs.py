@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job
-from cinemill.core.parameters import read_stored_parameters
+from cinemill.core.parameter_reader import read_stored_parameters
 from cinemill.errors import Conflict, LockTimeout, NotFound, OutputInvalid
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait

@@ -11,21 +11,21 @@ import av
 import numpy as np
 from tests import films
 
-from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
+from cinemill.capabilities.render.audio.audio_mix import has_audio, mix_audio
 from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import (
-    Film,
+    StoredVideo,
     resolve_background,
     resolve_stills,
 )
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     PieceRequest,
+    request_audio,
     request_piece,
-    request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import Subtitles
@@ -46,16 +46,16 @@ class Bench:
         self._tools: dict[str, Any] = {"limits": Limits(), "sandbox": sandbox}
         self._toolbox = toolbox
         self._folder = folder
-        self.films: dict[str, Film] = {}
+        self.films: dict[str, StoredVideo] = {}
 
     def add(self, path: Path) -> Source:
         info = probe(path, Limits(), sandbox=self._tools["sandbox"])
-        self.films[str(path)] = Film(path, info)
+        self.films[str(path)] = StoredVideo(path, info)
         return Source(str(path))
 
     def add_material(self, path: Path) -> Source:
         info = probe_material(path, Limits(), sandbox=self._tools["sandbox"])
-        self.films[str(path)] = Film(path, info)
+        self.films[str(path)] = StoredVideo(path, info)
         return Source(str(path))
 
     def request(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceRequest]:
@@ -78,11 +78,11 @@ class Bench:
         ]
 
     def mix(self, timeline: Timeline) -> Path | None:
-        asked = request_sound(timeline, {s: str(s.path) for s in timeline.sources})
+        asked = request_audio(timeline, {s: str(s.path) for s in timeline.sources})
         request = resolve_overlays(self.films, asked)
-        if not has_sound(self.films, request):
+        if not has_audio(self.films, request):
             return None
-        return mix_sound(self._open_session(), self.films, request).path
+        return mix_audio(self._open_session(), self.films, request).path
 
     def join(
         self, timeline: Timeline, outcomes: Sequence[PieceOutcome], sound: Path | None

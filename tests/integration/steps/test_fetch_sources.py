@@ -8,7 +8,7 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 
 from cinemill.capabilities.operations.retention import remove_orphans
-from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.fetch_sources import fetch_sources
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
@@ -27,7 +27,7 @@ def test_the_collector_takes_no_film_while_the_others_are_fetched(
     ]
     timeline = {"clips": [{"path": str(path), "start": 0, "end": 0.2} for path in paths]}
     context = open_context(timeline, params={"first": 0, "count": 2}, report=collect)
-    outcome = gather_sources(resources, context)
+    outcome = fetch_sources(resources, context)
     with resources.database.begin() as connection:
         outcome.write(connection)
     for number, name in enumerate(names):

@@ -10,7 +10,7 @@ from tests import films
 from tests.integration.steps.conftest import Opener
 from tests.integration.steps.walking import clear
 
-from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.fetch_sources import fetch_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
 from cinemill.capabilities.render.validate import validate_render
 from cinemill.errors import InputRejected
@@ -28,7 +28,7 @@ def make_parts(
     }
     inputs: dict[str, Any] = {}
     steps = {
-        "gather-000": (gather_sources, {"first": 0, "count": 1}),
+        "gather-000": (fetch_sources, {"first": 0, "count": 1}),
         "open": (validate_render, {}),
         "render-000": (render_pieces, {"first": 0, "count": 1, "of": 1}),
         "mix": (mix_render, {}),

@@ -12,7 +12,7 @@ import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
 
-from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.fetch_sources import fetch_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
 from cinemill.capabilities.render.validate import validate_render
 from cinemill.core.encoding.rendition import VideoCodec
@@ -63,7 +63,7 @@ class Render:
 
     def make(self, first: StepResources, second: StepResources) -> StepOutcome:
         """All steps, with the two pieces made by these; what joining them answers."""
-        self.run("gather-000", gather_sources, {"first": 0, "count": 1})
+        self.run("gather-000", fetch_sources, {"first": 0, "count": 1})
         self.run("open", validate_render, {})
         for name, values, worker in zip(
             ("render-000", "render-001"), PIECES, (first, second), strict=True

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.integration.steps.conftest import Opener
 
-from cinemill.capabilities.render.fetch_sources import gather_sources
+from cinemill.capabilities.render.fetch_sources import fetch_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
 from cinemill.capabilities.render.plan import RenderParameters, plan_render
 from cinemill.capabilities.render.validate import validate_render
@@ -15,7 +15,7 @@ from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
 
 HANDLERS = {
-    "gather_sources": gather_sources,
+    "gather_sources": fetch_sources,
     "open_render": validate_render,
     "render_pieces": render_pieces,
     "mix_sound": mix_render,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ByteSize
 
 from cinemill.cli.commands import doctor_checks
 from cinemill.cli.commands.doctor_checks import Check, Level
@@ -47,13 +48,15 @@ def test_doctor_home_readable_by_others_fails(tmp_path: Path) -> None:
 
 def test_doctor_private_home_passes(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1)))
+    found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=ByteSize(1))))
     assert levels(found) == [("home", Level.OK), ("disk", Level.OK)]
 
 
 def test_doctor_full_disk_fails(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    found = list(doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=1 << 60)))
+    found = list(
+        doctor_checks.check_home(Settings(home=tmp_path, min_free_bytes=ByteSize(1 << 60)))
+    )
     assert levels(found)[1] == ("disk", Level.FAIL)
 
 

@@ -1,4 +1,4 @@
-"""Folders that films may be fetched from where nobody named any."""
+"""The default of CINEMILL_INPUT_ROOTS, the folders that videos may be imported from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from cinemill.config import load
 
 
-def test_a_service_that_runs_in_the_root_folder_does_not_open_the_whole_machine(
+def test_service_in_the_root_folder_does_not_open_the_whole_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir("/")
@@ -18,6 +18,6 @@ def test_a_service_that_runs_in_the_root_folder_does_not_open_the_whole_machine(
     assert roots
 
 
-def test_the_current_folder_is_one_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_current_folder_is_an_input_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert tmp_path.resolve() in load({"CINEMILL_HOME": str(tmp_path)}).input_roots

@@ -1,4 +1,4 @@
-"""Settings: where values come from, what is refused, and how they combine."""
+"""Settings: where values come from, which are rejected, and how they combine."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def problems_of(environ: dict[str, str]) -> dict[str, str]:
 
 
 def attempt(environ: dict[str, str], path: Path | None = None) -> Settings | SettingsInvalid:
-    """The two ways that loading may end; any third fails the test."""
+    """Return the two outcomes that loading may have; any third fails the test."""
     try:
         return load(environ, path)
-    except SettingsInvalid as refused:
-        return refused
+    except SettingsInvalid as error:
+        return error
 
 
 DOCUMENTS = st.recursive(
@@ -49,7 +49,7 @@ def write(path: Path, text: str) -> Path:
 
 
 class TestDefaults:
-    def test_an_empty_environment_is_a_whole_local_mill(self, home: Path) -> None:
+    def test_empty_environment_is_a_complete_local_instance(self, home: Path) -> None:
         settings = load({"CINEMILL_HOME": str(home)})
         assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8420, "token")
         assert settings.database_url is None
@@ -59,16 +59,16 @@ class TestDefaults:
         assert settings.max_upload_bytes == 64 * 1024**3
         assert settings.warnings == ()
 
-    def test_an_empty_value_means_unset_as_compose_files_write_it(self, home: Path) -> None:
+    def test_empty_value_means_unset_as_compose_files_write_it(self, home: Path) -> None:
         settings = load({"CINEMILL_HOME": str(home), "DATABASE_URL": "", "CINEMILL_PORT": " "})
         assert settings.database_url is None
         assert settings.port == 8420
 
-    def test_an_empty_list_of_gpus_is_an_answer(self, home: Path) -> None:
+    def test_empty_list_of_gpus_is_a_value(self, home: Path) -> None:
         environ = {"CINEMILL_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
         assert load(environ).cuda_visible_devices == ""
 
-    def test_every_setting_of_detection_is_known(self) -> None:
+    def test_detection_settings_exist(self) -> None:
         names = {row.name for row in reference()}
         assert names >= {
             "CELERY_BROKER_URL",
@@ -97,57 +97,83 @@ class TestDefaults:
         with pytest.raises(ValidationError):
             settings.port = 1
 
-    def test_building_directly_reads_no_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_direct_construction_reads_no_environment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("CINEMILL_PORT", "9999")
         monkeypatch.setenv("PORT", "9999")
         assert Settings().port == 8420
 
 
 class TestDerivedValues:
-    def test_a_redis_is_composed_from_its_parts(self) -> None:
+    def test_redis_url_is_composed_from_its_parts(self) -> None:
         settings = load({"REDIS_HOST": "r", "REDIS_DB": "2", "REDIS_PASSWORD": "p@/ :"})
         assert settings.redis_url == "redis://:p%40%2F%20%3A@r:6379/2"
         assert settings.celery_broker_url == settings.redis_url
 
-    def test_a_url_wins_over_the_parts_and_says_so(self) -> None:
+    def test_redis_url_takes_precedence_over_its_parts_with_a_warning(self) -> None:
         settings = load({"REDIS_HOST": "r", "REDIS_URL": "redis://s"})
         assert settings.redis_url == "redis://s"
         assert settings.warnings == ("REDIS_HOST is ignored, because REDIS_URL is set.",)
 
-    def test_an_ipv6_redis_is_bracketed(self) -> None:
+    def test_ipv6_address_is_bracketed_in_the_redis_url(self) -> None:
         assert load({"REDIS_HOST": "::1"}).redis_url == "redis://[::1]:6379/0"
 
-    def test_a_socket_is_spelled_as_kombu_wants_it(self) -> None:
+    def test_socket_url_is_spelled_as_kombu_expects_it(self) -> None:
         settings = load({"REDIS_URL": "unix:///run/redis.sock?db=3"})
         assert settings.celery_broker_url == "redis+socket:///run/redis.sock?virtual_host=3"
 
-    def test_a_bare_postgresql_url_gets_the_driver(self) -> None:
+    def test_postgresql_url_without_driver_gets_psycopg(self) -> None:
         settings = load({"DATABASE_URL": "postgresql://u:p@h/d"})
         assert settings.database_url == "postgresql+psycopg://u:p@h/d"
 
-    def test_a_broker_of_its_own_stays(self) -> None:
+    def test_broker_url_may_differ_from_the_redis_url(self) -> None:
         environ = {"REDIS_URL": "redis://a", "CELERY_BROKER_URL": "redis://b:1;redis://c:1"}
         assert load(environ).celery_broker_url == "redis://b:1;redis://c:1"
 
-    def test_a_highly_available_redis_is_one_url_for_all(self) -> None:
+    def test_sentinel_url_serves_redis_and_broker(self) -> None:
         url = "sentinel://:secret@a:26379,b:26379/mymaster/2"
         settings = load({"REDIS_URL": url})
         assert (settings.redis_url, settings.celery_broker_url) == (url, url)
 
     @pytest.mark.parametrize(
-        ("written", "meant"),
-        [("1024", 1024), ("2GiB", 2 * 1024**3), ("1.5 GB", 1_500_000_000), ("7k", 7000)],
+        "url",
+        [
+            "postgresql+psycopg://u:p@/d?host=/run/postgresql",
+            "postgresql+psycopg:///d?host=/run/postgresql",
+            "postgresql+psycopg://u:a@b@h:5432/d",
+        ],
     )
-    def test_sizes_may_carry_units(self, written: str, meant: int) -> None:
-        assert load({"CINEMILL_MAX_UPLOAD_BYTES": written}).max_upload_bytes == meant
+    def test_database_url_is_kept_as_written(self, url: str) -> None:
+        assert load({"DATABASE_URL": url}).database_url == url
+
+    @pytest.mark.parametrize(
+        "url", ["unix://u:p@/run/redis.sock", "redis://:6379/1", "rediss://:p^w@H:1/0"]
+    )
+    def test_redis_url_is_kept_as_written(self, url: str) -> None:
+        assert load({"REDIS_URL": url}).redis_url == url
+
+    @pytest.mark.parametrize(
+        ("written", "size_bytes"),
+        [
+            ("1024", 1024),
+            ("2GiB", 2 * 1024**3),
+            ("64Gi", 64 * 1024**3),
+            ("1.5 GB", 1_500_000_000),
+            ("7k", 7000),
+        ],
+    )
+    def test_sizes_may_have_units(self, written: str, size_bytes: int) -> None:
+        assert load({"CINEMILL_MAX_UPLOAD_BYTES": written}).max_upload_bytes == size_bytes
 
 
-class TestChildren:
-    def test_read_what_was_read_here(self, tmp_path: Path) -> None:
+class TestChildProcesses:
+    def test_child_process_loads_equal_settings(self, tmp_path: Path) -> None:
         environ = {
             "CINEMILL_HOME": str(tmp_path),
             "CINEMILL_INPUT_ROOTS": f"{tmp_path}/a:{tmp_path}/b",
             "REDIS_URL": "redis://:secret@r",
+            "REDIS_PASSWORD": "p@/ :",
             "MIG_ENABLED": "yes",
             "CINEMILL_MAX_UPLOAD_BYTES": "2GiB",
             "CINEMILL_LEASE_SECONDS": "61.5",
@@ -157,12 +183,12 @@ class TestChildren:
         assert child == settings
         assert child.input_roots == (tmp_path / "a", tmp_path / "b")
 
-    def test_are_told_only_what_was_given(self) -> None:
+    def test_child_environment_has_only_the_given_settings(self) -> None:
         assert load({"CINEMILL_PORT": "9"}).to_environment() == {"CINEMILL_PORT": "9"}
 
 
 class TestProblems:
-    def test_all_are_named_at_once(self) -> None:
+    def test_settings_errors_are_reported_together(self) -> None:
         found = problems_of(
             {
                 "CINEMILL_PORT": "abc",
@@ -187,23 +213,57 @@ class TestProblems:
             "FFMPEG_PATH",
         }
 
-    def test_a_combination_is_not_blamed_on_a_value_that_is_wrong_by_itself(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "value", "reported"),
+        [
+            ("CINEMILL_LEASE_SECONDS", "30", "CINEMILL_HEARTBEAT_SECONDS"),
+            ("CELERY_TASK_TIME_LIMIT", "60", "CELERY_TASK_SOFT_TIME_LIMIT"),
+            ("ENSEMBLE_WEIGHT_RESNET50", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
+            ("ENSEMBLE_WEIGHT_CLIP", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
+        ],
+    )
+    def test_conflict_with_a_default_is_reported(
+        self, name: str, value: str, reported: str
+    ) -> None:
+        assert set(problems_of({name: value})) == {reported}
+
+    def test_direct_construction_rejects_conflicts(self) -> None:
+        with pytest.raises(ValidationError, match="third of CINEMILL_LEASE_SECONDS"):
+            Settings(lease_seconds=30)
+
+    @pytest.mark.parametrize(
+        ("environ", "sentence"),
+        [
+            ({"CINEMILL_PORT": "70000"}, "must be less than or equal to 65535"),
+            ({"CINEMILL_LOG_LEVEL": "loud"}, "must be 'debug', 'info', 'warning' or 'error'"),
+            ({"FFMPEG_PATH": "/no/such/file"}, "there is no such file"),
+            ({"REDIS_URL": "amqp://h"}, "must begin with redis:// or rediss:// or sentinel://"),
+            ({"REDIS_URL": "redis://h:x"}, "is not a URL such as redis://"),
+        ],
+    )
+    def test_problems_are_sentences_after_the_name(
+        self, environ: dict[str, str], sentence: str
+    ) -> None:
+        ((_, problem),) = problems_of(environ).items()
+        assert problem.startswith(sentence)
+
+    def test_invalid_setting_causes_no_conflict_with_another(self) -> None:
         found = problems_of({"CINEMILL_LEASE_SECONDS": "x", "CINEMILL_HEARTBEAT_SECONDS": "50"})
         assert set(found) == {"CINEMILL_LEASE_SECONDS"}
 
-    def test_what_follows_a_wrong_value_is_not_named_too(self) -> None:
+    def test_setting_derived_from_an_invalid_one_is_not_reported(self) -> None:
         assert set(problems_of({"REDIS_HOST": "r", "REDIS_PORT": "0"})) == {"REDIS_PORT"}
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "mill.example"])
-    def test_no_door_without_a_lock_beyond_this_machine(self, host: str) -> None:
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "cinemill.example"])
+    def test_auth_off_is_rejected_on_a_reachable_host(self, host: str) -> None:
         found = problems_of({"CINEMILL_AUTH": "off", "CINEMILL_HOST": host})
         assert "loopback" in found["CINEMILL_AUTH"]
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
-    def test_a_loopback_door_may_be_open(self, host: str) -> None:
+    def test_auth_off_is_allowed_on_a_loopback_host(self, host: str) -> None:
         assert load({"CINEMILL_AUTH": "off", "CINEMILL_HOST": host}).auth == "off"
 
-    def test_a_public_door_is_warned_of(self) -> None:
+    def test_reachable_host_causes_a_warning(self) -> None:
         (warning,) = load({"CINEMILL_HOST": "0.0.0.0"}).warnings
         assert "TLS" in warning
 
@@ -226,42 +286,43 @@ class TestProblems:
             {"CINEMILL_STALL_SECONDS": "0"},
             {"CINEMILL_MAX_UPLOAD_BYTES": "-1"},
             {"CINEMILL_MAX_UPLOAD_BYTES": "64iB"},
+            {"CINEMILL_MAX_UPLOAD_BYTES": "64 GiB, at most"},
+            {"CINEMILL_MAX_UPLOAD_BYTES": "64 Gbit"},
+            {"CINEMILL_MAX_UPLOAD_BYTES": f"{10**400}.5"},
             {"RESNET50_MODEL_PATH": "/no/such/file"},
             {"MIG_ENABLED": "maybe"},
             {"CELERY_WORKER_AUTOSCALE": "1,4"},
         ],
     )
-    def test_a_wrong_value_is_named_alone(self, environ: dict[str, str]) -> None:
+    def test_invalid_value_is_the_only_problem_reported(self, environ: dict[str, str]) -> None:
         assert set(problems_of(environ)) == set(environ)
 
-    def test_one_process_cannot_follow_the_load(self) -> None:
+    def test_autoscale_needs_the_prefork_pool(self) -> None:
         environ = {"CELERY_WORKER_AUTOSCALE": "4, 1", "CELERY_WORKER_POOL": "solo"}
         assert "prefork" in problems_of(environ)["CELERY_WORKER_AUTOSCALE"]
         settings = load({**environ, "CELERY_WORKER_POOL": "prefork"})
         assert settings.celery_worker_autoscale == "4,1"
 
-    def test_a_fixed_number_beside_two_bounds_is_warned_of(self) -> None:
+    def test_concurrency_with_autoscale_causes_a_warning(self) -> None:
         environ = {"CELERY_WORKER_AUTOSCALE": "4,1", "CELERY_WORKER_CONCURRENCY": "2"}
         (warning,) = load(environ).warnings
         assert "CELERY_WORKER_CONCURRENCY is ignored" in warning
 
-    def test_a_program_must_be_executable(self, tmp_path: Path) -> None:
+    def test_ffmpeg_path_must_be_executable(self, tmp_path: Path) -> None:
         path = write(tmp_path / "ffmpeg", "")
         assert "executable" in problems_of({"FFMPEG_PATH": str(path)})["FFMPEG_PATH"]
 
-    def test_a_misspelt_name_of_ours_is_warned_of(self) -> None:
+    def test_unknown_cinemill_name_causes_a_warning(self) -> None:
         (warning,) = load({"CINEMILL_PROT": "1"}).warnings
         assert "did you mean CINEMILL_PORT?" in warning
 
     @given(st.dictionaries(st.sampled_from([r.name for r in reference()]), st.text(max_size=30)))
-    def test_no_text_whatever_ends_in_anything_but_settings_or_problems(
-        self, environ: dict[str, str]
-    ) -> None:
+    def test_any_text_yields_settings_or_problems(self, environ: dict[str, str]) -> None:
         outcome = attempt({"CINEMILL_HOME": "/nonexistent", **environ})
         assert isinstance(outcome, Settings) or outcome.problems
 
     @given(st.floats(0.01, 1e6), st.floats(0.01, 1e6))
-    def test_two_heartbeats_may_always_be_missed(self, lease: float, beat: float) -> None:
+    def test_heartbeat_is_at_most_a_third_of_the_lease(self, lease: float, beat: float) -> None:
         environ = {"CINEMILL_LEASE_SECONDS": str(lease), "CINEMILL_HEARTBEAT_SECONDS": str(beat)}
         if beat * 3 <= lease:
             assert load(environ).lease_seconds == lease
@@ -269,7 +330,7 @@ class TestProblems:
             assert set(problems_of(environ)) == {"CINEMILL_HEARTBEAT_SECONDS"}
 
     @given(st.integers(0, 100))
-    def test_weights_that_sum_to_one_are_taken(self, percent: int) -> None:
+    def test_weights_that_sum_to_one_are_accepted(self, percent: int) -> None:
         settings = load(
             {
                 "ENSEMBLE_WEIGHT_RESNET50": str(percent / 100),
@@ -280,14 +341,14 @@ class TestProblems:
 
 
 class TestSettingsFile:
-    def test_toml_in_the_home_folder_is_found(self, home: Path) -> None:
+    def test_toml_file_in_the_home_folder_is_found(self, home: Path) -> None:
         path = write(home / "settings.toml", '[celery]\nworker_pool = "solo"\n[cinemill]\nport = 9')
         settings = load({"CINEMILL_HOME": str(home)})
         assert (settings.celery_worker_pool, settings.port) == ("solo", 9)
         sources = {row.name: row.source for row in settings.describe()}
         assert sources["CINEMILL_PORT"] == str(path)
 
-    def test_json_reads_the_same(self, home: Path) -> None:
+    def test_json_file_is_read_like_toml(self, home: Path) -> None:
         document = {
             "celery": {"task_time_limit": 99, "task_soft_time_limit": 9},
             "mig_enabled": True,
@@ -296,12 +357,12 @@ class TestSettingsFile:
         settings = load({"CINEMILL_SETTINGS_FILE": str(path)})
         assert (settings.celery_task_time_limit, settings.mig_enabled) == (99, True)
 
-    def test_the_environment_wins(self, home: Path) -> None:
+    def test_environment_takes_precedence_over_the_file(self, home: Path) -> None:
         write(home / "settings.toml", "cinemill.port = 9\ncinemill.max_streams = 7")
         settings = load({"CINEMILL_HOME": str(home), "CINEMILL_PORT": "10"})
         assert (settings.port, settings.max_streams) == (10, 7)
 
-    def test_names_may_be_flat_or_grouped(self, tmp_path: Path) -> None:
+    def test_names_in_the_file_may_be_flat_or_grouped(self, tmp_path: Path) -> None:
         path = write(
             tmp_path / "s.toml", 'DATABASE_URL = "postgresql://a/b"\nredis.url="redis://c"'
         )
@@ -322,40 +383,41 @@ class TestSettingsFile:
             ("s.yaml", "a: 1", "must end in .toml or .json"),
             ("s.toml", "cinemill.port = true", "CINEMILL_PORT: must be a valid integer"),
             ("s.toml", "cinemill.settings_file = 'x'", "no such setting"),
+            ("s.json", '{"clip": {"model_name": ""}}', "CLIP_MODEL_NAME: must have at least 1"),
         ],
     )
-    def test_a_wrong_file_is_explained(
+    def test_invalid_file_is_explained(
         self, tmp_path: Path, name: str, text: str, expected: str
     ) -> None:
         path = write(tmp_path / name, text)
         with pytest.raises(SettingsInvalid, match=expected.replace("?", r"\?")):
             load({}, path)
 
-    def test_several_folders_may_be_a_list(self, tmp_path: Path) -> None:
+    def test_input_roots_may_be_a_list_in_the_file(self, tmp_path: Path) -> None:
         path = write(tmp_path / "s.toml", f"cinemill.input_roots = ['{tmp_path}', '/srv']")
         assert load({}, path).input_roots == (tmp_path.resolve(), Path("/srv"))
 
-    def test_problems_of_file_and_environment_come_together(self, home: Path) -> None:
+    def test_problems_of_file_and_environment_are_reported_together(self, home: Path) -> None:
         write(home / "settings.toml", "nonsense = 1")
         found = problems_of({"CINEMILL_HOME": str(home), "CINEMILL_PORT": "x"})
         assert len(found) == 2
 
-    def test_a_named_file_that_is_missing_is_a_problem(self) -> None:
+    def test_missing_settings_file_is_a_problem(self) -> None:
         assert set(problems_of({"CINEMILL_SETTINGS_FILE": "/no/such.toml"})) == {
             "CINEMILL_SETTINGS_FILE"
         }
 
-    def test_two_files_in_the_home_folder_are_a_problem(self, home: Path) -> None:
+    def test_two_settings_files_in_the_home_folder_are_a_problem(self, home: Path) -> None:
         write(home / "settings.toml", "")
         write(home / "settings.json", "{}")
         assert "keep one" in str(problems_of({"CINEMILL_HOME": str(home)}))
 
-    def test_the_home_folder_cannot_be_moved_from_within(self, home: Path) -> None:
+    def test_settings_file_in_the_home_folder_cannot_move_it(self, home: Path) -> None:
         write(home / "settings.toml", "cinemill.home = '/elsewhere'")
         assert "CINEMILL_HOME" in problems_of({"CINEMILL_HOME": str(home)})
 
     @given(DOCUMENTS)
-    def test_any_json_is_settings_or_problems(
+    def test_any_json_yields_settings_or_problems(
         self, tmp_path_factory: pytest.TempPathFactory, document: object
     ) -> None:
         path = tmp_path_factory.getbasetemp() / "any.json"

@@ -26,11 +26,11 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.render import batch, handlers
-    from cinemill.capabilities.render.fetch_sources import gather_sources
+    from cinemill.capabilities.render.fetch_sources import fetch_sources
     from cinemill.capabilities.render.validate import validate_render
 
     return {
-        kinds.FETCH_SOURCES: partial(gather_sources, resources),
+        kinds.FETCH_SOURCES: partial(fetch_sources, resources),
         kinds.VALIDATE_RENDER: partial(validate_render, resources),
         kinds.RENDER_PIECES: partial(handlers.render_pieces, resources),
         kinds.MIX_AUDIO: partial(handlers.mix_render, resources),

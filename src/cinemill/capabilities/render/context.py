@@ -1,4 +1,4 @@
-"""A timeline as its steps find it: the films that were gathered, and what ``open`` made of it."""
+"""A timeline as its steps find it: the videos that were fetched, and what was validated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.pieces.clip_filters import StoredVideo
 from cinemill.capabilities.render.plan import RenderParameters
 from cinemill.capabilities.render.results import (
     FETCHED,
@@ -25,12 +25,12 @@ from cinemill.storage.media import assets
 
 @dataclass(frozen=True)
 class RenderContext:
-    """One render's timeline; of its films those that the step was given."""
+    """The timeline of a render, with those of its videos that the step was given."""
 
     timeline: Timeline
     found: Mapping[Source, FoundSource]
     validated: ValidateResult | None
-    """None before the timeline was."""
+    """None before the timeline was validated."""
 
     @cached_property
     def hashes(self) -> dict[Source, str]:
@@ -42,12 +42,12 @@ class RenderContext:
 
     @cached_property
     def asset_ids(self) -> dict[str, str]:
-        """Assets by the sha256 of their films."""
+        """Return the assets by the sha256 of their videos."""
         return {one.sha256: one.asset_id for one in self.found.values()}
 
 
-def read_edit(context: StepContext) -> RenderContext:
-    """The job's timeline, with what the steps before found."""
+def read_context(context: StepContext) -> RenderContext:
+    """Return the job's timeline, with what earlier steps found."""
     timeline = read_timeline(context.job_parameters(RenderParameters).job)
     sources = timeline.sources
     found = {
@@ -58,15 +58,16 @@ def read_edit(context: StepContext) -> RenderContext:
     return RenderContext(timeline, found, context.find_result(VALIDATED))
 
 
-def find_films(resources: StepResources, edit: RenderContext) -> dict[str, Film]:
-    """The stored films by their sha256."""
+def find_films(resources: StepResources, edit: RenderContext) -> dict[str, StoredVideo]:
+    """Return the stored videos by their sha256."""
     return {
-        one.sha256: Film(resources.files.path(one.sha256), one.media) for one in edit.found.values()
+        one.sha256: StoredVideo(resources.files.path(one.sha256), one.media)
+        for one in edit.found.values()
     }
 
 
 def find_cached(resources: StepResources, key: str, kind: ArtifactKind) -> Artifact | None:
-    """What was made under this key before, where its file is still there."""
+    """Return the output of this key if an earlier render stored it and its file is still there."""
     if kind in CACHED_KINDS:
         made = assets.take_cached(resources.database, key)
     else:
@@ -77,8 +78,11 @@ def find_cached(resources: StepResources, key: str, kind: ArtifactKind) -> Artif
 def cache(
     resources: StepResources, edit: RenderContext, sha256: str, key: str, artifact: Artifact
 ) -> None:
-    """Note at once what was made of the film of this hash: it is named by all that went into it,
-    so that it is true whatever becomes of this try, and another try goes on from here."""
+    """Record an output of the video with this hash at once.
+
+    Its key names all that went into it, so that it stays valid if this attempt fails, and the next
+    attempt continues from here.
+    """
     asset_id = edit.asset_ids[sha256]
     with resources.database.begin() as connection:
         known = assets.find_owned(connection, asset_id, sha256)

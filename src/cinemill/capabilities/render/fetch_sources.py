@@ -1,4 +1,4 @@
-"""The films of a timeline, and what is laid over them: each fetched and looked at once."""
+"""The sources of a timeline, videos and overlays: each is fetched and probed once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.media import assets
 
 
-def gather_sources(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Fetch and probe the films ``first`` to ``first + count`` of the job's timeline.
+def fetch_sources(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Fetch and probe the sources ``first`` to ``first + count`` of the job's timeline.
 
-    Each gets its row at once, whatever becomes of this try: fetching the others may take longer
-    than the collector leaves a stored file alone that no row names.
+    Each gets its row at once, even if this attempt fails: fetching the others may take longer than
+    the time after which a stored file without a row is removed.
 
-    Result: ``sources``, by their number: ``asset_id``, ``sha256``, ``media``. A still or a sound is
-    no asset: it is kept with the first clip's film. Raises InputRejected, NotFound and
+    Result: ``sources``, by their number: ``asset_id``, ``sha256``, ``media``. A still or an audio
+    file is no asset: it is kept with the first clip's video. Raises InputRejected, NotFound and
     MediaRejected, naming the first clip, overlay or sound that uses it, and DiskFull.
     """
     timeline = read_timeline(context.job_parameters(RenderParameters).job)
@@ -46,7 +46,7 @@ def gather_sources(resources: StepResources, context: StepContext) -> StepOutcom
 
 @dataclass(frozen=True)
 class SourceFetcher:
-    """One step's sources; each is ``share`` of its work."""
+    """The sources of one step; each is ``share`` of its work."""
 
     resources: StepResources
     context: StepContext
@@ -100,7 +100,7 @@ class SourceFetcher:
         return FoundSource(asset.id, taken.stored.sha256, media)
 
     def _keep(self, taken: StoredUpload, media: MediaInfo) -> FoundSource:
-        """With the film that the first clip is of, which was gathered before."""
+        """Keep an overlay's file with the first clip's video, which was fetched before."""
         film = next(
             result.sources[0]
             for result in self.context.results_of(FETCHED).values()

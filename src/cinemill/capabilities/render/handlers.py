@@ -9,28 +9,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
+from cinemill.capabilities.render.audio.audio_mix import has_audio, mix_audio
 from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
 from cinemill.capabilities.render.context import (
     RenderContext,
     cache,
     find_cached,
     find_films,
-    read_edit,
+    read_context,
 )
-from cinemill.capabilities.render.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import resolve_background, resolve_stills
+from cinemill.capabilities.render.pieces.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     GAP,
+    ClipSpan,
     PieceRequest,
-    Take,
     piece_key,
+    request_audio,
     request_piece,
-    request_sound,
     restrict_to,
     sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
 from cinemill.capabilities.render.plan import (
     REMAKE_STEP,
@@ -53,6 +52,7 @@ from cinemill.capabilities.render.results import (
     PiecesResult,
     StoredAudio,
 )
+from cinemill.capabilities.render.timeline.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import name_clip, with_location
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.output import OutputFormat
@@ -82,24 +82,24 @@ MIXED_ENCODERS = (
 
 
 def render_pieces(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Make the pieces ``first`` to ``first + count`` of the timeline that were not made before.
+    """Render the pieces ``first`` to ``first + count`` of the timeline that are not cached.
 
     Result: ``pieces`` in order (``sha256``, ``facts``, ``reused``, ``hardware``, ``changes``),
-    ``cpu_seconds``. Raises
-    MediaRejected naming the clip, OutputInvalid, ToolMissing, CommandFailed, DiskFull.
+    ``cpu_seconds``. Raises MediaRejected naming the clip, OutputInvalid, ToolMissing,
+    CommandFailed, DiskFull.
     """
-    edit = read_edit(context)
+    edit = read_context(context)
     params = context.parameters(PiecesParameters)
     pieces = find_pieces(edit.timeline, params)
     if pieces is None:
         raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
-    maker = _PieceMaker(resources, context, edit, pieces, may_use_hardware=not params.in_software)
+    maker = PieceRenderer(resources, context, edit, pieces, may_use_hardware=not params.in_software)
     made = tuple(maker.make(number, piece) for number, piece in enumerate(pieces))
     return StepOutcome(write_result(PiecesResult(made, round(maker.cpu_seconds, 3))))
 
 
-class _PieceMaker:
-    """One step's pieces, one after the other."""
+class PieceRenderer:
+    """Renders the pieces of one step, one after the other."""
 
     def __init__(
         self,
@@ -156,12 +156,14 @@ class _PieceMaker:
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
     def _clip_names(self, piece: Piece, request: PieceRequest) -> str:
-        """Name all elements whose sources are in the piece: FFmpeg does not say which is at
-        fault."""
+        """Return the names of all elements whose sources are in the piece.
+
+        FFmpeg does not say which of them is at fault.
+        """
         edit = self._edit
         inset = {one.take.sha256 for one in request.insets}
-        laid = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
-        return " or ".join([name_clip(piece.clip), *laid])
+        overlays = [o.name for o in edit.timeline.overlays if edit.hashes.get(o.source) in inset]
+        return " or ".join([name_clip(piece.clip), *overlays])
 
     def _render(
         self, number: int, piece: Piece, request: PieceRequest, choice: EncoderChoice
@@ -194,28 +196,28 @@ class _PieceMaker:
         return artifact
 
 
-def _find_owner(edit: RenderContext, takes: Sequence[Take]) -> str:
-    """The sha256 of the film that what was made belongs to: of no film, the first."""
+def _find_owner(edit: RenderContext, takes: Sequence[ClipSpan]) -> str:
+    """Return the sha256 of the video that an output is kept with; for a gap, the first video's."""
     seen = (take.sha256 for take in takes if take.sha256 != GAP)
     return next(seen, None) or edit.hashes[edit.timeline.sources[0]]
 
 
 def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
-    """The sound of the whole timeline, unless it was mixed before.
+    """Mix the audio of the whole timeline, unless it is cached.
 
     Result: ``sound`` (``key``, ``sha256``), None where no clip has any; ``reused``. Raises
     OutputInvalid, CommandFailed, DiskFull.
     """
-    edit = read_edit(context)
+    edit = read_context(context)
     films = find_films(resources, edit)
-    request = resolve_overlays(films, request_sound(edit.timeline, edit.hashes))
-    if not has_sound(films, request):
+    request = resolve_overlays(films, request_audio(edit.timeline, edit.hashes))
+    if not has_audio(films, request):
         return StepOutcome(write_result(MixResult(None)))
     key = sound_key(request, resources.toolbox.build)
     made = find_cached(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
-    outcome = mix_sound(ffmpeg_session(resources, context, "Mixing the audio"), films, request)
+    outcome = mix_audio(ffmpeg_session(resources, context, "Mixing the audio"), films, request)
     artifact = publish_artifact(
         resources.files,
         outcome.path,
@@ -229,25 +231,25 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
 
 
 def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Join what the steps before made into one MP4, and put it on the shelf.
+    """Join the outputs of earlier steps into one MP4, and export it under its name.
 
-    Where hardware of several kinds made pieces, or failed at some, these cannot be joined: the
-    hardware's are made again in software, by further steps.
+    If several kinds of hardware encoded pieces, or hardware failed at some, the pieces cannot be
+    joined: those from hardware are encoded again in software, by further steps.
 
     Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
     ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``, and ``copied_frames``: of those
-    made now, as they were in a clip's film), ``stages`` in seconds. Raises
+    rendered now, frames copied from a clip's video), ``stages`` in seconds. Raises
     InputRejected (``piece_missing``), OutputInvalid, DiskFull.
     """
     began = time.monotonic()
-    edit = read_edit(context)
-    made = [piece for pieces in _list_made(context).values() for piece in pieces]
+    edit = read_context(context)
+    made = [piece for pieces in _list_pieces(context).values() for piece in pieces]
     if len(made) != len(split_into_pieces(edit.timeline)):
         raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
     makers = {one.hardware for one in made}
     if len({one.facts.settings for one in made}) > 1 and makers != {None}:
         left = JoinResult(tuple(_list_changes(made)) or (MIXED_ENCODERS,))
-        return StepOutcome(write_result(left), steps=plan_remake(_list_made(context)))
+        return StepOutcome(write_result(left), steps=plan_remake(_list_pieces(context)))
     sound = context.result_of(MIXED).sound
     asset_ids = context.result_of(VALIDATED).asset_ids
     asset = assets.get_asset(resources.database, asset_ids[0])
@@ -296,9 +298,11 @@ def _count(made: Sequence[PieceResult]) -> dict[str, int]:
     }
 
 
-def _list_made(context: StepContext) -> dict[str, Sequence[PieceResult]]:
-    """The pieces by the step that was planned for them, in order; those that were encoded again
-    stand in the place of the first."""
+def _list_pieces(context: StepContext) -> dict[str, Sequence[PieceResult]]:
+    """Return the pieces by the step that was planned for them, in order.
+
+    Pieces that were encoded again replace the first ones.
+    """
     again = context.results_of(REMADE)
     return {
         name: again.get(name.replace(RENDER_STEP, REMAKE_STEP), rendered).pieces
@@ -307,13 +311,13 @@ def _list_made(context: StepContext) -> dict[str, Sequence[PieceResult]]:
 
 
 def _list_all_changes(context: StepContext, made: Sequence[PieceResult]) -> list[str]:
-    """Also those of a join that had pieces encoded again."""
+    """Return all changes, including those of a join that had pieces encoded again."""
     earlier = context.find_result(JOINED)
     return list(earlier.changes) if earlier and earlier.changes else _list_changes(made)
 
 
 def _list_changes(made: Sequence[PieceResult]) -> list[str]:
-    """Why pieces were encoded in software that were to be in hardware, each reason once."""
+    """Return why pieces were encoded in software instead of hardware, each reason once."""
     return list(dict.fromkeys(change for one in made for change in one.changes))
 
 
@@ -361,8 +365,10 @@ def _join(
 
 
 def _find_part(resources: StepResources, sha256: str) -> Path:
-    """Where a piece or the sound is stored. No further try would find it, for the steps that made
-    it have ended. Raises InputRejected (``piece_missing``)."""
+    """Return the path of a stored piece or of the audio. Raises InputRejected (``piece_missing``).
+
+    It is not retried: the steps that created the file have ended.
+    """
     if not resources.files.exists(sha256):
         raise InputRejected(
             "A piece of this video was removed before the pieces were joined.",

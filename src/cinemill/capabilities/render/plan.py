@@ -1,12 +1,12 @@
-"""A timeline into steps: gathered, opened, its pieces made by all workers at once, joined.
+"""The plan of a render: fetch, validate, render the pieces on all workers at once, mix, join.
 
 ::
 
     gather… ──► open ──► render… ──► join
                    └───► mix ─────────┘
 
-``open`` is there once in each render, so it is what the rate of renders is kept by. Neighbouring
-pieces share a step where there are very many, so that a render has some hundred rows at the most.
+Each render has one ``open`` step, so the rate limit of renders applies to it. If there are very
+many pieces, neighbors share a step, so that a render has a few hundred rows at most.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import field_validator
+from pydantic import GetJsonSchemaHandler, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from cinemill.capabilities.render import kinds
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
+from cinemill.capabilities.render.timeline.models import SceneListDocument, TimelineDocument
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     SpanSweep,
     find_overlays,
     partition_by_weight,
     split_into_pieces,
 )
-from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.documents import quote
@@ -41,7 +44,7 @@ RENDER_STEPS = 300
 MOST_JOBS = 1000
 """Timelines of one batch."""
 START_FRAMES = 10
-"""What beginning a piece costs, in frames' worth of work."""
+"""The cost of starting a piece, in frames."""
 
 
 class FetchParameters(Parameters):
@@ -69,10 +72,20 @@ class PiecesParameters(Parameters):
         return self.model_dump(exclude_defaults=True)
 
 
+class _TimelineSchema:
+    """Annotates a timeline that is passed on unread, and read once where it is planned."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        forms = (TimelineDocument, SceneListDocument)
+        return {"anyOf": [handler(one.__pydantic_core_schema__) for one in forms]}
+
+
 class RenderParameters(Parameters):
     """One timeline, rendered into one file."""
 
-    job: Any = None
+    job: Annotated[Any, _TimelineSchema()] = None
     """Timeline: the clips of one track, or several tracks with overlays, titles and audio."""
 
 
@@ -80,7 +93,7 @@ class BatchParameters(Parameters):
     """Many timelines, each rendered into a file of its own."""
 
     jobs: Annotated[
-        Listed[Any],
+        Listed[Annotated[Any, _TimelineSchema()]],
         Expected(
             "a list of timelines",
             hint="Pass the list as the only argument, or as the parameter 'jobs'.",
@@ -154,10 +167,10 @@ def name_children(job_id: str, params: BatchParameters) -> list[str]:
 
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
-    """The clips' films; then what is laid over them, which is kept with the first of them."""
+    """Plan to fetch the clips' videos, then the overlays, which are kept with the first of them."""
     films, all_sources = len(timeline.clip_sources), len(timeline.sources)
     shares = partition_by_weight([1] * films, GATHER_STEPS)
-    laid = [
+    over_clips = [
         range(films + one.start, films + one.stop)
         for one in partition_by_weight([1] * (all_sources - films), GATHER_STEPS)
     ]
@@ -168,7 +181,7 @@ def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
             {"first": share.start, "count": len(share)},
             after=() if share.start < films else ("gather-000",),
         )
-        for number, share in enumerate([*shares, *laid])
+        for number, share in enumerate([*shares, *over_clips])
     ]
 
 
@@ -180,7 +193,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
     for name, share in share_pieces(pieces).items():
         own = pieces[share.start : share.stop]
         clips = [timeline.clips[index] for piece in own for index in piece.clips]
-        # What is made of a gap is kept with the first film.
+        # The output of a gap is kept with the first video.
         used = {0 if clip.is_gap else numbers[clip.source] for clip in clips}
         seen = sweep.find(own[0].first, own[-1].end)
         used |= {numbers[timeline.overlays[index].source] for index in seen}
@@ -194,7 +207,7 @@ def _plan_renders(timeline: Timeline, gathers: Sequence[StepSpec]) -> list[StepS
 
 
 def share_pieces(pieces: Sequence[Piece]) -> dict[str, range]:
-    """Which pieces each step renders, by its name."""
+    """Return which pieces each step renders, by its name."""
     shares = partition_by_weight([piece.frames + START_FRAMES for piece in pieces], RENDER_STEPS)
     return {f"{RENDER_STEP}{number:03d}": share for number, share in enumerate(shares)}
 

@@ -25,8 +25,10 @@ StoredSubtitles = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class FoundSource:
-    """A source in the store. A still or an audio file is no asset: it is kept with the first
-    clip's video."""
+    """A source in the store.
+
+    A still or an audio file is no asset: it is kept with the first clip's video.
+    """
 
     asset_id: str
     sha256: str
@@ -57,7 +59,7 @@ class PieceFacts:
 
     frames: int
     delay: int
-    """Frames by which one is shown later than it is stored, at the most."""
+    """The most frames by which one is shown later than it is stored."""
     settings: str
 
 

@@ -1,4 +1,4 @@
-"""What is written into a render: the subtitles of a file, or what is said in its own films."""
+"""The subtitles of a render: from a file, or from the captions of its own videos."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from cinemill.storage.media.captions import find_captions, read_caption_document
 
 
 def find_subtitles(resources: StepResources, edit: RenderContext) -> Subtitles | None:
-    """None where the timeline wants none. Raises InputRejected (``subtitles_*``,
-    ``captions_not_found``, ``path_forbidden``, ``source_not_found``), ToolMissing."""
+    """Return the subtitles that a timeline asks for, or None.
+
+    Raises InputRejected (``subtitles_*``, ``captions_not_found``, ``path_forbidden``,
+    ``source_not_found``), ToolMissing.
+    """
     timeline = edit.timeline
     if timeline.titles or timeline.subtitles or timeline.captions:
         find_fonts()
@@ -36,8 +39,7 @@ def find_subtitles(resources: StepResources, edit: RenderContext) -> Subtitles |
 def _find_captions(
     resources: StepResources, edit: RenderContext, language: str
 ) -> dict[Source, Sequence[Cue]]:
-    """The captions of each film of the first track that has some in this language, as they hold
-    now."""
+    """Return the current captions in a language of each video of the first track that has any."""
     on_first_track = frozenset(edit.timeline.clip_sources)
     with resources.database.begin() as connection:
         found = {

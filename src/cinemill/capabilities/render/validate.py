@@ -1,4 +1,4 @@
-"""A timeline before anything is made of it: whether it can be."""
+"""Validation of a timeline against its videos, before anything is rendered."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
-from cinemill.capabilities.render.context import RenderContext, find_films, read_edit
-from cinemill.capabilities.render.pieces.clip_filters import Film
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
+from cinemill.capabilities.render.context import RenderContext, find_films, read_context
+from cinemill.capabilities.render.pieces.clip_filters import StoredVideo
 from cinemill.capabilities.render.pieces.render_piece import check_coverage
 from cinemill.capabilities.render.results import ValidateResult
 from cinemill.capabilities.render.subtitles import find_subtitles
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -22,17 +22,17 @@ from cinemill.storage.media import assets
 BITS_PER_PIXEL = 0.25
 LEAST_BYTES = 8 * 1024 * 1024
 SOUND_BYTES_PER_SECOND = 50_000
-"""Encoded, by itself and in the film."""
+"""Of encoded audio: once by itself, and once in the output."""
 
 
 def validate_render(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Compare the clips with their films, read the subtitles, and see that there is room.
+    """Compare the clips with their videos, read the subtitles, and check the free space.
 
     Result: ``asset_ids``, ``subtitles``. Raises InputRejected (``clip_past_end``,
     ``media_no_video``, ``media_no_sound``, ``subtitles_*``, ``captions_not_found``,
     ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
     """
-    edit = read_edit(context)
+    edit = read_context(context)
     films = find_films(resources, edit)
     _check_clips(films, edit)
     _check_overlays(films, edit)
@@ -43,7 +43,7 @@ def validate_render(resources: StepResources, context: StepContext) -> StepOutco
 
 
 def _find_assets(resources: StepResources, edit: RenderContext) -> list[str]:
-    """The films' assets in order: where two steps met the same bytes at once, as it was settled."""
+    """Return the videos' assets in order; one asset where two steps imported equal bytes."""
     found = (edit.found[source] for source in edit.timeline.sources)
     found = (one for one in found if one.media.is_film)
     with resources.database.begin() as connection:
@@ -52,20 +52,20 @@ def _find_assets(resources: StepResources, edit: RenderContext) -> list[str]:
         ]
 
 
-def _check_clips(films: Mapping[str, Film], edit: RenderContext) -> None:
+def _check_clips(films: Mapping[str, StoredVideo], edit: RenderContext) -> None:
     for index, clip in enumerate(edit.timeline.clips):
         if not clip.is_gap:
             _check_duration(films[edit.hashes[clip.source]], clip.end, name_clip(index))
 
 
-def _check_duration(film: Film, end: Fraction, name: str) -> None:
+def _check_duration(film: StoredVideo, end: Fraction, name: str) -> None:
     if not check_coverage(film, end):
         seconds = film.info.duration_seconds_from_header
         ends = f"it ends at {float(end):g} s, but its video is {seconds:g} s long."
         raise reject_element(name, ends, "clip_past_end")
 
 
-def _check_overlays(films: Mapping[str, Film], edit: RenderContext) -> None:
+def _check_overlays(films: Mapping[str, StoredVideo], edit: RenderContext) -> None:
     for overlay in edit.timeline.overlays:
         film = films[edit.hashes[overlay.source]]
         if not film.info.has_picture:
@@ -83,10 +83,10 @@ def _check_overlays(films: Mapping[str, Film], edit: RenderContext) -> None:
 
 
 def estimate_bytes(timeline: Timeline) -> int:
-    """Bytes that the pieces and the film will take at the most, both."""
+    """Return the most bytes that the pieces and the output take together."""
     output = timeline.output
     seconds = float(total_frames(timeline) / output.fps)
     bps = output.width * output.height * float(output.fps) * BITS_PER_PIXEL
-    # While it is made the sound lies there raw; the longest patch of it, twice.
+    # During the mix, raw audio is stored there, and the longest region of it twice.
     raw = SAMPLE_RATE_HZ * SAMPLE_BYTES * (2 if timeline.sounds else 1)
     return LEAST_BYTES + int(seconds * (2 * bps / 8 + SOUND_BYTES_PER_SECOND + raw))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from cinemill.capabilities.render.audio.audio_mix import (
     count_samples,
     cut_segments,
-    plan_stretches,
+    plan_segments,
 )
 from cinemill.capabilities.render.pieces.clip_filters import (
-    Film,
+    StoredVideo,
     resolve_stills,
     seek_arguments,
     tail_seconds,
@@ -24,14 +24,14 @@ from cinemill.capabilities.render.pieces.clip_filters import (
 )
 from cinemill.capabilities.render.pieces.piece_plan import plan_piece
 from cinemill.capabilities.render.pieces.piece_request import (
+    AudioRequest,
+    ClipSpan,
     PieceRequest,
-    SoundRequest,
-    Take,
     piece_key,
+    request_audio,
     request_piece,
-    request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     SAMPLE_RATE_HZ,
     PlacedClip,
     place_clips,
@@ -88,7 +88,7 @@ def make_info() -> MediaInfo:
 
 
 def plan(info: MediaInfo, request: PieceRequest) -> list[str]:
-    films = {sha256: Film(Path(f"/store/{sha256}"), info) for sha256 in request.sha256s}
+    films = {sha256: StoredVideo(Path(f"/store/{sha256}"), info) for sha256 in request.sha256s}
     return plan_piece(films, request, "piece.mp4", can_tonemap=True, max_pixels=10**8)
 
 
@@ -129,7 +129,7 @@ def test_edit_lists_are_decoded_from_the_beginning() -> None:
 def test_nothing_of_a_user_is_in_a_filter() -> None:
     subtitles = read_subtitles(b"1\n00:00:00,000 --> 00:00:09,000\nevil',movie=x\n")
     lettering = subtitles_for_piece(subtitles, 0, 25, OUTPUT)
-    request = PieceRequest((Take("aa", Fraction(0)),), 25, "", OUTPUT, lettering)
+    request = PieceRequest((ClipSpan("aa", Fraction(0)),), 25, "", OUTPUT, lettering)
     arguments = plan(make_info(), request)
     graph = arguments[arguments.index("-filter_complex") + 1]
     assert "subtitles=filename=subtitles.ass:fontsdir=fonts" in graph
@@ -137,14 +137,16 @@ def test_nothing_of_a_user_is_in_a_filter() -> None:
 
 
 def test_both_films_of_a_transition_are_opened() -> None:
-    request = PieceRequest((Take("aa", Fraction(9)), Take("bb", Fraction(0))), 25, "wipeup", OUTPUT)
+    request = PieceRequest(
+        (ClipSpan("aa", Fraction(9)), ClipSpan("bb", Fraction(0))), 25, "wipeup", OUTPUT
+    )
     arguments = plan(make_info(), request)
     assert [a for a in arguments if a.startswith("file:")] == ["file:/store/aa", "file:/store/bb"]
     assert "xfade=transition=wipeup:duration=1.000000" in " ".join(arguments)
 
 
 @st.composite
-def sounds(draw: st.DrawFn) -> SoundRequest:
+def sounds(draw: st.DrawFn) -> AudioRequest:
     lengths = draw(st.lists(st.integers(4, 200), min_size=1, max_size=40))
     fps = draw(RATES)
     source = Source("a")
@@ -154,11 +156,11 @@ def sounds(draw: st.DrawFn) -> SoundRequest:
         fade = Transition("fade", shared / fps) if shared else None
         clips.append(Clip(source, Fraction(0), frames / fps, fade))
     timeline = Timeline(tuple(clips), replace(OUTPUT, fps=fps))
-    return request_sound(timeline, {source: "aa"})
+    return request_audio(timeline, {source: "aa"})
 
 
 @given(sounds())
-def test_every_sample_is_of_one_stretch(request: SoundRequest) -> None:
+def test_every_sample_is_of_one_stretch(request: AudioRequest) -> None:
     stretches = cut_segments(request)
     assert sum(one.samples for one in stretches) == count_samples(request)
     for one in stretches:
@@ -175,9 +177,9 @@ def test_a_clip_without_sound_opens_no_film() -> None:
         Clip(Source("b"), Fraction(0), Fraction(1)),
     )
     timeline = Timeline(clips, OUTPUT)
-    request = request_sound(timeline, {Source("a"): "aa", Source("b"): "bb"})
-    films = {"aa": Film(Path("/aa"), silent), "bb": Film(Path("/bb"), make_info())}
-    arguments = plan_stretches(films, request, cut_segments(request), 10**8)
+    request = request_audio(timeline, {Source("a"): "aa", Source("b"): "bb"})
+    films = {"aa": StoredVideo(Path("/aa"), silent), "bb": StoredVideo(Path("/bb"), make_info())}
+    arguments = plan_segments(films, request, cut_segments(request), 10**8)
     assert [a for a in arguments if a.startswith("file:")] == ["file:/bb"]
     assert "anullsrc" in " ".join(arguments)
 
@@ -206,7 +208,7 @@ def name_all(first_seconds: int, laid: MaterialFormat | SourceFormat) -> list[st
     )
     timeline = Timeline(tuple(scenes), OUTPUT, overlays=(over,))
     infos = {"a": make_info(), "b": replace(make_info(), format=laid)}
-    films = {name: Film(Path(name), info) for name, info in infos.items()}
+    films = {name: StoredVideo(Path(name), info) for name, info in infos.items()}
     hashes = {Source(name): name for name in infos}
     places = place_clips(timeline)
     asked = (request_piece(timeline, p, places, hashes, None) for p in split_into_pieces(timeline))

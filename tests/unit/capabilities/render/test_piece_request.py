@@ -14,12 +14,12 @@ from cinemill.capabilities.render.pieces.piece_request import (
     Fade,
     PieceRequest,
     piece_key,
+    request_audio,
     request_piece,
-    request_sound,
     restrict_to,
     sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
     Overlay,
@@ -118,7 +118,7 @@ def test_fades_go_over_the_edges_of_pieces() -> None:
 
 def test_sound_is_named_by_what_is_heard() -> None:
     def name(timeline: Timeline) -> str:
-        return sound_key(request_sound(timeline, HASHES), "ffmpeg 9")
+        return sound_key(request_audio(timeline, HASHES), "ffmpeg 9")
 
     assert name(TIMELINE) == name(replace(TIMELINE, subtitles="a.srt"))
     assert name(TIMELINE) != name(change(1, volume=Fraction(0)))
@@ -167,7 +167,7 @@ def test_what_has_no_titles_is_named_without_them() -> None:
     assert [piece_key(request, "9")[:8] for request in requests] == [
         *("bd616409", "1806d25b", "7fa2b193")
     ]
-    assert sound_key(request_sound(timeline, hashes), "9")[:8] == "7b05ef7b"
+    assert sound_key(request_audio(timeline, hashes), "9")[:8] == "7b05ef7b"
 
 
 @given(st.integers(0, 13_000), st.integers(1, 3000), st.integers(0, 4), st.integers(1, 5))

@@ -1,9 +1,9 @@
-"""The sound of a whole timeline: clip by clip to exact samples, encoded once, unsplit.
+"""The audio of a whole timeline: exact to the sample for each clip, encoded once, unsplit.
 
-Each clip is decoded once and cut, on the same grid of samples as the film's frames, into what it
-shares with its neighbours and what is its own. A few clips are worked on by one command, so that
-memory and open files do not grow with the film; the raw stretches, each exactly as long as it
-should be, are laid end to end, music and voices mixed into them, and all encoded in one go.
+Each clip is decoded once and split, on a sample grid that matches the frames, into what it shares
+with its neighbors and what is its own. One command processes a few clips, so that memory and open
+files do not grow with the video. The raw segments, each of exactly the right length, are
+concatenated, music and voices are mixed in, and everything is encoded at once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 
 from cinemill.capabilities.render.audio.audio_overlays import (
     RESAMPLING,
-    plan_patch,
+    plan_region_mix,
     split_regions,
-    write_loudness,
+    volume_filters,
     write_region,
 )
-from cinemill.capabilities.render.pieces.clip_filters import Film, seek_arguments
-from cinemill.capabilities.render.pieces.piece_request import GAP, AudioClipSpan, SoundRequest
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
+from cinemill.capabilities.render.pieces.clip_filters import StoredVideo, seek_arguments
+from cinemill.capabilities.render.pieces.piece_request import GAP, AudioClipSpan, AudioRequest
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
@@ -34,31 +34,31 @@ from cinemill.media.probe.packets import PacketError, open_mp4
 
 CLIPS_AT_ONCE = 12
 _RAW_SHARE = 0.8
-"""Of the work: decoding; the rest is encoding."""
+"""The share of decoding in the work; the rest is encoding."""
 CHANNELS = 2
 SAMPLE_BYTES = 4 * CHANNELS
 BITRATE_BPS = 192_000
 RAW_NAME = "sound.raw"
 SOUND_NAME = "sound.m4a"
 RAW_FORMAT = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", str(CHANNELS))
-"""What is louder than full scale stays so until all is mixed."""
+"""Floats: samples above full scale are kept until everything is mixed."""
 LIMITER = "alimiter=limit=1:level=0:latency=1"
-"""Turns down, for some milliseconds, what exceeds full scale; all else passes bit by bit."""
+"""Turns down what exceeds full scale for some milliseconds; all else passes unchanged."""
 _ENCODING = (
     *("-af", LIMITER, "-c:a", "aac", "-b:a", str(BITRATE_BPS)),
     *("-bitexact", "-f", "mp4"),
 )
 CROSSFADE_CURVE = "qsin"
-"""Of equal power: two sounds that have nothing to do with each other keep their loudness."""
+"""Equal power: two unrelated signals keep their loudness."""
 
 
 @dataclass(frozen=True, slots=True)
 class MixSegment:
-    """Samples of the film that one clip, or with ``is_shared`` it and the next, sounds through."""
+    """Samples of the output in which one clip, or with ``is_shared`` also the next, is audible."""
 
     take: int
     start: int
-    """Within the clip."""
+    """The sample within the clip."""
     samples: int
     is_shared: bool
 
@@ -68,16 +68,16 @@ class MixSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundOutcome:
+class AudioOutcome:
     path: Path
     facts: dict[str, Any]
     """``samples``, ``sample_rate_hz``, ``channels``."""
 
 
-def mix_sound(
-    session: FfmpegSession, films: Mapping[str, Film], request: SoundRequest
-) -> SoundOutcome:
-    """The whole sound as AAC in the folder; ``films`` by sha256.
+def mix_audio(
+    session: FfmpegSession, films: Mapping[str, StoredVideo], request: AudioRequest
+) -> AudioOutcome:
+    """Mix and encode all audio as AAC in the folder; ``films`` by sha256.
 
     Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
     returns.
@@ -89,7 +89,7 @@ def mix_sound(
     for number, batch in enumerate(batches):
         needed = {request.takes[index].sha256 for one in batch for index in one.takes}
         session.run(
-            plan_stretches(films, request, batch, limits.max_pixels),
+            plan_segments(films, request, batch, limits.max_pixels),
             readable=[films[sha256].path for sha256 in needed if sha256 != GAP],
             on_progress=_as_share(
                 on_progress, number * _RAW_SHARE / len(batches), _RAW_SHARE / len(batches), batch
@@ -98,7 +98,7 @@ def mix_sound(
         _append(raw, folder, batch)
     for patch in split_regions(request):
         session.run(
-            plan_patch(
+            plan_region_mix(
                 films,
                 request,
                 patch,
@@ -121,12 +121,15 @@ def mix_sound(
         ),
     )
     raw.unlink()
-    return SoundOutcome(folder / SOUND_NAME, inspect_sound(folder / SOUND_NAME, request))
+    return AudioOutcome(folder / SOUND_NAME, inspect_audio(folder / SOUND_NAME, request))
 
 
-def _cut_batches(request: SoundRequest) -> list[list[MixSegment]]:
-    """Stretches of neighbours together: a clip is decoded anew only for the head that the clip
-    before it shares, and then it is entered at the same place, so that no seam can be heard."""
+def _cut_batches(request: AudioRequest) -> list[list[MixSegment]]:
+    """Return neighboring segments in batches.
+
+    A clip is decoded a second time only for the start that it shares with the clip before it, and
+    from the same position, so that no seam is audible.
+    """
     batches: dict[int, list[MixSegment]] = {}
     for one in cut_segments(request):
         batches.setdefault(one.take // CLIPS_AT_ONCE, []).append(one)
@@ -144,23 +147,23 @@ def _as_share(
     return tell
 
 
-def has_sound(films: Mapping[str, Film], request: SoundRequest) -> bool:
-    """Whether anything is to be heard at all; a film without sound gets no silent track."""
+def has_audio(films: Mapping[str, StoredVideo], request: AudioRequest) -> bool:
+    """Return whether anything is audible; a video without audio gets no silent track."""
     return bool(request.sounds) or any(_find_sound(films, take) for take in request.takes)
 
 
-def _find_sound(films: Mapping[str, Film], take: AudioClipSpan) -> AudioStream | None:
+def _find_sound(films: Mapping[str, StoredVideo], take: AudioClipSpan) -> AudioStream | None:
     return None if take.sha256 == GAP else choose_audio(films[take.sha256].info)
 
 
-def count_samples(request: SoundRequest) -> int:
+def count_samples(request: AudioRequest) -> int:
     last = request.takes[-1].place
     return sample_at(last.first + last.frames, request.fps)
 
 
-def cut_segments(request: SoundRequest) -> list[MixSegment]:
-    """In order; together they are the film's sound."""
-    stretches: list[MixSegment] = []
+def cut_segments(request: AudioRequest) -> list[MixSegment]:
+    """Return the segments in order; together they are the audio of the output."""
+    segments: list[MixSegment] = []
     for index, take in enumerate(request.takes):
         place = take.place
         marks = [
@@ -168,16 +171,19 @@ def cut_segments(request: SoundRequest) -> list[MixSegment]:
             for frame in (0, place.shared_before, place.frames - place.shared_after, place.frames)
         ]
         if marks[2] > marks[1]:
-            stretches.append(MixSegment(index, marks[1] - marks[0], marks[2] - marks[1], False))
+            segments.append(MixSegment(index, marks[1] - marks[0], marks[2] - marks[1], False))
         if marks[3] > marks[2]:
-            stretches.append(MixSegment(index, marks[2] - marks[0], marks[3] - marks[2], True))
-    return stretches
+            segments.append(MixSegment(index, marks[2] - marks[0], marks[3] - marks[2], True))
+    return segments
 
 
-def plan_stretches(
-    films: Mapping[str, Film], request: SoundRequest, batch: Sequence[MixSegment], max_pixels: int
+def plan_segments(
+    films: Mapping[str, StoredVideo],
+    request: AudioRequest,
+    batch: Sequence[MixSegment],
+    max_pixels: int,
 ) -> list[str]:
-    """One command: each clip opened once, each stretch written as raw samples to its own file."""
+    """Return one command that opens each clip once and writes each segment to its own file."""
     used = sorted({index for one in batch for index in one.takes})
     arguments: list[str] = []
     graph: list[str] = []
@@ -197,22 +203,22 @@ def plan_stretches(
         graph += _clip_graph(request, index, label, shift, outputs)
     outputs_arguments: list[str] = []
     for number, one in enumerate(batch):
-        graph.append(_stretch_graph(request, one, number))
+        graph.append(_segment_graph(request, one, number))
         outputs_arguments += ["-map", f"[out{number}]", *RAW_FORMAT, _name_part(number)]
     return [*arguments, "-filter_complex", ";".join(graph), *outputs_arguments]
 
 
 def _clip_graph(
-    request: SoundRequest, index: int, label: str | None, shift: Fraction, outputs: Sequence[int]
+    request: AudioRequest, index: int, label: str | None, shift: Fraction, outputs: Sequence[int]
 ) -> list[str]:
-    """The clip's sound, exactly as long as the clip, once for each stretch that it is heard in."""
+    """Return filters for the clip's audio, exactly as long as the clip, once per segment."""
     take = request.takes[index]
     samples = _clip_samples(request, take)
     if label is None:
         source = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo,"
     else:
         source = f"[{label}]asetpts=round(PTS-{float(shift):.6f}/TB),{RESAMPLING},"
-    filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{write_loudness(take, samples)}"
+    filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{volume_filters(take, samples)}"
     ends = "".join(f"[clip{index}_{number}]" for number in outputs)
     return [
         f"{source}{filters}apad=whole_len={samples},atrim=end_sample={samples},"
@@ -220,7 +226,7 @@ def _clip_graph(
     ]
 
 
-def _clip_samples(request: SoundRequest, take: AudioClipSpan) -> int:
+def _clip_samples(request: AudioRequest, take: AudioClipSpan) -> int:
     place = take.place
     first, end = (
         sample_at(frame, request.fps) for frame in (place.first, place.first + place.frames)
@@ -228,7 +234,7 @@ def _clip_samples(request: SoundRequest, take: AudioClipSpan) -> int:
     return end - first
 
 
-def _stretch_graph(request: SoundRequest, one: MixSegment, number: int) -> str:
+def _segment_graph(request: AudioRequest, one: MixSegment, number: int) -> str:
     own = f"[clip{one.take}_{number}]{_cut(one.start, one.samples)}"
     if not one.is_shared:
         return f"{own}[out{number}]"
@@ -250,7 +256,7 @@ def _name_part(number: int) -> str:
 
 
 def _append(raw: Path, folder: Path, batch: Sequence[MixSegment]) -> None:
-    """Raises OutputInvalid where a stretch is not as long as planned."""
+    """Append the segments to the raw file. Raises OutputInvalid if one has another length."""
     with raw.open("ab") as whole:
         for number, one in enumerate(batch):
             part = folder / _name_part(number)
@@ -265,14 +271,14 @@ def _append(raw: Path, folder: Path, batch: Sequence[MixSegment]) -> None:
             part.unlink()
 
 
-def inspect_sound(path: Path, request: SoundRequest) -> dict[str, Any]:
-    """Raises OutputInvalid where the encoded sound is not as long as the film."""
+def inspect_audio(path: Path, request: AudioRequest) -> dict[str, Any]:
+    """Return the facts of the encoded audio. Raises OutputInvalid if its length is wrong."""
     try:
         with path.open("rb") as file, open_mp4(file) as container:
             facts = _read_facts(container)
     except PacketError as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken
-    # What an encoder puts before the first sample is hidden by the file's edit list.
+    # The edit list hides what the encoder puts before the first sample.
     if abs(facts["samples"] - count_samples(request)) > 2048:
         raise OutputInvalid(
             f"The audio has {facts['samples']} samples instead of {count_samples(request)}."

@@ -1,7 +1,7 @@
-"""Music and voices mixed into the raw sound of the clips: only where they are heard, some at once.
+"""Music and voices mixed into the raw audio of the clips, only where they are audible.
 
-The raw sound lies in one file, sample by sample. What a few sounds touch of it is mixed by one
-command into a patch of the very same length, which is written back in its place.
+The raw audio is one file of samples. One command mixes the region that a few overlays touch into
+another of the same length, which is written back in its place.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.capabilities.render.pieces.clip_filters import Film, seek_arguments
+from cinemill.capabilities.render.pieces.clip_filters import StoredVideo, seek_arguments
 from cinemill.capabilities.render.pieces.piece_request import (
     AudioClipSpan,
     AudioOverlay,
-    SoundRequest,
+    AudioRequest,
 )
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
 
 SOUNDS_AT_ONCE = 12
 PATCH_NAME = "patch.raw"
 RESAMPLING = f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:rematrix_maxval=1"
-"""Surround sound is folded so that it is nowhere louder than its loudest channel may be: between
-floats FFmpeg would else only add up."""
+"""Surround is downmixed so that it is never louder than its loudest channel may be: between floats
+FFmpeg would otherwise only add the channels up."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverlayRegion:
-    """The samples from ``first`` until before ``end``, with what is mixed into them."""
+    """The samples from ``first`` to before ``end``, with what is mixed into them."""
 
     first: int
     end: int
     sounds: tuple[AudioOverlay, ...]
 
 
-def resolve_overlays(films: Mapping[str, Film], request: SoundRequest) -> SoundRequest:
-    """The same request without films that turned out to have no sound."""
-    heard = (sound for sound in request.sounds if choose_audio(films[sound.sha256].info))
-    return replace(request, sounds=tuple(heard))
+def resolve_overlays(films: Mapping[str, StoredVideo], request: AudioRequest) -> AudioRequest:
+    """Return the request without sources that turned out to have no audio."""
+    part = (sound for sound in request.sounds if choose_audio(films[sound.sha256].info))
+    return replace(request, sounds=tuple(part))
 
 
-def split_regions(request: SoundRequest) -> list[OverlayRegion]:
-    """Neighbours together, so that a patch is not longer than it must be."""
+def split_regions(request: AudioRequest) -> list[OverlayRegion]:
+    """Return the regions, each with neighboring overlays, so that none is longer than needed."""
     ordered = sorted(request.sounds, key=lambda sound: (sound.first, sound.frames))
     groups = (
         tuple(ordered[at : at + SOUNDS_AT_ONCE]) for at in range(0, len(ordered), SOUNDS_AT_ONCE)
@@ -65,39 +65,45 @@ def _span(sound: AudioOverlay, fps: Fraction) -> tuple[int, int]:
     return sample_at(sound.first, fps), sample_at(sound.first + sound.frames, fps)
 
 
-def plan_patch(
-    films: Mapping[str, Film],
-    request: SoundRequest,
-    patch: OverlayRegion,
+def plan_region_mix(
+    films: Mapping[str, StoredVideo],
+    request: AudioRequest,
+    region: OverlayRegion,
     *,
     raw: Sequence[str],
     raw_name: str,
     sample_bytes: int,
     max_pixels: int,
 ) -> list[str]:
-    """``raw`` are the arguments that tell FFmpeg what raw samples are."""
-    samples = patch.end - patch.first
-    skip = ["-skip_initial_bytes", str(patch.first * sample_bytes)]
+    """Return the command that mixes a region; ``raw`` are the arguments for raw samples."""
+    samples = region.end - region.first
+    skip = ["-skip_initial_bytes", str(region.first * sample_bytes)]
     arguments = [*raw, *skip, "-i", raw_name]
     base = f"[0:0]atrim=end_sample={samples},asetpts=N,aformat=sample_fmts=fltp[base]"
     graph = [base]
-    for number, sound in enumerate(patch.sounds, start=1):
+    for number, sound in enumerate(region.sounds, start=1):
         film = films[sound.sha256]
         seek, shift = _enter(film, sound.start)
         arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
         track = choose_audio(film.info)
         if track is None:
-            raise OutputInvalid("A sound file has no audio.")  # refused when the render was opened
-        filters = _sound_filters(sound, shift, _span(sound, request.fps), patch.first)
+            raise OutputInvalid(
+                "A sound file has no audio."
+            )  # rejected when the render was validated
+        filters = _sound_filters(sound, shift, _span(sound, request.fps), region.first)
         graph.append(f"[{number}:{track.index}]{filters}[sound{number}]")
-    labels = "".join(f"[sound{number}]" for number in range(1, len(patch.sounds) + 1))
-    graph.append(f"[base]{labels}amix=inputs={len(patch.sounds) + 1}:normalize=0:duration=first[m]")
+    labels = "".join(f"[sound{number}]" for number in range(1, len(region.sounds) + 1))
+    graph.append(
+        f"[base]{labels}amix=inputs={len(region.sounds) + 1}:normalize=0:duration=first[m]"
+    )
     return [*arguments, "-filter_complex", ";".join(graph), "-map", "[m]", *raw, PATCH_NAME]
 
 
-def _enter(film: Film, start: Fraction) -> tuple[list[str], Fraction]:
-    """A file of sound only is decoded from its beginning: where it is entered its demuxer guesses,
-    and decoding sound costs little."""
+def _enter(film: StoredVideo, start: Fraction) -> tuple[list[str], Fraction]:
+    """Return the seek arguments; an audio file is decoded from its start.
+
+    After a seek its demuxer only estimates the position, and decoding audio costs little.
+    """
     return seek_arguments(film.info, start) if film.info.has_picture else ([], start)
 
 
@@ -108,17 +114,17 @@ def _sound_filters(
     return (
         f"asetpts=round(PTS-{float(shift):.6f}/TB),"
         f"{RESAMPLING},"
-        f"aformat=sample_fmts=fltp:channel_layouts=stereo,{write_loudness(sound, samples)}"
+        f"aformat=sample_fmts=fltp:channel_layouts=stereo,{volume_filters(sound, samples)}"
         f"apad=whole_len={samples},atrim=end_sample={samples},"
         f"adelay=delays={span[0] - patch_first}S:all=1"
     )
 
 
-def write_loudness(heard: AudioClipSpan | AudioOverlay, samples: int) -> str:
-    """Filters for the volume and the fades, each with its comma."""
-    filters = "" if heard.volume == 1 else f"volume={float(heard.volume):.6f},"
-    fade_in = math.floor(heard.fade_in_seconds * SAMPLE_RATE_HZ)
-    fade_out = min(samples, math.floor(heard.fade_out_seconds * SAMPLE_RATE_HZ))
+def volume_filters(part: AudioClipSpan | AudioOverlay, samples: int) -> str:
+    """Return filters for the volume and the fades, each followed by a comma."""
+    filters = "" if part.volume == 1 else f"volume={float(part.volume):.6f},"
+    fade_in = math.floor(part.fade_in_seconds * SAMPLE_RATE_HZ)
+    fade_out = min(samples, math.floor(part.fade_out_seconds * SAMPLE_RATE_HZ))
     if fade_in:
         filters += f"afade=t=in:ss=0:ns={fade_in},"
     if fade_out:
@@ -126,15 +132,15 @@ def write_loudness(heard: AudioClipSpan | AudioOverlay, samples: int) -> str:
     return filters
 
 
-def write_region(raw: Path, folder: Path, patch: OverlayRegion, sample_bytes: int) -> None:
-    """Raises OutputInvalid where the patch is not as long as what it replaces."""
+def write_region(raw: Path, folder: Path, region: OverlayRegion, sample_bytes: int) -> None:
+    """Write a mixed region back. Raises OutputInvalid if its length differs."""
     path = folder / PATCH_NAME
     size = path.stat().st_size if path.is_file() else 0
-    if size != (patch.end - patch.first) * sample_bytes:
+    if size != (region.end - region.first) * sample_bytes:
         raise OutputInvalid(
-            f"A mix has {size // sample_bytes} samples instead of {patch.end - patch.first}."
+            f"A mix has {size // sample_bytes} samples instead of {region.end - region.first}."
         )
     with path.open("rb") as samples, raw.open("r+b") as whole:
-        whole.seek(patch.first * sample_bytes)
+        whole.seek(region.first * sample_bytes)
         shutil.copyfileobj(samples, whole, 1024 * 1024)
     path.unlink()

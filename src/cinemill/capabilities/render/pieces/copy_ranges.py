@@ -1,7 +1,7 @@
-"""Which pictures of a film may be copied into a piece as they are stored. Pure.
+"""Which stored frames of a video may be copied into a piece. Pure.
 
-Pictures lie in groups, each begun by a key frame. A group may be copied if it is closed (all that
-is stored in it is shown in it, without a gap) and whole.
+Frames are stored in groups of pictures (GOPs), each starting with a key frame. A group may be
+copied if it is closed (all frames stored in it are shown in it, without a gap) and complete.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from itertools import pairwise
 @dataclass(frozen=True, slots=True)
 class StoredFrame:
     number: int
-    """Of the piece's frame that shows it; below 0 and beyond the last are others' frames."""
+    """Of the piece's frame that shows it; below 0 or past the last, it is not in the piece."""
     is_key: bool
     is_plain: bool = True
-    """Whether nothing but the picture is stored with it; such as other settings of the encoder,
-    which would hold for whatever comes after."""
+    """Whether nothing but the frame is stored in its packet, such as encoder settings, which would
+    apply to everything after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRange:
-    """What is stored from place ``begin`` until before ``end`` makes the piece's frames from
-    ``first`` on, as many."""
+    """The frames stored from position ``begin`` to before ``end``, shown from ``first`` on."""
 
     begin: int
     end: int
@@ -36,12 +35,11 @@ class CopyRange:
 
 
 def find_copy_range(pictures: Sequence[StoredFrame], frames: int) -> CopyRange | None:
-    """The longest that lies within a piece of so many frames; of equal ones the first. None at all
-    where a picture is not plain.
+    """Return the longest range within a piece of ``frames`` frames, the first of equal ones.
 
-    ``pictures`` in the order in which they are stored, from a key frame on, to the film's end or
-    to one at least that the piece does not show any more. Of the last group it is known to be
-    whole only where the piece shows the film's last picture.
+    Returns None if any frame is not plain. ``pictures`` are in stored order, from a key frame to
+    the end of the video or at least to one frame after the piece. The last group is known to be
+    complete only if the piece shows the last frame of the video.
     """
     if not all(picture.is_plain for picture in pictures):
         return None
@@ -65,6 +63,6 @@ def find_copy_range(pictures: Sequence[StoredFrame], frames: int) -> CopyRange |
 
 
 def _is_closed(group: Sequence[StoredFrame], first: int) -> bool:
-    """Whether it shows each frame from its key frame's on once."""
+    """Return whether the group shows each frame from its key frame on exactly once."""
     numbers = sorted(picture.number for picture in group)
     return numbers == list(range(first, first + len(group)))

@@ -1,4 +1,4 @@
-"""Stills and films over a piece's picture: how each is made ready, and where it is laid."""
+"""FFmpeg filters for overlays: how stills and videos are prepared, and where they go."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
 
 _MARGIN_SHARE = Fraction(1, 20)
-"""Of the picture's height, between its edge and what stands there; less where there is less."""
+"""Of the frame's height, between its edge and the overlay; less if there is less room."""
 _CLEAR_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8")
 
 
-def inset_filters(
+def overlay_source_filters(
     info: MediaInfo, inset: VideoOverlay, output: OutputFormat, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
-    """From its file to ``inset.frames`` frames on the piece's clock, in their size."""
+    """Return filters that turn the file into ``inset.frames`` sized frames on the piece's clock."""
     resized = resize(info, _find_size(info, inset, output), can_tonemap)
     if info.format in STILLS:
         timed = [*resized, f"loop=loop=-1:size=1,settb={1 / output.fps},setpts=N"]
@@ -43,9 +43,9 @@ def inset_filters(
 
 
 def overlay_video(info: MediaInfo, inset: VideoOverlay, output: OutputFormat) -> str:
-    """The filter that takes the picture and the inset."""
+    """Return the filter that puts the overlay over the video."""
     left, top = _find_place(inset.place, _find_size(info, inset, output), output)
-    # Between two frames, so that no rounding moves it by one.
+    # Between two frames, so that rounding never shifts it by one.
     since, until = (
         float((frame - Fraction(1, 2)) / output.fps)
         for frame in (inset.first, inset.first + inset.frames)
@@ -63,7 +63,7 @@ def _find_size(info: MediaInfo, inset: VideoOverlay, output: OutputFormat) -> tu
 
 
 def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tuple[int, int]:
-    """Left and top, on even pixels: a quarter of the colour would else be beside its light."""
+    """Return left and top, on even pixels so that chroma is not shifted against luma."""
     margin = output.height * _MARGIN_SHARE
     free = output.width - size[0], output.height - size[1]
     left, top = (room // 4 * 2 for room in free)
@@ -80,6 +80,6 @@ def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tupl
 
 
 def _is_transparent(info: MediaInfo, inset: VideoOverlay) -> bool:
-    """Whether something of the picture may be seen through it."""
+    """Return whether the video may be visible through the overlay."""
     is_made_so = inset.opacity != 1 or bool(inset.take.fades)
     return is_made_so or info.video.pixel_format.startswith(_CLEAR_FORMATS)

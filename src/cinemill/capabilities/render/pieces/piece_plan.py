@@ -1,4 +1,4 @@
-"""A piece of a timeline, planned: a pure function from a request to FFmpeg's arguments.
+"""The FFmpeg command for a piece: a pure function from a request to arguments.
 
 ::
 
@@ -13,14 +13,17 @@ from fractions import Fraction
 
 from cinemill.capabilities.render.pieces.clip_filters import (
     TAGS,
-    Film,
+    StoredVideo,
     gap_filters,
     seek_arguments,
     take_filters,
     ticks_per_frame,
 )
-from cinemill.capabilities.render.pieces.overlay_filters import inset_filters, overlay_video
-from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest, Take
+from cinemill.capabilities.render.pieces.overlay_filters import (
+    overlay_source_filters,
+    overlay_video,
+)
+from cinemill.capabilities.render.pieces.piece_request import GAP, ClipSpan, PieceRequest
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.text.subtitles import PieceSubtitles, lead_frames
@@ -35,7 +38,7 @@ TITLES_NAME = "titles.ass"
 
 
 def plan_piece(
-    films: Mapping[str, Film],
+    films: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     *,
@@ -43,7 +46,10 @@ def plan_piece(
     max_pixels: int,
     hardware: HardwareEncoder | None = None,
 ) -> list[str]:
-    """FFmpeg's arguments for one piece; ``films`` by sha256. Without ``hardware`` in software."""
+    """Return FFmpeg's arguments for one piece; ``films`` by sha256.
+
+    Without ``hardware`` it is encoded in software.
+    """
     inputs = _Inputs(films, max_pixels)
     chains = []
     for index, take in enumerate(request.takes):
@@ -55,7 +61,7 @@ def plan_piece(
             chains.append(f"{label}{','.join(filters)}[take{index}]")
     for index, inset in enumerate(request.insets):
         label, info, shift = inputs.open(inset.take)
-        filters = inset_filters(info, inset, request.output, shift, can_tonemap)
+        filters = overlay_source_filters(info, inset, request.output, shift, can_tonemap)
         chains.append(f"{label}{','.join(filters)}[inset{index}]")
     chains += _join(films, request, hardware.plan_filters(is_deep=False) if hardware else ())
     timescale, _ = ticks_per_frame(request.output.fps)
@@ -71,21 +77,21 @@ def plan_piece(
 
 
 class _Inputs:
-    """Each take's film, opened where the take begins."""
+    """The inputs of a command: each clip span's file, opened where the span begins."""
 
-    def __init__(self, films: Mapping[str, Film], max_pixels: int) -> None:
+    def __init__(self, films: Mapping[str, StoredVideo], max_pixels: int) -> None:
         self._films = films
         self._max_pixels = max_pixels
         self._count = 0
         self.arguments: list[str] = []
 
-    def open(self, take: Take) -> tuple[str, MediaInfo, Fraction]:
-        """Its label in the graph, what it is, and where the take begins on FFmpeg's clock."""
+    def open(self, take: ClipSpan) -> tuple[str, MediaInfo, Fraction]:
+        """Return the input's label, its media, and where the span begins on FFmpeg's clock."""
         film = self._films[take.sha256]
         is_still = film.info.format in STILLS
         seek, shift = ([], Fraction(0)) if is_still else seek_arguments(film.info, take.start)
-        # All frames from the key frame on: one that began before the film is entered may still be
-        # on screen when the piece begins. FFmpeg drops them else, and shows the next too early.
+        # All frames from the key frame on: one that began before the seek target may still be on
+        # screen when the piece begins. FFmpeg would drop it, and show the next too early.
         self.arguments += ["-noaccurate_seek", *seek] if seek else []
         self.arguments += input_arguments(str(film.path), film.info, self._max_pixels)
         label = f"[{self._count}:{film.info.video.index}]"
@@ -93,8 +99,10 @@ class _Inputs:
         return label, film.info, shift
 
 
-def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str]) -> Iterator[str]:
-    """From the takes to the piece: the transition, what is laid over it, what is written."""
+def _join(
+    films: Mapping[str, StoredVideo], request: PieceRequest, last: Sequence[str]
+) -> Iterator[str]:
+    """Return the filters from the clip spans to the piece: transition, overlays, subtitles."""
     fps = request.output.fps
     under = "[take0]"
     if request.transition:
@@ -103,7 +111,7 @@ def _join(films: Mapping[str, Film], request: PieceRequest, last: Sequence[str])
         yield f"[take0][take1]{xfade}[joined]"
         under = "[joined]"
     for index, inset in enumerate(request.insets):
-        # A transition may have settled on another format.
+        # A transition may have negotiated another format.
         over = overlay_video(films[inset.take.sha256].info, inset, request.output)
         yield f"{under}format=yuv420p[under{index}];[under{index}][inset{index}]{over}[laid{index}]"
         under = f"[laid{index}]"

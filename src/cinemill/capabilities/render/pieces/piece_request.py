@@ -1,7 +1,7 @@
-"""What exactly a piece shows and how its sound is made: values that name the work by content.
+"""What exactly a piece shows and how its audio is mixed: values that identify the work by content.
 
-The same request is the same picture, wherever in whatever film it stands; its key is how a piece
-that was made before is found again. Pure.
+Equal requests give equal frames, wherever in whatever video they are; the key of a request finds a
+piece in the cache. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     PlacedClip,
     count_frames,
@@ -26,17 +26,19 @@ from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, Subtitles, sub
 from cinemill.steps.content_key import content_key
 
 STAGE_VERSION = 3
-"""Raise it when the same request would give another picture."""
+"""Increase it when the same request would give other frames."""
 SOUND_VERSION = 2
 _LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
 GAP = ""
-"""In place of a gap's sha256."""
+"""Stands for the sha256 of a gap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fade:
-    """From or to black over ``frames`` frames, beginning ``first`` frames after the piece does;
-    the beginning may lie before it."""
+    """A fade from or to black over ``frames`` frames, ``first`` frames after the piece begins.
+
+    ``first`` may be negative.
+    """
 
     is_out: bool
     first: int
@@ -44,8 +46,8 @@ class Fade:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """A stretch of one film, from ``start`` (seconds from its first picture) on."""
+class ClipSpan:
+    """A range of one video, from ``start`` (seconds from its first frame) on."""
 
     sha256: str
     """:data:`GAP`: the background."""
@@ -55,10 +57,12 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class VideoOverlay:
-    """A still or a film over the piece, from its frame ``first`` on; fades are of its opacity, and
-    counted from there."""
+    """A still or a video over the piece, from its frame ``first`` on.
 
-    take: Take
+    Fades change its opacity, and count from there.
+    """
+
+    take: ClipSpan
     first: int
     frames: int
     place: str
@@ -68,9 +72,9 @@ class VideoOverlay:
 
 @dataclass(frozen=True, slots=True)
 class PieceRequest:
-    """One take, or two that a ``transition`` joins."""
+    """One clip span, or two that a ``transition`` joins."""
 
-    takes: tuple[Take, ...]
+    takes: tuple[ClipSpan, ...]
     frames: int
     transition: str
     output: OutputFormat
@@ -84,14 +88,14 @@ class PieceRequest:
 
     @property
     def sha256s(self) -> tuple[str, ...]:
-        """Of all that is seen: the clips' films come first."""
+        """Return the sha256 of all visible sources, the clips' videos first."""
         takes = (*self.takes, *(inset.take for inset in self.insets))
         return tuple(dict.fromkeys(take.sha256 for take in takes if take.sha256 != GAP))
 
 
 @dataclass(frozen=True, slots=True)
 class AudioClipSpan:
-    """The whole sound of one clip, ``frames`` long; what it shares with its neighbours fades."""
+    """The audio of one clip, ``frames`` long; what it shares with its neighbors is cross-faded."""
 
     sha256: str
     start: Fraction
@@ -105,7 +109,7 @@ class AudioClipSpan:
 
 @dataclass(frozen=True, slots=True)
 class AudioOverlay:
-    """Music or a voice from the film's frame ``first`` on."""
+    """Music or a voice from the output's frame ``first`` on."""
 
     sha256: str
     start: Fraction
@@ -117,7 +121,7 @@ class AudioOverlay:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundRequest:
+class AudioRequest:
     takes: tuple[AudioClipSpan, ...]
     fps: Fraction
     sounds: tuple[AudioOverlay, ...] = ()
@@ -130,7 +134,7 @@ def request_piece(
     hashes: Mapping[Source, str],
     subtitles: Subtitles | None,
 ) -> PieceRequest:
-    """``hashes`` are the sha256 of the films."""
+    """Return the request for a piece; ``hashes`` are the sha256 of the sources."""
     fps = timeline.output.fps
     offsets = (piece.offset, 0)
     takes = tuple(
@@ -153,8 +157,10 @@ def request_piece(
 def restrict_to(
     timeline: Timeline, subtitles: Subtitles | None, pieces: Sequence[Piece]
 ) -> tuple[Timeline, Subtitles | None]:
-    """Without titles, overlays and subtitles that these neighbouring pieces do not show: so that
-    not each of them must look at those of the whole film."""
+    """Return the timeline and subtitles with only what these neighboring pieces show.
+
+    So none of them has to search those of the whole video.
+    """
     fps = timeline.output.fps
     since, until = (pieces[0].first - 1) / fps, (pieces[-1].end + 1) / fps
     near = replace(
@@ -180,7 +186,7 @@ def _lay_insets(
             offset = first - since
             fades = _find_fades(overlay, until - since, offset, end - first, fps)
             yield VideoOverlay(
-                Take(hashes[overlay.source], overlay.start + offset / fps, fades),
+                ClipSpan(hashes[overlay.source], overlay.start + offset / fps, fades),
                 first - piece.first,
                 end - first,
                 overlay.place,
@@ -196,25 +202,25 @@ def _take(
     frames: int,
     fps: Fraction,
     hashes: Mapping[Source, str],
-) -> Take:
+) -> ClipSpan:
     fades = _find_fades(clip, place.frames, offset, frames, fps)
     if clip.is_gap:
-        return Take(GAP, Fraction(0), fades)
-    return Take(hashes[clip.source], clip.start + offset / fps, fades)
+        return ClipSpan(GAP, Fraction(0), fades)
+    return ClipSpan(hashes[clip.source], clip.start + offset / fps, fades)
 
 
 def _find_fades(
     faded: Clip | Overlay, length: int, offset: int, frames: int, fps: Fraction
 ) -> tuple[Fade, ...]:
-    """Those that are seen in ``frames`` frames from ``offset`` on of something ``length`` long."""
+    """Return the fades visible in ``frames`` frames from ``offset`` on of ``length`` frames."""
     fade_in = count_frames(faded.fade_in_seconds, fps)
     fade_out = count_frames(faded.fade_out_seconds, fps)
     fades = (Fade(False, -offset, fade_in), Fade(True, length - fade_out - offset, fade_out))
     return tuple(f for f in fades if f.frames and f.first < frames and f.first + f.frames > 0)
 
 
-def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequest:
-    """The sound of the whole film."""
+def request_audio(timeline: Timeline, hashes: Mapping[Source, str]) -> AudioRequest:
+    """Return the request for the audio of the whole output."""
     takes = (
         AudioClipSpan(
             GAP if clip.is_gap else hashes[clip.source],
@@ -227,7 +233,7 @@ def request_sound(timeline: Timeline, hashes: Mapping[Source, str]) -> SoundRequ
         )
         for clip, place in zip(timeline.clips, place_clips(timeline), strict=True)
     )
-    return SoundRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
+    return AudioRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
 
 
 def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[AudioOverlay]:
@@ -247,17 +253,19 @@ def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[Au
 
 
 def piece_key(request: PieceRequest, tools: str) -> str:
-    """The key of the work. ``tools`` names what makes it: another FFmpeg makes other bytes."""
+    """Return the cache key of a piece; ``tools`` names FFmpeg: another gives other bytes."""
     return _digest("piece", STAGE_VERSION, tools, _key_fields(request))
 
 
-def sound_key(request: SoundRequest, tools: str) -> str:
+def sound_key(request: AudioRequest, tools: str) -> str:
     return _digest("sound", SOUND_VERSION, tools, _key_fields(request))
 
 
-def _key_fields(request: PieceRequest | SoundRequest) -> dict[str, Any]:
-    """All members, but for those that came later and say nothing: what was made before there were
-    any keeps its name."""
+def _key_fields(request: PieceRequest | AudioRequest) -> dict[str, Any]:
+    """Return all fields except later additions that have their default.
+
+    So pieces from before these fields existed keep their keys.
+    """
     silent = {
         one.name
         for one in fields(request)

@@ -1,4 +1,4 @@
-"""One piece of a timeline made and proven: exactly its frames, at exactly their times."""
+"""One piece of a timeline rendered and verified: exactly its frames, at exactly their times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.join import JoinPiece, concat_pieces
-from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
+from cinemill.capabilities.render.pieces.clip_filters import (
+    StoredVideo,
+    tail_seconds,
+    ticks_per_frame,
+)
+from cinemill.capabilities.render.pieces.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
-from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest, Take
+from cinemill.capabilities.render.pieces.piece_request import GAP, ClipSpan, PieceRequest
 from cinemill.capabilities.render.pieces.smart_cut import CopiedRange, can_copy, copy_range
 from cinemill.core.media import REJECTION_CODES
 from cinemill.core.output import OutputFormat
@@ -37,22 +41,22 @@ class PieceOutcome:
     """Those of :class:`JoinPiece`: ``frames``, ``delay``, ``settings``."""
     cpu_seconds: float
     peak_rss_bytes: int
-    """Of the commands that made it, as the processor's time; of none that were tried in vain."""
+    """Of the commands that rendered it, like the CPU time; failed attempts are not counted."""
     copied_frames: int = 0
-    """As they were in the clip's film."""
+    """Frames copied from the clip's video."""
 
 
 def render_piece(
     session: FfmpegSession,
-    films: Mapping[str, Film],
+    films: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    """Make one piece as ``filename`` in the folder; without ``hardware`` in software, and then an
-    uncut stretch is copied where it can be.
+    """Render one piece as ``filename`` in the folder; ``films`` by sha256.
 
-    ``films`` by sha256. Raises MediaRejected (``media_truncated``,
+    Without ``hardware`` it is encoded in software, and an unchanged range is copied if possible.
+    Raises MediaRejected (``media_truncated``,
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``should_stop`` returns.
     """
@@ -64,10 +68,12 @@ def render_piece(
 
 
 def _copy_and_encode(
-    session: FfmpegSession, films: Mapping[str, Film], request: PieceRequest, filename: str
+    session: FfmpegSession, films: Mapping[str, StoredVideo], request: PieceRequest, filename: str
 ) -> PieceOutcome | None:
-    """The piece of an uncut stretch and of what is encoded before and after it; None where nothing
-    can be copied."""
+    """Return a piece with a copied range and what is encoded before and after it.
+
+    Returns None if nothing can be copied.
+    """
     work = session.folder / COPY_FOLDER
     work.mkdir(mode=0o700)
     inside = replace(session, folder=work)
@@ -84,20 +90,20 @@ def _copy_and_encode(
         concat_pieces(parts, request.output, path, session.should_stop)
         return _sum_reports(path, request, copy, [*before, *after])
     except (CommandFailed, OutputInvalid):
-        return None  # encoded as a whole it may go well, or tells what is wrong
+        return None  # encoding the whole piece may work, or reports what is wrong
     finally:
         shutil.rmtree(work)
 
 
 _SETTINGS: dict[tuple[str, OutputFormat], str] = {}
-"""Of the encoder, by FFmpeg's build and the output, as trials have shown: the same every time."""
+"""Encoder settings by FFmpeg build and output format, found once by a trial encode."""
 
 
 def _find_settings(session: FfmpegSession, output: OutputFormat) -> str:
-    """What all pieces of this output share, by encoding one black frame."""
+    """Return the encoder settings that all pieces of this output share, from one black frame."""
     key = (session.binary.build, output)
     if key not in _SETTINGS:
-        nothing = PieceRequest((Take(GAP, Fraction(0)),), 1, "", output)
+        nothing = PieceRequest((ClipSpan(GAP, Fraction(0)),), 1, "", output)
         quiet = replace(session, on_progress=lambda _share: None)
         _SETTINGS[key] = _encode(quiet, {}, nothing, "trial.mp4").facts["settings"]
     return _SETTINGS[key]
@@ -121,12 +127,12 @@ def _sum_reports(
 
 def _encode_part(
     session: FfmpegSession,
-    films: Mapping[str, Film],
+    films: Mapping[str, StoredVideo],
     request: PieceRequest,
     first: int,
     until: int,
 ) -> list[PieceOutcome]:
-    """The piece's frames from ``first`` on as a piece of their own; none where there are none."""
+    """Render the piece's frames from ``first`` on as a part of their own, if there are any."""
     if first == until:
         return []
     (take,) = request.takes
@@ -144,7 +150,7 @@ def _as_part(outcome: PieceOutcome) -> JoinPiece:
 
 def _encode(
     session: FfmpegSession,
-    films: Mapping[str, Film],
+    films: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     hardware: HardwareEncoder | None = None,
@@ -169,8 +175,8 @@ def _encode(
     return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
-def check_coverage(film: Film, end: Fraction) -> bool:
-    """Whether the film goes on until ``end``, as far as its header tells."""
+def check_coverage(film: StoredVideo, end: Fraction) -> bool:
+    """Return whether the video lasts until ``end``, according to its header."""
     info = film.info
     declared = info.video.duration_seconds_from_header or info.duration_seconds_from_header
     return not declared or float(end - tail_seconds(info)) <= max(
@@ -179,7 +185,7 @@ def check_coverage(film: Film, end: Fraction) -> bool:
 
 
 def inspect_piece(path: Path, output: OutputFormat) -> dict[str, Any]:
-    """Open what was written, and compare it with the plan. Raises OutputInvalid."""
+    """Open the output, and compare it with the plan. Raises OutputInvalid."""
     try:
         with open_film(path) as container:
             return _read_facts(container, path.name, output)
@@ -207,8 +213,8 @@ def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, An
 
 
 def _judge(frames: int, wanted: int, tally: LogSummary) -> None:
-    # What a decoder says of frames before the first key frame it met costs nothing here: only
-    # what it gave up on does.
+    # Decoder messages about frames before the first key frame do no harm here; only frames
+    # that it gave up on do.
     if tally.decode_errors or tally.corrupt_packets:
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
     if frames < wanted:
@@ -218,8 +224,10 @@ def _judge(frames: int, wanted: int, tally: LogSummary) -> None:
 
 
 def _write_subtitle_files(request: PieceRequest, folder: Path) -> None:
-    """Our own files under our own names, and the font beside it: a filter's text names nothing of
-    the user's, and the walls hide every other font."""
+    """Write the subtitle files under names of ours, and the font next to them.
+
+    Filter strings then contain no text of the user's, and the sandbox hides every other font.
+    """
     written = {SUBTITLES_NAME: request.lettering, TITLES_NAME: request.titles}
     shown = {name: lettering for name, lettering in written.items() if lettering.shown}
     if shown:

@@ -1,10 +1,10 @@
-"""Uncut stretches of a clip copied into a piece as they are stored in its film.
+"""Unchanged ranges of a clip copied into a piece as they are stored in its video.
 
-That saves time, and keeps the picture as it is. All pieces of a film share one encoder's settings,
-or no one track could hold them: so only a film with the same settings can be copied from, as what
-this mill has rendered and is now cut again.
+That saves time and keeps the frames as they are. All pieces of an output share one encoder's
+settings, since one track must hold them: so only a video with the same settings can be copied from,
+such as one that Cinemill rendered and that is now cut again.
 
-What is copied is a stranger's: it is copied and decoded by FFmpeg within its walls, and here only
+Stored frames are untrusted: FFmpeg copies and decodes them in its sandbox, and here they are only
 counted and moved.
 """
 
@@ -17,14 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
-    Film,
+    StoredVideo,
     seek_arguments,
     ticks_per_frame,
     trim_start,
 )
 from cinemill.capabilities.render.pieces.copy_ranges import CopyRange, StoredFrame, find_copy_range
+from cinemill.capabilities.render.pieces.join import JoinPiece
 from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
@@ -34,30 +34,30 @@ from cinemill.media.probe.packets import PacketError, create_mp4, open_film, rea
 from cinemill.media.probe.streams import digest_settings
 
 LEAST_SECONDS = 1
-"""Less is not worth the commands that it takes."""
+"""A shorter range is not worth the commands that it takes."""
 _MARGIN_SECONDS = 1
-"""So much more is read: to see whether a group ends where the piece does."""
+"""How much more is read, to see whether a GOP ends where the piece does."""
 _STORED_NAME = "stored.mp4"
 _COPIED_NAME = "copied.mp4"
 _PLAIN_UNITS = frozenset({1, 5, 6, 9, 12})
-"""Slices, remarks, delimiters and filling (``nal_unit_type``, table 7-1 of ITU-T H.264)."""
-_ANEW = 5
-"""A slice of a picture that refers to none before it, and lets no later one do so (IDR)."""
+"""Slices, SEI, delimiters and filler (``nal_unit_type``, table 7-1 of ITU-T H.264)."""
+_IDR = 5
+"""A slice of a frame that no later frame refers past (IDR)."""
 _LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedRange:
-    """A stretch as a part of a piece, and where in it it begins."""
+    """A copied range as a part of a piece, and the piece's frame at which it begins."""
 
     part: JoinPiece
     first: int
     reports: tuple[FfmpegReport, ...]
-    """Of the commands that it took."""
+    """Of the commands that copied and decoded it."""
 
 
-def can_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
-    """Whether the piece shows one film's pictures, each for one frame, and nothing but them."""
+def can_copy(films: Mapping[str, StoredVideo], request: PieceRequest) -> bool:
+    """Return whether the piece shows the frames of one video, each once, and nothing else."""
     take = request.takes[0]
     is_bare = not (request.insets or take.fades or request.titles.shown or request.lettering.shown)
     if len(request.takes) > 1 or take.sha256 == GAP or not is_bare:
@@ -78,11 +78,13 @@ def can_copy(films: Mapping[str, Film], request: PieceRequest) -> bool:
     )
 
 
-def copy_range(session: FfmpegSession, film: Film, request: PieceRequest) -> CopiedRange | None:
-    """The longest stretch of the request's one take that may be copied, in a file of its own.
+def copy_range(
+    session: FfmpegSession, film: StoredVideo, request: PieceRequest
+) -> CopiedRange | None:
+    """Copy the longest possible range of the request's one clip span into a file of its own.
 
-    None where none is long enough, or where FFmpeg cannot read or decode it: whoever encodes it
-    finds out why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    Returns None if none is long enough, or if FFmpeg cannot read or decode it: encoding then
+    reports why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     try:
         stored, clock = _store(session, film, request)
@@ -103,10 +105,9 @@ def _is_clean(report: FfmpegReport) -> bool:
 
 
 def _store(
-    session: FfmpegSession, film: Film, request: PieceRequest
+    session: FfmpegSession, film: StoredVideo, request: PieceRequest
 ) -> tuple[FfmpegReport, Fraction]:
-    """Copy what is stored around the take; answers also when its first frame is on the copy's
-    clock."""
+    """Copy the packets around the span; also return the time of its first frame there."""
     seek, shift = seek_arguments(film.info, request.takes[0].start)
     seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
     report = session.run(
@@ -124,26 +125,28 @@ def _store(
 
 
 def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPiece, int] | None:
-    """The stretch in a file of its own, and the piece's frame that it begins with."""
+    """Write the range to a file of its own; also return the piece's frame at which it begins."""
     fps = request.output.fps
     with open_film(folder / _STORED_NAME) as stored:
         pictures = [
             describe(packet, trim_start(packet.pts * packet.time_base - clock, fps))
             for packet in read_packets(stored)
         ]
-    stretch = find_copy_range(pictures, request.frames)
-    if stretch is None or stretch.frames < LEAST_SECONDS * fps:
+    copied = find_copy_range(pictures, request.frames)
+    if copied is None or copied.frames < LEAST_SECONDS * fps:
         return None
-    numbers = [p.number - stretch.first for p in pictures[stretch.begin : stretch.end]]
+    numbers = [p.number - copied.first for p in pictures[copied.begin : copied.end]]
     delay = max(place - number for place, number in enumerate(numbers))
-    settings = _write(folder, stretch, numbers, delay, fps)
+    settings = _write(folder, copied, numbers, delay, fps)
     (folder / _STORED_NAME).unlink()
-    return JoinPiece(folder / _COPIED_NAME, stretch.frames, delay, settings), stretch.first
+    return JoinPiece(folder / _COPIED_NAME, copied.frames, delay, settings), copied.first
 
 
 def list_units(packet: bytes) -> list[int]:
-    """What a packet of H.264 as MP4 holds (ISO/IEC 14496-15, 5.3.4.2), each unit's
-    ``nal_unit_type``; nothing where it cannot be told apart."""
+    """Return the ``nal_unit_type`` of each unit in an H.264 packet of an MP4.
+
+    Returns an empty list if the packet cannot be parsed (ISO/IEC 14496-15, 5.3.4.2).
+    """
     units, place = [], 0
     while place < len(packet):
         begin = place + _LENGTH_BYTES
@@ -156,22 +159,25 @@ def list_units(packet: bytes) -> list[int]:
 
 
 def describe(packet: Any, number: int) -> StoredFrame:
-    """A picture is plain where nothing with it would hold for later ones, such as the settings of
-    another encoder. The decoder begins anew at some key frames only, and only those count: at
-    others it goes by what it had seen, which in a render is something else."""
+    """Return what a stored frame is.
+
+    It is plain if nothing in its packet applies to later frames, such as settings of another
+    encoder. Only IDR frames count as key frames: at others a decoder still refers to earlier
+    frames, which are different ones in a render.
+    """
     units = list_units(bytes(packet))
     is_plain = (
         bool(units)
         and _PLAIN_UNITS.issuperset(units)
-        and not packet.has_sidedata("new_extradata")  # as where a track has several headers
+        and not packet.has_sidedata("new_extradata")  # such as where a track has several headers
     )
-    return StoredFrame(number, packet.is_keyframe and _ANEW in units, is_plain)
+    return StoredFrame(number, packet.is_keyframe and _IDR in units, is_plain)
 
 
 def _write(
-    folder: Path, stretch: CopyRange, numbers: Sequence[int], delay: int, fps: Fraction
+    folder: Path, copied: CopyRange, numbers: Sequence[int], delay: int, fps: Fraction
 ) -> str:
-    """The stretch alone, on the grid of frames; answers its settings."""
+    """Write the range alone, aligned to the frame grid; return its settings."""
     timescale, ticks = ticks_per_frame(fps)
     options = {"video_track_timescale": str(timescale)}
     with (
@@ -181,7 +187,7 @@ def _write(
         source = stored.streams.video[0]
         picture = copy.add_stream_from_template(source)
         picture.time_base = Fraction(1, timescale)
-        chosen = islice(read_packets(stored), stretch.begin, stretch.end)
+        chosen = islice(read_packets(stored), copied.begin, copied.end)
         for place, (number, packet) in enumerate(zip(numbers, chosen, strict=True)):
             packet.pts, packet.dts = number * ticks, (place - delay) * ticks
             packet.duration = ticks
@@ -192,7 +198,7 @@ def _write(
 
 
 def _decode(session: FfmpegSession, part: JoinPiece) -> FfmpegReport:
-    """Decode the copy once: nobody else looks at what is in it."""
+    """Decode the copy once: nothing else checks its content."""
     return session.run(
         [
             *("-max_pixels", str(session.limits.max_pixels), "-f", "mov", "-i", part.path.name),

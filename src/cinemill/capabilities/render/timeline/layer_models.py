@@ -1,4 +1,4 @@
-"""What is over the clips of a timeline, or heard with them, as models."""
+"""Models of titles, overlays and sounds: what goes over or with the clips of a timeline."""
 
 from __future__ import annotations
 

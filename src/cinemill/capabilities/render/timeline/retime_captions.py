@@ -1,4 +1,4 @@
-"""The captions of films, carried to where the clips of a timeline show them. Pure."""
+"""Captions of videos, moved to the times at which a timeline's clips show them. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from cinemill.capabilities.render.pieces.pieces import PlacedClip, place_clips
+from cinemill.capabilities.render.timeline.pieces import PlacedClip, place_clips
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline
 from cinemill.core.text import segmentation
 from cinemill.core.text.ass import escape_text
 from cinemill.core.text.subtitles import Cue, Subtitles
 
 LEAST_MS = 200
-"""What is left of a caption at the edge of its clip, and shorter, is a flash that nobody reads."""
+"""A shorter rest of a caption at the edge of its clip would be a flash that nobody can read."""
 
 
 def retime_captions(
     timeline: Timeline, spoken: Mapping[Source, Sequence[segmentation.Cue]]
 ) -> Subtitles:
-    """What is said in the clips, at the moments at which the timeline shows them.
+    """Return what is said in the clips, at the times at which the timeline shows it.
 
     A caption that goes on where its clip does not is cut off with it.
     """
@@ -37,7 +37,7 @@ def retime_captions(
 
 
 class _CaptionIndex:
-    """A film's captions in order, of which a clip finds its own without a look at all others."""
+    """The captions of a video in order, in which a clip finds its own by binary search."""
 
     def __init__(self, cues: Sequence[segmentation.Cue]) -> None:
         self._cues = sorted(cues, key=lambda cue: cue.start_ms)
@@ -45,7 +45,7 @@ class _CaptionIndex:
         self._ends = list(accumulate((cue.end_ms for cue in self._cues), max))
 
     def find(self, since_ms: Fraction, until_ms: Fraction) -> Sequence[segmentation.Cue]:
-        """All that are seen in this stretch of the film, and perhaps a few that are not."""
+        """Return all that are visible in this range of the video, and perhaps a few more."""
         first = bisect_left(self._ends, since_ms)
         return self._cues[first : bisect_right(self._starts, until_ms)]
 

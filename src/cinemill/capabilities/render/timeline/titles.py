@@ -1,11 +1,11 @@
-"""Titles as they are written into one piece: ASS of ours around the words of the user. Pure."""
+"""Titles of one piece as ASS events: our own styling around the user's words. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
-from cinemill.capabilities.render.pieces.pieces import count_frames, nearest_frame
+from cinemill.capabilities.render.timeline.pieces import count_frames, nearest_frame
 from cinemill.capabilities.render.timeline.timeline import PLACES, Title
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import DEFAULT_STYLE, escape_text, make_default_style
@@ -15,7 +15,7 @@ from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, VisibleCue
 def titles_for_piece(
     titles: Sequence[Title], first: int, frames: int, output: OutputFormat
 ) -> PieceSubtitles:
-    """What of ``titles`` falls into ``frames`` frames from the film's frame ``first`` on."""
+    """Return the titles visible in the output's ``frames`` frames from ``first`` on."""
     shown = tuple(_show(titles, first, frames, output))
     if not shown:
         return NOTHING
@@ -31,7 +31,7 @@ def _show(
     for title in titles:
         start, end = (nearest_frame(at, output.fps) - first for at in (title.since, title.until))
         if start < frames and end > max(0, start):
-            # On layers of their own: one that has gone would else move what stands where it stood.
+            # On layers of their own: otherwise one that ends would move those in the same place.
             yield _letter(title, start, end, frames, layer, output)
             layer += 1
 
@@ -39,7 +39,7 @@ def _show(
 def _letter(
     title: Title, start: int, end: int, frames: int, layer: int, output: OutputFormat
 ) -> VisibleCue:
-    """Where no fade is seen, a title that began before looks as one that begins here."""
+    """Return a title's cue; one that began earlier begins with the piece unless it still fades."""
     fade_in = count_frames(title.fade_in_seconds, output.fps)
     fade_out = count_frames(title.fade_out_seconds, output.fps)
     comes, goes = start + fade_in > 0 and fade_in > 0, end - fade_out < frames and fade_out > 0

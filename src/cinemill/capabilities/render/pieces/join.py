@@ -1,7 +1,7 @@
-"""Pieces and sound joined into one film, without encoding and without a seam.
+"""Pieces and audio joined into one video, without encoding and without a seam.
 
-Every piece lies on the film's grid, so that a frame's time is its number; times are written anew
-from the numbers and never added up. One packet at a time is in memory, however long the film.
+Every piece is aligned to the output's frame grid, so that a frame's number gives its time; times
+are computed from the numbers and never added up. One packet at a time is in memory.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from cinemill.media.verify.outputs import starts_fast
 
 MEDIA_TYPE = "video/mp4"
 MOST_REORDERED = 32
-"""More frames than any encoder shows later than it writes them."""
-_TELL_EVERY = 250
-"""Packets between two looks whether to stop."""
+"""More frames than any encoder delays."""
+_PACKETS_PER_CHECK = 250
+"""Packets between two checks whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class JoinPiece:
-    """A finished piece: its file, and its facts as it was inspected."""
+    """A finished piece: its file, and the facts that its inspection found."""
 
     path: Path
     frames: int
@@ -43,7 +43,7 @@ def concat_pieces(
     path: Path,
     should_stop: Callable[[], Exception | None],
 ) -> None:
-    """Parts of a piece written to ``path`` as one, unexamined.
+    """Write the parts of a piece to ``path`` as one, without checking the result.
 
     Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
     """
@@ -65,8 +65,9 @@ def join_pieces(
     on_progress: Callable[[float], None],
     should_stop: Callable[[], Exception | None],
 ) -> dict[str, Any]:
-    """Write the film to ``path``; answers its facts (``frames``, ``duration_seconds``, ``sounds``
-    and the like), as they were read back.
+    """Write the video to ``path``, read it back, and return its facts.
+
+    These are ``frames``, ``duration_seconds``, ``sounds`` and the like.
 
     Raises OutputInvalid, DiskFull, and whatever ``should_stop`` returns.
     """
@@ -74,7 +75,7 @@ def join_pieces(
     counter = _ProgressCounter(frames, on_progress, should_stop)
     try:
         _write(pieces, sound, output, path, counter)
-        return inspect_film(path, output, frames, has_sound=sound is not None)
+        return inspect_video(path, output, frames, has_sound=sound is not None)
     except PacketError as broken:
         raise _explain(broken) from broken
 
@@ -86,7 +87,7 @@ def _explain(broken: Exception) -> CinemillError:
 
 
 class _ProgressCounter:
-    """Tells the share that is done, and raises what asks to stop."""
+    """Reports progress, and raises the error that asks to stop."""
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class _ProgressCounter:
 
     def count(self, frame: int) -> None:
         self._packets += 1
-        if self._packets % _TELL_EVERY == 0:
+        if self._packets % _PACKETS_PER_CHECK == 0:
             stop = self._should_stop()
             if stop is not None:
                 raise stop
@@ -139,7 +140,7 @@ def _write(
 def _number_packets(
     pieces: Sequence[JoinPiece], picture: Any, ticks: int
 ) -> Iterator[tuple[Fraction, Any]]:
-    """The picture's packets with times made of frame numbers, and when each is decoded."""
+    """Yield the video packets with times from frame numbers, and the decode time of each."""
     delay = max(piece.delay for piece in pieces)
     first = 0
     for piece in pieces:
@@ -174,10 +175,10 @@ def _copy_packet(container: Any, source: Any, sound: Any) -> Iterator[tuple[Frac
                 yield when, packet
 
 
-def inspect_film(
+def inspect_video(
     path: Path, output: OutputFormat, frames: int, *, has_sound: bool
 ) -> dict[str, Any]:
-    """Read back what was joined: every frame there, at equal steps. Raises OutputInvalid."""
+    """Check that the output has every frame, at equal steps. Raises OutputInvalid."""
     with open_film(path) as film:
         facts = _read_facts(film, output)
     planned = {
@@ -214,9 +215,9 @@ def _read_facts(film: Any, output: OutputFormat) -> dict[str, Any]:
 
 
 def _count_steps(times: Iterable[int], step: Fraction) -> tuple[int, bool]:
-    """How many there are, and whether in order they are 0, 1, 2 … steps.
+    """Return how many times there are, and whether in order they are 0, 1, 2 … steps.
 
-    They come in the order of decoding, which is a few frames off: only so many are kept.
+    They come in decoding order, which differs by a few frames: only so many are kept.
     """
     waiting: list[int] = []
     count, is_even = 0, True

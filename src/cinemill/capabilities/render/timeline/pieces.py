@@ -1,9 +1,9 @@
-"""A timeline laid out on its output's grid of frames, and cut into pieces that stand alone.
+"""A timeline arranged on its output's frame grid, and split into independent pieces.
 
-A piece is a stretch of one clip's body, or a transition between two clips. Lengths are rounded to
-whole frames clip by clip, as an editor's are, so that what a piece shows depends on its own clips
-and on nothing before them: a changed scene leaves every other piece as it was. Every frame of the
-film belongs to exactly one piece; sound is laid on the same grid.
+A piece is a range of one clip's body, or a transition between two clips. Lengths are rounded to
+whole frames clip by clip, as in an editor, so that a piece depends on its own clips only: a changed
+scene leaves every other piece as it was. Every frame of the output belongs to exactly one piece;
+audio uses the same grid.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from cinemill.errors import InputRejected
 MOST_CLIPS = 10_000
 LONGEST_SECONDS = 24 * 3600
 PIECE_SECONDS = 30
-"""A body is cut into pieces of this length: a long scene is shared by all workers, and a corrected
-subtitle costs half a minute of it."""
+"""The length of a piece: all workers share a long scene, and a corrected subtitle renders half a
+minute of it."""
 SAMPLE_RATE_HZ = 48_000
 MOST_OVERLAYS = 8
-"""Of one piece: each is a film that one command has open."""
+"""In one piece: one command has the files of all of them open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``frames`` frames of the film from ``first`` on.
+    """The output's ``frames`` frames from ``first`` on.
 
-    Of the clip from its frame ``offset`` on; of a ``transition``, that and the next clip from its
-    first frame on.
+    They show the clip from its frame ``offset`` on; in a ``transition``, also the next clip from
+    its first frame on.
     """
 
     first: int
@@ -58,8 +58,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class PlacedClip:
-    """A clip on the grid: it is seen from frame ``first`` on, for ``frames`` frames, of which the
-    first ``shared_before`` and the last ``shared_after`` together with its neighbours."""
+    """A clip on the frame grid: visible for ``frames`` frames from ``first`` on.
+
+    It shares the first ``shared_before`` and the last ``shared_after`` of them with its neighbors.
+    """
 
     first: int
     frames: int
@@ -68,22 +70,22 @@ class PlacedClip:
 
 
 def count_frames(seconds: Fraction, fps: Fraction) -> int:
-    """The nearest whole number of frames, halves up; of something that is there, at least one."""
+    """Return the nearest number of frames, rounding halves up; at least 1 for a positive length."""
     if seconds <= 0:
         return 0
-    # In whole numbers: fractions that are never looked at would be shortened ten thousand times.
+    # In integers: fractions would be reduced ten thousand times for nothing.
     over = seconds.numerator * fps.numerator
     under = seconds.denominator * fps.denominator
     return max(1, (2 * over + under) // (2 * under))
 
 
 def nearest_frame(seconds: Fraction, fps: Fraction) -> int:
-    """The frame that begins nearest to this moment of the film, the later of two."""
+    """Return the frame that begins nearest to this time of the output, the later of two."""
     return math.floor(seconds * fps + Fraction(1, 2))
 
 
 def place_clips(timeline: Timeline) -> tuple[PlacedClip, ...]:
-    """Where each clip lies."""
+    """Return the position of each clip."""
     fps, last = timeline.output.fps, len(timeline.clips) - 1
     placed: list[PlacedClip] = []
     first = before = 0
@@ -97,8 +99,10 @@ def place_clips(timeline: Timeline) -> tuple[PlacedClip, ...]:
 
 
 def check_lengths(timeline: Timeline) -> None:
-    """Raises InputRejected (``transition_too_long``, ``clip_times_invalid``,
-    ``timeline_too_long``)."""
+    """Check that transitions fit into their clips, and the length of the output.
+
+    Raises InputRejected (``transition_too_long``, ``clip_times_invalid``, ``timeline_too_long``).
+    """
     fps = timeline.output.fps
     for index, clip in enumerate(timeline.clips):
         if clip.seconds > LONGEST_SECONDS:
@@ -120,20 +124,20 @@ def check_lengths(timeline: Timeline) -> None:
 
 
 def default_transition(clip: Clip, following: Clip, fps: Fraction) -> Transition | None:
-    """The usual cross-fade, at most half of either clip; None where not a frame is left for it."""
+    """Return the default transition, at most half of either clip; None if no frame is left."""
     shorter = min(count_frames(clip.seconds, fps), count_frames(following.seconds, fps))
     frames = min(count_frames(DEFAULT_TRANSITION_SECONDS, fps), shorter // 2)
     return Transition(DEFAULT_TRANSITION, frames / fps) if frames else None
 
 
 def total_frames(timeline: Timeline) -> int:
-    """Frames of the whole film."""
+    """Return the number of frames of the whole output."""
     last = place_clips(timeline)[-1]
     return last.first + last.frames
 
 
 def split_into_pieces(timeline: Timeline) -> tuple[Piece, ...]:
-    """All pieces, in order; together they are the film."""
+    """Return all pieces, in order; together they are the output."""
     sweep = SpanSweep(find_overlays(timeline))
     at_most = max(1, math.floor(PIECE_SECONDS * timeline.output.fps))
     pieces: list[Piece] = []
@@ -152,14 +156,16 @@ def split_into_pieces(timeline: Timeline) -> tuple[Piece, ...]:
 
 
 def find_overlays(timeline: Timeline) -> list[tuple[int, int]]:
-    """In which frames each overlay is seen: from the first until before the second."""
+    """Return the frames in which each overlay is visible, as half-open ranges."""
     fps = timeline.output.fps
     return [(nearest_frame(o.since, fps), nearest_frame(o.until, fps)) for o in timeline.overlays]
 
 
 class SpanSweep:
-    """Spans (the first, and the one after the last) looked up by stretches of which none begins or
-    ends before the one before it: each span is met once, however many stretches there are."""
+    """Finds the half-open spans that overlap each of a series of ranges.
+
+    No range may begin or end before the previous one; then each span is visited once.
+    """
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self._spans = spans
@@ -167,7 +173,7 @@ class SpanSweep:
         self._open: list[int] = []
 
     def find(self, first: int, end: int) -> dict[int, tuple[int, int]]:
-        """What is seen from ``first`` until before ``end``: by index, in the spans' own order."""
+        """Return the spans visible from ``first`` to before ``end``, by index, in their order."""
         spans = self._spans
         while self._coming and spans[self._coming[-1]][0] < end:
             self._open.append(self._coming.pop())
@@ -178,7 +184,7 @@ class SpanSweep:
 def _divide(
     first: int, frames: int, spans: Mapping[int, tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """In halves, until each has few enough overlays."""
+    """Halve a piece until each part has few enough overlays."""
     end = first + frames
     spans = {n: span for n, span in spans.items() if span[0] < end and span[1] > first}
     if len(spans) <= MOST_OVERLAYS or frames == 1:
@@ -190,12 +196,12 @@ def _divide(
 
 
 def sample_at(frame: int, fps: Fraction) -> int:
-    """The sample of the film's sound that goes with the beginning of a frame."""
+    """Return the audio sample of the output at which a frame begins."""
     return math.floor(frame * SAMPLE_RATE_HZ / fps)
 
 
 def partition_by_weight(weights: Sequence[int], runs_at_most: int) -> list[range]:
-    """Neighbours in runs of about the same weight, at most so many; each item is in one of them.
+    """Return runs of neighbors of about equal weight; each item is in exactly one run.
 
     Weights are 1 or more.
     """
