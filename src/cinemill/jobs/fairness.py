@@ -37,11 +37,11 @@ def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[
 def round_robin(
     ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad], *, window: int
 ) -> list[ReadyRun]:
-    """The runs to publish now, in order.
+    """Return the runs to publish now, in order.
 
     ``ready`` holds each owner's due runs, an owner's own in the order they are to start; of owners
-    who hold the same, the one who comes first in it goes first. At most
-    ``window`` published and unclaimed runs of a priority or higher are out after it.
+    who hold the same number, the one who comes first in it goes first. At most ``window`` published
+    and unclaimed runs of a priority or higher are out afterwards.
     """
     held = Counter[str]()
     out = Counter[int]()

@@ -45,12 +45,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class PlannerLock:
-    """What its planner finds."""
+    """What the planner finds to do."""
 
     queues: tuple[str, ...]
     """With a run that is due and unpublished."""
-    has_wishes: bool
-    """Whether a queued run wishes for hardware."""
+    needs_hardware: bool
+    """Whether a queued run requests hardware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,10 @@ class OwnerLoad:
 
 
 def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> PlannerLock | None:
-    """What there is to plan in these queues, for one planner at a time until its transaction ends;
-    None where another process plans."""
+    """Return what there is to plan in these queues, and lock planning until the transaction ends.
+
+    Returns None where another process plans.
+    """
     row = connection.execute(
         text(
             """
@@ -85,8 +87,11 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
-    """Each owner's first ``per_owner`` due runs, locked; owners by a skip scan of the index, so
-    that ten thousand rows of one owner cost no more than ten."""
+    """Return each owner's first ``per_owner`` due runs, locked.
+
+    Owners are found by a skip scan of the index, so that ten thousand rows of one owner cost no
+    more than ten.
+    """
     rows = connection.execute(
         text(
             """
@@ -114,7 +119,7 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
 
 
 def list_loads(connection: Connection, queue: str) -> list[OwnerLoad]:
-    """Runs of this queue that are on their way or running, by owner and priority."""
+    """Return how many runs of this queue are published or running, by owner and priority."""
     rows = connection.execute(
         text(
             """
@@ -144,8 +149,10 @@ def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
 
 
 def take_back(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Undo the stamp of runs whose message could not be sent; one that another transaction holds
-    keeps it, and is found as a lost message."""
+    """Undo the stamp of runs whose message could not be sent.
+
+    A run that another transaction holds keeps it, and is found as a lost message.
+    """
     connection.execute(
         text(
             """
@@ -219,7 +226,7 @@ def hold(
 
 
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
-    """Published runs that nobody has claimed for so long, on any queue."""
+    """Return published runs that nobody has claimed for so long, on any queue."""
     rows = connection.execute(
         text(
             """
@@ -235,7 +242,7 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
 
 
 def list_leases(connection: Connection) -> list[Lease]:
-    """The leases of all runs under way, the oldest first."""
+    """Return the leases of all runs under way, the oldest first."""
     rows = connection.execute(
         text(
             """
@@ -322,9 +329,9 @@ def list_cancelling(connection: Connection) -> list[str]:
 
 
 def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
-    """Jobs that wait or have ended, of which watchers were not told so yet; the ended ones first.
+    """Return jobs that wait or have ended and are not announced yet; the ended ones first.
 
-    Locked: two relays tell different ones, and none is claimed before it was told to be waiting.
+    Locked: two relays announce different ones, and none is claimed before it is announced.
     """
     rows = connection.execute(
         text(
