@@ -1,8 +1,8 @@
-"""A try that begins and lives: the claim, and the heartbeat.
+"""The beginning and life of an attempt: the claim, and the heartbeat.
 
 Every statement that changes a run under way carries the claim's token and expects its state, which
-is the fence; when a lease has run out is for whoever closes crashed runs to judge. The job's lock
-is taken first, always.
+is the fence; the process that closes crashed runs decides when a lease has run out. The job's lock
+is always taken first.
 """
 
 from __future__ import annotations
@@ -136,10 +136,10 @@ def put_off(connection: Connection, run_id: str) -> bool:
 
 
 def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
-    """False: another has closed the run; drop the work.
+    """Renew the lease; return False where another process has closed the run: then drop the work.
 
-    A lease that was over is renewed too, as long as nobody has closed the run for it: what counts
-    is that its worker lives. Takes the run's lock and no other: to touch the job here would be the
+    An expired lease is renewed too, as long as nobody has closed the run for it: what counts is
+    that its worker lives. Takes the run's lock and no other: to touch the job here would be the
     wrong order of locks.
     """
     renewed = connection.execute(

@@ -63,7 +63,7 @@ def _read_failure(document: Any) -> Failure:
 
 
 def delete_dead_message(connection: Connection, message_id: str) -> None:
-    """Raises NotFound."""
+    """Delete a dead message. Raises NotFound."""
     gone = delete(tables.dead_message).where(tables.dead_message.c.id == message_id)
     if connection.execute(gone).rowcount == 0:
         raise NotFound(

@@ -65,8 +65,10 @@ def measure_durations(connection: Connection) -> dict[str, dict[str, float]]:
 
 
 def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
-    """By kind of step: how many tries of the last days told what they took at most, its median and
-    largest bytes."""
+    """Return count, median and largest bytes of recent attempts' peak memory, by kind of step.
+
+    Attempts that did not report it are not counted.
+    """
     rows = connection.execute(
         text(
             """
