@@ -57,7 +57,7 @@ class StepResources:
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
-    """The asset that this job is about. Raises NotFound."""
+    """Return the asset that this job is about. Raises NotFound."""
     imported = context.find_result(IMPORT)
     asset_id = context.run.asset_id or (imported and imported.asset_id)
     if asset_id is None:
