@@ -55,7 +55,7 @@ class RunState(StrEnum):
     REJECTED = "rejected"
     """The input can never work; no retry."""
     RETURNED = "returned"
-    """Handed back by a worker that was told to stop; counts against nobody."""
+    """Handed back by a worker that was asked to stop; counts against nobody."""
     CANCELLED = "cancelled"
 
 
@@ -84,7 +84,7 @@ class StepSpec:
     params: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     hardware: str | None = None
-    """The picture's codec, where a worker that encodes it in hardware is wished for."""
+    """The video codec, where a worker that encodes it in hardware is requested."""
 
 
 FORMER_HINT = "way_on"
@@ -201,7 +201,7 @@ class ClaimedRun:
     job_seconds: float = 0.0
     """Since the job's first step was claimed, when this one was."""
     peak_memory_bytes: int | None = None
-    """What the try took at most; told at its end."""
+    """The peak memory of the attempt; reported at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class DeadStep:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a watcher is told. ``status`` is pending, running, completed, failed or cancelled."""
+    """What a watcher receives. ``status`` is pending, running, completed, failed or cancelled."""
 
     job_id: str
     job_kind: str
