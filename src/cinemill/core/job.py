@@ -1,4 +1,7 @@
-"""A request and its tries: Job ⊃ Steps (a DAG) ⊃ Runs (tries), and which state may follow which."""
+"""A request and its attempts: Job ⊃ Steps (a DAG) ⊃ Runs (attempts).
+
+Also which state may follow which.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class StepState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     DEAD = "dead"
-    """Out of tries, or rejected. Waits for a person: redrive or leave."""
+    """Retries exhausted, or rejected. Waits for a person: redrive or leave."""
     CANCELLED = "cancelled"
 
 
@@ -80,7 +83,7 @@ class StepSpec:
     name: str
     """Unique within the job, e.g. ``prepare``, ``chunk-003``."""
     kind: str
-    """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, tries)."""
+    """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, attempts)."""
     params: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     hardware: str | None = None
@@ -173,7 +176,7 @@ class Step:
     result: Mapping[str, Any] | None
     failure: Failure | None
     peak_memory_bytes: int | None = None
-    """The most that one of its tries took; None before one has ended by itself."""
+    """The largest peak memory of its attempts; None before one has ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)

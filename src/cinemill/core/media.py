@@ -1,4 +1,4 @@
-"""What a film is: its streams as probed, and what is made of it."""
+"""A video: its streams as probed, and its outputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SourceFormat(StrEnum):
 
 
 class MaterialFormat(StrEnum):
-    """Stills and sounds that are laid over films; the value is FFmpeg's demuxer name too."""
+    """Images and audio that are overlaid on videos; the value is FFmpeg's demuxer name too."""
 
     PNG = "png_pipe"
     JPEG = "jpeg_pipe"
@@ -138,7 +138,7 @@ NO_PICTURE = VideoStream(
     frames_from_header=0,
     duration_seconds_from_header=0.0,
 )
-"""Of a file that has sound only."""
+"""Of a file that has audio only."""
 
 
 @dataclass(frozen=True, slots=True)

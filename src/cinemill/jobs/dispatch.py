@@ -30,7 +30,7 @@ from cinemill.telemetry import get_logger
 ANNOUNCED_AT_ONCE = 25
 """Their rows are locked meanwhile, and a worker that wants one waits."""
 SWEEP_LOCK_SECONDS = 0.02
-"""How long the sweeper waits for one job's row. What it does not get it tries at its next sweep."""
+"""How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
 UNKNOWN_DELAY_SECONDS = 15.0
@@ -158,10 +158,10 @@ class Dispatcher:
             yield connection
 
     def _each(self, items: Sequence[Item], do: Callable[[Item], bool]) -> int:
-        """Do it to every item by itself; answers how many it was done to.
+        """Apply it to every item by itself; return to how many it was applied.
 
         One that is locked, gone or broken keeps none of the others waiting. They come in another
-        order each time, so that no hundred that are locked can stand before the rest for ever.
+        order each time, so that no hundred that are locked can block the others forever.
         """
         done = locked = 0
         for item in random.sample(items, len(items)):
@@ -316,8 +316,8 @@ def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
     Work that ends before the next round leaves every owner with nothing running; sorted by name,
     the last owner would never get a slot.
     """
-    lots = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: lots[run.owner])
+    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
+    return sorted(ready, key=lambda run: tie_breaks[run.owner])
 
 
 def describe_change(job: Job) -> Progress:

@@ -20,7 +20,7 @@ be on its way before they come."""
 
 
 def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
-    """Without those of crowds for which there is no room; the order is kept."""
+    """Return the runs without those of bursts over their limit; the order is kept."""
     out, running = Counter[str](), Counter[str]()
     for load in loads:
         out[load.owner] += load.published_crowd
@@ -58,7 +58,7 @@ def round_robin(
 
 
 def _one_round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
-    """At most ``room`` of these, each time from the owner who holds least; ``held`` is updated."""
+    """Return at most ``room`` runs, each from the owner who holds least; ``held`` is updated."""
     lines: dict[str, list[ReadyRun]] = {}
     for run in ready:
         lines.setdefault(run.owner, []).append(run)

@@ -65,7 +65,7 @@ class JobService:
         """Accept a job: once this returns, it will end once.
 
         ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
-        same owner, or the same ``job_id``, answers the job that was made the first time.
+        same owner, or the same ``job_id``, returns the job created the first time.
         ``in_transaction`` writes in the same transaction, before the job. Raises InputRejected,
         NotFound, Conflict.
         """

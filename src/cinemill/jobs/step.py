@@ -1,4 +1,4 @@
-"""What a step's handler is given, and what it gives back."""
+"""The input and the outcome of a step's handler."""
 
 from __future__ import annotations
 

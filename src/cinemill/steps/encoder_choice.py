@@ -153,13 +153,13 @@ def _record_success(resources: StepResources, encoder: HardwareEncoder) -> None:
 
 
 def _record_failure(resources: StepResources, encoder: HardwareEncoder, reason: str) -> None:
-    rests = None
+    is_suspended = None
     try:
         with resources.database.begin() as connection:
-            rests = hardware.record_failure(connection, resources.node, encoder.name, reason)
+            is_suspended = hardware.record_failure(connection, resources.node, encoder.name, reason)
     except DatabaseUnavailable as error:
         log.warning("hardware failure not recorded", encoder=encoder.name, why=error.message)
-    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
+    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=is_suspended)
 
 
 def _empty(folder: Path) -> None:

@@ -14,9 +14,9 @@ LONGEST_STEM = 100
 
 
 def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
-    """Give a stored file a name below ``shelf``, in a folder of its job; answers the path.
+    """Give a stored file a name below ``shelf``, in a folder of its job; return the path.
 
-    Repeating it changes nothing, so a try that is lost after it does no harm.
+    Repeating it changes nothing, so an attempt that is lost after it does no harm.
     """
     folder = shelf / folder_name(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""What handlers work with: a frozen value, handed in by the worker's shell."""
+"""What handlers work with: a frozen value, passed in by the worker."""
 
 from __future__ import annotations
 

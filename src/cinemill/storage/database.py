@@ -121,7 +121,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One transaction: committed at the end, rolled back if anything is raised.
+        """Open one transaction: committed at the end, rolled back if anything is raised.
 
         Raises DatabaseUnavailable where the server is gone or the connection broke; whether a
         commit under way took effect is then unknown, so every caller's writes are idempotent.

@@ -34,9 +34,9 @@ class Listener:
         """
         try:
             connection = self._connect()
-            rung = list(connection.notifies(timeout=timeout_seconds, stop_after=1))
-            rung += connection.notifies(timeout=0) if rung else ()
-            return [(notify.channel, notify.payload) for notify in rung]
+            received = list(connection.notifies(timeout=timeout_seconds, stop_after=1))
+            received += connection.notifies(timeout=0) if received else ()
+            return [(notify.channel, notify.payload) for notify in received]
         except psycopg.Error as error:
             self.close()
             raise DatabaseUnavailable("PostgreSQL does not answer to LISTEN.") from error

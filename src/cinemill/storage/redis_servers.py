@@ -71,7 +71,7 @@ def open_redis(url: str, **options: Any) -> redis.Redis:
 
 
 def open_async_redis(url: str, **options: Any) -> redis.asyncio.Redis:
-    """As ``open_redis``, for asyncio."""
+    """Return an asyncio client; otherwise as ``open_redis``."""
     address = parse_sentinel(url)
     if address is None:
         return redis.asyncio.Redis.from_url(url, **options)

@@ -1,4 +1,4 @@
-"""One try under way, as its worker's two threads share it: the one that works, the one that beats.
+"""One running attempt, shared by its worker's two threads: the one that works, the one that beats.
 
 Only simple assignments cross between the threads; each field has one writer.
 """
@@ -16,7 +16,7 @@ from cinemill.jobs.runs.memory import peak_rss
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one try may use. Seconds and bytes."""
+    """Limits of one attempt, in seconds and bytes."""
 
     lease_seconds: float
     heartbeat_seconds: float

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.5
 MEMORY_SECONDS = 5.0
 """How often memory is measured: it reads all of /proc."""
 RENEW_AGAIN_SECONDS = 1.0
-"""After a renewal that failed, until the next try at it."""
+"""Delay between a failed renewal and the next attempt to renew."""
 UNRESPONSIVE_SECONDS = 10.0
 """A handler that was asked to stop has so long; then its process is given up."""
 
@@ -71,7 +71,7 @@ class Heartbeat:
 
     @property
     def watch(self) -> Attempt | None:
-        """The try under way, or None."""
+        """Return the current attempt, or None."""
         return self._watch
 
     def _run(self) -> None:
@@ -100,17 +100,17 @@ class Heartbeat:
             self._check_limits(watch, memory_bytes)
 
     def _listen(self, watch: Attempt, next_beat: float) -> bool:
-        """Wait a moment; whether this try's job was rung for, or may have been unheard."""
+        """Wait a moment; return whether this job was notified, or a notification may be lost."""
         if watch.run.job_id in self._notified:
             return True
         was_listening = self._listener.is_connected
         seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
         try:
-            rings = self._listener.wait(seconds)
+            notifications = self._listener.wait(seconds)
         except DatabaseUnavailable:
             time.sleep(seconds)
             return False
-        self._notified.update(payload for _, payload in rings)
+        self._notified.update(payload for _, payload in notifications)
         return not was_listening or watch.run.job_id in self._notified
 
     def _beat(self, watch: Attempt) -> bool:
@@ -137,7 +137,7 @@ class Heartbeat:
             self._is_failing = True
             return False
         except Exception:
-            # Whatever it was: without this thread nobody would watch the limits of this try.
+            # Whatever it was: without this thread nobody would check the limits of this attempt.
             log.exception("heartbeat failed unexpectedly", run=watch.run.id)
             return False
         self._is_failing = False

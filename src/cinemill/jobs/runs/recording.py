@@ -77,7 +77,7 @@ class Recorder:
             )
             return None
         except Exception:
-            # The lease runs out and the try counts as a crash; the worker must live on.
+            # The lease runs out and the attempt counts as a crash; the worker must live on.
             log.exception("run result not recorded", run=watch.run.id, ended=str(error))
             return None
 

@@ -89,7 +89,7 @@ class Runner:
             shutil.rmtree(self._folder(run), ignore_errors=True)
 
     def request_stop_current(self, reason: str) -> bool:
-        """Ask the try under way to end and be handed back; whether there was one.
+        """Ask the current attempt to end and be handed back; return whether there was one.
 
         For a signal's handler: it may come at any moment, and in the middle of a claim too.
         """
@@ -112,14 +112,14 @@ class Runner:
     def _claim_patiently(self, run_id: str) -> Attempt | None:
         """Claim while PostgreSQL is away, for however long that is.
 
-        A claim whose answer did not come may take effect later (the server was frozen), and would
-        then be nobody's and count as a crash. And a worker that alone is cut off would else swallow
-        all that is published, each in an instant.
+        A claim whose response did not arrive may take effect later (the server was frozen), and
+        would then be nobody's and count as a crash. And a worker that alone is cut off would else
+        swallow all that is published, each in an instant.
 
         Where it is only this run that another transaction holds, the run is offered again later,
         and the worker free for other messages.
         """
-        token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
+        token = uuid4().hex  # shared by all attempts to claim: the response of one may get lost
         may_be_ours = False
         while True:
             try:

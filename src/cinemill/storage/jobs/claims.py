@@ -20,9 +20,9 @@ LONGEST_DELAY_SECONDS = 5.0
 """Until a run whose job was locked is offered again."""
 
 # One statement, for each is a way to the server and back in a time in which the work could run.
-# The job is locked before its run, as everywhere. The relay is rung only where something waits for
-# the place that this claim frees in its window; asked in the index's order, else the planner may
-# read all the runs that ever were.
+# The job is locked before its run, as everywhere. The relay is notified only where something waits
+# for the place that this claim frees in its window; asked in the index's order, else the planner
+# may read all the runs that ever were.
 # Its patience for locks is set on the way: the job's id, which is read before its row is locked, is
 # read through it.
 _CLAIM = """
@@ -81,7 +81,7 @@ def claim(
     """Take a queued run, or None where it is taken, over, cancelled or not due yet.
 
     With it comes what the step finds: the results of its parents, and its place in the progress.
-    The same token again takes the same run again: the answer of the first time may have been lost.
+    The same token again takes the same run again: the first response may have been lost.
     Raises LockTimeout, after a quarter of a second, where another transaction holds its rows.
     """
     values = {
@@ -157,7 +157,7 @@ def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float
 def note_progress(
     connection: Connection, run: ClaimedRun, *, progress: float, message: str
 ) -> str | None:
-    """Note the job's progress in percent; answers why the work is to stop, None to go on.
+    """Record the job's progress in percent; return why the work must stop, None to go on.
 
     Where another transaction holds the job nothing is noted this time: progress can wait, and the
     lease, which the same thread renews, cannot.

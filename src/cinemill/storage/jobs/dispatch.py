@@ -256,7 +256,7 @@ def list_leases(connection: Connection) -> list[Lease]:
 
 
 def count_crashes(connection: Connection, run_id: str) -> int:
-    """Crashed tries so far of the step that this run is a try at; 0 where the run is gone."""
+    """Return the crashed attempts so far at this run's step; 0 where the run is gone."""
     query = text("SELECT step.crashes FROM run JOIN step ON step.id = step_id WHERE run.id = :id")
     return int(connection.execute(query, {"id": run_id}).scalar() or 0)
 
@@ -264,9 +264,10 @@ def count_crashes(connection: Connection, run_id: str) -> int:
 def record_crash(
     connection: Connection, lease: Lease, failure: Failure, *, delay_seconds: float
 ) -> RunState | None:
-    """Close a run whose lease ran out: queue the step again, or bury it at its limit of crashes.
+    """Close a run whose lease ran out: queue the step again, or mark it dead.
 
-    None where the run is not as it was seen: renewed or closed in the meantime.
+    It is dead at its limit of crashes. Returns None where the run was renewed or closed in
+    the meantime.
     """
     row = connection.execute(
         text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": lease.run_id}
@@ -376,7 +377,7 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def is_live_token(connection: Connection, token: str) -> bool:
-    """Whether a run of this token is under way: its work folder must stay."""
+    """Check whether a run of this token is under way: its work folder must stay."""
     row = connection.execute(
         text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
     ).first()

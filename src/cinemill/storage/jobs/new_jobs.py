@@ -29,9 +29,9 @@ class NewStep:
     weight: float
     """Share of the job's progress, relative to its other steps."""
     max_failures: int
-    """Dead at this many failed tries."""
+    """Dead at this many failed attempts."""
     max_crashes: int
-    """Dead at this many crashed tries."""
+    """Dead at this many crashed attempts."""
 
 
 @dataclass(frozen=True, slots=True)

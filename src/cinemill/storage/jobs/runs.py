@@ -53,7 +53,7 @@ def commit_success(connection: Connection, run: ClaimedRun, job: Job, result: Js
     if unblocked and not is_over:
         queue_ready_steps(connection, run.job_id)
     elif is_over and not is_complete:
-        # Another step failed or a person cancelled: a child queued now would wait for ever.
+        # Another step failed or a person cancelled: a child queued now would wait forever.
         finish_cancel(connection, run.job_id)
 
 
@@ -106,7 +106,7 @@ def _end_step(connection: Connection, run: ClaimedRun, result: JsonObject) -> tu
 
 
 def was_committed(connection: Connection, run: ClaimedRun) -> bool:
-    """Whether a commit whose answer was lost with the connection took effect."""
+    """Check whether a commit whose response was lost with the connection took effect."""
     row = connection.execute(
         text(
             """
@@ -127,7 +127,7 @@ def retry_later(
     *,
     delay_seconds: float,
 ) -> None:
-    """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
+    """End this attempt and queue another after ``delay_seconds``. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
@@ -141,7 +141,7 @@ def retry_later(
 def mark_dead(
     connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure
 ) -> None:
-    """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
+    """End this attempt and the step with it: dead, and the job failed. Raises LeaseLost."""
     lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
@@ -149,7 +149,7 @@ def mark_dead(
 
 
 def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
-    """End this try because its job is cancelled. Raises LeaseLost."""
+    """End this attempt because its job is cancelled. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
     _end_run(connection, run, RunState.CANCELLED, None)
     if job.cancel_requested or job.state.is_final:
@@ -280,7 +280,7 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
 def cancel_queued(connection: Connection, job_id: str) -> None:
     """Queued runs end as cancelled; their messages will find nothing to claim.
 
-    Every step without a try under way waits then, also one whose try has just ended: a retry
+    Every step without a running attempt waits then, also one whose attempt has just ended: a retry
     must find it.
     """
     connection.execute(

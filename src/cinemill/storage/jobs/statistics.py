@@ -11,7 +11,7 @@ from cinemill.storage.jobs.job_rows import listed_columns, read_job
 
 MOST_STUCK = 500
 MEMORY_DAYS = 3
-"""What tries took longer ago, an older version may have taken."""
+"""Older attempts may have been made by an older version."""
 
 
 def count_jobs(connection: Connection) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class StrayMessages:
         return self._run(name, name, "count", tasks)
 
     def adopt(self, name: str, tasks: Sequence[str], queue: str) -> int:
-        """Move those into our own list of this queue; answers how many."""
+        """Move those into our own list of this queue and return how many."""
         return self._run(name, f"{self._prefix}{queue}", "move", tasks)
 
     def _run(self, name: str, target: str, how: str, tasks: Sequence[str]) -> int:

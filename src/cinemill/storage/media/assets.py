@@ -147,7 +147,7 @@ def save_artifacts(
 
     They count as new.
     """
-    # In one order for everybody: two jobs on one film would else wait for each other's rows.
+    # In one order for everybody: two jobs on one video would else wait for each other's rows.
     for artifact in sorted(artifacts, key=lambda artifact: artifact.kind):
         values = {
             **_artifact_values(artifact),
@@ -228,7 +228,7 @@ def forget_steps(connection: Connection, step_keys: Sequence[str]) -> None:
 
 
 def forget_cached(connection: Connection, *, older_than_days: float) -> int:
-    """Forget what was only kept to save work, and so long ago; answers how many.
+    """Forget what was only kept to save work, and so long ago; return how many.
 
     The files go with the next collection of garbage.
     """
@@ -265,7 +265,7 @@ def referenced_files(connection: Connection, *, only: str | None = None) -> dict
 
 
 def source_files(connection: Connection) -> frozenset[str]:
-    """Hashes of the films themselves."""
+    """Return the hashes of the source videos."""
     return frozenset(connection.execute(select(tables.asset.c.sha256)).scalars())
 
 

@@ -51,7 +51,7 @@ class CaptionSet:
 
     @property
     def is_corrected(self) -> bool:
-        """Whether a person has had the last word."""
+        """Check whether a person edited them last."""
         return "corrected_by" in self.files[ArtifactKind.CAPTIONS_JSON].facts
 
 

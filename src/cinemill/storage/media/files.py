@@ -99,7 +99,7 @@ class LocalFiles:
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, sha256: str) -> Path:
-        """Where the file of this hash lies, or would lie."""
+        """Return the path of this hash's file, whether it exists or not."""
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
     def exists(self, sha256: str) -> bool:
@@ -159,7 +159,7 @@ class LocalFiles:
             return incoming.commit()
 
     def remove(self, sha256: str) -> bool:
-        """Whether there was such a file."""
+        """Return whether there was such a file."""
         try:
             self.path(sha256).unlink()
         except FileNotFoundError:

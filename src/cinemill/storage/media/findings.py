@@ -1,4 +1,4 @@
-"""Rows of what was found in films: transcripts, utterances and their words."""
+"""Rows of what was found in videos: transcripts, utterances and their words."""
 
 from __future__ import annotations
 
