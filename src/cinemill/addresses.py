@@ -32,8 +32,10 @@ class SentinelAddress:
         return {name: value for name, value in found.items() if value is not None}
 
     def list_urls(self) -> list[str]:
-        """One URL for each Sentinel, without the primary's name: what kombu and Celery join by
-        semicolons."""
+        """Return one URL for each Sentinel, without the primary's name.
+
+        kombu and Celery expect them joined by semicolons.
+        """
         secret = ""
         if self.username is not None or self.password is not None:
             names = quote(self.username or "", safe=""), quote(self.password or "", safe="")

@@ -35,11 +35,11 @@ LONGEST_LOG_TAIL = 16_000
 
 
 class CinemillError(Exception):
-    """Anything that a person may be told.
+    """Any error that may be shown to a person.
 
     ``code`` is stable and part of the public contract; ``message`` is a sentence; ``hint`` says
     what the reader can do; ``http_status`` is the answer of the HTTP doors; ``is_retryable``
-    tells whether the very same request may succeed at another time.
+    says whether the very same request may succeed at another time.
     """
 
     code = "internal_error"
@@ -63,8 +63,11 @@ class CinemillError(Exception):
 
 
 def clip_text(text: str, most_characters: int = LONGEST_MESSAGE) -> str:
-    """At most so many characters, the middle left out; and such as PostgreSQL and JSON can keep:
-    without NUL and half surrogate pairs, which stand in names of files that are no text."""
+    """Return at most so many characters of a text that PostgreSQL and JSON can store.
+
+    The middle is left out. NUL is removed and half surrogate pairs are replaced, which occur in
+    file names that are not valid text.
+    """
     if len(text) > most_characters:
         end = most_characters // 4
         text = f"{text[: most_characters - end - 1]}…{text[len(text) - end :]}"
@@ -72,7 +75,7 @@ def clip_text(text: str, most_characters: int = LONGEST_MESSAGE) -> str:
 
 
 def clip_tail(text: str, most_characters: int = LONGEST_LOG_TAIL) -> str:
-    """The last so many characters, as :func:`clip_text` makes them storable."""
+    """Return the last so many characters, made storable as :func:`clip_text` does."""
     return clip_text(text[max(0, len(text) - most_characters) :], most_characters)
 
 
@@ -144,7 +147,7 @@ class TextUnstorable(CinemillError):
 
 
 class WorkFailed(CinemillError):
-    """One try failed; the engine retries it until its tries are used up."""
+    """One attempt failed; the engine retries it until its attempts are used up."""
 
     code = "work_failed"
     hint = "Read the last lines of the command, then retry the job."
@@ -187,7 +190,7 @@ class DiskFull(WorkFailed):
 
 
 class WorkStopped(CinemillError):
-    """This try must end at once and publish nothing. Not a failure of the work."""
+    """This attempt must end at once and publish nothing. Not a failure of the work."""
 
     code = "work_stopped"
 
@@ -206,7 +209,7 @@ class WorkerStopping(WorkStopped):
 
 
 class Postponed(WorkStopped):
-    """What this step waits for has not come: it gives its place away and is asked again later."""
+    """What this step waits for is not there yet: it gives up its slot and is run again later."""
 
     code = "not_yet"
     hint = "No action is needed; it is retried automatically."
@@ -217,7 +220,7 @@ class Postponed(WorkStopped):
 
 
 class DependencyUnavailable(CinemillError):
-    """A server or a program that Cinemill stands on is missing or does not answer."""
+    """A server or a program that Cinemill depends on is missing or does not answer."""
 
     code = "part_unavailable"
     http_status = 503
@@ -231,8 +234,8 @@ class DatabaseUnavailable(DependencyUnavailable):
 class LockTimeout(DatabaseUnavailable):
     """Another transaction holds a lock on a row or table that this request needs.
 
-    Nothing was written. Whoever retries while PostgreSQL is away does the same here; whoever
-    serves many jobs puts this one aside and goes on with the others.
+    Nothing was written. Callers that retry while PostgreSQL is away do the same here; callers
+    that serve many jobs skip this one and go on with the others.
     """
 
     code = "lock_timeout"

@@ -21,7 +21,7 @@ LONGEST_TRACEBACK = 20_000
 
 
 def clip_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """No line longer than it helps: what is told may quote what anybody sent."""
+    """Shorten the values of a log line, which may quote input of any length."""
     return {name: _clip(name, value) for name, value in event.items()}
 
 

@@ -29,7 +29,7 @@ def bracket(host: str) -> str:
     words,
     st.integers(0, 99),
 )
-def test_what_is_written_is_what_is_read(
+def test_sentinel_address_is_read_as_written(
     places: list[tuple[str, int]], primary: str, password: str, asked: str, database: int
 ) -> None:
     def escape(word: str) -> str:
@@ -45,14 +45,14 @@ def test_what_is_written_is_what_is_read(
     )
 
 
-def test_port_and_database_have_the_usual_values() -> None:
+def test_sentinel_port_and_database_have_defaults() -> None:
     assert parse_sentinel("sentinel://a,[::1]/mymaster") == SentinelAddress(
         (("a", 26379), ("::1", 26379)), "mymaster"
     )
 
 
 @pytest.mark.parametrize("url", ["redis://a/0", "rediss://a", "unix:///run/redis.sock", ""])
-def test_other_addresses_are_not_its_business(url: str) -> None:
+def test_urls_of_other_schemes_are_not_sentinel_addresses(url: str) -> None:
     assert parse_sentinel(url) is None
     assert translate_url(url) == (url, {})
 
@@ -72,7 +72,9 @@ def test_other_addresses_are_not_its_business(url: str) -> None:
         ("sentinel://:secret@[a/mymaster", "not a URL"),
     ],
 )
-def test_what_makes_no_address_is_refused_without_its_secrets(url: str, complaint: str) -> None:
+def test_invalid_sentinel_address_is_rejected_without_quoting_secrets(
+    url: str, complaint: str
+) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         load({"REDIS_URL": url})
     ((name, sentence),) = [row for row in refused.value.problems if row[0] == "REDIS_URL"]
@@ -80,12 +82,12 @@ def test_what_makes_no_address_is_refused_without_its_secrets(url: str, complain
     assert "secret" not in sentence
 
 
-def test_celery_gets_one_url_for_each_and_the_name_of_the_primary() -> None:
+def test_celery_gets_one_url_per_sentinel_and_the_primary_name() -> None:
     url, options = translate_url("sentinel://u:p%40w@a:1,[::1]:2/mymaster/3?sentinel_password=s")
     assert url == "sentinel://u:p%40w@a:1/3;sentinel://u:p%40w@[::1]:2/3"
     assert options == {"master_name": "mymaster"}
 
 
-def test_no_password_is_shown_with_it() -> None:
+def test_sentinel_address_repr_hides_passwords() -> None:
     address = parse_sentinel("sentinel://u:hidden@a/mymaster?sentinel_password=hidden")
     assert "hidden" not in repr(address)

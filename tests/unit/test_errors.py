@@ -71,7 +71,7 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
     [HUGE, [HUGE], {"a": {HUGE: 1}}, 10**5000, HUGE.encode(), ValueError(HUGE)],
     ids=["text", "list", "object", "number", "bytes", "error"],
 )
-def test_a_line_of_the_log_is_bounded(log_file: Path, value: object) -> None:
+def test_log_line_is_bounded(log_file: Path, value: object) -> None:
     telemetry.get_logger("test.bounds").warning("told", what=value)
     logging.getLogger("test.bounds").warning("%s", value if value != 10**5000 else HUGE)
     lines = log_file.read_text().splitlines()

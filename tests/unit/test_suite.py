@@ -1,4 +1,4 @@
-"""What the tests stand on: processes found by folder, skips told in one line, no wall times."""
+"""The test suite itself: processes found by folder, skips in one line, no wall times."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_folder_with_a_longer_name_is_another(
     assert processes_of(tmp_path / "work") == []
 
 
-def test_one_that_ended_does_not_live_though_nobody_waited_for_it(
+def test_ended_process_is_not_alive_before_it_is_reaped(
     start_sleeper: StartSleeper, tmp_path: Path
 ) -> None:
     process = start_sleeper(tmp_path)
@@ -73,7 +73,7 @@ def test_one_that_ended_does_not_live_though_nobody_waited_for_it(
     assert processes_of(tmp_path) == []
 
 
-def test_what_does_not_happen_is_told() -> None:
+def test_wait_reports_what_did_not_happen() -> None:
     with pytest.raises(AssertionError, match=r"within 0\.1 s"):
         wait_until(lambda: False, seconds=0.1)
 
@@ -85,7 +85,7 @@ def skip(marker: str, reason: str) -> pytest.TestReport:
     )
 
 
-def test_skips_are_told_in_one_line_with_the_command_that_ends_them(
+def test_skips_are_reported_in_one_line_with_the_command_that_ends_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "dnf").touch(mode=0o755)

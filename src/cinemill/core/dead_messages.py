@@ -57,17 +57,17 @@ class DeadMessage:
         task: str = "",
         task_id: str = "",
     ) -> DeadMessage:
-        """One that was received now."""
+        """Return a message that was received now."""
         now = datetime.now(UTC)
         return cls(str(uuid4()), queue, task, task_id, failure, excerpt, size_bytes, now)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; ``received_at`` in ISO 8601, UTC."""
+        """Return it as JSON values; ``received_at`` in ISO 8601, UTC."""
         return {**asdict(self), "received_at": self.received_at.isoformat()}
 
 
 def read_dead_message(text: str | bytes) -> DeadMessage:
-    """One that was written as JSON. A time that no clock of ours can have shown becomes now.
+    """Read a message that was written as JSON. An implausible time becomes now.
 
     Raises ValueError, TypeError, RecursionError for anything else.
     """

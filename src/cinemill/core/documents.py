@@ -38,7 +38,7 @@ _SMALLER = "Send fewer or smaller parameters, or split them into several jobs."
 
 
 def check_size(document: Any, *, most_bytes: int) -> None:
-    """What has to hold before anybody reads a document: its depth, its size, JSON's types alone.
+    """Check a document's depth, size and types before anything else reads it.
 
     Raises InputRejected (``params_not_json``, ``params_too_deep``, ``number_out_of_range``),
     TooLarge (``params_too_large``).
@@ -52,7 +52,7 @@ def check_size(document: Any, *, most_bytes: int) -> None:
 
 
 def encode_document(document: Any, *, most_bytes: int) -> bytes:
-    """The canonical JSON, in UTF-8, of a document that can be stored and listed again.
+    """Return the canonical JSON, in UTF-8, of a document that can be stored and listed again.
 
     Raises InputRejected (``params_not_json``, ``params_too_deep``, ``number_out_of_range``,
     ``text_too_long``, ``path_invalid``), TooLarge (``params_too_large``).
@@ -67,7 +67,7 @@ def encode_document(document: Any, *, most_bytes: int) -> bytes:
 
 
 def check_text(value: Any, name: str, *, most_bytes: int = LONGEST_NAME_BYTES) -> str:
-    """A text that can be stored, of at most so many bytes of UTF-8.
+    """Return a text that can be stored, of at most so many bytes of UTF-8.
 
     Raises InputRejected, with the code ``{name}_invalid``.
     """
@@ -82,7 +82,7 @@ def check_text(value: Any, name: str, *, most_bytes: int = LONGEST_NAME_BYTES) -
 
 
 def find_text_problem(text: str) -> str | None:
-    """Why PostgreSQL or JSON cannot keep a text; None where they can."""
+    """Return why PostgreSQL or JSON cannot store a text; None where they can."""
     if "\x00" in text:
         return "must not contain NUL characters"
     if text.isascii():
@@ -95,7 +95,7 @@ def find_text_problem(text: str) -> str | None:
 
 
 def is_bounded(document: Any, *, most_bytes: int, deepest: int = DEEPEST_SHOWN) -> bool:
-    """Whether what was read back can be answered as it is."""
+    """Check whether a stored document can be returned as it is."""
     left = most_bytes
     for value, depth, _ in _walk(document):
         left -= _estimate_bytes(value)
@@ -105,7 +105,7 @@ def is_bounded(document: Any, *, most_bytes: int, deepest: int = DEEPEST_SHOWN) 
 
 
 def reduce_document(document: Any) -> dict[str, Any]:
-    """Of one that cannot be answered as it is, the members that are short and plain."""
+    """Return the short and plain members of a document that cannot be returned as it is."""
     if not isinstance(document, dict):
         return {}
     short = ((name, one) for name, one in document.items() if _is_short(name) and _is_short(one))
@@ -121,9 +121,9 @@ def _is_short(value: Any) -> bool:
 
 
 def _walk(document: Any) -> Iterator[tuple[Any, int, str]]:
-    """Every value with its depth and its name; in a list, the list's.
+    """Yield every value with its depth and its name; in a list, the list's name.
 
-    A value is told before what is in it is looked at: who counts can stop in time.
+    A value is yielded before its members are visited, so that a caller who counts can stop in time.
     """
     pending = [(document, 1, "")]
     while pending:
@@ -207,7 +207,10 @@ def _check_text(text: str, name: str) -> None:
 
 
 def check_path(value: Any) -> str:
-    """A path that an operating system could know. Raises InputRejected (``path_invalid``)."""
+    """Return a path that an operating system could know.
+
+    Raises InputRejected (``path_invalid``).
+    """
     return check_text(value, "path", most_bytes=LONGEST_PATH_BYTES)
 
 
@@ -246,7 +249,7 @@ QUOTED_CHARACTERS = 80
 
 
 def _make_short() -> reprlib.Repr:
-    """Writes no more of a value than can be quoted, however long or deep it is."""
+    """Return a value cut to what can be quoted, however long or deep it is."""
     short = reprlib.Repr()
     short.maxlevel = 4
     short.maxstring = short.maxother = short.maxlong = 2 * QUOTED_CHARACTERS
@@ -258,7 +261,7 @@ _SHORT = _make_short()
 
 
 def quote(value: Any) -> str:
-    """What was given, as far as it goes into a sentence."""
+    """Return what was given, shortened to fit into a sentence."""
     try:
         text = _SHORT.repr(value)
     except ValueError:

@@ -9,7 +9,7 @@ QUEUE_PREFIX = "gpu_"
 
 
 def name_queue(codec: str) -> str:
-    """The queue of work that wishes for hardware which encodes ``codec``."""
+    """Return the queue of work that requests hardware which encodes ``codec``."""
     return f"{QUEUE_PREFIX}{codec}"
 
 

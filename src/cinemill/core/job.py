@@ -1,4 +1,7 @@
-"""A request and its tries: Job ⊃ Steps (a DAG) ⊃ Runs (tries), and which state may follow which."""
+"""A request and its attempts: Job ⊃ Steps (a DAG) ⊃ Runs (attempts).
+
+Also which state may follow which.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class StepState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     DEAD = "dead"
-    """Out of tries, or rejected. Waits for a person: redrive or leave."""
+    """Retries exhausted, or rejected. Waits for a person: redrive or leave."""
     CANCELLED = "cancelled"
 
 
@@ -55,7 +58,7 @@ class RunState(StrEnum):
     REJECTED = "rejected"
     """The input can never work; no retry."""
     RETURNED = "returned"
-    """Handed back by a worker that was told to stop; counts against nobody."""
+    """Handed back by a worker that was asked to stop; counts against nobody."""
     CANCELLED = "cancelled"
 
 
@@ -80,11 +83,11 @@ class StepSpec:
     name: str
     """Unique within the job, e.g. ``prepare``, ``chunk-003``."""
     kind: str
-    """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, tries)."""
+    """Chooses the handler and the row in ``jobs.catalog`` (queue, limits, attempts)."""
     params: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     hardware: str | None = None
-    """The picture's codec, where a worker that encodes it in hardware is wished for."""
+    """The video codec, where a worker that encodes it in hardware is requested."""
 
 
 FORMER_HINT = "way_on"
@@ -173,7 +176,7 @@ class Step:
     result: Mapping[str, Any] | None
     failure: Failure | None
     peak_memory_bytes: int | None = None
-    """The most that one of its tries took; None before one has ended by itself."""
+    """The largest peak memory of its attempts; None before one has ended by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,7 @@ class ClaimedRun:
     job_seconds: float = 0.0
     """Since the job's first step was claimed, when this one was."""
     peak_memory_bytes: int | None = None
-    """What the try took at most; told at its end."""
+    """The peak memory of the attempt; reported at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,7 @@ class DeadStep:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a watcher is told. ``status`` is pending, running, completed, failed or cancelled."""
+    """What a watcher receives. ``status`` is pending, running, completed, failed or cancelled."""
 
     job_id: str
     job_kind: str

@@ -1,4 +1,4 @@
-"""What a film is: its streams as probed, and what is made of it."""
+"""A video: its streams as probed, and its outputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SourceFormat(StrEnum):
 
 
 class MaterialFormat(StrEnum):
-    """Stills and sounds that are laid over films; the value is FFmpeg's demuxer name too."""
+    """Images and audio that are overlaid on videos; the value is FFmpeg's demuxer name too."""
 
     PNG = "png_pipe"
     JPEG = "jpeg_pipe"
@@ -97,7 +97,7 @@ class VideoStream:
     display_width: int
     display_height: int
     fps: Fraction
-    """Average frames a second; 0 where it cannot be told."""
+    """Average frames a second; 0 where it is unknown."""
     is_variable_rate: bool
     rotation_degrees: int
     """Clockwise, to be applied for display: 0, 90, 180 or 270."""
@@ -113,7 +113,7 @@ class VideoStream:
     """0 where the header does not say."""
     duration_seconds_from_header: float
     settings: str = ""
-    """Names what its encoder told all decoders: pictures of other settings go into no one track
+    """Identifies its decoder configuration: frames of other settings cannot share one track
     with these. Empty where they are turned or mirrored to be shown, and of films that were probed
     before it was asked."""
 
@@ -138,7 +138,7 @@ NO_PICTURE = VideoStream(
     frames_from_header=0,
     duration_seconds_from_header=0.0,
 )
-"""Of a file that has sound only."""
+"""Of a file that has audio only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class MediaInfo:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> MediaInfo:
-        """The inverse of :meth:`to_json`."""
+        """Return the object of a document that :meth:`to_json` wrote."""
         video = VideoStream(**{**document["video"], "fps": Fraction(document["video"]["fps"])})
         return cls(
             **{

@@ -8,7 +8,10 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """What comes out. A picture of another shape is fitted in, with the background beside it."""
+    """The format of the output.
+
+    A frame of another aspect ratio is fitted in, with the background at its sides.
+    """
 
     width: int = 1920
     height: int = 1080

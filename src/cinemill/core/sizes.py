@@ -6,5 +6,8 @@ from fractions import Fraction
 
 
 def make_even(length: Fraction) -> int:
-    """The nearest even number of pixels, at least two: colour is kept for squares of two."""
+    """Return the nearest even number of pixels, at least two.
+
+    Color is stored for squares of two by two pixels.
+    """
     return max(2, round(length / 2) * 2)

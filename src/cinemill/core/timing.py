@@ -9,19 +9,22 @@ MILLISECONDS_PER_SECOND = 1000
 
 
 def to_milliseconds(seconds: Fraction) -> int:
-    """Seconds to whole milliseconds, halves away from zero (so that ranges stay symmetric)."""
+    """Convert seconds to whole milliseconds, rounding halves away from zero.
+
+    So ranges stay symmetric.
+    """
     scaled = seconds * MILLISECONDS_PER_SECOND
     half = Fraction(1, 2)
     return int(scaled + half) if scaled >= 0 else -int(-scaled + half)
 
 
 def from_milliseconds(milliseconds: int) -> Fraction:
-    """Whole milliseconds to exact seconds."""
+    """Convert whole milliseconds to exact seconds."""
     return Fraction(milliseconds, MILLISECONDS_PER_SECOND)
 
 
 def from_pts(pts: int, time_base: Fraction) -> Fraction:
-    """A presentation timestamp in units of ``time_base`` (seconds per tick) to exact seconds."""
+    """Convert a timestamp in units of ``time_base`` (seconds per tick) to exact seconds."""
     return pts * time_base
 
 
@@ -47,14 +50,14 @@ class TimeRange:
         return self.start < other.end and other.start < self.end
 
     def intersection(self, other: TimeRange) -> TimeRange | None:
-        """What both cover, or None where they do not overlap."""
+        """Return what both cover, or None where they do not overlap."""
         if not self.overlaps(other):
             return None
         return TimeRange(max(self.start, other.start), min(self.end, other.end))
 
 
 def format_clock(milliseconds: int) -> str:
-    """``HH:MM:SS.mmm`` as WebVTT writes it (https://www.w3.org/TR/webvtt1/#webvtt-timestamp)."""
+    """Return ``HH:MM:SS.mmm``, as in https://www.w3.org/TR/webvtt1/#webvtt-timestamp."""
     if milliseconds < 0:
         raise ValueError("a WebVTT timestamp cannot be negative")
     seconds, thousandths = divmod(milliseconds, MILLISECONDS_PER_SECOND)

@@ -1,6 +1,6 @@
-"""What was found in a film: findings have times and name the model that they come from.
+"""What was found in a video: findings have times and name the model that produced them.
 
-Times are whole milliseconds from the first picture; ranges are half-open.
+Times are whole milliseconds from the first frame; ranges are half-open.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A stretch of speech that belongs together. ``words`` are in the order in which they were
-    said; none where the model gave no times of words."""
+    """A range of speech that belongs together.
+
+    ``words`` are in spoken order; there are none where the model gave no word times.
+    """
 
     start_ms: int
     end_ms: int
@@ -50,7 +52,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All that was said in a film, as one model heard it."""
+    """Everything that was said in a video, as one model transcribed it."""
 
     model: str
     model_revision: str
@@ -75,8 +77,10 @@ class Transcript:
 
 
 def list_words(utterances: Iterable[Utterance]) -> tuple[Word, ...]:
-    """Every word in order. An utterance without times of words shares its own among them, by
-    their lengths."""
+    """Return every word in order.
+
+    An utterance without word times divides its own time among its words, by their lengths.
+    """
     return tuple(word for one in utterances for word in (one.words or _spread(one)))
 
 

@@ -1,1 +1,4 @@
-"""The job engine: plan, submit, claim, watch, commit, retry, cancel. PostgreSQL is the truth."""
+"""The job engine: plan, submit, claim, watch, commit, retry, cancel.
+
+PostgreSQL is the source of truth.
+"""

@@ -17,7 +17,7 @@ CHILD_LOCK_SECONDS = 0.1
 
 
 def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
-    """The ids of the jobs that it submits, whether they are there yet or not."""
+    """Return the ids of the jobs that it submits, whether they exist yet or not."""
     kind = catalog.jobs.get(job.kind)
     if kind is None or kind.name_children is None:
         return ()
@@ -29,9 +29,10 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
 
 
 def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str) -> None:
-    """Those that have not ended; each is a job of its own, with a lock of its own.
+    """Cancel the children that have not ended; each is a job of its own, with its own lock.
 
-    Raises LockTimeout after all others where another transaction holds one: ask again.
+    Raises LockTimeout, after all others were cancelled, where another transaction holds one: call
+    it again.
     """
     locked: LockTimeout | None = None
     for child in list_children(catalog, job):
@@ -48,8 +49,9 @@ def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str)
 
 
 def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:
-    """Retry a job and, in the same transaction, those of its children that did not complete: it
-    would find them as they ended, and be done at once.
+    """Retry a job and those of its children that did not complete, in the same transaction.
+
+    Otherwise the job would find its children as they ended, and be done at once.
 
     Raises NotFound; Conflict where the job cannot be retried, or a child is still being stopped.
     """

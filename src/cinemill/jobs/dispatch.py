@@ -1,7 +1,7 @@
-"""From rows to messages, and back from whatever went wrong on the way.
+"""Publishes runs as messages, and recovers those that were lost or crashed.
 
 Runs in one process or several at once: every change expects a state, and planning is done by one
-at a time. What a message is, and how many lie with the broker, are passed in.
+at a time. Sending a message and counting those in the broker are passed in as functions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cinemill.telemetry import get_logger
 ANNOUNCED_AT_ONCE = 25
 """Their rows are locked meanwhile, and a worker that wants one waits."""
 SWEEP_LOCK_SECONDS = 0.02
-"""How long the sweeper waits for one job's row. What it does not get it tries at its next sweep."""
+"""How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
 UNKNOWN_DELAY_SECONDS = 15.0
@@ -47,13 +47,16 @@ log = get_logger(__name__)
 
 Item = TypeVar("Item")
 Send = Callable[[ReadyRun], None]
-"""Hands a run to the broker. Raises PartUnavailable."""
+"""Hands a run to the broker. Raises DependencyUnavailable."""
 MeasureDepth = Callable[[str], int]
-"""How many messages of a queue lie with the broker. Raises PartUnavailable."""
+"""Returns how many messages of a queue are in the broker. Raises DependencyUnavailable."""
 
 
 class Dispatcher:
-    """All methods are safe to repeat and to run beside another process' calls."""
+    """Moves runs between the database and the broker.
+
+    All methods are safe to repeat and to run while other processes call them.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class Dispatcher:
         measure_depth: MeasureDepth,
         leases: LeaseObserver | None = None,
     ) -> None:
-        """``leases`` judges when a lease has run out; without it the database's clock does."""
+        """``leases`` decides when a lease has run out; by default the database's clock does."""
         self._leases = leases or LeaseObserver()
         self._database = database
         self._events = events
@@ -78,9 +81,9 @@ class Dispatcher:
         self._measure_depth = measure_depth
 
     def publish_ready(self) -> int | None:
-        """Send what is due, in turn, within each queue's window; answers how many.
+        """Send due runs fairly, within each queue's window, and return how many were sent.
 
-        None where another process is planning: ask again in a moment.
+        Returns None where another process is planning: call it again in a moment.
         """
         chosen = self._choose()
         if chosen is None:
@@ -91,8 +94,8 @@ class Dispatcher:
     def republish_lost(self, *, older_than_seconds: float) -> int:
         """Send again what was published and is with neither the broker nor a worker.
 
-        Which message was lost cannot be told, only that fewer lie with the broker than should: all
-        that are old enough are sent again, and the claim makes copies harmless.
+        There is no way to know which message was lost, only that the broker holds fewer than it
+        should: all that are old enough are sent again, and the claim makes copies harmless.
         """
         with self._database.begin() as connection:
             unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
@@ -104,7 +107,7 @@ class Dispatcher:
         return len(lost)
 
     def close_crashed(self) -> int:
-        """Close runs whose lease ran out; answers how many."""
+        """Close runs whose lease ran out and return how many were closed."""
         with self._database.begin() as connection:
             leases = dispatch.list_leases(connection)
         expired = self._leases.observe(leases, time.monotonic())
@@ -133,9 +136,11 @@ class Dispatcher:
             return runs.finish_cancel(connection, job_id)
 
     def hold_unknown(self) -> int:
-        """Let runs wait that nothing installed here can do, as after a package was removed; returns
-        how many. Their jobs say so; they are offered again every 15 s, and so begin when the
-        package is back."""
+        """Hold back runs that nothing installed here can execute and return how many there were.
+
+        This happens after a package was removed. Their jobs say so; they are offered again every 15
+        s, and so begin when the package is back.
+        """
         with self._database.begin() as connection:
             unknown = dispatch.list_unknown(
                 connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
@@ -147,16 +152,16 @@ class Dispatcher:
 
     @contextmanager
     def _sweeping(self) -> Iterator[Connection]:
-        """A transaction that does not wait for long: others are to be looked after too."""
+        """Begin a transaction that waits for locks only briefly: other jobs need attention too."""
         with self._database.begin() as connection:
             limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
             yield connection
 
     def _each(self, items: Sequence[Item], do: Callable[[Item], bool]) -> int:
-        """Do it to every item by itself; answers how many it was done to.
+        """Apply it to every item by itself; return to how many it was applied.
 
         One that is locked, gone or broken keeps none of the others waiting. They come in another
-        order each time, so that no hundred that are locked can stand before the rest for ever.
+        order each time, so that no hundred that are locked can block the others forever.
         """
         done = locked = 0
         for item in random.sample(items, len(items)):
@@ -177,25 +182,29 @@ class Dispatcher:
         return done
 
     def announce_changes(self) -> int:
-        """Tell watchers of jobs that wait or have ended; answers how many, ``ANNOUNCED_AT_ONCE``
-        where there may be more. Without Redis they are told later."""
+        """Publish events of jobs that wait or have ended, and return how many were published.
+
+        Returns ``ANNOUNCED_AT_ONCE`` where there may be more. Without Redis they are published
+        later.
+        """
         with self._database.begin() as connection:
             changed = dispatch.list_unannounced(connection, limit=ANNOUNCED_AT_ONCE)
             return self._announce(connection, changed)
 
     def _announce(self, connection: Connection, changed: Sequence[Job]) -> int:
-        told = []
+        announced = []
         for job in changed:
-            # After the first that cannot be told, the rest wait: their rows are locked meanwhile.
+            # After the first that cannot be published, the others wait: their rows
+            # are locked meanwhile.
             if not self._tell(job):
                 break
-            told.append(job.id)
-        if told:
-            dispatch.mark_announced(connection, told)
-        return len(told)
+            announced.append(job.id)
+        if announced:
+            dispatch.mark_announced(connection, announced)
+        return len(announced)
 
     def _tell(self, job: Job) -> bool:
-        """Whether it was told; one that no event can be made of counts as told."""
+        """Return whether it was published; a job that no event describes counts as published."""
         try:
             return self._events.publish_now(describe_change(job))
         except DependencyUnavailable:
@@ -209,7 +218,7 @@ class Dispatcher:
             turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
             if turn is None:
                 return None
-            moved = hardware.route(connection) if turn.has_wishes else []
+            moved = hardware.route(connection) if turn.needs_hardware else []
             chosen = [
                 run
                 for queue in self._order_queues({*turn.queues, *moved})
@@ -220,8 +229,11 @@ class Dispatcher:
         return chosen
 
     def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
-        """Stamp what is sent next. That its job waits is told before: afterwards a worker would
-        have to wait for the lock under which it is told, or be told of first."""
+        """Mark the runs that are sent next as published, and announce before that their jobs wait.
+
+        Announced afterwards, a worker would have to wait for the lock that announcing takes, or its
+        own event would come first.
+        """
         self._announce(connection, dispatch.list_unannounced_of(connection, run_ids))
         dispatch.stamp_published(connection, run_ids)
 
@@ -237,8 +249,10 @@ class Dispatcher:
         return [run for run in turns if self._admit(connection, run)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
-        """Whether the kind's rate lets this start now; if not it is postponed. While starts cannot
-        be counted it waits, and kinds without a rate go on."""
+        """Return whether the kind's rate allows a start now; if not, postpone the run.
+
+        While starts cannot be counted, runs with a rate wait and kinds without a rate go on.
+        """
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
             _hold(connection, run.kind, [run.id])
@@ -297,14 +311,20 @@ def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
 
 
 def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
-    """Owners in random order, each one's runs in their own: work that ends before the next turn
-    leaves all holding nothing, and by name the last of them would never have one."""
-    lots = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: lots[run.owner])
+    """Return the owners in random order, each with its runs in their own order.
+
+    Work that ends before the next round leaves every owner with nothing running; sorted by name,
+    the last owner would never get a slot.
+    """
+    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
+    return sorted(ready, key=lambda run: tie_breaks[run.owner])
 
 
 def describe_change(job: Job) -> Progress:
-    """A job that waits or has ended, as an event. The words of ``status`` are a contract."""
+    """Return the event of a job that is waiting or has ended.
+
+    The words of ``status`` are a contract.
+    """
     message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
     return Progress(
         job_id=job.id,

@@ -89,8 +89,11 @@ class Event:
 
 
 class EventPublisher:
-    """Tells watchers, at most four times a second for a job. Never raises: work goes on without
-    Redis, and for a second after a fault it is not even tried."""
+    """Publishes progress events, at most four times a second for each job.
+
+    Never raises: work goes on without Redis, and for a second after a fault Redis is not even
+    tried.
+    """
 
     def __init__(self, redis_url: str, *, catalog: Catalog) -> None:
         """``catalog`` says which kinds of job have a channel of their own."""
@@ -102,28 +105,28 @@ class EventPublisher:
             health_check_interval=10,
         )
         self._publish = self._redis.register_script(_PUBLISH)
-        self._told_at: dict[str, float] = {}
+        self._published_at: dict[str, float] = {}
         self._suspended_until = 0.0
 
     def publish(self, progress: Progress) -> bool:
-        """Publish unless one was told for this job just now; whether it went out."""
+        """Publish, unless this job had an event just now; return whether it was sent."""
         now = time.monotonic()
-        if now - self._told_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
+        if now - self._published_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
             return False
         return self.publish_now(progress)
 
     def publish_now(self, progress: Progress) -> bool:
-        """Publish whatever was told just now: a change of state, an end."""
+        """Publish even if another event was published just now: for a change of state or an end."""
         now = time.monotonic()
         if now < self._suspended_until:
             return False
         # Only jobs of this moment are held back; the table stays as short as that.
-        self._told_at = {
-            job_id: told
-            for job_id, told in self._told_at.items()
-            if now - told < LEAST_INTERVAL_SECONDS
+        self._published_at = {
+            job_id: published_at
+            for job_id, published_at in self._published_at.items()
+            if now - published_at < LEAST_INTERVAL_SECONDS
         }
-        self._told_at[progress.job_id] = now
+        self._published_at[progress.job_id] = now
         document = json.dumps(progress.to_json(), ensure_ascii=False)
         is_end = progress.status in _FINAL
         arguments: list[str | int] = [
@@ -176,7 +179,7 @@ class EventReader:
         )
 
     async def read_status(self, job_id: str) -> dict[str, Any] | None:
-        """The latest event's JSON, or None. Raises RedisUnavailable."""
+        """Return the latest event's JSON, or None. Raises RedisUnavailable."""
         try:
             document = await self._redis.get(status_key(job_id))
         except RedisError as error:

@@ -20,7 +20,7 @@ be on its way before they come."""
 
 
 def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
-    """Without those of crowds for which there is no room; the order is kept."""
+    """Return the runs without those of bursts over their limit; the order is kept."""
     out, running = Counter[str](), Counter[str]()
     for load in loads:
         out[load.owner] += load.published_crowd
@@ -37,11 +37,11 @@ def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[
 def round_robin(
     ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad], *, window: int
 ) -> list[ReadyRun]:
-    """The runs to publish now, in order.
+    """Return the runs to publish now, in order.
 
     ``ready`` holds each owner's due runs, an owner's own in the order they are to start; of owners
-    who hold the same, the one who comes first in it goes first. At most
-    ``window`` published and unclaimed runs of a priority or higher are out after it.
+    who hold the same number, the one who comes first in it goes first. At most ``window`` published
+    and unclaimed runs of a priority or higher are out afterwards.
     """
     held = Counter[str]()
     out = Counter[int]()
@@ -58,7 +58,7 @@ def round_robin(
 
 
 def _one_round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
-    """At most ``room`` of these, each time from the owner who holds least; ``held`` is updated."""
+    """Return at most ``room`` runs, each from the owner who holds least; ``held`` is updated."""
     lines: dict[str, list[ReadyRun]] = {}
     for run in ready:
         lines.setdefault(run.owner, []).append(run)

@@ -1,9 +1,10 @@
-"""When a lease has run out: judged by elapsed time, as whoever closes crashed runs sees it. Pure.
+"""When a lease has run out: by elapsed time, as the process that closes crashed runs sees it. Pure.
 
-A timestamp alone does not tell. The database's clock may be set, which lets every lease run out at
-once or none for hours; and after PostgreSQL was away, all leases are over before their owners had a
-chance to renew them. So each lease is watched over the observer's own monotonic clock: one that
-changes is renewed, whatever the figures say, and one counts as expired only after it stood still.
+A timestamp alone does not show it. The database's clock may be set, which lets every lease run out
+at once or none for hours; and after PostgreSQL was away, all leases are over before their owners
+had a chance to renew them. So each lease is watched over the observer's own monotonic clock: one
+that changes is renewed, whatever the figures say, and one counts as expired only after it stood
+still.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ class LeaseTimeouts:
     grace_seconds: float
     """Then it is expired if the database's clock says so too: its owner had time to renew it."""
     gap_seconds: float
-    """Looks further apart than this begin the watch anew."""
+    """Observations further apart than this start over."""
 
 
 IMPATIENT = LeaseTimeouts(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=float("inf"))
-"""Takes the database's clock at its word."""
+"""Relies on the database's clock alone."""
 
 
 def lease_timeouts(lease_seconds: float, heartbeat_seconds: float) -> LeaseTimeouts:
-    """Patience that closes a dead worker's run when its lease ends, and no living one's."""
+    """Return timeouts that close a dead worker's run when its lease ends, and no live one's."""
     return LeaseTimeouts(
         lease_seconds=lease_seconds,
         grace_seconds=min(heartbeat_seconds + RECONNECT_SECONDS, lease_seconds - heartbeat_seconds),
@@ -71,10 +72,10 @@ class LeaseObserver:
     """By run."""
 
     def observe(self, leases: Sequence[Lease], now: float) -> list[Lease]:
-        """Take note of all leases as they are at monotonic ``now``; answers the expired ones.
+        """Record all leases as they are at monotonic ``now`` and return the expired ones.
 
-        These are watched anew from the next look: what kept their runs from being closed may have
-        kept their owners from renewing too.
+        These start over at the next look: what kept their runs from being closed may have kept
+        their owners from renewing too.
         """
         passed_seconds = 0.0 if self._looked_at is None else now - self._looked_at
         self._looked_at = now

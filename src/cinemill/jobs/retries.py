@@ -1,4 +1,4 @@
-"""When to try again. Pure."""
+"""Delays before retries. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST_CRASH_DELAY_SECONDS = 60.0
 
 
 def plan_retry_delay(failures: int, base_seconds: float, jitter: float) -> float:
-    """Seconds until the try after ``failures`` (≥ 1) failed ones.
+    """Return the seconds until the attempt after ``failures`` (≥ 1) failed ones.
 
     Doubles from ``base_seconds`` up to an hour; ``jitter`` in [0, 1) spreads it over ±25 %, so
     that jobs that failed together do not come back together.
@@ -18,5 +18,5 @@ def plan_retry_delay(failures: int, base_seconds: float, jitter: float) -> float
 
 
 def plan_crash_delay(crashes: int) -> float:
-    """Seconds until the try after ``crashes`` (≥ 1): short, for the worker is to blame first."""
+    """Return the seconds until the attempt after ``crashes`` (≥ 1): short, as for a lost worker."""
     return min(CRASH_DELAY_SECONDS * 2.0 ** min(crashes - 1, 20), LONGEST_CRASH_DELAY_SECONDS)

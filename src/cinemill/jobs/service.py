@@ -65,7 +65,7 @@ class JobService:
         """Accept a job: once this returns, it will end once.
 
         ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
-        same owner, or the same ``job_id``, answers the job that was made the first time.
+        same owner, or the same ``job_id``, returns the job created the first time.
         ``in_transaction`` writes in the same transaction, before the job. Raises InputRejected,
         NotFound, Conflict.
         """
@@ -93,9 +93,9 @@ class JobService:
             return new_jobs.insert_job(connection, new, steps)[0]
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
-        """Record a request that can never work as a failed job, for whoever asks after it.
+        """Record a request that can never work as a failed job, so that its id can be queried.
 
-        Raises InputRejected where the id or the owner are none that can be recorded.
+        Raises InputRejected where the id or the owner cannot be recorded.
         """
         check_text(owner, "owner")
         check_text(job_id, "job_id")
@@ -107,12 +107,12 @@ class JobService:
     def queue_proxy_generation(
         self, video_id: str, priority: int | None = None, *, owner: str = "local"
     ) -> Job:
-        """Make the proxy of a stored asset, with all else that ingest makes. Raises NotFound."""
+        """Create the proxy of a stored asset and all other outputs of ingest. Raises NotFound."""
         assets.get_asset(self._database, check_text(video_id, "asset_id"))
         return self.create_job("process_video", owner=owner, asset_id=video_id, priority=priority)
 
     def get_job(self, job_id: str) -> Job:
-        """Raises NotFound."""
+        """Return a job. Raises NotFound."""
         with self._database.begin() as connection:
             return job_queries.get_job(connection, job_id)
 
@@ -120,7 +120,7 @@ class JobService:
         return self.list_jobs(asset_id=asset_id, limit=limit)
 
     def get_job_status(self, job_id: str) -> dict[str, Any]:
-        """The job as JSON values, with its steps, duration, seconds left and place in the queue.
+        """Return the job as JSON values, with its steps, duration, seconds left and queue place.
 
         Raises NotFound.
         """
@@ -145,7 +145,7 @@ class JobService:
         older_than_seconds: float | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Pending jobs, newest first."""
+        """Return pending jobs, newest first."""
         with self._database.begin() as connection:
             return job_queries.list_jobs(
                 connection,
@@ -167,7 +167,7 @@ class JobService:
         id_prefix: str | None = None,
         limit: int = 50,
     ) -> list[Job]:
-        """Newest first; ``before`` is the id of the last job of the page before."""
+        """Return jobs, newest first; ``before`` is the id of the last job of the previous page."""
         with self._database.begin() as connection:
             return job_queries.list_jobs(
                 connection,
@@ -181,11 +181,12 @@ class JobService:
             )
 
     def cancel_job(self, job_id: str, reason: str = "") -> Job:
-        """Cancel: at once where nothing runs yet, else as soon as its process has been stopped.
+        """Cancel a job: at once where nothing runs yet, else as soon as its process has stopped.
+
         The jobs that it has submitted are cancelled with it.
 
         Raises NotFound; Conflict where it has ended already; InputRejected (``reason_invalid``);
-        LockTimeout where another transaction holds it or one of those: then ask again.
+        LockTimeout where another transaction holds it or one of those: then call it again.
         """
         words = check_text(reason, "reason", most_bytes=LONGEST_REASON_BYTES)
         words = words or "cancelled by the user"
@@ -201,8 +202,9 @@ class JobService:
         return job
 
     def retry_job(self, job_id: str) -> Job:
-        """Try a failed or cancelled job again, from the step that failed, with fresh tries; and
-        with it those of the jobs it has submitted that failed or were cancelled.
+        """Retry a failed or cancelled job from the step that failed, with fresh attempts.
+
+        Those of the jobs it has submitted that failed or were cancelled are retried with it.
 
         Raises NotFound; Conflict where it is under way or completed, or still being stopped.
         """
@@ -210,9 +212,10 @@ class JobService:
             return child_jobs.retry(self._catalog, connection, job_id)
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> int:
-        """Try all failed jobs again, of this kind and with this error code; answers how many.
+        """Retry all failed jobs of this kind and with this error code, and return how many.
 
-        Each in a transaction of its own. A job that another transaction holds is left as it is.
+        Each is retried in a transaction of its own. A job that another transaction holds is left as
+        it is.
         """
         with self._database.begin() as connection:
             failed = recovery.list_failed(connection, kind=kind, code=code)
@@ -227,18 +230,18 @@ class JobService:
         return False
 
     def list_dead(self, limit: int = 100) -> list[DeadStep]:
-        """The dead letters, latest first."""
+        """Return the dead letters, latest first."""
         with self._database.begin() as connection:
             return job_queries.list_dead(connection, limit=limit)
 
     def redrive(self, step_id: str) -> Job:
-        """Try a dead step's job again. Raises NotFound, Conflict."""
+        """Retry the job of a dead step. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
             retry = partial(child_jobs.retry, self._catalog)
             return recovery.redrive(connection, step_id, retry_one=retry)
 
     def delete_job(self, job_id: str) -> None:
-        """Forget a job that has ended; its asset stays. Raises NotFound, Conflict."""
+        """Delete a job that has ended; its asset stays. Raises NotFound, Conflict."""
         with self._database.begin() as connection:
             if not job_queries.lock_job(connection, job_id).state.is_final:
                 raise Conflict(
@@ -249,9 +252,9 @@ class JobService:
             job_changes.delete_job(connection, job_id)
 
     def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
-        """Cancel the job if it has not ended, wait until its process is gone, and forget it.
+        """Cancel the job if it has not ended, wait until its process is gone, and delete it.
 
-        Raises NotFound; Conflict where the work has not stopped in time: it will, ask again.
+        Raises NotFound; Conflict where the work has not stopped in time: it will, so call it again.
         """
         if not self.get_job(job_id).state.is_final:
             with suppress(Conflict):  # it ended in the meantime
@@ -262,32 +265,32 @@ class JobService:
         self.delete_job(job_id)
 
     def delete_old_jobs(self, days: float) -> int:
-        """Forget jobs that ended more than ``days`` ago; answers how many."""
+        """Delete jobs that ended more than ``days`` ago and return how many."""
         with self._database.begin() as connection:
             return job_changes.delete_old_jobs(connection, older_than_days=days)
 
     def get_queue_stats(self) -> dict[str, Any]:
-        """Counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
+        """Return counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
         with self._database.begin() as connection:
             return statistics.count_jobs(connection)
 
     def list_hardware(self) -> list[Offer]:
-        """The hardware encoders of workers that live, serving and resting."""
+        """Return the hardware encoders of live workers, both serving and suspended."""
         with self._database.begin() as connection:
             return hardware.list_offers(connection)
 
     def get_processing_times(self) -> dict[str, dict[str, float]]:
-        """By kind: count, average, p50, p90 and p99 in seconds, of completed jobs."""
+        """Return count, average, p50, p90 and p99 in seconds of completed jobs, by kind."""
         with self._database.begin() as connection:
             return statistics.measure_durations(connection)
 
     def get_memory(self) -> dict[str, dict[str, float]]:
-        """By kind of step: count, p50 and max in bytes, of tries that ended by themselves."""
+        """Return count, p50 and max in bytes of attempts that ended normally, by kind of step."""
         with self._database.begin() as connection:
             return statistics.measure_memory(connection)
 
     def get_stuck_jobs(self, hours: float = 2.0) -> list[Job]:
-        """Jobs pending or running for over ``hours``, oldest first."""
+        """Return jobs pending or running for over ``hours``, oldest first."""
         with self._database.begin() as connection:
             return statistics.list_stuck(connection, hours=hours)
 

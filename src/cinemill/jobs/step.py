@@ -1,4 +1,4 @@
-"""What a step's handler is given, and what it gives back."""
+"""The input and the outcome of a step's handler."""
 
 from __future__ import annotations
 
@@ -40,18 +40,24 @@ class StepContext:
     """Called with the largest resident bytes of each command that the handler ran."""
 
     def parameters(self, model: type[Model]) -> Model:
-        """Return the step's own parameters. Raises OutputInvalid where this version cannot read
-        them."""
+        """Return the step's own parameters.
+
+        Raises OutputInvalid where this version cannot read them.
+        """
         return read_stored_parameters(model, self.run.params)
 
     def job_parameters(self, model: type[Model]) -> Model:
-        """Return the parameters of the step's job. Raises OutputInvalid where this version cannot
-        read them."""
+        """Return the parameters of the step's job.
+
+        Raises OutputInvalid where this version cannot read them.
+        """
         return read_stored_parameters(model, self.run.job_params)
 
     def result_of(self, key: ResultOf[R]) -> R:
-        """Return what an earlier step found. Raises OutputInvalid where this version cannot read
-        it, or there is none."""
+        """Return what an earlier step found.
+
+        Raises OutputInvalid where this version cannot read it, or there is none.
+        """
         return read_result(key.type, self.run.inputs.get(key.step))
 
     def find_result(self, key: ResultOf[R]) -> R | None:
@@ -70,8 +76,11 @@ def _write_nothing(_connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """``result`` is plain JSON. ``write`` runs inside the fenced transaction that ends the step:
-    its rows appear with the step's success, or not at all."""
+    """What a handler returns: its result, its writes, and further steps.
+
+    ``result`` is plain JSON. ``write`` runs inside the fenced transaction that ends the step: its
+    rows appear with the step's success, or not at all.
+    """
 
     result: Mapping[str, Any] = field(default_factory=dict)
     write: Callable[[Connection], None] = _write_nothing
@@ -83,4 +92,4 @@ class StepOutcome:
 
 Handler = Callable[[StepContext], StepOutcome]
 """Raises InputRejected (never retried), any other CinemillError (retried), or what
-``should_stop`` answered."""
+``should_stop`` returned."""

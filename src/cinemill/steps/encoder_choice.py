@@ -1,5 +1,7 @@
-"""Which encoder a step uses: hardware where it is wished for and works, software where it does not,
-and why. What hardware does is noted where the relay and ``/health`` read it."""
+"""The encoder that a step uses: hardware where requested and working, else software, and why.
+
+Successes and failures of hardware are recorded where the relay and ``/health`` read them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from cinemill.telemetry import get_logger
 QUALITY_CODE = "quality_not_reached"
 """Work well done, and not well enough: nothing against the hardware, and no reason to give up."""
 OUT_OF_TIME_CODE = "time_limit"
-"""The try's, of which hardware that failed has used a part."""
+"""Of the attempt, of which failed hardware has used a part."""
 
 Made = TypeVar("Made")
 log = get_logger(__name__)
@@ -42,11 +44,11 @@ class EncoderChoice:
 
     encoder: HardwareEncoder | None = None
     reason: str = ""
-    """Empty where none was wished for."""
+    """Empty where none was requested."""
 
     @property
     def changes(self) -> list[str]:
-        """What is to be said of it on the result."""
+        """Return the notes about the encoder that belong on the result."""
         return [f"encoded in software: {self.reason}"] if self.reason else []
 
 
@@ -57,8 +59,10 @@ def encode_with_fallback(
     make: Callable[[HardwareEncoder | None], EncodeOutcome],
     folder: Path,
 ) -> EncodeOutcome:
-    """``make`` in hardware where the request wishes for it, else in software, with the reason among
-    the ``changes``; see :func:`run_with_fallback`."""
+    """Call ``make`` with hardware where requested, else with software, and note why in ``changes``.
+
+    See :func:`run_with_fallback`.
+    """
     choice = choose_encoder(resources, info, request)
     outcome, choice = run_with_fallback(resources, choice, make, folder)
     changes = [*outcome.facts["changes"], *choice.changes]
@@ -71,11 +75,13 @@ def run_with_fallback(
     make: Callable[[HardwareEncoder | None], Made],
     folder: Path,
 ) -> tuple[Made, EncoderChoice]:
-    """What ``make`` made with the chosen encoder, or where that failed or was none, in software;
-    and what it was made with in the end. Raises what ``make`` raises in software.
+    """Return the output of ``make``, and the encoder that created it in the end.
+
+    Software is used where no hardware encoder was chosen or the chosen one failed. Raises what
+    ``make`` raises in software.
 
     A failure counts against the hardware only when software then succeeds, or has no time left for
-    it: else the film may be to blame. ``folder`` is emptied in between.
+    it: else the video may be to blame. ``folder`` is emptied in between.
     """
     encoder = choice.encoder
     if encoder is None:
@@ -92,67 +98,68 @@ def run_with_fallback(
             reason=f"{encoder.name} did not reach the required quality: {error.message}"
         )
     else:
-        _note_success(resources, encoder)
+        _record_success(resources, encoder)
         return made, choice
     _empty(folder)
     try:
         made = make(None)
     except CommandFailed as error:
         if error.code == OUT_OF_TIME_CODE:
-            _note_failure(resources, encoder, reason)
+            _record_failure(resources, encoder, reason)
         raise
-    _note_failure(resources, encoder, reason)
+    _record_failure(resources, encoder, reason)
     return made, EncoderChoice(reason=f"{encoder.name} failed: {reason}")
 
 
 def choose_encoder(
     resources: StepResources, info: MediaInfo, request: RenditionRequest
 ) -> EncoderChoice:
-    """An encoder for the rendition, where its request wishes for one in hardware."""
+    """Return an encoder for the rendition, where its request asks for hardware."""
     if not request.use_gpu:
         return EncoderChoice()
     return find_encoder(resources, request.codec, is_deep=keeps_bit_depth(info, request))
 
 
 def find_encoder(resources: StepResources, codec: VideoCodec, *, is_deep: bool) -> EncoderChoice:
-    """This worker's first encoder for the codec that does not rest."""
+    """Return this worker's first encoder for the codec that is not suspended."""
     with resources.database.begin() as connection:
         offers = [one for one in hardware.list_offers(connection) if one.codec == codec.value]
-    resting = {one.encoder for one in offers if one.node == resources.node and not one.is_open}
+    suspended = {one.encoder for one in offers if one.node == resources.node and not one.is_open}
     own = [one for one in resources.hardware if one.codec is codec]
     for encoder in own:
-        if encoder.name not in resting and (encoder.is_deep or not is_deep):
+        if encoder.name not in suspended and (encoder.is_deep or not is_deep):
             return EncoderChoice(encoder)
-    if own and not resting:
+    if own and not suspended:
         return EncoderChoice(reason=f"{own[0].name} cannot encode 10-bit video on this machine")
     return EncoderChoice(reason=_explain(codec, offers))
 
 
 def _explain(codec: VideoCodec, offers: Sequence[Offer]) -> str:
-    tired = [one for one in offers if not one.is_open]
-    if not tired:
+    suspended = [one for one in offers if not one.is_open]
+    if not suspended:
         return f"no hardware encoder for {codec.value} is available"
-    names = ", ".join(f"{one.encoder} of {one.node}" for one in tired)
-    return f"{names} failed repeatedly and {'is suspended' if len(tired) == 1 else 'are suspended'}"
+    names = ", ".join(f"{one.encoder} of {one.node}" for one in suspended)
+    verb = "is" if len(suspended) == 1 else "are"
+    return f"{names} failed repeatedly and {verb} suspended"
 
 
-def _note_success(resources: StepResources, encoder: HardwareEncoder) -> None:
+def _record_success(resources: StepResources, encoder: HardwareEncoder) -> None:
     try:
         with resources.database.begin() as connection:
             hardware.record_success(connection, resources.node, encoder.name)
     except DatabaseUnavailable as error:
-        # Not worth the film that was just made.
+        # Not worth losing the video that was just encoded.
         log.warning("hardware success not recorded", encoder=encoder.name, why=error.message)
 
 
-def _note_failure(resources: StepResources, encoder: HardwareEncoder, reason: str) -> None:
-    rests = None
+def _record_failure(resources: StepResources, encoder: HardwareEncoder, reason: str) -> None:
+    is_suspended = None
     try:
         with resources.database.begin() as connection:
-            rests = hardware.record_failure(connection, resources.node, encoder.name, reason)
+            is_suspended = hardware.record_failure(connection, resources.node, encoder.name, reason)
     except DatabaseUnavailable as error:
         log.warning("hardware failure not recorded", encoder=encoder.name, why=error.message)
-    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=rests)
+    log.warning("hardware failed", encoder=encoder.name, why=reason, rests=is_suspended)
 
 
 def _empty(folder: Path) -> None:

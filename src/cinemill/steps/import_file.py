@@ -21,7 +21,7 @@ FETCHING = "Importing the video"
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """A film whose bytes are in the store, and whose row is still to be written."""
+    """A video whose bytes are in the store, and whose row is still to be written."""
 
     asset_id: str
     """The owner's asset of these bytes, or what a new one is to be called."""
@@ -49,8 +49,10 @@ def import_file(
     done: float = 0.0,
     look: Callable[[Path], object] = sniff_file,
 ) -> StoredUpload:
-    """Copy the film at ``path`` into the store. It is ``share`` of the step's work, after ``done``;
-    ``look`` refuses what it is not by its first bytes.
+    """Copy the video at ``path`` into the store.
+
+    It is ``share`` of the step's work, after ``done``; ``look`` rejects unsupported files by their
+    first bytes.
 
     Raises InputRejected, MediaRejected, DiskFull.
     """

@@ -8,7 +8,10 @@ from cinemill.errors import InputRejected
 
 
 def resolve_input(path: str, roots: tuple[Path, ...]) -> Path:
-    """The real file behind ``path``. Raises InputRejected outside ``roots`` or where it is none."""
+    """Return the real file behind ``path``.
+
+    Raises InputRejected where it is outside ``roots`` or not a file.
+    """
     if "\x00" in path:
         raise InputRejected("A path cannot contain a NUL character.", code="path_invalid")
     try:

@@ -1,4 +1,4 @@
-"""Files under names that people can use, beside the store that knows them by content."""
+"""Files under readable names, next to the store that addresses them by content."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LONGEST_STEM = 100
 
 
 def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
-    """Give a stored file a name below ``shelf``, in a folder of its job; answers the path.
+    """Give a stored file a name below ``shelf``, in a folder of its job; return the path.
 
-    Repeating it changes nothing, so a try that is lost after it does no harm.
+    Repeating it changes nothing, so an attempt that is lost after it does no harm.
     """
     folder = shelf / folder_name(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -27,13 +27,16 @@ def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, file
 
 
 def folder_name(job_id: str) -> str:
-    """A job's folder. Ids of Celery's clients may be anything, a path too: such are hashed."""
+    """Return a job's folder.
+
+    Ids from Celery clients may be anything, even a path: such ids are hashed.
+    """
     if _PLAIN.fullmatch(job_id):
         return job_id
     return hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def make_stem(filename: str) -> str:
-    """A film's name without its ending, of characters that every file system takes."""
+    """Return a video's name without its extension, of characters that every file system accepts."""
     stem = _UNSAFE.sub("_", PurePath(filename).stem).strip(" .")
     return stem[:LONGEST_STEM] or "film"

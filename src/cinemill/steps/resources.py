@@ -1,4 +1,4 @@
-"""What handlers work with: a frozen value, handed in by the worker's shell."""
+"""What handlers work with: a frozen value, passed in by the worker."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class StepResources:
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
-    """The asset that this job is about. Raises NotFound."""
+    """Return the asset that this job is about. Raises NotFound."""
     imported = context.find_result(IMPORT)
     asset_id = context.run.asset_id or (imported and imported.asset_id)
     if asset_id is None:

@@ -1,1 +1,1 @@
-"""Rows and files, behind doors that a managed server or object storage can stand behind too."""
+"""Rows and files, behind interfaces that a managed server or object storage can also implement."""

@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: transactions, schema version, and faults in our own words."""
+"""Access to PostgreSQL: transactions, schema version, and errors translated to Cinemill's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout, TextUnstorable
 
-# Alembic is imported where it is used: every API, worker and beat process opens this door, and
+# Alembic is imported where it is used: every API, worker and beat process imports this module, and
 # only the one that migrates needs its 8 MB and half a second of CPU.
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -27,13 +27,13 @@ __all__ = ["Connection", "Database", "check_version", "connection_parameters", "
 CONNECT_TIMEOUT_SECONDS = 5
 ANSWER_SECONDS = 75.0
 """After so long without an answer a connection is given up: longer than any statement may take.
-The kernel finds a dead machine sooner; but where a proxy or a frozen server has taken the question
-and stays silent, nothing else would ever wake who waits."""
+The kernel finds a dead machine sooner; but where a proxy or a frozen server has taken the request
+and stays silent, nothing else would ever wake a waiting thread."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
 
 LOCK_WAIT_SECONDS = 2.0
 """How long a statement waits for a row or table that another transaction has locked. Our own
-transactions hold locks for milliseconds; longer means that somebody left one open."""
+transactions hold locks for milliseconds; longer means that one was left open."""
 LOCK_NOT_AVAILABLE = "55P03"
 
 PASSING_STATES = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04")
@@ -45,7 +45,7 @@ the same statement may go through later."""
 UNREADABLE = "unreadable"
 CLOSED_AT_ONCE = "This connection is closed"
 
-# A frozen process must not hold row locks for ever, nor a half-open connection hang for minutes.
+# A frozen process must not hold row locks forever, nor a half-open connection hang for minutes.
 _SESSION_OPTIONS = (
     "-c idle_in_transaction_session_timeout=15000 -c statement_timeout=60000 -c timezone=UTC "
     f"-c jit=off -c lock_timeout={LOCK_WAIT_SECONDS * 1000:.0f}"
@@ -62,7 +62,7 @@ _SOCKET_OPTIONS: dict[str, Any] = {
 
 
 class _BoundedConnection(psycopg.Connection[Any]):
-    """One that does not wait for ever."""
+    """A connection that does not wait forever."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         limit = ANSWER_SECONDS if timeout is None else timeout
@@ -78,8 +78,11 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> _Boun
 
 
 def _replace_if_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Before each use, instead of a ping, which is a way to the server and back: whoever closes a
-    connection makes its socket readable, and one at rest has nothing else to read."""
+    """Replace a closed connection before each use, without the round trip of a ping.
+
+    A peer that closes a connection makes its socket readable, and an idle one has nothing else to
+    read.
+    """
     poll = select.poll()  # unlike select(), for any number of open files
     if not connection.closed:
         poll.register(connection.fileno(), select.POLLIN)
@@ -88,9 +91,11 @@ def _replace_if_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 def read_json(document: str | bytes) -> Any:
-    """A stored document; ``UNREADABLE`` where Python cannot read what PostgreSQL keeps: nesting
-    deeper than its stack, numbers of thousands of digits. One such row must not keep others from
-    being read."""
+    """Return a stored document, or ``UNREADABLE`` where Python cannot read what PostgreSQL stores.
+
+    Examples are nesting deeper than its stack and numbers of thousands of digits. One such row must
+    not keep others from being read.
+    """
     try:
         return json.loads(document)
     except (RecursionError, ValueError):
@@ -116,7 +121,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One transaction: committed at the end, rolled back if anything is raised.
+        """Open one transaction: committed at the end, rolled back if anything is raised.
 
         Raises DatabaseUnavailable where the server is gone or the connection broke; whether a
         commit under way took effect is then unknown, so every caller's writes are idempotent.
@@ -135,7 +140,7 @@ class Database:
             yield connection
 
     def ping(self) -> None:
-        """Raises DatabaseUnavailable where PostgreSQL does not answer."""
+        """Check the connection. Raises DatabaseUnavailable where PostgreSQL does not respond."""
         with self.once() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -148,7 +153,7 @@ class Database:
 
 
 def is_connection_fault(error: DBAPIError) -> bool:
-    """Whether the server or the way to it is at fault, for now, rather than the statement."""
+    """Check whether the server or the network is at fault, for now, rather than the statement."""
     if error.connection_invalidated:
         return True
     original = error.orig
@@ -161,7 +166,7 @@ def is_connection_fault(error: DBAPIError) -> bool:
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:
-    """Whether the statement gave up waiting for a lock of another transaction."""
+    """Check whether the statement gave up waiting for a lock of another transaction."""
     return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
 
 
@@ -174,13 +179,13 @@ def limit_lock_wait(connection: Connection, seconds: float) -> None:
 
 
 def connection_parameters(url: str) -> tuple[str, dict[str, Any]]:
-    """What psycopg itself takes to connect as the pool does: (conninfo, keyword arguments)."""
+    """Return what psycopg needs to connect as the pool does: (conninfo, keyword arguments)."""
     plain = make_url(url).set(drivername="postgresql")
     return plain.render_as_string(hide_password=False), dict(_SOCKET_OPTIONS)
 
 
 def migrate(url: str) -> str:
-    """Bring the schema to this version's head and answer its revision.
+    """Bring the schema to this version's head and return its revision.
 
     Raises DatabaseNewer where the data was written by a newer Cinemill, DatabaseUnavailable where
     there is no server.
@@ -205,7 +210,10 @@ def migrate(url: str) -> str:
 
 
 def check_version(url: str) -> str | None:
-    """The revision that the database is at (None: empty). Raises DatabaseNewer, …Unavailable."""
+    """Return the revision that the database is at (None: empty).
+
+    Raises DatabaseNewer, DatabaseUnavailable.
+    """
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
@@ -234,7 +242,7 @@ def _engine_connection(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """A server that is gone in our own words; a wrong statement stays what it is."""
+    """Translate errors of an unreachable server to our own; pass on those of a wrong statement."""
     try:
         yield
     except UnicodeEncodeError as error:
@@ -261,7 +269,7 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _is_for_its_text(error: DBAPIError) -> bool:
-    """Whether a value held a NUL, which PostgreSQL's texts cannot."""
+    """Check whether a value held a NUL, which PostgreSQL's texts cannot."""
     if isinstance(error.orig, psycopg.errors.UntranslatableCharacter):
         return True
     # psycopg refuses it before the server is asked, so that there is no SQLSTATE.

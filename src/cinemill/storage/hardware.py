@@ -1,7 +1,8 @@
-"""Hardware encoders that workers announce, how often each failed, and the runs that go to them.
+"""Hardware encoders that workers announce, how often each failed, and the runs routed to them.
 
-One row for each encoder of a node. It offers its work while it is announced anew; what fails time
-after time rests, each time for longer (a circuit breaker), until a trial on its node succeeds.
+One row for each encoder of a node. It accepts work as long as its announcement is renewed; an
+encoder that fails repeatedly is suspended, each time for longer (a circuit breaker), until a trial
+on its node succeeds.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from cinemill.core.hardware import QUEUE_PREFIX, Offer
 LIVE_SECONDS = 30.0
 """A node that has announced nothing for so long is gone; three announcements."""
 MOST_FAILURES = 3
-"""In a row, after which an encoder rests."""
+"""Failures in a row after which an encoder is suspended."""
 FIRST_REST_SECONDS = 60.0
 LONGEST_REST_SECONDS = 3600.0
 FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600.0
 
 
 def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> None:
-    """These are the node's encoders (name → codec), and it lives. What was noted of their failures
-    stays: to be started anew mends no hardware."""
+    """Record the node's encoders (name → codec), and that it is alive.
+
+    Recorded failures stay: a restart does not repair hardware.
+    """
     connection.execute(
         text(
             """
@@ -50,7 +53,7 @@ def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> 
 
 
 def withdraw(connection: Connection, node: str) -> None:
-    """The node offers nothing until it announces itself again."""
+    """Withdraw the node's encoders until it announces itself again."""
     connection.execute(
         text("UPDATE hardware_encoder SET seen_at = seen_at - interval '1 day' WHERE node = :node"),
         {"node": node},
@@ -58,7 +61,7 @@ def withdraw(connection: Connection, node: str) -> None:
 
 
 def list_offers(connection: Connection) -> list[Offer]:
-    """Every encoder of a node that lives, by node and encoder."""
+    """Return every encoder of a live node, by node and encoder."""
     rows = connection.execute(
         text(
             """
@@ -77,7 +80,7 @@ def list_offers(connection: Connection) -> list[Offer]:
 
 
 def record_success(connection: Connection, node: str, encoder: str) -> None:
-    """It did a whole piece of work: nothing is held against it any more."""
+    """Record that the encoder completed its work: its earlier failures no longer count."""
     connection.execute(
         text(
             """
@@ -90,7 +93,7 @@ def record_success(connection: Connection, node: str, encoder: str) -> None:
 
 
 def record_failure(connection: Connection, node: str, encoder: str, reason: str) -> bool:
-    """It failed at its work; whether it rests for that."""
+    """Record that the encoder failed; return whether it is suspended for that."""
     failures = connection.execute(
         text(
             """
@@ -107,7 +110,7 @@ def record_failure(connection: Connection, node: str, encoder: str, reason: str)
 
 
 def suspend(connection: Connection, node: str, encoder: str, reason: str) -> None:
-    """It takes no work until a trial succeeds, and is not tried for a while: longer each time."""
+    """Suspend the encoder until a trial succeeds; the next trial is later each time."""
     connection.execute(
         text(
             """
@@ -128,7 +131,7 @@ def suspend(connection: Connection, node: str, encoder: str, reason: str) -> Non
 
 
 def resume(connection: Connection, node: str, encoder: str) -> None:
-    """A trial succeeded. It takes work again, and rests again if it fails at the first."""
+    """Resume after a successful trial; the first failure suspends the encoder again."""
     connection.execute(
         text(
             """
@@ -141,12 +144,13 @@ def resume(connection: Connection, node: str, encoder: str) -> None:
 
 
 def route(connection: Connection) -> list[str]:
-    """Put each due run that wishes for hardware into the queue where it is offered, and back into
-    its own where nobody offers it any more, also what was published. Answers the queues.
+    """Move each due run that requests hardware to the queue that offers it; return the queues.
 
-    A run that another transaction holds stays where it is: the planner waits for nobody. Decided
-    anew each time: the death of a node strands nothing. A message that still lies in the
-    other queue is a copy, which the claim makes harmless.
+    Where nobody offers it any more the run goes back into its own queue, also if it was published.
+
+    A run that another transaction holds stays where it is: the planner never waits. This is decided
+    again each time, so the death of a node strands nothing. A message that is still in the other
+    queue is a copy, which the claim makes harmless.
     """
     rows = connection.execute(
         text(

@@ -34,7 +34,7 @@ class DatabaseFacts:
 class RedisFacts:
     version: str
     keeps_every_write: bool | None
-    """An append-only file; None where the server does not tell."""
+    """An append-only file; None where the server does not report it."""
     eviction_policy: str | None
     round_trip_seconds: float
     product: str = "Redis"
@@ -46,7 +46,10 @@ class RedisFacts:
 
 
 def inspect_database(url: str) -> DatabaseFacts:
-    """Raises DatabaseUnavailable; DatabaseNewer where a newer Cinemill wrote it."""
+    """Inspect PostgreSQL.
+
+    Raises DatabaseUnavailable; DatabaseNewer where a newer Cinemill wrote it.
+    """
     revision = check_version(url)
     database = Database(url, pool_size=1, application_name="cinemill doctor")
     try:
@@ -74,7 +77,7 @@ def inspect_database(url: str) -> DatabaseFacts:
 
 
 def inspect_redis(url: str) -> RedisFacts:
-    """Raises RedisUnavailable."""
+    """Inspect Redis. Raises RedisUnavailable."""
     try:
         with open_redis(
             url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS

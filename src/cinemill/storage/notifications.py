@@ -1,4 +1,4 @@
-"""LISTEN: woken by PostgreSQL. A ring may be lost; whoever listens also looks by the clock."""
+"""LISTEN: woken by PostgreSQL. Notifications may be lost, so listeners also poll by the clock."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ class Listener:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it listens already; what rang before is not heard."""
+        """Check whether it listens already; earlier notifications are not received."""
         return self._connection is not None
 
     def wait(self, timeout_seconds: float) -> list[tuple[str, str]]:
-        """(channel, payload) of what rang within the timeout; returns at the first ring, with all
-        that have rung by then.
+        """Wait for notifications and return them as (channel, payload).
+
+        Returns at the first one within the timeout, with all that have arrived by then.
 
         Raises DatabaseUnavailable; the next call connects again.
         """
         try:
             connection = self._connect()
-            rung = list(connection.notifies(timeout=timeout_seconds, stop_after=1))
-            rung += connection.notifies(timeout=0) if rung else ()
-            return [(notify.channel, notify.payload) for notify in rung]
+            received = list(connection.notifies(timeout=timeout_seconds, stop_after=1))
+            received += connection.notifies(timeout=0) if received else ()
+            return [(notify.channel, notify.payload) for notify in received]
         except psycopg.Error as error:
             self.close()
             raise DatabaseUnavailable("PostgreSQL does not answer to LISTEN.") from error

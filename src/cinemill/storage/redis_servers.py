@@ -54,8 +54,11 @@ class AsyncPrimaryClient(redis.asyncio.Redis):
 
 
 def open_redis(url: str, **options: Any) -> redis.Redis:
-    """A client of ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://``; it connects when it
-    is first used. ``options`` are redis-py's. Raises ValueError for what is no such URL."""
+    """Return a client of ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://``.
+
+    It connects when it is first used. ``options`` are redis-py's. Raises ValueError for any other
+    URL.
+    """
     address = parse_sentinel(url)
     if address is None:
         return redis.Redis.from_url(url, **options)
@@ -68,7 +71,7 @@ def open_redis(url: str, **options: Any) -> redis.Redis:
 
 
 def open_async_redis(url: str, **options: Any) -> redis.asyncio.Redis:
-    """As ``open_redis``, for asyncio."""
+    """Return an asyncio client; otherwise as ``open_redis``."""
     address = parse_sentinel(url)
     if address is None:
         return redis.asyncio.Redis.from_url(url, **options)
@@ -83,22 +86,28 @@ def open_async_redis(url: str, **options: Any) -> redis.asyncio.Redis:
 
 
 def drop_refusing(client: redis.Redis, error: Exception) -> None:
-    """After a refusal, have the client's next command go by a new connection: a primary that was
-    demoted may keep its clients, while the address already leads to another."""
+    """Drop the client's connections after a refusal, so that its next command uses a new one.
+
+    A primary that was demoted may keep its clients, while the address already leads to another.
+    """
     if isinstance(error, REFUSALS):
         client.connection_pool.disconnect(inuse_connections=False)
 
 
 def measure_fullness(memory: Mapping[str, int]) -> float | None:
-    """The share of its memory that a server uses, 0 to 1 or a little over, by what INFO says of
-    it; None where it has no limit."""
+    """Return the share of its memory that a server uses, 0 to 1 or a little over, from INFO.
+
+    Returns None where it has no limit.
+    """
     limit = int(memory.get("maxmemory") or 0)
     return int(memory.get("used_memory") or 0) / limit if limit else None
 
 
 def sentinel_options(address: SentinelAddress) -> dict[str, Any]:
-    """How a Sentinel is asked: once, and not for long, for there is another one. redis-py's own
-    way is to ask a dead one eleven times, over two or three seconds."""
+    """Return options that query a Sentinel once and briefly, for there is another one.
+
+    By default redis-py asks a dead one eleven times, over two or three seconds.
+    """
     return {
         **address.sentinel_credentials,
         "socket_timeout": SENTINEL_SECONDS,

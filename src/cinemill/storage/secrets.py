@@ -25,13 +25,13 @@ DELETE_IT = "Delete the file; the next start creates a new one with 256 random b
 
 
 def read_or_make_secret(path: Path, *, hint: str = DELETE_IT) -> str:
-    """The secret in the file; made at first (256 bits, URL-safe, mode 0600).
+    """Return the secret in the file, which is created at first (256 bits, URL-safe, mode 0600).
 
-    Several processes may make it at once: each writes its own draft aside, and only one draft can
-    be linked to the final name, so all of them read the same and none reads half of one.
+    Several processes may create it at once: each writes its own draft, and only one draft can be
+    linked to the final name, so all of them read the same and none reads half of one.
 
-    Raises SecretUnusable, with ``hint``, where there is a file that holds no secret of at least
-    128 bits. It is never replaced: somebody may rely on it.
+    Raises SecretUnusable, with ``hint``, where there is a file that holds no secret of at least 128
+    bits. It is never replaced: something may rely on it.
     """
     if not os.path.lexists(path):
         draft = _write_draft(path, secrets.token_urlsafe(SECRET_BYTES) + "\n")
@@ -42,7 +42,7 @@ def read_or_make_secret(path: Path, *, hint: str = DELETE_IT) -> str:
 
 
 def read_secret(path: Path, *, hint: str = DELETE_IT) -> str:
-    """The secret in an existing file, without what blanks follow it. Raises SecretUnusable."""
+    """Return the secret in an existing file, without trailing blanks. Raises SecretUnusable."""
     try:
         # Not at its beginning: initdb takes the first line, whatever it is.
         text = _read_regular_file(path).decode("ascii").rstrip()
@@ -54,7 +54,7 @@ def read_secret(path: Path, *, hint: str = DELETE_IT) -> str:
 
 
 def find_weakness(secret: str) -> str | None:
-    """Why a secret is worth fewer than 128 bits, to follow "it"; None where it is sound."""
+    """Return why a secret is worth fewer than 128 bits, to follow "it"; None where it is strong."""
     if not secret:
         return "is empty"
     if not (secret.isascii() and secret.isprintable()) or " " in secret:
@@ -66,7 +66,7 @@ def find_weakness(secret: str) -> str | None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether anybody but the file's owner may read or change it."""
+    """Check whether anybody but the file's owner may read or change it."""
     try:
         return bool(path.stat().st_mode & 0o077)
     except OSError:
@@ -74,7 +74,7 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def _find_repeated(secret: str) -> str:
-    """What the secret repeats at least twice, though the last time not to its end; else all."""
+    """Return what the secret repeats at least twice, the last time maybe in part; else all."""
     for length in range(1, len(secret) // 2 + 1):
         if secret.startswith(secret[length:]):
             return secret[:length]
@@ -82,15 +82,18 @@ def _find_repeated(secret: str) -> str:
 
 
 def _count_bits(secret: str) -> float:
-    """As many as a random text of this length and alphabet has."""
+    """Return as many bits as a random text of this length and alphabet has."""
     used = set(secret)
     sizes = [len(alphabet) for alphabet in _ALPHABETS if used <= set(alphabet)]
     return len(secret) * (math.log2(min(sizes)) if sizes else _BASE64_BITS)
 
 
 def _read_regular_file(path: Path) -> bytes:
-    """Raises OSError; ValueError for what is no file of a secret's size, such as a pipe, which
-    would be waited for, or a device that never ends."""
+    """Read a file of a secret's size.
+
+    Raises OSError; ValueError for anything else, such as a pipe, which would block, or a device
+    that never ends.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

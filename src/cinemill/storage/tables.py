@@ -1,4 +1,4 @@
-"""The tables as SQLAlchemy sees them. The migrations make them; a test holds the two together."""
+"""The tables as SQLAlchemy sees them. The migrations create them; a test compares the two."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ run = Table(
         postgresql_where=text("state = 'queued' AND hardware IS NOT NULL"),
     ),
     Index("run_lease_idx", "lease_until", postgresql_where=text("state = 'running'")),
-    # One live try at a step at a time: the database itself forbids a second.
+    # One live attempt at a step at a time: the database itself forbids a second.
     Index(
         "run_live_step_idx",
         "step_id",

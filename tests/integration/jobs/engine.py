@@ -32,7 +32,7 @@ def plan_one(kind: str) -> Callable[[AnyParameters, str | None], list[StepSpec]]
     return lambda params, asset_id: [StepSpec("work", kind)]
 
 
-def plan_wish(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
+def plan_hardware(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec("work", "work", hardware="h264")]
 
 
@@ -47,8 +47,8 @@ def plan_crowd(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
 _SMALL = Queue("small", 5, 1024, 25, 3300, 3600, description="Where a kilobyte is allowed")
 _BRIEF = Queue("brief", 5, 1024 * GIB, 25, 0.6, 60, description="Where half a second is allowed")
 
-# The work runs in the tests' own process, beside browsers and servers that are its children: what
-# they weigh must not end a try here.
+# The work runs in the tests' own process, next to browsers and servers that are its children:
+# their memory must not end an attempt here.
 _ROOMY = {name: replace(queue, memory_bytes=1024 * GIB) for name, queue in catalog.QUEUES.items()}
 
 CATALOG = replace(
@@ -77,7 +77,7 @@ CATALOG = replace(
         + [
             JobKind("chain", AnyParameters, plan_chain),
             JobKind("crowd", AnyParameters, plan_crowd),
-            JobKind("wishing_work", AnyParameters, plan_wish),
+            JobKind("hardware_work", AnyParameters, plan_hardware),
             JobKind("analyse", AnyParameters, plan_one("work"), second_channel="analysis"),
         ],
     ),

@@ -70,7 +70,7 @@ def refuse(act: Callable[[], object]) -> CinemillError:
     ],
     ids=lambda value: value if isinstance(value, str) else "params",
 )
-def test_what_cannot_be_kept_is_refused_with_a_code(
+def test_unstorable_parameters_are_rejected_with_a_code(
     service: JobService, params: dict[str, Any], code: str
 ) -> None:
     assert refuse(lambda: service.create_job("work", params=params)).code == code
@@ -79,7 +79,7 @@ def test_what_cannot_be_kept_is_refused_with_a_code(
 
 @pytest.mark.parametrize("value", [{"a": 1}, ["x"], 7, "x" * 300, "a\x00b", "\udcff"])
 @pytest.mark.parametrize("name", ["asset_id", "owner", "idempotency_key", "job_id"])
-def test_names_are_short_texts(service: JobService, name: str, value: Any) -> None:
+def test_names_of_a_job_are_bounded(service: JobService, name: str, value: Any) -> None:
     error = refuse(partial(service.create_job, "work", **{name: value}))
     assert error.code == f"{name}_invalid"
 
@@ -127,7 +127,7 @@ def test_a_timeline_of_ten_thousand_clips_is_taken_and_left_out_of_lists(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(ANY_PARAMS)
-def test_what_is_taken_is_listed(service: JobService, params: dict[str, Any]) -> None:
+def test_accepted_jobs_are_listed(service: JobService, params: dict[str, Any]) -> None:
     try:
         job = service.create_job("work", params=params)
     except InputRejected:
@@ -270,7 +270,7 @@ def test_a_page_of_large_jobs_is_bounded(service: JobService) -> None:
     assert len(page) < 40_000
 
 
-def test_too_large_is_told_from_otherwise_wrong(service: JobService) -> None:
+def test_oversized_parameters_are_reported_as_too_large(service: JobService) -> None:
     with pytest.raises(TooLarge) as refused:
         service.create_job("work", params={"a": "x" * (100 * MIB)})
     assert refused.value.http_status == 413

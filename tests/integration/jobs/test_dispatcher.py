@@ -62,7 +62,7 @@ def test_two_users_share_a_window_however_much_each_has_queued(engine: Engine) -
     assert engine.post.owners == {"ann": 8, "bob": 8}
 
 
-def test_who_comes_later_is_served_before_who_holds_a_full_window(engine: Engine) -> None:
+def test_new_user_is_served_before_one_with_a_full_window(engine: Engine) -> None:
     engine.submit(50, owner="ann")
     engine.dispatcher.publish_ready()
     engine.submit(9, owner="bob")
@@ -72,7 +72,7 @@ def test_who_comes_later_is_served_before_who_holds_a_full_window(engine: Engine
     assert [run.owner for run in engine.post.sent[16:]] == ["bob"] * 4
 
 
-def test_no_name_is_always_last_where_work_ends_at_once(narrow: Engine) -> None:
+def test_no_owner_is_always_last_where_work_ends_at_once(narrow: Engine) -> None:
     narrow.submit(30, owner="ann")
     narrow.submit(2, owner="bob")
     for _ in range(30):
@@ -121,7 +121,7 @@ def test_a_large_job_lets_the_same_users_small_ones_by(engine: Engine) -> None:
     assert work in [run.id for run in engine.post.lying]
 
 
-def test_a_small_job_is_told_that_the_crowd_is_not_before_it(engine: Engine) -> None:
+def test_queue_place_of_a_small_job_ignores_the_burst(engine: Engine) -> None:
     engine.submit(kind="crowd")
     (small,) = engine.submit()
     assert engine.service.get_job_status(small.id)["queue_place"] == 4
@@ -143,7 +143,7 @@ def test_what_a_large_job_has_begun_is_tried_again_at_once(engine: Engine) -> No
     engine.dispatcher.publish_ready()
     run = engine.claim(engine.post.lying[-1])
     with engine.database.begin() as connection:
-        failure = Failure("worker_stopping", "The worker was told to stop.")
+        failure = Failure("worker_stopping", "The worker was asked to stop.")
         runs.retry_later(connection, run, RunState.RETURNED, failure, delay_seconds=0)
     before = len(engine.post.sent)
     engine.dispatcher.publish_ready()
@@ -165,7 +165,7 @@ def test_a_cancelled_job_is_not_let_out(engine: Engine) -> None:
     assert engine.dispatcher.publish_ready() == 0
 
 
-def test_what_redis_did_not_take_goes_out_when_it_is_back(engine: Engine) -> None:
+def test_unsent_messages_go_out_when_redis_is_back(engine: Engine) -> None:
     engine.submit(10)
     engine.post.room = 4
     with pytest.raises(RedisUnavailable):
@@ -183,7 +183,7 @@ def test_messages_that_redis_forgot_are_sent_again(engine: Engine) -> None:
     assert Counter(run.id for run in engine.post.sent).most_common(1)[0][1] == 2
 
 
-def test_messages_that_lie_with_the_broker_are_left_there(engine: Engine) -> None:
+def test_messages_in_the_broker_are_left_there(engine: Engine) -> None:
     engine.submit(5)
     engine.dispatcher.publish_ready()
     assert engine.dispatcher.republish_lost(older_than_seconds=0) == 0
@@ -209,7 +209,7 @@ def test_lost_messages_are_missed_although_fresh_ones_lie_with_the_broker(engine
     assert {run.id for run in engine.post.sent[-2:]} == {run.id for run in lost}
 
 
-def test_what_a_worker_has_claimed_is_not_lost(engine: Engine) -> None:
+def test_claimed_run_is_not_lost(engine: Engine) -> None:
     engine.submit(3)
     engine.dispatcher.publish_ready()
     for ready in engine.post.sent:
@@ -338,7 +338,7 @@ def read_status(url: str, job_id: str) -> str:
         return str(client.get(status_key(job_id)))
 
 
-def test_the_end_of_a_job_is_told_once(engine: Engine, own_redis: str) -> None:
+def test_end_of_a_job_is_published_once(engine: Engine, own_redis: str) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     engine.finish(engine.post.sent[0])
@@ -347,7 +347,7 @@ def test_the_end_of_a_job_is_told_once(engine: Engine, own_redis: str) -> None:
     assert '"status": "completed"' in read_status(own_redis, job.id)
 
 
-def test_an_end_that_redis_did_not_take_is_told_when_it_is_back(
+def test_unsent_end_of_a_job_is_published_when_redis_is_back(
     engine: Engine, database: Database, own_redis: str
 ) -> None:
     (job,) = engine.submit()

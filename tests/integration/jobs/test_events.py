@@ -1,4 +1,4 @@
-"""What watchers are told through Redis, to the letter of the contract."""
+"""The events that watchers receive through Redis, to the letter of the contract."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def test_a_channel_carries_status_progress_and_message(
 ) -> None:
     with listening(client, f"{channel}:{job_id}") as subscription:
         assert sink.publish(make_progress(job_id, 41.25, job_kind=kind))
-        told = json.loads(next_message(subscription)["data"])
-    assert told["status"] == "running"
-    assert told["progress"] == 41.2
-    assert told["message"] == "Encoding the preview copy"
-    assert told["stage"] == "prepare"
+        event = json.loads(next_message(subscription)["data"])
+    assert event["status"] == "running"
+    assert event["progress"] == 41.2
+    assert event["message"] == "Encoding the preview copy"
+    assert event["stage"] == "prepare"
 
 
 @pytest.mark.parametrize("kind", ["work", "a kind of long ago"])
@@ -118,7 +118,7 @@ def test_only_analyses_have_the_channel_of_analyses(
         assert json.loads(next_message(subscription)["data"])["progress"] == 2
 
 
-def test_an_analysis_is_told_on_its_channel_while_it_runs_and_when_it_ends(
+def test_analysis_is_published_on_its_channel_while_it_runs_and_when_it_ends(
     bench: Bench, engine: Engine, client: redis.Redis
 ) -> None:
     bench.handlers["work"] = do_nothing
@@ -126,8 +126,8 @@ def test_an_analysis_is_told_on_its_channel_while_it_runs_and_when_it_ends(
     with listening(client, f"analysis:{job.id}") as subscription:
         bench.execute(job)
         engine.dispatcher.announce_changes()
-        told = [json.loads(next_message(subscription)["data"])["status"] for _ in range(2)]
-    assert told == ["running", "completed"]
+        statuses = [json.loads(next_message(subscription)["data"])["status"] for _ in range(2)]
+    assert statuses == ["running", "completed"]
 
 
 def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
@@ -142,7 +142,7 @@ def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
-def test_the_last_event_says_how_it_ended(
+def test_last_event_says_how_the_job_ended(
     sink: EventPublisher, own_redis: str, job_id: str, status: str
 ) -> None:
     sink.publish(make_progress(job_id, 99))
@@ -150,15 +150,15 @@ def test_the_last_event_says_how_it_ended(
     assert ask(own_redis, lambda reader: reader.read_status(job_id))["status"] == status
 
 
-def test_of_a_job_that_nobody_told_of_nothing_is_known(own_redis: str, job_id: str) -> None:
+def test_job_without_events_has_no_status(own_redis: str, job_id: str) -> None:
     assert ask(own_redis, lambda reader: reader.read_status(job_id)) is None
     assert read_after(own_redis, job_id) == []
 
 
-def test_who_subscribes_and_then_reads_the_key_misses_nothing(
+def test_subscriber_that_then_reads_the_key_misses_nothing(
     sink: EventPublisher, client: redis.Redis, job_id: str
 ) -> None:
-    """Whenever a watcher comes, key and channel together tell every event from there on."""
+    """Whenever a watcher comes, key and channel together give every event from there on."""
     last = 120
     speaking = threading.Event()
 
@@ -173,31 +173,31 @@ def test_who_subscribes_and_then_reads_the_key_misses_nothing(
     assert speaking.wait(PATIENCE_SECONDS)
     with listening(client, f"task_progress:{job_id}") as subscription:
         known = json.loads(str(client.get(f"task_status:{job_id}")))["progress"]
-        heard = [known]
-        while heard[-1] < last:
-            told = json.loads(next_message(subscription)["data"])["progress"]
-            if told > known:
-                heard.append(told)
+        received = [known]
+        while received[-1] < last:
+            published = json.loads(next_message(subscription)["data"])["progress"]
+            if published > known:
+                received.append(published)
     speaker.join()
-    assert heard == [float(number) for number in range(int(known), last + 1)]
+    assert received == [float(number) for number in range(int(known), last + 1)]
 
 
-def test_a_watcher_is_told_at_most_four_times_a_second(
+def test_events_are_published_at_most_four_times_a_second(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     asked: list[tuple[float, bool, float]] = []  # each with the moments before and after it
-    while sum(told for _, told, _ in asked) < 5 or all(told for _, told, _ in asked):
+    while sum(is_sent for _, is_sent, _ in asked) < 5 or all(is_sent for _, is_sent, _ in asked):
         before = time.monotonic()
-        told = sink.publish(make_progress(job_id, len(asked)))
-        asked.append((before, told, time.monotonic()))
+        is_sent = sink.publish(make_progress(job_id, len(asked)))
+        asked.append((before, is_sent, time.monotonic()))
         time.sleep(0.005)
-    heard = [(before, after) for before, told, after in asked if told]
-    assert len(read_after(own_redis, job_id)) == len(heard)
-    for (before, _), (_, after) in pairwise(heard):
+    sent = [(before, after) for before, is_sent, after in asked if is_sent]
+    assert len(read_after(own_redis, job_id)) == len(sent)
+    for (before, _), (_, after) in pairwise(sent):
         assert after - before >= LEAST_INTERVAL_SECONDS
 
 
-def test_a_change_of_state_is_told_whatever_was_told_just_now(
+def test_change_of_state_is_published_regardless_of_the_rate_limit(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     assert sink.publish(make_progress(job_id, 99))
@@ -236,37 +236,39 @@ def test_a_watcher_is_woken_by_the_next_event(
     assert asyncio.run(watch()).progress["progress"] == 7
 
 
-def test_who_follows_hears_everything_in_order_and_of_every_silence(
+def test_follower_receives_every_event_in_order_and_every_timeout(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     async def follow() -> list[float | None]:
-        heard: list[float | None] = []
+        received: list[float | None] = []
         async with reading(own_redis) as reader:
             async for event in reader.follow(job_id, block_seconds=0.05):
-                heard.append(None if event is None else event.progress["progress"])
+                received.append(None if event is None else event.progress["progress"])
                 if event is None:
-                    if 1.0 in heard:
-                        return heard
+                    if 1.0 in received:
+                        return received
                     await asyncio.to_thread(sink.publish_now, make_progress(job_id, 0))
                     await asyncio.to_thread(sink.publish_now, make_progress(job_id, 1))
-        return heard
+        return received
 
     assert asyncio.run(follow()) == [None, 0, 1, None]
 
 
-def test_the_past_is_kept_short(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
+def test_event_history_is_bounded(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
     for number in range(EVENTS_KEPT + 300):
         sink.publish_now(make_progress(job_id, number))
     assert int(str(client.xlen(f"task_events:{job_id}"))) <= EVENTS_KEPT + 150
 
 
-def test_what_is_forgotten_is_gone(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
+def test_deleted_events_are_gone(sink: EventPublisher, client: redis.Redis, job_id: str) -> None:
     sink.publish(make_progress(job_id, 1))
     sink.forget(job_id)
     assert client.keys(f"*{job_id}*") == []
 
 
-def test_words_of_any_language_arrive(sink: EventPublisher, own_redis: str, job_id: str) -> None:
+def test_event_messages_of_any_language_arrive(
+    sink: EventPublisher, own_redis: str, job_id: str
+) -> None:
     sink.publish(make_progress(job_id, 1, message="Вырезаю кадры 🎞"))
     (event,) = read_after(own_redis, job_id)
     assert event.progress["message"] == "Вырезаю кадры 🎞"
@@ -280,7 +282,7 @@ def test_work_goes_on_where_redis_is_away(job_id: str) -> None:
     sink.close()
 
 
-def test_a_watcher_is_told_that_redis_is_away(job_id: str) -> None:
+def test_watcher_gets_an_error_while_redis_is_away(job_id: str) -> None:
     with pytest.raises(RedisUnavailable):
         ask(NOWHERE, lambda reader: reader.read_status(job_id))
     with pytest.raises(RedisUnavailable):
@@ -321,17 +323,17 @@ def test_of_an_ended_job_only_the_last_events_are_kept_and_for_an_hour(
     assert 0 < int(str(client.ttl(f"task_events:{job_id}"))) <= 3600
     assert 3600 < int(str(client.ttl(f"task_status:{job_id}"))) <= 24 * 3600
     resumed = read_after(own_redis, job_id, after_id=seen[0].id)
-    assert resumed == kept, "who comes back with an id of long ago is told the end"
+    assert resumed == kept, "a follower with an id of long ago receives the end"
 
 
-def test_an_ended_job_that_is_tried_again_is_told_as_before(
+def test_retried_job_publishes_events_as_before(
     sink: EventPublisher, client: redis.Redis, own_redis: str, job_id: str
 ) -> None:
     sink.publish_now(make_progress(job_id, 50, status="failed"))
     for number in range(30):
         sink.publish_now(make_progress(job_id, number))
-    told = [event.progress["status"] for event in read_after(own_redis, job_id)]
-    assert told == ["failed", *["running"] * 30]
+    statuses = [event.progress["status"] for event in read_after(own_redis, job_id)]
+    assert statuses == ["failed", *["running"] * 30]
     assert 3600 < int(str(client.ttl(f"task_events:{job_id}"))) <= 24 * 3600
 
 

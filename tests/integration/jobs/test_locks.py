@@ -163,7 +163,7 @@ def test_the_sweeper_finishes_other_cancels_where_one_job_is_locked(engine: Engi
     assert engine.dispatcher.finish_cancels() == 1
 
 
-def test_other_jobs_go_out_and_are_told_of_where_one_is_locked(engine: Engine) -> None:
+def test_other_jobs_are_published_and_announced_where_one_is_locked(engine: Engine) -> None:
     locked, free = engine.submit(2)
     lock = (
         "SELECT 1 FROM job JOIN step ON step.job_id = job.id JOIN run ON run.job_id = job.id "
@@ -171,7 +171,9 @@ def test_other_jobs_go_out_and_are_told_of_where_one_is_locked(engine: Engine) -
     )
     with rows.locked(engine.database, lock, id=locked.id):
         engine.dispatcher.publish_ready()
-        assert engine.dispatcher.announce_changes() == 0  # the free one was told of as it went out
+        assert (
+            engine.dispatcher.announce_changes() == 0
+        )  # the free one was announced as it was published
         (sent,) = engine.post.sent
         engine.finish(sent)
         assert rows.get_job(engine.database, free).state is JobState.COMPLETED

@@ -98,7 +98,9 @@ each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSAL
 
 
 @each_refusal
-def test_watchers_are_told_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
+def test_events_are_published_again_when_redis_is_repaired(
+    own_valkey: str, refusal: Refusal
+) -> None:
     sink = EventPublisher(own_valkey, catalog=CATALOG)
     news = Progress(str(uuid4()), "process_video", "running", 1.0, "Working")
     assert sink.publish_now(news)
@@ -111,7 +113,7 @@ def test_watchers_are_told_again_when_redis_is_mended(own_valkey: str, refusal: 
 
 
 @each_refusal
-def test_starts_are_counted_again_when_redis_is_mended(own_valkey: str, refusal: Refusal) -> None:
+def test_starts_are_counted_again_when_redis_is_repaired(own_valkey: str, refusal: Refusal) -> None:
     limiter = RateLimiter(own_valkey)
     wait_until(lambda: admits(limiter))
     with refusal(own_valkey):
@@ -131,19 +133,19 @@ def test_health_says_that_redis_refuses(own_valkey: str, refusal: Refusal) -> No
 
 
 @pytest.mark.parametrize("name", ["OOM", "READONLY", "MASTERDOWN", "MISCONF", "NOPERM"])
-def test_the_doctor_is_told_why_redis_refuses(own_valkey: str, name: str) -> None:
+def test_doctor_reports_why_redis_refuses(own_valkey: str, name: str) -> None:
     assert inspect_redis(own_valkey).refusal is None
     with REFUSALS[name](own_valkey):
         assert inspect_redis(own_valkey).refusal
 
 
-def test_a_redis_that_tells_nothing_of_itself_does_not_answer(own_valkey: str) -> None:
+def test_redis_that_cannot_report_info_is_unavailable(own_valkey: str) -> None:
     with busy_script(own_valkey), pytest.raises(RedisUnavailable):
         inspect_redis(own_valkey)
 
 
 @each_refusal
-def test_who_asks_for_workers_is_told_that_the_broker_refuses(
+def test_inspecting_workers_reports_that_the_broker_refuses(
     own_valkey: str, refusal: Refusal
 ) -> None:
     """An answer needs a queue, and that a write; under some refusals nobody can even connect."""

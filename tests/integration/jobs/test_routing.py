@@ -1,4 +1,4 @@
-"""Work that wishes for hardware goes where a worker offers it, and nowhere else is it stranded."""
+"""Work that requests hardware goes to a worker that offers it, and is never stranded."""
 
 from __future__ import annotations
 
@@ -34,42 +34,42 @@ def publish(engine: Engine) -> list[str]:
     return [run.queue for run in engine.post.sent[before:]]
 
 
-def test_a_wish_goes_to_the_queue_of_those_who_have_the_hardware(engine: Engine) -> None:
+def test_hardware_request_goes_to_the_queue_of_nodes_with_the_hardware(engine: Engine) -> None:
     announce(engine)
-    engine.submit(2, "wishing_work")
+    engine.submit(2, "hardware_work")
     engine.submit()
     assert sorted(publish(engine)) == ["default", "gpu_h264", "gpu_h264"]
 
 
-def test_where_nobody_has_it_the_work_waits_with_all_the_other(engine: Engine) -> None:
-    engine.submit(kind="wishing_work")
+def test_hardware_request_without_hardware_waits_in_the_common_queue(engine: Engine) -> None:
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["default"]
 
 
-def test_hardware_for_another_codec_is_none(engine: Engine) -> None:
+def test_hardware_for_another_codec_is_not_used(engine: Engine) -> None:
     announce(engine, codec="h265")
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["default"]
 
 
 def test_a_node_that_fell_silent_offers_nothing(engine: Engine) -> None:
     announce(engine)
     fall_silent(engine)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["default"]
 
 
-def test_a_node_that_was_told_to_stop_offers_nothing(engine: Engine) -> None:
+def test_stopping_node_offers_no_hardware(engine: Engine) -> None:
     announce(engine)
     with engine.database.begin() as connection:
         hardware.withdraw(connection, NODE)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["default"]
 
 
 def test_what_waits_for_a_node_that_dies_is_sent_to_the_others(engine: Engine) -> None:
     announce(engine)
-    (job,) = engine.submit(kind="wishing_work")
+    (job,) = engine.submit(kind="hardware_work")
     assert publish(engine) == ["gpu_h264"]
     fall_silent(engine)
     assert publish(engine) == ["default"]
@@ -77,9 +77,9 @@ def test_what_waits_for_a_node_that_dies_is_sent_to_the_others(engine: Engine) -
     assert engine.service.get_job(job.id).state.is_final
 
 
-def test_the_message_left_behind_does_nothing(engine: Engine) -> None:
+def test_message_left_in_the_hardware_queue_does_nothing(engine: Engine) -> None:
     announce(engine)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     publish(engine)
     fall_silent(engine)
     publish(engine)
@@ -89,18 +89,18 @@ def test_the_message_left_behind_does_nothing(engine: Engine) -> None:
     assert rows.claim(engine.database, left.id) is None
 
 
-def test_what_a_worker_has_begun_stays_with_it(engine: Engine) -> None:
+def test_run_that_has_begun_is_not_rerouted(engine: Engine) -> None:
     announce(engine)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     publish(engine)
     engine.claim(engine.post.sent[0])
     fall_silent(engine)
     assert publish(engine) == []
 
 
-def test_a_retry_is_sent_anew_by_what_is_there_then(engine: Engine) -> None:
+def test_retry_is_routed_by_the_hardware_available_then(engine: Engine) -> None:
     announce(engine)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     publish(engine)
     rows.fail(engine.database, engine.claim(engine.post.sent[0]), delay_seconds=0)
     assert publish(engine) == ["gpu_h264"]
@@ -112,7 +112,7 @@ def test_a_retry_is_sent_anew_by_what_is_there_then(engine: Engine) -> None:
 def test_hardware_that_fails_three_times_in_a_row_gets_no_more_work(engine: Engine) -> None:
     announce(engine)
     fail(engine, 2)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["gpu_h264"]
     fail(engine, 1)
     assert publish(engine) == ["default"]
@@ -122,13 +122,13 @@ def test_as_long_as_one_node_serves_work_goes_there(engine: Engine) -> None:
     announce(engine)
     announce(engine, "celery@two")
     fail(engine, 3)
-    engine.submit(kind="wishing_work")
+    engine.submit(kind="hardware_work")
     assert publish(engine) == ["gpu_h264"]
 
 
 def test_messages_for_hardware_that_the_broker_lost_are_sent_again(engine: Engine) -> None:
     announce(engine)
-    engine.submit(3, "wishing_work")
+    engine.submit(3, "hardware_work")
     publish(engine)
     engine.post.lose()
     assert engine.dispatcher.republish_lost(older_than_seconds=0) == 3

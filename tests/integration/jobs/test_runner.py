@@ -41,7 +41,7 @@ def test_work_that_goes_well_completes_the_job_with_its_result(bench: Bench) -> 
     assert done.result["seconds"] >= 0
 
 
-def test_every_try_tells_how_much_memory_it_took(
+def test_every_attempt_records_its_peak_memory(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process' own peak within the try, and its largest command's."""
@@ -119,7 +119,7 @@ def test_a_child_step_is_given_its_parents_result(bench: Bench) -> None:
     assert result["by"] == "second"
 
 
-def test_watchers_are_told_how_far_it_is(bench: Bench, own_redis: str) -> None:
+def test_runner_publishes_progress(bench: Bench, own_redis: str) -> None:
 
     def handle(context: StepContext) -> StepOutcome:
         time.sleep(0.3)  # the first word was just said
@@ -137,13 +137,13 @@ def test_watchers_are_told_how_far_it_is(bench: Bench, own_redis: str) -> None:
         finally:
             await reader.close()
 
-    told = asyncio.run(read())
-    assert (told["progress"], told["message"], told["stage"]) == (
+    event = asyncio.run(read())
+    assert (event["progress"], event["message"], event["stage"]) == (
         25,
         "Encoding the preview copy",
         "first",
     )
-    assert told["seconds_left"] > 0
+    assert event["seconds_left"] > 0
 
 
 def test_a_failure_is_tried_again_after_a_minute_or_so(bench: Bench) -> None:
@@ -223,7 +223,7 @@ def test_a_result_that_no_row_can_hold_is_a_failure(
     assert rows.get_steps(bench.database, job)["work"].failures == 1
 
 
-def test_words_that_no_row_can_hold_do_not_hide_how_it_ended(bench: Bench) -> None:
+def test_unstorable_message_does_not_hide_how_the_run_ended(bench: Bench) -> None:
     error = CommandFailed("film\udcff\x00.mp4", exit_code=1, log_tail="\x00\udcff")
     job = bench.submit(raising(error))
     assert bench.execute(job) is RunState.FAILED

@@ -257,7 +257,7 @@ def test_dead_letters_are_listed_and_redriven(service: JobService, database: Dat
         service.redrive(dead.step_id)
 
 
-def test_only_what_has_ended_is_deleted(service: JobService, database: Database) -> None:
+def test_only_ended_jobs_are_deleted(service: JobService, database: Database) -> None:
     job = service.create_job("work")
     with pytest.raises(Conflict) as refused:
         service.delete_job(job.id)
@@ -304,7 +304,7 @@ def test_statistics_count_and_time_what_was_done(service: JobService, database: 
     assert set(times) == {"count", "average_seconds", "p50_seconds", "p90_seconds", "p99_seconds"}
 
 
-def test_what_waits_for_more_than_two_hours_is_stuck(
+def test_job_pending_for_more_than_two_hours_is_stuck(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")

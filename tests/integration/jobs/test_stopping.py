@@ -35,11 +35,11 @@ from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 
 BELL_ALONE = RetryPolicy(lease_seconds=7200, heartbeat_seconds=3600)
-"""The heart, which tells of a cancel too, does not beat while the test runs."""
+"""The heartbeat, which checks for a cancel too, does not run during the test."""
 
 
 def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
-    """It is PostgreSQL's NOTIFY that tells it."""
+    """PostgreSQL's NOTIFY delivers the cancel."""
     bench.limits = BELL_ALONE
 
     def cancel(context: StepContext) -> None:
@@ -53,8 +53,8 @@ def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
     assert list(bench.folder.iterdir()) == []
 
 
-def test_a_cancel_in_the_first_moment_of_a_workers_first_task_is_heard_soon(bench: Bench) -> None:
-    """Before the worker listens nobody hears the bell: it looks once it does."""
+def test_cancel_at_the_start_of_a_workers_first_task_is_handled_soon(bench: Bench) -> None:
+    """A notification before the worker listens is lost: it checks once when it starts listening."""
     bench.limits = BELL_ALONE
 
     def handle(context: StepContext) -> StepOutcome:
@@ -128,7 +128,7 @@ def lease_end(bench: Bench, context: StepContext) -> Any:
         return connection.execute(query, {"id": context.run.id}).scalar_one()
 
 
-def test_a_heart_that_beats_keeps_a_short_lease_alive(bench: Bench) -> None:
+def test_heartbeat_keeps_a_short_lease_alive(bench: Bench) -> None:
     bench.limits = RetryPolicy(lease_seconds=30, heartbeat_seconds=0.5)
     ends: list[object] = []
 
@@ -161,7 +161,7 @@ def test_work_without_progress_is_stopped_and_tried_again(bench: Bench) -> None:
     assert rows.get_steps(bench.database, job)["work"].failures == 1
 
 
-def test_slow_work_that_moves_is_left_to_it(bench: Bench) -> None:
+def test_slow_work_with_progress_is_not_stopped(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
         for step in range(12):
             context.report(step / 12, "Encoding the preview copy")
@@ -187,11 +187,11 @@ def test_work_over_its_queues_memory_is_stopped(
     assert bench.failure_code(job) == "memory_limit"
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_work_back_uncounted(bench: Bench) -> None:
+def test_stopping_worker_hands_its_work_back_uncounted(bench: Bench) -> None:
     def stop(context: StepContext) -> None:
         time.sleep(0.2)
         assert bench.runner is not None
-        assert bench.runner.request_stop_current("The worker was told to stop.")
+        assert bench.runner.request_stop_current("The worker was asked to stop.")
 
     job = bench.submit(while_running(stop))
     assert bench.execute(job) is RunState.RETURNED
@@ -216,7 +216,7 @@ def cut_off(bench: Bench) -> Iterator[CuttableProxy]:
     proxy.destroy()
 
 
-def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
+def test_worker_that_lost_its_lease_first_ends_when_it_is_stopped(
     bench: Bench, cut_off: CuttableProxy
 ) -> None:
     """PostgreSQL does not come back: only who kills such a worker would end it otherwise."""
@@ -225,7 +225,7 @@ def test_a_worker_that_lost_its_lease_first_ends_when_it_is_told_to_stop(
         cut_off.close()
         wait_until(lambda: isinstance(context.should_stop(), LeaseLost))
         assert bench.runner is not None
-        assert bench.runner.request_stop_current("The worker was told to stop.")
+        assert bench.runner.request_stop_current("The worker was asked to stop.")
 
     job = bench.submit(while_running(cut_then_stop))
     assert bench.execute(job) is None
@@ -254,7 +254,7 @@ def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
 def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
     bench.execute(bench.submit(do_nothing))
     assert bench.runner is not None
-    assert not bench.runner.request_stop_current("The worker was told to stop.")
+    assert not bench.runner.request_stop_current("The worker was asked to stop.")
 
 
 def test_one_worker_does_one_run_after_the_other(bench: Bench) -> None:
@@ -266,7 +266,7 @@ def test_one_worker_does_one_run_after_the_other(bench: Bench) -> None:
         assert bench.execute(bench.submit(handler)) is state
 
 
-def test_a_cancel_in_the_first_moment_of_a_later_task_is_heard_at_once(bench: Bench) -> None:
+def test_cancel_at_the_start_of_a_later_task_is_handled_at_once(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
         bench.service.cancel_job(context.run.job_id)
         return work_until_stopped(context)

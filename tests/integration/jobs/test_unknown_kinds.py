@@ -59,7 +59,7 @@ def test_a_job_in_a_queue_that_is_gone_says_so_too(engine: Engine) -> None:
     assert engine.dispatcher.announce_changes() == 1
 
 
-def test_it_is_held_once_a_minute_and_announced_once(engine: Engine) -> None:
+def test_unknown_kind_is_held_once_a_minute_and_announced_once(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
     assert [engine.dispatcher.hold_unknown() for _ in range(3)] == [1, 0, 0]

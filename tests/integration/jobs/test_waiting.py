@@ -17,7 +17,7 @@ from cinemill.jobs.step import StepContext
 SCENE = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
 
 
-def test_what_has_not_come_is_asked_for_later(bench: Bench) -> None:
+def test_postponed_step_is_run_again_later(bench: Bench) -> None:
     job = bench.submit(raising(Postponed("1 of 2 renders have finished.", delay_seconds=3)))
     for _ in range(6):  # oftener than a failure would be forgiven
         assert bench.execute(job) is RunState.RETURNED

@@ -73,23 +73,23 @@ def test_a_logo_and_music_are_kept_with_the_first_film(
         assert kept.kind is ArtifactKind.OVERLAY_SOURCE
 
 
-def test_a_film_on_an_upper_track_brings_its_sound(
+def test_video_on_an_upper_track_brings_its_audio(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ([{"path": materials[name], "start": 0, "end": 1}] for name in ("mute", "film"))
     output = {"width": 160, "height": 90, "fps": 25}
-    heard = run_plan(resources, open_context, {"tracks": [below, above], "output": output})["join"]
-    assert heard["render"]["facts"]["sounds"] == 1
-    assert len(heard["asset_ids"]) == 2
+    joined = run_plan(resources, open_context, {"tracks": [below, above], "output": output})["join"]
+    assert joined["render"]["facts"]["sounds"] == 1
+    assert len(joined["asset_ids"]) == 2
     mute = run_plan(resources, open_context, {"tracks": [below, below], "output": output})["join"]
     assert mute["render"]["facts"]["sounds"] == 0
 
 
 def caption(resources: StepResources, asset_id: str) -> None:
-    """As a worker leaves what it heard."""
+    """Store captions as a worker does after transcribing."""
     said = (Utterance(0, 900, "Good morning."),)
-    heard = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, said, {})
-    texts = write_texts(heard, with_words=True)
+    transcript = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, said, {})
+    texts = write_texts(transcript, with_words=True)
     made = []
     for file in FILES:
         with resources.files.receive() as incoming:
@@ -102,7 +102,7 @@ def caption(resources: StepResources, asset_id: str) -> None:
         assets.save_artifacts(connection, asset_id, "work", made, variant="work")
 
 
-def test_what_an_upper_track_says_is_no_caption_of_the_film(
+def test_speech_on_an_upper_track_is_not_captioned(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ({"path": materials[n], "start": 0, "end": 1} for n in ("mute", "film"))
@@ -140,7 +140,7 @@ def test_a_changed_title_or_logo_renders_what_is_under_it(
         ({"sounds": [{"path": "/etc/hostname"}]}, "path_forbidden", "Sound 0: "),
     ],
 )
-def test_what_cannot_be_laid_is_named(
+def test_impossible_overlay_is_named(
     resources: StepResources,
     open_context: Opener,
     materials: dict[str, str],

@@ -1,4 +1,4 @@
-"""A render that wishes for hardware: its pieces, each with what made it, and their being alike."""
+"""A render that requests hardware: its pieces, the encoder of each, and whether they match."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_pieces_of_one_kind_of_hardware_are_a_film(render: Render) -> None:
     assert facts["frames"] == 20
 
 
-def test_pieces_that_differ_are_made_alike_in_software(render: Render) -> None:
+def test_mixed_pieces_are_encoded_again_in_software(render: Render) -> None:
     """Whatever settings each brought, a film bears one encoder's."""
     joined = render.make(render.shiny, render.plain)
     assert [step.name for step in joined.steps] == ["remake-000", "rejoin"]
@@ -117,7 +117,7 @@ def test_a_piece_that_hardware_fails_at_is_made_in_software(render: Render) -> N
     assert "nonesuch" in offer.reason
 
 
-def test_what_software_made_is_not_taken_for_the_hardwares(render: Render) -> None:
+def test_software_output_is_not_cached_as_hardware_output(render: Render) -> None:
     render.make(render.plain, render.plain)
     render.inputs.clear()
     facts = render.make(render.shiny, render.shiny).result["render"]["facts"]

@@ -45,7 +45,7 @@ def fail_until_software_fails(resources: StepResources, folder: Path, code: str)
             run_with_fallback(resources, choice, make, folder)
 
 
-def test_hardware_that_leaves_software_too_little_time_rests_too(
+def test_hardware_that_leaves_software_too_little_time_is_suspended_too(
     shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "time_limit")
@@ -54,7 +54,7 @@ def test_hardware_that_leaves_software_too_little_time_rests_too(
     assert "failed repeatedly and is suspended" in choice.reason
 
 
-def test_what_software_cannot_do_either_is_not_held_against_hardware(
+def test_failure_that_software_shares_does_not_count_against_hardware(
     shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "command_failed")

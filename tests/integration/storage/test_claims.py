@@ -133,7 +133,7 @@ def test_a_token_of_an_earlier_claim_ends_nothing(database: Database, end: str) 
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_nothing_ends_twice(database: Database, end: str) -> None:
+def test_run_ends_once(database: Database, end: str) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     with database.begin() as connection:

@@ -24,7 +24,7 @@ def cut_off(database: Database, connection: Connection) -> None:
     rows.change(database, "SELECT pg_terminate_backend(:pid)", pid=pid)
 
 
-def test_whatever_is_raised_rolls_back(database: Database) -> None:
+def test_transaction_rolls_back_on_any_exception(database: Database) -> None:
     job = rows.accept(database)
     with pytest.raises(ZeroDivisionError), database.begin() as connection:
         connection.execute(text("DELETE FROM job"))
@@ -69,7 +69,7 @@ CANCELLED = "SET LOCAL statement_timeout = 20"
     ],
     ids=["idled too long", "only lets read", "statement cancelled"],
 )
-def test_what_a_server_refuses_for_now_is_tried_again(
+def test_temporary_server_refusal_is_retryable(
     database: Database, before: str, statement: str
 ) -> None:
     """psycopg calls the first two internal errors: a run's end was lost with them."""
@@ -94,12 +94,12 @@ def ring_once(database: Database, payload: str = "") -> None:
         notify(connection, READY_CHANNEL, payload)
 
 
-def test_a_ring_wakes_whoever_waits(database: Database, listener: Listener) -> None:
+def test_notification_wakes_a_waiting_listener(database: Database, listener: Listener) -> None:
     threading.Timer(0.2, ring_once, [database, "hello"]).start()
     assert listener.wait(PATIENCE_SECONDS) == [(READY_CHANNEL, "hello")]
 
 
-def test_what_rings_while_nobody_waits_is_heard_at_the_next_wait(
+def test_notification_between_waits_is_received_at_the_next_wait(
     database: Database, listener: Listener
 ) -> None:
     ring_once(database)
@@ -107,11 +107,11 @@ def test_what_rings_while_nobody_waits_is_heard_at_the_next_wait(
     assert listener.wait(PATIENCE_SECONDS) == [(READY_CHANNEL, "")]
 
 
-def test_silence_ends_with_the_timeout(listener: Listener) -> None:
+def test_wait_without_notification_ends_with_the_timeout(listener: Listener) -> None:
     assert listener.wait(0.05) == []
 
 
-def test_a_ring_of_a_transaction_that_was_rolled_back_is_not_heard(
+def test_notification_of_a_rolled_back_transaction_is_not_received(
     database: Database, listener: Listener
 ) -> None:
     with pytest.raises(ZeroDivisionError), database.begin() as connection:
@@ -120,7 +120,7 @@ def test_a_ring_of_a_transaction_that_was_rolled_back_is_not_heard(
     assert listener.wait(0.1) == []
 
 
-def test_an_accepted_job_rings_for_the_relay(database: Database, listener: Listener) -> None:
+def test_accepted_job_notifies_the_relay(database: Database, listener: Listener) -> None:
     rows.accept(database)
     assert listener.wait(PATIENCE_SECONDS) == [(READY_CHANNEL, "")]
 

@@ -37,14 +37,14 @@ def list_ids(database: Database) -> list[str]:
         return [message.id for message in list_dead_messages(connection)]
 
 
-def test_what_is_stored_is_listed_as_it_was(database: Database) -> None:
+def test_dead_message_is_listed_as_it_was_stored(database: Database) -> None:
     message = make(1)
     store(database, message)
     with database.begin() as connection:
         assert list_dead_messages(connection) == [message]
 
 
-def test_the_latest_come_first(database: Database) -> None:
+def test_dead_messages_are_listed_latest_first(database: Database) -> None:
     store(database, make(1), make(3), make(2))
     assert list_ids(database) == ["m3", "m2", "m1"]
 
@@ -54,21 +54,21 @@ def test_the_same_message_twice_is_one_row(database: Database) -> None:
     assert list_ids(database) == ["m1"]
 
 
-def test_only_the_latest_are_kept(database: Database) -> None:
+def test_only_the_latest_dead_messages_are_kept(database: Database) -> None:
     store(database, *(make(number) for number in range(5)))
     with database.begin() as connection:
         assert prune_dead_messages(connection, most_rows=2) == 3
     assert list_ids(database) == ["m4", "m3"]
 
 
-def test_old_ones_go(database: Database) -> None:
+def test_old_dead_messages_are_deleted(database: Database) -> None:
     store(database, make(1, days_old=31), make(2))
     with database.begin() as connection:
         assert prune_dead_messages(connection, older_than_days=30) == 1
     assert list_ids(database) == ["m2"]
 
 
-def test_one_is_dropped_once(database: Database) -> None:
+def test_dead_message_is_deleted_once(database: Database) -> None:
     store(database, make(1))
     with database.begin() as connection:
         delete_dead_message(connection, "m1")
@@ -97,7 +97,7 @@ def test_rows_that_no_python_can_read_hide_no_others(database: Database) -> None
     assert max(len(message.excerpt) for message in listed) <= 1000
 
 
-def test_its_json_says_all_of_it() -> None:
+def test_dead_message_json_has_every_field() -> None:
     import json
 
     message = make(1)

@@ -91,7 +91,7 @@ def test_a_sibling_that_still_worked_when_the_job_failed_queues_nothing_more(
     assert rows.get_job(database, job).state is JobState.FAILED
 
 
-def test_work_of_a_failed_job_is_told_to_stop(database: Database) -> None:
+def test_running_work_of_a_failed_job_is_stopped(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     working = rows.start(database, job, "a")
     rows.mark_dead(database, rows.start(database, job, "b"))

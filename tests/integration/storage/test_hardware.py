@@ -33,19 +33,19 @@ def fail_until_it_rests(database: Database) -> float:
     return look(database)[ENCODER].rests_seconds or 0.0
 
 
-def test_what_was_announced_is_offered(announced: Database) -> None:
+def test_announced_hardware_is_offered(announced: Database) -> None:
     offers = look(announced)
     assert {name: offer.codec for name, offer in offers.items()} == FOUND
     assert all(offer.is_open and offer.node == NODE for offer in offers.values())
 
 
-def test_what_a_node_has_no_more_is_gone_with_its_next_word(announced: Database) -> None:
+def test_removed_hardware_is_gone_with_the_next_announcement(announced: Database) -> None:
     with announced.begin() as connection:
         hardware.announce(connection, NODE, {ENCODER: "h265"})
     assert list(look(announced)) == [ENCODER]
 
 
-def test_the_third_failure_in_a_row_makes_it_rest_and_says_why(announced: Database) -> None:
+def test_third_failure_in_a_row_suspends_hardware_with_the_reason(announced: Database) -> None:
     for rests in (False, False, True):
         with announced.begin() as connection:
             assert hardware.record_failure(connection, NODE, ENCODER, "device lost") is rests
@@ -55,14 +55,14 @@ def test_the_third_failure_in_a_row_makes_it_rest_and_says_why(announced: Databa
     assert offers["h264_qsv"].is_open
 
 
-def test_a_new_start_of_the_worker_mends_nothing(announced: Database) -> None:
+def test_worker_restart_does_not_resume_suspended_hardware(announced: Database) -> None:
     fail_until_it_rests(announced)
     with announced.begin() as connection:
         hardware.announce(connection, NODE, FOUND)
     assert not look(announced)[ENCODER].is_open
 
 
-def test_each_rest_is_longer_than_the_last_up_to_an_hour(announced: Database) -> None:
+def test_each_hardware_suspension_is_longer_up_to_an_hour(announced: Database) -> None:
     rests = [fail_until_it_rests(announced)]
     for _ in range(8):
         with announced.begin() as connection:
@@ -71,7 +71,7 @@ def test_each_rest_is_longer_than_the_last_up_to_an_hour(announced: Database) ->
     assert [round(seconds / 60) for seconds in rests] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_after_a_good_trial_the_first_failure_makes_it_rest_again(announced: Database) -> None:
+def test_first_failure_after_a_trial_suspends_hardware_again(announced: Database) -> None:
     first = fail_until_it_rests(announced)
     with announced.begin() as connection:
         hardware.resume(connection, NODE, ENCODER)
@@ -81,7 +81,7 @@ def test_after_a_good_trial_the_first_failure_makes_it_rest_again(announced: Dat
     assert (look(announced)[ENCODER].rests_seconds or 0.0) > 1.5 * first
 
 
-def test_after_work_well_done_it_is_as_good_as_new(announced: Database) -> None:
+def test_hardware_success_clears_earlier_failures(announced: Database) -> None:
     first = fail_until_it_rests(announced)
     with announced.begin() as connection:
         hardware.resume(connection, NODE, ENCODER)

@@ -132,7 +132,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "postpone": lambda c: dispatch.postpone(c, "run-new-5000", delay_seconds=5),
     "lost messages": lambda c: dispatch.list_unclaimed(c, older_than_seconds=0),
     "leases": dispatch.list_leases,
-    "wishes for hardware": hardware.route,
+    "hardware requests": hardware.route,
     "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
     "cancelled and silent": dispatch.list_cancelling,
     "changed and untold": lambda c: dispatch.list_unannounced(c, limit=25),
@@ -141,7 +141,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
 
 
 @pytest.mark.parametrize("name", RELAY)
-def test_the_relays_queries(filled: Database, name: str) -> None:
+def test_relay_queries_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, RELAY[name])
 
 
@@ -159,11 +159,11 @@ LISTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_lists_of_jobs(filled: Database, name: str) -> None:
+def test_job_lists_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, lambda c: job_queries.list_jobs(c, **LISTS[name]))
 
 
-def test_the_place_in_the_queue(filled: Database) -> None:
+def test_queue_place_query_uses_indexes(filled: Database) -> None:
     assert_by_index(filled, lambda c: statistics.place_in_queue(c, "new-5000"))
 
 
@@ -174,7 +174,7 @@ STATISTICS: dict[str, Callable[[Connection], object]] = {
 
 
 @pytest.mark.parametrize("name", STATISTICS)
-def test_what_is_counted_of_late(filled: Database, name: str) -> None:
+def test_statistics_queries_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, STATISTICS[name])
 
 
@@ -191,7 +191,7 @@ OTHERS: dict[str, Callable[[Connection], object]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_asked_of_a_job(filled: Database, name: str) -> None:
+def test_job_queries_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, OTHERS[name])
 
 
@@ -201,7 +201,7 @@ def ask_for_asset(connection: Connection) -> None:
     )
 
 
-def test_an_asset_by_owner_and_content(filled: Database) -> None:
+def test_asset_lookup_by_owner_and_content_uses_indexes(filled: Database) -> None:
     assert_by_index(filled, ask_for_asset)
 
 
@@ -225,10 +225,10 @@ ASSETS: dict[str, Callable[[Database], object]] = {
     "artifact": lambda d: assets.get_artifact(d, "asset-1", ArtifactKind.PROXY),
     "work done before": lambda d: assets.find_step_artifacts(d, "key-1"),
     "transcript": lambda d: findings.get_transcript(d, "transcript-1"),
-    "speech heard before": lambda d: findings.find_transcript(d, "key-1"),
+    "speech transcribed before": lambda d: findings.find_transcript(d, "key-1"),
 }
 
 
 @pytest.mark.parametrize("name", ASSETS)
-def test_what_is_asked_of_assets(filled: Database, name: str) -> None:
+def test_asset_queries_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, lambda c: ASSETS[name](OneConnection(c)))

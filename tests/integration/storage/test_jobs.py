@@ -145,7 +145,7 @@ def test_the_first_reason_for_cancelling_stays(database: Database) -> None:
     assert cancel(database, job, "second").cancel_reason == "first"
 
 
-def test_what_ended_is_not_cancelled(database: Database) -> None:
+def test_ended_job_is_not_cancelled(database: Database) -> None:
     with pytest.raises(Conflict) as refused:
         cancel(database, fail_for_good(database))
     assert refused.value.code == "job_ended"
@@ -220,7 +220,7 @@ def test_a_redriven_step_runs_again_and_is_dead_no_more(database: Database) -> N
     assert rows.get_job(database, job).state is JobState.COMPLETED
 
 
-def test_what_is_not_dead_is_not_redriven(database: Database) -> None:
+def test_step_that_is_not_dead_is_not_redriven(database: Database) -> None:
     with pytest.raises(NotFound) as refused, database.begin() as connection:
         recovery.redrive(connection, "no such step")
     assert refused.value.code == "dead_step_not_found"

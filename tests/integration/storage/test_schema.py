@@ -60,7 +60,7 @@ def test_data_of_a_newer_cinemill_is_not_touched(empty_url: str) -> None:
         check_version(empty_url)
 
 
-def test_where_there_is_no_server_that_is_said() -> None:
+def test_migration_reports_a_missing_server() -> None:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     with pytest.raises(DatabaseUnavailable) as refused:
         migrate(nowhere)

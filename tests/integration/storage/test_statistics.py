@@ -66,7 +66,7 @@ def test_machines_that_work_or_have_worked_of_late_are_counted(database: Databas
         assert statistics.count_machines(connection) == 2
 
 
-def test_memory_of_the_last_days_is_told_by_kind_of_step(database: Database) -> None:
+def test_memory_of_recent_days_is_reported_by_kind_of_step(database: Database) -> None:
     for peak_bytes in (10, 20, 90):
         job = rows.accept(database, [make_step(kind="encode")])
         rows.succeed(database, replace(rows.start(database, job), peak_memory_bytes=peak_bytes))
@@ -102,7 +102,7 @@ def test_durations_are_averaged_and_ranked_by_type(database: Database) -> None:
     assert times["render_video"]["count"] == 1
 
 
-def test_what_waits_or_works_for_two_hours_is_stuck_oldest_first(database: Database) -> None:
+def test_stuck_jobs_are_listed_oldest_first(database: Database) -> None:
     young, waiting, working, done = (rows.accept(database) for _ in range(4))
     rows.start(database, working)
     rows.succeed(database, rows.start(database, done))
@@ -118,25 +118,25 @@ def test_what_waits_or_works_for_two_hours_is_stuck_oldest_first(database: Datab
     assert stuck == [working.id, waiting.id]
 
 
-def test_the_first_in_the_queue_has_nobody_ahead(database: Database) -> None:
+def test_first_job_in_the_queue_has_none_ahead(database: Database) -> None:
     first, second, third = (rows.accept(database) for _ in range(3))
     assert [place_of(database, job) for job in (first, second, third)] == [0, 1, 2]
 
 
-def test_the_urgent_stand_ahead_of_those_who_came_first(database: Database) -> None:
+def test_urgent_jobs_are_ahead_of_earlier_ones(database: Database) -> None:
     ordinary = rows.accept(database, priority=5)
     urgent = rows.accept(database, priority=9)
     assert place_of(database, urgent) == 0
     assert place_of(database, ordinary) == 1
 
 
-def test_other_queues_do_not_count(database: Database) -> None:
+def test_queue_place_ignores_other_queues(database: Database) -> None:
     rows.accept(database, [make_step(queue="render")])
     job = rows.accept(database, [make_step(queue="proxy")])
     assert place_of(database, job) == 0
 
 
-def test_who_runs_or_has_ended_has_no_place(database: Database) -> None:
+def test_running_or_ended_job_has_no_queue_place(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     assert place_of(database, job) is None

@@ -58,7 +58,7 @@ def test_known_tasks_are_moved_in_their_order_and_others_stay(
     assert client.lrange("celery", 0, -1)[::-1] == others
 
 
-def test_nothing_is_found_twice(strays: StrayMessages, client: Any) -> None:
+def test_stray_message_is_found_once(strays: StrayMessages, client: Any) -> None:
     client.lpush("celery", write())
     assert strays.adopt("celery", TASKS, "default") == 1
     assert strays.adopt("celery", TASKS, "default") == 0

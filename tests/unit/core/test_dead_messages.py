@@ -34,7 +34,7 @@ def read(**changes: Any) -> DeadMessage:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(MADE.to_json())), json_values))
-def test_whatever_is_written_is_refused_or_fits(changes: dict[str, Any]) -> None:
+def test_dead_message_of_any_document_is_rejected_or_fits(changes: dict[str, Any]) -> None:
     try:
         message = read(**changes)
     except (ValueError, TypeError):
@@ -51,11 +51,11 @@ def test_whatever_is_written_is_refused_or_fits(changes: dict[str, Any]) -> None
     "moment",
     ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31", "infinity", 5, None],
 )
-def test_a_time_that_no_clock_has_shown_becomes_now(moment: object) -> None:
+def test_dead_message_with_implausible_time_is_dated_now(moment: object) -> None:
     assert abs(read(received_at=moment).received_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
-def test_a_time_without_a_zone_is_in_utc() -> None:
+def test_dead_message_time_without_a_zone_is_utc() -> None:
     read_at = read(received_at="2024-02-03T04:05:06").received_at
     assert read_at == datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -71,6 +71,6 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
         {"size_bytes": 1.5},
     ],
 )
-def test_what_is_of_the_wrong_type_is_refused(changes: dict[str, Any]) -> None:
+def test_dead_message_with_a_wrong_type_is_rejected(changes: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         read(**changes)

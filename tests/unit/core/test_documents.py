@@ -42,7 +42,7 @@ ANY_DOCUMENT = st.recursive(
 
 
 def nest(depth: int, *, as_objects: bool = False) -> Any:
-    """Made from the inside out, for Python's own stack is not deep enough to be told."""
+    """Built from the inside out, because Python's own stack is not deep enough for recursion."""
     document: Any = []
     for _ in range(depth - 1):
         document = {"in": document} if as_objects else [document]
@@ -58,7 +58,7 @@ def refuse(document: Any, most_bytes: int = MOST_BYTES) -> InputRejected:
 
 
 @given(ANY_DOCUMENT, st.integers(0, 200))
-def test_what_is_taken_can_be_written_read_and_answered(document: Any, levels: int) -> None:
+def test_accepted_document_can_be_stored_read_and_returned(document: Any, levels: int) -> None:
     for _ in range(levels):
         document = [document]
     try:
@@ -74,7 +74,7 @@ def test_what_is_taken_can_be_written_read_and_answered(document: Any, levels: i
 
 
 @pytest.mark.parametrize("as_objects", [False, True])
-def test_depth_is_counted_however_deep_it_is(as_objects: bool) -> None:
+def test_document_depth_is_checked_however_deep_it_is(as_objects: bool) -> None:
     encode_document(nest(DEEPEST, as_objects=as_objects), most_bytes=MOST_BYTES)
     for depth in (DEEPEST + 1, 252, 600):
         assert refuse(nest(depth, as_objects=as_objects)).code == "params_too_deep"
@@ -105,7 +105,7 @@ def test_a_list_that_holds_itself_or_itself_many_times_ends() -> None:
     ],
     ids=["text", "name", "wide", "names", "numbers written out", "escapes"],
 )
-def test_size_is_that_of_what_would_be_stored(document: Any) -> None:
+def test_document_size_is_that_of_its_stored_form(document: Any) -> None:
     assert refuse(document).code in {"params_too_large", "text_too_long"}
 
 
@@ -137,7 +137,7 @@ def test_a_value_that_cannot_be_kept_is_refused_wherever_it_is(value: Any, code:
         assert refuse(document, 1 << 20).code == code
 
 
-def test_values_at_the_bounds_are_kept() -> None:
+def test_document_values_at_the_bounds_are_accepted() -> None:
     document = {"path": "x" * LONGEST_PATH_BYTES, "n": [LARGEST_NUMBER, -LARGEST_NUMBER, 5e-324]}
     assert json.loads(encode_document(document, most_bytes=8192)) == document
 
@@ -157,7 +157,7 @@ def test_a_path_is_one_that_a_system_could_know(value: Any) -> None:
     assert refused.value.code == "path_invalid"
 
 
-def test_what_was_stored_too_deep_or_too_large_is_answered_in_part() -> None:
+def test_oversized_stored_document_is_returned_in_part() -> None:
     document = {"kept": 1, "name": "film", "deep": nest(500), "long": "x" * 5000, "n": None}
     assert not is_bounded(document, most_bytes=1 << 20)
     assert reduce_document(document) == {"kept": 1, "name": "film", "n": None}
@@ -170,5 +170,5 @@ def test_what_was_stored_too_deep_or_too_large_is_answered_in_part() -> None:
     ["x" * (100 << 20), nest(100_000), [nest(50)] * 1000, 10**5000, {"a" * 10**6: 1}],
     ids=["text", "deep", "many", "number", "name"],
 )
-def test_a_quote_is_short_whatever_is_quoted(value: Any) -> None:
+def test_quote_is_short_for_any_value(value: Any) -> None:
     assert len(quote(value)) <= QUOTED_CHARACTERS

@@ -1,4 +1,4 @@
-"""Which state of a job may follow which, and what its watchers are told."""
+"""Transitions between the states of a job, and the events that its watchers receive."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_words_of_a_jobs_life_are_the_contracts() -> None:
     ]
 
 
-def test_final_are_completed_failed_and_cancelled() -> None:
+def test_final_job_states_are_completed_failed_and_cancelled() -> None:
     assert {state for state in JobState if state.is_final} == {
         JobState.COMPLETED,
         JobState.FAILED,
@@ -54,7 +54,7 @@ def test_a_failed_or_cancelled_job_leaves_its_state_by_a_retry_only(state: JobSt
 
 
 @pytest.mark.parametrize("state", sorted(UNFINISHED))
-def test_whatever_is_unfinished_may_be_cancelled_or_fail(state: JobState) -> None:
+def test_unfinished_job_may_be_cancelled_or_fail(state: JobState) -> None:
     assert may_become(state, JobState.CANCELLED)
     assert may_become(state, JobState.FAILED)
 
@@ -85,10 +85,10 @@ def test_a_duration_is_known_once_a_job_has_started_and_ended() -> None:
 
 
 def test_a_watcher_is_told_what_the_contract_names() -> None:
-    told = Progress(
+    event = Progress(
         "j1", "work", "running", 12.345, "Encoding the preview copy", stage="prepare"
     ).to_json()
-    assert told == {
+    assert event == {
         "task_id": "j1",
         "status": "running",
         "progress": 12.3,
@@ -98,6 +98,6 @@ def test_a_watcher_is_told_what_the_contract_names() -> None:
 
 
 def test_a_watcher_is_told_time_left_and_place_only_where_they_are_known() -> None:
-    told = Progress("j1", "work", "pending", 0, "", seconds_left=1.26, queue_place=0).to_json()
-    assert told["seconds_left"] == 1.3
-    assert told["queue_place"] == 0
+    event = Progress("j1", "work", "pending", 0, "", seconds_left=1.26, queue_place=0).to_json()
+    assert event["seconds_left"] == 1.3
+    assert event["queue_place"] == 0

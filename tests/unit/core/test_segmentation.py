@@ -92,7 +92,7 @@ def test_a_cue_ends_with_a_sentence_where_it_can() -> None:
 
 def test_a_long_sentence_is_broken_at_a_clause() -> None:
     text = "When we came to the river at last, the boat that should have waited for us was gone, "
-    text += "and nobody could tell where it went."
+    text += "and nobody could say where it went."
     cues = make_cues(say(text))
     assert [cue.lines[-1][-1] for cue in cues] == [",", ",", "."]
 

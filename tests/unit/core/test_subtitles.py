@@ -168,7 +168,7 @@ def test_markup_is_kept_or_shown_as_written(text: str, drawn: str) -> None:
 @pytest.mark.parametrize("start", ["<", "</", "<font ", "<b\t", "{\\an", "{\\fn"])
 @pytest.mark.parametrize("rest", ["a", " ", "<b", "<font ", "\\", "{\\fn"])
 def test_the_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
-    """A walk that is begun anew at each character would take hours."""
+    """A scan that starts over at each character would take hours."""
     line = start + rest * ((LONGEST_TEXT - len(start)) // len(rest))
     (cue,) = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{line}\n".encode()).cues
     assert len(cue.text) >= len(line.strip()) - 1

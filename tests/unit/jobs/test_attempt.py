@@ -1,4 +1,4 @@
-"""One try under way: what ends it, and what it is told."""
+"""A running attempt: its limits, its lease, and the reasons that stop it."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def make_watch(**changes: Any) -> Attempt:
     return replace(watch, **changes)
 
 
-def test_work_that_moves_and_is_in_time_breaks_no_limit() -> None:
+def test_attempt_with_progress_in_time_exceeds_no_limit() -> None:
     assert find_exceeded_limit(make_watch(), START + 60, memory_bytes=GIB) is None
 
 
-def test_without_progress_for_so_long_it_hangs() -> None:
+def test_attempt_without_progress_is_stalled() -> None:
     breach = find_exceeded_limit(make_watch(), START + 121, memory_bytes=0)
     assert isinstance(breach, CommandStalled)
     assert breach.code == "command_stalled"
     assert "120 seconds" in breach.message
 
 
-def test_a_slow_film_that_moves_does_not_hang() -> None:
+def test_slow_attempt_with_progress_is_not_stalled() -> None:
     watch = make_watch(moved_at=START + 3000)
     assert find_exceeded_limit(watch, START + 3100, memory_bytes=0) is None
 
 
-def test_moving_but_over_its_time_it_is_stopped() -> None:
+def test_attempt_over_its_time_limit_is_stopped() -> None:
     breach = find_exceeded_limit(make_watch(moved_at=START + 3300), START + 3301, memory_bytes=0)
     assert isinstance(breach, CommandFailed)
     assert breach.code == "time_limit"
 
 
-def test_over_its_memory_it_is_stopped_with_the_figures() -> None:
+def test_attempt_over_its_memory_limit_is_stopped_with_the_figures() -> None:
     breach = find_exceeded_limit(make_watch(), START + 1, memory_bytes=3 * GIB)
     assert isinstance(breach, WorkFailed)
     assert breach.code == "memory_limit"
@@ -66,30 +66,30 @@ def test_over_its_memory_it_is_stopped_with_the_figures() -> None:
     assert "1024 MiB" in breach.message
 
 
-def test_a_lease_that_ran_out_goes_before_every_other_reason() -> None:
+def test_expired_lease_precedes_every_other_stop_reason() -> None:
     watch = make_watch(deadline=START + 60)
     assert isinstance(find_exceeded_limit(watch, START + 9999, memory_bytes=9 * GIB), LeaseLost)
 
 
-def test_whoever_finds_a_reason_first_is_heard() -> None:
+def test_first_stop_reason_is_kept() -> None:
     watch = make_watch(deadline=time.monotonic() + 60)
     watch.request_stop(JobCancelled("Cancelled: by Ann"))
-    watch.request_stop(WorkerStopping("The worker was told to stop."))
+    watch.request_stop(WorkerStopping("The worker was asked to stop."))
     assert isinstance(watch.should_stop(), JobCancelled)
 
 
-def test_the_handler_learns_of_a_lost_lease_without_the_thread_that_beats() -> None:
+def test_handler_sees_expired_lease_without_the_heartbeat_thread() -> None:
     watch = make_watch(deadline=time.monotonic() - 1)
     assert isinstance(watch.should_stop(), LeaseLost)
 
 
-def test_a_beat_prolongs_the_lease_from_before_it_was_asked_for() -> None:
+def test_heartbeat_extends_the_lease_from_before_its_request() -> None:
     watch = make_watch(deadline=START)
     watch.renew(asked_at=START + 15)
     assert watch.deadline == START + 75
 
 
-def test_the_first_heartbeat_is_due_as_the_lease_is_counted() -> None:
+def test_first_heartbeat_is_due_as_the_lease_is_counted() -> None:
     """From before the claim was asked for: its answer may have taken most of the lease."""
     asked_at = START - 50
     watch = make_watch(deadline=asked_at + LIMITS.lease_seconds)
@@ -99,34 +99,34 @@ def test_the_first_heartbeat_is_due_as_the_lease_is_counted() -> None:
 
 
 @pytest.mark.parametrize("change", [(10.0, "Working"), (0.0, "Importing the video")])
-def test_other_figures_or_other_words_are_movement(change: tuple[float, str]) -> None:
+def test_changed_fraction_or_message_counts_as_progress(change: tuple[float, str]) -> None:
     before = time.monotonic()
     watch = make_watch(moved_at=before - 1)
     watch.move(*change)
     assert watch.moved_at >= before
 
 
-def test_the_same_said_again_is_no_movement() -> None:
+def test_repeated_report_is_not_progress() -> None:
     watch = make_watch()
     watch.move(0.0, "Working")
     assert watch.moved_at == START
 
 
-def test_a_kind_of_step_has_its_word_before_the_settings() -> None:
+def test_step_kind_limits_override_the_settings() -> None:
     kind = StepKind("encode", "proxy", stall_seconds=7)
     limits = choose_limits(kind, CATALOG.queues["proxy"], RetryPolicy(stall_seconds=120))
     assert limits.stall_seconds == 7
     assert limits.memory_bytes == 2 * GIB
 
 
-def test_where_a_kind_of_step_says_nothing_queue_and_settings_hold() -> None:
+def test_step_kind_without_limits_uses_queue_and_settings() -> None:
     queue = CATALOG.queues["proxy"]
     limits = choose_limits(StepKind("encode", "proxy"), queue, RetryPolicy(lease_seconds=33))
     assert (limits.stall_seconds, limits.lease_seconds) == (120, 33)
     assert limits.soft_seconds == queue.soft_seconds
 
 
-def test_the_settings_may_replace_a_queues_own_time() -> None:
+def test_settings_override_the_time_limit_of_a_queue() -> None:
     limits = choose_limits(
         StepKind("encode", "proxy"),
         CATALOG.queues["proxy"],

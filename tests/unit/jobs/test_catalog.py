@@ -25,7 +25,7 @@ QUEUES = list(CATALOG.queues.values())
 
 
 @pytest.mark.parametrize("name", PROMISED)
-def test_a_promised_queue_has_its_priority_and_memory(name: str) -> None:
+def test_contract_queue_has_its_priority_and_memory(name: str) -> None:
     queue = CATALOG.queues[name]
     assert (queue.priority, queue.memory_bytes / GIB) == PROMISED[name]
 
@@ -94,7 +94,7 @@ def test_a_film_by_path_is_fetched_first() -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"path": ""}, {"thumbnail_seconds": 1}])
-def test_no_film_no_job(params: dict[str, object]) -> None:
+def test_job_without_a_video_is_rejected(params: dict[str, object]) -> None:
     with pytest.raises(InputRejected) as refused:
         plan("process_video", params)
     assert refused.value.code == "source_missing"
@@ -103,12 +103,12 @@ def test_no_film_no_job(params: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "kind", ["cleanup_old_jobs", "collect_garbage", "check_stuck_jobs", "get_queue_stats"]
 )
-def test_upkeep_is_one_step_on_the_orchestration_queue(kind: str) -> None:
+def test_maintenance_is_one_step_on_the_orchestration_queue(kind: str) -> None:
     (step,) = plan(kind, {})
     assert CATALOG.steps[step.kind].queue == "orchestration"
 
 
-def test_upkeep_takes_no_parameters() -> None:
+def test_maintenance_takes_no_parameters() -> None:
     with pytest.raises(InputRejected) as refused:
         plan("get_queue_stats", {"days": 3})
     assert refused.value.code == "params_invalid"
@@ -156,9 +156,7 @@ def test_a_larger_catalog_leaves_the_first_one_as_it_was() -> None:
         ({"thumbnail_seconds": "3"}, "timestamp_invalid"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused_when_it_is_made(
-    params: dict[str, object], code: str
-) -> None:
+def test_impossible_request_is_rejected_on_submission(params: dict[str, object], code: str) -> None:
     with pytest.raises(InputRejected) as refused:
         CATALOG.plan("process_video", params, "asset")
     assert refused.value.code == code

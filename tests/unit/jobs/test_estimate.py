@@ -10,24 +10,24 @@ from cinemill.core.job import ClaimedRun
 from cinemill.jobs.estimate import estimate_job_seconds_left, estimate_seconds_left
 
 
-def test_a_quarter_done_in_ten_seconds_leaves_thirty() -> None:
+def test_estimate_of_a_quarter_done_in_ten_seconds_is_thirty() -> None:
     assert estimate_seconds_left(10, 0.25) == 30
 
 
-def test_at_the_very_beginning_nothing_is_claimed_to_be_known() -> None:
+def test_estimate_at_the_very_beginning_is_unknown() -> None:
     assert estimate_seconds_left(5, 0.0) is None
     assert estimate_seconds_left(5, 0.009) is None
 
 
 @given(st.floats(0, 1e6), st.floats(0.01, 1.5))
-def test_time_left_is_never_negative(elapsed: float, fraction: float) -> None:
+def test_estimate_is_never_negative(elapsed: float, fraction: float) -> None:
     left = estimate_seconds_left(elapsed, fraction)
     assert left is not None
     assert left >= 0
 
 
 @given(st.floats(0.1, 1e6), st.floats(0.01, 1), st.floats(0.01, 1))
-def test_who_came_further_in_the_same_time_has_less_left(
+def test_estimate_is_lower_for_more_progress_in_the_same_time(
     elapsed: float, one: float, other: float
 ) -> None:
     behind, ahead = sorted((one, other))
@@ -38,7 +38,7 @@ def test_who_came_further_in_the_same_time_has_less_left(
     assert left_ahead <= left_behind * (1 + 1e-9)
 
 
-def test_done_is_done() -> None:
+def test_estimate_of_completed_work_is_zero() -> None:
     assert estimate_seconds_left(10, 1.0) == pytest.approx(0)
 
 
@@ -52,11 +52,11 @@ def claim(base: float, share: float, job_seconds: float) -> ClaimedRun:
     )
 
 
-def test_of_the_last_large_step_the_jobs_time_is_its_own() -> None:
+def test_estimate_during_the_last_large_step_uses_that_step() -> None:
     assert estimate_job_seconds_left(claim(7, 93, 100), 10, 0.25) == 30
 
 
-def test_of_one_chunk_among_many_it_is_the_whole_films() -> None:
+def test_estimate_during_one_of_many_chunks_uses_the_whole_job() -> None:
     """Half an hour for a quarter of the film: not the seconds that the chunk still takes."""
     left = estimate_job_seconds_left(claim(24, 2, 1790), 10, 0.5)
     assert left == pytest.approx(3 * 1800)

@@ -18,18 +18,18 @@ from cinemill.jobs.runs.failures import describe_failure
 anything = st.text(st.characters(), max_size=40) | st.just("film\x00\udcff.mp4")
 
 
-def test_an_error_of_ours_keeps_its_code_sentence_and_way_on() -> None:
+def test_failure_of_cinemill_error_keeps_code_message_and_hint() -> None:
     failure = describe_failure(DiskFull("The disk is full."))
     assert (failure.code, failure.message) == ("disk_full", "The disk is full.")
     assert "CINEMILL_HOME" in failure.hint
 
 
-def test_a_commands_last_lines_come_with_it() -> None:
+def test_failure_includes_the_last_lines_of_the_command() -> None:
     error = CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="moov atom not found")
     assert describe_failure(error).log_tail == "moov atom not found"
 
 
-def test_a_rejection_says_which_one_it_is() -> None:
+def test_failure_of_rejection_has_its_own_code() -> None:
     error = MediaRejected(
         "The file is truncated: it ends before the video does.", code="media_truncated"
     )
@@ -45,11 +45,11 @@ def test_work_can_be_tried_again_and_a_rejected_film_cannot() -> None:
     assert describe_failure(rejected).to_json()["retryable"] is False
 
 
-def test_a_failure_recorded_before_that_was_told_can_be_tried_again() -> None:
+def test_failure_without_recorded_retryability_is_retryable() -> None:
     assert Failure(code="x", message="", hint="", log_tail="").retryable
 
 
-def test_an_unexpected_error_comes_with_the_end_of_its_traceback() -> None:
+def test_failure_of_unexpected_error_includes_the_end_of_its_traceback() -> None:
     try:
         json.loads("{")
     except ValueError as error:
@@ -60,7 +60,7 @@ def test_an_unexpected_error_comes_with_the_end_of_its_traceback() -> None:
 
 
 @given(anything, anything)
-def test_whatever_an_error_says_can_be_stored(message: str, tail: str) -> None:
+def test_failure_of_any_error_can_be_stored(message: str, tail: str) -> None:
     """PostgreSQL takes neither NUL nor half of a surrogate pair."""
     ours = CommandFailed(message, exit_code=1, log_tail=tail)
     for failure in (describe_failure(ours), describe_failure(RuntimeError(message))):

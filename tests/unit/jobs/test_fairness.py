@@ -45,7 +45,7 @@ def make_line(owner: str, count: int, priority: int = 5) -> list[ReadyRun]:
 
 
 @given(ready_runs(), loads_of_owners, st.integers(0, 3))
-def test_of_a_users_crowds_a_few_are_out_and_nothing_else_is_held_back(
+def test_burst_is_limited_and_nothing_else_is_held_back(
     ready: list[ReadyRun], loads: list[OwnerLoad], every: int
 ) -> None:
     mixed = [replace(run, is_crowd=every > 0 and int(run.id) % every == 0) for run in ready]
@@ -58,7 +58,7 @@ def test_of_a_users_crowds_a_few_are_out_and_nothing_else_is_held_back(
         assert crowd <= max(CROWD_WINDOW, running)
 
 
-def test_a_crowd_that_is_out_leaves_no_room_for_more_of_it() -> None:
+def test_published_part_of_a_burst_counts_toward_its_limit() -> None:
     crowd = [replace(run, is_crowd=True) for run in make_line("ann", 9)]
     assert len(limit_bursts(crowd, [])) == CROWD_WINDOW
     assert len(limit_bursts(crowd, [OwnerLoad("ann", 5, 3, 0, published_crowd=3)])) == 1
@@ -72,7 +72,7 @@ def count_out(chosen: Sequence[ReadyRun], loads: Sequence[OwnerLoad], level: int
 
 
 @given(ready_runs(), loads_of_owners, windows)
-def test_no_level_fills_more_than_the_window(
+def test_round_robin_fills_no_priority_beyond_the_window(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
     chosen = round_robin(ready, loads, window=window)
@@ -81,7 +81,7 @@ def test_no_level_fills_more_than_the_window(
 
 
 @given(ready_runs(), loads_of_owners, windows)
-def test_nobody_waits_while_there_is_room(
+def test_round_robin_uses_the_whole_window(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
     chosen = round_robin(ready, loads, window=window)
@@ -90,7 +90,7 @@ def test_nobody_waits_while_there_is_room(
 
 
 @given(ready_runs(), loads_of_owners, windows)
-def test_each_run_goes_out_once_and_the_urgent_before_the_rest(
+def test_round_robin_publishes_each_run_once_and_urgent_ones_first(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
     chosen = round_robin(ready, loads, window=window)
@@ -101,7 +101,7 @@ def test_each_run_goes_out_once_and_the_urgent_before_the_rest(
 
 
 @given(ready_runs(), loads_of_owners, windows)
-def test_an_owners_own_order_is_kept(
+def test_round_robin_keeps_the_order_of_each_owner(
     ready: list[ReadyRun], loads: list[OwnerLoad], window: int
 ) -> None:
     chosen = round_robin(ready, loads, window=window)
@@ -117,7 +117,7 @@ def test_an_owners_own_order_is_kept(
     st.dictionaries(owners, st.integers(0, 10)),
     windows,
 )
-def test_whoever_still_waits_holds_no_less_than_anybody_who_was_served(
+def test_round_robin_serves_owners_with_the_smallest_load_first(
     lines: dict[str, int], running: dict[str, int], window: int
 ) -> None:
     """Max-min fairness: nobody gets a turn while another who waits holds less."""
@@ -135,14 +135,14 @@ def test_two_users_share_evenly_however_much_each_has_queued() -> None:
     assert Counter(run.owner for run in chosen) == {"ann": 8, "bob": 8}
 
 
-def test_who_holds_much_already_waits_until_the_others_hold_as_much() -> None:
+def test_round_robin_delays_owners_with_a_larger_load() -> None:
     loads = [OwnerLoad("ann", 5, 2, 4)]
     chosen = round_robin(make_line("ann", 9) + make_line("bob", 9), loads, window=8)
     assert [run.owner for run in chosen] == ["bob"] * 6
 
 
-def test_of_users_who_hold_the_same_whoever_comes_first_goes_first() -> None:
-    """So the order of ``ready`` breaks ties; the dispatcher draws lots for it."""
+def test_round_robin_breaks_ties_by_order_of_arrival() -> None:
+    """So the order of ``ready`` breaks ties; the dispatcher shuffles it."""
     chosen = round_robin(make_line("bob", 2) + make_line("ann", 2), [], window=3)
     assert [run.owner for run in chosen] == ["bob", "ann", "bob"]
 
@@ -188,12 +188,12 @@ class FairQueue:
 
 
 @given(st.integers(1, 30), st.integers(0, 200), st.integers(1, 16), st.integers(1, 8))
-def test_who_queued_little_does_not_wait_for_all_that_another_has_queued(
+def test_small_queue_does_not_wait_for_all_of_a_large_one(
     small: int, large: int, window: int, workers: int
 ) -> None:
     lines = {"ann": make_line("ann", large), "bob": make_line("bob", small)}
-    mill = FairQueue(lines, window=window, workers=workers)
-    while mill.ended.count("bob") < small:
-        mill.turn()
+    fair_queue = FairQueue(lines, window=window, workers=workers)
+    while fair_queue.ended.count("bob") < small:
+        fair_queue.turn()
     # Ties that always fall to Ann cost Bob every third turn at the worst; lots even that out.
-    assert mill.ended.count("ann") <= 2 * small + window + workers
+    assert fair_queue.ended.count("ann") <= 2 * small + window + workers

@@ -84,7 +84,7 @@ def play(world: World, actions: list[tuple[str, float]]) -> None:
 
 
 @given(ACTIONS)
-def test_whoever_renews_is_never_taken_for_dead(actions: list[tuple[str, float]]) -> None:
+def test_renewed_lease_never_expires(actions: list[tuple[str, float]]) -> None:
     world = World()
     play(world, actions)
     world.pass_time(3 * LEASE_SECONDS)
@@ -148,14 +148,14 @@ def test_a_new_token_is_another_lease() -> None:
     assert observer.observe([lease(20, is_over=True, token="another")], 6.0) == []
 
 
-def test_what_could_not_be_closed_is_watched_anew() -> None:
+def test_lease_that_could_not_be_closed_is_observed_from_the_start() -> None:
     observer = LeaseObserver(PATIENCE)
     one = lease(20, is_over=True)
     moments = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
     assert [len(observer.observe([one], now)) for now in moments] == [0, 0, 1, 0, 0, 1]
 
 
-def test_the_impatient_take_the_databases_clock_at_its_word() -> None:
+def test_impatient_observer_relies_on_the_database_clock() -> None:
     observer = LeaseObserver(IMPATIENT)
     assert len(observer.observe([lease(20, is_over=True)], 0.0)) == 1
     assert observer.observe([lease(20, is_over=False)], 1e9) == []

@@ -57,23 +57,23 @@ def test_a_result_is_plain_json_and_read_back() -> None:
     assert read_result(Found, DOCUMENT) == FOUND
 
 
-def test_how_long_a_step_took_is_the_databases_to_say() -> None:
+def test_step_duration_comes_from_the_database() -> None:
     assert read_result(Found, {**DOCUMENT, "seconds": 2.5}).seconds == 2.5
     assert read_result(Timed, {**DOCUMENT, "seconds": 2.5}).seconds == 2.5
 
 
-def test_what_another_version_wrote_more_or_less_of_is_read() -> None:
+def test_result_with_more_or_fewer_fields_is_read() -> None:
     assert read_result(Found, {"name": "a", "new": [1]}) == Found("a")
 
 
 @pytest.mark.parametrize("document", [None, {}, [], {"name": 5}, {"name": "a", "parts": 3}])
-def test_what_cannot_be_read_is_said(document: Any) -> None:
+def test_unreadable_result_is_reported(document: Any) -> None:
     with pytest.raises(OutputInvalid, match="a Found that this version can read") as refused:
         read_result(Found, document)
     assert "Submit the job again" in refused.value.hint
 
 
-def test_a_probed_film_that_cannot_be_read_is_said() -> None:
+def test_unreadable_probe_result_is_reported() -> None:
     with pytest.raises(OutputInvalid):
         read_result(ProbeResult, {"asset_id": "a", "media": {"format": "odd"}})
 

@@ -47,7 +47,7 @@ def test_another_failure_never_shortens_the_delay(
 
 
 @given(tries)
-def test_after_a_crash_the_next_try_comes_within_a_minute(crashes: int) -> None:
+def test_crash_is_retried_within_a_minute(crashes: int) -> None:
     delay = plan_crash_delay(crashes)
     assert 1 <= delay <= LONGEST_CRASH_DELAY_SECONDS
     assert delay <= plan_crash_delay(crashes + 1)

@@ -29,13 +29,13 @@ def test_a_film_in_a_root_is_found(films: Path) -> None:
     assert resolve_input(str(films / "a.mp4"), (films,)) == films / "a.mp4"
 
 
-def test_any_of_several_roots_will_do(films: Path, tmp_path: Path) -> None:
+def test_input_in_any_of_several_roots_is_found(films: Path, tmp_path: Path) -> None:
     roots = (tmp_path / "elsewhere", films)
     assert resolve_input(str(films / "a.mp4"), roots) == films / "a.mp4"
 
 
 @pytest.mark.parametrize("name", ["naïve 🎬.mp4", "line\nbreak.mp4", "-i.mp4", "'; rm -rf *.mp4"])
-def test_an_odd_name_is_a_name_like_any_other(films: Path, name: str) -> None:
+def test_input_with_an_odd_name_is_found(films: Path, name: str) -> None:
     (films / name).write_bytes(b"film")
     assert resolve_input(str(films / name), (films,)).name == name
 
@@ -73,7 +73,7 @@ def test_a_neighbour_whose_name_begins_as_the_roots_does_is_outside(
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", ".", "a.mp4/inside.mp4", "x" * 5000])
-def test_where_there_is_no_file_that_is_said(films: Path, name: str) -> None:
+def test_missing_input_is_reported(films: Path, name: str) -> None:
     assert refuse(films / name, films) == "source_not_found"
 
 
@@ -87,11 +87,11 @@ def test_a_device_is_no_film() -> None:
     assert refuse("/dev/zero", Path("/dev")) == "source_not_found"
 
 
-def test_a_nul_is_refused(films: Path) -> None:
+def test_input_path_with_nul_is_rejected(films: Path) -> None:
     assert refuse(f"{films}/a\x00.mp4", films) == "path_invalid"
 
 
-def test_without_roots_nothing_may_be_fetched(films: Path) -> None:
+def test_input_paths_are_rejected_without_roots(films: Path) -> None:
     with pytest.raises(InputRejected):
         resolve_input(str(films / "a.mp4"), ())
 
@@ -99,7 +99,7 @@ def test_without_roots_nothing_may_be_fetched(films: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "hint"), [("video.mp4", "absolute path"), ("/video.mp4", "CINEMILL_INPUT_ROOTS")]
 )
-def test_forbidden_path_hint_tells_relative_paths_apart(
+def test_forbidden_path_hint_distinguishes_relative_paths(
     films: Path, path: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir("/")

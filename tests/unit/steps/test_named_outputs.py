@@ -26,11 +26,11 @@ def test_an_id_that_is_a_path_is_no_folders_name(job_id: str) -> None:
 
 
 @given(st.text())
-def test_no_id_leaves_the_shelf(job_id: str) -> None:
+def test_no_job_id_escapes_the_output_folder(job_id: str) -> None:
     assert Path("/shelf", folder_name(job_id)).parent == Path("/shelf")
 
 
-def test_a_result_lies_in_a_marked_folder_that_the_cleanup_knows(tmp_path: Path) -> None:
+def test_output_is_in_a_marked_folder_known_to_the_cleanup(tmp_path: Path) -> None:
     files = LocalFiles(tmp_path / "objects")
     with files.receive() as incoming:
         incoming.write(b"film")

@@ -68,7 +68,7 @@ def test_a_file_with_another_hash_than_it_should_have_is_refused_and_left_alone(
     assert stored_names(files) == []
 
 
-def test_the_right_hash_is_accepted(files: LocalFiles, film: Path) -> None:
+def test_file_with_the_expected_hash_is_accepted(files: LocalFiles, film: Path) -> None:
     assert files.publish(film, sha256=digest_of(b"a film")).size_bytes == 6
 
 
@@ -104,7 +104,7 @@ def test_received_blocks_are_one_file(
         assert file.read() == b"".join(blocks)
 
 
-def test_nothing_is_seen_before_the_commit_or_left_without_one(files: LocalFiles) -> None:
+def test_received_file_is_invisible_before_commit_and_gone_without_one(files: LocalFiles) -> None:
     with files.receive() as incoming:
         incoming.write(b"half a film")
         assert stored_names(files) == []
@@ -136,7 +136,9 @@ def test_a_file_that_is_copied_in_stays_where_it_is(files: LocalFiles, film: Pat
     assert hash_file(files.path(stored.sha256)) == (stored.sha256, 6)
 
 
-def test_many_at_once_with_the_same_and_other_bytes(files: LocalFiles, tmp_path: Path) -> None:
+def test_concurrent_writers_store_same_and_different_bytes(
+    files: LocalFiles, tmp_path: Path
+) -> None:
     contents = [bytes([n % 5]) * 50_000 for n in range(40)]
 
     def store(numbered: tuple[int, bytes]) -> str:
@@ -218,7 +220,7 @@ def test_a_file_from_another_disk_that_does_not_fit_leaves_nothing_and_stays(
     assert stored_names(files) == []
 
 
-def test_after_room_was_made_the_store_goes_on(small_disk: Path) -> None:
+def test_store_accepts_files_again_after_space_was_freed(small_disk: Path) -> None:
     files = LocalFiles(small_disk / "objects")
     with pytest.raises(DiskFull), files.receive() as incoming:
         incoming.write(b"x" * 2 * MIB)

@@ -79,7 +79,7 @@ PLACES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("make", PLACES.values(), ids=PLACES.keys())
-def test_what_is_no_file_is_refused_and_not_waited_for(
+def test_secret_that_is_not_a_regular_file_is_rejected_without_blocking(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "token"
@@ -114,7 +114,7 @@ def test_a_sound_secret_is_read_however_it_was_made(tmp_path: Path, secret: str)
     assert read_or_make_secret(path) == secret
 
 
-def test_many_makers_agree_on_one_secret(tmp_path: Path) -> None:
+def test_concurrent_creators_agree_on_one_secret(tmp_path: Path) -> None:
     path = tmp_path / "token"
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(read_or_make_secret, [path] * 32))
@@ -124,7 +124,7 @@ def test_many_makers_agree_on_one_secret(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=LARGEST_FILE_BYTES + 2))
-def test_no_content_is_both_taken_and_weak(content: bytes) -> None:
+def test_accepted_secret_is_never_weak(content: bytes) -> None:
     text = content.decode("latin-1")
     if find_weakness(text) is None:
         assert text.isascii()
@@ -139,7 +139,7 @@ def test_a_repeated_word_is_no_secret(secret: str) -> None:
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzABCDEFGH012345-_", max_size=21), st.integers(2, 50))
-def test_repetition_adds_no_bits(word: str, times: int) -> None:
+def test_repetition_adds_no_bits_to_a_secret(word: str, times: int) -> None:
     assert find_weakness(word * times) is not None
 
 

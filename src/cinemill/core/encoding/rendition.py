@@ -287,8 +287,11 @@ def read_rendition(options: Any) -> RenditionRequest:
 
 
 def as_rate(value: Any) -> Fraction:
-    """Frames a second as people write them; 23.976 and its like mean the broadcast rates, which
-    are multiples of 1000/1001. Raises ValueError, ZeroDivisionError."""
+    """Return frames per second as an exact rate.
+
+    23.976 and similar numbers mean the broadcast rates, which are multiples of 1000/1001. Raises
+    ValueError, ZeroDivisionError.
+    """
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError
     if isinstance(value, str) and not _RATE.match(value):

@@ -1,7 +1,7 @@
 """The parts of an ASS file that we write: heads, styles, clocks. Pure.
 
-The format is told in libass' wiki and in Aegisub's manual; a style's members are written in one
-fixed order, each checked, so that a user's file can put nothing else into ours.
+The format is described in libass' wiki and in Aegisub's manual; a style's members are written in
+one fixed order, each checked, so that a user's file can put nothing else into ours.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def make_default_style(height: int) -> Style:
 
 
 def read_styles(lines: Sequence[str]) -> tuple[Style, ...]:
-    """The styles of a ``[V4+ Styles]`` section; a member that is none is left at its default."""
+    """Return the styles of a ``[V4+ Styles]`` section; an invalid member keeps its default."""
     return tuple({style.name: style for style in _read_each(lines)}.values())
 
 
@@ -101,13 +101,15 @@ def _check_members(member: Mapping[str, str]) -> dict[str, str]:
 
 
 def clean_ass_text(text: str) -> str:
-    """An event's text on one line and without other fonts than ours."""
+    """Return an event's text on one line and without fonts other than ours."""
     return _FONT_TAG.sub("", text.replace("\n", " "))
 
 
 def escape_text(text: str) -> str:
-    """Characters that mean something to ASS, so that they are drawn: a backslash is parted from
-    what follows by a joiner of no width."""
+    """Escape characters that mean something to ASS, so that they are drawn.
+
+    A backslash is separated from the next character by a zero-width joiner.
+    """
     text = drop_controls(text).replace("\\", "\\\u2060")
     return text.replace("{", "\\{").replace("}", "\\}")
 
@@ -132,8 +134,10 @@ def write_head(styles: Sequence[Style], size: tuple[int, int]) -> Iterator[str]:
 
 
 def write_clock(frame: int, fps: Fraction) -> str:
-    """The moment half a frame before ``frame``, in hundredths: so that rounding moves nothing by
-    a frame."""
+    """Return the time half a frame before ``frame``, in hundredths of a second.
+
+    Half a frame early, so that rounding shifts nothing by a frame.
+    """
     hundredths = max(0, round((frame - Fraction(1, 2)) / fps * 100))
     seconds, rest = divmod(hundredths, 100)
     minutes, seconds = divmod(seconds, 60)

@@ -63,7 +63,7 @@ def measure_columns(text: str) -> int:
 
 
 def join_words(words: Sequence[Word]) -> str:
-    """The words as text, on one line."""
+    """Return the words as text, on one line."""
     return " ".join("".join(word.text for word in words).split())
 
 
@@ -121,7 +121,7 @@ def _split_runs(words: list[Word]) -> Iterator[list[Word]]:
 
 
 def _split_run(words: list[Word]) -> list[list[Word]]:
-    """The breaks that cost least together, found from the front (dynamic programming)."""
+    """Return the breaks with the lowest total cost, found from the front (dynamic programming)."""
     run = WordRun(words)
     costs = [0.0] + [float("inf")] * len(words)
     starts = [0] * (len(words) + 1)
@@ -140,8 +140,10 @@ def _split_run(words: list[Word]) -> list[list[Word]]:
 
 
 class WordRun:
-    """Words with what every stretch of them is asked for, summed from the front: a long film has
-    a hundred thousand words, and each is looked at in some thirty stretches."""
+    """Words with prefix sums of what is asked about every range of them.
+
+    A long video has a hundred thousand words, and each is part of some thirty ranges.
+    """
 
     def __init__(self, words: list[Word]) -> None:
         self._words = words

@@ -50,8 +50,10 @@ def read_subtitles(content: bytes) -> Subtitles:
 
 
 def decode_text(content: bytes) -> str:
-    """UTF-8 or UTF-16, lines parted by newlines. Raises InputRejected (``subtitles_encoding``,
-    ``subtitles_too_long``)."""
+    """Return the text of UTF-8 or UTF-16 bytes, with lines separated by newlines.
+
+    Raises InputRejected (``subtitles_encoding``, ``subtitles_too_long``).
+    """
     if len(content) > LARGEST_FILE_BYTES:
         raise _too_long(f"The subtitles are larger than {LARGEST_FILE_BYTES >> 20} MiB.")
     encoding = "utf-8-sig"
@@ -105,8 +107,11 @@ def _trim(
 
 
 def _drop_counter(words: Sequence[str]) -> Sequence[str]:
-    """Without the next cue's number: the line right above its times, or one between blank lines,
-    as in a file whose line ends were doubled. A number that is all the text there is stays."""
+    """Remove the next cue's number.
+
+    It is the line right above the cue's times, or one between blank lines, as in a file whose line
+    ends were doubled. A number that is the whole text stays.
+    """
     end = len(words)
     while end and not words[end - 1]:
         end -= 1
@@ -136,8 +141,10 @@ def _milliseconds(groups: Sequence[str | None]) -> int:
 
 
 def _clean_srt_text(lines: Sequence[str]) -> str:
-    """Italics, bold, underline and the place at the top are kept, strikes and fonts are taken off;
-    all else is shown as written."""
+    """Keep italics, bold, underline and the position at the top; remove strikes and fonts.
+
+    All else is shown as written.
+    """
     place = _PLACE.match(lines[0])
     first = lines[0][place.end() :] if place else lines[0]
     shown = r"\N".join(_clean_line(line) for line in [first, *lines[1:]])
@@ -186,7 +193,7 @@ def _split_member(line: str) -> tuple[str, str]:
 
 
 def _read_size(info: Mapping[str, str]) -> tuple[int, int]:
-    """The size that the lengths are measured on; libass' own where none is given."""
+    """Return the size that lengths are relative to; libass' own where none is given."""
     width, height = info.get("playresx", ""), info.get("playresy", "")
     if not (width.isdecimal() and height.isdecimal()) or max(len(width), len(height)) > 5:
         return 384, 288

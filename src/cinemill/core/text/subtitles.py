@@ -1,7 +1,7 @@
 """Subtitles to be burned in: SRT or ASS in, cues out, and for one piece an ASS file of ours.
 
 Nothing of a user's file reaches a renderer as it was: it is read into cues, and what is drawn is
-written anew from them. Pure.
+written again from them. Pure.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Subtitles:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Subtitles:
-        """The inverse of :meth:`to_json`."""
+        """Return the object of a document that :meth:`to_json` wrote."""
         return cls(
             tuple(Cue(*values) for values in document["cues"]),
             tuple(Style(**style) for style in document["styles"]),
@@ -68,8 +68,10 @@ class Subtitles:
 
 @dataclass(frozen=True, slots=True)
 class VisibleCue:
-    """A cue in one piece: from frame ``first`` until before ``end``, counted from the piece's
-    own first frame."""
+    """A cue within one piece, from frame ``first`` until before ``end``.
+
+    Frames are counted from the piece's own first frame.
+    """
 
     first: int
     end: int
@@ -93,7 +95,7 @@ NOTHING = PieceSubtitles()
 def subtitles_for_piece(
     subtitles: Subtitles | None, first: int, frames: int, output: OutputFormat
 ) -> PieceSubtitles:
-    """What of ``subtitles`` falls into ``frames`` frames from the film's frame ``first`` on."""
+    """Return the part of ``subtitles`` in ``frames`` frames from the video's frame ``first`` on."""
     if subtitles is None:
         return NOTHING
     shown = tuple(_show(subtitles.cues, first, frames, output.fps))
@@ -116,18 +118,20 @@ def _show(cues: Sequence[Cue], first: int, frames: int, fps: Fraction) -> Iterat
 
 
 def _frame_at(milliseconds: int, fps: Fraction) -> int:
-    """The first frame that is shown at this moment or after it."""
+    """Return the first frame that is shown at this time or after it."""
     return -(-milliseconds * fps.numerator // (1000 * fps.denominator))
 
 
 def lead_frames(lettering: PieceSubtitles) -> int:
-    """Frames by which the piece's clock is to be put forward, so that no cue begins before 0: one
-    more than it began before, for it is written half a frame early."""
+    """Return the frames by which the piece's clock is put forward, so that no cue begins before 0.
+
+    It is one more than the earliest cue began before, for it is written half a frame early.
+    """
     return max([0, *(1 - one.first for one in lettering.shown)])
 
 
 def write_ass(lettering: PieceSubtitles, fps: Fraction) -> str:
-    """The ASS file of one piece, whose clock is put forward by :func:`lead_frames`."""
+    """Return the ASS file of one piece, whose clock is put forward by :func:`lead_frames`."""
     lead = lead_frames(lettering)
     lines = [*write_head(lettering.styles, lettering.size), EVENT_HEAD]
     for one in lettering.shown:

@@ -1,4 +1,4 @@
-"""One try under way, as its worker's two threads share it: the one that works, the one that beats.
+"""One running attempt, shared by its worker's two threads: the one that works, the one that beats.
 
 Only simple assignments cross between the threads; each field has one writer.
 """
@@ -16,7 +16,7 @@ from cinemill.jobs.runs.memory import peak_rss
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one try may use. Seconds and bytes."""
+    """Limits of one attempt, in seconds and bytes."""
 
     lease_seconds: float
     heartbeat_seconds: float
@@ -26,7 +26,7 @@ class Limits:
 
 
 def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
-    """What holds for one try: the kind's word first, then the queue's, then the settings'."""
+    """Return the limits of an attempt: the step kind's, else the queue's, else the settings'."""
     soft_seconds = limits.queue_seconds.get(queue.name, (queue.soft_seconds, 0.0))[0]
     return Limits(
         lease_seconds=limits.lease_seconds,
@@ -50,27 +50,32 @@ class Attempt:
     moved_at: float = field(default_factory=time.monotonic)
     """When progress last changed."""
     stop: CinemillError | None = None
-    """Why this try must end; set once, by whoever finds out first."""
+    """Why this attempt must end; set once, by the first to find a reason."""
     stopped_at: float | None = None
     peak_tree_bytes: int = 0
     """The most that the whole process tree was seen to take, every few seconds."""
     command_bytes: int = 0
-    """The most that a command took, as it told at its end."""
+    """The largest peak of a command, as reported at its end."""
     is_ending: bool = False
     """The handler has returned and the end is being recorded: its limits are behind it."""
 
     @property
     def renewal_due(self) -> float:
-        """Monotonic moment of the next heartbeat, counted as the lease is: from when the claim or
-        the last renewal was asked for."""
+        """Return the monotonic time of the next heartbeat.
+
+        It is counted as the lease is: from when the claim or the last renewal was requested.
+        """
         return self.deadline - self.limits.lease_seconds + self.limits.heartbeat_seconds
 
     def record_command(self, peak_bytes: int) -> None:
         self.command_bytes = max(self.command_bytes, peak_bytes)
 
     def finished_run(self) -> ClaimedRun:
-        """The run with what it took at most: this process and its largest command at their
-        largest, or all together where that was seen to be more."""
+        """Return the run with its peak memory.
+
+        That is the peak of this process plus that of its largest command, or the largest sum seen
+        of the whole tree where that is more.
+        """
         peak_bytes = max(self.peak_tree_bytes, peak_rss() + self.command_bytes)
         return replace(self.run, peak_memory_bytes=peak_bytes)
 
@@ -80,8 +85,11 @@ class Attempt:
             self.stopped_at = time.monotonic()
 
     def should_stop(self) -> CinemillError | None:
-        """Asked by the handler. A lease that ran out stops the work even where the thread that
-        beats hangs in a dead connection."""
+        """Return why the handler must stop, or None; called by the handler.
+
+        An expired lease stops the work even where the heartbeat's thread hangs in a dead
+        connection.
+        """
         if self.stop is None and time.monotonic() > self.deadline:
             self.request_stop(LeaseLost("PostgreSQL was unreachable until the lease expired."))
         return self.stop
@@ -93,12 +101,12 @@ class Attempt:
         self.message = message
 
     def renew(self, asked_at: float) -> None:
-        """The lease counts from before the question was sent, so that this side gives up first."""
+        """Extend the lease, counted from before the request, so that this side gives up first."""
         self.deadline = asked_at + self.limits.lease_seconds
 
 
 def find_exceeded_limit(watch: Attempt, now: float, memory_bytes: int) -> CinemillError | None:
-    """The limit that this try has broken at monotonic ``now``, or None."""
+    """Return the limit that this attempt has exceeded at monotonic ``now``, or None."""
     limits = watch.limits
     if now > watch.deadline:
         return LeaseLost("PostgreSQL was unreachable until the lease expired.")

@@ -31,15 +31,21 @@ def describe_failure(error: Exception) -> Failure:
 
 
 def _make_storable(text: str) -> str:
-    """Without NUL and half surrogate pairs (an undecodable filename): PostgreSQL takes neither,
-    and the end of a try must not fail to be recorded for its own words."""
+    """Return a text without NUL and half surrogate pairs (from an undecodable filename).
+
+    PostgreSQL accepts neither, and recording the end of an attempt must not fail because of its own
+    message.
+    """
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def log_failure(run: ClaimedRun, failure: Failure, error: Exception) -> None:
-    """A rejection is the input's fault and a warning; an unexpected error comes with traceback."""
-    told = {"run": run.id, "job": run.job_id, "step": run.step_name, "try_": run.attempt}
+    """Log a rejection as a warning, and an unexpected error with its traceback.
+
+    A rejection is the input's fault.
+    """
+    context = {"run": run.id, "job": run.job_id, "step": run.step_name, "try_": run.attempt}
     if isinstance(error, CinemillError):
-        log.warning("run failed", code=failure.code, why=failure.message, **told)
+        log.warning("run failed", code=failure.code, why=failure.message, **context)
     else:
-        log.error("run failed unexpectedly", exc_info=error, **told)
+        log.error("run failed unexpectedly", exc_info=error, **context)

@@ -16,11 +16,11 @@ from cinemill.storage.notifications import Listener
 from cinemill.telemetry import get_logger
 
 LOOK_SECONDS = 0.5
-"""How often limits are looked at; a cancel rings and is heard at once."""
+"""How often limits are checked; a cancel sends a notification and is handled at once."""
 MEMORY_SECONDS = 5.0
 """How often memory is measured: it reads all of /proc."""
 RENEW_AGAIN_SECONDS = 1.0
-"""After a renewal that failed, until the next try at it."""
+"""Delay between a failed renewal and the next attempt to renew."""
 UNRESPONSIVE_SECONDS = 10.0
 """A handler that was asked to stop has so long; then its process is given up."""
 
@@ -28,17 +28,23 @@ log = get_logger(__name__)
 
 
 class Heartbeat:
-    """One a worker process, for one try at a time. Its thread starts with the first try."""
+    """The heartbeat of a worker process, for one attempt at a time.
+
+    Its thread starts with the first attempt.
+    """
 
     def __init__(self, database: Database, *, on_unresponsive: Callable[[Attempt], None]) -> None:
-        """``on_unresponsive`` is called, on the heartbeat's thread, with an attempt whose handler
-        does not stop; it records the end and kills this process."""
+        """Prepare the heartbeat; its thread starts with the first attempt.
+
+        ``on_unresponsive`` is called, on the heartbeat's thread, with an attempt whose handler does
+        not stop; it records the end and kills this process.
+        """
         self._database = database
         self._give_up = on_unresponsive
         self._listener = Listener(database.url, [CANCEL_CHANNEL])
         self._notified: set[str] = set()
-        """Jobs that were rung for since the last beat: the ring for a try may be heard while the
-        thread still waits for the try before it."""
+        """Jobs notified since the last beat: the notification for an attempt may arrive while the
+        thread still waits for the attempt before it."""
         self._is_failing = False
         """Whether the last renewal failed: of many in a row, the first is logged."""
         self._watch: Attempt | None = None
@@ -46,9 +52,9 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     def watch_attempt(self, watch: Attempt) -> None:
-        """Look after this try until it is released.
+        """Monitor this attempt until it is released.
 
-        Renews its lease first where the claim was answered so late that it is time to.
+        Renews its lease first where the response to the claim came so late that it is time to.
         """
         if time.monotonic() >= watch.renewal_due:
             self._renew(watch)
@@ -65,7 +71,7 @@ class Heartbeat:
 
     @property
     def watch(self) -> Attempt | None:
-        """The try under way, or None."""
+        """Return the current attempt, or None."""
         return self._watch
 
     def _run(self) -> None:
@@ -94,22 +100,25 @@ class Heartbeat:
             self._check_limits(watch, memory_bytes)
 
     def _listen(self, watch: Attempt, next_beat: float) -> bool:
-        """Wait a moment; whether this try's job was rung for, or may have been unheard."""
+        """Wait a moment; return whether this job was notified, or a notification may be lost."""
         if watch.run.job_id in self._notified:
             return True
         was_listening = self._listener.is_connected
         seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
         try:
-            rings = self._listener.wait(seconds)
+            notifications = self._listener.wait(seconds)
         except DatabaseUnavailable:
             time.sleep(seconds)
             return False
-        self._notified.update(payload for _, payload in rings)
+        self._notified.update(payload for _, payload in notifications)
         return not was_listening or watch.run.job_id in self._notified
 
     def _beat(self, watch: Attempt) -> bool:
-        """Renew the lease, and only then note progress and ask after a cancel: nothing that holds
-        up the job's row may hold up the lease. Whether the lease was renewed."""
+        """Renew the lease, then record progress and check for a cancel.
+
+        In this order, because nothing that holds the job's row may delay the lease. Returns whether
+        the lease was renewed.
+        """
         renewed = self._renew(watch)
         if renewed:
             self._note_progress(watch)
@@ -128,7 +137,7 @@ class Heartbeat:
             self._is_failing = True
             return False
         except Exception:
-            # Whatever it was: without this thread nobody would watch the limits of this try.
+            # Whatever it was: without this thread nobody would check the limits of this attempt.
             log.exception("heartbeat failed unexpectedly", run=watch.run.id)
             return False
         self._is_failing = False

@@ -35,5 +35,5 @@ def reset_peak_rss() -> None:
 
 
 def peak_rss() -> int:
-    """The largest resident bytes of this process alone."""
+    """Return the largest resident bytes of this process alone."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES

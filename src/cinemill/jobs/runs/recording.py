@@ -45,7 +45,7 @@ class Recorder:
         limits: RetryPolicy,
         is_stopping: Callable[[], bool],
     ) -> None:
-        """``is_stopping`` says whether the worker was told to stop."""
+        """``is_stopping`` says whether the worker was asked to stop."""
         self._database = database
         self._catalog = catalog
         self._limits = limits
@@ -77,7 +77,7 @@ class Recorder:
             )
             return None
         except Exception:
-            # The lease runs out and the try counts as a crash; the worker must live on.
+            # The lease runs out and the attempt counts as a crash; the worker must live on.
             log.exception("run result not recorded", run=watch.run.id, ended=str(error))
             return None
 
@@ -129,12 +129,13 @@ class Recorder:
         return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
 
     def _record(self, watch: Attempt, write: Callable[[Connection], None]) -> None:
-        """One fenced transaction, repeated while PostgreSQL is away or another transaction holds a
-        row. Whether it came too late is the fence's to say: an outage of any length makes no crash
-        of work whose worker lives, and this process can begin nothing else meanwhile.
+        """Commit one fenced transaction, repeated while PostgreSQL is away or a row is locked.
 
-        A commit whose answer was lost is recognised by its token. Raises LeaseLost; and
-        DatabaseUnavailable where the worker was told to stop and a lease has passed.
+        The fence decides whether it came too late: an outage of any length makes no crash of work
+        whose worker lives, and this process can begin nothing else meanwhile.
+
+        A commit whose response was lost is recognised by its token. Raises LeaseLost; and
+        DatabaseUnavailable where the worker is stopping and a lease has passed.
         """
         patient_until = time.monotonic() + watch.limits.lease_seconds
         while True:
@@ -159,8 +160,11 @@ class Recorder:
             return False
 
     def hand_back_unfinished(self, watch: Attempt, error: LeaseLost) -> bool:
-        """Hand a run back whose handler is still at work; False where that ended meanwhile, and its
-        own thread records how. While PostgreSQL is away nobody else can begin: it has that long."""
+        """Hand a run back whose handler is still at work; return False where it ended meanwhile.
+
+        In that case its own thread records how it ended. While PostgreSQL is away nobody else can
+        begin the run, so there is time until it returns.
+        """
         failure = describe_failure(error)
         while not watch.is_ending:
             try:

@@ -35,8 +35,11 @@ log = get_logger(__name__)
 
 
 class Runner:
-    """One a worker process. ``execute`` must run on the main thread: children get their
-    parent-death signal from the thread that started them."""
+    """Executes runs; one for each worker process.
+
+    ``execute`` must run on the main thread: children get their parent-death signal from the thread
+    that started them.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class Runner:
         self._heart = Heartbeat(database, on_unresponsive=self._give_up)
         self._claiming = False
         self._stop_reason: str | None = None
-        """Why the worker was told to stop while it claimed this run or worked on it."""
+        """Why the worker was asked to stop while it claimed this run or worked on it."""
         self._recorder = Recorder(
             database,
             catalog=catalog,
@@ -70,7 +73,7 @@ class Runner:
     def execute(self, run_id: str) -> RunState | None:
         """Work on a run; None where there was nothing to claim. Never raises for the work's sake.
 
-        Raises DatabaseUnavailable where the worker was told to stop before the claim was answered.
+        Raises DatabaseUnavailable where the worker was asked to stop before the claim returned.
         """
         watch = self._take(run_id)
         if watch is None:
@@ -86,7 +89,7 @@ class Runner:
             shutil.rmtree(self._folder(run), ignore_errors=True)
 
     def request_stop_current(self, reason: str) -> bool:
-        """Ask the try under way to end and be handed back; whether there was one.
+        """Ask the current attempt to end and be handed back; return whether there was one.
 
         For a signal's handler: it may come at any moment, and in the middle of a claim too.
         """
@@ -109,14 +112,14 @@ class Runner:
     def _claim_patiently(self, run_id: str) -> Attempt | None:
         """Claim while PostgreSQL is away, for however long that is.
 
-        A claim whose answer did not come may take effect later (the server was frozen), and would
-        then be nobody's and count as a crash. And a worker that alone is cut off would else swallow
-        all that is published, each in an instant.
+        A claim whose response did not arrive may take effect later (the server was frozen), and
+        would then be nobody's and count as a crash. And a worker that alone is cut off would else
+        swallow all that is published, each in an instant.
 
         Where it is only this run that another transaction holds, the run is offered again later,
         and the worker free for other messages.
         """
-        token = uuid4().hex  # of all tries at it: the answer of one that took may get lost
+        token = uuid4().hex  # shared by all attempts to claim: the response of one may get lost
         may_be_ours = False
         while True:
             try:
@@ -131,8 +134,11 @@ class Runner:
                 time.sleep(RECONNECT_SECONDS)
 
     def _put_off(self, run_id: str, *, may_be_ours: bool) -> bool:
-        """Whether this run can be left to be offered again later: not where the whole table is
-        locked, nor where an earlier claim, whose answer did not come, may have taken effect."""
+        """Return whether this run can be left to be offered again later.
+
+        It cannot where the whole table is locked, nor where an earlier claim, whose response did
+        not arrive, may have taken effect.
+        """
         try:
             with self._database.once() as connection:
                 is_noted = claims.put_off(connection, run_id)
@@ -144,7 +150,7 @@ class Runner:
         return True
 
     def _claim(self, run_id: str, token: str) -> Attempt | None:
-        """The claimed run, attended from its first moment; None where there was none."""
+        """Return the claimed run, monitored from its first moment; None where there was none."""
         asked_at = time.monotonic()
         with self._database.once() as connection:
             run = claims.claim(
@@ -224,14 +230,19 @@ class Runner:
         return report
 
     def _drop(self, watch: Attempt, error: LeaseLost) -> RunState | None:
-        """End a try whose lease is lost. Where only this side's count of it was over, the row is
-        still ours and is handed back: nobody has to take it for a crash."""
+        """End an attempt whose lease is lost.
+
+        Where only this side considered the lease expired, the row is still ours and is handed back,
+        so that it does not count as a crash.
+        """
         log.warning("run dropped", run=watch.run.id, why=error.message)
         return self._recorder.record_error(watch, error)
 
     def _give_up(self, watch: Attempt) -> None:
-        """The handler does not stop: record the end from the heart's thread and end this process,
-        which takes its children along."""
+        """Record the end of an unresponsive handler and end this process.
+
+        Runs on the heartbeat's thread. Child processes end with this one.
+        """
         error = watch.stop
         if isinstance(error, LeaseLost):
             if not self._recorder.hand_back_unfinished(watch, error):

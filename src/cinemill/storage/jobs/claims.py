@@ -1,8 +1,8 @@
-"""A try that begins and lives: the claim, and the heartbeat.
+"""The beginning and life of an attempt: the claim, and the heartbeat.
 
 Every statement that changes a run under way carries the claim's token and expects its state, which
-is the fence; when a lease has run out is for whoever closes crashed runs to judge. The job's lock
-is taken first, always.
+is the fence; the process that closes crashed runs decides when a lease has run out. The job's lock
+is always taken first.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LONGEST_DELAY_SECONDS = 5.0
 """Until a run whose job was locked is offered again."""
 
 # One statement, for each is a way to the server and back in a time in which the work could run.
-# The job is locked before its run, as everywhere. The relay is rung only where something waits for
-# the place that this claim frees in its window; asked in the index's order, else the planner may
-# read all the runs that ever were.
+# The job is locked before its run, as everywhere. The relay is notified only where something waits
+# for the place that this claim frees in its window; asked in the index's order, else the planner
+# may read all the runs that ever were.
 # Its patience for locks is set on the way: the job's id, which is read before its row is locked, is
 # read through it.
 _CLAIM = """
@@ -81,7 +81,7 @@ def claim(
     """Take a queued run, or None where it is taken, over, cancelled or not due yet.
 
     With it comes what the step finds: the results of its parents, and its place in the progress.
-    The same token again takes the same run again: the answer of the first time may have been lost.
+    The same token again takes the same run again: the first response may have been lost.
     Raises LockTimeout, after a quarter of a second, where another transaction holds its rows.
     """
     values = {
@@ -136,10 +136,10 @@ def put_off(connection: Connection, run_id: str) -> bool:
 
 
 def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
-    """False: another has closed the run; drop the work.
+    """Renew the lease; return False where another process has closed the run: then drop the work.
 
-    A lease that was over is renewed too, as long as nobody has closed the run for it: what counts
-    is that its worker lives. Takes the run's lock and no other: to touch the job here would be the
+    An expired lease is renewed too, as long as nobody has closed the run for it: what counts is
+    that its worker lives. Takes the run's lock and no other: to touch the job here would be the
     wrong order of locks.
     """
     renewed = connection.execute(
@@ -157,7 +157,7 @@ def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float
 def note_progress(
     connection: Connection, run: ClaimedRun, *, progress: float, message: str
 ) -> str | None:
-    """Note the job's progress in percent; answers why the work is to stop, None to go on.
+    """Record the job's progress in percent; return why the work must stop, None to go on.
 
     Where another transaction holds the job nothing is noted this time: progress can wait, and the
     lease, which the same thread renews, cannot.

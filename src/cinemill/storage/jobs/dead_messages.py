@@ -63,7 +63,7 @@ def _read_failure(document: Any) -> Failure:
 
 
 def delete_dead_message(connection: Connection, message_id: str) -> None:
-    """Raises NotFound."""
+    """Delete a dead message. Raises NotFound."""
     gone = delete(tables.dead_message).where(tables.dead_message.c.id == message_id)
     if connection.execute(gone).rowcount == 0:
         raise NotFound(
@@ -76,7 +76,7 @@ def delete_dead_message(connection: Connection, message_id: str) -> None:
 def prune_dead_messages(
     connection: Connection, *, older_than_days: float | None = None, most_rows: int = MOST_ROWS
 ) -> int:
-    """Drop all but the latest, and what is older than so many days; answers how many."""
+    """Delete all but the latest, and those older than so many days; return how many."""
     dropped = connection.execute(
         text(
             """

@@ -45,12 +45,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class PlannerLock:
-    """What its planner finds."""
+    """What the planner finds to do."""
 
     queues: tuple[str, ...]
     """With a run that is due and unpublished."""
-    has_wishes: bool
-    """Whether a queued run wishes for hardware."""
+    needs_hardware: bool
+    """Whether a queued run requests hardware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,10 @@ class OwnerLoad:
 
 
 def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> PlannerLock | None:
-    """What there is to plan in these queues, for one planner at a time until its transaction ends;
-    None where another process plans."""
+    """Return what there is to plan in these queues, and lock planning until the transaction ends.
+
+    Returns None where another process plans.
+    """
     row = connection.execute(
         text(
             """
@@ -85,8 +87,11 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
 
 
 def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
-    """Each owner's first ``per_owner`` due runs, locked; owners by a skip scan of the index, so
-    that ten thousand rows of one owner cost no more than ten."""
+    """Return each owner's first ``per_owner`` due runs, locked.
+
+    Owners are found by a skip scan of the index, so that ten thousand rows of one owner cost no
+    more than ten.
+    """
     rows = connection.execute(
         text(
             """
@@ -114,7 +119,7 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
 
 
 def list_loads(connection: Connection, queue: str) -> list[OwnerLoad]:
-    """Runs of this queue that are on their way or running, by owner and priority."""
+    """Return how many runs of this queue are published or running, by owner and priority."""
     rows = connection.execute(
         text(
             """
@@ -144,8 +149,10 @@ def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
 
 
 def take_back(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Undo the stamp of runs whose message could not be sent; one that another transaction holds
-    keeps it, and is found as a lost message."""
+    """Undo the stamp of runs whose message could not be sent.
+
+    A run that another transaction holds keeps it, and is found as a lost message.
+    """
     connection.execute(
         text(
             """
@@ -219,7 +226,7 @@ def hold(
 
 
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
-    """Published runs that nobody has claimed for so long, on any queue."""
+    """Return published runs that nobody has claimed for so long, on any queue."""
     rows = connection.execute(
         text(
             """
@@ -235,7 +242,7 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
 
 
 def list_leases(connection: Connection) -> list[Lease]:
-    """The leases of all runs under way, the oldest first."""
+    """Return the leases of all runs under way, the oldest first."""
     rows = connection.execute(
         text(
             """
@@ -249,7 +256,7 @@ def list_leases(connection: Connection) -> list[Lease]:
 
 
 def count_crashes(connection: Connection, run_id: str) -> int:
-    """Crashed tries so far of the step that this run is a try at; 0 where the run is gone."""
+    """Return the crashed attempts so far at this run's step; 0 where the run is gone."""
     query = text("SELECT step.crashes FROM run JOIN step ON step.id = step_id WHERE run.id = :id")
     return int(connection.execute(query, {"id": run_id}).scalar() or 0)
 
@@ -257,9 +264,10 @@ def count_crashes(connection: Connection, run_id: str) -> int:
 def record_crash(
     connection: Connection, lease: Lease, failure: Failure, *, delay_seconds: float
 ) -> RunState | None:
-    """Close a run whose lease ran out: queue the step again, or bury it at its limit of crashes.
+    """Close a run whose lease ran out: queue the step again, or mark it dead.
 
-    None where the run is not as it was seen: renewed or closed in the meantime.
+    It is dead at its limit of crashes. Returns None where the run was renewed or closed in
+    the meantime.
     """
     row = connection.execute(
         text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": lease.run_id}
@@ -322,9 +330,9 @@ def list_cancelling(connection: Connection) -> list[str]:
 
 
 def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
-    """Jobs that wait or have ended, of which watchers were not told so yet; the ended ones first.
+    """Return jobs that wait or have ended and are not announced yet; the ended ones first.
 
-    Locked: two relays tell different ones, and none is claimed before it was told to be waiting.
+    Locked: two relays announce different ones, and none is claimed before it is announced.
     """
     rows = connection.execute(
         text(
@@ -369,7 +377,7 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def is_live_token(connection: Connection, token: str) -> bool:
-    """Whether a run of this token is under way: its work folder must stay."""
+    """Check whether a run of this token is under way: its work folder must stay."""
     row = connection.execute(
         text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
     ).first()

@@ -20,8 +20,10 @@ def delete_job(connection: Connection, job_id: str) -> bool:
 
 
 def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
-    """Forget jobs that ended more than so many days ago; answers how many. One that another
-    transaction holds stays until the next time."""
+    """Delete jobs that ended more than so many days ago and return how many.
+
+    A job that another transaction holds stays until the next time.
+    """
     return connection.execute(
         text(
             """

@@ -22,7 +22,7 @@ from cinemill.storage.jobs.job_rows import (
 
 
 def get_job(connection: Connection, job_id: str) -> Job:
-    """Raises NotFound."""
+    """Return a job. Raises NotFound."""
     row = connection.execute(select(tables.job).where(tables.job.c.id == job_id)).mappings().first()
     if row is None:
         raise job_not_found(job_id)
@@ -30,9 +30,9 @@ def get_job(connection: Connection, job_id: str) -> Job:
 
 
 def lock_job(connection: Connection, job_id: str) -> Job:
-    """The job, locked until the transaction ends.
+    """Return the job, locked until the transaction ends.
 
-    Whatever changes a job's steps or runs takes this lock first, so that two of its runs that end
+    Every change of a job's steps or runs takes this lock first, so that two of its runs that end
     together unblock their child once. Raises NotFound.
     """
     query = select(tables.job).where(tables.job.c.id == job_id).with_for_update()
@@ -94,7 +94,7 @@ def list_steps(connection: Connection, job_id: str) -> list[Step]:
 
 
 def list_dead(connection: Connection, *, limit: int = 100) -> list[DeadStep]:
-    """The dead letters, latest first."""
+    """Return the dead letters, latest first."""
     rows = connection.execute(
         text(
             f"""

@@ -18,8 +18,10 @@ LARGEST_STORED_BYTES = 16 * 1024
 
 
 def listed_columns() -> str:
-    """What :func:`read_job` reads, in SQL, for many rows at once: documents that are too large are
-    left out and named in ``clipped``, long texts cut, and times that no calendar has are missing.
+    """Return the SQL of the columns that :func:`read_job` reads, for many rows at once.
+
+    Documents that are too large are left out and named in ``clipped``, long texts are cut, and
+    times that no calendar has are missing.
     """
     columns = ("id", "kind", "owner", "state", "priority", "asset_id", "progress", "stage")
     texts = ("message", "cancel_reason", "worker")
@@ -46,7 +48,10 @@ _DOCUMENTS = ("params", "result")
 
 
 def _is_large(column: str) -> str:
-    """Evaluated in this order, so that what is very large is not even read."""
+    """Return the SQL of a size check.
+
+    It is evaluated in this order so that huge values are not even read.
+    """
     return (
         f"CASE WHEN pg_column_size({column}) > {LARGEST_STORED_BYTES} THEN true "
         f"ELSE coalesce(octet_length({column}::text), 0) > {LARGEST_LISTED_BYTES} END"
@@ -74,8 +79,10 @@ def readable_time(column: str) -> str:
 
 
 def read_job(row: RowMapping) -> Job:
-    """Never raises for what a row holds: one that another version wrote, or a hand, must not keep
-    a list or a loop from all the others."""
+    """Return the job in a row; never raises for what the row holds.
+
+    A row that another version or a person wrote must not keep a list or a loop from all the others.
+    """
     params, result = row["params"], row["result"]
     is_known = row["state"] in _JOB_STATES
     unreadable = (
@@ -141,7 +148,7 @@ def read_step(row: RowMapping) -> Step:
 
 
 def read_failure(document: Any) -> Failure | None:
-    """What can be read of it, whoever wrote it; None where there is none."""
+    """Return what can be read of a failure, no matter what wrote it; None where there is none."""
     if document is None:
         return None
     known = document if isinstance(document, dict) else {}

@@ -29,9 +29,9 @@ class NewStep:
     weight: float
     """Share of the job's progress, relative to its other steps."""
     max_failures: int
-    """Dead at this many failed tries."""
+    """Dead at this many failed attempts."""
     max_crashes: int
-    """Dead at this many crashed tries."""
+    """Dead at this many crashed attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class NewJob:
     params: Mapping[str, Any]
     idempotency_key: str | None
     request_digest: str
-    """Tells a repeated request from another one under the same idempotency key."""
+    """Distinguishes a repeated request from another one under the same idempotency key."""
 
 
 def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
-    """The job's row with its steps and first runs, and whether it is new.
+    """Insert a job with its steps and first runs; return its row, and whether it is new.
 
-    The same id, or the same idempotency key of the same owner, answers the job that is there.
+    For the same id, or the same idempotency key of the same owner, the existing job is returned.
     Raises Conflict where that key was used for another request, NotFound where there is no such
     asset.
     """
@@ -97,7 +97,7 @@ SELECT inserted.*, pg_notify(:channel, '') FROM inserted
 
 
 def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
-    """The job, its steps, and runs of those that can begin; None where there is such a job."""
+    """Insert the job, its steps, and runs of those that can begin; None where the job exists."""
     ids = {step.spec.name: str(uuid4()) for step in steps}
     edges = [
         {"step_id": ids[step.spec.name], "depends_on": ids[name]}
@@ -145,7 +145,7 @@ def _find_same(connection: Connection, job: NewJob) -> Job:
 
 
 def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
-    """A planned step as JSON for the statements that insert it; ``ids`` by name."""
+    """Return a planned step as JSON for the statements that insert it; ``ids`` by name."""
     return {
         "id": ids[step.spec.name],
         "position": position,
@@ -164,7 +164,7 @@ def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, 
 def insert_rejected(
     connection: Connection, job_id: str, kind: str, owner: str, failure: Failure
 ) -> None:
-    """The row of a request that ended before it began; nothing where there is one of this id."""
+    """Insert the row of a request that ended before it began, unless the id is taken."""
     connection.execute(
         text(
             """

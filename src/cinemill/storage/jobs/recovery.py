@@ -18,7 +18,10 @@ Retry = Callable[[Connection, str], Job]
 
 
 def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
-    """Note the wish; cancel at once where nothing runs. Raises NotFound, Conflict."""
+    """Record the request to cancel; cancel at once where nothing runs.
+
+    Raises NotFound, Conflict.
+    """
     job = lock_job(connection, job_id)
     if job.state.is_final:
         raise Conflict(
@@ -42,7 +45,7 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
 
 
 def retry(connection: Connection, job_id: str) -> Job:
-    """Queue what did not succeed, with fresh tries. Raises NotFound, Conflict."""
+    """Queue every step that did not succeed, with fresh attempts. Raises NotFound, Conflict."""
     job = lock_job(connection, job_id)
     if job.state not in (JobState.FAILED, JobState.CANCELLED):
         raise Conflict(

@@ -45,7 +45,7 @@ class RefusedMessages:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
 
     def peek(self, count: int) -> list[bytes]:
-        """The oldest ones, which stay until they are removed."""
+        """Return the oldest messages, which stay until they are removed."""
         try:
             found: list[bytes] = self._redis.lrange(KEY, -count, -1)
         except RedisError as error:

@@ -1,8 +1,8 @@
-"""The fenced ends of a try, and what they do to its step and its job.
+"""The fenced ends of an attempt, and their effects on its step and its job.
 
 Every statement that changes a run under way carries the claim's token and expects its state, which
-is the fence: whoever closes a run for its lease changes the state, and until then its worker may
-end it, however late. The job's lock is taken first, always.
+is the fence: the process that closes a run for its lease changes the state, and until then its
+worker may end it, however late. The job's lock is always taken first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class StepTries:
 
 
 def get_step_tries(connection: Connection, step_id: str) -> StepTries:
-    """Raises LeaseLost where the step was deleted with its job."""
+    """Return the step's failures and crashes so far, and its limits.
+
+    Raises LeaseLost where the step was deleted with its job.
+    """
     row = connection.execute(
         text("SELECT failures, crashes, max_failures, max_crashes FROM step WHERE id = :id"),
         {"id": step_id},
@@ -50,7 +53,7 @@ def commit_success(connection: Connection, run: ClaimedRun, job: Job, result: Js
     if unblocked and not is_over:
         queue_ready_steps(connection, run.job_id)
     elif is_over and not is_complete:
-        # Another step failed or a person cancelled: a child queued now would wait for ever.
+        # Another step failed or a person cancelled: a child queued now would wait forever.
         finish_cancel(connection, run.job_id)
 
 
@@ -82,8 +85,10 @@ SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM unblocked),
 
 
 def _end_step(connection: Connection, run: ClaimedRun, result: JsonObject) -> tuple[int, bool]:
-    """The run and its step succeeded; answers how many children wait for one step less, and
-    whether the job is complete with it."""
+    """Record that the run and its step succeeded.
+
+    Returns how many children wait for one step less, and whether the job is complete with it.
+    """
     row = connection.execute(
         text(_END_STEP).bindparams(json_parameter("result")),
         {
@@ -101,7 +106,7 @@ def _end_step(connection: Connection, run: ClaimedRun, result: JsonObject) -> tu
 
 
 def was_committed(connection: Connection, run: ClaimedRun) -> bool:
-    """Whether a commit whose answer was lost with the connection took effect."""
+    """Check whether a commit whose response was lost with the connection took effect."""
     row = connection.execute(
         text(
             """
@@ -122,7 +127,7 @@ def retry_later(
     *,
     delay_seconds: float,
 ) -> None:
-    """End this try and queue another after ``delay_seconds``. Raises LeaseLost."""
+    """End this attempt and queue another after ``delay_seconds``. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
@@ -136,7 +141,7 @@ def retry_later(
 def mark_dead(
     connection: Connection, run: ClaimedRun, ended_as: RunState, failure: Failure
 ) -> None:
-    """End this try and the step with it: dead, and the job failed. Raises LeaseLost."""
+    """End this attempt and the step with it: dead, and the job failed. Raises LeaseLost."""
     lock_job_of_claim(connection, run)
     _end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
@@ -144,7 +149,7 @@ def mark_dead(
 
 
 def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
-    """End this try because its job is cancelled. Raises LeaseLost."""
+    """End this attempt because its job is cancelled. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
     _end_run(connection, run, RunState.CANCELLED, None)
     if job.cancel_requested or job.state.is_final:
@@ -154,7 +159,7 @@ def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
 
 
 def lock_job_of_claim(connection: Connection, run: ClaimedRun) -> Job:
-    """The claimed run's job, locked. Raises LeaseLost where it was deleted."""
+    """Return the claimed run's job, locked. Raises LeaseLost where it was deleted."""
     try:
         return lock_job(connection, run.job_id)
     except NotFound as error:
@@ -203,7 +208,7 @@ def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:
 
 
 def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
-    """A new run of the step, due after ``delay_seconds``."""
+    """Queue a new run of the step, due after ``delay_seconds``."""
     connection.execute(
         text(
             """
@@ -228,7 +233,7 @@ def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> No
 def set_message(
     connection: Connection, job_id: str, message: str, *, is_again: bool = True
 ) -> None:
-    """Tell why it is tried again; of work that only waits, what for."""
+    """Set the job's message: why it is retried or, for work that only waits, what it waits for."""
     words = f"Retrying: {message}" if is_again else message
     connection.execute(
         text("UPDATE job SET message = :message WHERE id = :id"),
@@ -275,7 +280,7 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
 def cancel_queued(connection: Connection, job_id: str) -> None:
     """Queued runs end as cancelled; their messages will find nothing to claim.
 
-    Every step without a try under way waits then, also one whose try has just ended: a retry
+    Every step without a running attempt waits then, also one whose attempt has just ended: a retry
     must find it.
     """
     connection.execute(

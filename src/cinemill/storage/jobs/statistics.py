@@ -11,7 +11,7 @@ from cinemill.storage.jobs.job_rows import listed_columns, read_job
 
 MOST_STUCK = 500
 MEMORY_DAYS = 3
-"""What tries took longer ago, an older version may have taken."""
+"""Older attempts may have been made by an older version."""
 
 
 def count_jobs(connection: Connection) -> dict[str, Any]:
@@ -65,8 +65,10 @@ def measure_durations(connection: Connection) -> dict[str, dict[str, float]]:
 
 
 def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
-    """By kind of step: how many tries of the last days told what they took at most, its median and
-    largest bytes."""
+    """Return count, median and largest bytes of recent attempts' peak memory, by kind of step.
+
+    Attempts that did not report it are not counted.
+    """
     rows = connection.execute(
         text(
             """

@@ -32,7 +32,7 @@ STOCK_QUEUES = (
     "cv_analysis",
     "maintenance",
 )
-"""Names of queues that people's scripts use, beside ours; the first is Celery's own default."""
+"""Queues that people's scripts use, in addition to ours; the first is Celery's own default."""
 MOST_LOOKED_AT = 200
 """Messages of a list in one look."""
 MOST_LOOKED_AT_BYTES = 4 * 1024**2
@@ -91,7 +91,7 @@ class StrayMessages:
         self._digest = self._redis.register_script(_DIGEST)
 
     def list_filled(self, queues: Collection[str]) -> dict[str, str]:
-        """Lists that hold something, by name, each with a digest of its oldest message."""
+        """Return the lists that are not empty, by name, with a digest of the oldest message."""
         names = [name for queue in queues for name in list_names(queue)]
         try:
             digests = self._digest(keys=names)
@@ -103,7 +103,7 @@ class StrayMessages:
     def workers_by_queue(self) -> int:
         """How many Celery workers without our key prefix are connected to this database.
 
-        Each subscribes to a channel by a pattern, of which Redis lists none; but it tells who
+        Each subscribes to a channel by a pattern, of which Redis lists none; but it reports who
         publishes how many have got a message: a ping here, for a worker that there is not.
         """
         try:
@@ -118,7 +118,7 @@ class StrayMessages:
         return self._run(name, name, "count", tasks)
 
     def adopt(self, name: str, tasks: Sequence[str], queue: str) -> int:
-        """Move those into our own list of this queue; answers how many."""
+        """Move those into our own list of this queue and return how many."""
         return self._run(name, f"{self._prefix}{queue}", "move", tasks)
 
     def _run(self, name: str, target: str, how: str, tasks: Sequence[str]) -> int:
@@ -146,8 +146,11 @@ def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMes
 def count_stray_messages(
     broker_url: str | None, queues: Collection[str], tasks: Collection[str]
 ) -> dict[str, int]:
-    """By queue, messages that name one of ``tasks``; none where Celery workers without our prefix
-    are there to read them. Raises RedisUnavailable."""
+    """Count messages that name one of ``tasks``, by queue.
+
+    None are counted where Celery workers without our prefix are there to read them. Raises
+    RedisUnavailable.
+    """
     messages = open_stray_messages(broker_url)
     if messages is None:
         return {}
@@ -163,18 +166,18 @@ def count_stray_messages(
 
 
 def queue_of(name: str) -> str:
-    """The queue that a list belongs to."""
+    """Return the queue that a list belongs to."""
     return name.split(SEPARATOR, 1)[0]
 
 
 def list_names(queue: str) -> list[str]:
-    """The lists of a queue, one a priority."""
+    """Return the lists of a queue, one for each priority."""
     steps = [f"{queue}{SEPARATOR}{step}" for step in range(1, PRIORITY_STEPS)]
     return [queue, *steps]
 
 
 def _write_ping_for_nobody() -> str:
-    """A control command as kombu writes it, which each worker reads and leaves to another."""
+    """Return a kombu control command that each worker reads and leaves to another."""
     command: dict[str, Any] = {
         "method": "ping",
         "arguments": {},

@@ -48,7 +48,7 @@ def register_asset(
     filename: str,
     asset_id: str | None = None,
 ) -> tuple[AssetRecord, bool]:
-    """The owner's asset of these bytes, and whether it is new. The first filename stays.
+    """Return the owner's asset of these bytes, and whether it is new. The first filename stays.
 
     ``asset_id`` is for a new one; where the bytes are known already, their asset keeps its own.
     """
@@ -56,7 +56,7 @@ def register_asset(
     statement = (
         insert(tables.asset)
         .values(id=asset_id or str(uuid4()), **values)
-        # An update that changes nothing takes the row's lock: whoever wants to delete the asset
+        # An update that changes nothing takes the row's lock: a transaction that deletes the asset
         # waits, and sees the job that is about to be written.
         .on_conflict_do_update(
             constraint="asset_owner_sha256_key", set_={"owner": tables.asset.c.owner}
@@ -75,7 +75,7 @@ def lock_asset(connection: Connection, asset_id: str) -> bool:
 
 
 def get_asset(database: Database, asset_id: str) -> AssetRecord:
-    """Raises NotFound."""
+    """Return an asset. Raises NotFound."""
     with database.begin() as connection:
         row = (
             connection.execute(select(tables.asset).where(tables.asset.c.id == asset_id))
@@ -88,7 +88,7 @@ def get_asset(database: Database, asset_id: str) -> AssetRecord:
 
 
 def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | None:
-    """The owner's asset of these bytes, if there is one."""
+    """Return the owner's asset of these bytes, if there is one."""
     columns = tables.asset.c
     query = select(tables.asset).where(columns.owner == owner, columns.sha256 == sha256)
     with database.begin() as connection:
@@ -97,8 +97,10 @@ def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | 
 
 
 def find_owned(connection: Connection, asset_id: str, sha256: str) -> str | None:
-    """This asset if it is there, else any other of the same bytes; its row stays locked, so that
-    what is noted of it now is not refused."""
+    """Return this asset if it exists, else any other of the same bytes.
+
+    Its row stays locked, so that what is recorded about it now is not rejected.
+    """
     columns = tables.asset.c
     query = (
         select(columns.id)
@@ -141,9 +143,11 @@ def save_artifacts(
     *,
     variant: str = "",
 ) -> None:
-    """Point the asset at these files, in place of earlier ones of the same kind and variant; they
-    count as new."""
-    # In one order for everybody: two jobs on one film would else wait for each other's rows.
+    """Point the asset at these files, in place of earlier ones of the same kind and variant.
+
+    They count as new.
+    """
+    # In one order for everybody: two jobs on one video would else wait for each other's rows.
     for artifact in sorted(artifacts, key=lambda artifact: artifact.kind):
         values = {
             **_artifact_values(artifact),
@@ -159,7 +163,10 @@ def save_artifacts(
 
 
 def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact]:
-    """What a step of this key made before, for any asset, by kind; empty if it never ran."""
+    """Return earlier outputs of a step of this key, for any asset, by kind.
+
+    Empty if it never ran.
+    """
     query = select(tables.artifact).where(tables.artifact.c.step_key == step_key)
     with database.begin() as connection:
         rows = connection.execute(query).mappings().all()
@@ -167,7 +174,7 @@ def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact
 
 
 def take_cached(database: Database, step_key: str) -> Artifact | None:
-    """What was only kept to save this work, if it is there; it counts as new from now on."""
+    """Return what was only kept to save this work, if it exists; it counts as new from now on."""
     statement = (
         update(tables.artifact)
         .where(tables.artifact.c.step_key == step_key)
@@ -195,7 +202,7 @@ def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
 def get_artifact(
     database: Database, asset_id: str, kind: ArtifactKind, *, variant: str | None = None
 ) -> ArtifactRecord:
-    """The artifact, the newest where ``variant`` is None. Raises NotFound."""
+    """Return the artifact, the newest where ``variant`` is None. Raises NotFound."""
     columns = tables.artifact.c
     query = select(tables.artifact).where(columns.asset_id == asset_id, columns.kind == kind.value)
     if variant is not None:
@@ -221,7 +228,7 @@ def forget_steps(connection: Connection, step_keys: Sequence[str]) -> None:
 
 
 def forget_cached(connection: Connection, *, older_than_days: float) -> int:
-    """Forget what was only kept to save work, and so long ago; answers how many.
+    """Forget what was only kept to save work, and so long ago; return how many.
 
     The files go with the next collection of garbage.
     """
@@ -239,8 +246,10 @@ def forget_cached(connection: Connection, *, older_than_days: float) -> int:
 
 
 def referenced_files(connection: Connection, *, only: str | None = None) -> dict[str, int]:
-    """Every hash that a row points at, or ``only`` this one if a row does, with the size in bytes
-    that the row says."""
+    """Return every hash that a row points at, with the size in bytes that the row states.
+
+    With ``only``, return just this hash, if a row points at it.
+    """
     rows = connection.execute(
         text(
             """
@@ -256,7 +265,7 @@ def referenced_files(connection: Connection, *, only: str | None = None) -> dict
 
 
 def source_files(connection: Connection) -> frozenset[str]:
-    """Hashes of the films themselves."""
+    """Return the hashes of the source videos."""
     return frozenset(connection.execute(select(tables.asset.c.sha256)).scalars())
 
 

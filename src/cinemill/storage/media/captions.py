@@ -46,17 +46,17 @@ class CaptionSet:
 
     @property
     def model(self) -> str:
-        """That heard them, before anybody corrected them; empty where none did."""
+        """That transcribed them, before anybody corrected them; empty where none did."""
         return str(self.files[ArtifactKind.CAPTIONS_JSON].facts.get("model", ""))
 
     @property
     def is_corrected(self) -> bool:
-        """Whether a person has had the last word."""
+        """Check whether a person edited them last."""
         return "corrected_by" in self.files[ArtifactKind.CAPTIONS_JSON].facts
 
 
 def find_captions(connection: Connection, asset_id: str) -> dict[str, CaptionSet]:
-    """What holds in each language: a person's word, else the newest of a model."""
+    """Return the current captions of each language: a person's edit, else the newest of a model."""
     found: dict[str, CaptionSet] = {}
     for one in sorted(_list_sets(connection, asset_id), key=_rank):
         found[one.language] = one

@@ -88,8 +88,10 @@ class IncomingFile:
 
 
 class LocalFiles:
-    """Content-addressed files below ``root``: ``ab/cd/abcd…``. All methods may run in any process
-    at once; two that store the same bytes store them once."""
+    """Content-addressed files below ``root``: ``ab/cd/abcd…``.
+
+    All methods may run in any process at once; two that store the same bytes store them once.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -97,21 +99,21 @@ class LocalFiles:
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, sha256: str) -> Path:
-        """Where the file of this hash lies, or would lie."""
+        """Return the path of this hash's file, whether it exists or not."""
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
     def exists(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
 
     def open(self, sha256: str) -> BinaryIO:
-        """Raises NotFound."""
+        """Open a stored file. Raises NotFound."""
         try:
             return self.path(sha256).open("rb")
         except FileNotFoundError as error:
             raise NotFound(f"The stored file {sha256} is missing.", code="file_missing") from error
 
     def receive(self) -> IncomingFile:
-        """A file to be written block by block; use it as a context manager."""
+        """Return a file to be written block by block; use it as a context manager."""
         return IncomingFile(self)
 
     def publish(self, path: Path, *, sha256: str | None = None) -> StoredFile:
@@ -157,7 +159,7 @@ class LocalFiles:
             return incoming.commit()
 
     def remove(self, sha256: str) -> bool:
-        """Whether there was such a file."""
+        """Return whether there was such a file."""
         try:
             self.path(sha256).unlink()
         except FileNotFoundError:
@@ -168,7 +170,7 @@ class LocalFiles:
         """Remove a file that proves unwanted once out of reach; bytes freed, 0 where it stays.
 
         It is set aside first, so that nobody can come to rely on it between the question and the
-        answer; whoever stores the same bytes meanwhile makes them anew.
+        return; a process that stores the same bytes meanwhile creates them again.
         """
         aside = self.incoming_path()
         try:
@@ -252,7 +254,7 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 @contextmanager
 def raising_disk_full() -> Iterator[None]:
-    """A full disk, quota or file size limit in our own words."""
+    """Translate a full disk, quota or file size limit to DiskFull."""
     try:
         yield
     except OSError as error:
@@ -270,5 +272,5 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """A rename is durable only once its folder is."""
+    """Sync a folder: a rename is durable only once its folder is."""
     _sync_file(path)

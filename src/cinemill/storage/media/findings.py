@@ -1,4 +1,4 @@
-"""Rows of what was found in films: transcripts, utterances and their words."""
+"""Rows of what was found in videos: transcripts, utterances and their words."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class TranscriptRecord:
 
 
 def transcript_id(asset_id: str, step_key: str) -> str:
-    """The id of an asset's transcript by the work that makes it: known before it is made, and the
-    same whoever makes it."""
+    """Return the id of an asset's transcript, derived from the work that creates it.
+
+    It is known before the transcript is created, and the same for every process that creates it.
+    """
     return str(uuid5(NAMESPACE_OID, f"{asset_id}/{step_key}"))
 
 
@@ -68,13 +70,16 @@ def save_transcript(
 
 
 def find_transcript(database: Database, step_key: str) -> Transcript | None:
-    """What this work found before, for any asset of the same bytes; None if it was never done."""
+    """Return the earlier result of this work, for any asset of the same bytes.
+
+    None if it was never done.
+    """
     record = _read(database, _newest().where(tables.transcript.c.step_key == step_key))
     return None if record is None else record.transcript
 
 
 def get_transcript(database: Database, identity: str) -> TranscriptRecord:
-    """Raises NotFound."""
+    """Return a transcript. Raises NotFound."""
     record = _read(database, _newest().where(tables.transcript.c.id == identity))
     if record is None:
         raise NotFound(f"There is no transcript {identity}.", code="transcript_not_found")

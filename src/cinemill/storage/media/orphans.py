@@ -16,10 +16,10 @@ from cinemill.storage.json_columns import json_parameter
 def record_orphans(
     connection: Connection, found: Mapping[str, str], *, grace_seconds: float
 ) -> list[str]:
-    """Note all nameless files that there are, as hash and identity; answers the hashes of those
-    that were noted at least ``grace_seconds`` ago and have been the same file ever since.
+    """Record all files without a row, as hash and identity; return the hashes of old ones.
 
-    What was noted before and is not among them is forgotten: it got its row, or is gone.
+    Those were recorded at least ``grace_seconds`` ago and have been the same file ever since. What
+    was recorded before and is not among the files is dropped: it got its row, or is gone.
     """
     document = [{"sha256": sha256, "identity": identity} for sha256, identity in found.items()]
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Which workers encode in hardware, and which work wishes for them."""
+"""Which workers encode in hardware, and which work requests them."""
 
 from __future__ import annotations
 
