@@ -1,4 +1,4 @@
-"""A resources of this suite's own, for handlers that are called as the runner calls them."""
+"""Step resources of this suite, for handlers that are called as the runner calls them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def migrated(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
-    """Films may come from ``tmp_path``."""
+    """Step resources that accept input files below ``tmp_path``."""
     forget_everything(migrated)
     yield StepResources(
         database=migrated,
@@ -59,7 +59,10 @@ def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
 
 @pytest.fixture
 def open_context(tmp_path: Path) -> Opener:
-    """What a handler is given of a render of ``timeline``; ``inputs`` by the steps' names."""
+    """Return a function that creates the step context of a render of ``timeline``.
+
+    ``inputs`` are the results of earlier steps by name.
+    """
 
     def open_context(
         timeline: Mapping[str, Any],

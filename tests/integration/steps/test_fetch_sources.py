@@ -1,4 +1,4 @@
-"""Films fetched by a step that fetches several."""
+"""A step that fetches several videos."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
 
-def test_the_collector_takes_no_film_while_the_others_are_fetched(
+def test_fetched_sources_are_not_removed_while_others_are_fetched(
     resources: StepResources, open_context: Opener, tmp_path: Path
 ) -> None:
     def collect(_fraction: float, _message: str) -> None:
-        """As the collector does that has waited long enough."""
+        """Remove stored files without a row, as retention does after its grace period."""
         remove_orphans(resources.database, resources.files, grace_seconds=0)
 
     names = ("a.mp4", "b.mp4")

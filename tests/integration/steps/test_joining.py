@@ -1,4 +1,4 @@
-"""The last step of a render, whose pieces other steps have made, perhaps long ago."""
+"""The last step of a render, whose pieces earlier steps rendered, perhaps long ago."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
-from tests.integration.steps.walking import clear
+from tests.integration.steps.walk_render import clear
 
 from cinemill.capabilities.render.fetch_sources import fetch_sources
 from cinemill.capabilities.render.handlers import join_render, mix_render, render_pieces
@@ -20,7 +20,7 @@ from cinemill.steps.resources import StepResources
 def make_parts(
     resources: StepResources, open_context: Opener, folder: Path
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A timeline of one piece, and what the steps before the last made of it."""
+    """Return a timeline of one piece, and the results of its steps before the last."""
     film = films.make_film(folder / "film.mp4", seconds=0.4)
     timeline = {
         "clips": [{"path": str(film), "start": 0, "end": 0.4}],
@@ -44,7 +44,7 @@ def make_parts(
 
 
 @pytest.mark.parametrize("part", ["piece", "sound"])
-def test_a_film_whose_part_is_gone_is_to_be_submitted_again(
+def test_join_with_a_missing_part_is_rejected(
     resources: StepResources, open_context: Opener, tmp_path: Path, part: str
 ) -> None:
     timeline, inputs = make_parts(resources, open_context, tmp_path)
@@ -56,7 +56,7 @@ def test_a_film_whose_part_is_gone_is_to_be_submitted_again(
     assert refused.value.hint.startswith("Submit the timeline again")
 
 
-def test_a_film_whose_parts_are_there_is_joined(
+def test_join_with_all_parts_creates_the_output(
     resources: StepResources, open_context: Opener, tmp_path: Path
 ) -> None:
     timeline, inputs = make_parts(resources, open_context, tmp_path)

@@ -1,5 +1,7 @@
-"""Timelines with something over them, step by step as they were planned, each step with only what
-it waited for."""
+"""Timelines with overlays, titles and audio, run step by step as they were planned.
+
+Each step has only the results of the steps that it waited for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import av
 import pytest
 from tests import films
 from tests.integration.steps.conftest import Opener
-from tests.integration.steps.walking import run_plan
+from tests.integration.steps.walk_render import run_plan
 
 from cinemill.capabilities.captions.formats import FILES
 from cinemill.capabilities.captions.handlers import write_texts
@@ -47,7 +49,7 @@ def reject(resources: StepResources, open_context: Opener, timeline: Any) -> Inp
     return refused.value
 
 
-def test_a_logo_and_music_are_kept_with_the_first_film(
+def test_overlay_files_are_kept_with_the_first_video(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     timeline = make_timeline(
@@ -73,20 +75,22 @@ def test_a_logo_and_music_are_kept_with_the_first_film(
         assert kept.kind is ArtifactKind.OVERLAY_SOURCE
 
 
-def test_video_on_an_upper_track_brings_its_audio(
+def test_video_on_an_upper_track_adds_its_audio(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ([{"path": materials[name], "start": 0, "end": 1}] for name in ("mute", "film"))
     output = {"width": 160, "height": 90, "fps": 25}
-    joined = run_plan(resources, open_context, {"tracks": [below, above], "output": output})["join"]
-    assert joined["render"]["facts"]["sounds"] == 1
-    assert len(joined["asset_ids"]) == 2
+    audible = run_plan(resources, open_context, {"tracks": [below, above], "output": output})[
+        "join"
+    ]
+    assert audible["render"]["facts"]["sounds"] == 1
+    assert len(audible["asset_ids"]) == 2
     mute = run_plan(resources, open_context, {"tracks": [below, below], "output": output})["join"]
     assert mute["render"]["facts"]["sounds"] == 0
 
 
 def caption(resources: StepResources, asset_id: str) -> None:
-    """Store captions as a worker does after transcribing."""
+    """Store captions of the asset as a worker does after transcribing it."""
     said = (Utterance(0, 900, "Good morning."),)
     transcript = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, said, {})
     texts = write_texts(transcript, with_words=True)
@@ -102,7 +106,7 @@ def caption(resources: StepResources, asset_id: str) -> None:
         assets.save_artifacts(connection, asset_id, "work", made, variant="work")
 
 
-def test_speech_on_an_upper_track_is_not_captioned(
+def test_captions_of_an_upper_track_are_not_used(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     below, above = ({"path": materials[n], "start": 0, "end": 1} for n in ("mute", "film"))
@@ -113,7 +117,7 @@ def test_speech_on_an_upper_track_is_not_captioned(
     assert error.code == "captions_not_found"
 
 
-def test_a_changed_title_or_logo_renders_what_is_under_it(
+def test_changed_title_or_overlay_renders_only_pieces_under_it(
     resources: StepResources, open_context: Opener, materials: dict[str, str]
 ) -> None:
     logo = {"path": materials["logo"], "from": 0.3, "to": 0.5}
@@ -140,7 +144,7 @@ def test_a_changed_title_or_logo_renders_what_is_under_it(
         ({"sounds": [{"path": "/etc/hostname"}]}, "path_forbidden", "Sound 0: "),
     ],
 )
-def test_impossible_overlay_is_named(
+def test_rejected_overlay_or_audio_is_named(
     resources: StepResources,
     open_context: Opener,
     materials: dict[str, str],

@@ -1,4 +1,4 @@
-"""Very many clips: as many commands as there are different pieces, and few files open at once."""
+"""Very many clips: one command per different piece, and few files open at once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import av
 from tests import films
 from tests.integration.steps.conftest import Opener
-from tests.integration.steps.walking import run_plan
+from tests.integration.steps.walk_render import run_plan
 
 from cinemill.steps.resources import StepResources
 
 CLIPS = 60
-"""More than one command takes the sound of."""
+"""More than the audio mix reads in one command."""
 KINDS = 8
 FRAMES = 3
 
 
-def test_many_clips_are_one_film(
+def test_render_of_many_clips_reuses_equal_pieces(
     resources: StepResources, open_context: Opener, tmp_path: Path
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", size=(64, 36), seconds=2)

@@ -1,4 +1,4 @@
-"""A render that requests hardware: its pieces, the encoder of each, and whether they match."""
+"""A render with ``use_gpu``: its pieces by encoder, and that all have the same encoder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PIECES = ({"first": 0, "count": 1, "of": 2}, {"first": 1, "count": 1, "of": 2})
 
 
 def make_stand_in(preset: str) -> HardwareEncoder:
-    """A software encoder in hardware's place; of an unknown preset it fails."""
+    """Return a software encoder in place of a hardware one; an unknown preset makes it fail."""
     family = HardwareVendor(
         "stand-in", (VideoCodec.H264,), lambda _codec, _crf: ["-preset", preset]
     )
@@ -34,7 +34,7 @@ def make_stand_in(preset: str) -> HardwareEncoder:
 
 
 class Render:
-    """A timeline of two pieces, whose steps are run one by one, each on a worker as named."""
+    """A timeline of two pieces, whose steps run one by one, each on a chosen worker."""
 
     def __init__(self, resources: StepResources, open_context: Opener, film: Path) -> None:
         self.plain = resources
@@ -62,7 +62,7 @@ class Render:
         return outcome
 
     def make(self, first: StepResources, second: StepResources) -> StepOutcome:
-        """All steps, with the two pieces made by these; what joining them answers."""
+        """Run all steps, the two pieces on these workers; return the outcome of the join."""
         self.run("gather-000", fetch_sources, {"first": 0, "count": 1})
         self.run("open", validate_render, {})
         for name, values, worker in zip(
@@ -73,7 +73,7 @@ class Render:
         return self.run("join", join_render, {})
 
     def go_on(self, outcome: StepOutcome) -> StepOutcome:
-        """The steps that it added; the last one's outcome."""
+        """Run the steps that the outcome added; return the outcome of the last."""
         *remakes, last = outcome.steps
         for step in remakes:
             self.run(step.name, render_pieces, step.params, on=self.shiny)
@@ -88,15 +88,15 @@ def render(resources: StepResources, open_context: Opener, tmp_path: Path) -> Re
     return Render(resources, open_context, film)
 
 
-def test_pieces_of_one_kind_of_hardware_are_a_film(render: Render) -> None:
+def test_pieces_of_one_hardware_encoder_are_joined(render: Render) -> None:
     facts = render.make(render.shiny, render.shiny).result["render"]["facts"]
     assert facts["hardware"] == "stand-in"
     assert facts["changes"] == []
     assert facts["frames"] == 20
 
 
-def test_mixed_pieces_are_encoded_again_in_software(render: Render) -> None:
-    """Whatever settings each brought, a film bears one encoder's."""
+def test_pieces_of_mixed_encoders_are_rendered_again_in_software(render: Render) -> None:
+    """A video track has the settings of one encoder, whichever rendered its pieces."""
     joined = render.make(render.shiny, render.plain)
     assert [step.name for step in joined.steps] == ["remake-000", "rejoin"]
     result = render.go_on(joined).result
@@ -107,7 +107,7 @@ def test_mixed_pieces_are_encoded_again_in_software(render: Render) -> None:
     assert result["pieces"]["total"] == 2
 
 
-def test_a_piece_that_hardware_fails_at_is_made_in_software(render: Render) -> None:
+def test_piece_falls_back_to_software_when_hardware_fails(render: Render) -> None:
     facts = render.make(render.broken, render.broken).result["render"]["facts"]
     assert facts["hardware"] is None
     (change,) = facts["changes"]
@@ -117,7 +117,7 @@ def test_a_piece_that_hardware_fails_at_is_made_in_software(render: Render) -> N
     assert "nonesuch" in offer.reason
 
 
-def test_software_output_is_not_cached_as_hardware_output(render: Render) -> None:
+def test_cached_software_piece_is_not_reused_for_hardware(render: Render) -> None:
     render.make(render.plain, render.plain)
     render.inputs.clear()
     facts = render.make(render.shiny, render.shiny).result["render"]["facts"]

@@ -58,7 +58,7 @@ def read_context(context: StepContext) -> RenderContext:
     return RenderContext(timeline, found, context.find_result(VALIDATED))
 
 
-def find_films(resources: StepResources, edit: RenderContext) -> dict[str, StoredVideo]:
+def find_videos(resources: StepResources, edit: RenderContext) -> dict[str, StoredVideo]:
     """Return the stored videos by their sha256."""
     return {
         one.sha256: StoredVideo(resources.files.path(one.sha256), one.media)

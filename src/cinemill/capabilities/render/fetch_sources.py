@@ -101,7 +101,7 @@ class SourceFetcher:
 
     def _keep(self, taken: StoredUpload, media: MediaInfo) -> FoundSource:
         """Keep an overlay's file with the first clip's video, which was fetched before."""
-        film = next(
+        first_source = next(
             result.sources[0]
             for result in self.context.results_of(FETCHED).values()
             if 0 in result.sources
@@ -115,10 +115,10 @@ class SourceFetcher:
             media_type="application/octet-stream",
         )
         with self.resources.database.begin() as connection:
-            owned = assets.find_owned(connection, film.asset_id, film.sha256)
+            owned = assets.find_owned(connection, first_source.asset_id, first_source.sha256)
             if owned is not None:
                 assets.save_artifacts(connection, owned, key, [artifact], variant=key)
-        return FoundSource(film.asset_id, taken.stored.sha256, media)
+        return FoundSource(first_source.asset_id, taken.stored.sha256, media)
 
     def _probe(self, sha256: str) -> MediaInfo:
         resources = self.resources

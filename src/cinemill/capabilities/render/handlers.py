@@ -15,7 +15,7 @@ from cinemill.capabilities.render.context import (
     RenderContext,
     cache,
     find_cached,
-    find_films,
+    find_videos,
     read_context,
 )
 from cinemill.capabilities.render.pieces.clip_filters import resolve_background, resolve_stills
@@ -93,9 +93,11 @@ def render_pieces(resources: StepResources, context: StepContext) -> StepOutcome
     pieces = find_pieces(edit.timeline, params)
     if pieces is None:
         raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
-    maker = PieceRenderer(resources, context, edit, pieces, may_use_hardware=not params.in_software)
-    made = tuple(maker.make(number, piece) for number, piece in enumerate(pieces))
-    return StepOutcome(write_result(PiecesResult(made, round(maker.cpu_seconds, 3))))
+    renderer = PieceRenderer(
+        resources, context, edit, pieces, may_use_hardware=not params.in_software
+    )
+    made = tuple(renderer.render(number, piece) for number, piece in enumerate(pieces))
+    return StepOutcome(write_result(PiecesResult(made, round(renderer.cpu_seconds, 3))))
 
 
 class PieceRenderer:
@@ -110,29 +112,29 @@ class PieceRenderer:
         *,
         may_use_hardware: bool,
     ) -> None:
-        self._workshop = resources
+        self._resources = resources
         self._context = context
         self._edit = edit
         self._count = len(pieces)
         self._uses_hardware = edit.timeline.use_gpu and may_use_hardware
         self._places = place_clips(edit.timeline)
         self._near = restrict_to(edit.timeline, edit.subtitles, pieces)
-        self._films = find_films(resources, edit)
+        self._videos = find_videos(resources, edit)
         self.cpu_seconds = 0.0
 
-    def make(self, number: int, piece: Piece) -> PieceResult:
+    def render(self, number: int, piece: Piece) -> PieceResult:
         timeline, subtitles = self._near
-        asked = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
-        request = resolve_stills(self._films, resolve_background(self._films, asked))
+        unresolved = request_piece(timeline, piece, self._places, self._edit.hashes, subtitles)
+        request = resolve_stills(self._videos, resolve_background(self._videos, unresolved))
         choice = self._choose_encoder()
-        key = self._name(request, choice)
-        made = artifact = find_cached(self._workshop, key, ArtifactKind.PIECE)
+        key = self._key_of(request, choice)
+        made = artifact = find_cached(self._resources, key, ArtifactKind.PIECE)
         copied = 0
         if artifact is None:
             outcome, choice = self._render(number, piece, request, choice)
             copied = outcome.copied_frames
-            key = self._name(request, choice)
-            artifact = self._keep(request, outcome, key)
+            key = self._key_of(request, choice)
+            artifact = self._publish(request, outcome, key)
         self._context.report((number + 1) / self._count, "Rendering")
         return PieceResult(
             key,
@@ -148,10 +150,10 @@ class PieceRenderer:
         """Choose for each piece again: hardware may have failed meanwhile."""
         if not self._uses_hardware:
             return EncoderChoice()
-        return find_encoder(self._workshop, RENDER_CODEC, is_deep=False)
+        return find_encoder(self._resources, RENDER_CODEC, is_deep=False)
 
-    def _name(self, request: PieceRequest, choice: EncoderChoice) -> str:
-        build = self._workshop.toolbox.build
+    def _key_of(self, request: PieceRequest, choice: EncoderChoice) -> str:
+        build = self._resources.toolbox.build
         encoder = choice.encoder
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
@@ -168,31 +170,31 @@ class PieceRenderer:
     def _render(
         self, number: int, piece: Piece, request: PieceRequest, choice: EncoderChoice
     ) -> tuple[PieceOutcome, EncoderChoice]:
-        resources, context = self._workshop, self._context
+        resources, context = self._resources, self._context
         session = replace(
             ffmpeg_session(resources, context, "Rendering"),
             on_progress=lambda part: context.report((number + part) / self._count, "Rendering"),
         )
 
-        def make(hardware: HardwareEncoder | None) -> PieceOutcome:
-            return render_piece(session, self._films, request, "piece.mp4", hardware)
+        def render(hardware: HardwareEncoder | None) -> PieceOutcome:
+            return render_piece(session, self._videos, request, "piece.mp4", hardware)
 
         try:
-            return run_with_fallback(resources, choice, make, context.folder)
+            return run_with_fallback(resources, choice, render, context.folder)
         except MediaRejected as error:
             raise with_location(self._clip_names(piece, request), error) from error
 
-    def _keep(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
+    def _publish(self, request: PieceRequest, outcome: PieceOutcome, key: str) -> Artifact:
         self.cpu_seconds += outcome.cpu_seconds
         artifact = publish_artifact(
-            self._workshop.files,
+            self._resources.files,
             outcome.path,
             ArtifactKind.PIECE,
             filename="piece.mp4",
             media_type=MEDIA_TYPE,
             facts=outcome.facts,
         )
-        cache(self._workshop, self._edit, _find_owner(self._edit, request.takes), key, artifact)
+        cache(self._resources, self._edit, _find_owner(self._edit, request.takes), key, artifact)
         return artifact
 
 
@@ -209,15 +211,15 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     OutputInvalid, CommandFailed, DiskFull.
     """
     edit = read_context(context)
-    films = find_films(resources, edit)
-    request = resolve_overlays(films, request_audio(edit.timeline, edit.hashes))
-    if not has_audio(films, request):
+    videos = find_videos(resources, edit)
+    request = resolve_overlays(videos, request_audio(edit.timeline, edit.hashes))
+    if not has_audio(videos, request):
         return StepOutcome(write_result(MixResult(None)))
     key = sound_key(request, resources.toolbox.build)
     made = find_cached(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
-    outcome = mix_audio(ffmpeg_session(resources, context, "Mixing the audio"), films, request)
+    outcome = mix_audio(ffmpeg_session(resources, context, "Mixing the audio"), videos, request)
     artifact = publish_artifact(
         resources.files,
         outcome.path,
@@ -236,7 +238,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     If several kinds of hardware encoded pieces, or hardware failed at some, the pieces cannot be
     joined: those from hardware are encoded again in software, by further steps.
 
-    Result: ``asset_id`` (of the first film), ``asset_ids``, ``output_path``, ``output_filename``,
+    Result: ``asset_id`` (of the first video), ``asset_ids``, ``output_path``, ``output_filename``,
     ``render`` (with ``facts``), ``pieces`` (``total``, ``reused``, and ``copied_frames``: of those
     rendered now, frames copied from a clip's video), ``stages`` in seconds. Raises
     InputRejected (``piece_missing``), OutputInvalid, DiskFull.
@@ -246,8 +248,8 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     made = [piece for pieces in _list_pieces(context).values() for piece in pieces]
     if len(made) != len(split_into_pieces(edit.timeline)):
         raise OutputInvalid(PLANNED_OTHERWISE, hint="Submit it again.")
-    makers = {one.hardware for one in made}
-    if len({one.facts.settings for one in made}) > 1 and makers != {None}:
+    encoders = {one.hardware for one in made}
+    if len({one.facts.settings for one in made}) > 1 and encoders != {None}:
         left = JoinResult(tuple(_list_changes(made)) or (MIXED_ENCODERS,))
         return StepOutcome(write_result(left), steps=plan_remake(_list_pieces(context)))
     sound = context.result_of(MIXED).sound
@@ -266,7 +268,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
         "asset_ids": list(asset_ids),
         "output_path": str(path),
         "output_filename": filename,
-        "render": _describe(render, key, makers, _list_all_changes(context, made)),
+        "render": _describe(render, key, encoders, _list_all_changes(context, made)),
         "made": [{"kind": render.kind.value, "variant": key[:12]}],
         "pieces": _count(made),
         "stages": {**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
@@ -277,9 +279,9 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
 
 
 def _describe(
-    render: Artifact, key: str, makers: Collection[str | None], changes: list[str]
+    render: Artifact, key: str, encoders: Collection[str | None], changes: list[str]
 ) -> dict[str, Any]:
-    hardware = next(iter(makers)) if len(makers) == 1 else None
+    hardware = next(iter(encoders)) if len(encoders) == 1 else None
     return {
         "kind": render.kind.value,
         "variant": key[:12],

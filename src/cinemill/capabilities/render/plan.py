@@ -168,18 +168,18 @@ def name_children(job_id: str, params: BatchParameters) -> list[str]:
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:
     """Plan to fetch the clips' videos, then the overlays, which are kept with the first of them."""
-    films, all_sources = len(timeline.clip_sources), len(timeline.sources)
-    shares = partition_by_weight([1] * films, GATHER_STEPS)
+    clip_sources, all_sources = len(timeline.clip_sources), len(timeline.sources)
+    shares = partition_by_weight([1] * clip_sources, GATHER_STEPS)
     over_clips = [
-        range(films + one.start, films + one.stop)
-        for one in partition_by_weight([1] * (all_sources - films), GATHER_STEPS)
+        range(clip_sources + one.start, clip_sources + one.stop)
+        for one in partition_by_weight([1] * (all_sources - clip_sources), GATHER_STEPS)
     ]
     return [
         StepSpec(
             f"gather-{number:03d}",
             kinds.FETCH_SOURCES,
             {"first": share.start, "count": len(share)},
-            after=() if share.start < films else ("gather-000",),
+            after=() if share.start < clip_sources else ("gather-000",),
         )
         for number, share in enumerate([*shares, *over_clips])
     ]

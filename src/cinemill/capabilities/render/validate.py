@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
-from cinemill.capabilities.render.context import RenderContext, find_films, read_context
+from cinemill.capabilities.render.context import RenderContext, find_videos, read_context
 from cinemill.capabilities.render.pieces.clip_filters import StoredVideo
 from cinemill.capabilities.render.pieces.render_piece import check_coverage
 from cinemill.capabilities.render.results import ValidateResult
@@ -33,9 +33,9 @@ def validate_render(resources: StepResources, context: StepContext) -> StepOutco
     ``source_not_found``, ``path_forbidden``), ToolMissing, DiskFull.
     """
     edit = read_context(context)
-    films = find_films(resources, edit)
-    _check_clips(films, edit)
-    _check_overlays(films, edit)
+    videos = find_videos(resources, edit)
+    _check_clips(videos, edit)
+    _check_overlays(videos, edit)
     subtitles = find_subtitles(resources, edit)
     require_space(resources, estimate_bytes(edit.timeline))
     result = ValidateResult(tuple(_find_assets(resources, edit)), subtitles)
@@ -52,34 +52,34 @@ def _find_assets(resources: StepResources, edit: RenderContext) -> list[str]:
         ]
 
 
-def _check_clips(films: Mapping[str, StoredVideo], edit: RenderContext) -> None:
+def _check_clips(videos: Mapping[str, StoredVideo], edit: RenderContext) -> None:
     for index, clip in enumerate(edit.timeline.clips):
         if not clip.is_gap:
-            _check_duration(films[edit.hashes[clip.source]], clip.end, name_clip(index))
+            _check_duration(videos[edit.hashes[clip.source]], clip.end, name_clip(index))
 
 
-def _check_duration(film: StoredVideo, end: Fraction, name: str) -> None:
-    if not check_coverage(film, end):
-        seconds = film.info.duration_seconds_from_header
+def _check_duration(video: StoredVideo, end: Fraction, name: str) -> None:
+    if not check_coverage(video, end):
+        seconds = video.info.duration_seconds_from_header
         ends = f"it ends at {float(end):g} s, but its video is {seconds:g} s long."
         raise reject_element(name, ends, "clip_past_end")
 
 
-def _check_overlays(films: Mapping[str, StoredVideo], edit: RenderContext) -> None:
+def _check_overlays(videos: Mapping[str, StoredVideo], edit: RenderContext) -> None:
     for overlay in edit.timeline.overlays:
-        film = films[edit.hashes[overlay.source]]
-        if not film.info.has_picture:
+        video = videos[edit.hashes[overlay.source]]
+        if not video.info.has_picture:
             raise reject_element(overlay.name, "it has no video or image.", "media_no_video")
-        if film.info.is_film:
+        if video.info.is_film:
             end = overlay.start + overlay.until - overlay.since
-            _check_duration(film, end, overlay.name)
+            _check_duration(video, end, overlay.name)
     for sound in edit.timeline.sounds:
-        film = films[edit.hashes[sound.source]]
-        if choose_audio(film.info) is None:
+        video = videos[edit.hashes[sound.source]]
+        if choose_audio(video.info) is None:
             if not sound.may_be_missing:
                 raise reject_element(sound.name, "it has no audio.", "media_no_sound")
         else:
-            _check_duration(film, sound.start, sound.name)
+            _check_duration(video, sound.start, sound.name)
 
 
 def estimate_bytes(timeline: Timeline) -> int:

@@ -1,4 +1,4 @@
-"""Pieces and their sound as FFmpeg is told of them, before anything runs."""
+"""FFmpeg's arguments for pieces and their audio, before anything runs."""
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ def plan(info: MediaInfo, request: PieceRequest) -> list[str]:
 
 
 @given(RATES)
-def test_every_frame_has_a_whole_time(fps: Fraction) -> None:
+def test_ticks_per_frame_are_whole_at_every_rate(fps: Fraction) -> None:
     timescale, ticks = ticks_per_frame(fps)
     assert Fraction(ticks, timescale) == 1 / fps
     assert timescale >= 10_000
 
 
 @given(st.fractions(0, 10_000, max_denominator=1001), RATES)
-def test_a_film_is_entered_before_what_is_wanted(start: Fraction, fps: Fraction) -> None:
+def test_seek_arguments_seek_before_the_requested_start(start: Fraction, fps: Fraction) -> None:
     info = make_info()
     info = replace(info, video=replace(info.video, fps=fps))
     arguments, shift = seek_arguments(info, start)
@@ -109,24 +109,24 @@ def test_a_film_is_entered_before_what_is_wanted(start: Fraction, fps: Fraction)
     assert shift >= min(start, Fraction(1, 2))
 
 
-def test_the_picture_may_begin_after_the_sound() -> None:
+def test_seek_arguments_shift_by_a_late_video_start() -> None:
     late = replace(make_info(), start_seconds=0.5, clock_start_seconds=0.0)
     assert seek_arguments(late, Fraction(0)) == ([], Fraction(1, 2))
 
 
-def test_without_an_index_a_film_is_entered_long_before() -> None:
+def test_seek_arguments_seek_far_ahead_without_an_index() -> None:
     stream = replace(make_info(), format=SourceFormat.MPEG_TS)
     assert seek_arguments(stream, Fraction(20))[0] == []
     assert float(seek_arguments(stream, Fraction(100))[0][1]) == pytest.approx(70)
     assert tail_seconds(stream) > tail_seconds(make_info())
 
 
-def test_edit_lists_are_decoded_from_the_beginning() -> None:
+def test_seek_arguments_decode_edit_lists_from_the_beginning() -> None:
     edited = replace(make_info(), has_edit_list=True)
     assert seek_arguments(edited, Fraction(100)) == ([], Fraction(100))
 
 
-def test_nothing_of_a_user_is_in_a_filter() -> None:
+def test_piece_arguments_contain_no_text_of_users() -> None:
     subtitles = read_subtitles(b"1\n00:00:00,000 --> 00:00:09,000\nevil',movie=x\n")
     lettering = subtitles_for_piece(subtitles, 0, 25, OUTPUT)
     request = PieceRequest((ClipSpan("aa", Fraction(0)),), 25, "", OUTPUT, lettering)
@@ -136,7 +136,7 @@ def test_nothing_of_a_user_is_in_a_filter() -> None:
     assert not any("evil" in argument for argument in arguments)
 
 
-def test_both_films_of_a_transition_are_opened() -> None:
+def test_piece_arguments_open_both_videos_of_a_transition() -> None:
     request = PieceRequest(
         (ClipSpan("aa", Fraction(9)), ClipSpan("bb", Fraction(0))), 25, "wipeup", OUTPUT
     )
@@ -160,17 +160,17 @@ def sounds(draw: st.DrawFn) -> AudioRequest:
 
 
 @given(sounds())
-def test_every_sample_is_of_one_stretch(request: AudioRequest) -> None:
-    stretches = cut_segments(request)
-    assert sum(one.samples for one in stretches) == count_samples(request)
-    for one in stretches:
+def test_every_audio_sample_is_in_one_segment(request: AudioRequest) -> None:
+    segments = cut_segments(request)
+    assert sum(one.samples for one in segments) == count_samples(request)
+    for one in segments:
         place = request.takes[one.take].place
         longest = Fraction(place.frames * SAMPLE_RATE_HZ) / request.fps + 1
         assert one.samples > 0
         assert one.start + one.samples <= longest
 
 
-def test_a_clip_without_sound_opens_no_film() -> None:
+def test_audio_arguments_open_no_video_without_audio() -> None:
     silent = replace(make_info(), audio=())
     clips = (
         Clip(Source("a"), Fraction(0), Fraction(1)),
@@ -184,7 +184,7 @@ def test_a_clip_without_sound_opens_no_film() -> None:
     assert "anullsrc" in " ".join(arguments)
 
 
-def test_clips_share_what_their_transition_says() -> None:
+def test_adjacent_clips_share_the_frames_of_their_transition() -> None:
     fade = Transition("fade", Fraction(2, 5))
     clips = tuple(Clip(Source("a"), Fraction(0), Fraction(2), fade) for _ in range(3))
     assert place_clips(Timeline(clips, OUTPUT)) == (
@@ -195,7 +195,7 @@ def test_clips_share_what_their_transition_says() -> None:
 
 
 def name_all(first_seconds: int, laid: MaterialFormat | SourceFormat) -> list[str]:
-    """The keys of a film of three scenes under one overlay, which comes and goes slowly."""
+    """Return the piece keys of three scenes under one overlay that fades in and out."""
     scenes = [Clip(Source("a"), Fraction(0), Fraction(n)) for n in (first_seconds, 5, 5)]
     end = Fraction(first_seconds + 10)
     over = Overlay(
@@ -215,8 +215,8 @@ def name_all(first_seconds: int, laid: MaterialFormat | SourceFormat) -> list[st
     return [piece_key(resolve_stills(films, request), "9") for request in asked]
 
 
-def test_under_a_logo_only_the_changed_scene_is_made_anew() -> None:
-    """A still looks the same wherever it lies; a film over the picture moves with it."""
+def test_changed_scene_under_a_still_overlay_leaves_other_piece_keys() -> None:
+    """A still looks the same at any time; a video overlay shows other frames when moved."""
     for laid, is_same in (
         (MaterialFormat.PNG, [False, True, True]),
         (SourceFormat.MP4, [False, False, False]),

@@ -1,4 +1,4 @@
-"""What a piece is named by: all that can be seen of it, and nothing else."""
+"""Piece keys depend on all that a piece shows, and on nothing else."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def change(index: int, **changes: Any) -> Timeline:
 
 
 def find_changed(timeline: Timeline, subtitles: Subtitles | None = None) -> list[int]:
-    """Numbers of the five pieces whose work is another."""
+    """Return the numbers of those of the five pieces whose key changed."""
     return find_others(list_keys(TIMELINE), list_keys(timeline, subtitles))
 
 
@@ -78,28 +78,28 @@ def find_changed(timeline: Timeline, subtitles: Subtitles | None = None) -> list
         (replace(TIMELINE, output=OutputFormat(640, 360, Fraction(25))), [0, 1, 2, 3, 4]),
     ],
 )
-def test_a_change_touches_its_own_pieces(timeline: Timeline, changed: list[int]) -> None:
+def test_clip_change_changes_keys_of_its_own_pieces(timeline: Timeline, changed: list[int]) -> None:
     assert find_changed(timeline) == changed
 
 
-def test_a_subtitle_touches_the_pieces_that_it_is_seen_in() -> None:
+def test_subtitle_changes_keys_of_pieces_that_show_it() -> None:
     assert find_changed(TIMELINE, Subtitles((Cue(1000, 2000, "x"),))) == [0]
     assert find_changed(TIMELINE, Subtitles((Cue(3900, 5100, "x"),))) == [0, 1, 2]
 
 
-def test_the_same_scene_elsewhere_is_the_same_piece() -> None:
+def test_same_scene_at_another_place_has_the_same_piece_key() -> None:
     clip = Clip(SOURCES[0], Fraction(1), Fraction(3))
     between = replace(TIMELINE.clips[1], transition=None)
     keys = list_keys(replace(TIMELINE, clips=(clip, between, clip)))
     assert keys[0] == keys[-1]
 
 
-def test_another_ffmpeg_makes_other_pieces() -> None:
+def test_piece_key_depends_on_the_ffmpeg_version() -> None:
     request = list_requests(TIMELINE)[0]
     assert piece_key(request, "ffmpeg 9") != piece_key(request, "ffmpeg 8")
 
 
-def test_a_take_begins_where_its_piece_does() -> None:
+def test_piece_request_starts_clips_where_the_piece_does() -> None:
     first, blend, second, *_ = list_requests(TIMELINE)
     assert [take.start for take in first.takes] == [Fraction(0)]
     assert [(take.sha256, take.start) for take in blend.takes] == [
@@ -109,14 +109,14 @@ def test_a_take_begins_where_its_piece_does() -> None:
     assert [(take.sha256, take.start) for take in second.takes] == [("b.mp4", Fraction(1))]
 
 
-def test_fades_go_over_the_edges_of_pieces() -> None:
+def test_clip_fades_continue_across_piece_boundaries() -> None:
     requests = list_requests(change(1, fade_in_seconds=Fraction(2), fade_out_seconds=Fraction(2)))
     assert requests[1].takes[1].fades == (Fade(False, 0, 50),)
     assert requests[2].takes[0].fades == (Fade(False, -25, 50), Fade(True, 50, 50))
     assert requests[3].takes[0].fades == (Fade(True, -25, 50),)
 
 
-def test_sound_is_named_by_what_is_heard() -> None:
+def test_audio_key_depends_on_what_is_audible() -> None:
     def name(timeline: Timeline) -> str:
         return sound_key(request_audio(timeline, HASHES), "ffmpeg 9")
 
@@ -129,15 +129,15 @@ def find_others(before: list[str], after: list[str]) -> list[int]:
     return [n for n, keys in enumerate(zip(before, after, strict=True)) if keys[0] != keys[1]]
 
 
-def test_a_changed_title_changes_the_pieces_under_it() -> None:
+def test_changed_title_changes_keys_of_the_pieces_under_it() -> None:
     title = Title("Hello", Fraction(4), Fraction(9, 2), fade_in_seconds=Fraction(1, 4))
     before = list_keys(replace(TIMELINE, titles=(title,)))
     for changed in (replace(title, text="Goodbye"), replace(title, color="#ff0000")):
         assert find_others(before, list_keys(replace(TIMELINE, titles=(changed,)))) == [1]
 
 
-def test_a_title_that_goes_on_is_the_same_where_no_fade_is_seen() -> None:
-    """It begins under the first piece, and its end moves within the last."""
+def test_title_end_changes_keys_only_of_pieces_that_show_it() -> None:
+    """The title begins in the first piece, and its end moves within the last."""
     before, after = (
         list_keys(
             replace(
@@ -150,8 +150,8 @@ def test_a_title_that_goes_on_is_the_same_where_no_fade_is_seen() -> None:
     assert find_others(before, after) == [4]
 
 
-def test_what_has_no_titles_is_named_without_them() -> None:
-    """Whoever changes these renders everybody's films anew: raise STAGE_VERSION, if that is so."""
+def test_piece_keys_of_plain_timelines_are_stable() -> None:
+    """Changed keys render every user's videos again: if that is intended, raise STAGE_VERSION."""
     output = OutputFormat(320, 180, Fraction(25))
     half = Transition("fade", Fraction(1, 2))
     clips = (
@@ -171,10 +171,12 @@ def test_what_has_no_titles_is_named_without_them() -> None:
 
 
 @given(st.integers(0, 13_000), st.integers(1, 3000), st.integers(0, 4), st.integers(1, 5))
-def test_what_is_not_near_changes_no_piece(start: int, length: int, skip: int, count: int) -> None:
+def test_restricted_timeline_has_the_same_piece_requests(
+    start: int, length: int, skip: int, count: int
+) -> None:
     since, until = Fraction(start, 1000), Fraction(start + length, 1000)
-    laid = Overlay(SOURCES[0], since, until, "Overlay 0")
-    full = replace(TIMELINE, titles=(Title("Hello", since, until),), overlays=(laid,))
+    overlay = Overlay(SOURCES[0], since, until, "Overlay 0")
+    full = replace(TIMELINE, titles=(Title("Hello", since, until),), overlays=(overlay,))
     subtitles = Subtitles((Cue(start, start + length, "x"),))
     pieces = split_into_pieces(full)[skip : skip + count]
     places = place_clips(full)
@@ -184,7 +186,7 @@ def test_what_is_not_near_changes_no_piece(start: int, length: int, skip: int, c
         assert request_piece(near, piece, places, HASHES, few) == asked
 
 
-def test_of_a_long_film_only_what_is_near_is_looked_at() -> None:
+def test_restricted_timeline_holds_nearby_titles_and_cues_only() -> None:
     titles = tuple(Title("x", Fraction(n), Fraction(n + 1)) for n in range(13))
     subtitles = Subtitles(tuple(Cue(1000 * n, 1000 * n + 1000, "x") for n in range(13)))
     full = replace(TIMELINE, titles=titles)

@@ -1,4 +1,4 @@
-"""Timelines on the grid of frames: nothing is lost, nothing is shown twice."""
+"""Timelines split into pieces of whole frames: none is lost, none is shown twice."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def timelines(draw: st.DrawFn) -> Timeline:
 
 
 @given(timelines())
-def test_every_frame_belongs_to_one_piece(timeline: Timeline) -> None:
+def test_pieces_cover_every_frame_once(timeline: Timeline) -> None:
     pieces = split_into_pieces(timeline)
     at = 0
     for piece in pieces:
@@ -60,7 +60,7 @@ def test_every_frame_belongs_to_one_piece(timeline: Timeline) -> None:
 
 
 @given(timelines())
-def test_pieces_show_what_the_clips_have(timeline: Timeline) -> None:
+def test_pieces_lie_within_their_clips(timeline: Timeline) -> None:
     places = place_clips(timeline)
     for piece in split_into_pieces(timeline):
         place = places[piece.clip]
@@ -72,7 +72,7 @@ def test_pieces_show_what_the_clips_have(timeline: Timeline) -> None:
 
 
 @given(timelines())
-def test_a_film_is_as_long_as_its_clips_without_what_they_share(timeline: Timeline) -> None:
+def test_timeline_is_as_long_as_its_clips_minus_transitions(timeline: Timeline) -> None:
     fps = timeline.output.fps
     frames = sum(count_frames(clip.seconds, fps) for clip in timeline.clips)
     shared = sum(
@@ -87,7 +87,7 @@ def test_a_film_is_as_long_as_its_clips_without_what_they_share(timeline: Timeli
 
 
 @given(timelines(), st.integers(0), LENGTHS)
-def test_a_changed_clip_leaves_the_pieces_of_others(
+def test_changed_clip_leaves_pieces_of_other_clips(
     timeline: Timeline, which: int, length: Fraction
 ) -> None:
     index = which % len(timeline.clips)
@@ -106,11 +106,11 @@ def test_a_changed_clip_leaves_the_pieces_of_others(
     assert before == after
 
 
-def test_cuts() -> None:
+def test_clips_without_transition_are_one_piece_each() -> None:
     assert split_into_pieces(make(["1", "2"])) == (Piece(0, 25, 0, 0), Piece(25, 50, 1, 0))
 
 
-def test_a_transition_is_shared_by_two() -> None:
+def test_transition_is_a_piece_of_two_clips() -> None:
     assert split_into_pieces(make(["1", "2"], "0.4")) == (
         Piece(0, 15, 0, 0),
         Piece(15, 10, 0, 15, "fade"),
@@ -118,31 +118,31 @@ def test_a_transition_is_shared_by_two() -> None:
     )
 
 
-def test_a_clip_may_be_all_transition() -> None:
+def test_clip_may_consist_of_transitions_only() -> None:
     pieces = split_into_pieces(make(["1", "1", "1"], "0.5", fps=24))
     assert [piece.transition for piece in pieces] == ["", "fade", "fade", ""]
 
 
-def test_a_long_scene_is_many_pieces() -> None:
+def test_long_clip_is_split_into_pieces() -> None:
     pieces = split_into_pieces(make(["100"], fps=30))
     assert [piece.frames for piece in pieces] == [900, 900, 900, 300]
     assert pieces[0].frames == PIECE_SECONDS * 30
 
 
-def test_half_a_frame_is_rounded_up() -> None:
+def test_half_a_frame_is_counted_as_one() -> None:
     assert count_frames(Fraction(1, 50), Fraction(25)) == 1
     assert count_frames(Fraction(1, 1000), Fraction(25)) == 1
     assert count_frames(Fraction(0), Fraction(25)) == 0
 
 
 @given(st.integers(0, 10**7), RATES)
-def test_sound_goes_with_its_frame(frame: int, fps: Fraction) -> None:
+def test_audio_sample_is_less_than_one_sample_before_its_frame(frame: int, fps: Fraction) -> None:
     lag = frame / fps - Fraction(sample_at(frame, fps), SAMPLE_RATE_HZ)
     assert 0 <= lag < Fraction(1, SAMPLE_RATE_HZ)
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=200), st.integers(1, 50))
-def test_each_item_is_in_one_run(weights: list[int], runs_at_most: int) -> None:
+def test_partition_by_weight_holds_each_item_once(weights: list[int], runs_at_most: int) -> None:
     shares = partition_by_weight(weights, runs_at_most)
     assert [item for share in shares for item in share] == list(range(len(weights)))
     assert len(shares) <= runs_at_most
@@ -153,7 +153,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12)
 
 
 @given(SPANS, st.lists(st.integers(1, 15), min_size=1, max_size=8))
-def test_a_sweep_finds_what_looking_at_all_would(
+def test_span_sweep_finds_all_overlapping_spans(
     spans: list[tuple[int, int]], lengths: list[int]
 ) -> None:
     ends = [(first, first + length) for first, length in spans]

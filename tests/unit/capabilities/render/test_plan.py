@@ -1,4 +1,4 @@
-"""The steps of a render: as many workers as there are, and not more rows than are good."""
+"""The steps of a render: enough to occupy all workers, and a limited number of rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan(document: Any) -> dict[str, StepSpec]:
     return {step.name: step for step in CATALOG.plan("render_video", {"job": document}, None)}
 
 
-def test_each_film_is_gathered_and_each_piece_is_a_step() -> None:
+def test_render_plan_has_a_step_per_source_and_piece() -> None:
     steps = plan(job(3))
     assert list(steps) == [
         *("gather-000", "gather-001", "open"),
@@ -52,22 +52,22 @@ def test_each_film_is_gathered_and_each_piece_is_a_step() -> None:
     assert steps["render-001"].after == ("open", "gather-000", "gather-001")
     assert steps["mix"].after == ("open", "gather-000", "gather-001")
     renders = (f"render-{n:03d}" for n in range(5))
-    # The films too, for the case that the join has pieces made again.
+    # Also after the fetches, since the join may have pieces rendered again.
     assert steps["join"].after == ("gather-000", "gather-001", "open", *renders, "mix")
     assert steps["render-000"].hardware is None
 
 
-def test_only_pieces_wish_for_hardware_and_only_where_the_timeline_does() -> None:
+def test_use_gpu_requests_hardware_for_piece_steps_only() -> None:
     steps = plan({**job(3), "use_gpu": True})
-    wishes = {name for name, step in steps.items() if step.hardware == "h264"}
-    assert wishes == {f"render-{number:03d}" for number in range(5)}
+    requesting = {name for name, step in steps.items() if step.hardware == "h264"}
+    assert requesting == {f"render-{number:03d}" for number in range(5)}
 
 
 def make_piece(hardware: str | None) -> PieceResult:
     return PieceResult("key", "sha256", PieceFacts(25, 2, "same"), reused=False, hardware=hardware)
 
 
-def test_pieces_of_hardware_are_made_again_and_those_of_software_stay() -> None:
+def test_remake_plan_renders_hardware_pieces_again_in_software() -> None:
     kinds = (("nvenc", "nvenc"), (None,), ("qsv",))
     made = {
         f"render-{number:03d}": [make_piece(kind) for kind in step]
@@ -80,7 +80,7 @@ def test_pieces_of_hardware_are_made_again_and_those_of_software_stay() -> None:
     assert not any(step.hardware for step in (first, second, join))
 
 
-def test_the_rate_counts_renders_and_not_pieces() -> None:
+def test_render_rate_limit_counts_renders_not_pieces() -> None:
     kinds = [step.kind for step in plan(job(20)).values()]
     rated = [kind for kind in kinds if CATALOG.steps[kind].rate is not None]
     assert rated == ["open_render"]
@@ -89,7 +89,7 @@ def test_the_rate_counts_renders_and_not_pieces() -> None:
     assert (rate.count, rate.seconds) == (10, 60)
 
 
-def test_the_longest_timeline_is_some_hundred_steps() -> None:
+def test_render_plan_of_the_longest_timeline_has_a_few_hundred_steps() -> None:
     document = job(MOST_CLIPS, films=MOST_CLIPS, seconds=1)
     steps = plan(document)
     assert len(steps) <= GATHER_STEPS + RENDER_STEPS + 3
@@ -101,7 +101,7 @@ def test_the_longest_timeline_is_some_hundred_steps() -> None:
     assert sum(params["count"] for params in gathers) == MOST_CLIPS
 
 
-def test_a_step_makes_the_pieces_that_it_was_planned_for() -> None:
+def test_render_steps_find_exactly_their_planned_pieces() -> None:
     document = job(200, seconds=1)
     timeline = read_timeline(document)
     made = [
@@ -113,24 +113,24 @@ def test_a_step_makes_the_pieces_that_it_was_planned_for() -> None:
     assert made == [*split_into_pieces(timeline)]
 
 
-def test_a_plan_of_another_version_is_known() -> None:
+def test_pieces_of_a_plan_by_another_version_are_not_found() -> None:
     timeline = read_timeline(job(2))
     assert find_pieces(timeline, PiecesParameters(first=0, count=1, of=4)) is None
 
 
 @pytest.mark.parametrize("params", [{}, {"job": None}, {"job": job(1), "speed": 2}])
-def test_what_is_no_timeline_is_refused_before_any_work(params: dict[str, Any]) -> None:
+def test_invalid_render_parameters_are_rejected_when_planned(params: dict[str, Any]) -> None:
     with pytest.raises(InputRejected):
         CATALOG.plan("render_video", params, None)
 
 
-def test_a_timeline_names_its_own_films() -> None:
+def test_render_of_an_asset_is_rejected() -> None:
     with pytest.raises(InputRejected) as refused:
         CATALOG.plan("render_video", {"job": job(1)}, "some-asset")
     assert refused.value.code == "params_invalid"
 
 
-def test_a_batch_is_one_job_that_submits_others() -> None:
+def test_batch_plan_submits_child_jobs_with_stable_ids() -> None:
     steps = CATALOG.plan("batch_render", {"jobs": [job(1), {}]}, None)
     assert [(step.name, step.after) for step in steps] == [("submit", ()), ("collect", ("submit",))]
     batch = BatchParameters(jobs=(job(1), {}))
@@ -140,6 +140,6 @@ def test_a_batch_is_one_job_that_submits_others() -> None:
 
 
 @pytest.mark.parametrize("jobs", [None, [], {}, "all", [{}] * (MOST_JOBS + 1)])
-def test_what_is_no_list_of_timelines_is_refused(jobs: Any) -> None:
+def test_invalid_batch_jobs_are_rejected(jobs: Any) -> None:
     with pytest.raises(InputRejected):
         CATALOG.plan("batch_render", {"jobs": jobs}, None)

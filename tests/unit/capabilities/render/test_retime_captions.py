@@ -1,4 +1,4 @@
-"""Captions of films at the moments at which a timeline shows what is said."""
+"""Captions of videos, moved to where a timeline shows what they say."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def carry(*clips: Clip) -> list[tuple[int, int, str]]:
     return [(cue.start_ms, cue.end_ms, cue.text) for cue in cues]
 
 
-def test_a_film_in_one_piece_keeps_its_times() -> None:
+def test_captions_of_an_uncut_video_keep_their_times() -> None:
     assert carry(clip(FILM, "0", "5")) == [(0, 1000, "One."), (2000, 4000, r"Two,\N\{three\}.")]
 
 
-def test_each_clip_says_what_it_shows_where_it_lies() -> None:
+def test_captions_are_cut_and_moved_with_their_clips() -> None:
     gap = Clip(GAP, Fraction(0), Fraction(2))
     shown = carry(gap, clip(FILM, "0.5", "1.5"), clip(OTHER, "0", "3"), clip(FILM, "2.5", "3"))
     assert shown == [(2000, 2500, "One."), (6000, 6500, r"Two,\N\{three\}.")]
 
 
-def test_a_transition_moves_what_follows_and_both_speak_in_it() -> None:
+def test_captions_of_both_clips_are_shown_during_a_transition() -> None:
     fade = Transition("fade", Fraction(1))
     shown = carry(clip(FILM, "2", "4", fade), clip(FILM, "0", "2"))
     assert [(start, end) for start, end, _ in shown] == [(0, 2000), (1000, 2000)]
@@ -47,10 +47,10 @@ def test_a_transition_moves_what_follows_and_both_speak_in_it() -> None:
     st.integers(0, 60),
     st.integers(1, 60),
 )
-def test_no_caption_of_a_clip_is_overlooked(
+def test_retimed_captions_include_every_visible_cue(
     times: list[tuple[int, int]], start: int, frames: int
 ) -> None:
-    """Also where a person's file has them one over another."""
+    """Cues of an uploaded file may overlap."""
     cues = [Cue(at, at + length, (f"{at}",), ()) for at, length in times]
     shown = Clip(FILM, Fraction(start, 20), Fraction(start + frames, 20))
     timeline = Timeline((shown,), OutputFormat(fps=Fraction(20)))
@@ -65,14 +65,14 @@ def test_no_caption_of_a_clip_is_overlooked(
     assert sorted((one.start_ms, one.end_ms, one.text) for one in found) == sorted(expected)
 
 
-def test_ten_thousand_clips_look_at_their_own_captions() -> None:
-    """Each at all of a long film's would take minutes."""
+def test_captions_of_ten_thousand_clips_are_found_by_index() -> None:
+    """Comparing each clip with all cues of a long video would take minutes."""
     cues = [Cue(at * 100, at * 100 + 100, ("a",), ()) for at in range(20_000)]
     clips = tuple(clip(FILM, str(at), str(at + Fraction(1, 10))) for at in range(2000)) * 5
     timeline = Timeline(clips, OutputFormat(fps=Fraction(20)))
     assert len(retime_captions(timeline, {FILM: cues}).cues) == len(clips)
 
 
-def test_what_is_left_at_an_edge_and_too_short_to_read_is_left_out() -> None:
+def test_captions_cut_too_short_to_read_are_dropped() -> None:
     assert carry(clip(FILM, "0.9", "2.1")) == []
     assert carry(clip(FILM, "0.8", "2")) == [(0, 200, "One.")]

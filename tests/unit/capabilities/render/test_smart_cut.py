@@ -1,4 +1,4 @@
-"""What may be copied into a piece: a look at H.264 packets as MP4 holds them."""
+"""Reading H.264 packets in MP4 for what may be copied into a piece."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from cinemill.capabilities.render.pieces.smart_cut import describe, list_units
         (b"", []),
     ],
 )
-def test_units_are_told_apart_or_nothing_is_told(packet: bytes, units: list[int]) -> None:
+def test_list_units_returns_nothing_for_broken_packets(packet: bytes, units: list[int]) -> None:
     assert list_units(packet) == units
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=8))
-def test_every_unit_is_found(units: list[bytes]) -> None:
+def test_list_units_finds_every_unit(units: list[bytes]) -> None:
     packet = b"".join(len(unit).to_bytes(4) + unit for unit in units)
     assert list_units(packet) == [unit[0] & 0x1F for unit in units]
 
 
 @pytest.mark.parametrize(
-    ("units", "told", "is_key", "is_plain"),
+    ("units", "is_marked", "is_key", "is_plain"),
     [
         ([5], True, True, True),
         ([6, 5, 5], True, True, True),
@@ -46,11 +46,19 @@ def test_every_unit_is_found(units: list[bytes]) -> None:
         ([7, 8, 5], True, True, False),
         ([], True, False, False),
     ],
-    ids=["IDR", "with a remark", "another", "no IDR, told to be", "told not to be", "sets", "none"],
+    ids=[
+        "IDR",
+        "IDR after SEI",
+        "other slice",
+        "marked, no IDR",
+        "IDR, not marked",
+        "sets",
+        "none",
+    ],
 )
-def test_a_key_picture_is_one_at_which_the_decoder_begins_anew(
-    units: list[int], told: bool, is_key: bool, is_plain: bool
+def test_frame_is_key_only_if_marked_and_idr(
+    units: list[int], is_marked: bool, is_key: bool, is_plain: bool
 ) -> None:
     packet = av.Packet(b"".join(b"\0\0\0\1" + bytes([unit]) for unit in units))
-    packet.is_keyframe = told
+    packet.is_keyframe = is_marked
     assert describe(packet, 3) == StoredFrame(3, is_key, is_plain)

@@ -1,4 +1,4 @@
-"""Timelines as scripts write them: what they become, and which are rejected."""
+"""Timelines as scripts write them: how they are read, and which are rejected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cinemill.core.output import OutputFormat
 from cinemill.errors import InputRejected
 
 PYDANTIC = re.compile("pydantic|[Ii]nput should|Extra inputs|Field required|[Vv]alue error")
-"""Words of pydantic's own messages."""
+"""Matches pydantic's own messages."""
 NAMES = [
     *("clips", "scenes", "output", "width", "fps", "transitions", "path", "start", "end"),
     *("transition", "kind", "seconds", "video_path", "start_time", "end_time", "volume"),
@@ -38,7 +38,7 @@ NAMES = [
 
 
 def contract_job(**changes: Any) -> dict[str, Any]:
-    """The dictionary that scripts pass, to the letter."""
+    """Return exactly the dictionary that scripts pass."""
     job = {
         "scenes": [
             {"video_path": "scene1.mp4", "start_time": 0, "end_time": 10},
@@ -373,7 +373,7 @@ def test_longest_timeline_is_read() -> None:
         max_leaves=12,
     )
 )
-def test_any_document_is_read_or_rejected_in_our_words(document: Any) -> None:
+def test_any_document_is_read_or_rejected_without_pydantic_messages(document: Any) -> None:
     try:
         read_timeline(document)
     except InputRejected as error:

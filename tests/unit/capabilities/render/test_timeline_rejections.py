@@ -316,7 +316,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("document", "code", "sentence", "hint"), ALL, ids=range(len(ALL)))
-def test_a_broken_timeline_is_rejected_with_code_sentence_and_hint(
+def test_broken_timeline_is_rejected_with_code_message_and_hint(
     document: Any, code: str, sentence: str, hint: str
 ) -> None:
     with pytest.raises(InputRejected) as refused:
@@ -325,14 +325,14 @@ def test_a_broken_timeline_is_rejected_with_code_sentence_and_hint(
     assert (error.code, error.message, error.hint) == (code, sentence, hint)
 
 
-def test_number_with_a_line_end_is_read() -> None:
+def test_timeline_number_with_a_line_end_is_read() -> None:
     output = {"width": 320, "height": 180, "fps": "25\n"}
     timeline = read_timeline({"clips": [clip(start="0\n", end="5\n")], "output": output})
     assert timeline.clips[0].seconds == 5
     assert timeline.output.fps == 25
 
 
-def test_too_many_upper_clips_are_counted_before_any_is_read() -> None:
+def test_too_many_upper_clips_are_rejected_before_any_is_read() -> None:
     """Sixteen tracks of ten thousand clips would otherwise become 150,000 objects."""
     tracks = [[clip()], *[[{"no": "clip"}] * 10_000] * 15]
     with pytest.raises(InputRejected, match="at most 1000 overlays, and this one has 150000"):

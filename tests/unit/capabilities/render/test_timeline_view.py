@@ -1,4 +1,4 @@
-"""A render's timeline as it lies, and how far its pieces are."""
+"""The timeline of a render as the page shows it, with the states of its pieces."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_step(name: str, state: StepState, result: Any = None) -> Step:
     return Step(name, "job", name, kind, "render", state, 0, 0, 1, result, None)
 
 
-def test_clips_lie_where_the_film_shows_them() -> None:
+def test_timeline_view_places_clips_and_titles() -> None:
     layout = describe_layout(make_job(), [])
     assert (layout["seconds"], layout["fps"]) == (4.5, "10")
     shown = [(clip["name"], clip["start"], clip["seconds"]) for clip in layout["clips"]]
@@ -52,7 +52,7 @@ def test_clips_lie_where_the_film_shows_them() -> None:
     assert sum(piece["seconds"] for piece in layout["pieces"]) == 4.5
 
 
-def test_what_the_steps_found_is_told() -> None:
+def test_timeline_view_shows_results_of_steps() -> None:
     cues = [[0, 1500, r"{\i1}Good{\i0}\Nmorning \{x\}", "Default", 0]]
     steps = [
         make_step("gather-000", StepState.SUCCEEDED, {"sources": {"0": {"asset_id": "of-a"}}}),
@@ -69,17 +69,17 @@ def test_what_the_steps_found_is_told() -> None:
     assert states == ["reused", "done", "working", "failed"]
 
 
-def test_a_text_is_told_without_its_looks() -> None:
+def test_plain_text_has_no_style_codes() -> None:
     assert to_plain_text("{\\an8}a\\Nb \\\u2060N \\{c\\}") == "a b \\N {c}"
 
 
 @pytest.mark.parametrize("text", ["{", "{a", "\\{", "{}{", "}{", "{{a"])
-def test_the_longest_text_is_told_in_one_walk(text: str) -> None:
-    """A walk that is begun anew at each brace would take hours."""
+def test_plain_text_of_very_long_text_takes_linear_time(text: str) -> None:
+    """Scanning again from each brace would take hours."""
     assert to_plain_text(text * 500_000).endswith(text.replace("\\", "").replace("{}", ""))
 
 
-def test_only_a_render_has_a_timeline() -> None:
+def test_timeline_view_of_other_jobs_is_not_found() -> None:
     with pytest.raises(NotFound) as refused:
         describe_layout(make_job("caption", None), [])
     assert refused.value.code == "timeline_not_found"

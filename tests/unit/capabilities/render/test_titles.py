@@ -1,4 +1,4 @@
-"""Titles: whose frames they are in, and that words stay words."""
+"""Titles: the frames that they are in, and that their text cannot become commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def letter(first: int, frames: int, **looks: object) -> list[tuple[int, int, str
 
 
 @given(st.text(min_size=1), st.sampled_from(PLACES))
-def test_words_are_drawn_and_never_obeyed(text: str, place: str) -> None:
+def test_title_text_is_escaped(text: str, place: str) -> None:
     title = Title(text, Fraction(0), Fraction(1), place)
     lettering = titles_for_piece([title], 0, 25, OUTPUT)
     events = [
@@ -45,19 +45,19 @@ def test_words_are_drawn_and_never_obeyed(text: str, place: str) -> None:
     assert "\r" not in words
 
 
-def test_a_title_is_in_its_frames_only() -> None:
+def test_title_is_drawn_in_its_frames_only() -> None:
     assert titles_for_piece([], 0, 25, OUTPUT) == NOTHING
     assert letter(0, 25) == letter(75, 25) == []
     assert [one[:2] for one in letter(0, 50)] == [(25, 50)]
     assert [one[:2] for one in letter(50, 50)] == [(0, 25)]
 
 
-def test_a_look_is_written_before_the_words() -> None:
+def test_title_style_is_written_before_its_text() -> None:
     looks = {"place": "top-right", "size": Fraction(1, 5), "color": "#ff8800"}
     assert letter(25, 25, **looks) == [(0, 25, r"{\an9\fs36\1c&H0088FF&}Hello")]
 
 
-def test_a_fade_is_told_only_where_it_is_seen() -> None:
+def test_title_fade_is_written_only_to_pieces_that_show_it() -> None:
     fades = {"fade_in_seconds": Fraction(1, 2), "fade_out_seconds": Fraction(1, 5)}
     seen = [letter(first, 13, **fades) for first in (25, 38, 62)]
     assert [one[0][:2] for one in seen] == [(0, 13), (0, 13), (0, 13)]
@@ -65,8 +65,8 @@ def test_a_fade_is_told_only_where_it_is_seen() -> None:
     assert r"\fad(0,200)" in seen[2][0][2]
 
 
-def test_a_fade_goes_on_evenly_over_the_edges_of_pieces() -> None:
-    """How long the title has been there at the film's frame 60, as each piece's file tells it."""
+def test_title_fade_continues_across_piece_boundaries() -> None:
+    """The age of the title at frame 60 of the timeline is the same in the file of each piece."""
     title = Title("Hello", Fraction(1), Fraction(9), fade_in_seconds=Fraction(4))
     ages = []
     for first in (10, 25, 26, 50):
@@ -77,7 +77,7 @@ def test_a_fade_goes_on_evenly_over_the_edges_of_pieces() -> None:
     assert ages == [Fraction(142, 100)] * 4
 
 
-def test_titles_in_one_place_do_not_push_each_other_away() -> None:
+def test_titles_in_one_place_are_on_separate_layers() -> None:
     titles = [Title(text, Fraction(0), Fraction(1)) for text in "ab"]
     shown = titles_for_piece(titles, 0, 25, OUTPUT).shown
     assert [one.layer for one in shown] == [0, 1]

@@ -1,4 +1,4 @@
-"""How much room a render asks for."""
+"""The disk space that a render needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cinemill.core.output import OutputFormat
 HOUR = Fraction(3600)
 
 
-def test_there_is_room_for_the_raw_sound_and_what_is_mixed_into_it() -> None:
+def test_render_size_estimate_includes_raw_and_mixed_audio() -> None:
     film = Source("a.mp4")
     timeline = Timeline((Clip(film, Fraction(0), HOUR),), OutputFormat(16, 16, Fraction(1)))
     raw_bytes = SAMPLE_RATE_HZ * SAMPLE_BYTES * int(HOUR)

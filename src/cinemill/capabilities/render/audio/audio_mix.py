@@ -75,9 +75,9 @@ class AudioOutcome:
 
 
 def mix_audio(
-    session: FfmpegSession, films: Mapping[str, StoredVideo], request: AudioRequest
+    session: FfmpegSession, videos: Mapping[str, StoredVideo], request: AudioRequest
 ) -> AudioOutcome:
-    """Mix and encode all audio as AAC in the folder; ``films`` by sha256.
+    """Mix and encode all audio as AAC in the folder; ``videos`` by sha256.
 
     Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
     returns.
@@ -89,28 +89,28 @@ def mix_audio(
     for number, batch in enumerate(batches):
         needed = {request.takes[index].sha256 for one in batch for index in one.takes}
         session.run(
-            plan_segments(films, request, batch, limits.max_pixels),
-            readable=[films[sha256].path for sha256 in needed if sha256 != GAP],
+            plan_segments(videos, request, batch, limits.max_pixels),
+            readable=[videos[sha256].path for sha256 in needed if sha256 != GAP],
             on_progress=_as_share(
                 on_progress, number * _RAW_SHARE / len(batches), _RAW_SHARE / len(batches), batch
             ),
         )
         _append(raw, folder, batch)
-    for patch in split_regions(request):
+    for region in split_regions(request):
         session.run(
             plan_region_mix(
-                films,
+                videos,
                 request,
-                patch,
+                region,
                 raw=RAW_FORMAT,
                 raw_name=RAW_NAME,
                 sample_bytes=SAMPLE_BYTES,
                 max_pixels=limits.max_pixels,
             ),
-            readable=[films[sound.sha256].path for sound in patch.sounds],
+            readable=[videos[sound.sha256].path for sound in region.sounds],
             on_progress=lambda _progress: on_progress(_RAW_SHARE),
         )
-        write_region(raw, folder, patch, SAMPLE_BYTES)
+        write_region(raw, folder, region, SAMPLE_BYTES)
     session.run(
         [*RAW_FORMAT, "-i", RAW_NAME, *_ENCODING, SOUND_NAME],
         on_progress=_as_share(
@@ -141,19 +141,19 @@ def _as_share(
 ) -> Callable[[FfmpegProgress], None]:
     longest_seconds = max(one.samples for one in batch) / SAMPLE_RATE_HZ
 
-    def tell(progress: FfmpegProgress) -> None:
+    def report_progress(progress: FfmpegProgress) -> None:
         on_progress(done + share * min(1.0, (progress.seconds or 0.0) / longest_seconds))
 
-    return tell
+    return report_progress
 
 
-def has_audio(films: Mapping[str, StoredVideo], request: AudioRequest) -> bool:
+def has_audio(videos: Mapping[str, StoredVideo], request: AudioRequest) -> bool:
     """Return whether anything is audible; a video without audio gets no silent track."""
-    return bool(request.sounds) or any(_find_sound(films, take) for take in request.takes)
+    return bool(request.sounds) or any(_find_audio(videos, take) for take in request.takes)
 
 
-def _find_sound(films: Mapping[str, StoredVideo], take: AudioClipSpan) -> AudioStream | None:
-    return None if take.sha256 == GAP else choose_audio(films[take.sha256].info)
+def _find_audio(videos: Mapping[str, StoredVideo], take: AudioClipSpan) -> AudioStream | None:
+    return None if take.sha256 == GAP else choose_audio(videos[take.sha256].info)
 
 
 def count_samples(request: AudioRequest) -> int:
@@ -178,7 +178,7 @@ def cut_segments(request: AudioRequest) -> list[MixSegment]:
 
 
 def plan_segments(
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: AudioRequest,
     batch: Sequence[MixSegment],
     max_pixels: int,
@@ -190,13 +190,13 @@ def plan_segments(
     position = 0
     for index in used:
         take = request.takes[index]
-        sound = _find_sound(films, take)
+        sound = _find_audio(videos, take)
         label = None
         shift = Fraction(0)
         if sound is not None:
-            film = films[take.sha256]
-            seek, shift = seek_arguments(film.info, take.start)
-            arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
+            video = videos[take.sha256]
+            seek, shift = seek_arguments(video.info, take.start)
+            arguments += [*seek, *input_arguments(str(video.path), video.info, max_pixels)]
             label = f"{position}:{sound.index}"
             position += 1
         outputs = [n for n, one in enumerate(batch) if index in one.takes]

@@ -39,9 +39,9 @@ class OverlayRegion:
     sounds: tuple[AudioOverlay, ...]
 
 
-def resolve_overlays(films: Mapping[str, StoredVideo], request: AudioRequest) -> AudioRequest:
+def resolve_overlays(videos: Mapping[str, StoredVideo], request: AudioRequest) -> AudioRequest:
     """Return the request without sources that turned out to have no audio."""
-    part = (sound for sound in request.sounds if choose_audio(films[sound.sha256].info))
+    part = (sound for sound in request.sounds if choose_audio(videos[sound.sha256].info))
     return replace(request, sounds=tuple(part))
 
 
@@ -66,7 +66,7 @@ def _span(sound: AudioOverlay, fps: Fraction) -> tuple[int, int]:
 
 
 def plan_region_mix(
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: AudioRequest,
     region: OverlayRegion,
     *,
@@ -82,10 +82,10 @@ def plan_region_mix(
     base = f"[0:0]atrim=end_sample={samples},asetpts=N,aformat=sample_fmts=fltp[base]"
     graph = [base]
     for number, sound in enumerate(region.sounds, start=1):
-        film = films[sound.sha256]
-        seek, shift = _enter(film, sound.start)
-        arguments += [*seek, *input_arguments(str(film.path), film.info, max_pixels)]
-        track = choose_audio(film.info)
+        video = videos[sound.sha256]
+        seek, shift = _seek_arguments(video, sound.start)
+        arguments += [*seek, *input_arguments(str(video.path), video.info, max_pixels)]
+        track = choose_audio(video.info)
         if track is None:
             raise OutputInvalid(
                 "A sound file has no audio."
@@ -99,16 +99,16 @@ def plan_region_mix(
     return [*arguments, "-filter_complex", ";".join(graph), "-map", "[m]", *raw, PATCH_NAME]
 
 
-def _enter(film: StoredVideo, start: Fraction) -> tuple[list[str], Fraction]:
+def _seek_arguments(video: StoredVideo, start: Fraction) -> tuple[list[str], Fraction]:
     """Return the seek arguments; an audio file is decoded from its start.
 
     After a seek its demuxer only estimates the position, and decoding audio costs little.
     """
-    return seek_arguments(film.info, start) if film.info.has_picture else ([], start)
+    return seek_arguments(video.info, start) if video.info.has_picture else ([], start)
 
 
 def _sound_filters(
-    sound: AudioOverlay, shift: Fraction, span: tuple[int, int], patch_first: int
+    sound: AudioOverlay, shift: Fraction, span: tuple[int, int], region_first: int
 ) -> str:
     samples = span[1] - span[0]
     return (
@@ -116,7 +116,7 @@ def _sound_filters(
         f"{RESAMPLING},"
         f"aformat=sample_fmts=fltp:channel_layouts=stereo,{volume_filters(sound, samples)}"
         f"apad=whole_len={samples},atrim=end_sample={samples},"
-        f"adelay=delays={span[0] - patch_first}S:all=1"
+        f"adelay=delays={span[0] - region_first}S:all=1"
     )
 
 

@@ -70,21 +70,21 @@ def ticks_per_frame(fps: Fraction) -> tuple[int, int]:
     return fps.numerator * times, fps.denominator * times
 
 
-def resolve_background(films: Mapping[str, StoredVideo], request: PieceRequest) -> PieceRequest:
+def resolve_background(videos: Mapping[str, StoredVideo], request: PieceRequest) -> PieceRequest:
     """Return an equivalent request without a background that is never visible."""
-    if any(_shows_background(films, take, request.output) for take in request.takes):
+    if any(_shows_background(videos, take, request.output) for take in request.takes):
         return request
     return replace(request, background=BLACK)
 
 
-def resolve_stills(films: Mapping[str, StoredVideo], request: PieceRequest) -> PieceRequest:
+def resolve_stills(videos: Mapping[str, StoredVideo], request: PieceRequest) -> PieceRequest:
     """Return an equivalent request in which stills start at 0: they look the same at any time.
 
     Their fades keep their times.
     """
     insets = (
         replace(inset, take=replace(inset.take, start=Fraction(0)))
-        if films[inset.take.sha256].info.format in STILLS
+        if videos[inset.take.sha256].info.format in STILLS
         else inset
         for inset in request.insets
     )
@@ -92,12 +92,12 @@ def resolve_stills(films: Mapping[str, StoredVideo], request: PieceRequest) -> P
 
 
 def _shows_background(
-    films: Mapping[str, StoredVideo], take: ClipSpan, output: OutputFormat
+    videos: Mapping[str, StoredVideo], take: ClipSpan, output: OutputFormat
 ) -> bool:
     if take.sha256 == GAP:
         return True
     box = (output.width, output.height)
-    return fit_size(films[take.sha256].info, box) != box
+    return fit_size(videos[take.sha256].info, box) != box
 
 
 def seek_arguments(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
@@ -120,7 +120,7 @@ def _find_lead(info: MediaInfo) -> Fraction:
     return _LEAD_SECONDS
 
 
-def take_filters(
+def span_filters(
     info: MediaInfo, take: ClipSpan, request: PieceRequest, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
     fps = request.output.fps
@@ -162,7 +162,7 @@ def _find_slack(fps: Fraction) -> Fraction:
 def gap_filters(take: ClipSpan, request: PieceRequest) -> list[str]:
     output = request.output
     return [
-        f"color=c={_colour(request.background)}:s={output.width}x{output.height}:r={output.fps}",
+        f"color=c={_color_name(request.background)}:s={output.width}x{output.height}:r={output.fps}",
         # By way of RGB, or the color would be BT.601's.
         "format=gbrp,scale=out_color_matrix=bt709:out_range=tv",
         f"trim=end_frame={request.frames}",
@@ -172,8 +172,8 @@ def gap_filters(take: ClipSpan, request: PieceRequest) -> list[str]:
     ]
 
 
-def _colour(colour: str) -> str:
-    return "black" if colour == BLACK else f"0x{colour[1:]}"
+def _color_name(color: str) -> str:
+    return "black" if color == BLACK else f"0x{color[1:]}"
 
 
 def fit_size(info: MediaInfo, box: tuple[int, int]) -> tuple[int, int]:
@@ -192,13 +192,13 @@ def _fit(info: MediaInfo, request: PieceRequest, can_tonemap: bool) -> list[str]
         return resized
     # Padding starts at even pixels: otherwise chroma would be shifted against luma.
     left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
-    pad = f"pad={output.width}:{output.height}:{left}:{top}:{_colour(request.background)}"
+    pad = f"pad={output.width}:{output.height}:{left}:{top}:{_color_name(request.background)}"
     return [*resized, f"format=yuv420p,{pad}"]
 
 
 def resize(info: MediaInfo, size: tuple[int, int], can_tonemap: bool) -> list[str]:
-    colour = _convert(info, can_tonemap)
-    return [f"scale={size[0]}:{size[1]}:flags=bicubic{colour[0]}", "setsar=1", *colour[1:]]
+    color = _convert(info, can_tonemap)
+    return [f"scale={size[0]}:{size[1]}:flags=bicubic{color[0]}", "setsar=1", *color[1:]]
 
 
 def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:

@@ -34,21 +34,21 @@ class CopyRange:
         return self.end - self.begin
 
 
-def find_copy_range(pictures: Sequence[StoredFrame], frames: int) -> CopyRange | None:
+def find_copy_range(stored: Sequence[StoredFrame], frames: int) -> CopyRange | None:
     """Return the longest range within a piece of ``frames`` frames, the first of equal ones.
 
-    Returns None if any frame is not plain. ``pictures`` are in stored order, from a key frame to
+    Returns None if any frame is not plain. ``stored`` are in stored order, from a key frame to
     the end of the video or at least to one frame after the piece. The last group is known to be
     complete only if the piece shows the last frame of the video.
     """
-    if not all(picture.is_plain for picture in pictures):
+    if not all(frame.is_plain for frame in stored):
         return None
-    keys = [place for place, picture in enumerate(pictures) if picture.is_key]
+    keys = [place for place, frame in enumerate(stored) if frame.is_key]
     best: CopyRange | None = None
     running: CopyRange | None = None
-    for begin, end in pairwise([*keys, len(pictures)]):
-        first = pictures[begin].number
-        if not _is_closed(pictures[begin:end], first) or first < 0 or first + end - begin > frames:
+    for begin, end in pairwise([*keys, len(stored)]):
+        first = stored[begin].number
+        if not _is_closed(stored[begin:end], first) or first < 0 or first + end - begin > frames:
             running = None
             continue
         follows = running is not None and running.first + running.frames == first
@@ -64,5 +64,5 @@ def find_copy_range(pictures: Sequence[StoredFrame], frames: int) -> CopyRange |
 
 def _is_closed(group: Sequence[StoredFrame], first: int) -> bool:
     """Return whether the group shows each frame from its key frame on exactly once."""
-    numbers = sorted(picture.number for picture in group)
+    numbers = sorted(frame.number for frame in group)
     return numbers == list(range(first, first + len(group)))

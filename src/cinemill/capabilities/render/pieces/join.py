@@ -58,7 +58,7 @@ def concat_pieces(
 
 def join_pieces(
     pieces: Sequence[JoinPiece],
-    sound: Path | None,
+    audio: Path | None,
     output: OutputFormat,
     path: Path,
     *,
@@ -74,8 +74,8 @@ def join_pieces(
     frames = sum(piece.frames for piece in pieces)
     counter = _ProgressCounter(frames, on_progress, should_stop)
     try:
-        _write(pieces, sound, output, path, counter)
-        return inspect_video(path, output, frames, has_sound=sound is not None)
+        _write(pieces, audio, output, path, counter)
+        return inspect_video(path, output, frames, has_audio=audio is not None)
     except PacketError as broken:
         raise _explain(broken) from broken
 
@@ -111,7 +111,7 @@ class _ProgressCounter:
 
 def _write(
     pieces: Sequence[JoinPiece],
-    sound: Path | None,
+    audio: Path | None,
     output: OutputFormat,
     path: Path,
     counter: _ProgressCounter,
@@ -125,20 +125,20 @@ def _write(
     options = {"movflags": "+faststart", "video_track_timescale": str(timescale)}
     with (
         open_film(pieces[0].path) as first,
-        create_mp4(path, options) as film,
+        create_mp4(path, options) as target,
     ):
-        picture = film.add_stream_from_template(first.streams.video[0])
-        picture.time_base = Fraction(1, timescale)
-        streams = [_number_packets(pieces, picture, ticks)]
-        if sound is not None:
-            streams.append(_read_sound(sound, film))
+        track = target.add_stream_from_template(first.streams.video[0])
+        track.time_base = Fraction(1, timescale)
+        streams = [_number_packets(pieces, track, ticks)]
+        if audio is not None:
+            streams.append(_read_audio(audio, target))
         for when, packet in heapq.merge(*streams, key=lambda pair: pair[0]):
-            film.mux_one(packet)
+            target.mux_one(packet)
             counter.count(int(when * output.fps))
 
 
 def _number_packets(
-    pieces: Sequence[JoinPiece], picture: Any, ticks: int
+    pieces: Sequence[JoinPiece], track: Any, ticks: int
 ) -> Iterator[tuple[Fraction, Any]]:
     """Yield the video packets with times from frame numbers, and the decode time of each."""
     delay = max(piece.delay for piece in pieces)
@@ -149,43 +149,43 @@ def _number_packets(
                 packet.pts = (packet.pts or 0) + first * ticks
                 packet.dts = (first + number - delay) * ticks
                 packet.duration = ticks
-                packet.time_base = picture.time_base
-                packet.stream = picture
-                yield packet.dts * picture.time_base, packet
+                packet.time_base = track.time_base
+                packet.stream = track
+                yield packet.dts * track.time_base, packet
         first += piece.frames
 
 
-def _read_sound(path: Path, film: Any) -> Iterator[tuple[Fraction, Any]]:
+def _read_audio(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
     container = open_mp4(path)
     try:
         source = container.streams.audio[0]
-        sound = film.add_stream_from_template(source)
+        audio = target.add_stream_from_template(source)
     except BaseException:
         container.close()
         raise
-    return _copy_packet(container, source, sound)
+    return _copy_packet(container, source, audio)
 
 
-def _copy_packet(container: Any, source: Any, sound: Any) -> Iterator[tuple[Fraction, Any]]:
+def _copy_packet(container: Any, source: Any, audio: Any) -> Iterator[tuple[Fraction, Any]]:
     with container:
         for packet in container.demux(source):
             if packet.pts is not None:
                 when = packet.dts * packet.time_base
-                packet.stream = sound
+                packet.stream = audio
                 yield when, packet
 
 
 def inspect_video(
-    path: Path, output: OutputFormat, frames: int, *, has_sound: bool
+    path: Path, output: OutputFormat, frames: int, *, has_audio: bool
 ) -> dict[str, Any]:
     """Check that the output has every frame, at equal steps. Raises OutputInvalid."""
-    with open_film(path) as film:
-        facts = _read_facts(film, output)
+    with open_film(path) as video:
+        facts = _read_facts(video, output)
     planned = {
         "width": output.width,
         "height": output.height,
         "frames": frames,
-        "sounds": int(has_sound),
+        "sounds": int(has_audio),
         "has_equal_steps": True,
     }
     wrong = {name: facts[name] for name, value in planned.items() if facts[name] != value}
@@ -196,10 +196,10 @@ def inspect_video(
     return {name: value for name, value in facts.items() if not isinstance(value, bool)}
 
 
-def _read_facts(film: Any, output: OutputFormat) -> dict[str, Any]:
-    stream = film.streams.video[0]
+def _read_facts(video: Any, output: OutputFormat) -> dict[str, Any]:
+    stream = video.streams.video[0]
     frames, is_even = _count_steps(
-        (packet.pts for packet in film.demux(stream) if packet.pts is not None),
+        (packet.pts for packet in video.demux(stream) if packet.pts is not None),
         1 / output.fps / stream.time_base,
     )
     return {
@@ -209,7 +209,7 @@ def _read_facts(film: Any, output: OutputFormat) -> dict[str, Any]:
         "fps": str(output.fps),
         "frames": frames,
         "duration_seconds": float(frames / output.fps),
-        "sounds": len(film.streams.audio),
+        "sounds": len(video.streams.audio),
         "has_equal_steps": is_even,
     }
 

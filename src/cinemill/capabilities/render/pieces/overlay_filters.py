@@ -81,5 +81,5 @@ def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tupl
 
 def _is_transparent(info: MediaInfo, inset: VideoOverlay) -> bool:
     """Return whether the video may be visible through the overlay."""
-    is_made_so = inset.opacity != 1 or bool(inset.take.fades)
-    return is_made_so or info.video.pixel_format.startswith(_CLEAR_FORMATS)
+    is_blended = inset.opacity != 1 or bool(inset.take.fades)
+    return is_blended or info.video.pixel_format.startswith(_CLEAR_FORMATS)

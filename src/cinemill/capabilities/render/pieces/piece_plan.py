@@ -16,7 +16,7 @@ from cinemill.capabilities.render.pieces.clip_filters import (
     StoredVideo,
     gap_filters,
     seek_arguments,
-    take_filters,
+    span_filters,
     ticks_per_frame,
 )
 from cinemill.capabilities.render.pieces.overlay_filters import (
@@ -38,7 +38,7 @@ TITLES_NAME = "titles.ass"
 
 
 def plan_piece(
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     *,
@@ -46,24 +46,24 @@ def plan_piece(
     max_pixels: int,
     hardware: HardwareEncoder | None = None,
 ) -> list[str]:
-    """Return FFmpeg's arguments for one piece; ``films`` by sha256.
+    """Return FFmpeg's arguments for one piece; ``videos`` by sha256.
 
     Without ``hardware`` it is encoded in software.
     """
-    inputs = _Inputs(films, max_pixels)
+    inputs = _Inputs(videos, max_pixels)
     chains = []
     for index, take in enumerate(request.takes):
         if take.sha256 == GAP:
             chains.append(f"{','.join(gap_filters(take, request))}[take{index}]")
         else:
             label, info, shift = inputs.open(take)
-            filters = take_filters(info, take, request, shift, can_tonemap)
+            filters = span_filters(info, take, request, shift, can_tonemap)
             chains.append(f"{label}{','.join(filters)}[take{index}]")
     for index, inset in enumerate(request.insets):
         label, info, shift = inputs.open(inset.take)
         filters = overlay_source_filters(info, inset, request.output, shift, can_tonemap)
         chains.append(f"{label}{','.join(filters)}[inset{index}]")
-    chains += _join(films, request, hardware.plan_filters(is_deep=False) if hardware else ())
+    chains += _join(videos, request, hardware.plan_filters(is_deep=False) if hardware else ())
     timescale, _ = ticks_per_frame(request.output.fps)
     return [
         *(hardware.input_arguments if hardware else ()),
@@ -79,28 +79,28 @@ def plan_piece(
 class _Inputs:
     """The inputs of a command: each clip span's file, opened where the span begins."""
 
-    def __init__(self, films: Mapping[str, StoredVideo], max_pixels: int) -> None:
-        self._films = films
+    def __init__(self, videos: Mapping[str, StoredVideo], max_pixels: int) -> None:
+        self._videos = videos
         self._max_pixels = max_pixels
         self._count = 0
         self.arguments: list[str] = []
 
     def open(self, take: ClipSpan) -> tuple[str, MediaInfo, Fraction]:
         """Return the input's label, its media, and where the span begins on FFmpeg's clock."""
-        film = self._films[take.sha256]
-        is_still = film.info.format in STILLS
-        seek, shift = ([], Fraction(0)) if is_still else seek_arguments(film.info, take.start)
+        video = self._videos[take.sha256]
+        is_still = video.info.format in STILLS
+        seek, shift = ([], Fraction(0)) if is_still else seek_arguments(video.info, take.start)
         # All frames from the key frame on: one that began before the seek target may still be on
         # screen when the piece begins. FFmpeg would drop it, and show the next too early.
         self.arguments += ["-noaccurate_seek", *seek] if seek else []
-        self.arguments += input_arguments(str(film.path), film.info, self._max_pixels)
-        label = f"[{self._count}:{film.info.video.index}]"
+        self.arguments += input_arguments(str(video.path), video.info, self._max_pixels)
+        label = f"[{self._count}:{video.info.video.index}]"
         self._count += 1
-        return label, film.info, shift
+        return label, video.info, shift
 
 
 def _join(
-    films: Mapping[str, StoredVideo], request: PieceRequest, last: Sequence[str]
+    videos: Mapping[str, StoredVideo], request: PieceRequest, last: Sequence[str]
 ) -> Iterator[str]:
     """Return the filters from the clip spans to the piece: transition, overlays, subtitles."""
     fps = request.output.fps
@@ -112,7 +112,7 @@ def _join(
         under = "[joined]"
     for index, inset in enumerate(request.insets):
         # A transition may have negotiated another format.
-        over = overlay_video(films[inset.take.sha256].info, inset, request.output)
+        over = overlay_video(videos[inset.take.sha256].info, inset, request.output)
         yield f"{under}format=yuv420p[under{index}];[under{index}][inset{index}]{over}[laid{index}]"
         under = f"[laid{index}]"
     filters = [

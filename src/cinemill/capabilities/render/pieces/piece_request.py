@@ -138,7 +138,7 @@ def request_piece(
     fps = timeline.output.fps
     offsets = (piece.offset, 0)
     takes = tuple(
-        _take(timeline.clips[index], places[index], offset, piece.frames, fps, hashes)
+        _clip_span(timeline.clips[index], places[index], offset, piece.frames, fps, hashes)
         for index, offset in zip(piece.clips, offsets, strict=False)
     )
     output = timeline.output
@@ -150,7 +150,7 @@ def request_piece(
         subtitles_for_piece(subtitles, piece.first, piece.frames, output),
         titles_for_piece(timeline.titles, piece.first, piece.frames, output),
         timeline.background,
-        tuple(_lay_insets(timeline, piece, hashes)),
+        tuple(_video_overlays(timeline, piece, hashes)),
     )
 
 
@@ -175,7 +175,7 @@ def restrict_to(
     return near, replace(subtitles, cues=tuple(cues))
 
 
-def _lay_insets(
+def _video_overlays(
     timeline: Timeline, piece: Piece, hashes: Mapping[Source, str]
 ) -> Iterator[VideoOverlay]:
     fps = timeline.output.fps
@@ -195,7 +195,7 @@ def _lay_insets(
             )
 
 
-def _take(
+def _clip_span(
     clip: Clip,
     place: PlacedClip,
     offset: int,
@@ -233,10 +233,10 @@ def request_audio(timeline: Timeline, hashes: Mapping[Source, str]) -> AudioRequ
         )
         for clip, place in zip(timeline.clips, place_clips(timeline), strict=True)
     )
-    return AudioRequest(tuple(takes), timeline.output.fps, tuple(_lay_sounds(timeline, hashes)))
+    return AudioRequest(tuple(takes), timeline.output.fps, tuple(_audio_overlays(timeline, hashes)))
 
 
-def _lay_sounds(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[AudioOverlay]:
+def _audio_overlays(timeline: Timeline, hashes: Mapping[Source, str]) -> Iterator[AudioOverlay]:
     fps = timeline.output.fps
     for sound in timeline.sounds:
         first, end = nearest_frame(sound.since, fps), nearest_frame(sound.until, fps)

@@ -48,27 +48,27 @@ class PieceOutcome:
 
 def render_piece(
     session: FfmpegSession,
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
-    """Render one piece as ``filename`` in the folder; ``films`` by sha256.
+    """Render one piece as ``filename`` in the folder; ``videos`` by sha256.
 
     Without ``hardware`` it is encoded in software, and an unchanged range is copied if possible.
     Raises MediaRejected (``media_truncated``,
     ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``should_stop`` returns.
     """
-    if hardware is None and can_copy(films, request):
-        copied = _copy_and_encode(session, films, request, filename)
+    if hardware is None and can_copy(videos, request):
+        copied = _copy_and_encode(session, videos, request, filename)
         if copied is not None:
             return copied
-    return _encode(session, films, request, filename, hardware)
+    return _encode(session, videos, request, filename, hardware)
 
 
 def _copy_and_encode(
-    session: FfmpegSession, films: Mapping[str, StoredVideo], request: PieceRequest, filename: str
+    session: FfmpegSession, videos: Mapping[str, StoredVideo], request: PieceRequest, filename: str
 ) -> PieceOutcome | None:
     """Return a piece with a copied range and what is encoded before and after it.
 
@@ -78,13 +78,13 @@ def _copy_and_encode(
     work.mkdir(mode=0o700)
     inside = replace(session, folder=work)
     try:
-        film, settings = films[request.takes[0].sha256], _find_settings(inside, request.output)
-        copy = copy_range(inside, film, request) if settings == film.info.video.settings else None
+        video, settings = videos[request.takes[0].sha256], _find_settings(inside, request.output)
+        copy = copy_range(inside, video, request) if settings == video.info.video.settings else None
         if copy is None or copy.part.settings != settings:
             return None
         end = copy.first + copy.part.frames
-        before = _encode_part(inside, films, request, 0, copy.first)
-        after = _encode_part(inside, films, request, end, request.frames)
+        before = _encode_part(inside, videos, request, 0, copy.first)
+        after = _encode_part(inside, videos, request, end, request.frames)
         parts = [*map(_as_part, before), copy.part, *map(_as_part, after)]
         path = session.folder / filename
         concat_pieces(parts, request.output, path, session.should_stop)
@@ -127,7 +127,7 @@ def _sum_reports(
 
 def _encode_part(
     session: FfmpegSession,
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: PieceRequest,
     first: int,
     until: int,
@@ -141,7 +141,7 @@ def _encode_part(
     share = part.frames / request.frames
     base = first / request.frames
     scaled = replace(session, on_progress=lambda done: session.on_progress(base + share * done))
-    return [_encode(scaled, films, part, f"part-{first}.mp4")]
+    return [_encode(scaled, videos, part, f"part-{first}.mp4")]
 
 
 def _as_part(outcome: PieceOutcome) -> JoinPiece:
@@ -150,7 +150,7 @@ def _as_part(outcome: PieceOutcome) -> JoinPiece:
 
 def _encode(
     session: FfmpegSession,
-    films: Mapping[str, StoredVideo],
+    videos: Mapping[str, StoredVideo],
     request: PieceRequest,
     filename: str,
     hardware: HardwareEncoder | None = None,
@@ -158,26 +158,26 @@ def _encode(
     _write_subtitle_files(request, session.folder)
     report = session.run(
         plan_piece(
-            films,
+            videos,
             request,
             filename,
             can_tonemap=session.binary.can_tonemap,
             max_pixels=session.limits.max_pixels,
             hardware=hardware,
         ),
-        readable=[films[sha256].path for sha256 in request.sha256s],
+        readable=[videos[sha256].path for sha256 in request.sha256s],
         on_progress=_as_share(session.on_progress, request.frames),
         devices=hardware.devices if hardware else (),
     )
     facts = inspect_piece(session.folder / filename, request.output)
-    _judge(facts["frames"], request.frames, report.tally)
+    _check_frames(facts["frames"], request.frames, report.tally)
     tally = report.tally
     return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
-def check_coverage(film: StoredVideo, end: Fraction) -> bool:
+def check_coverage(video: StoredVideo, end: Fraction) -> bool:
     """Return whether the video lasts until ``end``, according to its header."""
-    info = film.info
+    info = video.info
     declared = info.video.duration_seconds_from_header or info.duration_seconds_from_header
     return not declared or float(end - tail_seconds(info)) <= max(
         declared, info.duration_seconds_from_header if info.has_edit_list else 0.0
@@ -212,7 +212,7 @@ def _read_facts(container: Any, name: str, output: OutputFormat) -> dict[str, An
     }
 
 
-def _judge(frames: int, wanted: int, tally: LogSummary) -> None:
+def _check_frames(frames: int, wanted: int, tally: LogSummary) -> None:
     # Decoder messages about frames before the first key frame do no harm here; only frames
     # that it gave up on do.
     if tally.decode_errors or tally.corrupt_packets:
@@ -240,7 +240,7 @@ def _write_subtitle_files(request: PieceRequest, folder: Path) -> None:
 def _as_share(
     on_progress: Callable[[float], None], frames: int
 ) -> Callable[[FfmpegProgress], None]:
-    def tell(progress: FfmpegProgress) -> None:
+    def report_progress(progress: FfmpegProgress) -> None:
         on_progress(min(1.0, progress.frame / frames))
 
-    return tell
+    return report_progress

@@ -56,13 +56,13 @@ class CopiedRange:
     """Of the commands that copied and decoded it."""
 
 
-def can_copy(films: Mapping[str, StoredVideo], request: PieceRequest) -> bool:
+def can_copy(videos: Mapping[str, StoredVideo], request: PieceRequest) -> bool:
     """Return whether the piece shows the frames of one video, each once, and nothing else."""
     take = request.takes[0]
     is_bare = not (request.insets or take.fades or request.titles.shown or request.lettering.shown)
     if len(request.takes) > 1 or take.sha256 == GAP or not is_bare:
         return False
-    info, output = films[take.sha256].info, request.output
+    info, output = videos[take.sha256].info, request.output
     video = info.video
     sizes = {(video.width, video.height), (video.display_width, video.display_height)}
     return (
@@ -79,7 +79,7 @@ def can_copy(films: Mapping[str, StoredVideo], request: PieceRequest) -> bool:
 
 
 def copy_range(
-    session: FfmpegSession, film: StoredVideo, request: PieceRequest
+    session: FfmpegSession, video: StoredVideo, request: PieceRequest
 ) -> CopiedRange | None:
     """Copy the longest possible range of the request's one clip span into a file of its own.
 
@@ -87,8 +87,8 @@ def copy_range(
     reports why. Raises CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     try:
-        stored, clock = _store(session, film, request)
-        picked = _pick(session.folder, request, clock)
+        stored, clock = _extract_packets(session, video, request)
+        picked = _select_range(session.folder, request, clock)
         if picked is None or not _is_clean(stored):
             return None
         part, first = picked
@@ -104,38 +104,40 @@ def _is_clean(report: FfmpegReport) -> bool:
     return not (tally.decode_errors or tally.corrupt_packets or tally.container_errors)
 
 
-def _store(
-    session: FfmpegSession, film: StoredVideo, request: PieceRequest
+def _extract_packets(
+    session: FfmpegSession, video: StoredVideo, request: PieceRequest
 ) -> tuple[FfmpegReport, Fraction]:
     """Copy the packets around the span; also return the time of its first frame there."""
-    seek, shift = seek_arguments(film.info, request.takes[0].start)
+    seek, shift = seek_arguments(video.info, request.takes[0].start)
     seconds = shift + request.frames / request.output.fps + _MARGIN_SECONDS
     report = session.run(
         [
             *("-noaccurate_seek", *seek, "-t", f"{float(seconds):.6f}"),
-            *input_arguments(str(film.path), film.info, session.limits.max_pixels),
-            *("-map", f"0:{film.info.video.index}", "-c", "copy", "-copypriorss", "1"),
+            *input_arguments(str(video.path), video.info, session.limits.max_pixels),
+            *("-map", f"0:{video.info.video.index}", "-c", "copy", "-copypriorss", "1"),
             *("-map_metadata", "-1", "-map_chapters", "-1"),
             *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, _STORED_NAME),
         ],
-        readable=[film.path],
+        readable=[video.path],
         on_progress=lambda _progress: None,
     )
     return report, shift
 
 
-def _pick(folder: Path, request: PieceRequest, clock: Fraction) -> tuple[JoinPiece, int] | None:
+def _select_range(
+    folder: Path, request: PieceRequest, clock: Fraction
+) -> tuple[JoinPiece, int] | None:
     """Write the range to a file of its own; also return the piece's frame at which it begins."""
     fps = request.output.fps
     with open_film(folder / _STORED_NAME) as stored:
-        pictures = [
+        frames = [
             describe(packet, trim_start(packet.pts * packet.time_base - clock, fps))
             for packet in read_packets(stored)
         ]
-    copied = find_copy_range(pictures, request.frames)
+    copied = find_copy_range(frames, request.frames)
     if copied is None or copied.frames < LEAST_SECONDS * fps:
         return None
-    numbers = [p.number - copied.first for p in pictures[copied.begin : copied.end]]
+    numbers = [p.number - copied.first for p in frames[copied.begin : copied.end]]
     delay = max(place - number for place, number in enumerate(numbers))
     settings = _write(folder, copied, numbers, delay, fps)
     (folder / _STORED_NAME).unlink()
@@ -185,14 +187,14 @@ def _write(
         create_mp4(folder / _COPIED_NAME, options) as copy,
     ):
         source = stored.streams.video[0]
-        picture = copy.add_stream_from_template(source)
-        picture.time_base = Fraction(1, timescale)
+        track = copy.add_stream_from_template(source)
+        track.time_base = Fraction(1, timescale)
         chosen = islice(read_packets(stored), copied.begin, copied.end)
         for place, (number, packet) in enumerate(zip(numbers, chosen, strict=True)):
             packet.pts, packet.dts = number * ticks, (place - delay) * ticks
             packet.duration = ticks
-            packet.time_base = picture.time_base
-            packet.stream = picture
+            packet.time_base = track.time_base
+            packet.stream = track
             copy.mux_one(packet)
         return digest_settings(source)
 

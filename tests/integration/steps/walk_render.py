@@ -1,4 +1,4 @@
-"""A render walked through step by step as it was planned; each has only what it waited for."""
+"""Runs a render step by step as planned; each step has only the results it waited for."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HANDLERS = {
 
 
 def clear(context: StepContext) -> None:
-    """As the runner does after each try."""
+    """Remove the work folder, as the runner does after each attempt."""
     shutil.rmtree(context.folder)
 
 
 def run_plan(resources: StepResources, open_context: Opener, timeline: Any) -> dict[str, Any]:
-    """The results of all steps, by name."""
+    """Run all steps of the plan and return their results by name."""
     results: dict[str, Any] = {}
     for step in plan_render(RenderParameters(job=timeline), None):
         inputs = {name: results[name] for name in step.after}

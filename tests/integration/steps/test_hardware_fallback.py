@@ -1,4 +1,4 @@
-"""What a try that begins in hardware leaves behind where it fails."""
+"""Failures of attempts that begin on hardware and fall back to software."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shiny(resources: StepResources) -> Iterator[StepResources]:
 
 
 def fail_until_software_fails(resources: StepResources, folder: Path, code: str) -> None:
-    """Hardware fails, and then software as the code says."""
+    """Fail on hardware, and then in software with this error code."""
 
     def make(encoder: HardwareEncoder | None) -> None:
         failed = "device lost" if encoder else "the step was stopped"
@@ -45,7 +45,7 @@ def fail_until_software_fails(resources: StepResources, folder: Path, code: str)
             run_with_fallback(resources, choice, make, folder)
 
 
-def test_hardware_that_leaves_software_too_little_time_is_suspended_too(
+def test_hardware_is_suspended_if_its_fallback_runs_out_of_time(
     shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "time_limit")
@@ -54,7 +54,7 @@ def test_hardware_that_leaves_software_too_little_time_is_suspended_too(
     assert "failed repeatedly and is suspended" in choice.reason
 
 
-def test_failure_that_software_shares_does_not_count_against_hardware(
+def test_hardware_is_not_suspended_if_software_fails_too(
     shiny: StepResources, tmp_path: Path
 ) -> None:
     fail_until_software_fails(shiny, tmp_path / "none", "command_failed")
