@@ -1,4 +1,4 @@
-"""Against words that nobody said: loops and repeats, which speech models fall into. Pure."""
+"""Filters against hallucinated words: the loops and repeats that speech models fall into. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cinemill.core.transcript import Utterance, Word
 
 LONGEST_PHRASE_WORDS = 8
 MOST_IN_A_ROW = 3
-"""People do say a thing three times; a model that loops says it to the end of the window."""
+"""People do say a thing three times; a looping model repeats it to the end of the window."""
 LEFT_OF_A_LOOP = 1
 
 
 def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
-    """Without loops in an utterance, and without utterances that repeat the ones before."""
+    """Remove loops within an utterance, and utterances that repeat the ones before."""
     kept: list[Utterance] = []
     in_a_row = 0
     for utterance in map(cut_repetition_loops, utterances):
@@ -28,7 +28,7 @@ def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, .
 
 
 def cut_repetition_loops(utterance: Utterance) -> Utterance:
-    """A phrase of up to eight words that comes more than three times on end is left once."""
+    """Reduce a phrase of up to eight words that occurs more than three times in a row to one."""
     words = list(utterance.words)
     start = 0
     while start < len(words):
@@ -43,7 +43,7 @@ def cut_repetition_loops(utterance: Utterance) -> Utterance:
 
 
 def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
-    """(words of the phrase, how often it comes on end) of the longest loop that begins here."""
+    """Return (words of the phrase, consecutive occurrences) of the longest loop from here."""
     best = (1, 1)
     for length in range(1, LONGEST_PHRASE_WORDS + 1):
         phrase = [normalize(word.text) for word in words[start : start + length]]
@@ -58,5 +58,5 @@ def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
 
 
 def normalize(text: str) -> str:
-    """Letters and digits only: what is compared."""
+    """Reduce text to its letters and digits, for comparison."""
     return "".join(char for char in text.casefold() if char.isalnum())

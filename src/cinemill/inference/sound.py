@@ -1,8 +1,8 @@
-"""Sound as speech models take it, and where in it somebody speaks.
+"""Audio as speech models take it, and where in it somebody speaks.
 
-A film's sound is a file of 16-bit samples that is mapped, not read: memory stays bounded however
-long the film is. Only speech is put before the model, in batches; the silence between is what
-models invent words for.
+A video's audio is a file of 16-bit samples that is memory-mapped, not read: memory stays bounded
+however long the video is. Only speech is passed to the model, in batches, because models
+hallucinate words in the silence between.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
 BLOCK_SECONDS = 600
-"""Searched for speech at a time."""
+"""Length of the block that is searched for speech at once."""
 LONGEST_SPEECH_SECONDS = 240
-"""Speech without a pause is cut at its shortest breath after so long."""
+"""Speech without a pause is cut after this time, at its shortest breath."""
 BATCH_SECONDS = 300
-"""Of speech before the model at a time: its spectrogram takes 160 kB a second on the way."""
+"""Speech passed to the model at once; its spectrogram temporarily takes 160 kB a second."""
 PAUSE_MS = 2000
-"""A shorter silence stays in: the model hears the sentence as it was said."""
+"""Shorter silences stay in, so that the model receives the sentence as it was spoken."""
 PAD_MS = 400
 _FULL_SCALE = 32_768.0
 
@@ -33,7 +33,7 @@ Samples: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Samples of the film's sound, half-open."""
+    """Range of the video's audio samples, half-open."""
 
     start: int
     end: int
@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Spans of speech, put together without what lies between."""
+    """Spans of speech, concatenated without the silence between them."""
 
     spans: tuple[Span, ...]
 
@@ -57,7 +57,10 @@ class Batch:
         return np.concatenate([to_float(sound[span.start : span.end]) for span in self.spans])
 
     def expand_timestamps(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
-        """Times within the batch as milliseconds of the film, both in the span of their middle."""
+        """Convert times in the batch to milliseconds of the video.
+
+        Both lie in the span that holds their middle.
+        """
         middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HZ
         offset = 0
         for span in self.spans:
@@ -72,7 +75,7 @@ class Batch:
 
 
 def memory_map(path: Path) -> Sound:
-    """The file's samples (signed, 16 bit, little-endian, mono, 16 kHz), read when looked at."""
+    """Memory-map the file's samples (signed, 16 bit, little-endian, mono, 16 kHz)."""
     if path.stat().st_size < np.dtype(np.int16).itemsize:
         return np.zeros(0, np.int16)
     return np.memmap(path, np.dtype("<i2"), "r")
@@ -87,10 +90,11 @@ def to_ms(sample: float) -> int:
 
 
 def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterator[Span]:
-    """Where somebody speaks, in order (Silero's model of voice activity, by faster-whisper).
+    """Yield the spans in which somebody speaks, in order.
 
-    Speech that reaches the end of a block is looked at again as the beginning of the next.
-    ``heed`` is called before each block, and may raise.
+    Uses Silero's voice activity model, by faster-whisper. Speech that reaches the end of a block is
+    examined again as the beginning of the next. ``check_cancelled`` is called before each block,
+    and may raise.
     """
     start, block = 0, BLOCK_SECONDS * SAMPLE_RATE_HZ
     while start < len(sound):
@@ -108,7 +112,7 @@ def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterat
 
 
 def _detect(samples: Samples) -> list[dict[str, Any]]:
-    # Imported here for start-up cost: it loads CTranslate2 and ONNX Runtime.
+    # Imported here to keep start-up cheap: it loads CTranslate2 and ONNX Runtime.
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -121,7 +125,7 @@ def _detect(samples: Samples) -> list[dict[str, Any]]:
 
 
 def make_batches(spans: Iterable[Span]) -> Iterator[Batch]:
-    """Spans in order, as many to a batch as go into its time."""
+    """Group spans, in order, into batches of at most ``BATCH_SECONDS``."""
     kept: list[Span] = []
     for span in spans:
         if kept and sum(one.seconds for one in kept) + span.seconds > BATCH_SECONDS:

@@ -1,7 +1,8 @@
-"""One rendition of a source, planned: pure functions from nouns to FFmpeg's arguments.
+"""The plan of one rendition: pure functions from values to FFmpeg's arguments.
 
-What cannot be kept is converted on purpose and said so: a rotated picture is turned upright, an
-interlaced one is made whole, HDR is toned down for a codec that people play without it.
+Properties that cannot be kept are converted on purpose and reported: a rotated video is turned
+upright, an interlaced one is deinterlaced, HDR is tone-mapped for a codec that people play without
+it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 
 VARIABLE_CLOCK_HZ = 90_000
-"""Of an encoder's clock where the rate varies: else its clock is the mean rate, and frames would
-fall on one another."""
+"""Encoder clock if the frame rate varies: by default its clock is the mean rate, and frames would
+collide."""
 BITRATE_HEADROOM = Fraction(3, 2)
 BUFFER_SECONDS = 2
-"""A bitrate holds over so long: what a player that loads ahead can bear."""
+"""A bitrate is kept over this time, which a player that buffers can bear."""
 _FLAT_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 
 COPYABLE_SOUND: Mapping[Container, frozenset[str]] = {
@@ -38,7 +39,7 @@ COPYABLE_SOUND: Mapping[Container, frozenset[str]] = {
     Container.MKV: frozenset({*_FLAT_SOUND, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}),
 }
 TEXTS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
-"""What a container's text is written as, where it cannot be copied."""
+"""What a container's subtitles are converted to if they cannot be copied."""
 COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
     Container.MP4: frozenset({"mov_text"}),
     Container.WEBM: frozenset({"webvtt"}),
@@ -47,7 +48,7 @@ COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
     ),
 }
 PLAIN_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
-"""Subtitles that are words; the others are pictures of words."""
+"""Subtitles that are text; the others are images of text."""
 MUXERS: Mapping[Container, tuple[str, ...]] = {
     Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
     Container.WEBM: ("-f", "webm"),
@@ -66,19 +67,20 @@ ENCODERS: Mapping[VideoCodec, tuple[str, ...]] = {
 }
 """In the order in which they are tried."""
 DEEP = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
-"""Codecs that are played with ten bits, and with HDR."""
+"""Codecs that players support with ten bits, and with HDR."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodePlan:
     arguments: tuple[str, ...]
-    """For FFmpeg, inputs and outputs; the output's name is relative to the private folder."""
+    """FFmpeg's arguments, inputs and outputs; the output's name is relative to the private
+    folder."""
     filters: tuple[str, ...]
-    """Of them those that the picture goes through."""
+    """The video filters among them."""
     picture: tuple[str, ...]
-    """Of them those of the picture's clock and encoder."""
+    """The arguments of the video's clock and encoder among them."""
     tracks: tuple[str, ...]
-    """Of them those of sound and subtitles."""
+    """The arguments of audio and subtitles among them."""
     filename: str
     media_type: str
     codec: VideoCodec
@@ -86,13 +88,13 @@ class EncodePlan:
     width: int
     height: int
     fps: Fraction | None
-    """None: at the source's own times."""
+    """None keeps the source's own timestamps."""
     sounds: int
-    """Tracks of sound in the output."""
+    """Number of audio tracks in the output."""
     subtitles: int
-    """Tracks of subtitles in the output."""
+    """Number of subtitle tracks in the output."""
     changes: tuple[str, ...]
-    """What was converted on purpose, in words."""
+    """Descriptions of what was converted on purpose."""
 
 
 def plan_encode(
@@ -104,8 +106,10 @@ def plan_encode(
     can_tonemap: bool,
     max_pixels: int,
 ) -> EncodePlan:
-    """Everything that FFmpeg must be told to make this rendition of ``source`` (a path);
-    ``encoder`` is one in software by its name, or one in hardware."""
+    """Plan FFmpeg's arguments for this rendition of ``source`` (a path).
+
+    ``encoder`` is the name of a software encoder, or a hardware encoder.
+    """
     width, height = fit_box(info, request)
     _refuse_large(width, height, max_pixels)
     filters, changes = plan_picture(info, request, (width, height), can_tonemap)
@@ -161,9 +165,9 @@ def _refuse_large(width: int, height: int, max_pixels: int) -> None:
 
 
 def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
-    """Even sizes that fit the box asked for, the shape kept; the source's own where none was.
+    """Return even sizes that fit the requested box and keep the shape; by default the source's.
 
-    A preset's height is a most; sizes asked for in so many words may be larger than the source.
+    A preset's height is a maximum; explicitly requested sizes may be larger than the source.
     """
     width, height = info.video.display_width, info.video.display_height
     if request.width is None and request.height is None:
@@ -177,7 +181,7 @@ def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
 def plan_picture(
     info: MediaInfo, request: RenditionRequest, size: tuple[int, int], can_tonemap: bool
 ) -> tuple[list[str], list[str]]:
-    """Filters from the film's picture to what is encoded, and what they change, in words."""
+    """Return filters from the source's frames to the encoder, and descriptions of changes."""
     video, changes = info.video, []
     filters = []
     if video.is_interlaced:
@@ -206,7 +210,7 @@ def _tone_arguments(codec: VideoCodec, can_tonemap: bool) -> str:
 
 
 def keeps_bit_depth(info: MediaInfo, request: RenditionRequest) -> bool:
-    """Whether the rendition has ten bits a sample."""
+    """Check whether the rendition has ten bits a sample."""
     return info.video.bit_depth > 8 and request.codec in DEEP
 
 
@@ -219,10 +223,10 @@ def _clock_arguments(info: MediaInfo, request: RenditionRequest) -> list[str]:
 def encoder_arguments(
     encoder: str | HardwareEncoder, request: RenditionRequest, *, is_deep: bool
 ) -> list[str]:
-    """The picture's encoder with its effort and its rate."""
+    """Return the arguments of the video encoder, its effort and its rate."""
     tag: list[str] = []
     if request.codec is VideoCodec.H265 and request.container is Container.MP4:
-        tag = ["-tag:v", "hvc1"]  # the name under which Apple's players take it
+        tag = ["-tag:v", "hvc1"]  # the tag that Apple's players require
     if isinstance(encoder, HardwareEncoder):
         return [*encoder.plan_arguments(request), *tag]
     effort = _EFFORTS[encoder](request.preset.effort[request.codec])
@@ -242,9 +246,9 @@ def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:
 
 
 _RATE_ZERO = frozenset({"libvpx-vp9", "libaom-av1"})
-"""A crf is only a lower bound for them unless the bitrate is nought."""
+"""Encoders for which crf is only a lower bound unless the bitrate is zero."""
 _UNBUFFERED = frozenset({"libsvtav1"})
-"""It keeps a most only together with a crf."""
+"""Encoders that accept a maximum bitrate only together with a crf."""
 _EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
     "libx264": lambda effort: ["-preset", effort],
     "libx265": lambda effort: ["-preset", effort, "-x265-params", "log-level=error:info=0"],
@@ -269,7 +273,10 @@ def _plan_sound(
 
 
 def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
-    """``copy``, ``aac`` or ``opus``. Raises InputRejected where it was to be copied and cannot."""
+    """Return ``copy``, ``aac`` or ``opus``.
+
+    Raises InputRejected if a copy was requested and is impossible.
+    """
     if request.sound in (SoundChoice.AAC, SoundChoice.OPUS):
         return request.sound.value
     if sound.codec in COPYABLE_SOUND[request.container]:
@@ -286,7 +293,7 @@ def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
 def _plan_subtitles(
     subtitles: tuple[SubtitleStream, ...], container: Container
 ) -> tuple[list[str], list[str], int]:
-    """Arguments, changes in words, and how many tracks are kept."""
+    """Return arguments, descriptions of changes, and the number of tracks that are kept."""
     arguments: list[str] = []
     changes: list[str] = []
     kept = 0
@@ -312,7 +319,7 @@ def _sound_arguments(
     if bps is None:
         bps = request.preset.sound_bitrate_bps * max(1, sound.channels) // 2
     encoder = "libopus" if codec == "opus" else "aac"
-    # Opus knows the layouts of RFC 7845 alone, and refuses 5.1 with its speakers at the side.
+    # Opus supports only the layouts of RFC 7845, and rejects 5.1 with side speakers.
     layouts = "aformat=channel_layouts=7.1|5.1|quad|stereo|mono"
     return [
         *(f"-c:a:{position}", encoder, f"-b:a:{position}", str(bps)),

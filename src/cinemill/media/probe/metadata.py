@@ -1,6 +1,6 @@
-"""Read a source's metadata with PyAV: headers, some packets, one decoded frame.
+"""Metadata of a source, read with PyAV: headers, some packets, one decoded frame.
 
-Runs inside the sandboxed child (``probe_child``); nothing here trusts a byte of the file.
+Runs inside the sandboxed child (``media.probe.child``); no byte of the file is trusted.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from cinemill.media.probe.streams import (
 )
 
 RATE_PACKETS = 240
-"""How many pictures' times are looked at to tell a variable rate."""
+"""Number of frames whose timestamps are examined to detect a variable rate."""
 FIRST_FRAME_PACKETS = 600
-"""A picture must have come out by then."""
+"""A frame must have been decoded by then."""
 Format = SourceFormat | MaterialFormat
 _Reader = Callable[[Any, Path, Format, Limits, bool], MediaInfo]
 
 
 def read_media(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
-    """The metadata of the film at ``path``.
+    """Return the metadata of the video at ``path``.
 
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``.
     """
@@ -55,7 +55,10 @@ def read_media(path: Path, container_format: Format, limits: Limits) -> MediaInf
 
 
 def read_material(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
-    """The same of a film, a still, or a file of sound only, with or without a cover."""
+    """Return the metadata of a video, a still, or an audio file with or without cover art.
+
+    Raises as :func:`read_media` does.
+    """
     return _open(path, container_format, limits, _read_any)
 
 
@@ -155,7 +158,7 @@ def _read(
 
 
 def _choose_picture(streams: Iterable[Any]) -> Any:
-    """The default picture stream, else the first. A cover image is no film."""
+    """Return the default video stream, else the first. Cover art is no video."""
     films = [stream for stream in streams if not is_cover_art(stream)]
     if not films:
         raise reject("media_no_video")
@@ -179,7 +182,7 @@ def _check_frame(frame: Any, limits: Limits) -> None:
 
 
 def _decode_first_frame(container: Any, picture: Any) -> FirstFrame:
-    """Demux until a picture has come out and enough times are known, or the file ends."""
+    """Demux until a frame was decoded and enough timestamps are known, or the file ends."""
     picture.codec_context.thread_count = 1
     look = FirstFrame()
     for count, packet in enumerate(container.demux(picture)):
@@ -196,4 +199,4 @@ def _decode_one(packet: Any) -> Any:
     try:
         return next(iter(packet.decode()), None)
     except av.InvalidDataError:
-        return None  # the next key frame may do; preparing counts such errors
+        return None  # the next key frame may decode; preparing counts such errors

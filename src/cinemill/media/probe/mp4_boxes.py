@@ -1,6 +1,6 @@
-"""Look into an ISO base media file (MP4, MOV) for what PyAV does not tell: edits, and a cut end.
+"""ISO base media files (MP4, MOV): edits and a truncated end, which PyAV does not report.
 
-Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and believes nothing:
+Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and trusts nothing:
 sizes are checked against the file, depth and number of boxes are bounded.
 """
 
@@ -15,7 +15,8 @@ from typing import BinaryIO
 MAX_BOXES = 20_000
 MAX_EDITS = 1000
 ENCODER_DELAY_SECONDS = 0.5
-"""A first edit that starts this early only hides the encoder's delay: every encoder writes one."""
+"""A first edit that starts this early only hides the encoder's delay, which every encoder
+writes."""
 _CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia"})
 _LARGE_SIZE = 1
 _TO_THE_END = 0
@@ -23,14 +24,14 @@ _TO_THE_END = 0
 
 @dataclass(slots=True)
 class BoxFacts:
-    """What the boxes say."""
+    """Facts from the boxes."""
 
     has_index: bool = False
-    """There is a ``moov``: without one nothing can be found in the file."""
+    """There is a ``moov`` box; without one nothing can be found in the file."""
     is_cut_off: bool = False
     """A top-level box claims more bytes than the file has."""
     has_edit_list: bool = False
-    """A track is shown otherwise than from its start to its end."""
+    """A track is not shown from its start to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class _Track:
 
 
 def read_boxes(path: Path) -> BoxFacts:
-    """Facts about the file at ``path``. A file that is no MP4 gives facts that are all False."""
+    """Return facts about the file at ``path``; all are False if it is no MP4."""
     facts = BoxFacts()
     movie_timescale = 0
     tracks: list[_Track] = []
@@ -93,7 +94,7 @@ def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -
 
 
 def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
-    """Timescale and duration of an ``mvhd`` or ``mdhd``."""
+    """Return the timescale and duration of an ``mvhd`` or ``mdhd``."""
     film.seek(box.start)
     body = film.read(32)
     layout = ">20xIQ" if body[:1] == b"\x01" else ">12xII"

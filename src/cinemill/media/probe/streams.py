@@ -1,4 +1,4 @@
-"""Streams of an open file in our own words: picture, audio, subtitles. Nothing is trusted."""
+"""Streams of an open file as our own types: video, audio, subtitles. Nothing is trusted."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SPACES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc", 10
 
 @dataclass(slots=True)
 class FirstFrame:
-    """What some packets and one frame showed."""
+    """Facts from some packets and one frame."""
 
     frame: Any = None
     times: list[int] = field(default_factory=list)
-    """Presentation times of the first pictures, in ticks."""
+    """Presentation timestamps of the first frames, in ticks."""
 
 
 def is_cover_art(stream: Any) -> bool:
@@ -90,17 +90,17 @@ def describe_picture(
 
 
 def _is_shown_as_stored(frame: Any) -> bool:
-    """Neither turned nor mirrored."""
+    """Check that frames are neither rotated nor mirrored."""
     return SideData.DISPLAYMATRIX not in {data.type for data in frame.side_data}
 
 
 def digest_settings(picture: Any) -> str:
-    """Names the codec's private data (FFmpeg's ``extradata``) of a stream."""
+    """Return a digest of the codec's private data (FFmpeg's ``extradata``) of a stream."""
     return hashlib.sha256(picture.codec_context.extradata or b"").hexdigest()[:16]
 
 
 def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
-    """Clockwise and to a right angle: FFmpeg turns by nothing else without blank corners."""
+    """Return the clockwise right angle: FFmpeg rotates by other angles only with blank corners."""
     clockwise = -counterclockwise % _FULL_TURN
     turned = round(clockwise / _RIGHT_ANGLE) * _RIGHT_ANGLE % _FULL_TURN
     skewed = turned != round(clockwise) % _FULL_TURN
@@ -110,7 +110,7 @@ def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
 def _display_size(
     width: int, height: int, sample_aspect: Fraction | None, rotation: int
 ) -> tuple[int, int]:
-    """After sample aspect ratio and rotation. An absurd ratio is taken as square."""
+    """Return the size after sample aspect ratio and rotation. Absurd ratios count as square."""
     aspect = sample_aspect or Fraction(1)
     if not Fraction(1, 20) <= aspect <= 20:
         aspect = Fraction(1)
@@ -119,8 +119,8 @@ def _display_size(
 
 
 def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
-    """Whether steps between pictures differ, more than a hole or two would make them."""
-    # The last times are incomplete: pictures that come before them may not have been read yet.
+    """Check whether steps between frames differ by more than a gap or two would cause."""
+    # The last timestamps are incomplete: frames that come before them may not have been read yet.
     ordered = sorted(set(times))[:-_REORDERED_PICTURES]
     steps = [after - before for before, after in itertools.pairwise(ordered)]
     if len(steps) < 2:
@@ -169,6 +169,8 @@ def describe_subtitles(stream: Any) -> SubtitleStream:
 
 
 def _read_language(stream: Any) -> str:
-    """As the file says where that may be a language (RFC 5646), else ``und``: it is written into
-    playlists and manifests, and a file may say anything."""
+    """Return the file's language if it may be one (RFC 5646), else ``und``.
+
+    It is written into playlists and manifests, and a file may contain anything.
+    """
     return said if _LANGUAGE.fullmatch(said := stream.language or "") else "und"
