@@ -126,7 +126,7 @@ def find_model(card: ModelCard, folder: Path) -> Path:
 
 
 def check_model(card: ModelCard, folder: Path) -> None:
-    """Raise ToolMissing (``model_damaged``) unless all files are present with the expected bytes."""
+    """Raise ToolMissing (``model_damaged``) unless all files have the expected bytes."""
     flaws = verify_files(card, folder)
     if flaws:
         raise ToolMissing(

@@ -1,4 +1,4 @@
-"""A film's sound as raw samples, for models that listen."""
+"""A video's audio as raw samples, for speech models."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SAMPLES = ["-ar", str(AUDIO_RATE_HZ), "-ac", "1", "-c:a", "pcm_s16le", "-f", "s
 def extract_samples(
     session: FfmpegSession, source: Path, info: MediaInfo, *, prepared: Path | None
 ) -> Path:
-    """The film's sound in the folder: 16-bit little-endian samples, mono, 16 kHz, no header.
+    """Extract the video's audio into the folder: 16-bit little-endian mono, 16 kHz, no header.
 
-    Its first sample is at the film's first picture. ``prepared`` is the sound that ingest made of
-    the film, where it did: it is decoded in place of the film.
+    Its first sample is at the video's first frame. ``prepared`` is the audio that ingest extracted,
+    if it did: that file is decoded instead of the video.
 
     Raises MediaRejected (``media_no_sound``, ``media_truncated``, ``media_damaged``),
     OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
@@ -51,7 +51,10 @@ def extract_samples(
 
 
 def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
-    """FFmpeg's arguments for the film's own sound. Raises MediaRejected (``media_no_sound``)."""
+    """Return FFmpeg's arguments for the video's own audio.
+
+    Raises MediaRejected (``media_no_sound``).
+    """
     sound = choose_audio(info)
     if sound is None:
         raise _reject("media_no_sound")
@@ -61,7 +64,7 @@ def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
 
 
 def plan_samples_of_sound(sound: str) -> list[str]:
-    """FFmpeg's arguments for sound that ingest has put on the picture's clock already."""
+    """Return FFmpeg's arguments for audio that ingest has already put on the video's clock."""
     open_flac = ["-f", "flac", "-format_whitelist", "flac", "-protocol_whitelist", "file"]
     return [*open_flac, "-i", f"file:{sound}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
 

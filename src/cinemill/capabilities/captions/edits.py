@@ -1,6 +1,7 @@
-"""Captions as a person writes them: taken line by line, and refused where they cannot be shown.
+"""Captions as a person writes them: kept line by line, and rejected if they cannot be shown.
 
-Pure. What a model heard is broken into cues by ``captions``; here the breaks are the person's own.
+Pure. A model's transcript is broken into cues by ``core.text.segmentation``; here the breaks are
+the person's own.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ MOST_CUES = 20_000
 MOST_LINES = 10
 LONGEST_LINE = 500
 MOST_COMPOSED = 4
-"""Characters that become one in NFC, at the most: a longer line is not short afterwards."""
+"""Largest number of characters that NFC composes into one: a line longer than that does not become
+short."""
 LATEST_MS = 100 * 3600 * 1000
-"""Hours that a clock of two digits can tell."""
+"""Largest time that a clock with two-digit hours can show."""
 SHOWN_PROBLEMS = 3
 
 
 def make_cue(start_ms: int, end_ms: int, text: str) -> Cue:
-    """A cue of what was written: lines without what cannot be seen, and none that is empty."""
+    """Return a cue of the given text, without invisible characters and empty lines."""
     lines = (_clean(line) for line in text.splitlines())
     return Cue(start_ms, end_ms, tuple(line for line in lines if line), ())
 
 
 def check_cues(cues: Sequence[Cue]) -> None:
-    """Raises InputRejected (``captions_invalid``) that names the captions at fault, from 1."""
+    """Raise InputRejected (``captions_invalid``) with the invalid captions, counted from 1."""
     if len(cues) > MOST_CUES:
         raise InputRejected(
             f"There are {len(cues)} captions; {MOST_CUES} are allowed.",
@@ -70,9 +72,9 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
 
 
 def _clean(line: str) -> str:
-    """One line without control characters, in one form of Unicode, with single spaces."""
+    """Return one line in NFC, without control characters, with single spaces."""
     spaced = "".join(" " if unicodedata.category(one) == "Cc" else one for one in line)
     single = " ".join(spaced.split())
-    # Marks on one letter are put in order in the square of their number, while nobody else gets on.
+    # Normalizing sorts the marks on one letter in quadratic time, which would block everybody else.
     is_hopeless = len(single) > LONGEST_LINE * MOST_COMPOSED
     return single if is_hopeless else unicodedata.normalize("NFC", single)

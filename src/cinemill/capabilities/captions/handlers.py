@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 STAGE = "transcribe"
 STAGE_VERSION = 1
-"""Raise it when the same film, model and request would give another transcript."""
+"""Increase it when the same video, model and request would give another transcript."""
 WRITING = "captions"
 WRITING_VERSION = 1
-"""Raise it when the same transcript would give other captions."""
+"""Increase it when the same transcript would give other captions."""
 SOUND_SHARE = 0.05
-"""Of the step's progress, for taking the sound out of the film."""
+"""Share of the step's progress that extracting the audio takes."""
 LEAST_BYTES = 1024 * 1024
 
 

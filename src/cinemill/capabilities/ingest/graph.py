@@ -1,9 +1,9 @@
-"""What ingest asks of FFmpeg, planned before anything runs: pure functions from nouns to arguments.
+"""The plan of ingest's FFmpeg command: pure functions from values to arguments.
 
-One decode feeds every output. The picture is split at full size into the branches that need
-it so (proxy, shot frames, poster, thumbnail); sprite and model frames are taken from the proxy's
-branch, which is small and slow already. ``fps`` comes before ``scale``, so that dropped frames cost
-nothing, and rounds up, so that the frame at time t is the one that a viewer sees at t.
+One decode feeds every output. The video is split at full size into the branches that need it
+(proxy, shot frames, poster, thumbnail); sprite and model frames are taken from the proxy's branch,
+which already has a small size and a low frame rate. ``fps`` comes before ``scale``, so that dropped
+frames cost nothing, and rounds up, so that the frame at time t is the one that a viewer sees at t.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EDGE = Fraction(1, 10)
 def plan_prepare(
     source: str, info: MediaInfo, request: PrepareRequest, *, can_tonemap: bool, max_pixels: int
 ) -> PreparePlan:
-    """Everything that FFmpeg must be told to make ingest's files of ``source`` (a path)."""
+    """Plan all arguments with which FFmpeg creates ingest's files of ``source`` (a path)."""
     sprite = plan_sprite(info, request)
     sound = choose_audio(info)
     outputs = _plan_outputs(info, request, sprite, sound)
@@ -53,7 +53,7 @@ def plan_prepare(
 
 
 def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
-    """Tiles for the whole film as its header tells its length; an interval of whole tenths."""
+    """Plan tiles for the video's declared duration, at an interval of whole tenths of a second."""
     duration = _declared_seconds(info)
     interval = request.sprite_interval_seconds
     if interval is None or duration / interval > request.sprite_tiles_at_most:
@@ -74,7 +74,7 @@ def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
 
 
 def poster_seconds(info: MediaInfo) -> Fraction:
-    """A tenth into the film, at most ten seconds: past the black that films begin with."""
+    """Return a tenth of the duration, at most ten seconds: past the black at the beginning."""
     duration = _declared_seconds(info)
     return min(duration / 10, Fraction(10))
 
@@ -144,11 +144,11 @@ def _picture_graph(
 
 
 _LIMITED = "scale=out_range=tv,format=yuv420p"
-"""Said here, because the JPEG branches want full range and FFmpeg would settle on it for all."""
+"""Set explicitly, because the JPEG branches want full range and FFmpeg would choose it for all."""
 _JPEG = "scale=out_range=pc,format=yuvj420p"
 _BLANK_FIRST = "tpad=start=1"
-"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame:
-a sprite's comes with the end of the film. A blank one goes before it, and is overwritten."""
+"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame,
+which for a sprite comes at the end of the video. A blank frame precedes it, and is overwritten."""
 
 
 def _chain(source: str, filters: list[str], sinks: list[str]) -> str:
@@ -189,8 +189,8 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     still = ["-frames:v", "2", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
     codecs = {
         ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
-        # Times in milliseconds, as Matroska keeps them: an encoder's clock is the mean frame rate
-        # otherwise, and frames of a variable rate would fall on one another.
+        # Timestamps in milliseconds, as in Matroska: an encoder's clock is the mean frame rate by
+        # default, and frames of a variable rate would collide.
         ArtifactKind.SHOT_FRAMES: [
             *("-c:v", "ffv1", "-level", "3", "-g", "1", "-enc_time_base", "1:1000"),
             *("-f", "matroska"),
@@ -205,8 +205,8 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     if output.kind is ArtifactKind.PROXY and has_sound:
         streams += ["-map", "[sound]"]
     timing = [] if output.kind is ArtifactKind.AUDIO else ["-fps_mode", "passthrough"]
-    # Nothing of the uploader's text travels into what is published, and the same bytes in give
-    # the same bytes out.
+    # None of the uploader's text gets into published files, and the same input gives the same
+    # output.
     clean = ["-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"]
     clean += ["-max_muxing_queue_size", "4096"]
     return [*streams, *timing, *codecs.get(output.kind, still), *clean, output.filename]
@@ -214,7 +214,7 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
 
 def _proxy_codecs(request: PrepareRequest, has_sound: bool) -> list[str]:
     picture = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
-    # A key frame a second: the proxy is for scrubbing.
+    # A key frame every second, because the proxy is for scrubbing.
     picture += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_sound else []
     return [*picture, *sound, "-f", "mp4"]

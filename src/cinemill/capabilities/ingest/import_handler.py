@@ -1,4 +1,4 @@
-"""A film by its path into the store: checked against the allowed roots, copied, hashed."""
+"""Importing a video by its path: checked against the allowed roots, copied, hashed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cinemill.storage.jobs import job_changes
 
 
 def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Copy the film at the job's ``path`` into the store and make it the job's asset.
+    """Copy the video at the job's ``path`` into the store and make it the job's asset.
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """

@@ -1,4 +1,4 @@
-"""Files under people's names, renditions and previews, do not stay for ever."""
+"""Retention of named outputs, such as renditions and previews."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ class OutputFile:
 def remove_outputs(
     folders: Sequence[Path], *, max_age_days: float, max_size_gb: float
 ) -> dict[str, int]:
-    """Remove files older than ``max_age_days``, then the oldest until no more than
-    ``max_size_gb`` (gigabytes of 10⁹ bytes) are left.
+    """Remove files older than ``max_age_days``, then the oldest until the rest fit ``max_size_gb``.
 
-    What the store keeps of them stays, so an output can be had again without work. Returns
-    ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
+    A gigabyte has 10⁹ bytes. The store's copies stay, so an output can be restored without work.
+    Returns ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
     doomed = select_expired(
         list_files(folders),
@@ -46,7 +45,7 @@ def remove_outputs(
 def select_expired(
     files: Sequence[OutputFile], *, oldest: float, most_bytes: int
 ) -> list[OutputFile]:
-    """The files that must go, oldest first; ``oldest`` in Unix seconds."""
+    """Return the files to remove, oldest first; ``oldest`` is in Unix seconds."""
     doomed = []
     left_bytes = sum(file.size_bytes for file in files)
     for file in sorted(files, key=lambda file: (file.modified_at, file.path)):
@@ -58,7 +57,7 @@ def select_expired(
 
 
 def list_files(shelves: Sequence[Path]) -> list[OutputFile]:
-    """Every file in a job's folder on these shelves."""
+    """Return every file in a job's folder below these output folders."""
     return [file for shelf in shelves for file in _walk(shelf)]
 
 
@@ -68,12 +67,12 @@ def _walk(shelf: Path) -> Iterator[OutputFile]:
             with suppress(FileNotFoundError):
                 stat = path.lstat()
                 if path != mark and S_ISREG(stat.st_mode):
-                    # Its folder's age: the file itself may be as old as the store's.
+                    # The folder's age: the file itself may be as old as the store's.
                     yield OutputFile(path, path.parent.stat().st_mtime, stat.st_size)
 
 
 def _remove(file: OutputFile) -> int:
-    """Bytes that came free: none where the store has the same file."""
+    """Remove the file and return the freed bytes: none if the store has the same file."""
     with suppress(FileNotFoundError):
         is_last_name = file.path.lstat().st_nlink == 1
         file.path.unlink()
@@ -83,7 +82,7 @@ def _remove(file: OutputFile) -> int:
 
 def _remove_empty_folders(shelf: Path) -> None:
     for mark in list(shelf.glob(f"*/{OUTPUT_MARKER}")):
-        with suppress(OSError):  # gone
+        with suppress(OSError):  # already removed
             if list(mark.parent.iterdir()) == [mark]:
                 mark.unlink()
                 mark.parent.rmdir()

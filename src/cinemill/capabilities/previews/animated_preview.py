@@ -1,4 +1,4 @@
-"""A film in a few silent seconds: short excerpts from all over it, by seeking, one after another.
+"""An animated preview: short silent excerpts from the whole video, by seeking.
 
 H.264 in MP4: every browser plays it in a loop without a click (``<video autoplay loop muted>``),
 and PyAV reads it back, which it cannot with an animated WebP.
@@ -29,12 +29,14 @@ EXCERPT_FRAMES = 8
 EXCERPT_SECONDS = EXCERPT_FRAMES / ANIMATION_FPS
 _CRF = 28
 _SLACK_SECONDS = Fraction(1, 400)
-"""Containers that keep milliseconds move frames by half of one."""
+"""Containers that keep milliseconds shift frames by half of one."""
 
 
 def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fraction, ...]:
-    """Where each excerpt begins: the middles of equal stretches, as many as do not overlap and as
-    may be decoded at once."""
+    """Return where each excerpt begins: the middles of equal intervals.
+
+    There are as many as do not overlap and as may be decoded at once.
+    """
     most = min(MOST_EXCERPTS, count_decoders(info))
     count = max(1, min(most, int(duration_seconds / EXCERPT_SECONDS)))
     middles = spread_moments(duration_seconds, count)
@@ -44,7 +46,7 @@ def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fracti
 def render_animated_preview(
     session: FfmpegSession, source: Path, info: MediaInfo, moments: Sequence[Fraction]
 ) -> dict[str, Any]:
-    """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
+    """Create ``animated.mp4`` from excerpts that begin at these times; return its facts.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``session.should_stop`` returns.
@@ -79,7 +81,7 @@ def plan_animation(
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film opened once for each excerpt, a little before it begins."""
+    """Return FFmpeg's arguments: the video opened once per excerpt, a little before it begins."""
     arguments: list[str] = []
     chains = []
     for number, moment in enumerate(moments):
@@ -88,7 +90,7 @@ def plan_animation(
         filters = _excerpt_filters(info, output, place, can_tonemap)
         chains.append(f"[{number}:{info.video.index}]{','.join(filters)}[excerpt{number}]")
     labels = "".join(f"[excerpt{number}]" for number in range(len(moments)))
-    # After the join a clock that ticks once a frame: a frame is as long as any other.
+    # After concatenation a clock that ticks once a frame: all frames last equally long.
     joined = f"{labels}concat=n={len(moments)},settb={1 / output.fps}[animation]"
     return [
         *arguments,
@@ -107,7 +109,7 @@ def _excerpt_filters(
         "settb=AVTB",  # some clocks tick once a frame, and the excerpt may begin in between
         f"setpts=round(PTS-{float(place + _SLACK_SECONDS):.6f}/TB)",
         f"fps={output.fps}:round=up:start_time=0",
-        f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # where the film ends its last frame stays
+        f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # at the video's end, its last frame stays
         f"trim=end_frame={EXCERPT_FRAMES}",
         f"scale={output.width}:{output.height}:flags=bicubic,setsar=1",
         *(tonemap(info) if info.video.hdr and can_tonemap else []),

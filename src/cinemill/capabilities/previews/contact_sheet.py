@@ -1,4 +1,4 @@
-"""A contact sheet out of stills that were taken: the film itself is not opened again."""
+"""A contact sheet of extracted stills: the video itself is not opened again."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TIMES_NAME = "times.ass"
 def render_contact_sheet(
     session: FfmpegSession, stills: Sequence[Still], columns: int
 ) -> SheetLayout:
-    """``sheet.jpg`` in the folder, where the stills lie as ``extract_stills`` named them.
+    """Create ``sheet.jpg`` in the folder that holds the stills as ``extract_stills`` named them.
 
-    Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull,
-    and whatever ``session.should_stop`` returns.
+    Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
+    whatever ``session.should_stop`` returns.
     """
     layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
     copy_fonts(session.folder)
@@ -40,7 +40,7 @@ def render_contact_sheet(
 
 
 def plan_sheet(layout: SheetLayout) -> list[str]:
-    """FFmpeg's arguments: one still a second, lettered by that clock, laid into the grid."""
+    """Return FFmpeg's arguments: one still a second, labelled by that clock, tiled into a grid."""
     filters = [
         f"scale={layout.tile_width}:{layout.tile_height}:flags=bicubic,setsar=1,format=yuv444p",
         f"subtitles=filename={TIMES_NAME}:fontsdir={FONTS_FOLDER}",

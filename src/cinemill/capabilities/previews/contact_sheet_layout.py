@@ -1,4 +1,4 @@
-"""A contact sheet: stills of one film in a grid, each with its time. Pure."""
+"""Layout of a contact sheet: stills of one video in a grid, each with its time. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cinemill.core.text.ass import EVENT_HEAD, make_default_style, write_clock, 
 TILE_HEIGHT = 180
 GAP_PIXELS = 4
 LONGEST_SIDE_PIXELS = 8192
-"""Browsers and phones refuse longer ones."""
+"""Browsers and phones reject longer ones."""
 _LETTER_SHARE = Fraction(1, 9)
 _MARGIN_SHARE = Fraction(1, 30)
 _BOXED = "3"
@@ -23,7 +23,7 @@ _HALF_BLACK = "&H60000000"
 
 @dataclass(frozen=True, slots=True)
 class SheetLayout:
-    """Tiles in rows from the top left, a gap between them."""
+    """Tiles in rows from the top left, with a gap between them."""
 
     columns: int
     rows: int
@@ -32,7 +32,7 @@ class SheetLayout:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole sheet in pixels."""
+        """Return the width and height of the whole sheet in pixels."""
         return (
             self.columns * (self.tile_width + GAP_PIXELS) - GAP_PIXELS,
             self.rows * (self.tile_height + GAP_PIXELS) - GAP_PIXELS,
@@ -40,8 +40,10 @@ class SheetLayout:
 
 
 def lay_out_sheet(still_size: tuple[int, int], count: int, columns: int) -> SheetLayout:
-    """A grid for ``count`` stills of this size: none is made larger, and no side of the sheet is
-    longer than may be."""
+    """Return a grid for ``count`` stills of this size.
+
+    No still is enlarged, and no side of the sheet exceeds ``LONGEST_SIDE_PIXELS``.
+    """
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     width, height = still_size
@@ -55,12 +57,12 @@ def lay_out_sheet(still_size: tuple[int, int], count: int, columns: int) -> Shee
 
 
 def _longest_side(tiles: int) -> int:
-    """Of a tile where there are so many in a line: even, as its sides are made."""
+    """Return a tile's longest side for this many tiles in a line; it is even."""
     return (LONGEST_SIDE_PIXELS // tiles - GAP_PIXELS) // 2 * 2
 
 
 def sheet_labels(moments: Sequence[Fraction], layout: SheetLayout) -> str:
-    """An ASS file with each tile's time at its lower right, for tiles that come one a second."""
+    """Return an ASS file with each tile's time at its lower right, for one tile a second."""
     size = layout.tile_width, layout.tile_height
     margin = str(round(layout.tile_height * _MARGIN_SHARE))
     style = replace(
@@ -83,7 +85,7 @@ def sheet_labels(moments: Sequence[Fraction], layout: SheetLayout) -> str:
 
 
 def write_moment(seconds: Fraction) -> str:
-    """``1:02:03.4``, or ``2:03.4`` within the first hour; tenths, rounded down."""
+    """Return ``1:02:03.4``, or ``2:03.4`` within the first hour; tenths are rounded down."""
     minutes, tenths = divmod(int(seconds * 10), 600)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours}:{minutes:02d}" if hours else str(minutes)

@@ -1,4 +1,4 @@
-"""What people look at instead of a stored film: stills, a sheet of them, a few silent seconds."""
+"""Previews of a stored video: stills, a contact sheet of them, an animated preview."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ STAGE = "preview"
 STAGE_VERSION = 2
 LARGEST_STILL_BYTES = 1024 * 1024
 LARGEST_REST_BYTES = 32 * 1024 * 1024
-"""The sheet and the animated preview."""
+"""Largest size of the sheet and the animated preview together."""
 STILLS_SHARE = 0.8
-"""Of progress."""
+"""Share of the step's progress that the stills take."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One film and what is wanted of it."""
+    """One video and the requested previews."""
 
     resources: StepResources
     context: StepContext
@@ -66,13 +66,14 @@ class _Task:
 
 
 def make_previews(resources: StepResources, context: StepContext) -> StepOutcome:
-    """``num_frames`` stills at most ``height`` high, spread over the job's film; on request a
-    contact sheet of them, and an animated preview.
+    """Create stills spread over the job's video, and on request a sheet and an animated preview.
+
+    ``num_frames`` stills are at most ``height`` high.
 
     Result: ``asset_id``, ``preview_paths``, ``previews`` (``seconds``, ``sha256`` and sizes of
-    each), where asked for ``sheet_path`` and ``sheet``, ``animated_path`` and ``animated``;
-    ``made`` (kind and variant), ``stages`` in seconds. Raises MediaRejected, OutputInvalid,
-    CommandFailed, DiskFull, ToolMissing.
+    each), if requested ``sheet_path`` and ``sheet``, ``animated_path`` and ``animated``; ``made``
+    (kind and variant), ``stages`` in seconds. Raises MediaRejected, OutputInvalid, CommandFailed,
+    DiskFull, ToolMissing.
     """
     began = time.monotonic()
     asked = context.parameters(StillsParameters)
@@ -81,7 +82,7 @@ def make_previews(resources: StepResources, context: StepContext) -> StepOutcome
     task = _Task(resources, context, find_asset(resources, context), info, asked)
     length = find_length(_quiet_session(task), task.source, info)
     stills = _extract_stills(task, length)
-    more = dict(_make_more(task, stills, length))  # before the stills go into the store
+    more = dict(_make_more(task, stills, length))  # before the stills are moved into the store
     pictures = [_publish_still(task, still) for still in stills]
     made = {variant(task.key, one): one for one in (*pictures, *more.values())}
     result: dict[str, Any] = {
@@ -101,7 +102,7 @@ def step_key(sha256: str, count: int, height: int) -> str:
 
 
 def variant(key: str, made: Artifact) -> str:
-    """Which work a file is of, and of several of a kind its moment or its columns."""
+    """Return a file's variant: the key of its work, with its timestamp or columns if needed."""
     own = made.facts.get("columns")
     if made.kind is ArtifactKind.PREVIEW:
         own = f"{made.facts['seconds']:.3f}"
@@ -109,7 +110,7 @@ def variant(key: str, made: Artifact) -> str:
 
 
 def describe(made: Artifact) -> dict[str, Any]:
-    """A file as JSON values."""
+    """Return a file as JSON values."""
     return {
         "filename": made.filename,
         "sha256": made.sha256,
@@ -137,7 +138,7 @@ def _publish_still(task: _Task, still: Still) -> Artifact:
 def _make_more(
     task: _Task, stills: Sequence[Still], length: Fraction
 ) -> Iterator[tuple[str, Artifact]]:
-    """What is wanted besides the stills, by its name in the result."""
+    """Yield the requested outputs besides the stills, by their names in the result."""
     if (sheet := task.asked.sheet) is not None:
         yield "sheet", _make_sheet(task, stills, sheet.columns)
     if task.asked.animated:
@@ -164,7 +165,7 @@ def _make_animation(task: _Task, length: Fraction) -> Artifact:
 
 
 def _quiet_session(task: _Task) -> FfmpegSession:
-    """Its progress is not reported."""
+    """Return a session whose progress is not reported."""
     session = ffmpeg_session(task.resources, task.context, "")
     return replace(session, on_progress=lambda _share: None)
 
@@ -179,7 +180,7 @@ def _publish(
 
 
 def _name(task: _Task, made: Artifact) -> str:
-    """The path of a file's name on the previews' shelf."""
+    """Return the path of a file's name among the named previews."""
     resources = task.resources
     return str(
         export_output(

@@ -1,4 +1,4 @@
-"""Stills spread over a film, by seeking: what lies between them is not decoded."""
+"""Stills spread over a video, by seeking: the frames between them are not decoded."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from cinemill.media.verify.outputs import inspect_output
 STILLS_AT_ONCE = 10
 """Inputs of one command: each holds a decoder of its own in memory."""
 _PIXELS_AT_ONCE = 10 * 3840 * 2160
-"""Of all of them together: ten decoders of H.264 in 4K take a gigabyte."""
+"""Pixels of all inputs together: ten decoders of H.264 in 4K take a gigabyte."""
 STILL_PATTERN = "preview_%04d.jpg"
 """Counted from 1."""
 _LEAD_SECONDS = Fraction(1, 2)
-"""Key frames are found by the time of decoding in some containers, which is earlier."""
+"""Some containers index key frames by decoding time, which is earlier."""
 _BLIND_LEAD_SECONDS = Fraction(5)
-"""Of streams without an index: longer than groups of pictures in broadcasts are."""
+"""For streams without an index: longer than a broadcast's group of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
     path: Path
     seconds: Fraction
-    """Its moment, counted from the first picture."""
+    """Time of the frame, counted from the first frame."""
     width: int
     height: int
 
 
 def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
-    """The middles of ``count`` equal stretches of the film: neither the black at its beginning
-    nor the credits at its end."""
+    """Return the middles of ``count`` equal intervals.
+
+    They avoid the opening black and the end credits.
+    """
     return tuple(duration_seconds * (2 * index + 1) / (2 * count) for index in range(count))
 
 
@@ -51,7 +53,7 @@ def extract_stills(
     *,
     height: int,
 ) -> tuple[Still, ...]:
-    """A JPEG of the frame at each of these moments, at most ``height`` high, in the folder.
+    """Write a JPEG of the frame at each time, at most ``height`` high, into the folder.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``should_stop`` returns.
@@ -80,7 +82,7 @@ def extract_stills(
 
 
 def count_decoders(info: MediaInfo) -> int:
-    """How many times a film of such pictures may be opened in one command."""
+    """Return how often a video of this frame size may be opened in one command."""
     return max(1, _PIXELS_AT_ONCE // (info.video.width * info.video.height))
 
 
@@ -100,7 +102,7 @@ def plan_stills(
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film opened once for each still, a little before its moment."""
+    """Return FFmpeg's arguments: the video opened once per still, a little before its time."""
     arguments: list[str] = []
     places = []
     for moment in moments:
@@ -117,16 +119,15 @@ def plan_stills(
 
 
 def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
-    """How the film is entered for what is seen from a moment on, and where that lies on FFmpeg's
-    clock then.
+    """Return arguments that seek to before this time, and the time on FFmpeg's clock afterwards.
 
-    At the key frame before, and from there on every frame is seen: the one on screen may have
-    begun long ago.
+    They seek to the key frame before, and from there every frame is decoded: the one on screen may
+    have begun long ago.
     """
     start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
     wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
     lead = _BLIND_LEAD_SECONDS if info.format in NO_AUDIO_ARGUMENTS else _LEAD_SECONDS
-    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
+    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds the seek target to that.
     clock_hz = info.video.fps or Fraction(1000)
     at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)
     return ["-noaccurate_seek", "-ss", f"{float(at):.6f}"], wanted - at

@@ -1,7 +1,7 @@
-"""Renditions for adaptive play: one decode, a file for each rung and each sound, HLS and DASH.
+"""Renditions for adaptive streaming: one decode, a file per rung and audio track, HLS and DASH.
 
-FFmpeg's dash muxer writes each stream into one fragmented MP4 and tells where its segments lie; the
-playlists and the manifest are written here, from what lies there.
+FFmpeg's dash muxer writes each stream into one fragmented MP4 and reports its segments; the
+playlists and the manifest are written here from that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MEDIA_TYPES = {
     ".mp4": "video/mp4",
 }
 LATE_SECONDS = 0.5
-"""Sound that is copied may be so much shorter or longer than its picture; else silence is put in,
+"""Copied audio may be this much shorter or longer than its video; otherwise silence is inserted,
 for which it must be encoded."""
 _BYTE_RANGE = re.compile(r'BYTERANGE[:=]"?(\d+)@(\d+)')
 _EXTINF = re.compile(r"#EXTINF:([\d.]+)")
@@ -71,7 +71,7 @@ class LadderOutcome:
 def make_ladder(
     session: FfmpegSession, source: Path, info: MediaInfo, purpose: Purpose
 ) -> LadderOutcome:
-    """Every rung that the film needs, in H.264 with AAC, in the session' folder, which is empty.
+    """Encode every rung that the video needs, in H.264 with AAC, in the session's empty folder.
 
     Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
@@ -97,7 +97,7 @@ def make_ladder(
 
 
 def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
-    """The rungs of this film; its sound's share of the bits is not counted off."""
+    """Return the rungs of this video; its audio's share of the bitrate is not subtracted."""
     video = info.video
     fps = video.fps or USUAL_FPS
     source_bps = as_h264_bps(video.codec, info.bitrate_bps)
@@ -105,7 +105,7 @@ def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
 
 
 def can_be_copied(info: MediaInfo) -> bool:
-    """Whether browsers play the picture as it is, so that nothing but its wrapping must change."""
+    """Check whether browsers play the video as it is, so that only its container must change."""
     video = info.video
     return (
         video.codec == "h264"
@@ -117,10 +117,10 @@ def can_be_copied(info: MediaInfo) -> bool:
 
 
 def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> LadderOutcome:
-    """The film's own picture in segments, without encoding: playable while rungs are made.
+    """Write the source's own video in segments, without encoding: playable while rungs are encoded.
 
-    Only where :func:`can_be_copied`. Raises as :func:`make_ladder` does, but for MediaRejected:
-    nothing is decoded, so nothing is judged.
+    Requires :func:`can_be_copied`. Raises as :func:`make_ladder` does, except MediaRejected:
+    nothing is decoded, so nothing is checked.
     """
     if all(sound.codec == "aac" for sound in info.audio):
         maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
@@ -134,7 +134,7 @@ def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> Ladder
             return replace(copied, sounds=tuple(sounds))
         for left in session.folder.iterdir():
             left.unlink()
-    # The picture keeps the file's own clock here, and so does the sound.
+    # The video keeps the file's own clock here, and so does the audio.
     clock = sound_arguments(info.audio, "aresample=async=1:first_pts=0")
     return _copy_stream(session, source, info, clock)
 
@@ -166,7 +166,7 @@ def _run(
 def _read_streams(
     folder: Path, rungs: Sequence[Rung], sounds: Sequence[AudioStream], fps: Fraction
 ) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
-    """What FFmpeg wrote, under names of ours. Raises OutputInvalid."""
+    """Read FFmpeg's output files and give them our names. Raises OutputInvalid."""
     codecs = _read_codecs(folder / MANIFEST)
     pictures = [
         replace(
@@ -193,7 +193,7 @@ def _read_streams(
 
 
 def _read_codecs(manifest: Path) -> dict[str, str]:
-    """By the representation's id."""
+    """Return codecs by the representation's id."""
     try:
         root = ET.parse(manifest).getroot()  # noqa: S314 - our own FFmpeg wrote it just now
     except (OSError, ET.ParseError) as broken:
@@ -221,7 +221,10 @@ def _read_stream(folder: Path, position: int, filename: str, codecs: dict[str, s
 
 
 def _find_index(path: Path) -> tuple[int, int]:
-    """(start, bytes) of the segment index (ISO/IEC 14496-12, section 8.16.3); zeros without one."""
+    """Return (start, bytes) of the segment index; zeros without one.
+
+    See ISO/IEC 14496-12, section 8.16.3.
+    """
     start = 0
     with path.open("rb") as film:
         while len(head := film.read(8)) == 8:
@@ -236,7 +239,7 @@ def _find_index(path: Path) -> tuple[int, int]:
 
 
 def read_segments(playlist: str) -> tuple[int, tuple[MediaSegment, ...]]:
-    """(bytes of the head, segments) of one of FFmpeg's playlists with ranges of bytes."""
+    """Return (bytes of the head, segments) from one of FFmpeg's playlists with byte ranges."""
     head_bytes, seconds = 0, 0.0
     segments = []
     for line in playlist.splitlines():

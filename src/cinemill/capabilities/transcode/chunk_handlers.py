@@ -1,13 +1,13 @@
-"""One long film encoded by all workers at once: cut into chunks, encoded apart, joined again.
+"""One long video encoded by all workers at once: cut into chunks, encoded apart, joined again.
 
-The step that would encode the film looks at it first. Where that is worth it, it ends at once and
-leaves more steps in its place::
+The step that would encode the video examines it first. If chunks are worthwhile, it ends at once
+and adds further steps in its place::
 
     encode ──► chunk… ──► join
         └────► tracks ─────┘
 
-A chunk is named by the film, the request and its bounds, so that one that is lost is made again the
-same, and one that is made twice is the same file.
+A chunk is named by the video, the request and its bounds, so that a lost one is re-created
+identically, and one that is created twice is the same file.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
 STAGE_VERSION = 3
-"""Raise it when the same chunk would be another file."""
+"""Increase it when the same chunk would be another file."""
 ENCODING = "Encoding"
 LOOKING = "Finding split points"
 
 
 @dataclass(frozen=True)
 class Film:
-    """A stored film and what is to be made of it."""
+    """A stored video and the rendition to encode."""
 
     asset: AssetRecord
     path: Path
@@ -98,7 +98,7 @@ class Film:
 
 
 def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Encode the film whole; or, where it is long and can be cut, leave that to further steps.
+    """Encode the video whole, or if it is long and can be cut, leave that to further steps.
 
     Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
     """
@@ -110,9 +110,10 @@ def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
         lengths = _choose_lengths(resources, context, film) if hardware.encoder is None else None
         steps = [] if lengths is None else _plan_steps(resources, context, film, lengths)
         if steps:
-            # Chunks, the picture that they make together, and the rendition, all at once.
+            # Chunks, the video joined from them, and the rendition exist at the same time.
             require_space(resources, 3 * estimate_bytes(film.info, request))
-            # In hardware one piece is quick enough; without, all workers do it as any other.
+            # With hardware, encoding in one piece is fast enough; without, all workers encode it as
+            # usual.
             cut = CutResult(_count(steps), tuple(hardware.changes))
             return StepOutcome(write_result(cut), steps=steps)
     return encode_rendition(resources, context)
@@ -137,9 +138,9 @@ def _open(
 def _choose_lengths(
     resources: StepResources, context: StepContext, film: Film
 ) -> ChunkDurations | None:
-    """How long chunks are to be; None where the film is encoded whole."""
+    """Return how long chunks are to be; None if the video is encoded whole."""
     asked_seconds = context.job_parameters(TranscodeParameters).chunk_seconds
-    # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
+    # A rendition with a quality target is measured, and perhaps encoded again, as a whole.
     is_judged = film.request.vmaf_min is not None
     if asked_seconds == 0 or is_judged or not can_cut(film.info, film.request):
         return None
@@ -156,8 +157,8 @@ def _choose_lengths(
 def _plan_steps(
     resources: StepResources, context: StepContext, film: Film, lengths: ChunkDurations
 ) -> list[StepSpec]:
-    """The steps that take this one's place; none where the film cannot be cut."""
-    # No share of the encoding, which begins after it.
+    """Return the steps that replace this one; none if the video cannot be cut."""
+    # Indexing takes no share of the progress, which belongs to the encoding after it.
     session = replace(
         ffmpeg_session(resources, context, ENCODING),
         on_progress=lambda _: context.report(0.0, LOOKING),
@@ -197,10 +198,10 @@ def _count(steps: Sequence[StepSpec]) -> int:
 
 
 def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Encode one chunk, unless it was made before.
+    """Encode one chunk, unless it exists already.
 
-    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all pictures came
-    that were counted), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
+    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all expected frames
+    were encoded), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
     OutputInvalid, CommandFailed, DiskFull.
     """
     params = context.parameters(ChunkParameters)
@@ -259,7 +260,7 @@ def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Ar
 
 
 def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Sound and subtitles in one piece, while the chunks are encoded.
+    """Encode audio and subtitles in one piece, while the chunks are encoded.
 
     Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
     """
@@ -288,8 +289,10 @@ def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
 
 
 def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Join chunks and tracks into the rendition, and forget them; where they turn out not to be
-    the film's pictures, each once, encode the film whole in a further step.
+    """Join chunks and tracks into the rendition, and forget them.
+
+    If they turn out not to be the video's frames, each once, a further step encodes the video
+    whole.
 
     Result: as that of :func:`encode_rendition`, and ``chunks`` (``total``, ``reused``). Raises
     OutputInvalid, CommandFailed, DiskFull.
@@ -303,7 +306,7 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     tracks = context.find_result(TRACKS)
     parts: list[ChunkResult | TracksResult] = [*made, *([tracks] if tracks else [])]
     if not all(resources.files.exists(part.sha256) for part in parts):
-        # Perhaps joined by another job just now, which forgot them: then this one finds the film.
+        # Another job may just have joined and forgotten them: then this one finds the rendition.
         return _encode_whole(request, made, "a chunk was removed before it was joined")
     path, facts = concat_chunks(
         ffmpeg_session(resources, context, "Joining"),
@@ -337,7 +340,7 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
 
 
 def _find_fault(made: Sequence[ChunkResult]) -> str:
-    """Why these chunks cannot be joined; empty where they can."""
+    """Return why these chunks cannot be joined; empty if they can."""
     if not all(one.is_whole for one in made):
         return "its frames could not be identified by their timestamps"
     if len({one.settings for one in made}) > 1:
@@ -348,7 +351,7 @@ def _find_fault(made: Sequence[ChunkResult]) -> str:
 def _encode_whole(
     request: RenditionRequest, made: Sequence[ChunkResult], reason: str
 ) -> StepOutcome:
-    """The film in one piece, in a further step, and the chunks forgotten."""
+    """Return a further step that encodes the video in one piece, and forget the chunks."""
     return StepOutcome(
         {"encoded_whole_because": reason},
         partial(assets.forget_steps, step_keys=[one.key for one in made]),

@@ -1,7 +1,7 @@
-"""Chunks and tracks put together into one rendition, without encoding and without a seam.
+"""Concatenation of chunks and tracks into one rendition, seamlessly and without encoding.
 
-The chunks' pictures have the film's own times. Only the order of decoding is written anew: a
-picture is decoded when the one so many places before it in the order of showing is shown.
+The chunks' frames have the video's own timestamps. Only decoding timestamps are rewritten: a frame
+is decoded when the frame ``delay`` places before it in display order is shown.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 
 PICTURE_NAME = "joined/picture.mp4"
-"""In a folder of its own: no output of a command, whose sizes are limited together."""
+"""In a folder of its own: it is no output of a command, whose total size is limited."""
 LEAST_TIMESCALE = 10_000
 _TELL_EVERY = 250
-"""Packets between two looks whether to stop."""
+"""Packets between two checks for cancellation."""
 _PICTURE_SHARE = 0.5
-"""Of the whole work: it is written twice."""
+"""Share of the whole work: the video is written twice."""
 _DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
 
 
@@ -40,7 +40,7 @@ class FinishedChunk:
     path: Path
     frames: int
     delay: int
-    """Places by which a picture is shown later than it is stored, at the most."""
+    """Largest number of places by which a frame is shown later than it is stored."""
     settings: str
 
 
@@ -53,11 +53,10 @@ def concat_chunks(
     request: RenditionRequest,
     plan: EncodePlan,
 ) -> tuple[Path, dict[str, Any]]:
-    """One film of the chunks in order and of sound and subtitles; its path, and its facts as they
-    were read back.
+    """Concatenate chunks in order with audio and subtitles; return the path and its facts.
 
-    ``source`` gives its names, languages and chapters. Raises OutputInvalid, CommandFailed,
-    CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    The facts are read back from the file. ``source`` provides names, languages and chapters. Raises
+    OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     if len({chunk.settings for chunk in chunks}) > 1:
         raise OutputInvalid(
@@ -105,17 +104,17 @@ def _check_cancelled(session: FfmpegSession) -> None:
 
 
 def choose_timescale(time_base: Fraction) -> int:
-    """Ticks a second in which every tick of this clock is a whole number, and fine ones."""
+    """Return ticks a second in which every tick of this clock is a whole number, and fine ones."""
     hz = time_base.denominator
     return hz * -(-LEAST_TIMESCALE // hz)
 
 
 def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
-    """The packets of all chunks on the film's clock.
+    """Yield the packets of all chunks on the video's clock.
 
-    Times of decoding are those of showing, ``delay`` places late; before the first, evenly. Of
-    what is stored so far the earliest that is not yet taken is final: nothing that comes later is
-    shown so many places before its own.
+    Decoding timestamps are the presentation timestamps, ``delay`` places late; before the first,
+    evenly spaced. The earliest unused timestamp among those stored so far is final: no later frame
+    is shown ``delay`` places before its own place.
     """
     per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
     delay = max(chunk.delay for chunk in chunks)
@@ -136,14 +135,14 @@ def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterat
 
 
 def _count_ticks(path: Path, time_base: Fraction) -> int:
-    """Ticks of the film in one of the chunk's."""
+    """Return how many of the video's ticks are in one of the chunk's."""
     with open_mp4(path) as container:
         return int(Fraction(container.streams.video[0].time_base or 0) / time_base)
 
 
 def _lead_in(path: Path, delay: int) -> list[int]:
-    """So many times before the first picture's, as far apart as the first two: in order."""
-    # The first two that are shown are among so many that are stored.
+    """Return ``delay`` times before the first frame's, spaced as the first two, in order."""
+    # The first two that are shown are among the first ``delay + 2`` that are stored.
     first = sorted(packet.pts for packet in islice(_read_chunk(path), delay + 2))
     step = first[1] - first[0] if len(first) > 1 else 1
     return [first[0] - (delay - place) * step for place in range(delay)] if first else []
@@ -155,7 +154,7 @@ def _read_chunk(path: Path) -> Iterator[Any]:
 
 
 def _read_last_chunk(path: Path) -> Iterator[Any]:
-    """With a guess, by the rate, how long the film's last picture stays."""
+    """Read the last chunk, with the last frame's duration estimated from the frame rate."""
     with open_mp4(path) as chunk:
         yield from read_packets(chunk)
 
@@ -181,7 +180,7 @@ def _mux(
     session.run(
         [
             *inputs,
-            # Chapters count from where the film begins, as a single pass has them.
+            # Chapters count from the video's beginning, as after a single pass.
             *("-itsoffset", f"{-info.clock_start_seconds:.6f}"),
             *input_arguments(str(source), info, session.limits.max_pixels),
             *(*maps, "-c", "copy", *tag),
@@ -195,8 +194,11 @@ def _mux(
 
 
 def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
-    """Every stream's names from the source, which is input ``number``. Where one is told, FFmpeg
-    copies no other by itself; and an MP4 between does not tell a track's title as it was told."""
+    """Return arguments that take every stream's names from the source, which is input ``number``.
+
+    If one is given, FFmpeg copies no others by itself; and an intermediate MP4 does not keep a
+    track's title unchanged.
+    """
     arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
     sources = [int(word[2:]) for flag, word in pairwise(plan.tracks) if flag == "-map"]
     kept = {"a": sources[: plan.sounds], "s": sources[plan.sounds :]}
@@ -205,7 +207,7 @@ def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
         for kind, indexes in kept.items()
         for place, index in enumerate(indexes)
     ]
-    # The source's picture names the encoder that had made that.
+    # The source's video names the encoder that created the source.
     encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]
     return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]
 

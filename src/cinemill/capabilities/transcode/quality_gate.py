@@ -1,4 +1,4 @@
-"""The quality gate: a rendition that is good enough, by one try or two, or none."""
+"""The quality gate: a rendition that is good enough after at most two attempts, or none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 TRY_SHARE = 0.5
-"""Of the progress: a second try may come, and what was told is not taken back."""
+"""Share of the progress: a second attempt may follow, and reported progress never decreases."""
 ENCODE_SHARE = 0.35
 MEASURE_SHARE = TRY_SHARE - ENCODE_SHARE
 
 
 OpenSession = Callable[[float, float, str], FfmpegSession]
-"""(begin, share, message) to a session whose progress is that part of the whole, 0 to 1."""
+"""Opens (begin, share, message) as a session whose progress is that part of the whole, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _Attempt:
 
     @property
     def rate(self) -> tuple[str, int]:
-        """What decides how good it is, by its name among the options."""
+        """Return the option that determines the quality, with its value."""
         bps = self.request.bitrate_bps
         return ("crf", self.request.effective_crf) if bps is None else ("bitrate", bps)
 
@@ -59,15 +59,15 @@ def encode_to_vmaf(
     *,
     hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
-    """Encode a rendition in the sessions' folder, empty and private, and measure it where it must
-    have a ``vmaf_min``.
+    """Encode a rendition in the sessions' folder and measure it against ``vmaf_min``.
 
-    Where its first try falls short, a second is made, corrected by what was missed; never a third.
-    Beside those of :func:`encode` the facts then tell ``vmaf``, ``vmaf_least``, ``vmaf_every``,
-    ``vmaf_model``, ``vmaf_min`` and ``tries``.
+    The folder must be empty and private. Without ``vmaf_min`` nothing is measured. If the first
+    attempt falls short, a second one is corrected by what was missing; there is never a third. In
+    addition to those of :func:`encode` the facts then contain ``vmaf``, ``vmaf_least``,
+    ``vmaf_every``, ``vmaf_model``, ``vmaf_min`` and ``tries``.
 
-    Raises InputRejected (``quality_not_reached``), and what :func:`encode` and
-    :func:`measure_vmaf` raise.
+    Raises InputRejected (``quality_not_reached``), and what :func:`encode` and :func:`measure_vmaf`
+    raise.
     """
     work = _Session(open_session, source, info, hardware)
     if request.vmaf_min is None:
@@ -77,11 +77,11 @@ def encode_to_vmaf(
 
 
 def _encode_twice(work: _Session, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
-    """At the most."""
+    """Encode at most twice."""
     tries = [_try(work, request, 0.0, "Encoding")]
     corrected = adjust_for_vmaf(request, vmaf_min, tries[0].quality.vmaf)
     if corrected is not None:
-        tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
+        tries[0].outcome.path.unlink()  # whatever the second attempt gives, this file is not used
         tries.append(_try(work, corrected, TRY_SHARE, "Encoding again at higher quality"))
     if tries[-1].quality.vmaf < vmaf_min:
         raise _quality_error(vmaf_min, tries)
