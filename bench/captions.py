@@ -16,9 +16,9 @@ from tools.samples import fetch
 
 from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.core.transcript import SpeechTask
+from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio
 from cinemill.inference.catalog import get_card
-from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound
-from cinemill.inference.speech import SpeechModel, TranscribedSegment, open_speech_model
+from cinemill.inference.speech import SpeechModel, Transcription, open_speech_model
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 MODELS = ("tiny.en", "base")
@@ -41,9 +41,9 @@ def measure() -> list[BenchRow]:
 
 
 def _measure_reading(
-    model: SpeechModel, label: str, sound: Sound, said: str, how: str
+    model: SpeechModel, label: str, sound: PcmAudio, said: str, how: str
 ) -> list[BenchRow]:
-    heard: list[TranscribedSegment] = [_hear(model, sound)]
+    heard: list[Transcription] = [_hear(model, sound)]
     began = time.monotonic()
     cpu_seconds = cpu_seconds_of(lambda: heard.append(_hear(model, sound)))
     wall_seconds = time.monotonic() - began
@@ -63,7 +63,7 @@ def _measure_reading(
     ]
 
 
-def _hear(model: SpeechModel, sound: Sound) -> TranscribedSegment:
+def _hear(model: SpeechModel, sound: PcmAudio) -> Transcription:
     return model.transcribe(
         sound,
         language="en",
@@ -73,7 +73,7 @@ def _hear(model: SpeechModel, sound: Sound) -> TranscribedSegment:
     )
 
 
-def _decode(path: Path) -> Sound:
+def _decode(path: Path) -> PcmAudio:
     samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
     return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)

@@ -25,7 +25,7 @@ from cinemill.capabilities.transcode.chunks import (
     cut_chunks,
 )
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
-from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_pictures
+from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_frames
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
 from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
@@ -183,7 +183,7 @@ def _time_once(
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
     session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     began = time.perf_counter()
-    assert index_pictures(session, film, info) is not None
+    assert index_frames(session, film, info) is not None
     looked = time.perf_counter()
     path, _ = concat_chunks(session, chunks, tracks, film, info, request, plan)
     hash_file(path)

@@ -19,7 +19,7 @@ from cinemill.capabilities.previews.animated_preview import (
     spread_excerpts,
 )
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
-from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import extract_stills, spread_timestamps
 from cinemill.capabilities.streaming.encode_ladder import copy_stream, list_rungs
 from cinemill.capabilities.streaming.encode_plan import plan_ladder
 from cinemill.capabilities.streaming.ladder import Rung
@@ -89,7 +89,7 @@ def _measure_previews(
             FfmpegSession(toolbox, _fresh(folder / "stills"), Limits(), sandbox),
             film,
             info,
-            spread_moments(_seconds(info), PREVIEWS),
+            spread_timestamps(_seconds(info), PREVIEWS),
             height=360,
         )
 
@@ -113,7 +113,7 @@ def _measure_looks(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: 
         FfmpegSession(toolbox, work, Limits(), sandbox),
         film,
         info,
-        spread_moments(_seconds(info), PREVIEWS),
+        spread_timestamps(_seconds(info), PREVIEWS),
         height=360,
     )
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from cinemill.core.transcript import Utterance, Word
 
 LONGEST_PHRASE_WORDS = 8
-MOST_IN_A_ROW = 3
+MAX_REPEATS = 3
 """People do say a thing three times; a looping model repeats it to the end of the window."""
-LEFT_OF_A_LOOP = 1
+KEPT_REPEATS = 1
 
 
 def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
@@ -22,7 +22,7 @@ def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, .
             continue
         is_same = bool(kept) and normalize(kept[-1].text) == normalize(utterance.text)
         in_a_row = in_a_row + 1 if is_same else 1
-        if in_a_row <= MOST_IN_A_ROW:
+        if in_a_row <= MAX_REPEATS:
             kept.append(utterance)
     return tuple(kept)
 
@@ -33,8 +33,8 @@ def cut_repetition_loops(utterance: Utterance) -> Utterance:
     start = 0
     while start < len(words):
         length, times = _find_loop(words, start)
-        if times > MOST_IN_A_ROW:
-            del words[start + length * LEFT_OF_A_LOOP : start + length * times]
+        if times > MAX_REPEATS:
+            del words[start + length * KEPT_REPEATS : start + length * times]
         start += 1
     if len(words) == len(utterance.words):
         return utterance
@@ -52,7 +52,7 @@ def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
             normalize(w.text) for w in words[at : at + length]
         ]:
             times, at = times + 1, at + length
-        if times > MOST_IN_A_ROW and length * times > best[0] * best[1]:
+        if times > MAX_REPEATS and length * times > best[0] * best[1]:
             best = (length, times)
     return best
 

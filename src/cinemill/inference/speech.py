@@ -18,23 +18,23 @@ import numpy as np
 
 from cinemill.core.transcript import SpeechTask, Utterance, Word
 from cinemill.errors import InputRejected
-from cinemill.inference.cards import ModelCard, find_model
-from cinemill.inference.guards import drop_repeated_phrases
-from cinemill.inference.sound import (
+from cinemill.inference.audio import (
     SAMPLE_RATE_HZ,
     Batch,
+    PcmAudio,
     Samples,
-    Sound,
     find_speech,
     make_batches,
 )
+from cinemill.inference.cards import ModelCard, find_model
+from cinemill.inference.guards import drop_repeated_phrases
 from cinemill.telemetry import get_logger
 
 # CTranslate2 and faster-whisper are imported in functions to keep start-up cheap: they take 27 MB
 # of memory that only a process with a model needs.
 
-MOST_THREADS = 8
-KEPT_BYTES = 256 * 1024 * 1024
+MAX_THREADS = 8
+KEEP_LOADED_BYTES = 256 * 1024 * 1024
 """Largest total file size of a model that stays loaded between videos: tiny and base."""
 SEED = 7
 SILENCE_SECONDS = 2.0
@@ -55,7 +55,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscribedSegment:
+class Transcription:
     language: str
     """Empty if nobody speaks and no language was given."""
     language_probability: float
@@ -78,14 +78,14 @@ class SpeechModel:
 
     def transcribe(
         self,
-        sound: Sound,
+        audio: PcmAudio,
         *,
         language: str | None,
         task: SpeechTask,
         on_progress: Callable[[float], None],
         should_stop: Callable[[], Exception | None],
-    ) -> TranscribedSegment:
-        """Transcribe ``sound`` into utterances with words and their times.
+    ) -> Transcription:
+        """Transcribe ``audio`` into utterances with words and their times.
 
         ``on_progress`` is called with the share of the audio that is done, 0 to 1. ``should_stop``
         is called after each sentence (the model processes 30 s at a time); the exception that it
@@ -93,25 +93,25 @@ class SpeechModel:
 
         Raises InputRejected (``translation_impossible``, ``language_unknown``).
         """
-        self._refuse(language, task)
+        self._check_supported(language, task)
         utterances: list[Utterance] = []
         probability, seconds = 0.0, 0.0
-        for batch in make_batches(find_speech(sound, partial(_check_cancelled, should_stop))):
-            segments, info = self._run_model(batch.collapse_silence(sound), language, task)
+        for batch in make_batches(find_speech(audio, partial(_check_cancelled, should_stop))):
+            segments, info = self._run_model(batch.collapse_silence(audio), language, task)
             if not seconds:
                 language, probability = str(info.language), float(info.language_probability)
             for segment in segments:
                 utterances += read_segment(segment, batch)
                 _check_cancelled(should_stop)
                 done = batch.expand_timestamps(segment.end, segment.end)[1]
-                on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(sound)))
+                on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(audio)))
             seconds += batch.seconds
         on_progress(1.0)
-        return TranscribedSegment(
+        return Transcription(
             language or "", probability, drop_repeated_phrases(utterances), seconds
         )
 
-    def _refuse(self, language: str | None, task: SpeechTask) -> None:
+    def _check_supported(self, language: str | None, task: SpeechTask) -> None:
         if self.is_multilingual:
             if language is not None and not self._knows(language):
                 raise InputRejected(
@@ -191,13 +191,13 @@ def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
     return model
 
 
-def to_film_time(model: SpeechModel) -> None:
+def release_model(model: SpeechModel) -> None:
     """Keep a small model loaded for the next video, and drop a large one.
 
     This process may also serve other queues and is held to their memory limits, and loading takes
     little time compared with what a large model takes to transcribe.
     """
-    if model.size_bytes > KEPT_BYTES:
+    if model.size_bytes > KEEP_LOADED_BYTES:
         open_speech_model.cache_clear()
 
 
@@ -248,7 +248,7 @@ def _load(folder: Path, device: Device) -> Any:
         str(folder),
         device=device.name,
         compute_type=device.precision,
-        cpu_threads=min(MOST_THREADS, _usable_cpus()),
+        cpu_threads=min(MAX_THREADS, _usable_cpus()),
     )
 
 

@@ -64,7 +64,9 @@ def write_srt(cues: Sequence[Cue]) -> str:
     """
     blocks = []
     for number, cue in enumerate(cues, start=1):
-        clocks = (format_clock(moment).replace(".", ",") for moment in (cue.start_ms, cue.end_ms))
+        clocks = (
+            format_clock(timestamp).replace(".", ",") for timestamp in (cue.start_ms, cue.end_ms)
+        )
         lines = [line.translate(_SRT_LIKES) for line in cue.lines]
         blocks.append("\n".join([str(number), " --> ".join(clocks), *lines]) + "\n")
     return "\n".join(blocks)

@@ -13,26 +13,26 @@ from tools.samples import fetch
 
 from cinemill.core.transcript import SpeechTask, list_words
 from cinemill.errors import InputRejected, JobCancelled
+from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio, find_speech
 from cinemill.inference.catalog import get_card
-from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
 from cinemill.inference.speech import (
     SpeechModel,
-    TranscribedSegment,
+    Transcription,
     choose_device,
     open_speech_model,
-    to_film_time,
+    release_model,
 )
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 
-def decode(path: Path) -> Sound:
+def decode(path: Path) -> PcmAudio:
     samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
     return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)
 
 
 @pytest.fixture(scope="module")
-def speech() -> Sound:
+def speech() -> PcmAudio:
     return decode(fetch("obama_speech"))
 
 
@@ -42,8 +42,8 @@ def model() -> SpeechModel:
 
 
 def transcribe(
-    model: SpeechModel, sound: Sound, shares: list[float] | None = None
-) -> TranscribedSegment:
+    model: SpeechModel, sound: PcmAudio, shares: list[float] | None = None
+) -> Transcription:
     return model.transcribe(
         sound,
         language=None,
@@ -53,7 +53,7 @@ def transcribe(
     )
 
 
-def with_silence(sound: Sound, before_seconds: float, between_seconds: float) -> Sound:
+def with_silence(sound: PcmAudio, before_seconds: float, between_seconds: float) -> PcmAudio:
     """Silence, the sound, silence, the sound again."""
     lead, gap = (
         np.zeros(int(seconds * SAMPLE_RATE_HZ), np.int16)
@@ -62,7 +62,7 @@ def with_silence(sound: Sound, before_seconds: float, between_seconds: float) ->
     return np.concatenate([lead, sound, gap, sound])
 
 
-def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> None:
+def test_words_are_heard_with_their_times(model: SpeechModel, speech: PcmAudio) -> None:
     shares: list[float] = []
     heard = transcribe(model, speech, shares)
     assert heard.language == "en"
@@ -76,7 +76,7 @@ def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> 
 
 
 def test_silence_is_left_out_and_times_stay_those_of_the_film(
-    model: SpeechModel, speech: Sound
+    model: SpeechModel, speech: PcmAudio
 ) -> None:
     once = list_words(transcribe(model, speech).utterances)
     heard = transcribe(model, with_silence(speech, 20, 40))
@@ -102,22 +102,22 @@ def test_no_sound_at_all_is_nothing_heard(model: SpeechModel) -> None:
 
 
 def test_speech_over_the_edge_of_a_block_is_found_whole(
-    speech: Sound, monkeypatch: pytest.MonkeyPatch
+    speech: PcmAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = with_silence(speech, 5, 5)
     whole = list(find_speech(long))
     # An edge in the middle of each reading.
-    monkeypatch.setattr("cinemill.inference.sound.BLOCK_SECONDS", 10)
+    monkeypatch.setattr("cinemill.inference.audio.BLOCK_SECONDS", 10)
     found = list(find_speech(long))
     assert [span.start for span in found] == sorted(span.start for span in found)
     assert abs(sum(span.seconds for span in found) - sum(span.seconds for span in whole)) < 2
 
 
-def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: Sound) -> None:
+def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: PcmAudio) -> None:
     assert transcribe(model, speech).utterances == transcribe(model, speech).utterances
 
 
-def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound) -> None:
+def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: PcmAudio) -> None:
     with pytest.raises(JobCancelled):
         model.transcribe(
             speech,
@@ -136,7 +136,7 @@ def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound
     ],
 )
 def test_a_model_of_english_refuses_what_it_cannot_do(
-    model: SpeechModel, speech: Sound, language: str | None, task: SpeechTask, code: str
+    model: SpeechModel, speech: PcmAudio, language: str | None, task: SpeechTask, code: str
 ) -> None:
     with pytest.raises(InputRejected) as refused:
         model.transcribe(
@@ -149,7 +149,9 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
     assert refused.value.code == code
 
 
-def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speech: Sound) -> None:
+def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(
+    speech: PcmAudio,
+) -> None:
     base = open_speech_model(get_card("base"), fetch_models("base"))
     heard = transcribe(base, speech)
     assert heard.language == "en"
@@ -168,10 +170,10 @@ def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speec
 def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
     card, folder = get_card("tiny.en"), fetch_models("tiny.en")
     model = open_speech_model(card, folder)
-    to_film_time(model)
+    release_model(model)
     assert open_speech_model(card, folder) is model
     model.size_bytes = 10**9
-    to_film_time(model)
+    release_model(model)
     assert open_speech_model(card, folder) is not model
 
 

@@ -20,7 +20,7 @@ from cinemill.capabilities.transcode.encode_chunk import (
     can_cut,
     encode_chunk,
     encode_tracks,
-    index_pictures,
+    index_frames,
     read_index,
 )
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
@@ -72,7 +72,7 @@ class Shop:
         )
 
     def encode_chunks(self, seconds: float = 1.0) -> list[tuple[Chunk, ChunkOutcome]]:
-        index = index_pictures(self.session("index"), self.source, self.info)
+        index = index_frames(self.session("index"), self.source, self.info)
         assert index is not None
         chunks = cut_chunks(
             index.marks,
@@ -102,7 +102,7 @@ class Shop:
         assert [outcome.frames for _, outcome in made] == [chunk.frames for chunk, _ in made]
         finished = [finish(one) for _, one in made]
         plan, tracks = self.plan, None
-        if plan.sounds or plan.subtitles:
+        if plan.audio_tracks or plan.subtitles:
             session = self.session("tracks")
             tracks = encode_tracks(session, self.source, self.info, plan, self.request.container)
         session = self.session("joined")
@@ -327,7 +327,7 @@ def test_a_film_that_ends_too_early_is_left_to_whoever_judges_it_whole(
     film = films.make_film(tmp_path / "film.mkv", seconds=4, has_sound=False, extra=GROUP)
     half = films.truncate(film, tmp_path / "half.mkv", 0.6)
     shop = open_shop(half, height=90)
-    assert index_pictures(shop.session("index"), half, shop.info) is None
+    assert index_frames(shop.session("index"), half, shop.info) is None
 
 
 def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) -> None:

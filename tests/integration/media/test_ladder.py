@@ -62,15 +62,17 @@ def test_every_rung_is_whole_and_begins_its_segments_together(
         tmp_path / "film.mp4", seconds=9, size=(640, 360), rate="30000/1001", extra=["-g", "60"]
     )
     outcome = climb(processor, film)
-    assert [(stream.width, stream.height) for stream in outcome.pictures] == [
+    assert [(stream.width, stream.height) for stream in outcome.video_streams] == [
         (640, 360),
         (426, 240),
     ]
-    starts = [key_frame_seconds(processor.folder / stream.filename) for stream in outcome.pictures]
+    starts = [
+        key_frame_seconds(processor.folder / stream.filename) for stream in outcome.video_streams
+    ]
     assert starts[0] == pytest.approx([0, 4.004, 8.008], abs=1e-3)
     assert starts[1] == starts[0]
     assert outcome.frames == 270
-    for stream in outcome.pictures:
+    for stream in outcome.video_streams:
         size = (processor.folder / stream.filename).stat().st_size
         assert stream.head_bytes + sum(part.size_bytes for part in stream.segments) == size
     assert count_played(processor.folder / "master.m3u8") == 270
@@ -87,12 +89,12 @@ def test_nothing_but_what_is_told_is_left_in_the_folder(
 def test_a_variable_rate_is_made_constant_and_said_so(processor: Processor, tmp_path: Path) -> None:
     outcome = climb(processor, films.make_variable_rate(tmp_path / "film.mp4"))
     assert outcome.changes == ("the variable frame rate was made constant",)
-    assert outcome.pictures[0].fps.denominator == 1
+    assert outcome.video_streams[0].fps.denominator == 1
 
 
 def test_sounds_keep_their_languages(processor: Processor, tmp_path: Path) -> None:
     outcome = climb(processor, films.make_many_tracks(tmp_path / "film.mp4"))
-    assert [sound.language for sound in outcome.sounds] == ["deu", "eng"]
+    assert [sound.language for sound in outcome.audio_streams] == ["deu", "eng"]
 
 
 def first_sound_seconds(path: Path) -> float:
@@ -113,20 +115,22 @@ def test_sound_that_begins_late_is_as_long_as_the_film(
         if is_copied
         else climb(processor, film)
     )
-    assert outcome.sounds[0].seconds == pytest.approx(outcome.pictures[0].seconds, abs=0.1)
+    assert outcome.audio_streams[0].seconds == pytest.approx(
+        outcome.video_streams[0].seconds, abs=0.1
+    )
     assert first_sound_seconds(processor.folder / "sound-1.mp4") == pytest.approx(2, abs=0.1)
 
 
 def test_sound_from_before_the_picture_is_cut(processor: Processor, tmp_path: Path) -> None:
     """Both count from the first picture, as captions do."""
     outcome = climb(processor, films.make_late_picture(tmp_path / "film.mp4"))
-    assert key_frame_seconds(processor.folder / outcome.pictures[0].filename)[0] == 0
-    assert outcome.sounds[0].seconds == pytest.approx(0.5, abs=0.1)
+    assert key_frame_seconds(processor.folder / outcome.video_streams[0].filename)[0] == 0
+    assert outcome.audio_streams[0].seconds == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_silent_film_has_no_sound(processor: Processor, tmp_path: Path) -> None:
     outcome = climb(processor, films.make_film(tmp_path / "film.mp4", has_sound=False))
-    assert outcome.sounds == ()
+    assert outcome.audio_streams == ()
 
 
 @pytest.mark.parametrize("make", [films.make_rotated, films.make_interlaced, films.make_hdr])
@@ -134,7 +138,7 @@ def test_oddities_come_out_upright_and_whole(
     processor: Processor, tmp_path: Path, make: Any
 ) -> None:
     outcome = climb(processor, make(tmp_path / "film.mp4"))
-    info = processor.probe(processor.folder / outcome.pictures[0].filename)
+    info = processor.probe(processor.folder / outcome.video_streams[0].filename)
     assert not info.video.rotation_degrees
     assert not info.video.is_interlaced
     assert not info.video.hdr
@@ -148,7 +152,7 @@ def test_a_film_that_browsers_play_is_opened_without_encoding(
     assert can_be_copied(info)
     outcome = copy_stream(around(processor), film, info)
     assert outcome.frames == 75
-    assert outcome.pictures[0].fps == Fraction(25)
+    assert outcome.video_streams[0].fps == Fraction(25)
     assert count_played(processor.folder / "master.m3u8") == 75
 
 
@@ -157,7 +161,7 @@ def test_sound_that_browsers_play_is_not_encoded_either(
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=3)
     info = processor.probe(film)
-    (sound,) = copy_stream(around(processor), film, info).sounds
+    (sound,) = copy_stream(around(processor), film, info).audio_streams
     assert sound.sample_rate_hz == info.audio[0].sample_rate_hz == 44_100
     with av.open(str(film)) as source, av.open(str(processor.folder / sound.filename)) as made:
         packets = [

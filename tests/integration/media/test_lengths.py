@@ -12,8 +12,8 @@ from tests.integration.media.test_animated_preview import agree, take_excerpts
 from tests.integration.media.test_stills import make_numbered, take_stills
 
 from cinemill.capabilities.previews.animated_preview import spread_excerpts
-from cinemill.capabilities.previews.duration import find_length, read_length
-from cinemill.capabilities.previews.stills import spread_moments
+from cinemill.capabilities.previews.duration import find_duration, read_duration
+from cinemill.capabilities.previews.stills import spread_timestamps
 from cinemill.errors import MediaRejected
 
 SECONDS = 2
@@ -42,9 +42,9 @@ def test_previews_are_spread_over_the_whole_film(
 ) -> None:
     whole = make_numbered(tmp_path / "whole.mkv", rate=RATE, seconds=SECONDS)
     film = make(tmp_path / "film.mkv", whole)
-    length = find_length(agree(processor), film, processor.probe(film))
+    length = find_duration(agree(processor), film, processor.probe(film))
     assert length == pytest.approx(SECONDS, abs=0.25)
-    assert take_stills(processor, film, *spread_moments(length, 4)) == shown
+    assert take_stills(processor, film, *spread_timestamps(length, 4)) == shown
     excerpts = take_excerpts(processor, film, *spread_excerpts(processor.probe(film), length))
     assert [excerpt[0] for excerpt in excerpts] == begun
 
@@ -53,9 +53,9 @@ def test_a_length_is_learned_only_where_the_header_has_none(
     processor: Processor, tmp_path: Path
 ) -> None:
     whole = make_numbered(tmp_path / "whole.mkv", rate=RATE, seconds=SECONDS)
-    assert read_length(processor.probe(whole)) == SECONDS
+    assert read_duration(processor.probe(whole)) == SECONDS
     recorded = make_recorded(tmp_path / "film.mkv", whole)
-    assert read_length(processor.probe(recorded)) == 0
+    assert read_duration(processor.probe(recorded)) == 0
 
 
 def test_a_picture_that_begins_late_is_as_long_as_it_is_shown(
@@ -63,7 +63,7 @@ def test_a_picture_that_begins_late_is_as_long_as_it_is_shown(
 ) -> None:
     for name in ("film.mp4", "film.mkv"):
         film = films.make_late_picture(tmp_path / name)
-        assert read_length(processor.probe(film)) == pytest.approx(1.0, abs=0.05)
+        assert read_duration(processor.probe(film)) == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_film_without_its_end_is_refused_and_not_shown_in_part(
@@ -71,7 +71,7 @@ def test_a_film_without_its_end_is_refused_and_not_shown_in_part(
 ) -> None:
     whole = films.make_film(tmp_path / "whole.mkv", seconds=4, size=(64, 48), extra=["-g", "10"])
     film = films.truncate(whole, tmp_path / "film.mkv", 0.6)
-    moments = spread_moments(read_length(processor.probe(film)), 4)
+    moments = spread_timestamps(read_duration(processor.probe(film)), 4)
     with pytest.raises(MediaRejected) as refused:
         take_stills(processor, film, *moments)
     assert refused.value.code == "media_truncated"

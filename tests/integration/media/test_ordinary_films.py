@@ -12,11 +12,11 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import ProcessedVideo, Processor
 
-from cinemill.capabilities.ingest.handlers import ALWAYS_MADE
+from cinemill.capabilities.ingest.handlers import ALWAYS_CREATED
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import DependencyUnavailable
 
-ALL_KINDS = {*ALWAYS_MADE, ArtifactKind.AUDIO}
+ALL_KINDS = {*ALWAYS_CREATED, ArtifactKind.AUDIO}
 
 
 def picture_times(path: Path) -> list[float]:
@@ -199,7 +199,7 @@ def test_very_few_and_very_many_frames(
     film = films.make_film(tmp_path / "film.mp4", seconds=seconds, rate=rate, has_sound=False)
     milled = processor.process(film, thumbnail_seconds=Fraction(1))
     assert milled.outcome.decoded_frames == frames
-    assert milled.kinds == ALWAYS_MADE | {ArtifactKind.THUMBNAIL}
+    assert milled.kinds == ALWAYS_CREATED | {ArtifactKind.THUMBNAIL}
 
 
 def test_pixels_that_are_not_square_are_shown_in_shape(

@@ -11,7 +11,7 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Processor
 
-from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import extract_stills, spread_timestamps
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
@@ -61,7 +61,7 @@ def test_a_slide_show_has_stills_between_its_slides(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="1/20", seconds=100)
-    moments = spread_moments(Fraction(100), 10)
+    moments = spread_timestamps(Fraction(100), 10)
     assert take_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 

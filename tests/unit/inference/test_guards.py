@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.transcript import Utterance, Word
-from cinemill.inference.guards import MOST_IN_A_ROW, cut_repetition_loops, drop_repeated_phrases
+from cinemill.inference.guards import MAX_REPEATS, cut_repetition_loops, drop_repeated_phrases
 
 
 def utter(text: str, start_ms: int = 0) -> Utterance:
@@ -26,7 +26,7 @@ def test_a_loop_of_a_phrase_is_left_once() -> None:
 
 def test_an_utterance_that_comes_again_and_again_stays_three_times() -> None:
     said = [utter("Thanks for watching!", 1000 * n) for n in range(9)]
-    assert drop_repeated_phrases(said) == tuple(said[:MOST_IN_A_ROW])
+    assert drop_repeated_phrases(said) == tuple(said[:MAX_REPEATS])
 
 
 def test_three_times_no_is_what_people_say() -> None:

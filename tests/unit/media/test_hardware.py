@@ -102,7 +102,7 @@ def test_a_worse_crf_never_asks_for_a_better_picture(
     least, most = CRF_RANGES[codec]
     better, worse = sorted(data.draw(st.tuples(*[st.integers(least, most)] * 2)))
     first, second = (
-        max(int(word) for word in family.tell_quality(codec, crf) if word.isdigit())
+        max(int(word) for word in family.quality_arguments(codec, crf) if word.isdigit())
         for crf in (better, worse)
     )
     assert second <= first if family is VIDEOTOOLBOX else first <= second

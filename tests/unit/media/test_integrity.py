@@ -93,14 +93,14 @@ def test_sound_may_outlast_the_picture_where_only_the_film_declares() -> None:
     silent_header = replace(VIDEO, duration_seconds_from_header=0.0, frames_from_header=0)
     film = replace(FILM, format=SourceFormat.MATROSKA, video=silent_header)
     assert is_short(film, Decoded(125, 5.0))
-    assert not is_short(film, Decoded(125, 5.0, sound_seconds=10.0))
+    assert not is_short(film, Decoded(125, 5.0, audio_seconds=10.0))
 
 
 def test_a_length_that_may_be_that_of_sound_which_nobody_heard_proves_nothing() -> None:
     edited = replace(FILM, has_edit_list=True, audio=(SOUND,), duration_seconds_from_header=14.0)
     assert not is_short(edited, WHOLE)
     assert is_short(edited, Decoded(125, 5.0))
-    assert is_short(edited, replace(WHOLE, sound_seconds=10.0))
+    assert is_short(edited, replace(WHOLE, audio_seconds=10.0))
 
 
 def test_pictures_that_a_short_edit_hides_are_counted_in_the_header_too() -> None:

@@ -34,7 +34,7 @@ def extract_samples(
     OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     if prepared is not None:
-        arguments = plan_samples_of_sound(str(prepared))
+        arguments = plan_prepared_samples(str(prepared))
     else:
         arguments = plan_samples(str(source), info, max_pixels=session.limits.max_pixels)
     report = session.run(
@@ -43,7 +43,7 @@ def extract_samples(
         on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
     if prepared is None:
-        _judge(report, source, info)
+        _check(report, source, info)
     path = session.folder / SAMPLES_FILENAME
     if not path.is_file():
         raise OutputInvalid(f"{SAMPLES_FILENAME} was not written.")
@@ -55,21 +55,21 @@ def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
 
     Raises MediaRejected (``media_no_sound``).
     """
-    sound = choose_audio(info)
-    if sound is None:
+    audio = choose_audio(info)
+    if audio is None:
         raise _reject("media_no_sound")
-    graph = f"[0:{sound.index}]{audio_clock_filters(info)}[sound]"
+    graph = f"[0:{audio.index}]{audio_clock_filters(info)}[sound]"
     arguments = input_arguments(source, info, max_pixels)
     return [*arguments, "-filter_complex", graph, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
 
 
-def plan_samples_of_sound(sound: str) -> list[str]:
+def plan_prepared_samples(audio: str) -> list[str]:
     """Return FFmpeg's arguments for audio that ingest has already put on the video's clock."""
     open_flac = ["-f", "flac", "-format_whitelist", "flac", "-protocol_whitelist", "file"]
-    return [*open_flac, "-i", f"file:{sound}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
+    return [*open_flac, "-i", f"file:{audio}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
 
 
-def _judge(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
+def _check(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
     tally = report.tally
     if tally.ended_early or not ends_cleanly(source, info.format):
         raise _reject("media_truncated")

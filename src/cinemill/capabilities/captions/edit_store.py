@@ -79,7 +79,7 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
 
 
 def correct_captions(
-    desk: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
+    store: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
 ) -> tuple[CaptionSet, Path]:
     """Replace the video's captions in this language; return them with the path of their SRT.
 
@@ -88,26 +88,26 @@ def correct_captions(
     VersionMissing, NotFound, DiskFull.
     """
     check_cues(cues)
-    known = list_captions(desk.database, asset.id).get(language)
+    known = list_captions(store.database, asset.id).get(language)
     _require_version(known, version)
     transcript = _as_transcript(
-        read_caption_document(desk.files, known) if known else {}, language, cues
+        read_caption_document(store.files, known) if known else {}, language, cues
     )
-    made = _store(desk.files, asset, transcript, cues)
-    key = _name_work(asset, language, made)
-    with desk.database.begin() as connection:
+    artifacts = _store(store.files, asset, transcript, cues)
+    key = _name_work(asset, language, artifacts)
+    with store.database.begin() as connection:
         _require_unchanged(connection, asset.id, language, known)
         variant = f"corrected-{language}"
-        assets.save_artifacts(connection, asset.id, key, made, variant=variant)
+        assets.save_artifacts(connection, asset.id, key, artifacts, variant=variant)
         saved = captions.find_captions(connection, asset.id)[language]
         # Before the commit: if there is no space for the named file, nothing is saved.
-        return saved, _shelve(desk, saved)
+        return saved, _export(store, saved)
 
 
-def _shelve(desk: CaptionStore, saved: CaptionSet) -> Path:
+def _export(store: CaptionStore, saved: CaptionSet) -> Path:
     srt = saved.files[ArtifactKind.CAPTIONS_SRT]
     folder = f"captions-{saved.asset_id}-{saved.version[:VERSION_CHARACTERS]}"
-    return export_output(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
+    return export_output(store.files, srt.sha256, store.shelf, folder, srt.filename)
 
 
 def discard_correction(
@@ -179,12 +179,12 @@ def _store(
     }
     language = transcript.caption_language
     facts = {"language": language, "model": transcript.model, "corrected_by": PERSON}
-    made = []
+    artifacts = []
     for file in FILES:
         with files.receive() as incoming:
             incoming.write(texts[file.kind].encode())
             stored = incoming.commit()
-        made.append(
+        artifacts.append(
             Artifact(
                 kind=file.kind,
                 sha256=stored.sha256,
@@ -194,8 +194,8 @@ def _store(
                 facts=facts,
             )
         )
-    return made
+    return artifacts
 
 
-def _name_work(asset: AssetRecord, language: str, made: Sequence[Artifact]) -> str:
-    return content_key(asset.sha256, "correction", language, [one.sha256 for one in made])
+def _name_work(asset: AssetRecord, language: str, artifacts: Sequence[Artifact]) -> str:
+    return content_key(asset.sha256, "correction", language, [one.sha256 for one in artifacts])

@@ -14,12 +14,12 @@ from cinemill.core.timing import format_clock
 from cinemill.errors import InputRejected
 
 MOST_CUES = 20_000
-MOST_LINES = 10
+MAX_LINES = 10
 LONGEST_LINE = 500
-MOST_COMPOSED = 4
+MAX_COMPOSED_CHARACTERS = 4
 """Largest number of characters that NFC composes into one: a line longer than that does not become
 short."""
-LATEST_MS = 100 * 3600 * 1000
+MAX_TIME_MS = 100 * 3600 * 1000
 """Largest time that a clock with two-digit hours can show."""
 SHOWN_PROBLEMS = 3
 
@@ -55,13 +55,13 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
     for number, cue in enumerate(cues, start=1):
         if not cue.lines:
             yield f"Caption {number} has no text."
-        if len(cue.lines) > MOST_LINES:
-            yield f"Caption {number} has {len(cue.lines)} lines; {MOST_LINES} are allowed."
+        if len(cue.lines) > MAX_LINES:
+            yield f"Caption {number} has {len(cue.lines)} lines; {MAX_LINES} are allowed."
         longest = max(map(len, cue.lines), default=0)
         if longest > LONGEST_LINE:
             yield f"Caption {number} has a line of {longest} characters; {LONGEST_LINE} may be."
-        if max(cue.start_ms, cue.end_ms) > LATEST_MS:
-            yield f"Caption {number} is later than {LATEST_MS // 3_600_000} hours."
+        if max(cue.start_ms, cue.end_ms) > MAX_TIME_MS:
+            yield f"Caption {number} is later than {MAX_TIME_MS // 3_600_000} hours."
             return
         if cue.end_ms <= cue.start_ms:
             yield f"Caption {number} ends before it begins."
@@ -76,5 +76,5 @@ def _clean(line: str) -> str:
     spaced = "".join(" " if unicodedata.category(one) == "Cc" else one for one in line)
     single = " ".join(spaced.split())
     # Normalizing sorts the marks on one letter in quadratic time, which would block everybody else.
-    is_hopeless = len(single) > LONGEST_LINE * MOST_COMPOSED
+    is_hopeless = len(single) > LONGEST_LINE * MAX_COMPOSED_CHARACTERS
     return single if is_hopeless else unicodedata.normalize("NFC", single)

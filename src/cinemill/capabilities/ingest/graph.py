@@ -35,19 +35,19 @@ def plan_prepare(
 ) -> PreparePlan:
     """Plan all arguments with which FFmpeg creates ingest's files of ``source`` (a path)."""
     sprite = plan_sprite(info, request)
-    sound = choose_audio(info)
-    outputs = _plan_outputs(info, request, sprite, sound)
-    graph = _picture_graph(info, request, sprite, can_tonemap)
-    if sound is not None:
-        graph.append(_sound_graph(info, sound))
+    audio = choose_audio(info)
+    outputs = _plan_outputs(info, request, sprite, audio)
+    graph = _video_graph(info, request, sprite, can_tonemap)
+    if audio is not None:
+        graph.append(_audio_graph(info, audio))
     arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
     for output in outputs:
-        arguments += _output_arguments(output, request, sound is not None)
+        arguments += _output_arguments(output, request, audio is not None)
     return PreparePlan(
         arguments=tuple(arguments),
         outputs=outputs,
         sprite=sprite,
-        sound=sound,
+        audio=audio,
         warnings=_warnings(info, request, can_tonemap),
     )
 
@@ -80,7 +80,7 @@ def poster_seconds(info: MediaInfo) -> Fraction:
 
 
 def _plan_outputs(
-    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, sound: AudioStream | None
+    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, audio: AudioStream | None
 ) -> tuple[PlannedOutput, ...]:
     display = info.video.display_width, info.video.display_height
     proxy = fit_height(*display, request.proxy_height)
@@ -97,12 +97,12 @@ def _plan_outputs(
     ]
     if request.thumbnail_seconds is not None:
         outputs.append(PlannedOutput(kind.THUMBNAIL, "thumbnail.jpg", "image/jpeg", *still))
-    if sound is not None:
+    if audio is not None:
         outputs.append(PlannedOutput(kind.AUDIO, "audio.flac", "audio/flac"))
     return tuple(outputs)
 
 
-def _picture_graph(
+def _video_graph(
     info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, can_tonemap: bool
 ) -> list[str]:
     video = info.video
@@ -110,8 +110,8 @@ def _picture_graph(
     proxy = fit_height(*display, request.proxy_height)
     still = fit_height(*display, request.poster_height)
     color = tonemap(info) if video.hdr and can_tonemap else []
-    moments = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
-    stills = {name: moment for name, moment in moments.items() if moment is not None}
+    timestamps = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
+    stills = {name: timestamp for name, timestamp in timestamps.items() if timestamp is not None}
     branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
     deinterlace = ["bwdif=mode=send_frame:deint=interlaced"] if video.is_interlaced else []
     return [
@@ -135,10 +135,10 @@ def _picture_graph(
         *(
             _chain(
                 f"{name}_in",
-                [*freeze(moment), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [*freeze(timestamp), _scale(still), *color, _BLANK_FIRST, _JPEG],
                 [name],
             )
-            for name, moment in stills.items()
+            for name, timestamp in stills.items()
         ),
     ]
 
@@ -177,18 +177,18 @@ def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
+def _audio_graph(info: MediaInfo, audio: AudioStream) -> str:
     return (
-        f"[0:{sound.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
+        f"[0:{audio.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
         "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
         f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
     )
 
 
-def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound: bool) -> list[str]:
+def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_audio: bool) -> list[str]:
     still = ["-frames:v", "2", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
     codecs = {
-        ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
+        ArtifactKind.PROXY: _proxy_codecs(request, has_audio),
         # Timestamps in milliseconds, as in Matroska: an encoder's clock is the mean frame rate by
         # default, and frames of a variable rate would collide.
         ArtifactKind.SHOT_FRAMES: [
@@ -202,7 +202,7 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     }
     label = output.filename.partition(".")[0]
     streams = ["-map", f"[{label}]"]
-    if output.kind is ArtifactKind.PROXY and has_sound:
+    if output.kind is ArtifactKind.PROXY and has_audio:
         streams += ["-map", "[sound]"]
     timing = [] if output.kind is ArtifactKind.AUDIO else ["-fps_mode", "passthrough"]
     # None of the uploader's text gets into published files, and the same input gives the same
@@ -212,20 +212,20 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     return [*streams, *timing, *codecs.get(output.kind, still), *clean, output.filename]
 
 
-def _proxy_codecs(request: PrepareRequest, has_sound: bool) -> list[str]:
-    picture = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
+def _proxy_codecs(request: PrepareRequest, has_audio: bool) -> list[str]:
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
     # A key frame every second, because the proxy is for scrubbing.
-    picture += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
-    sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_sound else []
-    return [*picture, *sound, "-f", "mp4"]
+    video += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    audio = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_audio else []
+    return [*video, *audio, "-f", "mp4"]
 
 
 def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tuple[str, ...]:
     found = list(info.warnings)
     if info.video.hdr and not can_tonemap:
         found.append("HDR was not tone mapped: this FFmpeg lacks zscale or tonemap")
-    moment = request.thumbnail_seconds
-    if moment is not None and moment > info.duration_seconds_from_header > 0:
+    timestamp = request.thumbnail_seconds
+    if timestamp is not None and timestamp > info.duration_seconds_from_header > 0:
         found.append("the thumbnail's time is after the end of the video: the last frame was used")
     if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
         found.append(

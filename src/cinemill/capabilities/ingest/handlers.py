@@ -30,7 +30,7 @@ STAGE_VERSION = 1
 
 # Measured on videos of 320x240 to 3840x2160: all outputs together stay below this.
 OUTPUT_BYTES_PER_SECOND = 400 * 1024
-ALWAYS_MADE = frozenset(
+ALWAYS_CREATED = frozenset(
     {
         ArtifactKind.PROXY,
         ArtifactKind.POSTER,
@@ -41,7 +41,7 @@ ALWAYS_MADE = frozenset(
     }
 )
 """Created for every video; audio only if it has any, a thumbnail only if one is requested."""
-OUTPUT_BYTES_AT_LEAST = 16 * 1024 * 1024
+MIN_OUTPUT_BYTES = 16 * 1024 * 1024
 
 
 def prepare_source(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -53,28 +53,28 @@ def prepare_source(resources: StepResources, context: StepContext) -> StepOutcom
     began = time.monotonic()
     asset = find_asset(resources, context)
     request = read_request(context.job_parameters(IngestParameters))
-    made = _find_cached(resources, asset.sha256, request)
+    artifacts = _find_cached(resources, asset.sha256, request)
     warnings: tuple[str, ...] = ()
-    reused = bool(made)
-    if not made:
-        made, warnings = _make(resources, context, asset, request)
+    reused = bool(artifacts)
+    if not artifacts:
+        artifacts, warnings = _create(resources, context, asset, request)
     result = {
         "asset_id": asset.id,
-        "output_filename": made[ArtifactKind.PROXY.value].filename,
-        "artifacts": {kind: describe_artifact(artifact) for kind, artifact in made.items()},
+        "output_filename": artifacts[ArtifactKind.PROXY.value].filename,
+        "artifacts": {kind: describe_artifact(artifact) for kind, artifact in artifacts.items()},
         "stages": {**_stages(context), "prepare": round(time.monotonic() - began, 3)},
         "warnings": list(warnings),
         "reused": reused,
     }
-    return StepOutcome(result, partial(_save, asset=asset, request=request, made=made))
+    return StepOutcome(result, partial(_save, asset=asset, request=request, artifacts=artifacts))
 
 
 def read_request(params: IngestParameters) -> PrepareRequest:
     """Return what a job's parameters ask for."""
-    moment = params.thumbnail_seconds
-    if moment is None:
+    timestamp = params.thumbnail_seconds
+    if timestamp is None:
         return PrepareRequest()
-    return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
+    return PrepareRequest(thumbnail_seconds=Fraction(timestamp).limit_denominator(1000))
 
 
 def _save(
@@ -82,23 +82,23 @@ def _save(
     *,
     asset: AssetRecord,
     request: PrepareRequest,
-    made: Mapping[str, Artifact],
+    artifacts: Mapping[str, Artifact],
 ) -> None:
     """Point the asset at its files.
 
     A thumbnail is a variant by its timestamp, with a key of its own: two jobs with different
     thumbnails share all other files, and neither replaces the other's.
     """
-    rest = [artifact for kind, artifact in made.items() if kind != ArtifactKind.THUMBNAIL]
+    others = [artifact for kind, artifact in artifacts.items() if kind != ArtifactKind.THUMBNAIL]
     assets.save_artifacts(
-        connection, asset.id, step_key(asset.sha256, _without_still(request)), rest
+        connection, asset.id, step_key(asset.sha256, _without_still(request)), others
     )
     if request.thumbnail_seconds is not None:
         assets.save_artifacts(
             connection,
             asset.id,
             step_key(asset.sha256, request),
-            [made[ArtifactKind.THUMBNAIL]],
+            [artifacts[ArtifactKind.THUMBNAIL]],
             variant=str(float(request.thumbnail_seconds)),
         )
 
@@ -128,22 +128,24 @@ def _find_cached(
     resources: StepResources, sha256: str, request: PrepareRequest
 ) -> dict[str, Artifact]:
     """Return all files of this request if they exist already; else nothing."""
-    made = assets.find_step_artifacts(resources.database, step_key(sha256, _without_still(request)))
+    artifacts = assets.find_step_artifacts(
+        resources.database, step_key(sha256, _without_still(request))
+    )
     if request.thumbnail_seconds is not None:
-        made |= assets.find_step_artifacts(resources.database, step_key(sha256, request))
-    whole = all(resources.files.exists(artifact.sha256) for artifact in made.values())
-    return made if whole and is_complete(made, request) else {}
+        artifacts |= assets.find_step_artifacts(resources.database, step_key(sha256, request))
+    whole = all(resources.files.exists(artifact.sha256) for artifact in artifacts.values())
+    return artifacts if whole and is_complete(artifacts, request) else {}
 
 
-def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
+def is_complete(artifacts: Mapping[str, Artifact], request: PrepareRequest) -> bool:
     """Check whether every kind of file that this request creates is among them."""
-    wanted = set(ALWAYS_MADE)
+    wanted = set(ALWAYS_CREATED)
     if request.thumbnail_seconds is not None:
         wanted.add(ArtifactKind.THUMBNAIL)
-    return {kind.value for kind in wanted} <= made.keys()
+    return {kind.value for kind in wanted} <= artifacts.keys()
 
 
-def _make(
+def _create(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: PrepareRequest
 ) -> tuple[dict[str, Artifact], tuple[str, ...]]:
     media = context.result_of(PROBE).media
@@ -160,7 +162,7 @@ def _make(
 
 def estimate_output_bytes(media: MediaInfo) -> int:
     """Return the most bytes that the outputs will take, by the video's duration."""
-    return OUTPUT_BYTES_AT_LEAST + int(media.duration_seconds_from_header * OUTPUT_BYTES_PER_SECOND)
+    return MIN_OUTPUT_BYTES + int(media.duration_seconds_from_header * OUTPUT_BYTES_PER_SECOND)
 
 
 def publish_files(

@@ -109,8 +109,8 @@ def _check(
     has_clean_end = ends_cleanly(source, info.format)
     facts = _inspect(plan, folder, tally, has_clean_end)
     shots = facts[ArtifactKind.SHOT_FRAMES]
-    sound = facts.get(ArtifactKind.AUDIO, {})
-    decoded = Decoded(shots["frames"], shots["duration_seconds"], sound.get("duration_seconds"))
+    audio = facts.get(ArtifactKind.AUDIO, {})
+    decoded = Decoded(shots["frames"], shots["duration_seconds"], audio.get("duration_seconds"))
     check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     _compare(plan, facts, decoded, tally)
     files = [
@@ -169,7 +169,7 @@ def _compare(
         slack = OUTPUT_TOLERANCE_SECONDS + float(1 / output.fps) + _frame_seconds(decoded)
         if abs(seconds - decoded.seconds) > slack:
             raise OutputInvalid(
-                f"{output.filename} lasts {seconds:.3f} s, the film {decoded.seconds:.3f} s."
+                f"{output.filename} lasts {seconds:.3f} s, the video {decoded.seconds:.3f} s."
             )
 
 

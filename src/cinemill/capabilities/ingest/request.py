@@ -32,5 +32,5 @@ class PreparePlan:
     """FFmpeg's arguments, inputs and outputs; output names are relative to the private folder."""
     outputs: tuple[PlannedOutput, ...]
     sprite: SpriteLayout
-    sound: AudioStream | None
+    audio: AudioStream | None
     warnings: tuple[str, ...]

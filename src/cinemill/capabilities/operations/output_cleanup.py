@@ -34,7 +34,7 @@ def remove_outputs(
     doomed = select_expired(
         list_files(folders),
         oldest=time.time() - max_age_days * DAY_SECONDS,
-        most_bytes=int(max_size_gb * GIGABYTE),
+        max_bytes=int(max_size_gb * GIGABYTE),
     )
     freed_bytes = sum(_remove(file) for file in doomed)
     for folder in folders:
@@ -43,22 +43,22 @@ def remove_outputs(
 
 
 def select_expired(
-    files: Sequence[OutputFile], *, oldest: float, most_bytes: int
+    files: Sequence[OutputFile], *, oldest: float, max_bytes: int
 ) -> list[OutputFile]:
     """Return the files to remove, oldest first; ``oldest`` is in Unix seconds."""
     doomed = []
     left_bytes = sum(file.size_bytes for file in files)
     for file in sorted(files, key=lambda file: (file.modified_at, file.path)):
-        if file.modified_at >= oldest and left_bytes <= most_bytes:
+        if file.modified_at >= oldest and left_bytes <= max_bytes:
             break
         doomed.append(file)
         left_bytes -= file.size_bytes
     return doomed
 
 
-def list_files(shelves: Sequence[Path]) -> list[OutputFile]:
+def list_files(folders: Sequence[Path]) -> list[OutputFile]:
     """Return every file in a job's folder below these output folders."""
-    return [file for shelf in shelves for file in _walk(shelf)]
+    return [file for shelf in folders for file in _walk(shelf)]
 
 
 def _walk(shelf: Path) -> Iterator[OutputFile]:

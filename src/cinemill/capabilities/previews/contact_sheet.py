@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cinemill.capabilities.previews.contact_sheet_layout import (
     GAP_PIXELS,
     SheetLayout,
-    lay_out_sheet,
+    arrange_sheet,
     sheet_labels,
 )
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
@@ -29,7 +29,7 @@ def render_contact_sheet(
     Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
     whatever ``session.should_stop`` returns.
     """
-    layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
+    layout = arrange_sheet((stills[0].width, stills[0].height), len(stills), columns)
     copy_fonts(session.folder)
     text = sheet_labels([still.seconds for still in stills], layout)
     (session.folder / TIMES_NAME).write_text(text, encoding="utf-8")

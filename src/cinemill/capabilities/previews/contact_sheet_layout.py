@@ -14,7 +14,7 @@ TILE_HEIGHT = 180
 GAP_PIXELS = 4
 LONGEST_SIDE_PIXELS = 8192
 """Browsers and phones reject longer ones."""
-_LETTER_SHARE = Fraction(1, 9)
+_TEXT_SHARE = Fraction(1, 9)
 _MARGIN_SHARE = Fraction(1, 30)
 _BOXED = "3"
 _BOTTOM_RIGHT = "3"
@@ -39,7 +39,7 @@ class SheetLayout:
         )
 
 
-def lay_out_sheet(still_size: tuple[int, int], count: int, columns: int) -> SheetLayout:
+def arrange_sheet(still_size: tuple[int, int], count: int, columns: int) -> SheetLayout:
     """Return a grid for ``count`` stills of this size.
 
     No still is enlarged, and no side of the sheet exceeds ``LONGEST_SIDE_PIXELS``.
@@ -61,13 +61,13 @@ def _longest_side(tiles: int) -> int:
     return (LONGEST_SIDE_PIXELS // tiles - GAP_PIXELS) // 2 * 2
 
 
-def sheet_labels(moments: Sequence[Fraction], layout: SheetLayout) -> str:
+def sheet_labels(timestamps: Sequence[Fraction], layout: SheetLayout) -> str:
     """Return an ASS file with each tile's time at its lower right, for one tile a second."""
     size = layout.tile_width, layout.tile_height
     margin = str(round(layout.tile_height * _MARGIN_SHARE))
     style = replace(
         make_default_style(layout.tile_height),
-        fontsize=str(max(6, round(layout.tile_height * _LETTER_SHARE))),
+        fontsize=str(max(6, round(layout.tile_height * _TEXT_SHARE))),
         outlinecolour=_HALF_BLACK,
         borderstyle=_BOXED,
         alignment=_BOTTOM_RIGHT,
@@ -78,13 +78,13 @@ def sheet_labels(moments: Sequence[Fraction], layout: SheetLayout) -> str:
     second = Fraction(1)
     shown = (
         f"Dialogue: 0,{write_clock(number, second)},{write_clock(number + 1, second)}"
-        f",{style.name},,0,0,0,,{write_moment(moment)}"
-        for number, moment in enumerate(moments)
+        f",{style.name},,0,0,0,,{format_timestamp(timestamp)}"
+        for number, timestamp in enumerate(timestamps)
     )
     return "\n".join([*write_head([style], size), EVENT_HEAD, *shown, ""])
 
 
-def write_moment(seconds: Fraction) -> str:
+def format_timestamp(seconds: Fraction) -> str:
     """Return ``1:02:03.4``, or ``2:03.4`` within the first hour; tenths are rounded down."""
     minutes, tenths = divmod(int(seconds * 10), 600)
     hours, minutes = divmod(minutes, 60)

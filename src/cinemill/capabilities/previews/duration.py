@@ -12,7 +12,7 @@ from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def find_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
+def find_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
     """Return the seconds from the first frame to the end of the last; audio may be longer.
 
     Uses the header if it states them, else reads the whole file without decoding.
@@ -20,21 +20,25 @@ def find_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fracti
     Raises MediaRejected (``media_truncated``), CommandFailed, CommandStalled, and whatever
     ``session.should_stop`` returns.
     """
-    return read_length(info) or measure_length(session, source, info)
+    return read_duration(info) or measure_duration(session, source, info)
 
 
-def read_length(info: MediaInfo) -> Fraction:
+def read_duration(info: MediaInfo) -> Fraction:
     """Return the header's duration; 0 if it states none."""
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    film = max(0.0, info.duration_seconds_from_header - lead_seconds)
-    picture = info.video.duration_seconds_from_header
+    container_seconds = max(0.0, info.duration_seconds_from_header - lead_seconds)
+    video_seconds = info.video.duration_seconds_from_header
     if info.format is SourceFormat.MATROSKA:
-        picture = max(0.0, picture - lead_seconds)  # it states when the track ends
-    seconds = min(picture, film) if picture and film else picture or film
+        video_seconds = max(0.0, video_seconds - lead_seconds)  # it states when the track ends
+    seconds = (
+        min(video_seconds, container_seconds)
+        if video_seconds and container_seconds
+        else video_seconds or container_seconds
+    )
     return Fraction(seconds).limit_denominator(1000)
 
 
-def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
+def measure_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
     """Return the duration by the packets' decoding timestamps.
 
     They precede presentation by the frames that a codec reorders, two or so. Raises as

@@ -11,7 +11,7 @@ from pathlib import Path
 from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
+from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS, fit_height, freeze, input_arguments
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
@@ -24,7 +24,7 @@ STILL_PATTERN = "preview_%04d.jpg"
 """Counted from 1."""
 _LEAD_SECONDS = Fraction(1, 2)
 """Some containers index key frames by decoding time, which is earlier."""
-_BLIND_LEAD_SECONDS = Fraction(5)
+_UNINDEXED_LEAD_SECONDS = Fraction(5)
 """For streams without an index: longer than a broadcast's group of pictures."""
 
 
@@ -37,7 +37,7 @@ class Still:
     height: int
 
 
-def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
+def spread_timestamps(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
     """Return the middles of ``count`` equal intervals.
 
     They avoid the opening black and the end credits.
@@ -49,7 +49,7 @@ def extract_stills(
     session: FfmpegSession,
     source: Path,
     info: MediaInfo,
-    moments: Sequence[Fraction],
+    timestamps: Sequence[Fraction],
     *,
     height: int,
 ) -> tuple[Still, ...]:
@@ -61,8 +61,8 @@ def extract_stills(
     size = fit_height(info.video.display_width, info.video.display_height, height)
     stills: list[Still] = []
     at_once = min(STILLS_AT_ONCE, count_decoders(info))
-    for start in range(0, len(moments), at_once):
-        batch = moments[start : start + at_once]
+    for start in range(0, len(timestamps), at_once):
+        batch = timestamps[start : start + at_once]
         outputs = _name_outputs(start, len(batch), size)
         arguments = plan_stills(
             str(source),
@@ -74,10 +74,10 @@ def extract_stills(
         )
         report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
         reject_truncated(report.tally)
-        for output, moment in zip(outputs, batch, strict=True):
+        for output, timestamp in zip(outputs, batch, strict=True):
             inspect_output(session.folder / output.filename, output)
-            stills.append(Still(session.folder / output.filename, moment, *size))
-        session.on_progress(len(stills) / len(moments))
+            stills.append(Still(session.folder / output.filename, timestamp, *size))
+        session.on_progress(len(stills) / len(timestamps))
     return tuple(stills)
 
 
@@ -96,7 +96,7 @@ def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[Planned
 def plan_stills(
     source: str,
     info: MediaInfo,
-    moments: Sequence[Fraction],
+    timestamps: Sequence[Fraction],
     outputs: Sequence[PlannedOutput],
     *,
     can_tonemap: bool,
@@ -105,35 +105,35 @@ def plan_stills(
     """Return FFmpeg's arguments: the video opened once per still, a little before its time."""
     arguments: list[str] = []
     places = []
-    for moment in moments:
-        seek, place = enter_before(info, moment)
+    for timestamp in timestamps:
+        seek, place = seek_before(info, timestamp)
         arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
         places.append(place)
     for position, (output, place) in enumerate(zip(outputs, places, strict=True)):
         arguments += ["-map", f"{position}:{info.video.index}", "-frames:v", "1"]
         arguments += ["-fps_mode", "passthrough", "-map_metadata", "-1"]
-        arguments += ["-vf", _picture_filters(info, output, place, can_tonemap)]
+        arguments += ["-vf", _still_filters(info, output, place, can_tonemap)]
         arguments += ["-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2"]
         arguments.append(output.filename)
     return arguments
 
 
-def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
+def seek_before(info: MediaInfo, timestamp: Fraction) -> tuple[list[str], Fraction]:
     """Return arguments that seek to before this time, and the time on FFmpeg's clock afterwards.
 
     They seek to the key frame before, and from there every frame is decoded: the one on screen may
     have begun long ago.
     """
     start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
-    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
-    lead = _BLIND_LEAD_SECONDS if info.format in NO_AUDIO_ARGUMENTS else _LEAD_SECONDS
+    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + timestamp)
+    lead = _UNINDEXED_LEAD_SECONDS if info.format in UNINDEXED_FORMATS else _LEAD_SECONDS
     # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds the seek target to that.
     clock_hz = info.video.fps or Fraction(1000)
     at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)
     return ["-noaccurate_seek", "-ss", f"{float(at):.6f}"], wanted - at
 
 
-def _picture_filters(
+def _still_filters(
     info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
 ) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []

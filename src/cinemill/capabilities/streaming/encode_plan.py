@@ -15,7 +15,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 
 MANIFEST = "manifest.mpd"
 USUAL_FPS = Fraction(25)
-SOUND_BPS = 128_000
+AUDIO_BPS = 128_000
 
 
 def plan_ladder(
@@ -30,7 +30,7 @@ def plan_ladder(
     fps, _ = choose_rate(info)
     frames = segment_frames(fps)
     arguments = input_arguments(str(source), info, max_pixels)
-    arguments += ["-filter_complex", _picture_graph(info, rungs, fps, toolbox.can_tonemap)]
+    arguments += ["-filter_complex", _video_graph(info, rungs, fps, toolbox.can_tonemap)]
     preset = PRESETS[purpose]
     for position, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{position}]"]
@@ -41,7 +41,7 @@ def plan_ladder(
     # Key frames at the same frames in every rung, and nowhere else: a player switches rungs there.
     arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
     arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += sound_arguments(info.audio, audio_clock_filters(info))
+    arguments += audio_arguments(info.audio, audio_clock_filters(info))
     return arguments + muxer_arguments(frames / fps, len(rungs) + len(info.audio))
 
 
@@ -53,7 +53,7 @@ def choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
     return Fraction(round(fps) or 1), ("the variable frame rate was made constant",)
 
 
-def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
+def _video_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
@@ -77,16 +77,16 @@ def _scale(rung: Rung) -> str:
     return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
 
 
-def sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:
+def audio_arguments(audio_streams: Sequence[AudioStream], clock: str) -> list[str]:
     """Return the arguments of the audio tracks, with silence if they begin late.
 
     A playlist counts from its first sample, and only then is it as long as the video.
     """
     arguments: list[str] = []
-    for sound in sounds:
-        arguments += ["-map", f"0:{sound.index}"]
-    if sounds:
-        arguments += ["-c:a", "aac", "-b:a", str(SOUND_BPS), "-ar", "48000"]
+    for audio in audio_streams:
+        arguments += ["-map", f"0:{audio.index}"]
+    if audio_streams:
+        arguments += ["-c:a", "aac", "-b:a", str(AUDIO_BPS), "-ar", "48000"]
         arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
     return arguments
 

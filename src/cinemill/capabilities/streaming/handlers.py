@@ -54,9 +54,9 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
     session = ffmpeg_session(resources, context, "Preparing early playback")
     outcome = copy_stream(session, resources.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
-    made = publish(resources, outcome.files)
+    artifacts = publish(resources, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
-    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, artifacts))
 
 
 def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -73,8 +73,8 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     session = ffmpeg_session(resources, context, "Encoding the renditions")
     outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
-    made = publish(resources, outcome.files)
-    for one in made:
+    artifacts = publish(resources, outcome.files)
+    for one in artifacts:
         export_output(
             resources.files, one.sha256, resources.render_dir, context.run.job_id, one.filename
         )
@@ -84,10 +84,12 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
         "output_filename": MASTER_PLAYLIST,
         "playlist": address(key, MASTER_PLAYLIST),
         **describe(outcome),
-        "made": [{"kind": one.kind.value, "variant": address(key, one.filename)} for one in made],
+        "made": [
+            {"kind": one.kind.value, "variant": address(key, one.filename)} for one in artifacts
+        ],
         "stages": {**stage_seconds(context), "ladder": round(time.monotonic() - began, 3)},
     }
-    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, artifacts))
 
 
 def step_key(sha256: str, stage: str, params: Mapping[str, str]) -> str:
@@ -118,8 +120,8 @@ def describe(outcome: LadderOutcome) -> dict[str, Any]:
     """Return the outputs as JSON values."""
     return {
         "frames": outcome.frames,
-        "rungs": [_describe_rung(stream) for stream in outcome.pictures],
-        "sounds": len(outcome.sounds),
+        "rungs": [_describe_rung(stream) for stream in outcome.video_streams],
+        "sounds": len(outcome.audio_streams),
         "changes": list(outcome.changes),
     }
 
@@ -145,6 +147,6 @@ def _read_info(context: StepContext) -> MediaInfo:
     return context.result_of(PROBE).media
 
 
-def _save(connection: Connection, asset_id: str, key: str, made: Sequence[Artifact]) -> None:
-    for one in made:
+def _save(connection: Connection, asset_id: str, key: str, artifacts: Sequence[Artifact]) -> None:
+    for one in artifacts:
         assets.save_artifacts(connection, asset_id, key, [one], variant=address(key, one.filename))

@@ -15,7 +15,7 @@ from fractions import Fraction
 from cinemill.core.sizes import make_even
 
 SEGMENT_SECONDS = 4
-NEXT_RUNG_AT_MOST = Fraction(3, 4)
+NEXT_RUNG_MAX_SHARE = Fraction(3, 4)
 """A rung that needs more than this share of the one above would save nothing."""
 DASH_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 DASH_PROFILE = "urn:mpeg:dash:profile:isoff-on-demand:2011"
@@ -134,11 +134,11 @@ def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tup
         sides.insert(0, _RUNGS[0][0])
     rungs: list[Rung] = []
     for side in dict.fromkeys(sides):
-        most_bps = int(_most_bps(side) * factor)
-        bps = min(most_bps, source_bps) if source_bps else most_bps
-        if rungs and bps > rungs[-1].bitrate_bps * NEXT_RUNG_AT_MOST:
+        max_bps = int(_max_bps(side) * factor)
+        bps = min(max_bps, source_bps) if source_bps else max_bps
+        if rungs and bps > rungs[-1].bitrate_bps * NEXT_RUNG_MAX_SHARE:
             continue
-        rungs.append(_make_rung(width, height, side, bps))
+        rungs.append(_create_rung(width, height, side, bps))
     return tuple(rungs)
 
 
@@ -147,14 +147,14 @@ def as_h264_bps(codec: str, bps: int) -> int:
     return int(bps * BITS_OF_H264.get(codec, Fraction(1)))
 
 
-def _most_bps(side: int) -> int:
+def _max_bps(side: int) -> int:
     """Interpolate the table by the number of pixels; below the last row, return the last."""
     above = [(known, bps) for known, bps in _RUNGS if known >= side]
     known, bps = above[-1] if above else _RUNGS[0]
     return max(_RUNGS[-1][1] // 2, int(bps * Fraction(side, known) ** 2)) if known != side else bps
 
 
-def _make_rung(width: int, height: int, side: int, bps: int) -> Rung:
+def _create_rung(width: int, height: int, side: int, bps: int) -> Rung:
     scale = Fraction(side, min(width, height))
     return Rung(make_even(width * scale), make_even(height * scale), bps)
 
@@ -181,35 +181,35 @@ def write_media_playlist(stream: Stream) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def write_master_playlist(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
+def write_master_playlist(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
     """Return the playlist that players open: all rungs, the largest first, and the audio tracks."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    for position, sound in enumerate(sounds):
-        language = "" if sound.language == "und" else f'LANGUAGE="{sound.language}",'
+    for position, audio in enumerate(audio_streams):
+        language = "" if audio.language == "und" else f'LANGUAGE="{audio.language}",'
         default = "YES" if position == 0 else "NO"
         lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{sound.language} {position + 1}",'
-            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{sound.channels}",'
-            f'URI="{sound.playlist_name}"'
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{audio.language} {position + 1}",'
+            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{audio.channels}",'
+            f'URI="{audio.playlist_name}"'
         )
-    extra_peak = max((sound.peak_bps for sound in sounds), default=0)
-    extra_average = max((sound.average_bps for sound in sounds), default=0)
-    for picture in pictures:
-        codecs = ",".join([picture.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
+    extra_peak = max((audio.peak_bps for audio in audio_streams), default=0)
+    extra_average = max((audio.average_bps for audio in audio_streams), default=0)
+    for video in video_streams:
+        codecs = ",".join([video.codecs, *dict.fromkeys(audio.codecs for audio in audio_streams)])
         lines.append(
-            f"#EXT-X-STREAM-INF:BANDWIDTH={picture.peak_bps + extra_peak},"
-            f"AVERAGE-BANDWIDTH={picture.average_bps + extra_average},"
-            f"RESOLUTION={picture.width}x{picture.height},"
-            f'FRAME-RATE={float(picture.fps):.3f},CODECS="{codecs}"'
-            + (',AUDIO="sound"' if sounds else "")
+            f"#EXT-X-STREAM-INF:BANDWIDTH={video.peak_bps + extra_peak},"
+            f"AVERAGE-BANDWIDTH={video.average_bps + extra_average},"
+            f"RESOLUTION={video.width}x{video.height},"
+            f'FRAME-RATE={float(video.fps):.3f},CODECS="{codecs}"'
+            + (',AUDIO="sound"' if audio_streams else "")
         )
-        lines.append(picture.playlist_name)
+        lines.append(video.playlist_name)
     return "\n".join([*lines, ""])
 
 
-def write_manifest(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
+def write_manifest(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
     """Return the DASH manifest of the same files."""
-    seconds = max(stream.seconds for stream in (*pictures, *sounds))
+    seconds = max(stream.seconds for stream in (*video_streams, *audio_streams))
     root = ET.Element(
         "MPD",
         {
@@ -221,9 +221,9 @@ def write_manifest(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
         },
     )
     period = ET.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    _add_set(period, "video", pictures)
-    for sound in sounds:
-        _add_set(period, "audio", [sound])
+    _add_set(period, "video", video_streams)
+    for audio in audio_streams:
+        _add_set(period, "audio", [audio])
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from cinemill.core.encoding.rendition import Purpose, RenditionRequest, VideoCodec
 
-LEAST_WORK_SECONDS = 2.0
+MIN_WORK_SECONDS = 2.0
 """Work of one core: less would not outweigh the cost of an attempt, about a tenth of a second."""
-LEAST_SECONDS = 2.0
+MIN_SECONDS = 2.0
 """Length of video: every chunk begins with a key frame, and its encoder without history."""
-MOST_WORK_SECONDS = 90.0
+MAX_WORK_SECONDS = 90.0
 """At most this much is repeated when a worker dies."""
 WORTHWHILE_SECONDS = 60.0
 """A video that one core encodes faster than this is encoded whole."""
@@ -28,7 +28,7 @@ SHARES = 2
 """A chunk is this fraction of what each process would have of the remainder: the first chunks are
 long and the last ones short, so that all processes end at about one time, though some are
 slower."""
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 SEEK_BACK_SECONDS = Fraction(3, 23)
 """FFmpeg seeks this much earlier than requested in a video with reordered frames (``dts_heuristic``
 in ffmpeg_demux.c)."""
@@ -86,8 +86,8 @@ def estimate_work(seconds: float, pixels: float, fps: float, request: RenditionR
 class ChunkDurations:
     """How long chunks are to be, in seconds of video."""
 
-    least: float
-    most: float
+    min_seconds: float
+    max_seconds: float
     slots: int
     """Processes that work at once."""
 
@@ -98,7 +98,7 @@ class ChunkDurations:
 
     def choose(self, left: float) -> float:
         """Return the next chunk's length, if this many seconds of video are left."""
-        return min(self.most, max(self.least, left / (SHARES * self.slots)))
+        return min(self.max_seconds, max(self.min_seconds, left / (SHARES * self.slots)))
 
 
 def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkDurations | None:
@@ -111,8 +111,8 @@ def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkDura
     if work_seconds < WORTHWHILE_SECONDS or seconds <= 0:
         return None
     each = seconds / work_seconds
-    least = max(LEAST_WORK_SECONDS * each, LEAST_SECONDS, seconds / MOST_CHUNKS)
-    return ChunkDurations(least, max(least, MOST_WORK_SECONDS * each), max(1, slots))
+    min_seconds = max(MIN_WORK_SECONDS * each, MIN_SECONDS, seconds / MAX_CHUNKS)
+    return ChunkDurations(min_seconds, max(min_seconds, MAX_WORK_SECONDS * each), max(1, slots))
 
 
 def cut_chunks(
@@ -133,11 +133,11 @@ def cut_chunks(
     for index, (first, end) in enumerate(zip([None, *places], [*places, None], strict=True)):
         begins = 0 if first is None else bisect_left(times, first)
         ends = len(times) if end is None else bisect_left(times, end)
-        enter = None
+        seek_pts = None
         if first is not None:
             number = cuts[index - 1] - (1 if needs_lead else 0)
-            enter = _seek_point(keys, number, time_base)
-        chunks.append(Chunk(first, end, enter, ends - begins))
+            seek_pts = _seek_point(keys, number, time_base)
+        chunks.append(Chunk(first, end, seek_pts, ends - begins))
     return chunks
 
 
@@ -154,11 +154,11 @@ def _choose_cuts(
     """Return the numbers of the key frames at which chunks begin, except the first."""
     cuts: list[int] = []
     last, end = (times[0], times[-1]) if times else (0, 0)
-    least = (end - last) // MOST_CHUNKS  # whatever duration the header stated
+    min_ticks = (end - last) // MAX_CHUNKS  # whatever duration the header stated
 
     def choose_ticks(begin: int) -> int:
         seconds = lengths.choose(float((end - begin) * time_base))
-        return max(least, round(Fraction(seconds) / time_base))
+        return max(min_ticks, round(Fraction(seconds) / time_base))
 
     ticks = choose_ticks(last)
     for number, key in enumerate(keys):

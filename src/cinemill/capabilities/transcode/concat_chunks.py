@@ -25,12 +25,12 @@ from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 
-PICTURE_NAME = "joined/picture.mp4"
+VIDEO_NAME = "joined/picture.mp4"
 """In a folder of its own: it is no output of a command, whose total size is limited."""
-LEAST_TIMESCALE = 10_000
-_TELL_EVERY = 250
+MIN_TIMESCALE = 10_000
+_CHECK_EVERY = 250
 """Packets between two checks for cancellation."""
-_PICTURE_SHARE = 0.5
+_VIDEO_SHARE = 0.5
 """Share of the whole work: the video is written twice."""
 _DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
 
@@ -63,16 +63,16 @@ def concat_chunks(
             "The chunks were encoded by different encoders.",
             hint="Use the same FFmpeg on all workers, and submit it again.",
         )
-    picture = session.folder / PICTURE_NAME
-    picture.parent.mkdir(mode=0o700)
+    video = session.folder / VIDEO_NAME
+    video.parent.mkdir(mode=0o700)
     try:
-        _concat(session, chunks, picture)
+        _concat(session, chunks, video)
     except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
         raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
-    _mux(session, picture, tracks, source, info, request, plan)
-    picture.unlink()
+    _mux(session, video, tracks, source, info, request, plan)
+    video.unlink()
     path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
     frames = sum(chunk.frames for chunk in chunks)
@@ -86,15 +86,15 @@ def _concat(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path)
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
         options = {"video_track_timescale": str(timescale), "movie_timescale": str(timescale)}
-        with create_mp4(path, options) as film:
-            picture = film.add_stream_from_template(template, opaque=True)
-            picture.time_base = Fraction(1, timescale)
+        with create_mp4(path, options) as output:
+            video = output.add_stream_from_template(template, opaque=True)
+            video.time_base = Fraction(1, timescale)
             count = sum(chunk.frames for chunk in chunks)
-            for number, packet in enumerate(_rewrite_timestamps(chunks, picture)):
-                film.mux_one(packet)
-                if number % _TELL_EVERY == 0:
+            for number, packet in enumerate(_rewrite_timestamps(chunks, video)):
+                output.mux_one(packet)
+                if number % _CHECK_EVERY == 0:
                     _check_cancelled(session)
-                    session.on_progress(_PICTURE_SHARE * number / max(1, count))
+                    session.on_progress(_VIDEO_SHARE * number / max(1, count))
 
 
 def _check_cancelled(session: FfmpegSession) -> None:
@@ -106,17 +106,17 @@ def _check_cancelled(session: FfmpegSession) -> None:
 def choose_timescale(time_base: Fraction) -> int:
     """Return ticks a second in which every tick of this clock is a whole number, and fine ones."""
     hz = time_base.denominator
-    return hz * -(-LEAST_TIMESCALE // hz)
+    return hz * -(-MIN_TIMESCALE // hz)
 
 
-def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
+def _rewrite_timestamps(chunks: Sequence[FinishedChunk], video: Any) -> Iterator[Any]:
     """Yield the packets of all chunks on the video's clock.
 
     Decoding timestamps are the presentation timestamps, ``delay`` places late; before the first,
     evenly spaced. The earliest unused timestamp among those stored so far is final: no later frame
     is shown ``delay`` places before its own place.
     """
-    per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
+    per_tick = _count_ticks(chunks[0].path, Fraction(video.time_base))
     delay = max(chunk.delay for chunk in chunks)
     shown = _lead_in(chunks[0].path, delay)
     last = shown[0] - 1 if shown else None
@@ -129,8 +129,8 @@ def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterat
             last = decoded
             packet.dts = decoded * per_tick
             packet.pts = packet.pts * per_tick
-            packet.time_base = picture.time_base
-            packet.stream = picture
+            packet.time_base = video.time_base
+            packet.stream = video
             yield packet
 
 
@@ -161,14 +161,14 @@ def _read_last_chunk(path: Path) -> Iterator[Any]:
 
 def _mux(
     session: FfmpegSession,
-    picture: Path,
+    video: Path,
     tracks: Path | None,
     source: Path,
     info: MediaInfo,
     request: RenditionRequest,
     plan: EncodePlan,
 ) -> None:
-    inputs = ["-copyts", "-f", "mov", "-i", PICTURE_NAME]
+    inputs = ["-copyts", "-f", "mov", "-i", VIDEO_NAME]
     maps = ["-map", "0:v"]
     readable = [source]
     if tracks is not None:
@@ -201,7 +201,7 @@ def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
     """
     arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
     sources = [int(word[2:]) for flag, word in pairwise(plan.tracks) if flag == "-map"]
-    kept = {"a": sources[: plan.sounds], "s": sources[plan.sounds :]}
+    kept = {"a": sources[: plan.audio_tracks], "s": sources[plan.audio_tracks :]}
     arguments += [
         f"-map_metadata:s:{kind}:{place}={number}:s:{index}"
         for kind, indexes in kept.items()
@@ -213,7 +213,7 @@ def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
 
 
 def _second_half(session: FfmpegSession) -> Callable[[float], None]:
-    return lambda share: session.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
+    return lambda share: session.on_progress(_VIDEO_SHARE + (1 - _VIDEO_SHARE) * share)
 
 
 def _is_for_apple(request: RenditionRequest) -> bool:

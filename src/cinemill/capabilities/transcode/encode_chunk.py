@@ -35,7 +35,7 @@ _KEY = 0x1
 
 
 @dataclass(frozen=True, slots=True)
-class PictureIndex:
+class FrameIndex:
     """Every stored frame of a video, none decoded."""
 
     time_base: Fraction
@@ -61,7 +61,7 @@ def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
     return info.format in CUTTABLE_FORMATS and request.fps is None
 
 
-def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> PictureIndex | None:
+def index_frames(session: FfmpegSession, source: Path, info: MediaInfo) -> FrameIndex | None:
     """Read the video without decoding and return its index.
 
     Returns None if a frame has no timestamp, or if something cannot be read or the video is shorter
@@ -85,7 +85,7 @@ def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> Pic
     return index if index is not None and _is_whole(info, index, report.tally) else None
 
 
-def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogSummary) -> bool:
+def _is_whole(info: MediaInfo, index: FrameIndex, tally: LogSummary) -> bool:
     times = [mark.pts for mark in index.marks]
     seconds = float((max(times) - min(times)) * index.time_base)
     shown = Decoded(len(times), seconds * len(times) / max(1, len(times) - 1))
@@ -93,7 +93,7 @@ def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogSummary) -> bool:
     return not is_damaged and not is_short(info, shown)
 
 
-def read_index(lines: Iterator[str]) -> PictureIndex | None:
+def read_index(lines: Iterator[str]) -> FrameIndex | None:
     """Parse the output of ``-f framecrc`` for one stream (FFmpeg's framecrcenc.c).
 
     Returns None if a frame has no timestamp, or is not to be shown.
@@ -109,7 +109,7 @@ def read_index(lines: Iterator[str]) -> PictureIndex | None:
         if "NOPTS" in (dts, pts) or flags & _DISCARD:
             return None
         marks.append(KeyframeMark(int(pts), int(dts), bool(flags & _KEY)))
-    return PictureIndex(time_base, tuple(marks)) if time_base and marks else None
+    return FrameIndex(time_base, tuple(marks)) if time_base and marks else None
 
 
 def encode_chunk(
@@ -133,12 +133,12 @@ def encode_chunk(
 
     report = session.run(
         [
-            *("-copyts", *_enter(chunk, time_base)),
+            *("-copyts", *_seek_arguments(chunk, time_base)),
             *("-filter_threads", str(threads), "-threads", str(threads)),
             *input_arguments(str(source), info, session.limits.max_pixels),
             *("-map", f"0:{info.video.index}"),
-            *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
-            *(*plan.picture, "-threads", str(threads)),
+            *("-vf", ",".join(_chunk_filters(info, plan, chunk, time_base))),
+            *(*plan.video_arguments, "-threads", str(threads)),
             *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
             # Its first decoding timestamps may be negative; they are rewritten when chunks are
             # joined.
@@ -156,11 +156,11 @@ def encode_chunk(
         _count_delay(times),
         settings,
         tally.cpu_seconds,
-        is_damaged=_gave_up(tally),
+        is_damaged=_is_damaged(tally),
     )
 
 
-def _gave_up(tally: LogSummary) -> bool:
+def _is_damaged(tally: LogSummary) -> bool:
     """Check whether something could not be read or decoded.
 
     A codec's complaints about frames before the first key frame are ignored: the chunk's own frames
@@ -169,7 +169,7 @@ def _gave_up(tally: LogSummary) -> bool:
     return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)
 
 
-def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
+def _seek_arguments(chunk: Chunk, time_base: Fraction) -> list[str]:
     if chunk.enter_pts is None:
         return []
     seconds = float(chunk.enter_pts * time_base)
@@ -177,20 +177,22 @@ def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
     return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seconds:.6f}"]
 
 
-def _pick(info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction) -> list[str]:
+def _chunk_filters(
+    info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction
+) -> list[str]:
     """Return the plan's filters for the chunk's frames alone, on the clock of a single pass."""
     bounds = []
     if chunk.first_pts is not None:
         bounds.append(f"start_pts={chunk.first_pts}")
     if chunk.end_pts is not None:
         bounds.append(f"end_pts={chunk.end_pts}")
-    pick = [f"trim={':'.join(bounds)}"] if bounds else []
+    select = [f"trim={':'.join(bounds)}"] if bounds else []
     clock = [f"setpts=PTS-({clock_start(info, time_base)})"]
     if info.video.is_interlaced:
         # The deinterlacer uses the frames before and after, and halves ticks.
         weave, *rest = plan.filters
-        return [weave, f"settb={time_base}", *pick, *clock, *rest]
-    return [*pick, *clock, *plan.filters]
+        return [weave, f"settb={time_base}", *select, *clock, *rest]
+    return [*select, *clock, *plan.filters]
 
 
 def clock_start(info: MediaInfo, time_base: Fraction) -> int:
@@ -244,6 +246,6 @@ def encode_tracks(
         readable=[source],
         on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
-    if _gave_up(report.tally):
+    if _is_damaged(report.tally):
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
     return session.folder / name

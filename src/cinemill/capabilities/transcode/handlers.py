@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cinemill.capabilities.transcode.quality_gate import encode_to_vmaf
-from cinemill.capabilities.transcode.vmaf_target import MOST_BITRATE_FACTOR
+from cinemill.capabilities.transcode.vmaf_target import MAX_BITRATE_FACTOR
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -37,7 +37,7 @@ STAGE_VERSION = 2
 
 # A generous bound: rejecting early is better than a full disk in the last minute.
 BITS_PER_PIXEL = 0.25
-LEAST_BYTES = 8 * 1024 * 1024
+MIN_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,6 @@ def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
         width, height = fit_box(info, request)
         bps = int(width * height * float(request.fps or info.video.fps or 25) * BITS_PER_PIXEL)
     elif request.vmaf_min is not None:
-        bps *= MOST_BITRATE_FACTOR
+        bps *= MAX_BITRATE_FACTOR
     sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
-    return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)
+    return MIN_BYTES + int(seconds * (bps + sound_bps) / 8)

@@ -17,19 +17,19 @@ from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode import DEMUXERS
-from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
+from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_video_filters
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.process import FfmpegProgress
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 LOG_FILENAME = "vmaf.json"
-MOST_PICTURES = 1500
+MAX_FRAMES = 1500
 """Every frame of a minute at 25 frames a second; in a longer video as many, evenly spread."""
-LEAST_SIDE_PIXELS = 32
+MIN_SIDE_PIXELS = 32
 """libvmaf halves a frame four times, and crashes on smaller ones."""
 MODEL, LARGE_MODEL = "vmaf_v0.6.1", "vmaf_4k_v0.6.1"
-LARGE_FROM_LINES = 1440
+LARGE_MODEL_LINES = 1440
 """If the shorter side is above this, the 4K model applies."""
 _THREADS = 2
 """Each thread holds a dozen copies of the frame."""
@@ -71,11 +71,11 @@ def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionReque
             "imageio-ffmpeg, or leave vmaf_min out.",
         )
     width, height = fit_box(info, request)
-    if min(width, height) < LEAST_SIDE_PIXELS:
+    if min(width, height) < MIN_SIDE_PIXELS:
         raise InputRejected(
             f"VMAF cannot be measured at a frame size of {width}x{height}.",
             code="combination_impossible",
-            hint=f"Request at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
+            hint=f"Request at least {MIN_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
         )
 
 
@@ -115,7 +115,7 @@ def measure_vmaf(
         readable=[source, rendition],
         on_progress=on_progress,
     )
-    vmaf, least = read_scores(session.folder / LOG_FILENAME, pictures=math.ceil(frames / every))
+    vmaf, least = read_scores(session.folder / LOG_FILENAME, frames=math.ceil(frames / every))
     model = choose_model(info, request)
     return Quality(vmaf, least, every, model, report.tally.cpu_seconds)
 
@@ -126,7 +126,7 @@ def choose_interval(frames: int) -> int:
     Odd and no multiple of five: encoders distribute bits in patterns of 2, 4, 8 or 250 frames, and
     otherwise only the good frames of each pattern would be measured.
     """
-    every = max(1, math.ceil(frames / MOST_PICTURES))
+    every = max(1, math.ceil(frames / MAX_FRAMES))
     while every > 1 and (every % 2 == 0 or every % _KEY_FRAME_FACTOR == 0):
         every += 1
     return every
@@ -134,7 +134,7 @@ def choose_interval(frames: int) -> int:
 
 def choose_model(info: MediaInfo, request: RenditionRequest) -> str:
     """Return one of the models built into libvmaf, by the size of the rendition."""
-    return LARGE_MODEL if min(fit_box(info, request)) > LARGE_FROM_LINES else MODEL
+    return LARGE_MODEL if min(fit_box(info, request)) > LARGE_MODEL_LINES else MODEL
 
 
 def plan_measuring(
@@ -149,7 +149,7 @@ def plan_measuring(
 ) -> list[str]:
     """Return FFmpeg's arguments: source and rendition in (paths), a log of scores out."""
     demuxer = DEMUXERS[MEDIA_TYPES[request.container]]
-    filters, _ = plan_picture(info, request, fit_box(info, request), can_tonemap)
+    filters, _ = plan_video_filters(info, request, fit_box(info, request), can_tonemap)
     options = [f"model=version={choose_model(info, request)}", f"n_subsample={every}"]
     options += [f"n_threads={_THREADS}", f"log_path={LOG_FILENAME}", "log_fmt=json"]
     options += ["shortest=1", "repeatlast=0"]
@@ -166,8 +166,8 @@ def plan_measuring(
     ]
 
 
-def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
-    """Return the mean and least VMAF from libvmaf's log, which must contain this many ``pictures``.
+def read_scores(log: Path, *, frames: int) -> tuple[float, float]:
+    """Return the mean and least VMAF from libvmaf's log, which must contain this many ``frames``.
 
     Raises OutputInvalid.
     """
@@ -177,8 +177,8 @@ def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
         seen, mean, least = len(document["frames"]), float(pooled["mean"]), float(pooled["min"])
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise OutputInvalid(f"{log.name} cannot be read: {broken!r}") from broken
-    if seen != pictures:
-        raise OutputInvalid(f"{seen} frames could be compared with the source, not {pictures}.")
+    if seen != frames:
+        raise OutputInvalid(f"{seen} frames could be compared with the source, not {frames}.")
     if not 0 <= least <= mean <= 100:
         raise OutputInvalid(f"{log.name} reports a VMAF of {mean}, at least {least}.")
     return round(mean, 2), round(least, 2)

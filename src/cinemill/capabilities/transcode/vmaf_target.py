@@ -24,9 +24,9 @@ CRF_TO_HALVE: Mapping[VideoCodec, int] = {
     VideoCodec.VP9: 10,
     VideoCodec.AV1: 15,
 }
-LOSS_AIMED_AT = 0.8
+TARGET_LOSS_SHARE = 0.8
 """Share of the permitted loss: there is no third attempt, and videos differ."""
-MOST_BITRATE_FACTOR = 4
+MAX_BITRATE_FACTOR = 4
 """A bitrate beyond this would no longer be the requested one."""
 LOWEST_CRF = 1
 """0 is lossless in some encoders, which browsers do not play."""
@@ -42,15 +42,15 @@ def adjust_for_vmaf(
     """
     if vmaf >= vmaf_min:
         return None
-    excess = (HIGHEST_VMAF - vmaf) / ((HIGHEST_VMAF - vmaf_min) * LOSS_AIMED_AT)
+    excess = (HIGHEST_VMAF - vmaf) / ((HIGHEST_VMAF - vmaf_min) * TARGET_LOSS_SHARE)
     if request.bitrate_bps is not None:
         return _raise_bitrate(request, request.bitrate_bps, excess)
     return _lower_crf(request, excess)
 
 
 def _raise_bitrate(request: RenditionRequest, bps: int, excess: float) -> RenditionRequest | None:
-    most_bps = min(LARGEST_BITRATE_BPS, bps * MOST_BITRATE_FACTOR)
-    raised_bps = min(most_bps, math.ceil(bps * excess))
+    max_bps = min(LARGEST_BITRATE_BPS, bps * MAX_BITRATE_FACTOR)
+    raised_bps = min(max_bps, math.ceil(bps * excess))
     return request.model_copy(update={"bitrate_bps": raised_bps}) if raised_bps > bps else None
 
 

@@ -83,8 +83,8 @@ def encode(
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
-    heard_seconds = measure_sound(path, plan) if plan.sounds else None
-    decoded = Decoded(tally.video_frames, facts["duration_seconds"], heard_seconds)
+    audio_seconds = measure_audio(path, plan) if plan.audio_tracks else None
+    decoded = Decoded(tally.video_frames, facts["duration_seconds"], audio_seconds)
     check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     facts |= {
         "encoder": plan.encoder,
@@ -113,7 +113,7 @@ def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{plan.filename} was not written.")
     try:
-        with path.open("rb") as film, av.open(film, format=DEMUXERS[plan.media_type]) as container:
+        with path.open("rb") as file, av.open(file, format=DEMUXERS[plan.media_type]) as container:
             facts = _read_facts(container)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{plan.filename} cannot be read back: {broken}") from broken
@@ -121,7 +121,7 @@ def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
         "codec": CODEC_NAMES[plan.codec],
         "width": plan.width,
         "height": plan.height,
-        "sounds": plan.sounds,
+        "sounds": plan.audio_tracks,
         "subtitles": plan.subtitles,
     }
     wrong = {name: facts[name] for name, value in planned.items() if facts[name] != value}
@@ -152,11 +152,11 @@ def _read_facts(container: Any) -> dict[str, Any]:
     }
 
 
-def measure_sound(path: Path, plan: EncodePlan) -> float:
+def measure_audio(path: Path, plan: EncodePlan) -> float:
     """Return seconds from a rendition's first frame to the end of its last audio."""
     ends = [0.0]
     demuxer = DEMUXERS[plan.media_type]
-    with path.open("rb") as film, av.open(film, mode="r", format=demuxer) as container:
+    with path.open("rb") as file, av.open(file, mode="r", format=demuxer) as container:
         ends += [
             float((packet.pts + (packet.duration or 0)) * packet.time_base)
             for packet in container.demux(container.streams.audio)

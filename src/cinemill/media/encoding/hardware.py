@@ -19,7 +19,7 @@ BUFFER_SECONDS = 2
 QSV_WORST = 51
 VAAPI_INDEX_STEP = 4
 """VP9 and AV1 take a quantizer index, 0–255, instead of a crf, 0–63."""
-TOOLBOX_BEST = 100
+VIDEOTOOLBOX_BEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class HardwareVendor:
 
     name: str
     codecs: tuple[VideoCodec, ...]
-    tell_quality: Callable[[VideoCodec, int], list[str]]
+    quality_arguments: Callable[[VideoCodec, int], list[str]]
     """Converts (codec, crf) to arguments."""
     efforts: Mapping[Purpose, tuple[str, ...]] = field(default_factory=dict)
     bitrate_mode: tuple[str, ...] = ()
@@ -39,26 +39,26 @@ class HardwareVendor:
     """Whether a filter uploads frames into its memory; the others take frames as they are."""
 
 
-def _tell_nvenc(_codec: VideoCodec, crf: int) -> list[str]:
+def _nvenc_quality(_codec: VideoCodec, crf: int) -> list[str]:
     # 0 would mean "automatic".
     return ["-rc", "vbr", "-cq", str(max(1, crf)), "-b:v", "0"]
 
 
-def _tell_qsv(codec: VideoCodec, crf: int) -> list[str]:
+def _qsv_quality(codec: VideoCodec, crf: int) -> list[str]:
     """Return the arguments for ICQ, 1 to 51."""
     scaled = crf if codec in _OLD_SCALE else round(crf * QSV_WORST / 63)
     return ["-global_quality", str(min(QSV_WORST, max(1, scaled)))]
 
 
-def _tell_vaapi(codec: VideoCodec, crf: int) -> list[str]:
+def _vaapi_quality(codec: VideoCodec, crf: int) -> list[str]:
     """Return the arguments for a constant quantizer, the one mode that every driver supports."""
     scaled = crf if codec in _OLD_SCALE else crf * VAAPI_INDEX_STEP
     return ["-rc_mode", "CQP", "-global_quality", str(max(1, scaled))]
 
 
-def _tell_videotoolbox(_codec: VideoCodec, crf: int) -> list[str]:
+def _videotoolbox_quality(_codec: VideoCodec, crf: int) -> list[str]:
     """Return the arguments for a quality of 1 to 100, higher is better; Apple's own chips only."""
-    return ["-q:v", str(max(1, TOOLBOX_BEST - 2 * crf))]
+    return ["-q:v", str(max(1, VIDEOTOOLBOX_BEST - 2 * crf))]
 
 
 _OLD_SCALE = frozenset({VideoCodec.H264, VideoCodec.H265})
@@ -67,7 +67,7 @@ _OLD_SCALE = frozenset({VideoCodec.H264, VideoCodec.H265})
 NVENC = HardwareVendor(
     "nvenc",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.AV1),
-    _tell_nvenc,
+    _nvenc_quality,
     efforts={
         Purpose.ARCHIVE: ("-preset", "p7", "-tune", "hq"),
         Purpose.WEB: ("-preset", "p5", "-tune", "hq"),
@@ -78,7 +78,7 @@ NVENC = HardwareVendor(
 QSV = HardwareVendor(
     "qsv",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
-    _tell_qsv,
+    _qsv_quality,
     efforts={
         Purpose.ARCHIVE: ("-preset", "slow"),
         Purpose.WEB: ("-preset", "medium"),
@@ -89,13 +89,13 @@ QSV = HardwareVendor(
 VAAPI = HardwareVendor(
     "vaapi",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
-    _tell_vaapi,
+    _vaapi_quality,
     bitrate_mode=("-rc_mode", "VBR"),
     device_option="-vaapi_device",
     is_uploaded=True,
 )
 VIDEOTOOLBOX = HardwareVendor(
-    "videotoolbox", (VideoCodec.H264, VideoCodec.H265), _tell_videotoolbox
+    "videotoolbox", (VideoCodec.H264, VideoCodec.H265), _videotoolbox_quality
 )
 
 _NAMES = {
@@ -136,7 +136,7 @@ class HardwareEncoder:
         family = self.family
         arguments = ["-c:v", self.name, *family.efforts.get(request.purpose, ())]
         if request.bitrate_bps is None:
-            return [*arguments, *family.tell_quality(self.codec, request.effective_crf)]
+            return [*arguments, *family.quality_arguments(self.codec, request.effective_crf)]
         bps = request.bitrate_bps
         arguments += [*family.bitrate_mode, "-b:v", str(bps)]
         arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]

@@ -90,5 +90,5 @@ def audio_clock_filters(info: MediaInfo) -> str:
     return f"asetpts=PTS-({lead_seconds:.6f})/TB,aresample=async=1:first_pts=0"
 
 
-NO_AUDIO_ARGUMENTS = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
+UNINDEXED_FORMATS = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS})
 """Formats without an index."""

@@ -189,7 +189,7 @@ class _FfmpegProcess:
 
     def _advance(self, chunk: bytes, on_progress: Callable[[FfmpegProgress], None]) -> None:
         for block in self._parser.feed(chunk):
-            if block.marks != self._progress.marks:
+            if block.fingerprint != self._progress.fingerprint:
                 self._alive_at = time.monotonic()
             self._progress = block
             on_progress(block)

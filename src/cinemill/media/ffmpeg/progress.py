@@ -29,7 +29,7 @@ class FfmpegProgress:
     is_end: bool = False
 
     @property
-    def marks(self) -> tuple[int, float | None, int]:
+    def fingerprint(self) -> tuple[int, float | None, int]:
         """Return the values of which one must change for the command to count as alive."""
         return self.frame, self.seconds, self.total_bytes
 
@@ -42,11 +42,11 @@ def share_of_time(
     Reports nothing if its length is unknown.
     """
 
-    def tell(progress: FfmpegProgress) -> None:
+    def report(progress: FfmpegProgress) -> None:
         if seconds > 0 and progress.seconds is not None:
             on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
 
-    return tell
+    return report
 
 
 class ProgressParser:

@@ -162,20 +162,20 @@ def _isolate(
 ) -> list[str]:
     if sandbox.bwrap is None:
         return []
-    walls = [str(sandbox.bwrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
-    walls += ["--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox' own empty one
+    arguments = [str(sandbox.bwrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    arguments += ["--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox' own empty one
     # Folders first: a file bound inside a folder that is bound later would be hidden by it.
     drivers = (*library_folders(), *_existing("/sys", "/usr/share")) if devices else ()
     bound = {path for path in readable if not any(map(path.is_relative_to, drivers))}
     for path in sorted({*bound, *drivers}, key=lambda path: (len(path.parts), str(path))):
-        walls += ["--ro-bind", str(path), str(path)]
+        arguments += ["--ro-bind", str(path), str(path)]
     for device in devices:
-        walls += ["--dev-bind-try", str(device), str(device)]
+        arguments += ["--dev-bind-try", str(device), str(device)]
     if devices:
-        walls += ["--proc", "/proc"]  # NVIDIA's driver looks there itself
+        arguments += ["--proc", "/proc"]  # NVIDIA's driver looks there itself
     if folder is not None:
-        walls += ["--bind", str(folder), str(folder), "--chdir", str(folder)]
-    return [*walls, "--"]
+        arguments += ["--bind", str(folder), str(folder), "--chdir", str(folder)]
+    return [*arguments, "--"]
 
 
 def _find_bwrap() -> Path | None:

@@ -16,7 +16,7 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.metadata import read_material, read_media
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
+def handle_request(request: dict[str, Any]) -> dict[str, Any]:
     """Return ``{"info": …}`` or ``{"rejected": code}``."""
     try:
         read = {"film": read_media, "material": read_material}[request["what"]]
@@ -29,4 +29,4 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(answer(json.load(sys.stdin)), sys.stdout)
+    json.dump(handle_request(json.load(sys.stdin)), sys.stdout)

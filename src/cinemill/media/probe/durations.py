@@ -36,10 +36,10 @@ def stream_seconds(container: Any, stream: Any) -> float:
     return _without_start(container, max(0.0, hours * 3600 + minutes * 60 + seconds))
 
 
-def start_seconds_of(picture: Any, frame: Any) -> float:
+def start_seconds_of(stream: Any, frame: Any) -> float:
     """Return when the first frame is shown, on the container's own clock."""
-    ticks = frame.pts if frame.pts is not None else picture.start_time
-    return float((ticks or 0) * picture.time_base)
+    ticks = frame.pts if frame.pts is not None else stream.start_time
+    return float((ticks or 0) * stream.time_base)
 
 
 def bitrate_bps(container: Any, size_bytes: int, duration_seconds: float) -> int:

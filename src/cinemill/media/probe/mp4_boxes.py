@@ -55,29 +55,29 @@ def read_boxes(path: Path) -> BoxFacts:
     facts = BoxFacts()
     movie_timescale = 0
     tracks: list[_Track] = []
-    with path.open("rb") as film:
+    with path.open("rb") as file:
         size = path.stat().st_size
-        for box in _walk(film, 0, size, 0, [MAX_BOXES]):
+        for box in _walk(file, 0, size, 0, [MAX_BOXES]):
             if box.depth == 0:
                 facts.is_cut_off |= box.end > size
                 facts.has_index |= box.kind in (b"moov", b"moof")
             if box.kind == b"trak":
                 tracks.append(_Track())
             elif box.kind == b"mvhd":
-                movie_timescale, _ = _read_clock(film, box)
+                movie_timescale, _ = _read_clock(file, box)
             elif box.kind == b"mdhd" and tracks:
-                tracks[-1].timescale, tracks[-1].duration = _read_clock(film, box)
+                tracks[-1].timescale, tracks[-1].duration = _read_clock(file, box)
             elif box.kind == b"elst" and tracks:
-                tracks[-1].edits = _read_edits(film, box)
+                tracks[-1].edits = _read_edits(file, box)
     facts.has_edit_list = any(_is_edited(track, movie_timescale) for track in tracks)
     return facts
 
 
-def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
+def _walk(file: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
     while start + 8 <= end and budget[0] > 0:
         budget[0] -= 1
-        film.seek(start)
-        header = film.read(16)
+        file.seek(start)
+        header = file.read(16)
         if len(header) < 8:
             return
         size, kind, body = int.from_bytes(header[:4]), header[4:8], start + 8
@@ -89,14 +89,14 @@ def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -
             return
         yield _Box(kind, body, start + size, depth)
         if kind in _CONTAINERS:
-            yield from _walk(film, body, min(start + size, end), depth + 1, budget)
+            yield from _walk(file, body, min(start + size, end), depth + 1, budget)
         start += size
 
 
-def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
+def _read_clock(file: BinaryIO, box: _Box) -> tuple[int, int]:
     """Return the timescale and duration of an ``mvhd`` or ``mdhd``."""
-    film.seek(box.start)
-    body = film.read(32)
+    file.seek(box.start)
+    body = file.read(32)
     layout = ">20xIQ" if body[:1] == b"\x01" else ">12xII"
     if len(body) < struct.calcsize(layout):
         return 0, 0
@@ -104,14 +104,14 @@ def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
     return int(timescale), int(duration)
 
 
-def _read_edits(film: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
-    film.seek(box.start)
-    head = film.read(8)
+def _read_edits(file: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
+    file.seek(box.start)
+    head = file.read(8)
     if len(head) < 8:
         return ()
     layout = ">QqI" if head[:1] == b"\x01" else ">IiI"
     count = min(int.from_bytes(head[4:8]), MAX_EDITS)
-    body = film.read(count * struct.calcsize(layout))
+    body = file.read(count * struct.calcsize(layout))
     whole = len(body) - len(body) % struct.calcsize(layout)
     return tuple((shown, at) for shown, at, _ in struct.iter_unpack(layout, body[:whole]))
 

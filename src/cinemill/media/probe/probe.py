@@ -65,16 +65,16 @@ def _read(
         "format": container_format.value,
         "limits": dataclasses.asdict(limits),
     }
-    answer = _ask(json.dumps(request), path.absolute(), limits, sandbox or detect_sandbox())
-    if "rejected" in answer:
-        raise _reject(str(answer["rejected"]))
-    return MediaInfo.from_json(answer["info"])
+    response = _run_child(json.dumps(request), path.absolute(), limits, sandbox or detect_sandbox())
+    if "rejected" in response:
+        raise _reject(str(response["rejected"]))
+    return MediaInfo.from_json(response["info"])
 
 
 def sniff_file(path: Path) -> SourceFormat:
     """Return the container of the file at ``path``, by its first bytes. Raises MediaRejected."""
-    with path.open("rb") as film:
-        return sniff(film.read(HEAD_BYTES))
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES))
 
 
 def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
@@ -83,7 +83,7 @@ def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
         return sniff_material(material.read(HEAD_BYTES))
 
 
-def _ask(
+def _run_child(
     request: str, path: Path, limits: Limits, sandbox: Sandbox
 ) -> dict[str, dict[str, object]]:
     tight = dataclasses.replace(
@@ -109,13 +109,13 @@ def _ask(
         )
     except subprocess.TimeoutExpired as hung:
         raise _reject("media_unreadable") from hung
-    return _read_answer(done)
+    return _parse_response(done)
 
 
-def _read_answer(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, object]]:
+def _parse_response(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, object]]:
     if done.returncode == 0:
-        answer: dict[str, dict[str, object]] = json.loads(done.stdout)
-        return answer
+        response: dict[str, dict[str, object]] = json.loads(done.stdout)
+        return response
     # Killed by a crash or by a limit, which is the file's fault. An exit code is ours.
     if done.returncode < 0 or done.returncode > 128:
         raise _reject("media_unreadable")

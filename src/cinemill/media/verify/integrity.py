@@ -35,7 +35,7 @@ class Decoded:
 
     frames: int
     seconds: float
-    sound_seconds: float | None = None
+    audio_seconds: float | None = None
     """From the first frame to the end of the audio; None if no audio was decoded."""
 
 
@@ -84,13 +84,13 @@ def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    if info.audio and decoded.sound_seconds is None and (not declared or info.has_edit_list):
+    if info.audio and decoded.audio_seconds is None and (not declared or info.has_edit_list):
         # The declared duration may be the audio's, which was not decoded.
         declared = min(declared, info.duration_seconds_from_header)
         seconds += lead_seconds
     elif not declared or info.has_edit_list:
         declared = info.duration_seconds_from_header
-        seconds = max(seconds, decoded.sound_seconds or 0.0) + lead_seconds
+        seconds = max(seconds, decoded.audio_seconds or 0.0) + lead_seconds
     elif info.format is SourceFormat.MATROSKA:
         seconds += lead_seconds  # its tag states when the track ends, not how long it is
     frame_seconds = decoded.seconds / decoded.frames
@@ -120,8 +120,8 @@ def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) ->
 
 
 def _ends_on_packet(path: Path) -> bool:
-    with path.open("rb") as film:
-        layout = find_packet_bytes(film.read(HEAD_BYTES))
+    with path.open("rb") as file:
+        layout = find_packet_bytes(file.read(HEAD_BYTES))
     if layout is None:
         return True
     size, start = layout
@@ -133,9 +133,9 @@ def _ends_on_packet(path: Path) -> bool:
 def _ends_with_last_page(path: Path) -> bool:
     """Check that the last page is whole and flagged as last (RFC 3533, section 6)."""
     size = path.stat().st_size
-    with path.open("rb") as film:
-        film.seek(max(0, size - _OGG_LAST_PAGE_BYTES))
-        end = film.read()
+    with path.open("rb") as file:
+        file.seek(max(0, size - _OGG_LAST_PAGE_BYTES))
+        end = file.read()
     at = end.rfind(b"OggS")
     if at < 0 or len(end) < at + 27:
         return False
@@ -150,8 +150,8 @@ def _has_declared_size(path: Path) -> bool:
 
     FFmpeg trusts its index over its length: a truncated file ends early without any log message.
     """
-    with path.open("rb") as film:
-        head = film.read(_ASF_HEADER_BYTES)
+    with path.open("rb") as file:
+        head = file.read(_ASF_HEADER_BYTES)
     at = head.find(_ASF_FILE_PROPERTIES)
     if at < 0 or len(head) < at + 92:
         return False

@@ -36,12 +36,12 @@ def inspect_output(path: Path, planned: PlannedOutput) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{planned.filename} was not written.")
     try:
-        with path.open("rb") as film, av.open(film, format=_DEMUXERS[path.suffix]) as container:
+        with path.open("rb") as file, av.open(file, format=_DEMUXERS[path.suffix]) as container:
             if planned.media_type == "image/jpeg":
                 return _inspect_still(container, planned)
             if planned.kind is ArtifactKind.AUDIO:
-                return _inspect_sound(container, planned)
-            return _inspect_film(container, path, planned)
+                return _inspect_audio(container, planned)
+            return _inspect_video(container, path, planned)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{planned.filename} cannot be read back: {broken}") from broken
 
@@ -52,7 +52,7 @@ def _inspect_still(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     return {"width": frame.width, "height": frame.height}
 
 
-def _inspect_sound(container: Any, planned: PlannedOutput) -> dict[str, Any]:
+def _inspect_audio(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     stream = container.streams.audio[0]
     if stream.codec_context.sample_rate != AUDIO_RATE_HZ or stream.channels != 1:
         raise OutputInvalid(f"{planned.filename} is not {AUDIO_RATE_HZ} Hz mono.")
@@ -64,7 +64,7 @@ def _inspect_sound(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     }
 
 
-def _inspect_film(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
+def _inspect_video(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
     stream = container.streams.video[0]
     if stream.codec_context.name != _CODECS[planned.kind]:
         raise OutputInvalid(f"{planned.filename} holds {stream.codec_context.name}.")
@@ -124,13 +124,13 @@ def starts_fast(path: Path) -> bool:
     Playback can then begin before the whole file is loaded.
     """
     start = 0
-    with path.open("rb") as film:
-        while len(head := film.read(_PIECE_BYTES)) >= 8:
+    with path.open("rb") as file:
+        while len(head := file.read(_PIECE_BYTES)) >= 8:
             kind, size = head[4:8], int.from_bytes(head[:4])
             if kind in (b"moov", b"mdat"):
                 return kind == b"moov"
             start += max(8, size)
-            film.seek(start)
+            file.seek(start)
     return False
 
 

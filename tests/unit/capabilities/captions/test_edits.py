@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.captions.edits import (
-    LATEST_MS,
     LONGEST_LINE,
+    MAX_LINES,
+    MAX_TIME_MS,
     MOST_CUES,
-    MOST_LINES,
     check_cues,
     make_cue,
 )
@@ -47,12 +47,12 @@ def test_marks_without_end_are_read_at_once() -> None:
 
 
 def test_what_no_screen_takes_is_refused() -> None:
-    assert refuse(make_cue(0, 1, "a\n" * (MOST_LINES + 1))) == (
-        f"Caption 1 has {MOST_LINES + 1} lines; {MOST_LINES} are allowed."
+    assert refuse(make_cue(0, 1, "a\n" * (MAX_LINES + 1))) == (
+        f"Caption 1 has {MAX_LINES + 1} lines; {MAX_LINES} are allowed."
     )
     assert "500 characters" not in refuse(make_cue(5, 5, "a" * LONGEST_LINE))
     assert "501 characters" in refuse(make_cue(0, 5, "a" * (LONGEST_LINE + 1)))
-    assert "later than 100 hours" in refuse(make_cue(0, LATEST_MS + 1, "a"))
+    assert "later than 100 hours" in refuse(make_cue(0, MAX_TIME_MS + 1, "a"))
     assert str(MOST_CUES + 1) in refuse(*[make_cue(0, 5, "a")] * (MOST_CUES + 1))
 
 

@@ -39,18 +39,18 @@ def test_a_moment_for_the_thumbnail_is_taken_exactly() -> None:
 
 
 @given(st.floats(0, 1e6, allow_nan=False))
-def test_a_moment_is_off_by_less_than_a_millisecond(moment: float) -> None:
-    asked = read({"thumbnail_seconds": moment}).thumbnail_seconds
+def test_a_moment_is_off_by_less_than_a_millisecond(timestamp: float) -> None:
+    asked = read({"thumbnail_seconds": timestamp}).thumbnail_seconds
     assert asked is not None
-    assert abs(asked - Fraction(moment)) < Fraction(1, 1000)
+    assert abs(asked - Fraction(timestamp)) < Fraction(1, 1000)
 
 
 @pytest.mark.parametrize(
-    "moment", [-1, -0.5, "5", "00:00:05", True, [5], {}, math.nan, math.inf, -math.inf]
+    "timestamp", [-1, -0.5, "5", "00:00:05", True, [5], {}, math.nan, math.inf, -math.inf]
 )
-def test_what_is_no_moment_is_refused(moment: object) -> None:
+def test_what_is_no_moment_is_refused(timestamp: object) -> None:
     with pytest.raises(InputRejected) as refused:
-        read({"thumbnail_seconds": moment})
+        read({"thumbnail_seconds": timestamp})
     assert refused.value.code == "timestamp_invalid"
 
 

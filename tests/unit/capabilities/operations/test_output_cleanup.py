@@ -25,16 +25,16 @@ def names(files: list[OutputFile]) -> list[str]:
 
 def test_the_too_old_go() -> None:
     files = make_files((100, 1), (200, 1), (300, 1))
-    assert names(select_expired(files, oldest=250, most_bytes=10)) == ["0", "1"]
+    assert names(select_expired(files, oldest=250, max_bytes=10)) == ["0", "1"]
 
 
 def test_the_oldest_go_until_the_rest_fits() -> None:
     files = make_files((300, 5), (100, 5), (200, 5))
-    assert names(select_expired(files, oldest=0, most_bytes=6)) == ["1", "2"]
+    assert names(select_expired(files, oldest=0, max_bytes=6)) == ["1", "2"]
 
 
 def test_nothing_goes_where_all_is_young_and_small() -> None:
-    assert select_expired(make_files((100, 5)), oldest=100, most_bytes=5) == []
+    assert select_expired(make_files((100, 5)), oldest=100, max_bytes=5) == []
 
 
 amounts = st.integers(0, 1000)
@@ -42,13 +42,13 @@ amounts = st.integers(0, 1000)
 
 @given(st.lists(st.tuples(amounts, amounts)), amounts, amounts)
 def test_what_stays_is_young_and_fits(
-    rows: list[tuple[int, int]], oldest: int, most_bytes: int
+    rows: list[tuple[int, int]], oldest: int, max_bytes: int
 ) -> None:
     files = make_files(*rows)
-    doomed = select_expired(files, oldest=oldest, most_bytes=most_bytes)
+    doomed = select_expired(files, oldest=oldest, max_bytes=max_bytes)
     stay = [file for file in files if file not in doomed]
     assert all(file.modified_at >= oldest for file in stay)
-    assert sum(file.size_bytes for file in stay) <= most_bytes
+    assert sum(file.size_bytes for file in stay) <= max_bytes
     assert all(gone.modified_at <= left.modified_at for gone in doomed for left in stay)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
-    NEXT_RUNG_AT_MOST,
+    NEXT_RUNG_MAX_SHARE,
     MediaSegment,
     Rung,
     Stream,
@@ -77,7 +77,7 @@ def test_no_rung_is_larger_than_the_film_or_of_no_use(
         assert rung.width % 2 == rung.height % 2 == 0
         assert not source_bps or rung.bitrate_bps <= source_bps
     for above, below in pairwise(rungs):
-        assert below.bitrate_bps <= above.bitrate_bps * NEXT_RUNG_AT_MOST
+        assert below.bitrate_bps <= above.bitrate_bps * NEXT_RUNG_MAX_SHARE
         assert min(below.width, below.height) < min(above.width, above.height)
 
 

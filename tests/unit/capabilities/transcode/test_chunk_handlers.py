@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.transcode.chunk_handlers import join_film, name_chunk
+from cinemill.capabilities.transcode.chunk_handlers import join_chunks, name_chunk
 from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.capabilities.transcode.plan import ChunkParameters
 from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
@@ -50,7 +50,7 @@ def meet(inputs: dict[str, Any]) -> StepContext:
 )
 def test_the_film_is_encoded_whole_instead(other: dict[str, Any]) -> None:
     # The resources is not asked for anything: nothing of the chunks is of use.
-    outcome = join_film(None, meet({"chunk-0": WHOLE, "chunk-1": other}))  # type: ignore[arg-type]
+    outcome = join_chunks(None, meet({"chunk-0": WHOLE, "chunk-1": other}))  # type: ignore[arg-type]
     (whole,) = outcome.steps
     assert (whole.kind, whole.params["codec"]) == ("encode_whole", "h264")
     assert "encoded_whole_because" in outcome.result

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.transcode.chunks import (
-    LEAST_SECONDS,
-    LEAST_WORK_SECONDS,
-    MOST_CHUNKS,
-    MOST_WORK_SECONDS,
+    MAX_CHUNKS,
+    MAX_WORK_SECONDS,
+    MIN_SECONDS,
+    MIN_WORK_SECONDS,
     WORTHWHILE_SECONDS,
     Chunk,
     ChunkDurations,
@@ -160,12 +160,12 @@ def test_chunks_are_neither_too_small_nor_too_many(
         return
     assert lengths is not None
     chunks = partition_by_weight(lengths, seconds)
-    assert len(chunks) <= MOST_CHUNKS + 1
+    assert len(chunks) <= MAX_CHUNKS + 1
     each = work_seconds / seconds
     for chunk in chunks[:-1]:
-        assert chunk >= LEAST_SECONDS * 0.999
-        assert chunk * each >= LEAST_WORK_SECONDS * 0.999
-        assert chunk <= max(lengths.least, MOST_WORK_SECONDS / each) * 1.001
+        assert chunk >= MIN_SECONDS * 0.999
+        assert chunk * each >= MIN_WORK_SECONDS * 0.999
+        assert chunk <= max(lengths.min_seconds, MAX_WORK_SECONDS / each) * 1.001
 
 
 @given(st.floats(600, 20_000), st.floats(1_000, 50_000), st.integers(1, 200))
@@ -186,7 +186,7 @@ def test_all_who_work_end_at_about_one_time(slots: int, work_each: float) -> Non
     free = [0.0] * slots
     for chunk in partition_by_weight(lengths, 7200):
         heapq.heappush(free, heapq.heappop(free) + chunk)
-    assert max(free) - 7200 / slots <= 2 * lengths.least
+    assert max(free) - 7200 / slots <= 2 * lengths.min_seconds
 
 
 def test_more_workers_make_shorter_chunks() -> None:
@@ -202,7 +202,7 @@ def test_more_workers_make_shorter_chunks() -> None:
 def test_a_film_longer_than_its_header_says_is_not_cut_into_more() -> None:
     marks = make_film([1] * 5000)
     chunks = cut_chunks(marks, TICKS, ChunkDurations.even(0.05), needs_lead=False)
-    assert 500 < len(chunks) <= MOST_CHUNKS + 1
+    assert 500 < len(chunks) <= MAX_CHUNKS + 1
 
 
 def test_cuts_follow_the_lengths() -> None:

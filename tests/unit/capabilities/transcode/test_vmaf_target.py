@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.transcode.vmaf_target import (
     LOWEST_CRF,
-    MOST_BITRATE_FACTOR,
+    MAX_BITRATE_FACTOR,
     adjust_for_vmaf,
 )
 from cinemill.core.encoding.rendition import (
@@ -63,8 +63,8 @@ def test_a_correction_is_better_and_within_bounds(
     if corrected.bitrate_bps is None or request.bitrate_bps is None:
         assert corrected.effective_crf >= LOWEST_CRF
     else:
-        most_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MOST_BITRATE_FACTOR)
-        assert corrected.bitrate_bps <= most_bps
+        max_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MAX_BITRATE_FACTOR)
+        assert corrected.bitrate_bps <= max_bps
     same = corrected.model_copy(update={"crf": request.crf, "bitrate_bps": request.bitrate_bps})
     assert same == request  # nothing else was changed
 

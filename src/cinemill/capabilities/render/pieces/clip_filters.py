@@ -19,7 +19,7 @@ from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
 from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS
+from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS
 
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
@@ -55,7 +55,7 @@ class Film:
 def tail_seconds(info: MediaInfo) -> Fraction:
     """How far a clip may reach over the end of its film, as the header tells it: headers are
     rounded, and the last frame is held so long. Streams without an index only guess."""
-    if info.format in NO_AUDIO_ARGUMENTS:
+    if info.format in UNINDEXED_FORMATS:
         return Fraction(1)
     frame = 1 / info.video.fps if info.video.fps > 0 else Fraction(1, 10)
     return max(Fraction(1, 10), 2 * frame)
@@ -107,7 +107,7 @@ def seek_arguments(info: MediaInfo, start: Fraction) -> tuple[list[str], Fractio
 
 
 def _find_lead(info: MediaInfo) -> Fraction:
-    if info.format in NO_AUDIO_ARGUMENTS:
+    if info.format in UNINDEXED_FORMATS:
         return _BLIND_LEAD_SECONDS
     if info.video.is_variable_rate or info.video.fps * _LEAD_SECONDS < 2:
         return _UNEVEN_LEAD_SECONDS

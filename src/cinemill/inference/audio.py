@@ -27,7 +27,7 @@ PAUSE_MS = 2000
 PAD_MS = 400
 _FULL_SCALE = 32_768.0
 
-Sound: TypeAlias = NDArray[np.int16]
+PcmAudio: TypeAlias = NDArray[np.int16]
 Samples: TypeAlias = NDArray[np.float32]
 
 
@@ -53,8 +53,8 @@ class Batch:
     def seconds(self) -> float:
         return sum(span.seconds for span in self.spans)
 
-    def collapse_silence(self, sound: Sound) -> Samples:
-        return np.concatenate([to_float(sound[span.start : span.end]) for span in self.spans])
+    def collapse_silence(self, audio: PcmAudio) -> Samples:
+        return np.concatenate([to_float(audio[span.start : span.end]) for span in self.spans])
 
     def expand_timestamps(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
         """Convert times in the batch to milliseconds of the video.
@@ -68,20 +68,20 @@ class Batch:
             if middle < offset + length or span is self.spans[-1]:
                 break
             offset += length
-        moments = (start_seconds, end_seconds)
-        samples = [span.start + moment * SAMPLE_RATE_HZ - offset for moment in moments]
+        timestamps = (start_seconds, end_seconds)
+        samples = [span.start + timestamp * SAMPLE_RATE_HZ - offset for timestamp in timestamps]
         start, end = (min(max(sample, span.start), span.end) for sample in samples)
         return to_ms(start), to_ms(max(start, end))
 
 
-def memory_map(path: Path) -> Sound:
+def memory_map(path: Path) -> PcmAudio:
     """Memory-map the file's samples (signed, 16 bit, little-endian, mono, 16 kHz)."""
     if path.stat().st_size < np.dtype(np.int16).itemsize:
         return np.zeros(0, np.int16)
     return np.memmap(path, np.dtype("<i2"), "r")
 
 
-def to_float(samples: Sound) -> Samples:
+def to_float(samples: PcmAudio) -> Samples:
     return samples.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
@@ -89,7 +89,9 @@ def to_ms(sample: float) -> int:
     return round(sample * 1000 / SAMPLE_RATE_HZ)
 
 
-def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterator[Span]:
+def find_speech(
+    audio: PcmAudio, check_cancelled: Callable[[], None] = lambda: None
+) -> Iterator[Span]:
     """Yield the spans in which somebody speaks, in order.
 
     Uses Silero's voice activity model, by faster-whisper. Speech that reaches the end of a block is
@@ -97,15 +99,15 @@ def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterat
     and may raise.
     """
     start, block = 0, BLOCK_SECONDS * SAMPLE_RATE_HZ
-    while start < len(sound):
-        heed()
+    while start < len(audio):
+        check_cancelled()
         spans = [
             Span(start + int(found["start"]), start + int(found["end"]))
-            for found in _detect(to_float(sound[start : start + block]))
+            for found in _detect(to_float(audio[start : start + block]))
         ]
         end = start + block
         reaches_end = bool(spans) and spans[-1].end >= end and spans[-1].start > start
-        if end < len(sound) and reaches_end:
+        if end < len(audio) and reaches_end:
             end = spans.pop().start
         yield from spans
         start = end
