@@ -1,4 +1,4 @@
-"""A real model hears real speech: its words and when they were said; and nothing in silence."""
+"""Transcription of real speech by a real model: words, their times, and nothing in silence."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def transcribe(
 
 
 def with_silence(sound: PcmAudio, before_seconds: float, between_seconds: float) -> PcmAudio:
-    """Silence, the sound, silence, the sound again."""
+    """Return silence, the audio, silence, and the audio again."""
     lead, gap = (
         np.zeros(int(seconds * SAMPLE_RATE_HZ), np.int16)
         for seconds in (before_seconds, between_seconds)
@@ -62,7 +62,7 @@ def with_silence(sound: PcmAudio, before_seconds: float, between_seconds: float)
     return np.concatenate([lead, sound, gap, sound])
 
 
-def test_words_are_heard_with_their_times(model: SpeechModel, speech: PcmAudio) -> None:
+def test_transcription_has_words_with_their_times(model: SpeechModel, speech: PcmAudio) -> None:
     shares: list[float] = []
     heard = transcribe(model, speech, shares)
     assert heard.language == "en"
@@ -75,7 +75,7 @@ def test_words_are_heard_with_their_times(model: SpeechModel, speech: PcmAudio) 
     assert shares[-1] == 1.0
 
 
-def test_silence_is_left_out_and_times_stay_those_of_the_film(
+def test_transcription_skips_silence_and_keeps_the_videos_times(
     model: SpeechModel, speech: PcmAudio
 ) -> None:
     once = list_words(transcribe(model, speech).utterances)
@@ -90,34 +90,36 @@ def test_silence_is_left_out_and_times_stay_those_of_the_film(
 
 
 @pytest.mark.parametrize("loudness", [0, 3, 3000])
-def test_where_nobody_speaks_nothing_is_heard(model: SpeechModel, loudness: int) -> None:
+def test_transcription_without_speech_is_empty(model: SpeechModel, loudness: int) -> None:
     noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
     heard = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
     assert heard.utterances == ()
     assert heard.language == ""
 
 
-def test_no_sound_at_all_is_nothing_heard(model: SpeechModel) -> None:
+def test_transcription_of_empty_audio_is_empty(model: SpeechModel) -> None:
     assert transcribe(model, np.zeros(0, np.int16)).utterances == ()
 
 
-def test_speech_over_the_edge_of_a_block_is_found_whole(
+def test_speech_across_a_block_edge_is_found_whole(
     speech: PcmAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = with_silence(speech, 5, 5)
     whole = list(find_speech(long))
-    # An edge in the middle of each reading.
+    # A block edge in the middle of each reading.
     monkeypatch.setattr("cinemill.inference.audio.BLOCK_SECONDS", 10)
     found = list(find_speech(long))
     assert [span.start for span in found] == sorted(span.start for span in found)
     assert abs(sum(span.seconds for span in found) - sum(span.seconds for span in whole)) < 2
 
 
-def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: PcmAudio) -> None:
+def test_transcription_is_deterministic(model: SpeechModel, speech: PcmAudio) -> None:
     assert transcribe(model, speech).utterances == transcribe(model, speech).utterances
 
 
-def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: PcmAudio) -> None:
+def test_transcription_can_be_cancelled_after_each_sentence(
+    model: SpeechModel, speech: PcmAudio
+) -> None:
     with pytest.raises(JobCancelled):
         model.transcribe(
             speech,
@@ -135,7 +137,7 @@ def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: PcmAu
         (None, SpeechTask.TRANSLATE, "translation_impossible"),
     ],
 )
-def test_a_model_of_english_refuses_what_it_cannot_do(
+def test_english_model_rejects_other_languages_and_translation(
     model: SpeechModel, speech: PcmAudio, language: str | None, task: SpeechTask, code: str
 ) -> None:
     with pytest.raises(InputRejected) as refused:
@@ -149,7 +151,7 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
     assert refused.value.code == code
 
 
-def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(
+def test_multilingual_model_detects_the_language_and_rejects_unknown_ones(
     speech: PcmAudio,
 ) -> None:
     base = open_speech_model(get_card("base"), fetch_models("base"))
@@ -167,7 +169,7 @@ def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(
     assert refused.value.code == "language_unknown"
 
 
-def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
+def test_small_model_stays_loaded_and_large_one_is_released() -> None:
     card, folder = get_card("tiny.en"), fetch_models("tiny.en")
     model = open_speech_model(card, folder)
     release_model(model)
@@ -177,7 +179,7 @@ def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
     assert open_speech_model(card, folder) is not model
 
 
-def test_the_device_is_one_that_this_machine_has() -> None:
+def test_speech_device_exists_on_this_machine() -> None:
     device = choose_device()
     assert device.name in ("cpu", "cuda")
     assert device.precision != "default"

@@ -1,4 +1,4 @@
-"""Films encoded in chunks and joined, held against the same films encoded in one pass."""
+"""Videos encoded in chunks and joined, compared with the same videos encoded in one pass."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 GROUP = ("-g", "20", "-preset", "fast")
-"""Key frames close together, and pictures that are stored in another order than shown."""
+"""Key frames close together, and frames that are stored in another order than shown."""
 
 
 OWN_NAMES = frozenset({"encoder", "duration"})
-"""What a muxer says of itself."""
+"""Names that a muxer writes about itself."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """One film, and both ways of encoding it."""
+    """One video, and both ways of encoding it."""
 
     toolbox: FfmpegBinary
     sandbox: Sandbox
@@ -150,8 +150,10 @@ def open_shop(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
 
 
 def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
-    """Of each track its kind, its names, and when its packets are shown, in seconds; but for the
-    version of its encoder."""
+    """Return each track's kind, names and packet times in seconds.
+
+    The version of its encoder is left out.
+    """
     found = []
     with av.open(str(path)) as film:
         for stream in film.streams:
@@ -165,7 +167,7 @@ def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
 
 
 def read_names(path: Path) -> tuple[list[tuple[Fraction, str]], Any, Any]:
-    """Chapters with when they begin, what the film is called, and its streams."""
+    """Return chapters with their start times, the video's names, and its streams."""
     with av.open(str(path)) as film:
         chapters = [
             (Fraction(mark["start"]) * (mark["time_base"] or 0), mark["metadata"]["title"])
@@ -183,19 +185,19 @@ def hash_pictures(path: Path) -> str:
 
 
 def assert_alike(shop: Shop) -> None:
-    """The same tracks, and every picture and every sound at the same time."""
+    """Check that tracks are equal, and every frame and audio packet has the same time."""
     assert read_tracks(shop.encode_in_chunks()) == read_tracks(shop.encode_in_one())
 
 
 @pytest.mark.parametrize("rate", ["24", "24000/1001", "25", "30000/1001", "30"])
-def test_pictures_and_sound_are_when_a_single_pass_has_them(
+def test_chunked_encode_keeps_the_timestamps_of_a_single_pass(
     open_shop: Open, tmp_path: Path, rate: str
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, rate=rate, extra=GROUP)
     assert_alike(open_shop(film, height=90))
 
 
-def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_a_variable_frame_rate(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(
         tmp_path / "film.mp4",
         seconds=4,
@@ -218,14 +220,14 @@ def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None
     ],
     ids=["open groups", "milliseconds", "every picture a key", "a bitrate"],
 )
-def test_other_codecs_and_containers(
+def test_chunked_encode_supports_other_codecs_and_containers(
     open_shop: Open, tmp_path: Path, ending: str, extra: tuple[str, ...], options: dict[str, Any]
 ) -> None:
     film = films.make_film(tmp_path / f"film{ending}", seconds=4, extra=extra)
     assert_alike(open_shop(film, height=90, **options))
 
 
-def test_a_picture_that_begins_late_stays_late(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_a_late_video_start(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "even.mp4", seconds=4, extra=GROUP)
     late = tmp_path / "late.mp4"
     source = f"file:{film}"
@@ -234,7 +236,7 @@ def test_a_picture_that_begins_late_stays_late(open_shop: Open, tmp_path: Path) 
     assert_alike(open_shop(late, height=90))
 
 
-def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_names_languages_and_chapters(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mkv", seconds=4, extra=GROUP)
     (tmp_path / "chapters").write_text(
         ";FFMETADATA1\ntitle=Holiday\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n"
@@ -253,7 +255,7 @@ def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) 
         assert "Director" in str(chunked)
 
 
-def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_deinterlaces_across_a_cut(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(
         tmp_path / "film.mp4",
         seconds=4,
@@ -267,7 +269,7 @@ def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_pa
     assert hash_pictures(chunked) == hash_pictures(single)
 
 
-def test_a_chunk_again_is_the_same_file(open_shop: Open, tmp_path: Path) -> None:
+def test_chunk_encoded_again_is_the_same_file(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=GROUP)
     first = open_shop(film, height=90).encode_chunks()
     again = open_shop(film, height=90).encode_chunks()
@@ -275,7 +277,7 @@ def test_a_chunk_again_is_the_same_file(open_shop: Open, tmp_path: Path) -> None
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
-def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path: Path) -> None:
+def test_chunks_of_different_encoders_are_not_joined(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
     shop = open_shop(film, height=90)
     made = [one for _, one in shop.encode_chunks()]
@@ -286,7 +288,7 @@ def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path
         )
 
 
-def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> None:
+def test_duplicate_chunk_is_detected_when_joining(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
     shop = open_shop(film, height=90)
     one = shop.encode_chunks()[0][1]
@@ -295,7 +297,9 @@ def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> Non
         concat_chunks(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
 
 
-def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_path: Path) -> None:
+def test_video_without_timestamps_or_with_a_changed_rate_is_not_cut(
+    open_shop: Open, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", extra=GROUP)
     assert not can_cut(open_shop(film).info, read_rendition({"fps": 10}))
     stream = films.remux(film, tmp_path / "film.ts")
@@ -305,7 +309,7 @@ def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_p
 @pytest.mark.parametrize(
     "options", [{"codec": "vp9", "container": "webm"}, {"codec": "h265"}], ids=["vp9", "h265"]
 )
-def test_colour_and_light_are_told_as_a_single_pass_tells_them(
+def test_chunked_encode_keeps_color_and_light_metadata(
     open_shop: Open, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     one = films.make_hdr(tmp_path / "second.mkv")
@@ -321,16 +325,14 @@ def test_colour_and_light_are_told_as_a_single_pass_tells_them(
     assert found[0].hdr == found[1].hdr
 
 
-def test_a_film_that_ends_too_early_is_left_to_whoever_judges_it_whole(
-    open_shop: Open, tmp_path: Path
-) -> None:
+def test_truncated_video_is_not_cut_into_chunks(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mkv", seconds=4, has_sound=False, extra=GROUP)
     half = films.truncate(film, tmp_path / "half.mkv", 0.6)
     shop = open_shop(half, height=90)
     assert index_frames(shop.session("index"), half, shop.info) is None
 
 
-def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) -> None:
+def test_chunk_with_damaged_frames_is_reported(open_shop: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
     shop = open_shop(film, height=90)
     whole = film.read_bytes()
@@ -340,6 +342,6 @@ def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("line", ["0, NOPTS, 0, 40, 504, 0x0", "0, 0, 0, 40, 504, 0x0, F=0x5"])
-def test_a_picture_without_a_time_or_not_to_be_shown_makes_no_index(line: str) -> None:
+def test_frame_index_is_none_for_frames_without_timestamps_or_hidden_frames(line: str) -> None:
     assert read_index(iter(["#tb 0: 1/1000", line])) is None
     assert read_index(iter(["#tb 0: 1/1000", "0, 0, 0, 40, 504, 0x0"])) is not None

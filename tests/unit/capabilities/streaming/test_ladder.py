@@ -1,4 +1,4 @@
-"""Which rungs a film needs, and the lists that name them."""
+"""The rungs that a video needs, and the playlists that name them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def sizes(rungs: tuple[Rung, ...]) -> list[tuple[int, int]]:
     return [(rung.width, rung.height) for rung in rungs]
 
 
-def test_a_good_film_has_every_rung_up_to_its_own_size() -> None:
+def test_ladder_of_a_good_video_has_every_rung_up_to_its_size() -> None:
     rungs = choose_rungs(1280, 720, Fraction(25), 0)
     assert sizes(rungs) == [(1280, 720), (854, 480), (640, 360), (426, 240)]
 
 
-def test_a_poor_film_has_few() -> None:
+def test_ladder_of_a_low_bitrate_video_has_few_rungs() -> None:
     assert sizes(choose_rungs(1920, 1080, Fraction(25), 600_000)) == [(1920, 1080), (426, 240)]
 
 
-def test_a_codec_that_needs_fewer_bits_is_not_taken_for_a_poor_picture() -> None:
+def test_ladder_accounts_for_efficient_source_codecs() -> None:
     bps = 1_500_000
     as_h264, as_hevc = (
         choose_rungs(1920, 1080, Fraction(25), as_h264_bps(codec, bps))
@@ -52,11 +52,11 @@ def test_a_codec_that_needs_fewer_bits_is_not_taken_for_a_poor_picture() -> None
     assert as_h264_bps("av1", 0) == 0
 
 
-def test_an_upright_film_stays_upright() -> None:
+def test_ladder_keeps_portrait_orientation() -> None:
     assert sizes(choose_rungs(720, 1280, Fraction(25), 0))[1] == (480, 854)
 
 
-def test_many_frames_need_more_bits() -> None:
+def test_ladder_bitrates_rise_with_the_frame_rate() -> None:
     slow, fast = (choose_rungs(1280, 720, Fraction(fps), 0)[0] for fps in (30, 60))
     assert fast.bitrate_bps == 1.5 * slow.bitrate_bps
 
@@ -66,7 +66,7 @@ rates = st.fractions(1, 240, max_denominator=1001)
 
 
 @given(sides, sides, rates, st.integers(0, 10**8))
-def test_no_rung_is_larger_than_the_film_or_of_no_use(
+def test_ladder_has_no_enlarged_or_useless_rungs(
     width: int, height: int, fps: Fraction, source_bps: int
 ) -> None:
     rungs = choose_rungs(width, height, fps, source_bps)
@@ -82,7 +82,7 @@ def test_no_rung_is_larger_than_the_film_or_of_no_use(
 
 
 @given(rates)
-def test_a_segment_is_about_four_seconds_of_whole_pictures(fps: Fraction) -> None:
+def test_segment_has_about_four_seconds_of_whole_frames(fps: Fraction) -> None:
     frames = segment_frames(fps)
     assert frames >= 1
     assert abs(frames / fps - 4) <= 1 / fps
@@ -95,7 +95,7 @@ SOUND = Stream(
 )
 
 
-def test_a_streams_playlist_names_ranges_of_its_file() -> None:
+def test_media_playlist_names_byte_ranges_of_its_file() -> None:
     lines = write_media_playlist(PICTURE).splitlines()
     assert lines[0] == "#EXTM3U"
     assert "#EXT-X-TARGETDURATION:4" in lines
@@ -111,7 +111,7 @@ def test_a_streams_playlist_names_ranges_of_its_file() -> None:
     ]
 
 
-def test_the_playlist_that_players_open_names_rungs_and_sounds() -> None:
+def test_master_playlist_names_rungs_and_audio_tracks() -> None:
     text = write_master_playlist([PICTURE], [SOUND])
     assert 'LANGUAGE="deu",DEFAULT=YES' in text
     assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
@@ -127,24 +127,24 @@ def make_stream(*segments: tuple[int, float]) -> Stream:
     ("segments", "peak_bps"),
     [
         ([(4000, 4.0), (2000, 4.0)], 8000),
-        ([(4000, 4.0), (4000, 4.0), (1000, 0.04)], 9901),  # with its neighbour: 5000 in 4.04 s
+        ([(4000, 4.0), (4000, 4.0), (1000, 0.04)], 9901),  # with its neighbor: 5000 in 4.04 s
         ([(4000, 4.0), (4000, 4.0), (3000, 2.0)], 12000),  # long enough to count alone
         ([(300, 0.2), (4000, 4.0)], 8191),
-        ([(1000, 0.1)], 80000),  # nothing is long enough: the film's own
+        ([(1000, 0.1)], 80000),  # nothing is long enough: the video's own
     ],
 )
-def test_a_short_end_is_counted_with_its_neighbour(
+def test_peak_bitrate_counts_a_short_last_segment_with_its_neighbor(
     segments: list[tuple[int, float]], peak_bps: int
 ) -> None:
     assert make_stream(*segments).peak_bps == peak_bps
 
 
-def test_without_sound_no_group_of_sounds_is_named() -> None:
+def test_master_playlist_without_audio_has_no_audio_group() -> None:
     assert "AUDIO" not in write_master_playlist([PICTURE], [])
 
 
 @pytest.mark.parametrize(("stream", "kind"), [(PICTURE, "video"), (SOUND, "audio")])
-def test_the_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
+def test_dash_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
     root = ET.fromstring(write_manifest([PICTURE], [SOUND]))
     names = {"d": DASH_NAMESPACE}
     found = root.find(f".//d:AdaptationSet[@contentType='{kind}']/d:Representation", names)
