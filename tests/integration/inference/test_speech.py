@@ -64,10 +64,10 @@ def with_silence(sound: PcmAudio, before_seconds: float, between_seconds: float)
 
 def test_transcription_has_words_with_their_times(model: SpeechModel, speech: PcmAudio) -> None:
     shares: list[float] = []
-    heard = transcribe(model, speech, shares)
-    assert heard.language == "en"
-    assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.25
-    words = list_words(heard.utterances)
+    transcription = transcribe(model, speech, shares)
+    assert transcription.language == "en"
+    assert word_error_rate(SPEECH, " ".join(one.text for one in transcription.utterances)) < 0.25
+    words = list_words(transcription.utterances)
     assert all(word.start_ms <= word.end_ms for word in words)
     assert all(before.start_ms <= after.start_ms for before, after in pairwise(words))
     assert words[-1].end_ms <= len(speech) * 1000 / SAMPLE_RATE_HZ
@@ -79,9 +79,9 @@ def test_transcription_skips_silence_and_keeps_the_videos_times(
     model: SpeechModel, speech: PcmAudio
 ) -> None:
     once = list_words(transcribe(model, speech).utterances)
-    heard = transcribe(model, with_silence(speech, 20, 40))
-    again = list_words(heard.utterances)
-    assert heard.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
+    transcription = transcribe(model, with_silence(speech, 20, 40))
+    again = list_words(transcription.utterances)
+    assert transcription.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
     assert bare_words(again[0].text) == bare_words(once[0].text) == ["today"]
     assert abs(again[0].start_ms - once[0].start_ms - 20_000) < 500
     second = [word for word in again if bare_words(word.text) == ["today"]][1]
@@ -92,9 +92,9 @@ def test_transcription_skips_silence_and_keeps_the_videos_times(
 @pytest.mark.parametrize("loudness", [0, 3, 3000])
 def test_transcription_without_speech_is_empty(model: SpeechModel, loudness: int) -> None:
     noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
-    heard = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
-    assert heard.utterances == ()
-    assert heard.language == ""
+    transcription = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
+    assert transcription.utterances == ()
+    assert transcription.language == ""
 
 
 def test_transcription_of_empty_audio_is_empty(model: SpeechModel) -> None:
@@ -155,9 +155,9 @@ def test_multilingual_model_detects_the_language_and_rejects_unknown_ones(
     speech: PcmAudio,
 ) -> None:
     base = open_speech_model(get_card("base"), fetch_models("base"))
-    heard = transcribe(base, speech)
-    assert heard.language == "en"
-    assert heard.language_probability > 0.9
+    transcription = transcribe(base, speech)
+    assert transcription.language == "en"
+    assert transcription.language_probability > 0.9
     with pytest.raises(InputRejected) as refused:
         base.transcribe(
             speech,

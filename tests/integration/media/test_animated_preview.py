@@ -36,7 +36,7 @@ def agree(processor: Processor) -> FfmpegSession:
     )
 
 
-def take_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[list[int]]:
+def read_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[list[int]]:
     """Return the numbers of the video's frames in each excerpt."""
     facts = render_animated_preview(agree(processor), film, processor.probe(film), moments)
     with av.open(str(processor.folder / ANIMATION_NAME)) as made:
@@ -53,7 +53,7 @@ def test_animated_preview_excerpts_show_consecutive_frames_from_their_timestamps
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="20", seconds=3)
-    excerpts = take_excerpts(processor, film, Fraction(0), Fraction(1), Fraction(2))
+    excerpts = read_excerpts(processor, film, Fraction(0), Fraction(1), Fraction(2))
     assert excerpts == [list(range(first, first + 16, 2)) for first in (0, 20, 40)]
 
 
@@ -61,7 +61,7 @@ def test_animated_preview_holds_a_slide_through_its_excerpt(
     processor: Processor, tmp_path: Path
 ) -> None:
     film = make_numbered(tmp_path / "slides.mp4", rate="1/20", seconds=60)
-    assert take_excerpts(processor, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
+    assert read_excerpts(processor, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
 
 
 def test_animated_preview_of_a_very_short_video_holds_its_last_frame(
@@ -69,7 +69,7 @@ def test_animated_preview_of_a_very_short_video_holds_its_last_frame(
 ) -> None:
     film = make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4)
     moments = spread_excerpts(processor.probe(film), Fraction(2, 5))
-    assert take_excerpts(processor, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
+    assert read_excerpts(processor, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
 
 
 def test_animated_preview_excerpts_are_few_and_do_not_overlap(
@@ -107,8 +107,8 @@ def test_contact_sheet_shows_every_still_with_its_time(
         picture = next(sheet.decode(video=0)).to_ndarray(format="gray").astype(int)
     assert picture.shape == (layout.size[1], layout.size[0]) == (364, 644)
     tiles = [picture[:180, :320], picture[:180, 324:], picture[184:, :320], picture[184:, 324:]]
-    lettered = [int((np.abs(tile - tile[5, 5]) > 60).sum()) for tile in tiles]
-    assert all(pixels > 100 for pixels in lettered[:3])
-    assert lettered[3] == 0  # no fourth still
+    labelled = [int((np.abs(tile - tile[5, 5]) > 60).sum()) for tile in tiles]
+    assert all(pixels > 100 for pixels in labelled[:3])
+    assert labelled[3] == 0  # no fourth still
     corners = [tile[140:, 230:] for tile in tiles[:3]]
     assert all((a != b).any() for a, b in pairwise(corners))

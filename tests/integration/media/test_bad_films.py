@@ -14,7 +14,7 @@ from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CinemillError, MediaRejected
 
 
-def refuse(processor: Processor, film: Path) -> str:
+def rejection_code(processor: Processor, film: Path) -> str:
     """Return the code with which ``film`` is rejected."""
     with pytest.raises(MediaRejected) as refused:
         processor.process(film)
@@ -41,25 +41,27 @@ def test_file_that_is_no_video_is_rejected(
 ) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(content)
-    assert refuse(processor, film) == code
+    assert rejection_code(processor, film) == code
 
 
 def test_audio_only_file_is_rejected(processor: Processor, tmp_path: Path) -> None:
-    assert refuse(processor, films.make_sound_only(tmp_path / "sound.m4a")) == "media_no_video"
+    assert (
+        rejection_code(processor, films.make_sound_only(tmp_path / "sound.m4a")) == "media_no_video"
+    )
 
 
 def test_decompression_bomb_is_rejected_before_decoding(
     processor: Processor, tmp_path: Path
 ) -> None:
     bomb = films.make_bomb(tmp_path / "bomb.mkv", side=7000)
-    assert refuse(processor, bomb) == "media_too_many_pixels"
+    assert rejection_code(processor, bomb) == "media_too_many_pixels"
 
 
 def test_video_over_the_limits_is_rejected(processor: Processor, tmp_path: Path) -> None:
     film = films.make_many_tracks(tmp_path / "film.mkv")
-    assert refuse(processor.with_limits(max_streams=2), film) == "media_too_many_streams"
-    assert refuse(processor.with_limits(max_duration_seconds=0.5), film) == "media_too_long"
-    assert refuse(processor.with_limits(max_pixels=1000), film) == "media_too_many_pixels"
+    assert rejection_code(processor.with_limits(max_streams=2), film) == "media_too_many_streams"
+    assert rejection_code(processor.with_limits(max_duration_seconds=0.5), film) == "media_too_long"
+    assert rejection_code(processor.with_limits(max_pixels=1000), film) == "media_too_many_pixels"
 
 
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
@@ -71,14 +73,17 @@ def test_truncated_video_is_never_accepted(
     first_index = ["-movflags", "faststart"] if name.endswith("mp4") else []
     whole = films.make_film(tmp_path / f"whole-{name}", seconds=2, codec=codec, extra=first_index)
     cut = films.truncate(whole, tmp_path / name, share)
-    assert refuse(processor, cut) in ("media_truncated", "media_damaged")
+    assert rejection_code(processor, cut) in ("media_truncated", "media_damaged")
 
 
 def test_video_without_its_index_is_reported_as_truncated(
     processor: Processor, tmp_path: Path
 ) -> None:
     whole = films.make_film(tmp_path / "whole.mp4")
-    assert refuse(processor, films.truncate(whole, tmp_path / "cut.mp4", 0.6)) == "media_truncated"
+    assert (
+        rejection_code(processor, films.truncate(whole, tmp_path / "cut.mp4", 0.6))
+        == "media_truncated"
+    )
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])
@@ -91,7 +96,7 @@ def test_flipped_bits_are_never_accepted_as_intact(
         content[rng.randrange(2000, len(content))] ^= 1 << rng.randrange(8)
     film = tmp_path / name
     film.write_bytes(content)
-    assert refuse(processor, film) in REJECTION_CODES
+    assert rejection_code(processor, film) in REJECTION_CODES
 
 
 def test_gap_in_the_middle_is_reported_as_damage(processor: Processor, tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_gap_in_the_middle_is_reported_as_damage(processor: Processor, tmp_path:
     middle = len(content) // 2
     content[middle : middle + 5000] = os.urandom(5000)
     whole.write_bytes(content)
-    assert refuse(processor, whole) == "media_damaged"
+    assert rejection_code(processor, whole) == "media_damaged"
 
 
 def test_reference_movie_cannot_read_other_files(processor: Processor, tmp_path: Path) -> None:

@@ -226,11 +226,11 @@ def test_sandbox_blocks_the_network(toolbox: FfmpegBinary, walls: Sandbox, tmp_p
 def test_command_progress_is_reported_while_it_runs(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    told: list[FfmpegProgress] = []
+    blocks: list[FfmpegProgress] = []
     timed = ["-re", *ENDLESS[:4], "-t", "1.5", "-f", "null", "-"]
-    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=told.append)
-    assert len(told) >= 3
-    assert told[-1].is_end
+    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=blocks.append)
+    assert len(blocks) >= 3
+    assert blocks[-1].is_end
     assert report.tally.cpu_seconds > 0
     assert report.tally.peak_rss_bytes > 1_000_000
 

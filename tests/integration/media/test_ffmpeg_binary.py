@@ -9,8 +9,8 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 
 def make_build(path: Path, toolbox: FfmpegBinary, configuration: str) -> FfmpegBinary:
     """Return the same program, with another build configuration."""
-    told = f"echo ffmpeg version 9; echo configuration: {configuration}"
-    path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {told}; exit; }}\n')
+    command = f"echo ffmpeg version 9; echo configuration: {configuration}"
+    path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {command}; exit; }}\n')
     with path.open("a") as script:
         script.write(f'exec "{toolbox.ffmpeg}" "$@"\n')
     path.chmod(0o755)

@@ -94,7 +94,9 @@ def test_hardware_trial_encodes_like_a_rendition(toolbox: FfmpegBinary, sandbox:
     assert "p5" in reason
 
 
-def test_rendition_in_hardware_is_verified(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_in_hardware_names_its_encoder_and_vendor(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=1)
     outcome = encode(
         FfmpegSession(

@@ -23,7 +23,7 @@ from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def climb(processor: Processor, film: Path) -> LadderOutcome:
+def encode_ladder(processor: Processor, film: Path) -> LadderOutcome:
     return make_ladder(around(processor), film, processor.probe(film), Purpose.MOBILE)
 
 
@@ -61,7 +61,7 @@ def test_ladder_rungs_are_complete_with_aligned_segments(
     film = films.make_film(
         tmp_path / "film.mp4", seconds=9, size=(640, 360), rate="30000/1001", extra=["-g", "60"]
     )
-    outcome = climb(processor, film)
+    outcome = encode_ladder(processor, film)
     assert [(stream.width, stream.height) for stream in outcome.video_streams] == [
         (640, 360),
         (426, 240),
@@ -80,29 +80,29 @@ def test_ladder_rungs_are_complete_with_aligned_segments(
 
 
 def test_ladder_leaves_only_reported_files(processor: Processor, tmp_path: Path) -> None:
-    outcome = climb(processor, films.make_film(tmp_path / "film.mp4", seconds=2))
+    outcome = encode_ladder(processor, films.make_film(tmp_path / "film.mp4", seconds=2))
     assert set(processor.folder.iterdir()) == set(outcome.files)
 
 
 def test_ladder_makes_a_variable_rate_constant_and_reports_it(
     processor: Processor, tmp_path: Path
 ) -> None:
-    outcome = climb(processor, films.make_variable_rate(tmp_path / "film.mp4"))
+    outcome = encode_ladder(processor, films.make_variable_rate(tmp_path / "film.mp4"))
     assert outcome.changes == ("the variable frame rate was made constant",)
     assert outcome.video_streams[0].fps.denominator == 1
 
 
 def test_ladder_audio_tracks_keep_their_languages(processor: Processor, tmp_path: Path) -> None:
-    outcome = climb(processor, films.make_many_tracks(tmp_path / "film.mp4"))
+    outcome = encode_ladder(processor, films.make_many_tracks(tmp_path / "film.mp4"))
     assert [sound.language for sound in outcome.audio_streams] == ["deu", "eng"]
 
 
-def first_sound_seconds(path: Path) -> float:
+def first_audio_seconds(path: Path) -> float:
     """Return when the tone begins, on the clock of playback."""
     with av.open(str(path)) as film:
         parts = [frame.to_ndarray()[0] for frame in film.decode(audio=0)]
-    heard = np.flatnonzero(np.abs(np.concatenate(parts)) > 0.05)
-    return float(heard[0] / 48_000)
+    audible = np.flatnonzero(np.abs(np.concatenate(parts)) > 0.05)
+    return float(audible[0] / 48_000)
 
 
 @pytest.mark.parametrize("is_copied", [False, True])
@@ -113,23 +113,23 @@ def test_ladder_audio_that_begins_late_is_as_long_as_the_video(
     outcome = (
         copy_stream(around(processor), film, processor.probe(film))
         if is_copied
-        else climb(processor, film)
+        else encode_ladder(processor, film)
     )
     assert outcome.audio_streams[0].seconds == pytest.approx(
         outcome.video_streams[0].seconds, abs=0.1
     )
-    assert first_sound_seconds(processor.folder / "sound-1.mp4") == pytest.approx(2, abs=0.1)
+    assert first_audio_seconds(processor.folder / "sound-1.mp4") == pytest.approx(2, abs=0.1)
 
 
 def test_ladder_cuts_audio_before_the_first_frame(processor: Processor, tmp_path: Path) -> None:
     """Both count from the first frame, as captions do."""
-    outcome = climb(processor, films.make_late_picture(tmp_path / "film.mp4"))
+    outcome = encode_ladder(processor, films.make_late_picture(tmp_path / "film.mp4"))
     assert key_frame_seconds(processor.folder / outcome.video_streams[0].filename)[0] == 0
     assert outcome.audio_streams[0].seconds == pytest.approx(0.5, abs=0.1)
 
 
 def test_ladder_of_a_silent_video_has_no_audio(processor: Processor, tmp_path: Path) -> None:
-    outcome = climb(processor, films.make_film(tmp_path / "film.mp4", has_sound=False))
+    outcome = encode_ladder(processor, films.make_film(tmp_path / "film.mp4", has_sound=False))
     assert outcome.audio_streams == ()
 
 
@@ -137,7 +137,7 @@ def test_ladder_of_a_silent_video_has_no_audio(processor: Processor, tmp_path: P
 def test_ladder_of_unusual_videos_is_upright_and_complete(
     processor: Processor, tmp_path: Path, make: Any
 ) -> None:
-    outcome = climb(processor, make(tmp_path / "film.mp4"))
+    outcome = encode_ladder(processor, make(tmp_path / "film.mp4"))
     info = processor.probe(processor.folder / outcome.video_streams[0].filename)
     assert not info.video.rotation_degrees
     assert not info.video.is_interlaced
@@ -180,4 +180,4 @@ def test_ladder_of_a_truncated_video_is_rejected(processor: Processor, tmp_path:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     with pytest.raises(MediaRejected):
-        climb(processor, film)
+        encode_ladder(processor, film)

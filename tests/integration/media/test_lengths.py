@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests import films
 from tests.integration.media.conftest import Processor
-from tests.integration.media.test_animated_preview import agree, take_excerpts
-from tests.integration.media.test_stills import make_numbered, take_stills
+from tests.integration.media.test_animated_preview import agree, read_excerpts
+from tests.integration.media.test_stills import make_numbered, read_stills
 
 from cinemill.capabilities.previews.animated_preview import spread_excerpts
 from cinemill.capabilities.previews.duration import find_duration, read_duration
@@ -44,8 +44,8 @@ def test_previews_are_spread_over_the_whole_video(
     film = make(tmp_path / "film.mkv", whole)
     length = find_duration(agree(processor), film, processor.probe(film))
     assert length == pytest.approx(SECONDS, abs=0.25)
-    assert take_stills(processor, film, *spread_timestamps(length, 4)) == shown
-    excerpts = take_excerpts(processor, film, *spread_excerpts(processor.probe(film), length))
+    assert read_stills(processor, film, *spread_timestamps(length, 4)) == shown
+    excerpts = read_excerpts(processor, film, *spread_excerpts(processor.probe(film), length))
     assert [excerpt[0] for excerpt in excerpts] == begun
 
 
@@ -71,8 +71,8 @@ def test_previews_of_a_truncated_video_are_rejected(processor: Processor, tmp_pa
     film = films.truncate(whole, tmp_path / "film.mkv", 0.6)
     moments = spread_timestamps(read_duration(processor.probe(film)), 4)
     with pytest.raises(MediaRejected) as refused:
-        take_stills(processor, film, *moments)
+        read_stills(processor, film, *moments)
     assert refused.value.code == "media_truncated"
     with pytest.raises(MediaRejected) as refused:
-        take_excerpts(processor, film, *spread_excerpts(processor.probe(film), moments[-1]))
+        read_excerpts(processor, film, *spread_excerpts(processor.probe(film), moments[-1]))
     assert refused.value.code == "media_truncated"

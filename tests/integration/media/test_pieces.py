@@ -148,13 +148,13 @@ def test_transition_goes_from_one_clip_to_the_next(bench: Bench, tmp_path: Path)
 
 
 def test_every_transition_exists_in_ffmpeg(toolbox: FfmpegBinary) -> None:
-    told = subprocess.run(
+    listing = subprocess.run(
         [str(toolbox.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    kinds = {line.split()[0] for line in told.splitlines() if line.startswith("     ")}
+    kinds = {line.split()[0] for line in listing.splitlines() if line.startswith("     ")}
     assert set(TRANSITIONS) <= kinds
 
 
@@ -237,13 +237,13 @@ def test_audio_from_many_commands_has_no_seam(bench: Bench, tmp_path: Path) -> N
     timeline = edit(*(Clip(tone, step, step + Fraction(1, 5)) for step in steps))
     sound = bench.mix(timeline)
     assert sound is not None
-    heard = read_sound(sound)[: SAMPLE_RATE_HZ * 4]
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    audible = read_sound(sound)[: SAMPLE_RATE_HZ * 4]
+    spectrum = np.abs(np.fft.rfft(audible * np.hanning(len(audible))))
     peak = int(spectrum.argmax())
-    beside = spectrum.copy()
-    beside[max(0, peak - 40) : peak + 40] = 0
-    assert peak * SAMPLE_RATE_HZ / len(heard) == pytest.approx(440, abs=1)
-    assert beside.max() < spectrum.max() / 200
+    noise = spectrum.copy()
+    noise[max(0, peak - 40) : peak + 40] = 0
+    assert peak * SAMPLE_RATE_HZ / len(audible) == pytest.approx(440, abs=1)
+    assert noise.max() < spectrum.max() / 200
 
 
 def test_render_without_audio_has_no_audio_track(bench: Bench, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_render_without_audio_has_no_audio_track(bench: Bench, tmp_path: Path) -
     assert bench.mix(edit(Clip(silent, Fraction(0), Fraction(1)))) is None
 
 
-def test_clip_past_the_end_of_its_video_holds_the_last_frame(bench: Bench, tmp_path: Path) -> None:
+def test_clip_slightly_past_the_end_of_its_video_is_accepted(bench: Bench, tmp_path: Path) -> None:
     bench.add(films.make_film(tmp_path / "a.mp4", seconds=2))
     film = bench.films[str(tmp_path / "a.mp4")]
     assert check_coverage(film, Fraction(2))

@@ -22,7 +22,7 @@ from cinemill.errors import InputRejected, JobCancelled, ToolMissing
 from cinemill.media.encoding.encode import EncodeOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 
-Told = list[tuple[float, str]]
+ProgressReports = list[tuple[float, str]]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,12 @@ def grainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(
-    processor: Processor, film: Path, told: Told | None = None, **options: Any
+    processor: Processor,
+    film: Path,
+    progress_reports: ProgressReports | None = None,
+    **options: Any,
 ) -> EncodeOutcome:
-    progress = [] if told is None else told
+    progress = [] if progress_reports is None else progress_reports
 
     def open_session(begin: float, share: float, message: str) -> FfmpegSession:
         return FfmpegSession(
@@ -67,16 +70,16 @@ def test_quality_gate_stops_after_a_good_first_attempt(processor: Processor, gra
 
 
 def test_quality_gate_second_attempt_corrects_the_first(processor: Processor, grainy: Path) -> None:
-    told: Told = []
-    outcome = make(processor, grainy, told, crf=40, vmaf_min=90)
+    progress_reports: ProgressReports = []
+    outcome = make(processor, grainy, progress_reports, crf=40, vmaf_min=90)
     first, second = outcome.facts["tries"]
     assert first["crf"] == 40
     assert second["crf"] < 40
     assert first["vmaf"] < 90 <= second["vmaf"] == outcome.facts["vmaf"]
-    shares = [share for share, _ in told]
+    shares = [share for share, _ in progress_reports]
     assert all(before <= after for before, after in pairwise(shares))
     assert 0.8 < shares[-1] <= 1
-    assert list(dict.fromkeys(message for _, message in told)) == [
+    assert list(dict.fromkeys(message for _, message in progress_reports)) == [
         "Encoding",
         "Measuring quality (VMAF)",
         "Encoding again at higher quality",
@@ -139,11 +142,13 @@ def test_vmaf_of_a_too_small_frame_is_rejected(processor: Processor, grainy: Pat
 def test_vmaf_measurement_can_be_cancelled(processor: Processor, tmp_path: Path) -> None:
     # Long enough to measure for seconds: a shorter video ends before any progress is reported.
     film = films.make_film(tmp_path / "long.mp4", size=(640, 360), seconds=8, has_sound=False)
-    told: Told = []
+    progress_reports: ProgressReports = []
 
     def should_stop() -> Exception | None:
-        is_measuring = bool(told) and told[-1][1] == "Measuring quality (VMAF)"
+        is_measuring = (
+            bool(progress_reports) and progress_reports[-1][1] == "Measuring quality (VMAF)"
+        )
         return JobCancelled("enough") if is_measuring else None
 
     with pytest.raises(JobCancelled):
-        make(replace(processor, should_stop=should_stop), film, told, vmaf_min=50)
+        make(replace(processor, should_stop=should_stop), film, progress_reports, vmaf_min=50)

@@ -48,7 +48,7 @@ def transcode_in(
     )
 
 
-def picture_seconds(path: Path) -> list[float]:
+def frame_seconds(path: Path) -> list[float]:
     """Return the frames' presentation times, counted from the first."""
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
@@ -96,9 +96,9 @@ def test_rendition_keeps_frame_timestamps(
 ) -> None:
     film = make(tmp_path / "film.mp4")
     outcome = transcode(processor, film, preset="mobile")
-    shown = picture_seconds(film)[-outcome.facts["frames"] :]
+    shown = frame_seconds(film)[-outcome.facts["frames"] :]
     wanted = [after - before for before, after in pairwise(shown)]
-    made = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    made = [after - before for before, after in pairwise(frame_seconds(outcome.path))]
     assert made == pytest.approx(wanted, abs=1e-4)
 
 
@@ -139,7 +139,7 @@ def test_frames_lost_by_the_encoder_are_not_blamed_on_the_source(
 def test_requested_frame_rate_is_constant(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
     outcome = transcode(processor, film, fps="12.5", preset="mobile")
-    steps = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    steps = [after - before for before, after in pairwise(frame_seconds(outcome.path))]
     assert steps == pytest.approx([0.08] * len(steps))
 
 

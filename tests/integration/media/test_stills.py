@@ -15,7 +15,7 @@ from cinemill.capabilities.previews.stills import extract_stills, spread_timesta
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def take_stills(processor: Processor, film: Path, *moments: Fraction) -> list[int]:
+def read_stills(processor: Processor, film: Path, *moments: Fraction) -> list[int]:
     """Return the numbers of the frames that the stills show."""
     stills = extract_stills(
         FfmpegSession(
@@ -62,7 +62,7 @@ def test_stills_of_a_slide_show_lie_between_its_slides(
 ) -> None:
     film = make_numbered(tmp_path / name, rate="1/20", seconds=100)
     moments = spread_timestamps(Fraction(100), 10)
-    assert take_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert read_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
@@ -72,7 +72,7 @@ def test_still_shows_a_held_frame_until_the_next(
     """Nothing new between 3 and 13 s."""
     film = make_numbered(tmp_path / name, rate="2", seconds=16, select="not(between(t,3.1,12.9))")
     moments = [Fraction(moment, 4) for moment in (12, 16, 36, 51, 52, 63, 400)]
-    assert take_stills(processor, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
+    assert read_stills(processor, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
@@ -81,6 +81,6 @@ def test_still_is_the_frame_at_its_timestamp(
 ) -> None:
     film = make_numbered(tmp_path / name, rate="24", seconds=2)
     numbers = [0, 1, 13, 30, 31, 47]
-    assert take_stills(processor, film, *(Fraction(number, 24) for number in numbers)) == numbers
+    assert read_stills(processor, film, *(Fraction(number, 24) for number in numbers)) == numbers
     between = [Fraction(2 * number + 1, 48) for number in numbers]
-    assert take_stills(processor, film, *between) == numbers
+    assert read_stills(processor, film, *between) == numbers

@@ -86,13 +86,13 @@ def test_preview_plan_includes_sheet_and_animation_on_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "params",
     [{"animated": "yes"}, {"sheet": True}, {"sheet": {"columns": 0}}, {"sheet": {"rows": 2}}],
     ids=str,
 )
-def test_preview_plan_rejects_invalid_sheets(wish: dict[str, object]) -> None:
+def test_preview_plan_rejects_invalid_sheets(params: dict[str, object]) -> None:
     with pytest.raises(InputRejected) as refused:
-        CATALOG.plan("generate_preview", wish, "asset")
+        CATALOG.plan("generate_preview", params, "asset")
     assert refused.value.code == "params_invalid"
 
 

@@ -29,7 +29,7 @@ from cinemill.media.encoding.hardware_probe import failure_reason
 NODE = Path("/dev/dri/renderD128")
 
 
-def tell(family: HardwareVendor, **options: object) -> str:
+def show_options(family: HardwareVendor, **options: object) -> str:
     """Return a vendor's options as one line."""
     request = read_rendition(options)
     return " ".join(HardwareEncoder("it", request.codec, family).plan_arguments(request))
@@ -67,7 +67,7 @@ def test_hardware_candidates_on_macos_are_videotoolbox(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "codec", "crf", "told"),
+    ("family", "codec", "crf", "options"),
     [
         (NVENC, "h264", 22, "-rc vbr -cq 22 -b:v 0"),
         (NVENC, "h264", 0, "-rc vbr -cq 1 -b:v 0"),
@@ -79,19 +79,19 @@ def test_hardware_candidates_on_macos_are_videotoolbox(tmp_path: Path) -> None:
     ],
 )
 def test_crf_is_converted_for_each_vendor(
-    family: HardwareVendor, codec: str, crf: int, told: str
+    family: HardwareVendor, codec: str, crf: int, options: str
 ) -> None:
-    assert told in tell(family, codec=codec, crf=crf)
+    assert options in show_options(family, codec=codec, crf=crf)
 
 
 @pytest.mark.parametrize("family", [NVENC, QSV, VAAPI, VIDEOTOOLBOX], ids=lambda one: one.name)
 def test_bitrate_arguments_have_a_two_second_buffer_and_no_quality_option(
     family: HardwareVendor,
 ) -> None:
-    told = tell(family, bitrate="2M")
-    assert told.endswith("-b:v 2000000 -maxrate 3000000 -bufsize 4000000")
+    options = show_options(family, bitrate="2M")
+    assert options.endswith("-b:v 2000000 -maxrate 3000000 -bufsize 4000000")
     for word in ("-cq", "-global_quality", "-q:v", "CQP"):
-        assert word not in told
+        assert word not in options
 
 
 @given(st.sampled_from([NVENC, QSV, VAAPI, VIDEOTOOLBOX]), st.data())
@@ -116,7 +116,7 @@ def test_vaapi_gets_its_device_and_uploaded_frames() -> None:
 
 
 def test_preset_selects_the_hardware_effort() -> None:
-    told = [
+    options = [
         " ".join(
             HardwareEncoder("h264_nvenc", VideoCodec.H264, NVENC).plan_arguments(
                 read_rendition({"preset": preset})
@@ -124,13 +124,13 @@ def test_preset_selects_the_hardware_effort() -> None:
         )
         for preset in ("archive", "web", "mobile")
     ]
-    assert [line.split()[3] for line in told] == ["p7", "p5", "p3"]
+    assert [line.split()[3] for line in options] == ["p7", "p5", "p3"]
 
 
 def test_hardware_is_in_the_request_document_only_if_requested() -> None:
     assert "use_gpu" not in RenditionRequest().to_json()
-    wish = read_rendition({"use_gpu": True})
-    assert read_rendition(wish.to_json()) == wish
+    request = read_rendition({"use_gpu": True})
+    assert read_rendition(request.to_json()) == request
 
 
 LOG = """\

@@ -180,7 +180,7 @@ def _read_streams(
         )
         for position, rung in enumerate(rungs)
     ]
-    heard = [
+    audio_tracks = [
         replace(
             _read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
             sample_rate_hz=48_000,
@@ -192,7 +192,7 @@ def _read_streams(
     for left in folder.iterdir():
         if left.suffix != ".mp4":
             left.unlink()
-    return tuple(video_streams), tuple(heard)
+    return tuple(video_streams), tuple(audio_tracks)
 
 
 def _read_codecs(manifest: Path) -> dict[str, str]:

@@ -128,7 +128,7 @@ def encode_chunk(
     returns.
     """
 
-    def tell(progress: FfmpegProgress) -> None:
+    def report_share(progress: FfmpegProgress) -> None:
         session.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
 
     report = session.run(
@@ -145,7 +145,7 @@ def encode_chunk(
             *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, CHUNK_NAME),
         ],
         readable=[source],
-        on_progress=tell,
+        on_progress=report_share,
     )
     path = session.folder / CHUNK_NAME
     tally = report.tally

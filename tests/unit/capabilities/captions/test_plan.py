@@ -27,8 +27,8 @@ def test_transcription_runs_in_the_rated_caption_queue() -> None:
 
 
 def test_caption_plan_passes_options_to_the_right_steps() -> None:
-    wishes = {"model": "small", "language": "FR", "translate": True, "words": False}
-    *_, transcribe, captions = CATALOG.plan("caption", wishes, "asset")
+    params = {"model": "small", "language": "FR", "translate": True, "words": False}
+    *_, transcribe, captions = CATALOG.plan("caption", params, "asset")
     assert transcribe.params == {"model": "small", "language": "fr", "task": "translate"}
     assert captions.params == {"words": False}
 

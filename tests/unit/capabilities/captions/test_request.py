@@ -40,7 +40,7 @@ def test_speech_request_translation_sets_the_task() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "code"),
+    ("params", "code"),
     [
         ({"model": "huge"}, "params_invalid"),
         ({"model": ["base"]}, "params_invalid"),
@@ -51,9 +51,9 @@ def test_speech_request_translation_sets_the_task() -> None:
         ({"model": "tiny.en", "language": "de"}, "language_unknown"),
     ],
 )
-def test_speech_request_rejection_has_a_hint(wish: dict[str, Any], code: str) -> None:
+def test_speech_request_rejection_has_a_hint(params: dict[str, Any], code: str) -> None:
     with pytest.raises(InputRejected) as refused:
-        read_speech(wish)
+        read_speech(params)
     assert refused.value.code == code
     assert refused.value.hint
 
@@ -66,6 +66,8 @@ def test_speech_request_rejection_has_a_hint(wish: dict[str, Any], code: str) ->
         (SpeechTask.TRANSLATE, "", ""),
     ],
 )
-def test_translated_captions_are_in_english(task: SpeechTask, spoken: str, read: str) -> None:
+def test_caption_language_of_a_translation_is_english(
+    task: SpeechTask, spoken: str, read: str
+) -> None:
     transcript = Transcript("base", "x", spoken, task, (Utterance(0, 1, "a"),), {})
     assert transcript.caption_language == read

@@ -89,14 +89,14 @@ def test_segment_has_about_four_seconds_of_whole_frames(fps: Fraction) -> None:
 
 
 SEGMENTS = (MediaSegment(120, 1000, 4.004), MediaSegment(1120, 500, 2.002))
-PICTURE = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
-SOUND = Stream(
+VIDEO = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
+AUDIO = Stream(
     "sound-1.mp4", "mp4a.40.2", 100, 76, SEGMENTS, sample_rate_hz=48000, channels=2, language="deu"
 )
 
 
 def test_media_playlist_names_byte_ranges_of_its_file() -> None:
-    lines = write_media_playlist(PICTURE).splitlines()
+    lines = write_media_playlist(VIDEO).splitlines()
     assert lines[0] == "#EXTM3U"
     assert "#EXT-X-TARGETDURATION:4" in lines
     assert '#EXT-X-MAP:URI="720p.mp4",BYTERANGE="120@0"' in lines
@@ -112,15 +112,15 @@ def test_media_playlist_names_byte_ranges_of_its_file() -> None:
 
 
 def test_master_playlist_names_rungs_and_audio_tracks() -> None:
-    text = write_master_playlist([PICTURE], [SOUND])
+    text = write_master_playlist([VIDEO], [AUDIO])
     assert 'LANGUAGE="deu",DEFAULT=YES' in text
     assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
     assert "RESOLUTION=1280x720,FRAME-RATE=29.970" in text
-    assert f"BANDWIDTH={2 * PICTURE.peak_bps}," in text
+    assert f"BANDWIDTH={2 * VIDEO.peak_bps}," in text
 
 
 def make_stream(*segments: tuple[int, float]) -> Stream:
-    return replace(PICTURE, segments=tuple(MediaSegment(0, *segment) for segment in segments))
+    return replace(VIDEO, segments=tuple(MediaSegment(0, *segment) for segment in segments))
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_peak_bitrate_counts_a_short_last_segment_with_its_neighbor(
 
 
 def test_master_playlist_without_audio_has_no_audio_group() -> None:
-    assert "AUDIO" not in write_master_playlist([PICTURE], [])
+    assert "AUDIO" not in write_master_playlist([VIDEO], [])
 
 
-@pytest.mark.parametrize(("stream", "kind"), [(PICTURE, "video"), (SOUND, "audio")])
+@pytest.mark.parametrize(("stream", "kind"), [(VIDEO, "video"), (AUDIO, "audio")])
 def test_dash_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
-    root = ET.fromstring(write_manifest([PICTURE], [SOUND]))
+    root = ET.fromstring(write_manifest([VIDEO], [AUDIO]))
     names = {"d": DASH_NAMESPACE}
     found = root.find(f".//d:AdaptationSet[@contentType='{kind}']/d:Representation", names)
     assert found is not None

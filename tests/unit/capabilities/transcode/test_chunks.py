@@ -31,7 +31,7 @@ DELAY = 2
 """Places between a frame's position in decoding order and in display order."""
 
 
-def make_film(groups: list[int], *, is_open: bool = False) -> list[KeyframeMark]:
+def make_frames(groups: list[int], *, is_open: bool = False) -> list[KeyframeMark]:
     """Return frames in groups of these lengths, each starting with a key frame.
 
     In open groups, two frames are shown before the next group's key frame.
@@ -53,7 +53,7 @@ def make_film(groups: list[int], *, is_open: bool = False) -> list[KeyframeMark]
 
 
 films = st.builds(
-    lambda groups, is_open: make_film(groups, is_open=is_open),
+    lambda groups, is_open: make_frames(groups, is_open=is_open),
     st.lists(st.integers(1, 60), min_size=1, max_size=30),
     st.booleans(),
 )
@@ -94,10 +94,10 @@ def test_chunks_begin_at_key_frames_and_are_long_enough(
 
 @given(films, st.floats(0.1, 3), st.sampled_from(["pts", "dts"]), st.booleans())
 def test_chunk_seek_point_is_at_or_before_its_key_frame(
-    marks: list[KeyframeMark], seconds: float, clock: str, looks_back: bool
+    marks: list[KeyframeMark], seconds: float, clock: str, needs_lead: bool
 ) -> None:
     keys = [mark for mark in marks if mark.is_key]
-    back = 131 if looks_back else 0
+    back = 131 if needs_lead else 0
     for chunk in cut_chunks(marks, TICKS, ChunkDurations.even(seconds), needs_lead=False):
         if chunk.enter_pts is None:
             continue
@@ -107,7 +107,7 @@ def test_chunk_seek_point_is_at_or_before_its_key_frame(
 
 
 def test_chunk_seek_point_in_long_groups_is_the_own_key_frame() -> None:
-    marks = make_film([50, 50, 50])
+    marks = make_frames([50, 50, 50])
     for chunk in cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=False)[1:]:
         assert chunk.enter_pts is not None
         for back in (0, 131):
@@ -116,7 +116,7 @@ def test_chunk_seek_point_in_long_groups_is_the_own_key_frame() -> None:
 
 
 def test_chunk_with_lead_seeks_to_the_previous_group() -> None:
-    marks = make_film([50, 50, 50])
+    marks = make_frames([50, 50, 50])
     straight = cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=False)
     early = cut_chunks(marks, TICKS, ChunkDurations.even(2.0), needs_lead=True)
     assert [chunk.first_pts for chunk in early] == [chunk.first_pts for chunk in straight]
@@ -126,7 +126,7 @@ def test_chunk_with_lead_seeks_to_the_previous_group() -> None:
 @pytest.mark.parametrize(
     "marks",
     [
-        make_film([200]),
+        make_frames([200]),
         [KeyframeMark(0, 0, True), KeyframeMark(0, 40, True)],
         [KeyframeMark(2000, 0, True), KeyframeMark(0, 40, True)],
         [],
@@ -204,13 +204,13 @@ def test_chunks_are_shorter_with_more_workers() -> None:
 
 
 def test_video_longer_than_its_header_states_gets_no_more_chunks() -> None:
-    marks = make_film([1] * 5000)
+    marks = make_frames([1] * 5000)
     chunks = cut_chunks(marks, TICKS, ChunkDurations.even(0.05), needs_lead=False)
     assert 500 < len(chunks) <= MAX_CHUNKS + 1
 
 
 def test_chunk_cuts_follow_the_chosen_lengths() -> None:
-    marks = make_film([10] * 100)
+    marks = make_frames([10] * 100)
     chunks = cut_chunks(marks, TICKS, ChunkDurations(1.0, 20.0, 2), needs_lead=False)
     frames = [chunk.frames for chunk in chunks]
     assert frames[0] == 250
