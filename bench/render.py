@@ -131,7 +131,7 @@ def measure() -> list[BenchRow]:
             "render's peak memory of any process, 60 minutes over 1 minute, 720p",
             max(long, piece) / max(short, piece),
             1.10,
-            detail=f"{piece >> 20} MiB to encode a piece, however long the video; joining, whose index "
+            detail=f"{piece >> 20} MiB to encode a piece of any video; joining, whose index "
             f"grows with it, {long >> 20} / {short >> 20} MiB",
         ),
     ]
