@@ -1,1 +1,1 @@
-"""Figures: ratios measured in one run, alternating, in processor seconds."""
+"""Benchmarks: ratios measured in one run, alternating, in processor seconds."""

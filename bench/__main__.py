@@ -19,7 +19,7 @@ MODULES = (
     "chunks",
     "feature_film",
     "render",
-    # Last: a process that has loaded a model is large, and whatever it starts seems so too.
+    # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )
 
@@ -29,7 +29,7 @@ def main() -> int:
     for name in sys.argv[1:] or MODULES:
         rows += importlib.import_module(f"bench.{name}").measure()
     print_table(rows)
-    # Measuring is no test: a figure that was missed is told in the table, and why in the docs.
+    # A measurement is no test: the table shows a missed target, and the docs explain it.
     return 0
 
 

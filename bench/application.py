@@ -1,4 +1,4 @@
-"""The product's Celery application with three kinds of job that only benchmarks have."""
+"""Cinemill's Celery application with three kinds of job that only benchmarks have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BenchParameters(Parameters):
 
 
 def run_command(context: StepContext) -> StepOutcome:
-    """The FFmpeg command in the job's ``arguments``, as every step runs its own."""
+    """Run the FFmpeg command in the job's ``arguments``, as every step does."""
     FfmpegSession(
         find_ffmpeg(None),
         context.folder,
@@ -40,13 +40,13 @@ def run_command(context: StepContext) -> StepOutcome:
     return StepOutcome({})
 
 
-def rest(context: StepContext) -> StepOutcome:
+def hold_worker(context: StepContext) -> StepOutcome:
     """Hold a place on a worker for the job's ``seconds``."""
     time.sleep(context.run.job_params["seconds"])
     return StepOutcome({})
 
 
-KINDS = {"bench_command": run_command, "bench_rest": rest}
+KINDS = {"bench_command": run_command, "bench_rest": hold_worker}
 
 catalog = CATALOG.extend(
     steps=[StepKind(name, "default") for name in KINDS],

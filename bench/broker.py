@@ -1,4 +1,4 @@
-"""What Redis keeps of jobs: while they work, and once they have ended."""
+"""Redis memory of jobs: while they run, and once they have ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 
 
 def measure() -> list[BenchRow]:
-    """On a Valkey of its own, with the product's own sink of events."""
+    """Measure on a Valkey of its own, with Cinemill's own event publisher."""
     with running_valkey() as url, redis.Redis.from_url(url) as client:
         sink = EventPublisher(url, catalog=CATALOG)
         rows = [*measure_long_job(client, sink), measure_many_jobs(client, sink)]
@@ -37,7 +37,7 @@ def measure() -> list[BenchRow]:
 
 
 def measure_long_job(client: redis.Redis, sink: EventPublisher) -> list[BenchRow]:
-    """An hour of progress at the most events that a job may tell."""
+    """Measure an hour of progress with the most events that a job may publish."""
     job_id = str(uuid4())
     for number in range(LONG_EVENTS):
         sink.publish_now(describe(job_id, number / LONG_EVENTS))
@@ -46,13 +46,13 @@ def measure_long_job(client: redis.Redis, sink: EventPublisher) -> list[BenchRow
     ended = count_bytes(client, job_id)
     how = f"MEMORY USAGE of stream and key after {LONG_EVENTS:,} events"
     return [
-        BenchRow("Redis: an hour-long job that works", working / KIB, 128, "KiB", how),
+        BenchRow("Redis: a running hour-long job", working / KIB, 128, "KiB", how),
         BenchRow("Redis: the same, ended", ended / KIB, 5, "KiB", f"{how}; the stream for an hour"),
     ]
 
 
 def measure_many_jobs(client: redis.Redis, sink: EventPublisher) -> BenchRow:
-    """What the server's memory grows by; the rest of a day is as much again and again."""
+    """Measure the growth of the server's memory, extrapolated to the rest of a day."""
     before = used_bytes(client)
     for _ in range(SHORT_JOBS):
         job_id = str(uuid4())
@@ -66,7 +66,7 @@ def measure_many_jobs(client: redis.Redis, sink: EventPublisher) -> BenchRow:
 
 
 def describe(job_id: str, share: float, *, status: str = "running") -> Progress:
-    """An event of ordinary length."""
+    """Return an event of ordinary length."""
     return Progress(
         job_id=job_id,
         job_kind="process_video",

@@ -1,7 +1,8 @@
-"""Captions: seconds of sound heard in a second, and words heard wrong, on readings of known text.
+"""Captions: seconds of audio transcribed in a second, and word error rate on known texts.
 
-Each model listens twice; the second time counts, so that loading is told apart. Words are counted
-without case and punctuation. Models and readings are fetched where they are not kept yet.
+Each model transcribes twice; the second run counts, so that loading is measured separately. Words
+are compared without case and punctuation. Models and recordings are downloaded if they are not
+cached yet.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from tools.samples import fetch
 
 from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.core.transcript import SpeechTask
+from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio
 from cinemill.inference.catalog import get_card
-from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound
-from cinemill.inference.speech import SpeechModel, TranscribedSegment, open_speech_model
+from cinemill.inference.speech import SpeechModel, Transcription, open_speech_model
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 MODELS = ("tiny.en", "base")
@@ -26,7 +27,7 @@ READINGS = {"two_cities": TWO_CITIES, "obama_speech": SPEECH}
 
 
 def measure() -> list[BenchRow]:
-    """Speed and word error rate of each model on each reading."""
+    """Measure speed and word error rate of each model on each recording."""
     folder = fetch_models(*MODELS)
     sounds = {name: _decode(fetch(name)) for name in READINGS}
     rows: list[BenchRow] = []
@@ -41,17 +42,17 @@ def measure() -> list[BenchRow]:
 
 
 def _measure_reading(
-    model: SpeechModel, label: str, sound: Sound, said: str, how: str
+    model: SpeechModel, label: str, sound: PcmAudio, said: str, how: str
 ) -> list[BenchRow]:
-    heard: list[TranscribedSegment] = [_hear(model, sound)]
+    transcriptions: list[Transcription] = [_transcribe(model, sound)]
     began = time.monotonic()
-    cpu_seconds = cpu_seconds_of(lambda: heard.append(_hear(model, sound)))
+    cpu_seconds = cpu_seconds_of(lambda: transcriptions.append(_transcribe(model, sound)))
     wall_seconds = time.monotonic() - began
     length_seconds = len(sound) / SAMPLE_RATE_HZ
-    text = " ".join(utterance.text for utterance in heard[-1].utterances)
+    text = " ".join(utterance.text for utterance in transcriptions[-1].utterances)
     return [
         BenchRow(
-            f"captions: sound in a second, {label}",
+            f"captions: audio per second, {label}",
             length_seconds / wall_seconds,
             None,
             "s/s",
@@ -63,7 +64,7 @@ def _measure_reading(
     ]
 
 
-def _hear(model: SpeechModel, sound: Sound) -> TranscribedSegment:
+def _transcribe(model: SpeechModel, sound: PcmAudio) -> Transcription:
     return model.transcribe(
         sound,
         language="en",
@@ -73,7 +74,7 @@ def _hear(model: SpeechModel, sound: Sound) -> TranscribedSegment:
     )
 
 
-def _decode(path: Path) -> Sound:
+def _decode(path: Path) -> PcmAudio:
     samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
     return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)

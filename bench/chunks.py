@@ -1,4 +1,4 @@
-"""One film on many workers, over one command with one thread; and what its seams cost."""
+"""One video on many workers, compared with one single-threaded command, and its seams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from bench.cluster import Cluster, make_film, rename_film, running_cluster
+from bench.cluster import Cluster, create_video, retitle, running_cluster
 from bench.films import plan_rendition
 from bench.report import BenchRow
 from cinemill.capabilities.transcode.vmaf import measure_vmaf
@@ -39,8 +39,8 @@ def measure() -> list[BenchRow]:
     toolbox = find_ffmpeg(None)
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
-        film = make_film(toolbox, folder / "film.mp4", SECONDS)
-        with running_cluster(folder / "mill", folder) as cluster:
+        film = create_video(toolbox, folder / "film.mp4", SECONDS)
+        with running_cluster(folder / "home", folder) as cluster:
             workers = [cluster.start_worker(core) for core in sorted(os.sched_getaffinity(0))[:2]]
             rows = _measure_speed(toolbox, cluster, film, folder, workers)
             rows.append(_measure_seams(toolbox, cluster, film, folder))
@@ -58,7 +58,7 @@ def _measure_speed(
     walls, spent, floors = [], [], []
     for number in range(ROUNDS):
         alone_wall, alone_cpu = _time_command(toolbox, film, folder)
-        copy = rename_film(toolbox, film, f"round {number}")
+        copy = retitle(toolbox, film, f"round {number}")
         before = sum(_spent_seconds(worker) for worker in workers)
         began = time.monotonic()
         cluster.wait(cluster.submit(copy, OPTIONS, None))
@@ -70,24 +70,26 @@ def _measure_speed(
     wall = statistics.median(walls)
     return [
         BenchRow(
-            "two bare one-thread commands side by side over one after the other, wall",
+            "two bare one-thread commands in parallel over one after the other, wall",
             statistics.median(floors),
             None,
-            detail="what two cores are worth here: nothing that encodes can be quicker",
+            detail="the gain of two cores here: no encoding can be faster",
         ),
-        BenchRow("two one-thread workers over one, wall", wall, 0.58, "", detail),
+        BenchRow(
+            "two one-thread workers over one one-thread command, wall", wall, 0.58, "", detail
+        ),
         BenchRow(
             "the same, processor time",
             statistics.median(spent),
             1.05,
             "",
-            "workers whole, with probe, index, proof and join",
+            "whole workers, including probe, cut search, check and join",
         ),
     ]
 
 
 def _time_command(toolbox: FfmpegBinary, film: Path, folder: Path) -> tuple[float, float]:
-    """Seconds on the wall and of processor time of the plain command with one thread."""
+    """Return wall seconds and processor seconds of the plain command with one thread."""
     began = time.monotonic()
     process = _start_command(toolbox, film, folder / "alone")
     _, _, usage = os.wait4(process.pid, 0)
@@ -95,7 +97,7 @@ def _time_command(toolbox: FfmpegBinary, film: Path, folder: Path) -> tuple[floa
 
 
 def _time_pair(toolbox: FfmpegBinary, film: Path, folder: Path) -> float:
-    """Seconds on the wall of two such commands side by side, each on a core of its own."""
+    """Return wall seconds of two such commands at once, each on a core of its own."""
     began = time.monotonic()
     pair = []
     for core in sorted(os.sched_getaffinity(0))[:2]:
@@ -127,14 +129,14 @@ def _spent_seconds(worker: subprocess.Popen[bytes]) -> float:
 
 
 def _measure_seams(toolbox: FfmpegBinary, cluster: Cluster, film: Path, folder: Path) -> BenchRow:
-    """How much worse the joined picture is than that of one pass."""
+    """Measure how much worse the joined video is than that of one pass."""
     scores = []
     for title, seconds in (("cut", CHUNK_SECONDS), ("whole", 0.0)):
-        copy = rename_film(toolbox, film, title)
+        copy = retitle(toolbox, film, title)
         result = cluster.wait(cluster.submit(copy, OPTIONS, seconds))
-        scores.append(_judge(toolbox, copy, Path(result["output_path"]), folder))
+        scores.append(_measure_vmaf(toolbox, copy, Path(result["output_path"]), folder))
     return BenchRow(
-        f"VMAF of one pass less that of chunks of {CHUNK_SECONDS:g} s joined",
+        f"VMAF of one pass minus that of joined {CHUNK_SECONDS:g} s chunks",
         scores[1] - scores[0],
         0.1,
         "",
@@ -142,7 +144,7 @@ def _measure_seams(toolbox: FfmpegBinary, cluster: Cluster, film: Path, folder: 
     )
 
 
-def _judge(toolbox: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
+def _measure_vmaf(toolbox: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     quality = measure_vmaf(
         FfmpegSession(toolbox, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
@@ -162,10 +164,10 @@ def _count_frames(info: MediaInfo) -> int:
 def _measure_loss(
     toolbox: FfmpegBinary, cluster: Cluster, folder: Path, doomed: subprocess.Popen[bytes]
 ) -> BenchRow:
-    """Ten minutes on two workers, one of them killed in the middle; against the same in peace."""
-    film = make_film(toolbox, folder / "ten.mp4", LONG_SECONDS)
+    """Measure ten minutes on two workers, one of them killed in the middle, against no failure."""
+    film = create_video(toolbox, folder / "ten.mp4", LONG_SECONDS)
     peace = cluster.wait(cluster.submit(film, QUICK, 10.0))
-    job_id = cluster.submit(rename_film(toolbox, film, "again"), QUICK, 10.0)
+    job_id = cluster.submit(retitle(toolbox, film, "again"), QUICK, 10.0)
     _await_half(cluster, job_id, doomed)
     doomed.kill()
     doomed.wait()
@@ -173,20 +175,20 @@ def _measure_loss(
     crashed = cluster.ask(
         "SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'", id=job_id
     )[0][0]
-    hashes = [_hash_pictures(toolbox, one["output_path"]) for one in (peace, result)]
+    hashes = [_hash_frames(toolbox, one["output_path"]) for one in (peace, result)]
     differ = sum(one != other for one, other in zip(*hashes, strict=True))
     return BenchRow(
-        "ten minutes on two workers, one killed in the middle: pictures that differ",
+        "ten minutes on two workers, one killed in the middle: frames that differ",
         differ,
         0,
         "",
         f"of {len(hashes[0])} and {len(hashes[1])}, by their hashes; {crashed} chunk lost and "
-        f"made again, {result['chunks']['total']} in all",
+        f"encoded again, {result['chunks']['total']} in all",
     )
 
 
 def _await_half(cluster: Cluster, job_id: str, doomed: subprocess.Popen[bytes]) -> None:
-    """Until half of the chunks are done and this worker is at another."""
+    """Wait until half of the chunks are done and this worker is encoding another."""
     query = """
         SELECT worker, (SELECT count(*) FROM step WHERE job_id = :id AND kind = 'encode_chunk'
                         AND state = 'succeeded') AS done
@@ -201,8 +203,8 @@ def _await_half(cluster: Cluster, job_id: str, doomed: subprocess.Popen[bytes]) 
         time.sleep(0.02)
 
 
-def _hash_pictures(toolbox: FfmpegBinary, path: str) -> list[str]:
-    """One hash a picture, of its time and of what it shows."""
+def _hash_frames(toolbox: FfmpegBinary, path: str) -> list[str]:
+    """Return one hash per frame, of its timestamp and its content."""
     command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-i", path, "-map", "0:v"]
     done = subprocess.run([*command, "-f", "framemd5", "-"], check=True, capture_output=True)
     lines = done.stdout.splitlines()

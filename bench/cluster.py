@@ -1,4 +1,4 @@
-"""Servers, beat and workers of one thread each, and films of real scenes for them."""
+"""Servers, beat and single-threaded workers, and videos of real scenes for them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Cluster:
     undo: ExitStack
 
     def start_worker(self, core: int) -> subprocess.Popen[bytes]:
-        """One more worker, on this core alone; it is there when this returns."""
+        """Start one more worker, on this core alone, and wait until it is ready."""
         ready = Path(self.environ["CINEMILL_HOME"]) / f"ready-{time.monotonic_ns()}"
         environ = {**self.environ, "CINEMILL_READY_FILE": str(ready)}
         process = _start("cinemill.worker", environ, core)
@@ -57,7 +57,7 @@ class Cluster:
         return self.service.create_job("transcode", params=params).id
 
     def wait(self, job_id: str) -> dict[str, Any]:
-        """The job's result."""
+        """Wait for the job and return its result."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (job := self.service.get_job(job_id)).state.is_final:
             if time.monotonic() > deadline:
@@ -74,7 +74,7 @@ class Cluster:
 
 @contextmanager
 def running_cluster(home: Path, films: Path) -> Iterator[Cluster]:
-    """Everything but workers."""
+    """Start everything except workers."""
     home.mkdir()
     with embedded_servers(home / "servers") as servers, ExitStack() as undo:
         environ = {
@@ -87,7 +87,7 @@ def running_cluster(home: Path, films: Path) -> Iterator[Cluster]:
             "DATABASE_URL": servers.database_url,
             "REDIS_URL": servers.redis_url,
             "CELERY_WORKER_CONCURRENCY": "1",
-            # Processor time of a command under bubblewrap is not its caller's to see.
+            # Under bubblewrap the caller cannot see a command's processor time.
             "CINEMILL_SANDBOX": "off",
         }
         migrate(servers.database_url)
@@ -98,7 +98,7 @@ def running_cluster(home: Path, films: Path) -> Iterator[Cluster]:
 
 
 def _start(module: str, environ: dict[str, str], *cores: int) -> subprocess.Popen[bytes]:
-    """Start it on these cores alone: a worker gives its encoder as many threads as it has."""
+    """Start it on these cores alone: a worker gives its encoder as many threads as it has cores."""
     pin = f"import os; os.sched_setaffinity(0, {cores or tuple(os.sched_getaffinity(0))})"
     run = f"{pin}; os.execv({sys.executable!r}, [{sys.executable!r}, '-m', {module!r}])"
     return subprocess.Popen(
@@ -119,9 +119,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def make_film(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 360) -> Path:
-    """Real scenes one after the other, again and again, in 16:9 and with sound; made larger where
-    they are smaller."""
+def create_video(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 360) -> Path:
+    """Create a video of real scenes in a loop, in 16:9 and with audio, enlarged if necessary."""
     first = path.with_name(f"scenes-{path.name}")
     inputs = [word for name in SCENES for word in ("-i", str(fetch(name)))]
     size = f"{height * 16 // 9}:{height}"
@@ -142,8 +141,8 @@ def make_film(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 360
     return path
 
 
-def rename_film(toolbox: FfmpegBinary, film: Path, title: str) -> Path:
-    """The same pictures in another file: the same film would not be encoded again."""
+def retitle(toolbox: FfmpegBinary, film: Path, title: str) -> Path:
+    """Return the same frames in another file, because the same video would not be encoded again."""
     path = film.with_name(f"{film.stem}-{title}.mp4")
     run_command(toolbox, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
     return path

@@ -1,4 +1,4 @@
-"""What the job engine adds to the work, and how soon work starts."""
+"""Overhead of the job engine, and how soon work starts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHORT = "testsrc2=size=64x64:rate=10:duration=0.1"
 
 
 def measure() -> list[BenchRow]:
-    """Every figure of the engine, on one running stack."""
+    """Measure every figure of the engine on one running instance."""
     with running_instance() as instance:
         service = _service(instance)
         _warm_up(service)
@@ -47,7 +47,7 @@ def measure() -> list[BenchRow]:
 
 
 def measure_overhead(instance: Instance, service: JobService) -> BenchRow:
-    """Processor time of a job over that of the same FFmpeg command by itself; medians."""
+    """Measure a job's processor time over that of the same FFmpeg command by itself; medians."""
     source = _encode_source(instance.home / "long.mp4")
     arguments = ["-i", f"file:{source}", "-vf", "scale=854:480", "-preset", "veryfast"]
     arguments += ["-f", "mp4", "out.mp4"]
@@ -58,7 +58,7 @@ def measure_overhead(instance: Instance, service: JobService) -> BenchRow:
         _run(service, "bench_command", {"arguments": arguments})
         ratios.append((instance.worker_cpu_seconds() - before) / bare)
     return BenchRow(
-        "job over its bare FFmpeg command, 60 s of 1080p",
+        "a job over its bare FFmpeg command, 60 s of 1080p",
         statistics.median(ratios),
         1.02,
         detail=f"CPU of the worker's whole tree, median of {ROUNDS}, alternating",
@@ -66,7 +66,7 @@ def measure_overhead(instance: Instance, service: JobService) -> BenchRow:
 
 
 def measure_fixed_cost(instance: Instance, service: JobService) -> BenchRow:
-    """Wall time from submit to completed, less that of the bare command; medians."""
+    """Measure wall time from submit to completed, minus that of the bare command; medians."""
     arguments = ["-f", "lavfi", "-i", SHORT, "-f", "null", "-"]
     jobs, commands = [], []
     for _ in range(SHORT_ROUNDS):
@@ -80,12 +80,12 @@ def measure_fixed_cost(instance: Instance, service: JobService) -> BenchRow:
         cost * 1000,
         15,
         "ms",
-        f"submit to completed less the bare command, medians of {SHORT_ROUNDS}",
+        f"submit to completed, minus the bare command, medians of {SHORT_ROUNDS}",
     )
 
 
 def measure_first_event(instance: Instance, service: JobService) -> BenchRow:
-    """From submit to the first progress event on the job's channel, with nothing else to do."""
+    """Measure from submit to the first progress event on the job's channel, on an idle instance."""
     waits = sorted(_wait_for_event(instance, service) for _ in range(EVENT_ROUNDS))
     return BenchRow(
         "submit to first progress event, idle, p95",
@@ -97,7 +97,7 @@ def measure_first_event(instance: Instance, service: JobService) -> BenchRow:
 
 
 def measure_shares(service: JobService) -> BenchRow:
-    """Jain's index of two users' completed jobs while both wait, the second user coming late."""
+    """Measure Jain's index of two users' completed jobs while both wait, the second late."""
     for owner in ("first", "second"):
         _submit_many(service, owner, SHARE_JOBS, SHARE_SECONDS)
     time.sleep(SHARE_JOBS * SHARE_SECONDS / 2)
@@ -115,7 +115,7 @@ def measure_shares(service: JobService) -> BenchRow:
 
 
 def measure_interactive(service: JobService) -> BenchRow:
-    """From submit to start of urgent jobs behind ten thousand queued ones."""
+    """Measure from submit to start of urgent jobs behind ten thousand queued ones."""
     _submit_many(service, "batch", BATCH_JOBS, BATCH_SECONDS)
     waits = []
     for _ in range(INTERACTIVE_JOBS):

@@ -1,4 +1,4 @@
-"""A film of two hours on a hundred workers: simulated, of what its parts were measured to take."""
+"""A two-hour video on a hundred workers: simulated from the measured times of its parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from bench.cluster import FPS, KEY_EVERY, Cluster, make_film, run_command, running_cluster
+from bench.cluster import FPS, KEY_EVERY, Cluster, create_video, run_command, running_cluster
 from bench.films import plan_rendition
 from bench.report import BenchRow
 from cinemill.capabilities.transcode.chunks import (
@@ -25,7 +25,7 @@ from cinemill.capabilities.transcode.chunks import (
     cut_chunks,
 )
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
-from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_pictures
+from cinemill.capabilities.transcode.encode_chunk import CHUNK_FORMAT, index_frames
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER
 from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
@@ -40,20 +40,20 @@ SECONDS = 7200
 SAMPLE_SECONDS = 60
 CHUNK_SECONDS = 4.0
 LOOPS = 10
-"""What one worker does alone is measured on so many samples, one after the other."""
+"""The times of a single worker are measured on this many samples, one after the other."""
 ROUNDS = 3
 SIZES = ((1080, 80.0), (360, None))
-"""Heights of the picture, and how many times as fast as one worker it is to be."""
+"""Heights of the output, and the target speed-up over one worker."""
 
 
 @dataclass(frozen=True)
 class Measured:
     seconds_a_frame: list[float]
-    """Of each chunk, on one core."""
+    """Time of each chunk on one core."""
     pause_seconds: float
-    """Between two chunks on one worker."""
-    look_seconds: float
-    """For one second of film, as the join's."""
+    """Pause between two chunks on one worker."""
+    index_seconds: float
+    """Time for one second of video, as the join's."""
     join_seconds: float
 
 
@@ -61,7 +61,7 @@ def measure() -> list[BenchRow]:
     toolbox = find_ffmpeg(None)
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
-        with running_cluster(folder / "mill", folder) as cluster:
+        with running_cluster(folder / "home", folder) as cluster:
             for core in sorted(os.sched_getaffinity(0))[:2]:
                 cluster.start_worker(core)
             return [
@@ -79,29 +79,29 @@ def _simulate(height: int, target: float | None, measured: Measured) -> BenchRow
         frames * draw.choice(measured.seconds_a_frame) + measured.pause_seconds
         for frames in _cut(lengths)
     ]
-    alone = (measured.look_seconds + measured.join_seconds) * SECONDS
+    alone = (measured.index_seconds + measured.join_seconds) * SECONDS
     wall = alone + schedule(costs, WORKERS)
     return BenchRow(
-        f"a film of two hours on {WORKERS} workers, simulated, {height}p: times one worker",
+        f"a two-hour video on {WORKERS} workers, simulated, {height}p: times one worker",
         work / wall,
         target,
         "",
         f"{len(costs)} chunks, {work:.0f} s of work in {wall:.0f} s: "
-        f"{measured.look_seconds * SECONDS:.1f} s of them to look, "
+        f"{measured.index_seconds * SECONDS:.1f} s for the cut search, "
         f"{measured.join_seconds * SECONDS:.1f} s to join",
         more_is_better=True,
     )
 
 
 def _cut(lengths: ChunkDurations) -> list[int]:
-    """How many pictures each chunk has, of a film with a key frame every two seconds."""
+    """Return how many frames each chunk has, of a video with a key frame every two seconds."""
     marks = [KeyframeMark(n, n, n % KEY_EVERY == 0) for n in range(SECONDS * FPS)]
     chunks = cut_chunks(marks, Fraction(1, FPS), lengths, needs_lead=False)
     return [chunk.frames for chunk in chunks]
 
 
 def schedule(costs: Sequence[float], workers: int) -> float:
-    """When the last is done, where whoever is free takes the next."""
+    """Return when the last chunk is done, if every free worker takes the next."""
     free = [0.0] * workers
     for cost in costs:
         heapq.heappush(free, heapq.heappop(free) + cost)
@@ -109,23 +109,23 @@ def schedule(costs: Sequence[float], workers: int) -> float:
 
 
 def _measure_parts(toolbox: FfmpegBinary, cluster: Cluster, folder: Path, height: int) -> Measured:
-    film = make_film(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
+    film = create_video(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
     job_id = cluster.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
     cluster.wait(job_id)
     rows = cluster.ask(CHUNK_QUERY, id=job_id)
     chunks = [_find_chunk(cluster, row.result) for row in rows]
-    # From the database's memory of the tries: when a worker ended one and began the next.
+    # From the attempts in the database: when a worker ended one and began the next.
     by_worker = itertools.groupby(sorted(rows, key=_when), lambda row: row.worker)
     pauses = [
         (after.started_at - before.ended_at).total_seconds()
         for _, own in by_worker
         for before, after in itertools.pairwise(own)
     ]
-    look, join = _time_alone(toolbox, film, chunks, folder / f"alone-{height}")
+    index, join = _time_alone(toolbox, film, chunks, folder / f"alone-{height}")
     return Measured(
         [row.result["seconds"] / row.result["frames"] for row in rows],
         statistics.median(pauses),
-        look,
+        index,
         join,
     )
 
@@ -142,7 +142,7 @@ CHUNK_QUERY = """
 
 
 def _find_chunk(cluster: Cluster, result: dict[str, Any]) -> FinishedChunk:
-    """Chunks are forgotten once they are joined, and swept away an hour later."""
+    """Find a chunk's file: chunks are forgotten once joined, and removed an hour later."""
     sha256 = result["sha256"]
     home = Path(cluster.environ["CINEMILL_HOME"])
     path = next((home / "objects").rglob(sha256))
@@ -152,7 +152,7 @@ def _find_chunk(cluster: Cluster, result: dict[str, Any]) -> FinishedChunk:
 def _time_alone(
     toolbox: FfmpegBinary, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
 ) -> tuple[float, float]:
-    """Seconds for a second of film to look for cuts, and to join, check and hash the whole."""
+    """Return seconds per second of video to index it, and to join, check and hash the whole."""
     folder.mkdir()
     film = folder / "film.mp4"
     loop = ["-stream_loop", str(LOOPS - 1), "-i", str(sample), "-c", "copy", str(film)]
@@ -164,15 +164,15 @@ def _time_alone(
         for loop in range(LOOPS)
         for number, chunk in enumerate(chunks)
     ]
-    looks, joins = [], []
+    indexings, joins = [], []
     for number in range(ROUNDS):
         work = folder / f"round-{number}"
         work.mkdir()
-        look, join = _time_once(toolbox, film, tracks, longer, work)
-        looks.append(look)
+        index, join = _time_once(toolbox, film, tracks, longer, work)
+        indexings.append(index)
         joins.append(join)
     seconds = LOOPS * SAMPLE_SECONDS
-    return statistics.median(looks) / seconds, statistics.median(joins) / seconds
+    return statistics.median(indexings) / seconds, statistics.median(joins) / seconds
 
 
 def _time_once(
@@ -183,15 +183,18 @@ def _time_once(
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
     session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     began = time.perf_counter()
-    assert index_pictures(session, film, info) is not None
-    looked = time.perf_counter()
+    assert index_frames(session, film, info) is not None
+    indexed_at = time.perf_counter()
     path, _ = concat_chunks(session, chunks, tracks, film, info, request, plan)
     hash_file(path)
-    return looked - began, time.perf_counter() - looked
+    return indexed_at - began, time.perf_counter() - indexed_at
 
 
 def _shift(toolbox: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
-    """The same pictures, so much later; a little more than the sample, which sound may lengthen."""
+    """Shift the same frames by this many seconds.
+
+    The duration is a little more than the sample's, which audio may lengthen.
+    """
     times = ["-copyts", "-f", CHUNK_FORMAT, "-i", str(chunk.path), "-c", "copy"]
     later = ["-output_ts_offset", str(seconds), "-avoid_negative_ts", "disabled"]
     run_command(toolbox, [*times, *later, *CHUNK_MUXER, str(path)])

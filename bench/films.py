@@ -1,4 +1,4 @@
-"""Films to measure on."""
+"""Videos for measurements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cinemill.media.probe.probe import probe
 
 
 def plan_rendition(toolbox: FfmpegBinary, film: Path, request: RenditionRequest) -> EncodePlan:
-    """The command that the product would make of this film."""
+    """Return the command with which Cinemill would encode this video."""
     return plan_encode(
         str(film),
         probe(film, Limits()),
@@ -27,8 +27,8 @@ def plan_rendition(toolbox: FfmpegBinary, film: Path, request: RenditionRequest)
     )
 
 
-def make_real_film(toolbox: FfmpegBinary, film: Path, height: int, seconds: int) -> Path:
-    """A real film, enlarged: what a test picture costs to decode is no guide."""
+def create_real_video(toolbox: FfmpegBinary, film: Path, height: int, seconds: int) -> Path:
+    """Create an enlarged real video, because decoding a test pattern is not representative."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
     picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
     command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *source, *picture]

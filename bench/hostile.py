@@ -1,10 +1,10 @@
-"""What strangers and careless clients cost everybody else.
+"""The impact of hostile and careless clients on all others.
 
-First 20 hostile clients work at once for some seconds, each kind of them twice over, without a
-token, while ``/health`` is asked by one client after the other: how long its answers take, from
-connecting to the last byte. Then 1,000 oversized requests, most of them with the token, and what
-the API, the relay (with beat) and Valkey hold afterwards, relative to before. Each kind was sent a
-hundred times before, as a process that serves its first request grows anyway.
+First 20 hostile clients run at once for some seconds, each kind of them twice, without a token,
+while one client after the other requests ``/health``: the response time is measured from connecting
+to the last byte. Then 1,000 oversized requests are sent, most of them with the token, and the
+memory of the API, the relay (with beat) and Valkey is compared with that before. Each kind was sent
+a hundred times before, because a process that serves its first request grows anyway.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from bench.upload import Server, running_server
 SECONDS = float(os.environ.get("CINEMILL_BENCH_HOSTILE_SECONDS", "15"))
 CLIENTS = 20
 IDLE_CONNECTIONS = 300
-"""Of each of the two clients that only connect."""
+"""Number for each of the two clients that only connect."""
 REQUESTS = 1000
 WARM_UP = 100
 LONGEST_P99_MILLISECONDS = 100
-MOST_GROWTH = 1.2
+MAX_GROWTH = 1.2
 _MEGABYTE = b"a" * 1_000_000
 _Build = Callable[[Server], bytes]
 _Attack = Callable[["_Connector", Event], None]
 
 
 def measure() -> list[BenchRow]:
-    """The latency of ``/health`` under attack, and memory after oversized requests."""
+    """Measure the latency of ``/health`` under attack, and memory after oversized requests."""
     with running_instance() as instance:
         settings = instance.settings
         addresses = {
@@ -50,13 +50,13 @@ def measure() -> list[BenchRow]:
             "REDIS_URL": str(settings.redis_url),
         }
         with running_server(instance.home / "api", addresses) as server:
-            quiet = _ask_health(server, SECONDS / 3)
+            quiet = _request_health(server, SECONDS / 3)
             with hostile_clients(server.port):
-                besieged = _ask_health(server, SECONDS)
-            return [*_tell_latency(quiet, besieged), *_measure_memory(instance, server)]
+                besieged = _request_health(server, SECONDS)
+            return [*_latency_rows(quiet, besieged), *_measure_memory(instance, server)]
 
 
-def _tell_latency(quiet: list[float], besieged: list[float]) -> list[BenchRow]:
+def _latency_rows(quiet: list[float], besieged: list[float]) -> list[BenchRow]:
     detail = (
         f"{len(besieged)} answers; quiet: p50 {_percentile(quiet, 50):.1f}, "
         f"p99 {_percentile(quiet, 99):.1f} ms"
@@ -72,8 +72,8 @@ def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1]
 
 
-def _ask_health(server: Server, seconds: float) -> list[float]:
-    """Milliseconds of each answer, every one over a connection of its own."""
+def _request_health(server: Server, seconds: float) -> list[float]:
+    """Return milliseconds of each response, every one over a connection of its own."""
     took = []
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -90,14 +90,14 @@ def _ask_health(server: Server, seconds: float) -> list[float]:
     return took
 
 
-# Hostile clients, each in a loop until it is told to stop. None of them knows the token. They are
-# threads of one process, at the lowest priority: what they cost this machine themselves, and would
-# not if they came over a network, is not what is measured.
+# Hostile clients, each in a loop until it is stopped. None of them knows the token. They are
+# threads of one process, at the lowest priority, so that their own cost on this machine, which they
+# would not have over a network, is not measured.
 
 
 @contextmanager
 def hostile_clients(port: int) -> Iterator[None]:
-    """``CLIENTS`` of them, at work against this port of 127.0.0.1."""
+    """Run ``CLIENTS`` of them against this port of 127.0.0.1."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     clients = context.Process(target=_attack, args=(port, stop))
@@ -199,7 +199,7 @@ def hold_idle_connections(connector: _Connector, stop: Event) -> None:
     stop.wait(5)
 
 
-def never_read_an_answer(connector: _Connector, stop: Event) -> None:
+def never_read_a_response(connector: _Connector, stop: Event) -> None:
     connection = connector.connect()
     connection.settimeout(1)
     while not stop.is_set():
@@ -216,11 +216,11 @@ HOSTILE: tuple[_Attack, ...] = (
     send_endless_extensions,
     send_tiny_chunks,
     hold_idle_connections,
-    never_read_an_answer,
+    never_read_a_response,
 )
 
 
-# Oversized requests, each answered with a refusal.
+# Oversized requests, each of which is rejected.
 
 
 def _measure_memory(instance: Instance, server: Server) -> list[BenchRow]:
@@ -237,7 +237,7 @@ def _measure_memory(instance: Instance, server: Server) -> list[BenchRow]:
         BenchRow(
             f"memory of {name} after {REQUESTS} oversized requests, over before",
             after[name] / before[name],
-            MOST_GROWTH,
+            MAX_GROWTH,
             "×",
             f"RSS {before[name]:.1f} MB, then {after[name]:.1f} MB",
         )
@@ -273,7 +273,7 @@ def _post(server: Server, path: str, body: bytes, *, announced_bytes: int = 0) -
 
 
 def _large_path(server: Server) -> bytes:
-    """The first two megabytes of a hundred."""
+    """Send the first two megabytes of a hundred."""
     start = b'{"kind": "transcode", "params": {"path": "/films/' + _MEGABYTE * 2
     return _post(server, "/jobs", start, announced_bytes=100_000_000)
 
@@ -297,7 +297,7 @@ def _many_errors(server: Server) -> bytes:
 
 
 def _find_valkey(home: Path) -> psutil.Process:
-    """The embedded server of this stack: it works in this home."""
+    """Find the embedded server of this instance, by its home."""
     for process in psutil.Process().children(recursive=True):
         if "valkey" in process.name() or "redis" in process.name():
             return process

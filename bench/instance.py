@@ -1,4 +1,4 @@
-"""A whole mill for a benchmark: real servers, one worker, one beat with its relay."""
+"""A whole instance for a benchmark: real servers, one worker, one beat with its relay."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Instance:
     database: Database
     worker: subprocess.Popen[bytes]
     beat: subprocess.Popen[bytes]
-    """With its relay."""
+    """With the relay."""
 
     def worker_cpu_seconds(self) -> float:
-        """Processor time of the worker's main process, its pool, and all that they have reaped."""
+        """Return processor time of the worker's main process, its pool, and all reaped children."""
         main = psutil.Process(self.worker.pid)
         tree = [main, *main.children(recursive=True)]
         return sum(sum(process.cpu_times()[:4]) for process in tree)

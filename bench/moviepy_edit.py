@@ -1,6 +1,6 @@
-"""The edit of ``bench.render`` as it is written with MoviePy; run by an environment of its own.
+"""The edit of ``bench.render`` written with MoviePy; run in an environment of its own.
 
-Arguments: the film, the output, how many scenes, their seconds and the fade's.
+Arguments: the video, the output, how many scenes, their seconds and the fade's.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""One decode for every output against one command an output, and against decoding alone.
+"""One decode for every output compared with one command per output, and with decoding alone.
 
-The separate commands make the same files with the same filters and encoders. The poster is made by
-them the quick way, by seeking; the thumbnail, late in the film, the exact way, by decoding up to
-it: that is what preparing delivers on containers whose index cannot be trusted. Because much hangs
-on that choice, the ratio with both stills made by seeking is printed beside it, without a target.
-Preparing includes opening and judging every output afterwards.
+The separate commands create the same files with the same filters and encoders. They create the
+poster the fast way, by seeking; the thumbnail, late in the video, the exact way, by decoding up to
+it: that is what preparing provides for containers whose index cannot be trusted. Because much
+depends on that choice, the ratio with both stills created by seeking is printed too, without a
+target. Preparing includes opening and checking every output afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 
-from bench.films import make_real_film
+from bench.films import create_real_video
 from bench.report import BenchRow, alternate, print_table
 from cinemill.capabilities.ingest.graph import plan_prepare, poster_seconds
 from cinemill.capabilities.ingest.prepare import prepare
@@ -33,19 +33,19 @@ _NULL_TARGET = 1.9
 
 
 def measure() -> list[BenchRow]:
-    """Ratios for 20 s of 1080p and 10 s of 4K H.264 with sound."""
+    """Measure ratios for 20 s of 1080p and 10 s of 4K H.264 with audio."""
     toolbox = find_ffmpeg(None)
-    # Processor time of a command under bubblewrap is not its caller's to see.
+    # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     rows: list[BenchRow] = []
     with tempfile.TemporaryDirectory() as name:
         for label, height, seconds, target in _SIZES:
-            film = make_real_film(toolbox, Path(name) / f"{label}.mp4", height, seconds)
-            rows += _measure_film(toolbox, sandbox, film, label, target)
+            film = create_real_video(toolbox, Path(name) / f"{label}.mp4", height, seconds)
+            rows += _measure_video(toolbox, sandbox, film, label, target)
     return rows
 
 
-def _measure_film(
+def _measure_video(
     toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, label: str, target: float
 ) -> list[BenchRow]:
     info = probe(film, Limits())

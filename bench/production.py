@@ -1,4 +1,4 @@
-"""What a rendition costs over its bare FFmpeg command, and previews over decoding the film."""
+"""Cost of a rendition over its bare FFmpeg command, and of previews over decoding the video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from bench.films import make_real_film, plan_rendition
+from bench.films import create_real_video, plan_rendition
 from bench.report import BenchRow, alternate
 from cinemill.capabilities.previews.animated_preview import (
     ANIMATION_NAME,
@@ -19,7 +19,7 @@ from cinemill.capabilities.previews.animated_preview import (
     spread_excerpts,
 )
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
-from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import extract_stills, spread_timestamps
 from cinemill.capabilities.streaming.encode_ladder import copy_stream, list_rungs
 from cinemill.capabilities.streaming.encode_plan import plan_ladder
 from cinemill.capabilities.streaming.ladder import Rung
@@ -42,16 +42,16 @@ LADDER_SECONDS = 20
 
 def measure() -> list[BenchRow]:
     toolbox = find_ffmpeg(None)
-    # Processor time of a command under bubblewrap is not its caller's to see.
+    # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        minute = _make_film(toolbox, folder / "minute.mp4", MINUTE)
-        ten = _make_film(toolbox, folder / "ten.mp4", 10 * MINUTE)
+        minute = _create_video(toolbox, folder / "minute.mp4", MINUTE)
+        ten = _create_video(toolbox, folder / "ten.mp4", 10 * MINUTE)
         return [
             _measure_transcode(toolbox, sandbox, minute, folder),
             _measure_previews(toolbox, sandbox, ten, folder),
-            _measure_looks(toolbox, sandbox, ten, folder),
+            _measure_extras(toolbox, sandbox, ten, folder),
             _measure_ladder(toolbox, folder),
             _measure_opening(toolbox, sandbox, ten, folder),
         ]
@@ -75,7 +75,7 @@ def _measure_transcode(
         "transcode over the same bare FFmpeg command, 60 s of 720p",
         made / alone,
         1.02,
-        detail=f"{made:.2f} s / {alone:.2f} s of CPU, with the proof, medians of {ROUNDS}",
+        detail=f"{made:.2f} s / {alone:.2f} s of CPU, including the check, medians of {ROUNDS}",
     )
 
 
@@ -89,7 +89,7 @@ def _measure_previews(
             FfmpegSession(toolbox, _fresh(folder / "stills"), Limits(), sandbox),
             film,
             info,
-            spread_moments(_seconds(info), PREVIEWS),
+            spread_timestamps(_seconds(info), PREVIEWS),
             height=360,
         )
 
@@ -98,22 +98,22 @@ def _measure_previews(
 
     made, alone = alternate(ours, decode, ROUNDS)
     return BenchRow(
-        f"{PREVIEWS} previews of a 10-minute film over decoding it once",
+        f"{PREVIEWS} previews of a 10-minute video over decoding it once",
         made / alone,
         0.25,
         detail=f"{made:.2f} s / {alone:.2f} s of CPU, a key frame every 250, medians of {ROUNDS}",
     )
 
 
-def _measure_looks(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
-    """What comes on top of the stills: the excerpts by seeking, the sheet out of the stills."""
+def _measure_extras(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+    """Measure what is added to the stills: the excerpts by seeking, the sheet from the stills."""
     info, work = probe(film, Limits()), _fresh(folder / "looks")
     session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
     stills = extract_stills(
         FfmpegSession(toolbox, work, Limits(), sandbox),
         film,
         info,
-        spread_moments(_seconds(info), PREVIEWS),
+        spread_timestamps(_seconds(info), PREVIEWS),
         height=360,
     )
 
@@ -127,7 +127,7 @@ def _measure_looks(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: 
     made, alone = alternate(ours, decode, ROUNDS)
     kib = sum((work / name).stat().st_size for name in (ANIMATION_NAME, SHEET_NAME)) >> 10
     return BenchRow(
-        "an animated preview and a sheet of 20 stills over decoding the film once",
+        "an animated preview and a sheet of 20 stills over decoding it once",
         made / alone,
         0.25,
         detail=f"{made:.2f} s / {alone:.2f} s of CPU, {kib} KiB both, medians of {ROUNDS}",
@@ -135,8 +135,8 @@ def _measure_looks(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: 
 
 
 def _measure_ladder(toolbox: FfmpegBinary, folder: Path) -> BenchRow:
-    """The same arguments for three rungs at once, and for each of them alone."""
-    film = make_real_film(toolbox, folder / "real.mp4", 1080, LADDER_SECONDS)
+    """Measure the same arguments for three rungs at once, and for each of them alone."""
+    film = create_real_video(toolbox, folder / "real.mp4", 1080, LADDER_SECONDS)
     info = probe(film, Limits())
     rungs = list_rungs(info)[:RUNGS]
 
@@ -159,7 +159,7 @@ def _measure_ladder(toolbox: FfmpegBinary, folder: Path) -> BenchRow:
 
 
 def _measure_opening(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
-    """What must be done before a player can begin; the way through the queue comes to 0.02 s."""
+    """Measure the work before a player can begin; the way through the queue adds 0.02 s."""
     walls = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -168,7 +168,7 @@ def _measure_opening(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder
         copy_stream(session, film, probe(film, Limits()))
         walls.append(time.perf_counter() - began)
     return BenchRow(
-        "10-minute H.264 film, probe and copy until it plays",
+        "10-minute H.264 video, probe and copy until it plays",
         statistics.median(walls),
         5,
         "s",
@@ -180,7 +180,7 @@ def _seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _make_film(toolbox: FfmpegBinary, path: Path, seconds: int) -> Path:
+def _create_video(toolbox: FfmpegBinary, path: Path, seconds: int) -> Path:
     source = f"testsrc2=size=1280x720:rate=25:duration={seconds}"
     sound = f"sine=frequency=440:duration={seconds}"
     arguments = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound, "-c:v", "libx264"]

@@ -1,5 +1,7 @@
-"""What each preset costs and gives: processor time, speed, bitrate and VMAF of real films; and how
-many steps of crf halve what is missing to a VMAF of 100."""
+"""Cost and result of each preset: processor time, speed, bitrate and VMAF of real videos.
+
+Also measures how many steps of crf halve the distance to a VMAF of 100.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,11 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 FILMS = ("bigbuckbunny", "expressive_face")
-"""Drawn, 1280x720, 5 s; filmed, 640x360, 20 s. Neither has much grain."""
+"""Animation, 1280x720, 5 s; camera, 640x360, 20 s. Neither has much grain."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Result:
     outcome: EncodeOutcome
     quality: Quality
     wall_seconds: float
@@ -63,29 +65,27 @@ def _measure_codec(
             codec=codec, container=Container.MKV, sound=SoundChoice.NONE, purpose=purpose
         )
         made = _make(path, info, request, folder)
-        rows.append(_tell_preset(f"{purpose.value} {codec.value}, {film}", made))
+        rows.append(_preset_row(f"{purpose.value} {codec.value}, {film}", made))
         if purpose is Purpose.WEB:
             steps = _measure_steps(path, info, request, made.quality.vmaf, folder)
             rows.append(BenchRow(f"crf that halves the loss, {codec.value}, {film}", steps, None))
     return rows
 
 
-def _tell_preset(name: str, made: _Made) -> BenchRow:
+def _preset_row(name: str, made: _Result) -> BenchRow:
     seconds = made.outcome.facts["duration_seconds"]
     cost, speed = made.outcome.cpu_seconds / seconds, seconds / made.wall_seconds
     bitrate_kbps = made.size_bytes * 8 / seconds / 1000
     gauge = made.quality.cpu_seconds / seconds
     how = f"{cost:.2f} s of CPU a second of film, {speed:.2g} x real time, {bitrate_kbps:.0f} kb/s;"
-    how += (
-        f" worst picture {made.quality.vmaf_least:.1f}; measured in {gauge:.2f} s of CPU a second"
-    )
+    how += f" worst frame {made.quality.vmaf_least:.1f}; measured in {gauge:.2f} s of CPU a second"
     return BenchRow(f"VMAF of {name}", made.quality.vmaf, None, "", how)
 
 
 def _measure_steps(
     path: Path, info: MediaInfo, request: RenditionRequest, vmaf: float, folder: Path
 ) -> float:
-    """From the preset's crf to a worse one, further by as much as the rule takes for twice."""
+    """Measure from the preset's crf to a worse one, further by what the rule takes for twice."""
     steps = CRF_TO_HALVE[request.codec]
     worse = _make(
         path, info, request.model_copy(update={"crf": request.effective_crf + steps}), folder
@@ -94,7 +94,7 @@ def _measure_steps(
     return steps / math.log2(lost)
 
 
-def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) -> _Made:
+def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) -> _Result:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     toolbox, sandbox = find_ffmpeg(None), detect_sandbox("off")
@@ -109,4 +109,4 @@ def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) 
         outcome.path,
         frames=outcome.facts["frames"],
     )
-    return _Made(outcome, quality, wall_seconds, outcome.path.stat().st_size)
+    return _Result(outcome, quality, wall_seconds, outcome.path.stat().st_size)

@@ -1,9 +1,8 @@
-"""Ten scenes with transitions over one hand-written FFmpeg command, and over MoviePy; one scene
-changed over cold.
+"""Ten scenes with transitions compared with one hand-written FFmpeg command and with MoviePy.
 
-All cut the same stretches of the same film, with the same encoder settings, cross-fades and sound.
-Ours is what the steps of a render do, proofs included: every piece by its own command, the sound
-mixed, all joined and read back.
+One changed scene is also compared with a cold render. All cut the same ranges of the same video,
+with the same encoder settings, cross-fades and audio. Ours does what the steps of a render do,
+including verification: every piece by its own command, the audio mixed, all joined and read back.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ SCENES = 10
 SCENE_SECONDS = Fraction(4)
 FADE_SECONDS = Fraction(1, 2)
 STRIDE_SECONDS = SCENE_SECONDS - FADE_SECONDS
-"""Between the beginnings of scenes."""
+"""Time between the beginnings of scenes."""
 OUTPUT = OutputFormat(1280, 720, Fraction(30))
 MOVIEPY = "moviepy==2.2.1"
 
 
 @dataclass(frozen=True)
-class Kitchen:
+class RenderCache:
     """Renders as the steps do, and keeps pieces by their keys."""
 
     toolbox: FfmpegBinary
@@ -57,7 +56,7 @@ class Kitchen:
     film: StoredVideo
     folder: Path
     peaks: list[int] = field(default_factory=list)
-    """Memory that each piece's command took at the most, in bytes."""
+    """Peak memory of each piece's command, in bytes."""
 
     @property
     def _session(self) -> FfmpegSession:
@@ -88,26 +87,26 @@ class Kitchen:
 
 def measure() -> list[BenchRow]:
     toolbox = find_ffmpeg(None)
-    # Processor time of a command under bubblewrap is not its caller's to see.
+    # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     with tempfile.TemporaryDirectory() as name:
-        path = _make_film(toolbox, Path(name) / "source.mp4")
+        path = _create_video(toolbox, Path(name) / "source.mp4")
         folder = Path(name) / "private"
         folder.mkdir()
-        kitchen = Kitchen(toolbox, sandbox, StoredVideo(path, probe(path, Limits())), folder)
+        cache = RenderCache(toolbox, sandbox, StoredVideo(path, probe(path, Limits())), folder)
         timeline = _make_timeline(path)
         cold, by_hand = alternate(
-            lambda: kitchen.render(timeline, {}),
+            lambda: cache.render(timeline, {}),
             lambda: _run(toolbox, _hand_written(path), folder),
             ROUNDS,
         )
-        short, long = (_join_bytes(toolbox, kitchen, path, minutes) for minutes in (1, 60))
+        short, long = (_join_bytes(toolbox, cache, path, minutes) for minutes in (1, 60))
         by_moviepy = _spend_moviepy(path, Path(name))
         kept: dict[str, JoinPiece] = {}
-        whole = cpu_seconds_of(lambda: kitchen.render(timeline, kept))
-        changed = cpu_seconds_of(lambda: kitchen.render(_change_scene(timeline), kept))
-        again = _cut_again(toolbox, kitchen, folder / "film.mp4")
-    piece = max(kitchen.peaks)
+        whole = cpu_seconds_of(lambda: cache.render(timeline, kept))
+        changed = cpu_seconds_of(lambda: cache.render(_change_scene(timeline), kept))
+        again = _cut_again(toolbox, cache, folder / "film.mp4")
+    piece = max(cache.peaks)
     return [
         BenchRow(
             f"render of {SCENES} scenes with transitions over one hand-written command, 720p",
@@ -122,7 +121,7 @@ def measure() -> list[BenchRow]:
             detail=f"{cold:.2f} s / {by_moviepy:.2f} s of CPU, MoviePy's once",
         ),
         BenchRow(
-            f"one scene changed of {SCENES}, over cold",
+            f"one changed scene of {SCENES}, over a cold render",
             changed / whole,
             0.15,
             detail=f"{changed:.2f} s / {whole:.2f} s of CPU",
@@ -132,46 +131,44 @@ def measure() -> list[BenchRow]:
             "render's peak memory of any process, 60 minutes over 1 minute, 720p",
             max(long, piece) / max(short, piece),
             1.10,
-            detail=f"{piece >> 20} MiB making a piece, however long the film; joining, whose index "
+            detail=f"{piece >> 20} MiB to encode a piece of any video; joining, whose index "
             f"grows with it, {long >> 20} / {short >> 20} MiB",
         ),
     ]
 
 
-def _cut_again(toolbox: FfmpegBinary, kitchen: Kitchen, rendered: Path) -> BenchRow:
-    """All of a rendered film in one clip: copied, and of a twin by another encoder, encoded."""
+def _cut_again(toolbox: FfmpegBinary, cache: RenderCache, rendered: Path) -> BenchRow:
+    """Measure a rendered video in one clip: copied, and encoded if from another encoder."""
     rendered = rendered.rename(rendered.with_name("rendered.mp4"))
     twin = rendered.with_name("twin.mp4")
     copy = ["-i", str(rendered), "-c:v", "libx264", "-preset", "veryfast", "-c:a", "copy"]
     _run(toolbox, [*copy, str(twin)], rendered.parent)
-    own, other = (
-        replace(kitchen, film=StoredVideo(p, probe(p, Limits()))) for p in (rendered, twin)
-    )
+    own, other = (replace(cache, film=StoredVideo(p, probe(p, Limits()))) for p in (rendered, twin))
     seconds = Fraction(own.film.info.duration_seconds_from_header).limit_denominator(1000)
     timeline = Timeline((Clip(Source(str(rendered)), Fraction(1), seconds),), OUTPUT)
     copied, encoded = alternate(
         lambda: own.render(timeline, {}), lambda: other.render(timeline, {}), ROUNDS
     )
     return BenchRow(
-        "a rendered film cut again, its pictures copied, over encoding them",
+        "a rendered video cut again, its frames copied, over encoding them",
         copied / encoded,
         None,
         detail=f"{copied:.2f} s / {encoded:.2f} s of CPU, 720p, medians of {ROUNDS}",
     )
 
 
-def _join_bytes(toolbox: FfmpegBinary, kitchen: Kitchen, path: Path, minutes: int) -> int:
-    """The most memory that a process takes which joins so many minutes and reads them back."""
+def _join_bytes(toolbox: FfmpegBinary, cache: RenderCache, path: Path, minutes: int) -> int:
+    """Return the peak memory of a process that joins this many minutes and reads them back."""
     output = OutputFormat(320, 180, Fraction(30))
     timeline = Timeline((Clip(Source(str(path)), Fraction(0), Fraction(30)),), output)
     kept: dict[str, JoinPiece] = {}
-    kitchen.render(timeline, kept)
+    cache.render(timeline, kept)
     (piece,) = kept.values()
     sine = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={60 * minutes}"]
-    _run(toolbox, [*sine, "-ar", "48000", "-c:a", "aac", "long.m4a"], kitchen.folder)
+    _run(toolbox, [*sine, "-ar", "48000", "-c:a", "aac", "long.m4a"], cache.folder)
     facts = [str(piece.path), piece.frames, piece.delay, piece.settings, 2 * minutes]
     done = subprocess.run(
-        [sys.executable, "-c", _JOIN, json.dumps(facts), str(kitchen.folder)],
+        [sys.executable, "-c", _JOIN, json.dumps(facts), str(cache.folder)],
         capture_output=True,
         text=True,
         check=True,
@@ -196,7 +193,7 @@ join_pieces(
     on_progress=lambda share: None,
     should_stop=lambda: None,
 )
-# Of this program alone: what getrusage tells begins with the memory of whoever started it.
+# Of this process alone: getrusage starts with the memory of the process that forked it.
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(int(peak[1]) * 1024)
 """
@@ -210,7 +207,7 @@ def _make_timeline(path: Path) -> Timeline:
 
 
 def _change_scene(timeline: Timeline) -> Timeline:
-    """The last scene is shown from another moment on: its body and its one transition change."""
+    """Show the last scene from another time on: its body and its one transition change."""
     clips = [*timeline.clips]
     clips[-1] = replace(clips[-1], start=clips[-1].start + 1, end=clips[-1].end + 1)
     return replace(timeline, clips=tuple(clips))
@@ -240,7 +237,7 @@ def _hand_written(path: Path) -> list[str]:
 
 
 def _spend_moviepy(path: Path, folder: Path) -> float:
-    """Processor seconds of MoviePy, in an environment that is made for it and thrown away."""
+    """Return processor seconds of MoviePy, in a temporary environment."""
     environment, uv = folder / "moviepy", str(Path(sys.executable).parent / "uv")
     python = str(environment / "bin" / "python")
     for command in (
@@ -254,8 +251,8 @@ def _spend_moviepy(path: Path, folder: Path) -> float:
     return cpu_seconds_of(lambda: subprocess.run(edit, check=True))
 
 
-def _make_film(toolbox: FfmpegBinary, film: Path) -> Path:
-    """Of a real film, at 30 frames a second."""
+def _create_video(toolbox: FfmpegBinary, film: Path) -> Path:
+    """Create it from a real video, at 30 frames a second."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", "42"]
     picture = [
         "-vf",

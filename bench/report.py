@@ -1,4 +1,4 @@
-"""A measured figure beside its target, and the table of them."""
+"""A measured figure with its target, and the table of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def print_table(rows: Sequence[BenchRow]) -> None:
 
 
 def cpu_seconds_of(work: Callable[[], object]) -> float:
-    """Processor time that ``work`` takes, its finished children's with it."""
+    """Return the processor time of ``work``, including its finished children."""
     before = _spent_seconds()
     work()
     return _spent_seconds() - before
@@ -51,7 +51,7 @@ def cpu_seconds_of(work: Callable[[], object]) -> float:
 def alternate(
     left: Callable[[], object], right: Callable[[], object], rounds: int
 ) -> tuple[float, float]:
-    """Median processor seconds of each, run in turn so that a busy machine disturbs both."""
+    """Return median processor seconds of each, run in turn so that a busy machine disturbs both."""
     pairs = [(cpu_seconds_of(left), cpu_seconds_of(right)) for _ in range(rounds)]
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 

@@ -1,4 +1,4 @@
-"""The supervisor's figures: from nothing to ready, again, what it costs idle, and to stop."""
+"""The supervisor's figures: first and second start, idle cost, and stop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN_SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 
 
 def measure() -> list[BenchRow]:
-    """Two starts of the whole mill on a fresh home, from the command line to the last 'ready'."""
+    """Measure two starts of the whole instance on a new home, up to the last 'ready'."""
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as folder:
         home = Path(folder) / "home"
         environ = {
@@ -32,8 +32,8 @@ def measure() -> list[BenchRow]:
             "CINEMILL_HOME": str(home),
             "CINEMILL_PORT": str(find_free_port()),
         }
-        first = _live_once(home, environ)
-        second = _live_once(home, environ)
+        first = _run_once(home, environ)
+        second = _run_once(home, environ)
     machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     return [
         BenchRow("supervisor: first start to ready", first.start_seconds, 10, "s", first.how),
@@ -45,7 +45,7 @@ def measure() -> list[BenchRow]:
 
 
 @dataclass(frozen=True)
-class _Life:
+class _Lifetime:
     start_seconds: float
     start_cpu_seconds: float
     stop_seconds: float
@@ -54,12 +54,12 @@ class _Life:
 
     @property
     def how(self) -> str:
-        """With the processor time, which other work on the machine leaves nearly as it is."""
+        """Return the time with the processor time, which other work hardly changes."""
         return f"{self.start_cpu_seconds:.1f} CPU s; {os.cpu_count()} CPUs"
 
 
-def _live_once(home: Path, environ: Mapping[str, str]) -> _Life:
-    """Start, rest, weigh, stop."""
+def _run_once(home: Path, environ: Mapping[str, str]) -> _Lifetime:
+    """Start, wait, measure, stop."""
     began = time.monotonic()
     process = subprocess.Popen(
         UP, env=dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -74,7 +74,7 @@ def _live_once(home: Path, environ: Mapping[str, str]) -> _Life:
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate()
-    return _Life(
+    return _Lifetime(
         start_seconds,
         start_cpu_seconds,
         stop_seconds=time.monotonic() - asked,
@@ -89,11 +89,11 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _wait_for_state(home: Path, process: subprocess.Popen[str]) -> None:
-    """The supervisor writes its state when everything is ready."""
+    """Wait for the state, which the supervisor writes when everything is ready."""
     deadline = time.monotonic() + READY_SECONDS
     while not (home / "run" / "state.json").exists():
         if process.poll() is not None:
-            raise RuntimeError(f"the mill did not start: {process.communicate()[1]}")
+            raise RuntimeError(f"Cinemill did not start: {process.communicate()[1]}")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the mill was not ready after {READY_SECONDS:.0f} s")
+            raise TimeoutError(f"Cinemill was not ready after {READY_SECONDS:.0f} s")
         time.sleep(0.02)

@@ -1,14 +1,14 @@
-"""An upload of 1 GB against ``sha256sum`` and ``cp`` of the same file.
+"""An upload of 1 GB compared with ``sha256sum`` and ``cp`` of the same file.
 
 Processor seconds of the server alone, over a loopback connection that the kernel feeds from the
-file (the client costs next to nothing); of ``sha256sum`` and ``cp`` likewise. They take turns, and
-the least of each counts. ``sha256sum`` may lack what the processor offers for SHA-256 while
-OpenSSL, which Python hashes with, has it: the second row compares with the same hash, and is the
-one that says what the rest of an upload costs.
+file (the client costs next to nothing); of ``sha256sum`` and ``cp`` likewise. They alternate, and
+the minimum of each counts. ``sha256sum`` may lack the processor's SHA-256 instructions while
+OpenSSL, which Python hashes with, uses them: the second row compares with the same hash, and is the
+one that shows the cost of the rest of an upload.
 
-Tried, and not kept: request bodies handed on without Uvicorn's two copies (7 % less user time of
-the server) and a higher mark at which it stops reading (nothing). The largest part is the kernel's
-copying into the page cache, which ``cp`` pays as well, and which is what varies.
+Tried, and rejected: passing on request bodies without Uvicorn's two copies (7 % less user time of
+the server) and a higher threshold at which it stops reading (no effect). The largest part is the
+kernel's copying into the page cache, which ``cp`` has as well, and which varies.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Server:
 
 
 def measure() -> list[BenchRow]:
-    """CPU ratios of taking in a film of ``FILM_BYTES`` (1 GB)."""
+    """Measure CPU ratios of receiving a video of ``FILM_BYTES`` (1 GB)."""
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
-        film = _make_film(folder / "film.mkv")
+        film = _create_video(folder / "film.mkv")
         with embedded_servers(folder / "servers") as servers:
             addresses = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
             with running_server(folder / "home", addresses) as server:
@@ -84,8 +84,8 @@ def _compare(server: Server, film: Path, folder: Path) -> list[BenchRow]:
     ]
 
 
-def _make_film(path: Path) -> Path:
-    """Bytes that begin like a film and that nothing can shorten."""
+def _create_video(path: Path) -> Path:
+    """Write bytes that begin like a video and that cannot be compressed."""
     with path.open("wb") as file:
         file.write(_MATROSKA)
         while file.tell() < FILM_BYTES:

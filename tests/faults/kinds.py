@@ -158,7 +158,9 @@ class DrillHandlers:
             effective_limits(resources, context),
             resources.sandbox,
             should_stop=context.should_stop,
-        ).run(arguments, on_progress=lambda progress: context.report(0.5, f"{progress.marks}"))
+        ).run(
+            arguments, on_progress=lambda progress: context.report(0.5, f"{progress.fingerprint}")
+        )
 
     def _mark(self, context: StepContext, result: Mapping[str, Any]) -> StepOutcome:
         run = context.run

@@ -1,4 +1,4 @@
-"""Models: which there are, where their files come from, and what they make of sound and pictures.
+"""Speech models: which exist, where their files come from, and running them.
 
-Libraries that run models are imported here, when they are first used, and nowhere else.
+Libraries that run models are imported here, on first use, and nowhere else.
 """

@@ -1,7 +1,8 @@
-"""Model cards: what a model is, where its files come from, and the hash of each.
+"""Model cards: what a model is, where its files come from, and the hash of each file.
 
-A model is used only where every file of its card is there with the right bytes. One that is missing
-is said to be missing: no other takes its place, and nothing is fetched behind anybody's back.
+A model is used only if every file on its card is present with the expected bytes. A missing model
+is reported as missing: no other model is substituted, and nothing is downloaded without being asked
+for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from cinemill.errors import ToolMissing
 
 MODELS_FOLDER = "models"
-"""Below the home folder: a folder for each model."""
+"""Folder below the home folder that holds one folder per model."""
 
 
 class ModelRole(StrEnum):
@@ -25,7 +26,7 @@ class ModelRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file of a model, by its name in the model's folder."""
+    """A file of a model, named as in the model's folder."""
 
     name: str
     sha256: str
@@ -34,13 +35,13 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """A member of a published package: a whole file of the model, or a piece of one.
+    """A member of a published package: a whole file of the model, or a part of one.
 
-    Pieces of a file are joined in the order in which the source lists them.
+    Parts of a file are joined in the order in which the source lists them.
     """
 
     requirement: str
-    """Pinned: ``name==version``."""
+    """Pinned requirement: ``name==version``."""
     member: str
     file: str
 
@@ -55,7 +56,7 @@ class WheelSource:
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """The packages, each once, in order."""
+        """Return the packages in order, each once."""
         return tuple(dict.fromkeys(part.requirement for part in self.parts))
 
     def describe(self) -> str:
@@ -84,13 +85,16 @@ class ModelCard:
     about: str
     files: tuple[ModelFile, ...]
     weights: str
-    """The name of the file whose hash tells this model from every other."""
+    """Name of the file whose hash distinguishes this model from every other."""
     sources: tuple[Source, ...]
-    """In the order in which they are tried, after a folder that somebody names."""
+    """Sources in the order in which they are tried, after a folder that the user names."""
 
     @property
     def revision(self) -> str:
-        """Of the weights, by content: what findings and keys of work are named with."""
+        """Return the revision of the weights, derived from their content.
+
+        Transcripts and work keys contain it.
+        """
         return next(file.sha256 for file in self.files if file.name == self.weights)
 
     @property
@@ -99,12 +103,13 @@ class ModelCard:
 
 
 def find_model(card: ModelCard, folder: Path) -> Path:
-    """The folder with the model's files, each of them checked.
+    """Return the folder with the model's files after checking each of them.
 
-    ``folder`` holds a folder for each model; after it, packages that are installed are looked at.
+    ``folder`` holds one folder per model. If the model is not there, installed packages are
+    searched.
 
-    Raises ToolMissing: ``model_missing`` with the command that fetches it, ``model_damaged`` where
-    a file has other bytes than its card says.
+    Raises ToolMissing: ``model_missing`` with the command that downloads it, ``model_damaged`` if a
+    file has other bytes than its card states.
     """
     own = folder / card.name
     if own.is_dir():
@@ -121,7 +126,7 @@ def find_model(card: ModelCard, folder: Path) -> Path:
 
 
 def check_model(card: ModelCard, folder: Path) -> None:
-    """Raises ToolMissing (``model_damaged``) unless every file is there with the right bytes."""
+    """Raise ToolMissing (``model_damaged``) unless all files have the expected bytes."""
     flaws = verify_files(card, folder)
     if flaws:
         raise ToolMissing(
@@ -133,7 +138,7 @@ def check_model(card: ModelCard, folder: Path) -> None:
 
 
 def verify_files(card: ModelCard, folder: Path) -> list[str]:
-    """What is wrong with the files, in words; empty where nothing is."""
+    """Return descriptions of what is wrong with the files; empty if nothing is."""
     return [flaw for file in card.files if (flaw := _find_flaw(file, folder / file.name))]
 
 
@@ -147,13 +152,13 @@ def _find_flaw(file: ModelFile, path: Path) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """sha256 in lower-case hex."""
+    """Return the file's SHA-256 in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_installed(card: ModelCard) -> Iterator[Path]:
-    """Folders of installed packages that hold the whole model."""
+    """Yield folders of installed packages that hold the whole model."""
     for source in card.sources:
         if isinstance(source, WheelSource):
             folders = {_locate(part) for part in source.parts}
@@ -162,7 +167,7 @@ def list_installed(card: ModelCard) -> Iterator[Path]:
 
 
 def _locate(part: WheelPart) -> Path | None:
-    """The folder in which an installed package has this member, under the name it is used by."""
+    """Return the folder where an installed package has this member under its expected name."""
     try:
         path = Path(str(metadata.distribution(part.distribution).locate_file(part.member)))
     except metadata.PackageNotFoundError:

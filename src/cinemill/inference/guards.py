@@ -1,4 +1,4 @@
-"""Against words that nobody said: loops and repeats, which speech models fall into. Pure."""
+"""Filters against hallucinated words: the loops and repeats that speech models fall into. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 from cinemill.core.transcript import Utterance, Word
 
 LONGEST_PHRASE_WORDS = 8
-MOST_IN_A_ROW = 3
-"""People do say a thing three times; a model that loops says it to the end of the window."""
-LEFT_OF_A_LOOP = 1
+MAX_REPEATS = 3
+"""People do say a thing three times; a looping model repeats it to the end of the window."""
+KEPT_REPEATS = 1
 
 
 def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
-    """Without loops in an utterance, and without utterances that repeat the ones before."""
+    """Remove loops within an utterance, and utterances that repeat the ones before."""
     kept: list[Utterance] = []
     in_a_row = 0
     for utterance in map(cut_repetition_loops, utterances):
@@ -22,19 +22,19 @@ def drop_repeated_phrases(utterances: Iterable[Utterance]) -> tuple[Utterance, .
             continue
         is_same = bool(kept) and normalize(kept[-1].text) == normalize(utterance.text)
         in_a_row = in_a_row + 1 if is_same else 1
-        if in_a_row <= MOST_IN_A_ROW:
+        if in_a_row <= MAX_REPEATS:
             kept.append(utterance)
     return tuple(kept)
 
 
 def cut_repetition_loops(utterance: Utterance) -> Utterance:
-    """A phrase of up to eight words that comes more than three times on end is left once."""
+    """Reduce a phrase of up to eight words that occurs more than three times in a row to one."""
     words = list(utterance.words)
     start = 0
     while start < len(words):
         length, times = _find_loop(words, start)
-        if times > MOST_IN_A_ROW:
-            del words[start + length * LEFT_OF_A_LOOP : start + length * times]
+        if times > MAX_REPEATS:
+            del words[start + length * KEPT_REPEATS : start + length * times]
         start += 1
     if len(words) == len(utterance.words):
         return utterance
@@ -43,7 +43,7 @@ def cut_repetition_loops(utterance: Utterance) -> Utterance:
 
 
 def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
-    """(words of the phrase, how often it comes on end) of the longest loop that begins here."""
+    """Return (words of the phrase, consecutive occurrences) of the longest loop from here."""
     best = (1, 1)
     for length in range(1, LONGEST_PHRASE_WORDS + 1):
         phrase = [normalize(word.text) for word in words[start : start + length]]
@@ -52,11 +52,11 @@ def _find_loop(words: list[Word], start: int) -> tuple[int, int]:
             normalize(w.text) for w in words[at : at + length]
         ]:
             times, at = times + 1, at + length
-        if times > MOST_IN_A_ROW and length * times > best[0] * best[1]:
+        if times > MAX_REPEATS and length * times > best[0] * best[1]:
             best = (length, times)
     return best
 
 
 def normalize(text: str) -> str:
-    """Letters and digits only: what is compared."""
+    """Reduce text to its letters and digits, for comparison."""
     return "".join(char for char in text.casefold() if char.isalnum())

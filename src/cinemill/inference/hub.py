@@ -1,4 +1,4 @@
-"""Files of a model from the Hugging Face hub, at the commit that its card pins."""
+"""Files of a model from the Hugging Face Hub, at the commit that its card pins."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def download_files(
     notify: Callable[[str], None],
     endpoint: str | None = None,
 ) -> None:
-    """Put the files into ``folder``; whoever called checks their bytes.
+    """Download the files into ``folder``; the caller checks their bytes.
 
-    ``endpoint`` is the hub's address, where it is not the usual one (``HF_ENDPOINT`` works too).
-    Raises PartUnavailable (``model_unavailable``).
+    ``endpoint`` is the hub's address, if not the usual one (``HF_ENDPOINT`` works too). Raises
+    DependencyUnavailable (``model_unavailable``).
     """
-    # Imported here for start-up cost: only the download of a model needs the client.
+    # Imported here to keep start-up cheap: only downloading a model needs the client.
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -1,8 +1,8 @@
-"""Speech to text: Whisper, by faster-whisper on CTranslate2, one model a process.
+"""Speech to text: Whisper, by faster-whisper on CTranslate2, one model per process.
 
-What faster-whisper does against invented words is used (voice activity first, thresholds on
-probability and on repetition with a second try, silence around an odd stretch); its sentences are
-then searched for loops.
+faster-whisper's measures against hallucinated words are used (voice activity first, thresholds on
+probability and repetition with a second attempt, silence around an improbable segment); its
+sentences are then searched for loops.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ import numpy as np
 
 from cinemill.core.transcript import SpeechTask, Utterance, Word
 from cinemill.errors import InputRejected
-from cinemill.inference.cards import ModelCard, find_model
-from cinemill.inference.guards import drop_repeated_phrases
-from cinemill.inference.sound import (
+from cinemill.inference.audio import (
     SAMPLE_RATE_HZ,
     Batch,
+    PcmAudio,
     Samples,
-    Sound,
     find_speech,
     make_batches,
 )
+from cinemill.inference.cards import ModelCard, find_model
+from cinemill.inference.guards import drop_repeated_phrases
 from cinemill.telemetry import get_logger
 
-# CTranslate2 and faster-whisper are imported in functions, for start-up cost: 27 MB of memory
-# that only a process with a model needs.
+# CTranslate2 and faster-whisper are imported in functions to keep start-up cheap: they take 27 MB
+# of memory that only a process with a model needs.
 
-MOST_THREADS = 8
-KEPT_BYTES = 256 * 1024 * 1024
-"""Files of a model that stays loaded between films: tiny and base."""
+MAX_THREADS = 8
+KEEP_LOADED_BYTES = 256 * 1024 * 1024
+"""Largest total file size of a model that stays loaded between videos: tiny and base."""
 SEED = 7
 SILENCE_SECONDS = 2.0
-"""Around a stretch of odd words that makes them a hallucination."""
+"""Silence around a segment of improbable words that makes it a hallucination."""
 _CPU_PRECISIONS = ("int8", "float32")
 _GPU_PRECISIONS = ("float16", "int8_float16", "int8", "float32")
 
@@ -51,21 +51,21 @@ class Device:
     """``cpu`` or ``cuda``."""
     precision: str
     fallback_reason: str = ""
-    """Why the GPU that is there is not used."""
+    """Why an available GPU is not used."""
 
 
 @dataclass(frozen=True, slots=True)
-class TranscribedSegment:
+class Transcription:
     language: str
-    """Empty where nobody speaks and no language was given."""
+    """Empty if nobody speaks and no language was given."""
     language_probability: float
     utterances: tuple[Utterance, ...]
     speech_seconds: float
-    """How much of the sound is speech."""
+    """How much of the audio is speech."""
 
 
 class SpeechModel:
-    """A loaded Whisper. Use :func:`open_speech_model`; not for several threads at a time."""
+    """A loaded Whisper model. Use :func:`open_speech_model`; not thread-safe."""
 
     def __init__(self, folder: Path, device: Device, *, size_bytes: int) -> None:
         self.device = device
@@ -78,39 +78,40 @@ class SpeechModel:
 
     def transcribe(
         self,
-        sound: Sound,
+        audio: PcmAudio,
         *,
         language: str | None,
         task: SpeechTask,
         on_progress: Callable[[float], None],
         should_stop: Callable[[], Exception | None],
-    ) -> TranscribedSegment:
-        """What is said in ``sound``, with words and their times.
+    ) -> Transcription:
+        """Transcribe ``audio`` into utterances with words and their times.
 
-        ``on_progress`` is told the share of the sound that is done, 0 to 1. ``should_stop`` is
-        asked after each sentence; the model hears 30 s at a time. What it answers is raised.
+        ``on_progress`` is called with the share of the audio that is done, 0 to 1. ``should_stop``
+        is called after each sentence (the model processes 30 s at a time); the exception that it
+        returns is raised.
 
         Raises InputRejected (``translation_impossible``, ``language_unknown``).
         """
-        self._refuse(language, task)
+        self._check_supported(language, task)
         utterances: list[Utterance] = []
         probability, seconds = 0.0, 0.0
-        for batch in make_batches(find_speech(sound, partial(_check_cancelled, should_stop))):
-            segments, info = self._run_model(batch.collapse_silence(sound), language, task)
+        for batch in make_batches(find_speech(audio, partial(_check_cancelled, should_stop))):
+            segments, info = self._run_model(batch.collapse_silence(audio), language, task)
             if not seconds:
                 language, probability = str(info.language), float(info.language_probability)
             for segment in segments:
                 utterances += read_segment(segment, batch)
                 _check_cancelled(should_stop)
                 done = batch.expand_timestamps(segment.end, segment.end)[1]
-                on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(sound)))
+                on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(audio)))
             seconds += batch.seconds
         on_progress(1.0)
-        return TranscribedSegment(
+        return Transcription(
             language or "", probability, drop_repeated_phrases(utterances), seconds
         )
 
-    def _refuse(self, language: str | None, task: SpeechTask) -> None:
+    def _check_supported(self, language: str | None, task: SpeechTask) -> None:
         if self.is_multilingual:
             if language is not None and not self._knows(language):
                 raise InputRejected(
@@ -127,7 +128,10 @@ class SpeechModel:
             raise InputRejected("This model knows English only.", code="language_unknown")
 
     def _knows(self, language: str) -> bool:
-        """By its vocabulary: the library names languages that only the largest model has."""
+        """Check the model's vocabulary.
+
+        The library lists languages that only the largest model has.
+        """
         return self._whisper.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def _run_model(
@@ -138,7 +142,7 @@ class SpeechModel:
             language=language,
             task=task.value,
             word_timestamps=True,
-            # A window that went wrong must not lead the next one astray.
+            # A window that went wrong must not mislead the next one.
             condition_on_previous_text=False,
             hallucination_silence_threshold=SILENCE_SECONDS,
         )
@@ -146,7 +150,7 @@ class SpeechModel:
 
 
 def read_segment(segment: Any, batch: Batch) -> list[Utterance]:
-    """faster-whisper's segment as an utterance on the film's clock; none where it has no words."""
+    """Convert a faster-whisper segment to the video's clock; return none if it has no words."""
     words = [_read_word(word, batch) for word in segment.words or ()]
     spoken = [word for word in words if word.text.strip()]
     if not spoken:
@@ -162,7 +166,7 @@ def _read_word(word: Any, batch: Batch) -> Word:
 
 
 def _clean(text: str) -> str:
-    """Without what no file and no database takes."""
+    """Remove characters that no file and no database accepts."""
     return "".join(char for char in text if char.isprintable() or char.isspace())
 
 
@@ -174,9 +178,9 @@ def _check_cancelled(should_stop: Callable[[], Exception | None]) -> None:
 
 @lru_cache(maxsize=1)
 def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
-    """The model, loaded once a process (see :func:`to_film_time`); another one takes its place.
+    """Return the model, loaded once per process (see :func:`release_model`); it replaces any other.
 
-    ``folder`` is where models lie. Raises ToolMissing (``model_missing``, ``model_damaged``).
+    ``folder`` holds the models. Raises ToolMissing (``model_missing``, ``model_damaged``).
     """
     files = find_model(card, folder)
     device = choose_device()
@@ -187,16 +191,21 @@ def open_speech_model(card: ModelCard, folder: Path) -> SpeechModel:
     return model
 
 
-def to_film_time(model: SpeechModel) -> None:
-    """A small model stays loaded for the next film. A large one is let go of: this process may
-    work for other queues too and is held to their limits of memory, and loading is little beside
-    the time that a large model listens."""
-    if model.size_bytes > KEPT_BYTES:
+def release_model(model: SpeechModel) -> None:
+    """Keep a small model loaded for the next video, and drop a large one.
+
+    This process may also serve other queues and is held to their memory limits, and loading takes
+    little time compared with what a large model takes to transcribe.
+    """
+    if model.size_bytes > KEEP_LOADED_BYTES:
         open_speech_model.cache_clear()
 
 
 def choose_device() -> Device:
-    """A GPU where CTranslate2 sees one, else the CPU; the quickest precision that it has."""
+    """Return a GPU if CTranslate2 sees one, else the CPU.
+
+    Uses the fastest precision that the device supports.
+    """
     import ctranslate2
 
     if ctranslate2.get_cuda_device_count() > 0:
@@ -216,8 +225,10 @@ def _choose_precision(device: str, wanted: tuple[str, ...]) -> str:
 
 
 def _probe_gpu(files: Path, device: Device) -> Device:
-    """The GPU where it really transcribes a second of silence; libraries may be missing, memory
-    full."""
+    """Return the GPU if it really transcribes a second of silence, else the CPU.
+
+    Libraries may be missing, or its memory full.
+    """
     try:
         model = _load(files, device)
         list(model.transcribe(np.zeros(SAMPLE_RATE_HZ, np.float32), language="en")[0])
@@ -231,13 +242,13 @@ def _load(folder: Path, device: Device) -> Any:
     import ctranslate2
     from faster_whisper import WhisperModel
 
-    # Second tries are drawn by lot: the same film is to have the same words again.
+    # Second attempts are sampled at random; the same video must give the same words again.
     ctranslate2.set_random_seed(SEED)
     return WhisperModel(
         str(folder),
         device=device.name,
         compute_type=device.precision,
-        cpu_threads=min(MOST_THREADS, _usable_cpus()),
+        cpu_threads=min(MAX_THREADS, _usable_cpus()),
     )
 
 

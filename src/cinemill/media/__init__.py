@@ -1,1 +1,1 @@
-"""FFmpeg and PyAV: hostile bytes in, verified files out. Nothing else in the mill touches them."""
+"""FFmpeg and PyAV: untrusted bytes in, verified files out. No other package uses them directly."""

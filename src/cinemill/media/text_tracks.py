@@ -21,10 +21,10 @@ _SRT_LIKES = str.maketrans("<>{}\\", "‹›()/")
 
 
 def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_name: str) -> str:
-    """One cue a tile, each pointing at its rectangle (``image.jpg#xywh=x,y,w,h``).
+    """Return one cue per tile, each pointing at its rectangle (``image.jpg#xywh=x,y,w,h``).
 
-    Cues follow one another without gaps from 0 to ``duration_seconds``; a film longer than its
-    sheet keeps the last tile to its end. ``image_name`` is relative to where the index is served.
+    Cues follow one another without gaps from 0 to ``duration_seconds``; in a video longer than its
+    sheet, the last tile lasts to the end. ``image_name`` is relative to where the index is served.
     """
     shown = math.ceil(duration_seconds / layout.interval_seconds)
     tiles = max(1, min(layout.tiles, shown))
@@ -43,8 +43,11 @@ def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_n
 
 
 def write_vtt(cues: Sequence[Cue]) -> str:
-    """Captions as WebVTT. ``&``, ``<`` and ``>`` are escaped, so no text is taken for a tag or for
-    an arrow between times (https://www.w3.org/TR/webvtt1/#webvtt-cue-text-span)."""
+    """Return captions as WebVTT.
+
+    ``&``, ``<`` and ``>`` are escaped, so no text is taken for a tag or for an arrow between times
+    (https://www.w3.org/TR/webvtt1/#webvtt-cue-text-span).
+    """
     blocks = ["WEBVTT\n"]
     for cue in cues:
         times = f"{format_clock(cue.start_ms)} --> {format_clock(cue.end_ms)}"
@@ -54,23 +57,28 @@ def write_vtt(cues: Sequence[Cue]) -> str:
 
 
 def write_srt(cues: Sequence[Cue]) -> str:
-    """Captions as SubRip. The format has no escapes and players read ``<i>`` and ``{\\an8}`` as
-    markup, so the characters that begin one are written as their likes."""
+    """Return captions as SubRip.
+
+    The format has no escapes and players read ``<i>`` and ``{\an8}`` as markup, so the characters
+    that begin markup are replaced by similar ones.
+    """
     blocks = []
     for number, cue in enumerate(cues, start=1):
-        clocks = (format_clock(moment).replace(".", ",") for moment in (cue.start_ms, cue.end_ms))
+        clocks = (
+            format_clock(timestamp).replace(".", ",") for timestamp in (cue.start_ms, cue.end_ms)
+        )
         lines = [line.translate(_SRT_LIKES) for line in cue.lines]
         blocks.append("\n".join([str(number), " --> ".join(clocks), *lines]) + "\n")
     return "\n".join(blocks)
 
 
 def write_text(transcript: Transcript) -> str:
-    """The words alone, an utterance a line."""
+    """Return the words alone, one utterance per line."""
     return f"{transcript.text}\n" if transcript.utterances else ""
 
 
 def write_json(transcript: Transcript, cues: Sequence[Cue], *, with_words: bool) -> str:
-    """Everything for programs: how it was made, utterances (with words), and the captions."""
+    """Return everything for programs: settings, utterances (with words), and captions."""
     document = {
         "model": transcript.model,
         "model_revision": transcript.model_revision,

@@ -1,4 +1,4 @@
-"""A real model hears real speech: its words and when they were said; and nothing in silence."""
+"""Transcription of real speech by a real model: words, their times, and nothing in silence."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tools.samples import fetch
 
 from cinemill.core.transcript import SpeechTask, list_words
 from cinemill.errors import InputRejected, JobCancelled
+from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio, find_speech
 from cinemill.inference.catalog import get_card
-from cinemill.inference.sound import SAMPLE_RATE_HZ, Sound, find_speech
 from cinemill.inference.speech import (
     SpeechModel,
-    TranscribedSegment,
+    Transcription,
     choose_device,
     open_speech_model,
-    to_film_time,
+    release_model,
 )
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 
-def decode(path: Path) -> Sound:
+def decode(path: Path) -> PcmAudio:
     samples = ["-ar", str(SAMPLE_RATE_HZ), "-ac", "1", "-f", "s16le", "-"]
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-i", str(path), *samples]
     return np.frombuffer(subprocess.run(command, check=True, capture_output=True).stdout, np.int16)
 
 
 @pytest.fixture(scope="module")
-def speech() -> Sound:
+def speech() -> PcmAudio:
     return decode(fetch("obama_speech"))
 
 
@@ -42,8 +42,8 @@ def model() -> SpeechModel:
 
 
 def transcribe(
-    model: SpeechModel, sound: Sound, shares: list[float] | None = None
-) -> TranscribedSegment:
+    model: SpeechModel, sound: PcmAudio, shares: list[float] | None = None
+) -> Transcription:
     return model.transcribe(
         sound,
         language=None,
@@ -53,8 +53,8 @@ def transcribe(
     )
 
 
-def with_silence(sound: Sound, before_seconds: float, between_seconds: float) -> Sound:
-    """Silence, the sound, silence, the sound again."""
+def with_silence(sound: PcmAudio, before_seconds: float, between_seconds: float) -> PcmAudio:
+    """Return silence, the audio, silence, and the audio again."""
     lead, gap = (
         np.zeros(int(seconds * SAMPLE_RATE_HZ), np.int16)
         for seconds in (before_seconds, between_seconds)
@@ -62,12 +62,12 @@ def with_silence(sound: Sound, before_seconds: float, between_seconds: float) ->
     return np.concatenate([lead, sound, gap, sound])
 
 
-def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> None:
+def test_transcription_has_words_with_their_times(model: SpeechModel, speech: PcmAudio) -> None:
     shares: list[float] = []
-    heard = transcribe(model, speech, shares)
-    assert heard.language == "en"
-    assert word_error_rate(SPEECH, " ".join(one.text for one in heard.utterances)) < 0.25
-    words = list_words(heard.utterances)
+    transcription = transcribe(model, speech, shares)
+    assert transcription.language == "en"
+    assert word_error_rate(SPEECH, " ".join(one.text for one in transcription.utterances)) < 0.25
+    words = list_words(transcription.utterances)
     assert all(word.start_ms <= word.end_ms for word in words)
     assert all(before.start_ms <= after.start_ms for before, after in pairwise(words))
     assert words[-1].end_ms <= len(speech) * 1000 / SAMPLE_RATE_HZ
@@ -75,13 +75,13 @@ def test_words_are_heard_with_their_times(model: SpeechModel, speech: Sound) -> 
     assert shares[-1] == 1.0
 
 
-def test_silence_is_left_out_and_times_stay_those_of_the_film(
-    model: SpeechModel, speech: Sound
+def test_transcription_skips_silence_and_keeps_the_videos_times(
+    model: SpeechModel, speech: PcmAudio
 ) -> None:
     once = list_words(transcribe(model, speech).utterances)
-    heard = transcribe(model, with_silence(speech, 20, 40))
-    again = list_words(heard.utterances)
-    assert heard.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
+    transcription = transcribe(model, with_silence(speech, 20, 40))
+    again = list_words(transcription.utterances)
+    assert transcription.speech_seconds < 2 * len(speech) / SAMPLE_RATE_HZ + 2
     assert bare_words(again[0].text) == bare_words(once[0].text) == ["today"]
     assert abs(again[0].start_ms - once[0].start_ms - 20_000) < 500
     second = [word for word in again if bare_words(word.text) == ["today"]][1]
@@ -90,34 +90,36 @@ def test_silence_is_left_out_and_times_stay_those_of_the_film(
 
 
 @pytest.mark.parametrize("loudness", [0, 3, 3000])
-def test_where_nobody_speaks_nothing_is_heard(model: SpeechModel, loudness: int) -> None:
+def test_transcription_without_speech_is_empty(model: SpeechModel, loudness: int) -> None:
     noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
-    heard = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
-    assert heard.utterances == ()
-    assert heard.language == ""
+    transcription = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
+    assert transcription.utterances == ()
+    assert transcription.language == ""
 
 
-def test_no_sound_at_all_is_nothing_heard(model: SpeechModel) -> None:
+def test_transcription_of_empty_audio_is_empty(model: SpeechModel) -> None:
     assert transcribe(model, np.zeros(0, np.int16)).utterances == ()
 
 
-def test_speech_over_the_edge_of_a_block_is_found_whole(
-    speech: Sound, monkeypatch: pytest.MonkeyPatch
+def test_speech_across_a_block_edge_is_found_whole(
+    speech: PcmAudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = with_silence(speech, 5, 5)
     whole = list(find_speech(long))
-    # An edge in the middle of each reading.
-    monkeypatch.setattr("cinemill.inference.sound.BLOCK_SECONDS", 10)
+    # A block edge in the middle of each reading.
+    monkeypatch.setattr("cinemill.inference.audio.BLOCK_SECONDS", 10)
     found = list(find_speech(long))
     assert [span.start for span in found] == sorted(span.start for span in found)
     assert abs(sum(span.seconds for span in found) - sum(span.seconds for span in whole)) < 2
 
 
-def test_the_same_sound_has_the_same_words_again(model: SpeechModel, speech: Sound) -> None:
+def test_transcription_is_deterministic(model: SpeechModel, speech: PcmAudio) -> None:
     assert transcribe(model, speech).utterances == transcribe(model, speech).utterances
 
 
-def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound) -> None:
+def test_transcription_can_be_cancelled_after_each_sentence(
+    model: SpeechModel, speech: PcmAudio
+) -> None:
     with pytest.raises(JobCancelled):
         model.transcribe(
             speech,
@@ -135,8 +137,8 @@ def test_a_cancel_stops_it_at_the_next_stretch(model: SpeechModel, speech: Sound
         (None, SpeechTask.TRANSLATE, "translation_impossible"),
     ],
 )
-def test_a_model_of_english_refuses_what_it_cannot_do(
-    model: SpeechModel, speech: Sound, language: str | None, task: SpeechTask, code: str
+def test_english_model_rejects_other_languages_and_translation(
+    model: SpeechModel, speech: PcmAudio, language: str | None, task: SpeechTask, code: str
 ) -> None:
     with pytest.raises(InputRejected) as refused:
         model.transcribe(
@@ -149,11 +151,13 @@ def test_a_model_of_english_refuses_what_it_cannot_do(
     assert refused.value.code == code
 
 
-def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speech: Sound) -> None:
+def test_multilingual_model_detects_the_language_and_rejects_unknown_ones(
+    speech: PcmAudio,
+) -> None:
     base = open_speech_model(get_card("base"), fetch_models("base"))
-    heard = transcribe(base, speech)
-    assert heard.language == "en"
-    assert heard.language_probability > 0.9
+    transcription = transcribe(base, speech)
+    assert transcription.language == "en"
+    assert transcription.language_probability > 0.9
     with pytest.raises(InputRejected) as refused:
         base.transcribe(
             speech,
@@ -165,17 +169,17 @@ def test_a_model_of_many_languages_finds_the_language_and_knows_its_limits(speec
     assert refused.value.code == "language_unknown"
 
 
-def test_a_small_model_stays_loaded_and_a_large_one_is_let_go_of() -> None:
+def test_small_model_stays_loaded_and_large_one_is_released() -> None:
     card, folder = get_card("tiny.en"), fetch_models("tiny.en")
     model = open_speech_model(card, folder)
-    to_film_time(model)
+    release_model(model)
     assert open_speech_model(card, folder) is model
     model.size_bytes = 10**9
-    to_film_time(model)
+    release_model(model)
     assert open_speech_model(card, folder) is not model
 
 
-def test_the_device_is_one_that_this_machine_has() -> None:
+def test_speech_device_exists_on_this_machine() -> None:
     device = choose_device()
     assert device.name in ("cpu", "cuda")
     assert device.precision != "default"

@@ -1,4 +1,4 @@
-"""What the media tests share: the tools of this machine, and one way through probe and prepare."""
+"""Fixtures of the media tests: this machine's tools, and a path through probe and prepare."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sandbox() -> Sandbox:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedVideo:
-    """A film that went through."""
+    """A video that was probed and prepared."""
 
     info: MediaInfo
     outcome: PrepareOutcome
@@ -52,7 +52,7 @@ class ProcessedVideo:
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """Probe and prepare into one private folder, with settings that a test may change."""
+    """Probes and prepares into one private folder, with settings that a test may change."""
 
     toolbox: FfmpegBinary
     sandbox: Sandbox

@@ -1,4 +1,4 @@
-"""A cutting table for tests: timelines rendered piece by piece, and what can be seen and heard."""
+"""A render harness: timelines rendered piece by piece, and readers of their frames and audio."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Bench:
 
 
 def make_numbered(path: Path, *, rate: str = "25", seconds: float = 2, **more: Any) -> Path:
-    """Each frame's brightness tells its number: 4 for each."""
+    """Create a video whose frames state their number by brightness: 4 for each."""
     number = "geq=lum='16+4*N':cb=128:cr=128"
     return films.make_film(
         path, rate=rate, seconds=seconds, filters=number, picture="testsrc2", **more
@@ -117,7 +117,7 @@ def read_brightness(path: Path) -> list[float]:
 
 
 def read_numbers(path: Path) -> list[int]:
-    """The sources' frame numbers, as :func:`make_numbered` wrote them."""
+    """Return the sources' frame numbers, as :func:`make_numbered` wrote them."""
     return [round(value * 219 / 255 / 4) for value in read_brightness(path)]
 
 

@@ -1,4 +1,4 @@
-"""What is shown of a film in short: excerpts that follow one another, and a sheet of its stills."""
+"""Animated previews of consecutive excerpts, and contact sheets of stills."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def agree(processor: Processor) -> FfmpegSession:
     )
 
 
-def take_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[list[int]]:
-    """The numbers of the film's frames in each excerpt."""
+def read_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[list[int]]:
+    """Return the numbers of the video's frames in each excerpt."""
     facts = render_animated_preview(agree(processor), film, processor.probe(film), moments)
     with av.open(str(processor.folder / ANIMATION_NAME)) as made:
         shown = [
@@ -49,29 +49,33 @@ def take_excerpts(processor: Processor, film: Path, *moments: Fraction) -> list[
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
-def test_excerpts_begin_at_their_moments_and_go_on_as_the_film_does(
+def test_animated_preview_excerpts_show_consecutive_frames_from_their_timestamps(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="20", seconds=3)
-    excerpts = take_excerpts(processor, film, Fraction(0), Fraction(1), Fraction(2))
+    excerpts = read_excerpts(processor, film, Fraction(0), Fraction(1), Fraction(2))
     assert excerpts == [list(range(first, first + 16, 2)) for first in (0, 20, 40)]
 
 
-def test_a_slide_stays_through_its_excerpt(processor: Processor, tmp_path: Path) -> None:
+def test_animated_preview_holds_a_slide_through_its_excerpt(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = make_numbered(tmp_path / "slides.mp4", rate="1/20", seconds=60)
-    assert take_excerpts(processor, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
+    assert read_excerpts(processor, film, Fraction(5), Fraction(119, 2)) == [[0] * 8, [2] * 8]
 
 
-def test_a_film_shorter_than_an_excerpt_is_shown_whole_and_its_end_stays(
+def test_animated_preview_of_a_very_short_video_holds_its_last_frame(
     processor: Processor, tmp_path: Path
 ) -> None:
     film = make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4)
     moments = spread_excerpts(processor.probe(film), Fraction(2, 5))
-    assert take_excerpts(processor, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
+    assert read_excerpts(processor, film, *moments) == [[0, 1, 2, 3, 3, 3, 3, 3]]
 
 
-def test_excerpts_do_not_overlap_and_are_few(processor: Processor, tmp_path: Path) -> None:
-    """Fewer of pictures so large that their decoders would fill the memory."""
+def test_animated_preview_excerpts_are_few_and_do_not_overlap(
+    processor: Processor, tmp_path: Path
+) -> None:
+    """There are fewer if frames are so large that their decoders would fill the memory."""
     info = processor.probe(make_numbered(tmp_path / "short.mp4", rate="10", seconds=0.4))
     assert len(spread_excerpts(info, Fraction(4))) == 5
     assert len(spread_excerpts(info, Fraction(7200))) == 8
@@ -79,7 +83,9 @@ def test_excerpts_do_not_overlap_and_are_few(processor: Processor, tmp_path: Pat
     assert len(spread_excerpts(large, Fraction(7200))) == 2
 
 
-def test_a_sheet_shows_every_still_with_its_time(processor: Processor, tmp_path: Path) -> None:
+def test_contact_sheet_shows_every_still_with_its_time(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(
         tmp_path / "grey.mp4", size=(320, 180), rate="10", seconds=2, filters="lutyuv=128:128:128"
     )
@@ -101,8 +107,8 @@ def test_a_sheet_shows_every_still_with_its_time(processor: Processor, tmp_path:
         picture = next(sheet.decode(video=0)).to_ndarray(format="gray").astype(int)
     assert picture.shape == (layout.size[1], layout.size[0]) == (364, 644)
     tiles = [picture[:180, :320], picture[:180, 324:], picture[184:, :320], picture[184:, 324:]]
-    lettered = [int((np.abs(tile - tile[5, 5]) > 60).sum()) for tile in tiles]
-    assert all(pixels > 100 for pixels in lettered[:3])
-    assert lettered[3] == 0  # no fourth still
+    labelled = [int((np.abs(tile - tile[5, 5]) > 60).sum()) for tile in tiles]
+    assert all(pixels > 100 for pixels in labelled[:3])
+    assert labelled[3] == 0  # no fourth still
     corners = [tile[140:, 230:] for tile in tiles[:3]]
     assert all((a != b).any() for a, b in pairwise(corners))

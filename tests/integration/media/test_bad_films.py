@@ -1,4 +1,4 @@
-"""Files that are no film, or not a whole one: a stable code each, and nothing left behind."""
+"""Files that are no video, or an incomplete one: a stable code each, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CinemillError, MediaRejected
 
 
-def refuse(processor: Processor, film: Path) -> str:
-    """The code that ``film`` is refused with."""
+def rejection_code(processor: Processor, film: Path) -> str:
+    """Return the code with which ``film`` is rejected."""
     with pytest.raises(MediaRejected) as refused:
         processor.process(film)
     assert refused.value.message == REJECTION_CODES[refused.value.code]
@@ -36,49 +36,58 @@ def refuse(processor: Processor, film: Path) -> str:
         (b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + b"\0" * 99, "media_unreadable"),
     ],
 )
-def test_what_is_no_film_is_refused(
+def test_file_that_is_no_video_is_rejected(
     processor: Processor, tmp_path: Path, content: bytes, code: str
 ) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(content)
-    assert refuse(processor, film) == code
+    assert rejection_code(processor, film) == code
 
 
-def test_sound_alone_is_refused(processor: Processor, tmp_path: Path) -> None:
-    assert refuse(processor, films.make_sound_only(tmp_path / "sound.m4a")) == "media_no_video"
+def test_audio_only_file_is_rejected(processor: Processor, tmp_path: Path) -> None:
+    assert (
+        rejection_code(processor, films.make_sound_only(tmp_path / "sound.m4a")) == "media_no_video"
+    )
 
 
-def test_a_picture_bomb_is_refused_before_it_unpacks(processor: Processor, tmp_path: Path) -> None:
+def test_decompression_bomb_is_rejected_before_decoding(
+    processor: Processor, tmp_path: Path
+) -> None:
     bomb = films.make_bomb(tmp_path / "bomb.mkv", side=7000)
-    assert refuse(processor, bomb) == "media_too_many_pixels"
+    assert rejection_code(processor, bomb) == "media_too_many_pixels"
 
 
-def test_a_film_over_the_limits_is_refused(processor: Processor, tmp_path: Path) -> None:
+def test_video_over_the_limits_is_rejected(processor: Processor, tmp_path: Path) -> None:
     film = films.make_many_tracks(tmp_path / "film.mkv")
-    assert refuse(processor.with_limits(max_streams=2), film) == "media_too_many_streams"
-    assert refuse(processor.with_limits(max_duration_seconds=0.5), film) == "media_too_long"
-    assert refuse(processor.with_limits(max_pixels=1000), film) == "media_too_many_pixels"
+    assert rejection_code(processor.with_limits(max_streams=2), film) == "media_too_many_streams"
+    assert rejection_code(processor.with_limits(max_duration_seconds=0.5), film) == "media_too_long"
+    assert rejection_code(processor.with_limits(max_pixels=1000), film) == "media_too_many_pixels"
 
 
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.avi", "film.wmv"])
-def test_half_a_film_is_never_done(
+def test_truncated_video_is_never_accepted(
     processor: Processor, tmp_path: Path, name: str, share: float
 ) -> None:
     codec = ["-c:v", "wmv2" if name.endswith("wmv") else "mpeg4"]
     first_index = ["-movflags", "faststart"] if name.endswith("mp4") else []
     whole = films.make_film(tmp_path / f"whole-{name}", seconds=2, codec=codec, extra=first_index)
     cut = films.truncate(whole, tmp_path / name, share)
-    assert refuse(processor, cut) in ("media_truncated", "media_damaged")
+    assert rejection_code(processor, cut) in ("media_truncated", "media_damaged")
 
 
-def test_a_film_whose_index_was_cut_off_is_truncated(processor: Processor, tmp_path: Path) -> None:
+def test_video_without_its_index_is_reported_as_truncated(
+    processor: Processor, tmp_path: Path
+) -> None:
     whole = films.make_film(tmp_path / "whole.mp4")
-    assert refuse(processor, films.truncate(whole, tmp_path / "cut.mp4", 0.6)) == "media_truncated"
+    assert (
+        rejection_code(processor, films.truncate(whole, tmp_path / "cut.mp4", 0.6))
+        == "media_truncated"
+    )
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts"])
-def test_flipped_bits_never_pass_for_a_whole_film(
+def test_flipped_bits_are_never_accepted_as_intact(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     content = bytearray(films.make_film(tmp_path / f"whole-{name}", seconds=2).read_bytes())
@@ -87,22 +96,20 @@ def test_flipped_bits_never_pass_for_a_whole_film(
         content[rng.randrange(2000, len(content))] ^= 1 << rng.randrange(8)
     film = tmp_path / name
     film.write_bytes(content)
-    assert refuse(processor, film) in REJECTION_CODES
+    assert rejection_code(processor, film) in REJECTION_CODES
 
 
-def test_a_hole_in_the_middle_is_damage(processor: Processor, tmp_path: Path) -> None:
+def test_gap_in_the_middle_is_reported_as_damage(processor: Processor, tmp_path: Path) -> None:
     whole = films.make_film(tmp_path / "whole.ts", seconds=2)
     content = bytearray(whole.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 5000] = os.urandom(5000)
     whole.write_bytes(content)
-    assert refuse(processor, whole) == "media_damaged"
+    assert rejection_code(processor, whole) == "media_damaged"
 
 
-def test_no_other_file_is_read_through_a_reference_movie(
-    processor: Processor, tmp_path: Path
-) -> None:
-    """QuickTime may point at its samples in another file."""
+def test_reference_movie_cannot_read_other_files(processor: Processor, tmp_path: Path) -> None:
+    """QuickTime may refer to samples in another file."""
     other = films.make_film(tmp_path / "other.mp4", has_sound=False)
     url = f"file://{other}".encode() + b"\0"
     film = films.make_film(tmp_path / "film.mov", has_sound=False)

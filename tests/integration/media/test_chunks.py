@@ -1,4 +1,4 @@
-"""Films encoded in chunks and joined, held against the same films encoded in one pass."""
+"""Videos encoded in chunks and joined, compared with the same videos encoded in one pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cinemill.capabilities.transcode.encode_chunk import (
     can_cut,
     encode_chunk,
     encode_tracks,
-    index_pictures,
+    index_frames,
     read_index,
 )
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
@@ -35,16 +35,16 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
 
 GROUP = ("-g", "20", "-preset", "fast")
-"""Key frames close together, and pictures that are stored in another order than shown."""
+"""Key frames close together, and frames that are stored in another order than shown."""
 
 
 OWN_NAMES = frozenset({"encoder", "duration"})
-"""What a muxer says of itself."""
+"""Names that a muxer writes about itself."""
 
 
 @dataclass(frozen=True)
-class Shop:
-    """One film, and both ways of encoding it."""
+class ChunkComparison:
+    """One video, and both ways of encoding it."""
 
     toolbox: FfmpegBinary
     sandbox: Sandbox
@@ -72,7 +72,7 @@ class Shop:
         )
 
     def encode_chunks(self, seconds: float = 1.0) -> list[tuple[Chunk, ChunkOutcome]]:
-        index = index_pictures(self.session("index"), self.source, self.info)
+        index = index_frames(self.session("index"), self.source, self.info)
         assert index is not None
         chunks = cut_chunks(
             index.marks,
@@ -102,7 +102,7 @@ class Shop:
         assert [outcome.frames for _, outcome in made] == [chunk.frames for chunk, _ in made]
         finished = [finish(one) for _, one in made]
         plan, tracks = self.plan, None
-        if plan.sounds or plan.subtitles:
+        if plan.audio_tracks or plan.subtitles:
             session = self.session("tracks")
             tracks = encode_tracks(session, self.source, self.info, plan, self.request.container)
         session = self.session("joined")
@@ -133,25 +133,27 @@ def finish(one: ChunkOutcome) -> FinishedChunk:
     return FinishedChunk(one.path, one.frames, one.delay, one.settings)
 
 
-Open = Callable[..., Shop]
+Open = Callable[..., ChunkComparison]
 
 
 @pytest.fixture
-def open_shop(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
+def open_comparison(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
     numbers = count()
 
-    def open_film(source: Path, **options: Any) -> Shop:
+    def open_film(source: Path, **options: Any) -> ChunkComparison:
         folder = tmp_path / f"shop-{next(numbers)}"
         folder.mkdir(mode=0o700)
         info = probe(source, Limits(), sandbox=sandbox)
-        return Shop(toolbox, sandbox, folder, source, read_rendition(options), info)
+        return ChunkComparison(toolbox, sandbox, folder, source, read_rendition(options), info)
 
     return open_film
 
 
 def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
-    """Of each track its kind, its names, and when its packets are shown, in seconds; but for the
-    version of its encoder."""
+    """Return each track's kind, names and packet times in seconds.
+
+    The version of its encoder is left out.
+    """
     found = []
     with av.open(str(path)) as film:
         for stream in film.streams:
@@ -165,7 +167,7 @@ def read_tracks(path: Path) -> list[tuple[str, dict[str, str], list[Fraction]]]:
 
 
 def read_names(path: Path) -> tuple[list[tuple[Fraction, str]], Any, Any]:
-    """Chapters with when they begin, what the film is called, and its streams."""
+    """Return chapters with their start times, the video's names, and its streams."""
     with av.open(str(path)) as film:
         chapters = [
             (Fraction(mark["start"]) * (mark["time_base"] or 0), mark["metadata"]["title"])
@@ -178,24 +180,24 @@ def read_names(path: Path) -> tuple[list[tuple[Fraction, str]], Any, Any]:
         return chapters, film.metadata.get("title"), streams
 
 
-def hash_pictures(path: Path) -> str:
+def hash_frames(path: Path) -> str:
     return films.read(["-i", f"file:{path}", "-an", "-f", "framemd5", "-"])
 
 
-def assert_alike(shop: Shop) -> None:
-    """The same tracks, and every picture and every sound at the same time."""
-    assert read_tracks(shop.encode_in_chunks()) == read_tracks(shop.encode_in_one())
+def assert_alike(comparison: ChunkComparison) -> None:
+    """Check that tracks are equal, and every frame and audio packet has the same time."""
+    assert read_tracks(comparison.encode_in_chunks()) == read_tracks(comparison.encode_in_one())
 
 
 @pytest.mark.parametrize("rate", ["24", "24000/1001", "25", "30000/1001", "30"])
-def test_pictures_and_sound_are_when_a_single_pass_has_them(
-    open_shop: Open, tmp_path: Path, rate: str
+def test_chunked_encode_keeps_the_timestamps_of_a_single_pass(
+    open_comparison: Open, tmp_path: Path, rate: str
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, rate=rate, extra=GROUP)
-    assert_alike(open_shop(film, height=90))
+    assert_alike(open_comparison(film, height=90))
 
 
-def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_a_variable_frame_rate(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(
         tmp_path / "film.mp4",
         seconds=4,
@@ -203,9 +205,9 @@ def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None
         filters="select='gt(random(1)\\,0.4)'",
         extra=[*GROUP, "-fps_mode", "passthrough", "-enc_time_base", "1:90000"],
     )
-    shop = open_shop(film, height=90)
-    assert shop.info.video.is_variable_rate
-    assert_alike(shop)
+    comparison = open_comparison(film, height=90)
+    assert comparison.info.video.is_variable_rate
+    assert_alike(comparison)
 
 
 @pytest.mark.parametrize(
@@ -218,23 +220,29 @@ def test_a_variable_rate_stays_as_it_is(open_shop: Open, tmp_path: Path) -> None
     ],
     ids=["open groups", "milliseconds", "every picture a key", "a bitrate"],
 )
-def test_other_codecs_and_containers(
-    open_shop: Open, tmp_path: Path, ending: str, extra: tuple[str, ...], options: dict[str, Any]
+def test_chunked_encode_supports_other_codecs_and_containers(
+    open_comparison: Open,
+    tmp_path: Path,
+    ending: str,
+    extra: tuple[str, ...],
+    options: dict[str, Any],
 ) -> None:
     film = films.make_film(tmp_path / f"film{ending}", seconds=4, extra=extra)
-    assert_alike(open_shop(film, height=90, **options))
+    assert_alike(open_comparison(film, height=90, **options))
 
 
-def test_a_picture_that_begins_late_stays_late(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_a_late_video_start(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "even.mp4", seconds=4, extra=GROUP)
     late = tmp_path / "late.mp4"
     source = f"file:{film}"
     picture = ["-itsoffset", "0.52", "-i", source, "-i", source, "-map", "0:v", "-map", "1:a"]
     films.run([*picture, "-c", "copy", f"file:{late}"])
-    assert_alike(open_shop(late, height=90))
+    assert_alike(open_comparison(late, height=90))
 
 
-def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_keeps_names_languages_and_chapters(
+    open_comparison: Open, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mkv", seconds=4, extra=GROUP)
     (tmp_path / "chapters").write_text(
         ";FFMETADATA1\ntitle=Holiday\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=2000\ntitle=One\n"
@@ -246,14 +254,17 @@ def test_names_languages_and_chapters_are_kept(open_shop: Open, tmp_path: Path) 
     names += ["-metadata:s:v:0", "title=Camera", "-output_ts_offset", "0.08"]
     films.run([*inputs, "-map_metadata", "1", "-c", "copy", *names, f"file:{named}"])
     for container in ("mkv", "mp4"):
-        shop = open_shop(named, container=container, height=90)
-        chunked, single = read_names(shop.encode_in_chunks()), read_names(shop.encode_in_one())
+        comparison = open_comparison(named, container=container, height=90)
+        chunked, single = (
+            read_names(comparison.encode_in_chunks()),
+            read_names(comparison.encode_in_one()),
+        )
         assert chunked == single
         assert [title for _, title in chunked[0]] == ["One", "Two"]
         assert "Director" in str(chunked)
 
 
-def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_path: Path) -> None:
+def test_chunked_encode_deinterlaces_across_a_cut(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(
         tmp_path / "film.mp4",
         seconds=4,
@@ -261,85 +272,99 @@ def test_interlaced_pictures_are_made_whole_across_a_cut(open_shop: Open, tmp_pa
         filters="tinterlace=mode=interleave_top,fieldorder=tff",
         extra=[*GROUP, "-flags", "+ilme+ildct"],
     )
-    shop = open_shop(film, codec="h264", crf=0)
-    assert shop.info.video.is_interlaced
-    chunked, single = shop.encode_in_chunks(), shop.encode_in_one()
-    assert hash_pictures(chunked) == hash_pictures(single)
+    comparison = open_comparison(film, codec="h264", crf=0)
+    assert comparison.info.video.is_interlaced
+    chunked, single = comparison.encode_in_chunks(), comparison.encode_in_one()
+    assert hash_frames(chunked) == hash_frames(single)
 
 
-def test_a_chunk_again_is_the_same_file(open_shop: Open, tmp_path: Path) -> None:
+def test_chunk_encoded_again_is_the_same_file(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=GROUP)
-    first = open_shop(film, height=90).encode_chunks()
-    again = open_shop(film, height=90).encode_chunks()
+    first = open_comparison(film, height=90).encode_chunks()
+    again = open_comparison(film, height=90).encode_chunks()
     for (_, one), (_, other) in zip(first, again, strict=True):
         assert one.path.read_bytes() == other.path.read_bytes()
 
 
-def test_chunks_of_encoders_that_differ_are_not_joined(open_shop: Open, tmp_path: Path) -> None:
+def test_chunks_of_different_encoders_are_not_joined(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
-    shop = open_shop(film, height=90)
-    made = [one for _, one in shop.encode_chunks()]
+    comparison = open_comparison(film, height=90)
+    made = [one for _, one in comparison.encode_chunks()]
     finished = [replace(finish(one), settings=f"x{n}") for n, one in enumerate(made)]
     with pytest.raises(OutputInvalid, match="differ"):
         concat_chunks(
-            shop.session("joined"), finished, None, film, shop.info, shop.request, shop.plan
+            comparison.session("joined"),
+            finished,
+            None,
+            film,
+            comparison.info,
+            comparison.request,
+            comparison.plan,
         )
 
 
-def test_the_same_chunk_twice_is_noticed(open_shop: Open, tmp_path: Path) -> None:
+def test_duplicate_chunk_is_detected_when_joining(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
-    shop = open_shop(film, height=90)
-    one = shop.encode_chunks()[0][1]
+    comparison = open_comparison(film, height=90)
+    one = comparison.encode_chunks()[0][1]
     twice = [finish(one)] * 2
     with pytest.raises(OutputInvalid, match="the same frames"):
-        concat_chunks(shop.session("joined"), twice, None, film, shop.info, shop.request, shop.plan)
+        concat_chunks(
+            comparison.session("joined"),
+            twice,
+            None,
+            film,
+            comparison.info,
+            comparison.request,
+            comparison.plan,
+        )
 
 
-def test_what_has_no_times_or_changes_its_rate_is_not_cut(open_shop: Open, tmp_path: Path) -> None:
+def test_video_without_timestamps_or_with_a_changed_rate_is_not_cut(
+    open_comparison: Open, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", extra=GROUP)
-    assert not can_cut(open_shop(film).info, read_rendition({"fps": 10}))
+    assert not can_cut(open_comparison(film).info, read_rendition({"fps": 10}))
     stream = films.remux(film, tmp_path / "film.ts")
-    assert not can_cut(open_shop(stream).info, read_rendition({}))
+    assert not can_cut(open_comparison(stream).info, read_rendition({}))
 
 
 @pytest.mark.parametrize(
     "options", [{"codec": "vp9", "container": "webm"}, {"codec": "h265"}], ids=["vp9", "h265"]
 )
-def test_colour_and_light_are_told_as_a_single_pass_tells_them(
-    open_shop: Open, tmp_path: Path, options: dict[str, Any]
+def test_chunked_encode_keeps_color_and_light_metadata(
+    open_comparison: Open, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     one = films.make_hdr(tmp_path / "second.mkv")
     film = tmp_path / "film.mkv"
     films.run(["-stream_loop", "2", "-i", f"file:{one}", "-c", "copy", f"file:{film}"])
-    shop = open_shop(film, height=90, preset="mobile", **options)
+    comparison = open_comparison(film, height=90, preset="mobile", **options)
     found = [
-        probe(path, Limits(), sandbox=shop.sandbox).video
-        for path in (shop.encode_in_chunks(), shop.encode_in_one())
+        probe(path, Limits(), sandbox=comparison.sandbox).video
+        for path in (comparison.encode_in_chunks(), comparison.encode_in_one())
     ]
     assert found[0] == found[1]
     assert found[0].color_transfer == "smpte2084"
     assert found[0].hdr == found[1].hdr
 
 
-def test_a_film_that_ends_too_early_is_left_to_whoever_judges_it_whole(
-    open_shop: Open, tmp_path: Path
-) -> None:
+def test_truncated_video_is_not_cut_into_chunks(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mkv", seconds=4, has_sound=False, extra=GROUP)
     half = films.truncate(film, tmp_path / "half.mkv", 0.6)
-    shop = open_shop(half, height=90)
-    assert index_pictures(shop.session("index"), half, shop.info) is None
+    comparison = open_comparison(half, height=90)
+    assert index_frames(comparison.session("index"), half, comparison.info) is None
 
 
-def test_a_chunk_of_damaged_pictures_is_told(open_shop: Open, tmp_path: Path) -> None:
+def test_chunk_with_damaged_frames_is_reported(open_comparison: Open, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, has_sound=False, extra=GROUP)
-    shop = open_shop(film, height=90)
+    comparison = open_comparison(film, height=90)
     whole = film.read_bytes()
     middle = len(whole) // 2
     film.write_bytes(whole[:middle] + bytes(4000) + whole[middle + 4000 :])
-    assert any(one.is_damaged for _, one in shop.encode_chunks())
+    assert any(one.is_damaged for _, one in comparison.encode_chunks())
 
 
 @pytest.mark.parametrize("line", ["0, NOPTS, 0, 40, 504, 0x0", "0, 0, 0, 40, 504, 0x0, F=0x5"])
-def test_a_picture_without_a_time_or_not_to_be_shown_makes_no_index(line: str) -> None:
+def test_frame_index_is_none_for_frames_without_timestamps_or_hidden_frames(line: str) -> None:
     assert read_index(iter(["#tb 0: 1/1000", line])) is None
     assert read_index(iter(["#tb 0: 1/1000", "0, 0, 0, 40, 504, 0x0"])) is not None

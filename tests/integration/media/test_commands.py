@@ -1,4 +1,4 @@
-"""A command is watched, bounded, and gone when it should be gone."""
+"""Commands are monitored, bounded, and terminated in time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SANDBOXES = (pytest.param("walled", marks=pytest.mark.sandbox), "limited", "bare
 
 @pytest.fixture(params=SANDBOXES)
 def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    """Every way that a machine may be furnished."""
+    """Return every combination of sandbox programs that a machine may have."""
     if request.param == "walled":
         walls: Sandbox = request.getfixturevalue("walls")
         return walls
@@ -61,7 +61,7 @@ def test_session_reports_the_peak_memory_of_each_command(
     assert peaks[0] > 1 << 20
 
 
-def test_a_cancel_kills_the_whole_group_at_once(
+def test_cancelling_a_command_kills_the_whole_process_group(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     asked: list[bool] = []
@@ -91,7 +91,7 @@ session.run(arguments, on_progress=lambda p: print("alive", flush=True))
 
 
 @pytest.mark.parametrize("kind", SANDBOXES)
-def test_nothing_outlives_a_worker_killed_by_force(
+def test_command_does_not_outlive_a_killed_worker(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     if kind == "walled":
@@ -107,10 +107,10 @@ def test_nothing_outlives_a_worker_killed_by_force(
     wait_until(lambda: processes_of(tmp_path) == [])
 
 
-def test_a_stalled_command_is_found(
+def test_stalled_command_is_detected(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """It waits for a pipe that nobody writes to."""
+    """It waits for a pipe that nothing writes to."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     keep_open = os.open(pipe, os.O_RDWR)
@@ -122,15 +122,13 @@ def test_a_stalled_command_is_found(
         os.close(keep_open)
 
 
-def test_a_command_has_only_so_long(
-    toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_command_time_is_limited(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, sandbox, tmp_path, ENDLESS, limits=Limits(wall_seconds=0.5))
     assert failed.value.code == "command_timed_out"
 
 
-def test_one_output_may_grow_only_so_far(
+def test_command_output_file_size_is_limited(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
@@ -140,7 +138,7 @@ def test_one_output_may_grow_only_so_far(
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2_000_000
 
 
-def test_all_outputs_together_may_grow_only_so_far(
+def test_command_total_output_size_is_limited(
     toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw: list[str] = ["-re", *ENDLESS[:4]]
@@ -151,7 +149,9 @@ def test_all_outputs_together_may_grow_only_so_far(
     assert failed.value.code == "output_too_large"
 
 
-def test_memory_is_bounded(toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path) -> None:
+def test_command_memory_is_limited(
+    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
     huge = ["-f", "lavfi", "-i", "color=size=4096x4096:rate=25", "-vf", "reverse", "-t", "9"]
     limits = Limits(memory_bytes=300_000_000)
     with pytest.raises(CommandFailed) as failed:
@@ -161,7 +161,7 @@ def test_memory_is_bounded(toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
+    """Yield a file system of one megabyte."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if os.geteuid() != 0 or mount is None or umount is None:
         pytest.skip("mounting a tiny file system takes root")
@@ -176,7 +176,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([umount, str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_as_one(
+def test_full_disk_is_reported_as_disk_full(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tiny_disk: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
@@ -184,7 +184,7 @@ def test_a_full_disk_is_told_as_one(
         run(toolbox, any_sandbox, tiny_disk, raw)
 
 
-def test_preparing_on_a_full_disk_leaves_it_empty(
+def test_preparing_on_a_full_disk_leaves_an_empty_folder(
     processor: Processor, tmp_path: Path, tiny_disk: Path
 ) -> None:
     noise = "noise=alls=100:allf=t"
@@ -196,7 +196,7 @@ def test_preparing_on_a_full_disk_leaves_it_empty(
     assert list(work.iterdir()) == []
 
 
-def test_a_failed_command_tells_its_last_lines(
+def test_failed_command_reports_its_last_log_lines(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandFailed) as failed:
@@ -205,7 +205,7 @@ def test_a_failed_command_tells_its_last_lines(
     assert failed.value.exit_code > 0
 
 
-def test_the_walls_hide_everything_else(
+def test_sandbox_hides_all_other_files(
     toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path
 ) -> None:
     secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
@@ -217,34 +217,32 @@ def test_the_walls_hide_everything_else(
         assert "No such file" in failed.value.log_tail
 
 
-def test_the_walls_shut_out_the_network(
-    toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path
-) -> None:
+def test_sandbox_blocks_the_network(toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(CommandFailed) as failed:
         run(toolbox, walls, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
     assert "Network is unreachable" in failed.value.log_tail
 
 
-def test_progress_is_told_while_it_works(
+def test_command_progress_is_reported_while_it_runs(
     toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    told: list[FfmpegProgress] = []
+    blocks: list[FfmpegProgress] = []
     timed = ["-re", *ENDLESS[:4], "-t", "1.5", "-f", "null", "-"]
-    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=told.append)
-    assert len(told) >= 3
-    assert told[-1].is_end
+    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=blocks.append)
+    assert len(blocks) >= 3
+    assert blocks[-1].is_end
     assert report.tally.cpu_seconds > 0
     assert report.tally.peak_rss_bytes > 1_000_000
 
 
-def test_requiring_walls_where_there_are_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_required_sandbox_that_is_missing_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolMissing, match="bubblewrap"):
         detect_sandbox(SandboxMode.REQUIRE)
     assert detect_sandbox(SandboxMode.AUTO) == Sandbox()
 
 
-def test_listed_is_not_usable(toolbox: FfmpegBinary) -> None:
+def test_listed_encoder_is_not_taken_for_usable(toolbox: FfmpegBinary) -> None:
     assert try_encoder(toolbox, "libx264")
     assert try_encoder(toolbox, "aac")
     assert not try_encoder(toolbox, "no_such_encoder")

@@ -1,4 +1,4 @@
-"""What tells one FFmpeg from another."""
+"""Distinguishing FFmpeg builds."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 
 
 def make_build(path: Path, toolbox: FfmpegBinary, configuration: str) -> FfmpegBinary:
-    """The same program, said to be built otherwise."""
-    told = f"echo ffmpeg version 9; echo configuration: {configuration}"
-    path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {told}; exit; }}\n')
+    """Return the same program, with another build configuration."""
+    command = f"echo ffmpeg version 9; echo configuration: {configuration}"
+    path.write_text(f'#!/bin/sh\n[ "$1" = -version ] && {{ {command}; exit; }}\n')
     with path.open("a") as script:
         script.write(f'exec "{toolbox.ffmpeg}" "$@"\n')
     path.chmod(0o755)
     return find_ffmpeg(path)
 
 
-def test_two_builds_of_a_version_are_told_apart(toolbox: FfmpegBinary, tmp_path: Path) -> None:
+def test_ffmpeg_builds_of_one_version_are_distinguished(
+    toolbox: FfmpegBinary, tmp_path: Path
+) -> None:
     builds = ("--enable-libx264", "--enable-libx264 --disable-asm", "--enable-libx264")
     made = [make_build(tmp_path / str(n), toolbox, one) for n, one in enumerate(builds)]
     assert {one.version for one in made} == {"9"}

@@ -1,6 +1,9 @@
-"""Hardware is found by encoding with it. No machine that this is tested on has any: the real ones
-are seen to fail as they should, and a software encoder takes a real one's place behind the same
-door, so that everything but the silicon runs."""
+"""Hardware detection by encoding.
+
+The machines that run these tests may have no hardware encoders: the real ones must then fail with a
+reason, and a software encoder takes the place of a real one behind the same interface, so that
+everything except the hardware runs.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,14 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 STAND_IN = HardwareVendor(
     "stand-in", (VideoCodec.H264,), lambda _codec, crf: ["-crf", str(crf), "-preset", "veryfast"]
 )
-"""Not hardware, but told what to do in the same way."""
+"""A software encoder with the interface of a hardware encoder."""
 H264 = HardwareEncoder("libx264", VideoCodec.H264, STAND_IN)
 H265 = HardwareEncoder("libx265", VideoCodec.H265, STAND_IN)
 NONE_THERE = Path("/dev/dri/renderD128")
 
 
 def make_candidates() -> list[HardwareEncoder]:
-    """All that a machine with every kind of hardware would try."""
+    """Return everything that a machine with every kind of hardware would try."""
     names = {VideoCodec.H265: "hevc"}
     return [
         HardwareEncoder(f"{names.get(codec, codec.value)}_{family.name}", codec, family, devices)
@@ -54,7 +57,7 @@ def make_candidates() -> list[HardwareEncoder]:
 @pytest.mark.skipif(
     bool(list_candidates(Path("/dev"), "linux")), reason="this machine may have the hardware"
 )
-def test_what_is_not_there_is_refused_with_the_reason(
+def test_missing_hardware_is_reported_with_the_reason(
     toolbox: FfmpegBinary, sandbox: Sandbox
 ) -> None:
     candidates = make_candidates()
@@ -63,35 +66,37 @@ def test_what_is_not_there_is_refused_with_the_reason(
     assert set(found.refused) == {one.name for one in candidates}
     for reason in found.refused.values():
         assert reason
-        assert "bwrap" not in reason  # the walls are not what it failed by
+        assert "bwrap" not in reason  # the sandbox is not the reason
     assert "this FFmpeg has no" in found.refused["h264_videotoolbox"]
 
 
-def test_what_encodes_is_found_once_with_what_it_can(
+def test_working_hardware_encoder_is_found_once_with_its_abilities(
     toolbox: FfmpegBinary, sandbox: Sandbox
 ) -> None:
     found = probe_all(toolbox, sandbox, [H264, *make_candidates()[:1], H265, H264])
     assert [(one.name, one.is_deep) for one in found.encoders] == [
-        ("libx264", False),  # h264 has eight bits, whatever the encoder could
+        ("libx264", False),  # h264 has eight bits, whatever the encoder supports
         ("libx265", True),
     ]
 
 
-def test_what_may_reach_devices_and_drivers_still_works_behind_walls(
+def test_command_with_devices_and_drivers_works_in_the_sandbox(
     toolbox: FfmpegBinary, sandbox: Sandbox
 ) -> None:
     assert try_encoder(toolbox, sandbox, replace(H264, devices=(Path("/dev/null"),))) is None
 
 
-def test_a_trial_is_made_as_films_are_made(toolbox: FfmpegBinary, sandbox: Sandbox) -> None:
-    """What the encoder is told of quality is tried too."""
+def test_hardware_trial_encodes_like_a_rendition(toolbox: FfmpegBinary, sandbox: Sandbox) -> None:
+    """The encoder's quality options are tried too."""
     wrong = HardwareEncoder("libx264", VideoCodec.H264, NVENC)
     reason = try_encoder(toolbox, sandbox, wrong)
     assert reason is not None
     assert "p5" in reason
 
 
-def test_a_film_in_hardware(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_in_hardware_names_its_encoder_and_vendor(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=1)
     outcome = encode(
         FfmpegSession(

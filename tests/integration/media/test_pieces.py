@@ -47,10 +47,10 @@ H264 = ["-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p"]
     ],
 )
 @pytest.mark.parametrize("first", [12, 45])
-def test_a_piece_shows_exactly_its_frames(
+def test_piece_shows_exactly_its_frames(
     bench: Bench, tmp_path: Path, name: str, codec: list[str], first: int
 ) -> None:
-    """Entered at its beginning and in the middle, whatever the container keeps of times."""
+    """Starting at the beginning and in the middle, whatever times the container stores."""
     film = bench.add(make_numbered(tmp_path / name, codec=codec, has_sound=False, seconds=2.2))
     timeline = edit(Clip(film, Fraction(first, 25), Fraction(first + 9, 25)))
     (outcome,) = bench.render(timeline)
@@ -59,10 +59,10 @@ def test_a_piece_shows_exactly_its_frames(
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
 @pytest.mark.parametrize("seconds", [1, 6])
-def test_a_frame_that_stays_long_is_shown_until_the_next_begins(
+def test_piece_holds_a_long_frame_until_the_next_begins(
     bench: Bench, tmp_path: Path, name: str, seconds: int
 ) -> None:
-    """As in recorded screens: dark from 3 s on and nothing new before 13 s, then bright."""
+    """As in screen recordings: dark from 3 s on, nothing new before 13 s, then bright."""
     light = "geq=lum='if(between(T,2.99,12.99),40,200)':cb=128:cr=128"
     still = f"{light},select='not(between(t,3.01,12.99))'"
     path, size = tmp_path / name, (64, 36)
@@ -75,7 +75,7 @@ def test_a_frame_that_stays_long_is_shown_until_the_next_begins(
     assert shown == [moment < 100 for moment in range(seconds * 25)]
 
 
-def test_two_pieces_of_one_film_meet_without_a_seam(bench: Bench, tmp_path: Path) -> None:
+def test_pieces_of_one_video_meet_without_a_seam(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(make_numbered(tmp_path / "film.mp4", extra=["-bf", "3", "-g", "250"]))
     timeline = edit(Clip(film, Fraction(0), Fraction(1)), Clip(film, Fraction(1), Fraction(2)))
     outcomes = bench.render(timeline)
@@ -84,7 +84,7 @@ def test_two_pieces_of_one_film_meet_without_a_seam(bench: Bench, tmp_path: Path
     assert (facts["frames"], facts["sounds"], facts["duration_seconds"]) == (50, 0, 2.0)
 
 
-def test_another_rate_keeps_each_moment(bench: Bench, tmp_path: Path) -> None:
+def test_frame_rate_conversion_keeps_each_timestamp(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(make_numbered(tmp_path / "film.mp4", rate="24000/1001"))
     timeline = edit(
         Clip(film, Fraction(1, 2), Fraction(3, 2)), output=replace(OUTPUT, fps=Fraction(30))
@@ -95,7 +95,7 @@ def test_another_rate_keeps_each_moment(bench: Bench, tmp_path: Path) -> None:
     assert read_numbers(outcome.path) == shown
 
 
-def test_films_of_every_kind_are_joined(bench: Bench, tmp_path: Path) -> None:
+def test_pieces_from_videos_of_every_kind_are_joined(bench: Bench, tmp_path: Path) -> None:
     sources = [
         bench.add(films.make_film(tmp_path / "a.mp4", rate="30000/1001", size=(640, 360))),
         bench.add(films.make_film(tmp_path / "b.mkv", rate="24", size=(180, 320))),
@@ -116,7 +116,7 @@ def test_films_of_every_kind_are_joined(bench: Bench, tmp_path: Path) -> None:
         assert sum(1 for _ in film.decode(video=0)) == facts["frames"]
 
 
-def test_a_picture_of_another_shape_is_fitted_in(bench: Bench, tmp_path: Path) -> None:
+def test_clip_of_another_aspect_ratio_is_fitted_in(bench: Bench, tmp_path: Path) -> None:
     white = "lutyuv=y=235:u=128:v=128"
     film = bench.add(films.make_film(tmp_path / "a.mp4", size=(180, 180), filters=white))
     (outcome,) = bench.render(edit(Clip(film, Fraction(0), Fraction(1, 5))))
@@ -128,7 +128,7 @@ def test_a_picture_of_another_shape_is_fitted_in(bench: Bench, tmp_path: Path) -
     assert picture[90, 300] < 10
 
 
-def test_a_transition_goes_from_one_to_the_other(bench: Bench, tmp_path: Path) -> None:
+def test_transition_goes_from_one_clip_to_the_next(bench: Bench, tmp_path: Path) -> None:
     dark, light = (
         bench.add(
             films.make_film(tmp_path / f"{level}.mp4", filters=f"lutyuv=y={level}:u=128:v=128")
@@ -147,18 +147,18 @@ def test_a_transition_goes_from_one_to_the_other(bench: Bench, tmp_path: Path) -
     assert 100 < seen[20] < 155
 
 
-def test_every_transition_is_ffmpegs(toolbox: FfmpegBinary) -> None:
-    told = subprocess.run(
+def test_every_transition_exists_in_ffmpeg(toolbox: FfmpegBinary) -> None:
+    listing = subprocess.run(
         [str(toolbox.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    kinds = {line.split()[0] for line in told.splitlines() if line.startswith("     ")}
+    kinds = {line.split()[0] for line in listing.splitlines() if line.startswith("     ")}
     assert set(TRANSITIONS) <= kinds
 
 
-def test_fades_from_and_to_black(bench: Bench, tmp_path: Path) -> None:
+def test_render_fades_from_and_to_black(bench: Bench, tmp_path: Path) -> None:
     light = bench.add(
         films.make_film(tmp_path / "light.mp4", filters="lutyuv=y=235:u=128:v=128", seconds=2)
     )
@@ -181,7 +181,7 @@ def test_fades_from_and_to_black(bench: Bench, tmp_path: Path) -> None:
     assert sound[-2000:].max() < 0.1 * sound.max()
 
 
-def test_subtitles_are_seen_in_their_frames_only(bench: Bench, tmp_path: Path) -> None:
+def test_subtitles_are_visible_in_their_frames_only(bench: Bench, tmp_path: Path) -> None:
     dark = bench.add(films.make_film(tmp_path / "dark.mp4", filters="lutyuv=y=16:u=128:v=128"))
     clip = Clip(dark, Fraction(0), Fraction(1, 2))
     subtitles = read_subtitles(
@@ -198,8 +198,10 @@ def test_subtitles_are_seen_in_their_frames_only(bench: Bench, tmp_path: Path) -
     assert written == list(range(10, 15))
 
 
-def test_sound_is_exactly_as_long_and_stays_with_the_picture(bench: Bench, tmp_path: Path) -> None:
-    """A click in every second of both films is heard at its frame, over cut and transition."""
+def test_render_audio_has_the_exact_duration_and_stays_in_sync(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A click in every second of both videos is at its frame, over cut and transition."""
     clicks = "aevalsrc='if(lt(mod(t,1),0.005),0.9,0)':s={}:d=3"
     paths = []
     for name, rate in (("a.mp4", 44_100), ("b.mkv", 48_000)):
@@ -228,28 +230,28 @@ def test_sound_is_exactly_as_long_and_stays_with_the_picture(bench: Bench, tmp_p
     assert starts == pytest.approx([0.5, 1.5, 2.3, 3.3, 4.5], abs=0.02)
 
 
-def test_sound_from_many_commands_has_no_seam(bench: Bench, tmp_path: Path) -> None:
+def test_audio_from_many_commands_has_no_seam(bench: Bench, tmp_path: Path) -> None:
     """One tone cut into many clips is the same tone again."""
     tone = bench.add(films.make_film(tmp_path / "tone.mkv", seconds=4))
     steps = [Fraction(n, 5) for n in range(20)]
     timeline = edit(*(Clip(tone, step, step + Fraction(1, 5)) for step in steps))
     sound = bench.mix(timeline)
     assert sound is not None
-    heard = read_sound(sound)[: SAMPLE_RATE_HZ * 4]
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    audible = read_sound(sound)[: SAMPLE_RATE_HZ * 4]
+    spectrum = np.abs(np.fft.rfft(audible * np.hanning(len(audible))))
     peak = int(spectrum.argmax())
-    beside = spectrum.copy()
-    beside[max(0, peak - 40) : peak + 40] = 0
-    assert peak * SAMPLE_RATE_HZ / len(heard) == pytest.approx(440, abs=1)
-    assert beside.max() < spectrum.max() / 200
+    noise = spectrum.copy()
+    noise[max(0, peak - 40) : peak + 40] = 0
+    assert peak * SAMPLE_RATE_HZ / len(audible) == pytest.approx(440, abs=1)
+    assert noise.max() < spectrum.max() / 200
 
 
-def test_a_film_without_any_sound_gets_none(bench: Bench, tmp_path: Path) -> None:
+def test_render_without_audio_has_no_audio_track(bench: Bench, tmp_path: Path) -> None:
     silent = bench.add(films.make_film(tmp_path / "c.mp4", has_sound=False))
     assert bench.mix(edit(Clip(silent, Fraction(0), Fraction(1)))) is None
 
 
-def test_a_clip_past_the_end_of_its_film(bench: Bench, tmp_path: Path) -> None:
+def test_clip_slightly_past_the_end_of_its_video_is_accepted(bench: Bench, tmp_path: Path) -> None:
     bench.add(films.make_film(tmp_path / "a.mp4", seconds=2))
     film = bench.films[str(tmp_path / "a.mp4")]
     assert check_coverage(film, Fraction(2))
@@ -257,7 +259,7 @@ def test_a_clip_past_the_end_of_its_film(bench: Bench, tmp_path: Path) -> None:
     assert not check_coverage(film, Fraction(5, 2))
 
 
-def test_half_a_film_is_told_as_such(bench: Bench, tmp_path: Path) -> None:
+def test_truncated_source_is_reported_by_the_piece(bench: Bench, tmp_path: Path) -> None:
     whole = films.make_film(tmp_path / "a.mkv", seconds=4)
     half = films.truncate(whole, tmp_path / "half.mkv", 0.5)
     film = bench.add(half)
@@ -266,7 +268,7 @@ def test_half_a_film_is_told_as_such(bench: Bench, tmp_path: Path) -> None:
     assert refused.value.code in ("media_truncated", "media_damaged")
 
 
-def test_pieces_of_other_settings_are_not_joined(bench: Bench, tmp_path: Path) -> None:
+def test_pieces_of_different_settings_are_not_joined(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(films.make_film(tmp_path / "a.mp4"))
     timeline = edit(
         Clip(film, Fraction(0), Fraction(1, 5)), Clip(film, Fraction(0), Fraction(1, 5))
@@ -277,7 +279,7 @@ def test_pieces_of_other_settings_are_not_joined(bench: Bench, tmp_path: Path) -
         bench.join(timeline, [first, other], None)
 
 
-def test_a_missing_frame_is_found(bench: Bench, tmp_path: Path) -> None:
+def test_missing_frame_is_detected_when_joining(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(films.make_film(tmp_path / "a.mp4"))
     timeline = edit(
         Clip(film, Fraction(0), Fraction(1, 5)), Clip(film, Fraction(0), Fraction(1, 5))
@@ -288,7 +290,7 @@ def test_a_missing_frame_is_found(bench: Bench, tmp_path: Path) -> None:
         bench.join(timeline, [longer, second], None)
 
 
-def test_joining_stops_when_asked(bench: Bench, tmp_path: Path) -> None:
+def test_joining_pieces_can_be_cancelled(bench: Bench, tmp_path: Path) -> None:
     film = bench.add(films.make_film(tmp_path / "a.mp4", seconds=12, size=(64, 64)))
     timeline = edit(
         Clip(film, Fraction(0), Fraction(12)), output=replace(OUTPUT, width=64, height=64)

@@ -1,5 +1,8 @@
-"""The quality gate on small films with grain: passed at once, passed by a second try, not passed;
-and VMAF of ordinary oddities, whose pictures must be paired rightly."""
+"""The quality gate on small videos with grain, and frame pairing for VMAF.
+
+The gate is passed at once, passed by a second attempt, or not passed; frames of unusual videos must
+be paired correctly.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from cinemill.errors import InputRejected, JobCancelled, ToolMissing
 from cinemill.media.encoding.encode import EncodeOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 
-Told = list[tuple[float, str]]
+ProgressReports = list[tuple[float, str]]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +38,12 @@ def grainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(
-    processor: Processor, film: Path, told: Told | None = None, **options: Any
+    processor: Processor,
+    film: Path,
+    progress_reports: ProgressReports | None = None,
+    **options: Any,
 ) -> EncodeOutcome:
-    progress = [] if told is None else told
+    progress = [] if progress_reports is None else progress_reports
 
     def open_session(begin: float, share: float, message: str) -> FfmpegSession:
         return FfmpegSession(
@@ -53,7 +59,7 @@ def make(
     return encode_to_vmaf(open_session, film, processor.probe(film), request)
 
 
-def test_a_try_that_is_good_enough_is_the_only_one(processor: Processor, grainy: Path) -> None:
+def test_quality_gate_stops_after_a_good_first_attempt(processor: Processor, grainy: Path) -> None:
     outcome = make(processor, grainy, crf=12, vmaf_min=80)
     facts = outcome.facts
     assert facts["tries"] == [{"crf": 12, "vmaf": facts["vmaf"]}]
@@ -63,30 +69,30 @@ def test_a_try_that_is_good_enough_is_the_only_one(processor: Processor, grainy:
     assert outcome.path.is_file()
 
 
-def test_a_second_try_makes_good_what_the_first_missed(processor: Processor, grainy: Path) -> None:
-    told: Told = []
-    outcome = make(processor, grainy, told, crf=40, vmaf_min=90)
+def test_quality_gate_second_attempt_corrects_the_first(processor: Processor, grainy: Path) -> None:
+    progress_reports: ProgressReports = []
+    outcome = make(processor, grainy, progress_reports, crf=40, vmaf_min=90)
     first, second = outcome.facts["tries"]
     assert first["crf"] == 40
     assert second["crf"] < 40
     assert first["vmaf"] < 90 <= second["vmaf"] == outcome.facts["vmaf"]
-    shares = [share for share, _ in told]
+    shares = [share for share, _ in progress_reports]
     assert all(before <= after for before, after in pairwise(shares))
     assert 0.8 < shares[-1] <= 1
-    assert list(dict.fromkeys(message for _, message in told)) == [
+    assert list(dict.fromkeys(message for _, message in progress_reports)) == [
         "Encoding",
         "Measuring quality (VMAF)",
         "Encoding again at higher quality",
     ]
 
 
-def test_a_bitrate_is_raised_where_one_was_asked_for(processor: Processor, grainy: Path) -> None:
+def test_quality_gate_raises_a_requested_bitrate(processor: Processor, grainy: Path) -> None:
     outcome = make(processor, grainy, bitrate="100k", vmaf_min=85)
     first, second = (one["bitrate"] for one in outcome.facts["tries"])
     assert first == 100_000 < second <= 400_000
 
 
-def test_what_cannot_be_reached_fails_with_both_figures(processor: Processor, grainy: Path) -> None:
+def test_quality_gate_failure_names_both_scores(processor: Processor, grainy: Path) -> None:
     with pytest.raises(
         InputRejected, match=r"99\.9 was required.* at crf 20, then .* at crf"
     ) as short:
@@ -108,16 +114,16 @@ def test_what_cannot_be_reached_fails_with_both_figures(processor: Processor, gr
     ],
     ids=["variable", "edit list", "late, another rate", "turned and smaller", "interlaced", "hdr"],
 )
-def test_pictures_are_compared_with_the_ones_that_they_were_made_of(
+def test_vmaf_compares_frames_with_their_sources(
     processor: Processor, tmp_path: Path, film: Callable[[Path], Path], options: dict[str, Any]
 ) -> None:
-    """Next to their neighbours they would score far less."""
+    """Compared with neighboring frames they would score far less."""
     outcome = make(processor, film(tmp_path / "film.mp4"), crf=4, vmaf_min=99, **options)
     assert len(outcome.facts["tries"]) == 1
     assert outcome.facts["vmaf_least"] > 96
 
 
-def test_an_ffmpeg_without_libvmaf_is_told_before_any_work(
+def test_ffmpeg_without_libvmaf_is_reported_before_any_work(
     processor: Processor, grainy: Path
 ) -> None:
     toolbox = replace(processor.toolbox, filters=processor.toolbox.filters - {"libvmaf"})
@@ -127,20 +133,22 @@ def test_an_ffmpeg_without_libvmaf_is_told_before_any_work(
     assert not list(processor.folder.iterdir())
 
 
-def test_a_picture_too_small_to_be_measured_is_refused(processor: Processor, grainy: Path) -> None:
+def test_vmaf_of_a_too_small_frame_is_rejected(processor: Processor, grainy: Path) -> None:
     with pytest.raises(InputRejected, match="VMAF cannot be measured") as refused:
         make(processor, grainy, height=16, vmaf_min=90)
     assert refused.value.code == "combination_impossible"
 
 
-def test_a_cancel_stops_the_measuring(processor: Processor, tmp_path: Path) -> None:
-    # Seconds of measuring: of a shorter film nothing is reported before it is over.
+def test_vmaf_measurement_can_be_cancelled(processor: Processor, tmp_path: Path) -> None:
+    # Long enough to measure for seconds: a shorter video ends before any progress is reported.
     film = films.make_film(tmp_path / "long.mp4", size=(640, 360), seconds=8, has_sound=False)
-    told: Told = []
+    progress_reports: ProgressReports = []
 
     def should_stop() -> Exception | None:
-        is_measuring = bool(told) and told[-1][1] == "Measuring quality (VMAF)"
+        is_measuring = (
+            bool(progress_reports) and progress_reports[-1][1] == "Measuring quality (VMAF)"
+        )
         return JobCancelled("enough") if is_measuring else None
 
     with pytest.raises(JobCancelled):
-        make(replace(processor, should_stop=should_stop), film, told, vmaf_min=50)
+        make(replace(processor, should_stop=should_stop), film, progress_reports, vmaf_min=50)

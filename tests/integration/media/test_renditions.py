@@ -1,4 +1,4 @@
-"""Renditions of ordinary oddities: what is kept, what is converted on purpose, and the proof."""
+"""Renditions of unusual videos: what is kept, what is converted on purpose, and verification."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORGETFUL = HardwareEncoder(
     VideoCodec.H264,
     HardwareVendor("forgetful", (VideoCodec.H264,), lambda *_: ["-bsf:v", r"noise=drop=gt(n\,12)"]),
 )
-"""In the place of hardware that loses pictures and says nothing."""
+"""Stands for hardware that silently loses frames."""
 
 
 def transcode(processor: Processor, film: Path, **options: Any) -> EncodeOutcome:
@@ -48,8 +48,8 @@ def transcode_in(
     )
 
 
-def picture_seconds(path: Path) -> list[float]:
-    """Presentation times of the pictures, from the first."""
+def frame_seconds(path: Path) -> list[float]:
+    """Return the frames' presentation times, counted from the first."""
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         times = sorted(packet.pts for packet in film.demux(stream) if packet.pts is not None)
@@ -69,7 +69,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize(("codec", "container", "picture", "sound"), COMBINATIONS)
-def test_every_codec_in_a_container(
+def test_rendition_supports_every_codec_and_container(
     processor: Processor, tmp_path: Path, codec: str, container: str, picture: str, sound: str
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4")
@@ -91,14 +91,14 @@ def test_every_codec_in_a_container(
     ],
     ids=["variable", "edit list", "late picture", "23.976", "29.97"],
 )
-def test_the_times_of_the_pictures_are_kept(
+def test_rendition_keeps_frame_timestamps(
     processor: Processor, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     film = make(tmp_path / "film.mp4")
     outcome = transcode(processor, film, preset="mobile")
-    shown = picture_seconds(film)[-outcome.facts["frames"] :]
+    shown = frame_seconds(film)[-outcome.facts["frames"] :]
     wanted = [after - before for before, after in pairwise(shown)]
-    made = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    made = [after - before for before, after in pairwise(frame_seconds(outcome.path))]
     assert made == pytest.approx(wanted, abs=1e-4)
 
 
@@ -112,7 +112,7 @@ def test_the_times_of_the_pictures_are_kept(
     ids=["trimmed", "trimmed by more", "late clock"],
 )
 @pytest.mark.parametrize("audio", ["auto", "none"])
-def test_a_whole_film_is_not_taken_for_a_cut_one(
+def test_rendition_of_a_complete_video_is_not_reported_as_truncated(
     processor: Processor,
     tmp_path: Path,
     make: Callable[[Path], Path],
@@ -128,7 +128,7 @@ def test_a_whole_film_is_not_taken_for_a_cut_one(
     assert outcome.facts["duration_seconds"] == pytest.approx(seconds, abs=0.05)
 
 
-def test_pictures_that_the_encoder_lost_are_not_blamed_on_the_film(
+def test_frames_lost_by_the_encoder_are_not_blamed_on_the_source(
     processor: Processor, tmp_path: Path
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2, size=(64, 48))
@@ -136,29 +136,27 @@ def test_pictures_that_the_encoder_lost_are_not_blamed_on_the_film(
         transcode_in(processor, film, FORGETFUL, preset="mobile")
 
 
-def test_a_rate_that_is_asked_for_is_constant(processor: Processor, tmp_path: Path) -> None:
+def test_requested_frame_rate_is_constant(processor: Processor, tmp_path: Path) -> None:
     film = films.make_variable_rate(tmp_path / "film.mp4")
     outcome = transcode(processor, film, fps="12.5", preset="mobile")
-    steps = [after - before for before, after in pairwise(picture_seconds(outcome.path))]
+    steps = [after - before for before, after in pairwise(frame_seconds(outcome.path))]
     assert steps == pytest.approx([0.08] * len(steps))
 
 
-def test_a_turned_picture_is_made_upright(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_turns_rotated_video_upright(processor: Processor, tmp_path: Path) -> None:
     outcome = transcode(processor, films.make_rotated(tmp_path / "film.mp4"))
     assert (outcome.facts["width"], outcome.facts["height"]) == (180, 320)
     assert outcome.facts["changes"] == ["the video was rotated by 270 degrees"]
     assert processor.probe(outcome.path).video.rotation_degrees == 0
 
 
-def test_an_interlaced_picture_is_made_whole(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_deinterlaces_interlaced_video(processor: Processor, tmp_path: Path) -> None:
     outcome = transcode(processor, films.make_interlaced(tmp_path / "film.mp4"))
     assert "the video was deinterlaced" in outcome.facts["changes"]
     assert not processor.probe(outcome.path).video.is_interlaced
 
 
-def test_hdr_is_kept_where_the_codec_is_played_with_it(
-    processor: Processor, tmp_path: Path
-) -> None:
+def test_rendition_keeps_hdr_if_the_codec_supports_it(processor: Processor, tmp_path: Path) -> None:
     outcome = transcode(processor, films.make_hdr(tmp_path / "film.mp4"), codec="h265")
     video = processor.probe(outcome.path).video
     assert (video.bit_depth, video.color_transfer) == (10, "smpte2084")
@@ -166,7 +164,9 @@ def test_hdr_is_kept_where_the_codec_is_played_with_it(
     assert outcome.facts["changes"] == []
 
 
-def test_hdr_is_toned_down_for_h264_and_said_so(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_tone_maps_hdr_for_h264_and_reports_it(
+    processor: Processor, tmp_path: Path
+) -> None:
     outcome = transcode(processor, films.make_hdr(tmp_path / "film.mp4"), codec="h264")
     video = processor.probe(outcome.path).video
     assert (video.bit_depth, video.hdr) == (8, "")
@@ -175,7 +175,9 @@ def test_hdr_is_toned_down_for_h264_and_said_so(processor: Processor, tmp_path: 
     ]
 
 
-def test_all_sounds_and_their_languages_are_kept(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_keeps_all_audio_tracks_and_languages(
+    processor: Processor, tmp_path: Path
+) -> None:
     outcome = transcode(processor, films.make_many_tracks(tmp_path / "film.mp4"), container="mkv")
     sounds = processor.probe(outcome.path).audio
     assert [sound.language for sound in sounds] == ["ger", "eng"] or [
@@ -188,7 +190,7 @@ def test_all_sounds_and_their_languages_are_kept(processor: Processor, tmp_path:
     ("container", "codec", "written"),
     [("mp4", "h264", "mov_text"), ("webm", "vp9", "webvtt"), ("mkv", "h264", "subrip")],
 )
-def test_subtitles_stay_subtitles(
+def test_rendition_keeps_subtitle_tracks(
     processor: Processor, tmp_path: Path, container: str, codec: str, written: str
 ) -> None:
     film = films.make_subtitled(tmp_path / "film.mkv")
@@ -200,12 +202,12 @@ def test_subtitles_stay_subtitles(
     assert b"Hello" in b"".join(packets)
 
 
-def test_no_sound_where_none_is_wanted(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_without_requested_audio_has_none(processor: Processor, tmp_path: Path) -> None:
     outcome = transcode(processor, films.make_film(tmp_path / "film.mp4"), audio="none")
     assert outcome.facts["sounds"] == 0
 
 
-def test_a_silent_film_stays_silent(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_of_a_silent_video_is_silent(processor: Processor, tmp_path: Path) -> None:
     outcome = transcode(processor, films.make_film(tmp_path / "film.mp4", has_sound=False))
     assert outcome.facts["sounds"] == 0
 
@@ -220,7 +222,7 @@ def test_a_silent_film_stays_silent(processor: Processor, tmp_path: Path) -> Non
         ({}, (320, 180)),
     ],
 )
-def test_a_box_keeps_the_pictures_shape(
+def test_rendition_size_box_keeps_the_aspect_ratio(
     processor: Processor, tmp_path: Path, box: dict[str, int], size: tuple[int, int]
 ) -> None:
     outcome = transcode(processor, films.make_film(tmp_path / "film.mp4"), preset="mobile", **box)
@@ -228,7 +230,7 @@ def test_a_box_keeps_the_pictures_shape(
 
 
 @pytest.mark.parametrize("box", [{"width": 16_384}, {"width": 16_000, "height": 16_000}])
-def test_a_picture_larger_than_the_limit_is_refused(
+def test_rendition_larger_than_the_limit_is_rejected(
     processor: Processor, tmp_path: Path, box: dict[str, int]
 ) -> None:
     film = films.make_film(tmp_path / "film.mp4")
@@ -237,13 +239,13 @@ def test_a_picture_larger_than_the_limit_is_refused(
     assert refused.value.code == "combination_impossible"
 
 
-def test_a_bitrate_is_kept_on_average(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_keeps_the_bitrate_on_average(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, size=(640, 360), has_sound=False)
     outcome = transcode(processor, film, bitrate="800k")
     assert 8 * outcome.path.stat().st_size / 4 == pytest.approx(800_000, rel=0.25)
 
 
-def test_half_a_film_is_no_rendition(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_of_a_truncated_video_is_rejected(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     with pytest.raises(MediaRejected) as rejected:
@@ -251,7 +253,7 @@ def test_half_a_film_is_no_rendition(processor: Processor, tmp_path: Path) -> No
     assert rejected.value.code in ("media_truncated", "media_damaged")
 
 
-def test_a_wish_to_stop_is_obeyed(processor: Processor, tmp_path: Path) -> None:
+def test_rendition_can_be_cancelled(processor: Processor, tmp_path: Path) -> None:
     from dataclasses import replace
 
     film = films.make_long_film(tmp_path / "film.mp4", seconds=20, size=(1280, 720))

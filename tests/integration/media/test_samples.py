@@ -1,4 +1,4 @@
-"""A film's sound as raw samples, on the clock of its picture."""
+"""A video's audio as raw samples, on the clock of its frames."""
 
 from __future__ import annotations
 
@@ -37,21 +37,19 @@ def extract(
     return samples
 
 
-def test_samples_are_as_long_as_the_film(processor: Processor, tmp_path: Path) -> None:
+def test_audio_samples_are_as_long_as_the_video(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
     samples = extract(processor, film, tmp_path / "out")
     assert abs(len(samples) / RATE_HZ - 2) < 0.1
     assert max(samples) > 1000
 
 
-def test_the_first_sample_is_at_the_first_picture(processor: Processor, tmp_path: Path) -> None:
+def test_first_audio_sample_is_at_the_first_frame(processor: Processor, tmp_path: Path) -> None:
     film = films.make_late_picture(tmp_path / "late.mp4")
     assert abs(len(extract(processor, film, tmp_path / "out")) / RATE_HZ - 0.5) < 0.1
 
 
-def test_the_sound_that_ingest_made_gives_the_same_samples(
-    processor: Processor, tmp_path: Path
-) -> None:
+def test_prepared_audio_gives_the_same_samples(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
     prepared = processor.process(film).file(ArtifactKind.AUDIO).path
     ours = extract(processor, film, tmp_path / "ours")
@@ -60,14 +58,16 @@ def test_the_sound_that_ingest_made_gives_the_same_samples(
     assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) <= 2  # rounded once more
 
 
-def test_a_film_without_sound_is_told(processor: Processor, tmp_path: Path) -> None:
+def test_audio_samples_of_a_silent_video_are_rejected(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "silent.mp4", has_sound=False)
     with pytest.raises(MediaRejected) as refused:
         extract(processor, film, tmp_path / "out")
     assert refused.value.code == "media_no_sound"
 
 
-def test_a_film_that_ends_early_is_not_half_done(processor: Processor, tmp_path: Path) -> None:
+def test_audio_samples_of_a_truncated_video_are_rejected(
+    processor: Processor, tmp_path: Path
+) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=4, extra=["-movflags", "+faststart"])
     content = film.read_bytes()
     film.write_bytes(content[: len(content) * 2 // 3])
@@ -76,7 +76,7 @@ def test_a_film_that_ends_early_is_not_half_done(processor: Processor, tmp_path:
     assert refused.value.code in ("media_truncated", "media_damaged")
 
 
-def test_a_cancel_stops_the_command(processor: Processor, tmp_path: Path) -> None:
+def test_audio_extraction_can_be_cancelled(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
     stopped = Processor(
         processor.toolbox,

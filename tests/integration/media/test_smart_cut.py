@@ -1,4 +1,4 @@
-"""Uncut stretches of films that this mill rendered: copied as they are stored, or encoded."""
+"""Uncut ranges of videos that Cinemill rendered: copied as stored, or encoded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMES = SECONDS * 25
 
 @pytest.fixture
 def rendered(bench: Bench, tmp_path: Path) -> Source:
-    """Four clips of a second each, with a key frame at each; every frame tells its number."""
+    """Return four clips of a second each, with a key frame at each and a number in every frame."""
     film = bench.add(number_frames(tmp_path / "film.mp4"))
     clips = [Clip(film, Fraction(second), Fraction(second + 1)) for second in range(SECONDS)]
     timeline = edit(*clips)
@@ -38,7 +38,7 @@ def rendered(bench: Bench, tmp_path: Path) -> Source:
 
 
 def number_frames(path: Path, extra: Sequence[str] = ("-bf", "3")) -> Path:
-    """Each frame's brightness tells its number: 2 for each."""
+    """Create a video whose frames state their number by brightness: 2 for each."""
     number = "geq=lum='16+2*N':cb=128:cr=128"
     return films.make_film(path, seconds=SECONDS, filters=number, has_sound=False, extra=[*extra])
 
@@ -72,7 +72,7 @@ def hash_packets(path: Path) -> list[str]:
         ("0", "0.88", 0),
     ],
 )
-def test_whole_groups_are_copied_and_the_rest_is_encoded(
+def test_smart_cut_copies_whole_groups_and_encodes_the_rest(
     bench: Bench, rendered: Source, since: str, until: str, copied: int
 ) -> None:
     timeline = cut(rendered, since, until)
@@ -85,7 +85,9 @@ def test_whole_groups_are_copied_and_the_rest_is_encoded(
     bench.join(timeline, [outcome], None)
 
 
-def test_what_is_copied_and_what_is_encoded_are_one_film(bench: Bench, rendered: Source) -> None:
+def test_smart_cut_joins_copied_and_encoded_ranges_into_one_video(
+    bench: Bench, rendered: Source
+) -> None:
     other = replace(FADE, seconds=Fraction(1, 5))
     timeline = edit(
         Clip(rendered, Fraction("0.2"), Fraction("2.4"), other),
@@ -115,7 +117,7 @@ def change_size(timeline: Timeline) -> Timeline:
 
 
 @pytest.mark.parametrize("change", [add_title, fade_in, change_rate, change_size])
-def test_what_is_changed_is_encoded(
+def test_smart_cut_encodes_changed_ranges(
     bench: Bench, rendered: Source, change: Callable[[Timeline], Timeline]
 ) -> None:
     timeline = change(cut(rendered, "0", "4"))
@@ -123,7 +125,7 @@ def test_what_is_changed_is_encoded(
     assert outcome.copied_frames == 0
 
 
-def test_what_is_subtitled_is_encoded(bench: Bench, rendered: Source) -> None:
+def test_smart_cut_encodes_subtitled_ranges(bench: Bench, rendered: Source) -> None:
     cue = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"
     (outcome,) = bench.render(cut(rendered, "0", "4"), read_subtitles(cue))
     assert outcome.copied_frames == 0
@@ -139,16 +141,16 @@ def test_what_is_subtitled_is_encoded(bench: Bench, rendered: Source) -> None:
     ],
     ids=["preset", "crf", "open groups", "codec"],
 )
-def test_what_others_encoded_is_encoded(bench: Bench, tmp_path: Path, extra: list[str]) -> None:
+def test_smart_cut_encodes_sources_of_other_encoders(
+    bench: Bench, tmp_path: Path, extra: list[str]
+) -> None:
     film = bench.add(number_frames(tmp_path / "other.mp4", extra))
     (outcome,) = bench.render(cut(film, "0", "2"))
     assert outcome.copied_frames == 0
     assert read_numbers(outcome.path) == list(range(50))
 
 
-def test_a_damaged_film_is_refused_though_it_could_be_copied(
-    bench: Bench, rendered: Source
-) -> None:
+def test_smart_cut_rejects_a_damaged_source(bench: Bench, rendered: Source) -> None:
     path = bench.films[str(rendered.path)].path
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -159,10 +161,10 @@ def test_a_damaged_film_is_refused_though_it_could_be_copied(
     assert refused.value.code == "media_damaged"
 
 
-def test_of_a_film_cut_without_encoding_what_its_header_hides_stays_hidden(
+def test_smart_cut_keeps_frames_hidden_by_an_edit_list_hidden(
     bench: Bench, rendered: Source, tmp_path: Path
 ) -> None:
-    """It is stored from the key frame on, and an edit list skips what comes before the cut."""
+    """It is stored from the key frame on, and an edit list skips the frames before the cut."""
     path = tmp_path / "trimmed.mp4"
     source = bench.films[str(rendered.path)].path
     films.run(["-ss", "0.4", "-i", f"file:{source}", "-c", "copy", f"file:{path}"])
@@ -171,10 +173,10 @@ def test_of_a_film_cut_without_encoding_what_its_header_hides_stays_hidden(
     assert outcome.copied_frames == 50
 
 
-def test_of_matroska_and_past_the_end_the_same_is_copied(
+def test_smart_cut_copies_from_matroska_and_past_the_end(
     bench: Bench, rendered: Source, tmp_path: Path
 ) -> None:
-    """Of a clip that reaches over the film's end, the last frame is held: it is encoded."""
+    """If a clip exceeds the video, its last frame is held, so it is encoded."""
     source = bench.films[str(rendered.path)].path
     film = bench.add(films.remux(source, tmp_path / "rendered.mkv"))
     (outcome,) = bench.render(cut(film, "1.4", "4.08"))
@@ -183,7 +185,7 @@ def test_of_matroska_and_past_the_end_the_same_is_copied(
 
 
 @pytest.mark.parametrize("turn", [["-display_rotation", "180"], ["-display_vflip"]])
-def test_what_is_turned_to_be_shown_is_encoded(
+def test_smart_cut_encodes_rotated_sources(
     bench: Bench, rendered: Source, tmp_path: Path, turn: list[str]
 ) -> None:
     source = bench.films[str(rendered.path)].path
@@ -193,11 +195,13 @@ def test_what_is_turned_to_be_shown_is_encoded(
     assert outcome.copied_frames == 0
 
 
-def test_settings_within_a_film_spoil_nothing_after_it(
+def test_smart_cut_handles_encoder_settings_that_change_midway(
     bench: Bench, rendered: Source, tmp_path: Path
 ) -> None:
-    """Films put together without encoding: the second part brings its encoder's own settings, and
-    the header knows of the first's only."""
+    """In a concatenated video, the second part has its own encoder's settings.
+
+    The header contains only the settings of the first part.
+    """
     first = bench.films[str(rendered.path)].path
     quick = ["-preset", "veryfast", "-g", "25", "-video_track_timescale", "10000"]
     second = number_frames(tmp_path / "second.mp4", quick)

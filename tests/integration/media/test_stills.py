@@ -1,4 +1,4 @@
-"""Stills by seeking: the frame on screen at each moment, however long ago it began."""
+"""Stills by seeking: the frame on screen at each time, however long ago it began."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Processor
 
-from cinemill.capabilities.previews.stills import extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import extract_stills, spread_timestamps
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def take_stills(processor: Processor, film: Path, *moments: Fraction) -> list[int]:
-    """The numbers of the frames that the stills show."""
+def read_stills(processor: Processor, film: Path, *moments: Fraction) -> list[int]:
+    """Return the numbers of the frames that the stills show."""
     stills = extract_stills(
         FfmpegSession(
             processor.toolbox,
@@ -40,7 +40,7 @@ def read_number(path: Path) -> int:
 
 
 def make_numbered(path: Path, *, rate: str, seconds: float, select: str = "1") -> Path:
-    """Each frame's brightness tells its number before any was dropped: 4 for each."""
+    """Create a video whose frames state their original number by brightness: 4 for each."""
     number = f"geq=lum='(20+4*N)*219/255+16':cb=128:cr=128,select='{select}'"
     return films.make_film(
         path,
@@ -57,30 +57,30 @@ def make_numbered(path: Path, *, rate: str, seconds: float, select: str = "1") -
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
-def test_a_slide_show_has_stills_between_its_slides(
+def test_stills_of_a_slide_show_lie_between_its_slides(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="1/20", seconds=100)
-    moments = spread_moments(Fraction(100), 10)
-    assert take_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    moments = spread_timestamps(Fraction(100), 10)
+    assert read_stills(processor, film, *moments) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
-def test_a_frame_that_stays_is_shown_until_the_next(
+def test_still_shows_a_held_frame_until_the_next(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     """Nothing new between 3 and 13 s."""
     film = make_numbered(tmp_path / name, rate="2", seconds=16, select="not(between(t,3.1,12.9))")
     moments = [Fraction(moment, 4) for moment in (12, 16, 36, 51, 52, 63, 400)]
-    assert take_stills(processor, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
+    assert read_stills(processor, film, *moments) == [6, 6, 6, 6, 26, 31, 31]
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi", "film.ts"])
-def test_a_still_is_the_frame_of_its_moment(
+def test_still_is_the_frame_at_its_timestamp(
     processor: Processor, tmp_path: Path, name: str
 ) -> None:
     film = make_numbered(tmp_path / name, rate="24", seconds=2)
     numbers = [0, 1, 13, 30, 31, 47]
-    assert take_stills(processor, film, *(Fraction(number, 24) for number in numbers)) == numbers
+    assert read_stills(processor, film, *(Fraction(number, 24) for number in numbers)) == numbers
     between = [Fraction(2 * number + 1, 48) for number in numbers]
-    assert take_stills(processor, film, *between) == numbers
+    assert read_stills(processor, film, *between) == numbers

@@ -18,7 +18,7 @@ ORANGE = (255, 136, 0)
 
 
 def read_colours(path: Path, *, at: tuple[int, int] = (90, 160)) -> list[tuple[int, int, int]]:
-    """Of one spot, frame by frame."""
+    """Return the colors of one spot, frame by frame."""
     with av.open(str(path)) as film:
         pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     return [(int(p[at][0]), int(p[at][1]), int(p[at][2])) for p in pictures]
@@ -38,9 +38,7 @@ def render(bench: Bench, timeline: Timeline) -> Path:
     return path
 
 
-def test_a_title_is_drawn_in_its_frames_in_its_place_and_colour(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_title_is_drawn_in_its_frames_position_and_color(bench: Bench, tmp_path: Path) -> None:
     timeline = edit(make_dark(bench, tmp_path / "dark.mp4"))
     words = "MMMM'; [x] %{pts} {\\b1} : , movie=/etc/passwd\nMMMM"
     title = Title(words, Fraction(2, 5), Fraction(3, 5), "top-left", Fraction(1, 6), "#ff0000")
@@ -54,7 +52,7 @@ def test_a_title_is_drawn_in_its_frames_in_its_place_and_colour(
     assert np.ptp(rows) > 40
 
 
-def test_a_title_comes_and_goes_over_a_cut(bench: Bench, tmp_path: Path) -> None:
+def test_title_fades_in_and_out_over_a_cut(bench: Bench, tmp_path: Path) -> None:
     clip = make_dark(bench, tmp_path / "dark.mp4")
     title = Title("MMM", Fraction(4, 5), Fraction(8, 5), size=Fraction(1, 2))
     title = replace(title, fade_in_seconds=Fraction(2, 5), fade_out_seconds=Fraction(2, 5))
@@ -70,7 +68,7 @@ def test_a_title_comes_and_goes_over_a_cut(bench: Bench, tmp_path: Path) -> None
     assert max(light[40:]) < 24
 
 
-def test_a_gap_is_the_background_and_can_be_faded_into(bench: Bench, tmp_path: Path) -> None:
+def test_gap_shows_the_background_and_can_be_faded_into(bench: Bench, tmp_path: Path) -> None:
     clip = replace(make_dark(bench, tmp_path / "dark.mp4"), transition=FADE)
     gap = Clip(GAP, Fraction(0), Fraction(1))
     timeline = replace(edit(clip, gap, clip), background="#ff8800")
@@ -85,7 +83,9 @@ def test_a_gap_is_the_background_and_can_be_faded_into(bench: Bench, tmp_path: P
     assert reds == sorted(reds)
 
 
-def test_the_background_is_beside_a_picture_of_another_shape(bench: Bench, tmp_path: Path) -> None:
+def test_background_fills_the_space_next_to_another_aspect_ratio(
+    bench: Bench, tmp_path: Path
+) -> None:
     clip = make_dark(bench, tmp_path / "square.mp4", size=(180, 180))
     clip = replace(clip, end=Fraction(1, 5))
     path = render(bench, replace(edit(clip), background="#ff8800"))
@@ -93,7 +93,7 @@ def test_the_background_is_beside_a_picture_of_another_shape(bench: Bench, tmp_p
     assert is_near(read_colours(path)[0], (0, 0, 0))
 
 
-def test_a_background_that_is_not_seen_changes_no_piece(bench: Bench, tmp_path: Path) -> None:
+def test_invisible_background_changes_no_piece(bench: Bench, tmp_path: Path) -> None:
     filled = make_dark(bench, tmp_path / "filled.mp4")
     square = make_dark(bench, tmp_path / "square.mp4", size=(180, 180))
     timeline = edit(filled, square, output=OUTPUT)

@@ -16,12 +16,12 @@ NODE = "standin@hardware"
 UNLUCKY_CRF = 50
 
 
-def tell_quality(_codec: VideoCodec, crf: int) -> list[str]:
+def quality_arguments(_codec: VideoCodec, crf: int) -> list[str]:
     preset = "nonesuch" if crf == UNLUCKY_CRF else "veryfast"
     return ["-preset", preset, "-crf", str(crf)]
 
 
-STAND_IN = HardwareVendor("stand-in", (VideoCodec.H264,), tell_quality)
+STAND_IN = HardwareVendor("stand-in", (VideoCodec.H264,), quality_arguments)
 
 
 def find_hardware(_settings: Settings) -> Hardware:

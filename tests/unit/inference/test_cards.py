@@ -1,4 +1,4 @@
-"""A model is used only with every byte that its card names, and missed aloud."""
+"""A model is used only with every byte on its card, and reported if missing."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def put(folder: Path, name: str, content: bytes) -> None:
     (folder / name / "model.bin").write_bytes(content)
 
 
-def test_a_model_with_all_its_bytes_is_found(tmp_path: Path) -> None:
+def test_model_with_all_expected_bytes_is_found(tmp_path: Path) -> None:
     put(tmp_path, "toy", WEIGHTS)
     assert find_model(make_card(), tmp_path) == tmp_path / "toy"
 
 
-def test_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
+def test_missing_model_error_names_the_download_command(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing) as missing:
         find_model(make_card(), tmp_path)
     assert missing.value.code == "model_missing"
@@ -48,7 +48,7 @@ def test_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"weight", b"weights and more", b"WEIGHTS"])
-def test_a_model_with_other_bytes_is_not_used(tmp_path: Path, content: bytes) -> None:
+def test_model_with_unexpected_bytes_is_rejected(tmp_path: Path, content: bytes) -> None:
     put(tmp_path, "toy", content)
     with pytest.raises(ToolMissing) as damaged:
         find_model(make_card(), tmp_path)
@@ -57,7 +57,7 @@ def test_a_model_with_other_bytes_is_not_used(tmp_path: Path, content: bytes) ->
     assert "'cinemill models fetch toy'" in damaged.value.hint
 
 
-def test_a_package_that_is_installed_is_not_taken_on_trust(tmp_path: Path) -> None:
+def test_model_from_an_installed_package_is_verified(tmp_path: Path) -> None:
     # A member that exists in an installed package, and is no such model.
     card = make_card(member="hypothesis/__init__.py")
     with pytest.raises(ToolMissing) as missing:
@@ -65,12 +65,12 @@ def test_a_package_that_is_installed_is_not_taken_on_trust(tmp_path: Path) -> No
     assert missing.value.code == "model_missing"
 
 
-def test_every_size_that_can_be_asked_for_has_a_card() -> None:
+def test_every_model_size_has_a_card() -> None:
     assert set(SPEECH_MODELS) == MODELS.keys()
 
 
 @pytest.mark.parametrize("card", MODELS.values(), ids=MODELS.keys())
-def test_a_card_pins_everything(card: ModelCard) -> None:
+def test_model_card_pins_everything(card: ModelCard) -> None:
     assert card.licence
     assert card.sources
     assert all(re.fullmatch(r"[0-9a-f]{64}", file.sha256) for file in card.files)
@@ -83,11 +83,11 @@ def test_a_card_pins_everything(card: ModelCard) -> None:
             assert {part.file for part in source.parts} == {file.name for file in card.files}
 
 
-def test_no_two_models_have_the_same_weights() -> None:
+def test_models_have_different_weights() -> None:
     assert len({card.revision for card in MODELS.values()}) == len(MODELS)
 
 
-def test_a_model_that_nobody_knows_is_not_found() -> None:
+def test_unknown_model_is_not_found() -> None:
     with pytest.raises(NotFound) as unknown:
         get_card("huge")
     assert unknown.value.code == "model_unknown"

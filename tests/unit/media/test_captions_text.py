@@ -1,4 +1,4 @@
-"""Captions as files: what goes in comes out of a reader, whatever the words are."""
+"""Caption files: a reader gets back what was written, whatever the words are."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_clock(text: str) -> int:
 
 
 def read_blocks(text: str) -> list[tuple[int, int, tuple[str, ...]]]:
-    """As a player reads them: what stands below a line of times, up to an empty line."""
+    """Return cues as a player reads them: the text below a line of times, up to an empty line."""
     found = []
     for block in text.split("\n\n"):
         lines = block.strip("\n").split("\n")
@@ -57,7 +57,7 @@ def read_blocks(text: str) -> list[tuple[int, int, tuple[str, ...]]]:
 
 
 @given(CUES)
-def test_webvtt_is_read_back_whole(cues: list[Cue]) -> None:
+def test_webvtt_round_trips(cues: list[Cue]) -> None:
     text = write_vtt(cues)
     assert text.startswith("WEBVTT\n\n" if cues else "WEBVTT\n")
     blocks = read_blocks(text)
@@ -66,7 +66,7 @@ def test_webvtt_is_read_back_whole(cues: list[Cue]) -> None:
 
 
 @given(CUES)
-def test_no_text_makes_markup_or_an_arrow(cues: list[Cue]) -> None:
+def test_webvtt_text_never_becomes_markup_or_an_arrow(cues: list[Cue]) -> None:
     for _, _, lines in read_blocks(write_vtt(cues)):
         assert not set("<>") & set("".join(lines))
     for _, _, lines in read_blocks(write_srt(cues)):
@@ -83,7 +83,7 @@ def test_subrip_numbers_its_cues_and_keeps_their_times(cues: list[Cue]) -> None:
     assert numbers == [str(number) for number in range(1, len(cues) + 1)]
 
 
-def test_the_files_look_like_this() -> None:
+def test_caption_files_match_the_expected_text() -> None:
     cues = [
         Cue(1000, 2500, ("Ben & Jerry", "<laugh>"), ()),
         Cue(3_600_000, 3_601_000, ("Ja.",), ()),
@@ -99,7 +99,7 @@ def test_the_files_look_like_this() -> None:
     assert write_text(SAID) == "Grüß Gott.\nJa?\n"
 
 
-def test_where_nobody_speaks_the_files_are_empty_and_valid() -> None:
+def test_caption_files_without_speech_are_empty_and_valid() -> None:
     silent = Transcript("base", "abc", "", SpeechTask.TRANSCRIBE, (), {})
     assert write_vtt([]) == "WEBVTT\n"
     assert write_srt([]) == ""
@@ -107,7 +107,7 @@ def test_where_nobody_speaks_the_files_are_empty_and_valid() -> None:
     assert json.loads(write_json(silent, [], with_words=True))["captions"] == []
 
 
-def test_json_has_everything_and_the_words_where_they_are_wanted() -> None:
+def test_caption_json_has_everything_and_words_on_request() -> None:
     cues = [Cue(0, 1000, ("Grüß Gott.",), ())]
     document = json.loads(write_json(SAID, cues, with_words=True))
     assert document["language"] == document["spoken_language"] == "de"

@@ -1,4 +1,4 @@
-"""When a film counts as whole."""
+"""When a video counts as complete."""
 
 from __future__ import annotations
 
@@ -39,77 +39,77 @@ VIDEO = VideoStream(
     frames_from_header=250,
     duration_seconds_from_header=10.0,
 )
-FILM = MediaInfo(SourceFormat.MP4, 1000, 10.0, 0.0, 800, VIDEO)
-SOUND = AudioStream(1, "aac", 2, 48_000, "", is_default=True)
+SOURCE = MediaInfo(SourceFormat.MP4, 1000, 10.0, 0.0, 800, VIDEO)
+AUDIO = AudioStream(1, "aac", 2, 48_000, "", is_default=True)
 WHOLE = Decoded(frames=250, seconds=10.0)
-SOUND_RUN = LogSummary(video_packets=250, video_frames=250)
+CLEAN_LOG = LogSummary(video_packets=250, video_frames=250)
 
 
-def test_a_whole_film_passes() -> None:
-    check_integrity(FILM, SOUND_RUN, WHOLE, has_clean_end=True)
+def test_integrity_check_accepts_a_complete_video() -> None:
+    check_integrity(SOURCE, CLEAN_LOG, WHOLE, has_clean_end=True)
 
 
 @pytest.mark.parametrize(
     ("tally", "decoded", "has_clean_end", "code"),
     [
-        (replace(SOUND_RUN, ended_early=True), WHOLE, True, "media_truncated"),
-        (SOUND_RUN, WHOLE, False, "media_truncated"),
-        (SOUND_RUN, Decoded(125, 5.0), True, "media_truncated"),
-        (SOUND_RUN, Decoded(0, 0.0), True, "media_truncated"),
-        (replace(SOUND_RUN, decode_errors=1), WHOLE, True, "media_damaged"),
-        (replace(SOUND_RUN, corrupt_packets=1), WHOLE, True, "media_damaged"),
-        (replace(SOUND_RUN, container_errors=1), WHOLE, True, "media_damaged"),
+        (replace(CLEAN_LOG, ended_early=True), WHOLE, True, "media_truncated"),
+        (CLEAN_LOG, WHOLE, False, "media_truncated"),
+        (CLEAN_LOG, Decoded(125, 5.0), True, "media_truncated"),
+        (CLEAN_LOG, Decoded(0, 0.0), True, "media_truncated"),
+        (replace(CLEAN_LOG, decode_errors=1), WHOLE, True, "media_damaged"),
+        (replace(CLEAN_LOG, corrupt_packets=1), WHOLE, True, "media_damaged"),
+        (replace(CLEAN_LOG, container_errors=1), WHOLE, True, "media_damaged"),
     ],
 )
-def test_each_sign_alone_is_enough(
+def test_integrity_check_rejects_each_single_sign_of_damage(
     tally: LogSummary, decoded: Decoded, has_clean_end: bool, code: str
 ) -> None:
     with pytest.raises(MediaRejected) as refused:
-        check_integrity(FILM, tally, decoded, has_clean_end=has_clean_end)
+        check_integrity(SOURCE, tally, decoded, has_clean_end=has_clean_end)
     assert refused.value.code == code
 
 
-def test_a_codecs_complaint_counts_only_where_pictures_were_lost() -> None:
-    complaint = replace(SOUND_RUN, codec_errors=3)
+def test_codec_complaints_count_only_if_frames_were_lost() -> None:
+    complaint = replace(CLEAN_LOG, codec_errors=3)
     assert not is_damaged(complaint)
     assert is_damaged(replace(complaint, video_frames=240))
-    assert not is_damaged(replace(SOUND_RUN, video_frames=240))
+    assert not is_damaged(replace(CLEAN_LOG, video_frames=240))
 
 
-def test_rounding_in_a_header_is_forgiven() -> None:
-    assert not is_short(FILM, Decoded(249, 9.96))
-    assert not is_short(FILM, Decoded(248, 9.85))
+def test_integrity_check_tolerates_rounding_in_the_header() -> None:
+    assert not is_short(SOURCE, Decoded(249, 9.96))
+    assert not is_short(SOURCE, Decoded(248, 9.85))
 
 
-def test_lost_frames_show_even_at_full_length() -> None:
-    assert is_short(FILM, Decoded(200, 10.0))
+def test_lost_frames_are_detected_at_full_duration() -> None:
+    assert is_short(SOURCE, Decoded(200, 10.0))
 
 
-def test_a_stream_without_a_declared_length_is_judged_by_its_end_alone() -> None:
-    assert not is_short(replace(FILM, format=SourceFormat.MPEG_TS), Decoded(100, 4.0))
+def test_stream_without_a_declared_duration_is_checked_by_its_end_alone() -> None:
+    assert not is_short(replace(SOURCE, format=SourceFormat.MPEG_TS), Decoded(100, 4.0))
 
 
-def test_sound_may_outlast_the_picture_where_only_the_film_declares() -> None:
+def test_audio_may_outlast_the_video_if_only_the_container_declares_a_duration() -> None:
     silent_header = replace(VIDEO, duration_seconds_from_header=0.0, frames_from_header=0)
-    film = replace(FILM, format=SourceFormat.MATROSKA, video=silent_header)
+    film = replace(SOURCE, format=SourceFormat.MATROSKA, video=silent_header)
     assert is_short(film, Decoded(125, 5.0))
-    assert not is_short(film, Decoded(125, 5.0, sound_seconds=10.0))
+    assert not is_short(film, Decoded(125, 5.0, audio_seconds=10.0))
 
 
-def test_a_length_that_may_be_that_of_sound_which_nobody_heard_proves_nothing() -> None:
-    edited = replace(FILM, has_edit_list=True, audio=(SOUND,), duration_seconds_from_header=14.0)
+def test_declared_duration_that_may_be_of_undecoded_audio_is_not_evidence() -> None:
+    edited = replace(SOURCE, has_edit_list=True, audio=(AUDIO,), duration_seconds_from_header=14.0)
     assert not is_short(edited, WHOLE)
     assert is_short(edited, Decoded(125, 5.0))
-    assert is_short(edited, replace(WHOLE, sound_seconds=10.0))
+    assert is_short(edited, replace(WHOLE, audio_seconds=10.0))
 
 
-def test_pictures_that_a_short_edit_hides_are_counted_in_the_header_too() -> None:
-    assert not is_short(FILM, Decoded(230, 10.0))
-    assert is_short(replace(FILM, format=SourceFormat.AVI), Decoded(230, 10.0))
+def test_frames_hidden_by_a_short_edit_are_counted_in_the_header() -> None:
+    assert not is_short(SOURCE, Decoded(230, 10.0))
+    assert is_short(replace(SOURCE, format=SourceFormat.AVI), Decoded(230, 10.0))
 
 
 @pytest.mark.parametrize("size", [188, 192, 204])
-def test_a_transport_stream_ends_with_a_packet(tmp_path: Path, size: int) -> None:
+def test_transport_stream_must_end_with_a_whole_packet(tmp_path: Path, size: int) -> None:
     film = tmp_path / "film.ts"
     film.write_bytes((b"\x47" + b"\0" * (size - 1)) * 20)
     assert ends_cleanly(film, SourceFormat.MPEG_TS)
@@ -117,7 +117,7 @@ def test_a_transport_stream_ends_with_a_packet(tmp_path: Path, size: int) -> Non
     assert not ends_cleanly(film, SourceFormat.MPEG_TS)
 
 
-def test_an_ogg_film_ends_with_its_last_page(tmp_path: Path) -> None:
+def test_ogg_must_end_with_its_last_page(tmp_path: Path) -> None:
     film = tmp_path / "film.ogv"
     page = b"OggS\0" + b"\x04" + b"\0" * 20 + b"\x01\x05" + b"hello"
     film.write_bytes(page)

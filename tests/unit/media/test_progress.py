@@ -1,4 +1,4 @@
-"""What FFmpeg says while it works, however it is cut into pieces."""
+"""Parsing FFmpeg's output, however it is cut into pieces."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FIRST = b"frame=12\nfps=0.0\ntotal_size=4096\nout_time_us=480000\nspeed=1.5x\npr
 LAST = b"frame=25\ntotal_size=9000\nout_time_us=1000000\nspeed=N/A\nprogress=end\n"
 
 
-def test_a_block_is_read() -> None:
+def test_progress_block_is_parsed() -> None:
     assert ProgressParser().feed(FIRST) == [FfmpegProgress(12, 0.48, 4096, 1.5, is_end=False)]
 
 
-def test_what_is_not_known_yet_is_none() -> None:
+def test_progress_values_not_yet_known_are_none() -> None:
     [block] = ProgressParser().feed(
         b"frame=0\nout_time_us=N/A\ntotal_size=N/A\nprogress=continue\n"
     )
@@ -32,7 +32,7 @@ def test_what_is_not_known_yet_is_none() -> None:
 
 
 @given(st.lists(st.integers(0, len(FIRST + LAST)), max_size=8))
-def test_pieces_do_not_matter(cuts: list[int]) -> None:
+def test_progress_parser_gives_the_same_blocks_however_input_is_split(cuts: list[int]) -> None:
     whole = FIRST + LAST
     edges = [0, *sorted(cuts), len(whole)]
     parser = ProgressParser()
@@ -43,7 +43,7 @@ def test_pieces_do_not_matter(cuts: list[int]) -> None:
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_survived(noise: bytes) -> None:
+def test_progress_and_log_parsers_accept_any_bytes(noise: bytes) -> None:
     ProgressParser().feed(noise + b"\nprogress=end\n")
     reader = LogReader()
     reader.feed(noise)
@@ -57,7 +57,7 @@ def read(*lines: str) -> LogReader:
     return reader
 
 
-def test_the_summary_tells_packets_frames_and_errors() -> None:
+def test_log_summary_counts_packets_frames_and_errors() -> None:
     tally = read(
         "[in#0/mov @ 0x1] [verbose]   Input stream #0:0 (video): 75 packets read (9 bytes); "
         "70 frames decoded; 2 decode errors; ",
@@ -67,14 +67,14 @@ def test_the_summary_tells_packets_frames_and_errors() -> None:
     assert (tally.video_packets, tally.video_frames, tally.decode_errors) == (75, 70, 3)
 
 
-def test_an_older_ffmpeg_counts_no_errors() -> None:
+def test_log_summary_of_an_older_ffmpeg_has_no_error_counts() -> None:
     tally = read(
         "[verbose]   Input stream #0:0 (video): 9 packets read (1 bytes); 9 frames decoded; "
     ).tally
     assert (tally.video_frames, tally.decode_errors) == (9, 0)
 
 
-def test_signs_of_trouble_are_counted() -> None:
+def test_log_reader_counts_signs_of_damage() -> None:
     tally = read(
         "[mov,mp4 @ 0x1] [error] stream 1, offset 0x7167e: partial file",
         "[in#0/mov @ 0x1] [warning] corrupt input packet in stream 0",
@@ -88,14 +88,14 @@ def test_signs_of_trouble_are_counted() -> None:
     assert tally.container_errors == 1
 
 
-def test_a_sound_run_counts_nothing() -> None:
+def test_log_of_an_intact_run_counts_no_errors() -> None:
     tally = read("[libx264 @ 0x1] [info] frame I:2", "", "[h264 @ 0x1] [warning] odd").tally
     assert not (tally.decode_errors)
     assert not (tally.codec_errors)
     assert not (tally.container_errors)
 
 
-def test_the_cost_is_read() -> None:
+def test_log_reader_reads_cpu_time_and_memory() -> None:
     tally = read(
         "[info] bench: utime=1.5s stime=0.25s rtime=0.9s", "[info] bench: maxrss=2KiB"
     ).tally
@@ -103,7 +103,7 @@ def test_the_cost_is_read() -> None:
 
 
 @given(st.integers(0, 200), st.integers(1, 3000))
-def test_the_tail_is_bounded_and_keeps_the_first_errors(lines: int, length: int) -> None:
+def test_log_tail_is_bounded_and_keeps_the_first_errors(lines: int, length: int) -> None:
     reader = read("[error] the cause", *(f"[warning] {n}" + "x" * length for n in range(lines)))
     kept = reader.tail.splitlines()
     assert kept[0] == "[error] the cause"

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes."""
+"""Detecting a file's format by its first bytes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,15 @@ BEGINNINGS = [
 
 
 @pytest.mark.parametrize(("head", "container"), BEGINNINGS)
-def test_every_accepted_container_is_known_by_its_beginning(
-    head: bytes, container: SourceFormat
-) -> None:
+def test_sniff_recognizes_every_accepted_container(head: bytes, container: SourceFormat) -> None:
     assert sniff(head) is container
 
 
-def test_every_container_has_a_beginning() -> None:
+def test_sniff_test_covers_every_container() -> None:
     assert {container for _, container in BEGINNINGS} == set(SourceFormat)
 
 
-def test_no_bytes_are_told_apart_from_unknown_bytes() -> None:
+def test_sniff_distinguishes_empty_files_from_unknown_bytes() -> None:
     with pytest.raises(MediaRejected) as refused:
         sniff(b"")
     assert refused.value.code == "media_empty"
@@ -56,7 +54,7 @@ def test_no_bytes_are_told_apart_from_unknown_bytes() -> None:
         b"https://example.org/live.m3u8",
     ],
 )
-def test_playlists_are_named_as_such(head: bytes) -> None:
+def test_sniff_rejects_playlists_by_their_own_code(head: bytes) -> None:
     with pytest.raises(MediaRejected) as refused:
         sniff(head)
     assert refused.value.code == "media_playlist"
@@ -72,14 +70,14 @@ def test_playlists_are_named_as_such(head: bytes) -> None:
         b"RIFF\0\0\0\0WAVE",
     ],
 )
-def test_still_pictures_and_sounds_are_no_films(head: bytes) -> None:
+def test_sniff_rejects_stills_and_audio_files(head: bytes) -> None:
     with pytest.raises(MediaRejected) as refused:
         sniff(head + b"\0" * 100)
     assert refused.value.code == "media_unrecognized"
 
 
 @given(st.binary(max_size=HEAD_BYTES))
-def test_any_bytes_are_a_container_or_refused(head: bytes) -> None:
+def test_sniff_recognizes_or_rejects_any_bytes(head: bytes) -> None:
     assert name_outcome(head) in {
         *SourceFormat,
         *("media_empty", "media_playlist", "media_unrecognized"),
@@ -94,5 +92,5 @@ def name_outcome(head: bytes) -> str:
 
 
 @given(st.sampled_from([188, 192, 204]), st.integers(4, 9))
-def test_packets_of_a_transport_stream_are_measured(size: int, packets: int) -> None:
+def test_transport_stream_packet_size_is_found(size: int, packets: int) -> None:
     assert find_packet_bytes((b"\x47" + b"\1" * (size - 1)) * packets) == (size, 0)

@@ -30,7 +30,9 @@ def read_clock(text: str) -> int:
 
 
 @given(layouts, durations)
-def test_cues_cover_the_film_without_gaps(layout: SpriteLayout, duration: Fraction) -> None:
+def test_sprite_index_cues_cover_the_video_without_gaps(
+    layout: SpriteLayout, duration: Fraction
+) -> None:
     cues = CUE.findall(write_sprite_index(layout, duration, "sheet.jpg"))
     times = [(read_clock(start), read_clock(end)) for start, end, *_ in cues]
     assert times[0][0] == 0
@@ -39,7 +41,9 @@ def test_cues_cover_the_film_without_gaps(layout: SpriteLayout, duration: Fracti
 
 
 @given(layouts, durations)
-def test_every_cue_points_at_a_tile_of_its_own(layout: SpriteLayout, duration: Fraction) -> None:
+def test_sprite_index_cues_point_at_different_tiles(
+    layout: SpriteLayout, duration: Fraction
+) -> None:
     cues = CUE.findall(write_sprite_index(layout, duration, "sheet.jpg"))
     places = [(int(x), int(y)) for _, _, x, y, _, _ in cues]
     assert len(set(places)) == len(places) <= layout.tiles
@@ -48,7 +52,7 @@ def test_every_cue_points_at_a_tile_of_its_own(layout: SpriteLayout, duration: F
         assert y + layout.tile_height <= layout.rows * layout.tile_height
 
 
-def test_an_index_looks_like_this() -> None:
+def test_sprite_index_matches_the_expected_text() -> None:
     layout = SpriteLayout(Fraction(2), 2, 1, 160, 90)
     assert write_sprite_index(layout, Fraction(7, 2), "sprite.jpg") == (
         "WEBVTT\n\n"

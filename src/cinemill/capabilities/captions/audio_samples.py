@@ -1,4 +1,4 @@
-"""A film's sound as raw samples, for models that listen."""
+"""A video's audio as raw samples, for speech models."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _SAMPLES = ["-ar", str(AUDIO_RATE_HZ), "-ac", "1", "-c:a", "pcm_s16le", "-f", "s
 def extract_samples(
     session: FfmpegSession, source: Path, info: MediaInfo, *, prepared: Path | None
 ) -> Path:
-    """The film's sound in the folder: 16-bit little-endian samples, mono, 16 kHz, no header.
+    """Extract the video's audio into the folder: 16-bit little-endian mono, 16 kHz, no header.
 
-    Its first sample is at the film's first picture. ``prepared`` is the sound that ingest made of
-    the film, where it did: it is decoded in place of the film.
+    Its first sample is at the video's first frame. ``prepared`` is the audio that ingest extracted,
+    if it did: that file is decoded instead of the video.
 
     Raises MediaRejected (``media_no_sound``, ``media_truncated``, ``media_damaged``),
     OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     if prepared is not None:
-        arguments = plan_samples_of_sound(str(prepared))
+        arguments = plan_prepared_samples(str(prepared))
     else:
         arguments = plan_samples(str(source), info, max_pixels=session.limits.max_pixels)
     report = session.run(
@@ -43,7 +43,7 @@ def extract_samples(
         on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
     if prepared is None:
-        _judge(report, source, info)
+        _check(report, source, info)
     path = session.folder / SAMPLES_FILENAME
     if not path.is_file():
         raise OutputInvalid(f"{SAMPLES_FILENAME} was not written.")
@@ -51,22 +51,25 @@ def extract_samples(
 
 
 def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
-    """FFmpeg's arguments for the film's own sound. Raises MediaRejected (``media_no_sound``)."""
-    sound = choose_audio(info)
-    if sound is None:
+    """Return FFmpeg's arguments for the video's own audio.
+
+    Raises MediaRejected (``media_no_sound``).
+    """
+    audio = choose_audio(info)
+    if audio is None:
         raise _reject("media_no_sound")
-    graph = f"[0:{sound.index}]{audio_clock_filters(info)}[sound]"
+    graph = f"[0:{audio.index}]{audio_clock_filters(info)}[sound]"
     arguments = input_arguments(source, info, max_pixels)
     return [*arguments, "-filter_complex", graph, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
 
 
-def plan_samples_of_sound(sound: str) -> list[str]:
-    """FFmpeg's arguments for sound that ingest has put on the picture's clock already."""
+def plan_prepared_samples(audio: str) -> list[str]:
+    """Return FFmpeg's arguments for audio that ingest has already put on the video's clock."""
     open_flac = ["-f", "flac", "-format_whitelist", "flac", "-protocol_whitelist", "file"]
-    return [*open_flac, "-i", f"file:{sound}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
+    return [*open_flac, "-i", f"file:{audio}", "-map", "0:a:0", *_SAMPLES, SAMPLES_FILENAME]
 
 
-def _judge(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
+def _check(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
     tally = report.tally
     if tally.ended_early or not ends_cleanly(source, info.format):
         raise _reject("media_truncated")

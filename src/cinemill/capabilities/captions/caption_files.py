@@ -1,6 +1,6 @@
-"""Captions out of a file that a person brings: WebVTT or SubRip, as plain lines. Pure.
+"""Captions from an uploaded file: WebVTT or SubRip, as plain lines. Pure.
 
-Times and texts are taken; looks, places and notes are not. WebVTT is
+Times and texts are read; styles, positions and notes are not. WebVTT is
 https://www.w3.org/TR/webvtt1/; SubRip has no standard, and is read as players read it.
 """
 
@@ -20,7 +20,7 @@ _SRT_MARKUP = re.compile(r"(?i)</?(?:[bius]|font(?:\s[^<>]{0,200})?)>|\{\\an?\d{
 
 
 def read_caption_file(content: bytes) -> tuple[Cue, ...]:
-    """The captions of a file in UTF-8 or UTF-16, in the order of their beginnings.
+    """Return the captions of a file in UTF-8 or UTF-16, in order of their start.
 
     Raises InputRejected: ``subtitles_encoding``, ``subtitles_empty``, ``subtitles_invalid``,
     ``subtitles_too_long``.
@@ -39,8 +39,11 @@ def _read_srt(text: str) -> Iterator[Cue]:
 
 
 def _read_vtt(text: str) -> Iterator[Cue]:
-    """A text ends at a blank line, or at the next times; what stands outside of one is a name or a
-    note, and a note may have arrows."""
+    """Yield the cues of a WebVTT file.
+
+    A text ends at a blank line, or at the next times; anything outside of a text is a name or a
+    note, and a note may contain arrows.
+    """
     times: tuple[int, int] | None = None
     words: list[str] = []
     is_note = False
@@ -52,7 +55,7 @@ def _read_vtt(text: str) -> Iterator[Cue]:
             words.append(line)
             continue
         if times is not None and words:
-            # Where no line was left blank, the last one is the number of the next.
+            # If no line was left blank, the last one is the number of the next cue.
             shown = words[:-1] if is_next and words[-1].strip().isdecimal() else words
             yield make_cue(*times, html.unescape(_VTT_TAG.sub("", "\n".join(shown))))
         if is_next or words:

@@ -1,7 +1,7 @@
-"""Captions that a person has corrected: kept beside what a model heard, and shown in its place.
+"""Captions that a person has corrected: kept next to the model's transcript, and shown instead.
 
-Nothing is heard again, and the transcript stays as it was: what a person wrote is theirs. Taking a
-correction back shows the model's captions again.
+Nothing is transcribed again, and the transcript stays as it was. Discarding a correction shows the
+model's captions again.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from cinemill.storage.media.files import LocalFiles
 
 PERSON = "person"
 VERSION_CHARACTERS = 12
-"""Of the hash: each correction has a name of its own, for whoever burned in an earlier one."""
+"""Characters of the hash: each correction has a name of its own, because a video may have burned in
+an earlier one."""
 HINT = "Load the captions again and repeat the edit in the new version."
 
 
 class CaptionsChanged(Conflict):
-    """The captions are not those that the change was made in."""
+    """The captions are not the ones that the change was based on."""
 
     code = "captions_changed"
     http_status = 412
@@ -41,7 +42,7 @@ class CaptionsChanged(Conflict):
 
 
 class VersionMissing(Conflict):
-    """A change that does not say what it was made in could undo somebody's work unseen."""
+    """A change that does not say what it was based on could silently undo somebody's work."""
 
     code = "version_required"
     http_status = 428
@@ -55,18 +56,18 @@ class CaptionStore:
     database: Database
     files: LocalFiles
     shelf: Path
-    """Below it a correction's SRT gets a name, for a timeline that burns it in."""
+    """A correction's SRT gets a name below it, for a timeline that burns it in."""
 
 
 def list_captions(database: Database, asset_id: str) -> Mapping[str, CaptionSet]:
-    """What holds, by language. Raises NotFound where there is no such film."""
+    """Return the current captions by language. Raises NotFound if there is no such video."""
     assets.get_asset(database, asset_id)
     with database.begin() as connection:
         return captions.find_captions(connection, asset_id)
 
 
 def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet:
-    """Raises NotFound."""
+    """Return the current captions in this language. Raises NotFound."""
     found = list_captions(database, asset_id).get(language)
     if found is None:
         raise NotFound(
@@ -78,41 +79,41 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
 
 
 def correct_captions(
-    desk: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
+    store: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
 ) -> tuple[CaptionSet, Path]:
-    """Put ``cues`` in place of the film's captions in this language; with the path of their SRT.
+    """Replace the video's captions in this language; return them with the path of their SRT.
 
-    ``version`` is that of the captions that they were made from; ``*`` takes any, None is for the
+    ``version`` is that of the captions on which they are based; ``*`` accepts any, None is for the
     first in a language. Raises InputRejected (``captions_invalid``), CaptionsChanged,
     VersionMissing, NotFound, DiskFull.
     """
     check_cues(cues)
-    known = list_captions(desk.database, asset.id).get(language)
+    known = list_captions(store.database, asset.id).get(language)
     _require_version(known, version)
     transcript = _as_transcript(
-        read_caption_document(desk.files, known) if known else {}, language, cues
+        read_caption_document(store.files, known) if known else {}, language, cues
     )
-    made = _store(desk.files, asset, transcript, cues)
-    key = _name_work(asset, language, made)
-    with desk.database.begin() as connection:
+    artifacts = _store(store.files, asset, transcript, cues)
+    key = _name_work(asset, language, artifacts)
+    with store.database.begin() as connection:
         _require_unchanged(connection, asset.id, language, known)
         variant = f"corrected-{language}"
-        assets.save_artifacts(connection, asset.id, key, made, variant=variant)
+        assets.save_artifacts(connection, asset.id, key, artifacts, variant=variant)
         saved = captions.find_captions(connection, asset.id)[language]
-        # Before it holds: where there is no room for the name, nothing was saved.
-        return saved, _shelve(desk, saved)
+        # Before the commit: if there is no space for the named file, nothing is saved.
+        return saved, _export(store, saved)
 
 
-def _shelve(desk: CaptionStore, saved: CaptionSet) -> Path:
+def _export(store: CaptionStore, saved: CaptionSet) -> Path:
     srt = saved.files[ArtifactKind.CAPTIONS_SRT]
     folder = f"captions-{saved.asset_id}-{saved.version[:VERSION_CHARACTERS]}"
-    return export_output(desk.files, srt.sha256, desk.shelf, folder, srt.filename)
+    return export_output(store.files, srt.sha256, store.shelf, folder, srt.filename)
 
 
 def discard_correction(
     database: Database, asset_id: str, language: str, version: str | None
 ) -> None:
-    """Forget what a person wrote; what a model heard holds again, if one did.
+    """Discard a person's correction; the model's captions apply again, if there are any.
 
     Raises NotFound, Conflict (``captions_not_corrected``), CaptionsChanged, VersionMissing.
     """
@@ -141,7 +142,10 @@ def _require_version(known: CaptionSet | None, version: str | None) -> None:
 def _require_unchanged(
     connection: Connection, asset_id: str, language: str, known: CaptionSet | None
 ) -> None:
-    """Behind the lock of the film's row: of two who save at once, one is told."""
+    """Raise unless the captions are unchanged.
+
+    Called behind the lock of the video's row: of two who save at once, one is rejected.
+    """
     if not assets.lock_asset(connection, asset_id):
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     current = captions.find_captions(connection, asset_id).get(language)
@@ -150,7 +154,7 @@ def _require_unchanged(
 
 
 def _as_transcript(before: JsonObject, language: str, cues: Sequence[Cue]) -> Transcript:
-    """Each caption as an utterance: what was said is known no finer than a person wrote it."""
+    """Convert each caption to an utterance; words within a person's caption have no known times."""
     said = tuple(Utterance(cue.start_ms, cue.end_ms, " ".join(cue.lines)) for cue in cues)
     return Transcript(
         model=str(before.get("model", "")),
@@ -175,12 +179,12 @@ def _store(
     }
     language = transcript.caption_language
     facts = {"language": language, "model": transcript.model, "corrected_by": PERSON}
-    made = []
+    artifacts = []
     for file in FILES:
         with files.receive() as incoming:
             incoming.write(texts[file.kind].encode())
             stored = incoming.commit()
-        made.append(
+        artifacts.append(
             Artifact(
                 kind=file.kind,
                 sha256=stored.sha256,
@@ -190,8 +194,8 @@ def _store(
                 facts=facts,
             )
         )
-    return made
+    return artifacts
 
 
-def _name_work(asset: AssetRecord, language: str, made: Sequence[Artifact]) -> str:
-    return content_key(asset.sha256, "correction", language, [one.sha256 for one in made])
+def _name_work(asset: AssetRecord, language: str, artifacts: Sequence[Artifact]) -> str:
+    return content_key(asset.sha256, "correction", language, [one.sha256 for one in artifacts])

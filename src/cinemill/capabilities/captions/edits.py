@@ -1,6 +1,7 @@
-"""Captions as a person writes them: taken line by line, and refused where they cannot be shown.
+"""Captions as a person writes them: kept line by line, and rejected if they cannot be shown.
 
-Pure. What a model heard is broken into cues by ``captions``; here the breaks are the person's own.
+Pure. A model's transcript is broken into cues by ``core.text.segmentation``; here the breaks are
+the person's own.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from cinemill.core.timing import format_clock
 from cinemill.errors import InputRejected
 
 MOST_CUES = 20_000
-MOST_LINES = 10
+MAX_LINES = 10
 LONGEST_LINE = 500
-MOST_COMPOSED = 4
-"""Characters that become one in NFC, at the most: a longer line is not short afterwards."""
-LATEST_MS = 100 * 3600 * 1000
-"""Hours that a clock of two digits can tell."""
+MAX_COMPOSED_CHARACTERS = 4
+"""Largest number of characters that NFC composes into one: a line longer than that does not become
+short."""
+MAX_TIME_MS = 100 * 3600 * 1000
+"""Largest time that a clock with two-digit hours can show."""
 SHOWN_PROBLEMS = 3
 
 
 def make_cue(start_ms: int, end_ms: int, text: str) -> Cue:
-    """A cue of what was written: lines without what cannot be seen, and none that is empty."""
+    """Return a cue of the given text, without invisible characters and empty lines."""
     lines = (_clean(line) for line in text.splitlines())
     return Cue(start_ms, end_ms, tuple(line for line in lines if line), ())
 
 
 def check_cues(cues: Sequence[Cue]) -> None:
-    """Raises InputRejected (``captions_invalid``) that names the captions at fault, from 1."""
+    """Raise InputRejected (``captions_invalid``) with the invalid captions, counted from 1."""
     if len(cues) > MOST_CUES:
         raise InputRejected(
             f"There are {len(cues)} captions; {MOST_CUES} are allowed.",
@@ -53,13 +55,13 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
     for number, cue in enumerate(cues, start=1):
         if not cue.lines:
             yield f"Caption {number} has no text."
-        if len(cue.lines) > MOST_LINES:
-            yield f"Caption {number} has {len(cue.lines)} lines; {MOST_LINES} are allowed."
+        if len(cue.lines) > MAX_LINES:
+            yield f"Caption {number} has {len(cue.lines)} lines; {MAX_LINES} are allowed."
         longest = max(map(len, cue.lines), default=0)
         if longest > LONGEST_LINE:
             yield f"Caption {number} has a line of {longest} characters; {LONGEST_LINE} may be."
-        if max(cue.start_ms, cue.end_ms) > LATEST_MS:
-            yield f"Caption {number} is later than {LATEST_MS // 3_600_000} hours."
+        if max(cue.start_ms, cue.end_ms) > MAX_TIME_MS:
+            yield f"Caption {number} is later than {MAX_TIME_MS // 3_600_000} hours."
             return
         if cue.end_ms <= cue.start_ms:
             yield f"Caption {number} ends before it begins."
@@ -70,9 +72,9 @@ def _find_problems(cues: Sequence[Cue]) -> Iterator[str]:
 
 
 def _clean(line: str) -> str:
-    """One line without control characters, in one form of Unicode, with single spaces."""
+    """Return one line in NFC, without control characters, with single spaces."""
     spaced = "".join(" " if unicodedata.category(one) == "Cc" else one for one in line)
     single = " ".join(spaced.split())
-    # Marks on one letter are put in order in the square of their number, while nobody else gets on.
-    is_hopeless = len(single) > LONGEST_LINE * MOST_COMPOSED
+    # Normalizing sorts the marks on one letter in quadratic time, which would block everybody else.
+    is_hopeless = len(single) > LONGEST_LINE * MAX_COMPOSED_CHARACTERS
     return single if is_hopeless else unicodedata.normalize("NFC", single)

@@ -1,4 +1,4 @@
-"""The forms that captions are written in, and what their files are called."""
+"""The formats of captions and the names of their files."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ FILES = (
 
 
 def name_captions(filename: str, language: str, suffix: str) -> str:
-    """Such as ``holiday.en.srt``, which players find beside ``holiday.mp4``."""
+    """Return a name such as ``holiday.en.srt``, which players find next to ``holiday.mp4``."""
     return ".".join(part for part in (make_stem(filename), language, suffix) if part)

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 STAGE = "transcribe"
 STAGE_VERSION = 1
-"""Raise it when the same film, model and request would give another transcript."""
+"""Increase it when the same video, model and request would give another transcript."""
 WRITING = "captions"
 WRITING_VERSION = 1
-"""Raise it when the same transcript would give other captions."""
-SOUND_SHARE = 0.05
-"""Of the step's progress, for taking the sound out of the film."""
-LEAST_BYTES = 1024 * 1024
+"""Increase it when the same transcript would give other captions."""
+AUDIO_SHARE = 0.05
+"""Share of the step's progress that extracting the audio takes."""
+MIN_BYTES = 1024 * 1024
 
 
 def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -90,17 +90,17 @@ def _transcribe(
             hint="Choose a video with audio.",
         )
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
-    from cinemill.inference.speech import to_film_time
+    from cinemill.inference.speech import release_model
 
     model = open_model(request.model, resources.models_dir)
-    prepared = _find_sound(resources, asset)
+    prepared = _find_audio(resources, asset)
     try:
-        samples = _take_sound(resources, context, asset, info, prepared)
-        transcript = _hear(model, samples, context, request)
+        samples = _extract_audio(resources, context, asset, info, prepared)
+        transcript = _run_model(model, samples, context, request)
     finally:
-        to_film_time(model)
-    taken_from = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
-    return replace(transcript, facts={**transcript.facts, "sound_from": taken_from.value})
+        release_model(model)
+    audio_source = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
+    return replace(transcript, facts={**transcript.facts, "sound_from": audio_source.value})
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:
@@ -121,47 +121,47 @@ def open_model(name: str, folder: Path) -> SpeechModel:
         raise rejected from missing
 
 
-def _take_sound(
+def _extract_audio(
     resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
     info: MediaInfo,
     prepared: Path | None,
 ) -> Path:
-    require_space(
-        resources, LEAST_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND)
-    )
+    require_space(resources, MIN_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND))
     return extract_samples(
-        ffmpeg_session(resources, context, "Extracting the audio", share=SOUND_SHARE),
+        ffmpeg_session(resources, context, "Extracting the audio", share=AUDIO_SHARE),
         resources.files.path(asset.sha256),
         info,
         prepared=prepared,
     )
 
 
-def _find_sound(resources: StepResources, asset: AssetRecord) -> Path | None:
+def _find_audio(resources: StepResources, asset: AssetRecord) -> Path | None:
     """Return the audio that ingest extracted, if it is there."""
     try:
-        made = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
+        artifact = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
     except NotFound:
         return None
-    return resources.files.path(made.sha256) if resources.files.exists(made.sha256) else None
+    return (
+        resources.files.path(artifact.sha256) if resources.files.exists(artifact.sha256) else None
+    )
 
 
-def _hear(
+def _run_model(
     model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
 ) -> Transcript:
-    from cinemill.inference.sound import SAMPLE_RATE_HZ, memory_map
+    from cinemill.inference.audio import SAMPLE_RATE_HZ, memory_map
 
     began = time.monotonic()
-    sound = memory_map(samples)
-    context.report(SOUND_SHARE, "Listening")
+    audio = memory_map(samples)
+    context.report(AUDIO_SHARE, "Listening")
     transcribed = model.transcribe(
-        sound,
+        audio,
         language=request.language,
         task=request.task,
         on_progress=lambda share: context.report(
-            SOUND_SHARE + share * (1 - SOUND_SHARE), "Listening"
+            AUDIO_SHARE + share * (1 - AUDIO_SHARE), "Listening"
         ),
         should_stop=context.should_stop,
     )
@@ -170,7 +170,7 @@ def _hear(
         "precision": model.device.precision,
         "fallback_reason": model.device.fallback_reason,
         "language_probability": round(transcribed.language_probability, 3),
-        "sound_seconds": round(len(sound) / SAMPLE_RATE_HZ, 3),
+        "sound_seconds": round(len(audio) / SAMPLE_RATE_HZ, 3),
         "speech_seconds": round(transcribed.speech_seconds, 3),
         "seconds": round(time.monotonic() - began, 3),
     }
@@ -199,7 +199,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
     with_words = context.parameters(WritingParameters).words
     key = captions_key(record.step_key, with_words=with_words)
     texts = write_texts(record.transcript, with_words=with_words)
-    made = _publish(resources, context.folder, asset, record.transcript, texts)
+    artifacts = _publish(resources, context.folder, asset, record.transcript, texts)
     paths = {
         file.result_name: str(
             export_output(
@@ -210,13 +210,13 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
                 artifact.filename,
             )
         )
-        for file, artifact in zip(FILES, made, strict=True)
+        for file, artifact in zip(FILES, artifacts, strict=True)
     }
     stages = {**transcribed.stages, "transcribe": transcribed.seconds}
     result = {
         "asset_id": asset.id,
         **paths,
-        "made": [{"kind": artifact.kind.value, "variant": key[:12]} for artifact in made],
+        "made": [{"kind": artifact.kind.value, "variant": key[:12]} for artifact in artifacts],
         "language": record.transcript.caption_language,
         "spoken_language": record.transcript.language,
         "translated": record.transcript.task is SpeechTask.TRANSLATE,
@@ -230,7 +230,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         assets.save_artifacts,
         asset_id=asset.id,
         step_key=key,
-        artifacts=made,
+        artifacts=artifacts,
         variant=key[:12],
     )
     return StepOutcome(result, save)
@@ -258,11 +258,11 @@ def _publish(
     transcript: Transcript,
     texts: Mapping[ArtifactKind, str],
 ) -> Sequence[Artifact]:
-    made = []
+    artifacts = []
     for file in FILES:
         path = folder / f"captions.{file.suffix}"
         path.write_text(texts[file.kind], encoding="utf-8")
-        made.append(
+        artifacts.append(
             publish_artifact(
                 resources.files,
                 path,
@@ -272,4 +272,4 @@ def _publish(
                 facts={"language": transcript.caption_language, "model": transcript.model},
             )
         )
-    return made
+    return artifacts

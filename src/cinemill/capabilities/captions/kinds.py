@@ -9,7 +9,7 @@ WRITE_CAPTIONS = "write_captions"
 
 QUEUES = (Queue("caption", 5, 6 * GIB, 10, **LONG_LIMITS, description="Speech to text"),)
 STEPS = (
-    # A large model on a small machine takes longer for a window than an encoder may pause.
+    # A large model on a small machine needs more time for a window than an encoder may pause.
     StepKind(
         TRANSCRIBE_SPEECH, "caption", weight=92, rate=Rate(5, MINUTE), stall_seconds=15 * MINUTE
     ),

@@ -1,6 +1,6 @@
-"""What is asked of a speech model: which one, which language, and whether to translate.
+"""A request for a speech model: which model, which language, and whether to translate.
 
-Pure: parameters as people write them in, a request out, or the reason why there can be none.
+Pure: parameters as people write them in, and a request out, or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cinemill.core.transcript import SpeechTask
 
 ENGLISH = "en"
 ENGLISH_ONLY = frozenset({"tiny.en"})
-"""Models that know no other language, and so cannot translate."""
+"""Models that support no other language, and so cannot translate."""
 SpeechModel = Literal["tiny", "tiny.en", "base", "small", "medium", "large"]
 SPEECH_MODELS: tuple[SpeechModel, ...] = get_args(SpeechModel)
 DEFAULT_MODEL: SpeechModel = "base"
@@ -25,7 +25,7 @@ _CODES = (
     "th tk tl tr tt uk ur uz vi yi yo yue zh "
 )
 LANGUAGES = frozenset(_CODES.split())
-"""The codes of Whisper's vocabulary (large-v3; only large knows yue)."""
+"""The language codes of Whisper's vocabulary (large-v3; only large supports yue)."""
 
 
 def _check_language(value: object) -> str | None:
@@ -82,9 +82,9 @@ class SpeechRequest(Parameters):
     """Whether what is said is written down as it is, or in English."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what names the work: no two requests that differ in it have the same transcript.
+        """Return the fields that identify the work: if one differs, the transcript may differ.
 
-        Content keys are made of it: what it is for a request must never change.
+        Content keys are derived from it, so its value for a given request must never change.
         """
         return self.model_dump(mode="json")
 

@@ -1,4 +1,4 @@
-"""What the steps of captioning find."""
+"""Results of the steps of captioning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TranscribeResult:
     language: str
     model: str
     stages: Mapping[str, float | None] = field(default_factory=dict)
-    """Seconds by earlier step."""
+    """Seconds by previous step."""
     reused: bool = False
     seconds: Seconds = None
 

@@ -20,12 +20,12 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.ingest.handlers import prepare_source
-    from cinemill.capabilities.ingest.import_handler import intake_source
+    from cinemill.capabilities.ingest.import_handler import import_source
     from cinemill.capabilities.ingest.probe_handler import probe_source
     from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
 
     return {
-        IMPORT_SOURCE: partial(intake_source, resources),
+        IMPORT_SOURCE: partial(import_source, resources),
         PROBE_SOURCE: partial(probe_source, resources),
         kinds.PREPARE_SOURCE: partial(prepare_source, resources),
     }

@@ -1,9 +1,9 @@
-"""What ingest asks of FFmpeg, planned before anything runs: pure functions from nouns to arguments.
+"""The plan of ingest's FFmpeg command: pure functions from values to arguments.
 
-One decode feeds every output. The picture is split at full size into the branches that need
-it so (proxy, shot frames, poster, thumbnail); sprite and model frames are taken from the proxy's
-branch, which is small and slow already. ``fps`` comes before ``scale``, so that dropped frames cost
-nothing, and rounds up, so that the frame at time t is the one that a viewer sees at t.
+One decode feeds every output. The video is split at full size into the branches that need it
+(proxy, shot frames, poster, thumbnail); sprite and model frames are taken from the proxy's branch,
+which already has a small size and a low frame rate. ``fps`` comes before ``scale``, so that dropped
+frames cost nothing, and rounds up, so that the frame at time t is the one that a viewer sees at t.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ _EDGE = Fraction(1, 10)
 def plan_prepare(
     source: str, info: MediaInfo, request: PrepareRequest, *, can_tonemap: bool, max_pixels: int
 ) -> PreparePlan:
-    """Everything that FFmpeg must be told to make ingest's files of ``source`` (a path)."""
+    """Plan all arguments with which FFmpeg creates ingest's files of ``source`` (a path)."""
     sprite = plan_sprite(info, request)
-    sound = choose_audio(info)
-    outputs = _plan_outputs(info, request, sprite, sound)
-    graph = _picture_graph(info, request, sprite, can_tonemap)
-    if sound is not None:
-        graph.append(_sound_graph(info, sound))
+    audio = choose_audio(info)
+    outputs = _plan_outputs(info, request, sprite, audio)
+    graph = _video_graph(info, request, sprite, can_tonemap)
+    if audio is not None:
+        graph.append(_audio_graph(info, audio))
     arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
     for output in outputs:
-        arguments += _output_arguments(output, request, sound is not None)
+        arguments += _output_arguments(output, request, audio is not None)
     return PreparePlan(
         arguments=tuple(arguments),
         outputs=outputs,
         sprite=sprite,
-        sound=sound,
+        audio=audio,
         warnings=_warnings(info, request, can_tonemap),
     )
 
 
 def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
-    """Tiles for the whole film as its header tells its length; an interval of whole tenths."""
+    """Plan tiles for the video's declared duration, at an interval of whole tenths of a second."""
     duration = _declared_seconds(info)
     interval = request.sprite_interval_seconds
     if interval is None or duration / interval > request.sprite_tiles_at_most:
@@ -74,13 +74,13 @@ def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
 
 
 def poster_seconds(info: MediaInfo) -> Fraction:
-    """A tenth into the film, at most ten seconds: past the black that films begin with."""
+    """Return a tenth of the duration, at most ten seconds: past the black at the beginning."""
     duration = _declared_seconds(info)
     return min(duration / 10, Fraction(10))
 
 
 def _plan_outputs(
-    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, sound: AudioStream | None
+    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, audio: AudioStream | None
 ) -> tuple[PlannedOutput, ...]:
     display = info.video.display_width, info.video.display_height
     proxy = fit_height(*display, request.proxy_height)
@@ -97,12 +97,12 @@ def _plan_outputs(
     ]
     if request.thumbnail_seconds is not None:
         outputs.append(PlannedOutput(kind.THUMBNAIL, "thumbnail.jpg", "image/jpeg", *still))
-    if sound is not None:
+    if audio is not None:
         outputs.append(PlannedOutput(kind.AUDIO, "audio.flac", "audio/flac"))
     return tuple(outputs)
 
 
-def _picture_graph(
+def _video_graph(
     info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, can_tonemap: bool
 ) -> list[str]:
     video = info.video
@@ -110,8 +110,8 @@ def _picture_graph(
     proxy = fit_height(*display, request.proxy_height)
     still = fit_height(*display, request.poster_height)
     color = tonemap(info) if video.hdr and can_tonemap else []
-    moments = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
-    stills = {name: moment for name, moment in moments.items() if moment is not None}
+    timestamps = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
+    stills = {name: timestamp for name, timestamp in timestamps.items() if timestamp is not None}
     branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
     deinterlace = ["bwdif=mode=send_frame:deint=interlaced"] if video.is_interlaced else []
     return [
@@ -135,20 +135,20 @@ def _picture_graph(
         *(
             _chain(
                 f"{name}_in",
-                [*freeze(moment), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [*freeze(timestamp), _scale(still), *color, _BLANK_FIRST, _JPEG],
                 [name],
             )
-            for name, moment in stills.items()
+            for name, timestamp in stills.items()
         ),
     ]
 
 
 _LIMITED = "scale=out_range=tv,format=yuv420p"
-"""Said here, because the JPEG branches want full range and FFmpeg would settle on it for all."""
+"""Set explicitly, because the JPEG branches want full range and FFmpeg would choose it for all."""
 _JPEG = "scale=out_range=pc,format=yuvj420p"
 _BLANK_FIRST = "tpad=start=1"
-"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame:
-a sprite's comes with the end of the film. A blank one goes before it, and is overwritten."""
+"""FFmpeg reports no progress until every output has begun, and a still begins at its only frame,
+which for a sprite comes at the end of the video. A blank frame precedes it, and is overwritten."""
 
 
 def _chain(source: str, filters: list[str], sinks: list[str]) -> str:
@@ -177,20 +177,20 @@ def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _sound_graph(info: MediaInfo, sound: AudioStream) -> str:
+def _audio_graph(info: MediaInfo, audio: AudioStream) -> str:
     return (
-        f"[0:{sound.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
+        f"[0:{audio.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
         "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
         f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
     )
 
 
-def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound: bool) -> list[str]:
+def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_audio: bool) -> list[str]:
     still = ["-frames:v", "2", "-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-f", "image2"]
     codecs = {
-        ArtifactKind.PROXY: _proxy_codecs(request, has_sound),
-        # Times in milliseconds, as Matroska keeps them: an encoder's clock is the mean frame rate
-        # otherwise, and frames of a variable rate would fall on one another.
+        ArtifactKind.PROXY: _proxy_codecs(request, has_audio),
+        # Timestamps in milliseconds, as in Matroska: an encoder's clock is the mean frame rate by
+        # default, and frames of a variable rate would collide.
         ArtifactKind.SHOT_FRAMES: [
             *("-c:v", "ffv1", "-level", "3", "-g", "1", "-enc_time_base", "1:1000"),
             *("-f", "matroska"),
@@ -202,30 +202,30 @@ def _output_arguments(output: PlannedOutput, request: PrepareRequest, has_sound:
     }
     label = output.filename.partition(".")[0]
     streams = ["-map", f"[{label}]"]
-    if output.kind is ArtifactKind.PROXY and has_sound:
+    if output.kind is ArtifactKind.PROXY and has_audio:
         streams += ["-map", "[sound]"]
     timing = [] if output.kind is ArtifactKind.AUDIO else ["-fps_mode", "passthrough"]
-    # Nothing of the uploader's text travels into what is published, and the same bytes in give
-    # the same bytes out.
+    # None of the uploader's text gets into published files, and the same input gives the same
+    # output.
     clean = ["-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"]
     clean += ["-max_muxing_queue_size", "4096"]
     return [*streams, *timing, *codecs.get(output.kind, still), *clean, output.filename]
 
 
-def _proxy_codecs(request: PrepareRequest, has_sound: bool) -> list[str]:
-    picture = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
-    # A key frame a second: the proxy is for scrubbing.
-    picture += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
-    sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_sound else []
-    return [*picture, *sound, "-f", "mp4"]
+def _proxy_codecs(request: PrepareRequest, has_audio: bool) -> list[str]:
+    video = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(PROXY_CRF)]
+    # A key frame every second, because the proxy is for scrubbing.
+    video += ["-g", str(request.proxy_fps), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    audio = ["-c:a", "aac", "-b:a", "96k", "-ar", "48000"] if has_audio else []
+    return [*video, *audio, "-f", "mp4"]
 
 
 def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tuple[str, ...]:
     found = list(info.warnings)
     if info.video.hdr and not can_tonemap:
         found.append("HDR was not tone mapped: this FFmpeg lacks zscale or tonemap")
-    moment = request.thumbnail_seconds
-    if moment is not None and moment > info.duration_seconds_from_header > 0:
+    timestamp = request.thumbnail_seconds
+    if timestamp is not None and timestamp > info.duration_seconds_from_header > 0:
         found.append("the thumbnail's time is after the end of the video: the last frame was used")
     if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
         found.append(

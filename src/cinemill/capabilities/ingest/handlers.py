@@ -1,4 +1,4 @@
-"""One decode of a stored film into proxy, stills, sprite, frames and sound, published together."""
+"""One decode of a stored video into proxy, stills, sprite, frames and audio, published together."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from cinemill.storage.media.files import LocalFiles
 
 STAGE = "prepare"
 STAGE_VERSION = 1
-"""Raise it when the same film and request would give other files."""
+"""Increase it when the same video and request would give other files."""
 
-# Measured on films of 320x240 to 3840x2160: all outputs together stay below this.
+# Measured on videos of 320x240 to 3840x2160: all outputs together stay below this.
 OUTPUT_BYTES_PER_SECOND = 400 * 1024
-ALWAYS_MADE = frozenset(
+ALWAYS_CREATED = frozenset(
     {
         ArtifactKind.PROXY,
         ArtifactKind.POSTER,
@@ -40,12 +40,12 @@ ALWAYS_MADE = frozenset(
         ArtifactKind.MODEL_FRAMES,
     }
 )
-"""Of every film; sound only where there is any, a thumbnail only where it is asked for."""
-OUTPUT_BYTES_AT_LEAST = 16 * 1024 * 1024
+"""Created for every video; audio only if it has any, a thumbnail only if one is requested."""
+MIN_OUTPUT_BYTES = 16 * 1024 * 1024
 
 
 def prepare_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Make everything of ingest, or find that it was made before, and point the asset at it.
+    """Create or reuse all files of ingest, and point the asset at them.
 
     Result: ``asset_id``, ``output_filename``, ``artifacts`` by kind, ``stages`` in seconds,
     ``warnings``, ``reused``. Raises MediaRejected, OutputInvalid, CommandFailed, DiskFull.
@@ -53,28 +53,28 @@ def prepare_source(resources: StepResources, context: StepContext) -> StepOutcom
     began = time.monotonic()
     asset = find_asset(resources, context)
     request = read_request(context.job_parameters(IngestParameters))
-    made = _find_cached(resources, asset.sha256, request)
+    artifacts = _find_cached(resources, asset.sha256, request)
     warnings: tuple[str, ...] = ()
-    reused = bool(made)
-    if not made:
-        made, warnings = _make(resources, context, asset, request)
+    reused = bool(artifacts)
+    if not artifacts:
+        artifacts, warnings = _create(resources, context, asset, request)
     result = {
         "asset_id": asset.id,
-        "output_filename": made[ArtifactKind.PROXY.value].filename,
-        "artifacts": {kind: describe_artifact(artifact) for kind, artifact in made.items()},
+        "output_filename": artifacts[ArtifactKind.PROXY.value].filename,
+        "artifacts": {kind: describe_artifact(artifact) for kind, artifact in artifacts.items()},
         "stages": {**_stages(context), "prepare": round(time.monotonic() - began, 3)},
         "warnings": list(warnings),
         "reused": reused,
     }
-    return StepOutcome(result, partial(_save, asset=asset, request=request, made=made))
+    return StepOutcome(result, partial(_save, asset=asset, request=request, artifacts=artifacts))
 
 
 def read_request(params: IngestParameters) -> PrepareRequest:
     """Return what a job's parameters ask for."""
-    moment = params.thumbnail_seconds
-    if moment is None:
+    timestamp = params.thumbnail_seconds
+    if timestamp is None:
         return PrepareRequest()
-    return PrepareRequest(thumbnail_seconds=Fraction(moment).limit_denominator(1000))
+    return PrepareRequest(thumbnail_seconds=Fraction(timestamp).limit_denominator(1000))
 
 
 def _save(
@@ -82,20 +82,23 @@ def _save(
     *,
     asset: AssetRecord,
     request: PrepareRequest,
-    made: Mapping[str, Artifact],
+    artifacts: Mapping[str, Artifact],
 ) -> None:
-    """Point the asset at its files. A thumbnail is a variant by its moment, with a key of its own:
-    two jobs that want different ones share all the rest, and neither replaces the other's."""
-    rest = [artifact for kind, artifact in made.items() if kind != ArtifactKind.THUMBNAIL]
+    """Point the asset at its files.
+
+    A thumbnail is a variant by its timestamp, with a key of its own: two jobs with different
+    thumbnails share all other files, and neither replaces the other's.
+    """
+    others = [artifact for kind, artifact in artifacts.items() if kind != ArtifactKind.THUMBNAIL]
     assets.save_artifacts(
-        connection, asset.id, step_key(asset.sha256, _without_still(request)), rest
+        connection, asset.id, step_key(asset.sha256, _without_still(request)), others
     )
     if request.thumbnail_seconds is not None:
         assets.save_artifacts(
             connection,
             asset.id,
             step_key(asset.sha256, request),
-            [made[ArtifactKind.THUMBNAIL]],
+            [artifacts[ArtifactKind.THUMBNAIL]],
             variant=str(float(request.thumbnail_seconds)),
         )
 
@@ -105,13 +108,13 @@ def _without_still(request: PrepareRequest) -> PrepareRequest:
 
 
 def step_key(sha256: str, request: PrepareRequest) -> str:
-    """Names the work: the same bytes, request and version of this stage are never done twice."""
+    """Return the key of the work: the same bytes, request and version are processed only once."""
     parameters = {name: str(value) for name, value in asdict(request).items()}
     return content_key(sha256, STAGE, STAGE_VERSION, parameters)
 
 
 def describe_artifact(artifact: Artifact) -> dict[str, Any]:
-    """An artifact as JSON values."""
+    """Return an artifact as JSON values."""
     return {
         "sha256": artifact.sha256,
         "size_bytes": artifact.size_bytes,
@@ -124,23 +127,25 @@ def describe_artifact(artifact: Artifact) -> dict[str, Any]:
 def _find_cached(
     resources: StepResources, sha256: str, request: PrepareRequest
 ) -> dict[str, Artifact]:
-    """All that this request makes, if it was made before and is there; else nothing."""
-    made = assets.find_step_artifacts(resources.database, step_key(sha256, _without_still(request)))
+    """Return all files of this request if they exist already; else nothing."""
+    artifacts = assets.find_step_artifacts(
+        resources.database, step_key(sha256, _without_still(request))
+    )
     if request.thumbnail_seconds is not None:
-        made |= assets.find_step_artifacts(resources.database, step_key(sha256, request))
-    whole = all(resources.files.exists(artifact.sha256) for artifact in made.values())
-    return made if whole and is_complete(made, request) else {}
+        artifacts |= assets.find_step_artifacts(resources.database, step_key(sha256, request))
+    whole = all(resources.files.exists(artifact.sha256) for artifact in artifacts.values())
+    return artifacts if whole and is_complete(artifacts, request) else {}
 
 
-def is_complete(made: Mapping[str, Artifact], request: PrepareRequest) -> bool:
-    """Whether every kind of file that this request makes is among them."""
-    wanted = set(ALWAYS_MADE)
+def is_complete(artifacts: Mapping[str, Artifact], request: PrepareRequest) -> bool:
+    """Check whether every kind of file that this request creates is among them."""
+    wanted = set(ALWAYS_CREATED)
     if request.thumbnail_seconds is not None:
         wanted.add(ArtifactKind.THUMBNAIL)
-    return {kind.value for kind in wanted} <= made.keys()
+    return {kind.value for kind in wanted} <= artifacts.keys()
 
 
-def _make(
+def _create(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: PrepareRequest
 ) -> tuple[dict[str, Artifact], tuple[str, ...]]:
     media = context.result_of(PROBE).media
@@ -156,14 +161,17 @@ def _make(
 
 
 def estimate_output_bytes(media: MediaInfo) -> int:
-    """Bytes that the outputs will take at the most, by the film's length."""
-    return OUTPUT_BYTES_AT_LEAST + int(media.duration_seconds_from_header * OUTPUT_BYTES_PER_SECOND)
+    """Return the most bytes that the outputs will take, by the video's duration."""
+    return MIN_OUTPUT_BYTES + int(media.duration_seconds_from_header * OUTPUT_BYTES_PER_SECOND)
 
 
 def publish_files(
     files: LocalFiles, prepared: Iterable[PreparedFile], stem: str
 ) -> dict[str, Artifact]:
-    """Move verified outputs into the store, by kind. Rows that point at them come after."""
+    """Move verified outputs into the store, by kind.
+
+    Rows that point at them are written afterwards.
+    """
     return {file.kind.value: _publish_one(files, file, stem) for file in prepared}
 
 

@@ -1,4 +1,4 @@
-"""A film by its path into the store: checked against the allowed roots, copied, hashed."""
+"""Importing a video by its path: checked against the allowed roots, copied, hashed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
 
 
-def intake_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Copy the film at the job's ``path`` into the store and make it the job's asset.
+def import_source(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Copy the video at the job's ``path`` into the store and make it the job's asset.
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """
-    taken = import_file(resources, context, str(context.job_parameters(SourceParameters).path))
+    upload = import_file(resources, context, str(context.job_parameters(SourceParameters).path))
     return StepOutcome(
-        write_result(ImportResult(taken.asset_id, taken.stored.sha256)),
-        partial(_register, context=context, taken=taken),
+        write_result(ImportResult(upload.asset_id, upload.stored.sha256)),
+        partial(_register, context=context, upload=upload),
     )
 
 
-def _register(connection: Connection, *, context: StepContext, taken: StoredUpload) -> None:
-    asset = taken.register(connection, context.run.owner)
+def _register(connection: Connection, *, context: StepContext, upload: StoredUpload) -> None:
+    asset = upload.register(connection, context.run.owner)
     job_changes.assign_asset(connection, context.run.job_id, asset.id)

@@ -1,4 +1,4 @@
-"""One film in, every file of ingest out, by one decode; or a reason, and an empty folder."""
+"""Creating every file of ingest from one video by one decode; on an error, an empty folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["PrepareOutcome", "PrepareRequest", "PreparedFile", "prepare"]
 OUTPUT_TOLERANCE_SECONDS = 0.25
 GAP_STEPS = 1.8
 GAP_WARNING = "frames may be missing"
-"""A constant rate with a hole in it: some containers lose packets without a word."""
+"""A constant rate with a gap in it: some containers lose packets without reporting it."""
 SPRITE_INDEX_FILENAME = "sprite.vtt"
 
 
@@ -53,7 +53,7 @@ class PrepareOutcome:
 def prepare(
     session: FfmpegSession, source: Path, info: MediaInfo, request: PrepareRequest
 ) -> PrepareOutcome:
-    """Make every file of ingest out of ``source`` in the folder, which must be empty and private.
+    """Create every file of ingest from ``source`` in the folder, which must be empty and private.
 
     On any error the folder is empty again.
 
@@ -87,8 +87,11 @@ def prepare(
 def _as_share(
     on_progress: Callable[[float], None], proxy_frames: float
 ) -> Callable[[FfmpegProgress], None]:
-    """By frames of the proxy, FFmpeg's first output. Not by its time: that is the latest of all
-    outputs, and a still's or a sprite's frame lasts as long as the film."""
+    """Report progress by frames of the proxy, FFmpeg's first output.
+
+    FFmpeg's time is unsuitable: it is the latest of all outputs, and the frame of a still or a
+    sprite lasts as long as the video.
+    """
 
     def report_share(progress: FfmpegProgress) -> None:
         if proxy_frames > 0:
@@ -106,8 +109,8 @@ def _check(
     has_clean_end = ends_cleanly(source, info.format)
     facts = _inspect(plan, folder, tally, has_clean_end)
     shots = facts[ArtifactKind.SHOT_FRAMES]
-    sound = facts.get(ArtifactKind.AUDIO, {})
-    decoded = Decoded(shots["frames"], shots["duration_seconds"], sound.get("duration_seconds"))
+    audio = facts.get(ArtifactKind.AUDIO, {})
+    decoded = Decoded(shots["frames"], shots["duration_seconds"], audio.get("duration_seconds"))
     check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     _compare(plan, facts, decoded, tally)
     files = [
@@ -129,7 +132,10 @@ def _check(
 def _inspect(
     plan: PreparePlan, folder: Path, tally: LogSummary, has_clean_end: bool
 ) -> dict[ArtifactKind, dict[str, Any]]:
-    """Facts of every output. Where one is wrong and the film is known to be bad, blame the film."""
+    """Return facts of every output.
+
+    If one is wrong and the video is known to be damaged, the error names the video.
+    """
     try:
         return {
             output.kind: inspect_output(folder / output.filename, output) for output in plan.outputs
@@ -151,7 +157,7 @@ def _compare(
     decoded: Decoded,
     tally: LogSummary,
 ) -> None:
-    """Outputs against each other: as many frames as were decoded, and all equally long."""
+    """Compare outputs with each other: as many frames as were decoded, and equal durations."""
     if decoded.frames != tally.video_frames:
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {decoded.frames} written."
@@ -163,7 +169,7 @@ def _compare(
         slack = OUTPUT_TOLERANCE_SECONDS + float(1 / output.fps) + _frame_seconds(decoded)
         if abs(seconds - decoded.seconds) > slack:
             raise OutputInvalid(
-                f"{output.filename} lasts {seconds:.3f} s, the film {decoded.seconds:.3f} s."
+                f"{output.filename} lasts {seconds:.3f} s, the video {decoded.seconds:.3f} s."
             )
 
 

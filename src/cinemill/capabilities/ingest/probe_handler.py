@@ -1,4 +1,4 @@
-"""What a stored film is, looked at once."""
+"""Probing a stored video, once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cinemill.storage.media import assets
 
 
 def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Probe the job's asset, unless that was done before, and note what it is.
+    """Probe the job's asset unless that was done before, and record the result.
 
     Result: ``asset_id``, ``media``. Raises MediaRejected.
     """

@@ -1,4 +1,4 @@
-"""What is wanted of a source, and what will be made of it: nouns of planning."""
+"""The request for ingest, and its plan."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cinemill.media.verify.expected_output import PlannedOutput
 
 @dataclass(frozen=True, slots=True)
 class PrepareRequest:
-    """What is wanted of a source beyond the source itself."""
+    """Options of ingest besides the source itself."""
 
     thumbnail_seconds: Fraction | None = None
-    """A still at this moment, counted from the first picture."""
+    """Creates a still at this time, counted from the first frame."""
     proxy_height: int = 480
     proxy_fps: int = 10
     poster_height: int = 720
     sprite_interval_seconds: Fraction | None = None
-    """Between two tiles; None chooses at least one second and at most 100 tiles."""
+    """Time between two tiles; None chooses at least one second and at most 100 tiles."""
     sprite_tile_height: int = 90
     sprite_columns: int = 10
     sprite_tiles_at_most: int = 100
@@ -29,8 +29,8 @@ class PrepareRequest:
 @dataclass(frozen=True, slots=True)
 class PreparePlan:
     arguments: tuple[str, ...]
-    """For FFmpeg, inputs and outputs; output names are relative to the private folder."""
+    """FFmpeg's arguments, inputs and outputs; output names are relative to the private folder."""
     outputs: tuple[PlannedOutput, ...]
     sprite: SpriteLayout
-    sound: AudioStream | None
+    audio: AudioStream | None
     warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Operations: retention, cleanup, verification of stored files, and watching resources."""
+"""Operations: retention, cleanup, verification of stored files, and resource monitoring."""
 
 from __future__ import annotations
 

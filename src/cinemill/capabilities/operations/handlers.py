@@ -18,11 +18,11 @@ def forget_old_jobs(resources: StepResources, _context: StepContext) -> StepOutc
 
 
 def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutcome:
-    """Remove files that no row names, broken uploads, and what killed processes left.
+    """Remove files that no row names, incomplete uploads, and leftovers of killed processes.
 
     Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``. Safe to run twice.
     """
-    # Not only when a pool process starts, which may be in weeks.
+    # Also here, because a pool process may start only once in weeks.
     remove_abandoned_work(resources.database, resources.work_folder)
     retention.forget_dead_messages(resources.database, resources.retention_days)
     retention.delete_cached_pieces(resources.database, resources.retention_days)
@@ -37,7 +37,10 @@ def find_stuck_jobs(resources: StepResources, _context: StepContext) -> StepOutc
 
 
 def count_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
-    """Count jobs by status, type and queue. Result: as ``JobService.get_queue_stats``."""
+    """Count jobs by status, type and queue.
+
+    Result: that of ``JobService.get_queue_stats``.
+    """
     return StepOutcome(resources.service.get_queue_stats())
 
 
@@ -57,7 +60,10 @@ def clean_outputs(resources: StepResources, context: StepContext) -> StepOutcome
 
 
 def publish_measurements(resources: StepResources, _context: StepContext) -> StepOutcome:
-    """Measure this machine and publish it. Result: as ``measure_resources``."""
+    """Measure this machine and publish the result.
+
+    Result: that of ``measure_resources``.
+    """
     measured = measure_resources(resources.home)
     resources.events.publish_resources(measured)
     return StepOutcome(measured)

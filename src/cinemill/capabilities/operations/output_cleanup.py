@@ -1,4 +1,4 @@
-"""Files under people's names, renditions and previews, do not stay for ever."""
+"""Retention of named outputs, such as renditions and previews."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ class OutputFile:
 def remove_outputs(
     folders: Sequence[Path], *, max_age_days: float, max_size_gb: float
 ) -> dict[str, int]:
-    """Remove files older than ``max_age_days``, then the oldest until no more than
-    ``max_size_gb`` (gigabytes of 10⁹ bytes) are left.
+    """Remove files older than ``max_age_days``, then the oldest until the rest fit ``max_size_gb``.
 
-    What the store keeps of them stays, so an output can be had again without work. Returns
-    ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
+    A gigabyte has 10⁹ bytes. The store's copies stay, so an output can be restored without work.
+    Returns ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
     doomed = select_expired(
         list_files(folders),
         oldest=time.time() - max_age_days * DAY_SECONDS,
-        most_bytes=int(max_size_gb * GIGABYTE),
+        max_bytes=int(max_size_gb * GIGABYTE),
     )
     freed_bytes = sum(_remove(file) for file in doomed)
     for folder in folders:
@@ -44,22 +43,22 @@ def remove_outputs(
 
 
 def select_expired(
-    files: Sequence[OutputFile], *, oldest: float, most_bytes: int
+    files: Sequence[OutputFile], *, oldest: float, max_bytes: int
 ) -> list[OutputFile]:
-    """The files that must go, oldest first; ``oldest`` in Unix seconds."""
+    """Return the files to remove, oldest first; ``oldest`` is in Unix seconds."""
     doomed = []
     left_bytes = sum(file.size_bytes for file in files)
     for file in sorted(files, key=lambda file: (file.modified_at, file.path)):
-        if file.modified_at >= oldest and left_bytes <= most_bytes:
+        if file.modified_at >= oldest and left_bytes <= max_bytes:
             break
         doomed.append(file)
         left_bytes -= file.size_bytes
     return doomed
 
 
-def list_files(shelves: Sequence[Path]) -> list[OutputFile]:
-    """Every file in a job's folder on these shelves."""
-    return [file for shelf in shelves for file in _walk(shelf)]
+def list_files(folders: Sequence[Path]) -> list[OutputFile]:
+    """Return every file in a job's folder below these output folders."""
+    return [file for shelf in folders for file in _walk(shelf)]
 
 
 def _walk(shelf: Path) -> Iterator[OutputFile]:
@@ -68,12 +67,12 @@ def _walk(shelf: Path) -> Iterator[OutputFile]:
             with suppress(FileNotFoundError):
                 stat = path.lstat()
                 if path != mark and S_ISREG(stat.st_mode):
-                    # Its folder's age: the file itself may be as old as the store's.
+                    # The folder's age: the file itself may be as old as the store's.
                     yield OutputFile(path, path.parent.stat().st_mtime, stat.st_size)
 
 
 def _remove(file: OutputFile) -> int:
-    """Bytes that came free: none where the store has the same file."""
+    """Remove the file and return the freed bytes: none if the store has the same file."""
     with suppress(FileNotFoundError):
         is_last_name = file.path.lstat().st_nlink == 1
         file.path.unlink()
@@ -83,7 +82,7 @@ def _remove(file: OutputFile) -> int:
 
 def _remove_empty_folders(shelf: Path) -> None:
     for mark in list(shelf.glob(f"*/{OUTPUT_MARKER}")):
-        with suppress(OSError):  # gone
+        with suppress(OSError):  # already removed
             if list(mark.parent.iterdir()) == [mark]:
                 mark.unlink()
                 mark.parent.rmdir()

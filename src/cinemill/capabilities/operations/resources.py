@@ -1,4 +1,4 @@
-"""What this machine has left: processor, memory, disk, GPUs."""
+"""Resources of this machine: processor, memory, disk, GPUs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ MIB = 1024**2
 
 
 def measure_resources(folder: Path) -> dict[str, Any]:
-    """``cpu.percent`` since the last call, ``memory.percent``, ``disk.percent`` of the disk that
-    ``folder`` lies on, and ``gpu`` with ``available`` and ``gpus``: ``index``, ``name``,
-    ``utilization`` in percent, ``memory_used`` and ``memory_total`` in MiB."""
+    """Measure processor, memory, disk and GPUs.
+
+    Returns ``cpu.percent`` since the last call, ``memory.percent``, ``disk.percent`` of the disk
+    that holds ``folder``, and ``gpu`` with ``available`` and ``gpus``: ``index``, ``name``,
+    ``utilization`` in percent, ``memory_used`` and ``memory_total`` in MiB.
+    """
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(folder))
     gpus = list_gpus()
     return {
@@ -26,8 +29,8 @@ def measure_resources(folder: Path) -> dict[str, Any]:
 
 
 def list_gpus() -> list[dict[str, Any]]:
-    """NVIDIA's, as their driver's library (NVML) tells; none where it is not there."""
-    import pynvml  # here: it loads the driver's library, which few machines have
+    """Return NVIDIA's GPUs as reported by the driver's library (NVML); none without it."""
+    import pynvml  # imported here: it loads the driver's library, which few machines have
 
     try:
         pynvml.nvmlInit()

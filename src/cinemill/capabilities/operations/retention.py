@@ -1,4 +1,4 @@
-"""What goes, and when: old jobs, files that nothing names, uploads that never ended."""
+"""Retention: old jobs, files that no row names, incomplete uploads."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ UPLOAD_GRACE_SECONDS = 24 * 3600.0
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
-    """Forget messages that became no job so many days ago; answers how many."""
+    """Forget messages that became no job and are older than this many days; return how many."""
     with database.begin() as connection:
         return prune_dead_messages(connection, older_than_days=days)
 
 
 def delete_cached_pieces(database: Database, days: float) -> int:
-    """Forget pieces that no render has asked for in so many days; answers how many."""
+    """Forget pieces that no render has requested for this many days; return how many."""
     with database.begin() as connection:
         return assets.forget_cached(connection, older_than_days=days)
 
 
 def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:
-    """Remove files that no row names and uploads that were broken off. Safe to run twice.
+    """Remove files that no row names and incomplete uploads. Safe to run twice.
 
     Returns ``deleted_files``, ``deleted_uploads``, ``freed_bytes``.
     """
@@ -43,7 +43,10 @@ def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:
 def remove_orphans(
     database: Database, files: LocalFiles, *, grace_seconds: float
 ) -> tuple[int, int]:
-    """(files, bytes) removed. What has got a row or was stored again in the meantime stays."""
+    """Remove orphans and return (files, bytes).
+
+    Files that have got a row or were stored again in the meantime stay.
+    """
     orphans = find_orphans(database, files, grace_seconds=grace_seconds)
     freed = [
         files.remove_if(sha256, partial(is_orphan, database, sha256, identity))
@@ -53,7 +56,7 @@ def remove_orphans(
 
 
 def remove_broken_uploads(files: LocalFiles, *, grace_seconds: float) -> tuple[int, int]:
-    """(files, bytes) removed of what nobody has written to for so long."""
+    """Remove uploads that were not written to for this long, and return (files, bytes)."""
     before = time.time() - grace_seconds
     count = freed_bytes = 0
     for path, stat in files.walk_incoming():

@@ -1,4 +1,4 @@
-"""Rows against files: every file that a row names is there and whole, and no file is nameless."""
+"""Comparison of rows and files: every named file exists and is intact, and every file has a row."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from cinemill.storage.media.files import LocalFiles, hash_file
 from cinemill.storage.media.orphans import record_orphans
 
 GRACE_SECONDS = 3600.0
-"""A file that has no row for less may belong to one that is about to be committed."""
+"""A file without a row that is younger than this may belong to one that is about to be
+committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """Hashes of files. ``repaired`` counts what was removed."""
+    """Hashes of files by finding. ``repaired`` counts what was removed."""
 
     checked: int
     missing: tuple[str, ...]
-    """A row names it; it is not there."""
+    """A row names the file, but it does not exist."""
     damaged: tuple[str, ...]
-    """Its bytes do not hash to its name, or its size is not the row's."""
+    """The file's bytes do not hash to its name, or its size is not the row's."""
     orphans: tuple[str, ...]
-    """No row names it, and none did when it was looked for an hour and more ago."""
+    """No row names the file, and none did when it was first found, at least an hour ago."""
     repaired: int
 
     @property
@@ -41,10 +42,10 @@ def verify_files(
     repair: bool = False,
     grace_seconds: float = GRACE_SECONDS,
 ) -> VerifyReport:
-    """Read every stored file and compare.
+    """Read every stored file and compare it with the rows.
 
-    ``repair`` removes orphans, and derived files that are damaged, so that the work that made them
-    can be done again. A damaged source stays: it is the only copy that there is.
+    ``repair`` removes orphans, and damaged derived files, so that the work that created them can be
+    repeated. A damaged source stays: it is the only copy.
     """
     with database.begin() as connection:
         referenced = referenced_files(connection)
@@ -81,14 +82,14 @@ def _repair(
     for sha256 in orphans:
         count += files.remove_if(sha256, partial(is_orphan, database, sha256, orphans[sha256])) > 0
     for sha256 in damaged:
-        # Looked at again: a retry may have made it whole since.
+        # Checked again: a retry may have restored it since.
         if sha256 not in sources and _compare(files, sha256, referenced[sha256]) == "damaged":
             count += files.remove(sha256)
     return count
 
 
 def is_orphan(database: Database, sha256: str, identity: str, stat: os.stat_result) -> bool:
-    """Whether a file that was set aside is the one that was meant, and no row names it now."""
+    """Check whether a file that was set aside is the expected one, and no row names it now."""
     if identify(stat) != identity:
         return False
     with database.begin() as connection:
@@ -96,15 +97,15 @@ def is_orphan(database: Database, sha256: str, identity: str, stat: os.stat_resu
 
 
 def identify(stat: os.stat_result) -> str:
-    """Another value once the same bytes were stored again."""
+    """Return an identity that changes when the same bytes are stored again."""
     return f"{stat.st_ino}-{stat.st_mtime_ns}"
 
 
 def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float) -> dict[str, str]:
-    """Stored files that no row has named for ``grace_seconds`` and more, with their identities.
+    """Return stored files that no row has named for ``grace_seconds``, with their identities.
 
-    They are noted when they are found first, so that all are young the first time. Files are listed
-    before rows are read, so a file that gets its row in between is not found.
+    They are recorded when first found, so all are young the first time. Files are listed before
+    rows are read, so a file that gets its row in between is not found.
     """
     found = {sha256: identify(stat) for sha256, stat in files.walk()}
     with database.begin() as connection:

@@ -1,4 +1,4 @@
-"""Jobs that take too long."""
+"""Detection of jobs that take too long."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ log = get_logger(__name__)
 
 
 def log_stuck_jobs(service: JobService, hours: float) -> list[str]:
-    """Log the jobs pending or running for over ``hours``; returns their ids.
+    """Log the jobs pending or running for over ``hours``; return their ids.
 
-    Nothing is done to them: a dead worker's lease, a hung encoder and a lost message are found by
-    the engine within a minute. What is left waits for workers or is long.
+    The jobs are left alone: the engine finds a dead worker's lease, a hung encoder and a lost
+    message within a minute. The remaining jobs wait for workers or are long.
     """
     stuck = service.get_stuck_jobs(hours)
     for job in stuck:

@@ -1,4 +1,4 @@
-"""The folders that attempts work in, and what killed processes left of them."""
+"""Work folders of attempts, and their leftovers from killed processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 def remove_abandoned_work(database: Database, work_folder: Path) -> None:
-    """Remove folders of attempts that are over: what a killed process left behind."""
+    """Remove folders of attempts that are over, left by killed processes."""
     try:
         folders = [path for path in work_folder.iterdir() if is_work_folder(path.name)]
     except FileNotFoundError:
@@ -32,5 +32,8 @@ def remove_abandoned_work(database: Database, work_folder: Path) -> None:
 
 
 def is_work_folder(name: str) -> bool:
-    """Whether it is named as a claim's token: TEMP_DIR may be /tmp, and hold others' folders."""
+    """Check whether it is named like a claim's token.
+
+    TEMP_DIR may be /tmp, and hold other folders.
+    """
     return re.fullmatch(r"[0-9a-f]{32}", name) is not None

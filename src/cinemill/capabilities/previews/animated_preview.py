@@ -1,4 +1,4 @@
-"""A film in a few silent seconds: short excerpts from all over it, by seeking, one after another.
+"""An animated preview: short silent excerpts from the whole video, by seeking.
 
 H.264 in MP4: every browser plays it in a loop without a click (``<video autoplay loop muted>``),
 and PyAV reads it back, which it cannot with an animated WebP.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.previews.duration import reject_truncated
-from cinemill.capabilities.previews.stills import count_decoders, enter_before, spread_moments
+from cinemill.capabilities.previews.stills import count_decoders, seek_before, spread_timestamps
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.tonemap import tonemap
@@ -24,27 +24,29 @@ from cinemill.media.verify.outputs import inspect_output
 ANIMATION_NAME = "animated.mp4"
 ANIMATION_HEIGHT = 240
 ANIMATION_FPS = Fraction(10)
-MOST_EXCERPTS = 8
+MAX_EXCERPTS = 8
 EXCERPT_FRAMES = 8
 EXCERPT_SECONDS = EXCERPT_FRAMES / ANIMATION_FPS
 _CRF = 28
 _SLACK_SECONDS = Fraction(1, 400)
-"""Containers that keep milliseconds move frames by half of one."""
+"""Containers that keep milliseconds shift frames by half of one."""
 
 
 def spread_excerpts(info: MediaInfo, duration_seconds: Fraction) -> tuple[Fraction, ...]:
-    """Where each excerpt begins: the middles of equal stretches, as many as do not overlap and as
-    may be decoded at once."""
-    most = min(MOST_EXCERPTS, count_decoders(info))
-    count = max(1, min(most, int(duration_seconds / EXCERPT_SECONDS)))
-    middles = spread_moments(duration_seconds, count)
+    """Return where each excerpt begins: the middles of equal intervals.
+
+    There are as many as do not overlap and as may be decoded at once.
+    """
+    limit = min(MAX_EXCERPTS, count_decoders(info))
+    count = max(1, min(limit, int(duration_seconds / EXCERPT_SECONDS)))
+    middles = spread_timestamps(duration_seconds, count)
     return tuple(max(Fraction(0), middle - EXCERPT_SECONDS / 2) for middle in middles)
 
 
 def render_animated_preview(
-    session: FfmpegSession, source: Path, info: MediaInfo, moments: Sequence[Fraction]
+    session: FfmpegSession, source: Path, info: MediaInfo, timestamps: Sequence[Fraction]
 ) -> dict[str, Any]:
-    """``animated.mp4`` in the folder: an excerpt from each of these moments on; facts about it.
+    """Create ``animated.mp4`` from excerpts that begin at these times; return its facts.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``session.should_stop`` returns.
@@ -56,7 +58,7 @@ def render_animated_preview(
     arguments = plan_animation(
         str(source),
         info,
-        moments,
+        timestamps,
         output,
         can_tonemap=session.binary.can_tonemap,
         max_pixels=session.limits.max_pixels,
@@ -64,7 +66,7 @@ def render_animated_preview(
     report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
     reject_truncated(report.tally)
     facts = inspect_output(session.folder / ANIMATION_NAME, output)
-    planned = len(moments) * EXCERPT_FRAMES
+    planned = len(timestamps) * EXCERPT_FRAMES
     if facts["frames"] != planned:
         raise OutputInvalid(f"{ANIMATION_NAME} has {facts['frames']} frames of {planned}.")
     return facts
@@ -73,23 +75,23 @@ def render_animated_preview(
 def plan_animation(
     source: str,
     info: MediaInfo,
-    moments: Sequence[Fraction],
+    timestamps: Sequence[Fraction],
     output: PlannedOutput,
     *,
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film opened once for each excerpt, a little before it begins."""
+    """Return FFmpeg's arguments: the video opened once per excerpt, a little before it begins."""
     arguments: list[str] = []
     chains = []
-    for number, moment in enumerate(moments):
-        seek, place = enter_before(info, moment)
+    for number, timestamp in enumerate(timestamps):
+        seek, place = seek_before(info, timestamp)
         arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
         filters = _excerpt_filters(info, output, place, can_tonemap)
         chains.append(f"[{number}:{info.video.index}]{','.join(filters)}[excerpt{number}]")
-    labels = "".join(f"[excerpt{number}]" for number in range(len(moments)))
-    # After the join a clock that ticks once a frame: a frame is as long as any other.
-    joined = f"{labels}concat=n={len(moments)},settb={1 / output.fps}[animation]"
+    labels = "".join(f"[excerpt{number}]" for number in range(len(timestamps)))
+    # After concatenation a clock that ticks once a frame: all frames last equally long.
+    joined = f"{labels}concat=n={len(timestamps)},settb={1 / output.fps}[animation]"
     return [
         *arguments,
         *("-filter_complex", ";".join([*chains, joined]), "-map", "[animation]"),
@@ -107,7 +109,7 @@ def _excerpt_filters(
         "settb=AVTB",  # some clocks tick once a frame, and the excerpt may begin in between
         f"setpts=round(PTS-{float(place + _SLACK_SECONDS):.6f}/TB)",
         f"fps={output.fps}:round=up:start_time=0",
-        f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # where the film ends its last frame stays
+        f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # at the video's end, its last frame stays
         f"trim=end_frame={EXCERPT_FRAMES}",
         f"scale={output.width}:{output.height}:flags=bicubic,setsar=1",
         *(tonemap(info) if info.video.hdr and can_tonemap else []),

@@ -1,4 +1,4 @@
-"""A contact sheet out of stills that were taken: the film itself is not opened again."""
+"""A contact sheet of extracted stills: the video itself is not opened again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cinemill.capabilities.previews.contact_sheet_layout import (
     GAP_PIXELS,
     SheetLayout,
-    lay_out_sheet,
+    arrange_sheet,
     sheet_labels,
 )
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
@@ -24,12 +24,12 @@ TIMES_NAME = "times.ass"
 def render_contact_sheet(
     session: FfmpegSession, stills: Sequence[Still], columns: int
 ) -> SheetLayout:
-    """``sheet.jpg`` in the folder, where the stills lie as ``extract_stills`` named them.
+    """Create ``sheet.jpg`` in the folder that holds the stills as ``extract_stills`` named them.
 
-    Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull,
-    and whatever ``session.should_stop`` returns.
+    Raises ToolMissing without the font, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
+    whatever ``session.should_stop`` returns.
     """
-    layout = lay_out_sheet((stills[0].width, stills[0].height), len(stills), columns)
+    layout = arrange_sheet((stills[0].width, stills[0].height), len(stills), columns)
     copy_fonts(session.folder)
     text = sheet_labels([still.seconds for still in stills], layout)
     (session.folder / TIMES_NAME).write_text(text, encoding="utf-8")
@@ -40,7 +40,7 @@ def render_contact_sheet(
 
 
 def plan_sheet(layout: SheetLayout) -> list[str]:
-    """FFmpeg's arguments: one still a second, lettered by that clock, laid into the grid."""
+    """Return FFmpeg's arguments: one still a second, labelled by that clock, tiled into a grid."""
     filters = [
         f"scale={layout.tile_width}:{layout.tile_height}:flags=bicubic,setsar=1,format=yuv444p",
         f"subtitles=filename={TIMES_NAME}:fontsdir={FONTS_FOLDER}",

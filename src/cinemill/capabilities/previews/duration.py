@@ -1,4 +1,4 @@
-"""How long a film's picture is: from its header, or where that does not say, from its packets."""
+"""Duration of the video stream: from the header, or if that lacks it, from the packets."""
 
 from __future__ import annotations
 
@@ -12,30 +12,38 @@ from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
-def find_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
-    """Seconds from the first picture to the end of the last: as the header has it, else by reading
-    the whole file through, without decoding. Sound may go on longer.
+def find_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
+    """Return the seconds from the first frame to the end of the last; audio may be longer.
+
+    Uses the header if it states them, else reads the whole file without decoding.
 
     Raises MediaRejected (``media_truncated``), CommandFailed, CommandStalled, and whatever
     ``session.should_stop`` returns.
     """
-    return read_length(info) or measure_length(session, source, info)
+    return read_duration(info) or measure_duration(session, source, info)
 
 
-def read_length(info: MediaInfo) -> Fraction:
-    """As the header has it; 0 where it does not say."""
+def read_duration(info: MediaInfo) -> Fraction:
+    """Return the header's duration; 0 if it states none."""
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    film = max(0.0, info.duration_seconds_from_header - lead_seconds)
-    picture = info.video.duration_seconds_from_header
+    container_seconds = max(0.0, info.duration_seconds_from_header - lead_seconds)
+    video_seconds = info.video.duration_seconds_from_header
     if info.format is SourceFormat.MATROSKA:
-        picture = max(0.0, picture - lead_seconds)  # it is told when the track ends
-    seconds = min(picture, film) if picture and film else picture or film
+        video_seconds = max(0.0, video_seconds - lead_seconds)  # it states when the track ends
+    seconds = (
+        min(video_seconds, container_seconds)
+        if video_seconds and container_seconds
+        else video_seconds or container_seconds
+    )
     return Fraction(seconds).limit_denominator(1000)
 
 
-def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
-    """By the times of the packets' decoding, which are the frames that a codec reorders, two or so,
-    ahead of what is seen. Raises as :func:`find_length` does."""
+def measure_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
+    """Return the duration by the packets' decoding timestamps.
+
+    They precede presentation by the frames that a codec reorders, two or so. Raises as
+    :func:`find_duration` does.
+    """
     arguments = [
         *input_arguments(str(source), info, session.limits.max_pixels),
         *("-map", f"0:{info.video.index}", "-c", "copy", "-f", "null", "-"),
@@ -48,6 +56,6 @@ def measure_length(session: FfmpegSession, source: Path, info: MediaInfo) -> Fra
 
 
 def reject_truncated(tally: LogSummary) -> None:
-    """Raises MediaRejected, ``media_truncated``, where the file ended before the film did."""
+    """Raise MediaRejected, ``media_truncated``, if the file ended before the video did."""
     if tally.ended_early:
         raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")

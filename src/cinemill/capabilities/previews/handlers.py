@@ -1,4 +1,4 @@
-"""What people look at instead of a stored film: stills, a sheet of them, a few silent seconds."""
+"""Previews of a stored video: stills, a contact sheet of them, an animated preview."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cinemill.capabilities.previews.animated_preview import (
     spread_excerpts,
 )
 from cinemill.capabilities.previews.contact_sheet import SHEET_NAME, render_contact_sheet
-from cinemill.capabilities.previews.duration import find_length
+from cinemill.capabilities.previews.duration import find_duration
 from cinemill.capabilities.previews.plan import StillsParameters
-from cinemill.capabilities.previews.stills import Still, extract_stills, spread_moments
+from cinemill.capabilities.previews.stills import Still, extract_stills, spread_timestamps
 from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -39,22 +39,22 @@ from cinemill.storage.media.assets import AssetRecord
 
 STAGE = "preview"
 STAGE_VERSION = 2
-LARGEST_STILL_BYTES = 1024 * 1024
-LARGEST_REST_BYTES = 32 * 1024 * 1024
-"""The sheet and the animated preview."""
+MAX_STILL_BYTES = 1024 * 1024
+MAX_EXTRAS_BYTES = 32 * 1024 * 1024
+"""Largest size of the sheet and the animated preview together."""
 STILLS_SHARE = 0.8
-"""Of progress."""
+"""Share of the step's progress that the stills take."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One film and what is wanted of it."""
+    """One video and the requested previews."""
 
     resources: StepResources
     context: StepContext
     asset: AssetRecord
     info: MediaInfo
-    asked: StillsParameters
+    options: StillsParameters
 
     @property
     def source(self) -> Path:
@@ -62,70 +62,71 @@ class _Task:
 
     @property
     def key(self) -> str:
-        return step_key(self.asset.sha256, self.asked.num_frames, self.asked.height)
+        return step_key(self.asset.sha256, self.options.num_frames, self.options.height)
 
 
 def make_previews(resources: StepResources, context: StepContext) -> StepOutcome:
-    """``num_frames`` stills at most ``height`` high, spread over the job's film; on request a
-    contact sheet of them, and an animated preview.
+    """Create stills spread over the job's video, and on request a sheet and an animated preview.
+
+    ``num_frames`` stills are at most ``height`` high.
 
     Result: ``asset_id``, ``preview_paths``, ``previews`` (``seconds``, ``sha256`` and sizes of
-    each), where asked for ``sheet_path`` and ``sheet``, ``animated_path`` and ``animated``;
-    ``made`` (kind and variant), ``stages`` in seconds. Raises MediaRejected, OutputInvalid,
-    CommandFailed, DiskFull, ToolMissing.
+    each), if requested ``sheet_path`` and ``sheet``, ``animated_path`` and ``animated``; ``made``
+    (kind and variant), ``stages`` in seconds. Raises MediaRejected, OutputInvalid, CommandFailed,
+    DiskFull, ToolMissing.
     """
     began = time.monotonic()
-    asked = context.parameters(StillsParameters)
-    require_space(resources, asked.num_frames * LARGEST_STILL_BYTES + LARGEST_REST_BYTES)
+    options = context.parameters(StillsParameters)
+    require_space(resources, options.num_frames * MAX_STILL_BYTES + MAX_EXTRAS_BYTES)
     info = context.result_of(PROBE).media
-    task = _Task(resources, context, find_asset(resources, context), info, asked)
-    length = find_length(_quiet_session(task), task.source, info)
+    task = _Task(resources, context, find_asset(resources, context), info, options)
+    length = find_duration(_quiet_session(task), task.source, info)
     stills = _extract_stills(task, length)
-    more = dict(_make_more(task, stills, length))  # before the stills go into the store
-    pictures = [_publish_still(task, still) for still in stills]
-    made = {variant(task.key, one): one for one in (*pictures, *more.values())}
+    more = dict(_create_more(task, stills, length))  # before the stills are moved into the store
+    published = [_publish_still(task, still) for still in stills]
+    artifacts = {variant(task.key, one): one for one in (*published, *more.values())}
     result: dict[str, Any] = {
         "asset_id": task.asset.id,
-        "preview_paths": [_name(task, picture) for picture in pictures],
-        "previews": [describe(picture) for picture in pictures],
+        "preview_paths": [_name(task, artifact) for artifact in published],
+        "previews": [describe(artifact) for artifact in published],
         **{f"{name}_path": _name(task, one) for name, one in more.items()},
         **{name: describe(one) for name, one in more.items()},
-        "made": [{"kind": one.kind.value, "variant": place} for place, one in made.items()],
+        "made": [{"kind": one.kind.value, "variant": place} for place, one in artifacts.items()],
         "stages": {**stage_seconds(context), "preview": round(time.monotonic() - began, 3)},
     }
-    return StepOutcome(result, lambda connection: _save(connection, task, made))
+    return StepOutcome(result, lambda connection: _save(connection, task, artifacts))
 
 
 def step_key(sha256: str, count: int, height: int) -> str:
     return content_key(sha256, STAGE, STAGE_VERSION, count, height)
 
 
-def variant(key: str, made: Artifact) -> str:
-    """Which work a file is of, and of several of a kind its moment or its columns."""
-    own = made.facts.get("columns")
-    if made.kind is ArtifactKind.PREVIEW:
-        own = f"{made.facts['seconds']:.3f}"
+def variant(key: str, artifact: Artifact) -> str:
+    """Return a file's variant: the key of its work, with its timestamp or columns if needed."""
+    own = artifact.facts.get("columns")
+    if artifact.kind is ArtifactKind.PREVIEW:
+        own = f"{artifact.facts['seconds']:.3f}"
     return f"{key[:12]}-{own}" if own else key[:12]
 
 
-def describe(made: Artifact) -> dict[str, Any]:
-    """A file as JSON values."""
+def describe(artifact: Artifact) -> dict[str, Any]:
+    """Return a file as JSON values."""
     return {
-        "filename": made.filename,
-        "sha256": made.sha256,
-        "size_bytes": made.size_bytes,
-        **made.facts,
+        "filename": artifact.filename,
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        **artifact.facts,
     }
 
 
 def _extract_stills(task: _Task, length: Fraction) -> tuple[Still, ...]:
-    resources, context, asked = task.resources, task.context, task.asked
+    resources, context, options = task.resources, task.context, task.options
     return extract_stills(
         ffmpeg_session(resources, context, "Extracting stills", share=STILLS_SHARE),
         task.source,
         task.info,
-        spread_moments(length, asked.num_frames),
-        height=asked.height,
+        spread_timestamps(length, options.num_frames),
+        height=options.height,
     )
 
 
@@ -134,17 +135,17 @@ def _publish_still(task: _Task, still: Still) -> Artifact:
     return _publish(task, ArtifactKind.PREVIEW, still.path, "image/jpeg", facts)
 
 
-def _make_more(
+def _create_more(
     task: _Task, stills: Sequence[Still], length: Fraction
 ) -> Iterator[tuple[str, Artifact]]:
-    """What is wanted besides the stills, by its name in the result."""
-    if (sheet := task.asked.sheet) is not None:
-        yield "sheet", _make_sheet(task, stills, sheet.columns)
-    if task.asked.animated:
-        yield "animated", _make_animation(task, length)
+    """Yield the requested outputs besides the stills, by their names in the result."""
+    if (sheet := task.options.sheet) is not None:
+        yield "sheet", _create_sheet(task, stills, sheet.columns)
+    if task.options.animated:
+        yield "animated", _create_animation(task, length)
 
 
-def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
+def _create_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Creating the contact sheet")
     layout = render_contact_sheet(_quiet_session(task), stills, columns)
@@ -154,17 +155,17 @@ def _make_sheet(task: _Task, stills: Sequence[Still], columns: int) -> Artifact:
     return _publish(task, ArtifactKind.CONTACT_SHEET, path, "image/jpeg", facts)
 
 
-def _make_animation(task: _Task, length: Fraction) -> Artifact:
+def _create_animation(task: _Task, length: Fraction) -> Artifact:
     context = task.context
     context.report(STILLS_SHARE, "Creating the animated preview")
-    moments = spread_excerpts(task.info, length)
-    facts = render_animated_preview(_quiet_session(task), task.source, task.info, moments)
+    timestamps = spread_excerpts(task.info, length)
+    facts = render_animated_preview(_quiet_session(task), task.source, task.info, timestamps)
     path = context.folder / ANIMATION_NAME
     return _publish(task, ArtifactKind.ANIMATED_PREVIEW, path, "video/mp4", facts)
 
 
 def _quiet_session(task: _Task) -> FfmpegSession:
-    """Its progress is not reported."""
+    """Return a session whose progress is not reported."""
     session = ffmpeg_session(task.resources, task.context, "")
     return replace(session, on_progress=lambda _share: None)
 
@@ -178,20 +179,20 @@ def _publish(
     )
 
 
-def _name(task: _Task, made: Artifact) -> str:
-    """The path of a file's name on the previews' shelf."""
+def _name(task: _Task, artifact: Artifact) -> str:
+    """Return the path of a file's name among the named previews."""
     resources = task.resources
     return str(
         export_output(
             resources.files,
-            made.sha256,
+            artifact.sha256,
             resources.preview_dir,
             task.context.run.job_id,
-            made.filename,
+            artifact.filename,
         )
     )
 
 
-def _save(connection: Connection, task: _Task, made: Mapping[str, Artifact]) -> None:
-    for place, one in made.items():
+def _save(connection: Connection, task: _Task, artifacts: Mapping[str, Artifact]) -> None:
+    for place, one in artifacts.items():
         assets.save_artifacts(connection, task.asset.id, task.key, [one], variant=place)

@@ -27,7 +27,7 @@ class SheetParameters(Parameters):
 
 
 class StillsParameters(Parameters):
-    """What the step makes; a run that an earlier version queued names only the first two."""
+    """What the step creates; a run queued by an earlier version names only the first two."""
 
     num_frames: Annotated[int, Field(ge=1, le=MAX_PREVIEW_FRAMES)] = PREVIEW_FRAMES
     """Number of stills, spread evenly over the video."""

@@ -1,4 +1,4 @@
-"""Stills spread over a film, by seeking: what lies between them is not decoded."""
+"""Stills spread over a video, by seeking: the frames between them are not decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS, fit_height, freeze, input_arguments
+from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS, fit_height, freeze, input_arguments
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
@@ -19,27 +19,29 @@ from cinemill.media.verify.outputs import inspect_output
 STILLS_AT_ONCE = 10
 """Inputs of one command: each holds a decoder of its own in memory."""
 _PIXELS_AT_ONCE = 10 * 3840 * 2160
-"""Of all of them together: ten decoders of H.264 in 4K take a gigabyte."""
+"""Pixels of all inputs together: ten decoders of H.264 in 4K take a gigabyte."""
 STILL_PATTERN = "preview_%04d.jpg"
 """Counted from 1."""
 _LEAD_SECONDS = Fraction(1, 2)
-"""Key frames are found by the time of decoding in some containers, which is earlier."""
-_BLIND_LEAD_SECONDS = Fraction(5)
-"""Of streams without an index: longer than groups of pictures in broadcasts are."""
+"""Some containers index key frames by decoding time, which is earlier."""
+_UNINDEXED_LEAD_SECONDS = Fraction(5)
+"""For streams without an index: longer than a broadcast's group of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
     path: Path
     seconds: Fraction
-    """Its moment, counted from the first picture."""
+    """Time of the frame, counted from the first frame."""
     width: int
     height: int
 
 
-def spread_moments(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
-    """The middles of ``count`` equal stretches of the film: neither the black at its beginning
-    nor the credits at its end."""
+def spread_timestamps(duration_seconds: Fraction, count: int) -> tuple[Fraction, ...]:
+    """Return the middles of ``count`` equal intervals.
+
+    They avoid the opening black and the end credits.
+    """
     return tuple(duration_seconds * (2 * index + 1) / (2 * count) for index in range(count))
 
 
@@ -47,11 +49,11 @@ def extract_stills(
     session: FfmpegSession,
     source: Path,
     info: MediaInfo,
-    moments: Sequence[Fraction],
+    timestamps: Sequence[Fraction],
     *,
     height: int,
 ) -> tuple[Still, ...]:
-    """A JPEG of the frame at each of these moments, at most ``height`` high, in the folder.
+    """Write a JPEG of the frame at each time, at most ``height`` high, into the folder.
 
     Raises MediaRejected (``media_truncated``), OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``should_stop`` returns.
@@ -59,8 +61,8 @@ def extract_stills(
     size = fit_height(info.video.display_width, info.video.display_height, height)
     stills: list[Still] = []
     at_once = min(STILLS_AT_ONCE, count_decoders(info))
-    for start in range(0, len(moments), at_once):
-        batch = moments[start : start + at_once]
+    for start in range(0, len(timestamps), at_once):
+        batch = timestamps[start : start + at_once]
         outputs = _name_outputs(start, len(batch), size)
         arguments = plan_stills(
             str(source),
@@ -72,15 +74,15 @@ def extract_stills(
         )
         report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
         reject_truncated(report.tally)
-        for output, moment in zip(outputs, batch, strict=True):
+        for output, timestamp in zip(outputs, batch, strict=True):
             inspect_output(session.folder / output.filename, output)
-            stills.append(Still(session.folder / output.filename, moment, *size))
-        session.on_progress(len(stills) / len(moments))
+            stills.append(Still(session.folder / output.filename, timestamp, *size))
+        session.on_progress(len(stills) / len(timestamps))
     return tuple(stills)
 
 
 def count_decoders(info: MediaInfo) -> int:
-    """How many times a film of such pictures may be opened in one command."""
+    """Return how often a video of this frame size may be opened in one command."""
     return max(1, _PIXELS_AT_ONCE // (info.video.width * info.video.height))
 
 
@@ -94,45 +96,44 @@ def _name_outputs(start: int, count: int, size: tuple[int, int]) -> list[Planned
 def plan_stills(
     source: str,
     info: MediaInfo,
-    moments: Sequence[Fraction],
+    timestamps: Sequence[Fraction],
     outputs: Sequence[PlannedOutput],
     *,
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film opened once for each still, a little before its moment."""
+    """Return FFmpeg's arguments: the video opened once per still, a little before its time."""
     arguments: list[str] = []
     places = []
-    for moment in moments:
-        seek, place = enter_before(info, moment)
+    for timestamp in timestamps:
+        seek, place = seek_before(info, timestamp)
         arguments += ["-threads", "1", *seek, *input_arguments(source, info, max_pixels)]
         places.append(place)
     for position, (output, place) in enumerate(zip(outputs, places, strict=True)):
         arguments += ["-map", f"{position}:{info.video.index}", "-frames:v", "1"]
         arguments += ["-fps_mode", "passthrough", "-map_metadata", "-1"]
-        arguments += ["-vf", _picture_filters(info, output, place, can_tonemap)]
+        arguments += ["-vf", _still_filters(info, output, place, can_tonemap)]
         arguments += ["-c:v", "mjpeg", "-q:v", "3", "-update", "1", "-bitexact", "-f", "image2"]
         arguments.append(output.filename)
     return arguments
 
 
-def enter_before(info: MediaInfo, moment: Fraction) -> tuple[list[str], Fraction]:
-    """How the film is entered for what is seen from a moment on, and where that lies on FFmpeg's
-    clock then.
+def seek_before(info: MediaInfo, timestamp: Fraction) -> tuple[list[str], Fraction]:
+    """Return arguments that seek to before this time, and the time on FFmpeg's clock afterwards.
 
-    At the key frame before, and from there on every frame is seen: the one on screen may have
-    begun long ago.
+    They seek to the key frame before, and from there every frame is decoded: the one on screen may
+    have begun long ago.
     """
     start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
-    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + moment)
-    lead = _BLIND_LEAD_SECONDS if info.format in NO_AUDIO_ARGUMENTS else _LEAD_SECONDS
-    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds where it enters to that.
+    wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + timestamp)
+    lead = _UNINDEXED_LEAD_SECONDS if info.format in UNINDEXED_FORMATS else _LEAD_SECONDS
+    # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds the seek target to that.
     clock_hz = info.video.fps or Fraction(1000)
     at = max(Fraction(0), math.floor((wanted - lead) * clock_hz) / clock_hz)
     return ["-noaccurate_seek", "-ss", f"{float(at):.6f}"], wanted - at
 
 
-def _picture_filters(
+def _still_filters(
     info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
 ) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []

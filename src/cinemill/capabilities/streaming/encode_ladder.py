@@ -1,7 +1,7 @@
-"""Renditions for adaptive play: one decode, a file for each rung and each sound, HLS and DASH.
+"""Renditions for adaptive streaming: one decode, a file per rung and audio track, HLS and DASH.
 
-FFmpeg's dash muxer writes each stream into one fragmented MP4 and tells where its segments lie; the
-playlists and the manifest are written here, from what lies there.
+FFmpeg's dash muxer writes each stream into one fragmented MP4 and reports its segments; the
+playlists and the manifest are written here from that.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from cinemill.capabilities.streaming.encode_plan import (
     MANIFEST,
     USUAL_FPS,
+    audio_arguments,
     choose_rate,
     muxer_arguments,
     plan_ladder,
-    sound_arguments,
 )
 from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
@@ -49,7 +49,7 @@ MEDIA_TYPES = {
     ".mp4": "video/mp4",
 }
 LATE_SECONDS = 0.5
-"""Sound that is copied may be so much shorter or longer than its picture; else silence is put in,
+"""Copied audio may be this much shorter or longer than its video; otherwise silence is inserted,
 for which it must be encoded."""
 _BYTE_RANGE = re.compile(r'BYTERANGE[:=]"?(\d+)@(\d+)')
 _EXTINF = re.compile(r"#EXTINF:([\d.]+)")
@@ -61,8 +61,8 @@ class LadderOutcome:
     """Verified files in the private folder: streams, their playlists, the manifest."""
 
     files: tuple[Path, ...]
-    pictures: tuple[Stream, ...]
-    sounds: tuple[Stream, ...]
+    video_streams: tuple[Stream, ...]
+    audio_streams: tuple[Stream, ...]
     frames: int
     changes: tuple[str, ...]
     cpu_seconds: float
@@ -71,7 +71,7 @@ class LadderOutcome:
 def make_ladder(
     session: FfmpegSession, source: Path, info: MediaInfo, purpose: Purpose
 ) -> LadderOutcome:
-    """Every rung that the film needs, in H.264 with AAC, in the session' folder, which is empty.
+    """Encode every rung that the video needs, in H.264 with AAC, in the session's empty folder.
 
     Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
@@ -81,23 +81,23 @@ def make_ladder(
     pixels = session.limits.max_pixels
     plan = plan_ladder(source, info, rungs, purpose, session.binary, pixels)
     tally = _run(session, source, info, plan)
-    pictures, sounds = _read_streams(session.folder, rungs, info.audio, fps)
-    counts = {_count_frames(session.folder / stream.filename) for stream in pictures}
+    video_streams, audio_streams = _read_streams(session.folder, rungs, info.audio, fps)
+    counts = {_count_frames(session.folder / stream.filename) for stream in video_streams}
     if len(counts) != 1:
         raise OutputInvalid(f"The renditions have different frame counts: {sorted(counts)}.")
     frames = counts.pop()
-    seconds = pictures[0].seconds
-    heard_seconds = max((sound.seconds for sound in sounds), default=None)
-    decoded = Decoded(tally.video_frames if changes else frames, seconds, heard_seconds)
+    seconds = video_streams[0].seconds
+    audio_seconds = max((track.seconds for track in audio_streams), default=None)
+    decoded = Decoded(tally.video_frames if changes else frames, seconds, audio_seconds)
     check_integrity(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
     if not changes and frames != tally.video_frames:
         raise OutputInvalid(f"{tally.video_frames} frames in, {frames} out.")
-    files = _write_lists(session.folder, pictures, sounds)
-    return LadderOutcome(files, pictures, sounds, frames, changes, tally.cpu_seconds)
+    files = _write_lists(session.folder, video_streams, audio_streams)
+    return LadderOutcome(files, video_streams, audio_streams, frames, changes, tally.cpu_seconds)
 
 
 def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
-    """The rungs of this film; its sound's share of the bits is not counted off."""
+    """Return the rungs of this video; its audio's share of the bitrate is not subtracted."""
     video = info.video
     fps = video.fps or USUAL_FPS
     source_bps = as_h264_bps(video.codec, info.bitrate_bps)
@@ -105,7 +105,7 @@ def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
 
 
 def can_be_copied(info: MediaInfo) -> bool:
-    """Whether browsers play the picture as it is, so that nothing but its wrapping must change."""
+    """Check whether browsers play the video as it is, so that only its container must change."""
     video = info.video
     return (
         video.codec == "h264"
@@ -117,58 +117,61 @@ def can_be_copied(info: MediaInfo) -> bool:
 
 
 def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> LadderOutcome:
-    """The film's own picture in segments, without encoding: playable while rungs are made.
+    """Write the source's own video in segments, without encoding: playable while rungs are encoded.
 
-    Only where :func:`can_be_copied`. Raises as :func:`make_ladder` does, but for MediaRejected:
-    nothing is decoded, so nothing is judged.
+    Requires :func:`can_be_copied`. Raises as :func:`make_ladder` does, except MediaRejected:
+    nothing is decoded, so nothing is checked.
     """
-    if all(sound.codec == "aac" for sound in info.audio):
-        maps = [word for sound in info.audio for word in ("-map", f"0:{sound.index}")]
+    if all(track.codec == "aac" for track in info.audio):
+        maps = [word for track in info.audio for word in ("-map", f"0:{track.index}")]
         copied = _copy_stream(session, source, info, [*maps, "-c:a", "copy"])
-        sounds = [
-            replace(stream, sample_rate_hz=sound.sample_rate_hz, channels=sound.channels)
-            for stream, sound in zip(copied.sounds, info.audio, strict=True)
+        audio_streams = [
+            replace(stream, sample_rate_hz=track.sample_rate_hz, channels=track.channels)
+            for stream, track in zip(copied.audio_streams, info.audio, strict=True)
         ]
-        if all(abs(sound.seconds - copied.pictures[0].seconds) <= LATE_SECONDS for sound in sounds):
-            _write_lists(session.folder, copied.pictures, sounds)
-            return replace(copied, sounds=tuple(sounds))
+        if all(
+            abs(track.seconds - copied.video_streams[0].seconds) <= LATE_SECONDS
+            for track in audio_streams
+        ):
+            _write_lists(session.folder, copied.video_streams, audio_streams)
+            return replace(copied, audio_streams=tuple(audio_streams))
         for left in session.folder.iterdir():
             left.unlink()
-    # The picture keeps the file's own clock here, and so does the sound.
-    clock = sound_arguments(info.audio, "aresample=async=1:first_pts=0")
+    # The video keeps the file's own clock here, and so does the audio.
+    clock = audio_arguments(info.audio, "aresample=async=1:first_pts=0")
     return _copy_stream(session, source, info, clock)
 
 
 def _copy_stream(
-    session: FfmpegSession, source: Path, info: MediaInfo, sounds_as: Sequence[str]
+    session: FfmpegSession, source: Path, info: MediaInfo, audio_options: Sequence[str]
 ) -> LadderOutcome:
     arguments = [
         *input_arguments(str(source), info, session.limits.max_pixels),
-        *("-map", f"0:{info.video.index}", "-c:v", "copy", *sounds_as),
+        *("-map", f"0:{info.video.index}", "-c:v", "copy", *audio_options),
         *muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
     ]
     tally = _run(session, source, info, arguments)
     own = Rung(info.video.width, info.video.height, 0)
     rate = info.video.fps or USUAL_FPS
-    pictures, sounds = _read_streams(session.folder, (own,), info.audio, rate)
-    frames = _count_frames(session.folder / pictures[0].filename)
-    files = _write_lists(session.folder, pictures, sounds)
-    return LadderOutcome(files, pictures, sounds, frames, (), tally.cpu_seconds)
+    video_streams, audio_streams = _read_streams(session.folder, (own,), info.audio, rate)
+    frames = _count_frames(session.folder / video_streams[0].filename)
+    files = _write_lists(session.folder, video_streams, audio_streams)
+    return LadderOutcome(files, video_streams, audio_streams, frames, (), tally.cpu_seconds)
 
 
 def _run(
     session: FfmpegSession, source: Path, info: MediaInfo, arguments: Sequence[str]
 ) -> LogSummary:
-    tell = share_of_time(session.on_progress, info.duration_seconds_from_header)
-    return session.run(arguments, readable=[source], on_progress=tell).tally
+    report = share_of_time(session.on_progress, info.duration_seconds_from_header)
+    return session.run(arguments, readable=[source], on_progress=report).tally
 
 
 def _read_streams(
-    folder: Path, rungs: Sequence[Rung], sounds: Sequence[AudioStream], fps: Fraction
+    folder: Path, rungs: Sequence[Rung], audio_streams: Sequence[AudioStream], fps: Fraction
 ) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
-    """What FFmpeg wrote, under names of ours. Raises OutputInvalid."""
+    """Read FFmpeg's output files and give them our names. Raises OutputInvalid."""
     codecs = _read_codecs(folder / MANIFEST)
-    pictures = [
+    video_streams = [
         replace(
             _read_stream(folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
             width=rung.width,
@@ -177,23 +180,23 @@ def _read_streams(
         )
         for position, rung in enumerate(rungs)
     ]
-    heard = [
+    audio_tracks = [
         replace(
             _read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
             sample_rate_hz=48_000,
-            channels=min(2, sound.channels),
-            language=sound.language,
+            channels=min(2, track.channels),
+            language=track.language,
         )
-        for position, sound in enumerate(sounds)
+        for position, track in enumerate(audio_streams)
     ]
     for left in folder.iterdir():
         if left.suffix != ".mp4":
             left.unlink()
-    return tuple(pictures), tuple(heard)
+    return tuple(video_streams), tuple(audio_tracks)
 
 
 def _read_codecs(manifest: Path) -> dict[str, str]:
-    """By the representation's id."""
+    """Return codecs by the representation's id."""
     try:
         root = ET.parse(manifest).getroot()  # noqa: S314 - our own FFmpeg wrote it just now
     except (OSError, ET.ParseError) as broken:
@@ -221,22 +224,25 @@ def _read_stream(folder: Path, position: int, filename: str, codecs: dict[str, s
 
 
 def _find_index(path: Path) -> tuple[int, int]:
-    """(start, bytes) of the segment index (ISO/IEC 14496-12, section 8.16.3); zeros without one."""
+    """Return (start, bytes) of the segment index; zeros without one.
+
+    See ISO/IEC 14496-12, section 8.16.3.
+    """
     start = 0
-    with path.open("rb") as film:
-        while len(head := film.read(8)) == 8:
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
             size, kind = int.from_bytes(head[:4]), head[4:]
             if kind == b"sidx":
                 return start, size
             if kind == b"moof" or size < 8:
                 break
             start += size
-            film.seek(start)
+            file.seek(start)
     return 0, 0
 
 
 def read_segments(playlist: str) -> tuple[int, tuple[MediaSegment, ...]]:
-    """(bytes of the head, segments) of one of FFmpeg's playlists with ranges of bytes."""
+    """Return (bytes of the head, segments) from one of FFmpeg's playlists with byte ranges."""
     head_bytes, seconds = 0, 0.0
     segments = []
     for line in playlist.splitlines():
@@ -252,7 +258,7 @@ def read_segments(playlist: str) -> tuple[int, tuple[MediaSegment, ...]]:
 
 def _count_frames(path: Path) -> int:
     try:
-        with path.open("rb") as film, open_mp4(film) as container:
+        with path.open("rb") as file, open_mp4(file) as container:
             stream = container.streams.video[0]
             return len([None for packet in container.demux(stream) if packet.pts is not None])
     except PacketError as broken:
@@ -260,12 +266,15 @@ def _count_frames(path: Path) -> int:
 
 
 def _write_lists(
-    folder: Path, pictures: Sequence[Stream], sounds: Sequence[Stream]
+    folder: Path, video_streams: Sequence[Stream], audio_streams: Sequence[Stream]
 ) -> tuple[Path, ...]:
-    texts = {stream.playlist_name: write_media_playlist(stream) for stream in (*pictures, *sounds)}
-    texts[MASTER_PLAYLIST] = write_master_playlist(pictures, sounds)
-    texts[MANIFEST] = write_manifest(pictures, sounds)
+    texts = {
+        stream.playlist_name: write_media_playlist(stream)
+        for stream in (*video_streams, *audio_streams)
+    }
+    texts[MASTER_PLAYLIST] = write_master_playlist(video_streams, audio_streams)
+    texts[MANIFEST] = write_manifest(video_streams, audio_streams)
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
-    streams = [folder / stream.filename for stream in (*pictures, *sounds)]
+    streams = [folder / stream.filename for stream in (*video_streams, *audio_streams)]
     return (*streams, *(folder / name for name in texts))

@@ -1,4 +1,4 @@
-"""A ladder planned: pure functions from a film and its rungs to FFmpeg's arguments."""
+"""The plan of a ladder: pure functions from a video and its rungs to FFmpeg's arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 
 MANIFEST = "manifest.mpd"
 USUAL_FPS = Fraction(25)
-SOUND_BPS = 128_000
+AUDIO_BPS = 128_000
 
 
 def plan_ladder(
@@ -26,11 +26,11 @@ def plan_ladder(
     toolbox: FfmpegBinary,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""
+    """Return FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""
     fps, _ = choose_rate(info)
     frames = segment_frames(fps)
     arguments = input_arguments(str(source), info, max_pixels)
-    arguments += ["-filter_complex", _picture_graph(info, rungs, fps, toolbox.can_tonemap)]
+    arguments += ["-filter_complex", _video_graph(info, rungs, fps, toolbox.can_tonemap)]
     preset = PRESETS[purpose]
     for position, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{position}]"]
@@ -38,22 +38,22 @@ def plan_ladder(
         arguments += [f"-bufsize:v:{position}", str(2 * rung.bitrate_bps)]
     arguments += ["-c:v", "libx264", "-preset", preset.effort[VideoCodec.H264]]
     arguments += ["-crf", str(preset.crf[VideoCodec.H264]), "-profile:v", "high"]
-    # Key frames at the same pictures in every rung, and nowhere else: a player changes rungs there.
+    # Key frames at the same frames in every rung, and nowhere else: a player switches rungs there.
     arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
     arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += sound_arguments(info.audio, audio_clock_filters(info))
+    arguments += audio_arguments(info.audio, audio_clock_filters(info))
     return arguments + muxer_arguments(frames / fps, len(rungs) + len(info.audio))
 
 
 def choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
-    """A constant rate, for segments of one length; and what had to be changed for it."""
+    """Return a constant rate, for segments of equal length, and descriptions of what it changes."""
     fps = info.video.fps or USUAL_FPS
     if not info.video.is_variable_rate:
         return fps, ()
     return Fraction(round(fps) or 1), ("the variable frame rate was made constant",)
 
 
-def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
+def _video_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
     filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
@@ -62,7 +62,7 @@ def _picture_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_to
     filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
     chains = []
     source = f"0:{info.video.index}"
-    # Each rung is made of the one above it, which is a fraction of the film's pixels.
+    # Each rung is scaled from the one above it, which has a fraction of the source's pixels.
     for position, rung in enumerate(rungs):
         chain = ",".join(filters if position == 0 else [_scale(rung)])
         if position + 1 == len(rungs):
@@ -77,24 +77,26 @@ def _scale(rung: Rung) -> str:
     return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
 
 
-def sound_arguments(sounds: Sequence[AudioStream], clock: str) -> list[str]:
-    """Every track whole, with silence where it begins late: a playlist counts from its first
-    sample, and is as long as the film only then."""
+def audio_arguments(audio_streams: Sequence[AudioStream], clock: str) -> list[str]:
+    """Return the arguments of the audio tracks, with silence if they begin late.
+
+    A playlist counts from its first sample, and only then is it as long as the video.
+    """
     arguments: list[str] = []
-    for sound in sounds:
-        arguments += ["-map", f"0:{sound.index}"]
-    if sounds:
-        arguments += ["-c:a", "aac", "-b:a", str(SOUND_BPS), "-ar", "48000"]
+    for audio in audio_streams:
+        arguments += ["-map", f"0:{audio.index}"]
+    if audio_streams:
+        arguments += ["-c:a", "aac", "-b:a", str(AUDIO_BPS), "-ar", "48000"]
         arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
     return arguments
 
 
 def muxer_arguments(seconds: Fraction, streams: int) -> list[str]:
-    """Each of so many streams into one file, in segments of so many seconds."""
-    # A set for each: FFmpeg wants one shape in a set, to the pixel, and sides are even here. The
-    # manifest that people get is written by us.
+    """Return arguments that mux each stream into one file, in segments of this many seconds."""
+    # One adaptation set per stream: FFmpeg requires exactly one aspect ratio in a set, and sides
+    # are rounded to even here. The published manifest is written by us.
     sets = " ".join(f"id={position},streams={position}" for position in range(streams))
-    # A little less than a segment, so that rounding cannot let its key frame go by.
+    # A little less than a segment, so that rounding cannot skip its key frame.
     length = f"{float(seconds * Fraction(99, 100)):.6f}"
     return [
         *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),

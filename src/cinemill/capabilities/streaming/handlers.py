@@ -1,4 +1,4 @@
-"""A stored film for adaptive play: as it is, at once where that can be, then rung by rung."""
+"""A stored video for adaptive streaming: as it is, at once if possible, then rung by rung."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
 STAGE_VERSION = 3
-"""Raise it when the same film would give other files."""
+"""Increase it when the same video would give other files."""
 KEY_CHARACTERS = 12
 
 
 def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
-    """The film's own picture in segments, for who wants to watch while rungs are made.
+    """Write the source's own video in segments, to be watched while rungs are encoded.
 
     Result: ``asset_id``, ``playlist`` (the path below the asset's address, or None) and ``why``
     there is none. Raises OutputInvalid, CommandFailed, DiskFull.
@@ -54,13 +54,13 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
     session = ffmpeg_session(resources, context, "Preparing early playback")
     outcome = copy_stream(session, resources.files.path(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
-    made = publish(resources, outcome.files)
+    artifacts = publish(resources, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
-    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, artifacts))
 
 
 def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Every rung that the film needs, with playlists and manifest.
+    """Encode every rung that the video needs, with playlists and manifest.
 
     Result: ``asset_id``, ``output_path`` (the playlist that players open), ``playlist`` (the path
     below the asset's address), ``rungs``, ``sounds``, ``changes``, ``made``, ``stages``. Raises
@@ -73,8 +73,8 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     session = ffmpeg_session(resources, context, "Encoding the renditions")
     outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
-    made = publish(resources, outcome.files)
-    for one in made:
+    artifacts = publish(resources, outcome.files)
+    for one in artifacts:
         export_output(
             resources.files, one.sha256, resources.render_dir, context.run.job_id, one.filename
         )
@@ -84,24 +84,26 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
         "output_filename": MASTER_PLAYLIST,
         "playlist": address(key, MASTER_PLAYLIST),
         **describe(outcome),
-        "made": [{"kind": one.kind.value, "variant": address(key, one.filename)} for one in made],
+        "made": [
+            {"kind": one.kind.value, "variant": address(key, one.filename)} for one in artifacts
+        ],
         "stages": {**stage_seconds(context), "ladder": round(time.monotonic() - began, 3)},
     }
-    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, made))
+    return StepOutcome(result, lambda connection: _save(connection, asset.id, key, artifacts))
 
 
 def step_key(sha256: str, stage: str, params: Mapping[str, str]) -> str:
-    """Names the work by the film's bytes, the stage, its version and its parameters."""
+    """Return the key of the work: the video's bytes, the stage, its version and its parameters."""
     return content_key(sha256, stage, STAGE_VERSION, params)
 
 
 def address(key: str, filename: str) -> str:
-    """A stream's file below ``/assets/{id}/streams/``, and its variant among the artifacts."""
+    """Return a stream file's path below ``/assets/{id}/streams/``, its artifact variant."""
     return f"{key[:KEY_CHARACTERS]}/{filename}"
 
 
 def publish(resources: StepResources, files: Sequence[Path]) -> list[Artifact]:
-    """Move verified files into the store. Rows that point at them come after."""
+    """Move verified files into the store. Rows that point at them are written afterwards."""
     return [
         publish_artifact(
             resources.files,
@@ -115,11 +117,11 @@ def publish(resources: StepResources, files: Sequence[Path]) -> list[Artifact]:
 
 
 def describe(outcome: LadderOutcome) -> dict[str, Any]:
-    """What was made, as JSON values."""
+    """Return the outputs as JSON values."""
     return {
         "frames": outcome.frames,
-        "rungs": [_describe_rung(stream) for stream in outcome.pictures],
-        "sounds": len(outcome.sounds),
+        "rungs": [_describe_rung(stream) for stream in outcome.video_streams],
+        "sounds": len(outcome.audio_streams),
         "changes": list(outcome.changes),
     }
 
@@ -136,7 +138,7 @@ def _describe_rung(stream: Stream) -> dict[str, Any]:
 
 
 def estimate_bytes(info: MediaInfo) -> int:
-    """Bytes that all rungs together will take at the most."""
+    """Return the most bytes that all rungs together will take."""
     bps = sum(rung.bitrate_bps for rung in list_rungs(info)) + 128_000 * len(info.audio)
     return 8 * 1024 * 1024 + int(info.duration_seconds_from_header * bps / 8)
 
@@ -145,6 +147,6 @@ def _read_info(context: StepContext) -> MediaInfo:
     return context.result_of(PROBE).media
 
 
-def _save(connection: Connection, asset_id: str, key: str, made: Sequence[Artifact]) -> None:
-    for one in made:
+def _save(connection: Connection, asset_id: str, key: str, artifacts: Sequence[Artifact]) -> None:
+    for one in artifacts:
         assets.save_artifacts(connection, asset_id, key, [one], variant=address(key, one.filename))

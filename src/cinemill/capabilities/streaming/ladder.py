@@ -1,7 +1,7 @@
-"""Renditions for adaptive play: which rungs a film needs, and the playlists that name them.
+"""Renditions for adaptive streaming: which rungs a video needs, and their playlists.
 
 Pure. Playlists are HLS after RFC 8216, manifests are DASH after ISO/IEC 23009-1; both name the same
-files, one for each rung, by ranges of bytes.
+files, one for each rung, by byte ranges.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from fractions import Fraction
 from cinemill.core.sizes import make_even
 
 SEGMENT_SECONDS = 4
-NEXT_RUNG_AT_MOST = Fraction(3, 4)
-"""A rung that needs more than this share of the one above would save nobody anything."""
+NEXT_RUNG_MAX_SHARE = Fraction(3, 4)
+"""A rung that needs more than this share of the one above would save nothing."""
 DASH_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 DASH_PROFILE = "urn:mpeg:dash:profile:isoff-on-demand:2011"
 
-# (shorter side in pixels, most bits a second of H.264 at up to 30 frames a second)
+# (shorter side in pixels, largest bitrate of H.264 at up to 30 frames a second)
 _RUNGS = (
     *((2160, 16_000_000), (1440, 9_000_000), (1080, 5_000_000), (720, 2_800_000)),
     *((480, 1_300_000), (360, 750_000), (240, 380_000)),
@@ -32,9 +32,10 @@ BITS_OF_H264: Mapping[str, Fraction] = {
     "hevc": Fraction(2),
     "av1": Fraction(2),
 }
-"""That are worth one bit of another codec, roughly; of those that are not named, one."""
+"""H.264 bits that are worth one bit of another codec, roughly; codecs that are not listed count as
+one."""
 FAST_FPS = 31
-"""Above, a picture is worth half as many bits more."""
+"""Above this rate, bitrates are half as high again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,12 @@ class Rung:
     width: int
     height: int
     bitrate_bps: int
-    """The most that it may need, over two seconds."""
+    """The largest bitrate over two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaSegment:
-    """A piece of a stream's file that can be fetched and played by itself."""
+    """A part of a stream's file that can be fetched and played by itself."""
 
     start_byte: int
     size_bytes: int
@@ -60,13 +61,13 @@ class Stream:
 
     filename: str
     codecs: str
-    """As RFC 6381 names them, such as ``avc1.64001f``."""
+    """Names after RFC 6381, such as ``avc1.64001f``."""
     head_bytes: int
-    """Of what comes before the first segment: its description, then its index (``sidx``)."""
+    """Bytes before the first segment: the description, then the index (``sidx``)."""
     index_bytes: int
     segments: tuple[MediaSegment, ...]
     width: int = 0
-    """0 for sound."""
+    """0 for audio."""
     height: int = 0
     fps: Fraction = Fraction(0)
     sample_rate_hz: int = 0
@@ -83,20 +84,26 @@ class Stream:
 
     @property
     def target_seconds(self) -> int:
-        """The longest segment, rounded: what a playlist declares (RFC 8216, section 4.3.3.1)."""
+        """Return the longest segment, rounded, as a playlist declares it.
+
+        See RFC 8216, section 4.3.3.1.
+        """
         longest = max((segment.seconds for segment in self.segments), default=0.0)
         return math.ceil(longest - 0.5) if longest > 0.5 else 1
 
     @property
     def peak_bps(self) -> int:
-        """Of the most demanding run of segments between 0.5 and 1.5 target durations long (RFC
-        8216, section 4.1): a key frame alone at the end says nothing of what is needed."""
+        """Return the bitrate of the most demanding run of 0.5 to 1.5 target durations.
+
+        That is the definition of RFC 8216, section 4.1: a single key frame at the end says nothing
+        about the required bitrate.
+        """
         target, count = self.target_seconds, len(self.segments)
         runs = [run for first in range(count) for run in self._runs_from(first, target)]
         return max((math.ceil(8 * size / time) for size, time in runs), default=self.average_bps)
 
     def _runs_from(self, first: int, target_seconds: int) -> Iterator[tuple[int, float]]:
-        """(bytes, seconds) of the runs that begin here and are long enough, but not too long."""
+        """Yield (bytes, seconds) of the runs that begin here and have a permitted length."""
         size_bytes, seconds = 0, 0.0
         for position in range(first, len(self.segments)):
             segment = self.segments[position]
@@ -112,11 +119,11 @@ class Stream:
 
 
 def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tuple[Rung, ...]:
-    """Rungs for a film of this size as it is shown, the largest first and never larger than it.
+    """Return rungs for a video of this displayed size, largest first and never larger than it.
 
     ``source_bps`` is of H.264, see :func:`as_h264_bps`; 0 means unknown. The first rung has the
-    film's own size, or the largest that the table knows; those that its quality does not need are
-    left out.
+    video's own size, or the largest in the table; rungs that its quality does not need are left
+    out.
     """
     shorter = min(width, height)
     factor = Fraction(3, 2) if fps > FAST_FPS else Fraction(1)
@@ -127,38 +134,38 @@ def choose_rungs(width: int, height: int, fps: Fraction, source_bps: int) -> tup
         sides.insert(0, _RUNGS[0][0])
     rungs: list[Rung] = []
     for side in dict.fromkeys(sides):
-        most_bps = int(_most_bps(side) * factor)
-        bps = min(most_bps, source_bps) if source_bps else most_bps
-        if rungs and bps > rungs[-1].bitrate_bps * NEXT_RUNG_AT_MOST:
+        max_bps = int(_max_bps(side) * factor)
+        bps = min(max_bps, source_bps) if source_bps else max_bps
+        if rungs and bps > rungs[-1].bitrate_bps * NEXT_RUNG_MAX_SHARE:
             continue
-        rungs.append(_make_rung(width, height, side, bps))
+        rungs.append(_create_rung(width, height, side, bps))
     return tuple(rungs)
 
 
 def as_h264_bps(codec: str, bps: int) -> int:
-    """What H.264 needs for a picture as good as this one; 0 stays 0."""
+    """Return the bitrate that H.264 needs for the same quality; 0 stays 0."""
     return int(bps * BITS_OF_H264.get(codec, Fraction(1)))
 
 
-def _most_bps(side: int) -> int:
-    """Of the table; between two rows by the number of pixels, below the last as the last."""
+def _max_bps(side: int) -> int:
+    """Interpolate the table by the number of pixels; below the last row, return the last."""
     above = [(known, bps) for known, bps in _RUNGS if known >= side]
     known, bps = above[-1] if above else _RUNGS[0]
     return max(_RUNGS[-1][1] // 2, int(bps * Fraction(side, known) ** 2)) if known != side else bps
 
 
-def _make_rung(width: int, height: int, side: int, bps: int) -> Rung:
+def _create_rung(width: int, height: int, side: int, bps: int) -> Rung:
     scale = Fraction(side, min(width, height))
     return Rung(make_even(width * scale), make_even(height * scale), bps)
 
 
 def segment_frames(fps: Fraction) -> int:
-    """Pictures of one segment: as near to four seconds as whole pictures come."""
+    """Return the frames of one segment: as near to four seconds as whole frames allow."""
     return max(1, round(SEGMENT_SECONDS * fps))
 
 
 def write_media_playlist(stream: Stream) -> str:
-    """The stream's own playlist."""
+    """Return the stream's own playlist."""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
@@ -174,35 +181,35 @@ def write_media_playlist(stream: Stream) -> str:
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 
-def write_master_playlist(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
-    """The playlist that players open: all rungs, the largest first, and the sounds."""
+def write_master_playlist(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
+    """Return the playlist that players open: all rungs, the largest first, and the audio tracks."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    for position, sound in enumerate(sounds):
-        language = "" if sound.language == "und" else f'LANGUAGE="{sound.language}",'
+    for position, audio in enumerate(audio_streams):
+        language = "" if audio.language == "und" else f'LANGUAGE="{audio.language}",'
         default = "YES" if position == 0 else "NO"
         lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{sound.language} {position + 1}",'
-            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{sound.channels}",'
-            f'URI="{sound.playlist_name}"'
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{audio.language} {position + 1}",'
+            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{audio.channels}",'
+            f'URI="{audio.playlist_name}"'
         )
-    extra_peak = max((sound.peak_bps for sound in sounds), default=0)
-    extra_average = max((sound.average_bps for sound in sounds), default=0)
-    for picture in pictures:
-        codecs = ",".join([picture.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
+    extra_peak = max((audio.peak_bps for audio in audio_streams), default=0)
+    extra_average = max((audio.average_bps for audio in audio_streams), default=0)
+    for video in video_streams:
+        codecs = ",".join([video.codecs, *dict.fromkeys(audio.codecs for audio in audio_streams)])
         lines.append(
-            f"#EXT-X-STREAM-INF:BANDWIDTH={picture.peak_bps + extra_peak},"
-            f"AVERAGE-BANDWIDTH={picture.average_bps + extra_average},"
-            f"RESOLUTION={picture.width}x{picture.height},"
-            f'FRAME-RATE={float(picture.fps):.3f},CODECS="{codecs}"'
-            + (',AUDIO="sound"' if sounds else "")
+            f"#EXT-X-STREAM-INF:BANDWIDTH={video.peak_bps + extra_peak},"
+            f"AVERAGE-BANDWIDTH={video.average_bps + extra_average},"
+            f"RESOLUTION={video.width}x{video.height},"
+            f'FRAME-RATE={float(video.fps):.3f},CODECS="{codecs}"'
+            + (',AUDIO="sound"' if audio_streams else "")
         )
-        lines.append(picture.playlist_name)
+        lines.append(video.playlist_name)
     return "\n".join([*lines, ""])
 
 
-def write_manifest(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
-    """The DASH manifest of the same files."""
-    seconds = max(stream.seconds for stream in (*pictures, *sounds))
+def write_manifest(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
+    """Return the DASH manifest of the same files."""
+    seconds = max(stream.seconds for stream in (*video_streams, *audio_streams))
     root = ET.Element(
         "MPD",
         {
@@ -214,9 +221,9 @@ def write_manifest(pictures: Sequence[Stream], sounds: Sequence[Stream]) -> str:
         },
     )
     period = ET.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    _add_set(period, "video", pictures)
-    for sound in sounds:
-        _add_set(period, "audio", [sound])
+    _add_set(period, "video", video_streams)
+    for audio in audio_streams:
+        _add_set(period, "audio", [audio])
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 

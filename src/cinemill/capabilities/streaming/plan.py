@@ -23,8 +23,7 @@ class LadderParameters(SourceParameters, RungsParameters):
 
 
 def plan_ladder(params: LadderParameters, asset_id: str | None) -> list[StepSpec]:
-    """Plan a video for adaptive playback: opened as it is first, so that it plays while the rungs
-    are made.
+    """Plan a video for adaptive streaming: playable as it is first, while the rungs are encoded.
 
     Raises InputRejected (``source_missing``).
     """

@@ -23,11 +23,11 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.transcode.handlers import encode_rendition
 
     return {
-        kinds.ENCODE_RENDITION: partial(chunk_handlers.encode_film, resources),
+        kinds.ENCODE_RENDITION: partial(chunk_handlers.encode_or_split, resources),
         kinds.ENCODE_WHOLE: partial(encode_rendition, resources),
-        kinds.ENCODE_CHUNK: partial(chunk_handlers.encode_part, resources),
-        kinds.ENCODE_TRACKS: partial(chunk_handlers.encode_sound, resources),
-        kinds.JOIN_CHUNKS: partial(chunk_handlers.join_film, resources),
+        kinds.ENCODE_CHUNK: partial(chunk_handlers.encode_one_chunk, resources),
+        kinds.ENCODE_TRACKS: partial(chunk_handlers.encode_audio_and_subtitles, resources),
+        kinds.JOIN_CHUNKS: partial(chunk_handlers.join_chunks, resources),
     }
 
 

@@ -1,13 +1,13 @@
-"""One long film encoded by all workers at once: cut into chunks, encoded apart, joined again.
+"""One long video encoded by all workers at once: cut into chunks, encoded apart, joined again.
 
-The step that would encode the film looks at it first. Where that is worth it, it ends at once and
-leaves more steps in its place::
+The step that would encode the video examines it first. If chunks are worthwhile, it ends at once
+and adds further steps in its place::
 
     encode ──► chunk… ──► join
         └────► tracks ─────┘
 
-A chunk is named by the film, the request and its bounds, so that one that is lost is made again the
-same, and one that is made twice is the same file.
+A chunk is named by the video, the request and its bounds, so that a lost one is re-created
+identically, and one that is created twice is the same file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from cinemill.capabilities.transcode import kinds
 from cinemill.capabilities.transcode.chunks import (
-    MOST_CHUNKS,
+    MAX_CHUNKS,
     Chunk,
     ChunkDurations,
     choose_lengths,
@@ -32,11 +32,11 @@ from cinemill.capabilities.transcode.chunks import (
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
 from cinemill.capabilities.transcode.encode_chunk import (
     ChunkOutcome,
-    PictureIndex,
+    FrameIndex,
     can_cut,
     encode_chunk,
     encode_tracks,
-    index_pictures,
+    index_frames,
 )
 from cinemill.capabilities.transcode.handlers import (
     ChunkCounts,
@@ -81,14 +81,14 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
 STAGE_VERSION = 3
-"""Raise it when the same chunk would be another file."""
+"""Increase it when the same chunk would be another file."""
 ENCODING = "Encoding"
-LOOKING = "Finding split points"
+INDEXING = "Finding split points"
 
 
 @dataclass(frozen=True)
-class Film:
-    """A stored film and what is to be made of it."""
+class RenditionTask:
+    """A stored video and the rendition to encode."""
 
     asset: AssetRecord
     path: Path
@@ -97,22 +97,23 @@ class Film:
     plan: EncodePlan
 
 
-def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Encode the film whole; or, where it is long and can be cut, leave that to further steps.
+def encode_or_split(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Encode the video whole, or if it is long and can be cut, leave that to further steps.
 
     Result: as that of :func:`encode_rendition`, or ``chunks``, their number. Raises as that does.
     """
     request = context.parameters(RenditionRequest)
     asset = find_asset(resources, context)
     if find_rendition(resources, asset, request) is None:
-        film = _open(resources, context, asset, request)
-        hardware = choose_encoder(resources, film.info, request)
-        lengths = _choose_lengths(resources, context, film) if hardware.encoder is None else None
-        steps = [] if lengths is None else _plan_steps(resources, context, film, lengths)
+        task = _open(resources, context, asset, request)
+        hardware = choose_encoder(resources, task.info, request)
+        lengths = _choose_lengths(resources, context, task) if hardware.encoder is None else None
+        steps = [] if lengths is None else _plan_steps(resources, context, task, lengths)
         if steps:
-            # Chunks, the picture that they make together, and the rendition, all at once.
-            require_space(resources, 3 * estimate_bytes(film.info, request))
-            # In hardware one piece is quick enough; without, all workers do it as any other.
+            # Chunks, the video joined from them, and the rendition exist at the same time.
+            require_space(resources, 3 * estimate_bytes(task.info, request))
+            # With hardware, encoding in one piece is fast enough; without, all workers encode it as
+            # usual.
             cut = CutResult(_count(steps), tuple(hardware.changes))
             return StepOutcome(write_result(cut), steps=steps)
     return encode_rendition(resources, context)
@@ -120,7 +121,7 @@ def encode_film(resources: StepResources, context: StepContext) -> StepOutcome:
 
 def _open(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
-) -> Film:
+) -> RenditionTask:
     info = context.result_of(PROBE).media
     path = resources.files.path(asset.sha256)
     plan = plan_encode(
@@ -131,59 +132,59 @@ def _open(
         can_tonemap=resources.toolbox.can_tonemap,
         max_pixels=resources.limits.max_pixels,
     )
-    return Film(asset, path, info, request, plan)
+    return RenditionTask(asset, path, info, request, plan)
 
 
 def _choose_lengths(
-    resources: StepResources, context: StepContext, film: Film
+    resources: StepResources, context: StepContext, task: RenditionTask
 ) -> ChunkDurations | None:
-    """How long chunks are to be; None where the film is encoded whole."""
-    asked_seconds = context.job_parameters(TranscodeParameters).chunk_seconds
-    # A picture that must be good enough is judged, and perhaps encoded again, as a whole.
-    is_judged = film.request.vmaf_min is not None
-    if asked_seconds == 0 or is_judged or not can_cut(film.info, film.request):
+    """Return how long chunks are to be; None if the video is encoded whole."""
+    requested_seconds = context.job_parameters(TranscodeParameters).chunk_seconds
+    # A rendition with a quality target is measured, and perhaps encoded again, as a whole.
+    has_quality_target = task.request.vmaf_min is not None
+    if requested_seconds == 0 or has_quality_target or not can_cut(task.info, task.request):
         return None
-    seconds = film.info.duration_seconds_from_header
-    if asked_seconds is not None:
-        return ChunkDurations.even(max(asked_seconds, seconds / MOST_CHUNKS))
-    width, height = fit_box(film.info, film.request)
-    work = estimate_work(seconds, width * height, float(film.info.video.fps), film.request)
+    seconds = task.info.duration_seconds_from_header
+    if requested_seconds is not None:
+        return ChunkDurations.even(max(requested_seconds, seconds / MAX_CHUNKS))
+    width, height = fit_box(task.info, task.request)
+    work = estimate_work(seconds, width * height, float(task.info.video.fps), task.request)
     with resources.database.once() as connection:
         machines = statistics.count_machines(connection)
     return choose_lengths(seconds, work, max(1, machines) * resources.slots)
 
 
 def _plan_steps(
-    resources: StepResources, context: StepContext, film: Film, lengths: ChunkDurations
+    resources: StepResources, context: StepContext, task: RenditionTask, lengths: ChunkDurations
 ) -> list[StepSpec]:
-    """The steps that take this one's place; none where the film cannot be cut."""
-    # No share of the encoding, which begins after it.
+    """Return the steps that replace this one; none if the video cannot be cut."""
+    # Indexing takes no share of the progress, which belongs to the encoding after it.
     session = replace(
         ffmpeg_session(resources, context, ENCODING),
-        on_progress=lambda _: context.report(0.0, LOOKING),
+        on_progress=lambda _: context.report(0.0, INDEXING),
     )
-    index = index_pictures(session, film.path, film.info)
+    index = index_frames(session, task.path, task.info)
     if index is None:
         return []
     chunks = cut_chunks(
-        index.marks, index.time_base, lengths, needs_lead=film.info.video.is_interlaced
+        index.marks, index.time_base, lengths, needs_lead=task.info.video.is_interlaced
     )
     if len(chunks) < 2:
         return []
-    steps = _plan_chunks(film, index, chunks, resources.threads)
-    if film.plan.sounds or film.plan.subtitles:
-        steps.append(StepSpec("tracks", kinds.ENCODE_TRACKS, film.request.to_json()))
+    steps = _plan_chunks(task, index, chunks, resources.threads)
+    if task.plan.audio_tracks or task.plan.subtitles:
+        steps.append(StepSpec("tracks", kinds.ENCODE_TRACKS, task.request.to_json()))
     after = tuple(step.name for step in steps)
-    return [*steps, StepSpec("join", kinds.JOIN_CHUNKS, film.request.to_json(), after)]
+    return [*steps, StepSpec("join", kinds.JOIN_CHUNKS, task.request.to_json(), after)]
 
 
 def _plan_chunks(
-    film: Film, index: PictureIndex, chunks: Sequence[Chunk], threads: int
+    task: RenditionTask, index: FrameIndex, chunks: Sequence[Chunk], threads: int
 ) -> list[StepSpec]:
     width = len(str(len(chunks) - 1))
     time_base = str(index.time_base)
     planned = [
-        ChunkParameters(request=film.request, time_base=time_base, threads=threads, chunk=chunk)
+        ChunkParameters(request=task.request, time_base=time_base, threads=threads, chunk=chunk)
         for chunk in chunks
     ]
     return [
@@ -196,24 +197,24 @@ def _count(steps: Sequence[StepSpec]) -> int:
     return sum(step.kind == kinds.ENCODE_CHUNK for step in steps)
 
 
-def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Encode one chunk, unless it was made before.
+def encode_one_chunk(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Encode one chunk, unless it exists already.
 
-    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all pictures came
-    that were counted), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
+    Result: ``key``, ``sha256``, ``frames``, ``settings``, ``is_whole`` (whether all expected frames
+    were encoded), ``reused``, ``cpu_seconds``. Raises MediaRejected (``media_damaged``),
     OutputInvalid, CommandFailed, DiskFull.
     """
     params = context.parameters(ChunkParameters)
-    film = _open(resources, context, find_asset(resources, context), params.request)
-    key = name_chunk(film.asset.sha256, params, resources.toolbox.build)
-    made = assets.take_cached(resources.database, key)
-    if made is not None and resources.files.exists(made.sha256):
-        return StepOutcome(_describe_chunk(made, key, is_reused=True))
+    task = _open(resources, context, find_asset(resources, context), params.request)
+    key = name_chunk(task.asset.sha256, params, resources.toolbox.build)
+    cached = assets.take_cached(resources.database, key)
+    if cached is not None and resources.files.exists(cached.sha256):
+        return StepOutcome(_describe_chunk(cached, key, is_reused=True))
     outcome = encode_chunk(
         ffmpeg_session(resources, context, ENCODING),
-        film.path,
-        film.info,
-        film.plan,
+        task.path,
+        task.info,
+        task.plan,
         params.chunk,
         time_base=Fraction(params.time_base),
         threads=params.threads,
@@ -223,7 +224,7 @@ def encode_part(resources: StepResources, context: StepContext) -> StepOutcome:
     artifact = _publish_chunk(resources, outcome, params.chunk)
     return StepOutcome(
         _describe_chunk(artifact, key, is_reused=False),
-        partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
+        partial(_save_chunk, asset_id=task.asset.id, key=key, artifact=artifact),
     )
 
 
@@ -258,75 +259,79 @@ def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Ar
     assets.save_artifacts(connection, asset_id, key, [artifact], variant=key)
 
 
-def encode_sound(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Sound and subtitles in one piece, while the chunks are encoded.
+def encode_audio_and_subtitles(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Encode audio and subtitles in one piece, while the chunks are encoded.
 
     Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
     """
     request = context.parameters(RenditionRequest)
-    film = _open(resources, context, find_asset(resources, context), request)
+    task = _open(resources, context, find_asset(resources, context), request)
     path = encode_tracks(
         ffmpeg_session(resources, context, ENCODING),
-        film.path,
-        film.info,
-        film.plan,
+        task.path,
+        task.info,
+        task.plan,
         request.container,
     )
-    key = content_key(film.asset.sha256, "tracks", request.to_json())
+    key = content_key(task.asset.sha256, "tracks", request.to_json())
     artifact = publish_artifact(
         resources.files,
         path,
         ArtifactKind.PIECE,
         filename=path.name,
-        media_type=film.plan.media_type,
+        media_type=task.plan.media_type,
         facts={},
     )
     return StepOutcome(
         write_result(TracksResult(key, artifact.sha256)),
-        partial(_save_chunk, asset_id=film.asset.id, key=key, artifact=artifact),
+        partial(_save_chunk, asset_id=task.asset.id, key=key, artifact=artifact),
     )
 
 
-def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Join chunks and tracks into the rendition, and forget them; where they turn out not to be
-    the film's pictures, each once, encode the film whole in a further step.
+def join_chunks(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Join chunks and tracks into the rendition, and forget them.
+
+    If they turn out not to be the video's frames, each once, a further step encodes the video
+    whole.
 
     Result: as that of :func:`encode_rendition`, and ``chunks`` (``total``, ``reused``). Raises
     OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     request = context.parameters(RenditionRequest)
-    made = list(context.results_of(CHUNKS).values())
-    if reason := _find_fault(made):
-        return _encode_whole(request, made, reason)
-    film = _open(resources, context, find_asset(resources, context), request)
+    chunk_results = list(context.results_of(CHUNKS).values())
+    if reason := _find_problem(chunk_results):
+        return _encode_whole(request, chunk_results, reason)
+    task = _open(resources, context, find_asset(resources, context), request)
     tracks = context.find_result(TRACKS)
-    parts: list[ChunkResult | TracksResult] = [*made, *([tracks] if tracks else [])]
+    parts: list[ChunkResult | TracksResult] = [*chunk_results, *([tracks] if tracks else [])]
     if not all(resources.files.exists(part.sha256) for part in parts):
-        # Perhaps joined by another job just now, which forgot them: then this one finds the film.
-        return _encode_whole(request, made, "a chunk was removed before it was joined")
+        # Another job may just have joined and forgotten them: then this one finds the rendition.
+        return _encode_whole(request, chunk_results, "a chunk was removed before it was joined")
     path, facts = concat_chunks(
         ffmpeg_session(resources, context, "Joining"),
         [
             FinishedChunk(resources.files.path(one.sha256), one.frames, one.delay, one.settings)
-            for one in made
+            for one in chunk_results
         ],
         None if tracks is None else resources.files.path(tracks.sha256),
-        film.path,
-        film.info,
+        task.path,
+        task.info,
         request,
-        film.plan,
+        task.plan,
     )
-    facts |= {"encoder": film.plan.encoder, "hardware": None}
-    facts["changes"] = [*film.plan.changes, *context.result_of(CUT).changes]
-    joined = EncodeOutcome(path, film.plan.media_type, facts, cpu_seconds=0.0)
-    rendition = publish_rendition(resources, film.asset, request, joined)
+    facts |= {"encoder": task.plan.encoder, "hardware": None}
+    facts["changes"] = [*task.plan.changes, *context.result_of(CUT).changes]
+    joined = EncodeOutcome(path, task.plan.media_type, facts, cpu_seconds=0.0)
+    rendition = publish_rendition(resources, task.asset, request, joined)
     work = Work(
         stages={**sum_stage_seconds(context), "join": round(time.monotonic() - began, 3)},
         is_reused=False,
-        chunks=ChunkCounts(total=len(made), reused=sum(one.reused for one in made)),
+        chunks=ChunkCounts(
+            total=len(chunk_results), reused=sum(one.reused for one in chunk_results)
+        ),
     )
-    outcome = publish_rendition_output(resources, context, film.asset, request, rendition, work)
+    outcome = publish_rendition_output(resources, context, task.asset, request, rendition, work)
     keys = [part.key for part in parts]
 
     def write(connection: Connection) -> None:
@@ -336,21 +341,21 @@ def join_film(resources: StepResources, context: StepContext) -> StepOutcome:
     return StepOutcome(outcome.result, write)
 
 
-def _find_fault(made: Sequence[ChunkResult]) -> str:
-    """Why these chunks cannot be joined; empty where they can."""
-    if not all(one.is_whole for one in made):
+def _find_problem(chunk_results: Sequence[ChunkResult]) -> str:
+    """Return why these chunks cannot be joined; empty if they can."""
+    if not all(one.is_whole for one in chunk_results):
         return "its frames could not be identified by their timestamps"
-    if len({one.settings for one in made}) > 1:
+    if len({one.settings for one in chunk_results}) > 1:
         return "its chunks were encoded by different encoders"
     return ""
 
 
 def _encode_whole(
-    request: RenditionRequest, made: Sequence[ChunkResult], reason: str
+    request: RenditionRequest, chunk_results: Sequence[ChunkResult], reason: str
 ) -> StepOutcome:
-    """The film in one piece, in a further step, and the chunks forgotten."""
+    """Return a further step that encodes the video in one piece, and forget the chunks."""
     return StepOutcome(
         {"encoded_whole_because": reason},
-        partial(assets.forget_steps, step_keys=[one.key for one in made]),
+        partial(assets.forget_steps, step_keys=[one.key for one in chunk_results]),
         [StepSpec("whole", kinds.ENCODE_WHOLE, request.to_json())],
     )

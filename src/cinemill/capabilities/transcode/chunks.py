@@ -1,8 +1,8 @@
-"""One long film in chunks that many workers encode at once: where it may be cut, and how finely.
+"""Chunks of one long video that many workers encode at once: where to cut it, and how finely.
 
-Pure. A film is cut where a key frame is shown. What is shown before that belongs to the chunk
-before it, whatever the order in which it is stored, so that chunks are ranges of times without a
-gap and without an overlap.
+Pure. A video is cut where a key frame is shown. All frames shown before that belong to the chunk
+before it, whatever the order in which they are stored, so that chunks are ranges of time without
+gaps and without overlap.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from typing import Any
 
 from cinemill.core.encoding.rendition import Purpose, RenditionRequest, VideoCodec
 
-LEAST_WORK_SECONDS = 2.0
-"""Of one core: less would not outweigh what a try costs, which is about a tenth of a second."""
-LEAST_SECONDS = 2.0
-"""Of film: every chunk begins with a key frame, and its encoder with nothing to go by."""
-MOST_WORK_SECONDS = 90.0
-"""So much is done again at the most when a worker dies."""
+MIN_WORK_SECONDS = 2.0
+"""Work of one core: less would not outweigh the cost of an attempt, about a tenth of a second."""
+MIN_SECONDS = 2.0
+"""Length of video: every chunk begins with a key frame, and its encoder without history."""
+MAX_WORK_SECONDS = 90.0
+"""At most this much is repeated when a worker dies."""
 WORTHWHILE_SECONDS = 60.0
-"""A film that one core encodes faster than so is encoded whole."""
+"""A video that one core encodes faster than this is encoded whole."""
 SHARES = 2
-"""A chunk is so much less than what each process would have of the rest: the first ones are long,
-and the last ones short, so that all end at about one time, though some are slower."""
-MOST_CHUNKS = 1000
+"""A chunk is this fraction of what each process would have of the remainder: the first chunks are
+long and the last ones short, so that all processes end at about one time, though some are
+slower."""
+MAX_CHUNKS = 1000
 SEEK_BACK_SECONDS = Fraction(3, 23)
-"""FFmpeg enters a film with reordered pictures so much earlier than it is told (``dts_heuristic``
+"""FFmpeg seeks this much earlier than requested in a video with reordered frames (``dts_heuristic``
 in ffmpeg_demux.c)."""
 _SEEK_MARGIN_SECONDS = SEEK_BACK_SECONDS + Fraction(1, 200)
 
@@ -47,13 +48,13 @@ PIXELS_PER_SECOND: Mapping[tuple[VideoCodec, Purpose], float] = {
     (VideoCodec.AV1, Purpose.WEB): 26e6,
     (VideoCodec.AV1, Purpose.MOBILE): 62e6,
 }
-"""Pixels that one core encodes in a second, as measured on a drawn film of 720p (the presets' table
-in performance.md): to choose by, not to promise."""
+"""Pixels that one core encodes in a second, as measured on a synthetic 720p video (the presets'
+table in performance.md): a basis for choices, not a promise."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyframeMark:
-    """A stored picture, in ticks of its stream's clock, in the order in which they are stored."""
+    """A stored frame, in ticks of its stream's clock, in storage order."""
 
     pts: int
     dts: int
@@ -62,14 +63,14 @@ class KeyframeMark:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The pictures that are shown from ``first_pts`` until before ``end_pts``."""
+    """The frames that are shown from ``first_pts`` until before ``end_pts``."""
 
     first_pts: int | None
-    """None: from the film's first picture on."""
+    """None: from the video's first frame on."""
     end_pts: int | None
-    """None: to the film's end."""
+    """None: to the video's end."""
     enter_pts: int | None
-    """Where the film is entered, which is at a key frame or before one; None: at its start."""
+    """Seek target, at a key frame or before one; None: at the video's start."""
     frames: int
 
     def to_json(self) -> dict[str, Any]:
@@ -77,50 +78,50 @@ class Chunk:
 
 
 def estimate_work(seconds: float, pixels: float, fps: float, request: RenditionRequest) -> float:
-    """Seconds that one core takes for so many seconds of pictures of so many pixels."""
+    """Estimate the seconds that one core needs for frames of this total duration and size."""
     return seconds * pixels * fps / PIXELS_PER_SECOND[request.codec, request.purpose]
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkDurations:
-    """How long chunks are to be, in seconds of film."""
+    """How long chunks are to be, in seconds of video."""
 
-    least: float
-    most: float
+    min_seconds: float
+    max_seconds: float
     slots: int
     """Processes that work at once."""
 
     @staticmethod
     def even(seconds: float) -> ChunkDurations:
-        """All of one length."""
+        """Return equal lengths for all chunks."""
         return ChunkDurations(seconds, seconds, 1)
 
     def choose(self, left: float) -> float:
-        """The next chunk's length, where so many seconds of film are left."""
-        return min(self.most, max(self.least, left / (SHARES * self.slots)))
+        """Return the next chunk's length, if this many seconds of video are left."""
+        return min(self.max_seconds, max(self.min_seconds, left / (SHARES * self.slots)))
 
 
 def choose_lengths(seconds: float, work_seconds: float, slots: int) -> ChunkDurations | None:
-    """How long chunks are to be for a film of so many seconds that takes one core
-    ``work_seconds``, where ``slots`` processes work; None: it is not worth it.
+    """Choose chunk lengths for a video of this duration; None if chunks are not worthwhile.
 
-    Each takes its share of what is left ("guided self-scheduling": Polychronopoulos and Kuck,
-    IEEE Transactions on Computers 36, 1987), here half of it, within bounds.
+    One core needs ``work_seconds`` for it, and ``slots`` processes work. Each takes its share of
+    the remainder ("guided self-scheduling": Polychronopoulos and Kuck, IEEE Transactions on
+    Computers 36, 1987), here half of it, within bounds.
     """
     if work_seconds < WORTHWHILE_SECONDS or seconds <= 0:
         return None
     each = seconds / work_seconds
-    least = max(LEAST_WORK_SECONDS * each, LEAST_SECONDS, seconds / MOST_CHUNKS)
-    return ChunkDurations(least, max(least, MOST_WORK_SECONDS * each), max(1, slots))
+    min_seconds = max(MIN_WORK_SECONDS * each, MIN_SECONDS, seconds / MAX_CHUNKS)
+    return ChunkDurations(min_seconds, max(min_seconds, MAX_WORK_SECONDS * each), max(1, slots))
 
 
 def cut_chunks(
     marks: Sequence[KeyframeMark], time_base: Fraction, lengths: ChunkDurations, *, needs_lead: bool
 ) -> list[Chunk]:
-    """Chunks of at least these lengths, as near to them as key frames allow; fewer than two where
-    the film cannot be cut.
+    """Return chunks of at least these lengths; fewer than two if the video cannot be cut.
 
-    ``needs_lead``: each is entered a key frame early, for filters that look back.
+    They are as near to the lengths as key frames allow. With ``needs_lead``, each seeks to one key
+    frame earlier, for filters that use previous frames.
     """
     times = sorted(mark.pts for mark in marks)
     keys = [mark for mark in marks if mark.is_key]
@@ -132,11 +133,11 @@ def cut_chunks(
     for index, (first, end) in enumerate(zip([None, *places], [*places, None], strict=True)):
         begins = 0 if first is None else bisect_left(times, first)
         ends = len(times) if end is None else bisect_left(times, end)
-        enter = None
+        seek_pts = None
         if first is not None:
             number = cuts[index - 1] - (1 if needs_lead else 0)
-            enter = _seek_point(keys, number, time_base)
-        chunks.append(Chunk(first, end, enter, ends - begins))
+            seek_pts = _seek_point(keys, number, time_base)
+        chunks.append(Chunk(first, end, seek_pts, ends - begins))
     return chunks
 
 
@@ -150,14 +151,14 @@ def _is_in_order(keys: Sequence[KeyframeMark]) -> bool:
 def _choose_cuts(
     keys: Sequence[KeyframeMark], times: Sequence[int], time_base: Fraction, lengths: ChunkDurations
 ) -> list[int]:
-    """Numbers of the key frames at which chunks begin, but for the first."""
+    """Return the numbers of the key frames at which chunks begin, except the first."""
     cuts: list[int] = []
     last, end = (times[0], times[-1]) if times else (0, 0)
-    least = (end - last) // MOST_CHUNKS  # whatever the header said of the film's length
+    min_ticks = (end - last) // MAX_CHUNKS  # whatever duration the header stated
 
     def choose_ticks(begin: int) -> int:
         seconds = lengths.choose(float((end - begin) * time_base))
-        return max(least, round(Fraction(seconds) / time_base))
+        return max(min_ticks, round(Fraction(seconds) / time_base))
 
     ticks = choose_ticks(last)
     for number, key in enumerate(keys):
@@ -169,12 +170,12 @@ def _choose_cuts(
 
 
 def _seek_point(keys: Sequence[KeyframeMark], number: int, time_base: Fraction) -> int:
-    """A time by which FFmpeg finds this key frame, and no later one.
+    """Return a time by which FFmpeg finds this key frame, and no later one.
 
-    It looks for the last key frame at or before the time, some by the time that it is shown and
-    some by the time that it is decoded, and some of the time looks a little earlier than it was
-    told. What is between the two ends up at this key frame, or at one before it, which costs time
-    and no picture.
+    FFmpeg seeks to the last key frame at or before the time; some demuxers compare presentation
+    times, some decoding times, and some of the time it seeks a little earlier than requested. A
+    time between the two leads to this key frame, or to one before it, which costs time and no
+    frame.
     """
     key = keys[number]
     margin = int(_SEEK_MARGIN_SECONDS / time_base)

@@ -1,7 +1,7 @@
-"""Chunks and tracks put together into one rendition, without encoding and without a seam.
+"""Concatenation of chunks and tracks into one rendition, seamlessly and without encoding.
 
-The chunks' pictures have the film's own times. Only the order of decoding is written anew: a
-picture is decoded when the one so many places before it in the order of showing is shown.
+The chunks' frames have the video's own timestamps. Only decoding timestamps are rewritten: a frame
+is decoded when the frame ``delay`` places before it in display order is shown.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
 
-PICTURE_NAME = "joined/picture.mp4"
-"""In a folder of its own: no output of a command, whose sizes are limited together."""
-LEAST_TIMESCALE = 10_000
-_TELL_EVERY = 250
-"""Packets between two looks whether to stop."""
-_PICTURE_SHARE = 0.5
-"""Of the whole work: it is written twice."""
+VIDEO_NAME = "joined/picture.mp4"
+"""In a folder of its own: it is no output of a command, whose total size is limited."""
+MIN_TIMESCALE = 10_000
+_CHECK_EVERY = 250
+"""Packets between two checks for cancellation."""
+_VIDEO_SHARE = 0.5
+"""Share of the whole work: the video is written twice."""
 _DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
 
 
@@ -40,7 +40,7 @@ class FinishedChunk:
     path: Path
     frames: int
     delay: int
-    """Places by which a picture is shown later than it is stored, at the most."""
+    """Largest number of places by which a frame is shown later than it is stored."""
     settings: str
 
 
@@ -53,27 +53,26 @@ def concat_chunks(
     request: RenditionRequest,
     plan: EncodePlan,
 ) -> tuple[Path, dict[str, Any]]:
-    """One film of the chunks in order and of sound and subtitles; its path, and its facts as they
-    were read back.
+    """Concatenate chunks in order with audio and subtitles; return the path and its facts.
 
-    ``source`` gives its names, languages and chapters. Raises OutputInvalid, CommandFailed,
-    CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    The facts are read back from the file. ``source`` provides names, languages and chapters. Raises
+    OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     if len({chunk.settings for chunk in chunks}) > 1:
         raise OutputInvalid(
             "The chunks were encoded by different encoders.",
             hint="Use the same FFmpeg on all workers, and submit it again.",
         )
-    picture = session.folder / PICTURE_NAME
-    picture.parent.mkdir(mode=0o700)
+    video = session.folder / VIDEO_NAME
+    video.parent.mkdir(mode=0o700)
     try:
-        _concat(session, chunks, picture)
+        _concat(session, chunks, video)
     except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
         raise OutputInvalid(f"The chunks could not be joined: {broken}") from broken
-    _mux(session, picture, tracks, source, info, request, plan)
-    picture.unlink()
+    _mux(session, video, tracks, source, info, request, plan)
+    video.unlink()
     path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
     frames = sum(chunk.frames for chunk in chunks)
@@ -87,15 +86,15 @@ def _concat(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path)
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
         options = {"video_track_timescale": str(timescale), "movie_timescale": str(timescale)}
-        with create_mp4(path, options) as film:
-            picture = film.add_stream_from_template(template, opaque=True)
-            picture.time_base = Fraction(1, timescale)
+        with create_mp4(path, options) as output:
+            video = output.add_stream_from_template(template, opaque=True)
+            video.time_base = Fraction(1, timescale)
             count = sum(chunk.frames for chunk in chunks)
-            for number, packet in enumerate(_rewrite_timestamps(chunks, picture)):
-                film.mux_one(packet)
-                if number % _TELL_EVERY == 0:
+            for number, packet in enumerate(_rewrite_timestamps(chunks, video)):
+                output.mux_one(packet)
+                if number % _CHECK_EVERY == 0:
                     _check_cancelled(session)
-                    session.on_progress(_PICTURE_SHARE * number / max(1, count))
+                    session.on_progress(_VIDEO_SHARE * number / max(1, count))
 
 
 def _check_cancelled(session: FfmpegSession) -> None:
@@ -105,19 +104,19 @@ def _check_cancelled(session: FfmpegSession) -> None:
 
 
 def choose_timescale(time_base: Fraction) -> int:
-    """Ticks a second in which every tick of this clock is a whole number, and fine ones."""
+    """Return ticks a second in which every tick of this clock is a whole number, and fine ones."""
     hz = time_base.denominator
-    return hz * -(-LEAST_TIMESCALE // hz)
+    return hz * -(-MIN_TIMESCALE // hz)
 
 
-def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterator[Any]:
-    """The packets of all chunks on the film's clock.
+def _rewrite_timestamps(chunks: Sequence[FinishedChunk], video: Any) -> Iterator[Any]:
+    """Yield the packets of all chunks on the video's clock.
 
-    Times of decoding are those of showing, ``delay`` places late; before the first, evenly. Of
-    what is stored so far the earliest that is not yet taken is final: nothing that comes later is
-    shown so many places before its own.
+    Decoding timestamps are the presentation timestamps, ``delay`` places late; before the first,
+    evenly spaced. The earliest unused timestamp among those stored so far is final: no later frame
+    is shown ``delay`` places before its own place.
     """
-    per_tick = _count_ticks(chunks[0].path, Fraction(picture.time_base))
+    per_tick = _count_ticks(chunks[0].path, Fraction(video.time_base))
     delay = max(chunk.delay for chunk in chunks)
     shown = _lead_in(chunks[0].path, delay)
     last = shown[0] - 1 if shown else None
@@ -130,20 +129,20 @@ def _rewrite_timestamps(chunks: Sequence[FinishedChunk], picture: Any) -> Iterat
             last = decoded
             packet.dts = decoded * per_tick
             packet.pts = packet.pts * per_tick
-            packet.time_base = picture.time_base
-            packet.stream = picture
+            packet.time_base = video.time_base
+            packet.stream = video
             yield packet
 
 
 def _count_ticks(path: Path, time_base: Fraction) -> int:
-    """Ticks of the film in one of the chunk's."""
+    """Return how many of the video's ticks are in one of the chunk's."""
     with open_mp4(path) as container:
         return int(Fraction(container.streams.video[0].time_base or 0) / time_base)
 
 
 def _lead_in(path: Path, delay: int) -> list[int]:
-    """So many times before the first picture's, as far apart as the first two: in order."""
-    # The first two that are shown are among so many that are stored.
+    """Return ``delay`` times before the first frame's, spaced as the first two, in order."""
+    # The first two that are shown are among the first ``delay + 2`` that are stored.
     first = sorted(packet.pts for packet in islice(_read_chunk(path), delay + 2))
     step = first[1] - first[0] if len(first) > 1 else 1
     return [first[0] - (delay - place) * step for place in range(delay)] if first else []
@@ -155,21 +154,21 @@ def _read_chunk(path: Path) -> Iterator[Any]:
 
 
 def _read_last_chunk(path: Path) -> Iterator[Any]:
-    """With a guess, by the rate, how long the film's last picture stays."""
+    """Read the last chunk, with the last frame's duration estimated from the frame rate."""
     with open_mp4(path) as chunk:
         yield from read_packets(chunk)
 
 
 def _mux(
     session: FfmpegSession,
-    picture: Path,
+    video: Path,
     tracks: Path | None,
     source: Path,
     info: MediaInfo,
     request: RenditionRequest,
     plan: EncodePlan,
 ) -> None:
-    inputs = ["-copyts", "-f", "mov", "-i", PICTURE_NAME]
+    inputs = ["-copyts", "-f", "mov", "-i", VIDEO_NAME]
     maps = ["-map", "0:v"]
     readable = [source]
     if tracks is not None:
@@ -181,7 +180,7 @@ def _mux(
     session.run(
         [
             *inputs,
-            # Chapters count from where the film begins, as a single pass has them.
+            # Chapters count from the video's beginning, as after a single pass.
             *("-itsoffset", f"{-info.clock_start_seconds:.6f}"),
             *input_arguments(str(source), info, session.limits.max_pixels),
             *(*maps, "-c", "copy", *tag),
@@ -195,23 +194,26 @@ def _mux(
 
 
 def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
-    """Every stream's names from the source, which is input ``number``. Where one is told, FFmpeg
-    copies no other by itself; and an MP4 between does not tell a track's title as it was told."""
+    """Return arguments that take every stream's names from the source, which is input ``number``.
+
+    If one is given, FFmpeg copies no others by itself; and an intermediate MP4 does not keep a
+    track's title unchanged.
+    """
     arguments = [f"-map_metadata:s:v:0={number}:s:{info.video.index}"]
     sources = [int(word[2:]) for flag, word in pairwise(plan.tracks) if flag == "-map"]
-    kept = {"a": sources[: plan.sounds], "s": sources[plan.sounds :]}
+    kept = {"a": sources[: plan.audio_tracks], "s": sources[plan.audio_tracks :]}
     arguments += [
         f"-map_metadata:s:{kind}:{place}={number}:s:{index}"
         for kind, indexes in kept.items()
         for place, index in enumerate(indexes)
     ]
-    # The source's picture names the encoder that had made that.
+    # The source's video names the encoder that created the source.
     encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]
     return [*(word for pair in arguments for word in pair.split("=", 1)), *encoder]
 
 
 def _second_half(session: FfmpegSession) -> Callable[[float], None]:
-    return lambda share: session.on_progress(_PICTURE_SHARE + (1 - _PICTURE_SHARE) * share)
+    return lambda share: session.on_progress(_VIDEO_SHARE + (1 - _VIDEO_SHARE) * share)
 
 
 def _is_for_apple(request: RenditionRequest) -> bool:

@@ -1,7 +1,7 @@
-"""A chunk of a film encoded by itself, as the whole film's encoder would have met its pictures.
+"""One chunk of a video, encoded as the whole video's encoder would encode its frames.
 
-Pictures keep the film's own clock: what begins a chunk at 300 s has that time in the chunk's file
-too. So every chunk rounds times as a single pass would, and nothing is added up.
+Frames keep the video's own clock: a chunk that begins at 300 s has that time in its file too. So
+every chunk rounds times as a single pass would, and no errors accumulate.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _KEY = 0x1
 
 
 @dataclass(frozen=True, slots=True)
-class PictureIndex:
-    """Every stored picture of a film, none decoded."""
+class FrameIndex:
+    """Every stored frame of a video, none decoded."""
 
     time_base: Fraction
     """Seconds in a tick."""
@@ -48,25 +48,26 @@ class ChunkOutcome:
     path: Path
     frames: int
     delay: int
-    """Places by which a picture is shown later than it is stored, at the most."""
+    """Largest number of places by which a frame is shown later than it is stored."""
     settings: str
-    """What chunks must share to be joined."""
+    """Encoder settings that chunks must share to be joined."""
     cpu_seconds: float
     is_damaged: bool
     """Whether the decoder gave up on something."""
 
 
 def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
-    """Whether pictures can be told apart by their times, and come out at the times they went in."""
+    """Check whether frames have distinct timestamps, and are encoded with the ones they had."""
     return info.format in CUTTABLE_FORMATS and request.fps is None
 
 
-def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> PictureIndex | None:
-    """Read the film through without decoding. None where a picture has no time of its own, and
-    where something cannot be read or the film is shorter than its header says: whoever encodes it
-    whole finds out what.
+def index_frames(session: FfmpegSession, source: Path, info: MediaInfo) -> FrameIndex | None:
+    """Read the video without decoding and return its index.
 
-    Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` answers.
+    Returns None if a frame has no timestamp, or if something cannot be read or the video is shorter
+    than its header states: encoding it whole then finds the cause.
+
+    Raises CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
     report = session.run(
         [
@@ -84,7 +85,7 @@ def index_pictures(session: FfmpegSession, source: Path, info: MediaInfo) -> Pic
     return index if index is not None and _is_whole(info, index, report.tally) else None
 
 
-def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogSummary) -> bool:
+def _is_whole(info: MediaInfo, index: FrameIndex, tally: LogSummary) -> bool:
     times = [mark.pts for mark in index.marks]
     seconds = float((max(times) - min(times)) * index.time_base)
     shown = Decoded(len(times), seconds * len(times) / max(1, len(times) - 1))
@@ -92,9 +93,11 @@ def _is_whole(info: MediaInfo, index: PictureIndex, tally: LogSummary) -> bool:
     return not is_damaged and not is_short(info, shown)
 
 
-def read_index(lines: Iterator[str]) -> PictureIndex | None:
-    """What ``-f framecrc`` tells of one stream (FFmpeg's framecrcenc.c); None where a picture has
-    no time, or is not to be shown."""
+def read_index(lines: Iterator[str]) -> FrameIndex | None:
+    """Parse the output of ``-f framecrc`` for one stream (FFmpeg's framecrcenc.c).
+
+    Returns None if a frame has no timestamp, or is not to be shown.
+    """
     time_base, marks = Fraction(0), []
     for line in lines:
         if found := _TIME_BASE.match(line.strip()):
@@ -106,7 +109,7 @@ def read_index(lines: Iterator[str]) -> PictureIndex | None:
         if "NOPTS" in (dts, pts) or flags & _DISCARD:
             return None
         marks.append(KeyframeMark(int(pts), int(dts), bool(flags & _KEY)))
-    return PictureIndex(time_base, tuple(marks)) if time_base and marks else None
+    return FrameIndex(time_base, tuple(marks)) if time_base and marks else None
 
 
 def encode_chunk(
@@ -119,29 +122,30 @@ def encode_chunk(
     time_base: Fraction,
     threads: int,
 ) -> ChunkOutcome:
-    """Encode the chunk's pictures with so many threads.
+    """Encode the chunk's frames with this many threads.
 
     Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
-    answers.
+    returns.
     """
 
-    def tell(progress: FfmpegProgress) -> None:
+    def report_share(progress: FfmpegProgress) -> None:
         session.on_progress(min(1.0, progress.frame / max(1, chunk.frames)))
 
     report = session.run(
         [
-            *("-copyts", *_enter(chunk, time_base)),
+            *("-copyts", *_seek_arguments(chunk, time_base)),
             *("-filter_threads", str(threads), "-threads", str(threads)),
             *input_arguments(str(source), info, session.limits.max_pixels),
             *("-map", f"0:{info.video.index}"),
-            *("-vf", ",".join(_pick(info, plan, chunk, time_base))),
-            *(*plan.picture, "-threads", str(threads)),
+            *("-vf", ",".join(_chunk_filters(info, plan, chunk, time_base))),
+            *(*plan.video_arguments, "-threads", str(threads)),
             *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
-            # Its first times of decoding may be below nought; they are written anew in the end.
+            # Its first decoding timestamps may be negative; they are rewritten when chunks are
+            # joined.
             *("-avoid_negative_ts", "disabled", *CHUNK_MUXER, CHUNK_NAME),
         ],
         readable=[source],
-        on_progress=tell,
+        on_progress=report_share,
     )
     path = session.folder / CHUNK_NAME
     tally = report.tally
@@ -152,51 +156,57 @@ def encode_chunk(
         _count_delay(times),
         settings,
         tally.cpu_seconds,
-        is_damaged=_gave_up(tally),
+        is_damaged=_is_damaged(tally),
     )
 
 
-def _gave_up(tally: LogSummary) -> bool:
-    """Whether something could not be read or decoded. What a codec says of pictures before the
-    first key frame that it met counts for nothing: those of the chunk are counted."""
+def _is_damaged(tally: LogSummary) -> bool:
+    """Check whether something could not be read or decoded.
+
+    A codec's complaints about frames before the first key frame are ignored: the chunk's own frames
+    are counted.
+    """
     return bool(tally.decode_errors or tally.corrupt_packets or tally.container_errors)
 
 
-def _enter(chunk: Chunk, time_base: Fraction) -> list[str]:
+def _seek_arguments(chunk: Chunk, time_base: Fraction) -> list[str]:
     if chunk.enter_pts is None:
         return []
     seconds = float(chunk.enter_pts * time_base)
-    # All from the key frame on, and none dropped by FFmpeg, which would round.
+    # Keep all frames from the key frame on; FFmpeg would round when it drops some.
     return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{seconds:.6f}"]
 
 
-def _pick(info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction) -> list[str]:
-    """The plan's filters for the chunk's pictures alone, on the clock of a single pass."""
+def _chunk_filters(
+    info: MediaInfo, plan: EncodePlan, chunk: Chunk, time_base: Fraction
+) -> list[str]:
+    """Return the plan's filters for the chunk's frames alone, on the clock of a single pass."""
     bounds = []
     if chunk.first_pts is not None:
         bounds.append(f"start_pts={chunk.first_pts}")
     if chunk.end_pts is not None:
         bounds.append(f"end_pts={chunk.end_pts}")
-    pick = [f"trim={':'.join(bounds)}"] if bounds else []
+    select = [f"trim={':'.join(bounds)}"] if bounds else []
     clock = [f"setpts=PTS-({clock_start(info, time_base)})"]
     if info.video.is_interlaced:
-        # The filter that makes pictures whole looks at those before and after, and halves ticks.
+        # The deinterlacer uses the frames before and after, and halves ticks.
         weave, *rest = plan.filters
-        return [weave, f"settb={time_base}", *pick, *clock, *rest]
-    return [*pick, *clock, *plan.filters]
+        return [weave, f"settb={time_base}", *select, *clock, *rest]
+    return [*select, *clock, *plan.filters]
 
 
 def clock_start(info: MediaInfo, time_base: Fraction) -> int:
-    """What FFmpeg takes off every time of a film that it reads from its start, in ticks; it keeps
-    it in microseconds."""
+    """Return what FFmpeg subtracts from every timestamp when it reads from the start, in ticks.
+
+    FFmpeg keeps it in microseconds.
+    """
     microseconds = round(Fraction(info.clock_start_seconds) / MICROSECOND)
     ticks = microseconds * MICROSECOND / time_base
     return int(ticks + Fraction(1, 2)) if ticks >= 0 else -int(-ticks + Fraction(1, 2))
 
 
 def _inspect(path: Path) -> tuple[list[int], str]:
-    """When the pictures are shown, as they are stored, and the encoder's settings. Raises
-    OutputInvalid."""
+    """Return presentation times in storage order, and encoder settings. Raises OutputInvalid."""
     try:
         with open_mp4(path) as container:
             stream = container.streams.video[0]
@@ -209,8 +219,10 @@ def _inspect(path: Path) -> tuple[list[int], str]:
 
 
 def _count_delay(times: Sequence[int]) -> int:
-    """How many places later than it is stored a picture is shown at the least, so that none is
-    shown before it is decoded."""
+    """Return by how many places, at least, frames must be shown later than they are stored.
+
+    No frame is then shown before it is decoded.
+    """
     places = {time: place for place, time in enumerate(sorted(times))}
     return max((number - places[time] for number, time in enumerate(times)), default=0)
 
@@ -218,10 +230,10 @@ def _count_delay(times: Sequence[int]) -> int:
 def encode_tracks(
     session: FfmpegSession, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
 ) -> Path:
-    """Sound and subtitles of the whole film in one piece, without its pictures.
+    """Encode audio and subtitles of the whole video in one piece, without its video stream.
 
     Raises MediaRejected (``media_damaged``), CommandFailed, CommandStalled, DiskFull, and whatever
-    ``should_stop`` answers.
+    ``should_stop`` returns.
     """
     name = f"tracks.{container.value}"
     report = session.run(
@@ -234,6 +246,6 @@ def encode_tracks(
         readable=[source],
         on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
-    if _gave_up(report.tally):
+    if _is_damaged(report.tally):
         raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
     return session.folder / name

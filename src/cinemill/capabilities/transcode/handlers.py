@@ -1,4 +1,4 @@
-"""One rendition of a stored film: made once, published, and put under a name on the shelf."""
+"""One rendition of a stored video: encoded once, published, and exported under a name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cinemill.capabilities.transcode.quality_gate import encode_to_vmaf
-from cinemill.capabilities.transcode.vmaf_target import MOST_BITRATE_FACTOR
+from cinemill.capabilities.transcode.vmaf_target import MAX_BITRATE_FACTOR
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -33,11 +33,11 @@ from cinemill.storage.media.assets import AssetRecord
 
 STAGE = "encode"
 STAGE_VERSION = 2
-"""Raise it when the same film and request would give another file."""
+"""Increase it when the same video and request would give another file."""
 
-# Generous: better a refusal in time than a full disk in the last minute.
+# A generous bound: rejecting early is better than a full disk in the last minute.
 BITS_PER_PIXEL = 0.25
-LEAST_BYTES = 8 * 1024 * 1024
+MIN_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,21 @@ class ChunkCounts:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a rendition took."""
+    """Time and chunks that a rendition took."""
 
     stages: Mapping[str, float | None]
     """Seconds by step."""
     is_reused: bool
     chunks: ChunkCounts | None = None
-    """None where it was encoded whole."""
+    """None if it was encoded whole."""
 
 
 def encode_rendition(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Make the rendition that the step's parameters describe, unless it was made before.
+    """Encode the rendition that the step's parameters describe, unless it exists already.
 
     Result: ``asset_id``, ``output_path``, ``output_filename``, ``rendition`` (with ``facts``),
-    ``made`` (kind and variant), ``stages`` in seconds, ``reused``. Raises
-    MediaRejected, InputRejected, ToolMissing, OutputInvalid, CommandFailed, DiskFull.
+    ``made`` (kind and variant), ``stages`` in seconds, ``reused``. Raises MediaRejected,
+    InputRejected, ToolMissing, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
@@ -117,14 +117,14 @@ def publish_rendition_output(
 
 
 def step_key(sha256: str, request: RenditionRequest) -> str:
-    """Names the work: the same bytes, request and version of this stage are never done twice."""
+    """Return the key of the work: the same bytes, request and version are processed only once."""
     return content_key(sha256, STAGE, STAGE_VERSION, request.to_json())
 
 
 def find_rendition(
     resources: StepResources, asset: AssetRecord, request: RenditionRequest
 ) -> Artifact | None:
-    """The same rendition, made before, where its file is still there."""
+    """Return the same rendition if it was created before and its file still exists."""
     key = step_key(asset.sha256, request)
     made = assets.find_step_artifacts(resources.database, key).get(ArtifactKind.RENDITION.value)
     return made if made is not None and resources.files.exists(made.sha256) else None
@@ -157,7 +157,7 @@ def publish_rendition(
     request: RenditionRequest,
     encoded: EncodeOutcome,
 ) -> Artifact:
-    """Store a finished rendition under its people's name. Raises DiskFull."""
+    """Store a finished rendition with a readable name. Raises DiskFull."""
     return publish_artifact(
         resources.files,
         encoded.path,
@@ -175,13 +175,13 @@ def name_rendition(filename: str, height: int, request: RenditionRequest) -> str
 
 
 def estimate_bytes(info: MediaInfo, request: RenditionRequest) -> int:
-    """Bytes that the rendition will take at the most: by its bitrate, or by its pixels."""
+    """Return the most bytes that the rendition will take, by its bitrate or its pixels."""
     seconds = info.duration_seconds_from_header
     bps = request.bitrate_bps
     if bps is None:
         width, height = fit_box(info, request)
         bps = int(width * height * float(request.fps or info.video.fps or 25) * BITS_PER_PIXEL)
     elif request.vmaf_min is not None:
-        bps *= MOST_BITRATE_FACTOR
+        bps *= MAX_BITRATE_FACTOR
     sound_bps = sum(1 for _ in info.audio) * request.preset.sound_bitrate_bps * 2
-    return LEAST_BYTES + int(seconds * (bps + sound_bps) / 8)
+    return MIN_BYTES + int(seconds * (bps + sound_bps) / 8)

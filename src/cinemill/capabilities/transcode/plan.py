@@ -52,18 +52,18 @@ class ChunkParameters(Parameters):
     """One chunk of a video, and how it is encoded."""
 
     request: RenditionRequest
-    """Of the whole rendition."""
+    """Parameters of the whole rendition."""
     time_base: str
-    """Of the chunk's bounds, in seconds, such as 1/12800."""
+    """Time base of the chunk's bounds, in seconds, such as 1/12800."""
     threads: int
-    """Settled once for all chunks: with another number the encoder makes other files."""
+    """Chosen once for all chunks: with another number the encoder creates other files."""
     chunk: Annotated[Chunk, BeforeValidator(_read_chunk)]
-    """Its bounds."""
+    """The chunk's bounds."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what names the chunk among all others.
+        """Return what distinguishes the chunk from all others.
 
-        Content keys are made of it: what it is for a chunk must never change.
+        Content keys are derived from it, so its value for a given chunk must never change.
         """
         return {
             "request": self.request.to_json(),

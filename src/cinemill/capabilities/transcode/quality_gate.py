@@ -1,4 +1,4 @@
-"""The quality gate: a rendition that is good enough, by one try or two, or none."""
+"""The quality gate: a rendition that is good enough after at most two attempts, or none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cinemill.media.encoding.encode import EncodeOutcome, encode
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.session import FfmpegSession
 
-TRY_SHARE = 0.5
-"""Of the progress: a second try may come, and what was told is not taken back."""
+ATTEMPT_SHARE = 0.5
+"""Share of the progress: a second attempt may follow, and reported progress never decreases."""
 ENCODE_SHARE = 0.35
-MEASURE_SHARE = TRY_SHARE - ENCODE_SHARE
+MEASURE_SHARE = ATTEMPT_SHARE - ENCODE_SHARE
 
 
 OpenSession = Callable[[float, float, str], FfmpegSession]
-"""(begin, share, message) to a session whose progress is that part of the whole, 0 to 1."""
+"""Opens (begin, share, message) as a session whose progress is that part of the whole, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _Attempt:
 
     @property
     def rate(self) -> tuple[str, int]:
-        """What decides how good it is, by its name among the options."""
+        """Return the option that determines the quality, with its value."""
         bps = self.request.bitrate_bps
         return ("crf", self.request.effective_crf) if bps is None else ("bitrate", bps)
 
@@ -59,41 +59,46 @@ def encode_to_vmaf(
     *,
     hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
-    """Encode a rendition in the sessions' folder, empty and private, and measure it where it must
-    have a ``vmaf_min``.
+    """Encode a rendition in the sessions' folder and measure it against ``vmaf_min``.
 
-    Where its first try falls short, a second is made, corrected by what was missed; never a third.
-    Beside those of :func:`encode` the facts then tell ``vmaf``, ``vmaf_least``, ``vmaf_every``,
-    ``vmaf_model``, ``vmaf_min`` and ``tries``.
+    The folder must be empty and private. Without ``vmaf_min`` nothing is measured. If the first
+    attempt falls short, a second one is corrected by what was missing; there is never a third. In
+    addition to those of :func:`encode` the facts then contain ``vmaf``, ``vmaf_least``,
+    ``vmaf_every``, ``vmaf_model``, ``vmaf_min`` and ``tries``.
 
-    Raises InputRejected (``quality_not_reached``), and what :func:`encode` and
-    :func:`measure_vmaf` raise.
+    Raises InputRejected (``quality_not_reached``), and what :func:`encode` and :func:`measure_vmaf`
+    raise.
     """
-    work = _Session(open_session, source, info, hardware)
+    session = _Session(open_session, source, info, hardware)
     if request.vmaf_min is None:
-        return _encode(work, request, 0.0, 1.0, "Encoding")
+        return _encode(session, request, 0.0, 1.0, "Encoding")
     require_vmaf(open_session(0.0, 1.0, "").binary, info, request)
-    return _encode_twice(work, request, request.vmaf_min)
+    return _encode_twice(session, request, request.vmaf_min)
 
 
-def _encode_twice(work: _Session, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
-    """At the most."""
-    tries = [_try(work, request, 0.0, "Encoding")]
-    corrected = adjust_for_vmaf(request, vmaf_min, tries[0].quality.vmaf)
+def _encode_twice(session: _Session, request: RenditionRequest, vmaf_min: float) -> EncodeOutcome:
+    """Encode at most twice."""
+    attempts = [_run_attempt(session, request, 0.0, "Encoding")]
+    corrected = adjust_for_vmaf(request, vmaf_min, attempts[0].quality.vmaf)
     if corrected is not None:
-        tries[0].outcome.path.unlink()  # whatever becomes of the second, nobody will see it
-        tries.append(_try(work, corrected, TRY_SHARE, "Encoding again at higher quality"))
-    if tries[-1].quality.vmaf < vmaf_min:
-        raise _quality_error(vmaf_min, tries)
-    return _merge(vmaf_min, tries)
+        # Whatever the second attempt gives, this file is not used.
+        attempts[0].outcome.path.unlink()
+        attempts.append(
+            _run_attempt(session, corrected, ATTEMPT_SHARE, "Encoding again at higher quality")
+        )
+    if attempts[-1].quality.vmaf < vmaf_min:
+        raise _quality_error(vmaf_min, attempts)
+    return _merge(vmaf_min, attempts)
 
 
-def _try(work: _Session, request: RenditionRequest, begin: float, message: str) -> _Attempt:
-    outcome = _encode(work, request, begin, ENCODE_SHARE, message)
+def _run_attempt(
+    session: _Session, request: RenditionRequest, begin: float, message: str
+) -> _Attempt:
+    outcome = _encode(session, request, begin, ENCODE_SHARE, message)
     quality = measure_vmaf(
-        work.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring quality (VMAF)"),
-        work.source,
-        work.info,
+        session.open_session(begin + ENCODE_SHARE, MEASURE_SHARE, "Measuring quality (VMAF)"),
+        session.source,
+        session.info,
         request,
         outcome.path,
         frames=outcome.facts["frames"],
@@ -102,30 +107,32 @@ def _try(work: _Session, request: RenditionRequest, begin: float, message: str) 
 
 
 def _encode(
-    work: _Session, request: RenditionRequest, begin: float, share: float, message: str
+    session: _Session, request: RenditionRequest, begin: float, share: float, message: str
 ) -> EncodeOutcome:
     return encode(
-        work.open_session(begin, share, message),
-        work.source,
-        work.info,
+        session.open_session(begin, share, message),
+        session.source,
+        session.info,
         request,
-        hardware=work.hardware,
+        hardware=session.hardware,
     )
 
 
-def _merge(vmaf_min: float, tries: Sequence[_Attempt]) -> EncodeOutcome:
-    last = tries[-1]
+def _merge(vmaf_min: float, attempts: Sequence[_Attempt]) -> EncodeOutcome:
+    last = attempts[-1]
     facts = last.outcome.facts | last.quality.to_json()
-    facts |= {"vmaf_min": vmaf_min, "tries": [one.to_json() for one in tries]}
-    spent = sum(one.outcome.cpu_seconds + one.quality.cpu_seconds for one in tries)
+    facts |= {"vmaf_min": vmaf_min, "tries": [one.to_json() for one in attempts]}
+    spent = sum(one.outcome.cpu_seconds + one.quality.cpu_seconds for one in attempts)
     return replace(last.outcome, facts=facts, cpu_seconds=spent)
 
 
-def _quality_error(vmaf_min: float, tries: Sequence[_Attempt]) -> InputRejected:
-    told = ", then ".join(f"{one.quality.vmaf:g} at {one.rate[0]} {one.rate[1]}" for one in tries)
-    best = max(one.quality.vmaf for one in tries)
+def _quality_error(vmaf_min: float, attempts: Sequence[_Attempt]) -> InputRejected:
+    reached = ", then ".join(
+        f"{one.quality.vmaf:g} at {one.rate[0]} {one.rate[1]}" for one in attempts
+    )
+    best = max(one.quality.vmaf for one in attempts)
     return InputRejected(
-        f"A VMAF of {vmaf_min:g} was required, but {best:g} was reached: {told}.",
+        f"A VMAF of {vmaf_min:g} was required, but {best:g} was reached: {reached}.",
         code="quality_not_reached",
         hint=f"Set vmaf_min to at most {math.floor(best)}, a lower crf or a higher "
         "bitrate, or another preset or codec. Nothing was published.",

@@ -1,4 +1,4 @@
-"""What the steps of a transcode find."""
+"""Results of the steps of a transcode."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cinemill.jobs.results import ResultOf, Seconds
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """How a video was cut, where chunks of it are encoded apart."""
+    """How a video was cut, if its chunks are encoded separately."""
 
     chunks: int = 0
-    """0 where it was encoded whole."""
+    """0 if it was encoded whole."""
     changes: tuple[str, ...] = ()
-    """Why it was not done in hardware, where that was asked for."""
+    """Why it was not encoded in hardware although that was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class ChunkResult:
     sha256: str
     frames: int
     delay: int
-    """Frames by which one is shown later than it is stored, at the most."""
+    """Largest number of frames by which one is shown later than it is stored."""
     settings: str
-    """What chunks must share to be joined."""
+    """Encoder settings that chunks must share to be joined."""
     is_whole: bool
-    """Whether all frames came that were counted."""
+    """Whether all expected frames were encoded."""
     reused: bool
     cpu_seconds: float = 0.0
     seconds: Seconds = None

@@ -1,7 +1,7 @@
-"""How near a rendition comes to its film: VMAF, measured by FFmpeg's libvmaf.
+"""Quality of a rendition compared with its source: VMAF, measured by FFmpeg's libvmaf.
 
-The film goes through the filters that it was encoded through (made whole, scaled, toned down), so
-that the encoder alone is judged. Pictures are paired by their number, not by their time, which
+The source passes through the filters with which it was encoded (deinterlaced, scaled, tone-mapped),
+so that only the encoder is measured. Frames are paired by number, not by timestamp, which
 containers round.
 """
 
@@ -17,37 +17,36 @@ from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
 from cinemill.media.encoding.encode import DEMUXERS
-from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_picture
+from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_video_filters
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.process import FfmpegProgress
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 LOG_FILENAME = "vmaf.json"
-MOST_PICTURES = 1500
-"""A minute's at 25 a second are all looked at; of a longer film as many, spread evenly."""
-LEAST_SIDE_PIXELS = 32
-"""libvmaf halves a picture four times, and crashes on smaller ones."""
+MAX_FRAMES = 1500
+"""Every frame of a minute at 25 frames a second; in a longer video as many, evenly spread."""
+MIN_SIDE_PIXELS = 32
+"""libvmaf halves a frame four times, and crashes on smaller ones."""
 MODEL, LARGE_MODEL = "vmaf_v0.6.1", "vmaf_4k_v0.6.1"
-LARGE_FROM_LINES = 1440
-"""Above, the model for 4K is the right one."""
+LARGE_MODEL_LINES = 1440
+"""If the shorter side is above this, the 4K model applies."""
 _THREADS = 2
-"""Each holds a dozen copies of the picture."""
+"""Each thread holds a dozen copies of the frame."""
 _KEY_FRAME_FACTOR = 5
 _CLOCK = "settb=1/25,setpts=N"
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What was measured."""
+    """The measured quality."""
 
     vmaf: float
-    """Arithmetic mean over the pictures looked at, 0 to 100: what is meant where a single figure
-    is given."""
+    """Arithmetic mean over the measured frames, 0 to 100: the usual meaning of a single figure."""
     vmaf_least: float
-    """Of the worst picture looked at."""
+    """VMAF of the worst measured frame."""
     every: int
-    """One picture in so many was looked at."""
+    """One frame in this many was measured."""
     model: str
     cpu_seconds: float
 
@@ -61,8 +60,10 @@ class Quality:
 
 
 def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionRequest) -> None:
-    """Raises ToolMissing or InputRejected (``combination_impossible``) where VMAF could not be
-    measured: before anything is encoded."""
+    """Raise if VMAF could not be measured, before anything is encoded.
+
+    Raises ToolMissing or InputRejected (``combination_impossible``).
+    """
     if "libvmaf" not in toolbox.filters:
         raise ToolMissing(
             f"The FFmpeg at {toolbox.ffmpeg} cannot measure VMAF: it has no libvmaf.",
@@ -70,11 +71,11 @@ def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionReque
             "imageio-ffmpeg, or leave vmaf_min out.",
         )
     width, height = fit_box(info, request)
-    if min(width, height) < LEAST_SIDE_PIXELS:
+    if min(width, height) < MIN_SIDE_PIXELS:
         raise InputRejected(
             f"VMAF cannot be measured at a frame size of {width}x{height}.",
             code="combination_impossible",
-            hint=f"Request at least {LEAST_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
+            hint=f"Request at least {MIN_SIDE_PIXELS} pixels a side, or leave vmaf_min out.",
         )
 
 
@@ -87,9 +88,9 @@ def measure_vmaf(
     *,
     frames: int,
 ) -> Quality:
-    """Compare ``rendition``, made of ``source`` as ``request`` asks, with it, picture by picture.
+    """Compare ``rendition``, encoded from ``source`` by ``request``, with it, frame by frame.
 
-    ``frames`` is the number of the rendition's pictures, which must be the source's after its
+    ``frames`` is the number of the rendition's frames, which must equal the source's after its
     filters. A log is left in the folder.
 
     Raises ToolMissing, InputRejected (``combination_impossible``), OutputInvalid, CommandFailed,
@@ -114,26 +115,26 @@ def measure_vmaf(
         readable=[source, rendition],
         on_progress=on_progress,
     )
-    vmaf, least = read_scores(session.folder / LOG_FILENAME, pictures=math.ceil(frames / every))
+    vmaf, least = read_scores(session.folder / LOG_FILENAME, frames=math.ceil(frames / every))
     model = choose_model(info, request)
     return Quality(vmaf, least, every, model, report.tally.cpu_seconds)
 
 
 def choose_interval(frames: int) -> int:
-    """One picture in how many is looked at.
+    """Return n, if one frame in n is measured.
 
-    Odd and no multiple of five: encoders spend their bits in patterns of 2, 4, 8 or 250 pictures,
-    and only the good ones of each would be met otherwise.
+    Odd and no multiple of five: encoders distribute bits in patterns of 2, 4, 8 or 250 frames, and
+    otherwise only the good frames of each pattern would be measured.
     """
-    every = max(1, math.ceil(frames / MOST_PICTURES))
+    every = max(1, math.ceil(frames / MAX_FRAMES))
     while every > 1 and (every % 2 == 0 or every % _KEY_FRAME_FACTOR == 0):
         every += 1
     return every
 
 
 def choose_model(info: MediaInfo, request: RenditionRequest) -> str:
-    """One of those that are built into libvmaf, by the size of the rendition."""
-    return LARGE_MODEL if min(fit_box(info, request)) > LARGE_FROM_LINES else MODEL
+    """Return one of the models built into libvmaf, by the size of the rendition."""
+    return LARGE_MODEL if min(fit_box(info, request)) > LARGE_MODEL_LINES else MODEL
 
 
 def plan_measuring(
@@ -146,9 +147,9 @@ def plan_measuring(
     can_tonemap: bool,
     max_pixels: int,
 ) -> list[str]:
-    """FFmpeg's arguments: the film and the rendition in (paths), a log of scores out."""
+    """Return FFmpeg's arguments: source and rendition in (paths), a log of scores out."""
     demuxer = DEMUXERS[MEDIA_TYPES[request.container]]
-    filters, _ = plan_picture(info, request, fit_box(info, request), can_tonemap)
+    filters, _ = plan_video_filters(info, request, fit_box(info, request), can_tonemap)
     options = [f"model=version={choose_model(info, request)}", f"n_subsample={every}"]
     options += [f"n_threads={_THREADS}", f"log_path={LOG_FILENAME}", "log_fmt=json"]
     options += ["shortest=1", "repeatlast=0"]
@@ -165,8 +166,8 @@ def plan_measuring(
     ]
 
 
-def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
-    """Mean and least VMAF out of libvmaf's log, which must tell of so many ``pictures``.
+def read_scores(log: Path, *, frames: int) -> tuple[float, float]:
+    """Return the mean and least VMAF from libvmaf's log, which must contain this many ``frames``.
 
     Raises OutputInvalid.
     """
@@ -176,8 +177,8 @@ def read_scores(log: Path, *, pictures: int) -> tuple[float, float]:
         seen, mean, least = len(document["frames"]), float(pooled["mean"]), float(pooled["min"])
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise OutputInvalid(f"{log.name} cannot be read: {broken!r}") from broken
-    if seen != pictures:
-        raise OutputInvalid(f"{seen} frames could be compared with the source, not {pictures}.")
+    if seen != frames:
+        raise OutputInvalid(f"{seen} frames could be compared with the source, not {frames}.")
     if not 0 <= least <= mean <= 100:
         raise OutputInvalid(f"{log.name} reports a VMAF of {mean}, at least {least}.")
     return round(mean, 2), round(least, 2)

@@ -1,8 +1,8 @@
-"""How good a rendition must be, and what is changed where it is not good enough. Pure.
+"""The required quality of a rendition, and what to change if it is not reached. Pure.
 
-VMAF tells from 0 to 100 how near a picture comes to the one that it was made of; what is missing
-to 100 is called loss here. By measurements on four films, each halving of the loss takes about as
-many steps of an encoder's crf as ``CRF_TO_HALVE`` says, and a bitrate about twice as high.
+VMAF says from 0 to 100 how near a frame comes to its original; the distance to 100 is called loss
+here. By measurements on four videos, each halving of the loss takes about as many steps of an
+encoder's crf as ``CRF_TO_HALVE`` says, and a bitrate about twice as high.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ CRF_TO_HALVE: Mapping[VideoCodec, int] = {
     VideoCodec.VP9: 10,
     VideoCodec.AV1: 15,
 }
-LOSS_AIMED_AT = 0.8
-"""Of the loss that is allowed: there is no third try, and films differ."""
-MOST_BITRATE_FACTOR = 4
-"""Beyond, another bitrate would not be the one that was asked for."""
+TARGET_LOSS_SHARE = 0.8
+"""Share of the permitted loss: there is no third attempt, and videos differ."""
+MAX_BITRATE_FACTOR = 4
+"""A bitrate beyond this would no longer be the requested one."""
 LOWEST_CRF = 1
 """0 is lossless in some encoders, which browsers do not play."""
 
@@ -35,22 +35,22 @@ LOWEST_CRF = 1
 def adjust_for_vmaf(
     request: RenditionRequest, vmaf_min: float, vmaf: float
 ) -> RenditionRequest | None:
-    """The request to try after one that reached ``vmaf`` where ``vmaf_min`` was wanted; both from
-    0 to below 100, the wanted above.
+    """Return the next request after one that reached ``vmaf`` instead of ``vmaf_min``.
 
-    None where it is reached, and where nothing better can be asked for.
+    Both are at least 0 and below 100. Returns None if the target is reached, and if nothing better
+    can be requested.
     """
     if vmaf >= vmaf_min:
         return None
-    excess = (HIGHEST_VMAF - vmaf) / ((HIGHEST_VMAF - vmaf_min) * LOSS_AIMED_AT)
+    excess = (HIGHEST_VMAF - vmaf) / ((HIGHEST_VMAF - vmaf_min) * TARGET_LOSS_SHARE)
     if request.bitrate_bps is not None:
         return _raise_bitrate(request, request.bitrate_bps, excess)
     return _lower_crf(request, excess)
 
 
 def _raise_bitrate(request: RenditionRequest, bps: int, excess: float) -> RenditionRequest | None:
-    most_bps = min(LARGEST_BITRATE_BPS, bps * MOST_BITRATE_FACTOR)
-    raised_bps = min(most_bps, math.ceil(bps * excess))
+    max_bps = min(LARGEST_BITRATE_BPS, bps * MAX_BITRATE_FACTOR)
+    raised_bps = min(max_bps, math.ceil(bps * excess))
     return request.model_copy(update={"bitrate_bps": raised_bps}) if raised_bps > bps else None
 
 

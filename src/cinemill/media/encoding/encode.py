@@ -1,4 +1,4 @@
-"""One film in, one rendition out, with the proof that it is whole; or a reason why not."""
+"""Encoding one source into one rendition that is verified to be complete, or the reason why not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EncodeOutcome:
     path: Path
     media_type: str
     facts: dict[str, Any]
-    """``codec``, ``encoder``, ``hardware`` (its family's name, or None), ``width``, ``height``,
+    """``codec``, ``encoder``, ``hardware`` (its vendor's name, or None), ``width``, ``height``,
     ``frames``, ``duration_seconds``, ``start_seconds``, ``sounds``, ``changes``."""
     cpu_seconds: float
 
@@ -50,9 +50,9 @@ def encode(
     *,
     hardware: HardwareEncoder | None = None,
 ) -> EncodeOutcome:
-    """Make the rendition in the session's folder, which must be empty and private.
+    """Encode the rendition in the session's folder, which must be empty and private.
 
-    Without ``hardware`` in software.
+    Encodes in software if ``hardware`` is None.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), InputRejected
     (``combination_impossible``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled,
@@ -76,14 +76,15 @@ def encode(
     facts = inspect_rendition(path, plan)
     tally = report.tally
     has_clean_end = ends_cleanly(source, info.format)
-    # Before the film is judged by what was written: pictures that an encoder lost are its own.
+    # Checked before the source is judged by the output: frames that an encoder lost are the
+    # encoder's fault.
     if plan.fps is None and facts["frames"] != tally.video_frames:
         check_log(tally, has_clean_end=has_clean_end)
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
-    heard_seconds = measure_sound(path, plan) if plan.sounds else None
-    decoded = Decoded(tally.video_frames, facts["duration_seconds"], heard_seconds)
+    audio_seconds = measure_audio(path, plan) if plan.audio_tracks else None
+    decoded = Decoded(tally.video_frames, facts["duration_seconds"], audio_seconds)
     check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
     facts |= {
         "encoder": plan.encoder,
@@ -94,7 +95,7 @@ def encode(
 
 
 def find_encoder(toolbox: FfmpegBinary, codec: VideoCodec) -> str:
-    """The first of the codec's encoders that really encodes here. Raises ToolMissing."""
+    """Return the first of the codec's encoders that really encodes here. Raises ToolMissing."""
     for name in ENCODERS[codec]:
         if try_encoder(toolbox, name):
             return name
@@ -105,14 +106,14 @@ def find_encoder(toolbox: FfmpegBinary, codec: VideoCodec) -> str:
 
 
 def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
-    """Open what was written, and compare it with the plan: an exit code of 0 proves nothing.
+    """Open the written file and compare it with the plan: an exit code of 0 proves nothing.
 
     Raises OutputInvalid.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{plan.filename} was not written.")
     try:
-        with path.open("rb") as film, av.open(film, format=DEMUXERS[plan.media_type]) as container:
+        with path.open("rb") as file, av.open(file, format=DEMUXERS[plan.media_type]) as container:
             facts = _read_facts(container)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{plan.filename} cannot be read back: {broken}") from broken
@@ -120,7 +121,7 @@ def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
         "codec": CODEC_NAMES[plan.codec],
         "width": plan.width,
         "height": plan.height,
-        "sounds": plan.sounds,
+        "sounds": plan.audio_tracks,
         "subtitles": plan.subtitles,
     }
     wrong = {name: facts[name] for name, value in planned.items() if facts[name] != value}
@@ -151,12 +152,11 @@ def _read_facts(container: Any) -> dict[str, Any]:
     }
 
 
-def measure_sound(path: Path, plan: EncodePlan) -> float:
-    """Seconds from the start of a rendition, which is its first picture's, to its last sound's
-    end."""
+def measure_audio(path: Path, plan: EncodePlan) -> float:
+    """Return seconds from a rendition's first frame to the end of its last audio."""
     ends = [0.0]
     demuxer = DEMUXERS[plan.media_type]
-    with path.open("rb") as film, av.open(film, mode="r", format=demuxer) as container:
+    with path.open("rb") as file, av.open(file, mode="r", format=demuxer) as container:
         ends += [
             float((packet.pts + (packet.duration or 0)) * packet.time_base)
             for packet in container.demux(container.streams.audio)

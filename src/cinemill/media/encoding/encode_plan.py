@@ -1,7 +1,8 @@
-"""One rendition of a source, planned: pure functions from nouns to FFmpeg's arguments.
+"""The plan of one rendition: pure functions from values to FFmpeg's arguments.
 
-What cannot be kept is converted on purpose and said so: a rotated picture is turned upright, an
-interlaced one is made whole, HDR is toned down for a codec that people play without it.
+Properties that cannot be kept are converted on purpose and reported: a rotated video is turned
+upright, an interlaced one is deinterlaced, HDR is tone-mapped for a codec that people play without
+it.
 """
 
 from __future__ import annotations
@@ -25,20 +26,22 @@ from cinemill.media.encoding.tonemap import tonemap
 from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
 
 VARIABLE_CLOCK_HZ = 90_000
-"""Of an encoder's clock where the rate varies: else its clock is the mean rate, and frames would
-fall on one another."""
+"""Encoder clock if the frame rate varies: by default its clock is the mean rate, and frames would
+collide."""
 BITRATE_HEADROOM = Fraction(3, 2)
 BUFFER_SECONDS = 2
-"""A bitrate holds over so long: what a player that loads ahead can bear."""
-_FLAT_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
+"""A bitrate is kept over this time, which a player that buffers can bear."""
+_COMMON_AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 
-COPYABLE_SOUND: Mapping[Container, frozenset[str]] = {
-    Container.MP4: frozenset(_FLAT_SOUND),
+COPYABLE_AUDIO: Mapping[Container, frozenset[str]] = {
+    Container.MP4: frozenset(_COMMON_AUDIO_CODECS),
     Container.WEBM: frozenset({"opus", "vorbis"}),
-    Container.MKV: frozenset({*_FLAT_SOUND, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}),
+    Container.MKV: frozenset(
+        {*_COMMON_AUDIO_CODECS, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}
+    ),
 }
-TEXTS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
-"""What a container's text is written as, where it cannot be copied."""
+SUBTITLE_CODECS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
+"""What a container's subtitles are converted to if they cannot be copied."""
 COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
     Container.MP4: frozenset({"mov_text"}),
     Container.WEBM: frozenset({"webvtt"}),
@@ -47,7 +50,7 @@ COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
     ),
 }
 PLAIN_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
-"""Subtitles that are words; the others are pictures of words."""
+"""Subtitles that are text; the others are images of text."""
 MUXERS: Mapping[Container, tuple[str, ...]] = {
     Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
     Container.WEBM: ("-f", "webm"),
@@ -65,20 +68,21 @@ ENCODERS: Mapping[VideoCodec, tuple[str, ...]] = {
     VideoCodec.AV1: ("libsvtav1", "libaom-av1"),
 }
 """In the order in which they are tried."""
-DEEP = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
-"""Codecs that are played with ten bits, and with HDR."""
+TEN_BIT_CODECS = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
+"""Codecs that players support with ten bits, and with HDR."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodePlan:
     arguments: tuple[str, ...]
-    """For FFmpeg, inputs and outputs; the output's name is relative to the private folder."""
+    """FFmpeg's arguments, inputs and outputs; the output's name is relative to the private
+    folder."""
     filters: tuple[str, ...]
-    """Of them those that the picture goes through."""
-    picture: tuple[str, ...]
-    """Of them those of the picture's clock and encoder."""
+    """The video filters among them."""
+    video_arguments: tuple[str, ...]
+    """The arguments of the video's clock and encoder among them."""
     tracks: tuple[str, ...]
-    """Of them those of sound and subtitles."""
+    """The arguments of audio and subtitles among them."""
     filename: str
     media_type: str
     codec: VideoCodec
@@ -86,13 +90,13 @@ class EncodePlan:
     width: int
     height: int
     fps: Fraction | None
-    """None: at the source's own times."""
-    sounds: int
-    """Tracks of sound in the output."""
+    """None keeps the source's own timestamps."""
+    audio_tracks: int
+    """Number of audio tracks in the output."""
     subtitles: int
-    """Tracks of subtitles in the output."""
+    """Number of subtitle tracks in the output."""
     changes: tuple[str, ...]
-    """What was converted on purpose, in words."""
+    """Descriptions of what was converted on purpose."""
 
 
 def plan_encode(
@@ -104,13 +108,15 @@ def plan_encode(
     can_tonemap: bool,
     max_pixels: int,
 ) -> EncodePlan:
-    """Everything that FFmpeg must be told to make this rendition of ``source`` (a path);
-    ``encoder`` is one in software by its name, or one in hardware."""
+    """Plan FFmpeg's arguments for this rendition of ``source`` (a path).
+
+    ``encoder`` is the name of a software encoder, or a hardware encoder.
+    """
     width, height = fit_box(info, request)
-    _refuse_large(width, height, max_pixels)
-    filters, changes = plan_picture(info, request, (width, height), can_tonemap)
-    sounds = () if request.sound is SoundChoice.NONE else info.audio
-    sound_arguments, sound_changes = _plan_sound(sounds, request)
+    _reject_large(width, height, max_pixels)
+    filters, changes = plan_video_filters(info, request, (width, height), can_tonemap)
+    audio_tracks = () if request.sound is SoundChoice.NONE else info.audio
+    audio_arguments, audio_changes = _plan_audio(audio_tracks, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
     is_deep = keeps_bit_depth(info, request)
@@ -118,16 +124,16 @@ def plan_encode(
     if isinstance(encoder, HardwareEncoder):
         device = encoder.input_arguments
         filters += encoder.plan_filters(is_deep=is_deep)
-    picture = (
+    video_arguments = (
         *_clock_arguments(info, request),
         *encoder_arguments(encoder, request, is_deep=is_deep),
     )
-    tracks = (*sound_arguments, *text_arguments)
+    tracks = (*audio_arguments, *text_arguments)
     arguments = [
         *device,
         *input_arguments(source, info, max_pixels),
         *("-map", f"0:{info.video.index}", "-vf", ",".join(filters)),
-        *picture,
+        *video_arguments,
         *tracks,
         *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
         *MUXERS[request.container],
@@ -136,7 +142,7 @@ def plan_encode(
     return EncodePlan(
         arguments=tuple(arguments),
         filters=tuple(filters),
-        picture=picture,
+        video_arguments=video_arguments,
         tracks=tracks,
         filename=filename,
         media_type=MEDIA_TYPES[request.container],
@@ -145,13 +151,13 @@ def plan_encode(
         width=width,
         height=height,
         fps=request.fps,
-        sounds=len(sounds),
+        audio_tracks=len(audio_tracks),
         subtitles=texts,
-        changes=(*changes, *sound_changes, *text_changes),
+        changes=(*changes, *audio_changes, *text_changes),
     )
 
 
-def _refuse_large(width: int, height: int, max_pixels: int) -> None:
+def _reject_large(width: int, height: int, max_pixels: int) -> None:
     if max(width, height) > LARGEST_SIDE_PIXELS or width * height > max_pixels:
         raise InputRejected(
             f"The frame size {width}x{height} exceeds the limit.",
@@ -161,9 +167,9 @@ def _refuse_large(width: int, height: int, max_pixels: int) -> None:
 
 
 def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
-    """Even sizes that fit the box asked for, the shape kept; the source's own where none was.
+    """Return even sizes that fit the requested box and keep the shape; by default the source's.
 
-    A preset's height is a most; sizes asked for in so many words may be larger than the source.
+    A preset's height is a maximum; explicitly requested sizes may be larger than the source.
     """
     width, height = info.video.display_width, info.video.display_height
     if request.width is None and request.height is None:
@@ -174,10 +180,10 @@ def fit_box(info: MediaInfo, request: RenditionRequest) -> tuple[int, int]:
     return make_even(width * scale), make_even(height * scale)
 
 
-def plan_picture(
+def plan_video_filters(
     info: MediaInfo, request: RenditionRequest, size: tuple[int, int], can_tonemap: bool
 ) -> tuple[list[str], list[str]]:
-    """Filters from the film's picture to what is encoded, and what they change, in words."""
+    """Return filters from the source's frames to the encoder, and descriptions of changes."""
     video, changes = info.video, []
     filters = []
     if video.is_interlaced:
@@ -188,7 +194,7 @@ def plan_picture(
     filters.append(f"scale={size[0]}:{size[1]}:flags=bicubic,setsar=1")
     if video.rotation_degrees:
         changes.append(f"the video was rotated by {video.rotation_degrees} degrees")
-    if video.hdr and request.codec not in DEEP:
+    if video.hdr and request.codec not in TEN_BIT_CODECS:
         if can_tonemap:
             filters += tonemap(info)
         changes.append(_tone_arguments(request.codec, can_tonemap))
@@ -206,8 +212,8 @@ def _tone_arguments(codec: VideoCodec, can_tonemap: bool) -> str:
 
 
 def keeps_bit_depth(info: MediaInfo, request: RenditionRequest) -> bool:
-    """Whether the rendition has ten bits a sample."""
-    return info.video.bit_depth > 8 and request.codec in DEEP
+    """Check whether the rendition has ten bits a sample."""
+    return info.video.bit_depth > 8 and request.codec in TEN_BIT_CODECS
 
 
 def _clock_arguments(info: MediaInfo, request: RenditionRequest) -> list[str]:
@@ -219,10 +225,10 @@ def _clock_arguments(info: MediaInfo, request: RenditionRequest) -> list[str]:
 def encoder_arguments(
     encoder: str | HardwareEncoder, request: RenditionRequest, *, is_deep: bool
 ) -> list[str]:
-    """The picture's encoder with its effort and its rate."""
+    """Return the arguments of the video encoder, its effort and its rate."""
     tag: list[str] = []
     if request.codec is VideoCodec.H265 and request.container is Container.MP4:
-        tag = ["-tag:v", "hvc1"]  # the name under which Apple's players take it
+        tag = ["-tag:v", "hvc1"]  # the tag that Apple's players require
     if isinstance(encoder, HardwareEncoder):
         return [*encoder.plan_arguments(request), *tag]
     effort = _EFFORTS[encoder](request.preset.effort[request.codec])
@@ -232,19 +238,19 @@ def encoder_arguments(
 def _rate_arguments(encoder: str, request: RenditionRequest) -> list[str]:
     if request.bitrate_bps is None:
         crf = request.effective_crf
-        return ["-crf", str(crf), *(["-b:v", "0"] if encoder in _RATE_ZERO else [])]
+        return ["-crf", str(crf), *(["-b:v", "0"] if encoder in _CRF_NEEDS_ZERO_BITRATE else [])]
     bps = request.bitrate_bps
     arguments = ["-b:v", str(bps)]
-    if encoder not in _UNBUFFERED:
+    if encoder not in _MAXRATE_NEEDS_CRF:
         arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]
         arguments += ["-bufsize", str(bps * BUFFER_SECONDS)]
     return arguments
 
 
-_RATE_ZERO = frozenset({"libvpx-vp9", "libaom-av1"})
-"""A crf is only a lower bound for them unless the bitrate is nought."""
-_UNBUFFERED = frozenset({"libsvtav1"})
-"""It keeps a most only together with a crf."""
+_CRF_NEEDS_ZERO_BITRATE = frozenset({"libvpx-vp9", "libaom-av1"})
+"""Encoders for which crf is only a lower bound unless the bitrate is zero."""
+_MAXRATE_NEEDS_CRF = frozenset({"libsvtav1"})
+"""Encoders that accept a maximum bitrate only together with a crf."""
 _EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
     "libx264": lambda effort: ["-preset", effort],
     "libx265": lambda effort: ["-preset", effort, "-x265-params", "log-level=error:info=0"],
@@ -254,29 +260,32 @@ _EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
 }
 
 
-def _plan_sound(
-    sounds: tuple[AudioStream, ...], request: RenditionRequest
+def _plan_audio(
+    audio_tracks: tuple[AudioStream, ...], request: RenditionRequest
 ) -> tuple[list[str], list[str]]:
     arguments: list[str] = []
     changes = []
-    for position, sound in enumerate(sounds):
-        arguments += ["-map", f"0:{sound.index}"]
-        codec = choose_sound_codec(sound, request)
-        arguments += _sound_arguments(position, sound, codec, request)
+    for position, track in enumerate(audio_tracks):
+        arguments += ["-map", f"0:{track.index}"]
+        codec = choose_audio_codec(track, request)
+        arguments += _audio_track_arguments(position, track, codec, request)
         if codec != "copy":
-            changes.append(f"audio track {position + 1} was encoded from {sound.codec} to {codec}")
+            changes.append(f"audio track {position + 1} was encoded from {track.codec} to {codec}")
     return arguments, changes
 
 
-def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
-    """``copy``, ``aac`` or ``opus``. Raises InputRejected where it was to be copied and cannot."""
+def choose_audio_codec(track: AudioStream, request: RenditionRequest) -> str:
+    """Return ``copy``, ``aac`` or ``opus``.
+
+    Raises InputRejected if a copy was requested and is impossible.
+    """
     if request.sound in (SoundChoice.AAC, SoundChoice.OPUS):
         return request.sound.value
-    if sound.codec in COPYABLE_SOUND[request.container]:
+    if track.codec in COPYABLE_AUDIO[request.container]:
         return "copy"
     if request.sound is SoundChoice.COPY:
         raise InputRejected(
-            f"{request.container.value} cannot hold the video's {sound.codec} sound.",
+            f"{request.container.value} cannot hold the video's {track.codec} audio.",
             code="combination_impossible",
             hint="Choose an audio codec instead of copy, or use mkv.",
         )
@@ -286,12 +295,14 @@ def choose_sound_codec(sound: AudioStream, request: RenditionRequest) -> str:
 def _plan_subtitles(
     subtitles: tuple[SubtitleStream, ...], container: Container
 ) -> tuple[list[str], list[str], int]:
-    """Arguments, changes in words, and how many tracks are kept."""
+    """Return arguments, descriptions of changes, and the number of tracks that are kept."""
     arguments: list[str] = []
     changes: list[str] = []
     kept = 0
     for position, track in enumerate(subtitles, 1):
-        codec = "copy" if track.codec in COPYABLE_TEXT[container] else TEXTS[container.value]
+        codec = (
+            "copy" if track.codec in COPYABLE_TEXT[container] else SUBTITLE_CODECS[container.value]
+        )
         if codec != "copy" and track.codec not in PLAIN_TEXT:
             changes.append(
                 f"subtitle track {position} was left out: {container.value} cannot hold "
@@ -303,16 +314,16 @@ def _plan_subtitles(
     return arguments, changes, kept
 
 
-def _sound_arguments(
-    position: int, sound: AudioStream, codec: str, request: RenditionRequest
+def _audio_track_arguments(
+    position: int, track: AudioStream, codec: str, request: RenditionRequest
 ) -> list[str]:
     if codec == "copy":
         return [f"-c:a:{position}", "copy"]
     bps = request.sound_bitrate_bps
     if bps is None:
-        bps = request.preset.sound_bitrate_bps * max(1, sound.channels) // 2
+        bps = request.preset.sound_bitrate_bps * max(1, track.channels) // 2
     encoder = "libopus" if codec == "opus" else "aac"
-    # Opus knows the layouts of RFC 7845 alone, and refuses 5.1 with its speakers at the side.
+    # Opus supports only the layouts of RFC 7845, and rejects 5.1 with side speakers.
     layouts = "aformat=channel_layouts=7.1|5.1|quad|stereo|mono"
     return [
         *(f"-c:a:{position}", encoder, f"-b:a:{position}", str(bps)),

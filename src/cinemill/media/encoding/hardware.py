@@ -1,10 +1,8 @@
-"""Encoders that live in hardware: what they are called, where they are, and how each is told what
-a rendition is to be. Pure.
+"""Hardware encoders: their names, their devices, and their options for a rendition. Pure.
 
-What the options mean is FFmpeg's documentation (the encoders' own ``-h encoder=NAME``, and the
-chapters on VAAPI, QSV and VideoToolbox). No two families count quality alike, so that a crf is
-carried over to about the same place on each one's scale; only a measured VMAF tells how it came
-out.
+The options follow FFmpeg's documentation (the encoders' own ``-h encoder=NAME``, and the chapters
+on VAAPI, QSV and VideoToolbox). No two vendors measure quality alike, so a crf is mapped to about
+the same place on each one's scale; only a measured VMAF shows the result.
 """
 
 from __future__ import annotations
@@ -17,59 +15,59 @@ from cinemill.core.encoding.rendition import Purpose, RenditionRequest, VideoCod
 
 BITRATE_HEADROOM = 1.5
 BUFFER_SECONDS = 2
-"""As in software: see ``media.renditions``."""
+"""As in software: see ``media.encoding.encode_plan``."""
 QSV_WORST = 51
 VAAPI_INDEX_STEP = 4
-"""VP9 and AV1 are told a quantizer index, 0–255, where a crf goes to 63."""
-TOOLBOX_BEST = 100
+"""VP9 and AV1 take a quantizer index, 0–255, instead of a crf, 0–63."""
+VIDEOTOOLBOX_BEST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class HardwareVendor:
-    """Encoders of one maker, or behind one interface."""
+    """Encoders of one vendor, or behind one interface."""
 
     name: str
     codecs: tuple[VideoCodec, ...]
-    tell_quality: Callable[[VideoCodec, int], list[str]]
-    """(codec, crf) to arguments."""
+    quality_arguments: Callable[[VideoCodec, int], list[str]]
+    """Converts (codec, crf) to arguments."""
     efforts: Mapping[Purpose, tuple[str, ...]] = field(default_factory=dict)
     bitrate_mode: tuple[str, ...] = ()
-    """Said before a bitrate."""
+    """Arguments that precede a bitrate."""
     device_option: str | None = None
-    """Names the device; before the input."""
+    """Option that names the device, placed before the input."""
     is_uploaded: bool = False
-    """Whether pictures are put into its memory by a filter; others are given them as they are."""
+    """Whether a filter uploads frames into its memory; the others take frames as they are."""
 
 
-def _tell_nvenc(_codec: VideoCodec, crf: int) -> list[str]:
-    # Of nought it makes "automatic".
+def _nvenc_quality(_codec: VideoCodec, crf: int) -> list[str]:
+    # 0 would mean "automatic".
     return ["-rc", "vbr", "-cq", str(max(1, crf)), "-b:v", "0"]
 
 
-def _tell_qsv(codec: VideoCodec, crf: int) -> list[str]:
-    """ICQ, 1 to 51."""
+def _qsv_quality(codec: VideoCodec, crf: int) -> list[str]:
+    """Return the arguments for ICQ, 1 to 51."""
     scaled = crf if codec in _OLD_SCALE else round(crf * QSV_WORST / 63)
     return ["-global_quality", str(min(QSV_WORST, max(1, scaled)))]
 
 
-def _tell_vaapi(codec: VideoCodec, crf: int) -> list[str]:
-    """A constant quantizer: the one way that every driver knows."""
+def _vaapi_quality(codec: VideoCodec, crf: int) -> list[str]:
+    """Return the arguments for a constant quantizer, the one mode that every driver supports."""
     scaled = crf if codec in _OLD_SCALE else crf * VAAPI_INDEX_STEP
     return ["-rc_mode", "CQP", "-global_quality", str(max(1, scaled))]
 
 
-def _tell_videotoolbox(_codec: VideoCodec, crf: int) -> list[str]:
-    """1 to 100, and more is better; Apple's own chips only."""
-    return ["-q:v", str(max(1, TOOLBOX_BEST - 2 * crf))]
+def _videotoolbox_quality(_codec: VideoCodec, crf: int) -> list[str]:
+    """Return the arguments for a quality of 1 to 100, higher is better; Apple's own chips only."""
+    return ["-q:v", str(max(1, VIDEOTOOLBOX_BEST - 2 * crf))]
 
 
 _OLD_SCALE = frozenset({VideoCodec.H264, VideoCodec.H265})
-"""Whose quantizer goes from 0 to 51."""
+"""Codecs whose quantizer goes from 0 to 51."""
 
 NVENC = HardwareVendor(
     "nvenc",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.AV1),
-    _tell_nvenc,
+    _nvenc_quality,
     efforts={
         Purpose.ARCHIVE: ("-preset", "p7", "-tune", "hq"),
         Purpose.WEB: ("-preset", "p5", "-tune", "hq"),
@@ -80,7 +78,7 @@ NVENC = HardwareVendor(
 QSV = HardwareVendor(
     "qsv",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
-    _tell_qsv,
+    _qsv_quality,
     efforts={
         Purpose.ARCHIVE: ("-preset", "slow"),
         Purpose.WEB: ("-preset", "medium"),
@@ -91,13 +89,13 @@ QSV = HardwareVendor(
 VAAPI = HardwareVendor(
     "vaapi",
     (VideoCodec.H264, VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1),
-    _tell_vaapi,
+    _vaapi_quality,
     bitrate_mode=("-rc_mode", "VBR"),
     device_option="-vaapi_device",
     is_uploaded=True,
 )
 VIDEOTOOLBOX = HardwareVendor(
-    "videotoolbox", (VideoCodec.H264, VideoCodec.H265), _tell_videotoolbox
+    "videotoolbox", (VideoCodec.H264, VideoCodec.H265), _videotoolbox_quality
 )
 
 _NAMES = {
@@ -113,32 +111,32 @@ class HardwareEncoder:
     """One codec on one device."""
 
     name: str
-    """As FFmpeg calls it, such as ``h264_nvenc``."""
+    """FFmpeg's name, such as ``h264_nvenc``."""
     codec: VideoCodec
     family: HardwareVendor
     devices: tuple[Path, ...] = ()
-    """What it must reach; the first is the one that it is told, where it is told one."""
+    """Devices that it must reach; the first is passed to it if it takes one."""
     is_deep: bool = False
     """Whether it encodes ten bits a sample."""
 
     @property
     def input_arguments(self) -> list[str]:
-        """Before the input."""
+        """Return arguments that precede the input."""
         if self.family.device_option is None or not self.devices:
             return []
         return [self.family.device_option, str(self.devices[0])]
 
     def plan_filters(self, *, is_deep: bool) -> list[str]:
-        """The last of the picture's filters: to what the hardware takes."""
+        """Return the last video filters, which convert to what the hardware takes."""
         plain = f"format={'p010le' if is_deep else 'nv12'}"
         return [plain, "hwupload"] if self.family.is_uploaded else [plain]
 
     def plan_arguments(self, request: RenditionRequest) -> list[str]:
-        """The encoder with its effort and its rate."""
+        """Return the arguments of the encoder, its effort and its rate."""
         family = self.family
         arguments = ["-c:v", self.name, *family.efforts.get(request.purpose, ())]
         if request.bitrate_bps is None:
-            return [*arguments, *family.tell_quality(self.codec, request.effective_crf)]
+            return [*arguments, *family.quality_arguments(self.codec, request.effective_crf)]
         bps = request.bitrate_bps
         arguments += [*family.bitrate_mode, "-b:v", str(bps)]
         arguments += ["-maxrate", str(int(bps * BITRATE_HEADROOM))]
@@ -147,18 +145,19 @@ class HardwareEncoder:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What trials have shown."""
+    """Encoders that were verified by encoding with them."""
 
     encoders: tuple[HardwareEncoder, ...] = ()
-    """That work, best first; one of each name."""
+    """Working encoders, best first; one of each name."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """By the encoder's name, why it does not."""
+    """Why an encoder does not work, by its name."""
 
 
 def list_candidates(devices: Path, platform: str) -> list[HardwareEncoder]:
-    """What may be there, by the devices that ``devices`` (``/dev``) holds: cheap, and no proof.
+    """List encoders that may be there, by the devices in ``devices`` (``/dev``).
 
-    Best first; of an interface with several devices once for each. ``platform`` is Python's.
+    This is cheap, and no proof. The best come first; an interface with several devices is listed
+    once for each. ``platform`` is ``sys.platform``.
     """
     found: list[HardwareEncoder] = []
     if platform == "darwin":

@@ -1,4 +1,4 @@
-"""Hardware is what a tiny encode has shown to work: a driver lists what no device behind it can."""
+"""Hardware probing by a tiny encode: a driver lists encoders that no device behind it supports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 
 TRIAL_SECONDS = 10.0
 ALL_TRIALS_SECONDS = 60.0
-"""A broken driver may hang at each: a worker must still start."""
+"""A broken driver may hang at each trial, and a worker must still start."""
 TRIAL_FRAMES = 5
 _SOURCE = "color=size=320x240:rate=25"
-"""Larger than the least that any of them takes."""
+"""Larger than the smallest size that any encoder takes."""
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 _LEVEL = re.compile(r"\[(?:error|fatal|panic)\] ")
 _DEEP_CODECS = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
@@ -31,7 +31,10 @@ _DEEP_CODECS = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
 def probe_all(
     toolbox: FfmpegBinary, sandbox: Sandbox, candidates: Iterable[HardwareEncoder]
 ) -> Hardware:
-    """Which of these really encode here, each tried in turn; at most a minute for them all."""
+    """Return which of these really encode here, each tried in order.
+
+    Takes at most a minute in total.
+    """
     give_up_at = time.monotonic() + ALL_TRIALS_SECONDS
     working: dict[str, HardwareEncoder] = {}
     refused: dict[str, str] = {}
@@ -56,7 +59,7 @@ def probe_all(
 def try_encoder(
     toolbox: FfmpegBinary, sandbox: Sandbox, encoder: HardwareEncoder, *, is_deep: bool = False
 ) -> str | None:
-    """Encode a few frames behind the same walls as any film; why it failed, or None."""
+    """Encode a few frames in the sandbox used for any video; return why it failed, or None."""
     if encoder.name not in toolbox.encoders:
         return f"this FFmpeg has no {encoder.name}"
     filters = ",".join(encoder.plan_filters(is_deep=is_deep))
@@ -77,7 +80,7 @@ def try_encoder(
 
 
 def failure_reason(error: CinemillError) -> str:
-    """The line of FFmpeg's log that names the cause, else the error's own sentence."""
+    """Return the line of FFmpeg's log that names the cause, else the error's own sentence."""
     for line in error.log_tail.splitlines():
         cause = _LEVEL.sub("", _ADDRESS.sub("", line)).strip()
         if cause:

@@ -1,4 +1,4 @@
-"""Colour: from HDR to SDR."""
+"""Color conversion from HDR to SDR."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from cinemill.core.media import MediaInfo
 
 
 def tonemap(info: MediaInfo) -> list[str]:
-    """BT.2100 to BT.709: linear light, tone mapping after Hable, back to gamma.
+    """Convert BT.2100 to BT.709: linear light, Hable tone mapping, back to gamma.
 
-    Without subsampled colour on either side: zscale takes no odd sizes otherwise.
+    Without chroma subsampling on either side, because zscale rejects odd sizes otherwise.
     """
     video = info.video
     primaries = "bt2020" if video.color_primaries == "unknown" else video.color_primaries

@@ -1,4 +1,4 @@
-"""Which FFmpeg to use, and what it really can do: listed is not the same as usable."""
+"""Finding an FFmpeg and what it can really do: listed is not the same as usable."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class FfmpegBinary:
     ffmpeg: Path
     version: str
     build: str
-    """The version, and what tells apart builds of it: with which libraries, and of which age."""
+    """The version, and what distinguishes builds of it: linked libraries and build date."""
     encoders: frozenset[str]
     filters: frozenset[str]
 
     @property
     def missing(self) -> frozenset[str]:
-        """What ingest needs and this FFmpeg does not list."""
+        """Return what ingest needs and this FFmpeg does not list."""
         return (NEEDED_ENCODERS - self.encoders) | (NEEDED_FILTERS - self.filters)
 
     @property
@@ -46,7 +46,7 @@ class FfmpegBinary:
 
 
 def find_ffmpeg(configured: Path | None = None) -> FfmpegBinary:
-    """The configured FFmpeg, else a system one that suffices, else the one from the wheel.
+    """Return the configured FFmpeg, else a sufficient system one, else the one from the wheel.
 
     Raises ToolMissing, naming what each candidate lacks.
     """
@@ -61,7 +61,10 @@ def find_ffmpeg(configured: Path | None = None) -> FfmpegBinary:
 
 
 def try_encoder(toolbox: FfmpegBinary, name: str) -> bool:
-    """Whether an encoder really encodes here: a GPU encoder is listed on machines without a GPU."""
+    """Check whether an encoder really encodes here.
+
+    A GPU encoder is listed on machines without a GPU.
+    """
     if name not in toolbox.encoders:
         return False
     return _encodes(toolbox.ffmpeg, name)
@@ -93,7 +96,7 @@ def _require(ffmpeg: Path) -> FfmpegBinary:
 
 
 def _find_in_wheel() -> Path:
-    # Imported here: only where no other will do, and its absence is an answer.
+    # Imported here: it is needed only if no other will do, and its absence is handled.
     try:
         import imageio_ffmpeg
 
@@ -126,7 +129,7 @@ def _query(ffmpeg: Path) -> FfmpegBinary | None:
 def _run(
     ffmpeg: Path, arguments: list[str], timeout_seconds: float = QUERY_TIMEOUT_SECONDS
 ) -> str | None:
-    """Standard output, or None where the program does not exist, fails or hangs."""
+    """Return standard output, or None if the program does not exist, fails or hangs."""
     try:
         done = subprocess.run(
             [str(ffmpeg), *arguments],

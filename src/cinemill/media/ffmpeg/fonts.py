@@ -1,4 +1,4 @@
-"""The fonts that come with the package, for subtitles and titles."""
+"""Fonts that come with the package, for subtitles and titles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FONT_FILES = tuple(f"SourceSansPro-{face}.ttf" for face in ("Regular", "Bold", "
 
 
 def copy_fonts(folder: Path) -> None:
-    """The faces into a folder's ``fonts``. Raises ToolMissing."""
+    """Copy the font files into the folder's ``fonts``. Raises ToolMissing."""
     fonts = folder / FONTS_FOLDER
     if not fonts.exists():
         fonts.mkdir()
@@ -23,7 +23,7 @@ def copy_fonts(folder: Path) -> None:
 
 
 def find_fonts() -> tuple[Path, ...]:
-    """The faces that subtitles are drawn with. Raises ToolMissing."""
+    """Return the font files that subtitles are drawn with. Raises ToolMissing."""
     package = importlib.util.find_spec(FONT_PACKAGE)
     for folder in (package.submodule_search_locations or []) if package else []:
         paths = tuple(Path(folder) / "files" / name for name in FONT_FILES)

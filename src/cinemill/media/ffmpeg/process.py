@@ -1,4 +1,4 @@
-"""Run one FFmpeg: in its own session, behind walls, watched, and gone when it should be gone.
+"""Running one FFmpeg: in its own session, sandboxed, monitored, and gone when it should be gone.
 
 Call it from the main thread of a worker: the signal that kills the command when its parent dies
 follows the *thread* that started it.
@@ -24,9 +24,9 @@ from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child
 __all__ = ["FfmpegFailed", "FfmpegProgress", "FfmpegReport", "Limits", "run_ffmpeg"]
 
 TICK_SECONDS = 0.1
-"""How often a wish to stop is looked for."""
+"""How often a stop request is checked for."""
 EXIT_POLL_SECONDS = 0.002
-"""It has closed its outputs and is about to end."""
+"""Poll interval once it has closed its outputs and is about to exit."""
 FOLDER_CHECK_SECONDS = 1.0
 TERM_GRACE_SECONDS = 0.4
 KILL_WAIT_SECONDS = 5.0
@@ -46,7 +46,7 @@ _PREAMBLE += ["level+verbose", "-progress", "pipe:1", "-stats_period", "0.25"]
 
 @dataclass(frozen=True, slots=True)
 class FfmpegReport:
-    """How a command that exited with 0 went; what its log says may still damn its outputs."""
+    """Report of a command that exited with 0; its log may still show that its outputs are bad."""
 
     tally: LogSummary
     last_progress: FfmpegProgress
@@ -55,7 +55,7 @@ class FfmpegReport:
 
 
 class FfmpegFailed(CommandFailed):
-    """With what the log told until then: often the file is to blame, not the command."""
+    """A failure with the log up to then: often the file is to blame, not the command."""
 
     def __init__(
         self, message: str, *, exit_code: int, log_tail: str, code: str, tally: LogSummary
@@ -79,10 +79,10 @@ def run_ffmpeg(
 ) -> FfmpegReport:
     """Run FFmpeg with ``arguments`` (inputs and outputs; relative names lie in ``folder``).
 
-    It sees ``readable`` read-only, ``folder`` and ``devices`` read-write, and no
-    more where bwrap works; with devices the machine's libraries too, for there the drivers are.
-    ``should_stop`` is asked ten times a second; the exception that it returns is raised once the
-    whole process group is dead.
+    It sees ``readable`` read-only, ``folder`` and ``devices`` read-write, and nothing else if bwrap
+    works; with devices also the machine's libraries, which include the drivers. ``should_stop`` is
+    called ten times a second; the exception that it returns is raised once the whole process group
+    is dead.
 
     Raises FfmpegFailed (a CommandFailed; codes ``command_failed``, ``command_timed_out``,
     ``output_too_large``, ``out_of_memory``), CommandStalled and DiskFull.
@@ -119,7 +119,7 @@ def _start(
 
 
 class _FfmpegProcess:
-    """One running command: reads it, times it, kills it."""
+    """One running command: reads its output, enforces its time limits, kills it."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> None:
         self._process = process
@@ -160,11 +160,11 @@ class _FfmpegProcess:
 
     @property
     def peak_bytes(self) -> int:
-        """As the command tells at its end; 0 of one that was killed."""
+        """Return the peak memory that the command reports at its end; 0 if it was killed."""
         return self._log.tally.peak_rss_bytes
 
     def end(self) -> None:
-        """Nothing of the command is left afterwards, whatever happened."""
+        """Leave nothing of the command behind, whatever happened."""
         if self._process.returncode is None:
             self._kill()
         self._selector.close()
@@ -173,7 +173,7 @@ class _FfmpegProcess:
                 stream.close()
 
     def _read(self, wait_seconds: float, on_progress: Callable[[FfmpegProgress], None]) -> bool:
-        """Take what there is; whether there was anything."""
+        """Read the available output; return whether there was any."""
         ready = self._selector.select(wait_seconds)
         if not self._selector.get_map():
             time.sleep(min(wait_seconds, EXIT_POLL_SECONDS))
@@ -189,7 +189,7 @@ class _FfmpegProcess:
 
     def _advance(self, chunk: bytes, on_progress: Callable[[FfmpegProgress], None]) -> None:
         for block in self._parser.feed(chunk):
-            if block.marks != self._progress.marks:
+            if block.fingerprint != self._progress.fingerprint:
                 self._alive_at = time.monotonic()
             self._progress = block
             on_progress(block)
@@ -209,7 +209,7 @@ class _FfmpegProcess:
             )
 
     def _check_folder(self) -> None:
-        """The limit of a single file is the kernel's; their sum is ours."""
+        """Check the total size: the kernel limits a single file, and the sum is checked here."""
         now = time.monotonic()
         if now - self._measured_at < FOLDER_CHECK_SECONDS:
             return
@@ -246,7 +246,7 @@ class _FfmpegProcess:
         )
 
     def _poll(self) -> bool:
-        """Whether the command has ended."""
+        """Return whether the command has exited."""
         code = self._process.poll()
         if code is None:
             return False
@@ -254,7 +254,7 @@ class _FfmpegProcess:
         return True
 
     def _kill(self) -> None:
-        """The whole session: first politely, then surely."""
+        """Terminate the whole session: first with SIGTERM, then with SIGKILL."""
         for how, patience_seconds in (
             (signal.SIGTERM, TERM_GRACE_SECONDS),
             (signal.SIGKILL, KILL_WAIT_SECONDS),
@@ -286,7 +286,7 @@ def _group_exists(group: int) -> bool:
 
 
 def _exit_code(code: int) -> int:
-    """bwrap says 128 + n where its command was killed by signal n; we say -n everywhere."""
+    """Convert bwrap's 128 + n, for a command killed by signal n, to -n as used everywhere here."""
     number = code - _SHELL_SIGNAL_BASE
     return -number if number in _DEADLY else code
 
@@ -297,5 +297,5 @@ def _folder_bytes(folder: Path) -> int:
         try:
             total += entry.stat(follow_symlinks=False).st_blocks * 512
         except FileNotFoundError:
-            continue  # renamed or removed between the listing and the look
+            continue  # renamed or removed between the listing and the stat
     return total

@@ -1,4 +1,4 @@
-"""What FFmpeg says while it works: ``-progress`` blocks and the lines of its log.
+"""FFmpeg's output while it works: ``-progress`` blocks and log lines.
 
 Pure: bytes in, values out.
 """
@@ -14,41 +14,43 @@ MICROSECONDS_PER_SECOND = 1_000_000
 TAIL_LINES = 16
 FIRST_ERROR_LINES = 4
 LINE_BYTES = 500
-"""A line of the log is kept to this length: names and metadata in it are the uploader's text."""
+"""A log line is truncated to this length: names and metadata in it are the uploader's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class FfmpegProgress:
-    """One block. ``seconds`` is None until something was written."""
+    """One progress block. ``seconds`` is None until something was written."""
 
     frame: int = 0
     seconds: float | None = None
     total_bytes: int = 0
     speed: float | None = None
-    """Times real time."""
+    """Multiple of real time."""
     is_end: bool = False
 
     @property
-    def marks(self) -> tuple[int, float | None, int]:
-        """What must change for the work to count as alive."""
+    def fingerprint(self) -> tuple[int, float | None, int]:
+        """Return the values of which one must change for the command to count as alive."""
         return self.frame, self.seconds, self.total_bytes
 
 
 def share_of_time(
     on_progress: Callable[[float], None], seconds: float
 ) -> Callable[[FfmpegProgress], None]:
-    """Tell how much of a film of so many seconds was written, 0 to 1; nothing where its length is
-    not known."""
+    """Report how much of a video of this many seconds was written, 0 to 1.
 
-    def tell(progress: FfmpegProgress) -> None:
+    Reports nothing if its length is unknown.
+    """
+
+    def report(progress: FfmpegProgress) -> None:
         if seconds > 0 and progress.seconds is not None:
             on_progress(min(1.0, max(0.0, progress.seconds / seconds)))
 
-    return tell
+    return report
 
 
 class ProgressParser:
-    """Feed it what FFmpeg writes for ``-progress``; it hands back whole blocks."""
+    """Parses what FFmpeg writes for ``-progress``; returns whole blocks."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -94,25 +96,25 @@ def _number(text: str) -> float | None:
 
 @dataclass(slots=True)
 class LogSummary:
-    """What the log tells that the exit code does not."""
+    """What the log shows and the exit code does not."""
 
     video_packets: int = 0
     video_frames: int = 0
     decode_errors: int = 0
-    """Packets or frames of picture or sound that a decoder gave up on or patched over."""
+    """Packets or frames of video or audio that a decoder gave up on or patched over."""
     corrupt_packets: int = 0
     container_errors: int = 0
     codec_errors: int = 0
-    """Complaints that need not have cost anything: some sound films draw them too."""
+    """Complaints that need not have cost anything: some intact videos cause them too."""
     ended_early: bool = False
     """The demuxer met the end of the file where it expected more."""
     disk_full: bool = False
     file_too_large: bool = False
     out_of_memory: bool = False
     reconfigured: bool = False
-    """Picture size or format changed in mid-film."""
+    """Frame size or format changed midway."""
     cpu_seconds: float = 0.0
-    """As the command counts them itself: under bubblewrap nobody else can."""
+    """As the command itself counts it: under bubblewrap nothing else can."""
     peak_rss_bytes: int = 0
 
 
@@ -132,7 +134,7 @@ _DEMUXER = re.compile(r"^\[(?:in#\d+/|mov|matroska|avi @|flv @|asf|mpegts|mpeg @
 
 
 class LogReader:
-    """Reads FFmpeg's log (``-loglevel level+verbose``): counts, and keeps a bounded tail."""
+    """Reads FFmpeg's log (``-loglevel level+verbose``): counts errors, and keeps a bounded tail."""
 
     def __init__(self) -> None:
         self.tally = LogSummary()
@@ -142,7 +144,7 @@ class LogReader:
 
     @property
     def tail(self) -> str:
-        """The first errors, which name the cause, and the last lines that are not verbose."""
+        """Return the first errors, which name the cause, and the last non-verbose lines."""
         return "\n".join([*self._first_errors, *self._tail])
 
     def feed(self, chunk: bytes) -> None:
@@ -152,12 +154,13 @@ class LogReader:
             self._read_line(line[:LINE_BYTES].decode("utf-8", "replace"))
 
     def finish(self) -> None:
-        """The last line may lack its end."""
+        """Process the last line, which may lack its line end."""
         self.feed(b"\n")
 
     def _read_line(self, line: str) -> None:
         found = _LEVELLED.search(line)
-        # Without a level it is the rest of a line before, or the loader that could not start it.
+        # Without a level, it continues a line before, or comes from the loader that could not start
+        # FFmpeg.
         level, text = (found.group(1), found.group(2)) if found else ("info", line)
         if level in ("verbose", "debug"):
             self._read_summary(text)

@@ -1,10 +1,9 @@
-"""The walls around a command that reads hostile bytes.
+"""The sandbox around a command that reads untrusted bytes.
 
 Three layers, each used where the machine has it: ``setpriv`` (the command dies with the worker that
 started it), ``prlimit`` (memory, processor time, file size), ``bwrap`` (no network, no file but its
-own program, its private folder and its one source). Where setpriv and prlimit are missing the same
-is done between fork and exec; without bwrap there are no walls to replace it with, and
-``Sandbox.describe`` says so.
+own program, its private folder and its one source). If setpriv and prlimit are missing, the same is
+done between fork and exec; nothing can replace a missing bwrap, and ``Sandbox.describe`` says so.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class SandboxMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The programs that make the walls; None for each that this machine lacks."""
+    """The programs that make up the sandbox; None for each that this machine lacks."""
 
     bwrap: Path | None = None
     setpriv: Path | None = None
@@ -44,18 +43,18 @@ class Sandbox:
 
     @property
     def is_isolated(self) -> bool:
-        """Whether a command sees no files but its own and no network."""
+        """Return whether a command sees no files but its own and no network."""
         return self.bwrap is not None
 
     def describe(self) -> str:
-        """One sentence for ``doctor`` and logs."""
+        """Return one sentence for ``doctor`` and logs."""
         if self.is_isolated:
             return "bubblewrap: no network, no files but the source and a private folder"
         return "no bubblewrap: FFmpeg's own whitelists and resource limits only"
 
 
 def detect_sandbox(mode: SandboxMode | str = SandboxMode.AUTO) -> Sandbox:
-    """What this machine has. Raises ToolMissing under ``require`` where bwrap does not work."""
+    """Detect what this machine has. Raises ToolMissing under ``require`` if bwrap does not work."""
     wanted = SandboxMode(mode)
     bwrap = None if wanted is SandboxMode.OFF else _find_bwrap()
     if wanted is SandboxMode.REQUIRE and bwrap is None:
@@ -75,8 +74,11 @@ def wrap_command(
     readable: Sequence[Path] = (),
     devices: Sequence[Path] = (),
 ) -> list[str]:
-    """``command`` behind the walls. It may write in ``folder``, read ``readable``, and use
-    ``devices``, with what their drivers need."""
+    """Wrap ``command`` in the sandbox.
+
+    It may write in ``folder``, read ``readable``, and use ``devices``, with what their drivers
+    need.
+    """
     return [
         *_die_with_parent(sandbox),
         *_limit_resources(sandbox, limits),
@@ -86,7 +88,7 @@ def wrap_command(
 
 
 def prepare_child(sandbox: Sandbox, limits: Limits) -> Callable[[], None] | None:
-    """What must run between fork and exec where setpriv or prlimit is missing, else None."""
+    """Return what must run between fork and exec if setpriv or prlimit is missing, else None."""
     if sandbox.setpriv is not None and sandbox.prlimit is not None:
         return None
 
@@ -102,7 +104,7 @@ def prepare_child(sandbox: Sandbox, limits: Limits) -> Callable[[], None] | None
 
 @functools.lru_cache(maxsize=32)
 def find_libraries(program: Path) -> tuple[Path, ...]:
-    """The shared libraries and the loader that ``program`` needs, or whole library folders."""
+    """Return the shared libraries and loader that ``program`` needs, or whole library folders."""
     try:
         listed = subprocess.run(
             ["ldd", str(program)],  # noqa: S607 - found by PATH like every other system tool
@@ -118,7 +120,7 @@ def find_libraries(program: Path) -> tuple[Path, ...]:
 
 
 def library_folders() -> tuple[Path, ...]:
-    """Where a machine keeps its libraries: for a program that loads more as it goes."""
+    """Return the machine's library folders, for a program that loads more libraries at run time."""
     return _existing("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 
 
@@ -160,20 +162,20 @@ def _isolate(
 ) -> list[str]:
     if sandbox.bwrap is None:
         return []
-    walls = [str(sandbox.bwrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
-    walls += ["--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox' own empty one
+    arguments = [str(sandbox.bwrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    arguments += ["--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox' own empty one
     # Folders first: a file bound inside a folder that is bound later would be hidden by it.
     drivers = (*library_folders(), *_existing("/sys", "/usr/share")) if devices else ()
     bound = {path for path in readable if not any(map(path.is_relative_to, drivers))}
     for path in sorted({*bound, *drivers}, key=lambda path: (len(path.parts), str(path))):
-        walls += ["--ro-bind", str(path), str(path)]
+        arguments += ["--ro-bind", str(path), str(path)]
     for device in devices:
-        walls += ["--dev-bind-try", str(device), str(device)]
+        arguments += ["--dev-bind-try", str(device), str(device)]
     if devices:
-        walls += ["--proc", "/proc"]  # NVIDIA's driver looks there for itself
+        arguments += ["--proc", "/proc"]  # NVIDIA's driver looks there itself
     if folder is not None:
-        walls += ["--bind", str(folder), str(folder), "--chdir", str(folder)]
-    return [*walls, "--"]
+        arguments += ["--bind", str(folder), str(folder), "--chdir", str(folder)]
+    return [*arguments, "--"]
 
 
 def _find_bwrap() -> Path | None:
@@ -183,7 +185,7 @@ def _find_bwrap() -> Path | None:
 
 @functools.lru_cache(maxsize=4)
 def _isolates(bwrap: Path) -> bool:
-    """A real trial: containers often carry bwrap and forbid the namespaces that it needs."""
+    """Check by running it: containers often have bwrap but forbid the namespaces it needs."""
     program = shutil.which("true") or "/bin/true"
     trial = [*_isolate(Sandbox(bwrap=bwrap), None, [Path(program), *find_libraries(Path(program))])]
     try:

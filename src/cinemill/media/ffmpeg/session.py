@@ -1,4 +1,4 @@
-"""What a step's FFmpeg commands have in common: the binary, where they work and within what."""
+"""What a step's FFmpeg commands have in common: the binary, the folder and the limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _never() -> None:
 class FfmpegSession:
     binary: FfmpegBinary
     folder: Path
-    """Private; all that is written is written there."""
+    """Private folder that receives everything that is written."""
     limits: Limits
     sandbox: Sandbox
     on_progress: Callable[[float], None] = _ignore
@@ -32,7 +32,7 @@ class FfmpegSession:
     should_stop: Callable[[], Exception | None] = _never
     """Called several times a second; the exception that it returns is raised."""
     on_peak_memory: Callable[[int], None] = _ignore
-    """Called with the largest resident bytes of each command, however it ended."""
+    """Called with the largest resident bytes of each command, whether it succeeded or not."""
 
     def run(
         self,
@@ -42,7 +42,7 @@ class FfmpegSession:
         on_progress: Callable[[FfmpegProgress], None],
         devices: Sequence[Path] = (),
     ) -> FfmpegReport:
-        """Run one FFmpeg with these arguments, which sees these files, devices and the folder.
+        """Run one FFmpeg with these arguments, with access to these files, devices and the folder.
 
         Raises what :func:`run_ffmpeg` raises.
         """

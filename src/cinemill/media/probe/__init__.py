@@ -1,1 +1,1 @@
-"""Reading metadata of files that nobody has verified."""
+"""Reading metadata of untrusted files."""

@@ -1,6 +1,6 @@
-"""The process that reads a hostile file so that no worker has to: JSON in, JSON out.
+"""The process that reads an untrusted file so that no worker has to: JSON in, JSON out.
 
-Started by ``probe`` behind the sandbox, as ``python -I -m cinemill.media.probe.child``.
+Started by ``probe`` in the sandbox, as ``python -I -m cinemill.media.probe.child``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.metadata import read_material, read_media
 
 
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"info": …}`` or ``{"rejected": code}``."""
+def handle_request(request: dict[str, Any]) -> dict[str, Any]:
+    """Return ``{"info": …}`` or ``{"rejected": code}``."""
     try:
         read = {"film": read_media, "material": read_material}[request["what"]]
         info = read(
@@ -29,4 +29,4 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(answer(json.load(sys.stdin)), sys.stdout)
+    json.dump(handle_request(json.load(sys.stdin)), sys.stdout)

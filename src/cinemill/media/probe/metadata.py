@@ -1,6 +1,6 @@
-"""Read a source's metadata with PyAV: headers, some packets, one decoded frame.
+"""Metadata of a source, read with PyAV: headers, some packets, one decoded frame.
 
-Runs inside the sandboxed child (``probe_child``); nothing here trusts a byte of the file.
+Runs inside the sandboxed child (``media.probe.child``); no byte of the file is trusted.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from cinemill.media.probe.mp4_boxes import read_boxes
 from cinemill.media.probe.streams import (
     FirstFrame,
     describe_audio,
-    describe_picture,
     describe_subtitles,
+    describe_video,
     has_decoder,
     is_cover_art,
     list_decodable_audio,
 )
 
 RATE_PACKETS = 240
-"""How many pictures' times are looked at to tell a variable rate."""
+"""Number of frames whose timestamps are examined to detect a variable rate."""
 FIRST_FRAME_PACKETS = 600
-"""A picture must have come out by then."""
+"""A frame must have been decoded by then."""
 Format = SourceFormat | MaterialFormat
 _Reader = Callable[[Any, Path, Format, Limits, bool], MediaInfo]
 
 
 def read_media(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
-    """The metadata of the film at ``path``.
+    """Return the metadata of the video at ``path``.
 
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``.
     """
@@ -55,7 +55,10 @@ def read_media(path: Path, container_format: Format, limits: Limits) -> MediaInf
 
 
 def read_material(path: Path, container_format: Format, limits: Limits) -> MediaInfo:
-    """The same of a film, a still, or a file of sound only, with or without a cover."""
+    """Return the metadata of a video, a still, or an audio file with or without cover art.
+
+    Raises as :func:`read_media` does.
+    """
     return _open(path, container_format, limits, _read_any)
 
 
@@ -63,9 +66,9 @@ def _open(path: Path, container_format: Format, limits: Limits, read: _Reader) -
     boxes = read_boxes(path)
     try:
         with (
-            path.open("rb") as film,
+            path.open("rb") as file,
             av.open(
-                film,
+                file,
                 format=container_format.value,
                 options={
                     "protocol_whitelist": "file",
@@ -94,11 +97,11 @@ def _read_any(
 ) -> MediaInfo:
     if any(not is_cover_art(stream) for stream in container.streams.video):
         return _read(container, path, container_format, limits, has_edit_list)
-    sound = tuple(
+    audio = tuple(
         describe_audio(stream) for stream in list_decodable_audio(container.streams.audio)
     )
     duration_seconds = container_seconds(container)
-    if not sound:
+    if not audio:
         raise reject("media_no_sound")
     if duration_seconds > limits.max_duration_seconds:
         raise reject("media_too_long")
@@ -110,7 +113,7 @@ def _read_any(
         start_seconds=start_seconds,
         bitrate_bps=bitrate_bps(container, size_bytes, duration_seconds),
         video=NO_PICTURE,
-        audio=sound,
+        audio=audio,
         has_edit_list=has_edit_list,
         clock_start_seconds=start_seconds,
     )
@@ -126,48 +129,48 @@ def _read(
     streams = list(container.streams)
     if len(streams) > limits.max_streams:
         raise reject("media_too_many_streams")
-    picture = _choose_picture(container.streams.video)
-    _check_size(picture, limits)
+    stream = _choose_video(container.streams.video)
+    _check_size(stream, limits)
     duration_seconds = container_seconds(container)
-    if max(duration_seconds, stream_seconds(container, picture)) > limits.max_duration_seconds:
+    if max(duration_seconds, stream_seconds(container, stream)) > limits.max_duration_seconds:
         raise reject("media_too_long")
-    look = _decode_first_frame(container, picture)
-    _check_frame(look.frame, limits)
-    sound = tuple(
+    first = _decode_first_frame(container, stream)
+    _check_frame(first.frame, limits)
+    audio = tuple(
         describe_audio(stream) for stream in list_decodable_audio(container.streams.audio)
     )
-    video, warnings = describe_picture(container, picture, look)
+    video, warnings = describe_video(container, stream, first)
     size_bytes = path.stat().st_size
     return MediaInfo(
         format=container_format,
         size_bytes=size_bytes,
         duration_seconds_from_header=duration_seconds,
-        start_seconds=start_seconds_of(picture, look.frame),
+        start_seconds=start_seconds_of(stream, first.frame),
         bitrate_bps=bitrate_bps(container, size_bytes, duration_seconds),
         video=video,
-        audio=sound,
+        audio=audio,
         has_edit_list=has_edit_list,
-        other_streams=len(streams) - 1 - len(sound),
+        other_streams=len(streams) - 1 - len(audio),
         warnings=tuple(warnings),
         clock_start_seconds=(container.start_time or 0) / av.time_base,
         subtitles=tuple(describe_subtitles(stream) for stream in container.streams.subtitles),
     )
 
 
-def _choose_picture(streams: Iterable[Any]) -> Any:
-    """The default picture stream, else the first. A cover image is no film."""
-    films = [stream for stream in streams if not is_cover_art(stream)]
-    if not films:
+def _choose_video(streams: Iterable[Any]) -> Any:
+    """Return the default video stream, else the first. Cover art is no video."""
+    videos = [stream for stream in streams if not is_cover_art(stream)]
+    if not videos:
         raise reject("media_no_video")
-    decodable = [stream for stream in films if has_decoder(stream)]
+    decodable = [stream for stream in videos if has_decoder(stream)]
     if not decodable:
         raise reject("media_codec_unsupported")
     chosen = [stream for stream in decodable if stream.disposition & Disposition.default]
     return (chosen or decodable)[0]
 
 
-def _check_size(picture: Any, limits: Limits) -> None:
-    if picture.width * picture.height > limits.max_pixels:
+def _check_size(stream: Any, limits: Limits) -> None:
+    if stream.width * stream.height > limits.max_pixels:
         raise reject("media_too_many_pixels")
 
 
@@ -178,22 +181,22 @@ def _check_frame(frame: Any, limits: Limits) -> None:
         raise reject("media_too_many_pixels")
 
 
-def _decode_first_frame(container: Any, picture: Any) -> FirstFrame:
-    """Demux until a picture has come out and enough times are known, or the file ends."""
-    picture.codec_context.thread_count = 1
-    look = FirstFrame()
-    for count, packet in enumerate(container.demux(picture)):
+def _decode_first_frame(container: Any, stream: Any) -> FirstFrame:
+    """Demux until a frame was decoded and enough timestamps are known, or the file ends."""
+    stream.codec_context.thread_count = 1
+    first = FirstFrame()
+    for count, packet in enumerate(container.demux(stream)):
         if packet.pts is not None:
-            look.times.append(packet.pts)
-        if look.frame is None:
-            look.frame = _decode_one(packet)
-        if count >= FIRST_FRAME_PACKETS or (look.frame is not None and count >= RATE_PACKETS):
+            first.times.append(packet.pts)
+        if first.frame is None:
+            first.frame = _decode_one(packet)
+        if count >= FIRST_FRAME_PACKETS or (first.frame is not None and count >= RATE_PACKETS):
             break
-    return look
+    return first
 
 
 def _decode_one(packet: Any) -> Any:
     try:
         return next(iter(packet.decode()), None)
     except av.InvalidDataError:
-        return None  # the next key frame may do; preparing counts such errors
+        return None  # the next key frame may decode; preparing counts such errors

@@ -1,6 +1,6 @@
-"""Look into an ISO base media file (MP4, MOV) for what PyAV does not tell: edits, and a cut end.
+"""ISO base media files (MP4, MOV): edits and a truncated end, which PyAV does not report.
 
-Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and believes nothing:
+Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and trusts nothing:
 sizes are checked against the file, depth and number of boxes are bounded.
 """
 
@@ -15,7 +15,8 @@ from typing import BinaryIO
 MAX_BOXES = 20_000
 MAX_EDITS = 1000
 ENCODER_DELAY_SECONDS = 0.5
-"""A first edit that starts this early only hides the encoder's delay: every encoder writes one."""
+"""A first edit that starts this early only hides the encoder's delay, which every encoder
+writes."""
 _CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia"})
 _LARGE_SIZE = 1
 _TO_THE_END = 0
@@ -23,14 +24,14 @@ _TO_THE_END = 0
 
 @dataclass(slots=True)
 class BoxFacts:
-    """What the boxes say."""
+    """Facts from the boxes."""
 
     has_index: bool = False
-    """There is a ``moov``: without one nothing can be found in the file."""
+    """There is a ``moov`` box; without one nothing can be found in the file."""
     is_cut_off: bool = False
     """A top-level box claims more bytes than the file has."""
     has_edit_list: bool = False
-    """A track is shown otherwise than from its start to its end."""
+    """A track is not shown from its start to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +51,33 @@ class _Track:
 
 
 def read_boxes(path: Path) -> BoxFacts:
-    """Facts about the file at ``path``. A file that is no MP4 gives facts that are all False."""
+    """Return facts about the file at ``path``; all are False if it is no MP4."""
     facts = BoxFacts()
     movie_timescale = 0
     tracks: list[_Track] = []
-    with path.open("rb") as film:
+    with path.open("rb") as file:
         size = path.stat().st_size
-        for box in _walk(film, 0, size, 0, [MAX_BOXES]):
+        for box in _walk(file, 0, size, 0, [MAX_BOXES]):
             if box.depth == 0:
                 facts.is_cut_off |= box.end > size
                 facts.has_index |= box.kind in (b"moov", b"moof")
             if box.kind == b"trak":
                 tracks.append(_Track())
             elif box.kind == b"mvhd":
-                movie_timescale, _ = _read_clock(film, box)
+                movie_timescale, _ = _read_clock(file, box)
             elif box.kind == b"mdhd" and tracks:
-                tracks[-1].timescale, tracks[-1].duration = _read_clock(film, box)
+                tracks[-1].timescale, tracks[-1].duration = _read_clock(file, box)
             elif box.kind == b"elst" and tracks:
-                tracks[-1].edits = _read_edits(film, box)
+                tracks[-1].edits = _read_edits(file, box)
     facts.has_edit_list = any(_is_edited(track, movie_timescale) for track in tracks)
     return facts
 
 
-def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
+def _walk(file: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
     while start + 8 <= end and budget[0] > 0:
         budget[0] -= 1
-        film.seek(start)
-        header = film.read(16)
+        file.seek(start)
+        header = file.read(16)
         if len(header) < 8:
             return
         size, kind, body = int.from_bytes(header[:4]), header[4:8], start + 8
@@ -88,14 +89,14 @@ def _walk(film: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -
             return
         yield _Box(kind, body, start + size, depth)
         if kind in _CONTAINERS:
-            yield from _walk(film, body, min(start + size, end), depth + 1, budget)
+            yield from _walk(file, body, min(start + size, end), depth + 1, budget)
         start += size
 
 
-def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
-    """Timescale and duration of an ``mvhd`` or ``mdhd``."""
-    film.seek(box.start)
-    body = film.read(32)
+def _read_clock(file: BinaryIO, box: _Box) -> tuple[int, int]:
+    """Return the timescale and duration of an ``mvhd`` or ``mdhd``."""
+    file.seek(box.start)
+    body = file.read(32)
     layout = ">20xIQ" if body[:1] == b"\x01" else ">12xII"
     if len(body) < struct.calcsize(layout):
         return 0, 0
@@ -103,14 +104,14 @@ def _read_clock(film: BinaryIO, box: _Box) -> tuple[int, int]:
     return int(timescale), int(duration)
 
 
-def _read_edits(film: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
-    film.seek(box.start)
-    head = film.read(8)
+def _read_edits(file: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
+    file.seek(box.start)
+    head = file.read(8)
     if len(head) < 8:
         return ()
     layout = ">QqI" if head[:1] == b"\x01" else ">IiI"
     count = min(int.from_bytes(head[4:8]), MAX_EDITS)
-    body = film.read(count * struct.calcsize(layout))
+    body = file.read(count * struct.calcsize(layout))
     whole = len(body) - len(body) % struct.calcsize(layout)
     return tuple((shown, at) for shown, at, _ in struct.iter_unpack(layout, body[:whole]))
 

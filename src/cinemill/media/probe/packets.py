@@ -1,8 +1,8 @@
-"""Packets of the MP4s that our own FFmpeg wrote, read without a look at what is in them.
+"""Packets of MP4s written by our own FFmpeg, read without examining their content.
 
-FFmpeg reads, parses and decodes a little of whatever it opens, to guess what the container tells
-already. That takes 3 ms a chunk of 360p, of which 0.2 are left here; and what lies in the container
-may be a stranger's, copied: then only FFmpeg within its walls may touch it.
+FFmpeg reads, parses and decodes a little of whatever it opens, to guess what the container already
+states. That takes 3 ms for a 360p chunk, of which 0.2 ms remain here. Besides, the packets may be
+copied from an untrusted file: then only the sandboxed FFmpeg may parse them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _STREAM = {"threads": "1", "skip_frame": "all"}
 
 
 PacketError = (OSError, av.FFmpegError, IndexError)
-"""What reading or writing packets raises where a file is broken, or has no such stream."""
+"""Raised by reading or writing packets if a file is broken, or has no such stream."""
 
 
 def open_mp4(source: Path | BinaryIO) -> Any:
-    """Open an MP4 that our own FFmpeg wrote, with all that PyAV finds out about it.
+    """Open an MP4 written by our own FFmpeg, with all that PyAV finds out about it.
 
     Raises av.FFmpegError.
     """
@@ -40,9 +40,12 @@ def create_mp4(path: Path, options: dict[str, str]) -> Any:
 
 
 def open_film(path: Path) -> Any:
-    """An MP4 with one picture. Of what is not told (its pixels' format, how long the last picture
-    stays) nothing is known. Raises av.FFmpegError."""
-    # A new list each time: PyAV keeps it. Its types say that it holds words.
+    """Open an MP4 with one video stream. Raises av.FFmpegError.
+
+    Properties that the container does not state (pixel format, duration of the last frame) are
+    unknown.
+    """
+    # A new list each time, because PyAV keeps it. Its type annotations claim strings.
     streams: Any = [dict(_STREAM)]
     return av.open(
         str(path), format="mov", container_options=dict(_CONTAINER), stream_options=streams
@@ -50,7 +53,7 @@ def open_film(path: Path) -> Any:
 
 
 def read_packets(container: Any) -> Iterator[Any]:
-    """The picture's packets in the order in which they are stored."""
+    """Yield the video's packets in the order in which they are stored."""
     for packet in container.demux(container.streams.video[0]):
         if packet.pts is not None:
             yield packet

@@ -1,8 +1,8 @@
-"""What a source is, told by a process of its own.
+"""Probing a source in a process of its own.
 
-The file may be made to crash or hang whatever reads it, so the reading is done in a child behind
-the same walls as FFmpeg. That costs about 0.15 s of processor time, nearly all of it Python
-starting; a worker that dies costs a lease.
+The file may be crafted to crash or hang its reader, so a child reads it in the same sandbox as
+FFmpeg. That costs about 0.15 s of processor time, nearly all of it Python starting; a dead worker
+costs a lease.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _LOG_BYTES = 4000
 
 
 def probe(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
-    """Sniff and read the film at ``path``: headers, some packets and one decoded frame.
+    """Sniff and read the video at ``path``: headers, some packets and one decoded frame.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed where the
-    child could not do its work for reasons that are not the file's.
+    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed if the child
+    failed for reasons other than the file.
     """
     return _read(path, "film", sniff_file(path), limits, sandbox)
 
 
 def probe_material(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
-    """The same of what is laid over a film: it may be a still, or sound only (``has_picture``).
+    """Probe an overlay source: it may be a still, or audio only (``has_picture``).
 
-    Raises as :func:`probe` does; ``media_no_sound`` where there is neither.
+    Raises as :func:`probe` does; ``media_no_sound`` if it has neither video nor audio.
     """
     return _read(path, "material", sniff_material_file(path), limits, sandbox)
 
@@ -65,25 +65,25 @@ def _read(
         "format": container_format.value,
         "limits": dataclasses.asdict(limits),
     }
-    answer = _ask(json.dumps(request), path.absolute(), limits, sandbox or detect_sandbox())
-    if "rejected" in answer:
-        raise _reject(str(answer["rejected"]))
-    return MediaInfo.from_json(answer["info"])
+    response = _run_child(json.dumps(request), path.absolute(), limits, sandbox or detect_sandbox())
+    if "rejected" in response:
+        raise _reject(str(response["rejected"]))
+    return MediaInfo.from_json(response["info"])
 
 
 def sniff_file(path: Path) -> SourceFormat:
-    """The container of the file at ``path``, by its first bytes. Raises MediaRejected."""
-    with path.open("rb") as film:
-        return sniff(film.read(HEAD_BYTES))
+    """Return the container of the file at ``path``, by its first bytes. Raises MediaRejected."""
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES))
 
 
 def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
-    """The same of a still, a sound or a film. Raises MediaRejected."""
+    """Return the format of a still, an audio file or a video. Raises MediaRejected."""
     with path.open("rb") as material:
         return sniff_material(material.read(HEAD_BYTES))
 
 
-def _ask(
+def _run_child(
     request: str, path: Path, limits: Limits, sandbox: Sandbox
 ) -> dict[str, dict[str, object]]:
     tight = dataclasses.replace(
@@ -109,14 +109,14 @@ def _ask(
         )
     except subprocess.TimeoutExpired as hung:
         raise _reject("media_unreadable") from hung
-    return _read_answer(done)
+    return _parse_response(done)
 
 
-def _read_answer(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, object]]:
+def _parse_response(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, object]]:
     if done.returncode == 0:
-        answer: dict[str, dict[str, object]] = json.loads(done.stdout)
-        return answer
-    # Killed, by a crash or by a limit: that is the file's doing. An exit code is ours.
+        response: dict[str, dict[str, object]] = json.loads(done.stdout)
+        return response
+    # Killed by a crash or by a limit, which is the file's fault. An exit code is ours.
     if done.returncode < 0 or done.returncode > 128:
         raise _reject("media_unreadable")
     raise CommandFailed(
@@ -128,7 +128,7 @@ def _read_answer(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str
 
 @functools.cache
 def _interpreter_folders() -> tuple[Path, ...]:
-    """What this Python needs to see of the machine to start, and nothing more."""
+    """Return the folders that this Python needs to start, and nothing more."""
     folders = {Path(sys.prefix), Path(sys.base_prefix), Path(cinemill.__file__).parent.parent}
     return (*sorted(folders), *library_folders())
 

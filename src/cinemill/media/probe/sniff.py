@@ -1,6 +1,6 @@
-"""What a file is by its first bytes, so that FFmpeg need not guess: guessing is how it is fooled.
+"""The format of a file by its first bytes: guessing by FFmpeg can be exploited.
 
-Signatures: PNG (ISO/IEC 15948), JPEG (ISO/IEC 10918), MPEG sound (ISO/IEC 11172-3, 13818-7), RIFF,
+Signatures: PNG (ISO/IEC 15948), JPEG (ISO/IEC 10918), MPEG audio (ISO/IEC 11172-3, 13818-7), RIFF,
 FLAC (RFC 9639), ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533 (Ogg),
 ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI, FLV
 and ASF specifications.
@@ -12,7 +12,7 @@ from cinemill.core.media import REJECTION_CODES, MaterialFormat, SourceFormat
 from cinemill.errors import MediaRejected
 
 HEAD_BYTES = 4096
-"""How much of a file :func:`sniff` wants to see."""
+"""How much of a file :func:`sniff` needs."""
 
 _BOX_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"avif", b"jxl ", b"jp2 ", b"crx "})
@@ -32,7 +32,7 @@ _MATERIAL_MAGIC: tuple[tuple[bytes, MaterialFormat], ...] = (
 )
 _RIFF_KINDS = {b"WEBP": MaterialFormat.WEBP, b"WAVE": MaterialFormat.WAV}
 _WEBP_ANIMATION = 0x02
-"""Among the flags of a WebP's VP8X chunk (RFC 9649); FFmpeg skips the pictures of such a file."""
+"""A flag of a WebP's VP8X chunk (RFC 9649); FFmpeg skips the images of such a file."""
 _PLAYLIST_STARTS = (
     b"#extm3u",
     b"ffconcat",
@@ -55,7 +55,7 @@ _TS_PACKETS_WANTED = 4
 
 
 def sniff(head: bytes) -> SourceFormat:
-    """The container that ``head``, the first :data:`HEAD_BYTES` of a file, belongs to.
+    """Return the container that ``head``, the first :data:`HEAD_BYTES` of a file, belongs to.
 
     Raises MediaRejected: ``media_empty``, ``media_playlist`` or ``media_unrecognized``.
     """
@@ -74,7 +74,7 @@ def sniff(head: bytes) -> SourceFormat:
 
 
 def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
-    """What may be laid over a film: a still or a sound, else a film's container.
+    """Return the format of an overlay source: a still or an audio file, else a video's container.
 
     Raises MediaRejected, as :func:`sniff` does, and ``media_animated``.
     """
@@ -85,14 +85,14 @@ def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
         if head[12:16] == b"VP8X" and head[20:21] and head[20] & _WEBP_ANIMATION:
             raise _reject("media_animated")
         return _RIFF_KINDS[head[8:12]]
-    # Eleven bits of one begin a frame of MPEG sound; the layer that is none marks ADTS.
+    # Eleven set bits begin an MPEG audio frame; the reserved layer marks ADTS.
     if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:
         return MaterialFormat.AAC if head[1] & 0xF6 == 0xF0 else MaterialFormat.MP3
     return sniff(head)
 
 
 def find_packet_bytes(head: bytes) -> tuple[int, int] | None:
-    """Size of the packets of a transport stream and where the first begins, or None."""
+    """Return the packet size of a transport stream and the offset of the first packet, or None."""
     for size in _TS_PACKET_BYTES:
         for start in (0, 4):
             marks = head[start : start + size * _TS_PACKETS_WANTED : size]

@@ -1,4 +1,4 @@
-"""Streams of an open file in our own words: picture, audio, subtitles. Nothing is trusted."""
+"""Streams of an open file as our own types: video, audio, subtitles. Nothing is trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cinemill.media.probe.durations import stream_seconds
 
 VARIABLE_RATE_RATIO = 1.3
 RAGGED_SHARE = 0.03
-_REORDERED_PICTURES = 4
+_REORDERED_FRAMES = 4
 _ROUNDING_SECONDS = Fraction(2, 1000)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _RIGHT_ANGLE = 90
@@ -33,11 +33,11 @@ _SPACES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc", 10
 
 @dataclass(slots=True)
 class FirstFrame:
-    """What some packets and one frame showed."""
+    """Facts from some packets and one frame."""
 
     frame: Any = None
     times: list[int] = field(default_factory=list)
-    """Presentation times of the first pictures, in ticks."""
+    """Presentation timestamps of the first frames, in ticks."""
 
 
 def is_cover_art(stream: Any) -> bool:
@@ -56,23 +56,21 @@ def list_decodable_audio(streams: Iterable[Any]) -> list[Any]:
     ]
 
 
-def describe_picture(
-    container: Any, picture: Any, look: FirstFrame
-) -> tuple[VideoStream, list[str]]:
-    frame, codec = look.frame, picture.codec_context
+def describe_video(container: Any, stream: Any, first: FirstFrame) -> tuple[VideoStream, list[str]]:
+    frame, codec = first.frame, stream.codec_context
     rotation, warnings = _rotation(frame.rotation)
     display = _display_size(frame.width, frame.height, codec.sample_aspect_ratio, rotation)
-    fps = picture.average_rate or picture.guessed_rate or Fraction(0)
+    fps = stream.average_rate or stream.guessed_rate or Fraction(0)
     return (
         VideoStream(
-            index=picture.index,
+            index=stream.index,
             codec=codec.codec.canonical_name,
             width=frame.width,
             height=frame.height,
             display_width=display[0],
             display_height=display[1],
             fps=fps,
-            is_variable_rate=_is_variable(look.times, fps, picture.time_base),
+            is_variable_rate=_is_variable(first.times, fps, stream.time_base),
             rotation_degrees=rotation,
             pixel_format=frame.format.name,
             bit_depth=max(part.bits for part in frame.format.components),
@@ -81,26 +79,26 @@ def describe_picture(
             color_transfer=_TRANSFERS.get(int(frame.color_trc), "unknown"),
             color_space=_SPACES.get(int(frame.colorspace), "unknown"),
             hdr=_hdr(frame),
-            frames_from_header=max(0, picture.frames),
-            duration_seconds_from_header=stream_seconds(container, picture),
-            settings=digest_settings(picture) if _is_shown_as_stored(frame) else "",
+            frames_from_header=max(0, stream.frames),
+            duration_seconds_from_header=stream_seconds(container, stream),
+            settings=digest_settings(stream) if _is_shown_as_stored(frame) else "",
         ),
         warnings,
     )
 
 
 def _is_shown_as_stored(frame: Any) -> bool:
-    """Neither turned nor mirrored."""
+    """Check that frames are neither rotated nor mirrored."""
     return SideData.DISPLAYMATRIX not in {data.type for data in frame.side_data}
 
 
-def digest_settings(picture: Any) -> str:
-    """Names the codec's private data (FFmpeg's ``extradata``) of a stream."""
-    return hashlib.sha256(picture.codec_context.extradata or b"").hexdigest()[:16]
+def digest_settings(stream: Any) -> str:
+    """Return a digest of the codec's private data (FFmpeg's ``extradata``) of a stream."""
+    return hashlib.sha256(stream.codec_context.extradata or b"").hexdigest()[:16]
 
 
 def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
-    """Clockwise and to a right angle: FFmpeg turns by nothing else without blank corners."""
+    """Return the clockwise right angle: FFmpeg rotates by other angles only with blank corners."""
     clockwise = -counterclockwise % _FULL_TURN
     turned = round(clockwise / _RIGHT_ANGLE) * _RIGHT_ANGLE % _FULL_TURN
     skewed = turned != round(clockwise) % _FULL_TURN
@@ -110,7 +108,7 @@ def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
 def _display_size(
     width: int, height: int, sample_aspect: Fraction | None, rotation: int
 ) -> tuple[int, int]:
-    """After sample aspect ratio and rotation. An absurd ratio is taken as square."""
+    """Return the size after sample aspect ratio and rotation. Absurd ratios count as square."""
     aspect = sample_aspect or Fraction(1)
     if not Fraction(1, 20) <= aspect <= 20:
         aspect = Fraction(1)
@@ -119,9 +117,9 @@ def _display_size(
 
 
 def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
-    """Whether steps between pictures differ, more than a hole or two would make them."""
-    # The last times are incomplete: pictures that come before them may not have been read yet.
-    ordered = sorted(set(times))[:-_REORDERED_PICTURES]
+    """Check whether steps between frames differ by more than a gap or two would cause."""
+    # The last timestamps are incomplete: frames that come before them may not have been read yet.
+    ordered = sorted(set(times))[:-_REORDERED_FRAMES]
     steps = [after - before for before, after in itertools.pairwise(ordered)]
     if len(steps) < 2:
         return False
@@ -169,6 +167,8 @@ def describe_subtitles(stream: Any) -> SubtitleStream:
 
 
 def _read_language(stream: Any) -> str:
-    """As the file says where that may be a language (RFC 5646), else ``und``: it is written into
-    playlists and manifests, and a file may say anything."""
+    """Return the file's language if it may be one (RFC 5646), else ``und``.
+
+    It is written into playlists and manifests, and a file may contain anything.
+    """
     return said if _LANGUAGE.fullmatch(said := stream.language or "") else "und"

@@ -1,1 +1,1 @@
-"""Checking that videos are whole, and outputs as planned."""
+"""Checking that videos are complete, and outputs as planned."""

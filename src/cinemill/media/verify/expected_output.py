@@ -1,4 +1,4 @@
-"""What a command is to write, to be checked afterwards."""
+"""What a command is expected to write, to be checked afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cinemill.core.media import ArtifactKind
 
 @dataclass(frozen=True, slots=True)
 class PlannedOutput:
-    """A file to come, and what must be true of it."""
+    """A file to be written, and what must be true of it."""
 
     kind: ArtifactKind
     filename: str
@@ -18,4 +18,4 @@ class PlannedOutput:
     width: int = 0
     height: int = 0
     fps: Fraction = Fraction(0)
-    """0 for stills, sound, and frames at the source's own times."""
+    """0 for stills, audio, and frames with the source's own timestamps."""

@@ -1,7 +1,7 @@
-"""Was that the whole film? What was declared against what was decoded, and what the log admits.
+"""Completeness of a video: what was declared against what was decoded, and what the log shows.
 
-FFmpeg ends with exit code 0 after half a film; so the log's tally, the frames that came out and the
-end of the file are judged here. Pure but for :func:`ends_cleanly`.
+FFmpeg exits with 0 after half a video, so the log summary, the decoded frames and the end of the
+file are checked here. Pure, except for :func:`ends_cleanly`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes
 
 TOLERANCE_SHARE = 0.02
 TOLERANCE_SECONDS = 0.1
-"""Headers are rounded, and players forgive a last frame."""
+"""Headers are rounded, and players tolerate a missing last frame."""
 UNCOUNTED_EDIT_SECONDS = 2 * ENCODER_DELAY_SECONDS
-"""An edit may hide so much at a film's ends and not be told as one."""
+"""An edit may hide up to this much at a video's ends without being reported as one."""
 _UNDECLARED = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
-"""Containers whose length is a guess from the file's end."""
+"""Containers whose duration is a guess from the file's end."""
 _OGG_LAST_PAGE_BYTES = 65_307
 _OGG_END_OF_STREAM = 0x04
 
@@ -31,25 +31,31 @@ _ASF_HEADER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What came out of the decoder."""
+    """What the decoder returned."""
 
     frames: int
     seconds: float
-    sound_seconds: float | None = None
-    """From the first picture to the last sound; None where none was decoded."""
+    audio_seconds: float | None = None
+    """From the first frame to the end of the audio; None if no audio was decoded."""
 
 
 def check_integrity(
     info: MediaInfo, tally: LogSummary, decoded: Decoded, *, has_clean_end: bool
 ) -> None:
-    """Raises MediaRejected, ``media_truncated`` or ``media_damaged``, unless all is there."""
+    """Raise MediaRejected unless the video is complete.
+
+    The code is ``media_truncated`` or ``media_damaged``.
+    """
     if is_short(info, decoded):
         raise _reject("media_truncated")
     check_log(tally, has_clean_end=has_clean_end)
 
 
 def check_log(tally: LogSummary, *, has_clean_end: bool) -> None:
-    """The same by what the log admits and how the file ends, whatever was written."""
+    """Check the log and the end of the file alone, whatever was written.
+
+    Raises as :func:`check_integrity` does.
+    """
     if tally.ended_early or not has_clean_end:
         raise _reject("media_truncated")
     if is_damaged(tally):
@@ -57,16 +63,16 @@ def check_log(tally: LogSummary, *, has_clean_end: bool) -> None:
 
 
 def is_damaged(tally: LogSummary) -> bool:
-    """Whether the log admits that something could not be read or decoded."""
+    """Check whether the log shows that something could not be read or decoded."""
     if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
         return True
     # Packets without a frame are ordinary (hidden frames, fields), and so are a codec's complaints;
-    # both together mean that pictures were lost.
+    # both together mean that frames were lost.
     return tally.codec_errors > 0 and tally.video_frames < tally.video_packets
 
 
 def is_short(info: MediaInfo, decoded: Decoded) -> bool:
-    """Whether less was decoded than the header declares."""
+    """Check whether less was decoded than the header declares."""
     if decoded.frames == 0:
         return True
     if info.format in _UNDECLARED:
@@ -78,15 +84,15 @@ def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
     lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    if info.audio and decoded.sound_seconds is None and (not declared or info.has_edit_list):
-        # What the film declares may be its sound's length, which nobody has heard.
+    if info.audio and decoded.audio_seconds is None and (not declared or info.has_edit_list):
+        # The declared duration may be the audio's, which was not decoded.
         declared = min(declared, info.duration_seconds_from_header)
         seconds += lead_seconds
     elif not declared or info.has_edit_list:
         declared = info.duration_seconds_from_header
-        seconds = max(seconds, decoded.sound_seconds or 0.0) + lead_seconds
+        seconds = max(seconds, decoded.audio_seconds or 0.0) + lead_seconds
     elif info.format is SourceFormat.MATROSKA:
-        seconds += lead_seconds  # its tag tells when the track ends, not how long it is
+        seconds += lead_seconds  # its tag states when the track ends, not how long it is
     frame_seconds = decoded.seconds / decoded.frames
     slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared, 2 * frame_seconds)
     return seconds < declared - slack
@@ -103,7 +109,7 @@ def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
 
 
 def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) -> bool:
-    """Whether the file's end is one, for containers whose demuxers do not tell."""
+    """Check whether the file's end is intact, for containers whose demuxers do not report it."""
     if container_format is SourceFormat.MPEG_TS:
         return _ends_on_packet(path)
     if container_format is SourceFormat.OGG:
@@ -114,21 +120,22 @@ def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) ->
 
 
 def _ends_on_packet(path: Path) -> bool:
-    with path.open("rb") as film:
-        layout = find_packet_bytes(film.read(HEAD_BYTES))
+    with path.open("rb") as file:
+        layout = find_packet_bytes(file.read(HEAD_BYTES))
     if layout is None:
         return True
     size, start = layout
-    # In 192-byte packets a 4-byte clock comes before the mark, so all begin at 0 all the same.
+    # In 192-byte packets a 4-byte clock comes before the sync byte, so packets begin at 0 all the
+    # same.
     return (path.stat().st_size - (0 if size == 192 else start)) % size == 0
 
 
 def _ends_with_last_page(path: Path) -> bool:
-    """The last page is whole and flagged as the last of its stream (RFC 3533, section 6)."""
+    """Check that the last page is whole and flagged as last (RFC 3533, section 6)."""
     size = path.stat().st_size
-    with path.open("rb") as film:
-        film.seek(max(0, size - _OGG_LAST_PAGE_BYTES))
-        end = film.read()
+    with path.open("rb") as file:
+        file.seek(max(0, size - _OGG_LAST_PAGE_BYTES))
+        end = file.read()
     at = end.rfind(b"OggS")
     if at < 0 or len(end) < at + 27:
         return False
@@ -139,12 +146,12 @@ def _ends_with_last_page(path: Path) -> bool:
 
 
 def _has_declared_size(path: Path) -> bool:
-    """An ASF file declares how many bytes it has, unless it was broadcast (ASF 1.2, section 3.2).
+    """Check an ASF file's declared size, unless it was broadcast (ASF 1.2, section 3.2).
 
-    Its index is believed over its length: a cut file ends early without a word in any log.
+    FFmpeg trusts its index over its length: a truncated file ends early without any log message.
     """
-    with path.open("rb") as film:
-        head = film.read(_ASF_HEADER_BYTES)
+    with path.open("rb") as file:
+        head = file.read(_ASF_HEADER_BYTES)
     at = head.find(_ASF_FILE_PROPERTIES)
     if at < 0 or len(head) < at + 92:
         return False

@@ -1,4 +1,4 @@
-"""Open what FFmpeg wrote and compare it with what was planned: an exit code of 0 proves nothing.
+"""Comparison of FFmpeg's outputs with the plan: an exit code of 0 proves nothing.
 
 These files were written by our own encoders into our own folder, so they are read in the worker.
 """
@@ -29,19 +29,19 @@ _PIECE_BYTES = 16
 
 
 def inspect_output(path: Path, planned: PlannedOutput) -> dict[str, Any]:
-    """Facts about a written output: width, height, frames, duration_seconds and the like.
+    """Return facts about a written output: width, height, frames, duration_seconds and the like.
 
-    Raises OutputInvalid where it is missing, empty, unreadable or not as planned.
+    Raises OutputInvalid if it is missing, empty, unreadable or not as planned.
     """
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{planned.filename} was not written.")
     try:
-        with path.open("rb") as film, av.open(film, format=_DEMUXERS[path.suffix]) as container:
+        with path.open("rb") as file, av.open(file, format=_DEMUXERS[path.suffix]) as container:
             if planned.media_type == "image/jpeg":
                 return _inspect_still(container, planned)
             if planned.kind is ArtifactKind.AUDIO:
-                return _inspect_sound(container, planned)
-            return _inspect_film(container, path, planned)
+                return _inspect_audio(container, planned)
+            return _inspect_video(container, path, planned)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{planned.filename} cannot be read back: {broken}") from broken
 
@@ -52,7 +52,7 @@ def _inspect_still(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     return {"width": frame.width, "height": frame.height}
 
 
-def _inspect_sound(container: Any, planned: PlannedOutput) -> dict[str, Any]:
+def _inspect_audio(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     stream = container.streams.audio[0]
     if stream.codec_context.sample_rate != AUDIO_RATE_HZ or stream.channels != 1:
         raise OutputInvalid(f"{planned.filename} is not {AUDIO_RATE_HZ} Hz mono.")
@@ -64,7 +64,7 @@ def _inspect_sound(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     }
 
 
-def _inspect_film(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
+def _inspect_video(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
     stream = container.streams.video[0]
     if stream.codec_context.name != _CODECS[planned.kind]:
         raise OutputInvalid(f"{planned.filename} holds {stream.codec_context.name}.")
@@ -90,7 +90,7 @@ def _inspect_film(container: Any, path: Path, planned: PlannedOutput) -> dict[st
 
 
 def _frame_seconds(times: list[int], stream: Any, planned: PlannedOutput) -> Fraction:
-    """How long the last frame is shown: as the plan says, else as long as the one before."""
+    """Return how long the last frame is shown: as planned, else as long as the one before."""
     if planned.fps:
         return 1 / planned.fps
     if len(times) > 1:
@@ -99,7 +99,7 @@ def _frame_seconds(times: list[int], stream: Any, planned: PlannedOutput) -> Fra
 
 
 def _find_gap(times: list[int], time_base: Fraction) -> dict[str, float]:
-    """The longest stretch between two frames beside the usual one."""
+    """Return the longest gap between two frames if it is longer than usual."""
     steps = [(after - before, before) for before, after in itertools.pairwise(times)]
     if not steps:
         return {}
@@ -119,15 +119,18 @@ def _inspect_playable(container: Any, path: Path, planned: PlannedOutput) -> dic
 
 
 def starts_fast(path: Path) -> bool:
-    """Whether ``moov`` comes before ``mdat``, so that play begins before all is loaded."""
+    """Check whether ``moov`` comes before ``mdat``.
+
+    Playback can then begin before the whole file is loaded.
+    """
     start = 0
-    with path.open("rb") as film:
-        while len(head := film.read(_PIECE_BYTES)) >= 8:
+    with path.open("rb") as file:
+        while len(head := file.read(_PIECE_BYTES)) >= 8:
             kind, size = head[4:8], int.from_bytes(head[:4])
             if kind in (b"moov", b"mdat"):
                 return kind == b"moov"
             start += max(8, size)
-            film.seek(start)
+            file.seek(start)
     return False
 
 

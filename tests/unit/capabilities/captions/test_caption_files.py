@@ -1,4 +1,4 @@
-"""Captions out of files as other programs write them."""
+"""Caption files as other programs write them."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def said(content: str) -> list[tuple[int, int, tuple[str, ...]]]:
     return [(cue.start_ms, cue.end_ms, cue.lines) for cue in read_caption_file(content.encode())]
 
 
-def test_webvtt_is_read_without_styles_notes_names_and_tags() -> None:
+def test_webvtt_reader_ignores_styles_notes_names_and_tags() -> None:
     assert said(VTT) == [
         (500, 900, ("Before.",)),
         (1000, 2500, ("Salt & pepper,", "<please>.")),
     ]
 
 
-def test_subrip_is_read_without_its_markup() -> None:
+def test_subrip_reader_removes_markup() -> None:
     assert said(SRT) == [(1000, 2500, ("Salt & <3",))]
     doubled = SRT.replace("\r\n", "\n\n")
     assert said(doubled) == said(SRT)
 
 
-def test_captions_without_blank_lines_between_them_are_parted_by_their_times() -> None:
+def test_captions_without_blank_lines_are_separated_by_their_times() -> None:
     close = "1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:02,000 --> 00:00:03,000\nTwo"
     assert said(close) == [(1000, 2000, ("One",)), (2000, 3000, ("Two",))]
 
 
-def test_what_a_blank_line_parts_is_one_text_still() -> None:
+def test_caption_text_with_a_blank_line_is_kept_whole() -> None:
     first = "1\n00:00:01,000 --> 00:00:02,000\nfirst\n\nsecond\n\n2\n"
     parted = first + "00:00:03,000 --> 00:00:04,000\nthird\n"
     read = [(1000, 2000, ("first", "second")), (3000, 4000, ("third",))]
@@ -62,7 +62,7 @@ def test_what_a_blank_line_parts_is_one_text_still() -> None:
     assert said(VTT.replace("\n", "\r\r\n")) == said(VTT)
 
 
-def test_a_note_may_have_arrows() -> None:
+def test_webvtt_note_may_contain_arrows() -> None:
     noted = VTT.replace("NOTE\n", "NOTE 00:07.000 --> 00:08.000\na --> b\n")
     assert said(noted) == said(VTT)
 
@@ -76,7 +76,7 @@ def test_a_note_may_have_arrows() -> None:
         (b"00:01.000 --> soon\nText", "subtitles_invalid"),
     ],
 )
-def test_what_cannot_be_read_is_said_so(content: bytes, code: str) -> None:
+def test_caption_reader_rejects_unreadable_files(content: bytes, code: str) -> None:
     with pytest.raises(InputRejected) as refused:
         read_caption_file(content)
     assert refused.value.code == code
@@ -92,7 +92,7 @@ LINES = st.lists(
 
 
 @given(st.lists(LINES.filter(lambda lines: make_cue(0, 1, "\n".join(lines)).lines), min_size=1))
-def test_what_is_written_here_is_read_back(texts: list[list[str]]) -> None:
+def test_caption_files_round_trip(texts: list[list[str]]) -> None:
     cues = [make_cue(at * 10, at * 10 + 10, "\n".join(lines)) for at, lines in enumerate(texts)]
     for content in (write_vtt(cues), write_srt(cues)):
         assert list(read_caption_file(content.encode())) == cues

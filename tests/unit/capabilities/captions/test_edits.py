@@ -1,4 +1,4 @@
-"""What a person may write as captions, and what comes out of every file of it."""
+"""Captions that a person may write, and the files created from them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.captions.edits import (
-    LATEST_MS,
     LONGEST_LINE,
+    MAX_LINES,
+    MAX_TIME_MS,
     MOST_CUES,
-    MOST_LINES,
     check_cues,
     make_cue,
 )
@@ -27,42 +27,42 @@ def refuse(*cues: Cue) -> str:
     return refused.value.message
 
 
-def test_lines_are_kept_as_they_were_broken_and_cleaned_of_the_rest() -> None:
+def test_caption_edit_keeps_line_breaks_and_removes_invisible_characters() -> None:
     written = make_cue(0, 1000, "  Good\t morning,\r\n\n\x07 everybody. ")
     assert written.lines == ("Good morning,", "everybody.")
 
 
-def test_what_cannot_be_shown_is_named() -> None:
+def test_caption_edit_error_names_the_invalid_caption() -> None:
     assert "Caption 1 has no text" in refuse(make_cue(0, 1000, " \n "))
     assert "Caption 1 ends before it begins" in refuse(make_cue(1000, 1000, "a"))
     crossed = refuse(make_cue(0, 2000, "a"), make_cue(1999, 3000, "b"))
     assert crossed == "Caption 2 begins before the one above it ends, at 00:00:02.000."
 
 
-def test_marks_without_end_are_read_at_once() -> None:
-    """To put them in order would take hours."""
+def test_caption_edit_with_endless_combining_marks_is_rejected_quickly() -> None:
+    """Normalizing them would take hours."""
     line = "a" + "\u0315\u0327" * 1_000_000
     assert "2000001 characters" in refuse(make_cue(0, 5, line))
     assert make_cue(0, 5, "a\u0327" + " " * 10_000 + "e\u0301").lines == ("a\u0327 é",)
 
 
-def test_what_no_screen_takes_is_refused() -> None:
-    assert refuse(make_cue(0, 1, "a\n" * (MOST_LINES + 1))) == (
-        f"Caption 1 has {MOST_LINES + 1} lines; {MOST_LINES} are allowed."
+def test_caption_edit_that_no_screen_can_show_is_rejected() -> None:
+    assert refuse(make_cue(0, 1, "a\n" * (MAX_LINES + 1))) == (
+        f"Caption 1 has {MAX_LINES + 1} lines; {MAX_LINES} are allowed."
     )
     assert "500 characters" not in refuse(make_cue(5, 5, "a" * LONGEST_LINE))
     assert "501 characters" in refuse(make_cue(0, 5, "a" * (LONGEST_LINE + 1)))
-    assert "later than 100 hours" in refuse(make_cue(0, LATEST_MS + 1, "a"))
+    assert "later than 100 hours" in refuse(make_cue(0, MAX_TIME_MS + 1, "a"))
     assert str(MOST_CUES + 1) in refuse(*[make_cue(0, 5, "a")] * (MOST_CUES + 1))
 
 
-def test_of_many_faults_the_first_are_told_and_the_rest_counted() -> None:
+def test_caption_edit_errors_list_the_first_and_count_the_rest() -> None:
     message = refuse(*(make_cue(at, at, "a") for at in range(5)))
     assert message.count("Caption") == 3
     assert message.endswith("And 2 more.")
 
 
-def test_one_may_begin_where_the_one_above_ends_and_none_is_fine_too() -> None:
+def test_caption_edits_may_touch_and_may_be_empty() -> None:
     check_cues([make_cue(0, 2000, "a"), make_cue(2000, 3000, "b")])
     check_cues([])
 
@@ -76,7 +76,7 @@ def corrections(draw: st.DrawFn) -> list[Cue]:
 
 
 @given(corrections())
-def test_whatever_is_written_keeps_its_times_in_every_file(cues: list[Cue]) -> None:
+def test_caption_edits_keep_their_times_in_every_file(cues: list[Cue]) -> None:
     check_cues(cues)
     times = [(cue.start_ms, cue.end_ms) for cue in cues]
     if cues:

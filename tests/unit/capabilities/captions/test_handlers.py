@@ -1,4 +1,4 @@
-"""Which work is the same, and what its files are called."""
+"""Content keys of captions, and the names of their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REQUEST = SpeechRequest()
 KEY = transcript_key("film", REQUEST, "weights")
 
 
-def test_the_same_film_weights_and_request_are_the_same_work() -> None:
+def test_transcript_key_is_equal_for_equal_video_weights_and_request() -> None:
     assert transcript_key("film", SpeechRequest(), "weights") == KEY
 
 
@@ -29,7 +29,7 @@ def test_the_same_film_weights_and_request_are_the_same_work() -> None:
         captions_key(KEY, with_words=False),
     ],
 )
-def test_any_other_is_other_work(other: str) -> None:
+def test_transcript_key_differs_for_any_other_input(other: str) -> None:
     assert other != KEY
 
 
@@ -41,11 +41,11 @@ def test_any_other_is_other_work(other: str) -> None:
         ("../../etc/passwd", "de", "passwd.de.srt"),
     ],
 )
-def test_a_player_finds_captions_beside_the_film(filename: str, language: str, name: str) -> None:
+def test_caption_file_name_is_found_by_players(filename: str, language: str, name: str) -> None:
     assert name_captions(filename, language, "srt") == name
 
 
-def test_every_file_is_written_of_one_transcript() -> None:
+def test_caption_files_come_from_one_transcript() -> None:
     said = Utterance(0, 1500, "Good morning.")
     transcript = Transcript("base", "weights", "en", SpeechTask.TRANSCRIBE, (said,), {})
     texts = write_texts(transcript, with_words=True)

@@ -1,4 +1,4 @@
-"""A caption job's steps, and what is refused before there are any."""
+"""Steps of a caption job, and requests that are rejected before any step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import MINUTE, Rate
 
 
-def test_a_film_by_path_is_fetched_heard_and_written_down() -> None:
+def test_caption_plan_for_a_path_imports_transcribes_and_writes() -> None:
     steps = CATALOG.plan("caption", {"path": "/films/a.mp4"}, None)
     assert [(step.name, step.kind, step.after) for step in steps] == [
         ("intake", "intake_source", ()),
@@ -21,14 +21,14 @@ def test_a_film_by_path_is_fetched_heard_and_written_down() -> None:
     ]
 
 
-def test_listening_is_rated_on_the_caption_queue() -> None:
+def test_transcription_runs_in_the_rated_caption_queue() -> None:
     kind = CATALOG.steps["transcribe_speech"]
     assert (kind.queue, kind.rate) == ("caption", Rate(5, MINUTE))
 
 
-def test_wishes_go_to_the_steps_that_they_concern() -> None:
-    wishes = {"model": "small", "language": "FR", "translate": True, "words": False}
-    *_, transcribe, captions = CATALOG.plan("caption", wishes, "asset")
+def test_caption_plan_passes_options_to_the_right_steps() -> None:
+    params = {"model": "small", "language": "FR", "translate": True, "words": False}
+    *_, transcribe, captions = CATALOG.plan("caption", params, "asset")
     assert transcribe.params == {"model": "small", "language": "fr", "task": "translate"}
     assert captions.params == {"words": False}
 
@@ -42,13 +42,13 @@ def test_wishes_go_to_the_steps_that_they_concern() -> None:
         ({"language": "xx"}, "language_unknown"),
     ],
 )
-def test_what_cannot_be_is_refused_when_it_is_asked_for(params: dict[str, Any], code: str) -> None:
+def test_caption_plan_rejects_impossible_requests(params: dict[str, Any], code: str) -> None:
     with pytest.raises(InputRejected) as refused:
         CATALOG.plan("caption", params, "asset")
     assert refused.value.code == code
 
 
-def test_no_film_no_captions() -> None:
+def test_caption_plan_without_a_source_is_rejected() -> None:
     with pytest.raises(InputRejected) as refused:
         CATALOG.plan("caption", {"model": "base"}, None)
     assert refused.value.code == "source_missing"

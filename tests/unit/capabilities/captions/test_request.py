@@ -1,4 +1,4 @@
-"""What may be asked of a speech model; all else is refused with the reason."""
+"""Requests for a speech model; invalid ones are rejected with the reason."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def read_speech(params: dict[str, Any]) -> SpeechRequest:
     return read_parameters(SpeechParameters, params).as_request()
 
 
-def test_without_wishes_it_is_base_in_the_language_that_is_spoken() -> None:
+def test_speech_request_defaults_to_base_and_detected_language() -> None:
     assert read_speech({}) == SpeechRequest(model="base", language=None, task=SpeechTask.TRANSCRIBE)
 
 
 @pytest.mark.parametrize("model", SPEECH_MODELS)
-def test_every_model_can_be_asked_for_by_name(model: str) -> None:
+def test_speech_request_accepts_every_model_name(model: str) -> None:
     assert read_speech({"model": model}).model == model
 
 
-def test_a_language_is_a_code_in_any_case() -> None:
+def test_speech_request_accepts_language_codes_in_any_case() -> None:
     assert read_speech({"language": "DE"}).language == "de"
 
 
-def test_a_translation_is_a_task_of_its_own() -> None:
+def test_speech_request_translation_sets_the_task() -> None:
     request = read_speech({"model": "small", "language": "fr", "translate": True})
     assert request == SpeechRequest(model="small", language="fr", task=SpeechTask.TRANSLATE)
     assert read_parameters(SpeechRequest, request.to_json()) == request
 
 
 @pytest.mark.parametrize(
-    ("wish", "code"),
+    ("params", "code"),
     [
         ({"model": "huge"}, "params_invalid"),
         ({"model": ["base"]}, "params_invalid"),
@@ -51,9 +51,9 @@ def test_a_translation_is_a_task_of_its_own() -> None:
         ({"model": "tiny.en", "language": "de"}, "language_unknown"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_way_on(wish: dict[str, Any], code: str) -> None:
+def test_speech_request_rejection_has_a_hint(params: dict[str, Any], code: str) -> None:
     with pytest.raises(InputRejected) as refused:
-        read_speech(wish)
+        read_speech(params)
     assert refused.value.code == code
     assert refused.value.hint
 
@@ -66,6 +66,8 @@ def test_what_cannot_be_is_refused_with_a_way_on(wish: dict[str, Any], code: str
         (SpeechTask.TRANSLATE, "", ""),
     ],
 )
-def test_a_translation_is_read_in_english(task: SpeechTask, spoken: str, read: str) -> None:
+def test_caption_language_of_a_translation_is_english(
+    task: SpeechTask, spoken: str, read: str
+) -> None:
     transcript = Transcript("base", "x", spoken, task, (Utterance(0, 1, "a"),), {})
     assert transcript.caption_language == read

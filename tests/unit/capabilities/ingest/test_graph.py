@@ -1,4 +1,4 @@
-"""What FFmpeg is asked to do, for any film that probing may describe."""
+"""FFmpeg's arguments for any video that probing may describe."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def plan(info: MediaInfo, request: PrepareRequest, *, can_tonemap: bool = True) 
 
 
 @given(films, requests)
-def test_every_film_has_one_decode_and_every_file_wanted(
+def test_ingest_plan_has_one_decode_and_every_requested_file(
     info: MediaInfo, request: PrepareRequest
 ) -> None:
     planned = plan(info, request)
@@ -79,7 +79,7 @@ def test_every_film_has_one_decode_and_every_file_wanted(
 
 
 @given(films, requests)
-def test_every_label_of_the_graph_is_made_once_and_used_once(
+def test_ingest_graph_labels_are_defined_and_used_once(
     info: MediaInfo, request: PrepareRequest
 ) -> None:
     planned = plan(info, request)
@@ -93,7 +93,7 @@ def test_every_label_of_the_graph_is_made_once_and_used_once(
 
 
 @given(films, requests)
-def test_the_source_is_walled_in_before_it_is_named(
+def test_input_restrictions_precede_the_source_in_the_arguments(
     info: MediaInfo, request: PrepareRequest
 ) -> None:
     arguments = plan(info, request).arguments
@@ -105,7 +105,7 @@ def test_the_source_is_walled_in_before_it_is_named(
 
 
 @given(films)
-def test_tone_mapping_is_asked_for_where_it_can_be_had(info: MediaInfo) -> None:
+def test_ingest_plan_tone_maps_hdr_if_ffmpeg_can(info: MediaInfo) -> None:
     able = " ".join(plan(info, PrepareRequest()).arguments)
     unable = plan(info, PrepareRequest(), can_tonemap=False)
     assert ("tonemap" in able) is bool(info.video.hdr)
@@ -114,7 +114,7 @@ def test_tone_mapping_is_asked_for_where_it_can_be_had(info: MediaInfo) -> None:
 
 
 @given(sides, sides, st.integers(2, 1080))
-def test_a_fitted_size_is_even_and_never_enlarged(width: int, height: int, target: int) -> None:
+def test_fitted_size_is_even_and_never_enlarged(width: int, height: int, target: int) -> None:
     fitted = fit_height(width, height, target)
     assert all(side % 2 == 0 and side >= 2 for side in fitted)
     assert fitted[1] <= max(2, target + target % 2)
@@ -122,14 +122,14 @@ def test_a_fitted_size_is_even_and_never_enlarged(width: int, height: int, targe
     assert fitted[1] <= max(2, height + height % 2)
 
 
-def test_sizes_keep_their_shape() -> None:
+def test_fitted_size_keeps_the_aspect_ratio() -> None:
     assert fit_height(1920, 1080, 480) == (854, 480)
     assert fit_height(1080, 1920, 480) == (270, 480)
     assert fit_height(320, 180, 480) == (320, 180)
 
 
 @given(films)
-def test_a_sprite_covers_the_film_with_few_tiles(info: MediaInfo) -> None:
+def test_sprite_covers_the_video_with_few_tiles(info: MediaInfo) -> None:
     request = PrepareRequest()
     layout = plan_sprite(info, request)
     assert layout.tiles <= request.sprite_tiles_at_most
@@ -141,7 +141,7 @@ def test_a_sprite_covers_the_film_with_few_tiles(info: MediaInfo) -> None:
 
 
 @given(films)
-def test_the_sound_is_the_default_or_the_first(info: MediaInfo) -> None:
+def test_audio_track_chosen_is_the_default_or_the_first(info: MediaInfo) -> None:
     chosen = choose_audio(info)
     if chosen is None:
         assert not info.audio
@@ -150,5 +150,5 @@ def test_the_sound_is_the_default_or_the_first(info: MediaInfo) -> None:
 
 
 @given(films, requests)
-def test_a_plan_is_the_same_every_time(info: MediaInfo, request: PrepareRequest) -> None:
+def test_ingest_plan_is_deterministic(info: MediaInfo, request: PrepareRequest) -> None:
     assert plan(info, request) == plan(replace(info), replace(request))

@@ -1,4 +1,4 @@
-"""What is asked of a film, and the name of the work that this makes."""
+"""Requests for ingest, and the key of the work."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ def read(params: dict[str, object]) -> PrepareRequest:
     return read_request(read_parameters(IngestParameters, params))
 
 
-def test_nothing_asked_for_is_the_ordinary_request() -> None:
+def test_ingest_request_without_parameters_is_the_default() -> None:
     assert read({}) == PrepareRequest()
     assert read({"thumbnail_seconds": None}) == PrepareRequest()
 
 
-def test_a_moment_for_the_thumbnail_is_taken_exactly() -> None:
+def test_thumbnail_timestamp_is_exact() -> None:
     assert read({"thumbnail_seconds": 1.1}).thumbnail_seconds == Fraction(11, 10)
     assert read({"thumbnail_seconds": 0}).thumbnail_seconds == 0
 
 
 @given(st.floats(0, 1e6, allow_nan=False))
-def test_a_moment_is_off_by_less_than_a_millisecond(moment: float) -> None:
-    asked = read({"thumbnail_seconds": moment}).thumbnail_seconds
+def test_thumbnail_timestamp_error_is_below_a_millisecond(timestamp: float) -> None:
+    asked = read({"thumbnail_seconds": timestamp}).thumbnail_seconds
     assert asked is not None
-    assert abs(asked - Fraction(moment)) < Fraction(1, 1000)
+    assert abs(asked - Fraction(timestamp)) < Fraction(1, 1000)
 
 
 @pytest.mark.parametrize(
-    "moment", [-1, -0.5, "5", "00:00:05", True, [5], {}, math.nan, math.inf, -math.inf]
+    "timestamp", [-1, -0.5, "5", "00:00:05", True, [5], {}, math.nan, math.inf, -math.inf]
 )
-def test_what_is_no_moment_is_refused(moment: object) -> None:
+def test_invalid_thumbnail_timestamp_is_rejected(timestamp: object) -> None:
     with pytest.raises(InputRejected) as refused:
-        read({"thumbnail_seconds": moment})
+        read({"thumbnail_seconds": timestamp})
     assert refused.value.code == "timestamp_invalid"
 
 
 @given(hashes, requests)
-def test_the_same_work_has_the_same_name(sha256: str, request: PrepareRequest) -> None:
+def test_ingest_key_is_equal_for_equal_work(sha256: str, request: PrepareRequest) -> None:
     assert step_key(sha256, request) == step_key(sha256, request)
 
 
 @given(hashes, hashes, requests, requests)
-def test_other_bytes_or_another_request_are_other_work(
+def test_ingest_key_differs_for_other_bytes_or_requests(
     one: str, other: str, first: PrepareRequest, second: PrepareRequest
 ) -> None:
     same = (one, first) == (other, second)

@@ -1,4 +1,4 @@
-"""Which named files go: the too old, then the oldest until few enough are left."""
+"""Selection of named files to remove: those too old, then the oldest until the limit is met."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ def names(files: list[OutputFile]) -> list[str]:
     return [str(file.path) for file in files]
 
 
-def test_the_too_old_go() -> None:
+def test_output_cleanup_selects_outputs_that_are_too_old() -> None:
     files = make_files((100, 1), (200, 1), (300, 1))
-    assert names(select_expired(files, oldest=250, most_bytes=10)) == ["0", "1"]
+    assert names(select_expired(files, oldest=250, max_bytes=10)) == ["0", "1"]
 
 
-def test_the_oldest_go_until_the_rest_fits() -> None:
+def test_output_cleanup_selects_the_oldest_until_the_rest_fits() -> None:
     files = make_files((300, 5), (100, 5), (200, 5))
-    assert names(select_expired(files, oldest=0, most_bytes=6)) == ["1", "2"]
+    assert names(select_expired(files, oldest=0, max_bytes=6)) == ["1", "2"]
 
 
-def test_nothing_goes_where_all_is_young_and_small() -> None:
-    assert select_expired(make_files((100, 5)), oldest=100, most_bytes=5) == []
+def test_output_cleanup_selects_nothing_within_the_limits() -> None:
+    assert select_expired(make_files((100, 5)), oldest=100, max_bytes=5) == []
 
 
 amounts = st.integers(0, 1000)
 
 
 @given(st.lists(st.tuples(amounts, amounts)), amounts, amounts)
-def test_what_stays_is_young_and_fits(
-    rows: list[tuple[int, int]], oldest: int, most_bytes: int
+def test_output_cleanup_keeps_only_young_files_that_fit(
+    rows: list[tuple[int, int]], oldest: int, max_bytes: int
 ) -> None:
     files = make_files(*rows)
-    doomed = select_expired(files, oldest=oldest, most_bytes=most_bytes)
+    doomed = select_expired(files, oldest=oldest, max_bytes=max_bytes)
     stay = [file for file in files if file not in doomed]
     assert all(file.modified_at >= oldest for file in stay)
-    assert sum(file.size_bytes for file in stay) <= most_bytes
+    assert sum(file.size_bytes for file in stay) <= max_bytes
     assert all(gone.modified_at <= left.modified_at for gone in doomed for left in stay)
 
 
-def test_a_file_is_as_old_as_its_name_on_the_shelf(tmp_path: Path) -> None:
-    """A link's own age is that of the stored file, which may have been made long ago."""
+def test_output_age_is_that_of_its_named_folder(tmp_path: Path) -> None:
+    """A link's own age is that of the stored file, which may be much older."""
     stored, folder = tmp_path / "stored", tmp_path / "shelf" / "job"
     stored.write_bytes(b"1234")
     os.utime(stored, (1, 1))
@@ -65,7 +65,7 @@ def test_a_file_is_as_old_as_its_name_on_the_shelf(tmp_path: Path) -> None:
     assert found[0].modified_at > 1
 
 
-def test_other_peoples_folders_and_folders_within_are_left_alone(tmp_path: Path) -> None:
+def test_output_cleanup_ignores_foreign_and_nested_folders(tmp_path: Path) -> None:
     (tmp_path / "My holiday").mkdir()
     (tmp_path / "My holiday" / "original.mov").write_bytes(b"mine")
     (tmp_path / "job" / "folder").mkdir(parents=True)

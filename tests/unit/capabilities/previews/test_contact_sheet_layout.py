@@ -1,4 +1,4 @@
-"""The grid of a contact sheet, and the times in it."""
+"""The grid of a contact sheet, and its labels."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 from cinemill.capabilities.previews.contact_sheet_layout import (
     LONGEST_SIDE_PIXELS,
     TILE_HEIGHT,
-    lay_out_sheet,
+    arrange_sheet,
+    format_timestamp,
     sheet_labels,
-    write_moment,
 )
 
 SIDES = st.integers(2, 8192)
 
 
 @given(width=SIDES, height=SIDES, count=st.integers(1, 200), columns=st.integers(1, 20))
-def test_every_still_has_a_place_and_no_side_is_too_long(
+def test_contact_sheet_has_a_tile_for_every_still_and_bounded_sides(
     width: int, height: int, count: int, columns: int
 ) -> None:
-    layout = lay_out_sheet((width, height), count, columns)
+    layout = arrange_sheet((width, height), count, columns)
     assert layout.columns <= columns
     assert layout.columns * (layout.rows - 1) < count <= layout.columns * layout.rows
     assert max(layout.size) <= LONGEST_SIDE_PIXELS
     assert layout.tile_height <= TILE_HEIGHT
 
 
-def test_tiles_keep_the_shape_of_the_stills() -> None:
-    layout = lay_out_sheet((640, 360), 10, 4)
+def test_contact_sheet_tiles_keep_the_aspect_ratio() -> None:
+    layout = arrange_sheet((640, 360), 10, 4)
     assert (layout.columns, layout.rows) == (4, 3)
     assert (layout.tile_width, layout.tile_height) == (320, 180)
     assert layout.size == (4 * 320 + 3 * 4, 3 * 180 + 2 * 4)
@@ -46,12 +46,12 @@ def test_tiles_keep_the_shape_of_the_stills() -> None:
         (Fraction(36005, 10), "1:00:00.5"),
     ],
 )
-def test_a_moment_as_it_is_shown(seconds: Fraction, shown: str) -> None:
-    assert write_moment(seconds) == shown
+def test_contact_sheet_timestamp_format(seconds: Fraction, shown: str) -> None:
+    assert format_timestamp(seconds) == shown
 
 
-def test_each_tile_has_its_own_time() -> None:
-    text = sheet_labels([Fraction(2), Fraction(75)], lay_out_sheet((640, 360), 2, 2))
+def test_contact_sheet_labels_each_tile_with_its_time() -> None:
+    text = sheet_labels([Fraction(2), Fraction(75)], arrange_sheet((640, 360), 2, 2))
     *_, first, second = text.splitlines()
     assert first == "Dialogue: 0,0:00:00.00,0:00:00.50,Default,,0,0,0,,0:02.0"
     assert second == "Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,1:15.0"

@@ -1,4 +1,4 @@
-"""Which rungs a film needs, and the lists that name them."""
+"""The rungs that a video needs, and the playlists that name them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
-    NEXT_RUNG_AT_MOST,
+    NEXT_RUNG_MAX_SHARE,
     MediaSegment,
     Rung,
     Stream,
@@ -30,16 +30,16 @@ def sizes(rungs: tuple[Rung, ...]) -> list[tuple[int, int]]:
     return [(rung.width, rung.height) for rung in rungs]
 
 
-def test_a_good_film_has_every_rung_up_to_its_own_size() -> None:
+def test_ladder_of_a_good_video_has_every_rung_up_to_its_size() -> None:
     rungs = choose_rungs(1280, 720, Fraction(25), 0)
     assert sizes(rungs) == [(1280, 720), (854, 480), (640, 360), (426, 240)]
 
 
-def test_a_poor_film_has_few() -> None:
+def test_ladder_of_a_low_bitrate_video_has_few_rungs() -> None:
     assert sizes(choose_rungs(1920, 1080, Fraction(25), 600_000)) == [(1920, 1080), (426, 240)]
 
 
-def test_a_codec_that_needs_fewer_bits_is_not_taken_for_a_poor_picture() -> None:
+def test_ladder_accounts_for_efficient_source_codecs() -> None:
     bps = 1_500_000
     as_h264, as_hevc = (
         choose_rungs(1920, 1080, Fraction(25), as_h264_bps(codec, bps))
@@ -52,11 +52,11 @@ def test_a_codec_that_needs_fewer_bits_is_not_taken_for_a_poor_picture() -> None
     assert as_h264_bps("av1", 0) == 0
 
 
-def test_an_upright_film_stays_upright() -> None:
+def test_ladder_keeps_portrait_orientation() -> None:
     assert sizes(choose_rungs(720, 1280, Fraction(25), 0))[1] == (480, 854)
 
 
-def test_many_frames_need_more_bits() -> None:
+def test_ladder_bitrates_rise_with_the_frame_rate() -> None:
     slow, fast = (choose_rungs(1280, 720, Fraction(fps), 0)[0] for fps in (30, 60))
     assert fast.bitrate_bps == 1.5 * slow.bitrate_bps
 
@@ -66,7 +66,7 @@ rates = st.fractions(1, 240, max_denominator=1001)
 
 
 @given(sides, sides, rates, st.integers(0, 10**8))
-def test_no_rung_is_larger_than_the_film_or_of_no_use(
+def test_ladder_has_no_enlarged_or_useless_rungs(
     width: int, height: int, fps: Fraction, source_bps: int
 ) -> None:
     rungs = choose_rungs(width, height, fps, source_bps)
@@ -77,26 +77,26 @@ def test_no_rung_is_larger_than_the_film_or_of_no_use(
         assert rung.width % 2 == rung.height % 2 == 0
         assert not source_bps or rung.bitrate_bps <= source_bps
     for above, below in pairwise(rungs):
-        assert below.bitrate_bps <= above.bitrate_bps * NEXT_RUNG_AT_MOST
+        assert below.bitrate_bps <= above.bitrate_bps * NEXT_RUNG_MAX_SHARE
         assert min(below.width, below.height) < min(above.width, above.height)
 
 
 @given(rates)
-def test_a_segment_is_about_four_seconds_of_whole_pictures(fps: Fraction) -> None:
+def test_segment_has_about_four_seconds_of_whole_frames(fps: Fraction) -> None:
     frames = segment_frames(fps)
     assert frames >= 1
     assert abs(frames / fps - 4) <= 1 / fps
 
 
 SEGMENTS = (MediaSegment(120, 1000, 4.004), MediaSegment(1120, 500, 2.002))
-PICTURE = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
-SOUND = Stream(
+VIDEO = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
+AUDIO = Stream(
     "sound-1.mp4", "mp4a.40.2", 100, 76, SEGMENTS, sample_rate_hz=48000, channels=2, language="deu"
 )
 
 
-def test_a_streams_playlist_names_ranges_of_its_file() -> None:
-    lines = write_media_playlist(PICTURE).splitlines()
+def test_media_playlist_names_byte_ranges_of_its_file() -> None:
+    lines = write_media_playlist(VIDEO).splitlines()
     assert lines[0] == "#EXTM3U"
     assert "#EXT-X-TARGETDURATION:4" in lines
     assert '#EXT-X-MAP:URI="720p.mp4",BYTERANGE="120@0"' in lines
@@ -111,41 +111,41 @@ def test_a_streams_playlist_names_ranges_of_its_file() -> None:
     ]
 
 
-def test_the_playlist_that_players_open_names_rungs_and_sounds() -> None:
-    text = write_master_playlist([PICTURE], [SOUND])
+def test_master_playlist_names_rungs_and_audio_tracks() -> None:
+    text = write_master_playlist([VIDEO], [AUDIO])
     assert 'LANGUAGE="deu",DEFAULT=YES' in text
     assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
     assert "RESOLUTION=1280x720,FRAME-RATE=29.970" in text
-    assert f"BANDWIDTH={2 * PICTURE.peak_bps}," in text
+    assert f"BANDWIDTH={2 * VIDEO.peak_bps}," in text
 
 
 def make_stream(*segments: tuple[int, float]) -> Stream:
-    return replace(PICTURE, segments=tuple(MediaSegment(0, *segment) for segment in segments))
+    return replace(VIDEO, segments=tuple(MediaSegment(0, *segment) for segment in segments))
 
 
 @pytest.mark.parametrize(
     ("segments", "peak_bps"),
     [
         ([(4000, 4.0), (2000, 4.0)], 8000),
-        ([(4000, 4.0), (4000, 4.0), (1000, 0.04)], 9901),  # with its neighbour: 5000 in 4.04 s
+        ([(4000, 4.0), (4000, 4.0), (1000, 0.04)], 9901),  # with its neighbor: 5000 in 4.04 s
         ([(4000, 4.0), (4000, 4.0), (3000, 2.0)], 12000),  # long enough to count alone
         ([(300, 0.2), (4000, 4.0)], 8191),
-        ([(1000, 0.1)], 80000),  # nothing is long enough: the film's own
+        ([(1000, 0.1)], 80000),  # nothing is long enough: the video's own
     ],
 )
-def test_a_short_end_is_counted_with_its_neighbour(
+def test_peak_bitrate_counts_a_short_last_segment_with_its_neighbor(
     segments: list[tuple[int, float]], peak_bps: int
 ) -> None:
     assert make_stream(*segments).peak_bps == peak_bps
 
 
-def test_without_sound_no_group_of_sounds_is_named() -> None:
-    assert "AUDIO" not in write_master_playlist([PICTURE], [])
+def test_master_playlist_without_audio_has_no_audio_group() -> None:
+    assert "AUDIO" not in write_master_playlist([VIDEO], [])
 
 
-@pytest.mark.parametrize(("stream", "kind"), [(PICTURE, "video"), (SOUND, "audio")])
-def test_the_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
-    root = ET.fromstring(write_manifest([PICTURE], [SOUND]))
+@pytest.mark.parametrize(("stream", "kind"), [(VIDEO, "video"), (AUDIO, "audio")])
+def test_dash_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
+    root = ET.fromstring(write_manifest([VIDEO], [AUDIO]))
     names = {"d": DASH_NAMESPACE}
     found = root.find(f".//d:AdaptationSet[@contentType='{kind}']/d:Representation", names)
     assert found is not None

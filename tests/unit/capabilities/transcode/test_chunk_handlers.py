@@ -1,4 +1,4 @@
-"""What becomes of chunks that turn out not to be the film's pictures, each once."""
+"""Handling of chunks that turn out not to be the video's frames, each once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.transcode.chunk_handlers import join_film, name_chunk
+from cinemill.capabilities.transcode.chunk_handlers import join_chunks, name_chunk
 from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.capabilities.transcode.plan import ChunkParameters
 from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
@@ -30,7 +30,7 @@ STORED = {
     "threads": 1,
     "chunk": {"first_pts": 0, "end_pts": 12800, "enter_pts": None, "frames": 25},
 }
-"""As the first version that cut films wrote it into the step's row."""
+"""A step's row as the first version that cut videos wrote it."""
 PARAMS = read_parameters(ChunkParameters, STORED)
 STORED_KEY = "0fe0ecd8040c85cd8e95fc9f7cd32366da73b0d554159f219f6e194a26badbda"
 
@@ -48,9 +48,9 @@ def meet(inputs: dict[str, Any]) -> StepContext:
     [{**WHOLE, "is_whole": False}, {**WHOLE, "settings": "other"}],
     ids=["a picture is missing", "another encoder"],
 )
-def test_the_film_is_encoded_whole_instead(other: dict[str, Any]) -> None:
-    # The resources is not asked for anything: nothing of the chunks is of use.
-    outcome = join_film(None, meet({"chunk-0": WHOLE, "chunk-1": other}))  # type: ignore[arg-type]
+def test_unusable_chunks_lead_to_encoding_the_video_whole(other: dict[str, Any]) -> None:
+    # The resources are not used: nothing of the chunks is usable.
+    outcome = join_chunks(None, meet({"chunk-0": WHOLE, "chunk-1": other}))  # type: ignore[arg-type]
     (whole,) = outcome.steps
     assert (whole.kind, whole.params["codec"]) == ("encode_whole", "h264")
     assert "encoded_whole_because" in outcome.result
@@ -60,12 +60,12 @@ def change(**members: object) -> ChunkParameters:
     return PARAMS.model_copy(update=members)
 
 
-def test_chunks_of_earlier_versions_keep_their_names() -> None:
+def test_chunk_keys_of_earlier_versions_are_unchanged() -> None:
     assert PARAMS.to_json() == STORED
     assert name_chunk("film", PARAMS, "9.0") == STORED_KEY
 
 
-def test_the_same_chunk_has_the_same_name() -> None:
+def test_chunk_key_is_equal_for_equal_chunks() -> None:
     assert name_chunk("film", PARAMS.model_copy(), "9.0") == name_chunk("film", PARAMS, "9.0")
 
 
@@ -79,5 +79,5 @@ def test_the_same_chunk_has_the_same_name() -> None:
         name_chunk("film", change(chunk=Chunk(0, 25600, None, 50)), "9.0"),
     ],
 )
-def test_any_other_has_another(name: str) -> None:
+def test_chunk_key_differs_for_any_other_input(name: str) -> None:
     assert name != name_chunk("film", PARAMS, "9.0")

@@ -1,4 +1,4 @@
-"""What is changed for the second try, by how much the first fell short."""
+"""Corrections for the second attempt, by how much the first fell short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.transcode.vmaf_target import (
     LOWEST_CRF,
-    MOST_BITRATE_FACTOR,
+    MAX_BITRATE_FACTOR,
     adjust_for_vmaf,
 )
 from cinemill.core.encoding.rendition import (
@@ -35,7 +35,7 @@ by_bitrate = st.builds(RenditionRequest, codec=codecs, bitrate_bps=bitrates)
 
 
 def effort(request: RenditionRequest | None, before: RenditionRequest) -> int:
-    """The larger, the better the picture; where nothing was changed, as before."""
+    """Return the effort: the larger, the better the quality; unchanged settings count as before."""
     request = request or before
     if request.bitrate_bps is not None:
         return request.bitrate_bps
@@ -43,7 +43,7 @@ def effort(request: RenditionRequest | None, before: RenditionRequest) -> int:
 
 
 @given(st.one_of(by_crf(), by_bitrate), scores, scores, scores)
-def test_the_more_is_missed_the_more_is_done(
+def test_vmaf_correction_grows_with_the_shortfall(
     request: RenditionRequest, wanted: float, one: float, other: float
 ) -> None:
     worse, better = sorted([one, other])
@@ -52,7 +52,7 @@ def test_the_more_is_missed_the_more_is_done(
 
 
 @given(st.one_of(by_crf(), by_bitrate), scores, scores)
-def test_a_correction_is_better_and_within_bounds(
+def test_vmaf_correction_is_better_and_within_bounds(
     request: RenditionRequest, wanted: float, reached: float
 ) -> None:
     corrected = adjust_for_vmaf(request, wanted, reached)
@@ -63,33 +63,35 @@ def test_a_correction_is_better_and_within_bounds(
     if corrected.bitrate_bps is None or request.bitrate_bps is None:
         assert corrected.effective_crf >= LOWEST_CRF
     else:
-        most_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MOST_BITRATE_FACTOR)
-        assert corrected.bitrate_bps <= most_bps
+        max_bps = min(LARGEST_BITRATE_BPS, request.bitrate_bps * MAX_BITRATE_FACTOR)
+        assert corrected.bitrate_bps <= max_bps
     same = corrected.model_copy(update={"crf": request.crf, "bitrate_bps": request.bitrate_bps})
     assert same == request  # nothing else was changed
 
 
 @given(st.one_of(by_crf(), by_bitrate), scores, st.floats(0, 100))
-def test_what_is_good_enough_is_left_alone(
+def test_vmaf_target_reached_needs_no_correction(
     request: RenditionRequest, wanted: float, more: float
 ) -> None:
     assert adjust_for_vmaf(request, wanted, wanted + more) is None
 
 
 @pytest.mark.parametrize(("codec", "crf"), [("h264", 22), ("h265", 22), ("vp9", 16), ("av1", 10)])
-def test_twice_the_loss_that_is_allowed(codec: str, crf: int) -> None:
+def test_vmaf_correction_for_twice_the_permitted_loss(codec: str, crf: int) -> None:
     """A halving of the loss and a fifth more."""
     corrected = adjust_for_vmaf(read_rendition({"codec": codec, "crf": 30}), 95, 90)
     assert corrected is not None
     assert corrected.crf == crf
 
 
-def test_a_bitrate_grows_as_the_loss_must_shrink() -> None:
+def test_vmaf_correction_raises_the_bitrate_as_the_loss_must_shrink() -> None:
     corrected = adjust_for_vmaf(read_rendition({"bitrate": "1M"}), 95, 90)
     assert corrected is not None
     assert corrected.bitrate_bps == 2_500_000
 
 
 @pytest.mark.parametrize("options", [{"crf": 0}, {"crf": 1}, {"bitrate": "2000M"}])
-def test_where_nothing_is_left_to_ask_for_there_is_no_second_try(options: dict[str, str]) -> None:
+def test_vmaf_correction_is_none_if_nothing_better_can_be_requested(
+    options: dict[str, str],
+) -> None:
     assert adjust_for_vmaf(read_rendition(options), 95, 90) is None

@@ -19,7 +19,7 @@ from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
 from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import NO_AUDIO_ARGUMENTS
+from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS
 
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
@@ -58,7 +58,7 @@ def tail_seconds(info: MediaInfo) -> Fraction:
     Durations in headers are rounded, and the last frame is held for this long. Streams without an
     index only estimate their duration.
     """
-    if info.format in NO_AUDIO_ARGUMENTS:
+    if info.format in UNINDEXED_FORMATS:
         return Fraction(1)
     frame = 1 / info.video.fps if info.video.fps > 0 else Fraction(1, 10)
     return max(Fraction(1, 10), 2 * frame)
@@ -113,7 +113,7 @@ def seek_arguments(info: MediaInfo, start: Fraction) -> tuple[list[str], Fractio
 
 
 def _find_lead(info: MediaInfo) -> Fraction:
-    if info.format in NO_AUDIO_ARGUMENTS:
+    if info.format in UNINDEXED_FORMATS:
         return _BLIND_LEAD_SECONDS
     if info.video.is_variable_rate or info.video.fps * _LEAD_SECONDS < 2:
         return _UNEVEN_LEAD_SECONDS

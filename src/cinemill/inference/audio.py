@@ -1,8 +1,8 @@
-"""Sound as speech models take it, and where in it somebody speaks.
+"""Audio as speech models take it, and where in it somebody speaks.
 
-A film's sound is a file of 16-bit samples that is mapped, not read: memory stays bounded however
-long the film is. Only speech is put before the model, in batches; the silence between is what
-models invent words for.
+A video's audio is a file of 16-bit samples that is memory-mapped, not read: memory stays bounded
+however long the video is. Only speech is passed to the model, in batches, because models
+hallucinate words in the silence between.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
 BLOCK_SECONDS = 600
-"""Searched for speech at a time."""
+"""Length of the block that is searched for speech at once."""
 LONGEST_SPEECH_SECONDS = 240
-"""Speech without a pause is cut at its shortest breath after so long."""
+"""Speech without a pause is cut after this time, at its shortest breath."""
 BATCH_SECONDS = 300
-"""Of speech before the model at a time: its spectrogram takes 160 kB a second on the way."""
+"""Speech passed to the model at once; its spectrogram temporarily takes 160 kB a second."""
 PAUSE_MS = 2000
-"""A shorter silence stays in: the model hears the sentence as it was said."""
+"""Shorter silences stay in, so that the model receives the sentence as it was spoken."""
 PAD_MS = 400
 _FULL_SCALE = 32_768.0
 
-Sound: TypeAlias = NDArray[np.int16]
+PcmAudio: TypeAlias = NDArray[np.int16]
 Samples: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Samples of the film's sound, half-open."""
+    """Range of the video's audio samples, half-open."""
 
     start: int
     end: int
@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Spans of speech, put together without what lies between."""
+    """Spans of speech, concatenated without the silence between them."""
 
     spans: tuple[Span, ...]
 
@@ -53,11 +53,14 @@ class Batch:
     def seconds(self) -> float:
         return sum(span.seconds for span in self.spans)
 
-    def collapse_silence(self, sound: Sound) -> Samples:
-        return np.concatenate([to_float(sound[span.start : span.end]) for span in self.spans])
+    def collapse_silence(self, audio: PcmAudio) -> Samples:
+        return np.concatenate([to_float(audio[span.start : span.end]) for span in self.spans])
 
     def expand_timestamps(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
-        """Times within the batch as milliseconds of the film, both in the span of their middle."""
+        """Convert times in the batch to milliseconds of the video.
+
+        Both lie in the span that holds their middle.
+        """
         middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HZ
         offset = 0
         for span in self.spans:
@@ -65,20 +68,20 @@ class Batch:
             if middle < offset + length or span is self.spans[-1]:
                 break
             offset += length
-        moments = (start_seconds, end_seconds)
-        samples = [span.start + moment * SAMPLE_RATE_HZ - offset for moment in moments]
+        timestamps = (start_seconds, end_seconds)
+        samples = [span.start + timestamp * SAMPLE_RATE_HZ - offset for timestamp in timestamps]
         start, end = (min(max(sample, span.start), span.end) for sample in samples)
         return to_ms(start), to_ms(max(start, end))
 
 
-def memory_map(path: Path) -> Sound:
-    """The file's samples (signed, 16 bit, little-endian, mono, 16 kHz), read when looked at."""
+def memory_map(path: Path) -> PcmAudio:
+    """Memory-map the file's samples (signed, 16 bit, little-endian, mono, 16 kHz)."""
     if path.stat().st_size < np.dtype(np.int16).itemsize:
         return np.zeros(0, np.int16)
     return np.memmap(path, np.dtype("<i2"), "r")
 
 
-def to_float(samples: Sound) -> Samples:
+def to_float(samples: PcmAudio) -> Samples:
     return samples.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
@@ -86,29 +89,32 @@ def to_ms(sample: float) -> int:
     return round(sample * 1000 / SAMPLE_RATE_HZ)
 
 
-def find_speech(sound: Sound, heed: Callable[[], None] = lambda: None) -> Iterator[Span]:
-    """Where somebody speaks, in order (Silero's model of voice activity, by faster-whisper).
+def find_speech(
+    audio: PcmAudio, check_cancelled: Callable[[], None] = lambda: None
+) -> Iterator[Span]:
+    """Yield the spans in which somebody speaks, in order.
 
-    Speech that reaches the end of a block is looked at again as the beginning of the next.
-    ``heed`` is called before each block, and may raise.
+    Uses Silero's voice activity model, by faster-whisper. Speech that reaches the end of a block is
+    examined again as the beginning of the next. ``check_cancelled`` is called before each block,
+    and may raise.
     """
     start, block = 0, BLOCK_SECONDS * SAMPLE_RATE_HZ
-    while start < len(sound):
-        heed()
+    while start < len(audio):
+        check_cancelled()
         spans = [
             Span(start + int(found["start"]), start + int(found["end"]))
-            for found in _detect(to_float(sound[start : start + block]))
+            for found in _detect(to_float(audio[start : start + block]))
         ]
         end = start + block
         reaches_end = bool(spans) and spans[-1].end >= end and spans[-1].start > start
-        if end < len(sound) and reaches_end:
+        if end < len(audio) and reaches_end:
             end = spans.pop().start
         yield from spans
         start = end
 
 
 def _detect(samples: Samples) -> list[dict[str, Any]]:
-    # Imported here for start-up cost: it loads CTranslate2 and ONNX Runtime.
+    # Imported here to keep start-up cheap: it loads CTranslate2 and ONNX Runtime.
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -121,7 +127,7 @@ def _detect(samples: Samples) -> list[dict[str, Any]]:
 
 
 def make_batches(spans: Iterable[Span]) -> Iterator[Batch]:
-    """Spans in order, as many to a batch as go into its time."""
+    """Group spans, in order, into batches of at most ``BATCH_SECONDS``."""
     kept: list[Span] = []
     for span in spans:
         if kept and sum(one.seconds for one in kept) + span.seconds > BATCH_SECONDS:
