@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 
-def lives(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Return whether it still runs; one that ended and was not waited for does not."""
     with suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -27,7 +27,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     Whatever their parent: for what must be gone after its parent was killed.
     """
     named = re.compile(re.escape(str(folder)) + r"(?![\w.-])")
-    found = (process for process in psutil.process_iter() if lives(process))
+    found = (process for process in psutil.process_iter() if is_alive(process))
     return [process for process in found if any(map(named.search, _places(process)))]
 
 

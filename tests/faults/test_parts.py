@@ -29,7 +29,7 @@ from cinemill.storage import database
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.messages.queues import UNSEEN_SECONDS
+from cinemill.worker.messages.queues import VISIBILITY_TIMEOUT_SECONDS
 from cinemill.worker.relay import Broker
 
 WORKER, RELAY = "w2", "b1"
@@ -151,7 +151,7 @@ def test_a_bare_message_outlives_the_worker_that_holds_it(
     assert queries.state_of(job_id) is None
 
     for tag in broker.hkeys(HELD):
-        broker.zincrby(HOLDS, -UNSEEN_SECONDS, tag)
+        broker.zincrby(HOLDS, -VISIBILITY_TIMEOUT_SECONDS, tag)
 
     wait_until(lambda: queries.state_of(job_id) == "completed")
     assert broker.hlen(HELD) == 0

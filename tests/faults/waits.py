@@ -10,7 +10,7 @@ from tests.faults.context import Fault, FaultContext
 from tests.faults.queries import RunUnderWay
 from tests.faults.submitter import Submission
 
-from cinemill.worker.messages.queues import UNSEEN_SECONDS
+from cinemill.worker.messages.queues import VISIBILITY_TIMEOUT_SECONDS
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1
@@ -74,7 +74,7 @@ def await_idle(context: FaultContext, *names: str) -> Fault:
 
 def await_rows(context: FaultContext, jobs: list[str]) -> Fault:
     """Until each of these has its row, or it is late even for a message whose worker was killed."""
-    deadline = time.monotonic() + UNSEEN_SECONDS + REACH_SECONDS
+    deadline = time.monotonic() + VISIBILITY_TIMEOUT_SECONDS + REACH_SECONDS
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids)"
     while context.queries.count(query, ids=jobs) < len(jobs) and time.monotonic() < deadline:
         yield POLL_SECONDS

@@ -52,7 +52,7 @@ def _start(home: Path, password: str) -> tuple[str, RunningServer]:
     folder.mkdir(mode=0o700)
     write_private(folder / "password", password)
     server = describe_valkey(folder)
-    process = RunningServer("Valkey", server.command, server.answers, home / "log", signal.SIGTERM)
+    process = RunningServer("Valkey", server.command, server.is_ready, home / "log", signal.SIGTERM)
     process.start()
     return server.url, process
 

@@ -115,7 +115,7 @@ def run_supervised(
             try:
                 await asyncio.to_thread(meanwhile, supervisor, journal)
             finally:
-                supervisor.ask_stop()
+                supervisor.request_stop()
 
         visiting = asyncio.create_task(visit())
         try:

@@ -13,7 +13,7 @@ import pytest
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.errors import SecretUnusable
 from cinemill.local.embedded_servers import embedded_servers
-from cinemill.local.servers.health import find_free_port, http_answers
+from cinemill.local.servers.health import find_free_port, http_is_ready
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 API = (sys.executable, "-m", "cinemill.api")
@@ -61,7 +61,7 @@ def test_an_api_without_a_token_never_serves(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "The secret in" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not http_answers("127.0.0.1", port, "/health")
+    assert not http_is_ready("127.0.0.1", port, "/health")
 
 
 def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path) -> None:

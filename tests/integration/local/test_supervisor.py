@@ -17,7 +17,7 @@ from tests.integration.local.standins import (
     script,
     stand_in,
 )
-from tests.processes import lives, processes_of
+from tests.processes import is_alive, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import DependencyUnavailable
@@ -67,7 +67,7 @@ def test_the_children_of_a_killed_part_go_with_it(tmp_path: Path) -> None:
         wait_until(lambda: len(processes_of(tmp_path)) == 2)
         family = processes_of(tmp_path)
         os.kill(supervisor.pids()["worker"], signal.SIGKILL)
-        wait_until(lambda: not any(map(lives, family)))
+        wait_until(lambda: not any(map(is_alive, family)))
         wait_until(lambda: journal.events("worker").count("ready") == 2)
 
     run_supervised(tmp_path, [stand_in(tmp_path, "worker", family="yes")], kill_one)
@@ -108,8 +108,8 @@ def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Pa
 def test_a_childs_own_reason_is_passed_on_without_another_try(tmp_path: Path) -> None:
     code = (
         "import sys; from cinemill.errors import DatabaseNewer;"
-        "from cinemill.local.supervisor.exit_report import write_complaint;"
-        "print(write_complaint(DatabaseNewer('from the future'))); sys.exit(2)"
+        "from cinemill.local.supervisor.exit_report import write_exit_report;"
+        "print(write_exit_report(DatabaseNewer('from the future'))); sys.exit(2)"
     )
     with pytest.raises(DependencyUnavailable, match="from the future") as caught:
         run_supervised(tmp_path, [script(tmp_path, "migration", code, once=True)], nothing)
@@ -149,7 +149,7 @@ IMPATIENT = Liveness(interval_seconds=0.5, misses=8, grace_seconds=0.3)
 
 
 def watched(spec: ServiceSpec) -> ServiceSpec:
-    return replace(spec, lives=CpuActivity())
+    return replace(spec, is_alive=CpuActivity())
 
 
 def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path)
         assert after["worker"] != before["worker"]
         assert after["api"] == before["api"]
         gone = [member for member in family if member.pid != before["api"]]
-        wait_until(lambda: not any(map(lives, gone)))
+        wait_until(lambda: not any(map(is_alive, gone)))
 
     specs = [
         watched(stand_in(tmp_path, "api")),

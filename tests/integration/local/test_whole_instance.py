@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 from celery import Celery
-from tests.processes import lives, processes_of
+from tests.processes import is_alive, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import Settings, apply_running_instance, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.local import instance
-from cinemill.local.servers.health import find_free_port, http_answers
+from cinemill.local.servers.health import find_free_port, http_is_ready
 from cinemill.worker.app_factory import build_app
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
@@ -79,7 +79,7 @@ def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> No
         assert before is not None
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: pid_of(process.pid, "cinemill.api") not in (None, before))
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
+        wait_until(lambda: http_is_ready("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
@@ -99,7 +99,7 @@ def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGSTOP)
         for module in modules:
             wait_until(partial(_has_another, process.pid, module, before[module]))
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
+        wait_until(lambda: http_is_ready("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
@@ -148,7 +148,7 @@ def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
         process.wait()
         # Worker, its pool, beat, API, two servers with their own children, and the guardian.
         assert len(family) >= 10
-        wait_until(lambda: not any(map(lives, family)))
+        wait_until(lambda: not any(map(is_alive, family)))
 
 
 @pytest.mark.parametrize(

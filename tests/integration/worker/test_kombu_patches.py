@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
-from cinemill.worker.messages.kombu_patches import repair_redis_transport
+from cinemill.worker.messages.kombu_patches import patch_redis_transport
 
 FILM = {"film": 1}
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
     """The URL of a Redis of this test's own, and its process."""
     described = describe_valkey(tmp_path / "valkey")
     running = RunningServer(
-        "Valkey", described.command, described.answers, tmp_path / "log", signal.SIGTERM
+        "Valkey", described.command, described.is_ready, tmp_path / "log", signal.SIGTERM
     )
     running.start()
     yield described.url, running
@@ -37,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
 def hold_a_message(url: str) -> Connection:
     """A consumer that waits for more with one message neither acknowledged nor given back, beside
     a second channel that waits too, as Celery's does."""
-    repair_redis_transport()
+    patch_redis_transport()
     held: list[Message] = []
     connection = Connection(url)
     with connection.Producer() as producer:

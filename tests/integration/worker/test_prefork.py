@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 from celery.concurrency.asynpool import AsynPool
 from kombu.asynchronous import Hub
-from cinemill.worker.process.prefork import repair_prefork_pool
+from cinemill.worker.process.prefork import patch_prefork_pool
 
 {repair}
 hub = Hub()
@@ -29,7 +29,7 @@ def run(repair: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_process_whose_end_was_seen_does_not_end_the_worker() -> None:
-    done = run("repair_prefork_pool()")
+    done = run("patch_prefork_pool()")
     assert "registered again" in done.stdout, done.stderr
 
 

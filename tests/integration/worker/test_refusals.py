@@ -17,7 +17,7 @@ from tests.faults.refusals import out_of_memory, read_only
 
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
-from cinemill.worker.messages.kombu_patches import repair_redis_transport
+from cinemill.worker.messages.kombu_patches import patch_redis_transport
 from cinemill.worker.messages.transport import register_transports
 
 FILM = {"film": 1}
@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     """The URL of a Valkey of this test's own."""
     server = describe_valkey(tmp_path / "valkey")
     process = RunningServer(
-        "Valkey", server.command, server.answers, tmp_path / "log", signal.SIGTERM
+        "Valkey", server.command, server.is_ready, tmp_path / "log", signal.SIGTERM
     )
     process.start()
     yield server.url
@@ -46,7 +46,7 @@ def client(url: str) -> Iterator[Any]:
 @pytest.fixture
 def connection(url: str) -> Iterator[Connection]:
     """With one message in the queue ``films``."""
-    repair_redis_transport()
+    patch_redis_transport()
     register_transports()
     with Connection(url) as connection:
         with connection.Producer() as producer:

@@ -78,7 +78,7 @@ def test_adoption_can_be_turned_off(
 ) -> None:
     send_without_prefix(lonely_url)
     with open_app(lonely_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
-        assert StrayCollector(app, quiet_seconds=0).adopt() == moved
+        assert StrayCollector(app, unread_seconds=0).adopt() == moved
 
 
 def test_a_list_that_somebody_may_read_is_left_alone_at_first(
@@ -86,7 +86,7 @@ def test_a_list_that_somebody_may_read_is_left_alone_at_first(
 ) -> None:
     send_without_prefix(lonely_url)
     with open_app(lonely_url, tmp_path) as app:
-        assert StrayCollector(app, quiet_seconds=3600).adopt() == 0
+        assert StrayCollector(app, unread_seconds=3600).adopt() == 0
 
 
 @contextmanager
@@ -115,14 +115,14 @@ def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path:
         with run_stock_worker(lonely_url, log):
             wait_until(lambda: messages.workers_by_queue() == 1)
             send_without_prefix(lonely_url)
-            assert StrayCollector(app, quiet_seconds=0).adopt() == 0
+            assert StrayCollector(app, unread_seconds=0).adopt() == 0
             assert list(sound_messages(settings)) == []
             with Celery("elsewhere", broker=lonely_url, set_as_current=False) as farm:
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
         assert "Cannot" not in log.read_text()
         wait_until(lambda: messages.workers_by_queue() == 0)
-        assert StrayCollector(app, quiet_seconds=0).adopt() == 1
+        assert StrayCollector(app, unread_seconds=0).adopt() == 1
 
 
 def test_workers_of_ours_or_of_another_database_are_no_farm(

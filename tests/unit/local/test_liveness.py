@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.local.supervisor.liveness import All, AnyActivity, CpuActivity, Pulse
+from cinemill.local.supervisor.liveness import AllSigns, AnyActivity, CpuActivity, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
 BESIDE = """
@@ -102,6 +102,6 @@ def test_of_several_signs_each_is_asked_every_time() -> None:
 
         return ask
 
-    assert not All(sign("first", answer=False), sign("second", answer=True))(1)
+    assert not AllSigns(sign("first", answer=False), sign("second", answer=True))(1)
     assert asked == ["first", "second"]
-    assert All(sign("first", answer=True), sign("second", answer=True))(1)
+    assert AllSigns(sign("first", answer=True), sign("second", answer=True))(1)

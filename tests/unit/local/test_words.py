@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.errors import DatabaseNewer
-from cinemill.local.supervisor.exit_report import read_complaint, write_complaint
+from cinemill.local.supervisor.exit_report import read_exit_report, write_exit_report
 from cinemill.local.supervisor.logs import open_log, read_tail, rotate_logs
-from cinemill.local.supervisor.reaper import read_wards
+from cinemill.local.supervisor.reaper import read_children
 from cinemill.local.supervisor.status import describe_exit
 
 
@@ -25,7 +25,7 @@ def test_ends_are_told_in_words(code: int, words: str) -> None:
 
 def test_a_childs_reason_reaches_the_supervisor_whole() -> None:
     problem = DatabaseNewer("Schema « 99 » is unknown here.")
-    told = read_complaint("noise\n" + write_complaint(problem))
+    told = read_exit_report("noise\n" + write_exit_report(problem))
     assert told is not None
     assert (told.code, told.message, told.hint) == (
         "database_newer",
@@ -36,12 +36,12 @@ def test_a_childs_reason_reaches_the_supervisor_whole() -> None:
 
 @given(st.one_of(st.text(), st.sampled_from(["[]", "{}", "3", '{"cinemill_error": 1}', ""])))
 def test_other_output_is_no_complaint(output: str) -> None:
-    assert read_complaint(output) is None
+    assert read_exit_report(output) is None
 
 
 def test_the_guardian_remembers_who_has_not_ended() -> None:
     lines = ["+ 10 9 5.0\n", "+ 11 2 10\n", "- 10\n", "+ 12 9 1\n", "- 77\n"]
-    assert read_wards(lines) == {11: (2, 10.0), 12: (9, 1.0)}
+    assert read_children(lines) == {11: (2, 10.0), 12: (9, 1.0)}
 
 
 def test_a_full_log_is_emptied_in_place_and_kept_beside(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def test_a_completed_job_answers_its_result() -> None:
 
 def test_of_a_batch_only_the_answers_are_asked_for() -> None:
     result = {"results": [{"output_path": "a.mp4"}], "seconds": 3}
-    described = describe_result(make_job(state=JobState.COMPLETED, result=result), answer="results")
+    described = describe_result(
+        make_job(state=JobState.COMPLETED, result=result), result_field="results"
+    )
     assert described["result"] == [{"output_path": "a.mp4"}]
 
 
