@@ -39,7 +39,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_played(outcome: dict[str, Any], fault: str) -> None:
+def test_chaos_run_plays_every_fault(outcome: dict[str, Any], fault: str) -> None:
     if fault in outcome["skipped"]:
         pytest.skip(outcome["skipped"][fault])
     assert outcome["played"].get(fault, 0) >= 1
@@ -50,11 +50,11 @@ TIMED = frozenset({"resumed in time", SERVED})
 
 
 @pytest.mark.parametrize("invariant", [name for name in INVARIANTS if name not in TIMED])
-def test_invariant_holds(outcome: dict[str, Any], invariant: str) -> None:
+def test_invariant_holds_after_chaos_run(outcome: dict[str, Any], invariant: str) -> None:
     assert outcome["found"][invariant] == []
 
 
-def test_enough_was_killed_and_enough_was_at_work(outcome: dict[str, Any]) -> None:
+def test_chaos_run_kills_enough_workers_under_load(outcome: dict[str, Any]) -> None:
     reached = {name: row[2] for name, row in outcome["reached"].items()}
     assert reached["worker kills"]
     assert reached["jobs"]

@@ -69,7 +69,7 @@ def has_ended(queries: Queries, job_id: str) -> bool:
     return queries.state_of(job_id) == "completed"
 
 
-def test_a_worker_told_to_stop_hands_its_work_back(
+def test_stopping_worker_releases_its_work(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """billiard had put its handlers over ours: the try counted as a crash, a lease later."""
@@ -93,7 +93,7 @@ def test_a_worker_told_to_stop_hands_its_work_back(
     cluster.wait_ready(WORKER)
 
 
-def test_a_worker_at_work_outlives_redis(
+def test_busy_worker_survives_the_loss_of_redis(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """kombu used to end the whole worker: it could not restore what was not acknowledged."""
@@ -111,7 +111,7 @@ def test_a_worker_at_work_outlives_redis(
     assert [run["state"] for run in queries.runs_of(busy.id)] == ["succeeded"]
 
 
-def test_a_bare_message_outlives_postgres(cluster: Cluster, queries: Queries) -> None:
+def test_bare_message_survives_the_loss_of_postgres(cluster: Cluster, queries: Queries) -> None:
     """It used to be acknowledged and forgotten: the message was all there was of the job."""
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     job_id = str(uuid4())
@@ -127,9 +127,7 @@ def test_a_bare_message_outlives_postgres(cluster: Cluster, queries: Queries) ->
     app.close()
 
 
-def test_a_bare_message_outlives_the_worker_that_holds_it(
-    cluster: Cluster, queries: Queries
-) -> None:
+def test_bare_message_survives_the_death_of_its_worker(cluster: Cluster, queries: Queries) -> None:
     """It used to be held for a day: runs were once held while they worked, and some work is long.
 
     The minute that it now takes is turned back in Redis, where each hold has its time.
@@ -159,7 +157,7 @@ def test_a_bare_message_outlives_the_worker_that_holds_it(
     app.close()
 
 
-def test_a_stray_event_does_not_stop_the_worker(cluster: Cluster) -> None:
+def test_stray_event_does_not_block_the_worker(cluster: Cluster) -> None:
     """kombu used to read pub/sub without a timeout whenever it thought that something had come."""
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     with app.connection_for_read() as connection:
@@ -172,7 +170,9 @@ def test_a_stray_event_does_not_stop_the_worker(cluster: Cluster) -> None:
     app.close()
 
 
-def test_a_silent_postgres_is_given_up(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_postgres_query_times_out(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A proxy that acknowledges and never answers used to hang its caller for ever."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 1.0)
     port = urlsplit(cluster.servers.database_url).port
@@ -197,7 +197,7 @@ def send_all(broker: Broker, ready: list[ReadyRun]) -> None:
 
 
 @pytest.mark.parametrize("leases", [0.85, 3.0])
-def test_slots_that_claim_while_postgres_pauses_lose_nothing(
+def test_slots_that_claim_during_a_postgres_pause_lose_no_job(
     cluster: Cluster, queries: Queries, service: JobService, leases: float
 ) -> None:
     """Their leases counted from before the claim, their first heartbeats from after it. In a longer
@@ -229,7 +229,7 @@ def test_slots_that_claim_while_postgres_pauses_lose_nothing(
     app.close()
 
 
-def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
+def test_postgres_pause_longer_than_a_lease_counts_no_crash(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """All leases are over when it goes on, and their owners are there."""
@@ -245,7 +245,7 @@ def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
 
 
-def test_a_locked_row_delays_no_other_job(
+def test_locked_row_delays_no_other_job(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """The relay, the sweeper and each slot that claimed used to wait for it for up to a minute."""
@@ -271,7 +271,7 @@ def test_a_locked_row_delays_no_other_job(
     wait_until(lambda: queries.state_of(waiting[0]) == "completed")
 
 
-def test_a_locked_table_costs_nobody_a_crash(
+def test_locked_table_counts_no_crash(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """As a migration takes it, for longer than a lease."""

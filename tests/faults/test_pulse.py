@@ -69,7 +69,7 @@ def has_stopped(pulse: Path) -> bool:
     return pulse.stat().st_mtime_ns == felt
 
 
-def test_a_worker_whose_work_lasts_long_has_a_pulse_whatever_waits(
+def test_worker_with_long_tasks_has_a_pulse(
     cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
@@ -83,7 +83,7 @@ def test_a_worker_whose_work_lasts_long_has_a_pulse_whatever_waits(
     wait_until(lambda: queries.unfinished() == 0)
 
 
-def test_a_worker_whose_broker_refuses_has_a_pulse(
+def test_worker_whose_broker_refuses_has_a_pulse(
     cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
@@ -93,7 +93,7 @@ def test_a_worker_whose_broker_refuses_has_a_pulse(
     wait_until(lambda: queries.unfinished() == 0)
 
 
-def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
+def test_worker_that_takes_no_waiting_work_has_no_pulse(
     cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
@@ -108,7 +108,7 @@ def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
     assert beats_on(pulse)
 
 
-def test_a_worker_that_leaves_one_queue_alone_has_a_pulse(
+def test_worker_with_one_cancelled_queue_has_a_pulse(
     cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
     """Somebody told it to: it does what it was told, and the rest."""

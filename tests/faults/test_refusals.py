@@ -64,7 +64,7 @@ def long_job(queries: Queries, service: JobService) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
-def test_work_goes_on_after_a_refusal(
+def test_work_continues_after_redis_refuses_writes(
     cluster: Cluster, queries: Queries, service: JobService, long_job: str, refusal: Refusal
 ) -> None:
     pids = {name: cluster.parts[name].pid for name in (WORKER, RELAY)}
@@ -92,7 +92,7 @@ def test_work_goes_on_after_a_refusal(
         assert count_complaints(cluster, name) - count <= MOST_COMPLAINTS, name
 
 
-def test_a_worker_whose_broker_refuses_heeds_a_stop(
+def test_worker_whose_broker_refuses_can_be_stopped(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
     """It waits in its main thread, which signals have to reach."""

@@ -1,4 +1,4 @@
-"""The embedded servers run for anybody: an ordinary user, root, root without user namespaces."""
+"""The embedded servers as an ordinary user, as root, and as root without user namespaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ for time in range(2):
 """
 
 
-# Runs a command in a namespace of all users in which no further one may be made, as in many
+# Runs a command in a namespace of all users in which no further one may be created, as in many
 # containers. The parent outside writes the maps: only there is it allowed to map more than itself.
 REFUSING = """
 import ctypes, os, pathlib, sys
@@ -49,7 +49,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that every user may enter, which those of pytest are not."""
+    """Yield a folder that every user may enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="cinemill-test-"))
     folder.chmod(0o755)
     yield folder
@@ -57,7 +57,7 @@ def place() -> Iterator[Path]:
 
 
 def run_servers(home: Path, before: Sequence[str]) -> list[str]:
-    """Start and stop the servers twice under a command; what they said of themselves."""
+    """Start and stop the servers twice under a command; return what they printed."""
     done = subprocess.run(
         [*before, sys.executable, "-c", RUN, str(home)],
         capture_output=True,
@@ -83,12 +83,12 @@ def others_can_reach_the_binaries() -> bool:
     return all(place.stat().st_mode & 0o001 for place in find_binaries().parents)
 
 
-def test_an_ordinary_user(place: Path) -> None:
+def test_servers_run_as_an_ordinary_user(place: Path) -> None:
     if os.geteuid() != 0:
         assert run_servers(place / "mill", [])[0].endswith(f" {os.geteuid()}")
         return
     need(shutil.which("setpriv") is not None, "no setpriv to become another user with")
-    # With leave to read everywhere: our interpreter may lie in the home folder of root.
+    # With permission to read everywhere: our interpreter may be in the home folder of root.
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
     need(works([*become, sys.executable, "-c", ""]), "setpriv may not make us another user")
@@ -98,15 +98,15 @@ def test_an_ordinary_user(place: Path) -> None:
     assert run_servers(home, become) == [f"running {NOBODY} {NOBODY}"] * 2
 
 
-def test_root_keeps_its_files(place: Path) -> None:
+def test_servers_run_as_root_keep_its_files(place: Path) -> None:
     need(os.geteuid() == 0, "we are not root")
     lines = run_servers(place / "mill", [])
-    # Seen from outside the namespace the server is root; where that is refused, it is nobody.
+    # From outside the namespace the server is root; where namespaces are refused, it is nobody.
     assert set(lines) <= {"running 0 0", f"running 0 {NOBODY}"}
     assert (place / "mill" / "postgres" / "data" / "PG_VERSION").exists()
 
 
-def test_root_where_namespaces_are_refused_becomes_nobody(place: Path) -> None:
+def test_servers_run_as_nobody_where_namespaces_are_refused(place: Path) -> None:
     need(os.geteuid() == 0, "we are not root")
     need(others_can_reach_the_binaries(), "the user nobody cannot reach the installation")
     before = [sys.executable, "-c", REFUSING]

@@ -1,4 +1,4 @@
-"""A blank secret stops the start at once, with a sentence; nothing is served with it."""
+"""A blank secret file fails the start at once with a message; nothing is served with it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_blank(home: Path, name: str, content: str) -> Path:
 
 @pytest.mark.parametrize("name", SECRET_FILES)
 @pytest.mark.parametrize("content", ["", " \n"])
-def test_up_ends_by_itself_and_names_the_file(tmp_path: Path, name: str, content: str) -> None:
+def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, content: str) -> None:
     path = write_blank(tmp_path / "mill", name, content)
     done = run_until_its_end(UP, tmp_path / "mill", find_free_port())
     assert done.returncode == ExitCode.UNAVAILABLE
@@ -52,7 +52,7 @@ def test_up_ends_by_itself_and_names_the_file(tmp_path: Path, name: str, content
     assert path.read_text() == content
 
 
-def test_an_api_without_a_token_never_serves(tmp_path: Path) -> None:
+def test_api_without_a_token_does_not_start(tmp_path: Path) -> None:
     write_blank(tmp_path / "mill", "token", "")
     port = find_free_port()
     nobody = f"127.0.0.1:{find_free_port()}"
@@ -64,7 +64,7 @@ def test_an_api_without_a_token_never_serves(tmp_path: Path) -> None:
     assert not http_is_ready("127.0.0.1", port, "/health")
 
 
-def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path) -> None:
+def test_deleted_secret_files_are_recreated_for_an_existing_cluster(tmp_path: Path) -> None:
     home = tmp_path / "mill"
     with embedded_servers(home) as servers, connect(servers.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -77,7 +77,7 @@ def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path
     with embedded_servers(home) as servers, connect(servers.database_url) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert not (home / "postgres" / "superuser_password.new").exists()
-    with embedded_servers(home):  # and again, with what is now in the file
+    with embedded_servers(home):  # and again, with the file's new content
         pass
 
 

@@ -34,7 +34,7 @@ def nothing(supervisor: Supervisor, journal: Journal) -> None:
     assert supervisor.pids()
 
 
-def test_parts_start_after_what_they_need_and_stop_before_it(tmp_path: Path) -> None:
+def test_services_start_after_their_needs_and_stop_before_them(tmp_path: Path) -> None:
     specs = [
         stand_in(tmp_path, "api", needs=("server",), rank=0),
         stand_in(tmp_path, "worker", needs=("server",), rank=1),
@@ -48,7 +48,7 @@ def test_parts_start_after_what_they_need_and_stop_before_it(tmp_path: Path) -> 
     assert processes_of(tmp_path) == []
 
 
-def test_a_killed_part_comes_back_and_its_neighbour_notices_nothing(tmp_path: Path) -> None:
+def test_killed_service_restarts_without_affecting_others(tmp_path: Path) -> None:
     def kill_one(supervisor: Supervisor, journal: Journal) -> None:
         before = supervisor.pids()
         os.kill(before["worker"], signal.SIGKILL)
@@ -62,7 +62,7 @@ def test_a_killed_part_comes_back_and_its_neighbour_notices_nothing(tmp_path: Pa
     assert "restarting: was ended by SIGKILL" in journal.events("worker")
 
 
-def test_the_children_of_a_killed_part_go_with_it(tmp_path: Path) -> None:
+def test_children_of_a_killed_service_are_killed(tmp_path: Path) -> None:
     def kill_one(supervisor: Supervisor, journal: Journal) -> None:
         wait_until(lambda: len(processes_of(tmp_path)) == 2)
         family = processes_of(tmp_path)
@@ -75,7 +75,7 @@ def test_the_children_of_a_killed_part_go_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("allow_error_logs")
-def test_a_crash_loop_is_told_with_the_last_lines_and_tried_on(tmp_path: Path) -> None:
+def test_crash_loop_is_reported_with_a_log_tail_and_retried(tmp_path: Path) -> None:
     # Fine the first time, and from then on broken, as after a bad edit of its settings.
     code = (
         "import pathlib, sys, time; mark = pathlib.Path(sys.argv[1], 'ran');"
@@ -91,7 +91,7 @@ def test_a_crash_loop_is_told_with_the_last_lines_and_tried_on(tmp_path: Path) -
     assert "exit code 1" in told
 
 
-def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Path) -> None:
+def test_service_that_never_becomes_ready_fails_the_start_with_its_output(tmp_path: Path) -> None:
     broken = replace(
         script(tmp_path, "api", "import sys; sys.exit('no such module')"),
         ready_file=tmp_path / "never",
@@ -105,7 +105,7 @@ def test_a_part_that_never_gets_ready_ends_the_start_with_its_words(tmp_path: Pa
     assert "started worker" not in (tmp_path / "journal").read_text()
 
 
-def test_a_childs_own_reason_is_passed_on_without_another_try(tmp_path: Path) -> None:
+def test_exit_report_of_a_child_fails_the_start_without_a_retry(tmp_path: Path) -> None:
     code = (
         "import sys; from cinemill.errors import DatabaseNewer;"
         "from cinemill.local.supervisor.exit_report import write_exit_report;"
@@ -117,7 +117,7 @@ def test_a_childs_own_reason_is_passed_on_without_another_try(tmp_path: Path) ->
     assert (tmp_path / "migration.log").read_text().count("from the future") == 1
 
 
-def test_who_needs_a_once_service_starts_when_it_is_done(tmp_path: Path) -> None:
+def test_service_that_needs_a_once_service_starts_after_it(tmp_path: Path) -> None:
     mark = "import pathlib, sys; pathlib.Path(sys.argv[1], 'journal').write_text('migrated\\n')"
     specs = [
         script(tmp_path, "migration", mark, once=True),
@@ -127,14 +127,14 @@ def test_who_needs_a_once_service_starts_when_it_is_done(tmp_path: Path) -> None
     assert journal_of(tmp_path) == ["migrated", "started api", "stopped api"]
 
 
-def test_what_does_not_stop_in_time_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_service_that_does_not_stop_in_time_is_killed_with_its_children(tmp_path: Path) -> None:
     stubborn = stand_in(tmp_path, "worker", manner="stay", family="yes", grace_seconds=0.3)
     journal = run_supervised(tmp_path, [stubborn], nothing)
     assert journal.events("worker")[-1] == "killed"
     assert processes_of(tmp_path) == []
 
 
-def test_asked_twice_it_waits_no_longer(tmp_path: Path) -> None:
+def test_second_stop_request_ends_the_grace(tmp_path: Path) -> None:
     def ask_twice(supervisor: Supervisor, journal: Journal) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         wait_until(lambda: "stopped worker" in journal_of(tmp_path))
@@ -152,7 +152,7 @@ def watched(spec: ServiceSpec) -> ServiceSpec:
     return replace(spec, is_alive=CpuActivity())
 
 
-def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path) -> None:
+def test_frozen_service_is_killed_with_its_children_and_restarts(tmp_path: Path) -> None:
     def freeze(supervisor: Supervisor, journal: Journal) -> None:
         wait_until(lambda: len(processes_of(tmp_path)) == 3)
         before = supervisor.pids()
@@ -174,7 +174,7 @@ def test_a_frozen_part_is_ended_with_its_children_and_comes_back(tmp_path: Path)
     assert journal.events("api") == ["ready", "stopped"]
 
 
-def test_a_part_that_paused_for_a_moment_is_left_to_itself(tmp_path: Path) -> None:
+def test_briefly_paused_service_is_not_restarted(tmp_path: Path) -> None:
     def pause(supervisor: Supervisor, journal: Journal) -> None:
         before = supervisor.pids()
         for _ in range(3):
@@ -188,7 +188,7 @@ def test_a_part_that_paused_for_a_moment_is_left_to_itself(tmp_path: Path) -> No
     assert journal.events("worker") == ["ready", "stopped"]
 
 
-def test_a_frozen_part_holds_no_stop_up_beyond_its_grace(tmp_path: Path) -> None:
+def test_frozen_service_delays_a_stop_by_its_grace_only(tmp_path: Path) -> None:
     def freeze(supervisor: Supervisor, journal: Journal) -> None:
         os.kill(supervisor.pids()["worker"], signal.SIGSTOP)
 
@@ -210,7 +210,7 @@ asyncio.run(Supervisor(specs, log_folder=folder).run((folder / "ready").touch))
 """
 
 
-def test_kill_nine_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
+def test_sigkill_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=root) as supervisor:
         wait_until((tmp_path / "ready").exists)

@@ -1,4 +1,4 @@
-"""A primary, a replica and Sentinels that watch them: real processes, which a test may kill."""
+"""A primary, a replica and Sentinels that monitor them: real processes, which a test may kill."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUORUM = 2
 
 @dataclass
 class Watched:
-    """The processes, and the URL by which all of it is one Redis."""
+    """The processes, and the URL under which they are one Redis."""
 
     primary: ValkeyServer
     replica: ValkeyServer
@@ -71,7 +71,7 @@ def prepare_server(folder: Path, replica_of: ValkeyServer | None = None) -> Valk
 
 
 def command_sentinel(folder: Path, port: int, primary: ValkeyServer) -> tuple[str, ...]:
-    """Its configuration is written, which a Sentinel goes on writing by itself."""
+    """Write the configuration of a Sentinel, which it rewrites itself; return its command."""
     home = folder / f"sentinel-{port}"
     home.mkdir()
     (home / "sentinel.conf").write_text(

@@ -1,4 +1,4 @@
-"""A worker of as many processes as there is work for, between two bounds."""
+"""A worker with as many processes as there is work for, within its bounds."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def is_done(stack: Stack, job_id: str) -> bool:
     return stack.service.get_job(job_id).state is JobState.COMPLETED
 
 
-def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
+def test_autoscaled_worker_grows_under_load_and_shrinks_when_idle(
     stack: Stack, worker: subprocess.Popen[bytes], films_folder: Path, long_film: Path
 ) -> None:
     assert count_processes(worker) == 1
     long = submit(stack, long_film)
     wait_until(lambda: find_encoders(stack.home / "work"))
     for encoder in find_encoders(stack.home / "work"):
-        encoder.suspend()  # it is at work for as long as all else takes, however busy the machine
+        encoder.suspend()  # it works for as long as everything else takes, however busy the machine is
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)

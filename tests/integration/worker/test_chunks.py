@@ -1,5 +1,7 @@
-"""One long film on many workers: cut, encoded apart, joined; and a worker killed in the middle, of
-this and of a render."""
+"""One long video on many workers: split, encoded in chunks, concatenated.
+
+A worker is killed in the middle of this and of a render.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ FRAMES = 300
 
 @pytest.fixture(scope="module")
 def film(films_folder: Path) -> Path:
-    """Twelve seconds with a key frame in each."""
+    """Return a video of twelve seconds with a key frame in each."""
     return films.make_film(films_folder / "long one.mp4", seconds=12, extra=["-g", "25"])
 
 
@@ -40,7 +42,7 @@ def transcode(stack: Stack, film: Path, options: dict[str, Any], chunk_seconds: 
 
 
 def hash_frames(path: str | Path) -> list[str]:
-    """The decoded pictures of a film, each with its time, and its sound."""
+    """Return hashes of the decoded frames, each with its time, and of the audio."""
     command = ["-i", f"file:{path}", "-map", "0:v", "-map", "0:a", "-f", "framemd5", "-"]
     return films.read(command).splitlines()
 
@@ -50,7 +52,7 @@ def chunked(stack: Stack, film: Path) -> Any:
     return transcode(stack, film, {"height": 90}, chunk_seconds=2)
 
 
-def test_a_film_is_encoded_in_chunks_and_joined(chunked: Any) -> None:
+def test_video_is_encoded_in_chunks_and_concatenated(chunked: Any) -> None:
     assert chunked["chunks"] == {"total": 6, "reused": 0}
     assert chunked["rendition"]["facts"]["frames"] == FRAMES
     assert chunked["rendition"]["facts"]["sounds"] == 1
@@ -58,7 +60,7 @@ def test_a_film_is_encoded_in_chunks_and_joined(chunked: Any) -> None:
     assert Path(chunked["output_path"]).name == "long one-90p-h264.mp4"
 
 
-def test_it_is_a_rendition_like_any_other_and_made_once(
+def test_chunked_rendition_is_ordinary_and_created_once(
     stack: Stack, film: Path, chunked: Any
 ) -> None:
     again = transcode(stack, film, {"height": 90}, chunk_seconds=4)
@@ -66,9 +68,7 @@ def test_it_is_a_rendition_like_any_other_and_made_once(
     assert again["rendition"]["sha256"] == chunked["rendition"]["sha256"]
 
 
-def test_a_film_that_wished_for_hardware_that_nobody_has_is_cut_too(
-    stack: Stack, film: Path
-) -> None:
+def test_unavailable_hardware_does_not_prevent_chunking(stack: Stack, film: Path) -> None:
     made = transcode(stack, film, {"height": 80, "use_gpu": True}, chunk_seconds=6)
     assert made["chunks"]["total"] == 2
     facts = made["rendition"]["facts"]
@@ -76,16 +76,14 @@ def test_a_film_that_wished_for_hardware_that_nobody_has_is_cut_too(
     assert facts["changes"] == ["encoded in software: no hardware encoder for h264 is available"]
 
 
-def test_chunks_are_forgotten_once_they_are_joined(stack: Stack, chunked: Any) -> None:
+def test_chunks_are_deleted_after_concatenation(stack: Stack, chunked: Any) -> None:
     with stack.database.begin() as connection:
         query = text("SELECT count(*) FROM artifact WHERE asset_id = :id AND kind = :kind")
         values = {"id": chunked["asset_id"], "kind": ArtifactKind.PIECE.value}
         assert connection.execute(query, values).scalar_one() == 0
 
 
-def test_a_film_whose_pictures_have_no_times_is_encoded_whole(
-    stack: Stack, films_folder: Path
-) -> None:
+def test_video_without_frame_timestamps_is_encoded_whole(stack: Stack, films_folder: Path) -> None:
     film = films.make_film(
         films_folder / "old.avi", seconds=4, codec=["-c:v", "mpeg4"], extra=["-g", "10"]
     )
@@ -101,7 +99,7 @@ def short_lease(
     films_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """A mill that notices a dead worker soon, with beat and no worker yet."""
+    """Yield an instance that notices a dead worker soon, with beat and no worker yet."""
     wishes = {
         "CINEMILL_HOME": str(tmp_path_factory.mktemp("farm")),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
@@ -117,7 +115,7 @@ def short_lease(
 
 @pytest.fixture(scope="module")
 def steady(short_lease: Stack) -> Iterator[Stack]:
-    """The same with a worker that stays."""
+    """Yield the same instance with a worker that is not killed."""
     worker = start_part("cinemill.worker", short_lease)
     yield short_lease
     stop_part(worker)
@@ -126,7 +124,7 @@ def steady(short_lease: Stack) -> Iterator[Stack]:
 def kill_in_the_middle(
     stack: Stack, worker: subprocess.Popen[bytes], job_id: str, kind: str
 ) -> None:
-    """kill -9 of this worker while it makes a step of this kind, after others were finished."""
+    """Kill this worker while it runs a step of this kind, after others have finished."""
     query = text(
         """
         WITH ours AS (SELECT * FROM run WHERE job_id = :job_id AND kind = :kind)
@@ -149,7 +147,7 @@ def kill_in_the_middle(
 def kill_while_at(
     stack: Stack, worker: subprocess.Popen[bytes], child: psutil.Process, run_id: str
 ) -> bool:
-    """Kill the worker if, once it stands still, its run is neither ended nor being ended."""
+    """Kill the worker if its run, while frozen, has not ended and is not about to end."""
     child.suspend()
     query = text("SELECT id FROM run WHERE id = :id AND state = 'running' FOR UPDATE SKIP LOCKED")
     with stack.database.begin() as connection:
@@ -163,7 +161,7 @@ def kill_while_at(
 
 
 def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
-    """The result of a job one of whose two workers is killed while it makes such a step."""
+    """Return the result of a job while one of its two workers is killed during such a step."""
     (stack.home / "cinemill.worker.ready").unlink()
     doomed = start_part("cinemill.worker", stack)
     job = stack.service.create_job(kind, params=params)
@@ -179,11 +177,11 @@ def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
 
 @pytest.fixture(scope="module")
 def copy(film: Path, films_folder: Path) -> Path:
-    """The same pictures in another file: else the first film would be answered again."""
+    """Return the same frames in another file: otherwise the first result would be reused."""
     return films.remux(film, films_folder / "copy.mp4", "-metadata", "title=again")
 
 
-def test_a_worker_killed_in_the_middle_changes_no_picture(
+def test_worker_killed_during_a_chunked_encode_changes_no_frame(
     steady: Stack, film: Path, copy: Path
 ) -> None:
     options = {"width": 640, "height": 360}
@@ -193,7 +191,7 @@ def test_a_worker_killed_in_the_middle_changes_no_picture(
     assert hash_frames(done["output_path"]) == hash_frames(undisturbed["output_path"])
 
 
-def test_a_worker_killed_in_the_middle_of_a_render_changes_no_picture(
+def test_worker_killed_during_a_render_changes_no_frame(
     steady: Stack, film: Path, copy: Path
 ) -> None:
     edits = [

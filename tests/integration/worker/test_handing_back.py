@@ -1,4 +1,4 @@
-"""A worker that must go while it works: its work is handed back and counted against nobody."""
+"""A worker that is stopped while it works: its work is released and counts as no attempt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN_REDIS_DATABASE = 10
 
 @pytest.fixture
 def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
-    """A mill with beat, and as yet without workers."""
+    """Yield an instance with beat and without workers yet."""
     wishes = {
         "CINEMILL_HOME": str(tmp_path),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
@@ -43,7 +43,7 @@ def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path)
 def worker_at_work(
     stack: Stack, film: Path, pool: str
 ) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
-    """A worker with FFmpeg under way, and its job."""
+    """Yield a worker that runs FFmpeg, and its job."""
     stack.environment["CELERY_WORKER_POOL"] = pool
     worker = start_part("cinemill.worker", stack)
     try:
@@ -64,14 +64,14 @@ def errors_in_log(stack: Stack) -> list[str]:
 
 
 def was_handed_back(stack: Stack, job: Job) -> bool:
-    """The step waits for another worker, and nothing is counted."""
+    """Return whether the step waits for another worker and no attempt was counted."""
     step = rows.get_steps(stack.database, job)["prepare"]
     returned = rows.run_states(stack.database, job).count("returned") == 1
     return returned and (step.state, step.failures, step.crashes) == (StepState.QUEUED, 0, 0)
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
-def test_a_worker_that_is_told_to_stop_hands_its_work_back_and_ends(
+def test_stopping_worker_releases_its_work_and_exits(
     stack: Stack, long_film: Path, pool: str
 ) -> None:
     with worker_at_work(stack, long_film, pool) as (job, worker):
@@ -84,8 +84,8 @@ def test_a_worker_that_is_told_to_stop_hands_its_work_back_and_ends(
     assert errors_in_log(stack) == []
 
 
-def test_the_pool_of_a_frozen_worker_hands_its_work_back(stack: Stack, long_film: Path) -> None:
-    """As the supervisor ends it: the group is told to stop, and only then killed."""
+def test_pool_of_a_frozen_worker_releases_its_work(stack: Stack, long_film: Path) -> None:
+    """It is stopped as the supervisor does: the group is signalled first, and then killed."""
     with worker_at_work(stack, long_film, "prefork") as (job, worker):
         worker.send_signal(signal.SIGSTOP)
         os.killpg(worker.pid, signal.SIGTERM)

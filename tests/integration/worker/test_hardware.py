@@ -1,5 +1,8 @@
-"""``use_gpu``, end to end: the work goes to the worker that announced the encoder, and is done in
-software, and said so, where there is none, where it fails, and where it rests."""
+"""``use_gpu``, end to end: the work goes to the worker that announced the encoder.
+
+It is done in software, with a note in the result, if there is no hardware, or if that fails or is
+suspended.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def film(films_folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
-    """A second worker, which has something like hardware for h264."""
+    """Yield a second worker, which has a stand-in for h264 hardware."""
     process = start_part("tests.integration.worker.standins", stack)
     try:
         wait_until(lambda: list_offers(stack) != [])
@@ -40,7 +43,7 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture(scope="module")
 def shiny(stack: Stack, worker: subprocess.Popen[bytes]) -> Stack:
-    """The mill with that worker."""
+    """Return the instance with that worker."""
     return stack
 
 
@@ -50,7 +53,7 @@ def list_offers(stack: Stack) -> list[Offer]:
 
 
 def transcode(stack: Stack, film: Path, **options: Any) -> tuple[dict[str, Any], str]:
-    """The rendition's facts, and the queue that its encoding waited in."""
+    """Return the rendition's details and the queue of its encoding step."""
     task = stack.app.tasks["transcode"].apply_async(args=[str(film), {"use_gpu": True, **options}])
     facts = task.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
     return facts, find_queue(stack, task.id)
@@ -62,21 +65,21 @@ def find_queue(stack: Stack, job_id: str, kind: str = "encode_rendition") -> str
         return str(connection.execute(query, {"id": job_id, "kind": kind}).scalar_one())
 
 
-def test_without_any_hardware_it_is_done_in_software_and_said(stack: Stack, film: Path) -> None:
+def test_transcode_without_hardware_uses_software_and_says_so(stack: Stack, film: Path) -> None:
     facts, queue = transcode(stack, film, codec="h265", preset="mobile")
     assert queue == "transcode"
     assert (facts["encoder"], facts["hardware"]) == ("libx265", None)
     assert "encoded in software: no hardware encoder for h265 is available" in facts["changes"]
 
 
-def test_the_work_goes_to_the_worker_that_has_the_hardware(shiny: Stack, film: Path) -> None:
+def test_hardware_transcode_goes_to_the_worker_with_the_encoder(shiny: Stack, film: Path) -> None:
     facts, queue = transcode(shiny, film)
     assert queue == "gpu_h264"
     assert facts["hardware"] == "stand-in"
     assert facts["changes"] == []
 
 
-def test_the_pieces_of_a_render_go_there_too(shiny: Stack, film: Path) -> None:
+def test_hardware_render_pieces_go_to_the_worker_with_the_encoder(shiny: Stack, film: Path) -> None:
     edit = {
         "scenes": [{"video_path": str(film), "start_time": 0, "end_time": 1}],
         "output_format": {"width": 64, "height": 48, "fps": 25},
@@ -88,14 +91,14 @@ def test_the_pieces_of_a_render_go_there_too(shiny: Stack, film: Path) -> None:
     assert (facts["hardware"], facts["changes"]) == ("stand-in", [])
 
 
-def test_who_does_not_wish_for_hardware_is_not_given_it(shiny: Stack, film: Path) -> None:
+def test_transcode_without_a_hardware_request_uses_software(shiny: Stack, film: Path) -> None:
     facts, queue = transcode(shiny, film, use_gpu=False)
     assert queue == "transcode"
     assert facts["hardware"] is None
     assert facts["changes"] == []
 
 
-def test_what_fails_in_hardware_is_done_in_software_at_once(shiny: Stack, film: Path) -> None:
+def test_failed_hardware_encode_falls_back_to_software(shiny: Stack, film: Path) -> None:
     facts, queue = transcode(shiny, film, crf=UNLUCKY_CRF)
     assert queue == "gpu_h264"
     assert facts["hardware"] is None
@@ -104,8 +107,8 @@ def test_what_fails_in_hardware_is_done_in_software_at_once(shiny: Stack, film: 
     assert "nonesuch" in change
 
 
-def test_hardware_that_keeps_failing_rests_and_serves_again(shiny: Stack, film: Path) -> None:
-    for height in (46, 44, 42):  # three times other work
+def test_failing_hardware_is_suspended_and_resumed(shiny: Stack, film: Path) -> None:
+    for height in (46, 44, 42):  # three different renditions
         transcode(shiny, film, crf=UNLUCKY_CRF, height=height)
     (offer,) = list_offers(shiny)
     assert not offer.is_open
@@ -121,7 +124,7 @@ def test_hardware_that_keeps_failing_rests_and_serves_again(shiny: Stack, film: 
     assert (queue, facts["hardware"]) == ("gpu_h264", "stand-in")
 
 
-def test_a_worker_that_was_told_to_stop_offers_nothing_any_more(
+def test_stopped_worker_withdraws_its_hardware(
     shiny: Stack, worker: subprocess.Popen[bytes], film: Path
 ) -> None:
     assert list_offers(shiny)

@@ -1,4 +1,4 @@
-"""Messages in hand while Redis refuses what kombu wants of it, on a real one."""
+"""Held messages while Redis refuses kombu's commands, on a real server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERY_TIME = 1
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """The URL of a Valkey of this test's own."""
+    """Yield the URL of a Valkey of this test only."""
     server = describe_valkey(tmp_path / "valkey")
     process = RunningServer(
         "Valkey", server.command, server.is_ready, tmp_path / "log", signal.SIGTERM
@@ -45,7 +45,7 @@ def client(url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def connection(url: str) -> Iterator[Connection]:
-    """With one message in the queue ``films``."""
+    """Yield a connection with one message in the queue ``films``."""
     patch_redis_transport()
     register_transports()
     with Connection(url) as connection:
@@ -55,7 +55,7 @@ def connection(url: str) -> Iterator[Connection]:
 
 
 def take(connection: Connection) -> Message:
-    """The next message, without declaring its queue, which is a write."""
+    """Return the next message, without declaring its queue, which is a write."""
     held: list[Message] = []
     consumer = Consumer(
         connection.default_channel,
@@ -71,7 +71,7 @@ def take(connection: Connection) -> Message:
 
 
 def catch_up(message: Message) -> None:
-    """As the worker's event loop does every few seconds."""
+    """Restore messages as the worker's event loop does every few seconds."""
     message.channel.qos.restore_visible(interval=EVERY_TIME)
 
 
@@ -82,10 +82,10 @@ def take_again(url: str) -> Any:
         return message.payload
 
 
-def test_a_message_that_redis_refuses_to_keep_is_delivered_and_kept_later(
+def test_message_that_redis_refuses_to_store_is_delivered_and_stored_later(
     connection: Connection, client: Any, url: str
 ) -> None:
-    """Redis had handed it over: nobody but this process has it."""
+    """Redis had delivered it, and only this process has it."""
     with out_of_memory(url):
         message = take(connection)
         assert message.payload == FILM
@@ -96,7 +96,7 @@ def test_a_message_that_redis_refuses_to_keep_is_delivered_and_kept_later(
     assert take_again(url) == FILM
 
 
-def test_a_message_that_was_dealt_with_meanwhile_is_not_kept(
+def test_message_acknowledged_meanwhile_is_not_stored(
     connection: Connection, client: Any, url: str
 ) -> None:
     with out_of_memory(url):
@@ -106,9 +106,7 @@ def test_a_message_that_was_dealt_with_meanwhile_is_not_kept(
     assert client.hlen(HELD) == 0
 
 
-def test_an_acknowledgement_that_is_refused_is_made_later(
-    connection: Connection, client: Any, url: str
-) -> None:
+def test_refused_acknowledgement_is_retried(connection: Connection, client: Any, url: str) -> None:
     message = take(connection)
     assert client.hlen(HELD) == 1
     with read_only(url):
@@ -118,7 +116,7 @@ def test_an_acknowledgement_that_is_refused_is_made_later(
     assert client.hlen(HELD) == 0
 
 
-def test_a_message_whose_return_is_refused_is_queued_when_it_is_due(
+def test_message_with_a_refused_requeue_is_restored_after_its_timeout(
     connection: Connection, client: Any, url: str
 ) -> None:
     message = take(connection)
@@ -131,7 +129,7 @@ def test_a_message_whose_return_is_refused_is_queued_when_it_is_due(
     assert take_again(url) == FILM
 
 
-def test_a_refusal_is_the_loss_of_a_connection_to_every_part_of_kombu(url: str) -> None:
+def test_refusal_is_a_connection_error_in_all_of_kombu(url: str) -> None:
     register_transports()
     with Connection(url) as connection:
         assert issubclass(redis.ResponseError, connection.connection_errors)

@@ -1,4 +1,4 @@
-"""A mill on a highly available Redis: one URL of Sentinels, and the primary is killed."""
+"""An instance on a highly available Redis: one URL of Sentinels, and the primary is killed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def do_job(context: Stack, task_id: str) -> None:
 
 
 def read_status(url: str, job_id: str) -> str | None:
-    """As a watcher of the API does."""
+    """Follow the events of a job as the API does."""
 
     async def read() -> dict[str, object] | None:
         reader = EventReader(url)
@@ -72,15 +72,15 @@ def read_status(url: str, job_id: str) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def test_work_is_done_and_told(context: Stack, watched: Watched) -> None:
+def test_job_is_done_and_published_through_sentinel(context: Stack, watched: Watched) -> None:
     do_job(context, "before")
     wait_until(lambda: read_status(watched.url, "before") == "completed")
     assert inspect_redis(watched.url).keeps_every_write is True
     assert "orchestration" in workers_by_queue(context.context.settings)
 
 
-def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(context: Stack) -> None:
-    # One that is named is waited for, and no longer; else the whole time is.
+def test_worker_inspection_shows_no_sentinel_password(context: Stack) -> None:
+    # With a named destination the command ends once it has replied, not after the whole timeout.
     names = [f"celery@{socket.gethostname()}"]
     stats = context.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
     (told,) = stats.values()
@@ -88,7 +88,7 @@ def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(context: 
     assert "another one" not in json.dumps(told)
 
 
-def test_flower_counts_the_messages_of_every_queue(context: Stack) -> None:
+def test_flower_counts_messages_of_every_queue_through_sentinel(context: Stack) -> None:
     port = find_free_port()
     flower = subprocess.Popen(
         [sys.executable, "-m", "cinemill.worker.flower", f"--port={port}"],
@@ -111,11 +111,11 @@ def ask_flower(port: int) -> list[str]:
         return [queue["name"] for queue in json.load(answer)["active_queues"]]
 
 
-def test_jobs_go_through_after_the_primarys_machine_is_gone(
-    context: Stack, watched: Watched
-) -> None:
-    """A Sentinel goes with it, the first that the URL names. A job is accepted while nobody is
-    primary: it is a row, and its message is sent when somebody is."""
+def test_jobs_complete_after_the_primary_host_is_lost(context: Stack, watched: Watched) -> None:
+    """The first Sentinel in the URL is killed with it.
+
+    A job is accepted while there is no primary: its row is written, and its message is sent later.
+    """
     watched.kill_first_sentinel()
     watched.kill_primary()
     do_job(context, "meanwhile")

@@ -1,4 +1,4 @@
-"""A stock client that sets no key prefix: its jobs are done all the same, or it is said so."""
+"""A stock client that sets no key prefix: its jobs are adopted, or the doctor reports them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LONELY_REDIS_DATABASE = 12
 
 @pytest.fixture
 def sender(stack: Stack) -> Iterator[Celery]:
-    """As any script makes one."""
+    """Return a Celery application as any script creates one."""
     app = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
     yield app
     app.close()
 
 
-def test_jobs_without_the_prefix_are_done_and_what_is_not_ours_stays(
+def test_messages_without_the_key_prefix_are_processed_and_foreign_ones_kept(
     stack: Stack, sender: Celery
 ) -> None:
     foreign = sender.send_task("somebody.elses.task", queue="celery")
@@ -56,7 +56,7 @@ def test_jobs_without_the_prefix_are_done_and_what_is_not_ours_stays(
 
 @pytest.fixture
 def lonely_url(redis_url: str) -> str:
-    """A Redis that no relay looks into."""
+    """Yield a Redis database that no relay reads."""
     return take_redis_database(redis_url, LONELY_REDIS_DATABASE)
 
 
@@ -73,7 +73,7 @@ def send_without_prefix(url: str) -> None:
 
 
 @pytest.mark.parametrize(("is_on", "moved"), [("true", 1), ("false", 0)])
-def test_adoption_can_be_turned_off(
+def test_adoption_of_stray_messages_can_be_disabled(
     lonely_url: str, tmp_path: Path, is_on: str, moved: int
 ) -> None:
     send_without_prefix(lonely_url)
@@ -81,9 +81,7 @@ def test_adoption_can_be_turned_off(
         assert StrayCollector(app, unread_seconds=0).adopt() == moved
 
 
-def test_a_list_that_somebody_may_read_is_left_alone_at_first(
-    lonely_url: str, tmp_path: Path
-) -> None:
+def test_new_stray_list_is_not_adopted_at_first(lonely_url: str, tmp_path: Path) -> None:
     send_without_prefix(lonely_url)
     with open_app(lonely_url, tmp_path) as app:
         assert StrayCollector(app, unread_seconds=3600).adopt() == 0
@@ -91,7 +89,7 @@ def test_a_list_that_somebody_may_read_is_left_alone_at_first(
 
 @contextmanager
 def run_stock_worker(url: str, log: Path) -> Iterator[None]:
-    """A farm of somebody else's, which reads another queue: it cannot take the messages first."""
+    """The foreign workers read another queue, so they cannot take the messages first."""
     script = (
         "from celery import Celery\n"
         f"app = Celery('elsewhere', broker={url!r})\n"
@@ -106,7 +104,9 @@ def run_stock_worker(url: str, log: Path) -> Iterator[None]:
             worker.wait(PATIENCE_SECONDS)
 
 
-def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path: Path) -> None:
+def test_messages_of_running_foreign_workers_are_not_adopted(
+    lonely_url: str, tmp_path: Path
+) -> None:
     log = tmp_path / "farm.log"
     messages = StrayMessages(lonely_url, prefix="cinemill:")
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
@@ -125,7 +125,7 @@ def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path:
         assert StrayCollector(app, unread_seconds=0).adopt() == 1
 
 
-def test_workers_of_ours_or_of_another_database_are_no_farm(
+def test_own_workers_and_other_databases_do_not_count_as_foreign_workers(
     stack: Stack, lonely_url: str, redis_url: str
 ) -> None:
     assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
@@ -134,7 +134,7 @@ def test_workers_of_ours_or_of_another_database_are_no_farm(
             assert messages.workers_by_queue() == 0
 
 
-def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:
+def test_doctor_names_the_unread_list(lonely_url: str, tmp_path: Path) -> None:
     send_without_prefix(lonely_url)
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
     told = list(sound_messages(settings))

@@ -1,4 +1,4 @@
-"""A process whose threads run is alive; one that stands still is not."""
+"""Liveness checks: a process whose threads run is alive, and a frozen one is not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ StartScript = Callable[[str], int]
 
 @pytest.fixture
 def start_script() -> Iterator[StartScript]:
-    """Start a script; answers its process id once it has said something."""
+    """Start a script; return its process id once it has printed something."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(script: str) -> int:
@@ -51,7 +51,7 @@ def start_script() -> Iterator[StartScript]:
 
 
 def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
-    """Asked often enough for a tick to have come in between, or for the last one to have gone."""
+    """Poll until a tick has come in between, or until the last one is over."""
     moves(pid)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -62,7 +62,7 @@ def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
 
 
 @pytest.mark.parametrize("kind", [CpuActivity, AnyActivity])
-def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
+def test_cpu_activity_distinguishes_running_from_stopped_processes(
     start_script: StartScript, kind: type[CpuActivity | AnyActivity]
 ) -> None:
     pid = start_script(TICKING)
@@ -71,7 +71,7 @@ def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
     assert ask_until(kind(), pid, answer=False)
 
 
-def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
+def test_background_thread_counts_as_activity_for_the_solo_pool_only(
     start_script: StartScript,
 ) -> None:
     pid = start_script(BESIDE)
@@ -79,7 +79,7 @@ def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
     assert ask_until(CpuActivity(), pid, answer=False)
 
 
-def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:
+def test_pulse_check_passes_while_the_file_is_touched(tmp_path: Path) -> None:
     file = tmp_path / "worker.pulse"
     pulse = Pulse(file)
     assert pulse(1), "without a file nothing can be told"
@@ -92,7 +92,7 @@ def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:
     assert pulse(2), "another process has all its time"
 
 
-def test_of_several_signs_each_is_asked_every_time() -> None:
+def test_combined_liveness_checks_are_all_called_every_time() -> None:
     asked: list[str] = []
 
     def sign(name: str, *, answer: bool) -> Callable[[int], bool]:

@@ -1,4 +1,4 @@
-"""Flower lets in those who have the installation's token."""
+"""Flower requires the installation's token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cinemill.errors import SecretUnusable
 from cinemill.worker.flower import BASIC_AUTH, require_sign_in
 
 
-def test_the_token_of_the_home_is_the_password(
+def test_flower_password_is_the_token_of_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(BASIC_AUTH, "")
@@ -21,7 +21,7 @@ def test_the_token_of_the_home_is_the_password(
     assert os.environ[BASIC_AUTH] == f"cinemill:{token}"
 
 
-def test_another_name_and_password_are_left_alone(
+def test_flower_credentials_of_the_user_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(BASIC_AUTH, "ann:secret")
@@ -30,7 +30,7 @@ def test_another_name_and_password_are_left_alone(
 
 
 @pytest.mark.parametrize("given", [":", "ann:", "ann", ":secret", "ann:secret,bob:", ","])
-def test_nobody_is_let_in_without_a_password(
+def test_flower_user_without_a_password_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     monkeypatch.setenv(BASIC_AUTH, given)
@@ -38,13 +38,15 @@ def test_nobody_is_let_in_without_a_password(
         require_sign_in(tmp_path)
 
 
-def test_a_blank_sign_in_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_flower_credentials_are_replaced_by_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(BASIC_AUTH, " ")
     require_sign_in(tmp_path)
     assert os.environ[BASIC_AUTH].startswith("cinemill:")
 
 
-def test_a_token_file_without_a_token_is_refused(
+def test_flower_refuses_an_empty_token_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(BASIC_AUTH, raising=False)

@@ -107,7 +107,8 @@ class DeadLetterWriter:
         except DependencyUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then
-            log.warning("no failed job could be created from a dead message", why=type(fault).__name__)
+            why = type(fault).__name__
+            log.warning("no failed job could be created for a dead message", why=why)
             return False
         return True
 
