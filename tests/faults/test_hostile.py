@@ -8,7 +8,7 @@ from tests.faults.mutations import MUTATIONS
 
 COUNT = 60
 
-pytestmark = pytest.mark.sandbox  # every second file is opened behind walls, where there are any
+pytestmark = pytest.mark.sandbox  # every second file is opened in a sandbox, if there is one
 
 
 @pytest.fixture(scope="module")

@@ -177,7 +177,7 @@ def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
     )
     assert next(use)
     with read_only(two_servers[0]):
-        proxy.lead_to(_port(two_servers[1]))
+        proxy.redirect_to(_port(two_servers[1]))
         wait_until(lambda: next(use))
     use.close()
 

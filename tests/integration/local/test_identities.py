@@ -48,7 +48,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
+def open_folder() -> Iterator[Path]:
     """Yield a folder that every user may enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="cinemill-test-"))
     folder.chmod(0o755)
@@ -80,35 +80,35 @@ def works(command: Sequence[str]) -> bool:
 
 
 def others_can_reach_the_binaries() -> bool:
-    return all(place.stat().st_mode & 0o001 for place in find_binaries().parents)
+    return all(open_folder.stat().st_mode & 0o001 for open_folder in find_binaries().parents)
 
 
-def test_servers_run_as_an_ordinary_user(place: Path) -> None:
+def test_servers_run_as_an_ordinary_user(open_folder: Path) -> None:
     if os.geteuid() != 0:
-        assert run_servers(place / "mill", [])[0].endswith(f" {os.geteuid()}")
+        assert run_servers(open_folder / "home", [])[0].endswith(f" {os.geteuid()}")
         return
     need(shutil.which("setpriv") is not None, "no setpriv to become another user with")
     # With permission to read everywhere: our interpreter may be in the home folder of root.
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
     need(works([*become, sys.executable, "-c", ""]), "setpriv may not make us another user")
-    home = place / "mill"
+    home = open_folder / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
     assert run_servers(home, become) == [f"running {NOBODY} {NOBODY}"] * 2
 
 
-def test_servers_run_as_root_keep_its_files(place: Path) -> None:
+def test_servers_run_as_root_keep_its_files(open_folder: Path) -> None:
     need(os.geteuid() == 0, "we are not root")
-    lines = run_servers(place / "mill", [])
+    lines = run_servers(open_folder / "home", [])
     # From outside the namespace the server is root; where namespaces are refused, it is nobody.
     assert set(lines) <= {"running 0 0", f"running 0 {NOBODY}"}
-    assert (place / "mill" / "postgres" / "data" / "PG_VERSION").exists()
+    assert (open_folder / "home" / "postgres" / "data" / "PG_VERSION").exists()
 
 
-def test_servers_run_as_nobody_where_namespaces_are_refused(place: Path) -> None:
+def test_servers_run_as_nobody_where_namespaces_are_refused(open_folder: Path) -> None:
     need(os.geteuid() == 0, "we are not root")
     need(others_can_reach_the_binaries(), "the user nobody cannot reach the installation")
     before = [sys.executable, "-c", REFUSING]
     need(works([*before, "true"]), "cannot make a namespace that refuses namespaces")
-    assert run_servers(place / "mill", before) == [f"running 0 {NOBODY}"] * 2
+    assert run_servers(open_folder / "home", before) == [f"running 0 {NOBODY}"] * 2

@@ -74,7 +74,7 @@ def count_rows(url: str, *, add: int) -> int:
 
 
 def test_data_survives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+    home = tmp_path / "home"
     with supervised(home) as (supervisor, state):
         assert count_rows(state["db"], add=10) == 10
         with redis.Redis.from_url(state["redis"]) as client:
@@ -99,7 +99,7 @@ def test_data_survives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
 
 
 def test_frozen_servers_restart_with_all_committed_data(tmp_path: Path) -> None:
-    with supervised(tmp_path / "mill") as (_, state):
+    with supervised(tmp_path / "home") as (_, state):
         assert count_rows(state["db"], add=10) == 10
         for name in SERVER_NAMES:
             os.kill(int(state[name]), signal.SIGSTOP)
@@ -119,7 +119,7 @@ def _answers(state: dict[str, str]) -> bool:
 
 
 def test_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+    home = tmp_path / "home"
     with supervised(home) as (supervisor, state):
         supervisor.kill()
         supervisor.wait()
@@ -132,14 +132,14 @@ def test_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) -> N
 def test_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings = Settings(home=tmp_path / "mill", port=port)
+        settings = Settings(home=tmp_path / "home", port=port)
         with pytest.raises(PortInUse, match=f"Port {port}") as caught:
             asyncio.run(supervise(settings))
     assert "CINEMILL_PORT" in caught.value.hint
-    assert list((tmp_path / "mill" / "postgres").iterdir()) == []
+    assert list((tmp_path / "home" / "postgres").iterdir()) == []
 
 
 def test_second_supervisor_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "mill")
+    settings = Settings(home=tmp_path / "home")
     with lock_home(open_home(settings.home)), pytest.raises(HomeLocked, match=f"{os.getpid()}"):
         asyncio.run(supervise(settings))

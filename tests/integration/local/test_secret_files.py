@@ -42,8 +42,8 @@ def write_blank(home: Path, name: str, content: str) -> Path:
 @pytest.mark.parametrize("name", SECRET_FILES)
 @pytest.mark.parametrize("content", ["", " \n"])
 def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, content: str) -> None:
-    path = write_blank(tmp_path / "mill", name, content)
-    done = run_until_its_end(UP, tmp_path / "mill", find_free_port())
+    path = write_blank(tmp_path / "home", name, content)
+    done = run_until_its_end(UP, tmp_path / "home", find_free_port())
     assert done.returncode == ExitCode.UNAVAILABLE
     said = " ".join(done.stderr.split())  # the terminal's width breaks lines
     assert "The secret in" in said.replace("- ", "-")
@@ -53,11 +53,11 @@ def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, con
 
 
 def test_api_without_a_token_does_not_start(tmp_path: Path) -> None:
-    write_blank(tmp_path / "mill", "token", "")
+    write_blank(tmp_path / "home", "token", "")
     port = find_free_port()
     nobody = f"127.0.0.1:{find_free_port()}"
     servers = {"DATABASE_URL": f"postgresql://{nobody}/x", "REDIS_URL": f"redis://{nobody}/0"}
-    done = run_until_its_end(API, tmp_path / "mill", port, **servers)
+    done = run_until_its_end(API, tmp_path / "home", port, **servers)
     assert done.returncode != 0
     assert "The secret in" in done.stderr
     assert "Traceback" not in done.stderr
@@ -65,7 +65,7 @@ def test_api_without_a_token_does_not_start(tmp_path: Path) -> None:
 
 
 def test_deleted_secret_files_are_recreated_for_an_existing_cluster(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+    home = tmp_path / "home"
     with embedded_servers(home) as servers, connect(servers.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     for name in SECRET_FILES[1:]:

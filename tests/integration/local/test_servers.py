@@ -21,7 +21,7 @@ def connect(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Quotes and spaces in the folder's name must break neither configuration nor command lines.
-    return tmp_path_factory.mktemp('it\'s a "home"') / "mill"
+    return tmp_path_factory.mktemp('it\'s a "home"') / "home"
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.local.standins import (
+from tests.integration.local.fake_services import (
     Journal,
+    fake_service,
     run_supervised,
     script,
-    stand_in,
 )
 from tests.processes import is_alive, processes_of
 from tests.waiting import wait_until
@@ -30,17 +30,17 @@ def journal_of(folder: Path) -> list[str]:
     return (folder / "journal").read_text().splitlines()
 
 
-def nothing(supervisor: Supervisor, journal: Journal) -> None:
+def do_nothing(supervisor: Supervisor, journal: Journal) -> None:
     assert supervisor.pids()
 
 
 def test_services_start_after_their_needs_and_stop_before_them(tmp_path: Path) -> None:
     specs = [
-        stand_in(tmp_path, "api", needs=("server",), rank=0),
-        stand_in(tmp_path, "worker", needs=("server",), rank=1),
-        stand_in(tmp_path, "server", rank=2),
+        fake_service(tmp_path, "api", needs=("server",), rank=0),
+        fake_service(tmp_path, "worker", needs=("server",), rank=1),
+        fake_service(tmp_path, "server", rank=2),
     ]
-    run_supervised(tmp_path, specs, nothing)
+    run_supervised(tmp_path, specs, do_nothing)
     lines = journal_of(tmp_path)
     assert lines[0] == "started server"
     assert sorted(lines[1:3]) == ["started api", "started worker"]
@@ -57,7 +57,7 @@ def test_killed_service_restarts_without_affecting_others(tmp_path: Path) -> Non
         assert after["worker"] != before["worker"]
         assert after["api"] == before["api"]
 
-    specs = [stand_in(tmp_path, "api"), stand_in(tmp_path, "worker")]
+    specs = [fake_service(tmp_path, "api"), fake_service(tmp_path, "worker")]
     journal = run_supervised(tmp_path, specs, kill_one)
     assert "restarting: was ended by SIGKILL" in journal.events("worker")
 
@@ -70,13 +70,13 @@ def test_children_of_a_killed_service_are_killed(tmp_path: Path) -> None:
         wait_until(lambda: not any(map(is_alive, family)))
         wait_until(lambda: journal.events("worker").count("ready") == 2)
 
-    run_supervised(tmp_path, [stand_in(tmp_path, "worker", family="yes")], kill_one)
+    run_supervised(tmp_path, [fake_service(tmp_path, "worker", family="yes")], kill_one)
     assert processes_of(tmp_path) == []
 
 
 @pytest.mark.usefixtures("allow_error_logs")
 def test_crash_loop_is_reported_with_a_log_tail_and_retried(tmp_path: Path) -> None:
-    # Fine the first time, and from then on broken, as after a bad edit of its settings.
+    # It works the first time and fails from then on, as after a bad edit of its settings.
     code = (
         "import pathlib, sys, time; mark = pathlib.Path(sys.argv[1], 'ran');"
         "sys.exit('its settings are gone') if mark.exists() else mark.touch(); time.sleep(0.3)"
@@ -86,9 +86,9 @@ def test_crash_loop_is_reported_with_a_log_tail_and_retried(tmp_path: Path) -> N
         wait_until(lambda: any(event.startswith("crash loop") for event in journal.events("api")))
 
     journal = run_supervised(tmp_path, [script(tmp_path, "api", code)], watch)
-    told = next(event for event in journal.events("api") if event.startswith("crash loop"))
-    assert "its settings are gone" in told
-    assert "exit code 1" in told
+    report = next(event for event in journal.events("api") if event.startswith("crash loop"))
+    assert "its settings are gone" in report
+    assert "exit code 1" in report
 
 
 def test_service_that_never_becomes_ready_fails_the_start_with_its_output(tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_service_that_never_becomes_ready_fails_the_start_with_its_output(tmp_pa
         script(tmp_path, "api", "import sys; sys.exit('no such module')"),
         ready_file=tmp_path / "never",
     )
-    waiting = stand_in(tmp_path, "worker", needs=("api",))
-    beside = stand_in(tmp_path, "server")
+    waiting = fake_service(tmp_path, "worker", needs=("api",))
+    other = fake_service(tmp_path, "server")
     with pytest.raises(DependencyUnavailable, match="no such module") as caught:
-        run_supervised(tmp_path, [broken, waiting, beside], nothing)
+        run_supervised(tmp_path, [broken, waiting, other], do_nothing)
     assert "api.log" in caught.value.hint
     assert processes_of(tmp_path) == []
     assert "started worker" not in (tmp_path / "journal").read_text()
@@ -112,7 +112,7 @@ def test_exit_report_of_a_child_fails_the_start_without_a_retry(tmp_path: Path) 
         "print(write_exit_report(DatabaseNewer('from the future'))); sys.exit(2)"
     )
     with pytest.raises(DependencyUnavailable, match="from the future") as caught:
-        run_supervised(tmp_path, [script(tmp_path, "migration", code, once=True)], nothing)
+        run_supervised(tmp_path, [script(tmp_path, "migration", code, once=True)], do_nothing)
     assert caught.value.code == "database_newer"
     assert (tmp_path / "migration.log").read_text().count("from the future") == 1
 
@@ -121,15 +121,15 @@ def test_service_that_needs_a_once_service_starts_after_it(tmp_path: Path) -> No
     mark = "import pathlib, sys; pathlib.Path(sys.argv[1], 'journal').write_text('migrated\\n')"
     specs = [
         script(tmp_path, "migration", mark, once=True),
-        stand_in(tmp_path, "api", needs=("migration",)),
+        fake_service(tmp_path, "api", needs=("migration",)),
     ]
-    run_supervised(tmp_path, specs, nothing)
+    run_supervised(tmp_path, specs, do_nothing)
     assert journal_of(tmp_path) == ["migrated", "started api", "stopped api"]
 
 
 def test_service_that_does_not_stop_in_time_is_killed_with_its_children(tmp_path: Path) -> None:
-    stubborn = stand_in(tmp_path, "worker", manner="stay", family="yes", grace_seconds=0.3)
-    journal = run_supervised(tmp_path, [stubborn], nothing)
+    stubborn = fake_service(tmp_path, "worker", manner="stay", family="yes", grace_seconds=0.3)
+    journal = run_supervised(tmp_path, [stubborn], do_nothing)
     assert journal.events("worker")[-1] == "killed"
     assert processes_of(tmp_path) == []
 
@@ -140,7 +140,7 @@ def test_second_stop_request_ends_the_grace(tmp_path: Path) -> None:
         wait_until(lambda: "stopped worker" in journal_of(tmp_path))
         os.kill(os.getpid(), signal.SIGINT)
 
-    stubborn = stand_in(tmp_path, "worker", manner="stay", grace_seconds=3600)
+    stubborn = fake_service(tmp_path, "worker", manner="stay", grace_seconds=3600)
     journal = run_supervised(tmp_path, [stubborn], ask_twice)
     assert journal.events("worker")[-1] == "killed"
 
@@ -166,8 +166,8 @@ def test_frozen_service_is_killed_with_its_children_and_restarts(tmp_path: Path)
         wait_until(lambda: not any(map(is_alive, gone)))
 
     specs = [
-        watched(stand_in(tmp_path, "api")),
-        watched(stand_in(tmp_path, "worker", family="yes")),
+        watched(fake_service(tmp_path, "api")),
+        watched(fake_service(tmp_path, "worker", family="yes")),
     ]
     journal = run_supervised(tmp_path, specs, freeze, IMPATIENT)
     assert any("worker did not respond for" in event for event in journal.events("worker"))
@@ -184,7 +184,9 @@ def test_briefly_paused_service_is_not_restarted(tmp_path: Path) -> None:
             time.sleep(IMPATIENT.interval_seconds * 2)
         assert supervisor.pids() == before
 
-    journal = run_supervised(tmp_path, [watched(stand_in(tmp_path, "worker"))], pause, IMPATIENT)
+    journal = run_supervised(
+        tmp_path, [watched(fake_service(tmp_path, "worker"))], pause, IMPATIENT
+    )
     assert journal.events("worker") == ["ready", "stopped"]
 
 
@@ -192,7 +194,7 @@ def test_frozen_service_delays_a_stop_by_its_grace_only(tmp_path: Path) -> None:
     def freeze(supervisor: Supervisor, journal: Journal) -> None:
         os.kill(supervisor.pids()["worker"], signal.SIGSTOP)
 
-    frozen = watched(stand_in(tmp_path, "worker", grace_seconds=0.5))
+    frozen = watched(fake_service(tmp_path, "worker", grace_seconds=0.5))
     journal = run_supervised(tmp_path, [frozen], freeze)
     assert journal.events("worker") == ["ready", "killed"]
     assert processes_of(tmp_path) == []
@@ -203,9 +205,9 @@ import asyncio, pathlib, sys
 from cinemill.local.supervisor.liveness import Liveness, Movement
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.supervisor import Supervisor
-from tests.integration.local.standins import stand_in
+from tests.integration.local.fake_services import fake_service
 folder = pathlib.Path(sys.argv[1])
-specs = [stand_in(folder, "api"), stand_in(folder, "worker", manner="stay", family="yes")]
+specs = [fake_service(folder, "api"), fake_service(folder, "worker", manner="stay", family="yes")]
 asyncio.run(Supervisor(specs, log_folder=folder).run((folder / "ready").touch))
 """
 

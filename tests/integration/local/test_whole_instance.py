@@ -42,7 +42,7 @@ asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2,
 
 
 @contextmanager
-def running_mill(
+def running_instance(
     home: Path, command: tuple[str, ...] = UP
 ) -> Iterator[tuple[subprocess.Popen[str], Settings]]:
     """Yield an instance that is ready; interrupt it at the end of the block if it still runs."""
@@ -73,8 +73,8 @@ def pid_of(supervisor: int, module: str) -> int | None:
 
 
 def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
-    with running_mill(home) as (process, settings):
+    home = tmp_path / "home"
+    with running_instance(home) as (process, settings):
         before = pid_of(process.pid, "cinemill.api")
         assert before is not None
         os.kill(before, signal.SIGKILL)
@@ -92,7 +92,7 @@ def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> Non
 def test_frozen_services_restart(tmp_path: Path) -> None:
     modules = ("cinemill.api", "cinemill.worker", "cinemill.worker.beat")
     command = (sys.executable, "-c", IMPATIENT_UP)
-    with running_mill(tmp_path / "mill", command) as (process, settings):
+    with running_instance(tmp_path / "home", command) as (process, settings):
         before = {module: pid_of(process.pid, module) for module in modules}
         for pid in before.values():
             assert pid is not None
@@ -110,7 +110,7 @@ def test_frozen_services_restart(tmp_path: Path) -> None:
 def test_worker_that_takes_no_work_is_restarted(tmp_path: Path) -> None:
     """Its process runs but consumes nothing, so that all its work would wait forever."""
     command = (sys.executable, "-c", IMPATIENT_UP)
-    with running_mill(tmp_path / "mill", command) as (process, settings):
+    with running_instance(tmp_path / "home", command) as (process, settings):
         before = pid_of(process.pid, "cinemill.worker")
         app = build_app(apply_running_instance(settings))
         for queue in app.context.catalog.queues:
@@ -142,7 +142,7 @@ def _has_another(supervisor: int, module: str, before: int | None) -> bool:
 
 
 def test_sigkill_of_the_instance_leaves_no_process(tmp_path: Path) -> None:
-    with running_mill(tmp_path / "mill") as (process, _):
+    with running_instance(tmp_path / "home") as (process, _):
         family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()

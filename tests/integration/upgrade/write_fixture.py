@@ -85,7 +85,7 @@ def make_films(folder: Path) -> dict[str, Path]:
 
 
 def make_film(path: Path, *, seconds: int, hertz: int) -> Path:
-    """Create a video with a key frame each second, so that it can be split into chunks of a second."""
+    """Create a video with a key frame each second, so that it can be split there."""
     picture = f"smptehdbars=size=160x90:rate=10:duration={seconds}"
     sound = f"sine=frequency={hertz}:sample_rate=8000:duration={seconds}"
     inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]

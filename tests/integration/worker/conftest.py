@@ -57,7 +57,7 @@ class Stack:
         return self.context.files
 
 
-def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
+def start_service(module: str, stack: Stack) -> subprocess.Popen[bytes]:
     """Start ``python -m module`` and wait until it reports that it is ready."""
     ready = stack.home / f"{module}.ready"
     with stack.log.open("ab") as log:
@@ -77,7 +77,7 @@ def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
     return process
 
 
-def stop_part(process: subprocess.Popen[bytes]) -> None:
+def stop_service(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(PATIENCE_SECONDS)
@@ -107,7 +107,7 @@ def stack(
     }
     with open_stack(database_url, settings) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 

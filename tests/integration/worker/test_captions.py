@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests import films
 from tests.integration.worker.conftest import Stack
-from tests.integration.worker.test_production import run_script
+from tests.integration.worker.test_output_tasks import run_script
 from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
@@ -118,8 +118,8 @@ def test_captions_use_the_audio_file_of_ingest(stack: Stack, captioned: dict[str
     assert captioned["facts"]["sound_from"] == "source"
     film = {"asset_id": captioned["asset_id"]}
     stack.app.tasks["process_video"].apply_async(kwargs=film).get(timeout=PATIENCE_SECONDS)
-    wish = {**film, "model": "base", "language": "en"}
-    result = stack.app.tasks["caption"].apply_async(kwargs=wish).get(timeout=PATIENCE_SECONDS)
+    request = {**film, "model": "base", "language": "en"}
+    result = stack.app.tasks["caption"].apply_async(kwargs=request).get(timeout=PATIENCE_SECONDS)
     assert not result["reused"]
     assert result["facts"]["sound_from"] == "audio"
     assert word_error_rate(SPEECH, Path(result["txt_path"]).read_text("utf-8")) < 0.1

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from tests import films
 from tests.integration.redis_databases import take_redis_database
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import JobState
@@ -100,7 +100,7 @@ def short_lease(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Yield an instance that notices a dead worker soon, with beat and no worker yet."""
-    wishes = {
+    settings = {
         "CINEMILL_HOME": str(tmp_path_factory.mktemp("farm")),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
         "CINEMILL_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -108,17 +108,17 @@ def short_lease(
         "CELERY_WORKER_CONCURRENCY": "1",
         "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
-        undo.callback(stop_part, start_part("cinemill.worker.beat", stack))
+    with open_stack(database_url, settings) as stack, ExitStack() as undo:
+        undo.callback(stop_service, start_service("cinemill.worker.beat", stack))
         yield stack
 
 
 @pytest.fixture(scope="module")
 def steady(short_lease: Stack) -> Iterator[Stack]:
     """Yield the same instance with a worker that is not killed."""
-    worker = start_part("cinemill.worker", short_lease)
+    worker = start_service("cinemill.worker", short_lease)
     yield short_lease
-    stop_part(worker)
+    stop_service(worker)
 
 
 def kill_in_the_middle(
@@ -163,7 +163,7 @@ def kill_while_at(
 def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
     """Return the result of a job while one of its two workers is killed during such a step."""
     (stack.home / "cinemill.worker.ready").unlink()
-    doomed = start_part("cinemill.worker", stack)
+    doomed = start_service("cinemill.worker", stack)
     job = stack.service.create_job(kind, params=params)
     kill_in_the_middle(stack, doomed, job.id, step_kind)
     wait_until(lambda: stack.service.get_job(job.id).state.is_final)

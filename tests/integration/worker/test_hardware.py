@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import text
 from tests.films import make_film
 from tests.integration.storage import rows
-from tests.integration.worker.conftest import Stack, start_part, stop_part
-from tests.integration.worker.standins import NODE, UNLUCKY_CRF
+from tests.integration.worker.conftest import Stack, start_service, stop_service
+from tests.integration.worker.fake_hardware import NODE, UNLUCKY_CRF
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.hardware import Offer
@@ -31,13 +31,13 @@ def film(films_folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a second worker, which has a stand-in for h264 hardware."""
-    process = start_part("tests.integration.worker.standins", stack)
+    process = start_service("tests.integration.worker.fake_hardware", stack)
     try:
         wait_until(lambda: list_offers(stack) != [])
         yield process
     finally:
         if process.poll() is None:
-            stop_part(process)
+            stop_service(process)
         rows.change(stack.database, "DELETE FROM hardware_encoder")
 
 
@@ -128,7 +128,7 @@ def test_stopped_worker_withdraws_its_hardware(
     shiny: Stack, worker: subprocess.Popen[bytes], film: Path
 ) -> None:
     assert list_offers(shiny)
-    stop_part(worker)
+    stop_service(worker)
     assert list_offers(shiny) == []
     facts, queue = transcode(shiny, film, height=36)
     assert queue == "transcode"

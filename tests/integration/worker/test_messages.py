@@ -20,7 +20,7 @@ from celery.exceptions import Ignore
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.integration.redis_databases import take_redis_database
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.messages import EMBED, any_items, encode_body, make_message, nest
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -60,14 +60,14 @@ def solo_stack(
     database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Yield an instance whose worker works in its main process."""
-    wishes = {
+    environment = {
         "CINEMILL_HOME": str(tmp_path_factory.mktemp("solo")),
         "REDIS_URL": take_redis_database(redis_url, SOLO_REDIS_DATABASE),
         "CELERY_WORKER_POOL": "solo",
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+    with open_stack(database_url, environment) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 

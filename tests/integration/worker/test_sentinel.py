@@ -13,13 +13,13 @@ from contextlib import ExitStack
 
 import pytest
 import redis
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.integration.worker.sentinels import (
     PASSWORD,
     PRIMARY_NAME,
-    Watched,
+    SentinelSetup,
     kill,
-    start_watched,
+    start_sentinel_setup,
 )
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -30,9 +30,9 @@ from cinemill.worker.inspection import workers_by_queue
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
     folder = tmp_path_factory.mktemp("watched")
-    watched = start_watched(folder, folder / "servers.log")
+    watched = start_sentinel_setup(folder, folder / "servers.log")
     yield watched
     for process in watched.processes:
         kill(process)
@@ -40,16 +40,16 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 @pytest.fixture(scope="module")
 def context(
-    watched: Watched, database_url: str, tmp_path_factory: pytest.TempPathFactory
+    watched: SentinelSetup, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    wishes = {
-        "CINEMILL_HOME": str(tmp_path_factory.mktemp("mill")),
+    settings = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("instance")),
         "REDIS_URL": watched.url,
         "CELERY_WORKER_CONCURRENCY": "1",
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+    with open_stack(database_url, settings) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 
@@ -72,7 +72,7 @@ def read_status(url: str, job_id: str) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def test_job_is_done_and_published_through_sentinel(context: Stack, watched: Watched) -> None:
+def test_job_is_done_and_published_through_sentinel(context: Stack, watched: SentinelSetup) -> None:
     do_job(context, "before")
     wait_until(lambda: read_status(watched.url, "before") == "completed")
     assert inspect_redis(watched.url).keeps_every_write is True
@@ -83,9 +83,9 @@ def test_worker_inspection_shows_no_sentinel_password(context: Stack) -> None:
     # With a named destination the command ends once it has replied, not after the whole timeout.
     names = [f"celery@{socket.gethostname()}"]
     stats = context.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
-    (told,) = stats.values()
-    assert told["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
-    assert "another one" not in json.dumps(told)
+    (report,) = stats.values()
+    assert report["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
+    assert "another one" not in json.dumps(report)
 
 
 def test_flower_counts_messages_of_every_queue_through_sentinel(context: Stack) -> None:
@@ -111,7 +111,9 @@ def ask_flower(port: int) -> list[str]:
         return [queue["name"] for queue in json.load(answer)["active_queues"]]
 
 
-def test_jobs_complete_after_the_primary_host_is_lost(context: Stack, watched: Watched) -> None:
+def test_jobs_complete_after_the_primary_host_is_lost(
+    context: Stack, watched: SentinelSetup
+) -> None:
     """The first Sentinel in the URL is killed with it.
 
     A job is accepted while there is no primary: its row is written, and its message is sent later.

@@ -61,8 +61,8 @@ def lonely_url(redis_url: str) -> str:
 
 
 @contextmanager
-def open_app(redis_url: str, folder: Path, **wishes: str) -> Iterator[Celery]:
-    app = build_app(load({"CINEMILL_HOME": str(folder), "REDIS_URL": redis_url, **wishes}))
+def open_app(redis_url: str, folder: Path, **settings: str) -> Iterator[Celery]:
+    app = build_app(load({"CINEMILL_HOME": str(folder), "REDIS_URL": redis_url, **settings}))
     yield app
     app.close()
 
@@ -137,7 +137,7 @@ def test_own_workers_and_other_databases_do_not_count_as_foreign_workers(
 def test_doctor_names_the_unread_list(lonely_url: str, tmp_path: Path) -> None:
     send_without_prefix(lonely_url)
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
-    told = list(sound_messages(settings))
-    assert [finding.level for finding in told] == [Level.WARN]
-    assert "1 in 'celery'" in told[0].words
-    assert "global_keyprefix" in told[0].hint
+    findings = list(sound_messages(settings))
+    assert [finding.level for finding in findings] == [Level.WARN]
+    assert "1 in 'celery'" in findings[0].words
+    assert "global_keyprefix" in findings[0].hint

@@ -107,9 +107,9 @@ def test_bare_message_is_adopted_under_its_own_id(stack: Stack, film: Path) -> N
     assert stack.service.get_job(sent.id).owner == "celery"
 
 
-@pytest.mark.parametrize(("wish", "kept"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])
+@pytest.mark.parametrize(("requested", "expected"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])
 def test_priority_of_a_bare_message_becomes_its_jobs(
-    stack: Stack, wish: int | None, kept: int
+    stack: Stack, requested: int | None, expected: int
 ) -> None:
     """The number is used as written, 10 first, although Redis takes its list 0 first.
 
@@ -118,9 +118,9 @@ def test_priority_of_a_bare_message_becomes_its_jobs(
     sender = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
     sender.conf.broker_transport_options = stack.app.conf.broker_transport_options
     for client in (sender, stack.app):
-        sent = client.send_task("get_queue_stats", queue="default", priority=wish)
+        sent = client.send_task("get_queue_stats", queue="default", priority=requested)
         assert "total" in stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
-        assert stack.service.get_job(sent.id).priority == kept
+        assert stack.service.get_job(sent.id).priority == expected
     sender.close()
 
 
@@ -237,7 +237,7 @@ def test_cancel_during_ffmpeg_leaves_no_process_and_no_file(stack: Stack, long_f
 def test_watchers_of_a_job_receive_its_progress_and_end(stack: Stack, films_folder: Path) -> None:
     path = films.make_film(films_folder / "watched.mp4", seconds=3, size=(640, 360))
     task_id = "watched"
-    heard: list[dict[str, object]] = []
+    events: list[dict[str, object]] = []
     with redis.Redis.from_url(stack.context.redis_url, decode_responses=True) as client:
         pubsub = client.pubsub()
         pubsub.subscribe(f"task_progress:{task_id}")
@@ -246,17 +246,17 @@ def test_watchers_of_a_job_receive_its_progress_and_end(stack: Stack, films_fold
         while time.monotonic() < deadline:
             message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5)
             if message is not None:
-                heard.append(json.loads(message["data"]))
-                if heard[-1]["status"] == "completed":
+                events.append(json.loads(message["data"]))
+                if events[-1]["status"] == "completed":
                     break
         key = json.loads(str(client.get(f"task_status:{task_id}")))
         pubsub.close()
-    assert heard[-1] == key
+    assert events[-1] == key
     assert (key["status"], key["progress"]) == ("completed", 100.0)
-    assert {event["status"] for event in heard} - {"pending"} == {"running", "completed"}
-    progress = [float(str(event["progress"])) for event in heard]
+    assert {event["status"] for event in events} - {"pending"} == {"running", "completed"}
+    progress = [float(str(event["progress"])) for event in events]
     assert progress == sorted(progress)
-    assert {"intake", "prepare"} <= {str(event["stage"]) for event in heard}
+    assert {"intake", "prepare"} <= {str(event["stage"]) for event in events}
 
 
 def test_damaged_artifact_is_found_removed_and_recreated(stack: Stack, films_folder: Path) -> None:

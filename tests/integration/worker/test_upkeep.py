@@ -35,9 +35,9 @@ def test_resource_measurements_appear_in_the_key_and_on_the_channel(stack: Stack
         channel.subscribe("resource_monitor")
         assert channel.get_message(timeout=PATIENCE_SECONDS)["type"] == "subscribe"
         measured = call(stack, "monitor_resources")
-        told = json.loads(channel.get_message(timeout=PATIENCE_SECONDS)["data"])
+        published = json.loads(channel.get_message(timeout=PATIENCE_SECONDS)["data"])
         kept = json.loads(client.get("system_resources"))
-    for document in (measured, told, kept):
+    for document in (measured, published, kept):
         assert 0 <= document["cpu"]["percent"] <= 100
         assert 0 < document["memory"]["percent"] <= 100
         assert 0 < document["disk"]["percent"] <= 100

@@ -15,7 +15,7 @@ from cinemill.local.service_plan import loopback_of
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
 
 
-def a_valkey(folder: str = "/home/mill", password: str = "secret") -> valkey.ValkeyServer:
+def make_valkey(folder: str = "/home/cinemill", password: str = "secret") -> valkey.ValkeyServer:
     return valkey.ValkeyServer(Path(folder), 6399, password, Path("valkey-server"))
 
 
@@ -25,14 +25,14 @@ def a_postgres(password: str = "secret") -> postgres.PostgresServer:
 
 @given(folder=TEXT, password=TEXT)
 def test_valkey_conf_quotes_any_folder_and_password(folder: str, password: str) -> None:
-    lines = valkey.render_conf(a_valkey(folder, password)).splitlines()
+    lines = valkey.render_conf(make_valkey(folder, password)).splitlines()
     assert [line.split(" ", 1)[0] for line in lines] == [
-        line.split(" ", 1)[0] for line in valkey.render_conf(a_valkey()).splitlines()
+        line.split(" ", 1)[0] for line in valkey.render_conf(make_valkey()).splitlines()
     ]
 
 
 def test_valkey_conf_enables_persistence_and_forbids_eviction() -> None:
-    settings = dict(line.split(" ", 1) for line in valkey.render_conf(a_valkey()).splitlines())
+    settings = dict(line.split(" ", 1) for line in valkey.render_conf(make_valkey()).splitlines())
     assert settings["appendonly"] == "yes"
     assert settings["appendfsync"] == "everysec"
     assert settings["maxmemory-policy"] == "noeviction"
@@ -41,7 +41,7 @@ def test_valkey_conf_enables_persistence_and_forbids_eviction() -> None:
 
 @given(TEXT)
 def test_server_urls_encode_any_password(password: str) -> None:
-    for url in (a_valkey(password=password).url, a_postgres(password).url):
+    for url in (make_valkey(password=password).url, a_postgres(password).url):
         parts = urlsplit(url)
         assert unquote(parts.password or "") == password
         assert parts.hostname == "127.0.0.1"

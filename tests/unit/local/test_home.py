@@ -20,15 +20,15 @@ from cinemill.storage.secrets import read_or_make_secret
 
 
 def test_home_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "deep" / "mill")
+    home = open_home(tmp_path / "deep" / "home")
     assert home.root.stat().st_mode & 0o777 == 0o700
     assert home.token_file.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in home.root.iterdir() if path.is_dir()} == set(FOLDERS)
 
 
 def test_reopened_home_keeps_its_token(tmp_path: Path) -> None:
-    first = open_home(tmp_path / "mill").token_file.read_text()
-    assert open_home(tmp_path / "mill").token_file.read_text() == first
+    first = open_home(tmp_path / "home").token_file.read_text()
+    assert open_home(tmp_path / "home").token_file.read_text() == first
 
 
 def test_home_tokens_are_long_and_differ(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_home_tokens_are_long_and_differ(tmp_path: Path) -> None:
 
 
 def test_second_lock_on_a_home_is_refused_with_the_owners_pid(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "mill")
+    home = open_home(tmp_path / "home")
     refused = pytest.raises(HomeLocked, match=rf"process {os.getpid()}\)")
     with lock_home(home), refused, lock_home(home):
         pass
@@ -47,14 +47,14 @@ def test_second_lock_on_a_home_is_refused_with_the_owners_pid(tmp_path: Path) ->
 
 
 def test_home_path_blocked_by_a_file_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "mill").write_text("not a folder")
+    (tmp_path / "home").write_text("not a folder")
     with pytest.raises(DependencyUnavailable, match="cannot be used") as caught:
-        open_home(tmp_path / "mill")
+        open_home(tmp_path / "home")
     assert "CINEMILL_HOME" in caught.value.hint
 
 
 def test_state_file_is_private_and_removed(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "mill")
+    home = open_home(tmp_path / "home")
     write_state(home, {"pid": 7})
     assert json.loads(home.state_file.read_text()) == {"pid": 7}
     assert home.state_file.stat().st_mode & 0o777 == 0o600

@@ -16,7 +16,7 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.local.supervisor.liveness import AllSigns, AnyActivity, CpuActivity, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
-BESIDE = """
+BACKGROUND_THREAD = """
 import threading, time
 def tick():
     while True: time.sleep(0.01)
@@ -74,7 +74,7 @@ def test_cpu_activity_distinguishes_running_from_stopped_processes(
 def test_background_thread_counts_as_activity_for_the_solo_pool_only(
     start_script: StartScript,
 ) -> None:
-    pid = start_script(BESIDE)
+    pid = start_script(BACKGROUND_THREAD)
     assert ask_until(AnyActivity(), pid, answer=True)
     assert ask_until(CpuActivity(), pid, answer=False)
 
@@ -82,7 +82,7 @@ def test_background_thread_counts_as_activity_for_the_solo_pool_only(
 def test_pulse_check_passes_while_the_file_is_touched(tmp_path: Path) -> None:
     file = tmp_path / "worker.pulse"
     pulse = Pulse(file)
-    assert pulse(1), "without a file nothing can be told"
+    assert pulse(1), "without a file the check passes"
     file.touch()
     assert pulse(1)
     assert not pulse(1)

@@ -19,7 +19,7 @@ NODE = "celery@one"
 
 
 def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) -> set[str]:
-    """Return what a worker of these queues consumes; ``found`` None: it must not look for hardware."""
+    """Return what the worker consumes; with None found, it must not look for hardware at all."""
 
     def find_hardware(_settings: Settings) -> Hardware:
         assert found is not None

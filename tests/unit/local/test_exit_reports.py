@@ -25,9 +25,9 @@ def test_exit_codes_are_described_in_words(code: int, words: str) -> None:
 
 def test_exit_report_round_trips() -> None:
     problem = DatabaseNewer("Schema « 99 » is unknown here.")
-    told = read_exit_report("noise\n" + write_exit_report(problem))
-    assert told is not None
-    assert (told.code, told.message, told.hint) == (
+    report = read_exit_report("noise\n" + write_exit_report(problem))
+    assert report is not None
+    assert (report.code, report.message, report.hint) == (
         "database_newer",
         problem.message,
         problem.hint,

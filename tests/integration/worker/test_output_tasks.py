@@ -75,8 +75,8 @@ print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"nu
 
 
 def test_preview_task_creates_a_contact_sheet_and_an_animation(stack: Stack, film: Path) -> None:
-    wish = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
-    task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=wish)
+    options = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
+    task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=options)
     result = task.get(timeout=PATIENCE_SECONDS)
     assert Path(result["sheet_path"]).name == "a film-sheet.jpg"
     assert (result["sheet"]["columns"], result["sheet"]["rows"]) == (3, 2)
@@ -86,11 +86,11 @@ def test_preview_task_creates_a_contact_sheet_and_an_animation(stack: Stack, fil
     steps = stack.service.get_job_status(task.id)["steps"]
     # FFmpeg's memory next to the process's own.
     assert all(step["peak_memory_bytes"] > 20 << 20 for step in steps)
-    listed = {record.artifact.sha256 for record in list_made(stack, result["asset_id"])}
+    listed = {record.artifact.sha256 for record in list_outputs(stack, result["asset_id"])}
     assert {result["sheet"]["sha256"], result["animated"]["sha256"]} < listed
 
 
-def list_made(stack: Stack, asset_id: str) -> list[assets.ArtifactRecord]:
+def list_outputs(stack: Stack, asset_id: str) -> list[assets.ArtifactRecord]:
     return assets.list_artifacts(stack.database, asset_id)
 
 

@@ -1,4 +1,4 @@
-"""``python -m tests.integration.worker.standins``: a worker of the hardware queues only.
+"""``python -m tests.integration.worker.fake_hardware``: a worker of the hardware queues only.
 
 A software encoder stands in for the hardware. At a crf of 50 it fails, as a driver may.
 """
@@ -18,12 +18,12 @@ NODE = "standin@hardware"
 UNLUCKY_CRF = 50
 
 
-def tell_quality(_codec: VideoCodec, crf: int) -> list[str]:
+def quality_arguments(_codec: VideoCodec, crf: int) -> list[str]:
     preset = "nonesuch" if crf == UNLUCKY_CRF else "veryfast"
     return ["-preset", preset, "-crf", str(crf)]
 
 
-STAND_IN = HardwareVendor("stand-in", (VideoCodec.H264,), tell_quality)
+STAND_IN = HardwareVendor("stand-in", (VideoCodec.H264,), quality_arguments)
 
 
 def find_hardware(_settings: Settings) -> Hardware:

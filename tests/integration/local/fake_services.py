@@ -63,7 +63,7 @@ class Journal(StatusLines):
         return [event for event, of in self.lines if of == label]
 
 
-def stand_in(
+def fake_service(
     folder: Path,
     name: str,
     *,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.processes import find_encoders, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -27,16 +27,16 @@ OWN_REDIS_DATABASE = 10
 @pytest.fixture
 def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
     """Yield an instance with beat and without workers yet."""
-    wishes = {
+    settings = {
         "CINEMILL_HOME": str(tmp_path),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
         "CELERY_WORKER_CONCURRENCY": "1",
         "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
     }
-    with open_stack(database_url, wishes) as stack:
-        beat = start_part("cinemill.worker.beat", stack)
+    with open_stack(database_url, settings) as stack:
+        beat = start_service("cinemill.worker.beat", stack)
         yield stack
-        stop_part(beat)
+        stop_service(beat)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def worker_at_work(
 ) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
     """Yield a worker that runs FFmpeg, and its job."""
     stack.environment["CELERY_WORKER_POOL"] = pool
-    worker = start_part("cinemill.worker", stack)
+    worker = start_service("cinemill.worker", stack)
     try:
         task = stack.app.tasks["process_video"]
         job_id = task.apply_async(args=[str(film)]).id
