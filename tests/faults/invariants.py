@@ -211,10 +211,8 @@ class Resumption:
     fault: str
     step_id: str
     seconds: float
-"""Until the next claim, without the time in which servers were down.
-
-    It is counted from the last reset of leases, if there was one in between.
-    """
+    """Until the next claim, without the time in which servers were down; counted from the last
+    reset of leases, if there was one in between."""
     crashed: float
     due: float
     published: float

@@ -271,7 +271,7 @@ JOBS: list[JobKind[Any]] = [
 
 
 def _with_short_limits(catalog: Catalog) -> Catalog:
-    """Return the catalog with a short soft limit for one queue and a short hard limit for another."""
+    """Return the catalog with a short soft limit for one queue and a short hard one for another."""
     queues = {
         **catalog.queues,
         "detection": replace(catalog.queues["detection"], soft_seconds=SOFT_LIMIT_SECONDS),

@@ -72,7 +72,7 @@ def has_ended(queries: Queries, job_id: str) -> bool:
 def test_stopping_worker_releases_its_work(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """In the past billiard had replaced our signal handlers: the attempt counted as a crash, a lease later."""
+    """Once billiard replaced our signal handlers: the attempt counted as a crash, a lease later."""
     ids = [
         service.create_job(kind, params={"seconds": 60}).id
         for kind in ("drill_work_job", "drill_encode_job")
@@ -96,7 +96,7 @@ def test_stopping_worker_releases_its_work(
 def test_busy_worker_survives_the_loss_of_redis(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """In the past kombu ended the whole worker, as it could not restore unacknowledged messages."""
+    """Once kombu ended the whole worker, as it could not restore unacknowledged messages."""
     busy = service.create_job("drill_work_job", params={"seconds": 4})
     wait_until(queries.current_runs)
 
@@ -158,7 +158,7 @@ def test_bare_message_survives_the_death_of_its_worker(cluster: Cluster, queries
 
 
 def test_stray_event_does_not_block_the_worker(cluster: Cluster) -> None:
-    """In the past kombu read pub/sub without a timeout whenever it expected an event."""
+    """Once kombu read pub/sub without a timeout whenever it expected an event."""
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     with app.connection_for_read() as connection:
         channel = connection.default_channel
