@@ -41,12 +41,12 @@ settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)
 with lock_home(home):
     services = prepare_services(settings, home)
-    ground = [s for s in plan_services(settings, home, services) if not s.needs]
-    health.LIFE_SECONDS = 1
-    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
+    servers = [s for s in plan_services(settings, home, services) if not s.needs]
+    health.LIVENESS_SECONDS = 1
+    supervisor = Supervisor(servers, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
-        write_state(home, {"db": services.database_url, "redis": parts.redis_url, **pids})
+        write_state(home, {"db": services.database_url, "redis": services.redis_url, **pids})
     asyncio.run(supervisor.run(announce))
     remove_state(home)
 """

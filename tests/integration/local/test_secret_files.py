@@ -21,7 +21,7 @@ SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 SECRET_FILES = ("token", "postgres/password", "postgres/superuser_password", "valkey/password")
 
 
-def run_until_its_end(
+def run_to_exit(
     command: tuple[str, ...], home: Path, port: int, **more: str
 ) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in SERVERS}
@@ -43,7 +43,7 @@ def write_blank(home: Path, name: str, content: str) -> Path:
 @pytest.mark.parametrize("content", ["", " \n"])
 def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, content: str) -> None:
     path = write_blank(tmp_path / "home", name, content)
-    done = run_until_its_end(UP, tmp_path / "home", find_free_port())
+    done = run_to_exit(UP, tmp_path / "home", find_free_port())
     assert done.returncode == ExitCode.UNAVAILABLE
     said = " ".join(done.stderr.split())  # the terminal's width breaks lines
     assert "The secret in" in said.replace("- ", "-")
@@ -55,9 +55,12 @@ def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, con
 def test_api_without_a_token_does_not_start(tmp_path: Path) -> None:
     write_blank(tmp_path / "home", "token", "")
     port = find_free_port()
-    nobody = f"127.0.0.1:{find_free_port()}"
-    servers = {"DATABASE_URL": f"postgresql://{nobody}/x", "REDIS_URL": f"redis://{nobody}/0"}
-    done = run_until_its_end(API, tmp_path / "home", port, **servers)
+    unreachable = f"127.0.0.1:{find_free_port()}"
+    servers = {
+        "DATABASE_URL": f"postgresql://{unreachable}/x",
+        "REDIS_URL": f"redis://{unreachable}/0",
+    }
+    done = run_to_exit(API, tmp_path / "home", port, **servers)
     assert done.returncode != 0
     assert "The secret in" in done.stderr
     assert "Traceback" not in done.stderr

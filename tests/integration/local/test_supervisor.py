@@ -59,7 +59,7 @@ def test_killed_service_restarts_without_affecting_others(tmp_path: Path) -> Non
 
     specs = [fake_service(tmp_path, "api"), fake_service(tmp_path, "worker")]
     journal = run_supervised(tmp_path, specs, kill_one)
-    assert "restarting: was ended by SIGKILL" in journal.events("worker")
+    assert "restarting: was killed by SIGKILL" in journal.events("worker")
 
 
 def test_children_of_a_killed_service_are_killed(tmp_path: Path) -> None:
@@ -135,20 +135,20 @@ def test_service_that_does_not_stop_in_time_is_killed_with_its_children(tmp_path
 
 
 def test_second_stop_request_ends_the_grace(tmp_path: Path) -> None:
-    def ask_twice(supervisor: Supervisor, journal: Journal) -> None:
+    def stop_twice(supervisor: Supervisor, journal: Journal) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         wait_until(lambda: "stopped worker" in journal_of(tmp_path))
         os.kill(os.getpid(), signal.SIGINT)
 
     stubborn = fake_service(tmp_path, "worker", manner="stay", grace_seconds=3600)
-    journal = run_supervised(tmp_path, [stubborn], ask_twice)
+    journal = run_supervised(tmp_path, [stubborn], stop_twice)
     assert journal.events("worker")[-1] == "killed"
 
 
-IMPATIENT = Liveness(interval_seconds=0.5, misses=8, grace_seconds=0.3)
+SHORT_LIVENESS = Liveness(interval_seconds=0.5, misses=8, grace_seconds=0.3)
 
 
-def watched(spec: ServiceSpec) -> ServiceSpec:
+def with_liveness_check(spec: ServiceSpec) -> ServiceSpec:
     return replace(spec, is_alive=CpuActivity())
 
 
@@ -166,10 +166,10 @@ def test_frozen_service_is_killed_with_its_children_and_restarts(tmp_path: Path)
         wait_until(lambda: not any(map(is_alive, gone)))
 
     specs = [
-        watched(fake_service(tmp_path, "api")),
-        watched(fake_service(tmp_path, "worker", family="yes")),
+        with_liveness_check(fake_service(tmp_path, "api")),
+        with_liveness_check(fake_service(tmp_path, "worker", family="yes")),
     ]
-    journal = run_supervised(tmp_path, specs, freeze, IMPATIENT)
+    journal = run_supervised(tmp_path, specs, freeze, SHORT_LIVENESS)
     assert any("worker did not respond for" in event for event in journal.events("worker"))
     assert journal.events("api") == ["ready", "stopped"]
 
@@ -179,13 +179,13 @@ def test_briefly_paused_service_is_not_restarted(tmp_path: Path) -> None:
         before = supervisor.pids()
         for _ in range(3):
             os.kill(before["worker"], signal.SIGSTOP)
-            time.sleep(IMPATIENT.interval_seconds * 2)
+            time.sleep(SHORT_LIVENESS.interval_seconds * 2)
             os.kill(before["worker"], signal.SIGCONT)
-            time.sleep(IMPATIENT.interval_seconds * 2)
+            time.sleep(SHORT_LIVENESS.interval_seconds * 2)
         assert supervisor.pids() == before
 
     journal = run_supervised(
-        tmp_path, [watched(fake_service(tmp_path, "worker"))], pause, IMPATIENT
+        tmp_path, [with_liveness_check(fake_service(tmp_path, "worker"))], pause, SHORT_LIVENESS
     )
     assert journal.events("worker") == ["ready", "stopped"]
 
@@ -194,7 +194,7 @@ def test_frozen_service_delays_a_stop_by_its_grace_only(tmp_path: Path) -> None:
     def freeze(supervisor: Supervisor, journal: Journal) -> None:
         os.kill(supervisor.pids()["worker"], signal.SIGSTOP)
 
-    frozen = watched(fake_service(tmp_path, "worker", grace_seconds=0.5))
+    frozen = with_liveness_check(fake_service(tmp_path, "worker", grace_seconds=0.5))
     journal = run_supervised(tmp_path, [frozen], freeze)
     assert journal.events("worker") == ["ready", "killed"]
     assert processes_of(tmp_path) == []
@@ -202,7 +202,7 @@ def test_frozen_service_delays_a_stop_by_its_grace_only(tmp_path: Path) -> None:
 
 KILLED = """
 import asyncio, pathlib, sys
-from cinemill.local.supervisor.liveness import Liveness, Movement
+from cinemill.local.supervisor.liveness import Liveness, CpuActivity
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.supervisor import Supervisor
 from tests.integration.local.fake_services import fake_service

@@ -29,14 +29,14 @@ SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 
 
 # As 'up' does, but with shorter limits for services that are frozen.
-IMPATIENT_UP = """
+UP_WITH_SHORT_LIMITS = """
 import asyncio
 from rich.console import Console
 from cinemill.config import load
 from cinemill.local.servers import health
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.instance import supervise
-health.LIFE_SECONDS = 1
+health.LIVENESS_SECONDS = 1
 asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2, 7, 1)))
 """
 
@@ -91,7 +91,7 @@ def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> Non
 
 def test_frozen_services_restart(tmp_path: Path) -> None:
     modules = ("cinemill.api", "cinemill.worker", "cinemill.worker.beat")
-    command = (sys.executable, "-c", IMPATIENT_UP)
+    command = (sys.executable, "-c", UP_WITH_SHORT_LIMITS)
     with running_instance(tmp_path / "home", command) as (process, settings):
         before = {module: pid_of(process.pid, module) for module in modules}
         for pid in before.values():
@@ -109,7 +109,7 @@ def test_frozen_services_restart(tmp_path: Path) -> None:
 
 def test_worker_that_takes_no_work_is_restarted(tmp_path: Path) -> None:
     """Its process runs but consumes nothing, so that all its work would wait forever."""
-    command = (sys.executable, "-c", IMPATIENT_UP)
+    command = (sys.executable, "-c", UP_WITH_SHORT_LIMITS)
     with running_instance(tmp_path / "home", command) as (process, settings):
         before = pid_of(process.pid, "cinemill.worker")
         app = build_app(apply_running_instance(settings))

@@ -24,7 +24,7 @@ def store(files: LocalFiles, content: bytes) -> StoredFile:
         return incoming.commit()
 
 
-def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+def create_asset(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
     """Create an asset with a stored file."""
     stored = store(files, content)
     with database.begin() as connection:
@@ -38,9 +38,9 @@ def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
     return stored
 
 
-def keep_derived(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+def create_artifact(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
     """Create an artifact with a stored file."""
-    keep(database, files, b"film")
+    create_asset(database, files, b"film")
     stored = store(files, content)
     made = Artifact(ArtifactKind.PROXY, stored.sha256, len(content), "proxy.mp4", "video/mp4")
     with database.begin() as connection:
@@ -55,12 +55,12 @@ def damage(files: LocalFiles, stored: StoredFile, content: bytes = b"other bytes
     path.write_bytes(content)
 
 
-def grow_old(path: Path, seconds: float = 7200) -> None:
+def make_old(path: Path, seconds: float = 7200) -> None:
     then = time.time() - seconds
     os.utime(path, (then, then))
 
 
-def note_and_wait(database: Database, files: LocalFiles) -> None:
+def record_orphans_and_wait(database: Database, files: LocalFiles) -> None:
     """Record the current orphans, and let two hours pass by the database's clock."""
     find_orphans(database, files, grace_seconds=3600)
     with database.begin() as connection:
@@ -71,15 +71,15 @@ def test_verify_finds_nothing_if_every_row_has_its_file(
     database: Database, files: LocalFiles
 ) -> None:
     for content in (b"one", b"two"):
-        keep(database, files, content)
+        create_asset(database, files, content)
     report = verify_files(database, files)
     assert report.is_clean
     assert (report.checked, report.repaired) == (2, 0)
 
 
 def test_verify_reports_a_missing_file(database: Database, files: LocalFiles) -> None:
-    keep(database, files, b"whole")
-    stored = keep(database, files, b"film")
+    create_asset(database, files, b"whole")
+    stored = create_asset(database, files, b"film")
     files.remove(stored.sha256)
     report = verify_files(database, files, repair=True)
     assert report.missing == (stored.sha256,)
@@ -89,7 +89,7 @@ def test_verify_reports_a_missing_file(database: Database, files: LocalFiles) ->
 def test_verify_reports_changed_bytes_of_equal_size_as_damage(
     database: Database, files: LocalFiles
 ) -> None:
-    shorter, same = keep(database, files, b"longer"), keep(database, files, b"film")
+    shorter, same = create_asset(database, files, b"longer"), create_asset(database, files, b"film")
     damage(files, shorter, b"short")
     damage(files, same, b"flim")
     assert set(verify_files(database, files).damaged) == {shorter.sha256, same.sha256}
@@ -98,7 +98,7 @@ def test_verify_reports_changed_bytes_of_equal_size_as_damage(
 def test_verify_checks_artifact_files_like_source_files(
     database: Database, files: LocalFiles
 ) -> None:
-    keep(database, files, b"film")
+    create_asset(database, files, b"film")
     proxy = store(files, b"proxy")
     artifact = Artifact(ArtifactKind.PROXY, proxy.sha256, 5, "proxy.mp4", "video/mp4")
     with database.begin() as connection:
@@ -112,7 +112,7 @@ def test_verify_reports_a_long_unreferenced_file_as_orphan(
     database: Database, files: LocalFiles
 ) -> None:
     stored = store(files, b"nobody's")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     report = verify_files(database, files)
     assert report.orphans == (stored.sha256,)
     assert files.exists(stored.sha256)
@@ -130,7 +130,7 @@ def test_verify_judges_file_age_independently_of_the_writers_clock(
 ) -> None:
     """A worker whose clock is over an hour behind stored it, and its row is not yet committed."""
     stored = store(files, b"just published")
-    grow_old(files.path(stored.sha256))
+    make_old(files.path(stored.sha256))
     for _ in range(2):
         assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
     assert files.exists(stored.sha256)
@@ -140,8 +140,8 @@ def test_verify_restarts_the_age_of_a_file_that_lost_its_row(
     database: Database, files: LocalFiles
 ) -> None:
     stored = store(files, b"film")
-    note_and_wait(database, files)
-    keep(database, files, b"film")
+    record_orphans_and_wait(database, files)
+    create_asset(database, files, b"film")
     find_orphans(database, files, grace_seconds=3600)
     with database.begin() as connection:
         (asset,) = assets.list_assets(database)
@@ -153,11 +153,14 @@ def test_verify_restarts_the_age_of_a_file_that_lost_its_row(
 def test_repair_removes_only_orphaned_and_damaged_files(
     database: Database, files: LocalFiles
 ) -> None:
-    whole, broken = keep(database, files, b"whole"), keep_derived(database, files, b"broken")
+    whole, broken = (
+        create_asset(database, files, b"whole"),
+        create_artifact(database, files, b"broken"),
+    )
     damage(files, broken)
     orphan = store(files, b"nobody's")
-    grow_old(files.path(whole.sha256))
-    note_and_wait(database, files)
+    make_old(files.path(whole.sha256))
+    record_orphans_and_wait(database, files)
     assert verify_files(database, files, repair=True).repaired == 2
     assert files.exists(whole.sha256)
     assert not files.exists(broken.sha256)
@@ -166,7 +169,7 @@ def test_repair_removes_only_orphaned_and_damaged_files(
 
 def test_repair_never_removes_a_source_video(database: Database, files: LocalFiles) -> None:
     """Although damaged, it is the only copy."""
-    film = keep(database, files, b"film")
+    film = create_asset(database, files, b"film")
     damage(files, film)
     assert verify_files(database, files, repair=True).repaired == 0
     assert files.exists(film.sha256)
@@ -176,7 +179,7 @@ def test_garbage_collector_keeps_a_file_stored_again_meanwhile(
     database: Database, files: LocalFiles
 ) -> None:
     again = store(files, b"uploaded again")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
     assert sha256 == again.sha256
     store(files, b"uploaded again")
@@ -199,7 +202,7 @@ def test_garbage_collector_keeps_a_file_that_got_its_row_meanwhile(
     database: Database, files: LocalFiles
 ) -> None:
     store(files, b"film")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
     with database.begin() as connection:
         assets.register_asset(
@@ -212,7 +215,7 @@ def test_garbage_collector_keeps_a_file_that_got_its_row_meanwhile(
 def test_after_repair_damaged_files_are_missing_and_no_orphans_are_left(
     database: Database, files: LocalFiles
 ) -> None:
-    broken = keep_derived(database, files, b"broken")
+    broken = create_artifact(database, files, b"broken")
     damage(files, broken)
     verify_files(database, files, repair=True)
     report = verify_files(database, files, repair=True)
@@ -222,10 +225,10 @@ def test_after_repair_damaged_files_are_missing_and_no_orphans_are_left(
 def test_garbage_collection_counts_removed_files_and_can_be_repeated(
     database: Database, files: LocalFiles
 ) -> None:
-    kept = keep(database, files, b"kept")
+    kept = create_asset(database, files, b"kept")
     for content in (b"1234", b"567890"):
         store(files, content)
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     assert remove_orphans(database, files, grace_seconds=3600) == (2, 10)
     assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
     assert files.exists(kept.sha256)
@@ -238,7 +241,7 @@ def test_garbage_collection_removes_only_old_interrupted_uploads(
         young.write(b"still coming")
         left = files.incoming_path()
         left.write_bytes(b"left behind")
-        grow_old(left)
+        make_old(left)
         assert remove_broken_uploads(files, grace_seconds=3600) == (1, 11)
         assert not left.exists()
         assert files.exists(young.commit().sha256)

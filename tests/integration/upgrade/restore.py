@@ -27,7 +27,7 @@ HOST_MARK = "old-host"
 AGE = timedelta(hours=1)
 """Age that the latest timestamp of the fixture is moved to, so that every lease has expired."""
 FILE_AGE_SECONDS = 3 * 24 * 3600
-MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d)(?=\.\d|\+00|Z)")
+TIMESTAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d)(?=\.\d|\+00|Z)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FixtureTexts:
     def __init__(self, folder: Path, home: Path) -> None:
         self._folder = folder
         self._home = home
-        latest = max(map(_read_moment, MOMENT.findall(self._read("database.sql"))))
+        latest = max(map(_read_timestamp, TIMESTAMP.findall(self._read("database.sql"))))
         # Whole seconds, so that a timestamp's fraction is the same in every text.
         self._shift = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - AGE - latest
 
@@ -74,17 +74,17 @@ class FixtureTexts:
         So neither the clock of this machine nor the age of the fixture makes a difference.
         """
         text = self._read(name).replace(HOME_MARK, str(self._home))
-        return MOMENT.sub(self._move, text.replace(HOST_MARK, socket.gethostname()))
+        return TIMESTAMP.sub(self._shift_timestamp, text.replace(HOST_MARK, socket.gethostname()))
 
     def _read(self, name: str) -> str:
         return (self._folder / name).read_text("utf-8")
 
-    def _move(self, found: re.Match[str]) -> str:
-        moved = _read_moment(found.groups()) + self._shift
+    def _shift_timestamp(self, found: re.Match[str]) -> str:
+        moved = _read_timestamp(found.groups()) + self._shift
         return moved.isoformat(sep=found[2])
 
 
-def _read_moment(parts: tuple[str | Any, ...]) -> datetime:
+def _read_timestamp(parts: tuple[str | Any, ...]) -> datetime:
     return datetime.fromisoformat(f"{parts[0]} {parts[2]}")
 
 
@@ -93,7 +93,7 @@ def restore_installation(folder: Path, home: Path) -> OldInstallation:
     texts = FixtureTexts(folder, home)
     home.mkdir(mode=0o700, parents=True)
     for entry in json.loads(texts.read("files.json")):
-        lay_file(home, entry)
+        write_file(home, entry)
     lines = texts.read("redis.jsonl").splitlines()
     commands = tuple(tuple(json.loads(line)) for line in lines)
     with embedded_servers(home) as servers:
@@ -110,7 +110,7 @@ def restore_installation(folder: Path, home: Path) -> OldInstallation:
     )
 
 
-def lay_file(home: Path, entry: Mapping[str, str]) -> None:
+def write_file(home: Path, entry: Mapping[str, str]) -> None:
     path = home / entry["path"]
     if "folder" in entry:
         path.mkdir(parents=True, exist_ok=True)

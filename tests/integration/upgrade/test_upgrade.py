@@ -221,10 +221,10 @@ def test_waiting_jobs_complete_after_the_upgrade(upgraded: Upgraded, role: str) 
 def test_output_of_waiting_jobs_can_be_decoded_after_the_upgrade(upgraded: Upgraded) -> None:
     for role, width in (("queued_transcode", 128), ("queued_render", 72)):
         result = upgraded.wait_for(upgraded.old.jobs[role])["result"]
-        assert count_pictures(result["output_path"]) == (30, width)
+        assert count_frames(result["output_path"]) == (30, width)
 
 
-def count_pictures(path: str) -> tuple[int, int]:
+def count_frames(path: str) -> tuple[int, int]:
     """Decode a video; return its number of frames and their width."""
     with av.open(path) as film:
         widths = [frame.width for frame in film.decode(video=0)]
@@ -248,8 +248,8 @@ def test_half_done_job_continues_after_the_upgrade_without_repeating_steps(
     assert {one: now[one] for one in done} == {one: left[one] for one in done}
     assert all(has_crashed_once(now[one], left[one]) for one in claimed)
     assert all(row.state == "succeeded" for row in now.values())
-    pictures, width = count_pictures(result["output_path"])
-    assert pictures == 120
+    frames, width = count_frames(result["output_path"])
+    assert frames == 120
     assert width in (result.get("rendition") or result["render"])["facts"].values()
 
 

@@ -86,9 +86,9 @@ def make_films(folder: Path) -> dict[str, Path]:
 
 def make_film(path: Path, *, seconds: int, hertz: int) -> Path:
     """Create a video with a key frame each second, so that it can be split there."""
-    picture = f"smptehdbars=size=160x90:rate=10:duration={seconds}"
+    video_source = f"smptehdbars=size=160x90:rate=10:duration={seconds}"
     sound = f"sine=frequency={hertz}:sample_rate=8000:duration={seconds}"
-    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
+    inputs = ["-f", "lavfi", "-i", video_source, "-f", "lavfi", "-i", sound]
     codecs = ["-c:v", "libx264", "-crf", "32", "-g", "10", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     beeps = ["-af", "volume='lt(mod(t,4),0.3)':eval=frame"]  # silence takes hardly any bytes
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", *inputs, *codecs]

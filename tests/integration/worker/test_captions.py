@@ -41,7 +41,7 @@ def film(films_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def captioned(stack: Stack, film: Path) -> dict[str, Any]:
+def captions(stack: Stack, film: Path) -> dict[str, Any]:
     """Return the result of a call exactly as the contract has it."""
     result: dict[str, Any] = run_script(
         stack,
@@ -65,8 +65,8 @@ def fail(stack: Stack, *args: Any, **kwargs: Any) -> Any:
     return ended.failure
 
 
-def test_generate_captions_task_follows_the_contract(captioned: dict[str, Any]) -> None:
-    srt = Path(captioned["srt_path"])
+def test_generate_captions_task_follows_the_contract(captions: dict[str, Any]) -> None:
+    srt = Path(captions["srt_path"])
     assert srt.name == "the speech.en.srt"
     blocks = srt.read_text("utf-8").strip().split("\n\n")
     shown = []
@@ -79,44 +79,44 @@ def test_generate_captions_task_follows_the_contract(captioned: dict[str, Any]) 
     assert word_error_rate(SPEECH, " ".join(shown)) < 0.1
 
 
-def test_caption_files_of_all_formats_agree(captioned: dict[str, Any]) -> None:
-    vtt = Path(captioned["vtt_path"]).read_text("utf-8")
+def test_caption_files_of_all_formats_agree(captions: dict[str, Any]) -> None:
+    vtt = Path(captions["vtt_path"]).read_text("utf-8")
     assert vtt.startswith("WEBVTT\n\n00:00:")
-    text = Path(captioned["txt_path"]).read_text("utf-8")
-    document = json.loads(Path(captioned["json_path"]).read_text("utf-8"))
+    text = Path(captions["txt_path"]).read_text("utf-8")
+    document = json.loads(Path(captions["json_path"]).read_text("utf-8"))
     spoken = [word["text"] for one in document["utterances"] for word in one["words"]]
     lines = [line for cue in document["captions"] for line in cue["lines"]]
     assert bare_words(" ".join(spoken)) == bare_words(text) == bare_words(" ".join(lines))
     assert (document["model"], document["language"]) == ("base", "en")
 
 
-def test_caption_result_says_how_it_was_created(stack: Stack, captioned: dict[str, Any]) -> None:
-    assert (captioned["model"], captioned["language"]) == ("base", "en")
-    assert {"intake", "probe", "transcribe", "captions"} <= captioned["stages"].keys()
-    assert captioned["facts"]["device"] in ("cpu", "cuda")
-    kept = findings.get_transcript(stack.database, captioned["transcript_id"])
-    assert kept.asset_id == captioned["asset_id"]
-    srt = assets.get_artifact(stack.database, captioned["asset_id"], ArtifactKind.CAPTIONS_SRT)
+def test_caption_result_says_how_it_was_created(stack: Stack, captions: dict[str, Any]) -> None:
+    assert (captions["model"], captions["language"]) == ("base", "en")
+    assert {"intake", "probe", "transcribe", "captions"} <= captions["stages"].keys()
+    assert captions["facts"]["device"] in ("cpu", "cuda")
+    kept = findings.get_transcript(stack.database, captions["transcript_id"])
+    assert kept.asset_id == captions["asset_id"]
+    srt = assets.get_artifact(stack.database, captions["asset_id"], ArtifactKind.CAPTIONS_SRT)
     assert stack.files.path(srt.artifact.sha256).read_bytes() == (
-        Path(captioned["srt_path"]).read_bytes()
+        Path(captions["srt_path"]).read_bytes()
     )
 
 
-def test_same_video_is_not_transcribed_twice(stack: Stack, captioned: dict[str, Any]) -> None:
+def test_same_video_is_not_transcribed_twice(stack: Stack, captions: dict[str, Any]) -> None:
     task = stack.app.tasks["caption"].apply_async(
-        kwargs={"asset_id": captioned["asset_id"], "model": "base", "words": False}
+        kwargs={"asset_id": captions["asset_id"], "model": "base", "words": False}
     )
     again = task.get(timeout=PATIENCE_SECONDS)
     assert again["reused"]
-    assert again["transcript_id"] == captioned["transcript_id"]
-    assert again["srt_path"] != captioned["srt_path"]
-    assert Path(again["srt_path"]).read_bytes() == Path(captioned["srt_path"]).read_bytes()
+    assert again["transcript_id"] == captions["transcript_id"]
+    assert again["srt_path"] != captions["srt_path"]
+    assert Path(again["srt_path"]).read_bytes() == Path(captions["srt_path"]).read_bytes()
     assert '"words"' not in Path(again["json_path"]).read_text("utf-8")
 
 
-def test_captions_use_the_audio_file_of_ingest(stack: Stack, captioned: dict[str, Any]) -> None:
-    assert captioned["facts"]["sound_from"] == "source"
-    film = {"asset_id": captioned["asset_id"]}
+def test_captions_use_the_audio_file_of_ingest(stack: Stack, captions: dict[str, Any]) -> None:
+    assert captions["facts"]["sound_from"] == "source"
+    film = {"asset_id": captions["asset_id"]}
     stack.app.tasks["process_video"].apply_async(kwargs=film).get(timeout=PATIENCE_SECONDS)
     request = {**film, "model": "base", "language": "en"}
     result = stack.app.tasks["caption"].apply_async(kwargs=request).get(timeout=PATIENCE_SECONDS)

@@ -48,24 +48,24 @@ def hash_frames(path: str | Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def chunked(stack: Stack, film: Path) -> Any:
+def chunked_result(stack: Stack, film: Path) -> Any:
     return transcode(stack, film, {"height": 90}, chunk_seconds=2)
 
 
-def test_video_is_encoded_in_chunks_and_concatenated(chunked: Any) -> None:
-    assert chunked["chunks"] == {"total": 6, "reused": 0}
-    assert chunked["rendition"]["facts"]["frames"] == FRAMES
-    assert chunked["rendition"]["facts"]["sounds"] == 1
-    assert chunked["stages"].keys() >= {"probe", "chunk", "tracks", "join"}
-    assert Path(chunked["output_path"]).name == "long one-90p-h264.mp4"
+def test_video_is_encoded_in_chunks_and_concatenated(chunked_result: Any) -> None:
+    assert chunked_result["chunks"] == {"total": 6, "reused": 0}
+    assert chunked_result["rendition"]["facts"]["frames"] == FRAMES
+    assert chunked_result["rendition"]["facts"]["sounds"] == 1
+    assert chunked_result["stages"].keys() >= {"probe", "chunk", "tracks", "join"}
+    assert Path(chunked_result["output_path"]).name == "long one-90p-h264.mp4"
 
 
 def test_chunked_rendition_is_ordinary_and_created_once(
-    stack: Stack, film: Path, chunked: Any
+    stack: Stack, film: Path, chunked_result: Any
 ) -> None:
     again = transcode(stack, film, {"height": 90}, chunk_seconds=4)
     assert again["reused"]
-    assert again["rendition"]["sha256"] == chunked["rendition"]["sha256"]
+    assert again["rendition"]["sha256"] == chunked_result["rendition"]["sha256"]
 
 
 def test_unavailable_hardware_does_not_prevent_chunking(stack: Stack, film: Path) -> None:
@@ -76,10 +76,10 @@ def test_unavailable_hardware_does_not_prevent_chunking(stack: Stack, film: Path
     assert facts["changes"] == ["encoded in software: no hardware encoder for h264 is available"]
 
 
-def test_chunks_are_deleted_after_concatenation(stack: Stack, chunked: Any) -> None:
+def test_chunks_are_deleted_after_concatenation(stack: Stack, chunked_result: Any) -> None:
     with stack.database.begin() as connection:
         query = text("SELECT count(*) FROM artifact WHERE asset_id = :id AND kind = :kind")
-        values = {"id": chunked["asset_id"], "kind": ArtifactKind.PIECE.value}
+        values = {"id": chunked_result["asset_id"], "kind": ArtifactKind.PIECE.value}
         assert connection.execute(query, values).scalar_one() == 0
 
 
@@ -93,7 +93,7 @@ def test_video_without_frame_timestamps_is_encoded_whole(stack: Stack, films_fol
 
 
 @pytest.fixture(scope="module")
-def short_lease(
+def short_lease_stack(
     database_url: str,
     redis_url: str,
     films_folder: Path,
@@ -114,16 +114,14 @@ def short_lease(
 
 
 @pytest.fixture(scope="module")
-def steady(short_lease: Stack) -> Iterator[Stack]:
+def steady_stack(short_lease_stack: Stack) -> Iterator[Stack]:
     """Yield the same instance with a worker that is not killed."""
-    worker = start_service("cinemill.worker", short_lease)
-    yield short_lease
+    worker = start_service("cinemill.worker", short_lease_stack)
+    yield short_lease_stack
     stop_service(worker)
 
 
-def kill_in_the_middle(
-    stack: Stack, worker: subprocess.Popen[bytes], job_id: str, kind: str
-) -> None:
+def kill_during_step(stack: Stack, worker: subprocess.Popen[bytes], job_id: str, kind: str) -> None:
     """Kill this worker while it runs a step of this kind, after others have finished."""
     query = text(
         """
@@ -160,12 +158,12 @@ def kill_while_at(
     return is_at_it
 
 
-def finish_without(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
+def finish_despite_kill(stack: Stack, kind: str, params: Any, step_kind: str) -> Any:
     """Return the result of a job while one of its two workers is killed during such a step."""
     (stack.home / "cinemill.worker.ready").unlink()
     doomed = start_service("cinemill.worker", stack)
     job = stack.service.create_job(kind, params=params)
-    kill_in_the_middle(stack, doomed, job.id, step_kind)
+    kill_during_step(stack, doomed, job.id, step_kind)
     wait_until(lambda: stack.service.get_job(job.id).state.is_final)
     done = stack.service.get_job(job.id)
     assert done.state is JobState.COMPLETED, done.failure
@@ -182,17 +180,17 @@ def copy(film: Path, films_folder: Path) -> Path:
 
 
 def test_worker_killed_during_a_chunked_encode_changes_no_frame(
-    steady: Stack, film: Path, copy: Path
+    steady_stack: Stack, film: Path, copy: Path
 ) -> None:
     options = {"width": 640, "height": 360}
-    undisturbed = transcode(steady, film, options, chunk_seconds=1)
+    undisturbed = transcode(steady_stack, film, options, chunk_seconds=1)
     params = {"path": str(copy), "options": options, "chunk_seconds": 1}
-    done = finish_without(steady, "transcode", params, "encode_chunk")
+    done = finish_despite_kill(steady_stack, "transcode", params, "encode_chunk")
     assert hash_frames(done["output_path"]) == hash_frames(undisturbed["output_path"])
 
 
 def test_worker_killed_during_a_render_changes_no_frame(
-    steady: Stack, film: Path, copy: Path
+    steady_stack: Stack, film: Path, copy: Path
 ) -> None:
     edits = [
         {
@@ -201,8 +199,8 @@ def test_worker_killed_during_a_render_changes_no_frame(
         }
         for path in (film, copy)
     ]
-    render = steady.app.tasks["render_video"]
+    render = steady_stack.app.tasks["render_video"]
     undisturbed = render.apply_async(args=[edits[0]]).get(timeout=PATIENCE_SECONDS)
-    done = finish_without(steady, "render_video", {"job": edits[1]}, "render_pieces")
+    done = finish_despite_kill(steady_stack, "render_video", {"job": edits[1]}, "render_pieces")
     assert done["pieces"]["total"] == 10
     assert hash_frames(done["output_path"]) == hash_frames(undisturbed["output_path"])

@@ -42,7 +42,7 @@ def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture(scope="module")
-def shiny(stack: Stack, worker: subprocess.Popen[bytes]) -> Stack:
+def hardware_stack(stack: Stack, worker: subprocess.Popen[bytes]) -> Stack:
     """Return the instance with that worker."""
     return stack
 
@@ -72,34 +72,40 @@ def test_transcode_without_hardware_uses_software_and_says_so(stack: Stack, film
     assert "encoded in software: no hardware encoder for h265 is available" in facts["changes"]
 
 
-def test_hardware_transcode_goes_to_the_worker_with_the_encoder(shiny: Stack, film: Path) -> None:
-    facts, queue = transcode(shiny, film)
+def test_hardware_transcode_goes_to_the_worker_with_the_encoder(
+    hardware_stack: Stack, film: Path
+) -> None:
+    facts, queue = transcode(hardware_stack, film)
     assert queue == "gpu_h264"
     assert facts["hardware"] == "stand-in"
     assert facts["changes"] == []
 
 
-def test_hardware_render_pieces_go_to_the_worker_with_the_encoder(shiny: Stack, film: Path) -> None:
+def test_hardware_render_pieces_go_to_the_worker_with_the_encoder(
+    hardware_stack: Stack, film: Path
+) -> None:
     edit = {
         "scenes": [{"video_path": str(film), "start_time": 0, "end_time": 1}],
         "output_format": {"width": 64, "height": 48, "fps": 25},
         "use_gpu": True,
     }
-    task = shiny.app.tasks["render_video"].apply_async(args=[edit])
+    task = hardware_stack.app.tasks["render_video"].apply_async(args=[edit])
     facts = task.get(timeout=PATIENCE_SECONDS)["render"]["facts"]
-    assert find_queue(shiny, task.id, "render_pieces") == "gpu_h264"
+    assert find_queue(hardware_stack, task.id, "render_pieces") == "gpu_h264"
     assert (facts["hardware"], facts["changes"]) == ("stand-in", [])
 
 
-def test_transcode_without_a_hardware_request_uses_software(shiny: Stack, film: Path) -> None:
-    facts, queue = transcode(shiny, film, use_gpu=False)
+def test_transcode_without_a_hardware_request_uses_software(
+    hardware_stack: Stack, film: Path
+) -> None:
+    facts, queue = transcode(hardware_stack, film, use_gpu=False)
     assert queue == "transcode"
     assert facts["hardware"] is None
     assert facts["changes"] == []
 
 
-def test_failed_hardware_encode_falls_back_to_software(shiny: Stack, film: Path) -> None:
-    facts, queue = transcode(shiny, film, crf=UNLUCKY_CRF)
+def test_failed_hardware_encode_falls_back_to_software(hardware_stack: Stack, film: Path) -> None:
+    facts, queue = transcode(hardware_stack, film, crf=UNLUCKY_CRF)
     assert queue == "gpu_h264"
     assert facts["hardware"] is None
     (change,) = facts["changes"]
@@ -107,29 +113,29 @@ def test_failed_hardware_encode_falls_back_to_software(shiny: Stack, film: Path)
     assert "nonesuch" in change
 
 
-def test_failing_hardware_is_suspended_and_resumed(shiny: Stack, film: Path) -> None:
+def test_failing_hardware_is_suspended_and_resumed(hardware_stack: Stack, film: Path) -> None:
     for height in (46, 44, 42):  # three different renditions
-        transcode(shiny, film, crf=UNLUCKY_CRF, height=height)
-    (offer,) = list_offers(shiny)
+        transcode(hardware_stack, film, crf=UNLUCKY_CRF, height=height)
+    (offer,) = list_offers(hardware_stack)
     assert not offer.is_open
     assert offer.node == NODE
 
-    facts, queue = transcode(shiny, film, height=40)
+    facts, queue = transcode(hardware_stack, film, height=40)
     assert queue == "transcode"
     assert f"libx264 of {NODE} failed too often and rests" in facts["changes"][0]
 
-    rows.change(shiny.database, "UPDATE hardware_encoder SET rests_until = now()")
-    wait_until(lambda: list_offers(shiny)[0].is_open)
-    facts, queue = transcode(shiny, film, height=38)
+    rows.change(hardware_stack.database, "UPDATE hardware_encoder SET rests_until = now()")
+    wait_until(lambda: list_offers(hardware_stack)[0].is_open)
+    facts, queue = transcode(hardware_stack, film, height=38)
     assert (queue, facts["hardware"]) == ("gpu_h264", "stand-in")
 
 
 def test_stopped_worker_withdraws_its_hardware(
-    shiny: Stack, worker: subprocess.Popen[bytes], film: Path
+    hardware_stack: Stack, worker: subprocess.Popen[bytes], film: Path
 ) -> None:
-    assert list_offers(shiny)
+    assert list_offers(hardware_stack)
     stop_service(worker)
-    assert list_offers(shiny) == []
-    facts, queue = transcode(shiny, film, height=36)
+    assert list_offers(hardware_stack) == []
+    facts, queue = transcode(hardware_stack, film, height=36)
     assert queue == "transcode"
     assert "no hardware encoder for h264 is available" in facts["changes"][0]

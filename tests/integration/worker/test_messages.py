@@ -78,7 +78,7 @@ def find_worker(stack: Stack) -> psutil.Process:
     return psutil.Process(int(next(iter(stats.values()))["pid"]))
 
 
-def do_good_job(stack: Stack) -> None:
+def run_valid_job(stack: Stack) -> None:
     sent = stack.app.send_task("get_queue_stats", queue="default")
     assert "total" in sent.get(timeout=PATIENCE_SECONDS)
 
@@ -112,7 +112,7 @@ def send_and_survive(stack: Stack, items: list[bytes]) -> None:
     with open_broker(stack) as broker:
         for item in items:
             broker.lpush(LIST, item)
-        do_good_job(stack)
+        run_valid_job(stack)
         wait_until(lambda: not broker.llen(LIST) and not broker.hlen("cinemill:unacked"))
     after = find_worker(stack)
     assert (after.pid, after.create_time()) == (before.pid, before.create_time())
@@ -141,7 +141,7 @@ class TestMutations:
                 broker.publish(f"cinemill:/{database}.celery.pidbox", item)
                 broker.publish(f"cinemill:/{database}.celeryev/worker.heartbeat", item)
         assert find_worker(stack).pid == before
-        do_good_job(stack)
+        run_valid_job(stack)
 
     @settings(max_examples=2, **ON_A_WORKER)
     @given(items=st.lists(any_items, min_size=5, max_size=20))
@@ -156,7 +156,7 @@ class TestMutations:
                 broker.zadd("cinemill:unacked_index", {tag: 1.0})
             wait_until(lambda: not broker.hlen("cinemill:unacked"))
         assert find_worker(stack).pid == before
-        do_good_job(stack)
+        run_valid_job(stack)
 
 
 def test_valid_message_of_a_stock_client_is_processed(stack: Stack, broker: Any) -> None:
@@ -259,7 +259,7 @@ def test_message_with_the_id_of_another_job_leaves_it_unchanged(stack: Stack, br
 def test_step_message_of_no_run_does_no_harm(stack: Stack, broker: Any, args: list[Any]) -> None:
     before = find_worker(stack).pid
     send(broker, make_message("step.probe_source", args))
-    do_good_job(stack)
+    run_valid_job(stack)
     assert find_worker(stack).pid == before
 
 
@@ -273,7 +273,7 @@ def test_absurd_logical_clock_does_not_stop_events(stack: Stack, broker: Any) ->
     }
     for _ in range(10):
         broker.publish(f"cinemill:/{database}.celery.pidbox", json.dumps(message))
-    do_good_job(stack)
+    run_valid_job(stack)
     assert find_worker(stack).pid == before
 
 
@@ -302,7 +302,7 @@ def test_message_that_kills_its_process_three_times_fails_its_job(
     assert len(killed) == 3
     assert fail(stack, task_id).code == "message_interrupted"
     assert find_worker(stack).pid == main.pid
-    do_good_job(stack)
+    run_valid_job(stack)
 
 
 class TestIds:

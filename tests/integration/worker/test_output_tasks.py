@@ -49,10 +49,10 @@ print(json.dumps(transcode.apply_async(args=[{str(film)!r}, {{
 """,
     )
     with av.open(output_path) as made:
-        picture = made.streams.video[0]
-        assert (picture.width, picture.height) == (1280, 720)
-        assert picture.codec_context.name == "h264"
-        assert picture.frames == 100
+        stream = made.streams.video[0]
+        assert (stream.width, stream.height) == (1280, 720)
+        assert stream.codec_context.name == "h264"
+        assert stream.frames == 100
         assert len(made.streams.audio) == 1
     assert Path(output_path).name == "a film-720p-h264.mp4"
 
@@ -68,8 +68,8 @@ print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"nu
 """,
     )
     assert len(paths) == 10
-    pictures = [Path(path).read_bytes() for path in paths]
-    assert all(before != after for before, after in pairwise(pictures))
+    stills = [Path(path).read_bytes() for path in paths]
+    assert all(before != after for before, after in pairwise(stills))
     with av.open(paths[0]) as still:
         assert (still.streams.video[0].width, still.streams.video[0].height) == (640, 360)
 

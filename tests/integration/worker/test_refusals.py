@@ -54,7 +54,7 @@ def connection(url: str) -> Iterator[Connection]:
         yield connection
 
 
-def take(connection: Connection) -> Message:
+def receive(connection: Connection) -> Message:
     """Return the next message, without declaring its queue, which is a write."""
     held: list[Message] = []
     consumer = Consumer(
@@ -70,12 +70,12 @@ def take(connection: Connection) -> Message:
     return message
 
 
-def catch_up(message: Message) -> None:
+def restore_messages(message: Message) -> None:
     """Restore messages as the worker's event loop does every few seconds."""
     message.channel.qos.restore_visible(interval=EVERY_TIME)
 
 
-def take_again(url: str) -> Any:
+def receive_again(url: str) -> Any:
     with Connection(url) as other:
         message = other.SimpleQueue("films").get(timeout=60)
         message.ack()
@@ -87,46 +87,46 @@ def test_message_that_redis_refuses_to_store_is_delivered_and_stored_later(
 ) -> None:
     """Redis had delivered it, and only this process has it."""
     with out_of_memory(url):
-        message = take(connection)
+        message = receive(connection)
         assert message.payload == FILM
         assert client.hlen(HELD) == 0
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 1
     connection.close()
-    assert take_again(url) == FILM
+    assert receive_again(url) == FILM
 
 
 def test_message_acknowledged_meanwhile_is_not_stored(
     connection: Connection, client: Any, url: str
 ) -> None:
     with out_of_memory(url):
-        message = take(connection)
+        message = receive(connection)
         message.ack()
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
 
 
 def test_refused_acknowledgement_is_retried(connection: Connection, client: Any, url: str) -> None:
-    message = take(connection)
+    message = receive(connection)
     assert client.hlen(HELD) == 1
     with read_only(url):
         message.ack()
         assert client.hlen(HELD) == 1
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
 
 
 def test_message_with_a_refused_requeue_is_restored_after_its_timeout(
     connection: Connection, client: Any, url: str
 ) -> None:
-    message = take(connection)
+    message = receive(connection)
     with read_only(url):
         message.requeue()
     assert client.hlen(HELD) == 1
     client.zadd("unacked_index", {message.delivery_tag: 0})
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
-    assert take_again(url) == FILM
+    assert receive_again(url) == FILM
 
 
 def test_refusal_is_a_connection_error_in_all_of_kombu(url: str) -> None:

@@ -63,7 +63,7 @@ def errors_in_log(stack: Stack) -> list[str]:
     return [event["event"] for event in events if event["level"] in ("error", "critical")]
 
 
-def was_handed_back(stack: Stack, job: Job) -> bool:
+def was_released(stack: Stack, job: Job) -> bool:
     """Return whether the step waits for another worker and no attempt was counted."""
     step = rows.get_steps(stack.database, job)["prepare"]
     returned = rows.run_states(stack.database, job).count("returned") == 1
@@ -77,7 +77,7 @@ def test_stopping_worker_releases_its_work_and_exits(
     with worker_at_work(stack, long_film, pool) as (job, worker):
         worker.send_signal(signal.SIGTERM)
         worker.wait(timeout=PATIENCE_SECONDS)
-        assert was_handed_back(stack, job)
+        assert was_released(stack, job)
         assert processes_of(stack.home / "work") == []
         assert list((stack.home / "work").iterdir()) == []
     assert stack.service.get_job(job.id).state is JobState.RUNNING
@@ -89,6 +89,6 @@ def test_pool_of_a_frozen_worker_releases_its_work(stack: Stack, long_film: Path
     with worker_at_work(stack, long_film, "prefork") as (job, worker):
         worker.send_signal(signal.SIGSTOP)
         os.killpg(worker.pid, signal.SIGTERM)
-        wait_until(lambda: was_handed_back(stack, job))
+        wait_until(lambda: was_released(stack, job))
         os.killpg(worker.pid, signal.SIGKILL)
         wait_until(lambda: processes_of(stack.home / "work") == [])

@@ -130,15 +130,15 @@ def wait_for_failure(stack: Stack, result: AsyncResult) -> Failure:
 def read_film(path: str) -> tuple[int, set[Fraction], float]:
     """Return the number of decoded frames, the intervals between them, and the audio's length."""
     with av.open(path) as film:
-        picture, sound = film.streams.video[0], film.streams.audio[0]
-        assert (picture.width, picture.height) == (320, 180)
-        assert picture.start_time == 0
-        assert picture.time_base is not None
-        assert sound.time_base is not None
-        assert sound.duration is not None
-        seconds = float(sound.duration * sound.time_base)
+        video, audio = film.streams.video[0], film.streams.audio[0]
+        assert (video.width, video.height) == (320, 180)
+        assert video.start_time == 0
+        assert video.time_base is not None
+        assert audio.time_base is not None
+        assert audio.duration is not None
+        seconds = float(audio.duration * audio.time_base)
         times = [
-            frame.pts * picture.time_base for frame in film.decode(picture) if frame.pts is not None
+            frame.pts * video.time_base for frame in film.decode(video) if frame.pts is not None
         ]
     return len(times), {after - before for before, after in pairwise(times)}, seconds
 

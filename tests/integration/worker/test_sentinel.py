@@ -30,21 +30,21 @@ from cinemill.worker.inspection import workers_by_queue
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
+def sentinel_setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
     folder = tmp_path_factory.mktemp("watched")
-    watched = start_sentinel_setup(folder, folder / "servers.log")
-    yield watched
-    for process in watched.processes:
+    sentinel_setup = start_sentinel_setup(folder, folder / "servers.log")
+    yield sentinel_setup
+    for process in sentinel_setup.processes:
         kill(process)
 
 
 @pytest.fixture(scope="module")
 def context(
-    watched: SentinelSetup, database_url: str, tmp_path_factory: pytest.TempPathFactory
+    sentinel_setup: SentinelSetup, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     settings = {
         "CINEMILL_HOME": str(tmp_path_factory.mktemp("instance")),
-        "REDIS_URL": watched.url,
+        "REDIS_URL": sentinel_setup.url,
         "CELERY_WORKER_CONCURRENCY": "1",
     }
     with open_stack(database_url, settings) as stack, ExitStack() as undo:
@@ -72,10 +72,12 @@ def read_status(url: str, job_id: str) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def test_job_is_done_and_published_through_sentinel(context: Stack, watched: SentinelSetup) -> None:
+def test_job_is_done_and_published_through_sentinel(
+    context: Stack, sentinel_setup: SentinelSetup
+) -> None:
     do_job(context, "before")
-    wait_until(lambda: read_status(watched.url, "before") == "completed")
-    assert inspect_redis(watched.url).keeps_every_write is True
+    wait_until(lambda: read_status(sentinel_setup.url, "before") == "completed")
+    assert inspect_redis(sentinel_setup.url).keeps_every_write is True
     assert "orchestration" in workers_by_queue(context.context.settings)
 
 
@@ -98,12 +100,12 @@ def test_flower_counts_messages_of_every_queue_through_sentinel(context: Stack) 
     )
     try:
         wait_until(lambda: accepts_connections("127.0.0.1", port))
-        wait_until(lambda: "orchestration" in ask_flower(port))
+        wait_until(lambda: "orchestration" in query_flower(port))
     finally:
         kill(flower)
 
 
-def ask_flower(port: int) -> list[str]:
+def query_flower(port: int) -> list[str]:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/queues/length", headers={"Authorization": "Basic dTpw"}
     )
@@ -112,17 +114,17 @@ def ask_flower(port: int) -> list[str]:
 
 
 def test_jobs_complete_after_the_primary_host_is_lost(
-    context: Stack, watched: SentinelSetup
+    context: Stack, sentinel_setup: SentinelSetup
 ) -> None:
     """The first Sentinel in the URL is killed with it.
 
     A job is accepted while there is no primary: its row is written, and its message is sent later.
     """
-    watched.kill_first_sentinel()
-    watched.kill_primary()
+    sentinel_setup.kill_first_sentinel()
+    sentinel_setup.kill_primary()
     do_job(context, "meanwhile")
     do_job(context, "after")
-    with redis.Redis(port=watched.replica.port, password=PASSWORD) as replica:
+    with redis.Redis(port=sentinel_setup.replica.port, password=PASSWORD) as replica:
         assert replica.info("replication")["role"] == "master"
         assert replica.exists("task_status:meanwhile")
-    wait_until(lambda: read_status(watched.url, "after") == "completed")
+    wait_until(lambda: read_status(sentinel_setup.url, "after") == "completed")

@@ -25,7 +25,7 @@ from cinemill.worker.app_factory import build_app
 from cinemill.worker.messages.dead_letters import StrayCollector
 
 PATIENCE_SECONDS = 120
-LONELY_REDIS_DATABASE = 12
+ISOLATED_REDIS_DATABASE = 12
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_messages_without_the_key_prefix_are_processed_and_foreign_ones_kept(
 
 
 @pytest.fixture
-def lonely_url(redis_url: str) -> str:
+def isolated_url(redis_url: str) -> str:
     """Yield a Redis database that no relay reads."""
-    return take_redis_database(redis_url, LONELY_REDIS_DATABASE)
+    return take_redis_database(redis_url, ISOLATED_REDIS_DATABASE)
 
 
 @contextmanager
@@ -74,16 +74,16 @@ def send_without_prefix(url: str) -> None:
 
 @pytest.mark.parametrize(("is_on", "moved"), [("true", 1), ("false", 0)])
 def test_adoption_of_stray_messages_can_be_disabled(
-    lonely_url: str, tmp_path: Path, is_on: str, moved: int
+    isolated_url: str, tmp_path: Path, is_on: str, moved: int
 ) -> None:
-    send_without_prefix(lonely_url)
-    with open_app(lonely_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
+    send_without_prefix(isolated_url)
+    with open_app(isolated_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
         assert StrayCollector(app, unread_seconds=0).adopt() == moved
 
 
-def test_new_stray_list_is_not_adopted_at_first(lonely_url: str, tmp_path: Path) -> None:
-    send_without_prefix(lonely_url)
-    with open_app(lonely_url, tmp_path) as app:
+def test_new_stray_list_is_not_adopted_at_first(isolated_url: str, tmp_path: Path) -> None:
+    send_without_prefix(isolated_url)
+    with open_app(isolated_url, tmp_path) as app:
         assert StrayCollector(app, unread_seconds=3600).adopt() == 0
 
 
@@ -105,19 +105,19 @@ def run_stock_worker(url: str, log: Path) -> Iterator[None]:
 
 
 def test_messages_of_running_foreign_workers_are_not_adopted(
-    lonely_url: str, tmp_path: Path
+    isolated_url: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "farm.log"
-    messages = StrayMessages(lonely_url, prefix="cinemill:")
-    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
-    with closing(messages), open_app(lonely_url, tmp_path) as app:
+    messages = StrayMessages(isolated_url, prefix="cinemill:")
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
+    with closing(messages), open_app(isolated_url, tmp_path) as app:
         assert messages.workers_by_queue() == 0
-        with run_stock_worker(lonely_url, log):
+        with run_stock_worker(isolated_url, log):
             wait_until(lambda: messages.workers_by_queue() == 1)
-            send_without_prefix(lonely_url)
+            send_without_prefix(isolated_url)
             assert StrayCollector(app, unread_seconds=0).adopt() == 0
             assert list(sound_messages(settings)) == []
-            with Celery("elsewhere", broker=lonely_url, set_as_current=False) as farm:
+            with Celery("elsewhere", broker=isolated_url, set_as_current=False) as farm:
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
         assert "Cannot" not in log.read_text()
@@ -126,17 +126,17 @@ def test_messages_of_running_foreign_workers_are_not_adopted(
 
 
 def test_own_workers_and_other_databases_do_not_count_as_foreign_workers(
-    stack: Stack, lonely_url: str, redis_url: str
+    stack: Stack, isolated_url: str, redis_url: str
 ) -> None:
     assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
-    for url in (lonely_url, str(stack.app.conf.broker_url)):
+    for url in (isolated_url, str(stack.app.conf.broker_url)):
         with closing(StrayMessages(url, prefix="cinemill:")) as messages:
             assert messages.workers_by_queue() == 0
 
 
-def test_doctor_names_the_unread_list(lonely_url: str, tmp_path: Path) -> None:
-    send_without_prefix(lonely_url)
-    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
+def test_doctor_names_the_unread_list(isolated_url: str, tmp_path: Path) -> None:
+    send_without_prefix(isolated_url)
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
     findings = list(sound_messages(settings))
     assert [finding.level for finding in findings] == [Level.WARN]
     assert "1 in 'celery'" in findings[0].words

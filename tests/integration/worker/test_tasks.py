@@ -27,7 +27,7 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.files import hash_file
 from cinemill.worker.result_backend import JobFailed
 
-MADE = {"proxy", "poster", "sprite", "sprite_index", "audio"}
+ARTIFACTS = {"proxy", "poster", "sprite", "sprite_index", "audio"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +56,7 @@ print(json.dumps([result.id, result.ready(), result.state, found]))
     assert done.returncode == 0, done.stderr
     task_id, ready, state, result = json.loads(done.stdout)
     assert (ready, state) == (True, "SUCCESS")
-    assert result["artifacts"].keys() >= MADE
+    assert result["artifacts"].keys() >= ARTIFACTS
     assert result["output_filename"].endswith(".mp4")
     job = stack.service.get_job(task_id)
     assert (job.priority, job.state) == (9, JobState.COMPLETED)
@@ -103,7 +103,7 @@ def test_bare_message_is_adopted_under_its_own_id(stack: Stack, film: Path) -> N
     sent = sender.send_task("process_video", args=[str(film)], queue="default")
     sender.close()
     result = stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
-    assert result["artifacts"].keys() >= MADE
+    assert result["artifacts"].keys() >= ARTIFACTS
     assert stack.service.get_job(sent.id).owner == "celery"
 
 

@@ -55,7 +55,7 @@ def take_one(url: str) -> Iterator[Any]:
     connection.release()
 
 
-def give_back_what_nobody_answered_for(url: str, client: Any) -> None:
+def restore_unacknowledged(url: str, client: Any) -> None:
     """Restore held messages as another worker does after the visibility timeout."""
     for tag in client.zrange("cinemill:unacked_index", 0, -1):
         client.zadd("cinemill:unacked_index", {tag: 1.0})
@@ -70,7 +70,7 @@ def test_interruptions_are_counted_for_each_dead_worker(url: str, client: Any) -
         with take_one(url) as message:
             assert read_interruptions(message.headers) == min(count, 3)
             assert bool(message.delivery_info["redelivered"]) is (count > 0)
-        give_back_what_nobody_answered_for(url, client)
+        restore_unacknowledged(url, client)
     assert client.hlen("cinemill:unacked") == 0
 
 
@@ -80,7 +80,7 @@ def test_requeue_by_a_task_resets_the_interruptions(url: str, client: Any) -> No
     for _ in range(2):
         with take_one(url):
             pass
-        give_back_what_nobody_answered_for(url, client)
+        restore_unacknowledged(url, client)
     with take_one(url) as message:
         assert read_interruptions(message.headers) == 2
         message.requeue()
@@ -105,7 +105,7 @@ def test_unreadable_held_message_is_delivered_as_unreadable(
 ) -> None:
     client.hset("cinemill:unacked", "a tag", held)
     client.zadd("cinemill:unacked_index", {"a tag": 1.0})
-    give_back_what_nobody_answered_for(url, client)
+    restore_unacknowledged(url, client)
     assert client.hlen("cinemill:unacked") == 0
     lists = [client.lindex(name, 0) for name in client.keys("cinemill:*") if b"default" in name]
     assert len(lists) == (1 if held else 0)

@@ -108,8 +108,8 @@ def test_compose_dependencies_have_matching_health_checks() -> None:
                 assert "healthcheck" in services[name]
     assert {name for name, part in services.items() if "healthcheck" not in part} == {"migration"}
     for part in PARTS.values():
-        is_told = "/tmp/ready" in part.get("healthcheck", {}).get("test", ())
-        assert is_told == (READY_FILE in part["environment"])
+        has_probe = "/tmp/ready" in part.get("healthcheck", {}).get("test", ())
+        assert has_probe == (READY_FILE in part["environment"])
 
 
 def test_env_example_has_every_required_variable() -> None:

@@ -50,7 +50,7 @@ def start_script() -> Iterator[StartScript]:
         process.stdout.close()
 
 
-def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
+def poll_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
     """Poll until a tick has come in between, or until the last one is over."""
     moves(pid)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -66,17 +66,17 @@ def test_cpu_activity_distinguishes_running_from_stopped_processes(
     start_script: StartScript, kind: type[CpuActivity | AnyActivity]
 ) -> None:
     pid = start_script(TICKING)
-    assert ask_until(kind(), pid, answer=True)
+    assert poll_until(kind(), pid, answer=True)
     os.kill(pid, signal.SIGSTOP)
-    assert ask_until(kind(), pid, answer=False)
+    assert poll_until(kind(), pid, answer=False)
 
 
 def test_background_thread_counts_as_activity_for_the_solo_pool_only(
     start_script: StartScript,
 ) -> None:
     pid = start_script(BACKGROUND_THREAD)
-    assert ask_until(AnyActivity(), pid, answer=True)
-    assert ask_until(CpuActivity(), pid, answer=False)
+    assert poll_until(AnyActivity(), pid, answer=True)
+    assert poll_until(CpuActivity(), pid, answer=False)
 
 
 def test_pulse_check_passes_while_the_file_is_touched(tmp_path: Path) -> None:
@@ -96,11 +96,11 @@ def test_combined_liveness_checks_are_all_called_every_time() -> None:
     asked: list[str] = []
 
     def sign(name: str, *, answer: bool) -> Callable[[int], bool]:
-        def ask(_pid: int) -> bool:
+        def poll(_pid: int) -> bool:
             asked.append(name)
             return answer
 
-        return ask
+        return poll
 
     assert not AllSigns(sign("first", answer=False), sign("second", answer=True))(1)
     assert asked == ["first", "second"]

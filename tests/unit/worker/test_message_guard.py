@@ -41,7 +41,7 @@ def admit(message: Any) -> VirtualMessage:
     return received
 
 
-def judge(item: bytes) -> VirtualMessage | MessageRefused:
+def check(item: bytes) -> VirtualMessage | MessageRefused:
     try:
         return admit(item)
     except MessageRefused as refused:
@@ -75,13 +75,13 @@ def assert_computable(message: VirtualMessage) -> None:
 @settings(deadline=None, max_examples=300)
 @given(any_items)
 def test_every_broker_item_is_admitted_valid_or_refused_with_a_reason(item: bytes) -> None:
-    judged = judge(item)
-    if isinstance(judged, VirtualMessage):
-        assert_computable(judged)
+    outcome = check(item)
+    if isinstance(outcome, VirtualMessage):
+        assert_computable(outcome)
     else:
-        assert judged.error.code
-        assert 0 < len(judged.error.message) < 1000
-        assert len(judged.task) <= 155
+        assert outcome.error.code
+        assert 0 < len(outcome.error.message) < 1000
+        assert len(outcome.task) <= 155
 
 
 @settings(deadline=None, max_examples=300)

@@ -36,7 +36,7 @@ class RefusalTolerantQoS(redis.QoS):
         try:
             super().append(message, delivery_tag)
         except REFUSALS as error:
-            log.warning("Redis refuses to keep a message that it has handed over", why=str(error))
+            log.warning("Redis refuses to store a message that it has delivered", why=str(error))
             _unstored[delivery_tag] = message
             virtual.QoS.append(self, message, delivery_tag)
 
@@ -45,7 +45,7 @@ class RefusalTolerantQoS(redis.QoS):
         try:
             super().ack(delivery_tag)
         except REFUSALS as error:
-            log.warning("Redis refuses to forget a message", why=str(error))
+            log.warning("Redis refuses to remove a message", why=str(error))
             _unremoved.add(delivery_tag)
             self.leave(delivery_tag)
 
