@@ -109,7 +109,7 @@ class Upgraded:
 def upgraded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Upgraded]:
-    """The fixture's installation, started by this version's ``cinemill up``."""
+    """Start the fixture's installation with this version's ``cinemill up``."""
     home = tmp_path_factory.mktemp("upgrade") / "home"
     old = restore_installation(request.param, home)
     environ = {
