@@ -122,7 +122,7 @@ def test_failing_hardware_is_suspended_and_resumed(hardware_stack: Stack, film: 
 
     facts, queue = transcode(hardware_stack, film, height=40)
     assert queue == "transcode"
-    assert f"libx264 of {NODE} failed too often and rests" in facts["changes"][0]
+    assert f"libx264 of {NODE} failed repeatedly and is suspended" in facts["changes"][0]
 
     rows.change(hardware_stack.database, "UPDATE hardware_encoder SET rests_until = now()")
     wait_until(lambda: list_offers(hardware_stack)[0].is_open)
