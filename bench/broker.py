@@ -92,7 +92,7 @@ def running_valkey() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as folder:
         server = describe_valkey(Path(folder) / "valkey")
         process = RunningServer(
-            "Valkey", server.command, server.answers, Path(folder) / "log", signal.SIGTERM
+            "Valkey", server.command, server.is_ready, Path(folder) / "log", signal.SIGTERM
         )
         process.start()
         try:

@@ -1,8 +1,8 @@
-"""What every test stands on: real servers, markers by folder, no error logs unnoticed.
+"""Fixtures and hooks of every test: real servers, markers by folder, a check for error logs.
 
-Servers: embedded ones in a temporary home, unless DATABASE_URL or REDIS_URL name others. A session
-then makes a database of its own there and drops it in the end; the Redis database is emptied only
-where CINEMILL_TEST_EXTERNAL=1 says that it may be.
+Servers are embedded ones in a temporary home, unless DATABASE_URL or REDIS_URL name others. A
+session then creates its own database there and drops it at the end; the Redis database is emptied
+only if CINEMILL_TEST_EXTERNAL=1 permits it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from cinemill.config import reference
 from cinemill.local.embedded_servers import Servers, embedded_servers
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 
-# A busy machine is no reason to fail: no property here is about time. What fails is printed in a
-# form that replays it.
+# A busy machine is no reason to fail, since no property here is about time. Failures are printed in
+# a form that replays them.
 hypothesis.settings.register_profile(
     "cinemill",
     deadline=None,
@@ -42,12 +42,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "nightly", parent=hypothesis.settings.get_profile("cinemill"), max_examples=2000
 )
-if not os.access(Path.cwd(), os.W_OK):  # somebody else's clone
+if not os.access(Path.cwd(), os.W_OK):  # a clone of another user
     set_hypothesis_home_dir(Path(tempfile.gettempdir(), f"hypothesis-{os.getuid()}"))
 IS_NIGHT = os.environ.get("CINEMILL_TEST_NIGHTLY") == "1"
 hypothesis.settings.load_profile("nightly" if IS_NIGHT else "cinemill")
 
-# What a person has set for a mill of their own is nothing to the tests and what they start.
+# The settings of a person's own instance must not affect the tests and the processes they start.
 EXTERNAL_SERVERS = ("DATABASE_URL", "REDIS_URL")
 for _setting in reference():
     if _setting.name not in EXTERNAL_SERVERS:
@@ -56,20 +56,20 @@ for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
     os.environ.pop(_name, None)
 
 SUITES = ("unit", "integration", "faults", "e2e")
-"""In the order in which they run: what fails soonest comes first."""
+"""In the order in which they run: the suites that fail soonest come first."""
 BROWSER_FIXTURES = frozenset({"playwright", "browser"})
 PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
-"""What an installation needs for the tests of a marker."""
+"""The package that a machine needs for the tests of a marker."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark by the suite's folder, and by what a test asks for and not every machine has."""
+    """Mark a test by its suite's folder, and by the tools it needs that not every machine has."""
     if suite_of(item) in SUITES:
         item.add_marker(getattr(pytest.mark, suite_of(item)))
     fixtures = set(getattr(item, "fixturenames", ()))
     if fixtures & BROWSER_FIXTURES:
         item.add_marker(pytest.mark.browser)
-    if "walls" in fixtures:
+    if "isolated_sandbox" in fixtures:
         item.add_marker(pytest.mark.sandbox)
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         item.add_marker(pytest.mark.property)
@@ -77,8 +77,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort by suite, without what only the night has time for. In lanes the long files come first,
-    so that the lanes end together."""
+    """Sort by suite, and leave out tests for which only the nightly run has time.
+
+    In parallel runs the long files come first, so that all processes end at about the same time.
+    """
     late = [] if IS_NIGHT else [item for item in items if item.get_closest_marker("nightly")]
     config.hook.pytest_deselected(items=late)
     items[:] = [item for item in items if item not in late]
@@ -91,8 +93,10 @@ def suite_of(item: pytest.Item) -> str:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """Lanes for tests: the tests of one file stay together, and those of the whole ``e2e`` folder,
-    which share films and a mill that take long to make."""
+    """A scheduler that keeps the tests of a file in one process, and those of the ``e2e`` folder.
+
+    The latter share videos and an instance that take long to create.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
@@ -105,7 +109,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line what this machine skipped, and what to install for it."""
+    """Print in one line the tests that this machine skipped, and the packages to install."""
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped:
         terminalreporter.write_line(describe_skips(skipped), yellow=True)
@@ -113,8 +117,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With CINEMILL_TEST_ALL_TOOLS=1, as in continuous integration, a test that is skipped for want
-    of a tool is a failure."""
+    """Fail if a test was skipped for lack of a tool, with CINEMILL_TEST_ALL_TOOLS=1 as in CI."""
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if os.environ.get("CINEMILL_TEST_ALL_TOOLS") != "1" or reporter is None:
         return
@@ -124,8 +127,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def describe_skips(reports: Sequence[pytest.TestReport]) -> str:
-    """One line: how many tests were skipped for want of a tool, the command that brings it, and
-    why others were skipped."""
+    """Return a line with the number of skipped tests and the command that installs missing tools.
+
+    It also says why other tests were skipped.
+    """
     counts = {name: sum(name in one.keywords for one in reports) for name in PACKAGES}
     wanted = " and ".join(plural(n, f"{name} test") for name, n in counts.items() if n)
     missing = [PACKAGES[name] for name, n in counts.items() if n and is_missing(name)]
@@ -142,7 +147,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def is_missing(marker: str) -> bool:
-    """Return whether an installation would help: a sandbox may be there and be forbidden."""
+    """Return whether an installation would help; a sandbox may be installed but forbidden."""
     return marker != "sandbox" or shutil.which("bwrap") is None
 
 
@@ -159,8 +164,8 @@ def reason_of(report: pytest.TestReport) -> str:
 
 
 @pytest.fixture(scope="session")
-def walls() -> Sandbox:
-    """Bubblewrap's; a test that asks for it is skipped where there are none."""
+def isolated_sandbox() -> Sandbox:
+    """Return bubblewrap's sandbox; tests that need it are skipped if it does not work."""
     found = detect_sandbox()
     if not found.is_isolated:
         pytest.skip(
@@ -173,14 +178,14 @@ def walls() -> Sandbox:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Embedded PostgreSQL and Valkey, with processes that a test may kill and start again."""
+    """Run embedded PostgreSQL and Valkey, whose processes a test may kill and start again."""
     with embedded_servers(tmp_path_factory.mktemp("servers") / "home") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of this session's own, without tables."""
+    """Yield the URL of this session's own database, without tables."""
     external = os.environ.get("DATABASE_URL")
     if not external:
         yield request.getfixturevalue("servers").database_url
@@ -191,7 +196,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url(request: pytest.FixtureRequest) -> str:
-    """A Redis database; an external one is emptied only where that was allowed."""
+    """Return the URL of a Redis database; an external one is emptied only if that is permitted."""
     external = os.environ.get("REDIS_URL")
     if not external:
         return str(request.getfixturevalue("servers").redis_url)
@@ -203,7 +208,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def fresh_database(url: str) -> Iterator[str]:
-    """Make a database beside the one of ``url``, and drop it in the end."""
+    """Create a database next to the one of ``url``, and drop it at the end."""
     name = f"cinemill_test_{secrets.token_hex(4)}"
     address = url.replace("postgresql+psycopg://", "postgresql://", 1)
     quoted = sql.Identifier(name)
@@ -218,7 +223,7 @@ def fresh_database(url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _logs_reach_the_standard_library() -> None:
-    """So that the check below sees what structlog is given."""
+    """Send structlog's records to the standard library, for the check below."""
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -228,12 +233,12 @@ def _logs_reach_the_standard_library() -> None:
 
 @pytest.fixture
 def allow_error_logs() -> None:
-    """Asked for by a test that provokes an ERROR in the log on purpose."""
+    """Permit ERROR logs in a test that provokes them on purpose."""
 
 
 @pytest.fixture(autouse=True)
 def _no_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A log record of level ERROR fails the test that it came up in."""
+    """Fail a test that logs a record of level ERROR."""
     errors = _ErrorRecords()
     root, configured = logging.getLogger(), structlog.get_config()
     root.addHandler(errors)
@@ -256,7 +261,7 @@ class _ErrorRecords(logging.Handler):
 
 
 def pytest_report_header() -> list[str]:
-    """Say which servers the tests talk to, without secrets."""
+    """Report which servers the tests use, without secrets."""
     names: dict[str, Any] = {"PostgreSQL": "DATABASE_URL", "Redis": "REDIS_URL"}
     found = {name: "external" if os.environ.get(key) else "embedded" for name, key in names.items()}
     return ["servers: " + ", ".join(f"{name} {kind}" for name, kind in found.items())]

@@ -1,6 +1,6 @@
-"""Small films for tests, made by the real FFmpeg: every ordinary oddity, a second or two each.
+"""Small videos for tests, created by the real FFmpeg: every ordinary oddity, a second or two each.
 
-A plain module, for every suite: ``make_film(path, …)`` and its special cases return ``path``.
+A plain module for every suite: ``make_film(path, …)`` and its special cases return ``path``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _SOUND_CODECS = {".ogv": "libvorbis", ".webm": "libopus", ".mpg": "mp2"}
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the FFmpeg that the mill itself would choose."""
+    """Run the FFmpeg that Cinemill itself would choose."""
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def read(arguments: Sequence[str]) -> str:
-    """What that FFmpeg writes to its output for these arguments."""
+    """Return the output of that FFmpeg for these arguments."""
     command = [str(find_ffmpeg(None).ffmpeg), "-v", "error", "-nostdin", *arguments]
     done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return done.stdout.decode()
@@ -41,7 +41,7 @@ def make_film(
     filters: str = "null",
     extra: Sequence[str] = (),
 ) -> Path:
-    """A test picture, and a sine for ``has_sound``; the container by the name's ending."""
+    """Create a test pattern with a sine tone if ``has_sound``; the suffix chooses the container."""
     source = f"{picture}=size={size[0]}x{size[1]}:rate={rate}:duration={seconds}"
     sound_in = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if has_sound else []
     sound = ["-c:a", _SOUND_CODECS.get(path.suffix, "aac")] if has_sound else []
@@ -55,13 +55,13 @@ def make_film(
 
 
 def remux(source: Path, path: Path, *arguments: str) -> Path:
-    """The same packets in another container; ``arguments`` come before the output."""
+    """Copy the packets into another container; ``arguments`` come before the output."""
     run(["-i", f"file:{source}", "-map", "0", "-c", "copy", *arguments, f"file:{path}"])
     return path
 
 
 def make_long_film(path: Path, *, seconds: int, **more: Any) -> Path:
-    """One second's pictures over and over, under one tone: long for the price of a short one."""
+    """Repeat the frames of one second under a tone: a long video at the cost of a short one."""
     second = make_film(path.with_name(f"second-{path.name}"), has_sound=False, **more)
     loop = ["-stream_loop", str(seconds - 1), "-i", f"file:{second}"]
     tone = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=8000:duration={seconds}"]
@@ -71,13 +71,13 @@ def make_long_film(path: Path, *, seconds: int, **more: Any) -> Path:
 
 
 def make_variable_rate(path: Path, *, seconds: float = 2.0) -> Path:
-    """Frames dropped irregularly, times kept."""
+    """Create a video with irregularly dropped frames and their original timestamps."""
     drop = "select='not(eq(mod(n\\,7)\\,3)+eq(mod(n\\,5)\\,1))'"
     return make_film(path, seconds=seconds, filters=drop, extra=["-fps_mode", "vfr"])
 
 
 def make_rotated(path: Path, *, counterclockwise: int = 90) -> Path:
-    """Stored lying, to be shown turned."""
+    """Create a video that is stored in landscape with a rotation for display."""
     lying = make_film(path.with_name(f"lying-{path.name}"))
     turn = ["-display_rotation", str(counterclockwise), "-i", f"file:{lying}", "-c", "copy"]
     run([*turn, f"file:{path}"])
@@ -86,7 +86,7 @@ def make_rotated(path: Path, *, counterclockwise: int = 90) -> Path:
 
 
 def make_hdr(path: Path, *, transfer: str = "smpte2084") -> Path:
-    """10 bit, BT.2020, tagged as PQ (with HDR10 mastering data) or HLG."""
+    """Create a 10-bit BT.2020 video, tagged as PQ (with HDR10 mastering data) or HLG."""
     tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:log-level=none"
     if transfer == "smpte2084":
         tags += ":hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
@@ -103,7 +103,7 @@ def make_interlaced(path: Path) -> Path:
 
 
 def make_many_tracks(path: Path) -> Path:
-    """Two sounds; the second, higher one is the default."""
+    """Create a video with two audio tracks; the second, higher one is the default."""
     sines = [f"sine=frequency={hertz}:duration=1" for hertz in (440, SECOND_TRACK_HZ)]
     inputs = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=1"]
     for sine in sines:
@@ -116,7 +116,7 @@ def make_many_tracks(path: Path) -> Path:
 
 
 def make_late_sound(path: Path) -> Path:
-    """Six seconds, the sound of the last four."""
+    """Create a video of six seconds with audio in the last four."""
     film = make_film(path.with_name(f"film-{path.name}"), seconds=6)
     mux = ["-i", f"file:{film}", "-itsoffset", "2", "-i", f"file:{film}"]
     run([*mux, "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", "6", f"file:{path}"])
@@ -125,7 +125,7 @@ def make_late_sound(path: Path) -> Path:
 
 
 def make_subtitled(path: Path) -> Path:
-    """With a track of SubRip subtitles."""
+    """Create a video with a track of SubRip subtitles."""
     text = path.with_suffix(".srt")
     text.write_text("1\n00:00:00,200 --> 00:00:00,800\nHello\n", "utf-8")
     film = make_film(path.with_name(f"bare-{path.name}"))
@@ -136,7 +136,7 @@ def make_subtitled(path: Path) -> Path:
 
 
 def make_edit_list(path: Path) -> Path:
-    """Cut by copying in the middle of a group of pictures: the edit list hides the beginning."""
+    """Cut a video without re-encoding inside a GOP: the edit list hides the beginning."""
     whole = make_film(path.with_name(f"whole-{path.name}"), seconds=3, extra=["-g", "50"])
     run(["-ss", "1.2", "-i", f"file:{whole}", "-c", "copy", f"file:{path}"])
     whole.unlink()
@@ -144,7 +144,7 @@ def make_edit_list(path: Path) -> Path:
 
 
 def make_trimmed(path: Path, *, start_seconds: float = 0.5) -> Path:
-    """Cut so by copying, from a film whose sound goes on for longer than its picture."""
+    """Cut a video without re-encoding whose audio is longer than its video track."""
     whole, seconds = path.with_name(f"whole-{path.name}"), start_seconds + 0.7
     picture = f"testsrc2=size=64x48:rate=25:duration={seconds}"
     inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=duration={seconds + 0.7}"]
@@ -155,7 +155,7 @@ def make_trimmed(path: Path, *, start_seconds: float = 0.5) -> Path:
 
 
 def make_late_clock(path: Path) -> Path:
-    """Two seconds on a clock that begins at ten, as a recording's part may."""
+    """Create two seconds whose timestamps begin at ten, as in a part of a recording."""
     whole = make_film(path.with_name(f"whole-{path.name}"), seconds=2, size=(64, 48))
     remux(whole, path, "-output_ts_offset", "10")
     whole.unlink()
@@ -163,7 +163,7 @@ def make_late_clock(path: Path) -> Path:
 
 
 def make_late_picture(path: Path) -> Path:
-    """The picture begins half a second after the sound."""
+    """Create a video whose frames begin half a second after the audio."""
     film = make_film(path.with_name(f"film-{path.name}"))
     mux = ["-itsoffset", "0.5", "-i", f"file:{film}", "-i", f"file:{film}", "-map", "0:v"]
     run([*mux, "-map", "1:a", "-c", "copy", f"file:{path}"])
@@ -177,7 +177,7 @@ def make_sound_only(path: Path) -> Path:
 
 
 def make_size_change(path: Path) -> Path:
-    """A transport stream whose picture changes its size in the middle."""
+    """Create a transport stream whose frame size changes in the middle."""
     raw = path.with_suffix(".h264")
     parts = [
         make_film(path.with_name(f"part{number}.h264"), size=size, has_sound=False)
@@ -191,14 +191,14 @@ def make_size_change(path: Path) -> Path:
 
 
 def make_bomb(path: Path, *, side: int = 12_000) -> Path:
-    """A small file that unpacks into a huge picture: a PNG, alone or as a film's one frame."""
+    """Create a small file with a huge frame: a PNG, alone or as a video's only frame."""
     picture = f"color=black:size={side}x{side}:rate=1:duration=1"
     run(["-f", "lavfi", "-i", picture, "-c:v", "png", "-frames:v", "1", f"file:{path}"])
     return path
 
 
 def truncate(source: Path, path: Path, share: float) -> Path:
-    """The first ``share`` of the bytes; an odd number, so that no packet ends there by chance."""
+    """Keep the first ``share`` of the bytes, an odd number, so that no packet ends there."""
     content = source.read_bytes()
     path.write_bytes(content[: int(len(content) * share) | 1])
     return path

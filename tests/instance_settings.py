@@ -1,4 +1,4 @@
-"""Settings of the mills that tests start. A plain module, for every suite."""
+"""Settings of the instances that tests start. A plain module for every suite."""
 
 from __future__ import annotations
 
@@ -9,5 +9,4 @@ UNSPACED: Mapping[str, str] = {
     "TRANSCODE_RATE": "6000",
     "CAPTION_RATE": "6000",
 }
-"""So that no test waits for its turn to begin: how starts are spaced is shown in integration/jobs,
-where the relay counts."""
+"""High rates, so that no test waits for its start; integration/jobs tests how starts are spaced."""

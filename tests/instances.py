@@ -1,5 +1,7 @@
-"""A whole installation, as a person runs it, with packages of our making. A plain module, for every
-suite."""
+"""A whole installation, as a person runs it, with packages of the tests' own.
+
+A plain module for every suite.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 
 @dataclass(frozen=True)
 class Instance:
-    """One that runs, with what its processes find on their path."""
+    """A running installation, and the environment of its processes."""
 
     environment: dict[str, str]
     home: Path
@@ -47,7 +49,7 @@ class Instance:
 
 
 def make_environment(home: Path, site: Path | None, films: Path) -> dict[str, str]:
-    """Settings of an installation whose processes find the packages in ``site``."""
+    """Return the settings of an installation whose processes find the packages in ``site``."""
     inherited = {
         name: value for name, value in os.environ.items() if name not in (*SERVERS, "PYTHONPATH")
     }
@@ -62,7 +64,7 @@ def make_environment(home: Path, site: Path | None, films: Path) -> dict[str, st
 
 @contextmanager
 def running_instance(home: Path, site: Path | None, films: Path) -> Iterator[Instance]:
-    """``cinemill up`` until the end of the block."""
+    """Run ``cinemill up`` until the end of the block."""
     environment = make_environment(home, site, films)
     log = home.with_name(f"{home.name}.up")
     with log.open("wb") as errors:

@@ -1,4 +1,4 @@
-"""Celery messages as stock clients send them, and broken ones. A plain module, for every suite."""
+"""Celery messages as stock clients send them, and broken ones. A plain module for every suite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 DEEPEST_PATH = 20
-"""Recursion must not come near Python's limit: what is drawn would depend on the stack."""
+"""Recursion stays far from Python's limit, or the drawn values would depend on the stack."""
 TYPED = {"__type__": "datetime", "__value__": "no time at all"}
 
 
@@ -27,7 +27,7 @@ def make_message(
     embed: Any = EMBED,
     **headers: Any,
 ) -> dict[str, Any]:
-    """An envelope of protocol 2; ``headers`` replace those of a usual one."""
+    """Return an envelope of protocol 2; ``headers`` replace its usual ones."""
     task_id = headers.get("id", str(uuid4()))
     return {
         "body": encode_body([args, kwargs or {}, embed]),
@@ -72,7 +72,7 @@ def encode_body(body: Any) -> str:
 
 
 def nest(depth: int) -> Any:
-    """A list in a list in a list."""
+    """Return lists nested to this depth."""
     nested: Any = []
     for _ in range(depth - 1):
         nested = [nested]
@@ -80,7 +80,7 @@ def nest(depth: int) -> Any:
 
 
 def list_paths(value: Any, path: Path = ()) -> Iterator[Path]:
-    """To everything in a JSON value that is not nested too deeply to be worth it."""
+    """Yield the paths to all elements of a JSON value, down to a maximum depth."""
     yield path
     if len(path) >= DEEPEST_PATH:
         return
@@ -93,7 +93,7 @@ def list_paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def replace_at(document: Any, path: Path, value: Any) -> Any:
-    """A copy with another value at that path."""
+    """Return a copy with another value at that path."""
     if not path:
         return value
     changed = copy.copy(document)
@@ -116,7 +116,7 @@ odd_values = st.one_of(
 
 @st.composite
 def broken_items(draw: st.DrawFn) -> bytes:
-    """What may lie in a list of Redis: mutations of a real message, and bytes of any kind."""
+    """Draw items that may be in a list of Redis: mutations of a real message, and any bytes."""
     task = draw(
         st.sampled_from(["get_queue_stats", "process_video", "step.probe_source", "no_such_task"])
     )
@@ -127,7 +127,7 @@ def broken_items(draw: st.DrawFn) -> bytes:
     if draw(st.booleans()) and isinstance(document, dict):
         body: Any = [[], {}, EMBED]
         path = draw(st.sampled_from(list(list_paths(body))))
-        # A copy: it may be one of the odd values, which other examples are given too.
+        # A copy: it may be one of the odd values, which other examples use too.
         document = {**document, "body": encode_body(replace_at(body, path, draw(odd_values)))}
     item = json.dumps(document).encode()
     cut = draw(st.one_of(st.just(len(item)), st.integers(0, len(item))))

@@ -1,7 +1,7 @@
 """Installing a package into a folder as pip does, without a network or a build backend.
 
-A plain module, for every suite. What pip unpacks from a pure wheel is the package's folder, and
-beside it a ``.dist-info`` with its name, version and entry points, which all stand in
+A plain module for every suite. From a pure wheel pip unpacks the package's folder and, next to it,
+a ``.dist-info`` folder with its name, version and entry points, which are all in
 ``pyproject.toml``.
 """
 
@@ -18,7 +18,7 @@ GROUP = "cinemill.capabilities"
 
 
 def install_project(source: Path, site: Path) -> Path:
-    """Install the project of a folder into ``site``, which goes on PYTHONPATH; returns ``site``."""
+    """Install the project of a folder into ``site``, to be put on PYTHONPATH; return ``site``."""
     document: dict[str, Any] = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))
     for folder in document["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         ignore = shutil.ignore_patterns("__pycache__")
@@ -41,7 +41,7 @@ def install_module(
 def write_metadata(
     site: Path, name: str, version: str, groups: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Write what ``importlib.metadata`` reads of an installed package."""
+    """Write the files that ``importlib.metadata`` reads of an installed package."""
     folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir(parents=True, exist_ok=True)
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"

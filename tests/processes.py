@@ -1,7 +1,7 @@
-"""Find the processes of one test among those of a whole machine. A plain module, for every suite.
+"""Find the processes of one test among those of a whole machine. A plain module for every suite.
 
-Where a command's folder shows depends on the machine: bubblewrap has it among its arguments,
-a command without walls around it only as its working directory.
+Where a command's folder appears depends on the machine: bubblewrap has it among its arguments,
+a command without a sandbox only as its working directory.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pathlib import Path
 import psutil
 
 
-def lives(process: psutil.Process) -> bool:
-    """Return whether it still runs; one that ended and was not waited for does not."""
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether the process still runs; a zombie does not."""
     with suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """List living processes that work in ``folder`` or below, or have it among their arguments.
+    """List running processes that work in ``folder`` or below, or have it among their arguments.
 
-    Whatever their parent: for what must be gone after its parent was killed.
+    Their parent does not matter, so that orphans of a killed process are found.
     """
     named = re.compile(re.escape(str(folder)) + r"(?![\w.-])")
-    found = (process for process in psutil.process_iter() if lives(process))
+    found = (process for process in psutil.process_iter() if is_alive(process))
     return [process for process in found if any(map(named.search, _places(process)))]
 
 
 def find_encoders(folder: Path) -> list[psutil.Process]:
-    """List the living FFmpegs among these, without the walls around them."""
+    """List the running FFmpegs among these, without their sandboxes."""
     return [one for one in processes_of(folder) if _program(one).startswith("ffmpeg")]
 
 
@@ -43,7 +43,7 @@ def _program(process: psutil.Process) -> str:
 
 
 def _places(process: psutil.Process) -> Iterator[str]:
-    # Each by itself: of another user's process the arguments may be read, and the folder not.
+    # Each separately: of another user's process the arguments are readable, the folder is not.
     with suppress(psutil.Error):
         yield from process.cmdline()
     with suppress(psutil.Error):

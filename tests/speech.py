@@ -1,7 +1,7 @@
-"""Speech whose words are known, the models that hear it, and how far apart two texts are.
+"""Speech with a known text, models that transcribe it, and the word error rate.
 
-A plain module, for every suite and for the benchmarks. Models and readings are fetched once and
-kept beside the sample films.
+A plain module for every suite and for the benchmarks. Models and recordings are fetched once and
+kept next to the sample videos.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ going direct the other way, in short, the period was so far like the present per
 its noisiest authorities insisted on its being received, for good or for evil, in the superlative
 degree of comparison only.
 """
-# As spoken in the sample film obama_speech, which ends in mid-sentence.
+# As spoken in the sample video obama_speech, which ends in mid-sentence.
 SPEECH = """
 Today, after two years of negotiations, the United States, together with our international
 partners, has achieved something
@@ -35,7 +35,7 @@ partners, has achieved something
 
 
 def fetch_models(*names: str) -> Path:
-    """The folder in which these models lie, whole."""
+    """Fetch these models if they are missing; return their folder."""
     folder = cache_folder() / MODELS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
@@ -48,13 +48,13 @@ def fetch_models(*names: str) -> Path:
 
 
 def bare_words(text: str) -> list[str]:
-    """Words without case and punctuation, as error rates are counted."""
+    """Return the words without case and punctuation, as error rates are counted."""
     return re.findall(r"[\w']+", text.lower())
 
 
-def word_error_rate(said: str, heard: str) -> float:
-    """Words to be inserted, deleted or replaced (Levenshtein), for each word that was said."""
-    reference, hypothesis = bare_words(said), bare_words(heard)
+def word_error_rate(spoken: str, transcribed: str) -> float:
+    """Return the words to insert, delete or replace (Levenshtein), per spoken word."""
+    reference, hypothesis = bare_words(spoken), bare_words(transcribed)
     distances: Sequence[int] = range(len(hypothesis) + 1)
     for row, word in enumerate(reference, start=1):
         current = [row]

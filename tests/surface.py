@@ -1,7 +1,7 @@
 """The public surface as text: one line for each name that other people's programs may use.
 
-``python -m tests.surface`` writes it anew after a change on purpose; the change then belongs into
-the changelog, and where it breaks a package, into ``PROTOCOL_VERSION``.
+``python -m tests.surface`` writes it again after an intended change, which then belongs in the
+changelog and, if it breaks a package, in ``PROTOCOL_VERSION``.
 """
 
 from __future__ import annotations

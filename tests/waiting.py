@@ -1,4 +1,4 @@
-"""How long tests wait for what another process does. A plain module, for every suite.
+"""Waiting for other processes in tests. A plain module for every suite.
 
 A test polls, so a quiet machine loses nothing by the long limit; a busy one needs it.
 """

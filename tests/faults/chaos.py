@@ -1,8 +1,8 @@
-"""``python -m tests.faults.chaos``: kill every part while it works, and see that nothing is lost.
+"""``python -m tests.faults.chaos``: kill every part while it works, and check that nothing is lost.
 
-Seeded: the same seed and size play the same timetable on the same jobs. What really happened, and
-to whom, is in the history, one JSON object a line. Exit code 0 only when all invariants hold and
-all figures are reached.
+The same seed and size play the same timetable on the same jobs. The history records what really
+happened, one JSON object per line. The exit code is 0 only if all invariants hold and all figures
+are reached.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.faults.faults import FAULTS, SIZES, Size, plan_timetable
 from tests.faults.kinds import DRILL_CATALOG, EFFECT_TABLE
 from tests.faults.on_database import SERVED
 from tests.faults.queries import Queries
-from tests.faults.submitter import History, Submitter, draw_order
+from tests.faults.submitter import History, Submitter, draw_submission
 from tests.films import make_film, remux
 
 from cinemill.config import load
@@ -33,12 +33,12 @@ from cinemill.worker.app_factory import build_app
 
 FILMS = 12
 DRAIN_SECONDS = 150.0
-WATCHED = ("0 parts fell", "handed back", "cancelled leaves nothing", SERVED)
-"""Invariants that faults watch over while they play."""
-INVARIANTS = (*WATCHED, *invariants.CHECKS, *invariants.FINAL_CHECKS)
+CONTINUOUS = ("0 parts fell", "handed back", "cancelled leaves nothing", SERVED)
+"""Invariants that are checked while the faults are played."""
+INVARIANTS = (*CONTINUOUS, *invariants.CHECKS, *invariants.FINAL_CHECKS)
 OUTSTANDING = 10
-"""Jobs under way at a time: enough to keep workers at work, few enough for a retry to find one
-free, so that what is measured is the way back and not the line."""
+"""Concurrent jobs: enough to keep the workers busy, few enough for a retry to find a free worker,
+so that resumption is measured and not queueing."""
 
 
 def main(arguments: list[str]) -> int:
@@ -75,33 +75,33 @@ def play(folder: Path, seed: int, size: Size, only: tuple[str, ...]) -> report.O
     history = History(folder / "history.jsonl")
     history.write("begin", seed=seed, size=str(size), only=only)
     with Cluster(folder, ClusterPlan()) as cluster:
-        context = _set_stage(cluster, history, seed)
+        context = _create_context(cluster, history, seed)
         films = make_films(cluster)
         cluster.start_all()
         timetable = plan_timetable(Random(seed), size, only)
         length = timetable[-1][0] if timetable else 0.0
         load_thread = threading.Thread(
-            target=bring_jobs, args=(context, Random(seed), films, size.jobs, length), daemon=True
+            target=submit_jobs, args=(context, Random(seed), films, size.jobs, length), daemon=True
         )
         load_thread.start()
         played = run_timetable(context, timetable)
         load_thread.join()
         drained = await_drained(context)
         context.measure("last fault to all ended", drained)
-        found = judge(context)
+        found = check_invariants(context)
         history.write("end", found=found)
         outcome = report.Outcome.of(context, found, played, size, only)
     history.close()
     return outcome
 
 
-def bring_jobs(
+def submit_jobs(
     context: FaultContext, random: Random, films: list[Path], jobs: int, seconds: float
 ) -> None:
-    """Hand in so many ordinary jobs, evenly over so many seconds."""
+    """Submit so many ordinary jobs, evenly over so many seconds."""
     began = time.monotonic()
     for index in range(jobs):
-        submission = draw_order(random, films)
+        submission = draw_submission(random, films)
         while time.monotonic() - began < seconds * index / jobs:
             time.sleep(0.02)
         while context.queries.unfinished() > OUTSTANDING:
@@ -110,7 +110,7 @@ def bring_jobs(
 
 
 def run_timetable(context: FaultContext, timetable: list[tuple[float, str]]) -> dict[str, int]:
-    """Play the faults, several at a time where they take long; answers how often each was."""
+    """Play the faults, long ones concurrently; return how often each was played."""
     began = time.monotonic()
     queue = [
         (at, number, name, FAULTS[name](context)) for number, (at, name) in enumerate(timetable)
@@ -120,7 +120,7 @@ def run_timetable(context: FaultContext, timetable: list[tuple[float, str]]) -> 
     while queue:
         at, number, name, fault = heapq.heappop(queue)
         time.sleep(max(0.0, began + at - time.monotonic()))
-        context.look_after_parts()
+        context.restart_ended_parts()
         try:
             wait_seconds = next(fault)
         except StopIteration:
@@ -132,19 +132,21 @@ def run_timetable(context: FaultContext, timetable: list[tuple[float, str]]) -> 
 
 
 def await_drained(context: FaultContext) -> float:
-    """Seconds until every job had ended; gives up after a while, the invariants will tell."""
+    """Return the seconds until every job had ended; after a limit the invariants will report it."""
     began = time.monotonic()
     while context.queries.unfinished() and time.monotonic() - began < DRAIN_SECONDS:
-        context.look_after_parts()
+        context.restart_ended_parts()
         time.sleep(0.1)
     seconds = time.monotonic() - began
-    time.sleep(2 * context.cluster.plan.heartbeat_seconds)  # late messages find nothing to claim
+    time.sleep(
+        2 * context.cluster.plan.heartbeat_seconds
+    )  # for late messages to find nothing to claim
     return seconds
 
 
-def judge(context: FaultContext) -> dict[str, list[str]]:
-    """What each invariant found wrong; the mill is stopped in between."""
-    found: dict[str, list[str]] = {name: [] for name in WATCHED}
+def check_invariants(context: FaultContext) -> dict[str, list[str]]:
+    """Return the violations of each invariant; the cluster is stopped before the final checks."""
+    found: dict[str, list[str]] = {name: [] for name in CONTINUOUS}
     found |= {name: list(check(context)) for name, check in invariants.CHECKS.items()}
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda part: part.stop(20.0), context.cluster.parts.values()))
@@ -155,7 +157,7 @@ def judge(context: FaultContext) -> dict[str, list[str]]:
 
 
 def make_films(cluster: Cluster) -> list[Path]:
-    """Short films of different bytes."""
+    """Create short videos with different bytes."""
     first = make_film(cluster.films / "film.mp4", seconds=2.0, size=(128, 96))
     return [
         remux(first, cluster.films / f"film-{number}.mp4", "-metadata", f"title={number}")
@@ -163,7 +165,7 @@ def make_films(cluster: Cluster) -> list[Path]:
     ]
 
 
-def _set_stage(cluster: Cluster, history: History, seed: int) -> FaultContext:
+def _create_context(cluster: Cluster, history: History, seed: int) -> FaultContext:
     queries = Queries(cluster.database)
     queries.change(EFFECT_TABLE)
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
@@ -174,7 +176,7 @@ def _set_stage(cluster: Cluster, history: History, seed: int) -> FaultContext:
 def _resize(size: Size, jobs: int | None) -> Size:
     if jobs is None:
         return size
-    return Size(jobs, size.kills, size.kill_every_seconds, size.rounds, size.least_kills)
+    return Size(jobs, size.kills, size.kill_every_seconds, size.rounds, size.min_kills)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The mill's parts as processes that can be killed, frozen, cut off and started again."""
+"""The processes of an instance, which can be killed, frozen, disconnected and started again."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from cinemill.local.supervisor.children import start_child
 from cinemill.storage.database import Database, migrate
 
 MARK = "DRILL_YARD"
-"""In the environment of every process of ours: so that none can hide."""
+"""Variable in the environment of every process of ours, so that all of them can be found."""
 QUEUES = (
     "default,proxy,ingestion,embeddings,knowledge_graph,detection,transcode,orchestration,"
     "video_analysis"
 )
 PROBE_QUEUES = f"{QUEUES},preview"
-"""Only the worker behind proxies serves the queue ``preview``; no worker serves ``caption``."""
+"""Only the worker behind proxies serves the queue ``preview``; none serves ``caption``."""
 READY_SECONDS = 60.0
 FAKETIME = (
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
@@ -40,7 +40,7 @@ FAKETIME = (
 
 @dataclass
 class Part:
-    """One process that we start, with all that comes of it."""
+    """One process that we start, with its descendants."""
 
     name: str
     command: tuple[str, ...]
@@ -64,11 +64,11 @@ class Part:
         return self.is_running and self.ready_file.exists()
 
     def start(self, **more: str) -> None:
-        """Start it, without waiting; ``more`` joins its environment for this once."""
+        """Start it without waiting; ``more`` is added to its environment for this start."""
         self.ready_file.unlink(missing_ok=True)
         self.started_at = time.time()
         with self.log_file.open("ab") as log:
-            # Through the launcher: it dies with the drill, however that ends.
+            # Through the launcher, so that it dies with the drill, however that ends.
             self.process = start_child(
                 self.command,
                 log=log,
@@ -79,12 +79,12 @@ class Part:
                 },
             )
 
-    def last_words(self, lines: int = 40) -> list[str]:
-        """The end of its log, for whoever has to find out why it fell."""
+    def log_tail(self, lines: int = 40) -> list[str]:
+        """Return the end of its log, to find out why it ended."""
         return self.log_file.read_text(errors="replace").splitlines()[-lines:]
 
     def children(self) -> list[psutil.Process]:
-        """Pool processes: direct children only."""
+        """Return its pool processes: direct children only."""
         with suppress(psutil.Error):
             return psutil.Process(self.pid).children()
         return []
@@ -95,14 +95,14 @@ class Part:
         return []
 
     def kill(self) -> None:
-        """kill -9 of the main process alone: what is below it must fall by itself."""
+        """Kill the main process only; its descendants must end by themselves."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 self.process.kill()
             self.process.wait()
 
     def stop(self, patience_seconds: float) -> bool:
-        """SIGTERM; whether it ended in time. It is killed if it did not."""
+        """Send SIGTERM, and SIGKILL after a while; return whether it ended in time."""
         if self.process is None:
             return True
         self.process.terminate()
@@ -120,7 +120,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """Settings that differ from the product's own, to end within minutes."""
+    """Settings that differ from the product's, so that a drill ends within minutes."""
 
     lease_seconds: float = 6.0
     heartbeat_seconds: float = 2.0
@@ -213,15 +213,18 @@ class Cluster:
         return [part for name, part in self.parts.items() if name.startswith("w")]
 
     def find_worker(self, pid: int) -> Part | None:
-        """Whose pool process this is."""
+        """Return the worker whose pool process this is."""
         for part in self.workers:
             if part.is_running and any(child.pid == pid for child in part.children()):
                 return part
         return None
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process of ours but the servers: by its environment, its command line or
-        its folder (FFmpeg gets an environment of its own)."""
+        """Return every running process of ours except the servers.
+
+        It is found by its environment, its command line or its folder (FFmpeg gets an environment
+        of its own).
+        """
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def kill_all(self) -> None:
@@ -276,7 +279,7 @@ class Cluster:
         )
 
     def _mount_small_disk(self) -> bool:
-        """A small tmpfs under the store, where we may; it shows what a full disk does."""
+        """Mount a small tmpfs for the store, if permitted, to simulate a full disk."""
         store = self.home / "objects"
         store.mkdir(mode=0o700)
         mount, umount = shutil.which("mount"), shutil.which("umount")
@@ -293,7 +296,7 @@ class Cluster:
 
 
 def find_faketime() -> str | None:
-    """The library that shifts a process' clock, where it is installed."""
+    """Return the library that shifts a process's clock, if it is installed."""
     return next((path for path in FAKETIME if Path(path).exists()), None)
 
 
@@ -315,7 +318,7 @@ def replace_port(url: str, port: int) -> str:
 
 
 def _notice_deadlocks_early(folder: Path, server_pid: int) -> None:
-    """PostgreSQL looks for deadlocks after a second, and our statements give up before that."""
+    """Have PostgreSQL look for deadlocks before our statements time out; its default is 1 s."""
     [settings] = folder.rglob("postgresql.auto.conf")
     with settings.open("a") as file:
         file.write("deadlock_timeout = '50ms'\n")

@@ -1,4 +1,4 @@
-"""A proxy between one client and a server that can be cut: closed, or half-open and silent."""
+"""A proxy between a client and a server whose connections can be cut or made half-open."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class CuttableProxy:
             _reset(pair)
 
     def silence(self) -> None:
-        """Half-open: what is connected stays so and never hears another byte, even when mended."""
+        """Make connections half-open: they stay open and never receive another byte, even later."""
         with self._lock:
             self._state = "silent"
             self._doomed += self._pairs
             self._pairs = []
 
-    def mend(self) -> None:
-        """New connections work again."""
+    def restore(self) -> None:
+        """Accept new connections again."""
         with self._lock:
             self._state = "open"
 
-    def lead_to(self, target: int) -> None:
-        """New connections go to this port; what is connected stays as it is."""
+    def redirect_to(self, target: int) -> None:
+        """Send new connections to this port; existing ones stay as they are."""
         self._target = target
 
     def destroy(self) -> None:

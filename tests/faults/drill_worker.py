@@ -9,14 +9,14 @@ import time
 
 
 def sleep_by_select(seconds: float) -> None:
-    """Under libfaketime 0.9.10 an absolute clock_nanosleep, time.sleep's own, fails with EINVAL."""
+    """Sleep by select: under libfaketime 0.9.10 clock_nanosleep of time.sleep fails (EINVAL)."""
     select.select([], [], [], seconds)
 
 
 def main(arguments: list[str]) -> None:
     if "FAKETIME" in os.environ:
         time.sleep = sleep_by_select  # type: ignore[assignment]
-    # Only now: others take sleep from time when they are imported.
+    # Only now: other modules import sleep from time when they are imported.
     from tests.faults.process_entrypoints import run
 
     run(arguments)

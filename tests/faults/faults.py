@@ -1,4 +1,4 @@
-"""The faults by their names, and when each is played."""
+"""The faults by name, and the timetable by which they are played."""
 
 from __future__ import annotations
 
@@ -52,35 +52,35 @@ KILLS = ("pool_child_killed", "worker_tree_killed")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is played."""
+    """The size of a drill."""
 
     jobs: int
     kills: int
     kill_every_seconds: float
     rounds: int
-    """How often each other fault is played."""
-    least_kills: int
-    """The figure that must be reached."""
+    """How often each of the other faults is played."""
+    min_kills: int
+    """The number of kills that must be reached."""
 
 
 SIZES = {
-    "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, least_kills=200),
-    "short": Size(jobs=120, kills=15, kill_every_seconds=5.0, rounds=1, least_kills=12),
+    "full": Size(jobs=1000, kills=215, kill_every_seconds=3.2, rounds=3, min_kills=200),
+    "short": Size(jobs=120, kills=15, kill_every_seconds=5.0, rounds=1, min_kills=12),
 }
 
 
 def plan_timetable(random: Random, size: Size, only: Sequence[str] = ()) -> list[tuple[float, str]]:
-    """(seconds from the start, fault), in order of time; the same for the same seed and size."""
+    """Return (seconds from the start, fault), ordered by time; equal for equal seed and size."""
     length = size.kills * size.kill_every_seconds
-    moments: list[tuple[float, str]] = []
+    timetable: list[tuple[float, str]] = []
     for index in range(size.kills):
         name = random.choices(KILLS, weights=(2, 1))[0]
-        moments.append((index * size.kill_every_seconds, name))
+        timetable.append((index * size.kill_every_seconds, name))
     others = [name for name in FAULTS if name not in KILLS]
     slot = length / (size.rounds * len(others))
-    for turn in range(size.rounds):
+    for round_number in range(size.rounds):
         random.shuffle(others)
         others.sort(key=lambda name: name not in LONG)  # stable: the long ones first
-        start = turn * length / size.rounds
-        moments += [(start + index * slot, name) for index, name in enumerate(others)]
-    return sorted(moment for moment in moments if not only or moment[1] in only)
+        start = round_number * length / size.rounds
+        timetable += [(start + index * slot, name) for index, name in enumerate(others)]
+    return sorted(entry for entry in timetable if not only or entry[1] in only)

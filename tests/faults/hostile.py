@@ -1,12 +1,12 @@
-"""A seeded corpus of hostile and damaged files through sniff, probe and prepare, and an oracle.
+"""A seeded corpus of hostile and damaged files for sniff, probe and prepare, with an oracle.
 
     python -m tests.faults.hostile --seed 1 --count 1000
 
-What must hold for every file: it is done only if the whole film is there (or, where a container
-lost packets without a word, the outcome warns of the gap); no output holds anything of the planted
+These rules hold for every file: it is done only if the whole video is there (or, if a container
+lost packets silently, the outcome warns of the gap); no output contains anything of the planted
 secret; nothing needs more than 2 GB; every refusal has a known code; a refused file leaves its
-folder empty. Every second file runs without bubblewrap, where whitelists alone must hold and the
-kernel tells the peak memory of every child.
+folder empty. Every second file runs without bubblewrap: there the whitelists alone must hold, and
+the kernel reports the peak memory of every child.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ CORPUS_LIMITS = Limits(
 )
 _CLOCK_SLACK_SECONDS = 0.3
 _FRAMES_SHARE = 0.98
-_TOLD_FRAMES_SHARE = 0.85
-"""A gap that is told may be a small one; a large one is a false done all the same."""
+_WARNED_FRAMES_SHARE = 0.85
+"""With a warning a small gap is permitted; a large one is a false done nevertheless."""
 _COLOR_DISTANCE = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one file, and every rule that it broke."""
+    """The outcome of one file, and every rule that it broke."""
 
     index: int
     mutation: str
@@ -96,7 +96,7 @@ class Summary:
 
 
 def run_corpus(seed: int, count: int, *, processes: int = PROCESSES) -> Summary:
-    """Make and try ``count`` files; the same seed makes the same files."""
+    """Create and process ``count`` files; the same seed creates the same files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bases").mkdir()
@@ -105,7 +105,7 @@ def run_corpus(seed: int, count: int, *, processes: int = PROCESSES) -> Summary:
         secret = _plant_secret(folder / "secret")
         tasks = [(seed, index, bases, secret, folder) for index in range(count)]
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            return Summary(list(pool.map(_try_file, tasks, chunksize=4)))
+            return Summary(list(pool.map(_check_file, tasks, chunksize=4)))
 
 
 def _plant_secret(folder: Path) -> Path:
@@ -114,19 +114,21 @@ def _plant_secret(folder: Path) -> Path:
     return make_film(folder / "secret.mp4", filters=f"drawbox=color=0x{color}:t=fill")
 
 
-def _try_file(task: tuple[int, int, list[Base], Path, Path]) -> Verdict:
+def _check_file(task: tuple[int, int, list[Base], Path, Path]) -> Verdict:
     seed, index, bases, secret, folder = task
     rng = random.Random(f"{seed}/{index}")
     mutate = MUTATIONS[index % len(MUTATIONS)]
     base = rng.choice(bases)
     forgery = mutate(rng, base, secret)
-    place = folder / f"case-{index}"
-    (place / "work").mkdir(parents=True)
-    source = place / "source.mp4"
+    case_folder = folder / f"case-{index}"
+    (case_folder / "work").mkdir(parents=True)
+    source = case_folder / "source.mp4"
     source.write_bytes(forgery.content)
     started = time.monotonic()
-    code, broken, rss = _mill(source, place / "work", forgery, is_walled=index % 2 == 0)
-    shutil.rmtree(place)
+    code, broken, rss = _process_file(
+        source, case_folder / "work", forgery, is_sandboxed=index % 2 == 0
+    )
+    shutil.rmtree(case_folder)
     return Verdict(
         index=index,
         mutation=mutate.__name__,
@@ -138,10 +140,10 @@ def _try_file(task: tuple[int, int, list[Base], Path, Path]) -> Verdict:
     )
 
 
-def _mill(
-    source: Path, work: Path, forgery: Forgery, *, is_walled: bool
+def _process_file(
+    source: Path, work: Path, forgery: Forgery, *, is_sandboxed: bool
 ) -> tuple[str, tuple[str, ...], int]:
-    sandbox = detect_sandbox(SandboxMode.AUTO if is_walled else SandboxMode.OFF)
+    sandbox = detect_sandbox(SandboxMode.AUTO if is_sandboxed else SandboxMode.OFF)
     try:
         outcome = prepare(
             FfmpegSession(find_ffmpeg(None), work, CORPUS_LIMITS, sandbox),
@@ -153,8 +155,8 @@ def _mill(
         return refused.code, tuple(_check_refusal(refused.code, work)), _peak_rss(0)
     except Exception as crash:
         return "crash", (f"{type(crash).__name__}: {crash}",), _peak_rss(0)
-    is_told = any(GAP_WARNING in warning for warning in outcome.warnings)
-    code = "done, gap told" if is_told else "done"
+    is_warned = any(GAP_WARNING in warning for warning in outcome.warnings)
+    code = "done with a gap warning" if is_warned else "done"
     return code, tuple(_check_done(outcome, forgery)), _peak_rss(outcome.peak_rss_bytes)
 
 
@@ -168,9 +170,9 @@ def _check_refusal(code: str, work: Path) -> list[str]:
 def _check_done(outcome: PrepareOutcome, forgery: Forgery) -> list[str]:
     broken = [f"foreign read: {name}" for name in _find_secret(outcome)]
     if forgery.base is None:
-        return [*broken, "false done: it is no film"]
-    is_told = any(GAP_WARNING in warning for warning in outcome.warnings)
-    share = _TOLD_FRAMES_SHARE if is_told else _FRAMES_SHARE
+        return [*broken, "false done: it is no video"]
+    is_warned = any(GAP_WARNING in warning for warning in outcome.warnings)
+    share = _WARNED_FRAMES_SHARE if is_warned else _FRAMES_SHARE
     if outcome.decoded_frames < forgery.base.frames * share - 1:
         broken.append(f"false done: {outcome.decoded_frames} of {forgery.base.frames} frames")
     lost_seconds = forgery.base.seconds - outcome.decoded_seconds
@@ -190,17 +192,17 @@ def _find_secret(outcome: PrepareOutcome) -> list[str]:
 
 def _shows_secret(still: Path) -> bool:
     with still.open("rb") as file, av.open(file, "r", format="jpeg_pipe") as container:
-        picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    mean = picture.reshape(-1, 3).mean(axis=0)
+        frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    mean = frame.reshape(-1, 3).mean(axis=0)
     return all(
         abs(seen - planted) < _COLOR_DISTANCE
         for seen, planted in zip(mean, SECRET_COLOR, strict=True)
     )
 
 
-def _peak_rss(told: int) -> int:
-    """Of any child of this process so far, or as FFmpeg itself tells it."""
-    return max(told, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+def _peak_rss(reported_bytes: int) -> int:
+    """Return the peak memory of any child of this process so far, or as FFmpeg reported it."""
+    return max(reported_bytes, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
 def print_summary(summary: Summary, seed: int, seconds: float) -> None:
@@ -223,7 +225,7 @@ def print_summary(summary: Summary, seed: int, seconds: float) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Hostile and damaged files, and what they do.")
+    parser = argparse.ArgumentParser(description="Process hostile and damaged files.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What must hold in the end, whatever happened. Each check answers what it found wrong."""
+"""Invariants that hold at the end, whatever happened. Each check yields the violations."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ BROKER_PREFIX = "cinemill:"
 
 
 def nothing_lost(context: FaultContext) -> Iterator[str]:
-    """Every accepted job has its row, and every row has ended."""
-    rows = {str(row["id"]): row for row in context.queries.ask("SELECT id, kind, state FROM job")}
+    """Check that every accepted job has a row, and that every job has ended."""
+    rows = {str(row["id"]): row for row in context.queries.fetch("SELECT id, kind, state FROM job")}
     for job_id, submission in context.submitter.submissions.items():
         if job_id not in rows:
-            yield f"job {job_id} ({submission.kind}, {submission.door}) was accepted and has no row"
+            what = f"{submission.kind}, {submission.entry_point}"
+            yield f"job {job_id} ({what}) was accepted and has no row"
     for job_id, row in rows.items():
         if row["state"] in ("pending", "running"):
             yield f"job {job_id} ({row['kind']}) is still {row['state']}"
 
 
 def states_right(context: FaultContext) -> Iterator[str]:
-    """Each job ended as its order says, with the reason that it says and the result."""
+    """Check that each job ended in an expected state, with the expected reason and result."""
     for row in _ordered_jobs(context):
         submission = context.submitter.submissions[row["id"]]
         found = f"{row['state']} ({row['code']})"
@@ -48,7 +49,7 @@ def states_right(context: FaultContext) -> Iterator[str]:
 
 
 def effects_once(context: FaultContext) -> Iterator[str]:
-    """A step that succeeded took effect once, by the one try that was committed; others never."""
+    """Check that each step that succeeded took effect once, in its committed attempt only."""
     query = """
         SELECT step.id, step.kind, step.state,
           (SELECT count(*) FROM drill_effect AS e WHERE e.step_id = step.id) AS effects,
@@ -58,7 +59,7 @@ def effects_once(context: FaultContext) -> Iterator[str]:
            WHERE e.step_id = step.id AND run.state <> 'succeeded') AS foreign_effects
         FROM step
     """
-    for row in context.queries.ask(query):
+    for row in context.queries.fetch(query):
         wanted = 1 if row["state"] == "succeeded" else 0
         marks = wanted if row["kind"].startswith("drill") else 0
         found = (row["commits"], row["effects"], row["files"], row["foreign_effects"])
@@ -67,42 +68,42 @@ def effects_once(context: FaultContext) -> Iterator[str]:
 
 
 def poison_stopped(context: FaultContext) -> Iterator[str]:
-    """Poison is dead after exactly its limit of tries; and the counters are those of the rows."""
+    """Check that poison died after exactly its limit of attempts, and counters match the rows."""
     query = """
         SELECT step.id, step.job_id, step.kind, step.failures, step.crashes, step.max_failures,
                step.max_crashes, count(*) FILTER (WHERE run.state IN ('failed', 'rejected')) AS bad,
                count(*) FILTER (WHERE run.state = 'crashed') AS crashed
         FROM step LEFT JOIN run ON run.step_id = step.id GROUP BY step.id
     """
-    for row in context.queries.ask(query):
-        tries = {"failures": row["bad"], "crashes": row["crashed"]}
+    for row in context.queries.fetch(query):
+        counted = {"failures": row["bad"], "crashes": row["crashed"]}
         submission = context.submitter.submissions.get(row["job_id"])
         if (row["failures"], row["crashes"]) != (row["bad"], row["crashed"]):
-            yield f"step {row['id']} counts {row['failures']}/{row['crashes']}, its runs {tries}"
+            yield f"step {row['id']} counts {row['failures']}/{row['crashes']}, its runs {counted}"
         if row["failures"] > row["max_failures"] or row["crashes"] > row["max_crashes"]:
-            yield f"step {row['id']} ({row['kind']}) was tried too often: {tries}"
-        if submission is not None and submission.tries is not None:
-            counter, limit = submission.tries
-            if tries[counter] != limit:
-                yield f"poison {row['kind']} died after {tries}, not after {limit} {counter}"
+            yield f"step {row['id']} ({row['kind']}) had too many attempts: {counted}"
+        if submission is not None and submission.expected_attempts is not None:
+            counter, limit = submission.expected_attempts
+            if counted[counter] != limit:
+                yield f"poison {row['kind']} died after {counted}, not after {limit} {counter}"
 
 
 def innocents_spared(context: FaultContext) -> Iterator[str]:
-    """Only what was killed, frozen, cut off, or is poison, counts as crashed."""
+    """Check that only killed, frozen or disconnected attempts, and poison, count as crashed."""
     query = "SELECT id, kind, worker FROM run WHERE state = 'crashed'"
-    for row in context.queries.ask(query):
+    for row in context.queries.fetch(query):
         pid = int(str(row["worker"]).rpartition(":")[2])
-        if pid not in context.fallen and not is_poison(row["kind"]):
+        if pid not in context.affected_pids and not is_poison(row["kind"]):
             yield f"run {row['id']} ({row['kind']}) of {row['worker']} crashed for no reason"
 
 
 def nothing_stranded(context: FaultContext) -> Iterator[str]:
-    """No run waits or works for a job that has ended, no step either."""
+    """Check that no run and no step of an ended job still waits or works."""
     query = """
         SELECT run.id, run.kind, run.state, run.publish_count, job.state AS job
         FROM run JOIN job ON job.id = run.job_id WHERE run.state IN ('queued', 'running')
     """
-    for row in context.queries.ask(query):
+    for row in context.queries.fetch(query):
         yield (
             f"run {row['id']} ({row['kind']}) of a {row['job']} job is {row['state']}, "
             f"published {row['publish_count']} times"
@@ -113,7 +114,7 @@ def nothing_stranded(context: FaultContext) -> Iterator[str]:
 
 
 def queues_empty(context: FaultContext) -> Iterator[str]:
-    """No message is left over on a queue that is served."""
+    """Check that no message is left on a queue that is served."""
     with redis.Redis.from_url(context.cluster.servers.redis_url, decode_responses=True) as client:
         for key in client.scan_iter(f"{BROKER_PREFIX}*"):
             if client.type(key) == "list" and "caption" not in key:
@@ -121,13 +122,13 @@ def queues_empty(context: FaultContext) -> Iterator[str]:
 
 
 def no_processes(context: FaultContext) -> Iterator[str]:
-    """After everything was stopped, nothing of ours runs."""
+    """Check that none of our processes runs after everything was stopped."""
     for process in context.cluster.processes():
         yield f"process {process.pid} ({process.name()}) is left"
 
 
 def no_files(context: FaultContext) -> Iterator[str]:
-    """After the collector: no work folder, no file without a row, no row without its file."""
+    """Check that after garbage collection no work folder, orphan or missing file is left."""
     files = LocalFiles(context.cluster.home / "objects")
     orphans, _ = remove_orphans(context.cluster.database, files, grace_seconds=0)
     uploads, _ = remove_broken_uploads(files, grace_seconds=0)
@@ -148,7 +149,7 @@ def no_files(context: FaultContext) -> Iterator[str]:
 
 
 def servers_content(context: FaultContext) -> Iterator[str]:
-    """PostgreSQL never had to break a deadlock."""
+    """Check that PostgreSQL never had to break a deadlock."""
     logs = context.cluster.folder.glob("servers/log*/postgres.log")
     for log in logs:
         count = log.read_text("utf-8", "replace").count("deadlock detected")
@@ -157,13 +158,14 @@ def servers_content(context: FaultContext) -> Iterator[str]:
 
 
 def resumed_in_time(context: FaultContext) -> Iterator[str]:
-    """From a kill to the next claim of the same step: at most the lease and five seconds; from when
-    all leases were watched anew, where PostgreSQL or a relay stood still in between.
+    """Check that the same step is claimed again within a lease and five seconds after a kill.
 
-    Where the message of the next try was lost as well, to a worker that died with it, two faults
-    hit the same step, and each new message may take as long as the sweeper needs. So they do where
-    it went to a worker that was cut off, which holds it until it can claim or the sweeper's copy
-    has been claimed by another.
+    The time counts from the last reset of leases if PostgreSQL or a relay was frozen in between.
+
+    If the message of the next attempt was lost as well, with a worker that died, two faults hit the
+    same step, and each new message may take as long as the sweeper needs. The same holds if the
+    message went to a disconnected worker, which holds it until it can claim or another one has
+    claimed the sweeper's copy.
     """
     limit = context.cluster.plan.lease_seconds + 5.0
     for resumption in measure_resumptions(context):
@@ -181,7 +183,7 @@ def resumed_in_time(context: FaultContext) -> Iterator[str]:
 
 
 LOST_MESSAGE_SECONDS = 8.0
-"""The age at which a message may count as lost, a sweep, and the way to a worker."""
+"""The age at which a message may count as lost, a sweep, and the delivery to a worker."""
 OFFERED = "kill to published again"
 RESUMED_AFTER_LOSS = "the same, its message lost too"
 RESUMED = "kill to claimed again"
@@ -197,20 +199,20 @@ CHECKS: dict[str, Check] = {
     "0 deadlocks": servers_content,
     "resumed in time": resumed_in_time,
 }
-"""While the mill still runs; in the end come ``FINAL_CHECKS``."""
+"""Checks while the instance still runs; ``FINAL_CHECKS`` come last."""
 
 FINAL_CHECKS: dict[str, Check] = {"orphan processes": no_processes, "orphan files": no_files}
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """How a killed try was followed by another; seconds since the kill."""
+    """The attempt that followed a killed one; times in seconds since the kill."""
 
     fault: str
     step_id: str
     seconds: float
-    """To the next claim, without the time in which servers were down; counted from when leases were
-    watched anew, where that was in between."""
+    """Until the next claim, without the time in which servers were down; counted from the last
+    reset of leases, if there was one in between."""
     crashed: float
     due: float
     published: float
@@ -239,11 +241,11 @@ WHERE run.id = :id AND run.state = 'crashed' AND after.started_at IS NOT NULL
 
 
 def measure_resumptions(context: FaultContext) -> Iterator[Resumption]:
-    """Of each killed try that was tried again."""
+    """Yield the resumption of each killed attempt that was retried."""
     for kill in context.kills:
-        for row in context.queries.ask(_RESUMPTION, id=kill.run_id):
-            anew = [at for at in context.watched_anew if kill.at < at < row["crashed"]]
-            since = max([kill.at, *anew])
+        for row in context.queries.fetch(_RESUMPTION, id=kill.run_id):
+            resets = [at for at in context.leases_reset_at if kill.at < at < row["crashed"]]
+            since = max([kill.at, *resets])
             down = _down_seconds(context, since, row["claimed"])
             yield Resumption(
                 fault=kill.fault,
@@ -260,7 +262,7 @@ def measure_resumptions(context: FaultContext) -> Iterator[Resumption]:
 
 
 def _down_seconds(context: FaultContext, since: float, until: float) -> float:
-    """Seconds of outage in between; overlapping outages count once."""
+    """Return the seconds of outage in between; overlapping outages count once."""
     down, reached = 0.0, since
     for began, ended in sorted(context.outages):
         began, ended = max(began, reached), min(ended, until)
@@ -271,13 +273,15 @@ def _down_seconds(context: FaultContext, since: float, until: float) -> float:
 
 
 def count_runs(context: FaultContext) -> Counter[str]:
-    rows = context.queries.ask("SELECT state, count(*) AS count FROM run GROUP BY state")
+    rows = context.queries.fetch("SELECT state, count(*) AS count FROM run GROUP BY state")
     return Counter({str(row["state"]): int(row["count"]) for row in rows})
 
 
 def _ordered_jobs(context: FaultContext) -> list[Any]:
     query = "SELECT id, kind, state, failure ->> 'code' AS code, result FROM job"
-    return [row for row in context.queries.ask(query) if row["id"] in context.submitter.submissions]
+    return [
+        row for row in context.queries.fetch(query) if row["id"] in context.submitter.submissions
+    ]
 
 
 def _list(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
-"""Kinds of work for the drill: each leaves a mark that shows how often it took effect.
+"""The drill's kinds of work; each leaves a mark that shows how often it took effect.
 
 An effect is a row written in the fenced transaction and a file that the row names; the file's
-content holds the claim's token, so that a dropped try's file can never pass for another's.
+content is the claim's token, so that a dropped attempt's file never passes for another's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cinemill.storage.media import assets
 TICK_SECONDS = 0.05
 MEMORY_GRAB_BYTES = 768 * 1024**2
 MEMORY_PIECE_BYTES = 32 * 1024**2
-"""In one piece the interpreter's lock would be held for seconds: another poison, see ``wedge``."""
+"""Allocated piecewise, or the GIL would be held for seconds, which is another poison: ``wedge``."""
 SOFT_LIMIT_SECONDS = 5.0
 HARD_LIMIT_SECONDS = 9.0
 
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS drill_effect (
     step_id text NOT NULL, job_id text NOT NULL, run_id text NOT NULL, token text NOT NULL,
     sha256 text NOT NULL, made_at timestamptz NOT NULL DEFAULT clock_timestamp())
 """
-"""No unique key: a second effect must be seen, not refused."""
+"""Without a unique key, so that a second effect is recorded and not refused."""
 
 _INSERT_EFFECT = """
 INSERT INTO drill_effect (step_id, job_id, run_id, token, sha256)
@@ -50,7 +50,7 @@ VALUES (:step_id, :job_id, :run_id, :token, :sha256)
 
 
 class DrillHandlers:
-    """The drill's handlers; ``open_resources`` is asked once the process has connections."""
+    """The drill's handlers; ``open_resources`` is called once the process has connections."""
 
     def __init__(self, open_resources: Callable[[], StepResources]) -> None:
         self.open_resources = open_resources
@@ -66,8 +66,8 @@ class DrillHandlers:
             "drill_flaky": self.fail_then_succeed,
             "drill_reject": self.reject,
             "drill_encode": self.encode,
-            "drill_hung_encoder": self.encode_nothing,
-            "drill_endless_encoder": self.encode_for_ever,
+            "drill_hung_encoder": self.hang_encoder,
+            "drill_endless_encoder": self.encode_endlessly,
             "drill_poison_kill": self.die,
             "drill_poison_memory": self.grab_memory,
             "drill_poison_hang": self.hang,
@@ -79,7 +79,7 @@ class DrillHandlers:
         return self._mark(context, {"value": context.run.params.get("value", 0)})
 
     def join(self, context: StepContext) -> StepOutcome:
-        """The sum over all parts: wrong if a part is missing or counted twice."""
+        """Sum the values of all parts; the sum is wrong if a part is missing or counted twice."""
         total = sum(int(result["value"]) for result in context.run.inputs.values())
         return self._mark(context, {"value": total, "parts": len(context.run.inputs)})
 
@@ -102,22 +102,22 @@ class DrillHandlers:
         raise InputRejected("This can never work.", code="drill_rejected")
 
     def encode(self, context: StepContext) -> StepOutcome:
-        """A real FFmpeg that takes so many seconds, and its file."""
+        """Run a real FFmpeg that takes so many seconds, and check its file."""
         seconds = float(context.run.params["seconds"])
         source = f"testsrc=size=64x48:rate=10:duration={seconds}"
         codec = ["-c:v", "mpeg4", "-y", "film.mp4"]
         self._run_ffmpeg(context, ["-re", "-f", "lavfi", "-i", source, *codec])
         return self._mark(context, {"value": (context.folder / "film.mp4").stat().st_size > 0})
 
-    def encode_nothing(self, context: StepContext) -> StepOutcome:
-        """An encoder that hangs: it waits for a pipe that nobody writes to."""
+    def hang_encoder(self, context: StepContext) -> StepOutcome:
+        """Run an encoder that hangs: it reads from a pipe to which no process writes."""
         os.mkfifo(context.folder / "never")
         raw = ["-f", "rawvideo", "-video_size", "64x48", "-i", "never"]
         self._run_ffmpeg(context, [*raw, "-f", "null", "-"])
         return self._mark(context, {"value": 0})
 
-    def encode_for_ever(self, context: StepContext) -> StepOutcome:
-        """An encoder that makes progress and never ends."""
+    def encode_endlessly(self, context: StepContext) -> StepOutcome:
+        """Run an encoder that makes progress and never ends."""
         source = ["-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10"]
         self._run_ffmpeg(context, [*source, "-f", "null", "-"])
         return self._mark(context, {"value": 0})
@@ -128,7 +128,7 @@ class DrillHandlers:
         raise AssertionError("still alive")
 
     def grab_memory(self, context: StepContext) -> StepOutcome:
-        """Takes more than its queue may, a piece at a time, and holds it."""
+        """Allocate more memory than the queue permits, piece by piece, and keep it."""
         held = []
         for _ in range(MEMORY_GRAB_BYTES // MEMORY_PIECE_BYTES):
             piece = bytearray(MEMORY_PIECE_BYTES)
@@ -139,14 +139,14 @@ class DrillHandlers:
         return self._mark(context, {"value": len(held)})
 
     def hang(self, context: StepContext) -> StepOutcome:
-        """Never asks whether it is to stop."""
+        """Never check whether to stop."""
         time.sleep(3600.0)
         return self._mark(context, {"value": 0})
 
     def wedge(self, context: StepContext) -> StepOutcome:
-        """Holds the interpreter's lock for ever: not even the heart of this process beats."""
-        mutex = ctypes.create_string_buffer(128)  # all zeros: an unlocked one
-        for _ in range(2):  # the second call never returns, whatever signals come
+        """Hold the GIL forever, so that not even the heartbeat of this process runs."""
+        mutex = ctypes.create_string_buffer(128)  # all zeros: unlocked
+        for _ in range(2):  # the second call never returns, whatever signals arrive
             ctypes.PyDLL(None).pthread_mutex_lock(mutex)
         return self._mark(context, {"value": 0})
 
@@ -184,8 +184,11 @@ class DrillHandlers:
 
 
 def wait(context: StepContext, seconds: float) -> None:
-    """Work that can be stopped at any moment. After its last tick it asks no more, so that a
-    process that was frozen then goes on to commit, and only the fence is in its way."""
+    """Work in a way that can be stopped at any time.
+
+    After the last tick it does not check for a stop any more, so that a process that was frozen
+    then goes on to commit, and only the fence prevents it.
+    """
     started = time.monotonic()
     while (elapsed := time.monotonic() - started) < seconds:
         stop = context.should_stop()
@@ -196,7 +199,7 @@ def wait(context: StepContext, seconds: float) -> None:
 
 
 class DrillParameters(Parameters):
-    """Whatever a step of the drill reads."""
+    """Any parameters that a step of the drill reads."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -209,14 +212,14 @@ def plan_one(step: str) -> Callable[[DrillParameters, str | None], Sequence[Step
 
 
 class FanParameters(Parameters):
-    """Of jobs of many steps."""
+    """Parameters of jobs with many steps."""
 
     seconds: float
     values: Listed[int] = ()
 
 
 def plan_fan(params: FanParameters, _asset_id: str | None) -> Sequence[StepSpec]:
-    """One step, then ``width`` side by side, then one that adds up what they found."""
+    """Plan one step, then one in parallel for each value, then one that sums their results."""
     seconds, values = params.seconds, params.values
     parts = [
         StepSpec(f"part-{index}", "drill_part", {"seconds": seconds, "value": value}, ("first",))
@@ -230,7 +233,7 @@ def plan_fan(params: FanParameters, _asset_id: str | None) -> Sequence[StepSpec]
 
 
 def plan_broken_fan(params: FanParameters, _asset_id: str | None) -> Sequence[StepSpec]:
-    """One branch is rejected while another works on and has a child of its own."""
+    """Plan a branch that is rejected while another one, which has a successor, still works."""
     return [
         StepSpec("bad", "drill_reject", {"seconds": params.seconds}),
         StepSpec("good", "drill_part", {"seconds": 3 * params.seconds, "value": 1}),
@@ -240,8 +243,8 @@ def plan_broken_fan(params: FanParameters, _asset_id: str | None) -> Sequence[St
 
 _QUICK: Mapping[str, Any] = {"max_retries": 1, "retry_delay_seconds": 1.0}
 
-# The drill may kill the same innocent try three times over, which would be its death: it is not
-# these that the limit of crashes is shown on.
+# The drill may kill the same innocent step three times, which would reach the limit of crashes;
+# that limit is tested on poison only.
 _INNOCENT: Mapping[str, Any] = {"max_crashes": 12}
 
 STEPS = [
@@ -270,7 +273,7 @@ JOBS: list[JobKind[Any]] = [
 
 
 def _with_short_limits(catalog: Catalog) -> Catalog:
-    """A queue whose work is stopped after seconds, and one whose processes are killed after."""
+    """Return the catalog with a short soft limit for one queue and a short hard one for another."""
     queues = {
         **catalog.queues,
         "detection": replace(catalog.queues["detection"], soft_seconds=SOFT_LIMIT_SECONDS),

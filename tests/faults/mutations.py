@@ -1,4 +1,4 @@
-"""How films are broken and forged: each mutation takes a generator of chance and gives bytes."""
+"""Mutations that damage and forge videos: each takes a random generator and returns bytes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.films import make_film, remux
 
 SECRET_TEXT = b"the-secret-that-no-output-may-hold-7f3a91"
 SECRET_COLOR = (255, 0, 255)
-"""The planted film shows nothing but this; no other film here shows it at all."""
+"""The planted video shows only this color, and no other video here shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A sound film that mutations begin with."""
+    """A valid video that mutations start from."""
 
     path: Path
     frames: int
@@ -27,20 +27,20 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """A hostile or damaged file, and what may become of it."""
+    """A hostile or damaged file, and its permitted outcomes."""
 
     content: bytes
     base: Base | None
-    """None for files that are no film at all: they may never be done."""
+    """None for files that are no video at all, which may never be done."""
     keeps_clock: bool = True
-    """Whether a film that is done must last as long as its base."""
+    """Whether a video that is done must last as long as its base."""
 
 
 Mutation = Callable[[random.Random, Base, Path], Forgery]
 
 
 def make_bases(folder: Path) -> list[Base]:
-    """One small film a container, all with sound but one."""
+    """Create one small video for each container, all except one with audio."""
     seconds, rate = 1.6, 25
     size = (160, 120)
     mpeg4, mpeg2 = ["-c:v", "mpeg4"], ["-c:v", "mpeg2video"]
@@ -99,7 +99,7 @@ def edit_header(rng: random.Random, base: Base, secret: Path) -> Forgery:
 
 
 def lie_in_boxes(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """Sizes, counts and clocks of boxes set to absurd numbers."""
+    """Set sizes, counts and clocks of boxes to absurd numbers."""
     content = bytearray(base.path.read_bytes())
     boxes = [b"mvhd", b"tkhd", b"mdhd", b"stsz", b"stts", b"stco", b"stsc", b"avc1", b"trun"]
     places = [content.find(box) for box in boxes]
@@ -130,7 +130,7 @@ def _boxes(content: bytes) -> Iterator[bytes]:
 
 
 def disguise_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """Files that name other files, in every dialect FFmpeg reads."""
+    """Create a file that names other files, in one of the formats that FFmpeg reads."""
     target = rng.choice([str(secret), f"file://{secret}", "/etc/passwd", "http://127.0.0.1:9/x"])
     lists = [
         f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n",
@@ -146,7 +146,7 @@ def disguise_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
 
 
 def prefix_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """A good beginning of a film, then a playlist."""
+    """Create a valid beginning of a video, followed by a playlist."""
     listed = f"#EXTM3U\n#EXTINF:2,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()
     magic = rng.choice(
         [b"\x1a\x45\xdf\xa3", b"\0\0\0\x18ftypisom", b"OggS\0", b"FLV\x01", b"G" * 8]
@@ -155,7 +155,7 @@ def prefix_playlist(rng: random.Random, base: Base, secret: Path) -> Forgery:
 
 
 def refer_elsewhere(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """A QuickTime reference movie: nothing inside, a path to another file."""
+    """Create a QuickTime reference movie: no samples, only a path to another file."""
     url = rng.choice([f"file://{secret}", str(secret)]).encode() + b"\0"
     pointer = _box(b"rdrf", b"\0\0\0\0url " + struct.pack(">I", len(url)) + url)
     movie = _box(b"moov", _box(b"rmra", _box(b"rmda", pointer)))
@@ -163,7 +163,7 @@ def refer_elsewhere(rng: random.Random, base: Base, secret: Path) -> Forgery:
 
 
 def repoint_data(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """A film whose samples are said to lie in another file."""
+    """Create a video whose samples are said to be in another file."""
     content = base.path.read_bytes()
     at = content.find(b"dref")
     if at < 0:
@@ -194,7 +194,7 @@ def send_something_else(rng: random.Random, base: Base, secret: Path) -> Forgery
 
 
 def bomb(rng: random.Random, base: Base, secret: Path) -> Forgery:
-    """A picture of 20,000 x 20,000 in a few hundred kilobytes, bare or in a film's clothes."""
+    """Create an image of 20,000 x 20,000 in a few hundred kilobytes, bare or inside a video."""
     side = 20_000
     rows = zlib.compress(b"\0" * (side // 8 + 1) * side, 9)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Faults of a PostgreSQL that lives: a row or table that a stranger locks, a server that pauses.
+"""Faults of a running PostgreSQL: a row or table locked by another session, a server that pauses.
 
 Generators, as in ``on_workers``.
 """
@@ -19,9 +19,9 @@ from tests.faults.submitter import Submission
 from tests.faults.waits import await_ended, await_idle, reach
 
 AFTERWARDS_SECONDS = 10.0
-"""And a lease: within this everything must be served again once a fault has healed."""
+"""Plus a lease: within this time everything must be served again once a fault is over."""
 BURST = 12
-"""Jobs of a moment, so that workers claim while the fault begins."""
+"""Very short jobs, so that workers claim while the fault begins."""
 SERVED = "served after a fault"
 _LAST_END = """
 SELECT coalesce(max(extract(epoch FROM coalesce(finished_at, clock_timestamp()))), 0)::float8
@@ -29,16 +29,17 @@ SELECT coalesce(max(extract(epoch FROM coalesce(finished_at, clock_timestamp()))
 FROM job WHERE id = ANY(:ids)
   AND NOT EXISTS (SELECT FROM run WHERE run.job_id = job.id AND run.state = 'crashed')
 """
-"""Without those whose worker was killed meanwhile, which is another fault."""
+"""Jobs whose worker was killed meanwhile are left out, since that is another fault."""
 
 
 def row_locked(context: FaultContext) -> Fault:
-    """A stranger's transaction holds a job's row for two leases: while it runs, and as it ends.
+    """Lock a job's row in another session for two leases, while it runs and as it ends.
 
-    Nobody else may notice, and the run itself loses nothing."""
+    No other job may be delayed, and the run itself loses nothing.
+    """
     yield from await_idle(context, *SERVERS)
     lease_seconds = context.cluster.plan.lease_seconds
-    with context.holding("postgres"):
+    with context.reserve("postgres"):
         submission = Submission("drill_work_job", {"seconds": 1.5 * lease_seconds})
         job_id = context.submitter.submit(submission, priority=10)
         context.locked.add(job_id)
@@ -55,11 +56,11 @@ def row_locked(context: FaultContext) -> Fault:
 
 
 def table_locked(context: FaultContext) -> Fault:
-    """A stranger's transaction has the table of all runs to itself for most of a lease."""
+    """Lock the table of all runs in another session for most of a lease."""
     yield from await_idle(context, *SERVERS)
-    with context.holding("postgres"):
+    with context.reserve("postgres"):
         probes = _submit_burst(context)
-        with context.blindness(), locked(context, "LOCK TABLE run IN ACCESS EXCLUSIVE MODE"):
+        with context.lease_reset(), locked(context, "LOCK TABLE run IN ACCESS EXCLUSIVE MODE"):
             context.history.write("lock_table")
             # No yield: other faults could not query the database.
             time.sleep(0.8 * context.cluster.plan.lease_seconds)
@@ -68,12 +69,12 @@ def table_locked(context: FaultContext) -> Fault:
 
 
 def postgres_paused(context: FaultContext) -> Fault:
-    """Every process of PostgreSQL stands still: for most of a lease, then for longer than one."""
+    """Freeze every process of PostgreSQL for most of a lease, then for longer than one."""
     for share in (0.85, 1.5):
         yield from await_idle(context, *SERVERS)
-        with context.holding("postgres"):
+        with context.reserve("postgres"):
             probes = _submit_burst(context)
-            with context.blindness():
+            with context.lease_reset():
                 server = psutil.Process(context.cluster.servers.postgres.pid)
                 context.history.write("pause_postgres", share=share)
                 pause(server, share * context.cluster.plan.lease_seconds)
@@ -82,8 +83,10 @@ def postgres_paused(context: FaultContext) -> Fault:
 
 
 def pause(server: psutil.Process, seconds: float) -> None:
-    """Stop a server and all its processes, and let them go on; the parent first, which could
-    start another meanwhile."""
+    """Freeze a server and all its processes, and let them continue.
+
+    The parent is frozen first, since it could start another process meanwhile.
+    """
     freeze([server])
     below = server.children(recursive=True)
     freeze(below)
@@ -96,7 +99,7 @@ def pause(server: psutil.Process, seconds: float) -> None:
 
 @contextmanager
 def locked(context: FaultContext, statement: str, **values: object) -> Iterator[None]:
-    """What the statement locks stays locked meanwhile, by a session without our limits."""
+    """Keep the statement's locks until the block ends, in a session without our timeouts."""
     engine = create_engine(context.cluster.servers.database_url, poolclass=NullPool)
     with engine.connect() as stranger:
         stranger.execute(text(statement), values)
@@ -112,9 +115,9 @@ def _submit_burst(context: FaultContext) -> list[str]:
 def expect_served(context: FaultContext, jobs: list[str], name: str, since: float) -> Fault:
     limit = context.cluster.plan.lease_seconds + AFTERWARDS_SECONDS
     yield from await_ended(context, jobs)
-    ended_at = context.queries.ask(_LAST_END, ids=jobs)[0]["ended_at"]
+    ended_at = context.queries.fetch(_LAST_END, ids=jobs)[0]["ended_at"]
     if not ended_at:
-        return  # each of them was hit by another fault
+        return  # all of them were hit by another fault
     seconds = max(0.0, ended_at - since)
     context.measure(name, seconds)
     context.expect(

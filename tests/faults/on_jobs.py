@@ -1,4 +1,4 @@
-"""Wishes and poison: cancelled at every stage, limits, and work that takes its worker along.
+"""Cancellation at every stage, limits, and poison: work that kills its own worker.
 
 Generators, as in ``on_workers``.
 """
@@ -19,7 +19,7 @@ RETRIES_OF_POISON = 1
 
 
 def cancel_at_every_stage(context: FaultContext) -> Fault:
-    """Queued, published, just claimed, in FFmpeg, in the commit."""
+    """Cancel jobs that are queued, published, just claimed, in FFmpeg, and in the commit."""
     yield from _cancel_queued(context)
     yield from _cancel_published(context)
     yield from _cancel_claimed(context)
@@ -28,10 +28,10 @@ def cancel_at_every_stage(context: FaultContext) -> Fault:
 
 
 def cancel_after_restart(context: FaultContext) -> Fault:
-    """The worker dies with the job; it is cancelled while no worker consumes it, and stays so."""
+    """Cancel a job after its worker was killed and before another one runs; it stays cancelled."""
     endless = Submission(
         "drill_encode_job", {"seconds": 600}, CANCELLED
-    )  # however long others take
+    )  # however long the others take
     job_id = context.submitter.submit(endless, priority=10)
     if not (yield from reach(context, job_id, "running")):
         return
@@ -41,24 +41,28 @@ def cancel_after_restart(context: FaultContext) -> Fault:
         context.submitter.cancel(job_id)
         return
     yield from await_name(context, part.name)
-    with context.holding(part.name):
+    with context.reserve(part.name):
         runs, tree = context.runs_on(part), part.tree()
         at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
         context.worker_kills += 1
-        context.note_kill([run for run in runs if run.job_id != job_id], at, "cancel after restart")
+        context.record_kill(
+            [run for run in runs if run.job_id != job_id], at, "cancel after restart"
+        )
         context.submitter.cancel(job_id)
-        yield from context.await_fall(tree, "worker of a cancelled job killed")
+        yield from context.await_exit(tree, "worker of a cancelled job killed")
         part.start()
         yield from await_ready(context, part)
     yield from reach(context, job_id, "cancelled")
 
 
 def time_limits(context: FaultContext) -> Fault:
-    """An encoder that hangs, and one that never ends."""
-    tries = ("failures", 1 + RETRIES_OF_POISON)
-    hung = failing("drill_hung_encoder_job", "command_stalled", tries=tries)
-    endless = failing("drill_endless_encoder_job", "time_limit", tries=tries)
+    """Run an encoder that hangs, and one that never ends."""
+    expected_attempts = ("failures", 1 + RETRIES_OF_POISON)
+    hung = failing("drill_hung_encoder_job", "command_stalled", expected_attempts=expected_attempts)
+    endless = failing(
+        "drill_endless_encoder_job", "time_limit", expected_attempts=expected_attempts
+    )
     jobs = [context.submitter.submit(submission) for submission in (hung, endless)]
     for job_id in jobs:
         yield from reach(context, job_id, "failed", seconds=90)
@@ -66,50 +70,50 @@ def time_limits(context: FaultContext) -> Fault:
 
 
 def poison_by_kill(context: FaultContext) -> Fault:
-    """It kills its own worker process, each time."""
-    tries = ("crashes", context.cluster.plan.max_crashes)
+    """Run a job that kills its own worker process each time."""
+    expected_attempts = ("crashes", context.cluster.plan.max_crashes)
     job_id = context.submitter.submit(
-        failing("drill_poison_kill_job", "worker_crashed", tries=tries)
+        failing("drill_poison_kill_job", "worker_crashed", expected_attempts=expected_attempts)
     )
     yield from reach(context, job_id, "failed", seconds=120)
 
 
 def poison_by_wedge(context: FaultContext) -> Fault:
-    """It stops its process' heart, and only Celery's hard limit ends it."""
-    tries = ("crashes", context.cluster.plan.max_crashes)
+    """Run a job that stops the heartbeat of its process; only Celery's hard limit ends it."""
+    expected_attempts = ("crashes", context.cluster.plan.max_crashes)
     job_id = context.submitter.submit(
-        failing("drill_poison_wedge_job", "worker_crashed", tries=tries)
+        failing("drill_poison_wedge_job", "worker_crashed", expected_attempts=expected_attempts)
     )
     yield from reach(context, job_id, "failed", seconds=180)
 
 
 def poison_by_memory(context: FaultContext) -> Fault:
-    """It takes more memory than its queue may."""
-    tries = ("failures", 1 + RETRIES_OF_POISON)
+    """Run a job that takes more memory than its queue permits."""
+    expected_attempts = ("failures", 1 + RETRIES_OF_POISON)
     job_id = context.submitter.submit(
-        failing("drill_poison_memory_job", "memory_limit", tries=tries)
+        failing("drill_poison_memory_job", "memory_limit", expected_attempts=expected_attempts)
     )
     yield from reach(context, job_id, "failed", seconds=120)
 
 
 def poison_by_hanging(context: FaultContext) -> Fault:
-    """It never asks whether it is to stop."""
-    tries = ("failures", 1 + RETRIES_OF_POISON)
+    """Run a job that never checks whether to stop."""
+    expected_attempts = ("failures", 1 + RETRIES_OF_POISON)
     job_id = context.submitter.submit(
-        failing("drill_poison_hang_job", "command_stalled", tries=tries)
+        failing("drill_poison_hang_job", "command_stalled", expected_attempts=expected_attempts)
     )
     yield from reach(context, job_id, "failed", seconds=120)
 
 
 def _cancel_queued(context: FaultContext) -> Fault:
-    """Before a relay has seen it: one transaction, at once."""
+    """Cancel before a relay has seen the job, which is one transaction and immediate."""
     submission = Submission("drill_unserved_job", {"seconds": 1}, CANCELLED)
     job_id = context.submitter.submit(submission)
     yield from _cancel(context, job_id, "queued")
 
 
 def _cancel_published(context: FaultContext) -> Fault:
-    """On a queue that nobody serves: published, never claimed."""
+    """Cancel on a queue that no worker serves: the job is published and never claimed."""
     job_id = context.submitter.submit(Submission("drill_unserved_job", {"seconds": 1}, CANCELLED))
     query = "SELECT count(*) FROM run WHERE job_id = :id AND published_at IS NOT NULL"
     deadline = time.monotonic() + REACH_SECONDS
@@ -137,7 +141,7 @@ def _cancel_in_ffmpeg(context: FaultContext) -> Fault:
 
 
 def _cancel_in_commit(context: FaultContext) -> Fault:
-    """While the fenced transaction is open: it ends as one or the other, wholly."""
+    """Cancel while the fenced transaction is open: the job ends as one or the other, entirely."""
     job_id = context.submitter.submit(
         Submission("drill_slow_commit_job", {"seconds": 2}, EITHER), priority=10
     )
@@ -163,7 +167,7 @@ def _cancel(context: FaultContext, job_id: str, when: str) -> Fault:
 
 
 def _expect_nothing_left(context: FaultContext, job_id: str, when: str) -> Fault:
-    """No process of any try, and no folder, half a second after the job ended."""
+    """Expect no process of any attempt and no folder half a second after the job ended."""
     deadline = time.monotonic() + 2.0
     while (left := _find_processes(context, job_id)) and time.monotonic() < deadline:
         yield POLL_SECONDS
@@ -176,7 +180,7 @@ def _expect_nothing_left(context: FaultContext, job_id: str, when: str) -> Fault
 
 
 def _find_processes(context: FaultContext, job_id: str) -> list[psutil.Process]:
-    """FFmpegs of this job's tries, by the claim's token in their command line or folder."""
+    """Return the FFmpegs of this job's attempts, by the claim's token in command line or folder."""
     tokens = [str(row["token"]) for row in context.queries.runs_of(job_id) if row["token"]]
     found = []
     for process in psutil.process_iter():

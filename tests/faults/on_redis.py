@@ -1,4 +1,4 @@
-"""Faults of a Redis that answers and refuses. Generators, as in ``on_workers``."""
+"""Faults of a Redis that responds but refuses. Generators, as in ``on_workers``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SERVERS = ("redis", "postgres", "b1")
 
 
 def redis_out_of_memory(context: FaultContext) -> Fault:
-    """Redis takes nothing more for some seconds; what lies there can be taken."""
+    """Have Redis accept no writes for some seconds; its messages can still be taken."""
     yield from _refuse(context, "OOM", out_of_memory)
 
 
 def redis_read_only(context: FaultContext) -> Fault:
-    """The primary is demoted for some seconds, and keeps its clients."""
+    """Demote the primary for some seconds; it keeps its clients."""
     yield from _refuse(context, "READONLY", read_only)
 
 
 def _refuse(context: FaultContext, name: str, refusal: Refusal) -> Fault:
-    """Jobs are handed in before, meanwhile and afterwards; the last of them goes first."""
+    """Submit jobs before, during and after the refusal; the last one has the highest priority."""
     yield from await_idle(context, *SERVERS, BROKER)
-    with context.holding("redis", BROKER), context.outage():
+    with context.reserve("redis", BROKER), context.outage():
         jobs = [_submit(context) for _ in range(4)]
         with refusal(context.cluster.servers.redis_url):
             context.history.write("redis_refuses", how=name)

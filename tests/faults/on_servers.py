@@ -25,9 +25,9 @@ SERVERS = ("redis", "postgres", "b1")
 
 
 def redis_killed(context: FaultContext) -> Fault:
-    """kill -9 of Redis, and its start two seconds later."""
+    """Kill Redis with SIGKILL, and start it two seconds later."""
     yield from await_idle(context, *SERVERS)
-    with context.holding("redis"), context.outage():
+    with context.reserve("redis"), context.outage():
         context.history.write("kill_redis")
         context.cluster.servers.valkey.kill()
         yield DOWN_SECONDS
@@ -37,9 +37,9 @@ def redis_killed(context: FaultContext) -> Fault:
 
 
 def redis_flushed(context: FaultContext) -> Fault:
-    """FLUSHALL: every message and every binding is gone, and nobody is told."""
+    """Run FLUSHALL: every message and every binding is gone, without any notification."""
     yield from await_idle(context, *SERVERS)
-    with context.holding("redis"), context.outage():
+    with context.reserve("redis"), context.outage():
         jobs = [
             context.submitter.submit(Submission("drill_work_job", {"seconds": 0.3}))
             for _ in range(8)
@@ -53,20 +53,21 @@ def redis_flushed(context: FaultContext) -> Fault:
 
 
 def postgres_killed(context: FaultContext) -> Fault:
-    """kill -9 of PostgreSQL, and its start two seconds later; bare messages come in meanwhile.
+    """Kill PostgreSQL with SIGKILL, start it two seconds later, and send bare messages meanwhile.
 
-    Until these have their rows workers may be killed, but Redis may not be flushed."""
+    Until these have their rows, workers may be killed, but Redis may not be flushed.
+    """
     yield from await_idle(context, *SERVERS, BROKER)
-    with context.holding("postgres", BROKER):
+    with context.reserve("postgres", BROKER):
         ids = yield from _kill_postgres(context)
         yield from await_rows(context, ids)
 
 
 def _kill_postgres(context: FaultContext) -> Generator[float, None, list[str]]:
-    with context.blindness():
+    with context.lease_reset():
         context.history.write("kill_postgres")
         context.cluster.servers.postgres.kill()
-        bare = Submission("drill_work_job", {"seconds": 0.1}, door="bare")
+        bare = Submission("drill_work_job", {"seconds": 0.1}, entry_point="bare")
         ids = [_send_bare(context, bare) for _ in range(2)]
         time.sleep(DOWN_SECONDS)  # no yield: other faults could not query the database
         context.cluster.servers.postgres.start()
@@ -78,12 +79,12 @@ def _kill_postgres(context: FaultContext) -> Generator[float, None, list[str]]:
 
 
 def messages_tripled(context: FaultContext) -> Fault:
-    """A relay that sends every message three times."""
+    """Run a relay that sends every message three times."""
     part = context.cluster.parts["b1"]
     yield from await_idle(context, *SERVERS)
-    with context.holding("b1"):
+    with context.reserve("b1"):
         for copies in ("3", "1"):
-            with context.blindness():
+            with context.lease_reset():
                 context.history.write("relay_restarted", copies=copies)
                 part.kill()
                 part.start(DRILL_COPIES=copies)
@@ -92,10 +93,10 @@ def messages_tripled(context: FaultContext) -> Fault:
 
 
 def two_beats(context: FaultContext) -> Fault:
-    """Two beats with their relays and sweepers side by side; one is killed, one frozen."""
+    """Run two beats with their relays and sweepers at once; kill one and freeze one."""
     first, second = context.cluster.parts["b1"], context.cluster.parts["b2"]
     yield from await_idle(context, *SERVERS)
-    with context.holding("b1"):
+    with context.reserve("b1"):
         second.start()
         yield from await_ready(context, second)
         context.history.write("two_beats")
@@ -104,24 +105,26 @@ def two_beats(context: FaultContext) -> Fault:
         second.signal(signal.SIGSTOP)
         yield 3.0
         second.signal(signal.SIGCONT)
-        context.watched_anew.append(time.time())
+        context.leases_reset_at.append(time.time())
         yield 1.0
         context.history.write("kill_beat")
         first.kill()
         yield 2.0
         first.start()
         yield from await_ready(context, first)
-        context.watched_anew.append(time.time())
+        context.leases_reset_at.append(time.time())
         second.kill()
         second.process = None
 
 
 def api_killed(context: FaultContext) -> Fault:
-    """The API is killed once it has accepted a film and before a relay knew of it; then in the
-    middle of an upload; and a process that submits dies in the same instant."""
+    """Kill the API after it accepted a video and before a relay saw it, then during an upload.
+
+    A process that submits a job is killed right after it.
+    """
     api = context.cluster.parts["api"]
     yield from await_idle(context, *SERVERS)
-    with context.holding("b1", "api"), context.blindness():
+    with context.reserve("b1", "api"), context.lease_reset():
         relay = context.cluster.parts["b1"]
         relay.signal(signal.SIGSTOP)
         try:
@@ -130,7 +133,7 @@ def api_killed(context: FaultContext) -> Fault:
             )
             api.kill()
             context.history.write("kill_api", accepted=job_id)
-            context.submitter.accept(job_id, Submission("process_video", {}, door="api"))
+            context.submitter.accept(job_id, Submission("process_video", {}, entry_point="api"))
             _submit_and_die(context)
         finally:
             relay.signal(signal.SIGCONT)
@@ -158,11 +161,11 @@ def _submit_and_die(context: FaultContext) -> None:
     )
     was_killed = done.returncode == -signal.SIGKILL
     context.expect("0 lost", holds=was_killed, otherwise=f"submitter: {done.stderr!r}")
-    context.submitter.accept(job_id, Submission("drill_work_job", {}, door="killed"))
+    context.submitter.accept(job_id, Submission("drill_work_job", {}, entry_point="killed"))
 
 
 def _upload(context: FaultContext, film: Path) -> str:
-    """The id of the job that the API accepted for this film."""
+    """Return the id of the job that the API accepted for this video."""
     body, kind = _form(film.name, film.read_bytes())
     connection = _connect(context)
     connection.request("POST", "/upload", body, {"Content-Type": kind})
@@ -206,7 +209,7 @@ def _await_api(context: FaultContext) -> Fault:
 
 
 def _send_bare(context: FaultContext, submission: Submission) -> str:
-    """A message by name from somewhere else, past our own doors."""
+    """Send a message by name, as a foreign Celery client does."""
     job_id = str(uuid4())
     context.submitter.app.send_task(
         submission.kind, kwargs=dict(submission.params), task_id=job_id, queue="default", priority=0
@@ -215,7 +218,7 @@ def _send_bare(context: FaultContext, submission: Submission) -> str:
 
 
 def _await_work(context: FaultContext, name: str, since: float) -> Fault:
-    """How long until some worker has done something new."""
+    """Measure how long it takes until a worker has claimed something new."""
     probe = context.submitter.submit(Submission("drill_work_job", {"seconds": 0.1}), priority=10)
     yield from await_ended(context, [probe])
     context.measure(name, time.time() - since)

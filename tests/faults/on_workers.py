@@ -1,6 +1,6 @@
-"""Faults of workers: killed, frozen, cut off, stopped in order, out of disk, out of time.
+"""Faults of workers: killed, frozen, disconnected, stopped gracefully, a full disk, a wrong clock.
 
-Each is a generator: what it yields is how many seconds it waits, while others go on.
+Each is a generator that yields the seconds it waits while other faults go on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import psutil
 from tests.faults.cluster import Part, find_faketime
 from tests.faults.context import Fault, FaultContext
 from tests.faults.cuttable_proxy import CuttableProxy
-from tests.faults.queries import RunUnderWay
+from tests.faults.queries import CurrentRun
 from tests.faults.submitter import Submission
 from tests.faults.waits import (
     BROKER,
@@ -31,30 +31,30 @@ from tests.faults.waits import (
 
 STOP_SECONDS = 15.0
 DISK_SECONDS = 4.0
-"""Four tries, a second and more apart, must not all fall into it."""
+"""Shorter than four attempts, a second and more apart, so that not all of them meet it."""
 DISK_PAUSE_SECONDS = 6.0
 DISK_ROUNDS = 4
-"""In a crowd of work it may take so many until one of ours writes while it is full."""
+"""In a busy drill it may take so many until one of our jobs writes while the disk is full."""
 
 
 def worker_tree_killed(context: FaultContext) -> Fault:
-    """kill -9 of a worker's main process alone: its pool and their FFmpegs must fall with it."""
+    """Kill a worker's main process only; its pool and their FFmpegs must end with it."""
     part = yield from await_busy(context)
     if part is None:
         return
-    with context.holding(part.name):
+    with context.reserve(part.name):
         tree, runs = part.tree(), context.runs_on(part)
         at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
         context.worker_kills += 1
-        context.note_kill(runs, at, "worker tree killed")
-        yield from context.await_fall(tree, f"tree of {part.name} killed")
+        context.record_kill(runs, at, "worker tree killed")
+        yield from context.await_exit(tree, f"tree of {part.name} killed")
         part.start()
         yield from await_ready(context, part)
 
 
 def pool_child_killed(context: FaultContext) -> Fault:
-    """kill -9 of one pool process at work; the worker must go on without it."""
+    """Kill one pool process at work; the worker must go on without it."""
     victim = yield from await_victim(context)
     if victim is None:
         return
@@ -67,20 +67,20 @@ def pool_child_killed(context: FaultContext) -> Fault:
         return
     at = context.history.write("kill_child", part=part.name, run=run.id, pid=run.pid)
     context.worker_kills += 1
-    context.note_kill([run], at, "pool child killed")
-    yield from context.await_fall([child, *below], f"child of {part.name} killed")
+    context.record_kill([run], at, "pool child killed")
+    yield from context.await_exit([child, *below], f"child of {part.name} killed")
 
 
 def process_frozen(context: FaultContext) -> Fault:
-    """A pool process stands still past its lease, then goes on as if nothing had happened."""
+    """Freeze a pool process past its lease; then it continues as if nothing had happened."""
     victim = yield from await_victim(context)
     if victim is None:
         return
     part, run = victim
-    with context.holding(part.name):
+    with context.reserve(part.name):
         at = context.history.write("freeze", part=part.name, run=run.id, pid=run.pid)
         _signal(run.pid, signal.SIGSTOP)
-        context.note_kill([run], at, "process frozen")
+        context.record_kill([run], at, "process frozen")
         yield context.cluster.plan.lease_seconds + 4.0
         _signal(run.pid, signal.SIGCONT)
         context.history.write("thaw", run=run.id)
@@ -88,9 +88,9 @@ def process_frozen(context: FaultContext) -> Fault:
 
 
 def main_frozen(context: FaultContext) -> Fault:
-    """A worker's main process stands still with messages on their way to it, then is killed."""
+    """Freeze a worker's main process while messages are delivered to it, then kill it."""
     yield from await_idle(context, BROKER)
-    with context.holding(BROKER):
+    with context.reserve(BROKER):
         yield from _freeze_main(context)
 
 
@@ -98,7 +98,7 @@ def _freeze_main(context: FaultContext) -> Fault:
     part = yield from await_free(context)
     if part is None:
         return
-    with context.holding(part.name):
+    with context.reserve(part.name):
         part.signal(signal.SIGSTOP)
         at = context.history.write("freeze_main", part=part.name)
         jobs = [
@@ -110,8 +110,8 @@ def _freeze_main(context: FaultContext) -> Fault:
         at = context.history.write("kill_tree", part=part.name, runs=[run.id for run in runs])
         part.kill()
         context.worker_kills += 1
-        context.note_kill(runs, at, "main frozen")
-        yield from context.await_fall(tree, f"frozen {part.name} killed")
+        context.record_kill(runs, at, "main frozen")
+        yield from context.await_exit(tree, f"frozen {part.name} killed")
         part.start()
         yield from await_ready(context, part)
     yield from await_ended(context, jobs)
@@ -119,31 +119,31 @@ def _freeze_main(context: FaultContext) -> Fault:
 
 
 def cut_from_postgres(context: FaultContext) -> Fault:
-    """A worker cannot reach PostgreSQL for longer than its lease; refused first, then silence."""
+    """Disconnect a worker from PostgreSQL for longer than its lease: refused first, then silent."""
     part = context.cluster.parts["w1"]
     proxy = context.cluster.proxies["postgres"]
     for how, cut in (("refused", proxy.close), ("silent", proxy.silence)):
         yield from await_name(context, "w1")
-        with context.holding("w1"):
+        with context.reserve("w1"):
             runs = context.runs_on(part)
             at = context.history.write("cut_postgres", how=how, runs=[run.id for run in runs])
             cut()
-            context.fallen.update(child.pid for child in part.children())
-            context.note_kill(runs, at, "cut off from PostgreSQL")
+            context.affected_pids.update(child.pid for child in part.children())
+            context.record_kill(runs, at, "cut off from PostgreSQL")
             yield context.cluster.plan.lease_seconds + 3.0
-            proxy.mend()
+            proxy.restore()
             mended = context.history.write("mend_postgres", how=how)
             context.cuts.append((at, mended))
             yield from await_probe(context, f"PostgreSQL back ({how}) to claim", mended)
 
 
 def cut_from_redis(context: FaultContext) -> Fault:
-    """A worker's connection to Redis goes silent and stays open; later new ones work again."""
+    """Make a worker's connection to Redis silent but open; later new connections work again."""
     proxy = context.cluster.proxies["redis"]
     yield from await_idle(context, BROKER)
-    with context.holding(BROKER):
+    with context.reserve(BROKER):
         yield from await_name(context, "w1")
-        with context.holding("w1"):
+        with context.reserve("w1"):
             yield from _silence(context, proxy)
 
 
@@ -151,21 +151,21 @@ def _silence(context: FaultContext, proxy: CuttableProxy) -> Fault:
     context.history.write("cut_redis")
     proxy.silence()
     yield 12.0
-    proxy.mend()
+    proxy.restore()
     mended = context.history.write("mend_redis")
     yield from await_probe(context, "Redis back (half-open) to claim", mended)
 
 
 def rolling_restart(context: FaultContext) -> Fault:
-    """Each worker is told to stop and started again: work is handed back and counts as nothing."""
+    """Stop and restart each worker: its work is released and counts as no attempt."""
     for part in context.cluster.workers:
         yield from await_name(context, part.name)
-        with context.holding(part.name):
+        with context.reserve(part.name):
             yield from _restart(context, part)
 
 
 def clock_off(context: FaultContext) -> Fault:
-    """A worker whose clock is an hour ahead, then one whose clock is an hour behind."""
+    """Run a worker whose clock is an hour ahead, then one whose clock is an hour behind."""
     library = find_faketime()
     if library is None:
         context.skipped["clock_off"] = "libfaketime is not installed"
@@ -173,7 +173,7 @@ def clock_off(context: FaultContext) -> Fault:
     part = context.cluster.parts["w2"]
     for shift in ("+3600s", "-3600s"):
         yield from await_name(context, "w2")
-        with context.holding("w2"):
+        with context.reserve("w2"):
             yield from _restart(
                 context,
                 part,
@@ -183,12 +183,12 @@ def clock_off(context: FaultContext) -> Fault:
             )
         yield 6.0
     yield from await_name(context, "w2")
-    with context.holding("w2"):
+    with context.reserve("w2"):
         yield from _restart(context, part)
 
 
 def disk_full(context: FaultContext) -> Fault:
-    """The store's disk has not a byte left for some seconds."""
+    """Fill the store's disk to the last byte for some seconds."""
     if not context.cluster.has_small_disk:
         context.skipped["disk_full"] = "no small disk could be mounted (needs root)"
         return
@@ -208,7 +208,7 @@ def disk_full(context: FaultContext) -> Fault:
 def _fill_for_a_moment(
     context: FaultContext, ballast: Path, jobs: list[str]
 ) -> Generator[float, None, bool]:
-    """Fill the disk, hand in work that writes to it, and free it again; whether a try met it."""
+    """Fill the disk, submit work that writes, free it again; return whether an attempt failed."""
     context.history.write("fill_disk")
     _fill(ballast)
     jobs += [context.submitter.submit(Submission("drill_work_job", {"seconds": 0.1}), priority=9)]
@@ -220,12 +220,12 @@ def _fill_for_a_moment(
     while not (full := context.queries.count(query, ids=jobs)) and time.monotonic() < deadline:
         yield POLL_SECONDS
     ballast.unlink()
-    context.history.write("free_disk", tries=full)
+    context.history.write("free_disk", expected_attempts=full)
     return full > 0
 
 
 def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
-    killed = {kill.run_id for kill in context.kills}  # and not yet closed by the sweeper
+    killed = {kill.run_id for kill in context.kills}  # not yet closed by the sweeper
     tree, runs = part.tree(), [run for run in context.runs_on(part) if run.id not in killed]
     began = context.history.write("stop", part=part.name, runs=[run.id for run in runs])
     assert part.process is not None
@@ -233,14 +233,14 @@ def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
     while part.process.poll() is None and time.time() - began < STOP_SECONDS:
         yield POLL_SECONDS
     context.measure("worker stop", time.time() - began)
-    is_wedged = any("wedge" in run.kind for run in runs)  # the supervisor's SIGKILL is for that
+    is_wedged = any("wedge" in run.kind for run in runs)  # the supervisor would send SIGKILL
     context.expect(
         "handed back",
         holds=part.process.poll() is not None or is_wedged,
         otherwise=f"{part.name} did not stop in {STOP_SECONDS:.0f} s",
     )
     part.kill()
-    yield from context.await_fall(tree, f"{part.name} stopped")
+    yield from context.await_exit(tree, f"{part.name} stopped")
     for run in runs:
         if not is_wedged:
             _expect_handed_back(context, run)
@@ -248,8 +248,8 @@ def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
     yield from await_ready(context, part)
 
 
-def _expect_handed_back(context: FaultContext, run: RunUnderWay) -> None:
-    row = context.queries.ask("SELECT state FROM run WHERE id = :id", id=run.id)[0]
+def _expect_handed_back(context: FaultContext, run: CurrentRun) -> None:
+    row = context.queries.fetch("SELECT state FROM run WHERE id = :id", id=run.id)[0]
     fine = ("returned", "succeeded", "failed", "rejected", "cancelled")
     context.expect(
         "handed back",

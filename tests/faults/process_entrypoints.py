@@ -1,7 +1,7 @@
 """Cinemill's worker and beat with the drill's kinds of work: ``tests.faults.drill_worker``.
 
 ``worker QUEUES CONCURRENCY`` and ``beat`` are the product's, with a longer catalog. ``submit KIND
-JOB_ID`` accepts one job and is killed before anybody could have published it.
+JOB_ID`` accepts one job and is killed before any relay could have published it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cinemill.worker.process import pulse
 from cinemill.worker.relay import Broker
 
 ANSWER_SECONDS = 9.0
-"""A lease here is a tenth of the product's, and so is patience with a silent PostgreSQL."""
+"""A lease here is a tenth of the product's, and so is the timeout of a silent PostgreSQL."""
 PULSE_SECONDS = 1.0
 COPIES = "DRILL_COPIES"
 """How often the relay of this process sends each message."""
@@ -33,7 +33,7 @@ def build_drill() -> Celery:
     resources_by_pid: dict[int, StepResources] = {}
 
     def open_resources() -> StepResources:
-        # One a process: after a fork the parent's connections are the parent's.
+        # One per process: after a fork the parent's connections belong to the parent.
         return resources_by_pid.setdefault(os.getpid(), build_resources(app.context))
 
     app = build_app(load(), catalog=DRILL_CATALOG, handlers=DrillHandlers(open_resources).by_kind())
@@ -41,7 +41,7 @@ def build_drill() -> Celery:
 
 
 def send_copies(copies: int) -> None:
-    """Have this process' relay send every message so many times."""
+    """Have this process's relay send every message so many times."""
     send_once = Broker.send
 
     def send(self: Broker, run: ReadyRun) -> None:

@@ -1,4 +1,4 @@
-"""A Redis that answers and refuses: each of its ways as a block, at whose end it is mended."""
+"""A Redis that responds but refuses: each way is a context that restores it at its end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import redis
 
 NOBODY = ("127.0.0.1", "1")
-"""No server listens there, so that a replica of it keeps the data that it has."""
+"""A port where no server listens, so that its replica keeps its own data."""
 BEGUN_SECONDS = 60.0
 Refusal = Callable[[str], AbstractContextManager[None]]
 
 
 @contextmanager
 def out_of_memory(redis_url: str) -> Iterator[None]:
-    """-OOM: what needs memory is refused, everything else works, taking messages too."""
+    """-OOM: commands that need memory are refused; all others work, such as taking messages."""
     with _open(redis_url) as client:
         before = client.config_get("maxmemory")["maxmemory"]
         client.config_set("maxmemory", 1)
@@ -42,7 +42,7 @@ def read_only(redis_url: str) -> Iterator[None]:
 
 @contextmanager
 def without_primary(redis_url: str) -> Iterator[None]:
-    """-MASTERDOWN: a replica that was told not to serve stale data."""
+    """-MASTERDOWN: a replica that is configured not to serve stale data."""
     with _open(redis_url) as client:
         client.config_set("replica-serve-stale-data", "no")
         try:
@@ -54,7 +54,7 @@ def without_primary(redis_url: str) -> Iterator[None]:
 
 @contextmanager
 def failed_snapshot(redis_url: str) -> Iterator[None]:
-    """-MISCONF: a snapshot could not be written, so that no write is accepted, nor a PING."""
+    """-MISCONF: a snapshot could not be written, so that neither writes nor PING are accepted."""
     with _open(redis_url) as client:
         obstacle = Path(str(client.config_get("dir")["dir"])) / "dump.rdb"
         client.config_set("save", "36000 1000000")
@@ -70,7 +70,7 @@ def failed_snapshot(redis_url: str) -> Iterator[None]:
 
 @contextmanager
 def no_permission(redis_url: str) -> Iterator[None]:
-    """-NOPERM: the user was forbidden to write."""
+    """-NOPERM: the user may not write."""
     with _open(redis_url) as client:
         client.execute_command("ACL", "SETUSER", "default", "-@write")
         try:
@@ -81,10 +81,10 @@ def no_permission(redis_url: str) -> Iterator[None]:
 
 @contextmanager
 def busy_script(redis_url: str) -> Iterator[None]:
-    """-BUSY: somebody's script runs and runs, and everything else is refused."""
+    """-BUSY: a client's script runs endlessly, and everything else is refused."""
     with _open(redis_url) as client:
         client.config_set("busy-reply-threshold", 100)
-        script = threading.Thread(target=_run_for_ever, args=(redis_url,), daemon=True)
+        script = threading.Thread(target=_run_endless_script, args=(redis_url,), daemon=True)
         script.start()
         try:
             _await_refusal(client)
@@ -106,7 +106,7 @@ REFUSALS: dict[str, Refusal] = {
 
 
 def _save(client: Any) -> None:
-    """Have a snapshot fail."""
+    """Make a snapshot fail."""
     client.bgsave()
     deadline = time.monotonic() + BEGUN_SECONDS
     while client.info("persistence")["rdb_last_bgsave_status"] != "err":
@@ -122,7 +122,7 @@ def _await_refusal(client: Any) -> None:
             time.sleep(0.05)
 
 
-def _run_for_ever(redis_url: str) -> None:
+def _run_endless_script(redis_url: str) -> None:
     with _open(redis_url) as client, suppress(redis.RedisError):
         client.eval("while true do end", 0)
 

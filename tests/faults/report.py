@@ -1,4 +1,4 @@
-"""The table in the end: faults, invariants, figures."""
+"""The final table: faults, invariants and figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PERCENT_HIGH = 0.95
 
 @dataclass
 class Outcome:
-    """What a run of the drill showed. Figures are (name, count, median, high, greatest)."""
+    """The outcome of a drill. Figures are (name, count, median, 95th percentile, maximum)."""
 
     played: dict[str, int]
     skipped: dict[str, str]
@@ -24,7 +24,7 @@ class Outcome:
     figures: list[tuple[str, int, float, float, float]]
     counts: dict[str, int]
     reached: dict[str, tuple[str, str, bool]]
-    """name: (to reach, measured, whether)."""
+    """Figures by name: (required, measured, whether it is reached)."""
     seconds: float = 0.0
     replay: str = ""
     history: str = ""
@@ -48,21 +48,21 @@ class Outcome:
             played=played,
             skipped=dict(context.skipped),
             found=found,
-            figures=[_summarise(name, values) for name, values in context.figures.items()],
+            figures=[_summarize(name, values) for name, values in context.figures.items()],
             counts=counts,
-            reached=_judge_figures(context, size, only),
+            reached=_check_figures(context, size, only),
         )
 
     @property
     def holds(self) -> bool:
-        reached = all(fine for _, _, fine in self.reached.values())
+        reached = all(is_reached for _, _, is_reached in self.reached.values())
         return reached and not any(self.found.values())
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "holds": self.holds}
 
 
-def _judge_figures(
+def _check_figures(
     context: FaultContext, size: Size, only: Sequence[str]
 ) -> dict[str, tuple[str, str, bool]]:
     limit = context.cluster.plan.lease_seconds + 5.0
@@ -70,7 +70,7 @@ def _judge_figures(
     reached = {RESUMED: (f"≤ {limit:.0f} s", f"{slowest:.1f} s", slowest <= limit)}
     if not only:
         kills, jobs = context.worker_kills, len(context.submitter.submissions)
-        reached["worker kills"] = (f"≥ {size.least_kills}", str(kills), kills >= size.least_kills)
+        reached["worker kills"] = (f"≥ {size.min_kills}", str(kills), kills >= size.min_kills)
         reached["jobs"] = (f"≥ {size.jobs}", str(jobs), jobs >= size.jobs)
     return reached
 
@@ -87,8 +87,8 @@ def render(outcome: Outcome) -> str:
         lines.append(f"{name:30} {len(problems):6}{'' if problems else '   holds'}")
         lines += [f"    {problem}" for problem in problems[:PROBLEMS_SHOWN]]
     lines += ["", "figure                         reach        measured", "-" * 60]
-    for name, (reach, measured, fine) in outcome.reached.items():
-        lines.append(f"{name:30} {reach:12} {measured:10} {'reached' if fine else 'MISSED'}")
+    for name, (reach, measured, is_reached) in outcome.reached.items():
+        lines.append(f"{name:30} {reach:12} {measured:10} {'reached' if is_reached else 'MISSED'}")
     lines += [
         "",
         f"{'seconds, or files':40} {'n':>5} {'median':>8} {'p95':>8} {'max':>8}",
@@ -103,7 +103,7 @@ def render(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _summarise(name: str, values: list[float]) -> tuple[str, int, float, float, float]:
+def _summarize(name: str, values: list[float]) -> tuple[str, int, float, float, float]:
     ordered = sorted(values)
     high = ordered[min(len(ordered) - 1, int(len(ordered) * PERCENT_HIGH))]
     return name, len(ordered), ordered[len(ordered) // 2], high, ordered[-1]

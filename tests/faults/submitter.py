@@ -1,4 +1,4 @@
-"""Where the drill hands in its jobs, and what it expects of each: seeded, so that it repeats."""
+"""Submits the drill's jobs, with the expected outcome of each; seeded, so that it repeats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWNERS = ("ada", "grace", "edsger")
 
 
 class History:
-    """What happened, as JSON lines; times are Unix seconds."""
+    """The events of a drill, as JSON lines; times are Unix seconds."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,18 +43,18 @@ class History:
 
 @dataclass(frozen=True)
 class Submission:
-    """A job to hand in and how it must end."""
+    """A job to submit, and how it must end."""
 
     kind: str
     params: Mapping[str, Any]
     states: frozenset[str] = frozenset({"completed"})
     code: str | None = None
-    """Of the failure, where it must fail."""
+    """Expected code of the failure, if it must fail."""
     value: int | None = None
-    """Of the result: the sum of a fan-in."""
-    tries: tuple[str, int] | None = None
-    """(``failures`` or ``crashes``, exactly how many) of the step that is poison."""
-    door: str = "service"
+    """Expected value in the result: the sum of a fan-in."""
+    expected_attempts: tuple[str, int] | None = None
+    """(``failures`` or ``crashes``, exact number) of the step that is poison."""
+    entry_point: str = "service"
 
 
 def failing(
@@ -63,13 +63,13 @@ def failing(
     return Submission(kind, params or {}, frozenset({"failed"}), code, **more)
 
 
-def draw_order(random: Random, films: list[Path]) -> Submission:
-    """One ordinary job; poison and cancelled ones are the faults' own."""
+def draw_submission(random: Random, films: list[Path]) -> Submission:
+    """Draw one ordinary job; faults submit poison and cancelled jobs themselves."""
     seconds = round(random.uniform(0.3, 2.0), 2)
     roll = random.random()
     if roll < 0.55:
-        door = "celery" if random.random() < 0.2 else "service"
-        return Submission("drill_work_job", {"seconds": seconds}, door=door)
+        entry_point = "celery" if random.random() < 0.2 else "service"
+        return Submission("drill_work_job", {"seconds": seconds}, entry_point=entry_point)
     if roll < 0.67:
         values = [random.randrange(1000) for _ in range(random.randrange(2, 5))]
         params = {"seconds": round(seconds / 3, 2), "values": values}
@@ -89,7 +89,7 @@ def draw_order(random: Random, films: list[Path]) -> Submission:
 
 @dataclass
 class Submitter:
-    """Hands jobs in until they are accepted; every id is chosen before, so none is doubled."""
+    """Submits jobs until they are accepted, with ids chosen beforehand, so that none is doubled."""
 
     service: JobService
     app: Celery
@@ -97,29 +97,33 @@ class Submitter:
     random: Random
     submissions: dict[str, Submission] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
-    """Ids of jobs of which it is not known whether they were accepted."""
+    """Ids of jobs that may or may not have been accepted."""
 
     def submit(self, submission: Submission, *, priority: int | None = None) -> str:
-        """Returns once the job is accepted, however long PostgreSQL is away."""
+        """Submit a job and return its id once it is accepted, however long PostgreSQL is down."""
         job_id = str(UUID(int=self.random.getrandbits(128), version=4))
         owner = self.random.choice(OWNERS)
         while True:
             try:
-                self._hand_in(submission, job_id, owner, priority)
+                self._submit_once(submission, job_id, owner, priority)
             except DatabaseUnavailable:
                 time.sleep(RETRY_SECONDS)
                 continue
             self.submissions[job_id] = submission
-            self.history.write("submitted", job=job_id, kind=submission.kind, door=submission.door)
+            self.history.write(
+                "submitted", job=job_id, kind=submission.kind, entry_point=submission.entry_point
+            )
             return job_id
 
     def accept(self, job_id: str, submission: Submission) -> None:
-        """A job that came in by another way."""
+        """Record a job that was submitted in another way."""
         self.submissions[job_id] = submission
-        self.history.write("accepted", job=job_id, kind=submission.kind, door=submission.door)
+        self.history.write(
+            "accepted", job=job_id, kind=submission.kind, entry_point=submission.entry_point
+        )
 
     def cancel(self, job_id: str) -> bool:
-        """Whether it could still be cancelled."""
+        """Cancel a job; return whether it could still be cancelled."""
         self.history.write("cancel", job=job_id)
         while True:
             try:
@@ -132,12 +136,12 @@ class Submitter:
             return True
 
     def state(self, job_id: str) -> str:
-        return str(ask_surely(lambda: self.service.get_job(job_id)).state.value)
+        return str(retry_while_down(lambda: self.service.get_job(job_id)).state.value)
 
-    def _hand_in(
+    def _submit_once(
         self, submission: Submission, job_id: str, owner: str, priority: int | None
     ) -> None:
-        if submission.door == "celery":
+        if submission.entry_point == "celery":
             task = self.app.tasks[submission.kind]
             task.apply_async(kwargs=dict(submission.params), task_id=job_id, priority=priority)
             return
@@ -146,12 +150,12 @@ class Submitter:
         )
 
 
-def ask_surely(question: Callable[[], Any], patience_seconds: float = 60.0) -> Any:
-    """The answer, asked again while a server is away."""
+def retry_while_down(operation: Callable[[], Any], patience_seconds: float = 60.0) -> Any:
+    """Return the result of the operation; retry while PostgreSQL is down."""
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            return question()
+            return operation()
         except CinemillError as error:
             if not isinstance(error, DatabaseUnavailable) or time.monotonic() > deadline:
                 raise

@@ -1,4 +1,4 @@
-"""The short drill, once, and what it showed: ``make chaos`` plays the long one."""
+"""The outcome of one short drill; ``make chaos`` plays the long one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRILL_SECONDS = 600
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The outcome of one short drill, in a process of its own."""
+    """Return the outcome of one short drill, run in its own process."""
     folder = tmp_path_factory.mktemp("chaos")
     report = folder / "report.json"
     command = [sys.executable, "-m", "tests.faults.chaos", "--size", "short", "--seed", str(SEED)]
@@ -39,22 +39,22 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_played(outcome: dict[str, Any], fault: str) -> None:
+def test_chaos_run_plays_every_fault(outcome: dict[str, Any], fault: str) -> None:
     if fault in outcome["skipped"]:
         pytest.skip(outcome["skipped"][fault])
     assert outcome["played"].get(fault, 0) >= 1
 
 
 TIMED = frozenset({"resumed in time", SERVED})
-"""``make chaos`` judges these: how soon is a figure of a quiet machine, and no test."""
+"""Checked by ``make chaos`` only: times need a quiet machine, and so are not tested."""
 
 
 @pytest.mark.parametrize("invariant", [name for name in INVARIANTS if name not in TIMED])
-def test_invariant_holds(outcome: dict[str, Any], invariant: str) -> None:
+def test_invariant_holds_after_chaos_run(outcome: dict[str, Any], invariant: str) -> None:
     assert outcome["found"][invariant] == []
 
 
-def test_enough_was_killed_and_enough_was_at_work(outcome: dict[str, Any]) -> None:
+def test_chaos_run_kills_enough_workers_under_load(outcome: dict[str, Any]) -> None:
     reached = {name: row[2] for name, row in outcome["reached"].items()}
     assert reached["worker kills"]
     assert reached["jobs"]

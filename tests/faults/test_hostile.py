@@ -8,7 +8,7 @@ from tests.faults.mutations import MUTATIONS
 
 COUNT = 60
 
-pytestmark = pytest.mark.sandbox  # every second file is opened behind walls, where there are any
+pytestmark = pytest.mark.sandbox  # every second file is opened in a sandbox, if there is one
 
 
 @pytest.fixture(scope="module")
@@ -18,18 +18,18 @@ def summary() -> Summary:
     return found
 
 
-def test_every_mutation_was_tried(summary: Summary) -> None:
+def test_hostile_corpus_contains_every_mutation(summary: Summary) -> None:
     tried = {verdict.mutation for verdict in summary.verdicts}
     assert tried == {mutation.__name__ for mutation in MUTATIONS}
 
 
-def test_nothing_false_is_done_and_nothing_foreign_is_read(summary: Summary) -> None:
+def test_hostile_files_never_produce_wrong_output_or_leak_other_files(summary: Summary) -> None:
     assert not summary.broken
 
 
-def test_most_of_the_corpus_is_refused(summary: Summary) -> None:
+def test_most_hostile_files_are_refused(summary: Summary) -> None:
     assert summary.count_codes()["done"] < COUNT / 3
 
 
-def test_no_file_eats_the_memory(summary: Summary) -> None:
+def test_hostile_files_stay_within_the_memory_limit(summary: Summary) -> None:
     assert 0 < summary.peak_rss_bytes <= PEAK_RSS_BYTES

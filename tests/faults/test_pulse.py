@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor: whether it takes the work that waits for it."""
+"""The pulse of a worker, which reports to its supervisor that it takes waiting work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[Cluster]:
-    """One worker with three pool processes, which tells its pulse, and a beat with its relay."""
+    """Start one worker with three pool processes and a pulse file, and a beat with its relay."""
     plan = ClusterPlan(workers=2, concurrency=SLOTS)
     with Cluster(tmp_path_factory.mktemp("pulse") / "cluster", plan) as running:
         Queries(running.database).change(EFFECT_TABLE)
@@ -55,65 +55,65 @@ def app(cluster: Cluster) -> Iterator[Celery]:
     app.close()
 
 
-def beats_on(pulse: Path) -> bool:
-    """Whether it is felt again within a minute and a half."""
+def keeps_beating(pulse: Path) -> bool:
+    """Return whether the pulse file is touched again within a minute and a half."""
     felt = pulse.stat().st_mtime_ns
     wait_until(lambda: pulse.stat().st_mtime_ns != felt)
     return True
 
 
 def has_stopped(pulse: Path) -> bool:
-    """Whether it is not felt for four times as long as it takes."""
+    """Return whether the pulse file is untouched for four intervals."""
     felt = pulse.stat().st_mtime_ns
     time.sleep(4 * PULSE_SECONDS)
     return pulse.stat().st_mtime_ns == felt
 
 
-def test_a_worker_whose_work_lasts_long_has_a_pulse_whatever_waits(
+def test_worker_with_long_tasks_has_a_pulse(
     cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
     jobs = [
         service.create_job("drill_work_job", params={"seconds": 300}).id for _ in range(2 * SLOTS)
     ]
-    wait_until(lambda: len(queries.under_way()) == SLOTS)
-    assert all(beats_on(pulse) for _ in range(4))
+    wait_until(lambda: len(queries.current_runs()) == SLOTS)
+    assert all(keeps_beating(pulse) for _ in range(4))
     for job_id in jobs:
         service.cancel_job(job_id, "the test is over")
     wait_until(lambda: queries.unfinished() == 0)
 
 
-def test_a_worker_whose_broker_refuses_has_a_pulse(
+def test_worker_whose_broker_refuses_has_a_pulse(
     cluster: Cluster, service: JobService, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
     with out_of_memory(cluster.servers.redis_url):
         service.create_job("drill_work_job", params={"seconds": 0.1})
-        assert all(beats_on(pulse) for _ in range(4))
+        assert all(keeps_beating(pulse) for _ in range(4))
     wait_until(lambda: queries.unfinished() == 0)
 
 
-def test_a_worker_that_takes_none_of_the_work_that_waits_has_no_pulse(
+def test_worker_that_takes_no_waiting_work_has_no_pulse(
     cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
     queries = Queries(cluster.database)
     for queue in QUEUES.split(","):
         app.control.cancel_consumer(queue)
-    assert beats_on(pulse), "nothing waits"
+    assert keeps_beating(pulse), "nothing waits"
     service.create_job("drill_work_job", params={"seconds": 0.1})
     wait_until(lambda: has_stopped(pulse))
     for queue in QUEUES.split(","):
         app.control.add_consumer(queue)
     wait_until(lambda: queries.unfinished() == 0)
-    assert beats_on(pulse)
+    assert keeps_beating(pulse)
 
 
-def test_a_worker_that_leaves_one_queue_alone_has_a_pulse(
+def test_worker_with_one_cancelled_queue_has_a_pulse(
     cluster: Cluster, service: JobService, app: Celery, pulse: Path
 ) -> None:
-    """Somebody told it to: it does what it was told, and the rest."""
+    """A control command cancelled the queue, and the worker consumes the others."""
     app.control.cancel_consumer("default")
     job = service.create_job("drill_work_job", params={"seconds": 0.1})
-    assert all(beats_on(pulse) for _ in range(4))
+    assert all(keeps_beating(pulse) for _ in range(4))
     app.control.add_consumer("default")
     wait_until(lambda: service.get_job(job.id).state.is_final)

@@ -1,4 +1,4 @@
-"""A Redis that answers and refuses for some seconds: work goes on when it takes writes again."""
+"""A Redis that refuses for some seconds: work continues when it takes writes again."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from cinemill.worker.app_factory import build_app
 WORKER, RELAY = "w2", "b1"
 REFUSED_SECONDS = 3.0
 LONG_SECONDS = 300.0
-"""The worker's longest work: what waits for its end is not done in time."""
+"""The worker's longest task; whatever waits for its end is not done in time."""
 MOST_COMPLAINTS = 10
-"""Lines of level ERROR or above that one refusal may cost each process."""
+"""Log lines of level ERROR or above that one refusal may cause in each process."""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One worker with three pool processes, and a beat with its relay."""
+    """Start one worker with three pool processes, and a beat with its relay."""
     with Cluster(
         tmp_path_factory.mktemp("refusals") / "cluster", ClusterPlan(workers=2)
     ) as running:
@@ -48,14 +48,14 @@ def service(cluster: Cluster) -> JobService:
     return JobService(cluster.database, catalog=DRILL_CATALOG)
 
 
-def count_complaints(cluster: Cluster, name: str) -> int:
+def count_errors(cluster: Cluster, name: str) -> int:
     lines = cluster.parts[name].log_file.read_text("utf-8", "replace").splitlines()
     return sum("[error " in line or "[critical" in line for line in lines)
 
 
 @pytest.fixture
 def long_job(queries: Queries, service: JobService) -> Iterator[str]:
-    """Work under way that ends long after the test."""
+    """Start a job that ends long after the test."""
     job_id = service.create_job("drill_work_job", params={"seconds": LONG_SECONDS}).id
     wait_until(lambda: queries.state_of(job_id) == "running")
     yield job_id
@@ -64,11 +64,11 @@ def long_job(queries: Queries, service: JobService) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
-def test_work_goes_on_after_a_refusal(
+def test_work_continues_after_redis_refuses_writes(
     cluster: Cluster, queries: Queries, service: JobService, long_job: str, refusal: Refusal
 ) -> None:
     pids = {name: cluster.parts[name].pid for name in (WORKER, RELAY)}
-    complaints = {name: count_complaints(cluster, name) for name in pids}
+    complaints = {name: count_errors(cluster, name) for name in pids}
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     bare_id = str(uuid4())
 
@@ -89,13 +89,13 @@ def test_work_goes_on_after_a_refusal(
     assert all(cluster.parts[name].is_running for name in pids)
     app.close()
     for name, count in complaints.items():
-        assert count_complaints(cluster, name) - count <= MOST_COMPLAINTS, name
+        assert count_errors(cluster, name) - count <= MOST_COMPLAINTS, name
 
 
-def test_a_worker_whose_broker_refuses_heeds_a_stop(
+def test_worker_whose_broker_refuses_can_be_stopped(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """It waits in its main thread, which signals have to reach."""
+    """It waits in its main thread, which has to handle signals."""
     job_id = service.create_job("drill_work_job", params={"seconds": LONG_SECONDS}).id
     wait_until(lambda: queries.state_of(job_id) == "running")
     with read_only(cluster.servers.redis_url):

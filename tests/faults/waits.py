@@ -1,4 +1,4 @@
-"""What faults wait for. Each wait yields seconds to sleep, and gives up in the end."""
+"""Conditions that faults wait for. Each wait yields seconds to sleep, and has a timeout."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Generator
 
 from tests.faults.cluster import Part
 from tests.faults.context import Fault, FaultContext
-from tests.faults.queries import RunUnderWay
+from tests.faults.queries import CurrentRun
 from tests.faults.submitter import Submission
 
-from cinemill.worker.messages.queues import UNSEEN_SECONDS
+from cinemill.worker.messages.queues import VISIBILITY_TIMEOUT_SECONDS
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.1
 REACH_SECONDS = 30.0
 BROKER = "what Redis hands over"
-"""Held while a worker stands still or is cut off with Redis' answer on its way: what is popped for
-it is lost with it. A run is sent again; a bare message is only as safe as Redis."""
+"""Reserved while a worker is frozen or disconnected during a delivery: a message popped for it is
+lost with it. A run is sent again; a bare message is only as safe as Redis."""
 
 
-def await_victim(context: FaultContext) -> Generator[float, None, tuple[Part, RunUnderWay] | None]:
-    """A try under way that may be crashed, with its worker; None where none came in time."""
+def await_victim(context: FaultContext) -> Generator[float, None, tuple[Part, CurrentRun] | None]:
+    """Return a running attempt that may be crashed, with its worker; None after a timeout."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         victims = context.find_victims()
@@ -32,12 +32,12 @@ def await_victim(context: FaultContext) -> Generator[float, None, tuple[Part, Ru
 
 
 def await_busy(context: FaultContext) -> Generator[float, None, Part | None]:
-    """A worker at work that may be taken down; None where there was none in time."""
+    """Return a busy worker that may be taken down; None after a timeout."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         busy = sorted({part.name for part, _ in context.find_victims()})
         ready = [context.cluster.parts[name] for name in busy]
-        ready = [part for part in ready if context.may_take_down(part)]
+        ready = [part for part in ready if context.can_take_down(part)]
         if ready:
             return context.random.choice(ready)
         yield POLL_SECONDS
@@ -49,7 +49,7 @@ def await_free(context: FaultContext) -> Generator[float, None, Part | None]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         unwired = [part for part in context.free_workers() if part.name != "w1"]
-        free = [part for part in unwired if context.may_take_down(part)]
+        free = [part for part in unwired if context.can_take_down(part)]
         if free:
             return context.random.choice(free)
         yield POLL_SECONDS
@@ -57,24 +57,24 @@ def await_free(context: FaultContext) -> Generator[float, None, Part | None]:
 
 
 def await_name(context: FaultContext, name: str) -> Fault:
-    """Until nobody else is at work on this part, and its tries may be crashed."""
+    """Wait until no other fault uses this part, and its attempts may be crashed."""
     part = context.cluster.parts[name]
     deadline = time.monotonic() + 4 * PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if name not in context.busy and part.is_ready and context.may_take_down(part):
+        if name not in context.busy and part.is_ready and context.can_take_down(part):
             return
         yield POLL_SECONDS
 
 
 def await_idle(context: FaultContext, *names: str) -> Fault:
-    """Until no fault is at work on any of these."""
+    """Wait until no fault has reserved any of these."""
     while context.busy & set(names):
         yield POLL_SECONDS
 
 
 def await_rows(context: FaultContext, jobs: list[str]) -> Fault:
-    """Until each of these has its row, or it is late even for a message whose worker was killed."""
-    deadline = time.monotonic() + UNSEEN_SECONDS + REACH_SECONDS
+    """Wait until each job has its row, at most as long as after the kill of a worker."""
+    deadline = time.monotonic() + VISIBILITY_TIMEOUT_SECONDS + REACH_SECONDS
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids)"
     while context.queries.count(query, ids=jobs) < len(jobs) and time.monotonic() < deadline:
         yield POLL_SECONDS
@@ -104,7 +104,7 @@ def await_probe(context: FaultContext, name: str, since: float) -> Fault:
 def reach(
     context: FaultContext, job_id: str, state: str, *, seconds: float = REACH_SECONDS
 ) -> Generator[float, None, bool]:
-    """Whether the job got to this state in time."""
+    """Wait for the job to reach this state; return whether it did in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if context.submitter.state(job_id) == state:

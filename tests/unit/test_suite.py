@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import describe_skips
-from tests.processes import find_encoders, lives, processes_of
+from tests.processes import find_encoders, is_alive, processes_of
 from tests.waiting import wait_until
 
 TESTS = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def test_ended_process_is_not_alive_before_it_is_reaped(
     process = start_sleeper(tmp_path)
     (found,) = processes_of(tmp_path)
     process.kill()
-    wait_until(lambda: not lives(found))
+    wait_until(lambda: not is_alive(found))
     assert processes_of(tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""The embedded servers by themselves: for tests, and for whoever wants them without the mill."""
+"""The embedded servers alone, for tests and for callers that need no workers and no API."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ POLL_SECONDS = 0.02
 
 @dataclass
 class RunningServer:
-    """One server process that we started; it can be killed and started again, as tests do."""
+    """One server process that we started; tests kill it and start it again."""
 
     name: str
     command: tuple[str, ...]
-    answers: Callable[[], bool]
+    is_ready: Callable[[], bool]
     log_file: Path
     stop_signal: int
     identity: str = "same"
@@ -34,18 +34,18 @@ class RunningServer:
 
     @property
     def pid(self) -> int:
-        """Process id of the running server. Raises PartUnavailable when it does not run."""
+        """Process id of the running server. Raises ``failure`` when it is not running."""
         if self.process is None:
             raise self.failure(f"{self.name} is not running.")
         return self.process.pid
 
     def start(self) -> None:
-        """Start and wait until it answers; after a kill -9 more than one try may be needed.
+        """Start the server and wait until it is ready; after a kill -9 it may take more attempts.
 
-        Raises ``failure`` with the log's last lines when it is not ready in 60 s.
+        Raises ``failure`` with the log's last lines when it is not ready within 60 s.
         """
         deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
+        while not self.is_ready():
             if self.process is None or self.process.poll() is not None:
                 self._launch()
             if time.monotonic() > deadline:
@@ -53,16 +53,16 @@ class RunningServer:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop in order; by force after 10 s."""
+        """Stop the server gracefully; kill it after 10 s."""
         self._end(self.stop_signal)
 
     def kill(self) -> None:
-        """kill -9, as a crash would."""
+        """Kill the server with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL)
 
     def _launch(self) -> None:
         if self.process is not None:
-            time.sleep(0.2)  # its last run's backends are still letting go of the data
+            time.sleep(0.2)  # backends of its last run may still be releasing the data
         with self.log_file.open("ab") as log:
             self.process = start_child(
                 self.command, log=log, death_signal=self.stop_signal, identity=self.identity
@@ -85,7 +85,7 @@ class RunningServer:
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the running servers are, and the processes themselves."""
+    """Addresses of the running servers, and their processes."""
 
     database_url: str
     redis_url: str
@@ -95,7 +95,7 @@ class Servers:
 
 @contextmanager
 def embedded_servers(home_folder: Path) -> Iterator[Servers]:
-    """Run Valkey and PostgreSQL on a home of ours until the block ends.
+    """Run Valkey and PostgreSQL in ``home_folder`` until the block ends.
 
     Call it from the main thread. Raises HomeLocked, ToolMissing, SecretUnusable,
     DatabaseUnavailable or RedisUnavailable.
@@ -114,7 +114,7 @@ def embedded_servers(home_folder: Path) -> Iterator[Servers]:
             postgres.init_cluster(database)
             servers.valkey.start()
             servers.postgres.start()
-            postgres.make_database(database)
+            postgres.create_database(database)
             yield servers
         finally:
             servers.valkey.stop()
@@ -122,11 +122,11 @@ def embedded_servers(home_folder: Path) -> Iterator[Servers]:
 
 
 def _as_running_postgres(server: postgres.PostgresServer, log_file: Path) -> RunningServer:
-    """The prepared PostgreSQL as something to start."""
+    """Return a prepared PostgreSQL as a server that can be started."""
     return RunningServer(
         name="PostgreSQL",
         command=server.command,
-        answers=server.answers,
+        is_ready=server.is_ready,
         log_file=log_file,
         stop_signal=postgres.STOP_SIGNAL,
         identity=server.identity,
@@ -135,11 +135,11 @@ def _as_running_postgres(server: postgres.PostgresServer, log_file: Path) -> Run
 
 
 def _as_running_valkey(server: valkey.ValkeyServer, log_file: Path) -> RunningServer:
-    """The prepared Valkey as something to start."""
+    """Return a prepared Valkey as a server that can be started."""
     return RunningServer(
         name="Valkey",
         command=server.command,
-        answers=server.answers,
+        is_ready=server.is_ready,
         log_file=log_file,
         stop_signal=valkey.STOP_SIGNAL,
         failure=RedisUnavailable,

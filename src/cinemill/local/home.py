@@ -1,4 +1,4 @@
-"""CINEMILL_HOME: one folder that holds everything, and belongs to one supervisor at a time."""
+"""CINEMILL_HOME: one folder that holds everything and belongs to one supervisor at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDERS = ("run", "log", "postgres", "valkey", "objects", "work")
 
 @dataclass(frozen=True)
 class Home:
-    """The folder and the places in it. ``objects`` holds files, ``work`` temporary ones."""
+    """The folder and the paths inside it. ``objects`` holds files, ``work`` temporary ones."""
 
     root: Path
 
@@ -61,9 +61,9 @@ class Home:
 
 
 def open_home(root: Path) -> Home:
-    """Make the folder and its layout where they are missing; nobody else may look into it.
+    """Create the folder and its subfolders where they are missing, accessible to their owner only.
 
-    Raises PartUnavailable where the folder cannot be made or written.
+    Raises DependencyUnavailable if the folder cannot be created or written.
     """
     home = Home(root.expanduser().absolute())
     try:
@@ -81,9 +81,9 @@ def open_home(root: Path) -> Home:
 
 @contextmanager
 def lock_home(home: Home) -> Iterator[None]:
-    """Hold the folder against a second supervisor. Raises HomeLocked, naming who has it.
+    """Lock the folder against a second supervisor. Raises HomeLocked, which names the owner.
 
-    The kernel drops the lock when we die, however we die; the file stays.
+    The kernel releases the lock when this process dies, however it dies; the file stays.
     """
     descriptor = os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -104,7 +104,7 @@ def _locked(home: Home, owner: bytes) -> HomeLocked:
 
 
 def write_state(home: Home, state: JsonObject) -> None:
-    """Tell other commands on this home where the running mill is."""
+    """Publish the addresses of the running instance to other commands on this home."""
     write_private(home.state_file, json.dumps(state, indent=2) + "\n")
 
 

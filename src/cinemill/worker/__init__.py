@@ -1,1 +1,1 @@
-"""The Celery shell: the only room that knows Celery. Its messages carry run ids, no work."""
+"""The Celery layer: the only package that uses Celery. Its messages carry run ids and no work."""

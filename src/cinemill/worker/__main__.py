@@ -1,5 +1,7 @@
-"""Celery's worker: ``python -m cinemill.worker [--queues a,b] [--name NODE]`` with
-``[--concurrency N | --autoscale MAX,MIN]``."""
+"""Celery's worker: ``python -m cinemill.worker``.
+
+Options: ``[--queues a,b] [--name NODE] [--concurrency N | --autoscale MAX,MIN]``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
 if TYPE_CHECKING:
-    # With it comes the catalog of capabilities, loaded below where its errors end in a sentence.
+    # It loads the catalog of capabilities, which happens below, where errors become a message.
     from cinemill.worker.context import WorkerContext
 
 KIB = 1024
@@ -32,7 +34,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--name", default="celery", help="of the node, before its machine's")
     options = parser.parse_args(arguments)
     try:
-        # Imported here: it reads the settings, and what is wrong with them ends in a sentence.
+        # Imported here: it reads the settings, whose errors become a message.
         from cinemill.worker.app import app
 
         planned = plan_worker(
@@ -50,15 +52,17 @@ def main(arguments: list[str]) -> int:
     except DependencyUnavailable as error:
         print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201 - as above
         return 3
-    # Not through Celery's command line: that loads every command there is, 15 MB a process.
+    # Not through Celery's command line, which loads all of its commands, 15 MB a process.
     worker = app.Worker(**planned)
     worker.start()
     return int(worker.exitcode or 0)
 
 
 def check_tools(settings: Settings) -> None:
-    """Find what the work needs before any is taken: a worker without FFmpeg would hold messages
-    that it can do nothing with. Raises ToolMissing."""
+    """Find the tools that tasks need before any is taken. Raises ToolMissing.
+
+    A worker without FFmpeg would hold messages that it cannot process.
+    """
     find_ffmpeg(settings.ffmpeg_path)
     detect_sandbox(settings.sandbox)
 
@@ -70,7 +74,7 @@ def plan_worker(
     *,
     autoscale: str | None = None,
 ) -> dict[str, Any]:
-    """What Celery's ``Worker`` is given for these queues, comma-separated. Raises InputRejected."""
+    """Return Celery's ``Worker`` arguments for comma-separated queues. Raises InputRejected."""
     names = queues.split(",") if queues else list_common(context.catalog.queues)
     unknown = [name for name in names if name not in context.catalog.queues]
     if unknown:
@@ -83,7 +87,7 @@ def plan_worker(
     return {
         "queues": names,
         "concurrency": concurrency,
-        "autoscale": choose_bounds(concurrency, autoscale, context.settings),
+        "autoscale": autoscale_bounds(concurrency, autoscale, context.settings),
         "max_tasks_per_child": min(queue.max_tasks_per_child for queue in chosen),
         "max_memory_per_child": max(queue.memory_bytes for queue in chosen) // KIB,
         "loglevel": "INFO",
@@ -93,30 +97,32 @@ def plan_worker(
 
 
 def count_slots(planned: Mapping[str, Any], settings: Settings) -> int:
-    """How many tasks a worker that was planned so works on at a time, at the most."""
+    """Return how many tasks at most a worker with these arguments works on at a time."""
     if settings.celery_worker_pool == "solo":
         return 1
-    most, _ = planned["autoscale"] or (planned["concurrency"], None)
-    return int(most or settings.celery_worker_concurrency)
+    maximum, _ = planned["autoscale"] or (planned["concurrency"], None)
+    return int(maximum or settings.celery_worker_concurrency)
 
 
-def choose_bounds(
+def autoscale_bounds(
     concurrency: int | None, autoscale: str | None, settings: Settings
 ) -> tuple[int, int] | None:
-    """The most and the fewest processes; None where their number is fixed. What this worker was
-    told goes before the settings. Raises InputRejected."""
+    """Return the maximum and minimum number of processes, or None if the number is fixed.
+
+    This worker's own options override the settings. Raises InputRejected.
+    """
     written = autoscale or (settings.celery_worker_autoscale if concurrency is None else None)
     if written is None:
         return None
     if settings.celery_worker_pool != "prefork":
-        raise _refuse_bounds(f"The pool {settings.celery_worker_pool!r} has one process.")
+        raise _autoscale_error(f"The pool {settings.celery_worker_pool!r} has one process.")
     try:
         return parse_autoscale(written)
     except ValueError as error:
-        raise _refuse_bounds(f"--autoscale {error}.") from error
+        raise _autoscale_error(f"--autoscale {error}.") from error
 
 
-def _refuse_bounds(why: str) -> InputRejected:
+def _autoscale_error(why: str) -> InputRejected:
     return InputRejected(
         why,
         code="autoscale_invalid",

@@ -1,4 +1,4 @@
-"""The Celery application: what Celery's own worker, beat, flower, inspect and purge are given.
+"""The Celery application for Celery's own worker, beat, flower, inspect and purge commands.
 
 ``celery -A cinemill.worker.app worker -Q proxy,ingestion``
 """

@@ -1,4 +1,4 @@
-"""How a Celery application of ours is made; ``worker.app`` makes the product's."""
+"""The factory of Celery applications; ``worker.app`` creates the product's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cinemill.worker import task_registry
 from cinemill.worker.context import FindHardware, WorkerContext
 from cinemill.worker.hardware.detection import find_hardware
 from cinemill.worker.messages.clocks import BoundedClock
-from cinemill.worker.messages.kombu_patches import repair_redis_transport, repair_solo_pool
+from cinemill.worker.messages.kombu_patches import patch_redis_transport, patch_solo_pool
 from cinemill.worker.messages.queues import broker_options, declare_queues
 from cinemill.worker.messages.redis_sentinel import (
     configure_pubsub,
@@ -24,10 +24,10 @@ from cinemill.worker.messages.redis_sentinel import (
 )
 from cinemill.worker.messages.transport import register_transports
 from cinemill.worker.process import lifecycle
-from cinemill.worker.process.prefork import repair_prefork_pool
+from cinemill.worker.process.prefork import patch_prefork_pool
 from cinemill.worker.schedule import plan_schedule
 
-BEAT_MOVES_SECONDS = 10
+BEAT_INTERVAL_SECONDS = 10
 
 
 def build_app(
@@ -37,10 +37,10 @@ def build_app(
     handlers: Mapping[str, Handler] | None = None,
     find_hardware: FindHardware = find_hardware,
 ) -> Celery:
-    """A Celery application with a task for every kind of job and of step in the catalog."""
-    repair_redis_transport()
-    repair_solo_pool()
-    repair_prefork_pool()
+    """Return a Celery application with a task for every kind of job and of step in the catalog."""
+    patch_redis_transport()
+    patch_solo_pool()
+    patch_prefork_pool()
     register_transports()
     broker_settings = _broker_settings(settings)
     configure_pubsub(_broker_of(settings))
@@ -64,17 +64,17 @@ def _broker_of(settings: Settings) -> str:
 
 
 def _broker_settings(settings: Settings) -> dict[str, Any]:
-    broker_url, broker_place = translate_url(_broker_of(settings))
+    broker_url, broker_location = translate_url(_broker_of(settings))
     results = settings.celery_result_backend or "cinemill.worker.result_backend:JobBackend"
-    results_url, results_place = translate_url(results)
+    results_url, results_location = translate_url(results)
     return {
         "broker_url": broker_url,
-        "broker_transport_options": {**broker_options(), **broker_place},
+        "broker_transport_options": {**broker_options(), **broker_location},
         "result_backend": results_url,
-        "result_backend_transport_options": {**results_place, **credential_options(results)},
+        "result_backend_transport_options": {**results_location, **credential_options(results)},
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # Else a broker that refuses for a moment stops the worker when its longest work ends.
+        # Otherwise a broker that refuses briefly stops the worker once its longest task ends.
         "broker_channel_error_retry": True,
     }
 
@@ -83,8 +83,8 @@ def _task_settings(catalog: Catalog) -> dict[str, Any]:
     return {
         "task_queues": declare_queues(catalog.queues),
         "task_default_queue": "default",
-        # As stock clients send without one: adopted before the runs that wait, and no priority
-        # asked for.
+        # Stock clients that set no priority send 0: the message is adopted before runs that wait,
+        # and its job gets the priority of its kind.
         "task_default_priority": 0,
         "task_create_missing_queues": False,
         "task_serializer": "json",
@@ -101,7 +101,7 @@ def _task_settings(catalog: Catalog) -> dict[str, Any]:
 
 
 def _process_settings(settings: Settings) -> dict[str, Any]:
-    """Settings of the worker's processes and of beat."""
+    """Return the settings of the worker's processes and of beat."""
     return {
         "worker_consumer": "cinemill.worker.messages.consumer:GuardedConsumer",
         "worker_send_task_events": True,
@@ -112,20 +112,22 @@ def _process_settings(settings: Settings) -> dict[str, Any]:
         "worker_concurrency": settings.celery_worker_concurrency,
         "worker_pool": settings.celery_worker_pool,
         "beat_schedule": plan_schedule(),
-        # Without a file: a kill in mid-write would spoil it, and two beats on one home share it.
+        # Without a file: a kill in mid-write would corrupt it, and two beats on a home share it.
         "beat_scheduler": "celery.beat:Scheduler",
-        # It moves at least so often: a supervisor takes one that does not for frozen.
-        "beat_max_loop_interval": BEAT_MOVES_SECONDS,
+        # Beat wakes at least this often; a supervisor takes one that does not for frozen.
+        "beat_max_loop_interval": BEAT_INTERVAL_SECONDS,
     }
 
 
-def _make_handlers(more: Mapping[str, Handler]) -> Callable[[WorkerContext], Mapping[str, Handler]]:
+def _make_handlers(
+    extra: Mapping[str, Handler],
+) -> Callable[[WorkerContext], Mapping[str, Handler]]:
     def make(context: WorkerContext) -> Mapping[str, Handler]:
-        # Imported here for start-up cost: it loads FFmpeg's and PyAV's modules, which only
+        # Imported here for start-up cost: it loads our FFmpeg modules and PyAV, which only
         # processes that work on steps need.
         from cinemill.worker.handlers import build_handlers
 
-        return {**build_handlers(context), **more}
+        return {**build_handlers(context), **extra}
 
     return make
 

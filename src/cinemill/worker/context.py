@@ -1,4 +1,4 @@
-"""What one process of the Celery shell works with: made when first wanted, anew after a fork."""
+"""What a Celery process works with: created on first use, and again after a fork."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
 
 HARD_AFTER_SOFT_SECONDS = 60.0
-"""A try that was told to stop has so long before its process is killed."""
+"""How long an attempt that must stop has before its process is killed."""
 MakeHandlers = Callable[["WorkerContext"], Mapping[str, Handler]]
-"""Which function does which kind of step, over the connections of a mill."""
+"""Returns the handlers by kind of step, which use the connections of a context."""
 ImportHandlers = Callable[["WorkerContext"], None]
-"""Imports what the product's own handlers work with, and opens nothing."""
+"""Imports the modules that the product's own handlers need, and opens nothing."""
 FindHardware = Callable[[Settings], Hardware]
-"""What encodes in hardware on this machine. Raises ToolMissing."""
+"""Returns the hardware encoders of this machine. Raises ToolMissing."""
 
 
 def find_no_hardware(settings: Settings) -> Hardware:
@@ -48,16 +48,19 @@ class WorkerContext:
         import_handlers: ImportHandlers | None = None,
         find_hardware: FindHardware = find_no_hardware,
     ) -> None:
-        """``make_handlers`` is called once a process, when it first works; ``import_handlers`` and
-        ``find_hardware`` once a worker, before its processes are forked."""
+        """Store the settings, catalog and factories; nothing is opened yet.
+
+        ``make_handlers`` is called once in each process, on its first work; ``import_handlers`` and
+        ``find_hardware`` once in a worker, before its processes are forked.
+        """
         self.settings = settings
         self.catalog = catalog.with_rates(choose_rates(settings))
         self.find_hardware = find_hardware
         self.node = ""
-        """As Celery calls the worker; empty where none runs in this process' family."""
+        """Celery's name of the worker; empty in processes that do not belong to a worker."""
         self.hardware = Hardware()
         self.slots = settings.celery_worker_concurrency
-        """Tasks at a time, unless this worker was told otherwise when it was started."""
+        """Tasks at a time, unless this worker was started with another number."""
         self._make_handlers = make_handlers
         self._import_handlers = import_handlers
         self._database: Database | None = None
@@ -92,7 +95,7 @@ class WorkerContext:
 
     @property
     def service(self) -> JobService:
-        return JobService(self.database, catalog=self.catalog, limits=self.try_limits)
+        return JobService(self.database, catalog=self.catalog, limits=self.retry_policy)
 
     @property
     def events(self) -> EventPublisher:
@@ -113,7 +116,7 @@ class WorkerContext:
         return self.settings.temp_dir
 
     @property
-    def try_limits(self) -> RetryPolicy:
+    def retry_policy(self) -> RetryPolicy:
         settings = self.settings
         return RetryPolicy(
             max_retries=settings.celery_task_max_retries,
@@ -133,34 +136,39 @@ class WorkerContext:
                 self.events,
                 self._make_handlers(self) if self._make_handlers else {},
                 catalog=self.catalog,
-                limits=self.try_limits,
+                limits=self.retry_policy,
                 work_folder=self.work_folder,
                 worker=worker_name(),
             )
         return self._runner
 
     def preload_handlers(self) -> None:
-        """Import what the handlers work with, and keep no connection: to be called before the
-        processes are forked, which then share it."""
+        """Import the modules of the handlers, and keep no connection.
+
+        Call it before the processes are forked, which then share what was imported.
+        """
         if self._import_handlers is not None:
             with suppress(CinemillError):  # each process raises it again, where its run records it
                 self._import_handlers(self)
         self.forget_connections()
 
     def stop_work(self, reason: str) -> bool:
-        """Ask the try under way in this process to be handed back; whether there was one."""
+        """Ask the attempt in this process to release its work; return whether there is one."""
         return self._runner is not None and self._runner.request_stop_current(reason)
 
     def forget_connections(self) -> None:
-        """After a fork: the parent's sockets are the parent's."""
+        """Drop the connections after a fork: the parent's sockets belong to the parent."""
         if self._database is not None:
             self._database.abandon()
         self._database = self._events = self._runner = None
 
 
 def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tuple[float, float]]:
-    """(soft, hard) seconds by queue: its own timeout where one was set, else the limits for all
-    where somebody set those, else the catalog's."""
+    """Return the (soft, hard) time limits in seconds by queue.
+
+    A queue's own timeout comes first if it was set, then the limits for all queues if those were
+    set, then the catalog's.
+    """
     given = settings.model_fields_set & {"celery_task_time_limit", "celery_task_soft_time_limit"}
     limits = {q.name: (q.soft_seconds, q.hard_seconds) for q in catalog.queues.values()}
     if given:
@@ -180,7 +188,7 @@ def choose_queue_seconds(settings: Settings, catalog: Catalog) -> dict[str, tupl
 
 
 def choose_rates(settings: Settings) -> dict[str, int]:
-    """Starts in a minute by queue, where they were set."""
+    """Return the rate limits that were set, in starts per minute by queue."""
     own = {
         "render": settings.render_rate,
         "transcode": settings.transcode_rate,
@@ -190,5 +198,5 @@ def choose_rates(settings: Settings) -> dict[str, int]:
 
 
 def worker_name() -> str:
-    """``host:pid``."""
+    """Return the name of this process as a worker, ``host:pid``."""
     return f"{socket.gethostname()}:{os.getpid()}"

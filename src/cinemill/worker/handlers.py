@@ -1,4 +1,4 @@
-"""Which function does which kind of step: the one place where capabilities meet the engine."""
+"""The handlers of all kinds of step: the one place where capabilities meet the engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def build_handlers(
 ) -> Mapping[str, Handler]:
     """Return the handlers of all capabilities, by kind of step.
 
-    A package whose handlers cannot be made costs only its own steps: they fail with the reason.
+    If a package's handlers cannot be built, only its own steps fail, with the reason.
     Raises ToolMissing.
     """
     resources = build_resources(context)
@@ -42,9 +42,10 @@ def build_handlers(
 
 
 def import_handlers(context: WorkerContext, composition: Composition = COMPOSITION) -> None:
-    """Import what the product's own handlers work with. Raises ToolMissing.
+    """Import the modules that the product's own handlers need. Raises ToolMissing.
 
-    A package's factory is called in each process only: it may open what must not be shared.
+    A package's factory is called in each process only, since it may open connections or files that
+    must not be shared.
     """
     resources = build_resources(context)
     for capability in composition.built_in:
@@ -52,7 +53,7 @@ def import_handlers(context: WorkerContext, composition: Composition = COMPOSITI
 
 
 def check_handlers(context: WorkerContext, composition: Composition) -> list[LeftOut]:
-    """Build the handlers of installed capabilities; returns those that are left out, and why.
+    """Build the handlers of installed capabilities; return those that are left out, and why.
 
     Raises ToolMissing.
     """
@@ -71,7 +72,7 @@ def build_installed(
         return LeftOut.because(
             installed.origin, f"cannot work here: {error.message}", hint=error.hint
         )
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is third-party code
         return LeftOut.because(
             installed.origin, f"cannot work here: build_handlers ends in {describe(error)}."
         )
@@ -89,7 +90,7 @@ def _build_installed(installed: Installed, resources: StepResources) -> Mapping[
 
 
 def _make_failing(left_out: LeftOut) -> Handler:
-    """Return a handler that says why the package's own is not there."""
+    """Return a handler that fails with the reason why the package's own is not available."""
 
     def fail(_context: StepContext) -> StepOutcome:
         raise CapabilityUnusable(left_out.reason, hint=left_out.hint)

@@ -1,4 +1,4 @@
-"""Which workers answer, on which queues they work, how busy they are: for the command line."""
+"""Which workers respond, on which queues they work and how busy they are, for the CLI."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cinemill.errors import RedisUnavailable
 if TYPE_CHECKING:
     from celery import Celery
 
-ANSWER_SECONDS = 2.0
-SURVEY_SECONDS = 1.0
+REPLY_SECONDS = 2.0
+INSPECT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """One worker as it told of itself."""
+    """One worker as it describes itself."""
 
     name: str
     queues: tuple[str, ...]
@@ -31,33 +31,33 @@ class WorkerReport:
 
 
 def workers_by_queue(settings: Settings) -> dict[str, list[str]]:
-    """Queue → names of the workers that answered within two seconds.
+    """Return the names of the workers that replied within two seconds, by queue.
 
-    Raises RedisUnavailable where the broker cannot be asked.
+    Raises RedisUnavailable if the broker cannot be queried.
     """
-    with _asking(settings) as app:
-        answers = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
+    with _control_app(settings) as app:
+        replies = app.control.inspect(timeout=REPLY_SECONDS).active_queues() or {}
     found: dict[str, list[str]] = {}
-    for worker, queues in sorted(answers.items()):
+    for worker, queues in sorted(replies.items()):
         for queue in queues:
             found.setdefault(queue["name"], []).append(worker)
     return found
 
 
 def inspect_workers(settings: Settings) -> list[WorkerReport]:
-    """Every worker that answered within a second, by name.
+    """Return every worker that replied within a second, sorted by name.
 
-    Raises RedisUnavailable where the broker cannot be asked.
+    Raises RedisUnavailable if the broker cannot be queried.
     """
-    questions = ("active_queues", "stats", "active")
-    with _asking(settings) as app:
+    commands = ("active_queues", "stats", "active")
+    with _control_app(settings) as app:
 
-        def ask(question: str) -> dict[str, Any]:
-            return getattr(app.control.inspect(timeout=SURVEY_SECONDS), question)() or {}
+        def inspect(command: str) -> dict[str, Any]:
+            return getattr(app.control.inspect(timeout=INSPECT_SECONDS), command)() or {}
 
-        # Each question waits its whole time for answers: all at once, not one after the other.
-        with ThreadPoolExecutor(len(questions)) as threads:
-            queues, stats, active = threads.map(ask, questions)
+        # In parallel: each command waits its whole timeout for replies.
+        with ThreadPoolExecutor(len(commands)) as threads:
+            queues, stats, active = threads.map(inspect, commands)
     return [
         WorkerReport(
             name=name,
@@ -70,19 +70,19 @@ def inspect_workers(settings: Settings) -> list[WorkerReport]:
 
 
 def _count_slots(stats: Mapping[str, Any]) -> int:
-    """Of a worker that follows the load, as many as it may have."""
-    most = stats.get("autoscaler", {}).get("max")
-    return int(most or stats.get("pool", {}).get("max-concurrency", 1))
+    """Return the number of slots; for an autoscaled worker, its maximum."""
+    maximum = stats.get("autoscaler", {}).get("max")
+    return int(maximum or stats.get("pool", {}).get("max-concurrency", 1))
 
 
 @contextmanager
-def _asking(settings: Settings) -> Iterator[Celery]:
-    # Imported here for start-up cost: it loads Celery, and most commands never ask for workers.
+def _control_app(settings: Settings) -> Iterator[Celery]:
+    # Imported here for start-up cost: it loads Celery, and most commands never inspect workers.
     from cinemill.worker.app_factory import build_app
     from cinemill.worker.messages.refusals import BROKER_FAULTS
 
     app = build_app(settings)
-    # Somebody waits at a terminal: kombu would try a broker that is down for six seconds.
+    # A person waits at a terminal: kombu would retry for six seconds if the broker is down.
     app.conf.broker_transport_options |= {"max_retries": 0}
     try:
         yield app

@@ -1,4 +1,4 @@
-"""The relay: rows to messages. A thread beside beat, or several beside several."""
+"""The relay, which turns rows into messages: a thread of beat, and safe to run in several beats."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from cinemill.worker.messages.throttle import ThrottledLog
 from cinemill.worker.task_registry import step_task_name
 
 PAUSE_AFTER_FAULT_SECONDS = 0.5
-PLANNER_SECONDS = 30.0
-"""After which another process that plans is complained of: a plan takes milliseconds."""
+PLANNER_LOCK_SECONDS = 30.0
+"""After which it is an error that another process holds the planner lock: plans take ms."""
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
 
@@ -35,19 +35,19 @@ often = ThrottledLog(__name__)
 
 
 class Broker:
-    """Messages as the dispatcher sees them: sent, and counted."""
+    """The broker as the dispatcher sees it: it sends messages and counts them."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._url: str = app.conf.broker_url
-        limits = app.context.try_limits.queue_seconds
-        # A step's limits are those of its kind, whichever queue its message lies in.
+        limits = app.context.retry_policy.queue_seconds
+        # A step's limits are those of its kind, whichever queue its message is in.
         self._hard_seconds = {
             kind.name: limits[kind.queue][1] for kind in app.context.catalog.steps.values()
         }
 
     def send(self, run: ReadyRun) -> None:
-        """Raises RedisUnavailable."""
+        """Send the message of a run. Raises RedisUnavailable."""
         try:
             with self._app.producer_or_acquire() as producer:
                 self._send_by(producer, run)
@@ -68,16 +68,16 @@ class Broker:
                 ignore_result=True,
             )
         except Exception:
-            # Never again by this socket: it may be that of a primary that was demoted.
+            # The socket is not reused: it may belong to a primary that was demoted.
             producer.connection.collect()
             raise
 
     def measure_depth(self, queue: str) -> int:
-        """Messages that lie with the broker. Raises RedisUnavailable."""
+        """Return the number of messages in the broker. Raises RedisUnavailable."""
         with self._app.connection_for_read() as connection:
             try:
                 connection.ensure_connection(max_retries=1)
-                # Declared, not asked after: to Redis an empty queue is no queue at all.
+                # Declared rather than looked up: in Redis an empty queue does not exist.
                 declared = self._app.amqp.queues[queue].bind(connection.default_channel)
                 return int(declared.queue_declare().message_count)
             except (
@@ -89,8 +89,10 @@ class Broker:
 
 
 class Relay:
-    """Publishes when rung, sweeps by the clock. Each duty by itself: what keeps one of them from
-    its work must not keep the others."""
+    """Publishes runs when notified, and sweeps at intervals.
+
+    Each duty is guarded separately: an error in one of them does not stop the others.
+    """
 
     def __init__(self, app: Celery) -> None:
         context: WorkerContext = app.context
@@ -116,31 +118,33 @@ class Relay:
         self._dead_letters = DeadLetterWriter(context)
         self._strays = StrayCollector(app)
         self._next_sweep = self._next_measure = 0.0
-        self._outplanned_since: float | None = None
-        """Since when another process was planning each time."""
-        self._is_planned = self._is_told = False
+        self._planner_busy_since: float | None = None
+        """Since when another process has held the planner lock at every attempt; else None."""
+        self._is_planned = self._is_announced = False
 
-    def run_for_ever(self) -> None:
+    def run_forever(self) -> None:
         while True:
-            if not self.turn():
+            if not self.run_once():
                 time.sleep(PAUSE_AFTER_FAULT_SECONDS)
 
-    def turn(self) -> bool:
-        """Do what is due, then wait for a ring, at most until the next sweep; whether all went
-        well."""
-        self._is_planned = self._is_told = False
-        fine = self._do("publish", self._publish)
-        fine = self._do("announce", self._announce) and fine
+    def run_once(self) -> bool:
+        """Do what is due, then wait for a notification, at most until the next sweep.
+
+        Returns whether everything succeeded.
+        """
+        self._is_planned = self._is_announced = False
+        succeeded = self._do("publish", self._publish)
+        succeeded = self._do("announce", self._announce) and succeeded
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._sweep_seconds
             self._sweep()
-        return self._do("listen", self._wait) and fine
+        return self._do("listen", self._wait) and succeeded
 
     def _do(self, name: str, duty: Callable[[], object]) -> bool:
-        """Whether it was done; whatever it raises is logged."""
+        """Run a duty and return whether it succeeded; log whatever it raises."""
         try:
             duty()
-        except Exception as error:  # noqa: BLE001 - the loop must outlive every fault
+        except Exception as error:  # noqa: BLE001 - the loop must survive every error
             _log_fault(name, error)
             return False
         return True
@@ -148,19 +152,21 @@ class Relay:
     def _publish(self) -> None:
         self._is_planned = self._dispatcher.publish_ready() is not None
         if self._is_planned:
-            self._outplanned_since = None
+            self._planner_busy_since = None
             return
         now = time.monotonic()
-        self._outplanned_since = self._outplanned_since or now
-        if now - self._outplanned_since > PLANNER_SECONDS:
+        self._planner_busy_since = self._planner_busy_since or now
+        if now - self._planner_busy_since > PLANNER_LOCK_SECONDS:
             raise LockTimeout("Another process has held the planner lock for 30 seconds.")
 
     def _announce(self) -> None:
-        self._is_told = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
+        self._is_announced = self._dispatcher.announce_changes() < ANNOUNCED_AT_ONCE
 
     def _wait(self) -> None:
         left = max(0.0, self._next_sweep - time.monotonic())
-        self._listener.wait(left if self._is_planned and self._is_told else PLANNING_WAIT_SECONDS)
+        self._listener.wait(
+            left if self._is_planned and self._is_announced else PLANNING_WAIT_SECONDS
+        )
 
     def _sweep(self) -> None:
         self._do("close crashed runs", self._dispatcher.close_crashed)
@@ -169,10 +175,10 @@ class Relay:
         self._do("republish lost messages", self._republish_lost)
         self._do("keep dead messages", self._dead_letters.move)
         self._do("adopt messages", self._strays.adopt)
-        self._do("measure resources", self._tell_resources)
+        self._do("measure resources", self._publish_resources)
 
-    def _tell_resources(self) -> int:
-        """Of the machine that the relay runs on, every few seconds."""
+    def _publish_resources(self) -> int:
+        """Publish the resources of the relay's machine, every ten seconds."""
         if time.monotonic() < self._next_measure:
             return 0
         self._next_measure = time.monotonic() + MEASURE_SECONDS
@@ -184,8 +190,10 @@ class Relay:
 
 
 def _log_fault(duty: str, error: Exception) -> None:
-    """Each reason of each duty once in a while: a turn takes half a second, and PostgreSQL may be
-    away for an hour."""
+    """Log each reason of each duty now and then.
+
+    A round takes half a second, and PostgreSQL may be unavailable for an hour.
+    """
     if isinstance(error, CinemillError):
         often.warning("relay waiting", about=f"{duty} {error.code}", duty=duty, why=error.message)
     else:
@@ -195,6 +203,6 @@ def _log_fault(duty: str, error: Exception) -> None:
 
 def start_relay(app: Celery) -> threading.Thread:
     """Run a relay in a thread of this process until it ends."""
-    thread = threading.Thread(target=Relay(app).run_for_ever, name="relay", daemon=True)
+    thread = threading.Thread(target=Relay(app).run_forever, name="relay", daemon=True)
     thread.start()
     return thread

@@ -1,4 +1,4 @@
-"""Celery's result backend over the rows of jobs: PostgreSQL is the truth for results too."""
+"""Celery's result backend, which reads jobs: PostgreSQL is the source of truth for results too."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ STATES = {
 
 
 class JobFailed(CinemillError):
-    """What ``result.get()`` raises for a job that failed; ``code`` is the job's error code."""
+    """Raised by ``result.get()`` for a failed job; ``code`` is the job's error code."""
 
     code = "job_failed"
 
 
 class JobBackend(BaseBackend):
-    """Reads jobs; stores nothing, for the engine has stored it already."""
+    """Reads jobs, and stores nothing because the engine has stored them already."""
 
     subpolling_interval = POLL_SECONDS
 
@@ -40,38 +40,40 @@ class JobBackend(BaseBackend):
         except NotFound:
             return {"task_id": task_id, "status": states.PENDING, "result": None}
         kind = self.app.context.catalog.jobs.get(job.kind)
-        return describe_result(job, answer=kind.answer if kind is not None else None)
+        return describe_result(job, result_field=kind.answer if kind is not None else None)
 
     def wait_for(self, task_id: str, *args: Any, interval: float = 0.5, **kwargs: Any) -> Any:
         return super().wait_for(task_id, *args, interval=min(interval, POLL_SECONDS), **kwargs)
 
     def _store_result(self, *args: Any, **kwargs: Any) -> None:
-        """Celery would store what its task returned; ours return nothing."""
+        """Do nothing: Celery would store what its tasks return, and ours return nothing."""
 
     def _forget(self, task_id: str) -> None:
-        """The row stays until retention removes it."""
+        """Do nothing: the row stays until retention removes it."""
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return functools.partial(JobBackend, self.app), ()
 
 
-def describe_result(job: Job, *, answer: str | None = None) -> dict[str, Any]:
-    """A job in the words of Celery's result metadata; ``answer`` is the one member of its result
-    that is asked for."""
+def describe_result(job: Job, *, result_field: str | None = None) -> dict[str, Any]:
+    """Return a job as Celery's result metadata.
+
+    With ``result_field`` only that member of the job's result is returned as the result.
+    """
     return {
         "task_id": job.id,
         "status": STATES[job.state],
-        "result": _result(job, answer),
+        "result": _result(job, result_field),
         "traceback": job.failure.log_tail if job.failure else None,
         "date_done": job.finished_at.isoformat() if job.finished_at else None,
         "children": [],
     }
 
 
-def _result(job: Job, answer: str | None) -> Any:
+def _result(job: Job, result_field: str | None) -> Any:
     if job.state is JobState.COMPLETED:
         result = dict(job.result or {})
-        return result if answer is None else result[answer]
+        return result if result_field is None else result[result_field]
     if job.state is JobState.FAILED and job.failure is not None:
         return JobFailed(job.failure.message, code=job.failure.code, hint=job.failure.hint)
     if job.state is JobState.CANCELLED:

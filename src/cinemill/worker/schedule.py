@@ -1,4 +1,4 @@
-"""When beat does what. All of it is safe to run twice, so two beats harm nothing."""
+"""The schedule of beat. All of its jobs are safe to run twice, so two beats do no harm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from celery.schedules import crontab
 
 
 def plan_schedule() -> dict[str, dict[str, Any]]:
-    """Celery's beat schedule; times are UTC. Each becomes a job, as if somebody had sent it."""
+    """Return Celery's beat schedule, in UTC. Each entry becomes a job, like any message."""
     return {
         "cleanup_old_jobs": _entry("cleanup_old_jobs", crontab(hour="2", minute="0")),
         "check_stuck_jobs": _entry("check_stuck_jobs", crontab(minute="*/15")),

@@ -1,5 +1,6 @@
-"""Celery's tasks: one for each kind of job, which people send, and one for each kind of step,
-which only the relay sends. Each body is one call.
+"""Celery's tasks: one for each kind of job and one for each kind of step.
+
+Clients send the tasks of jobs, and only the relay sends those of steps. Each body is one call.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ ADOPTION_PAUSE_SECONDS = 1.0
 
 
 class JobTask(Task):
-    """A kind of job as a task: calling it submits, and answers a result that waits for the job."""
+    """A kind of job as a task: sending it submits a job and returns a result that waits for it."""
 
     abstract = True
     Request = "cinemill.worker.messages.consumer:JobRequest"
     ignore_result = False
     reject_on_worker_lost = True
-    """A message that is being adopted is all there is of its job: it goes back to the broker."""
+    """A message that is being adopted is the only record of its job: it goes back to the broker."""
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         # Celery's own takes no keyword argument called 'self'.
@@ -55,7 +56,7 @@ class JobTask(Task):
     ) -> AsyncResult:
         """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected.
 
-        Celery's own options that a row cannot keep are refused rather than forgotten.
+        Celery's own options that a job cannot store are refused rather than ignored.
         """
         refused = sorted(
             name for name in options.keys() & UNSUPPORTED_OPTIONS if options[name] is not None
@@ -83,31 +84,31 @@ def register(app: Celery) -> None:
 
 
 def _register_job(app: Celery, kind: JobKind[Any]) -> None:
-    # Not shared: a second application in this process must not be given this one's tasks.
+    # Not shared: a second application in this process must not get this one's tasks.
     @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
     def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
         adopt_message(task, args, kwargs)
 
 
 def _register_step(app: Celery, name: str) -> None:
-    # Acknowledged early: the row is the truth, and a lost message is sent again. With messages
-    # held unacknowledged, kombu 5.7 ends the whole worker when its connection to Redis breaks.
+    # Acknowledged early: the row is the source of truth, and a lost message is sent again. With
+    # unacknowledged messages, kombu 5.7 ends the whole worker when its Redis connection breaks.
     @app.task(name=step_task_name(name), ignore_result=True, shared=False, acks_late=False)
     def run(run_id: str, /) -> None:
         app.context.runner.execute(run_id)
 
 
 def step_task_name(kind: str) -> str:
-    """Kinds of step are named apart from kinds of job: the same word may be both."""
+    """Return the task's name for a kind of step; without the prefix a kind of job may share it."""
     return f"{STEP_PREFIX}{kind}"
 
 
 def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None:
-    """Give a message that came from elsewhere its row, keyed by its task id.
+    """Create the job of a message that another client sent, with its task id as the job's id.
 
-    Raises Ignore: Celery must not store a result, the job will have one. Raises Reject while
-    PostgreSQL is away, or Redis for a message that can only be put aside: the message is all there
-    is of this job, and goes back to the broker.
+    Raises Ignore, since Celery must not store a result: the job will have one. Raises Reject while
+    PostgreSQL is unavailable, or Redis for a message that can only become a dead letter: the
+    message is the only record of its job, and goes back to the broker.
     """
     context: WorkerContext = task.app.context
     kind = context.catalog.jobs[task.name]
@@ -126,7 +127,7 @@ def _adopt(
     args: tuple[Any, ...],
     kwargs: JsonObject,
 ) -> None:
-    """A job, or for arguments that make none a failed one: somebody may wait for its end."""
+    """Create a job, or a failed one if the arguments are invalid: a client may wait for its end."""
     priority = requested_priority((request.delivery_info or {}).get("priority"))
     try:
         params = bind_arguments(kind, args, kwargs)
@@ -136,8 +137,8 @@ def _adopt(
     except InputRejected as error:
         _reject(context, kind, request, error)
     except Exception as error:
-        # Whatever it was, somebody may wait for this job's end.
-        log.exception("a message made no job", task=kind.name, job_id=request.id)
+        # Whatever the error was, a client may wait for this job's end.
+        log.exception("no job could be created from a message", task=kind.name, job_id=request.id)
         failure = InputRejected(
             f"{kind.name} cannot be made of these arguments ({type(error).__name__}).",
             code="arguments_invalid",
@@ -146,18 +147,18 @@ def _adopt(
 
 
 def _reject(context: WorkerContext, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
-    """A failed job; where there can be none of this id, a dead message."""
+    """Create a failed job, or a dead message if no job can have this id."""
     try:
         context.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
     except DependencyUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
-        log.warning("a message made not even a failed job", why=str(fault), task=kind.name)
+        log.warning("no failed job could be created from a message", why=str(fault), task=kind.name)
         with closing(RefusedMessages(context.redis_url)) as refused:
-            refused.put(_bury(kind, request, error))
+            refused.put(_make_dead_message(kind, request, error))
 
 
-def _bury(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage:
+def _make_dead_message(kind: JobKind[Any], request: Any, error: InputRejected) -> DeadMessage:
     content = dumps([request.args, request.kwargs]).encode("utf-8", "backslashreplace")
     return DeadMessage.make(
         queue=str((request.delivery_info or {}).get("routing_key") or ""),
@@ -177,7 +178,7 @@ def submit(
     priority: int | None,
     job_id: str | None,
 ) -> Any:
-    """The parameter ``asset_id`` is the job's own, not its plan's."""
+    """Create a job; the parameter ``asset_id`` is stored in the job, not in its parameters."""
     asset_id: Any = params.get("asset_id")
     return service.create_job(
         kind.name,
@@ -190,7 +191,7 @@ def submit(
 
 
 def bind_arguments(kind: JobKind[Any], args: Any, kwargs: Any) -> dict[str, Any]:
-    """Positional arguments by their names. Raises InputRejected."""
+    """Return the arguments of a call by parameter name. Raises InputRejected."""
     if len(args) > len(kind.positional):
         raise InputRejected(
             f"{kind.name} takes {len(kind.positional)} arguments by position, got {len(args)}.",

@@ -1,4 +1,4 @@
-"""The product's tasks, to be imported and called by the names of the kinds of job.
+"""The product's tasks, imported and called by the names of the kinds of job.
 
 ::
 
@@ -7,7 +7,7 @@
     process_video.apply_async(args=["/videos/video.mp4"], priority=9).get()
 
 A worker opens the file, so its path is absolute. The row is written before the message is sent, so
-that it is as safe as a job of the API. A bare ``send_task`` by name is adopted by a worker.
+the job is as safe as one from the API. A bare ``send_task`` by name is adopted by a worker.
 """
 
 from __future__ import annotations

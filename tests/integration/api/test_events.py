@@ -157,7 +157,7 @@ def own_valkey(tmp_path: Path) -> Iterator[str]:
     """The URL of one of this test's own: no other test must be refused anything."""
     server = describe_valkey(tmp_path / "valkey")
     process = RunningServer(
-        "Valkey", server.command, server.answers, tmp_path / "log", signal.SIGTERM
+        "Valkey", server.command, server.is_ready, tmp_path / "log", signal.SIGTERM
     )
     process.start()
     yield server.url

@@ -52,7 +52,7 @@ def _start(home: Path, password: str) -> tuple[str, RunningServer]:
     folder.mkdir(mode=0o700)
     write_private(folder / "password", password)
     server = describe_valkey(folder)
-    process = RunningServer("Valkey", server.command, server.answers, home / "log", signal.SIGTERM)
+    process = RunningServer("Valkey", server.command, server.is_ready, home / "log", signal.SIGTERM)
     process.start()
     return server.url, process
 
@@ -179,7 +179,7 @@ def test_after_a_failover_that_keeps_its_clients_the_new_primary_is_reached(
     )
     assert next(use)
     with read_only(two_servers[0]):
-        proxy.lead_to(_port(two_servers[1]))
+        proxy.redirect_to(_port(two_servers[1]))
         wait_until(lambda: next(use))
     use.close()
 

@@ -243,7 +243,7 @@ def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
         time.sleep(4.0)  # twice the lease
         stop = context.should_stop()
         assert isinstance(stop, LeaseLost)
-        threading.Timer(1.0, cut_off.mend).start()
+        threading.Timer(1.0, cut_off.restore).start()
         raise stop
 
     job = bench.submit(handle)

@@ -1,4 +1,4 @@
-"""The embedded servers run for anybody: an ordinary user, root, root without user namespaces."""
+"""The embedded servers as an ordinary user, as root, and as root without user namespaces."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ for time in range(2):
 """
 
 
-# Runs a command in a namespace of all users in which no further one may be made, as in many
+# Runs a command in a namespace of all users in which no further one may be created, as in many
 # containers. The parent outside writes the maps: only there is it allowed to map more than itself.
-REFUSING = """
+WITHOUT_NAMESPACES = """
 import ctypes, os, pathlib, sys
-asked, mapped = os.pipe(), os.pipe()
+ready, mapped = os.pipe(), os.pipe()
 if (child := os.fork()) == 0:
     assert ctypes.CDLL(None).unshare(0x10000000) == 0
-    os.write(asked[1], b"x")
+    os.write(ready[1], b"x")
     os.read(mapped[0], 1)
     pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
     os.execvp(sys.argv[1], sys.argv[1:])
-os.read(asked[0], 1)
+os.read(ready[0], 1)
 for name in ("uid_map", "gid_map"):
     pathlib.Path(f"/proc/{child}/{name}").write_text("0 0 65536")
 os.write(mapped[1], b"x")
@@ -48,8 +48,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that every user may enter, which those of pytest are not."""
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that every user may enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="cinemill-test-"))
     folder.chmod(0o755)
     yield folder
@@ -57,7 +57,7 @@ def place() -> Iterator[Path]:
 
 
 def run_servers(home: Path, before: Sequence[str]) -> list[str]:
-    """Start and stop the servers twice under a command; what they said of themselves."""
+    """Start and stop the servers twice under a command; return what they printed."""
     done = subprocess.run(
         [*before, sys.executable, "-c", RUN, str(home)],
         capture_output=True,
@@ -70,45 +70,45 @@ def run_servers(home: Path, before: Sequence[str]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def need(condition: bool, reason: str) -> None:
+def require(condition: bool, reason: str) -> None:
     if not condition:
         pytest.skip(reason)
 
 
-def works(command: Sequence[str]) -> bool:
+def succeeds(command: Sequence[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def others_can_reach_the_binaries() -> bool:
-    return all(place.stat().st_mode & 0o001 for place in find_binaries().parents)
+    return all(open_folder.stat().st_mode & 0o001 for open_folder in find_binaries().parents)
 
 
-def test_an_ordinary_user(place: Path) -> None:
+def test_servers_run_as_an_ordinary_user(open_folder: Path) -> None:
     if os.geteuid() != 0:
-        assert run_servers(place / "mill", [])[0].endswith(f" {os.geteuid()}")
+        assert run_servers(open_folder / "home", [])[0].endswith(f" {os.geteuid()}")
         return
-    need(shutil.which("setpriv") is not None, "no setpriv to become another user with")
-    # With leave to read everywhere: our interpreter may lie in the home folder of root.
+    require(shutil.which("setpriv") is not None, "no setpriv to become another user with")
+    # With permission to read everywhere: our interpreter may be in the home folder of root.
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
-    need(works([*become, sys.executable, "-c", ""]), "setpriv may not make us another user")
-    home = place / "mill"
+    require(succeeds([*become, sys.executable, "-c", ""]), "setpriv may not make us another user")
+    home = open_folder / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
     assert run_servers(home, become) == [f"running {NOBODY} {NOBODY}"] * 2
 
 
-def test_root_keeps_its_files(place: Path) -> None:
-    need(os.geteuid() == 0, "we are not root")
-    lines = run_servers(place / "mill", [])
-    # Seen from outside the namespace the server is root; where that is refused, it is nobody.
+def test_servers_run_as_root_keep_its_files(open_folder: Path) -> None:
+    require(os.geteuid() == 0, "we are not root")
+    lines = run_servers(open_folder / "home", [])
+    # From outside the namespace the server is root; where namespaces are refused, it is nobody.
     assert set(lines) <= {"running 0 0", f"running 0 {NOBODY}"}
-    assert (place / "mill" / "postgres" / "data" / "PG_VERSION").exists()
+    assert (open_folder / "home" / "postgres" / "data" / "PG_VERSION").exists()
 
 
-def test_root_where_namespaces_are_refused_becomes_nobody(place: Path) -> None:
-    need(os.geteuid() == 0, "we are not root")
-    need(others_can_reach_the_binaries(), "the user nobody cannot reach the installation")
-    before = [sys.executable, "-c", REFUSING]
-    need(works([*before, "true"]), "cannot make a namespace that refuses namespaces")
-    assert run_servers(place / "mill", before) == [f"running 0 {NOBODY}"] * 2
+def test_servers_run_as_nobody_where_namespaces_are_refused(open_folder: Path) -> None:
+    require(os.geteuid() == 0, "we are not root")
+    require(others_can_reach_the_binaries(), "the user nobody cannot reach the installation")
+    before = [sys.executable, "-c", WITHOUT_NAMESPACES]
+    require(succeeds([*before, "true"]), "cannot make a namespace that refuses namespaces")
+    assert run_servers(open_folder / "home", before) == [f"running 0 {NOBODY}"] * 2

@@ -1,4 +1,4 @@
-"""The real servers under the real supervisor; and what it says where it cannot start."""
+"""The real servers under the real supervisor, and its messages if it cannot start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cinemill.local.instance import supervise
 ROOT = Path(__file__).parents[3]
 SERVER_NAMES = ("postgres", "valkey")
 
-# The mill without its Python services: the servers and the migration.
+# An instance without its Python services: the servers and the migration.
 SERVERS = """
 import asyncio, json, pathlib, sys
 from cinemill.config import Settings
@@ -41,9 +41,9 @@ settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)
 with lock_home(home):
     services = prepare_services(settings, home)
-    ground = [s for s in plan_services(settings, home, services) if not s.needs]
-    health.LIFE_SECONDS = 1
-    supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
+    servers = [s for s in plan_services(settings, home, services) if not s.needs]
+    health.LIVENESS_SECONDS = 1
+    supervisor = Supervisor(servers, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
         write_state(home, {"db": services.database_url, "redis": services.redis_url, **pids})
@@ -73,8 +73,8 @@ def count_rows(url: str, *, add: int) -> int:
     return int(row[0])
 
 
-def test_data_outlives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+def test_data_survives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     with supervised(home) as (supervisor, state):
         assert count_rows(state["db"], add=10) == 10
         with redis.Redis.from_url(state["redis"]) as client:
@@ -98,8 +98,8 @@ def test_data_outlives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
         assert not (home / "run" / "state.json").exists()
 
 
-def test_frozen_servers_come_back_with_all_that_was_said_to_be_kept(tmp_path: Path) -> None:
-    with supervised(tmp_path / "mill") as (_, state):
+def test_frozen_servers_restart_with_all_committed_data(tmp_path: Path) -> None:
+    with supervised(tmp_path / "home") as (_, state):
         assert count_rows(state["db"], add=10) == 10
         for name in SERVER_NAMES:
             os.kill(int(state[name]), signal.SIGSTOP)
@@ -118,8 +118,8 @@ def _answers(state: dict[str, str]) -> bool:
         return False
 
 
-def test_a_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+def test_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     with supervised(home) as (supervisor, state):
         supervisor.kill()
         supervisor.wait()
@@ -129,17 +129,17 @@ def test_a_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) ->
     assert processes_of(home) == []
 
 
-def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings = Settings(home=tmp_path / "mill", port=port)
+        settings = Settings(home=tmp_path / "home", port=port)
         with pytest.raises(PortInUse, match=f"Port {port}") as caught:
             asyncio.run(supervise(settings))
     assert "CINEMILL_PORT" in caught.value.hint
-    assert list((tmp_path / "mill" / "postgres").iterdir()) == []
+    assert list((tmp_path / "home" / "postgres").iterdir()) == []
 
 
-def test_a_second_supervisor_is_told_of_the_first(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "mill")
+def test_second_supervisor_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
     with lock_home(open_home(settings.home)), pytest.raises(HomeLocked, match=f"{os.getpid()}"):
         asyncio.run(supervise(settings))

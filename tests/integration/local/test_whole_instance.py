@@ -1,4 +1,4 @@
-"""The whole mill as a person runs it: up, a part killed, down; and killed itself."""
+"""A whole instance as a person runs it: started, a service killed, stopped; and killed itself."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from pathlib import Path
 import psutil
 import pytest
 from celery import Celery
-from tests.processes import lives, processes_of
+from tests.processes import is_alive, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import Settings, apply_running_instance, load
 from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.local import instance
-from cinemill.local.servers.health import find_free_port, http_answers
+from cinemill.local.servers.health import find_free_port, http_is_ready
 from cinemill.worker.app_factory import build_app
 
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 
 
-# As 'up' does, but with less patience for parts that stand still.
-IMPATIENT_UP = """
+# As 'up' does, but with shorter limits for services that are frozen.
+UP_WITH_SHORT_LIMITS = """
 import asyncio
 from rich.console import Console
 from cinemill.config import load
 from cinemill.local.servers import health
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.instance import supervise
-health.LIFE_SECONDS = 1
+health.LIVENESS_SECONDS = 1
 asyncio.run(supervise(load(), console=Console(stderr=True), liveness=Liveness(2, 7, 1)))
 """
 
 
 @contextmanager
-def running_mill(
+def running_instance(
     home: Path, command: tuple[str, ...] = UP
 ) -> Iterator[tuple[subprocess.Popen[str], Settings]]:
-    """A mill that is ready; interrupted at the end of the block if it still runs."""
+    """Yield an instance that is ready; interrupt it at the end of the block if it still runs."""
     environ = {
         **{name: value for name, value in os.environ.items() if name not in SERVERS},
         "CINEMILL_HOME": str(home),
@@ -72,14 +72,14 @@ def pid_of(supervisor: int, module: str) -> int | None:
     return None
 
 
-def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    home = tmp_path / "mill"
-    with running_mill(home) as (process, settings):
+def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_instance(home) as (process, settings):
         before = pid_of(process.pid, "cinemill.api")
         assert before is not None
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: pid_of(process.pid, "cinemill.api") not in (None, before))
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
+        wait_until(lambda: http_is_ready("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
@@ -89,17 +89,17 @@ def test_a_killed_api_comes_back_and_ctrl_c_leaves_nothing(tmp_path: Path) -> No
     assert not (home / "run" / "state.json").exists()
 
 
-def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
+def test_frozen_services_restart(tmp_path: Path) -> None:
     modules = ("cinemill.api", "cinemill.worker", "cinemill.worker.beat")
-    command = (sys.executable, "-c", IMPATIENT_UP)
-    with running_mill(tmp_path / "mill", command) as (process, settings):
+    command = (sys.executable, "-c", UP_WITH_SHORT_LIMITS)
+    with running_instance(tmp_path / "home", command) as (process, settings):
         before = {module: pid_of(process.pid, module) for module in modules}
         for pid in before.values():
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)
         for module in modules:
             wait_until(partial(_has_another, process.pid, module, before[module]))
-        wait_until(lambda: http_answers("127.0.0.1", settings.port, "/health"))
+        wait_until(lambda: http_is_ready("127.0.0.1", settings.port, "/health"))
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=PATIENCE_SECONDS)[1]
         assert process.returncode == 0, errors
@@ -107,10 +107,10 @@ def test_parts_that_freeze_come_back(tmp_path: Path) -> None:
         assert f"{label} did not respond for" in errors
 
 
-def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
-    """Its process lives and moves, and consumes nothing: all its work would wait for ever."""
-    command = (sys.executable, "-c", IMPATIENT_UP)
-    with running_mill(tmp_path / "mill", command) as (process, settings):
+def test_worker_that_takes_no_work_is_restarted(tmp_path: Path) -> None:
+    """Its process runs but consumes nothing, so that all its work would wait forever."""
+    command = (sys.executable, "-c", UP_WITH_SHORT_LIMITS)
+    with running_instance(tmp_path / "home", command) as (process, settings):
         before = pid_of(process.pid, "cinemill.worker")
         app = build_app(apply_running_instance(settings))
         for queue in app.context.catalog.queues:
@@ -130,7 +130,7 @@ def test_a_worker_that_takes_no_work_comes_back(tmp_path: Path) -> None:
 
 
 def _consumed(app: Celery) -> list[str]:
-    """Queues that the worker consumes; it has to answer."""
+    """Return the queues that the worker consumes; wait until it replies."""
     answers = None
     while not answers:
         answers = app.control.inspect(timeout=2.0).active_queues()
@@ -141,14 +141,14 @@ def _has_another(supervisor: int, module: str, before: int | None) -> bool:
     return pid_of(supervisor, module) not in (None, before)
 
 
-def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
-    with running_mill(tmp_path / "mill") as (process, _):
+def test_sigkill_of_the_instance_leaves_no_process(tmp_path: Path) -> None:
+    with running_instance(tmp_path / "home") as (process, _):
         family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-        # Worker, its pool, beat, API, two servers with their own children, and the guardian.
+        # Worker, its pool, beat, API, two servers with their own children, and the reaper.
         assert len(family) >= 10
-        wait_until(lambda: not any(map(lives, family)))
+        wait_until(lambda: not any(map(is_alive, family)))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_kill_nine_of_the_mill_leaves_no_process(tmp_path: Path) -> None:
         ("redis_url", "redis://:pw@", RedisUnavailable),
     ],
 )
-def test_an_address_where_nobody_listens_is_named_without_its_password(
+def test_unreachable_server_address_is_reported_without_its_password(
     field: str, scheme: str, failure: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instance, "ADDRESS_SECONDS", 0.2)

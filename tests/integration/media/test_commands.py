@@ -31,8 +31,8 @@ SANDBOXES = (pytest.param("walled", marks=pytest.mark.sandbox), "limited", "bare
 def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Return every combination of sandbox programs that a machine may have."""
     if request.param == "walled":
-        walls: Sandbox = request.getfixturevalue("walls")
-        return walls
+        isolated_sandbox: Sandbox = request.getfixturevalue("isolated_sandbox")
+        return isolated_sandbox
     return Sandbox() if request.param == "bare" else detect_sandbox(SandboxMode.OFF)
 
 
@@ -95,7 +95,7 @@ def test_command_does_not_outlive_a_killed_worker(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     if kind == "walled":
-        request.getfixturevalue("walls")
+        request.getfixturevalue("isolated_sandbox")
     if sys.platform != "linux":
         pytest.skip("the parent-death signal is Linux' own")
     command = [sys.executable, "-c", _PARENT, kind, str(tmp_path), *ENDLESS]
@@ -206,20 +206,22 @@ def test_failed_command_reports_its_last_log_lines(
 
 
 def test_sandbox_hides_all_other_files(
-    toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path
+    toolbox: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
     work = tmp_path / "work"
     work.mkdir()
     for hidden in (str(secret), "/etc/passwd", "/proc/self/environ"):
         with pytest.raises(CommandFailed) as failed:
-            run(toolbox, walls, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
+            run(toolbox, isolated_sandbox, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
         assert "No such file" in failed.value.log_tail
 
 
-def test_sandbox_blocks_the_network(toolbox: FfmpegBinary, walls: Sandbox, tmp_path: Path) -> None:
+def test_sandbox_blocks_the_network(
+    toolbox: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
+) -> None:
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, walls, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
+        run(toolbox, isolated_sandbox, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
     assert "Network is unreachable" in failed.value.log_tail
 
 

@@ -1,4 +1,4 @@
-"""A database and a file store of this suite's own."""
+"""A database and a file store for this suite only."""
 
 from __future__ import annotations
 

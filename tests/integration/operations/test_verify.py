@@ -1,4 +1,4 @@
-"""Rows against files: what is missing, damaged or nameless is found, and only that is removed."""
+"""Rows against files: missing, damaged and orphaned files are found, and only these removed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def store(files: LocalFiles, content: bytes) -> StoredFile:
         return incoming.commit()
 
 
-def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
-    """A stored file that an asset names."""
+def create_asset(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+    """Create an asset with a stored file."""
     stored = store(files, content)
     with database.begin() as connection:
         assets.register_asset(
@@ -38,9 +38,9 @@ def keep(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
     return stored
 
 
-def keep_derived(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
-    """A stored file that was made of a film."""
-    keep(database, files, b"film")
+def create_artifact(database: Database, files: LocalFiles, content: bytes) -> StoredFile:
+    """Create an artifact with a stored file."""
+    create_asset(database, files, b"film")
     stored = store(files, content)
     made = Artifact(ArtifactKind.PROXY, stored.sha256, len(content), "proxy.mp4", "video/mp4")
     with database.begin() as connection:
@@ -55,48 +55,50 @@ def damage(files: LocalFiles, stored: StoredFile, content: bytes = b"other bytes
     path.write_bytes(content)
 
 
-def grow_old(path: Path, seconds: float = 7200) -> None:
+def make_old(path: Path, seconds: float = 7200) -> None:
     then = time.time() - seconds
     os.utime(path, (then, then))
 
 
-def note_and_wait(database: Database, files: LocalFiles) -> None:
-    """What is nameless now is noted, and two hours pass by the database's clock."""
+def record_orphans_and_wait(database: Database, files: LocalFiles) -> None:
+    """Record the current orphans, and let two hours pass by the database's clock."""
     find_orphans(database, files, grace_seconds=3600)
     with database.begin() as connection:
         connection.execute(text("UPDATE orphan SET noted_at = noted_at - interval '2 hours'"))
 
 
-def test_where_every_row_has_its_file_all_is_well(database: Database, files: LocalFiles) -> None:
+def test_verify_finds_nothing_if_every_row_has_its_file(
+    database: Database, files: LocalFiles
+) -> None:
     for content in (b"one", b"two"):
-        keep(database, files, content)
+        create_asset(database, files, content)
     report = verify_files(database, files)
     assert report.is_clean
     assert (report.checked, report.repaired) == (2, 0)
 
 
-def test_a_file_that_is_gone_is_missing(database: Database, files: LocalFiles) -> None:
-    keep(database, files, b"whole")
-    stored = keep(database, files, b"film")
+def test_verify_reports_a_missing_file(database: Database, files: LocalFiles) -> None:
+    create_asset(database, files, b"whole")
+    stored = create_asset(database, files, b"film")
     files.remove(stored.sha256)
     report = verify_files(database, files, repair=True)
     assert report.missing == (stored.sha256,)
     assert (report.damaged, report.orphans) == ((), ())
 
 
-def test_a_file_with_other_bytes_is_damaged_even_of_the_same_size(
+def test_verify_reports_changed_bytes_of_equal_size_as_damage(
     database: Database, files: LocalFiles
 ) -> None:
-    shorter, same = keep(database, files, b"longer"), keep(database, files, b"film")
+    shorter, same = create_asset(database, files, b"longer"), create_asset(database, files, b"film")
     damage(files, shorter, b"short")
     damage(files, same, b"flim")
     assert set(verify_files(database, files).damaged) == {shorter.sha256, same.sha256}
 
 
-def test_an_artifacts_file_is_checked_as_a_sources_is(
+def test_verify_checks_artifact_files_like_source_files(
     database: Database, files: LocalFiles
 ) -> None:
-    keep(database, files, b"film")
+    create_asset(database, files, b"film")
     proxy = store(files, b"proxy")
     artifact = Artifact(ArtifactKind.PROXY, proxy.sha256, 5, "proxy.mp4", "video/mp4")
     with database.begin() as connection:
@@ -106,40 +108,40 @@ def test_an_artifacts_file_is_checked_as_a_sources_is(
     assert verify_files(database, files).damaged == (proxy.sha256,)
 
 
-def test_a_file_that_no_row_has_named_for_long_is_an_orphan(
+def test_verify_reports_a_long_unreferenced_file_as_orphan(
     database: Database, files: LocalFiles
 ) -> None:
     stored = store(files, b"nobody's")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     report = verify_files(database, files)
     assert report.orphans == (stored.sha256,)
     assert files.exists(stored.sha256)
 
 
-def test_a_young_file_may_be_about_to_get_its_row(database: Database, files: LocalFiles) -> None:
+def test_verify_spares_a_recent_file_without_a_row(database: Database, files: LocalFiles) -> None:
     stored = store(files, b"just published")
     for _ in range(2):
         assert verify_files(database, files, repair=True).is_clean
     assert files.exists(stored.sha256)
 
 
-def test_a_young_file_is_young_whatever_the_clock_of_its_machine_said(
+def test_verify_judges_file_age_independently_of_the_writers_clock(
     database: Database, files: LocalFiles
 ) -> None:
-    """Stored by a worker whose clock is an hour and more behind, its row not yet committed."""
+    """A worker whose clock is over an hour behind stored it, and its row is not yet committed."""
     stored = store(files, b"just published")
-    grow_old(files.path(stored.sha256))
+    make_old(files.path(stored.sha256))
     for _ in range(2):
         assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
     assert files.exists(stored.sha256)
 
 
-def test_a_file_that_got_its_row_and_lost_it_is_young_again(
+def test_verify_restarts_the_age_of_a_file_that_lost_its_row(
     database: Database, files: LocalFiles
 ) -> None:
     stored = store(files, b"film")
-    note_and_wait(database, files)
-    keep(database, files, b"film")
+    record_orphans_and_wait(database, files)
+    create_asset(database, files, b"film")
     find_orphans(database, files, grace_seconds=3600)
     with database.begin() as connection:
         (asset,) = assets.list_assets(database)
@@ -148,33 +150,36 @@ def test_a_file_that_got_its_row_and_lost_it_is_young_again(
     assert files.exists(stored.sha256)
 
 
-def test_a_repair_removes_orphans_and_damage_and_nothing_that_is_whole(
+def test_repair_removes_only_orphaned_and_damaged_files(
     database: Database, files: LocalFiles
 ) -> None:
-    whole, broken = keep(database, files, b"whole"), keep_derived(database, files, b"broken")
+    whole, broken = (
+        create_asset(database, files, b"whole"),
+        create_artifact(database, files, b"broken"),
+    )
     damage(files, broken)
     orphan = store(files, b"nobody's")
-    grow_old(files.path(whole.sha256))
-    note_and_wait(database, files)
+    make_old(files.path(whole.sha256))
+    record_orphans_and_wait(database, files)
     assert verify_files(database, files, repair=True).repaired == 2
     assert files.exists(whole.sha256)
     assert not files.exists(broken.sha256)
     assert not files.exists(orphan.sha256)
 
 
-def test_a_repair_never_removes_a_film_itself(database: Database, files: LocalFiles) -> None:
-    """Damaged as it is, it is the only copy that there is."""
-    film = keep(database, files, b"film")
+def test_repair_never_removes_a_source_video(database: Database, files: LocalFiles) -> None:
+    """Although damaged, it is the only copy."""
+    film = create_asset(database, files, b"film")
     damage(files, film)
     assert verify_files(database, files, repair=True).repaired == 0
     assert files.exists(film.sha256)
 
 
-def test_what_was_stored_again_while_the_collector_looked_stays(
+def test_garbage_collector_keeps_a_file_stored_again_meanwhile(
     database: Database, files: LocalFiles
 ) -> None:
     again = store(files, b"uploaded again")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
     assert sha256 == again.sha256
     store(files, b"uploaded again")
@@ -182,7 +187,7 @@ def test_what_was_stored_again_while_the_collector_looked_stays(
     assert files.exists(sha256)
 
 
-def test_a_collector_that_is_interrupted_puts_back_what_it_had_set_aside(files: LocalFiles) -> None:
+def test_interrupted_garbage_collector_restores_its_files(files: LocalFiles) -> None:
     def fail(_stat: os.stat_result) -> bool:
         raise ConnectionError
 
@@ -193,11 +198,11 @@ def test_a_collector_that_is_interrupted_puts_back_what_it_had_set_aside(files: 
     assert list(files.walk_incoming()) == []
 
 
-def test_what_got_its_row_while_the_collector_looked_stays(
+def test_garbage_collector_keeps_a_file_that_got_its_row_meanwhile(
     database: Database, files: LocalFiles
 ) -> None:
     store(files, b"film")
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     ((sha256, identity),) = find_orphans(database, files, grace_seconds=3600).items()
     with database.begin() as connection:
         assets.register_asset(
@@ -207,36 +212,36 @@ def test_what_got_its_row_while_the_collector_looked_stays(
     assert files.exists(sha256)
 
 
-def test_after_a_repair_what_was_damaged_is_missing_and_nothing_is_nameless(
+def test_after_repair_damaged_files_are_missing_and_no_orphans_are_left(
     database: Database, files: LocalFiles
 ) -> None:
-    broken = keep_derived(database, files, b"broken")
+    broken = create_artifact(database, files, b"broken")
     damage(files, broken)
     verify_files(database, files, repair=True)
     report = verify_files(database, files, repair=True)
     assert (report.missing, report.damaged, report.repaired) == ((broken.sha256,), (), 0)
 
 
-def test_collecting_garbage_counts_what_went_and_is_safe_to_repeat(
+def test_garbage_collection_counts_removed_files_and_can_be_repeated(
     database: Database, files: LocalFiles
 ) -> None:
-    kept = keep(database, files, b"kept")
+    kept = create_asset(database, files, b"kept")
     for content in (b"1234", b"567890"):
         store(files, content)
-    note_and_wait(database, files)
+    record_orphans_and_wait(database, files)
     assert remove_orphans(database, files, grace_seconds=3600) == (2, 10)
     assert remove_orphans(database, files, grace_seconds=3600) == (0, 0)
     assert files.exists(kept.sha256)
 
 
-def test_uploads_that_were_broken_off_long_ago_go_and_those_under_way_stay(
+def test_garbage_collection_removes_only_old_interrupted_uploads(
     files: LocalFiles,
 ) -> None:
     with files.receive() as young:
         young.write(b"still coming")
         left = files.incoming_path()
         left.write_bytes(b"left behind")
-        grow_old(left)
+        make_old(left)
         assert remove_broken_uploads(files, grace_seconds=3600) == (1, 11)
         assert not left.exists()
         assert files.exists(young.commit().sha256)

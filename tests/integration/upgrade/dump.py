@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LEFT_OUT = ("log", "postgres/data", "valkey/appendonlydir", "run/lock")
-"""The servers make these again."""
+"""Files that the servers create again."""
 
 
 def dump_database(url: str) -> str:
@@ -26,7 +26,7 @@ def dump_database(url: str) -> str:
 
 
 def dump_redis(client: Any) -> str:
-    """Commands that make every key again, with the time that is left to it."""
+    """Return commands that create every key again, with its remaining time to live."""
     return "".join(
         json.dumps([word if isinstance(word, str) else decode(word) for word in command]) + "\n"
         for key in sorted(client.scan_iter(count=1000))
@@ -62,7 +62,7 @@ def decode(word: bytes) -> str:
 
 
 def dump_files(home: Path) -> str:
-    """One line a file or folder; bytes that are no text as base64 of zlib."""
+    """Return a line for each file or folder; binary content as base64 of zlib."""
     entries: list[dict[str, Any]] = []
     names: dict[int, str] = {}
     for path in sorted(home.rglob("*")):

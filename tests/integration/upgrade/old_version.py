@@ -1,6 +1,6 @@
 """A running installation of any version, as the tool that writes the fixture sees it.
 
-Nothing of Cinemill is imported here: what is used holds from one version to the next.
+Nothing of Cinemill is imported here; the interfaces used are the same in all versions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SETTINGS = "[cinemill]\nmax_pixels = 8294400\n"
 
 
 class Installation:
-    """A running ``cinemill up`` of the old version, and the ways to it."""
+    """A running ``cinemill up`` of the old version, and access to it."""
 
     def __init__(self, home: Path, process: subprocess.Popen[bytes]) -> None:
         self.home = home
@@ -48,20 +48,20 @@ class Installation:
     def submit(
         self, kind: str, params: Mapping[str, Any], *, priority: int = 5, key: str | None = None
     ) -> str:
-        """Queue a job that names its films itself; return its id."""
+        """Queue a job that names its videos itself; return its id."""
         body = {"kind": kind, "params": params, "priority": priority}
         headers = {"Idempotency-Key": key} if key else {}
         reply = self.http.post("/jobs", json=body, headers=headers)
         return str(reply.raise_for_status().json()["id"])
 
     def submit_for(self, asset: str, kind: str, params: Mapping[str, Any], **more: Any) -> str:
-        """Queue a job of a stored film; return its id."""
+        """Queue a job of a stored video; return its id."""
         body = {"kind": kind, "params": params, **more}
         reply = self.http.post(f"/assets/{asset}/jobs", json=body)
         return str(reply.raise_for_status().json()["id"])
 
     def upload(self, film: Path, **fields: str) -> str:
-        """Send a film; return the id of its job."""
+        """Upload a video; return the id of its job."""
         with film.open("rb") as file:
             reply = self.http.post("/upload", data=fields, files={"file": (film.name, file)})
         return str(reply.raise_for_status().json()["task_id"])
@@ -85,7 +85,7 @@ class Installation:
 
 @contextmanager
 def running(home: Path) -> Iterator[Installation]:
-    """The old version on a new home folder, until the block ends; its end is a kill."""
+    """Run the old version on a new home folder until the block ends, then kill it."""
     (home / "settings.toml").write_text(SETTINGS, "utf-8")
     environ = {
         **os.environ,
@@ -93,7 +93,7 @@ def running(home: Path) -> Iterator[Installation]:
         "CINEMILL_PORT": str(find_free_port()),
         "CINEMILL_INPUT_ROOTS": str(home / "films"),
         "CELERY_WORKER_CONCURRENCY": "3",
-        # Nothing waits for its turn, and nothing is taken for dead while this tool kills.
+        # No job is delayed, and none is taken for dead while this tool kills processes.
         "RENDER_RATE": "6000",
         "TRANSCODE_RATE": "6000",
         "CINEMILL_LEASE_SECONDS": "3600",
@@ -106,7 +106,7 @@ def running(home: Path) -> Iterator[Installation]:
         wait_until((home / "run" / "state.json").exists)
         yield Installation(home, process)
     finally:
-        process.kill()  # its guardian ends the servers
+        process.kill()  # its reaper ends the servers
         process.wait()
         wait_until(lambda: not any(names_home(one, home) for one in psutil.process_iter()))
 
@@ -120,7 +120,7 @@ def names_home(process: psutil.Process, home: Path) -> bool:
 
 def kill_service(old: Installation, module: str) -> None:
     for child in psutil.Process(old.process.pid).children():
-        # The frozen supervisor has not waited for those that were killed before.
+        # The frozen supervisor has not reaped the children that were killed before.
         if not is_dead(child) and child.cmdline()[-2:] == ["-m", module]:
             for process in [child, *child.children(recursive=True)]:
                 process.kill()

@@ -1,4 +1,4 @@
-"""Lays out what ``write_fixture.py`` has written: a home folder as the old version left it."""
+"""Restores a fixture of ``write_fixture.py``: a home folder as the old version left it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from cinemill.local.servers.postgres import find_binaries
 HOME_MARK = "@HOME@"
 HOST_MARK = "old-host"
 AGE = timedelta(hours=1)
-"""How long ago the youngest moment of the fixture is made to be: then every lease is over."""
+"""Age that the latest timestamp of the fixture is moved to, so that every lease has expired."""
 FILE_AGE_SECONDS = 3 * 24 * 3600
-MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d)(?=\.\d|\+00|Z)")
+TIMESTAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)([ T])(\d\d:\d\d:\d\d)(?=\.\d|\+00|Z)")
 
 
 @dataclass(frozen=True)
@@ -46,52 +46,54 @@ class StepRow:
 
 @dataclass(frozen=True)
 class OldInstallation:
-    """What the fixture says about itself, and the rows as they were restored."""
+    """The fixture's documents, and the rows as they were restored."""
 
     jobs: Mapping[str, str]
     """Job ids by their role."""
     documents: Mapping[str, Any]
-    """What the HTTP interface answered, by path."""
+    """Documents of the HTTP API, by path."""
     artifacts: tuple[tuple[str, str], ...]
-    """(step key, sha256) of all that was made."""
+    """(step key, sha256) of all artifacts."""
     redis_commands: tuple[tuple[str, ...], ...]
     steps: Mapping[str, StepRow]
 
 
 class FixtureTexts:
-    """The fixture's files with this home, this machine and this time in them."""
+    """The fixture's files, adapted to this home, this machine and this time."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self._folder = folder
         self._home = home
-        latest = max(map(_read_moment, MOMENT.findall(self._read("database.sql"))))
-        # Whole seconds, so that a moment's fraction is the same in every text.
+        latest = max(map(_read_timestamp, TIMESTAMP.findall(self._read("database.sql"))))
+        # Whole seconds, so that a timestamp's fraction is the same in every text.
         self._shift = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - AGE - latest
 
     def read(self, name: str) -> str:
-        """Return a file's text. Moments keep their distances: no clock is so wrong, and no fixture
-        so old, that it would make a difference."""
+        """Return a file's text with all timestamps moved by the same distance.
+
+        So neither the clock of this machine nor the age of the fixture makes a difference.
+        """
         text = self._read(name).replace(HOME_MARK, str(self._home))
-        return MOMENT.sub(self._move, text.replace(HOST_MARK, socket.gethostname()))
+        return TIMESTAMP.sub(self._shift_timestamp, text.replace(HOST_MARK, socket.gethostname()))
 
     def _read(self, name: str) -> str:
         return (self._folder / name).read_text("utf-8")
 
-    def _move(self, found: re.Match[str]) -> str:
-        moved = _read_moment(found.groups()) + self._shift
+    def _shift_timestamp(self, found: re.Match[str]) -> str:
+        moved = _read_timestamp(found.groups()) + self._shift
         return moved.isoformat(sep=found[2])
 
 
-def _read_moment(parts: tuple[str | Any, ...]) -> datetime:
+def _read_timestamp(parts: tuple[str | Any, ...]) -> datetime:
     return datetime.fromisoformat(f"{parts[0]} {parts[2]}")
 
 
 def restore_installation(folder: Path, home: Path) -> OldInstallation:
-    """Make the home folder of the fixture in ``folder``, with its database and its Redis filled."""
+    """Create the home folder of the fixture in ``home``, with its database and its Redis filled."""
     texts = FixtureTexts(folder, home)
     home.mkdir(mode=0o700, parents=True)
     for entry in json.loads(texts.read("files.json")):
-        lay_file(home, entry)
+        write_file(home, entry)
     lines = texts.read("redis.jsonl").splitlines()
     commands = tuple(tuple(json.loads(line)) for line in lines)
     with embedded_servers(home) as servers:
@@ -108,7 +110,7 @@ def restore_installation(folder: Path, home: Path) -> OldInstallation:
     )
 
 
-def lay_file(home: Path, entry: Mapping[str, str]) -> None:
+def write_file(home: Path, entry: Mapping[str, str]) -> None:
     path = home / entry["path"]
     if "folder" in entry:
         path.mkdir(parents=True, exist_ok=True)
@@ -140,7 +142,7 @@ def fill_redis(servers: Servers, commands: tuple[tuple[str, ...], ...]) -> None:
 
 
 def read_steps(database_url: str) -> dict[str, StepRow]:
-    """Every step by its id."""
+    """Return every step by its id."""
     query = "SELECT id, job_id, name, kind, state, attempts, crashes, finished_at, result FROM step"
     with psycopg.connect(libpq_url(database_url)) as connection:
         return {row[0]: StepRow(*row[1:]) for row in connection.execute(query).fetchall()}

@@ -1,7 +1,7 @@
-"""An installation of the version before starts with this one, and goes on where it was stopped.
+"""An installation of an earlier version starts with this one, and continues where it stopped.
 
-Each folder in ``fixtures`` was written by ``write_fixture.py`` on the version that its name says:
-an installation that was killed with jobs that had ended, jobs that waited and jobs half done.
+Each folder in ``fixtures`` was written by ``write_fixture.py`` on the version in its name: an
+installation that was killed with jobs that had ended, that were waiting and that were half done.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ FIXTURES = sorted(Path(__file__).with_name("fixtures").iterdir())
 UP = (sys.executable, "-c", "from cinemill.cli.main import run; run()", "up")
 SERVERS = ("DATABASE_URL", "REDIS_URL", "REDIS_HOST", "CINEMILL_URL")
 SECOND_NAMES = frozenset({"job_id", "state", "failure"})
-"""Members of version 0.1 that said again what ``id``, ``status`` and ``error`` say."""
+"""Members of version 0.1 that repeated ``id``, ``status`` and ``error``."""
 RENAMED = {"way_on": "hint"}
-"""Members that have another name since."""
+"""Members that were renamed since."""
 WAITING = (
     "queued_transcode",
     "queued_preview",
@@ -67,7 +67,7 @@ HALF_DONE = {"running_transcode": "encode_chunk", "running_render": "render_piec
 
 @dataclass(frozen=True)
 class Upgraded:
-    """The old installation under the present version."""
+    """The old installation, run by the present version."""
 
     home: Path
     environ: Mapping[str, str]
@@ -109,7 +109,7 @@ class Upgraded:
 def upgraded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Upgraded]:
-    """The fixture's installation, started by this version's ``cinemill up``."""
+    """Start the fixture's installation with this version's ``cinemill up``."""
     home = tmp_path_factory.mktemp("upgrade") / "home"
     old = restore_installation(request.param, home)
     environ = {
@@ -119,7 +119,7 @@ def upgraded(
         "CINEMILL_PORT": str(find_free_port()),
         "CINEMILL_INPUT_ROOTS": str(home / "films"),
         "CELERY_WORKER_CONCURRENCY": "2",
-        # A dead worker's work is taken up after seconds.
+        # A dead worker's work is resumed after seconds.
         "CINEMILL_LEASE_SECONDS": "9",
         "CINEMILL_HEARTBEAT_SECONDS": "3",
     }
@@ -128,7 +128,7 @@ def upgraded(
     before = state_file.read_text("utf-8")
     with log, subprocess.Popen(UP, env=environ, stdout=log, stderr=log) as process:
         try:
-            # The old version was killed, and left the file of its own.
+            # The old version was killed, and left its own state file.
             wait_until(lambda: is_ready(process, state_file, before))
             assert process.poll() is None, (home.with_name("up.log")).read_text("utf-8")
             state = json.loads(state_file.read_text("utf-8"))
@@ -146,13 +146,13 @@ def is_ready(process: subprocess.Popen[bytes], state_file: Path, before: str) ->
     return False
 
 
-def test_the_schema_is_of_this_version(upgraded: Upgraded) -> None:
+def test_upgraded_schema_is_of_this_version(upgraded: Upgraded) -> None:
     versions = Path(migrations.__path__[0]) / "versions"
     newest = max(path.name.partition("_")[0] for path in versions.glob("[0-9]*.py"))
     assert upgraded.query("SELECT version_num FROM alembic_version") == [(newest,)]
 
 
-def test_documents_of_ended_jobs_say_what_they_said(upgraded: Upgraded) -> None:
+def test_upgraded_documents_of_ended_jobs_keep_their_content(upgraded: Upgraded) -> None:
     for path, before in upgraded.old.documents.items():
         if path.startswith(("/jobs/", "/task/")) and not is_of(upgraded, path, "dead"):
             now = upgraded.get(path)
@@ -168,7 +168,7 @@ def is_of(upgraded: Upgraded, path: str, role: str) -> bool:
 
 
 def find_difference(before: Any, now: Any, place: str = "") -> str | None:
-    """Return where a document lacks what it said before; None where it says all of it."""
+    """Return where a document lacks an earlier value; None if it has all of them."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in before.keys() - SECOND_NAMES:
             present = name if name in now else RENAMED.get(name, name)
@@ -185,7 +185,7 @@ def find_difference(before: Any, now: Any, place: str = "") -> str | None:
     return None if before == now else f"{place}: {before!r} was said, now {now!r}"
 
 
-def test_films_and_what_was_made_of_them_are_served(upgraded: Upgraded) -> None:
+def test_upgraded_instance_serves_videos_and_artifacts(upgraded: Upgraded) -> None:
     assets = {asset["id"]: asset for asset in upgraded.get("/assets")["assets"]}
     for before in upgraded.old.documents["/assets"]["assets"]:
         assert find_difference(before, assets[before["id"]]) is None
@@ -196,8 +196,10 @@ def test_films_and_what_was_made_of_them_are_served(upgraded: Upgraded) -> None:
 
 
 def list_files(documents: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """(sha256, address) of each file that the assets' documents name with a variant of its own:
-    a file without one is the newest of its kind."""
+    """Return (sha256, address) of each file with a variant in the assets' documents.
+
+    A file without a variant is the newest of its kind.
+    """
     found = {
         (file["sha256"], file["url"])
         for path, document in documents.items()
@@ -212,18 +214,18 @@ def list_files(documents: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("role", WAITING)
-def test_jobs_that_waited_complete(upgraded: Upgraded, role: str) -> None:
+def test_waiting_jobs_complete_after_the_upgrade(upgraded: Upgraded, role: str) -> None:
     upgraded.wait_for(upgraded.old.jobs[role])
 
 
-def test_what_waiting_jobs_make_can_be_played(upgraded: Upgraded) -> None:
+def test_output_of_waiting_jobs_can_be_decoded_after_the_upgrade(upgraded: Upgraded) -> None:
     for role, width in (("queued_transcode", 128), ("queued_render", 72)):
         result = upgraded.wait_for(upgraded.old.jobs[role])["result"]
-        assert count_pictures(result["output_path"]) == (30, width)
+        assert count_frames(result["output_path"]) == (30, width)
 
 
-def count_pictures(path: str) -> tuple[int, int]:
-    """Decode a film; return its number of pictures and their width."""
+def count_frames(path: str) -> tuple[int, int]:
+    """Decode a video; return its number of frames and their width."""
     with av.open(path) as film:
         widths = [frame.width for frame in film.decode(video=0)]
     assert len(set(widths)) == 1
@@ -231,7 +233,9 @@ def count_pictures(path: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("role", HALF_DONE)
-def test_a_job_half_done_goes_on_and_repeats_nothing(upgraded: Upgraded, role: str) -> None:
+def test_half_done_job_continues_after_the_upgrade_without_repeating_steps(
+    upgraded: Upgraded, role: str
+) -> None:
     job, kind = upgraded.old.jobs[role], HALF_DONE[role]
     left = {one: row for one, row in upgraded.old.steps.items() if row.job_id == job}
     done = {one for one, row in left.items() if row.state == "succeeded"}
@@ -244,8 +248,8 @@ def test_a_job_half_done_goes_on_and_repeats_nothing(upgraded: Upgraded, role: s
     assert {one: now[one] for one in done} == {one: left[one] for one in done}
     assert all(has_crashed_once(now[one], left[one]) for one in claimed)
     assert all(row.state == "succeeded" for row in now.values())
-    pictures, width = count_pictures(result["output_path"])
-    assert pictures == 120
+    frames, width = count_frames(result["output_path"])
+    assert frames == 120
     assert width in (result.get("rendition") or result["render"])["facts"].values()
 
 
@@ -256,8 +260,8 @@ def has_crashed_once(now: StepRow, before: StepRow) -> bool:
 @pytest.mark.parametrize(
     "role", ["ingest", "upload_transcode", "by_path", "ladder", "preview", "render"]
 )
-def test_the_same_work_is_found_and_not_done_again(upgraded: Upgraded, role: str) -> None:
-    """By the keys that the old version wrote: work that is named otherwise now finds nothing."""
+def test_work_done_before_the_upgrade_is_reused(upgraded: Upgraded, role: str) -> None:
+    """Work is found by the keys that the old version wrote; changed keys would find nothing."""
     for waiting in (*WAITING, *HALF_DONE):
         upgraded.wait_for(upgraded.old.jobs[waiting])
     for bare in BARE:
@@ -282,7 +286,7 @@ def read_keys(upgraded: Upgraded) -> set[str]:
 
 
 def find_hashes(value: Any) -> Iterator[str]:
-    """Every sha256 in a result."""
+    """Yield every sha256 in a result."""
     if isinstance(value, dict):
         yield from (one for name, one in value.items() if name == "sha256")
     if isinstance(value, dict | list):
@@ -291,15 +295,17 @@ def find_hashes(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("role", BARE)
-def test_messages_in_redis_become_jobs(upgraded: Upgraded, role: str) -> None:
+def test_messages_in_redis_become_jobs_after_the_upgrade(upgraded: Upgraded, role: str) -> None:
     job = upgraded.old.jobs[role]
     wait_until(lambda: upgraded.status_of(job) is not None)
     assert upgraded.wait_for(job)["kind"] == BARE[role]
 
 
-def test_dead_messages_are_kept_and_no_run_becomes_one(upgraded: Upgraded) -> None:
-    """Those that the database had, one that lay in Redis, and one that nobody had looked at. The
-    messages of runs that the old relay has sent are taken by the names that it gave them."""
+def test_dead_messages_survive_the_upgrade_and_no_run_becomes_one(upgraded: Upgraded) -> None:
+    """They come from the database, from the refused messages in Redis, and from a queue.
+
+    Messages of runs that the old relay has sent are processed under the names that it used.
+    """
     lists = {one[1] for one in upgraded.old.redis_commands if one[0] == "RPUSH"}
     assert any(name.startswith("cinemill:render") for name in lists)
     for waiting in (*WAITING, *HALF_DONE):
@@ -313,7 +319,9 @@ def test_dead_messages_are_kept_and_no_run_becomes_one(upgraded: Upgraded) -> No
         assert find_difference(message, now[message["id"]]) is None
 
 
-def test_a_dead_step_says_why_and_can_be_redriven(upgraded: Upgraded) -> None:
+def test_dead_step_keeps_its_reason_and_can_be_redriven_after_the_upgrade(
+    upgraded: Upgraded,
+) -> None:
     job = upgraded.old.jobs["dead"]
     before = next(one for one in upgraded.old.documents["/dead"]["dead"] if one["job_id"] == job)
     now = next(one for one in upgraded.get("/dead")["dead"] if one["step_id"] == before["step_id"])
@@ -328,7 +336,7 @@ def test_a_dead_step_says_why_and_can_be_redriven(upgraded: Upgraded) -> None:
     assert len(upgraded.wait_for(job)["result"]["preview_paths"]) == 2
 
 
-def test_a_cancelled_job_stays_cancelled_until_it_is_retried(upgraded: Upgraded) -> None:
+def test_cancelled_job_stays_cancelled_after_the_upgrade_until_retried(upgraded: Upgraded) -> None:
     job = upgraded.old.jobs["cancelled"]
     document = upgraded.get(f"/jobs/{job}")
     assert (document["status"], document["cancel_reason"]) == ("cancelled", "no longer needed")
@@ -336,7 +344,7 @@ def test_a_cancelled_job_stays_cancelled_until_it_is_retried(upgraded: Upgraded)
     upgraded.wait_for(job)
 
 
-def test_celery_clients_read_old_results(upgraded: Upgraded) -> None:
+def test_celery_clients_read_results_from_before_the_upgrade(upgraded: Upgraded) -> None:
     app = build_app(apply_running_instance(load(dict(upgraded.environ))))
     with closing(app):
         for role in ("adopted", "render"):
@@ -351,7 +359,7 @@ def test_celery_clients_read_old_results(upgraded: Upgraded) -> None:
         app.context.database.close()
 
 
-def test_events_and_status_keys_are_there(upgraded: Upgraded) -> None:
+def test_events_and_status_keys_survive_the_upgrade(upgraded: Upgraded) -> None:
     job = upgraded.old.jobs["render"]
     stream = ("XADD", f"task_events:{job}")
     written = [one[2] for one in upgraded.old.redis_commands if one[:2] == stream]
@@ -368,7 +376,7 @@ def test_events_and_status_keys_are_there(upgraded: Upgraded) -> None:
 def read_events(
     upgraded: Upgraded, job: str, *, last_event_id: str = "0-0"
 ) -> list[tuple[str, dict[str, Any]]]:
-    """(id, progress) of each event to the end."""
+    """Yield (id, progress) of each event until the end."""
     headers = {"Last-Event-ID": last_event_id}
     text = upgraded.http.get(f"/jobs/{job}/events", headers=headers).raise_for_status().text
     blocks = [dict(read_fields(block)) for block in text.split("\n\n")]
@@ -381,14 +389,16 @@ def read_fields(block: str) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def test_a_request_that_was_sent_before_is_the_same_job(upgraded: Upgraded) -> None:
+def test_idempotent_request_from_before_the_upgrade_returns_the_same_job(
+    upgraded: Upgraded,
+) -> None:
     params = upgraded.query("SELECT params FROM job WHERE id = %s", upgraded.old.jobs["render"])[0]
     headers = {"Idempotency-Key": "sent-before-the-upgrade"}
     body = {"kind": "render_video", "params": params[0], "priority": 5}
     assert upgraded.submit("/jobs", body, **headers) == upgraded.old.jobs["render"]
 
 
-def test_an_upload_that_was_cut_off_is_nobodys_film_and_is_swept_up(upgraded: Upgraded) -> None:
+def test_upload_interrupted_before_the_upgrade_is_removed(upgraded: Upgraded) -> None:
     incoming = upgraded.home / "objects" / "incoming"
     assert any(path.stat().st_mtime < time.time() - 24 * 3600 for path in incoming.iterdir())
     assert "half.mp4" not in {one["filename"] for one in upgraded.get("/assets")["assets"]}

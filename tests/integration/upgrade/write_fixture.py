@@ -1,4 +1,4 @@
-"""Writes the fixture of the upgrade test: an installation of one version, stopped in mid-work.
+"""Writes the fixture of the upgrade test: an installation of one version, stopped while at work.
 
 Run it here with the interpreter of the version that people upgrade *from*:
 
@@ -9,14 +9,14 @@ Run it here with the interpreter of the version that people upgrade *from*:
 
 ``fixtures/0.1.0-071182e`` was written on commit 071182e. Write one more folder for each release;
 the test takes every folder that it finds. Nothing of Cinemill is imported here, so that the tool
-runs on any version: it uses ``cinemill up``, the HTTP interface, Celery messages, and table names.
+runs on any version: it uses ``cinemill up``, the HTTP API, Celery messages and table names.
 
-What is written, all of it text:
+It writes these text files:
 
 - ``database.sql``: ``pg_dump`` of the database.
 - ``redis.jsonl``: one Redis command a line, as a JSON list of strings.
 - ``files.json``: the home folder without the servers' data and the logs.
-- ``documents.json``: the roles of jobs and assets, and what the HTTP interface answered of them.
+- ``documents.json``: the roles of jobs and assets, and their documents from the HTTP API.
 
 In all of them, ``@HOME@`` stands for the home folder and ``old-host`` for the machine's name.
 """
@@ -54,7 +54,7 @@ HOST_MARK = "old-host"
 HALF_BYTES = 3 * 1024 * 1024
 IDEMPOTENCY_KEY = "sent-before-the-upgrade"
 OTHER_SIZE = (72, 40)
-"""Of renders that wait, so that they make no piece that a finished render has made."""
+"""Clips of renders that wait, so that they share no piece with a finished render."""
 SMALL: Mapping[str, Any] = {"codec": "h264", "container": "mp4", "width": 96, "height": 54}
 
 
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
 
 
 def make_films(folder: Path) -> dict[str, Path]:
-    """Draw two small films with FFmpeg's test sources."""
+    """Create two small videos with FFmpeg's test sources."""
     folder.mkdir(mode=0o700, parents=True)
     return {
         "long": make_film(folder / "long.mp4", seconds=12, hertz=440),
@@ -85,10 +85,10 @@ def make_films(folder: Path) -> dict[str, Path]:
 
 
 def make_film(path: Path, *, seconds: int, hertz: int) -> Path:
-    """A key frame each second, so that it can be cut into chunks of a second."""
-    picture = f"smptehdbars=size=160x90:rate=10:duration={seconds}"
+    """Create a video with a key frame each second, so that it can be split there."""
+    video_source = f"smptehdbars=size=160x90:rate=10:duration={seconds}"
     sound = f"sine=frequency={hertz}:sample_rate=8000:duration={seconds}"
-    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
+    inputs = ["-f", "lavfi", "-i", video_source, "-f", "lavfi", "-i", sound]
     codecs = ["-c:v", "libx264", "-crf", "32", "-g", "10", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     beeps = ["-af", "volume='lt(mod(t,4),0.3)':eval=frame"]  # silence takes hardly any bytes
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", *inputs, *codecs]
@@ -97,7 +97,7 @@ def make_film(path: Path, *, seconds: int, hertz: int) -> Path:
 
 
 def finish_jobs(old: Installation, films: Mapping[str, Path]) -> dict[str, str]:
-    """Do one job of each kind to its end, also the bad ends; return job ids by role."""
+    """Run one job of each kind to its end, failures included; return job ids by role."""
     jobs = {"ingest": old.upload(films["long"], thumbnail_seconds="1")}
     jobs["upload_transcode"] = old.upload(
         films["short"], kind="transcode", params=json.dumps({"options": SMALL})
@@ -129,7 +129,7 @@ def asset_of(old: Installation, job: str) -> str:
 
 
 def timeline(asset: str, clips: int, width: int = 96, height: int = 54) -> dict[str, Any]:
-    """A render of so many clips of a second each, without transitions."""
+    """Return a render of so many clips of a second each, without transitions."""
     return {
         "clips": [{"asset_id": asset, "start": at, "end": at + 1} for at in range(clips)],
         "output": {"width": width, "height": height, "fps": 10},
@@ -139,7 +139,7 @@ def timeline(asset: str, clips: int, width: int = 96, height: int = 54) -> dict[
 def send_bare(
     old: Installation, task: str, kwargs: Mapping[str, Any], *, prefix: str, queue: str = "default"
 ) -> str:
-    """Send a message as somebody's own Celery script does; return its id."""
+    """Send a message as a user's own Celery script does; return its id."""
     app = Celery("elsewhere", broker=old.redis_url, set_as_current=False)
     if prefix:
         app.conf.broker_transport_options = {"global_keyprefix": prefix}
@@ -150,11 +150,11 @@ def send_bare(
 
 
 def interrupt_jobs(old: Installation, films: Mapping[str, Path]) -> dict[str, str]:
-    """Queue work, kill all that works while it is half done; return job ids by role."""
+    """Queue work, kill all processes while it is half done; return job ids by role."""
     long = asset_of(old, old.get("/jobs?kind=process_video")["jobs"][0]["id"])
     short = asset_of(old, old.get("/jobs?kind=make_ladder")["jobs"][0]["id"])
     jobs = run_halfway(old, long)
-    # The workers are dead: what comes now waits for those of the next version.
+    # The workers are dead: jobs submitted now wait for those of the next version.
     jobs["cancelled"] = old.submit(
         "render_video", {"job": timeline(short, 1, *OTHER_SIZE)}, priority=0
     )
@@ -190,12 +190,14 @@ def interrupt_jobs(old: Installation, films: Mapping[str, Path]) -> dict[str, st
 
 
 def run_halfway(old: Installation, long: str) -> dict[str, str]:
-    """Stop the workers while both a render and a chunked transcode have parts that are done and
-    parts that are being worked on. Where they were through too early, others are started."""
+    """Stop the workers while a render and a chunked transcode have both finished and running parts.
+
+    If one of them has finished too early, another is started.
+    """
     for turn in range(10):
         render = old.submit("render_video", {"job": timeline(long, 12, 1280 - 2 * turn, 720)})
         wait_until(partial(old.count_steps, render, "render_pieces", "succeeded"))
-        # More urgent, and of quicker parts: they end while the render's parts still run.
+        # Of higher priority, with shorter parts: they end while the render's parts still run.
         transcode = old.submit_for(
             long, "transcode", {"options": variant(turn), "chunk_seconds": 1}, priority=9
         )
@@ -206,7 +208,7 @@ def run_halfway(old: Installation, long: str) -> dict[str, str]:
 
 
 def stop_halfway(old: Installation, render: str, transcode: str) -> bool:
-    """Whether both were stopped in the middle; the workers are dead then."""
+    """Return whether both were stopped in the middle; the workers are dead then."""
     parts = ((render, "render_pieces"), (transcode, "encode_chunk"))
     while all(old.state_of(job) in ("pending", "running") for job, _ in parts):
         if is_halfway(old, parts):
@@ -230,7 +232,7 @@ def variant(turn: int) -> dict[str, Any]:
 
 
 def stop_workers(old: Installation) -> None:
-    """Kill the worker with its pool and encoders; the supervisor is frozen and starts no other."""
+    """Kill the worker with its pool and encoders; the frozen supervisor starts no other."""
     old.process.send_signal(signal.SIGSTOP)
     kill_service(old, "cinemill.worker")
 
@@ -248,8 +250,8 @@ def is_published(old: Installation, job: str) -> bool:
 
 
 def send_half_upload(old: Installation, film: Path) -> socket.socket:
-    """Begin an upload; it is half received for as long as the connection is open."""
-    # Longer than what the API holds in memory before it writes.
+    """Begin an upload, which stays half received as long as the connection is open."""
+    # Longer than the API's buffer, so that it has begun to write the file.
     content, boundary = film.read_bytes() + bytes(HALF_BYTES), "half"
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="half.mp4"\r\n\r\n'
@@ -270,7 +272,7 @@ def send_half_upload(old: Installation, film: Path) -> socket.socket:
 
 
 def refused_message() -> dict[str, Any]:
-    """A message that a worker refused, which no relay has moved into the database yet."""
+    """Return a message that a worker refused and no relay has moved into the database yet."""
     return {
         "id": str(uuid4()),
         "queue": "default",
@@ -290,7 +292,7 @@ def refused_message() -> dict[str, Any]:
 
 
 def read_documents(old: Installation, jobs: Mapping[str, str]) -> dict[str, Any]:
-    """What the HTTP interface answers of what has ended; none of it changes any more."""
+    """Return the HTTP API's documents of ended jobs, which do not change any more."""
     paths = ["/assets", "/dead"]
     for job in jobs.values():
         paths += [f"/jobs/{job}", f"/jobs/{job}/status", f"/task/{job}", f"/task/{job}/result"]

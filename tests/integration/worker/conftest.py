@@ -1,4 +1,4 @@
-"""One running worker and beat, as people start them, on servers of this suite's own."""
+"""One running worker and beat, as people start them, on servers of this suite."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN_REDIS_DATABASE = 9
 
 @dataclass(frozen=True)
 class Stack:
-    """The environment that the parts run in, and the same mill as a client of theirs sees it."""
+    """The environment of the services, and the same instance as their client sees it."""
 
     environment: dict[str, str]
     home: Path
@@ -57,8 +57,8 @@ class Stack:
         return self.context.files
 
 
-def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
-    """Start ``python -m module`` and wait until it says that it is ready."""
+def start_service(module: str, stack: Stack) -> subprocess.Popen[bytes]:
+    """Start ``python -m module`` and wait until it reports that it is ready."""
     ready = stack.home / f"{module}.ready"
     with stack.log.open("ab") as log:
         process = subprocess.Popen(
@@ -77,19 +77,19 @@ def start_part(module: str, stack: Stack) -> subprocess.Popen[bytes]:
     return process
 
 
-def stop_part(process: subprocess.Popen[bytes]) -> None:
+def stop_service(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        pytest.fail(f"a part did not stop within {PATIENCE_SECONDS:g} s of SIGTERM")
+        pytest.fail(f"a service did not stop within {PATIENCE_SECONDS:g} s of SIGTERM")
 
 
 @pytest.fixture(scope="package")
 def films_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The only folder that films may come from."""
+    """Return the only folder that videos may come from."""
     return tmp_path_factory.mktemp("films")
 
 
@@ -100,20 +100,20 @@ def stack(
     films_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    wishes = {
-        "CINEMILL_HOME": str(tmp_path_factory.mktemp("mill")),
+    settings = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("instance")),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
         "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+    with open_stack(database_url, settings) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 
 @contextmanager
-def open_stack(database_url: str, wishes: dict[str, str]) -> Iterator[Stack]:
-    """A mill without parts yet, on a database of its own; ``wishes`` are settings."""
+def open_stack(database_url: str, settings: dict[str, str]) -> Iterator[Stack]:
+    """Prepare an instance without services yet, on a database of its own."""
     with ExitStack() as undo:
         address = undo.enter_context(fresh_database(database_url))
         migrate(address)
@@ -122,11 +122,11 @@ def open_stack(database_url: str, wishes: dict[str, str]) -> Iterator[Stack]:
             "CELERY_WORKER_CONCURRENCY": "2",
             "REMAP_SIGTERM": "SIGQUIT",
             **UNSPACED,
-            **wishes,
+            **settings,
         }
-        home = Path(wishes["CINEMILL_HOME"])
+        home = Path(settings["CINEMILL_HOME"])
         app = build_app(load(ours))
-        stack = Stack({**os.environ, **ours}, home, app, home / "parts.log")
+        stack = Stack({**os.environ, **ours}, home, app, home / "services.log")
         undo.callback(app.close)
         undo.callback(stack.database.close)
         yield stack
@@ -134,11 +134,11 @@ def open_stack(database_url: str, wishes: dict[str, str]) -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def film(films_folder: Path) -> Path:
-    """Two seconds with sound."""
+    """Return a video of two seconds, with audio."""
     return films.make_film(films_folder / "short.mp4", seconds=2)
 
 
 @pytest.fixture(scope="package")
 def long_film(films_folder: Path) -> Path:
-    """So long that preparing it takes many seconds."""
+    """Return a video so long that preparing it takes many seconds."""
     return films.make_long_film(films_folder / "long.mp4", size=(1280, 720), seconds=120)

@@ -1,4 +1,4 @@
-"""A primary, a replica and Sentinels that watch them: real processes, which a test may kill."""
+"""A primary, a replica and Sentinels that monitor them: real processes, which a test may kill."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ QUORUM = 2
 
 
 @dataclass
-class Watched:
-    """The processes, and the URL by which all of it is one Redis."""
+class SentinelSetup:
+    """The processes, and the URL under which they are one Redis."""
 
     primary: ValkeyServer
     replica: ValkeyServer
@@ -42,7 +42,7 @@ def kill(process: Popen[bytes]) -> None:
     process.wait()
 
 
-def start_watched(folder: Path, log: Path) -> Watched:
+def start_sentinel_setup(folder: Path, log: Path) -> SentinelSetup:
     """Start all and wait until every Sentinel knows the replica and the other Sentinels."""
     primary = prepare_server(folder / "primary")
     replica = prepare_server(folder / "replica", replica_of=primary)
@@ -53,8 +53,8 @@ def start_watched(folder: Path, log: Path) -> Watched:
         processes = [start_child(command, log=out) for command in commands]
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     url = f"sentinel://:p%40ss%2Fof%3Aredis-That-Is-Long@{hosts}/{PRIMARY_NAME}/0?sentinel_password=another%20one"
-    wait_until(lambda: all(knows_the_others(port) for port in ports))
-    return Watched(primary, replica, url, processes)
+    wait_until(lambda: all(knows_all_others(port) for port in ports))
+    return SentinelSetup(primary, replica, url, processes)
 
 
 def prepare_server(folder: Path, replica_of: ValkeyServer | None = None) -> ValkeyServer:
@@ -71,7 +71,7 @@ def prepare_server(folder: Path, replica_of: ValkeyServer | None = None) -> Valk
 
 
 def command_sentinel(folder: Path, port: int, primary: ValkeyServer) -> tuple[str, ...]:
-    """Its configuration is written, which a Sentinel goes on writing by itself."""
+    """Write the configuration of a Sentinel, which it rewrites itself; return its command."""
     home = folder / f"sentinel-{port}"
     home.mkdir()
     (home / "sentinel.conf").write_text(
@@ -85,7 +85,7 @@ def command_sentinel(folder: Path, port: int, primary: ValkeyServer) -> tuple[st
     return (str(primary.binary), str(home / "sentinel.conf"), "--sentinel")
 
 
-def knows_the_others(port: int) -> bool:
+def knows_all_others(port: int) -> bool:
     try:
         with redis.Redis(port=port, password=SENTINEL_PASSWORD) as sentinel:
             state = sentinel.sentinel_master(PRIMARY_NAME)

@@ -1,4 +1,4 @@
-"""A worker of as many processes as there is work for, between two bounds."""
+"""A worker with as many processes as there is work for, within its bounds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from tests.films import make_film
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
-from tests.integration.worker.test_handing_back import errors_in_log
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
+from tests.integration.worker.test_releasing_work import errors_in_log
 from tests.processes import find_encoders
 from tests.waiting import wait_until
 
@@ -26,24 +26,24 @@ OWN_REDIS_DATABASE = 11
 
 @pytest.fixture
 def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
-    wishes = {
+    settings = {
         "CINEMILL_HOME": str(tmp_path),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
         "CELERY_WORKER_AUTOSCALE": "3,1",
         "AUTOSCALE_KEEPALIVE": "2",
         "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
     }
-    with open_stack(database_url, wishes) as stack:
-        beat = start_part("cinemill.worker.beat", stack)
+    with open_stack(database_url, settings) as stack:
+        beat = start_service("cinemill.worker.beat", stack)
         yield stack
-        stop_part(beat)
+        stop_service(beat)
 
 
 @pytest.fixture
 def worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
-    worker = start_part("cinemill.worker", stack)
+    worker = start_service("cinemill.worker", stack)
     yield worker
-    stop_part(worker)
+    stop_service(worker)
 
 
 def count_processes(worker: subprocess.Popen[bytes]) -> int:
@@ -58,14 +58,14 @@ def is_done(stack: Stack, job_id: str) -> bool:
     return stack.service.get_job(job_id).state is JobState.COMPLETED
 
 
-def test_a_worker_grows_under_load_and_shrinks_by_what_is_idle(
+def test_autoscaled_worker_grows_under_load_and_shrinks_when_idle(
     stack: Stack, worker: subprocess.Popen[bytes], films_folder: Path, long_film: Path
 ) -> None:
     assert count_processes(worker) == 1
     long = submit(stack, long_film)
     wait_until(lambda: find_encoders(stack.home / "work"))
     for encoder in find_encoders(stack.home / "work"):
-        encoder.suspend()  # it is at work for as long as all else takes, however busy the machine
+        encoder.suspend()  # it lasts as long as everything else, however busy the machine
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)

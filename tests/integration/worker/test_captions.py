@@ -1,4 +1,4 @@
-"""Captions by Celery on a running worker, of real speech by real models."""
+"""Captions by Celery on a running worker, from real speech by real models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests import films
 from tests.integration.worker.conftest import Stack
-from tests.integration.worker.test_production import run_script
+from tests.integration.worker.test_output_tasks import run_script
 from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
@@ -26,7 +26,7 @@ TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack) -> None:
-    """As after 'cinemill models fetch base'."""
+    """Install the models, as 'cinemill models fetch base' does."""
     (stack.home / "models").mkdir()
     put_model(stack, "base")
 
@@ -41,8 +41,8 @@ def film(films_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def captioned(stack: Stack, film: Path) -> dict[str, Any]:
-    """The contract to the letter."""
+def captions(stack: Stack, film: Path) -> dict[str, Any]:
+    """Return the result of a call exactly as the contract has it."""
     result: dict[str, Any] = run_script(
         stack,
         f"""
@@ -57,7 +57,7 @@ print(json.dumps(result.get()))
 
 
 def fail(stack: Stack, *args: Any, **kwargs: Any) -> Any:
-    """The failure of a caption job."""
+    """Return the failure of a caption job."""
     job = stack.app.tasks["caption"].apply_async(args=list(args), kwargs=kwargs)
     job.get(timeout=PATIENCE_SECONDS, propagate=False)
     ended = stack.service.get_job(job.id)
@@ -65,8 +65,8 @@ def fail(stack: Stack, *args: Any, **kwargs: Any) -> Any:
     return ended.failure
 
 
-def test_captions_to_the_letter_of_the_contract(captioned: dict[str, Any]) -> None:
-    srt = Path(captioned["srt_path"])
+def test_generate_captions_task_follows_the_contract(captions: dict[str, Any]) -> None:
+    srt = Path(captions["srt_path"])
     assert srt.name == "the speech.en.srt"
     blocks = srt.read_text("utf-8").strip().split("\n\n")
     shown = []
@@ -79,55 +79,53 @@ def test_captions_to_the_letter_of_the_contract(captioned: dict[str, Any]) -> No
     assert word_error_rate(SPEECH, " ".join(shown)) < 0.1
 
 
-def test_every_form_says_the_same(captioned: dict[str, Any]) -> None:
-    vtt = Path(captioned["vtt_path"]).read_text("utf-8")
+def test_caption_files_of_all_formats_agree(captions: dict[str, Any]) -> None:
+    vtt = Path(captions["vtt_path"]).read_text("utf-8")
     assert vtt.startswith("WEBVTT\n\n00:00:")
-    text = Path(captioned["txt_path"]).read_text("utf-8")
-    document = json.loads(Path(captioned["json_path"]).read_text("utf-8"))
+    text = Path(captions["txt_path"]).read_text("utf-8")
+    document = json.loads(Path(captions["json_path"]).read_text("utf-8"))
     spoken = [word["text"] for one in document["utterances"] for word in one["words"]]
     lines = [line for cue in document["captions"] for line in cue["lines"]]
     assert bare_words(" ".join(spoken)) == bare_words(text) == bare_words(" ".join(lines))
     assert (document["model"], document["language"]) == ("base", "en")
 
 
-def test_the_result_says_how_it_was_made(stack: Stack, captioned: dict[str, Any]) -> None:
-    assert (captioned["model"], captioned["language"]) == ("base", "en")
-    assert {"intake", "probe", "transcribe", "captions"} <= captioned["stages"].keys()
-    assert captioned["facts"]["device"] in ("cpu", "cuda")
-    kept = findings.get_transcript(stack.database, captioned["transcript_id"])
-    assert kept.asset_id == captioned["asset_id"]
-    srt = assets.get_artifact(stack.database, captioned["asset_id"], ArtifactKind.CAPTIONS_SRT)
+def test_caption_result_says_how_it_was_created(stack: Stack, captions: dict[str, Any]) -> None:
+    assert (captions["model"], captions["language"]) == ("base", "en")
+    assert {"intake", "probe", "transcribe", "captions"} <= captions["stages"].keys()
+    assert captions["facts"]["device"] in ("cpu", "cuda")
+    kept = findings.get_transcript(stack.database, captions["transcript_id"])
+    assert kept.asset_id == captions["asset_id"]
+    srt = assets.get_artifact(stack.database, captions["asset_id"], ArtifactKind.CAPTIONS_SRT)
     assert stack.files.path(srt.artifact.sha256).read_bytes() == (
-        Path(captioned["srt_path"]).read_bytes()
+        Path(captions["srt_path"]).read_bytes()
     )
 
 
-def test_the_same_film_is_not_heard_twice(stack: Stack, captioned: dict[str, Any]) -> None:
+def test_same_video_is_not_transcribed_twice(stack: Stack, captions: dict[str, Any]) -> None:
     task = stack.app.tasks["caption"].apply_async(
-        kwargs={"asset_id": captioned["asset_id"], "model": "base", "words": False}
+        kwargs={"asset_id": captions["asset_id"], "model": "base", "words": False}
     )
     again = task.get(timeout=PATIENCE_SECONDS)
     assert again["reused"]
-    assert again["transcript_id"] == captioned["transcript_id"]
-    assert again["srt_path"] != captioned["srt_path"]
-    assert Path(again["srt_path"]).read_bytes() == Path(captioned["srt_path"]).read_bytes()
+    assert again["transcript_id"] == captions["transcript_id"]
+    assert again["srt_path"] != captions["srt_path"]
+    assert Path(again["srt_path"]).read_bytes() == Path(captions["srt_path"]).read_bytes()
     assert '"words"' not in Path(again["json_path"]).read_text("utf-8")
 
 
-def test_the_sound_of_ingest_is_heard_in_place_of_the_film(
-    stack: Stack, captioned: dict[str, Any]
-) -> None:
-    assert captioned["facts"]["sound_from"] == "source"
-    film = {"asset_id": captioned["asset_id"]}
+def test_captions_use_the_audio_file_of_ingest(stack: Stack, captions: dict[str, Any]) -> None:
+    assert captions["facts"]["sound_from"] == "source"
+    film = {"asset_id": captions["asset_id"]}
     stack.app.tasks["process_video"].apply_async(kwargs=film).get(timeout=PATIENCE_SECONDS)
-    wish = {**film, "model": "base", "language": "en"}
-    result = stack.app.tasks["caption"].apply_async(kwargs=wish).get(timeout=PATIENCE_SECONDS)
+    request = {**film, "model": "base", "language": "en"}
+    result = stack.app.tasks["caption"].apply_async(kwargs=request).get(timeout=PATIENCE_SECONDS)
     assert not result["reused"]
     assert result["facts"]["sound_from"] == "audio"
     assert word_error_rate(SPEECH, Path(result["txt_path"]).read_text("utf-8")) < 0.1
 
 
-def test_a_film_in_which_nobody_speaks_has_empty_captions(stack: Stack, films_folder: Path) -> None:
+def test_video_without_speech_has_empty_captions(stack: Stack, films_folder: Path) -> None:
     tone = films.make_film(films_folder / "tone.mp4", seconds=2.4)
     result = stack.app.tasks["caption"].apply_async(args=[str(tone)]).get(timeout=PATIENCE_SECONDS)
     assert Path(result["srt_path"]).name == "tone.srt"
@@ -136,16 +134,14 @@ def test_a_film_in_which_nobody_speaks_has_empty_captions(stack: Stack, films_fo
     assert result["language"] == ""
 
 
-def test_a_film_without_sound_is_refused_in_a_sentence(stack: Stack, films_folder: Path) -> None:
+def test_captions_of_a_video_without_audio_are_refused(stack: Stack, films_folder: Path) -> None:
     silent = films.make_film(films_folder / "silent.mp4", has_sound=False)
     failure = fail(stack, str(silent))
     assert failure.code == "media_no_sound"
     assert "no audio" in failure.message
 
 
-def test_a_model_that_is_not_here_says_how_to_get_it_and_is_used_when_it_is(
-    stack: Stack, film: Path
-) -> None:
+def test_missing_speech_model_is_reported_and_used_once_fetched(stack: Stack, film: Path) -> None:
     job = stack.app.tasks["caption"].apply_async(args=[str(film), "tiny.en"])
     job.get(timeout=PATIENCE_SECONDS, propagate=False)
     failure = stack.service.get_job(job.id).failure
@@ -160,7 +156,7 @@ def test_a_model_that_is_not_here_says_how_to_get_it_and_is_used_when_it_is(
     assert word_error_rate(SPEECH, Path(result["txt_path"]).read_text("utf-8")) < 0.25
 
 
-def test_what_no_model_can_do_is_refused_at_once(stack: Stack, film: Path) -> None:
+def test_impossible_caption_requests_are_refused_at_once(stack: Stack, film: Path) -> None:
     with pytest.raises(InputRejected) as refused:
         stack.app.tasks["caption"].apply_async(
             args=[str(film), "tiny.en"], kwargs={"translate": True}

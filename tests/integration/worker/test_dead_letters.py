@@ -1,4 +1,4 @@
-"""Refused messages on their way from Redis into PostgreSQL."""
+"""Refused messages, moved from Redis into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def make(excerpt: str) -> DeadMessage:
     return DeadMessage.make(queue="default", failure=REASON, excerpt=excerpt, size_bytes=8)
 
 
-def test_while_postgresql_is_away_they_wait_in_their_order(
+def test_dead_letters_wait_in_order_while_postgres_is_down(
     app_without_database: Celery, refused: RefusedMessages
 ) -> None:
     messages = [make("first"), make("second")]
@@ -63,7 +63,7 @@ def test_while_postgresql_is_away_they_wait_in_their_order(
     assert [parse_entry(entry) for entry in refused.peek(10)] == messages
 
 
-def test_a_flood_drops_the_oldest(
+def test_flood_of_dead_letters_drops_the_oldest(
     refused: RefusedMessages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refused_messages, "MOST_WAITING", 3)
@@ -85,7 +85,7 @@ def app(database_url: str, url: str, tmp_path: Path) -> Iterator[Celery]:
 
 
 def refuse_step(run_id: str) -> DeadMessage:
-    """What a worker puts aside that has no task for a step's message."""
+    """Return the dead message of a worker that has no task for a step's message."""
     return DeadMessage.make(
         queue="default",
         task="step.count_sheep",
@@ -102,10 +102,8 @@ def count_runs(app: Celery, condition: str) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def test_a_step_that_one_worker_cannot_do_is_offered_again(
-    app: Celery, refused: RefusedMessages
-) -> None:
-    """While packages are installed on one machine after the other."""
+def test_step_unknown_to_one_worker_is_offered_again(app: Celery, refused: RefusedMessages) -> None:
+    """This happens while packages are installed on one machine after the other."""
     job = app.context.service.create_job("get_queue_stats")
     (run_id,) = rows.queued_runs(app.context.database, job.id).values()
     rows.change(app.context.database, "UPDATE run SET published_at = now()")
@@ -120,7 +118,7 @@ def test_a_step_that_one_worker_cannot_do_is_offered_again(
     )
 
 
-def test_a_strangers_message_that_names_a_step_is_kept(
+def test_foreign_message_that_names_a_step_becomes_a_dead_letter(
     app: Celery, refused: RefusedMessages
 ) -> None:
     refused.put(refuse_step("no-run-of-ours"))

@@ -1,4 +1,4 @@
-"""Repairs of the broker's library, each on a real Redis."""
+"""The patches of kombu, each on a real Redis."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
-from cinemill.worker.messages.kombu_patches import repair_redis_transport
+from cinemill.worker.messages.kombu_patches import patch_redis_transport
 
 FILM = {"film": 1}
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
-    """The URL of a Redis of this test's own, and its process."""
+    """Yield the URL of a Redis of this test only, and its process."""
     described = describe_valkey(tmp_path / "valkey")
     running = RunningServer(
-        "Valkey", described.command, described.answers, tmp_path / "log", signal.SIGTERM
+        "Valkey", described.command, described.is_ready, tmp_path / "log", signal.SIGTERM
     )
     running.start()
     yield described.url, running
@@ -35,9 +35,11 @@ def server(tmp_path: Path) -> Iterator[tuple[str, RunningServer]]:
 
 
 def hold_a_message(url: str) -> Connection:
-    """A consumer that waits for more with one message neither acknowledged nor given back, beside
-    a second channel that waits too, as Celery's does."""
-    repair_redis_transport()
+    """Return a waiting consumer with one message neither acknowledged nor returned.
+
+    A second channel waits too, as in Celery.
+    """
+    patch_redis_transport()
     held: list[Message] = []
     connection = Connection(url)
     with connection.Producer() as producer:
@@ -52,7 +54,7 @@ def hold_a_message(url: str) -> Connection:
     return connection
 
 
-def test_a_worker_that_lost_redis_with_a_message_in_hand_can_close_its_connection(
+def test_consumer_with_a_held_message_can_close_a_lost_connection(
     server: tuple[str, RunningServer],
 ) -> None:
     url, process = server
@@ -64,7 +66,7 @@ def test_a_worker_that_lost_redis_with_a_message_in_hand_can_close_its_connectio
     connection.close()
 
 
-def test_a_message_in_hand_is_given_back_while_there_is_a_connection(
+def test_held_message_is_restored_while_connected(
     server: tuple[str, RunningServer],
 ) -> None:
     url, _ = server

@@ -1,4 +1,4 @@
-"""A message's content ends no worker, and no message disappears without a word."""
+"""No message's content ends a worker, and no message disappears silently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from celery.exceptions import Ignore
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.integration.redis_databases import take_redis_database
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.messages import EMBED, any_items, encode_body, make_message, nest
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -34,7 +34,7 @@ from cinemill.worker.task_registry import adopt_message
 ON_A_WORKER: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [*HealthCheck],
-    # A worker that has ended cannot be asked for a smaller example.
+    # With a worker that has ended no smaller example can be found.
     "phases": (Phase.explicit, Phase.generate),
     "print_blob": True,
 }
@@ -59,26 +59,26 @@ def broker(stack: Stack) -> Iterator[Any]:
 def solo_stack(
     database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """A worker that works in its main process."""
-    wishes = {
+    """Yield an instance whose worker works in its main process."""
+    environment = {
         "CINEMILL_HOME": str(tmp_path_factory.mktemp("solo")),
         "REDIS_URL": take_redis_database(redis_url, SOLO_REDIS_DATABASE),
         "CELERY_WORKER_POOL": "solo",
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+    with open_stack(database_url, environment) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 
 def find_worker(stack: Stack) -> psutil.Process:
-    """The main process of this stack's one worker."""
+    """Return the main process of this instance's only worker."""
     stats = stack.app.control.inspect(timeout=60, limit=1).stats() or {}
     assert len(stats) == 1
     return psutil.Process(int(next(iter(stats.values()))["pid"]))
 
 
-def do_good_job(stack: Stack) -> None:
+def run_valid_job(stack: Stack) -> None:
     sent = stack.app.send_task("get_queue_stats", queue="default")
     assert "total" in sent.get(timeout=PATIENCE_SECONDS)
 
@@ -94,7 +94,7 @@ def wait_for_dead(stack: Stack, fits: Callable[[DeadMessage], bool]) -> DeadMess
 
 
 def fail(stack: Stack, task_id: str) -> JobFailed:
-    """What whoever waits for this job gets."""
+    """Return the failure that a client waiting for this job gets."""
     with pytest.raises(JobFailed) as failed:
         stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
     assert stack.service.get_job(task_id).state is JobState.FAILED
@@ -107,12 +107,12 @@ def send(broker: Any, message: Any) -> str:
 
 
 def send_and_survive(stack: Stack, items: list[bytes]) -> None:
-    """The worker's main process lives on, and a good job behind them is done."""
+    """Send items; check that the worker's main process survives and runs a valid job after them."""
     before = find_worker(stack)
     with open_broker(stack) as broker:
         for item in items:
             broker.lpush(LIST, item)
-        do_good_job(stack)
+        run_valid_job(stack)
         wait_until(lambda: not broker.llen(LIST) and not broker.hlen("cinemill:unacked"))
     after = find_worker(stack)
     assert (after.pid, after.create_time()) == (before.pid, before.create_time())
@@ -121,17 +121,19 @@ def send_and_survive(stack: Stack, items: list[bytes]) -> None:
 class TestMutations:
     @settings(max_examples=8, **ON_A_WORKER)
     @given(items=st.lists(any_items, min_size=10, max_size=40))
-    def test_none_ends_a_worker(self, stack: Stack, items: list[bytes]) -> None:
+    def test_mutated_messages_do_not_end_a_worker(self, stack: Stack, items: list[bytes]) -> None:
         send_and_survive(stack, items)
 
     @settings(max_examples=2, **ON_A_WORKER)
     @given(items=st.lists(any_items, min_size=10, max_size=40))
-    def test_none_ends_a_worker_of_one_process(self, solo_stack: Stack, items: list[bytes]) -> None:
+    def test_mutated_messages_do_not_end_a_solo_worker(
+        self, solo_stack: Stack, items: list[bytes]
+    ) -> None:
         send_and_survive(solo_stack, items)
 
     @settings(max_examples=2, **ON_A_WORKER)
     @given(items=st.lists(any_items, min_size=10, max_size=40))
-    def test_none_ends_a_worker_as_a_broadcast(self, stack: Stack, items: list[bytes]) -> None:
+    def test_mutated_broadcasts_do_not_end_a_worker(self, stack: Stack, items: list[bytes]) -> None:
         before = find_worker(stack).pid
         with open_broker(stack) as broker:
             database = broker.connection_pool.connection_kwargs["db"]
@@ -139,11 +141,11 @@ class TestMutations:
                 broker.publish(f"cinemill:/{database}.celery.pidbox", item)
                 broker.publish(f"cinemill:/{database}.celeryev/worker.heartbeat", item)
         assert find_worker(stack).pid == before
-        do_good_job(stack)
+        run_valid_job(stack)
 
     @settings(max_examples=2, **ON_A_WORKER)
     @given(items=st.lists(any_items, min_size=5, max_size=20))
-    def test_none_ends_a_worker_as_what_another_held(
+    def test_mutated_held_messages_do_not_end_a_worker(
         self, stack: Stack, items: list[bytes]
     ) -> None:
         before = find_worker(stack).pid
@@ -154,15 +156,15 @@ class TestMutations:
                 broker.zadd("cinemill:unacked_index", {tag: 1.0})
             wait_until(lambda: not broker.hlen("cinemill:unacked"))
         assert find_worker(stack).pid == before
-        do_good_job(stack)
+        run_valid_job(stack)
 
 
-def test_a_good_message_as_a_stock_client_sends_it_is_done(stack: Stack, broker: Any) -> None:
+def test_valid_message_of_a_stock_client_is_processed(stack: Stack, broker: Any) -> None:
     task_id = send(broker, make_message())
     assert "total" in stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
 
 
-def test_arguments_nested_too_deep_fail_their_job(stack: Stack, broker: Any) -> None:
+def test_message_with_too_deep_arguments_fails_its_job(stack: Stack, broker: Any) -> None:
     task_id = send(broker, make_message("process_video", [nest(600)]))
     assert fail(stack, task_id).code == "message_too_deep"
 
@@ -182,7 +184,7 @@ def test_arguments_nested_too_deep_fail_their_job(stack: Stack, broker: Any) -> 
         ({"path": {"__type__": "uuid", "__value__": {"hex": "0" * 32}}}, None),
     ],
 )
-def test_arguments_that_make_no_job_fail_it(
+def test_message_with_invalid_arguments_fails_its_job(
     stack: Stack, broker: Any, kwargs: dict[str, Any], code: str | None
 ) -> None:
     task_id = send(broker, make_message("process_video", [], kwargs))
@@ -190,7 +192,7 @@ def test_arguments_that_make_no_job_fail_it(
 
 
 @pytest.mark.parametrize("option", ["eta", "expires"])
-def test_an_option_that_a_row_cannot_keep_fails_the_job(
+def test_message_with_an_unsupported_option_fails_its_job(
     stack: Stack, broker: Any, option: str
 ) -> None:
     moment = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -199,24 +201,26 @@ def test_an_option_that_a_row_cannot_keep_fails_the_job(
     assert option in failed.message
 
 
-def test_a_link_fails_the_job(stack: Stack, broker: Any) -> None:
+def test_message_with_a_link_fails_its_job(stack: Stack, broker: Any) -> None:
     message = make_message("process_video", embed={**EMBED, "callbacks": [{"task": "next"}]})
     assert "link" in fail(stack, send(broker, message)).message
 
 
-def test_another_serializer_fails_the_job(stack: Stack, broker: Any) -> None:
+def test_message_of_another_serializer_fails_its_job(stack: Stack, broker: Any) -> None:
     message = {**make_message("process_video"), "content-type": "application/x-python-serialize"}
     assert fail(stack, send(broker, message)).code == "message_not_json"
 
 
 @pytest.mark.parametrize("priority", [11, -3, "high", {"a": 1}, [1], 2.5, float("inf")])
-def test_an_impossible_priority_fails_the_job(stack: Stack, broker: Any, priority: Any) -> None:
+def test_message_with_an_impossible_priority_fails_its_job(
+    stack: Stack, broker: Any, priority: Any
+) -> None:
     message = make_message()
     message["properties"]["priority"] = priority
     assert fail(stack, send(broker, message)).code == "priority_invalid"
 
 
-def test_what_is_no_message_is_put_aside_with_its_beginning(stack: Stack, broker: Any) -> None:
+def test_non_message_becomes_a_dead_letter_with_an_excerpt(stack: Stack, broker: Any) -> None:
     nonsense = f"nonsense {uuid4()}"
     broker.lpush(LIST, nonsense)
     dead = wait_for_dead(stack, lambda message: message.excerpt == nonsense)
@@ -225,10 +229,8 @@ def test_what_is_no_message_is_put_aside_with_its_beginning(stack: Stack, broker
     assert dead.failure.hint
 
 
-def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
-    stack: Stack, broker: Any
-) -> None:
-    """The list lies in Redis, and anybody may write there."""
+def test_unstorable_refused_entry_does_not_block_others(stack: Stack, broker: Any) -> None:
+    """The list is in Redis, where any client may write."""
     reason = Failure("a\x00b", "\ud800", "", retryable=False)
     broken = DeadMessage.make(queue="\x00", failure=reason, excerpt="", size_bytes=2**70)
     for entry in (b"", b"nonsense", b"[]", b"{}", json.dumps(broken.to_json()).encode()):
@@ -239,15 +241,13 @@ def test_what_stands_among_the_refused_and_cannot_be_kept_holds_up_no_other(
     wait_until(lambda: not broker.llen(KEY))
 
 
-def test_an_unknown_task_is_put_aside_by_its_name(stack: Stack, broker: Any) -> None:
+def test_message_of_an_unknown_task_becomes_a_dead_letter(stack: Stack, broker: Any) -> None:
     task_id = send(broker, make_message("somebody.elses.task"))
     dead = wait_for_dead(stack, lambda message: message.task_id == task_id)
     assert (dead.task, dead.failure.code) == ("somebody.elses.task", "task_unknown")
 
 
-def test_a_message_with_the_id_of_another_job_changes_nothing_of_that(
-    stack: Stack, broker: Any
-) -> None:
+def test_message_with_the_id_of_another_job_leaves_it_unchanged(stack: Stack, broker: Any) -> None:
     task_id = send(broker, make_message())
     result = stack.app.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
     send(broker, make_message("get_queue_stats", [nest(600)], id=task_id))
@@ -256,15 +256,15 @@ def test_a_message_with_the_id_of_another_job_changes_nothing_of_that(
 
 
 @pytest.mark.parametrize("args", [[], ["no such run"], [None], [{"a": 1}], ["a", "b"], ["a\x00"]])
-def test_a_step_of_nothing_harms_nobody(stack: Stack, broker: Any, args: list[Any]) -> None:
+def test_step_message_of_no_run_does_no_harm(stack: Stack, broker: Any, args: list[Any]) -> None:
     before = find_worker(stack).pid
     send(broker, make_message("step.probe_source", args))
-    do_good_job(stack)
+    run_valid_job(stack)
     assert find_worker(stack).pid == before
 
 
-def test_a_clock_beyond_all_numbers_does_not_stop_events(stack: Stack, broker: Any) -> None:
-    """An integer that Python refuses to print would fail in every event from then on."""
+def test_absurd_logical_clock_does_not_stop_events(stack: Stack, broker: Any) -> None:
+    """An integer that Python refuses to print would break every later event."""
     before = find_worker(stack).pid
     database = broker.connection_pool.connection_kwargs["db"]
     message = {
@@ -273,14 +273,14 @@ def test_a_clock_beyond_all_numbers_does_not_stop_events(stack: Stack, broker: A
     }
     for _ in range(10):
         broker.publish(f"cinemill:/{database}.celery.pidbox", json.dumps(message))
-    do_good_job(stack)
+    run_valid_job(stack)
     assert find_worker(stack).pid == before
 
 
-def test_a_message_that_ends_its_process_three_times_fails_its_job(
+def test_message_that_kills_its_process_three_times_fails_its_job(
     stack: Stack, broker: Any
 ) -> None:
-    """Its row cannot be written while a stranger holds the table, so that there is time to kill."""
+    """Its row cannot be written while another session locks the table, so there is time to kill."""
     main = find_worker(stack)
     killed: set[int] = set()
     with stack.database.begin() as connection:
@@ -293,7 +293,7 @@ def test_a_message_that_ends_its_process_three_times_fails_its_job(
             for pid in {task["worker_pid"] for task in tasks if task["id"] == task_id} - killed:
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
-        # What the killed ones asked of PostgreSQL waits there still, and would be done.
+        # The statements of the killed processes still wait in PostgreSQL, and would be executed.
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -302,14 +302,14 @@ def test_a_message_that_ends_its_process_three_times_fails_its_job(
     assert len(killed) == 3
     assert fail(stack, task_id).code == "message_interrupted"
     assert find_worker(stack).pid == main.pid
-    do_good_job(stack)
+    run_valid_job(stack)
 
 
 class TestIds:
     TOO_LONG = "影" * 100
-    """Fewer characters than an id may have, and more bytes."""
+    """Its id has fewer characters than the maximum, and more bytes."""
 
-    def test_a_message_whose_id_no_job_can_have_is_put_aside(
+    def test_message_with_an_impossible_id_becomes_a_dead_letter(
         self, stack: Stack, broker: Any
     ) -> None:
         body = encode_body([[], {"mark": str(uuid4())}, EMBED])
@@ -318,7 +318,7 @@ class TestIds:
         assert "255 bytes" in dead.failure.message
 
     @pytest.mark.parametrize("argument", ["unknown", "\x00"])
-    def test_what_makes_not_even_a_failed_job_is_put_aside(
+    def test_message_without_a_possible_failed_job_becomes_a_dead_letter(
         self, stack: Stack, argument: str
     ) -> None:
         mark = str(uuid4())
@@ -335,7 +335,7 @@ class TestIds:
         assert dead.task_id == self.TOO_LONG
 
 
-def test_what_anybody_writes_among_the_refused_breaks_no_list(stack: Stack, broker: Any) -> None:
+def test_foreign_entries_among_refused_messages_break_no_list(stack: Stack, broker: Any) -> None:
     mark = str(uuid4())
     made = DeadMessage.make(
         queue="default", failure=Failure("message_malformed", "Why."), excerpt=mark, size_bytes=1

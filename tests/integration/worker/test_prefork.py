@@ -1,4 +1,4 @@
-"""Celery's pool of processes, a real one, when the worker connects to its broker again."""
+"""Celery's prefork pool, a real one, when the worker reconnects to its broker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 from celery.concurrency.asynpool import AsynPool
 from kombu.asynchronous import Hub
-from cinemill.worker.process.prefork import repair_prefork_pool
+from cinemill.worker.process.prefork import patch_prefork_pool
 
 {repair}
 hub = Hub()
@@ -28,10 +28,10 @@ def run(repair: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_a_process_whose_end_was_seen_does_not_end_the_worker() -> None:
-    done = run("repair_prefork_pool()")
+def test_dead_pool_process_does_not_end_the_reconnecting_worker() -> None:
+    done = run("patch_prefork_pool()")
     assert "registered again" in done.stdout, done.stderr
 
 
-def test_the_repair_is_still_needed() -> None:
+def test_prefork_patch_is_still_needed() -> None:
     assert "file descriptor is None" in run("").stderr

@@ -1,4 +1,4 @@
-"""Messages in hand while Redis refuses what kombu wants of it, on a real one."""
+"""Held messages while Redis refuses kombu's commands, on a real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.refusals import out_of_memory, read_only
 
 from cinemill.local.embedded_servers import RunningServer
 from cinemill.local.servers.valkey import describe_valkey
-from cinemill.worker.messages.kombu_patches import repair_redis_transport
+from cinemill.worker.messages.kombu_patches import patch_redis_transport
 from cinemill.worker.messages.transport import register_transports
 
 FILM = {"film": 1}
@@ -27,10 +27,10 @@ EVERY_TIME = 1
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """The URL of a Valkey of this test's own."""
+    """Yield the URL of a Valkey of this test only."""
     server = describe_valkey(tmp_path / "valkey")
     process = RunningServer(
-        "Valkey", server.command, server.answers, tmp_path / "log", signal.SIGTERM
+        "Valkey", server.command, server.is_ready, tmp_path / "log", signal.SIGTERM
     )
     process.start()
     yield server.url
@@ -45,8 +45,8 @@ def client(url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def connection(url: str) -> Iterator[Connection]:
-    """With one message in the queue ``films``."""
-    repair_redis_transport()
+    """Yield a connection with one message in the queue ``films``."""
+    patch_redis_transport()
     register_transports()
     with Connection(url) as connection:
         with connection.Producer() as producer:
@@ -54,8 +54,8 @@ def connection(url: str) -> Iterator[Connection]:
         yield connection
 
 
-def take(connection: Connection) -> Message:
-    """The next message, without declaring its queue, which is a write."""
+def receive(connection: Connection) -> Message:
+    """Return the next message, without declaring its queue, which is a write."""
     held: list[Message] = []
     consumer = Consumer(
         connection.default_channel,
@@ -70,68 +70,66 @@ def take(connection: Connection) -> Message:
     return message
 
 
-def catch_up(message: Message) -> None:
-    """As the worker's event loop does every few seconds."""
+def restore_messages(message: Message) -> None:
+    """Restore messages as the worker's event loop does every few seconds."""
     message.channel.qos.restore_visible(interval=EVERY_TIME)
 
 
-def take_again(url: str) -> Any:
+def receive_again(url: str) -> Any:
     with Connection(url) as other:
         message = other.SimpleQueue("films").get(timeout=60)
         message.ack()
         return message.payload
 
 
-def test_a_message_that_redis_refuses_to_keep_is_delivered_and_kept_later(
+def test_message_that_redis_refuses_to_store_is_delivered_and_stored_later(
     connection: Connection, client: Any, url: str
 ) -> None:
-    """Redis had handed it over: nobody but this process has it."""
+    """Redis had delivered it, and only this process has it."""
     with out_of_memory(url):
-        message = take(connection)
+        message = receive(connection)
         assert message.payload == FILM
         assert client.hlen(HELD) == 0
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 1
     connection.close()
-    assert take_again(url) == FILM
+    assert receive_again(url) == FILM
 
 
-def test_a_message_that_was_dealt_with_meanwhile_is_not_kept(
+def test_message_acknowledged_meanwhile_is_not_stored(
     connection: Connection, client: Any, url: str
 ) -> None:
     with out_of_memory(url):
-        message = take(connection)
+        message = receive(connection)
         message.ack()
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
 
 
-def test_an_acknowledgement_that_is_refused_is_made_later(
-    connection: Connection, client: Any, url: str
-) -> None:
-    message = take(connection)
+def test_refused_acknowledgement_is_retried(connection: Connection, client: Any, url: str) -> None:
+    message = receive(connection)
     assert client.hlen(HELD) == 1
     with read_only(url):
         message.ack()
         assert client.hlen(HELD) == 1
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
 
 
-def test_a_message_whose_return_is_refused_is_queued_when_it_is_due(
+def test_message_with_a_refused_requeue_is_restored_after_its_timeout(
     connection: Connection, client: Any, url: str
 ) -> None:
-    message = take(connection)
+    message = receive(connection)
     with read_only(url):
         message.requeue()
     assert client.hlen(HELD) == 1
     client.zadd("unacked_index", {message.delivery_tag: 0})
-    catch_up(message)
+    restore_messages(message)
     assert client.hlen(HELD) == 0
-    assert take_again(url) == FILM
+    assert receive_again(url) == FILM
 
 
-def test_a_refusal_is_the_loss_of_a_connection_to_every_part_of_kombu(url: str) -> None:
+def test_refusal_is_a_connection_error_in_all_of_kombu(url: str) -> None:
     register_transports()
     with Connection(url) as connection:
         assert issubclass(redis.ResponseError, connection.connection_errors)

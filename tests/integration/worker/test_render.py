@@ -1,6 +1,6 @@
-"""Renders on a running worker, called as people's scripts call them.
+"""Renders on a running worker, called as users' scripts call them.
 
-All are submitted at the beginning: ten a minute are begun, and the tests wait side by side.
+All are submitted at the beginning, so that they run in parallel while the tests wait for each.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SRT = b"1\n00:00:00,200 --> 00:00:00,800\n<i>Hello</i> '; [x] , movie=/etc/passw
 
 @pytest.fixture(scope="module")
 def sources(films_folder: Path) -> Mapping[str, str]:
-    """Films of every ordinary kind, by name."""
+    """Return videos of every ordinary kind, by name."""
     folder = films_folder / "render"
     folder.mkdir()
     (folder / "subtitles.srt").write_bytes(SRT)
@@ -96,7 +96,7 @@ def mixed_edit(sources: Mapping[str, str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def submitted(stack: Stack, sources: Mapping[str, str]) -> dict[str, AsyncResult]:
-    """Every render of this module, by name."""
+    """Submit every render of this module; return the results by name."""
     past = contract_job(sources, subtitles=None)
     past["scenes"][1]["end_time"] = 20
     missing = contract_job(sources)
@@ -128,22 +128,22 @@ def wait_for_failure(stack: Stack, result: AsyncResult) -> Failure:
 
 
 def read_film(path: str) -> tuple[int, set[Fraction], float]:
-    """Frames that can be decoded, the steps between them, and how long the sound is."""
+    """Return the number of decoded frames, the intervals between them, and the audio's length."""
     with av.open(path) as film:
-        picture, sound = film.streams.video[0], film.streams.audio[0]
-        assert (picture.width, picture.height) == (320, 180)
-        assert picture.start_time == 0
-        assert picture.time_base is not None
-        assert sound.time_base is not None
-        assert sound.duration is not None
-        seconds = float(sound.duration * sound.time_base)
+        video, audio = film.streams.video[0], film.streams.audio[0]
+        assert (video.width, video.height) == (320, 180)
+        assert video.start_time == 0
+        assert video.time_base is not None
+        assert audio.time_base is not None
+        assert audio.duration is not None
+        seconds = float(audio.duration * audio.time_base)
         times = [
-            frame.pts * picture.time_base for frame in film.decode(picture) if frame.pts is not None
+            frame.pts * video.time_base for frame in film.decode(video) if frame.pts is not None
         ]
     return len(times), {after - before for before, after in pairwise(times)}, seconds
 
 
-def test_render_to_the_letter_of_the_contract(
+def test_render_task_follows_the_contract(
     stack: Stack, sources: Mapping[str, str], submitted: dict[str, AsyncResult]
 ) -> None:
     script = f"""
@@ -175,7 +175,9 @@ print(json.dumps(result.get(timeout={PATIENCE_SECONDS})["output_path"]))
     assert Path(output_path).name == "scene1-render-180p.mp4"
 
 
-def test_films_of_every_kind_in_one(stack: Stack, submitted: dict[str, AsyncResult]) -> None:
+def test_render_combines_videos_of_every_kind(
+    stack: Stack, submitted: dict[str, AsyncResult]
+) -> None:
     result = wait(submitted["mixed"])
     frames, steps, sound_seconds = read_film(result["output_path"])
     assert frames == 45 + 45 + 30 + 60 + 30 - 2 * 12
@@ -194,7 +196,7 @@ def test_films_of_every_kind_in_one(stack: Stack, submitted: dict[str, AsyncResu
     assert ArtifactKind.PIECE not in listed
 
 
-def test_a_changed_scene_is_rendered_alone(
+def test_render_repeats_only_the_changed_scene(
     stack: Stack, sources: Mapping[str, str], submitted: dict[str, AsyncResult]
 ) -> None:
     before = wait(submitted["mixed"])
@@ -208,10 +210,10 @@ def test_a_changed_scene_is_rendered_alone(
     assert again["render"]["sha256"] == before["render"]["sha256"]
 
 
-def test_what_was_rendered_is_cut_again_as_it_is(
+def test_render_output_is_cut_without_reencoding(
     stack: Stack, films_folder: Path, submitted: dict[str, AsyncResult]
 ) -> None:
-    """Its two last pieces, each begun by a key frame; what is left of the first is encoded."""
+    """Its last two pieces begin with a key frame; the rest of the first one is encoded."""
     good = wait(submitted["batch"])[0]
     path = films_folder / "render" / "again.mp4"
     path.write_bytes(Path(good["output_path"]).read_bytes())
@@ -225,7 +227,7 @@ def test_what_was_rendered_is_cut_again_as_it_is(
     assert steps == {Fraction(1, 25)}
 
 
-def test_a_batch_has_an_answer_for_each(
+def test_batch_render_returns_a_result_for_each_job(
     stack: Stack, sources: Mapping[str, str], submitted: dict[str, AsyncResult]
 ) -> None:
     good, missing, crossed, nonsense = wait(submitted["batch"])
@@ -240,7 +242,7 @@ def test_a_batch_has_an_answer_for_each(
     ]
 
 
-def test_a_clip_past_the_end_of_its_film_is_named(
+def test_render_names_a_clip_past_the_end_of_its_video(
     stack: Stack, submitted: dict[str, AsyncResult]
 ) -> None:
     failure = wait_for_failure(stack, submitted["past"])
@@ -248,13 +250,13 @@ def test_a_clip_past_the_end_of_its_film_is_named(
     assert failure.message.startswith("Clip 1: it ends at 20 s")
 
 
-def test_a_missing_film_is_named(stack: Stack, submitted: dict[str, AsyncResult]) -> None:
+def test_render_names_a_missing_video(stack: Stack, submitted: dict[str, AsyncResult]) -> None:
     failure = wait_for_failure(stack, submitted["missing"])
     assert failure.code == "source_not_found"
     assert failure.message.startswith("Clip 1: ")
 
 
-def test_subtitles_in_another_encoding_are_refused(
+def test_render_refuses_subtitles_in_another_encoding(
     stack: Stack, submitted: dict[str, AsyncResult]
 ) -> None:
     failure = wait_for_failure(stack, submitted["latin"])
@@ -262,7 +264,7 @@ def test_subtitles_in_another_encoding_are_refused(
     assert "line 3" in failure.message
 
 
-def test_a_path_outside_of_the_roots_is_refused(
+def test_render_path_outside_the_input_roots_is_refused(
     stack: Stack, sources: Mapping[str, str], tmp_path: Path
 ) -> None:
     elsewhere = films.make_film(tmp_path / "elsewhere.mp4")
@@ -281,7 +283,7 @@ def test_a_path_outside_of_the_roots_is_refused(
         ({"video_path": None, "start_time": 0, "end_time": 1}, "clip_source_missing"),
     ],
 )
-def test_an_impossible_timeline_is_refused_at_once(
+def test_render_refuses_an_impossible_timeline_at_once(
     stack: Stack, sources: Mapping[str, str], scene: dict[str, Any], code: str
 ) -> None:
     job = contract_job(sources)
@@ -291,10 +293,8 @@ def test_an_impossible_timeline_is_refused_at_once(
     assert refused.value.code == code
 
 
-def test_a_cancelled_batch_takes_its_renders_along(
-    stack: Stack, sources: Mapping[str, str]
-) -> None:
-    # So many that the last cannot have begun when all are there.
+def test_cancelled_batch_cancels_its_renders(stack: Stack, sources: Mapping[str, str]) -> None:
+    # So many that the last cannot have started when all are submitted.
     timelines = [contract_job(sources, transitions=False)] * 20
     batch = stack.app.tasks["batch_render"].apply_async(args=[timelines])
     children = name_children(batch.id, BatchParameters(jobs=tuple(timelines)))

@@ -1,4 +1,4 @@
-"""A mill on a highly available Redis: one URL of Sentinels, and the primary is killed."""
+"""An instance on a highly available Redis: one URL of Sentinels, and the primary is killed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from contextlib import ExitStack
 
 import pytest
 import redis
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.integration.worker.sentinels import (
     PASSWORD,
     PRIMARY_NAME,
-    Watched,
+    SentinelSetup,
     kill,
-    start_watched,
+    start_sentinel_setup,
 )
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -30,26 +30,26 @@ from cinemill.worker.inspection import workers_by_queue
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def sentinel_setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
     folder = tmp_path_factory.mktemp("watched")
-    watched = start_watched(folder, folder / "servers.log")
-    yield watched
-    for process in watched.processes:
+    sentinel_setup = start_sentinel_setup(folder, folder / "servers.log")
+    yield sentinel_setup
+    for process in sentinel_setup.processes:
         kill(process)
 
 
 @pytest.fixture(scope="module")
 def context(
-    watched: Watched, database_url: str, tmp_path_factory: pytest.TempPathFactory
+    sentinel_setup: SentinelSetup, database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    wishes = {
-        "CINEMILL_HOME": str(tmp_path_factory.mktemp("mill")),
-        "REDIS_URL": watched.url,
+    settings = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("instance")),
+        "REDIS_URL": sentinel_setup.url,
         "CELERY_WORKER_CONCURRENCY": "1",
     }
-    with open_stack(database_url, wishes) as stack, ExitStack() as undo:
+    with open_stack(database_url, settings) as stack, ExitStack() as undo:
         for module in ("cinemill.worker", "cinemill.worker.beat"):
-            undo.callback(stop_part, start_part(module, stack))
+            undo.callback(stop_service, start_service(module, stack))
         yield stack
 
 
@@ -59,7 +59,7 @@ def do_job(context: Stack, task_id: str) -> None:
 
 
 def read_status(url: str, job_id: str) -> str | None:
-    """As a watcher of the API does."""
+    """Follow the events of a job as the API does."""
 
     async def read() -> dict[str, object] | None:
         reader = EventReader(url)
@@ -72,23 +72,25 @@ def read_status(url: str, job_id: str) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def test_work_is_done_and_told(context: Stack, watched: Watched) -> None:
+def test_job_is_done_and_published_through_sentinel(
+    context: Stack, sentinel_setup: SentinelSetup
+) -> None:
     do_job(context, "before")
-    wait_until(lambda: read_status(watched.url, "before") == "completed")
-    assert inspect_redis(watched.url).keeps_every_write is True
+    wait_until(lambda: read_status(sentinel_setup.url, "before") == "completed")
+    assert inspect_redis(sentinel_setup.url).keeps_every_write is True
     assert "orchestration" in workers_by_queue(context.context.settings)
 
 
-def test_a_worker_that_is_inspected_tells_no_password_of_the_sentinels(context: Stack) -> None:
-    # One that is named is waited for, and no longer; else the whole time is.
+def test_worker_inspection_shows_no_sentinel_password(context: Stack) -> None:
+    # With a named destination the command ends once it has replied, not after the whole timeout.
     names = [f"celery@{socket.gethostname()}"]
     stats = context.app.control.inspect(names, timeout=PATIENCE_SECONDS).stats() or {}
-    (told,) = stats.values()
-    assert told["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
-    assert "another one" not in json.dumps(told)
+    (report,) = stats.values()
+    assert report["broker"]["transport_options"]["master_name"] == PRIMARY_NAME
+    assert "another one" not in json.dumps(report)
 
 
-def test_flower_counts_the_messages_of_every_queue(context: Stack) -> None:
+def test_flower_counts_messages_of_every_queue_through_sentinel(context: Stack) -> None:
     port = find_free_port()
     flower = subprocess.Popen(
         [sys.executable, "-m", "cinemill.worker.flower", f"--port={port}"],
@@ -98,12 +100,12 @@ def test_flower_counts_the_messages_of_every_queue(context: Stack) -> None:
     )
     try:
         wait_until(lambda: accepts_connections("127.0.0.1", port))
-        wait_until(lambda: "orchestration" in ask_flower(port))
+        wait_until(lambda: "orchestration" in query_flower(port))
     finally:
         kill(flower)
 
 
-def ask_flower(port: int) -> list[str]:
+def query_flower(port: int) -> list[str]:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/queues/length", headers={"Authorization": "Basic dTpw"}
     )
@@ -111,16 +113,18 @@ def ask_flower(port: int) -> list[str]:
         return [queue["name"] for queue in json.load(answer)["active_queues"]]
 
 
-def test_jobs_go_through_after_the_primarys_machine_is_gone(
-    context: Stack, watched: Watched
+def test_jobs_complete_after_the_primary_host_is_lost(
+    context: Stack, sentinel_setup: SentinelSetup
 ) -> None:
-    """A Sentinel goes with it, the first that the URL names. A job is accepted while nobody is
-    primary: it is a row, and its message is sent when somebody is."""
-    watched.kill_first_sentinel()
-    watched.kill_primary()
+    """The first Sentinel in the URL is killed with it.
+
+    A job is accepted while there is no primary: its row is written, and its message is sent later.
+    """
+    sentinel_setup.kill_first_sentinel()
+    sentinel_setup.kill_primary()
     do_job(context, "meanwhile")
     do_job(context, "after")
-    with redis.Redis(port=watched.replica.port, password=PASSWORD) as replica:
+    with redis.Redis(port=sentinel_setup.replica.port, password=PASSWORD) as replica:
         assert replica.info("replication")["role"] == "master"
         assert replica.exists("task_status:meanwhile")
-    wait_until(lambda: read_status(watched.url, "after") == "completed")
+    wait_until(lambda: read_status(sentinel_setup.url, "after") == "completed")

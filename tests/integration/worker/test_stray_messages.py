@@ -1,4 +1,4 @@
-"""A stock client that sets no key prefix: its jobs are done all the same, or it is said so."""
+"""A stock client that sets no key prefix: its jobs are adopted, or the doctor reports them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from cinemill.worker.app_factory import build_app
 from cinemill.worker.messages.dead_letters import StrayCollector
 
 PATIENCE_SECONDS = 120
-LONELY_REDIS_DATABASE = 12
+ISOLATED_REDIS_DATABASE = 12
 
 
 @pytest.fixture
 def sender(stack: Stack) -> Iterator[Celery]:
-    """As any script makes one."""
+    """Return a Celery application as any script creates one."""
     app = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
     yield app
     app.close()
 
 
-def test_jobs_without_the_prefix_are_done_and_what_is_not_ours_stays(
+def test_messages_without_the_key_prefix_are_processed_and_foreign_ones_kept(
     stack: Stack, sender: Celery
 ) -> None:
     foreign = sender.send_task("somebody.elses.task", queue="celery")
@@ -55,14 +55,14 @@ def test_jobs_without_the_prefix_are_done_and_what_is_not_ours_stays(
 
 
 @pytest.fixture
-def lonely_url(redis_url: str) -> str:
-    """A Redis that no relay looks into."""
-    return take_redis_database(redis_url, LONELY_REDIS_DATABASE)
+def isolated_url(redis_url: str) -> str:
+    """Yield a Redis database that no relay reads."""
+    return take_redis_database(redis_url, ISOLATED_REDIS_DATABASE)
 
 
 @contextmanager
-def open_app(redis_url: str, folder: Path, **wishes: str) -> Iterator[Celery]:
-    app = build_app(load({"CINEMILL_HOME": str(folder), "REDIS_URL": redis_url, **wishes}))
+def open_app(redis_url: str, folder: Path, **settings: str) -> Iterator[Celery]:
+    app = build_app(load({"CINEMILL_HOME": str(folder), "REDIS_URL": redis_url, **settings}))
     yield app
     app.close()
 
@@ -73,25 +73,23 @@ def send_without_prefix(url: str) -> None:
 
 
 @pytest.mark.parametrize(("is_on", "moved"), [("true", 1), ("false", 0)])
-def test_adoption_can_be_turned_off(
-    lonely_url: str, tmp_path: Path, is_on: str, moved: int
+def test_adoption_of_stray_messages_can_be_disabled(
+    isolated_url: str, tmp_path: Path, is_on: str, moved: int
 ) -> None:
-    send_without_prefix(lonely_url)
-    with open_app(lonely_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
-        assert StrayCollector(app, quiet_seconds=0).adopt() == moved
+    send_without_prefix(isolated_url)
+    with open_app(isolated_url, tmp_path, CINEMILL_ADOPT_UNPREFIXED=is_on) as app:
+        assert StrayCollector(app, unread_seconds=0).adopt() == moved
 
 
-def test_a_list_that_somebody_may_read_is_left_alone_at_first(
-    lonely_url: str, tmp_path: Path
-) -> None:
-    send_without_prefix(lonely_url)
-    with open_app(lonely_url, tmp_path) as app:
-        assert StrayCollector(app, quiet_seconds=3600).adopt() == 0
+def test_new_stray_list_is_not_adopted_at_first(isolated_url: str, tmp_path: Path) -> None:
+    send_without_prefix(isolated_url)
+    with open_app(isolated_url, tmp_path) as app:
+        assert StrayCollector(app, unread_seconds=3600).adopt() == 0
 
 
 @contextmanager
 def run_stock_worker(url: str, log: Path) -> Iterator[None]:
-    """A farm of somebody else's, which reads another queue: it cannot take the messages first."""
+    """The foreign workers read another queue, so they cannot take the messages first."""
     script = (
         "from celery import Celery\n"
         f"app = Celery('elsewhere', broker={url!r})\n"
@@ -106,38 +104,40 @@ def run_stock_worker(url: str, log: Path) -> Iterator[None]:
             worker.wait(PATIENCE_SECONDS)
 
 
-def test_messages_of_a_farm_that_lives_are_left_to_it(lonely_url: str, tmp_path: Path) -> None:
+def test_messages_of_running_foreign_workers_are_not_adopted(
+    isolated_url: str, tmp_path: Path
+) -> None:
     log = tmp_path / "farm.log"
-    messages = StrayMessages(lonely_url, prefix="cinemill:")
-    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
-    with closing(messages), open_app(lonely_url, tmp_path) as app:
+    messages = StrayMessages(isolated_url, prefix="cinemill:")
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
+    with closing(messages), open_app(isolated_url, tmp_path) as app:
         assert messages.workers_by_queue() == 0
-        with run_stock_worker(lonely_url, log):
+        with run_stock_worker(isolated_url, log):
             wait_until(lambda: messages.workers_by_queue() == 1)
-            send_without_prefix(lonely_url)
-            assert StrayCollector(app, quiet_seconds=0).adopt() == 0
+            send_without_prefix(isolated_url)
+            assert StrayCollector(app, unread_seconds=0).adopt() == 0
             assert list(check_messages(settings)) == []
-            with Celery("elsewhere", broker=lonely_url, set_as_current=False) as farm:
+            with Celery("elsewhere", broker=isolated_url, set_as_current=False) as farm:
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
         assert "Cannot" not in log.read_text()
         wait_until(lambda: messages.workers_by_queue() == 0)
-        assert StrayCollector(app, quiet_seconds=0).adopt() == 1
+        assert StrayCollector(app, unread_seconds=0).adopt() == 1
 
 
-def test_workers_of_ours_or_of_another_database_are_no_farm(
-    stack: Stack, lonely_url: str, redis_url: str
+def test_own_workers_and_other_databases_do_not_count_as_foreign_workers(
+    stack: Stack, isolated_url: str, redis_url: str
 ) -> None:
     assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
-    for url in (lonely_url, str(stack.app.conf.broker_url)):
+    for url in (isolated_url, str(stack.app.conf.broker_url)):
         with closing(StrayMessages(url, prefix="cinemill:")) as messages:
             assert messages.workers_by_queue() == 0
 
 
-def test_doctor_names_the_list_that_nobody_reads(lonely_url: str, tmp_path: Path) -> None:
-    send_without_prefix(lonely_url)
-    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": lonely_url})
-    told = list(check_messages(settings))
-    assert [finding.level for finding in told] == [Level.WARN]
-    assert "1 in 'celery'" in told[0].words
-    assert "global_keyprefix" in told[0].hint
+def test_doctor_names_the_unread_list(isolated_url: str, tmp_path: Path) -> None:
+    send_without_prefix(isolated_url)
+    settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
+    findings = list(check_messages(settings))
+    assert [finding.level for finding in findings] == [Level.WARN]
+    assert "1 in 'celery'" in findings[0].words
+    assert "global_keyprefix" in findings[0].hint

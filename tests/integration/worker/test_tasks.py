@@ -1,4 +1,4 @@
-"""Celery's doors on a running worker: what people's scripts send, and what they get."""
+"""Celery tasks on a running worker: what users' scripts send, and what they get."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.files import hash_file
 from cinemill.worker.result_backend import JobFailed
 
-MADE = {"proxy", "poster", "sprite", "sprite_index", "audio"}
+ARTIFACTS = {"proxy", "poster", "sprite", "sprite_index", "audio"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def log_start_bytes(stack: Stack) -> int:
-    """Where the worker's log begins for this module: others share the worker, and may kill it."""
+    """Return where this module's part of the log begins; other modules may kill the worker."""
     log = stack.home / "log" / "worker.log"
     return log.stat().st_size if log.exists() else 0
 
@@ -41,10 +41,8 @@ def send(stack: Stack, *args: object, **options: object) -> AsyncResult:
     return stack.app.tasks["process_video"].apply_async(args=list(args), **options)
 
 
-def test_a_script_sends_a_film_with_a_priority_and_gets_its_result(
-    stack: Stack, film: Path
-) -> None:
-    """To the letter of the contract, in a process of its own as scripts are."""
+def test_script_sends_a_video_with_a_priority_and_gets_its_result(stack: Stack, film: Path) -> None:
+    """The script follows the contract exactly, and runs in its own process."""
     script = f"""
 import json
 from cinemill.worker.tasks import process_video
@@ -58,27 +56,27 @@ print(json.dumps([result.id, result.ready(), result.state, found]))
     assert done.returncode == 0, done.stderr
     task_id, ready, state, result = json.loads(done.stdout)
     assert (ready, state) == (True, "SUCCESS")
-    assert result["artifacts"].keys() >= MADE
+    assert result["artifacts"].keys() >= ARTIFACTS
     assert result["output_filename"].endswith(".mp4")
     job = stack.service.get_job(task_id)
     assert (job.priority, job.state) == (9, JobState.COMPLETED)
     assert job.celery_task_id == task_id
 
 
-def test_every_file_of_a_result_is_in_the_store_and_whole(stack: Stack, film: Path) -> None:
+def test_every_file_of_a_result_is_stored_intact(stack: Stack, film: Path) -> None:
     result = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)
     for artifact in result["artifacts"].values():
         found = hash_file(stack.files.path(artifact["sha256"]))
         assert found == (artifact["sha256"], artifact["size_bytes"])
 
 
-def test_the_proxy_is_a_light_one(stack: Stack, film: Path) -> None:
+def test_proxy_is_small(stack: Stack, film: Path) -> None:
     facts = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)["artifacts"]["proxy"]["facts"]
     assert facts["height"] <= 480
     assert facts["duration_seconds"] == pytest.approx(2, abs=0.2)
 
 
-def test_the_same_film_twice_is_one_asset_and_no_work_is_done_again(
+def test_same_video_twice_is_one_asset_without_repeated_work(
     stack: Stack, film: Path, films_folder: Path
 ) -> None:
     first = send(stack, str(film)).get(timeout=PATIENCE_SECONDS)
@@ -90,7 +88,7 @@ def test_the_same_film_twice_is_one_asset_and_no_work_is_done_again(
     assert again["artifacts"] == first["artifacts"]
 
 
-def test_another_moment_for_the_thumbnail_is_other_work(stack: Stack, film: Path) -> None:
+def test_thumbnail_at_another_timestamp_is_new_work(stack: Stack, film: Path) -> None:
     task = stack.app.tasks["process_video"]
     result = task.apply_async(args=[str(film)], kwargs={"thumbnail_seconds": 1.0}).get(
         timeout=PATIENCE_SECONDS
@@ -99,39 +97,41 @@ def test_another_moment_for_the_thumbnail_is_other_work(stack: Stack, film: Path
     assert "thumbnail" in result["artifacts"]
 
 
-def test_a_bare_message_by_name_is_adopted_under_its_own_id(stack: Stack, film: Path) -> None:
+def test_bare_message_is_adopted_under_its_own_id(stack: Stack, film: Path) -> None:
     sender = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
     sender.conf.broker_transport_options = stack.app.conf.broker_transport_options
     sent = sender.send_task("process_video", args=[str(film)], queue="default")
     sender.close()
     result = stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
-    assert result["artifacts"].keys() >= MADE
+    assert result["artifacts"].keys() >= ARTIFACTS
     assert stack.service.get_job(sent.id).owner == "celery"
 
 
-@pytest.mark.parametrize(("wish", "kept"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])
-def test_a_bare_messages_priority_is_its_jobs(stack: Stack, wish: int | None, kept: int) -> None:
-    """As written, 10 first, though Redis takes its own list 0 first; kombu writes 0 for none. The
-    queue of this kind has 8."""
+@pytest.mark.parametrize(("requested", "expected"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])
+def test_priority_of_a_bare_message_becomes_its_jobs(
+    stack: Stack, requested: int | None, expected: int
+) -> None:
+    """The number is used as written, 10 first, although Redis takes its list 0 first.
+
+    kombu writes 0 for none. The queue of this kind has 8.
+    """
     sender = Celery("elsewhere", broker=stack.app.conf.broker_url, set_as_current=False)
     sender.conf.broker_transport_options = stack.app.conf.broker_transport_options
     for client in (sender, stack.app):
-        sent = client.send_task("get_queue_stats", queue="default", priority=wish)
+        sent = client.send_task("get_queue_stats", queue="default", priority=requested)
         assert "total" in stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
-        assert stack.service.get_job(sent.id).priority == kept
+        assert stack.service.get_job(sent.id).priority == expected
     sender.close()
 
 
-def test_a_bare_message_with_an_impossible_priority_says_so(stack: Stack) -> None:
+def test_bare_message_with_an_impossible_priority_fails_with_a_reason(stack: Stack) -> None:
     sent = stack.app.send_task("get_queue_stats", queue="default", priority=11)
     with pytest.raises(JobFailed) as refused:
         sent.get(timeout=PATIENCE_SECONDS)
     assert refused.value.code == "priority_invalid"
 
 
-def test_thumbnails_of_one_film_at_several_moments_stand_side_by_side(
-    stack: Stack, films_folder: Path
-) -> None:
+def test_thumbnails_at_several_timestamps_are_all_kept(stack: Stack, films_folder: Path) -> None:
     film = films.make_film(films_folder / "moments.mp4", seconds=2, size=(352, 198))
     moments = (0.5, None, 1.5, 0.5)
     results = [
@@ -147,7 +147,7 @@ def test_thumbnails_of_one_film_at_several_moments_stand_side_by_side(
     assert stills == {"0.5", "1.5"}
 
 
-def test_a_bare_message_that_makes_no_job_fails_for_whoever_waits(stack: Stack) -> None:
+def test_invalid_bare_message_fails_for_a_waiting_client(stack: Stack) -> None:
     sent = stack.app.send_task("process_video", args=["film.mp4", "and", "more"])
     with pytest.raises(JobFailed) as refused:
         sent.get(timeout=PATIENCE_SECONDS)
@@ -156,17 +156,17 @@ def test_a_bare_message_that_makes_no_job_fails_for_whoever_waits(stack: Stack) 
         stack.app.context.service.retry_job(sent.id)
 
 
-def test_options_that_a_row_cannot_keep_are_refused(stack: Stack) -> None:
+def test_unsupported_celery_options_are_refused(stack: Stack) -> None:
     with pytest.raises(InputRejected, match="countdown"):
         stack.app.tasks["process_video"].apply_async(args=["film.mp4"], countdown=60)
 
 
-def test_our_own_send_task_by_name_answers_a_result_too(stack: Stack, film: Path) -> None:
+def test_own_send_task_returns_a_result(stack: Stack, film: Path) -> None:
     sent = stack.app.send_task("process_video", args=[str(film)], queue="default")
     assert sent.get(timeout=PATIENCE_SECONDS)["reused"] is True
 
 
-def test_a_message_that_is_delivered_three_times_makes_one_job(stack: Stack, film: Path) -> None:
+def test_message_delivered_three_times_creates_one_job(stack: Stack, film: Path) -> None:
     ids = {"task_id": "delivered-thrice", "queue": "default"}
     for _ in range(3):
         stack.app.send_task("process_video", args=[str(film)], **ids)
@@ -175,7 +175,7 @@ def test_a_message_that_is_delivered_three_times_makes_one_job(stack: Stack, fil
     assert listed.count("delivered-thrice") == 1
 
 
-def test_a_task_that_nobody_sent_is_pending(stack: Stack) -> None:
+def test_task_that_was_never_sent_is_pending(stack: Stack) -> None:
     assert stack.app.AsyncResult("no such task").state == "PENDING"
 
 
@@ -187,7 +187,7 @@ def test_a_task_that_nobody_sent_is_pending(stack: Stack) -> None:
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "media_playlist"),
     ],
 )
-def test_what_is_no_film_raises_with_its_code(
+def test_invalid_video_raises_its_error_code(
     stack: Stack, films_folder: Path, content: bytes, code: str
 ) -> None:
     path = films_folder / f"{code}.mp4"
@@ -201,14 +201,14 @@ def test_what_is_no_film_raises_with_its_code(
     assert stack.service.get_job(result.id).failure is not None
 
 
-def test_a_film_outside_of_the_allowed_folders_is_refused(stack: Stack, tmp_path: Path) -> None:
+def test_video_outside_the_input_roots_is_refused(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"film")
     with pytest.raises(JobFailed) as failed:
         send(stack, str(tmp_path / "film.mp4")).get(timeout=PATIENCE_SECONDS)
     assert failed.value.code == "path_forbidden"
 
 
-def test_wrong_arguments_are_refused_before_anything_is_sent(stack: Stack) -> None:
+def test_wrong_task_arguments_are_refused_before_sending(stack: Stack) -> None:
     before = stack.service.get_queue_stats()["total"]
     for arguments in ([], ["film.mp4", "too", "many"]):
         with pytest.raises(Exception, match="process_video"):
@@ -217,9 +217,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(stack: Stack) -> No
 
 
 @pytest.mark.sandbox  # where a command's folder shows
-def test_a_cancel_during_ffmpeg_leaves_no_process_and_no_file(
-    stack: Stack, long_film: Path
-) -> None:
+def test_cancel_during_ffmpeg_leaves_no_process_and_no_file(stack: Stack, long_film: Path) -> None:
     result = send(stack, str(long_film))
     work = stack.home / "work"
     wait_until(lambda: stack.service.get_job(result.id).stage == "prepare")
@@ -236,12 +234,10 @@ def test_a_cancel_during_ffmpeg_leaves_no_process_and_no_file(
         result.get(timeout=PATIENCE_SECONDS)
 
 
-def test_watchers_of_a_running_job_hear_of_its_progress_and_its_end(
-    stack: Stack, films_folder: Path
-) -> None:
+def test_watchers_of_a_job_receive_its_progress_and_end(stack: Stack, films_folder: Path) -> None:
     path = films.make_film(films_folder / "watched.mp4", seconds=3, size=(640, 360))
     task_id = "watched"
-    heard: list[dict[str, object]] = []
+    events: list[dict[str, object]] = []
     with redis.Redis.from_url(stack.context.redis_url, decode_responses=True) as client:
         pubsub = client.pubsub()
         pubsub.subscribe(f"task_progress:{task_id}")
@@ -250,22 +246,20 @@ def test_watchers_of_a_running_job_hear_of_its_progress_and_its_end(
         while time.monotonic() < deadline:
             message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5)
             if message is not None:
-                heard.append(json.loads(message["data"]))
-                if heard[-1]["status"] == "completed":
+                events.append(json.loads(message["data"]))
+                if events[-1]["status"] == "completed":
                     break
         key = json.loads(str(client.get(f"task_status:{task_id}")))
         pubsub.close()
-    assert heard[-1] == key
+    assert events[-1] == key
     assert (key["status"], key["progress"]) == ("completed", 100.0)
-    assert {event["status"] for event in heard} - {"pending"} == {"running", "completed"}
-    progress = [float(str(event["progress"])) for event in heard]
+    assert {event["status"] for event in events} - {"pending"} == {"running", "completed"}
+    progress = [float(str(event["progress"])) for event in events]
     assert progress == sorted(progress)
-    assert {"intake", "prepare"} <= {str(event["stage"]) for event in heard}
+    assert {"intake", "prepare"} <= {str(event["stage"]) for event in events}
 
 
-def test_what_was_damaged_on_disk_is_found_removed_and_made_anew(
-    stack: Stack, films_folder: Path
-) -> None:
+def test_damaged_artifact_is_found_removed_and_recreated(stack: Stack, films_folder: Path) -> None:
     path = films.make_film(films_folder / "to be damaged.mp4", picture="smptebars")
     first = send(stack, str(path)).get(timeout=PATIENCE_SECONDS)
     proxy = stack.files.path(first["artifacts"]["proxy"]["sha256"])
@@ -281,9 +275,9 @@ def test_what_was_damaged_on_disk_is_found_removed_and_made_anew(
 
 
 def inspect(stack: Stack, question: str) -> dict[str, Any]:
-    """What each worker answers to Celery's own command line."""
+    """Return each worker's reply to Celery's own command line."""
     command = [sys.executable, "-m", "celery", "-A", "cinemill.worker.app", "inspect", question]
-    # One that is named is waited for, and no longer; else the whole time is.
+    # With a named destination the command ends once it has replied, not after the whole timeout.
     name = f"celery@{socket.gethostname()}"
     command += ["--json", "--timeout", str(PATIENCE_SECONDS), "--destination", name]
     done = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
@@ -292,12 +286,12 @@ def inspect(stack: Stack, question: str) -> dict[str, Any]:
     return answers
 
 
-def test_celerys_own_inspect_reaches_the_worker(stack: Stack) -> None:
+def test_celery_inspect_reaches_the_worker(stack: Stack) -> None:
     (answer,) = inspect(stack, "ping").values()
     assert answer == {"ok": "pong"}
 
 
-def test_celerys_own_inspect_lists_our_tasks_by_their_names(stack: Stack) -> None:
+def test_celery_inspect_lists_our_tasks_by_name(stack: Stack) -> None:
     (registered,) = inspect(stack, "registered").values()
     assert {"process_video", "cleanup_old_jobs", "check_stuck_jobs", "get_queue_stats"} <= set(
         registered
@@ -313,14 +307,14 @@ def test_celerys_own_inspect_lists_our_tasks_by_their_names(stack: Stack) -> Non
         ("collect_garbage", "deleted_files"),
     ],
 )
-def test_upkeep_may_run_twice_at_once(stack: Stack, task: str, found: str) -> None:
+def test_upkeep_tasks_may_run_concurrently(stack: Stack, task: str, found: str) -> None:
     sent = [stack.app.tasks[task].apply_async() for _ in range(2)]
     for result in sent:
         assert found in result.get(timeout=PATIENCE_SECONDS)
 
 
-def test_the_worker_logged_no_error(stack: Stack, log_start_bytes: int) -> None:
-    """The last test here: what all the others did went well on the worker's side too."""
+def test_worker_logged_no_error_during_these_tests(stack: Stack, log_start_bytes: int) -> None:
+    """As the last test here, it checks the worker's log of all others."""
     log = (stack.home / "log" / "worker.log").read_bytes()[log_start_bytes:]
     events = [json.loads(line) for line in log.splitlines()]
     assert any(event["event"] == "run succeeded" for event in events)

@@ -1,4 +1,4 @@
-"""Held messages and how often nobody answered for them, on a real Redis."""
+"""Held messages and their count of interruptions, on a real Redis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def client(url: str) -> Iterator[Any]:
 
 @contextmanager
 def take_one(url: str) -> Iterator[Any]:
-    """The next message of the queue, which its consumer still holds at the end."""
+    """Return the next message of the queue, which its consumer still holds at the end."""
     taken: list[Message] = []
     connection = Connection(url, transport_options=broker_options())
     queue = Queue("films", no_declare=True)
@@ -50,13 +50,13 @@ def take_one(url: str) -> Iterator[Any]:
             if taken:
                 break
         yield taken[0]
-        # As if the process had died: nothing is given back.
+        # As if the process had died: nothing is returned.
         taken[0].channel.qos._delivered.clear()
     connection.release()
 
 
-def give_back_what_nobody_answered_for(url: str, client: Any) -> None:
-    """As another worker does, once the visibility timeout is over."""
+def restore_unacknowledged(url: str, client: Any) -> None:
+    """Restore held messages as another worker does after the visibility timeout."""
     for tag in client.zrange("cinemill:unacked_index", 0, -1):
         client.zadd("cinemill:unacked_index", {tag: 1.0})
     connection = Connection(url, transport_options=broker_options())
@@ -64,23 +64,23 @@ def give_back_what_nobody_answered_for(url: str, client: Any) -> None:
     connection.release()
 
 
-def test_each_worker_that_gives_no_answer_is_counted(url: str, client: Any) -> None:
+def test_interruptions_are_counted_for_each_dead_worker(url: str, client: Any) -> None:
     client.lpush(LIST, json.dumps(make_message()))
     for count in range(4):
         with take_one(url) as message:
             assert read_interruptions(message.headers) == min(count, 3)
             assert bool(message.delivery_info["redelivered"]) is (count > 0)
-        give_back_what_nobody_answered_for(url, client)
+        restore_unacknowledged(url, client)
     assert client.hlen("cinemill:unacked") == 0
 
 
-def test_a_task_that_asks_for_its_message_again_has_answered(url: str, client: Any) -> None:
-    """While PostgreSQL is away a message goes round for as long as that lasts."""
+def test_requeue_by_a_task_resets_the_interruptions(url: str, client: Any) -> None:
+    """While PostgreSQL is down, a message is requeued again and again."""
     client.lpush(LIST, json.dumps(make_message()))
     for _ in range(2):
         with take_one(url):
             pass
-        give_back_what_nobody_answered_for(url, client)
+        restore_unacknowledged(url, client)
     with take_one(url) as message:
         assert read_interruptions(message.headers) == 2
         message.requeue()
@@ -88,7 +88,7 @@ def test_a_task_that_asks_for_its_message_again_has_answered(url: str, client: A
         assert read_interruptions(message.headers) == 0
 
 
-def test_a_message_whose_process_died_is_counted_where_it_goes_back(url: str, client: Any) -> None:
+def test_requeue_after_a_dead_process_counts_an_interruption(url: str, client: Any) -> None:
     client.lpush(LIST, json.dumps(make_message()))
     with take_one(url) as message:
         message.ended_its_process = True
@@ -100,18 +100,18 @@ def test_a_message_whose_process_died_is_counted_where_it_goes_back(url: str, cl
 @pytest.mark.parametrize(
     "held", [b"", b"nonsense", b"[]", b"[1, 2, 3]", b"[{}, 5, null]", b"[" * 100_000, b"\xff"]
 )
-def test_what_was_held_and_cannot_be_read_is_delivered_as_such(
+def test_unreadable_held_message_is_delivered_as_unreadable(
     url: str, client: Any, held: bytes
 ) -> None:
     client.hset("cinemill:unacked", "a tag", held)
     client.zadd("cinemill:unacked_index", {"a tag": 1.0})
-    give_back_what_nobody_answered_for(url, client)
+    restore_unacknowledged(url, client)
     assert client.hlen("cinemill:unacked") == 0
     lists = [client.lindex(name, 0) for name in client.keys("cinemill:*") if b"default" in name]
     assert len(lists) == (1 if held else 0)
 
 
-def test_messages_that_share_a_delivery_tag_are_held_apart(url: str, client: Any) -> None:
+def test_messages_that_share_a_delivery_tag_are_held_separately(url: str, client: Any) -> None:
     message = make_message()
     client.lpush(LIST, json.dumps(message), json.dumps(message))
     with take_one(url), take_one(url):

@@ -1,4 +1,4 @@
-"""Upkeep's tasks on a running worker."""
+"""The maintenance tasks on a running worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
     return task.get(timeout=PATIENCE_SECONDS)
 
 
-def test_cleanup_to_the_letter_of_the_contract(stack: Stack, films_folder: Path) -> None:
+def test_cleanup_task_follows_the_contract(stack: Stack, films_folder: Path) -> None:
     film = make_film(films_folder / "to be cleaned.mp4", seconds=1)
     paths = call(stack, "generate_preview", str(film), num_frames=3)["preview_paths"]
     assert call(stack, "cleanup", max_age_days=7, max_size_gb=50)["deleted_files"] == 0
@@ -29,15 +29,15 @@ def test_cleanup_to_the_letter_of_the_contract(stack: Stack, films_folder: Path)
     assert Path(again["preview_paths"][0]).exists()
 
 
-def test_what_the_machine_has_left_in_the_key_and_on_the_channel(stack: Stack) -> None:
+def test_resource_measurements_appear_in_the_key_and_on_the_channel(stack: Stack) -> None:
     client: Any = redis.Redis.from_url(str(stack.context.redis_url), decode_responses=True)
     with client, client.pubsub() as channel:
         channel.subscribe("resource_monitor")
         assert channel.get_message(timeout=PATIENCE_SECONDS)["type"] == "subscribe"
         measured = call(stack, "monitor_resources")
-        told = json.loads(channel.get_message(timeout=PATIENCE_SECONDS)["data"])
+        published = json.loads(channel.get_message(timeout=PATIENCE_SECONDS)["data"])
         kept = json.loads(client.get("system_resources"))
-    for document in (measured, told, kept):
+    for document in (measured, published, kept):
         assert 0 <= document["cpu"]["percent"] <= 100
         assert 0 < document["memory"]["percent"] <= 100
         assert 0 < document["disk"]["percent"] <= 100

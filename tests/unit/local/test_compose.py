@@ -1,4 +1,4 @@
-"""The compose file against the product: its commands, settings, queues and ports are there.
+"""The compose file against the product: its commands, settings, queues and ports exist.
 
 Containers are not started: that takes a daemon and a registry.
 """
@@ -36,7 +36,7 @@ def read_examples() -> dict[str, str]:
 
 
 def fill(written: str) -> str:
-    """``${NAME…}`` as the example has it, or a word where it leaves that to people."""
+    """Return the value of ``${NAME…}`` in the example, or a placeholder if people must set it."""
     examples = read_examples()
     return re.sub(r"\$\{(\w+)[^}]*\}", lambda found: examples[found[1]] or "secret", written)
 
@@ -46,13 +46,13 @@ def load_settings(part: dict[str, Any]) -> Settings:
     return load({name: value for name, value in given.items() if name != READY_FILE})
 
 
-def test_the_servers_that_the_mill_stands_on_and_every_part_of_it_are_there() -> None:
+def test_compose_file_has_all_servers_and_services() -> None:
     assert COMPOSE["services"].keys() >= {"valkey", "postgres", *PARTS}
     assert PARTS.keys() == {"migration", "api", "worker", "encoder", "beat", "flower"}
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_each_part_starts_what_there_is(name: str) -> None:
+def test_compose_services_start_existing_commands(name: str) -> None:
     program, *arguments = PARTS[name]["command"]
     if program == "python":
         assert arguments[0] == "-m"
@@ -65,7 +65,7 @@ def test_each_part_starts_what_there_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_each_part_is_given_settings_that_hold(name: str) -> None:
+def test_compose_services_have_valid_settings(name: str) -> None:
     known = {row.name for row in reference()} | {READY_FILE}
     assert PARTS[name]["environment"].keys() <= known
     settings = load_settings(PARTS[name])
@@ -75,20 +75,20 @@ def test_each_part_is_given_settings_that_hold(name: str) -> None:
     assert all("TLS" in warning for warning in settings.warnings)
 
 
-def test_every_queue_has_one_kind_of_worker() -> None:
+def test_compose_file_has_one_kind_of_worker_per_queue() -> None:
     commands = [part["command"] for part in WORKERS.values()]
     named = [command[command.index("--queues") + 1].split(",") for command in commands]
     assert sorted(queue for queues in named for queue in queues) == sorted(list_common(QUEUES))
     assert all(load_settings(part).celery_worker_autoscale for part in WORKERS.values())
 
 
-def test_workers_get_as_long_as_under_our_own_supervisor() -> None:
+def test_compose_stop_grace_of_workers_equals_the_supervisors() -> None:
     for part in WORKERS.values():
         assert float(part["stop_grace_period"].removesuffix("s")) >= WORKER_GRACE_SECONDS
     assert "REMAP_SIGTERM=SIGQUIT" in DOCKERFILE
 
 
-def test_doors_are_open_to_this_machine_alone() -> None:
+def test_compose_ports_are_published_on_localhost_only() -> None:
     published = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
     port = load_settings(PARTS["api"]).port
     assert published == {
@@ -100,7 +100,7 @@ def test_doors_are_open_to_this_machine_alone() -> None:
     assert f":{FLOWER_PORT}/healthcheck" in PARTS["flower"]["healthcheck"]["test"][-1]
 
 
-def test_what_is_waited_for_can_come() -> None:
+def test_compose_dependencies_have_matching_health_checks() -> None:
     services = COMPOSE["services"]
     for part in PARTS.values():
         for name, condition in part["depends_on"].items():
@@ -108,20 +108,20 @@ def test_what_is_waited_for_can_come() -> None:
                 assert "healthcheck" in services[name]
     assert {name for name, part in services.items() if "healthcheck" not in part} == {"migration"}
     for part in PARTS.values():
-        is_told = "/tmp/ready" in part.get("healthcheck", {}).get("test", ())
-        assert is_told == (READY_FILE in part["environment"])
+        has_probe = "/tmp/ready" in part.get("healthcheck", {}).get("test", ())
+        assert has_probe == (READY_FILE in part["environment"])
 
 
-def test_every_name_that_people_must_fill_in_is_in_the_example() -> None:
+def test_env_example_has_every_required_variable() -> None:
     named = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text("utf-8")))
     assert named == read_examples().keys()
 
 
-def test_no_password_is_written_down() -> None:
+def test_compose_file_contains_no_password() -> None:
     assert {read_examples()[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")} == {""}
 
 
-def test_the_image_is_made_of_the_lock_file_and_runs_as_nobody_special() -> None:
+def test_image_is_built_from_the_lock_file_and_runs_unprivileged() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     python = re.search(r"^ARG PYTHON=([\d.]+)-slim", DOCKERFILE, re.MULTILINE)
     assert python is not None

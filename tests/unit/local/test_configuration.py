@@ -1,4 +1,4 @@
-"""What we write for the servers, and what we take from the settings for the children."""
+"""The configuration files of the servers, and addresses for the services."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cinemill.local.service_plan import loopback_of
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
 
 
-def a_valkey(folder: str = "/home/mill", password: str = "secret") -> valkey.ValkeyServer:
+def make_valkey(folder: str = "/home/cinemill", password: str = "secret") -> valkey.ValkeyServer:
     return valkey.ValkeyServer(Path(folder), 6399, password, Path("valkey-server"))
 
 
@@ -24,15 +24,15 @@ def a_postgres(password: str = "secret") -> postgres.PostgresServer:
 
 
 @given(folder=TEXT, password=TEXT)
-def test_no_folder_or_password_breaks_out_of_its_line(folder: str, password: str) -> None:
-    lines = valkey.render_conf(a_valkey(folder, password)).splitlines()
+def test_valkey_conf_quotes_any_folder_and_password(folder: str, password: str) -> None:
+    lines = valkey.render_conf(make_valkey(folder, password)).splitlines()
     assert [line.split(" ", 1)[0] for line in lines] == [
-        line.split(" ", 1)[0] for line in valkey.render_conf(a_valkey()).splitlines()
+        line.split(" ", 1)[0] for line in valkey.render_conf(make_valkey()).splitlines()
     ]
 
 
-def test_messages_are_kept_and_never_evicted() -> None:
-    settings = dict(line.split(" ", 1) for line in valkey.render_conf(a_valkey()).splitlines())
+def test_valkey_conf_enables_persistence_and_forbids_eviction() -> None:
+    settings = dict(line.split(" ", 1) for line in valkey.render_conf(make_valkey()).splitlines())
     assert settings["appendonly"] == "yes"
     assert settings["appendfsync"] == "everysec"
     assert settings["maxmemory-policy"] == "noeviction"
@@ -40,14 +40,14 @@ def test_messages_are_kept_and_never_evicted() -> None:
 
 
 @given(TEXT)
-def test_urls_carry_any_password(password: str) -> None:
-    for url in (a_valkey(password=password).url, a_postgres(password).url):
+def test_server_urls_encode_any_password(password: str) -> None:
+    for url in (make_valkey(password=password).url, a_postgres(password).url):
         parts = urlsplit(url)
         assert unquote(parts.password or "") == password
         assert parts.hostname == "127.0.0.1"
 
 
-def test_postgres_keeps_its_promises_on_disk() -> None:
+def test_postgres_conf_keeps_durable_commits() -> None:
     conf = dict(line.split(" = ") for line in postgres.render_conf(5499).splitlines())
     assert conf["fsync"] == "on"
     assert conf["synchronous_commit"] == "on"
@@ -55,7 +55,7 @@ def test_postgres_keeps_its_promises_on_disk() -> None:
     assert all(len(shlex.split(value)) <= 1 for value in conf.values())
 
 
-def test_a_server_on_every_address_is_asked_on_this_machine() -> None:
+def test_loopback_address_replaces_wildcard_hosts() -> None:
     assert loopback_of("0.0.0.0") == "127.0.0.1"
     assert loopback_of("::") == "::1"
     assert loopback_of("10.0.0.7") == "10.0.0.7"

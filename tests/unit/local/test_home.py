@@ -1,4 +1,4 @@
-"""The home: private, made once, held by one."""
+"""The home folder: private, created once, locked by one supervisor."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from cinemill.local.home import (
 from cinemill.storage.secrets import read_or_make_secret
 
 
-def test_nobody_else_may_look_in(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "deep" / "mill")
+def test_home_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "deep" / "home")
     assert home.root.stat().st_mode & 0o777 == 0o700
     assert home.token_file.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in home.root.iterdir() if path.is_dir()} == set(FOLDERS)
 
 
-def test_opening_again_keeps_the_token(tmp_path: Path) -> None:
-    first = open_home(tmp_path / "mill").token_file.read_text()
-    assert open_home(tmp_path / "mill").token_file.read_text() == first
+def test_reopened_home_keeps_its_token(tmp_path: Path) -> None:
+    first = open_home(tmp_path / "home").token_file.read_text()
+    assert open_home(tmp_path / "home").token_file.read_text() == first
 
 
-def test_secrets_differ_and_are_long(tmp_path: Path) -> None:
+def test_home_tokens_are_long_and_differ(tmp_path: Path) -> None:
     secrets = {read_or_make_secret(tmp_path / str(number)) for number in range(10)}
     assert len(secrets) == 10
     assert min(map(len, secrets)) >= 43
 
 
-def test_a_second_one_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "mill")
+def test_second_lock_on_a_home_is_refused_with_the_owners_pid(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
     refused = pytest.raises(HomeLocked, match=rf"process {os.getpid()}\)")
     with lock_home(home), refused, lock_home(home):
         pass
@@ -46,15 +46,15 @@ def test_a_second_one_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "mill").write_text("not a folder")
+def test_home_path_blocked_by_a_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("not a folder")
     with pytest.raises(DependencyUnavailable, match="cannot be used") as caught:
-        open_home(tmp_path / "mill")
+        open_home(tmp_path / "home")
     assert "CINEMILL_HOME" in caught.value.hint
 
 
-def test_the_state_is_private_and_goes_away(tmp_path: Path) -> None:
-    home = open_home(tmp_path / "mill")
+def test_state_file_is_private_and_removed(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
     write_state(home, {"pid": 7})
     assert json.loads(home.state_file.read_text()) == {"pid": 7}
     assert home.state_file.stat().st_mode & 0o777 == 0o600

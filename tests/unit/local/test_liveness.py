@@ -1,4 +1,4 @@
-"""A process whose threads run is alive; one that stands still is not."""
+"""Liveness checks: a process whose threads run is alive, and a frozen one is not."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.local.supervisor.liveness import All, AnyActivity, CpuActivity, Pulse
+from cinemill.local.supervisor.liveness import AllSigns, AnyActivity, CpuActivity, Pulse
 
 TICKING = "import time\nprint(flush=True)\nwhile True: time.sleep(0.01)"
-BESIDE = """
+BACKGROUND_THREAD = """
 import threading, time
 def tick():
     while True: time.sleep(0.01)
@@ -32,7 +32,7 @@ StartScript = Callable[[str], int]
 
 @pytest.fixture
 def start_script() -> Iterator[StartScript]:
-    """Start a script; answers its process id once it has said something."""
+    """Start a script; return its process id once it has printed something."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(script: str) -> int:
@@ -50,8 +50,8 @@ def start_script() -> Iterator[StartScript]:
         process.stdout.close()
 
 
-def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
-    """Asked often enough for a tick to have come in between, or for the last one to have gone."""
+def poll_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
+    """Poll until a tick has come in between, or until the last one is over."""
     moves(pid)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -62,27 +62,27 @@ def ask_until(moves: CpuActivity | AnyActivity, pid: int, answer: bool) -> bool:
 
 
 @pytest.mark.parametrize("kind", [CpuActivity, AnyActivity])
-def test_a_process_that_ticks_moves_and_one_that_is_stopped_does_not(
+def test_cpu_activity_distinguishes_running_from_stopped_processes(
     start_script: StartScript, kind: type[CpuActivity | AnyActivity]
 ) -> None:
     pid = start_script(TICKING)
-    assert ask_until(kind(), pid, answer=True)
+    assert poll_until(kind(), pid, answer=True)
     os.kill(pid, signal.SIGSTOP)
-    assert ask_until(kind(), pid, answer=False)
+    assert poll_until(kind(), pid, answer=False)
 
 
-def test_a_thread_beside_a_main_thread_that_waits_counts_in_the_solo_pool_only(
+def test_background_thread_counts_as_activity_for_the_solo_pool_only(
     start_script: StartScript,
 ) -> None:
-    pid = start_script(BESIDE)
-    assert ask_until(AnyActivity(), pid, answer=True)
-    assert ask_until(CpuActivity(), pid, answer=False)
+    pid = start_script(BACKGROUND_THREAD)
+    assert poll_until(AnyActivity(), pid, answer=True)
+    assert poll_until(CpuActivity(), pid, answer=False)
 
 
-def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:
+def test_pulse_check_passes_while_the_file_is_touched(tmp_path: Path) -> None:
     file = tmp_path / "worker.pulse"
     pulse = Pulse(file)
-    assert pulse(1), "without a file nothing can be told"
+    assert pulse(1), "without a file the check passes"
     file.touch()
     assert pulse(1)
     assert not pulse(1)
@@ -92,16 +92,16 @@ def test_a_pulse_is_felt_as_long_as_the_file_is_touched(tmp_path: Path) -> None:
     assert pulse(2), "another process has all its time"
 
 
-def test_of_several_signs_each_is_asked_every_time() -> None:
+def test_combined_liveness_checks_are_all_called_every_time() -> None:
     asked: list[str] = []
 
     def sign(name: str, *, answer: bool) -> Callable[[int], bool]:
-        def ask(_pid: int) -> bool:
+        def poll(_pid: int) -> bool:
             asked.append(name)
             return answer
 
-        return ask
+        return poll
 
-    assert not All(sign("first", answer=False), sign("second", answer=True))(1)
+    assert not AllSigns(sign("first", answer=False), sign("second", answer=True))(1)
     assert asked == ["first", "second"]
-    assert All(sign("first", answer=True), sign("second", answer=True))(1)
+    assert AllSigns(sign("first", answer=True), sign("second", answer=True))(1)

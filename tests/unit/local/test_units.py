@@ -1,4 +1,4 @@
-"""The unit files start what there is: every queue has its worker, every command exists."""
+"""The unit files against the product: every queue has a worker, every command exists."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_unit(path: Path) -> ConfigParser:
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
-def test_each_unit_starts_a_command_that_exists(path: Path) -> None:
+def test_systemd_units_start_existing_commands(path: Path) -> None:
     service = read_unit(path)["Service"]
     program, command, *_ = service["ExecStart"].split()
     assert program.endswith("/cinemill")
@@ -44,7 +44,7 @@ def test_supervisord_has_a_worker_for_every_queue() -> None:
     assert {command.split()[1] for command in commands} <= COMMANDS
 
 
-def test_workers_get_as_long_as_under_our_own_supervisor() -> None:
+def test_unit_stop_timeout_of_workers_equals_the_supervisors() -> None:
     unit = read_unit(DEPLOY / "systemd" / "cinemill-worker@.service")["Service"]
     assert float(unit["TimeoutStopSec"]) >= WORKER_GRACE_SECONDS
     assert "REMAP_SIGTERM=SIGQUIT" in (DEPLOY / "systemd" / "cinemill-worker@.service").read_text()

@@ -1,4 +1,4 @@
-"""What the embedded Valkey is told of memory."""
+"""The memory limit of the embedded Valkey."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MIB = 1024 * 1024
     ("machine", "chosen"),
     [(512 * MIB, 256 * MIB), (1024 * MIB, 256 * MIB), (8192 * MIB, 2048 * MIB)],
 )
-def test_it_may_use_a_quarter_of_the_machines_memory(machine: int, chosen: int) -> None:
+def test_valkey_memory_limit_is_a_quarter_of_the_machines(machine: int, chosen: int) -> None:
     assert choose_memory_bytes(machine) == chosen
 
 
-def test_when_that_is_full_it_refuses_and_evicts_nothing(tmp_path: Path) -> None:
+def test_full_valkey_refuses_writes_and_evicts_nothing(tmp_path: Path) -> None:
     conf = render_conf(ValkeyServer(tmp_path, 6379, "secret", tmp_path / "valkey-server"))
     lines = dict(line.split(" ", 1) for line in conf.splitlines())
     assert lines["maxmemory-policy"] == "noeviction"

@@ -1,4 +1,4 @@
-"""A broker's item is read within bounds, and whatever it is becomes an envelope fit for kombu."""
+"""Every item of the broker is parsed within limits, and becomes an envelope valid for kombu."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cinemill.worker.messages.envelope import (
     BODY_BYTES,
     ENVELOPE_BYTES,
     INTERRUPTED_HEADER,
-    MOST_DEPTH,
+    MAX_DEPTH,
     UNREADABLE_HEADER,
     check_broadcast,
     exceeds_depth,
@@ -49,7 +49,7 @@ def find_reason(message: Any) -> Any:
 
 
 def assert_fit(envelope: dict[str, Any]) -> None:
-    """What kombu's Message, its acknowledgement and its way back do with it."""
+    """Assert all that kombu relies on when it delivers, acknowledges or restores a message."""
     properties = envelope["properties"]
     assert isinstance(envelope["headers"], dict)
     assert isinstance(envelope["body"], str)
@@ -65,13 +65,13 @@ def assert_fit(envelope: dict[str, Any]) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(any_items)
-def test_every_item_becomes_an_envelope(item: bytes) -> None:
+def test_every_broker_item_becomes_a_valid_envelope(item: bytes) -> None:
     assert_fit(read_envelope(item, "default"))
 
 
 @settings(deadline=None, max_examples=200)
 @given(any_items)
-def test_what_was_held_goes_back_and_stays_fit(item: bytes) -> None:
+def test_held_message_is_restored_as_a_valid_envelope(item: bytes) -> None:
     once = read_envelope(item, "default")
     entry = json.dumps([once, "", "default"]).encode()
     again, queue = read_held(entry, "fallback")
@@ -83,7 +83,7 @@ def test_what_was_held_goes_back_and_stays_fit(item: bytes) -> None:
 
 @settings(deadline=None)
 @given(any_items)
-def test_what_nobody_held_goes_to_the_fallback(entry: bytes) -> None:
+def test_invalid_held_entry_goes_to_the_fallback_queue(entry: bytes) -> None:
     envelope, queue = read_held(entry, "default")
     assert isinstance(queue, str)
     assert_fit(envelope | {"properties": {**envelope["properties"], **_sent_to("default")}})
@@ -93,20 +93,20 @@ def _sent_to(queue: str) -> dict[str, Any]:
     return {"delivery_info": {"exchange": "", "routing_key": queue}}
 
 
-def test_a_real_message_is_read_as_it_was_sent() -> None:
+def test_valid_message_is_read_unchanged() -> None:
     message = make_message("process_video", ["film.mp4"])
     envelope = read(message)
     assert envelope["headers"] == message["headers"]
     assert envelope["body"] == message["body"]
 
 
-def test_two_messages_with_one_delivery_tag_are_told_apart() -> None:
+def test_messages_with_equal_delivery_tags_get_unique_ones() -> None:
     message = make_message()
     tags = {read(message)["properties"]["delivery_tag"] for _ in range(3)}
     assert len(tags) == 3
 
 
-def test_a_message_goes_back_to_the_list_that_it_came_from() -> None:
+def test_envelope_is_addressed_to_the_queue_it_came_from() -> None:
     message = make_message()
     message["properties"]["delivery_info"] = {"exchange": "nowhere", "routing_key": "nothing"}
     info = read(message)["properties"]["delivery_info"]
@@ -122,40 +122,44 @@ def test_a_message_goes_back_to_the_list_that_it_came_from() -> None:
     ],
 )
 class TestCompression:
-    def test_is_undone(self, name: str, compress: Callable[[bytes], bytes]) -> None:
+    def test_compressed_body_is_decompressed(
+        self, name: str, compress: Callable[[bytes], bytes]
+    ) -> None:
         message = make_message(compression=name)
         plain = base64.b64decode(message["body"])
         message["body"] = base64.b64encode(compress(plain)).decode()
         assert base64.b64decode(read(message)["body"]) == plain
 
-    def test_cannot_hide_a_bomb(self, name: str, compress: Callable[[bytes], bytes]) -> None:
+    def test_decompression_bomb_is_rejected(
+        self, name: str, compress: Callable[[bytes], bytes]
+    ) -> None:
         message = make_message(compression=name)
         message["body"] = base64.b64encode(compress(b" " * (BODY_BYTES * 8))).decode()
         assert find_reason(message) == "message_too_large"
 
 
-def test_a_body_that_is_not_compressed_as_it_says_is_refused() -> None:
+def test_wrongly_declared_compression_is_rejected() -> None:
     assert find_reason(make_message(compression="application/x-gzip")) == "message_malformed"
 
 
 @pytest.mark.parametrize("compression", ["zstd", "brotli", ["zlib"], {"a": 1}, 7])
-def test_another_compression_is_refused(compression: object) -> None:
+def test_unknown_compression_is_rejected(compression: object) -> None:
     assert find_reason(make_message(compression=compression)) == "message_malformed"
 
 
 @pytest.mark.parametrize("member", ["headers", "properties", "body", "content-type"])
 @pytest.mark.parametrize("value", [[1], 5, True])
-def test_a_member_of_the_wrong_type_is_refused(member: str, value: object) -> None:
+def test_envelope_member_of_the_wrong_type_is_rejected(member: str, value: object) -> None:
     assert find_reason({**make_message(), member: value}) == "message_malformed"
 
 
-def test_an_unfit_message_keeps_what_its_job_is_called() -> None:
+def test_invalid_message_keeps_its_task_and_id() -> None:
     message = {**make_message("process_video"), "body": [1]}
     headers = read(message)["headers"]
     assert (headers["task"], headers["id"]) == ("process_video", message["headers"]["id"])
 
 
-def test_too_large_an_item_is_not_even_parsed() -> None:
+def test_oversized_item_is_rejected_without_parsing() -> None:
     envelope = read_envelope(b"[" * (ENVELOPE_BYTES + 1), "default")
     reason = envelope["headers"][UNREADABLE_HEADER]
     assert reason["code"] == "message_too_large"
@@ -163,7 +167,7 @@ def test_too_large_an_item_is_not_even_parsed() -> None:
     assert len(json.dumps(envelope)) < 10_000
 
 
-def test_ten_thousand_clips_with_every_option_fit() -> None:
+def test_timeline_of_ten_thousand_full_clips_fits_a_message() -> None:
     clip = {
         "video_path": "/srv/films/holiday 2026/scene-00012345.mp4",
         "start_time": 12.345,
@@ -191,19 +195,19 @@ def test_ten_thousand_clips_with_every_option_fit() -> None:
         (b"1" * 10_000, "message_not_json"),
         (b'{"__type__": "datetime", "__value__": "never"}', "message_not_json"),
         (b"[" * 50_000, "message_too_deep"),
-        (json.dumps(nest(MOST_DEPTH + 2)).encode(), "message_too_deep"),
+        (json.dumps(nest(MAX_DEPTH + 2)).encode(), "message_too_deep"),
         (b" " * (BODY_BYTES + 1), "message_too_large"),
         (b"[" + b"0," * 600_000 + b"0]", "message_too_large"),
     ],
 )
-def test_a_body_beyond_its_bounds_is_refused(body: bytes, code: str) -> None:
+def test_message_body_beyond_its_limits_is_rejected(body: bytes, code: str) -> None:
     with pytest.raises(InputRejected) as refused:
         parse_body(body)
     assert refused.value.code == code
 
 
 @given(json_values, st.integers(1, 6))
-def test_depth_is_counted_as_one_would(value: Any, most: int) -> None:
+def test_nesting_depth_is_counted_correctly(value: Any, most: int) -> None:
     def measure(one: Any) -> int:
         if isinstance(one, dict):
             one = list(one.values())
@@ -213,25 +217,25 @@ def test_depth_is_counted_as_one_would(value: Any, most: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "delivered-thrice", "x" * 155, "Größe 7"])
-def test_names(name: str) -> None:
+def test_valid_ids_are_accepted(name: str) -> None:
     assert is_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "影" * 100, "x" * 156, "a\x00", "a\n", "\ud800", " a", 5, None, ["a"]]
 )
-def test_what_is_no_name(name: object) -> None:
+def test_invalid_ids_are_rejected(name: object) -> None:
     assert not is_name(name)
 
 
 @pytest.mark.parametrize("name", ["影" * 85, "é" * 127])
-def test_a_name_of_as_many_bytes_as_a_job_may_have(name: str) -> None:
+def test_id_of_the_maximum_length_in_bytes_is_accepted(name: str) -> None:
     assert is_name(name)
     check_text(name, "job_id")
 
 
 @given(st.text())
-def test_what_is_a_name_can_be_a_jobs_id(name: str) -> None:
+def test_every_accepted_id_can_be_a_job_id(name: str) -> None:
     if is_name(name):
         check_text(name, "job_id")
 
@@ -249,18 +253,18 @@ def test_what_is_a_name_can_be_a_jobs_id(name: str) -> None:
         (None, False),
     ],
 )
-def test_json_is_known_by_its_content_type(content_type: str | None, is_read: bool) -> None:
+def test_json_is_recognized_by_its_content_type(content_type: str | None, is_read: bool) -> None:
     assert is_json(content_type, "utf-8") is is_read
 
 
 @pytest.mark.parametrize("counted", [None, "3", -5, 2.5, [3], {}])
-def test_a_count_that_is_none_counts_nothing(counted: object) -> None:
+def test_invalid_interruption_count_is_zero(counted: object) -> None:
     assert read_interruptions({INTERRUPTED_HEADER: counted}) == 0
 
 
 @settings(deadline=None)
 @given(any_items)
-def test_a_broadcast_is_fit_or_refused(item: bytes) -> None:
+def test_broadcast_is_valid_or_rejected(item: bytes) -> None:
     try:
         document = json.loads(item)
     except (ValueError, RecursionError):
@@ -273,11 +277,11 @@ def test_a_broadcast_is_fit_or_refused(item: bytes) -> None:
     assert is_name(checked["properties"]["delivery_tag"])
 
 
-def test_a_compressed_broadcast_is_refused() -> None:
+def test_compressed_broadcast_is_rejected() -> None:
     with pytest.raises(InputRejected):
         check_broadcast(make_message(compression="zlib"))
 
 
-def test_the_body_of_a_real_broadcast_stays() -> None:
+def test_valid_broadcast_keeps_its_body() -> None:
     message = {**make_message(), "body": encode_body({"method": "ping"})}
     assert check_broadcast(message)["body"] == message["body"]

@@ -1,4 +1,4 @@
-"""Flower lets in those who have the installation's token."""
+"""Flower requires the installation's token."""
 
 from __future__ import annotations
 
@@ -8,46 +8,48 @@ from pathlib import Path
 import pytest
 
 from cinemill.errors import SecretUnusable
-from cinemill.worker.flower import SIGN_IN, ask_for_token
+from cinemill.worker.flower import BASIC_AUTH, require_sign_in
 
 
-def test_the_token_of_the_home_is_the_password(
+def test_flower_password_is_the_token_of_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SIGN_IN, "")
-    ask_for_token(tmp_path / "home")
+    monkeypatch.setenv(BASIC_AUTH, "")
+    require_sign_in(tmp_path / "home")
     token = (tmp_path / "home" / "token").read_text().strip()
     assert len(token) >= 32
-    assert os.environ[SIGN_IN] == f"cinemill:{token}"
+    assert os.environ[BASIC_AUTH] == f"cinemill:{token}"
 
 
-def test_another_name_and_password_are_left_alone(
+def test_flower_credentials_of_the_user_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(SIGN_IN, "ann:secret")
-    ask_for_token(tmp_path)
-    assert os.environ[SIGN_IN] == "ann:secret"
+    monkeypatch.setenv(BASIC_AUTH, "ann:secret")
+    require_sign_in(tmp_path)
+    assert os.environ[BASIC_AUTH] == "ann:secret"
 
 
 @pytest.mark.parametrize("given", [":", "ann:", "ann", ":secret", "ann:secret,bob:", ","])
-def test_nobody_is_let_in_without_a_password(
+def test_flower_user_without_a_password_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
-    monkeypatch.setenv(SIGN_IN, given)
-    with pytest.raises(SecretUnusable, match=SIGN_IN):
-        ask_for_token(tmp_path)
+    monkeypatch.setenv(BASIC_AUTH, given)
+    with pytest.raises(SecretUnusable, match=BASIC_AUTH):
+        require_sign_in(tmp_path)
 
 
-def test_a_blank_sign_in_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SIGN_IN, " ")
-    ask_for_token(tmp_path)
-    assert os.environ[SIGN_IN].startswith("cinemill:")
-
-
-def test_a_token_file_without_a_token_is_refused(
+def test_blank_flower_credentials_are_replaced_by_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(SIGN_IN, raising=False)
+    monkeypatch.setenv(BASIC_AUTH, " ")
+    require_sign_in(tmp_path)
+    assert os.environ[BASIC_AUTH].startswith("cinemill:")
+
+
+def test_flower_refuses_an_empty_token_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BASIC_AUTH, raising=False)
     (tmp_path / "token").write_text("")
     with pytest.raises(SecretUnusable):
-        ask_for_token(tmp_path)
+        require_sign_in(tmp_path)

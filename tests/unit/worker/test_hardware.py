@@ -1,4 +1,4 @@
-"""Which of the hardware's queues a worker takes from: those that it has encoders for."""
+"""The hardware queues that a worker consumes: those for which it has encoders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NODE = "celery@one"
 
 
 def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) -> set[str]:
-    """What a worker of these queues consumes; None: it must not look for hardware at all."""
+    """Return what the worker consumes; with None found, it must not look for hardware at all."""
 
     def find_hardware(_settings: Settings) -> Hardware:
         assert found is not None
@@ -32,26 +32,26 @@ def choose(home: Path, found: Hardware | None, queues: list[str] | None = None) 
     return set(app.amqp.queues.consume_from)
 
 
-def test_celerys_own_worker_without_a_word_takes_the_common_queues(tmp_path: Path) -> None:
+def test_stock_celery_worker_without_options_consumes_the_common_queues(tmp_path: Path) -> None:
     assert choose(tmp_path, Hardware()) == set(COMMON_QUEUES)
 
 
-def test_a_worker_takes_from_the_queues_of_what_it_has(tmp_path: Path) -> None:
+def test_worker_consumes_the_queues_of_its_hardware(tmp_path: Path) -> None:
     assert choose(tmp_path, FOUND) == {*COMMON_QUEUES, "gpu_h264"}
 
 
 @pytest.mark.parametrize("queue", ["transcode", "render"])
-def test_who_encodes_looks_for_hardware(tmp_path: Path, queue: str) -> None:
+def test_encoding_workers_look_for_hardware(tmp_path: Path, queue: str) -> None:
     assert choose(tmp_path, FOUND, [queue]) == {queue, "gpu_h264"}
 
 
-def test_who_does_not_encode_looks_for_none(tmp_path: Path) -> None:
+def test_other_workers_do_not_look_for_hardware(tmp_path: Path) -> None:
     assert choose(tmp_path, None, ["ingestion", "caption"]) == {"ingestion", "caption"}
 
 
-def test_a_worker_may_do_the_hardwares_work_alone(tmp_path: Path) -> None:
+def test_worker_may_consume_hardware_queues_only(tmp_path: Path) -> None:
     assert choose(tmp_path, FOUND, ["gpu_h264", "gpu_av1"]) == {"gpu_h264"}
 
 
-def test_what_it_has_not_it_does_not_take_though_it_was_told_to(tmp_path: Path) -> None:
+def test_worker_ignores_queues_of_hardware_that_it_lacks(tmp_path: Path) -> None:
     assert choose(tmp_path, Hardware(), ["gpu_h264", "transcode"]) == {"transcode"}

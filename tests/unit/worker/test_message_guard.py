@@ -1,4 +1,4 @@
-"""What becomes a task of Celery, with headers that it can compute with; and what is refused why."""
+"""Which messages become Celery tasks, with valid headers, and which are refused and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Channel:
 
 
 def receive(message: Any) -> VirtualMessage:
-    """As the consumer gets it."""
+    """Return the message as the consumer gets it."""
     item = message if isinstance(message, bytes) else json.dumps(message).encode()
     return VirtualMessage(read_envelope(item, "default"), channel=_Channel())
 
@@ -41,7 +41,7 @@ def admit(message: Any) -> VirtualMessage:
     return received
 
 
-def judge(item: bytes) -> VirtualMessage | MessageRefused:
+def check(item: bytes) -> VirtualMessage | MessageRefused:
     try:
         return admit(item)
     except MessageRefused as refused:
@@ -55,7 +55,7 @@ def refuse(message: Any) -> MessageRefused:
 
 
 def assert_computable(message: VirtualMessage) -> None:
-    """What Celery's strategy and request do with it, and the pool."""
+    """Assert all that Celery's strategy, request and pool rely on."""
     headers = message.headers
     assert isinstance(headers["id"], str)
     assert headers["task"] in TASKS
@@ -74,20 +74,20 @@ def assert_computable(message: VirtualMessage) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(any_items)
-def test_every_item_is_admitted_fit_or_refused_with_a_reason(item: bytes) -> None:
-    judged = judge(item)
-    if isinstance(judged, VirtualMessage):
-        assert_computable(judged)
+def test_every_broker_item_is_admitted_valid_or_refused_with_a_reason(item: bytes) -> None:
+    outcome = check(item)
+    if isinstance(outcome, VirtualMessage):
+        assert_computable(outcome)
     else:
-        assert judged.error.code
-        assert 0 < len(judged.error.message) < 1000
-        assert len(judged.task) <= 155
+        assert outcome.error.code
+        assert 0 < len(outcome.error.message) < 1000
+        assert len(outcome.task) <= 155
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_no_header_of_a_job_but_its_id_keeps_it_from_being_one(data: st.DataObject) -> None:
-    """Celery computes with each of these, and a job with none."""
+def test_job_message_is_admitted_whatever_its_headers_except_the_id(data: st.DataObject) -> None:
+    """Celery computes with each of these headers, and a job with none."""
     ignored = sorted(make_message()["headers"].keys() - {"id", "task", "eta", "expires"})
     names = data.draw(st.lists(st.sampled_from(ignored), min_size=1, max_size=5))
     message = make_message("process_video", ["film.mp4"])
@@ -99,8 +99,8 @@ def test_no_header_of_a_job_but_its_id_keeps_it_from_being_one(data: st.DataObje
 
 
 @pytest.mark.parametrize("name", ["task", "self", "args", "kwargs", "request", "asset_id"])
-def test_no_keyword_is_a_reason_to_refuse(name: str) -> None:
-    """Whether there is such a parameter is for the job to say."""
+def test_guard_admits_any_keyword_argument(name: str) -> None:
+    """The job itself checks later whether there is such a parameter."""
     assert admit(make_message("process_video", [], {name: {}})).payload[1] == {name: {}}
 
 
@@ -114,7 +114,7 @@ def test_no_keyword_is_a_reason_to_refuse(name: str) -> None:
         ({"expires": {"a": 1}}, "'expires' is no time"),
     ],
 )
-def test_a_time_that_is_none_fails_the_job(changes: dict[str, Any], words: str) -> None:
+def test_job_message_with_an_invalid_time_is_refused(changes: dict[str, Any], words: str) -> None:
     message = make_message("process_video", **changes)
     refused = refuse(message)
     assert refused.error.message.startswith(words)
@@ -123,7 +123,7 @@ def test_a_time_that_is_none_fails_the_job(changes: dict[str, Any], words: str) 
 
 
 @pytest.mark.parametrize(("option", "words"), [("eta", "countdown or eta"), ("expires", "expires")])
-def test_a_time_to_come_fails_the_job(option: str, words: str) -> None:
+def test_job_message_with_a_future_time_is_refused(option: str, words: str) -> None:
     moment = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     refused = refuse(make_message("process_video", **{option: moment}))
     assert f"sent with {words}, which jobs do not support" in refused.error.message
@@ -131,50 +131,50 @@ def test_a_time_to_come_fails_the_job(option: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["callbacks", "errbacks", "chain"])
-def test_what_should_follow_a_job_fails_it(name: str) -> None:
+def test_job_message_with_follow_up_tasks_is_refused(name: str) -> None:
     refused = refuse(make_message("process_video", embed={**EMBED, name: [{"task": "next"}]}))
     assert refused.error.code == "arguments_invalid"
     assert "jobs do not support" in refused.error.message
 
 
-def test_a_chord_fails_the_job() -> None:
+def test_job_message_with_a_chord_is_refused() -> None:
     refused = refuse(make_message("process_video", embed={**EMBED, "chord": {"task": "next"}}))
     assert "chord" in refused.error.message
 
 
 @pytest.mark.parametrize("task_id", [None, 5, [], {}, "", "x" * 1000, "a\x00b", "a\nb", "\ud800"])
-def test_an_id_that_names_no_job_is_put_aside(task_id: Any) -> None:
+def test_message_with_an_invalid_id_is_refused(task_id: Any) -> None:
     refused = refuse(make_message("process_video", id=task_id))
     assert refused.error.code == "message_malformed"
     assert refused.task_id == ""
 
 
 @pytest.mark.parametrize("task", ["no_such_task", "step.no_such_step", "celery.map", "x" * 155])
-def test_an_unknown_task_is_put_aside_by_its_name(task: str) -> None:
+def test_message_of_an_unknown_task_is_refused_by_name(task: str) -> None:
     refused = refuse(make_message(task))
     assert refused.error.code == "task_unknown"
     assert refused.task == task
 
 
 @pytest.mark.parametrize("task", [None, 5, [], {}, "", "x" * 1000, "a\x00b"])
-def test_a_task_that_is_no_name_is_put_aside(task: Any) -> None:
+def test_message_with_an_invalid_task_name_is_refused(task: Any) -> None:
     assert refuse(make_message(task)).error.code == "message_malformed"
 
 
 @pytest.mark.parametrize("run_id", [None, 5, [], {}, "", "x" * 1000, "a\x00b", "\ud800"])
-def test_a_step_without_the_id_of_a_run_is_put_aside(run_id: Any) -> None:
+def test_step_message_without_a_run_id_is_refused(run_id: Any) -> None:
     assert refuse(make_message("step.probe_source", [run_id])).error.code == "message_malformed"
 
 
 @pytest.mark.parametrize(
     "limits", [5, "ab", [1], [1, 2, 3], ["1", None], [-1, None], [10**20, None], [True, None]]
 )
-def test_a_steps_limits_are_seconds(limits: Any) -> None:
+def test_step_message_with_invalid_time_limits_is_refused(limits: Any) -> None:
     message = make_message("step.probe_source", ["run"], timelimit=limits)
     assert refuse(message).error.code == "message_malformed"
 
 
-def test_a_step_keeps_its_limit() -> None:
+def test_step_message_keeps_its_time_limit() -> None:
     message = make_message("step.probe_source", ["run"], timelimit=[3600, None])
     assert admit(message).headers["timelimit"] == [3600, None]
 
@@ -182,25 +182,25 @@ def test_a_step_keeps_its_limit() -> None:
 @pytest.mark.parametrize(
     "changes", [{"eta": 5}, {"retries": "many"}, {"retries": -1}, {"timelimit": 7}]
 )
-def test_celerys_own_task_with_odd_headers_is_put_aside(changes: dict[str, Any]) -> None:
+def test_celery_task_with_invalid_headers_is_refused(changes: dict[str, Any]) -> None:
     assert refuse(make_message("celery.backend_cleanup", **changes)).error.code in {
         "message_malformed",
         "arguments_invalid",
     }
 
 
-def test_celerys_own_task_is_admitted() -> None:
+def test_celery_task_is_admitted() -> None:
     assert admit(make_message("celery.backend_cleanup", retries=3)).headers["retries"] == 3
 
 
 @pytest.mark.parametrize("counted", [3, 4, 10**30])
-def test_at_the_third_interruption_a_message_is_put_aside(counted: int) -> None:
+def test_message_interrupted_three_times_is_refused(counted: int) -> None:
     message = make_message("process_video", **{INTERRUPTED_HEADER: counted})
     assert refuse(message).error.code == "message_interrupted"
 
 
 @pytest.mark.parametrize("counted", [0, 1, 2, -1, "9", None])
-def test_before_it_is_not(counted: Any) -> None:
+def test_message_interrupted_less_often_is_admitted(counted: Any) -> None:
     admitted = admit(make_message("process_video", **{INTERRUPTED_HEADER: counted}))
     assert admitted.headers["task"] == "process_video"
 
@@ -215,14 +215,14 @@ def test_before_it_is_not(counted: Any) -> None:
         ("content-encoding", "utf-16"),
     ],
 )
-def test_only_json_in_utf_8_is_read(name: str, value: str | None) -> None:
+def test_message_that_is_not_utf_8_json_is_refused(name: str, value: str | None) -> None:
     refused = refuse({**make_message("process_video"), name: value})
     assert refused.error.code == "message_not_json"
     assert refused.task == "process_video"
 
 
 @pytest.mark.parametrize("body", [None, 5, "text", [], [[]], [[], {}], [5, {}, {}], [[], [], {}]])
-def test_a_body_of_another_shape_fails_the_job(body: Any) -> None:
+def test_message_body_of_another_shape_is_refused(body: Any) -> None:
     message = {**make_message("process_video"), "body": encode_body(body)}
     refused = refuse(message)
     assert refused.error.code == "message_malformed"
@@ -230,8 +230,8 @@ def test_a_body_of_another_shape_fails_the_job(body: Any) -> None:
 
 
 @pytest.mark.parametrize(("depth", "is_fit"), [(31, True), (32, False), (600, False)])
-def test_arguments_are_at_most_so_deep(depth: int, is_fit: bool) -> None:
-    """The parameters are a dictionary around them: 32 levels in all."""
+def test_message_arguments_have_a_maximum_depth(depth: int, is_fit: bool) -> None:
+    """The parameters are a dictionary that contains them: 32 levels in total."""
     message = make_message("process_video", [nest(depth)])
     if is_fit:
         assert_computable(admit(message))
@@ -239,7 +239,7 @@ def test_arguments_are_at_most_so_deep(depth: int, is_fit: bool) -> None:
         assert refuse(message).error.code == "message_too_deep"
 
 
-def test_protocol_1_is_read() -> None:
+def test_message_of_protocol_1_is_admitted() -> None:
     body = {"task": "process_video", "id": "by-protocol-1", "args": ["film.mp4"], "kwargs": {}}
     message = {**make_message(), "headers": {}, "body": encode_body(body)}
     admitted = admit(message)
@@ -248,17 +248,17 @@ def test_protocol_1_is_read() -> None:
     assert json.loads(admitted.body)[0] == ["film.mp4"]
 
 
-def test_a_task_is_not_renamed_by_what_is_embedded() -> None:
+def test_embedded_options_cannot_rename_a_task() -> None:
     embed = {**EMBED, "id": "another", "args": [1], "hostname": 5}
     admitted = admit(make_message("process_video", ["film.mp4"], embed=embed))
     assert json.loads(admitted.body)[2].keys() == EMBED.keys()
 
 
-def test_an_eta_that_is_past_is_due() -> None:
+def test_job_message_with_a_past_eta_is_admitted() -> None:
     admitted = admit(make_message("process_video", eta="2020-01-01T00:00:00"))
     assert admitted.headers["eta"] is None
 
 
-def test_an_expired_message_fails_its_job() -> None:
+def test_expired_job_message_is_refused() -> None:
     refused = refuse(make_message("process_video", expires="2020-01-01T00:00:00+00:00"))
     assert refused.error.code == "message_expired"

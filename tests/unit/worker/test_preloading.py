@@ -1,4 +1,4 @@
-"""What a worker imports before its processes are forked."""
+"""Imports of a worker before its processes are forked."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from cinemill.worker.handlers import build_handlers, import_handlers
 NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
-def test_preloading_calls_no_factory_of_a_package(tmp_path: Path) -> None:
-    """It may open what forked processes must not share."""
+def test_preloading_does_not_call_package_factories(tmp_path: Path) -> None:
+    """A factory may open resources that forked processes must not share."""
     called: list[StepResources] = []
 
     def build(resources: StepResources) -> Mapping[str, Handler]:

@@ -1,4 +1,4 @@
-"""How many of a kind may begin in a minute: as set, else the catalog's."""
+"""Rates, in starts per minute of a kind of step: the settings, else the catalog."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cinemill.worker.context import WorkerContext
 
 
 def rates(home: Path, **settings: str) -> dict[str, Rate | None]:
-    """By kind of step, as the relay asks for them."""
+    """Return the rates by kind of step, as the relay uses them."""
     steps = WorkerContext(load({"CINEMILL_HOME": str(home), **settings})).catalog.steps
     return {name: step.rate for name, step in steps.items()}
 
 
-def test_the_catalogs_where_nobody_says_otherwise(tmp_path: Path) -> None:
+def test_rates_default_to_the_catalogs(tmp_path: Path) -> None:
     assert rates(tmp_path) == {name: step.rate for name, step in CATALOG.steps.items()}
 
 
@@ -30,9 +30,9 @@ def test_the_catalogs_where_nobody_says_otherwise(tmp_path: Path) -> None:
         ("CAPTION_RATE", {"transcribe_speech"}),
     ],
 )
-def test_a_rate_that_is_set_is_of_its_kinds_alone(
+def test_rate_setting_applies_to_its_own_kinds_only(
     tmp_path: Path, setting: str, kinds: set[str]
 ) -> None:
-    """Steps of the same queue that no rate held before are held by none."""
+    """Steps of the same queue that had no rate before still have none."""
     found = rates(tmp_path, **{setting: "90"})
     assert found == {**rates(tmp_path), **dict.fromkeys(kinds, Rate(90, 60))}

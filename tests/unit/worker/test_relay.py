@@ -1,4 +1,4 @@
-"""What the relay logs of faults: each once in a while, however often it meets them."""
+"""The relay's log of faults: each fault only now and then, however often it occurs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Lines = list[dict[str, object]]
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """What the relay's log was given."""
+    """Return the records of the relay's log."""
     written: Lines = []
 
     class Log:
@@ -28,13 +28,13 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     return written
 
 
-def test_the_same_fault_is_logged_once(lines: Lines) -> None:
+def test_relay_logs_a_repeated_fault_once(lines: Lines) -> None:
     for _ in range(100):
         relay._log_fault("publish", DatabaseUnavailable("away"))
     assert [(line["duty"], line["why"]) for line in lines] == [("publish", "away")]
 
 
-def test_other_duties_and_other_reasons_are_logged_too(lines: Lines) -> None:
+def test_relay_logs_faults_of_other_duties_and_reasons(lines: Lines) -> None:
     relay._log_fault("publish", DatabaseUnavailable("away"))
     relay._log_fault("publish", LockTimeout("locked"))
     relay._log_fault("announce", LockTimeout("locked"))
@@ -42,7 +42,7 @@ def test_other_duties_and_other_reasons_are_logged_too(lines: Lines) -> None:
     assert len(lines) == 4
 
 
-def test_later_it_is_logged_again_with_how_often_it_was_left_out(
+def test_relay_logs_a_lasting_fault_again_with_the_number_left_out(
     lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""A job in the words of Celery's results."""
+"""Jobs as Celery's result metadata."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cinemill.worker.result_backend import JobFailed, describe_result
         (JobState.CANCELLED, "REVOKED"),
     ],
 )
-def test_each_state_has_celerys_word(state: JobState, word: str) -> None:
+def test_every_job_state_has_a_celery_state(state: JobState, word: str) -> None:
     described = describe_result(make_job(state=state))
     assert (described["task_id"], described["status"]) == ("job-1", word)
 
 
-def test_a_completed_job_answers_its_result() -> None:
+def test_completed_job_returns_its_result() -> None:
     ended = datetime(2024, 2, 29, 12, tzinfo=UTC)
     job = make_job(state=JobState.COMPLETED, result={"asset_id": "a"}, finished_at=ended)
     described = describe_result(job)
@@ -35,13 +35,15 @@ def test_a_completed_job_answers_its_result() -> None:
     assert described["date_done"] == "2024-02-29T12:00:00+00:00"
 
 
-def test_of_a_batch_only_the_answers_are_asked_for() -> None:
+def test_batch_job_returns_only_its_results() -> None:
     result = {"results": [{"output_path": "a.mp4"}], "seconds": 3}
-    described = describe_result(make_job(state=JobState.COMPLETED, result=result), answer="results")
+    described = describe_result(
+        make_job(state=JobState.COMPLETED, result=result), result_field="results"
+    )
     assert described["result"] == [{"output_path": "a.mp4"}]
 
 
-def test_a_failed_job_raises_with_its_code_and_the_commands_last_lines() -> None:
+def test_failed_job_raises_its_code_and_log_tail() -> None:
     failure = Failure(
         "media_truncated",
         "The file is truncated: it ends before the video does.",
@@ -59,13 +61,13 @@ def test_a_failed_job_raises_with_its_code_and_the_commands_last_lines() -> None
     assert described["traceback"] == "eof"
 
 
-def test_a_cancelled_job_is_revoked_with_the_reason() -> None:
+def test_cancelled_job_is_revoked_with_the_reason() -> None:
     described = describe_result(make_job(state=JobState.CANCELLED, cancel_reason="wrong film"))
     assert isinstance(described["result"], TaskRevokedError)
     assert "wrong film" in str(described["result"])
 
 
-def test_a_running_job_tells_how_far_it_is() -> None:
+def test_running_job_returns_its_progress() -> None:
     job = make_job(state=JobState.RUNNING, progress=41.5, message="Encoding the preview copy")
     assert describe_result(job)["result"] == {
         "progress": 41.5,

@@ -1,4 +1,4 @@
-"""A Celery message's arguments become a job's parameters by their names."""
+"""The arguments of a Celery message become a job's parameters by name."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from cinemill.worker.task_registry import bind_arguments
 RENDER = JobKind("render", NoParameters, lambda params, asset_id: [], positional=("job", "draft"))
 
 
-def test_a_film_by_position_is_its_path() -> None:
+def test_positional_argument_is_bound_to_the_path() -> None:
     kind = CATALOG.jobs["process_video"]
     assert bind_arguments(kind, ["film.mp4"], {}) == {"path": "film.mp4"}
 
 
-def test_names_and_positions_mix() -> None:
+def test_positional_and_keyword_arguments_are_merged() -> None:
     named = bind_arguments(RENDER, [{"scenes": []}], {"draft": True})
     assert named == {"job": {"scenes": []}, "draft": True}
 
 
-def test_more_positions_than_names_are_refused() -> None:
+def test_too_many_positional_arguments_are_refused() -> None:
     with pytest.raises(InputRejected) as refused:
         bind_arguments(RENDER, [1, 2, 3], {})
     assert refused.value.code == "arguments_invalid"
     assert "2 arguments by position, got 3" in refused.value.message
 
 
-def test_an_argument_given_twice_is_refused_by_its_name() -> None:
+def test_argument_given_twice_is_refused_by_name() -> None:
     with pytest.raises(InputRejected, match="draft twice") as refused:
         bind_arguments(RENDER, [{}, True], {"draft": False})
     assert refused.value.code == "arguments_invalid"
@@ -42,7 +42,7 @@ def test_an_argument_given_twice_is_refused_by_its_name() -> None:
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.sampled_from(["width", "height"]), st.integers()),
 )
-def test_nothing_is_lost_or_added(args: list[int], kwargs: dict[str, int]) -> None:
+def test_bound_arguments_are_complete(args: list[int], kwargs: dict[str, int]) -> None:
     named = bind_arguments(RENDER, args, kwargs)
     assert [named[name] for name in RENDER.positional[: len(args)]] == args
     assert {name: named[name] for name in kwargs} == kwargs

@@ -1,7 +1,7 @@
-"""Is the server there, and ready? Asked in its own protocol over a plain socket.
+"""Readiness and liveness probes of servers, in their own protocols over plain sockets.
 
 ``local`` starts servers and must not need their clients (those belong to ``storage``), and a
-question of a few bytes is cheap enough to ask twenty times a second.
+probe of a few bytes is cheap enough to send twenty times a second.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ import struct
 from contextlib import closing
 
 PROBE_SECONDS = 1.0
-LIFE_SECONDS = 5.0
-"""How long a server that was ready may take to answer anything at all."""
+LIVENESS_SECONDS = 5.0
+"""How long a server that was ready may take to send any response at all."""
 _POSTGRES_PROTOCOL = 196608  # 3.0
 
 
-def postgres_answers(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
-    """True when PostgreSQL asks who we are; while it starts or recovers it answers an error."""
-    return _ask(host, port, _greet_postgres(user, database))[:1] == b"R"
+def postgres_is_ready(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
+    """Return whether PostgreSQL asks for a password; while it starts or recovers, it refuses."""
+    return _ask(host, port, _startup_message(user, database))[:1] == b"R"
 
 
-def postgres_lives(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
-    """True when PostgreSQL answers anything: that it recovers, or has no connection to spare."""
-    return _ask(host, port, _greet_postgres(user, database), seconds=LIFE_SECONDS) != b""
+def postgres_is_alive(port: int, *, user: str, database: str, host: str = "127.0.0.1") -> bool:
+    """Return whether PostgreSQL responds at all, be it that it recovers or has no free slot."""
+    return _ask(host, port, _startup_message(user, database), seconds=LIVENESS_SECONDS) != b""
 
 
-def _greet_postgres(user: str, database: str) -> bytes:
+def _startup_message(user: str, database: str) -> bytes:
     names = b"".join(word.encode() + b"\0" for word in ("user", user, "database", database)) + b"\0"
     return struct.pack("!ii", len(names) + 8, _POSTGRES_PROTOCOL) + names
 
 
-def valkey_answers(port: int, *, password: str, host: str = "127.0.0.1") -> bool:
-    """True when Valkey answers a PING; while it loads its file it answers an error."""
+def valkey_is_ready(port: int, *, password: str, host: str = "127.0.0.1") -> bool:
+    """Return whether Valkey responds to a PING; while it loads its file it sends an error."""
     reply = _ask(host, port, f"AUTH {password}\r\nPING\r\n".encode(), until=b"PONG\r\n")
     return reply == b"+OK\r\n+PONG\r\n"
 
 
-def valkey_lives(port: int, *, host: str = "127.0.0.1") -> bool:
-    """True when Valkey answers anything: that it loads, or wants a password."""
-    return _ask(host, port, b"PING\r\n", seconds=LIFE_SECONDS) != b""
+def valkey_is_alive(port: int, *, host: str = "127.0.0.1") -> bool:
+    """Return whether Valkey responds at all, even to say it is loading or needs a password."""
+    return _ask(host, port, b"PING\r\n", seconds=LIVENESS_SECONDS) != b""
 
 
-def http_answers(host: str, port: int, path: str) -> bool:
-    """True when the HTTP server answers 200 to a GET of ``path``."""
+def http_is_ready(host: str, port: int, path: str) -> bool:
+    """Return whether the HTTP server responds with 200 to a GET of ``path``."""
     connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
     try:
         connection.request("GET", path)
@@ -55,9 +55,9 @@ def http_answers(host: str, port: int, path: str) -> bool:
         connection.close()
 
 
-def http_lives(host: str, port: int, path: str, _pid: int) -> bool:
-    """True when the HTTP server answers a GET, with whatever status."""
-    connection = http.client.HTTPConnection(host, port, timeout=LIFE_SECONDS)
+def http_is_alive(host: str, port: int, path: str, _pid: int) -> bool:
+    """Return whether the HTTP server responds to a GET, with whatever status."""
+    connection = http.client.HTTPConnection(host, port, timeout=LIVENESS_SECONDS)
     try:
         connection.request("GET", path)
         connection.getresponse()
@@ -69,7 +69,7 @@ def http_lives(host: str, port: int, path: str, _pid: int) -> bool:
 
 
 def accepts_connections(host: str, port: int) -> bool:
-    """True when something listens there, whatever it is."""
+    """Return whether anything listens at this address."""
     try:
         socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError:
@@ -78,10 +78,10 @@ def accepts_connections(host: str, port: int) -> bool:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """True when a server could listen there now."""
+    """Return whether a server could listen at this address now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as listener:
-        # As servers do: an address that only lingers after a closed connection is free.
+        # As servers do: an address in TIME_WAIT after a closed connection is free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -92,7 +92,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def find_free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that was free a moment ago."""
+    """Return a TCP port that was free a moment ago."""
     with closing(socket.socket()) as listener:
         listener.bind((host, 0))
         return int(listener.getsockname()[1])
@@ -101,20 +101,20 @@ def find_free_port(host: str = "127.0.0.1") -> int:
 def _ask(
     host: str,
     port: int,
-    question: bytes,
+    request: bytes,
     *,
     until: bytes | None = None,
     seconds: float = PROBE_SECONDS,
 ) -> bytes:
-    """Send and read one answer (or up to ``until``); empty where nobody answers."""
-    answer = b""
+    """Send a request and read one reply (or up to ``until``); empty if there is none."""
+    reply = b""
     try:
         with socket.create_connection((host, port), timeout=seconds) as connection:
-            connection.sendall(question)
+            connection.sendall(request)
             while chunk := connection.recv(4096):
-                answer += chunk
-                if until is None or answer.endswith(until) or answer.startswith(b"-"):
+                reply += chunk
+                if until is None or reply.endswith(until) or reply.startswith(b"-"):
                     break
     except OSError:
         return b""
-    return answer
+    return reply

@@ -1,8 +1,8 @@
 """``python -m cinemill.local.servers.migration SECONDS``: migrate the schema of DATABASE_URL.
 
-A process of its own, because the supervisor lives for weeks and should not carry SQLAlchemy and
-Alembic with it; and because it can load them while the database is still being made: it is started
-at once and waits up to SECONDS for the database to answer.
+It is a separate process because the supervisor lives for weeks and should not keep SQLAlchemy and
+Alembic in memory, and because it can load them while the database is still being created: it is
+started at once and waits up to SECONDS for the database to respond.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sys
 import time
 
 from cinemill.errors import CinemillError, DatabaseUnavailable
-from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_complaint
+from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_exit_report
 from cinemill.storage.database import migrate
 
 POLL_SECONDS = 0.05
 
 
-def migrate_when_there(url: str, *, wait_seconds: float) -> str:
-    """Migrate as soon as the database answers; the revision it then is at.
+def migrate_when_ready(url: str, *, wait_seconds: float) -> str:
+    """Migrate as soon as the database responds, and return the revision it is at then.
 
     Raises DatabaseUnavailable after ``wait_seconds``, DatabaseNewer at once.
     """
@@ -35,9 +35,9 @@ def migrate_when_there(url: str, *, wait_seconds: float) -> str:
 
 def main(arguments: list[str]) -> int:
     try:
-        revision = migrate_when_there(os.environ["DATABASE_URL"], wait_seconds=float(arguments[0]))
+        revision = migrate_when_ready(os.environ["DATABASE_URL"], wait_seconds=float(arguments[0]))
     except CinemillError as problem:
-        sys.stderr.write(write_complaint(problem) + "\n")
+        sys.stderr.write(write_exit_report(problem) + "\n")
         return EXIT_FINAL
     sys.stderr.write(f"the schema is at revision {revision}\n")
     return 0

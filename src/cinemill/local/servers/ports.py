@@ -1,4 +1,4 @@
-"""A server's TCP port: found free once, then remembered, so that addresses stay what they were."""
+"""A server's TCP port, chosen once and then remembered, so that addresses stay the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cinemill.storage.secrets import write_private
 
 
 def remember_port(path: Path) -> int:
-    """The port written in ``path`` if it is still free; else a free one, written there."""
+    """Return the port written in ``path`` if it is still free, else a free one, written there."""
     with suppress(FileNotFoundError, ValueError):
         port = int(path.read_text("ascii"))
         if 0 < port < 65536 and port_is_free("127.0.0.1", port):

@@ -21,10 +21,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cinemill.errors import DatabaseUnavailable, ToolMissing
-from cinemill.local.servers.health import postgres_answers, postgres_lives
+from cinemill.local.servers.health import postgres_is_alive, postgres_is_ready
 from cinemill.local.servers.ports import remember_port
 from cinemill.local.supervisor.children import wrap_command
-from cinemill.local.supervisor.orphans import end_leftovers
+from cinemill.local.supervisor.orphans import stop_orphans
 from cinemill.storage.secrets import read_or_make_secret
 
 DATABASE = "cinemill"
@@ -35,7 +35,7 @@ NEW_SUPERUSER_PASSWORD = f"{SUPERUSER_PASSWORD}.new"
 EXTENSIONS = ("vector", "pg_trgm")
 
 STOP_SIGNAL = signal.SIGINT
-"""Fast stop: running transactions are rolled back, everything is written down."""
+"""Fast shutdown: running transactions are rolled back and all data is written to disk."""
 DEATH_SIGNAL = signal.SIGINT
 GRACE_SECONDS = 10.0
 COMMAND_SECONDS = 120.0
@@ -46,7 +46,7 @@ _HINT = "Set DATABASE_URL to a PostgreSQL of your own (16 or newer, with pgvecto
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A cluster made ready to start: its folder, port, passwords, and the identity it runs as."""
+    """A cluster that is ready to start: its folder, port, passwords, and the user it runs as."""
 
     folder: Path
     port: int
@@ -61,7 +61,7 @@ class PostgresServer:
 
     @property
     def new_superuser_password(self) -> Path:
-        """There while the cluster is still to be told of it."""
+        """The file of a new password that the cluster does not have yet."""
         return self.folder / NEW_SUPERUSER_PASSWORD
 
     @property
@@ -74,21 +74,21 @@ class PostgresServer:
     def command(self) -> tuple[str, ...]:
         return (str(self.binaries / "postgres"), "-D", str(self.data))
 
-    def answers(self) -> bool:
-        return postgres_answers(self.port, user=SUPERUSER, database="postgres")
+    def is_ready(self) -> bool:
+        return postgres_is_ready(self.port, user=SUPERUSER, database="postgres")
 
-    def lives(self, _pid: int) -> bool:
-        return postgres_lives(self.port, user=SUPERUSER, database="postgres")
+    def is_alive(self, _pid: int) -> bool:
+        return postgres_is_alive(self.port, user=SUPERUSER, database="postgres")
 
 
 def describe_postgres(folder: Path) -> PostgresServer:
-    """End what still runs on the folder, and say where and how the server will run.
+    """Stop servers left running on the folder, and describe where and how the new one will run.
 
-    Quick, so that others can be told the address while :func:`init_cluster` works.
-    Raises ToolMissing without binaries, SecretUnusable where a password file is not sound.
+    This is quick, so that others can get the address while :func:`init_cluster` works.
+    Raises ToolMissing without binaries, SecretUnusable if a password file is not usable.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    end_leftovers(folder / "data", "postgres", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
+    stop_orphans(folder / "data", "postgres", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
     return PostgresServer(
         folder=folder,
         port=remember_port(folder / "port"),
@@ -100,29 +100,32 @@ def describe_postgres(folder: Path) -> PostgresServer:
 
 
 def _read_superuser_password(folder: Path) -> str:
-    """A cluster whose file is gone knows the old password: :func:`init_cluster` gives it this."""
+    """Return the superuser's password, a new one if its file is gone and the cluster is not.
+
+    Such a cluster still has the old password; :func:`init_cluster` replaces it with the new one.
+    """
     path, new = folder / SUPERUSER_PASSWORD, folder / NEW_SUPERUSER_PASSWORD
     is_lost = (folder / "data").exists() and not os.path.lexists(path)
     return read_or_make_secret(new if is_lost else path)
 
 
 def init_cluster(server: PostgresServer) -> None:
-    """Make the cluster at first; at every start, write its settings.
+    """Create the cluster at the first start; write its settings at every start.
 
-    Raises ToolMissing where the server cannot reach its files, DatabaseUnavailable where the
-    cluster cannot be made.
+    Raises ToolMissing if the server cannot reach its files, DatabaseUnavailable if the
+    cluster cannot be created.
     """
     if not server.data.exists():
-        _initialise(server)
+        _create_cluster(server)
     (server.data / "postmaster.pid").unlink(missing_ok=True)  # nothing runs here: it is stale
     (server.data / "cinemill.conf").write_text(render_conf(server.port), "ascii")
-    _give_to_identity(server)
+    _chown_to_identity(server)
     if server.new_superuser_password.exists():
         _replace_superuser_password(server)
 
 
 def find_binaries() -> Path:
-    """The folder of postgres, initdb and psql. Raises ToolMissing."""
+    """Return the folder of postgres, initdb and psql. Raises ToolMissing."""
     spec = importlib.util.find_spec(_PACKAGE)
     for place in (spec.submodule_search_locations or []) if spec else []:
         folder = Path(place) / "pginstall" / "bin"
@@ -132,18 +135,18 @@ def find_binaries() -> Path:
 
 
 def choose_user() -> str:
-    """How the server must run: see ``launcher.IDENTITIES``."""
+    """Return the identity that the server must run as, one of ``launcher.IDENTITIES``."""
     if os.geteuid() != 0:
         return "same"
     return "mapped" if _namespaces_work() else "nobody"
 
 
 def render_conf(port: int) -> str:
-    """Settings for one machine that does other work too; durability is left at its safest."""
+    """Return settings for a machine that does other work too, with durability at its safest."""
     settings: dict[str, str | int] = {
         "listen_addresses": "'127.0.0.1'",
         "port": port,
-        # Long folder names break unix sockets, and TCP with a password serves everybody.
+        # Long folder names break Unix sockets, and TCP with a password works for every client.
         "unix_socket_directories": "''",
         "max_connections": 200,
         "shared_buffers": "'64MB'",
@@ -152,7 +155,7 @@ def render_conf(port: int) -> str:
         "fsync": "on",
         "synchronous_commit": "on",
         "jit": "off",
-        "io_method": "'sync'",  # without processes that only read ahead
+        "io_method": "'sync'",  # no extra I/O worker processes
         "max_logical_replication_workers": 0,
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
@@ -162,10 +165,10 @@ def render_conf(port: int) -> str:
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 
-def make_database(server: PostgresServer) -> None:
-    """Role, database and extensions, where they are missing; safe to repeat at every start.
+def create_database(server: PostgresServer) -> None:
+    """Create the role, database and extensions where missing; safe to repeat at every start.
 
-    Raises DatabaseUnavailable with PostgreSQL's own words.
+    Raises DatabaseUnavailable with PostgreSQL's own message.
     """
     address = ["-h", "127.0.0.1", "-p", str(server.port), "-U", SUPERUSER, "-d", "postgres"]
     _run(
@@ -181,9 +184,9 @@ def make_database(server: PostgresServer) -> None:
 
 
 def _setup_sql(password: str) -> str:
-    """For psql; the secret comes by stdin, so that no command line shows it."""
-    # Extensions go into template1 as well: pgvector wants a superuser, and so any database that
-    # the role makes later (a test's, say) has them at once.
+    """Return a script for psql's standard input, since a command line would show the secret."""
+    # Extensions go into template1 as well: pgvector needs a superuser, and so any database that
+    # the role creates later (in a test, for example) has them at once.
     extensions = [f"CREATE EXTENSION IF NOT EXISTS {name};" for name in EXTENSIONS]
     lines = [
         f"\\set role '{USER}'",
@@ -203,13 +206,13 @@ def _setup_sql(password: str) -> str:
 
 
 def _quote(text: str) -> str:
-    """As an argument of psql's own commands."""
+    """Quote an argument of psql's own commands."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
 
 
 def _replace_superuser_password(server: PostgresServer) -> None:
-    """In single-user mode, which asks for no password; the file gets its name once that is done."""
+    """Set the new password in single-user mode, which needs none; rename its file afterwards."""
     literal = server.superuser_password.replace("'", "''")
     command = (server.binaries / "postgres", "--single", "-D", server.data, "postgres")
     _run(
@@ -220,13 +223,13 @@ def _replace_superuser_password(server: PostgresServer) -> None:
     server.new_superuser_password.replace(server.folder / SUPERUSER_PASSWORD)
 
 
-def _initialise(server: PostgresServer) -> None:
-    """initdb beside the place, then rename: a half-made cluster is never taken for a whole one."""
+def _create_cluster(server: PostgresServer) -> None:
+    """Run initdb in a temporary folder, then rename it: a partial cluster never looks complete."""
     unfinished = server.folder / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     password_file = server.folder / SUPERUSER_PASSWORD
-    _give_to_identity(server)
+    _chown_to_identity(server)
     options = ["-U", SUPERUSER, f"--pwfile={password_file}", "--auth=scram-sha-256", "-E", "UTF8"]
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     _run(
@@ -239,34 +242,35 @@ def _initialise(server: PostgresServer) -> None:
     with (unfinished / "postgresql.conf").open("a", encoding="ascii") as file:
         file.write("include 'cinemill.conf'\ninclude '../local.conf'\n")
     (server.folder / "local.conf").write_text("# Your own settings for PostgreSQL; these win.\n")
-    # Once, after our own line: then the folder may get the name that says it is whole.
+    # Synced once, after our own lines were appended; only then is the folder complete.
     sync = (server.binaries / "initdb", "--sync-only", "-D", unfinished)
     _run(wrap_command(sync, identity=server.identity), "The database could not be written")
     unfinished.rename(server.data)
 
 
 def _namespaces_work() -> bool:
-    """Whether root may step into a user namespace here; containers often refuse."""
-    question = "import os; raise SystemExit(os.geteuid() == 0)"
-    command = wrap_command([sys.executable, "-I", "-S", "-c", question], identity="mapped")
-    answer = subprocess.run(
+    """Return whether root may enter a user namespace here; containers often refuse."""
+    program = "import os; raise SystemExit(os.geteuid() == 0)"
+    command = wrap_command([sys.executable, "-I", "-S", "-c", program], identity="mapped")
+    done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
     )
-    return answer.returncode == 0
+    return done.returncode == 0
 
 
-def _give_to_identity(server: PostgresServer) -> None:
-    """Files belong to whom the server runs as. Raises ToolMissing where it cannot reach them."""
+def _chown_to_identity(server: PostgresServer) -> None:
+    """Give the files to the server's user. Raises ToolMissing if that user cannot reach them."""
     if server.identity == "same":
         return
     owner = (os.geteuid(), os.getegid())
     if server.identity == "nobody":
         entry = pwd.getpwnam("nobody")
         owner = (entry.pw_uid, entry.pw_gid)
-        server.folder.parent.chmod(0o711)  # to pass through; what lies in it stays private
+        server.folder.parent.chmod(0o711)  # traversable, while its content stays private
         _check_traversable(server.folder)
         _check_traversable(server.binaries)
-    # From the leaves up: a change that was cut off is seen at the top and done again.
+    # From the leaves up: after an interrupted change the top folder still has the old owner,
+    # and the change is repeated.
     if server.folder.stat().st_uid != owner[0]:
         for path in sorted((server.folder, *server.folder.rglob("*")), reverse=True):
             os.chown(path, *owner, follow_symlinks=False)

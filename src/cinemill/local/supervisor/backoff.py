@@ -1,4 +1,4 @@
-"""How long to wait before a service that ended is started again."""
+"""The delay before a service that ended is started again."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from random import Random
 
 @dataclass(frozen=True)
 class Backoff:
-    """Exponential, with jitter: the waits grow from ``first_seconds`` to ``longest_seconds``.
+    """Exponential backoff with jitter: delays grow from ``first_seconds`` to ``longest_seconds``.
 
-    A service that ran ``stable_seconds`` starts from the beginning again. After
-    ``loop_failures`` ends in a row it is called a crash loop.
+    A service that ran for ``stable_seconds`` starts with the first delay again. After
+    ``loop_failures`` failures in a row it is reported as a crash loop.
     """
 
     first_seconds: float = 0.25
@@ -22,14 +22,14 @@ class Backoff:
     loop_failures: int = 5
 
     def plan_delay(self, failures: int, random: Random) -> float:
-        """Seconds to wait after the ``failures``-th end in a row (from 1), within ± ``jitter``."""
-        # The exponent is bounded first: a part that fails for a week must not overflow.
+        """Return the seconds to wait after so many failures in a row (from 1), ± ``jitter``."""
+        # The exponent is bounded first: a service that fails for a week must not overflow it.
         growth = self.factor ** min(max(failures, 1) - 1, 64)
         planned = min(self.first_seconds * growth, self.longest_seconds)
         return planned * random.uniform(1 - self.jitter, 1 + self.jitter)
 
     def count_failures(self, before: int, ran_seconds: float) -> int:
-        """Failures in a row, after a run of ``ran_seconds`` ended."""
+        """Return the number of failures in a row after a run of ``ran_seconds`` has failed."""
         return 1 if ran_seconds >= self.stable_seconds else before + 1
 
     def is_crash_loop(self, failures: int) -> bool:

@@ -1,4 +1,4 @@
-"""Starting and ending child processes: own session, parent-death signal, whole groups."""
+"""Start and signal child processes: own session, parent-death signal, whole process groups."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LAUNCHER = (sys.executable, "-I", "-S", str(Path(launcher.__file__)))
 def wrap_command(
     command: Sequence[str | Path], *, death_signal: int = signal.SIGKILL, identity: str = "same"
 ) -> list[str]:
-    """The command line that runs ``command`` through the launcher, as a child of this process.
+    """Return the command line that runs ``command`` through the launcher as our child.
 
-    Start it from the main thread: the death signal follows the thread that forked.
+    Start it from the main thread: the death signal is sent when the forking thread ends.
     """
     options = [str(os.getpid()), str(int(death_signal)), identity]
     return [*_LAUNCHER, *options, *map(str, command)]
@@ -47,12 +47,12 @@ def start_child(
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to every process of the group that ``pid`` leads; gone is gone."""
+    """Send a signal to every process of the group that ``pid`` leads, if it still exists."""
     with suppress(ProcessLookupError):
         os.killpg(pid, number)
 
 
 def signal_process(pid: int, number: int) -> None:
-    """Send a signal to one process; gone is gone."""
+    """Send a signal to one process, if it still exists."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)

@@ -1,6 +1,6 @@
-"""What stands between fork and exec of a child: run as ``python -I -S launcher.py``.
+"""The program that runs between fork and exec of a child, as ``python -I -S launcher.py``.
 
-A program of its own, with nothing but the standard library, because code that runs in a forked
+It is a separate program that uses only the standard library, because code that runs in a forked
 copy of a threaded parent may deadlock, and because ``-I -S`` starts in about 15 ms.
 
 Arguments: ``PARENT_PID DEATH_SIGNAL IDENTITY COMMAND…``. The child gets ``DEATH_SIGNAL`` when the
@@ -16,8 +16,11 @@ import sys
 from pathlib import Path
 
 IDENTITIES = ("same", "mapped", "nobody")
-"""``same``: who we are. ``mapped``: root seen as uid 65534 in a user namespace, with root's files.
-``nobody``: root gives itself up for the user nobody."""
+"""The user that a child runs as.
+
+``same``: our own. ``mapped``: root, seen as uid 65534 in a user namespace, with access to root's
+files. ``nobody``: the user nobody, after root has dropped its privileges.
+"""
 
 MAPPED_ID = 65534
 EXIT_REFUSED = 125
@@ -27,7 +30,7 @@ _CLONE_NEWUSER = 0x10000000
 
 
 def exec_command(identity: str) -> None:
-    """Take the identity on. Raises OSError where the kernel refuses."""
+    """Take on the identity. Raises OSError if the kernel refuses."""
     if identity == "mapped":
         _enter_user_namespace()
     elif identity == "nobody":
@@ -35,7 +38,7 @@ def exec_command(identity: str) -> None:
 
 
 def die_with_parent(parent_pid: int, death_signal: int) -> None:
-    """Ask for ``death_signal`` when the parent ends; end at once if it already has."""
+    """Request ``death_signal`` for when the parent ends; exit at once if it already has."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent_pid:
@@ -70,7 +73,7 @@ def main(arguments: list[str]) -> None:
     except (OSError, KeyError) as problem:
         print(f"cannot run as '{identity}': {problem}", file=sys.stderr)  # noqa: T201
         raise SystemExit(EXIT_REFUSED) from problem
-    # After the change of identity: the kernel forgets the wish when credentials change.
+    # After the change of identity: the kernel clears this setting when credentials change.
     die_with_parent(int(parent_pid), int(death_signal))
     os.execvp(command[0], command)  # noqa: S606
 

@@ -1,4 +1,4 @@
-"""Does a part that was ready still do anything? Asked for as long as the mill runs."""
+"""Liveness checks: whether a service that was ready still does anything."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import psutil
 
 @dataclass(frozen=True)
 class Liveness:
-    """How long a part may do nothing. Generous: a swamped machine is no frozen part."""
+    """How long a service may do nothing; long, since an overloaded machine is not frozen."""
 
     interval_seconds: float = 10.0
     misses: int = 6
-    """In a row; then it is ended and started again."""
+    """Checks missed in a row after which the service is stopped and started again."""
     grace_seconds: float = 15.0
-    """From the stop signal to SIGKILL: a frozen worker's pool hands its work back meanwhile."""
+    """From the stop signal to SIGKILL; a frozen worker's pool releases its work meanwhile."""
 
 
 class AnyActivity:
-    """Whether any thread of a process has run since the last question.
+    """A check whether any thread of a process has run since the last call.
 
-    For the solo pool: its main thread may work on one thing in silence for long, and a thread
-    beside it ends what makes no progress.
+    It is meant for the solo pool: its main thread may work on one task for a long time, and another
+    thread stops a task that makes no progress.
     """
 
     def __init__(self) -> None:
         self._seen: list[str] | None = None
 
     def __call__(self, pid: int) -> bool:
-        """True where it cannot be told."""
+        """Return whether any thread has run; True if that cannot be determined."""
         try:
             tasks = sorted(Path(f"/proc/{pid}/task").glob("*/status"))
             switches = [
@@ -47,19 +47,19 @@ class AnyActivity:
 
 
 class CpuActivity:
-    """Whether a process's main thread has run at all since the last question.
+    """A check whether the main thread of a process has run at all since the last call.
 
-    For who answers no questions: Celery's worker and beat wake every few seconds, also while Redis
-    or PostgreSQL are away and in the solo pool, whose work asks after cancels. A thread of their
-    own that said "I live" would say so beside a main thread that stands still for ever; a question
-    through the broker would blame them for the broker.
+    It is meant for processes that have no endpoint to probe: Celery's worker and beat wake every
+    few seconds, even while Redis or PostgreSQL are unavailable, and so does the solo pool, whose
+    work polls for cancellation. A heartbeat thread would go on beating next to a main thread that
+    is stuck forever, and a probe through the broker would blame them for the broker's failures.
     """
 
     def __init__(self) -> None:
         self._seen: tuple[int, int, int] | None = None
 
     def __call__(self, pid: int) -> bool:
-        """True where it cannot be told."""
+        """Return whether the main thread has run; True if that cannot be determined."""
         try:
             switches = psutil.Process(pid).num_ctx_switches()
         except (psutil.Error, NotImplementedError, AttributeError):
@@ -69,10 +69,10 @@ class CpuActivity:
 
 
 class Pulse:
-    """Whether a process has touched its file since the last question.
+    """A check whether a process has touched its file since the last call.
 
-    For a worker, which does so while it takes the work that waits for it: a consumer may have ended
-    beside a main thread that moves, and then everything waits.
+    It is meant for a worker, which touches the file while it takes the work that waits for it: its
+    consumer may have ended while its main thread still runs, and then all work waits.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class Pulse:
         self._seen: tuple[int, int] | None = None
 
     def __call__(self, pid: int) -> bool:
-        """True where there is no such file."""
+        """Return whether the file was touched; True if there is no such file."""
         try:
             touched = self._path.stat().st_mtime_ns
         except OSError:
@@ -89,13 +89,13 @@ class Pulse:
         return self._seen != before
 
 
-class All:
-    """Whether a process lives by every one of several signs."""
+class AllSigns:
+    """A check that passes only if each of several checks passes."""
 
     def __init__(self, *signs: Callable[[int], bool]) -> None:
         self._signs = signs
 
     def __call__(self, pid: int) -> bool:
-        # Each of them is asked: what it remembers is that of the last question.
-        answers = [sign(pid) for sign in self._signs]
-        return all(answers)
+        # Every check is called, since each compares with its own last call.
+        results = [sign(pid) for sign in self._signs]
+        return all(results)

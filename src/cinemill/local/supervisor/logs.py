@@ -1,9 +1,9 @@
 """Log files of the services: opened for appending, rotated by size, their last lines shown.
 
-A service holds its file open, so a full one is copied and then emptied in place: that works for
-every program that appends, servers included. ``telemetry`` writes with a watched file, and does
-not mind either. ``NAME.log`` is what a service logs itself (servers: all they say); ``NAME.out`` is
-what a Python service writes to its standard output and error besides.
+A service keeps its file open, so a full one is copied and then truncated in place: that works for
+every program that appends, servers included, and for the watched file of ``telemetry``.
+``NAME.log`` is what a service logs itself (for servers: all of their output); ``NAME.out`` is what
+a Python service writes to its standard output and error in addition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATTERNS = ("*.log", "*.out")
 
 @contextmanager
 def open_log(path: Path) -> Iterator[IO[bytes]]:
-    """The file for a child to append to, readable by us alone."""
+    """Open the file that a child appends to, readable by its owner only."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "ab") as file:
         yield file
@@ -33,7 +33,7 @@ def open_log(path: Path) -> Iterator[IO[bytes]]:
 def rotate_logs(folder: Path, *, file_bytes: int = FILE_BYTES, kept: int = FILES_KEPT) -> int:
     """Rotate every log larger than ``file_bytes``: NAME.log.1 is the newest of ``kept``.
 
-    Returns how many were rotated. Files that vanish meanwhile are no concern.
+    Returns how many were rotated. Files that disappear meanwhile are skipped.
     """
     logs = [path for pattern in PATTERNS for path in folder.glob(pattern)]
     full = [path for path in logs if _size_bytes(path) > file_bytes]
@@ -43,7 +43,7 @@ def rotate_logs(folder: Path, *, file_bytes: int = FILE_BYTES, kept: int = FILES
 
 
 def read_tail(path: Path, *, lines: int = 20) -> str:
-    """The last lines of a log; empty where there is none."""
+    """Return the last lines of a log; empty if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, _size_bytes(path) - TAIL_BYTES))

@@ -1,4 +1,4 @@
-"""Servers that a killed supervisor left on a data folder: ended before the folder is used again."""
+"""Servers that a killed supervisor left running on a data folder, stopped before it is reused."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ POLL_SECONDS = 0.1
 _log = get_logger(__name__)
 
 
-def find_leftovers(folder: Path, program: str) -> list[psutil.Process]:
-    """Processes named ``program`` that work in ``folder``, as servers do in their data folder.
+def find_orphans(folder: Path, program: str) -> list[psutil.Process]:
+    """List processes named ``program`` whose working directory is ``folder``, as for our servers.
 
-    A process that we may not look into is another user's, and so not one of ours.
+    A process that we may not inspect belongs to another user, and so is not one of ours.
     """
     found = []
     for process in psutil.process_iter(["name"]):
@@ -29,12 +29,12 @@ def find_leftovers(folder: Path, program: str) -> list[psutil.Process]:
     return found
 
 
-def end_leftovers(folder: Path, program: str, stop_signal: int, *, grace_seconds: float) -> int:
-    """Stop what still runs on the folder, gently and then by force; how many there were."""
-    found = find_leftovers(folder, program)
+def stop_orphans(folder: Path, program: str, stop_signal: int, *, grace_seconds: float) -> int:
+    """Stop servers that still run on the folder, by force after the grace; return how many."""
+    found = find_orphans(folder, program)
     if not found:
         return 0
-    _log.warning("leftover_servers", program=program, pids=[process.pid for process in found])
+    _log.warning("orphaned_servers", program=program, pids=[process.pid for process in found])
     _signal_all(found, stop_signal)
     left = _wait_until_gone(folder, program, grace_seconds)
     _signal_all(left, signal.SIGKILL)
@@ -43,9 +43,9 @@ def end_leftovers(folder: Path, program: str, stop_signal: int, *, grace_seconds
 
 
 def _wait_until_gone(folder: Path, program: str, seconds: float) -> list[psutil.Process]:
-    """Who is left on the folder; a zombie that nobody reaps works nowhere, and so is gone."""
+    """Return the processes left on the folder; a zombie has no working directory and is not one."""
     deadline = time.monotonic() + seconds
-    while (left := find_leftovers(folder, program)) and time.monotonic() < deadline:
+    while (left := find_orphans(folder, program)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return left
 

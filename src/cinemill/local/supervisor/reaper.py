@@ -1,9 +1,10 @@
-"""A second pair of eyes: ends every child when the supervisor itself was killed.
+"""A separate process that ends every child after the supervisor itself was killed.
 
-Run as ``python -I -S guardian.py``. The supervisor writes lines to its standard input:
+Run as ``python -I -S reaper.py``. The supervisor writes lines to its standard input:
 ``+ PID SIGNAL GRACE_SECONDS`` for a group leader that it started (SIGNAL 9 for one that may be
-killed outright), ``- PID`` for one that has ended. At the end of the input, with the supervisor
-gone, all that is left is ended: first what may be killed, then the servers, gently.
+killed at once), ``- PID`` for one that has ended. At the end of the input, when the supervisor is
+gone, the remaining children are ended: first those that may be killed, then the servers, which get
+their signal and their grace.
 
 The parent-death signal reaches direct children only, and only on Linux; this reaches their groups.
 """
@@ -20,8 +21,8 @@ from contextlib import suppress
 POLL_SECONDS = 0.05
 
 
-def read_wards(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
-    """What is left at the end of the input: pid → (signal, grace in seconds)."""
+def read_children(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
+    """Return the children left at the end of the input: pid → (signal, grace in seconds)."""
     children: dict[int, tuple[int, float]] = {}
     for line in lines:
         sign, pid, *rest = line.split()
@@ -33,8 +34,8 @@ def read_wards(lines: Iterable[str]) -> dict[int, tuple[int, float]]:
 
 
 def kill_children(children: dict[int, tuple[int, float]]) -> None:
-    """Kill the groups of the outright ones; ask the others, wait, then kill them too."""
-    gentle = {pid: ward for pid, ward in children.items() if ward[0] != signal.SIGKILL}
+    """Kill the groups with SIGKILL as signal; signal the other leaders, wait, kill their groups."""
+    gentle = {pid: child for pid, child in children.items() if child[0] != signal.SIGKILL}
     for pid in children.keys() - gentle.keys():
         _signal_group(pid, signal.SIGKILL)
     for pid, (number, _) in gentle.items():
@@ -61,4 +62,4 @@ def _is_alive(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    kill_children(read_wards(sys.stdin))
+    kill_children(read_children(sys.stdin))

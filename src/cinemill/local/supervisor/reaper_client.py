@@ -1,4 +1,4 @@
-"""The supervisor's side of the guardian (see ``guardian``): telling it who lives."""
+"""The supervisor's side of the ``reaper``: it reports which children run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WAIT_SECONDS = 5.0
 
 
 class ReaperClient:
-    """A running guardian. Leave the block only when every child has ended: it ends the rest."""
+    """A running reaper. Leave the block only when every child has ended: it ends the others."""
 
     def __enter__(self) -> Self:
-        self._guardian = subprocess.Popen(
+        self._reaper_process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(reaper.__file__))],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -37,20 +37,20 @@ class ReaperClient:
         trace: TracebackType | None,
     ) -> None:
         with suppress(BrokenPipeError):
-            self._guardian.communicate(timeout=WAIT_SECONDS)
+            self._reaper_process.communicate(timeout=WAIT_SECONDS)
 
     def add(self, pid: int, death_signal: int, grace_seconds: float) -> None:
-        """A child was started; it gets ``death_signal`` if we die."""
-        self._tell(f"+ {pid} {int(death_signal)} {grace_seconds}\n")
+        """Report a child that was started; it gets ``death_signal`` if this process dies."""
+        self._send(f"+ {pid} {int(death_signal)} {grace_seconds}\n")
 
-    def forget(self, pid: int) -> None:
-        """A child has ended, and its whole group with it."""
-        self._tell(f"- {pid}\n")
+    def remove(self, pid: int) -> None:
+        """Report that a child and its whole group have ended."""
+        self._send(f"- {pid}\n")
 
-    def _tell(self, line: str) -> None:
-        # Its death is no reason to stop the mill: the parent-death signal still stands.
+    def _send(self, line: str) -> None:
+        # The reaper's death does not stop the instance: the parent-death signal still works.
         try:
-            if self._guardian.stdin is not None:
-                self._guardian.stdin.write(line)
+            if self._reaper_process.stdin is not None:
+                self._reaper_process.stdin.write(line)
         except BrokenPipeError:
-            _log.warning("guardian_gone", pid=self._guardian.pid)
+            _log.warning("reaper_gone", pid=self._reaper_process.pid)

@@ -1,4 +1,4 @@
-"""What the supervisor is told of a service, and in which order services start and stop."""
+"""The description of a service for the supervisor, and the order of starting and stopping."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ class ServiceSpec:
     needs: tuple[str, ...] = ()
     """Names of services that must be ready (or done) before this one starts."""
     environment: Mapping[str, str] | None = None
-    """The whole environment; None: ours."""
+    """The whole environment; None: the supervisor's own."""
     identity: str = "same"
     once: bool = False
-    """True: does its work and ends; it is ready when it has ended with exit code 0."""
+    """True for a process that does its work and exits; it is ready after exit code 0."""
     prepare: Callable[[], None] | None = None
-    """Done before the first start; may take its time, and may raise."""
+    """Called before the first start; it may block, and may raise."""
     probe: Callable[[], bool] | None = None
-    """Asked again and again after a start; None: no question to ask."""
+    """Polled after a start until it returns True; None: there is nothing to probe."""
     ready_file: Path | None = None
-    """Removed before a start; the service makes it when it is ready."""
-    settle: Callable[[], None] | None = None
-    """Done when the probe first says yes, before the service is called ready."""
-    lives: Callable[[int], bool] | None = None
-    """Asked with its process id every few seconds once it was ready: whether it still does
-    anything at all, though it may have nothing good to say. None: it is not asked after."""
+    """Removed before a start; the service creates it when it is ready."""
+    finish_start: Callable[[], None] | None = None
+    """Called when the probe first succeeds, before the service counts as ready."""
+    is_alive: Callable[[int], bool] | None = None
+    """Called with its process id every few seconds once it was ready: whether it still does
+    anything at all, even if it only responds with errors. None: liveness is not checked."""
     stop_rank: int = 0
     """Lower ranks are stopped first; a rank is stopped when all lower ones have ended."""
     stop_signal: int = signal.SIGTERM
     grace_seconds: float = 5.0
     """From the stop signal to SIGKILL of the whole group."""
-    may_hurry: bool = True
-    """Whether a second wish to stop cuts its grace short; never for what keeps data."""
+    can_force_stop: bool = True
+    """Whether a second stop request cuts its grace short; False for servers that store data."""
     death_signal: int = signal.SIGKILL
-    """What the child gets when the supervisor dies."""
+    """The signal that the child gets when the supervisor dies."""
     start_seconds: float = 120.0
     """A service that is not ready by then is killed and started again."""
 
@@ -54,7 +54,7 @@ class ServiceSpec:
 
 
 def check_services(specs: Sequence[ServiceSpec]) -> None:
-    """Raises ValueError where names repeat, or needs are unknown or go round in a circle."""
+    """Raise ValueError if names repeat, or if needs are unknown or circular."""
     names = [spec.name for spec in specs]
     if len(set(names)) < len(names):
         raise ValueError(f"two services share a name: {sorted(names)}")
@@ -69,6 +69,6 @@ def check_services(specs: Sequence[ServiceSpec]) -> None:
 
 
 def stop_order(specs: Sequence[ServiceSpec]) -> list[list[ServiceSpec]]:
-    """Groups to stop one after the other; the members of a group stop together."""
+    """Return groups of services to stop one after the other; members of a group stop together."""
     ranks = sorted({spec.stop_rank for spec in specs})
     return [[spec for spec in specs if spec.stop_rank == rank] for rank in ranks]

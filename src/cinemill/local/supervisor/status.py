@@ -1,4 +1,4 @@
-"""What people see while the mill starts, runs and stops: one line per part and event."""
+"""What people see while an instance starts, runs and stops: a line for each event of a service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH = 12
 
 
 class StatusLines:
-    """Lines for people on the console, the same events to the log. Console None: log alone."""
+    """Lines for people on the console, and the same events in the log; no console: log only."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console
@@ -55,7 +55,7 @@ class StatusLines:
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, in words; negative codes are signals, as asyncio tells them."""
+    """Describe how a process ended; as in asyncio, negative codes are signals."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

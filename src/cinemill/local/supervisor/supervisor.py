@@ -1,4 +1,4 @@
-"""One asyncio supervisor: what can start together does, what ends comes back, stop is in order."""
+"""An asyncio supervisor that starts services in parallel, restarts them and stops them in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
-    """Services under one roof. Use it from the main thread: death signals follow the thread."""
+    """Runs services. Use it from the main thread: death signals are sent when the thread ends."""
 
     def __init__(
         self,
@@ -39,42 +39,42 @@ class Supervisor:
         self._status = status or StatusLines()
         self._backoff = backoff or Backoff()
         self._liveness = liveness or Liveness()
-        self._stop_asked = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._stop_requested = asyncio.Event()
+        self._force_stop = asyncio.Event()
         self._services: dict[str, ManagedProcess] = {}
 
-    def ask_stop(self) -> None:
-        """Stop in order; asked a second time, without grace for what still works."""
-        if self._stop_asked.is_set():
+    def request_stop(self) -> None:
+        """Stop in order; if called a second time, end the grace of services that still work."""
+        if self._stop_requested.is_set():
             self._status.say("Stopping at once.")
-            self._hurry.set()
-        self._stop_asked.set()
+            self._force_stop.set()
+        self._stop_requested.set()
 
     def pids(self) -> dict[str, int]:
-        """Process ids of what runs now, by service name."""
+        """Return the process ids of the services that run now, by name."""
         found = {name: service.pid for name, service in self._services.items()}
         return {name: pid for name, pid in found.items() if pid is not None}
 
     async def run(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Start everything, call ``on_ready`` when all of it is ready, run until asked to stop.
+        """Start every service, call ``on_ready`` when all are ready, run until a stop is requested.
 
-        Raises PartUnavailable where a part never gets ready; all is stopped then too.
+        Raises DependencyUnavailable if a service never becomes ready; all are stopped then too.
         """
-        with ReaperClient() as watch, self._signals_caught():
-            around = SupervisorContext(
-                watch, self._status, self._backoff, self._liveness, force_stop=self._hurry
+        with ReaperClient() as reaper, self._signals_caught():
+            context = SupervisorContext(
+                reaper, self._status, self._backoff, self._liveness, force_stop=self._force_stop
             )
-            self._services = {spec.name: ManagedProcess(spec, around) for spec in self._specs}
-            lives = [asyncio.create_task(self._live(one)) for one in self._services.values()]
+            self._services = {spec.name: ManagedProcess(spec, context) for spec in self._specs}
+            runs = [asyncio.create_task(self._run_service(one)) for one in self._services.values()]
             rotation = asyncio.create_task(self._rotate_logs())
             try:
-                await self._first_of(self._announce(on_ready), lives)
-                await self._first_of(self._stop_asked.wait(), lives)
+                await self._first_of(self._announce(on_ready), runs)
+                await self._first_of(self._stop_requested.wait(), runs)
             finally:
                 rotation.cancel()
-                await self._stop_in_order(lives)
+                await self._stop_in_order(runs)
 
-    async def _live(self, service: ManagedProcess) -> None:
+    async def _run_service(self, service: ManagedProcess) -> None:
         await service.run([self._services[name] for name in service.spec.needs])
 
     async def _announce(self, on_ready: Callable[[], None] | None) -> None:
@@ -83,10 +83,10 @@ class Supervisor:
         if on_ready is not None:
             on_ready()
 
-    async def _first_of(self, goal: Awaitable[Any], lives: list[asyncio.Task[None]]) -> None:
-        """Wait for the goal, for a wish to stop, or for a life that failed, which is raised."""
-        goals = [asyncio.ensure_future(goal), asyncio.ensure_future(self._stop_asked.wait())]
-        waiting: set[asyncio.Future[Any]] = {*goals, *lives}
+    async def _first_of(self, goal: Awaitable[Any], runs: list[asyncio.Task[None]]) -> None:
+        """Wait for the goal or for a stop request; raise the error of a service that failed."""
+        goals = [asyncio.ensure_future(goal), asyncio.ensure_future(self._stop_requested.wait())]
+        waiting: set[asyncio.Future[Any]] = {*goals, *runs}
         try:
             while not any(task.done() for task in goals):
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -96,25 +96,25 @@ class Supervisor:
             for task in goals:
                 task.cancel()
 
-    async def _stop_in_order(self, lives: list[asyncio.Task[None]]) -> None:
-        self._stop_asked.set()
+    async def _stop_in_order(self, runs: list[asyncio.Task[None]]) -> None:
+        self._stop_requested.set()
         for service in self._services.values():
             service.cancel_start()
         for group in stop_order(self._specs):
             await asyncio.gather(*(self._services[spec.name].stop() for spec in group))
-        await asyncio.gather(*lives, return_exceptions=True)
+        await asyncio.gather(*runs, return_exceptions=True)
 
     async def _rotate_logs(self) -> None:
         while True:
             await asyncio.sleep(ROTATION_SECONDS)
-            with suppress(OSError):  # a full disk must not end the mill; the log says less then
+            with suppress(OSError):  # a full disk must not end the instance, only its logs suffer
                 await asyncio.to_thread(rotate_logs, self._log_folder)
 
     @contextmanager
     def _signals_caught(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self.ask_stop)
+            loop.add_signal_handler(number, self.request_stop)
         try:
             yield
         finally:

@@ -1,1 +1,1 @@
-"""Hardware encoders as a worker finds them."""
+"""The hardware encoders of a worker."""

@@ -1,4 +1,4 @@
-"""Finding the encoders in hardware that work on this machine."""
+"""Detection of the hardware encoders that work on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from cinemill.media.encoding.hardware import Hardware, list_candidates
 
 
 def find_hardware(settings: Settings) -> Hardware:
-    """What encodes in hardware on this machine, by a tiny encode of each. Raises ToolMissing."""
+    """Return the hardware encoders of this machine, each tested by a tiny encode.
+
+    Raises ToolMissing.
+    """
     # Imported here for start-up cost: beat has nothing to do with FFmpeg.
     from cinemill.media.encoding.hardware_probe import probe_all
     from cinemill.media.ffmpeg.binary import find_ffmpeg

@@ -1,5 +1,7 @@
-"""A worker's hardware: found before its pool starts, announced while it lives, left alone while it
-rests. A node without any has no thread for it and costs nothing."""
+"""A worker's hardware: found before its pool starts, announced while it runs, unused if suspended.
+
+A node without hardware has no thread for it, and costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,18 @@ from cinemill.worker.context import WorkerContext
 
 ANNOUNCE_SECONDS = 10.0
 END_SECONDS = 5.0
-"""Of a worker that ends: what it offered is else gone half a minute later."""
+"""How long an ending worker waits to withdraw its hardware, which otherwise expires in 30 s."""
 HARDWARE_QUEUES = frozenset({"transcode", "render"})
-"""Whose steps may wish for hardware: only who works there looks for any."""
+"""Queues whose steps may request hardware: only workers of these look for any."""
 
 log = get_logger(__name__)
 
 
 class HardwareMonitor:
-    """Finds the node's encoders, announces them, tries those again that have rested, and has the
-    worker take the work of those that are in service."""
+    """Finds the node's encoders, announces them, and retests those whose suspension is over.
+
+    The worker consumes the hardware queues of those encoders that are in service.
+    """
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -34,8 +38,10 @@ class HardwareMonitor:
         self._thread: threading.Thread | None = None
 
     def find(self, worker: Any) -> None:
-        """Look for hardware, and of its queues let ``worker`` work on those that it has encoders
-        for. To be called before the pool starts, so that its processes know of them."""
+        """Look for hardware, and let ``worker`` consume the queues of codecs that it encodes.
+
+        Call it before the pool starts, so that its processes know the encoders.
+        """
         context = self._context
         queues = worker.app.amqp.queues
         special = {
@@ -49,7 +55,7 @@ class HardwareMonitor:
             queues.select_add(queues[name])
 
     def start(self, sender: Any, **_: Any) -> None:
-        """Tell what was found, and announce it from now on; ``sender`` is Celery's consumer."""
+        """Log what was found, and announce it from now on; ``sender`` is Celery's consumer."""
         found = self._context.hardware
         for name, reason in found.refused.items():
             log.info("no hardware", encoder=name, why=reason)
@@ -60,20 +66,20 @@ class HardwareMonitor:
             self._thread.start()
 
     def stop(self) -> None:
-        """For a signal's handler: nothing is offered any more, a moment later."""
+        """Request the end of all offers, without waiting; safe in a signal handler."""
         self._stopping.set()
 
     def end(self, **_: Any) -> None:
-        """Wait until that is so: the process ends next, and its thread with it."""
+        """Stop, and wait for the thread, since the process ends next."""
         self.stop()
         if self._thread is not None:
             self._thread.join(END_SECONDS)
 
     def run(self) -> None:
-        """Until it is told to stop."""
+        """Announce the hardware at intervals until stopped, then withdraw it."""
         while not self._stopping.is_set():
             try:
-                self.turn()
+                self.run_once()
             except CinemillError as error:
                 log.warning("hardware could not be announced", why=error.message)
             except Exception:
@@ -85,21 +91,24 @@ class HardwareMonitor:
         except CinemillError as error:
             log.warning("hardware was not withdrawn", why=error.message)
 
-    def turn(self) -> None:
-        """Announce, try what has rested, and take its work or leave it. Raises PartUnavailable."""
+    def run_once(self) -> None:
+        """Announce the encoders, retest those whose suspension is over, and select the queues.
+
+        Raises DependencyUnavailable.
+        """
         offers = self._announce()
-        rested = [offer for offer in offers if offer.rests_seconds == 0]
-        for offer in rested:
-            self._try_again(offer)
-        if rested:
+        due = [offer for offer in offers if offer.rests_seconds == 0]
+        for offer in due:
+            self._retest(offer)
+        if due:
             offers = self._announce()
         # Celery's consumer belongs to the thread of its event loop.
         serving = {name_queue(offer.codec) for offer in offers if offer.is_open}
-        self._consumer.call_soon(partial(take_work, self._consumer, self._queues, serving))
+        self._consumer.call_soon(partial(subscribe_queues, self._consumer, self._queues, serving))
 
     @property
     def _queues(self) -> set[str]:
-        """Of the work that its encoders do."""
+        """Names of the hardware queues for the codecs of its encoders."""
         return {name_queue(encoder.codec.value) for encoder in self._context.hardware.encoders}
 
     def _announce(self) -> list[Offer]:
@@ -109,16 +118,16 @@ class HardwareMonitor:
             hardware.announce(connection, node, codecs)
             return [offer for offer in hardware.list_offers(connection) if offer.node == node]
 
-    def _try_again(self, offer: Offer) -> None:
-        # Imported here for start-up cost: beat, which has a monitor too, never tries an encoder.
+    def _retest(self, offer: Offer) -> None:
+        # Imported here for start-up cost: beat, which has a monitor too, never tests an encoder.
         from cinemill.media.encoding.hardware_probe import try_encoder
         from cinemill.media.ffmpeg.binary import find_ffmpeg
         from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
         settings = self._context.settings
-        toolbox, sandbox = find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox)
+        ffmpeg, sandbox = find_ffmpeg(settings.ffmpeg_path), detect_sandbox(settings.sandbox)
         (encoder,) = (one for one in self._context.hardware.encoders if one.name == offer.encoder)
-        reason = try_encoder(toolbox, sandbox, encoder)
+        reason = try_encoder(ffmpeg, sandbox, encoder)
         with self._context.database.begin() as connection:
             if reason is None:
                 hardware.resume(connection, offer.node, offer.encoder)
@@ -127,11 +136,11 @@ class HardwareMonitor:
         log.info("hardware was retested", encoder=offer.encoder, why_not=reason)
 
 
-def take_work(consumer: Any, queues: Set[str], serving: Set[str]) -> None:
-    """Have the worker consume those of its hardware queues that are served, and no other."""
+def subscribe_queues(consumer: Any, queues: Set[str], serving: Set[str]) -> None:
+    """Consume those hardware queues of the worker that are in ``serving``, and no other ones."""
     tasks = consumer.task_consumer
     if tasks is None:
-        return  # it has lost its broker; the next turn comes soon
+        return  # it has lost its broker; the next round comes soon
     for name in sorted(queues):
         if name in serving and not tasks.consuming_from(name):
             consumer.add_task_queue(name)

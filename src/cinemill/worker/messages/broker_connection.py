@@ -1,4 +1,4 @@
-"""Celery's consumer, which comes back from a broker that refuses as from one that is away."""
+"""Celery's consumer, made to recover from a broker that refuses writes as from one that is down."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ often = ThrottledLog(__name__)
 class PatientConsumer(Consumer):
     """Waits until Redis takes writes before it consumes.
 
-    Celery connects again at once to a broker that answers, and is refused again: several times a
+    Celery reconnects at once to a broker that responds, and is refused again: several times a
     second, with a critical message each second.
     """
 
     waits_for_broker = False
-    """Whether it is looking for a broker that takes writes: then it consumes nothing, rightly."""
+    """Whether it waits for a broker that takes writes; it consumes nothing meanwhile."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        """A connection to a broker that takes writes, however long there is none."""
+        """Return a connection to a broker that takes writes; wait as long as there is none."""
         self.waits_for_broker = True
         try:
             conn = super().ensure_connected(conn)
@@ -41,8 +41,10 @@ class PatientConsumer(Consumer):
             self.waits_for_broker = False
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Also what is refused to a worker alone, such as by an access list, is not asked for in
-        a tight loop."""
+        """Wait before reconnecting to a broker that refuses.
+
+        A refusal to this worker only, by an access list for example, would cause a tight loop.
+        """
         super().on_connection_error_after_connected(exc)
         if isinstance(exc, REFUSALS):
             often.warning("the broker refuses", why=str(exc))
@@ -59,7 +61,7 @@ class PatientConsumer(Consumer):
         return conn
 
     def _connect_again(self, conn: Any) -> Any:
-        """On new sockets: what refuses may be a primary that has another in its place."""
+        """Reconnect on new sockets: the server that refuses may be a primary that was replaced."""
         state.maybe_shutdown()
         time.sleep(RETRY_SECONDS)
         conn.collect()
@@ -68,7 +70,7 @@ class PatientConsumer(Consumer):
 
 
 def find_refusal(conn: Any) -> str | None:
-    """Why Redis does not take a write; None where it does, and for other brokers."""
+    """Return why Redis does not take a write; None if it does, and for other brokers."""
     if conn.transport.driver_type != "redis":
         return None
     try:

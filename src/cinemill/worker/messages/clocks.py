@@ -7,12 +7,15 @@ from typing import Any
 from kombu.clocks import LamportClock
 
 HIGHEST_CLOCK = 2**53
-"""That a message may bring: JSON's largest exact whole number."""
+"""The highest value that a message may contain: JSON's largest exact integer."""
 
 
 class BoundedClock(LamportClock):
-    """A logical clock that no message can set to what cannot be sent any more: an integer of
-    thousands of digits makes every later event fail in the worker's loop."""
+    """A logical clock that ignores absurd values from messages.
+
+    An integer of thousands of digits cannot be sent any more, and would make every later event
+    fail in the worker's loop.
+    """
 
     def adjust(self, other: Any) -> int:
         is_sane = isinstance(other, int) and 0 <= other < HIGHEST_CLOCK

@@ -1,7 +1,8 @@
-"""Celery's consumer behind a guard: no message's content ends it, and none disappears.
+"""Celery's consumer behind a guard: no message's content ends it, and no message disappears.
 
-What cannot become a task is put aside with the reason. The relay writes it down and, where it was
-meant to be a job, has that job fail with the reason, so that whoever waits for its result gets one.
+A message that cannot become a task is moved to the dead letters with the reason. The relay stores
+it and, if it was meant to be a job, fails that job with the reason, so that a client that waits for
+the result gets one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ celery_log = get_celery_logger(__name__)
 
 
 class GuardedConsumer(PatientConsumer):
-    """The setting ``worker_consumer`` names it."""
+    """The consumer of our workers, named by the setting ``worker_consumer``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,12 +39,12 @@ class GuardedConsumer(PatientConsumer):
         self._guard = MessageGuard(context.catalog.jobs, self.app.tasks)
         self._refused = RefusedMessages(context.redis_url)
         self.handled_count = 0
-        """Messages that were taken, whatever came of them."""
+        """The number of messages taken so far, whether they became tasks or not."""
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
-        """Celery's own, called with messages that the guard has admitted."""
+        """Wrap Celery's handler, which is called with messages that the guard has admitted."""
         handle = super().create_task_handler(*args, **kwargs)
-        lasting = (*self.connection_errors, *self.conninfo.channel_errors)
+        connection_faults = (*self.connection_errors, *self.conninfo.channel_errors)
 
         def handle_admitted(message: Message) -> None:
             self.handled_count += 1
@@ -51,18 +52,18 @@ class GuardedConsumer(PatientConsumer):
                 self._guard.admit(message)
                 handle(message)
             except MessageRefused as refused:
-                self.put_aside(message, refused)
-            except lasting:
+                self.move_to_dead_letters(message, refused)
+            except connection_faults:
                 raise
             except Exception as error:
                 log.exception("a message could not be processed")
-                self.put_aside(message, _describe_fault(message, error))
+                self.move_to_dead_letters(message, _describe_fault(message, error))
 
         return handle_admitted
 
-    def put_aside(self, message: Message, refused: MessageRefused) -> None:
-        """Keep the reason and the message's beginning, and take it from the broker."""
-        dead = _bury(message, refused)
+    def move_to_dead_letters(self, message: Message, refused: MessageRefused) -> None:
+        """Store the reason and an excerpt of the message, then remove it from the broker."""
+        dead = _make_dead_message(message, refused)
         log.warning(
             "a message was moved to the dead letters",
             why=dead.failure.message,
@@ -81,17 +82,17 @@ class GuardedConsumer(PatientConsumer):
             message.ack_log_error(celery_log, self.connection_errors)
 
     def on_unknown_message(self, body: Any, message: Message) -> None:
-        self.put_aside(message, _describe_fault(message))
+        self.move_to_dead_letters(message, _describe_fault(message))
 
     def on_unknown_task(self, body: Any, message: Message, exc: BaseException) -> None:
-        self.put_aside(message, _describe_fault(message, exc))
+        self.move_to_dead_letters(message, _describe_fault(message, exc))
 
     def on_invalid_task(self, body: Any, message: Message, exc: BaseException) -> None:
-        self.put_aside(message, _describe_fault(message, exc))
+        self.move_to_dead_letters(message, _describe_fault(message, exc))
 
 
 class JobRequest(Request):
-    """Tells a message whose process died from one that a task asks for again."""
+    """Marks a message whose process died, as opposed to one that a task requeues."""
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         error = exc_info.exception
@@ -103,14 +104,14 @@ class JobRequest(Request):
 
 
 def _leave_with_broker(message: Message) -> None:
-    """Have it delivered again later: nowhere could it be put aside."""
+    """Have the message delivered again later, since it could not be stored anywhere."""
     if isinstance(message.channel.qos, RefusalTolerantQoS):
         message.channel.qos.leave(message.delivery_tag)
     elif not message.acknowledged:
         message.requeue()
 
 
-def _bury(message: Message, refused: MessageRefused) -> DeadMessage:
+def _make_dead_message(message: Message, refused: MessageRefused) -> DeadMessage:
     error, body = refused.error, message.body
     content = body if isinstance(body, bytes | str) else b""
     info = message.delivery_info

@@ -1,5 +1,7 @@
-"""The relay's part in messages that nobody could work on: refused ones, and those in lists that no
-worker of ours reads."""
+"""The relay's work on messages that no worker processed.
+
+These are refused messages, and messages in lists that none of our workers reads.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,13 @@ from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.guard import OWNER, STEP_PREFIX, TASK_UNKNOWN
 from cinemill.worker.messages.queues import KEY_PREFIX
 
-MOVED_AT_ONCE = 200
-LOOK_SECONDS = 5.0
-QUIET_SECONDS = 10.0
-"""A list whose oldest message lies there for so long is read by nobody."""
+MOVE_BATCH = 200
+SCAN_SECONDS = 5.0
+UNREAD_SECONDS = 10.0
+"""A list whose oldest message has been there for so long is read by no worker."""
 ROUNDS = 10
-STEP_AGAIN_SECONDS = 10.0
-"""After which a step that one worker could not do is offered to all of them again."""
+STEP_RETRY_SECONDS = 10.0
+"""After which a step that one worker could not run is offered to all of them again."""
 
 log = get_logger(__name__)
 
@@ -43,8 +45,11 @@ class DeadLetterWriter:
         self._refused = RefusedMessages(context.redis_url)
 
     def move(self) -> int:
-        """Answers how many. Safe to run twice. Raises RedisUnavailable, DatabaseUnavailable."""
-        entries = self._refused.peek(MOVED_AT_ONCE)
+        """Move a batch and return its size; safe to run twice.
+
+        Raises RedisUnavailable, DatabaseUnavailable.
+        """
+        entries = self._refused.peek(MOVE_BATCH)
         for entry in entries:
             message = parse_entry(entry)
             if message is not None:
@@ -62,12 +67,15 @@ class DeadLetterWriter:
                     insert_dead_message(connection, message)
         except DependencyUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - anybody may write into Redis; the rest goes on
+        except Exception as error:  # noqa: BLE001 - any client may write into Redis; the others go on
             log.warning("a dead message was not kept", why=type(error).__name__)
 
     def _hold_step(self, message: DeadMessage) -> bool:
-        """Whether it is the message of a step that the worker which took it cannot do, as while
-        packages are installed on one machine after the other. Its run is offered again later."""
+        """Offer a step again later if the worker that took its message does not know the step.
+
+        This happens while packages are installed on one machine after the other. Returns whether
+        the message is that of such a step.
+        """
         is_step = message.task.startswith(STEP_PREFIX) and message.failure.code == TASK_UNKNOWN
         if not is_step or not message.task_id:
             return False
@@ -77,12 +85,12 @@ class DeadLetterWriter:
                 connection,
                 [message.task_id],
                 message=f"Waiting for a worker that can do the step '{kind}'.",
-                delay_seconds=STEP_AGAIN_SECONDS,
+                delay_seconds=STEP_RETRY_SECONDS,
             )
             return is_run(connection, message.task_id)
 
     def _fail_job(self, message: DeadMessage) -> bool:
-        """Whether it was meant to be a job, which has failed now."""
+        """Create a failed job if the message was meant to be a new job; return whether it was."""
         if message.task not in self._context.catalog.jobs or not message.task_id:
             return False
         try:
@@ -91,7 +99,7 @@ class DeadLetterWriter:
             reason = message.failure
             error = InputRejected(reason.message, code=reason.code, hint=reason.hint)
             return self._reject(message.task, error, message.task_id)
-        return False  # a job of this id is there, and this is another message
+        return False  # a job with this id exists, and this is another message
 
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:
@@ -99,7 +107,8 @@ class DeadLetterWriter:
         except DependencyUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then
-            log.warning("a dead message became no failed job", why=type(fault).__name__)
+            why = type(fault).__name__
+            log.warning("no failed job could be created for a dead message", why=why)
             return False
         return True
 
@@ -107,10 +116,10 @@ class DeadLetterWriter:
 class StrayCollector:
     """Adopts messages of our kinds of job from lists without our key prefix."""
 
-    def __init__(self, app: Celery, *, quiet_seconds: float = QUIET_SECONDS) -> None:
-        """``quiet_seconds`` is how long a list's oldest message lies there before it is taken."""
+    def __init__(self, app: Celery, *, unread_seconds: float = UNREAD_SECONDS) -> None:
+        """Read a list once its oldest message has been there for ``unread_seconds``."""
         context: WorkerContext = app.context
-        self._quiet_seconds = quiet_seconds
+        self._unread_seconds = unread_seconds
         self._jobs = sorted(context.catalog.jobs)
         self._queues = sorted({*context.catalog.queues, *STOCK_QUEUES})
         self._ours = context.catalog.queues
@@ -118,15 +127,15 @@ class StrayCollector:
         broker_url = settings.celery_broker_url if settings.adopt_unprefixed else None
         self._messages = open_stray_messages(broker_url, prefix=KEY_PREFIX)
         self._seen: dict[str, tuple[str, float]] = {}
-        self._next_look = 0.0
+        self._next_scan = 0.0
         self._saw_workers = False
 
     def adopt(self) -> int:
-        """Of lists that nobody reads; answers how many were moved. Raises RedisUnavailable."""
+        """Move messages of lists that no worker reads; return how many. Raises RedisUnavailable."""
         now = time.monotonic()
-        if self._messages is None or now < self._next_look:
+        if self._messages is None or now < self._next_scan:
             return 0
-        self._next_look = now + LOOK_SECONDS
+        self._next_scan = now + SCAN_SECONDS
         filled = self._messages.list_filled(self._queues)
         self._seen = {
             name: (digest, self._seen[name][1])
@@ -134,15 +143,17 @@ class StrayCollector:
             else (digest, now)
             for name, digest in filled.items()
         }
-        before = now - self._quiet_seconds
-        quiet = [name for name, (_, since) in self._seen.items() if since <= before]
-        if not quiet or self._are_read(self._messages, quiet):
+        before = now - self._unread_seconds
+        unread = [name for name, (_, since) in self._seen.items() if since <= before]
+        if not unread or self._are_read(self._messages, unread):
             return 0
-        return sum(self._adopt_from(self._messages, name) for name in quiet)
+        return sum(self._adopt_from(self._messages, name) for name in unread)
 
     def _are_read(self, messages: StrayMessages, names: list[str]) -> bool:
-        """Whether there are workers without our prefix: these are their messages, though the
-        workers may be too busy for a while to take any."""
+        """Return whether there are workers without our key prefix.
+
+        The messages then belong to them, even if they are too busy for a while to take any.
+        """
         workers = messages.workers_by_queue()
         if workers and not self._saw_workers:
             queues = sorted({queue_of(name) for name in names})

@@ -1,6 +1,7 @@
-"""A Celery message before anything computes with it: its envelope and body, read within bounds.
+"""A Celery message before it is processed: its envelope and body, parsed within limits.
 
-Nothing here knows kinds of jobs or a broker's connection. ``MessageGuard`` judges what is read.
+Nothing here depends on kinds of jobs or on a broker's connection. ``MessageGuard`` checks the
+result.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from cinemill.errors import InputRejected
 BODY_BYTES = 8 * 1024**2
 """A timeline of 10,000 clips, each with every option, was measured at 3.1 MB."""
 ENVELOPE_BYTES = 12 * 1024**2
-"""The body in base64, which is a third longer, and the headers."""
-MOST_VALUES = 500_000
-"""Values in a message. That timeline has 150,000; each costs up to 100 bytes of memory."""
-MOST_DEPTH = 32
-"""Levels of a job's parameters, as everywhere."""
-BODY_DEPTH = MOST_DEPTH + 1
-"""The body is a list around them."""
-LONGEST_NAME = 155
+"""The limit for the body in base64, which is a third longer, plus the headers."""
+MAX_VALUES = 500_000
+"""Values in a message. The timeline above has 150,000; each takes up to 100 bytes of memory."""
+MAX_DEPTH = 32
+"""Nesting levels of a job's parameters, the same limit as everywhere."""
+BODY_DEPTH = MAX_DEPTH + 1
+"""The body is a list that contains the parameters."""
+MAX_NAME_CHARACTERS = 155
 """Characters of an id, as in Celery's own result tables."""
 EXCERPT_CHARACTERS = 1000
 
 UNREADABLE_HEADER = "cinemill_unreadable"
-"""On an envelope that replaces an item that is none: why it could not be read."""
+"""Header of an envelope that replaces an unreadable item: why it could not be read."""
 INTERRUPTED_HEADER = "cinemill_interrupted"
-"""How many times in a row a worker took the message and gave no answer."""
-MOST_INTERRUPTIONS = 3
+"""How many times in a row a worker took the message and neither finished nor returned it."""
+MAX_INTERRUPTIONS = 3
 
 SEND_JSON = "Send it with Celery's JSON serializer and without custom content encodings."
 SEND_LESS = "Send less in one message, such as paths instead of data, or submit several jobs."
@@ -55,11 +56,11 @@ _JSON_TYPES = frozenset({"application/json", "json"})
 
 
 def read_envelope(item: bytes | str, queue: str) -> dict[str, Any]:
-    """The envelope that a broker's item holds, fit for kombu: all members there, of their types.
+    """Return the envelope in a broker's item in a form valid for kombu: complete and well-typed.
 
-    An item that cannot be read becomes an envelope that says so, and is delivered like any other:
-    until it is put aside, the broker holds it. Its message goes back to ``queue`` if it must,
-    whatever it says of itself, and has a delivery tag that no other message has.
+    An unreadable item becomes an envelope that says so, and is delivered like any other: the broker
+    keeps it until it has been moved to the dead letters. A message that is requeued goes back to
+    ``queue``, whatever its own headers say, and gets a unique delivery tag.
     """
     try:
         document = parse_json(item, most_bytes=ENVELOPE_BYTES, what="envelope")
@@ -69,7 +70,7 @@ def read_envelope(item: bytes | str, queue: str) -> dict[str, Any]:
 
 
 def read_held(entry: bytes | str, fallback_queue: str) -> tuple[dict[str, Any], str]:
-    """(envelope, queue) of what a worker held unacknowledged; never raises."""
+    """Return (envelope, queue) of a message that a worker held unacknowledged; never raises."""
     try:
         document, _, queue = parse_json(entry, most_bytes=2 * ENVELOPE_BYTES)
         if not isinstance(queue, str) or not queue:
@@ -97,7 +98,7 @@ def _address(envelope: dict[str, Any], queue: str) -> dict[str, Any]:
 
 
 def check_broadcast(document: Any) -> dict[str, Any]:
-    """A control message or event, fit for kombu. Raises InputRejected."""
+    """Return a control message or event in a form valid for kombu. Raises InputRejected."""
     envelope = _check_members(document)
     properties = envelope["properties"]
     if not isinstance(properties.get("delivery_info"), dict):
@@ -114,10 +115,10 @@ def check_broadcast(document: Any) -> dict[str, Any]:
 
 
 def check_command(envelope: Mapping[str, object]) -> None:
-    """The body of a control message. Raises InputRejected.
+    """Check the body of a control message. Raises InputRejected.
 
-    Celery answers what it cannot handle by closing and opening its channel, and leaves the
-    commands that have come meanwhile unread.
+    When Celery cannot handle a command, it closes and reopens its channel, and leaves commands that
+    have arrived meanwhile unread.
     """
     command = parse_body(_decode_body(dict(envelope)))
     if not isinstance(command, dict) or not isinstance(command.get("method"), str):
@@ -130,21 +131,21 @@ def check_command(envelope: Mapping[str, object]) -> None:
     if reply_to and not all(isinstance(reply_to.get(name), str) for name in names):
         raise _malformed("a control command's answer goes nowhere")
     if command.get("matcher") not in (None, "glob"):
-        # A regular expression may take for ever, in the worker's loop.
+        # A regular expression may take forever, in the worker's loop.
         raise _malformed("a control command's matcher is not 'glob'")
 
 
 def parse_json(text: bytes | str, *, most_bytes: int, what: str = "message") -> Any:
-    """Plain JSON within bounds. Raises InputRejected."""
+    """Parse plain JSON within limits. Raises InputRejected."""
     return _parse(text, json.loads, most_bytes=most_bytes, what=what)
 
 
 def parse_body(body: bytes) -> Any:
-    """A body as Celery reads it, with its own types for dates and such. Raises InputRejected."""
+    """Parse a body as Celery does, with its own types for dates etc. Raises InputRejected."""
     document = _parse(body, load_celery_json, most_bytes=BODY_BYTES, what="body")
     if exceeds_depth(document, BODY_DEPTH):
         raise InputRejected(
-            f"The arguments are nested more than {MOST_DEPTH} levels deep.",
+            f"The arguments are nested more than {MAX_DEPTH} levels deep.",
             code="message_too_deep",
             hint="Send flatter arguments.",
         )
@@ -156,8 +157,8 @@ def _parse(text: bytes | str, load: Callable[[str], Any], *, most_bytes: int, wh
     if len(data) > most_bytes:
         raise _too_large(f"The {what} has {len(data):,} bytes, more than {most_bytes:,}.")
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
-    if values > MOST_VALUES:
-        raise _too_large(f"The {what} has about {values:,} values, more than {MOST_VALUES:,}.")
+    if values > MAX_VALUES:
+        raise _too_large(f"The {what} has about {values:,} values, more than {MAX_VALUES:,}.")
     try:
         return load(data.decode("utf-8"))
     except RecursionError:
@@ -174,10 +175,10 @@ def _parse(text: bytes | str, load: Callable[[str], Any], *, most_bytes: int, wh
         ) from error
 
 
-def exceeds_depth(document: Any, most: int) -> bool:
-    """Whether lists and dictionaries lie more than ``most`` levels inside each other."""
+def exceeds_depth(document: Any, limit: int) -> bool:
+    """Return whether lists and dictionaries are nested more than ``limit`` levels deep."""
     level: list[Any] = [document]
-    for _ in range(most):
+    for _ in range(limit):
         level = [value for one in level for value in _list_containers(one)]
         if not level:
             return False
@@ -203,7 +204,7 @@ def _check_structure(document: Any) -> dict[str, Any]:
         properties["body_encoding"] = "base64"
     if len(body) > BODY_BYTES:
         raise _too_large(f"The body has {len(body):,} bytes, more than {BODY_BYTES:,}.")
-    properties["priority"] = _keep_priority(properties.get("priority"))
+    properties["priority"] = _sanitize_priority(properties.get("priority"))
     return envelope
 
 
@@ -240,7 +241,7 @@ def _decode_body(envelope: dict[str, Any]) -> bytes:
 
 
 def _decompress(body: bytes, compression: Any) -> bytes:
-    """At most as much as a body may have. Raises InputRejected."""
+    """Decompress at most as many bytes as a body may have. Raises InputRejected."""
     try:
         data = _decompress_some(body, compression)
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
@@ -264,8 +265,8 @@ def _decompress_some(body: bytes, compression: Any) -> bytes:
     )
 
 
-def _keep_priority(priority: Any) -> Any:
-    """A number as it is; anything else as a text, which no broker computes with."""
+def _sanitize_priority(priority: Any) -> Any:
+    """Keep a number; turn anything else into text, with which no broker does arithmetic."""
     if priority is None or (isinstance(priority, int) and abs(priority) < 2**31):
         return priority
     return clip(repr(priority), 60)
@@ -276,7 +277,7 @@ def _replace_unreadable(
 ) -> dict[str, Any]:
     reason = {"code": error.code, "message": error.message, "hint": error.hint}
     headers = _as_mapping(_as_mapping(document).get("headers"))
-    # With them, the job of a message that is JSON and yet unfit can fail with the reason.
+    # With these, the job of a message that is JSON but not valid can fail with the reason.
     identity = {name: headers[name] for name in ("task", "id") if is_name(headers.get(name))}
     return {
         "body": excerpt(item),
@@ -288,11 +289,13 @@ def _replace_unreadable(
 
 
 def is_name(value: Any) -> bool:
-    """Whether it is a text that may be an id: 1 to 155 printable characters, and at most 255 bytes
-    of UTF-8, as many as a job's id may have."""
+    """Return whether this is a text that may be an id.
+
+    An id has 1 to 155 printable characters, and at most 255 bytes of UTF-8, as a job's id may.
+    """
     return (
         isinstance(value, str)
-        and 0 < len(value) <= LONGEST_NAME
+        and 0 < len(value) <= MAX_NAME_CHARACTERS
         and value.isprintable()
         and value.strip() == value
         and len(value.encode()) <= LONGEST_NAME_BYTES
@@ -300,20 +303,20 @@ def is_name(value: Any) -> bool:
 
 
 def is_json(content_type: str | None, content_encoding: str | None) -> bool:
-    """Whether a body with these headers is JSON in UTF-8."""
+    """Return whether a body with these headers is JSON in UTF-8."""
     media_type, _, parameters = (content_type or "").lower().partition(";")
     charset = parameters.strip().removeprefix("charset=").strip('"')
     encodings = {charset, (content_encoding or "").lower()}
     return media_type.strip() in _JSON_TYPES and encodings <= _TEXT_ENCODINGS
 
 
-def clip(text: str, most: int) -> str:
-    """The first ``most`` characters, with a sign where there are more."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def clip(text: str, length: int) -> str:
+    """Return at most ``length`` characters of the text, ending in an ellipsis if it was cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def excerpt(item: bytes | str) -> str:
-    """The beginning of a broken message as printable text."""
+    """Return the beginning of a broken message as printable text."""
     if isinstance(item, str):
         item = item[:EXCERPT_CHARACTERS].encode("utf-8", "backslashreplace")
     text = item[:EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace")

@@ -1,8 +1,8 @@
-"""Which messages become tasks of Celery, and with which headers; the others are refused.
+"""The guard that decides which messages become Celery tasks, and with which headers.
 
-A message of a known kind of job keeps its id, its arguments and its priority: all else of it is
-written anew, for Celery 5.7 computes with headers that anybody may set (an ``eta`` of the wrong
-type, a time limit, a list as an id) and ends the worker where that fails.
+A message of a known kind of job keeps its id, its arguments and its priority. All its other headers
+are rewritten, because Celery 5.7 computes with headers that any client may set (an ``eta`` of the
+wrong type, a time limit, a list as an id) and ends the worker if that fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cinemill.core.documents import JsonObject
 from cinemill.errors import InputRejected
 from cinemill.worker.messages.envelope import (
     INTERRUPTED_HEADER,
-    MOST_INTERRUPTIONS,
+    MAX_INTERRUPTIONS,
     SEND_JSON,
     UNREADABLE_HEADER,
     clip,
@@ -31,10 +31,10 @@ from cinemill.worker.messages.envelope import (
 from cinemill.worker.messages.transport import read_interruptions
 
 OWNER = "celery"
-"""Of jobs that Celery messages bring."""
+"""The owner of jobs that come as Celery messages."""
 STEP_PREFIX = "step."
 TASK_UNKNOWN = "task_unknown"
-"""The code of a message that this worker has no task for."""
+"""The error code of a message for which this worker has no task."""
 LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
 LONGEST_DELAY = timedelta(days=365)
 REPR_CHARACTERS = 200
@@ -48,7 +48,7 @@ _FOLLOW_UPS = {
 
 
 class MessageRefused(Exception):
-    """A message that becomes no task; ``task`` and ``task_id`` are empty where it has none."""
+    """A message that becomes no task; ``task`` and ``task_id`` are empty if it has none."""
 
     def __init__(self, error: InputRejected, *, task: str = "", task_id: str = "") -> None:
         super().__init__(error.message)
@@ -56,12 +56,12 @@ class MessageRefused(Exception):
         self.task = task
         self.task_id = task_id
         self.size_bytes: int | None = None
-        """Of the item, where the message holds only its beginning."""
+        """Size of the item, if the message holds only its beginning; else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a message asks for."""
+    """The task call that a message requests."""
 
     task: str
     task_id: str
@@ -69,29 +69,29 @@ class Call:
     kwargs: dict[str, Any]
     embed: dict[str, Any]
     options: Mapping[str, Any]
-    """Its headers, or of protocol 1 its body."""
-    is_as_sent: bool
-    """Whether the body is that of protocol 2, with nothing beside what is named here."""
+    """The message's headers; for protocol 1, its body."""
+    is_protocol_2: bool
+    """Whether the body is that of protocol 2, with nothing except the members named here."""
 
 
 class MessageGuard:
-    """Judges messages before Celery does."""
+    """Checks messages before Celery handles them."""
 
     def __init__(self, jobs: Container[str], tasks: Container[str]) -> None:
-        """``jobs`` are the kinds of job, ``tasks`` every task that this worker knows."""
+        """Create a guard; ``jobs`` are the kinds of job, ``tasks`` all tasks of this worker."""
         self._jobs = jobs
         self._tasks = tasks
 
     def admit(self, message: Message) -> None:
-        """Make the message one that Celery can work on. Raises MessageRefused.
+        """Rewrite the message so that Celery can handle it. Raises MessageRefused.
 
-        Its arguments stay as they are: they are judged when the job is made.
+        Its arguments stay as they are: they are checked when the job is created.
         """
         task, task_id = _read_identity(message.headers)
         try:
             _check_readable(message)
             call = _read_call(message)
-            # Protocol 1 names them in the body.
+            # Protocol 1 has them in the body.
             task, task_id = call.task, call.task_id
             self._admit_call(message, call)
         except InputRejected as error:
@@ -146,9 +146,9 @@ def _check_readable(message: Message) -> None:
     reason = headers.get(UNREADABLE_HEADER)
     if reason is not None:
         raise _repeat(reason)
-    if read_interruptions(dict(headers)) >= MOST_INTERRUPTIONS:
+    if read_interruptions(dict(headers)) >= MAX_INTERRUPTIONS:
         raise InputRejected(
-            f"A worker took this message {MOST_INTERRUPTIONS} times and died before it finished.",
+            f"A worker took this message {MAX_INTERRUPTIONS} times and died before it finished.",
             code="message_interrupted",
             hint="See the worker's log for the cause; then submit the job again.",
         )
@@ -190,11 +190,11 @@ def _read_call(message: Message) -> Call:
 
 
 def _read_first_protocol(headers: JsonObject, body: JsonObject) -> Call:
-    """Celery's message protocol 1, and what lies between 1 and 2: all in the body."""
+    """Read Celery's message protocol 1 or a mix of 1 and 2, with all options in the body."""
     options = {**body, **headers}
     embed = {name: body.get(name) for name in _FOLLOW_UPS}
     args, kwargs = body.get("args") or [], body.get("kwargs") or {}
-    return replace(_make_call(options, args, kwargs, embed), is_as_sent=False)
+    return replace(_make_call(options, args, kwargs, embed), is_protocol_2=False)
 
 
 def _make_call(options: JsonObject, args: Any, kwargs: Any, embed: JsonObject) -> Call:
@@ -212,14 +212,14 @@ def _make_call(options: JsonObject, args: Any, kwargs: Any, embed: JsonObject) -
     if not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs):
         raise _malformed("its keyword arguments are no object")
     known = {name: embed.get(name) for name in _FOLLOW_UPS}
-    is_as_sent = embed.keys() <= known.keys()
-    return Call(task, task_id, list(args), kwargs, known, options, is_as_sent)
+    is_protocol_2 = embed.keys() <= known.keys()
+    return Call(task, task_id, list(args), kwargs, known, options, is_protocol_2)
 
 
 def _check_job(call: Call) -> dict[str, Any]:
-    """New headers for a bare message of a kind of job. Raises InputRejected."""
+    """Return new headers for a bare message of a kind of job. Raises InputRejected."""
     if call.options.get("eta") is not None and not _is_past(call, "eta"):
-        raise _not_kept(call, "countdown or eta", SUBMIT_WHEN_DUE)
+        raise _unsupported_option(call, "countdown or eta", SUBMIT_WHEN_DUE)
     if call.options.get("expires") is not None:
         if _is_past(call, "expires"):
             raise InputRejected(
@@ -227,17 +227,19 @@ def _check_job(call: Call) -> dict[str, Any]:
                 code="message_expired",
                 hint="Submit it again, without 'expires': an accepted job waits for its turn.",
             )
-        raise _not_kept(
+        raise _unsupported_option(
             call, "expires", "Submit it without 'expires'; cancel the job if it waits too long."
         )
     for member, name in _FOLLOW_UPS.items():
         if call.embed.get(member):
-            raise _not_kept(call, name, "Wait for its result, then submit what comes next.")
+            raise _unsupported_option(
+                call, name, "Wait for its result, then submit what comes next."
+            )
     return _write_headers(call)
 
 
 def _check_step(call: Call) -> dict[str, Any]:
-    """Only the relay sends these. Raises InputRejected."""
+    """Return new headers for a step, which only the relay sends. Raises InputRejected."""
     if len(call.args) != 1 or call.kwargs or not is_name(call.args[0]):
         raise _malformed("a step's only argument is the id of a run")
     limits = _check_time_limits(call.options.get("timelimit"))
@@ -245,7 +247,10 @@ def _check_step(call: Call) -> dict[str, Any]:
 
 
 def _check_options(call: Call) -> dict[str, Any]:
-    """Celery's own tasks, such as those that clean up: each header of its type, or none."""
+    """Return new headers for one of Celery's own tasks, such as those that clean up.
+
+    Raises InputRejected if one of the message's options is of the wrong type.
+    """
     options = call.options
     for name in ("eta", "expires"):
         if options.get(name) is not None:
@@ -298,7 +303,7 @@ def _rewrite(message: Message, headers: dict[str, Any], call: Call) -> None:
     message.headers = headers if counted is None else {**headers, INTERRUPTED_HEADER: counted}
     message.properties = _select_properties(message.properties)
     decoded = [call.args, call.kwargs, call.embed]
-    if not call.is_as_sent:
+    if not call.is_protocol_2:
         message.body = dumps(decoded).encode()
     message._decoded_cache = decoded
     message.content_type, message.content_encoding = "application/json", "utf-8"
@@ -319,9 +324,9 @@ def _is_past(call: Call, name: str) -> bool:
 def _read_time(call: Call, name: str) -> datetime:
     value = call.options[name]
     try:
-        moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        is_sane = abs(moment - datetime.now(UTC)) < LONGEST_DELAY * 100
+        time = datetime.fromisoformat(value)
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        is_sane = abs(time - datetime.now(UTC)) < LONGEST_DELAY * 100
     except (TypeError, ValueError, OverflowError):
         is_sane = False
     if not is_sane:
@@ -330,11 +335,11 @@ def _read_time(call: Call, name: str) -> datetime:
             code="arguments_invalid",
             hint="Times are ISO 8601, such as 2030-01-31T12:00:00+00:00.",
         )
-    return moment
+    return time
 
 
 def _check_time_limits(limits: Any) -> list[float | None]:
-    """(hard, soft) in seconds."""
+    """Return the (hard, soft) time limits in seconds. Raises InputRejected."""
     pair = [None, None] if limits is None else limits
     if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
         raise _malformed("'timelimit' is no pair")
@@ -345,7 +350,7 @@ def _check_time_limits(limits: Any) -> list[float | None]:
     return list(pair)
 
 
-def _not_kept(call: Call, option: str, hint: str) -> InputRejected:
+def _unsupported_option(call: Call, option: str, hint: str) -> InputRejected:
     return InputRejected(
         f"{call.task} was sent with {option}, which jobs do not support.",
         code="arguments_invalid",

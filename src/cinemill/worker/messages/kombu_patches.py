@@ -1,4 +1,4 @@
-"""Repairs of the broker's library, each for a fault that a drill has shown; to go with its fix."""
+"""Patches of kombu and Celery, each for a fault found in a drill, until the libraries fix it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,53 @@ from celery.concurrency import solo
 from kombu.transport import redis
 
 
-def repair_redis_transport() -> None:
-    """Have kombu 5.7 survive the loss of Redis.
+def patch_redis_transport() -> None:
+    """Let kombu 5.7 survive the loss of Redis.
 
-    It reads its pub/sub connection only where there is something to read: once it has dropped a
-    half-open connection, an event of another one can be taken for that of pub/sub; redis-py 8 then
-    reads without any timeout, and the worker's main process stands still for ever: nothing is
-    consumed, not even a signal to stop is heeded (2 of 8 drills).
+    The first patch reads the pub/sub connection only if there is something to read. Once kombu has
+    dropped a half-open connection, an event of another one can be taken for one of pub/sub;
+    redis-py 8 then reads without any timeout, and the worker's main process blocks forever: it
+    consumes nothing and does not even handle a stop signal (2 of 8 drills).
 
-    It gives held messages back only while it has a connection to do it by: when that was lost,
-    closing the channel raises AttributeError, and the whole worker ends (a drill in some thirty).
+    The second patch restores held messages only while there is a connection to do it with. Without
+    one, closing the channel raises AttributeError, and the whole worker ends (about one drill in
+    thirty).
     """
-    redis.Channel._receive = receive_what_is_there  # type: ignore[method-assign]
-    redis.QoS.restore_unacked = give_back_if_connected  # type: ignore[method-assign]
+    redis.Channel._receive = receive_pending  # type: ignore[method-assign]
+    redis.QoS.restore_unacked = restore_if_connected  # type: ignore[method-assign]
 
 
-def repair_solo_pool() -> None:
-    """Let a worker of one process be told to stop while it works.
+def patch_solo_pool() -> None:
+    """Let a worker with the solo pool be stopped while it works.
 
-    Celery 5.7 asks the pool to kill the process that works; the solo pool, which has none, raises
-    NotImplementedError out of the signal's handler, into the midst of the task: that fails, and
-    ``worker_shutting_down`` is never sent, by which our task hands itself back.
+    Celery 5.7 asks the pool to kill the process that works. The solo pool, which has none, raises
+    NotImplementedError from the signal handler into the middle of the task: the task fails, and
+    ``worker_shutting_down``, on which our task releases its work, is never sent.
     """
-    solo.TaskPool.terminate_job = leave_to_itself
+    solo.TaskPool.terminate_job = ignore_terminate_job
 
 
-def leave_to_itself(pool: Any, pid: int | None, signal: int | None = None) -> None:
-    """Nothing: the task runs in this very process, and is told by ``worker_shutting_down``."""
+def ignore_terminate_job(pool: Any, pid: int | None, signal: int | None = None) -> None:
+    """Do nothing: the task runs in this process, and is stopped by ``worker_shutting_down``."""
 
 
-_give_back = redis.QoS.restore_unacked
+_restore_unacked = redis.QoS.restore_unacked
 
 
-def give_back_if_connected(qos: Any, client: Any = None) -> Any:
-    """Queue held messages again; without a connection they stay in Redis as not acknowledged, and
-    are queued again once the visibility timeout is over."""
+def restore_if_connected(qos: Any, client: Any = None) -> Any:
+    """Queue held messages again if there is a connection.
+
+    Otherwise they stay in Redis as unacknowledged, and are queued again after the visibility
+    timeout.
+    """
     if client is None and qos.channel.connection.client is None:
         qos._delivered.clear()
         return None
-    return _give_back(qos, client)
+    return _restore_unacked(qos, client)
 
 
-def receive_what_is_there(channel: Any) -> bool:
-    """Take every message that has come, and wait for none; whether there was one."""
+def receive_pending(channel: Any) -> bool:
+    """Receive all messages that have arrived, without waiting; return whether there was one."""
     client = channel.subclient
     received = False
     while client.connection is not None and client.connection.can_read(timeout=0):

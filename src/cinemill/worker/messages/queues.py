@@ -1,4 +1,4 @@
-"""Queues and priorities as the broker wants them; the one place where 10-first meets 0-first."""
+"""Queues and priorities for the broker: the one place that converts 10-first to 0-first."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from cinemill.jobs.catalog import Queue
 from cinemill.storage.database import ANSWER_SECONDS
 
 KEY_PREFIX = "cinemill:"
-"""Before each key of the broker in Redis, which others may use too."""
+"""Prefix of all keys of the broker in Redis, which other programs may use too."""
 REDIS_STEPS = 10
-"""Lists that Redis keeps for a queue, one a priority."""
+"""Lists that kombu keeps in Redis for a queue, one for each priority."""
 
 
 def to_broker_priority(priority: int, broker_url: str) -> int:
-    """0–10, 10 first, in the broker's words: Redis takes its list 0 first, AMQP the highest."""
+    """Convert a priority, 10 first, to the broker's: Redis takes 0 first, AMQP the highest."""
     if broker_url.startswith("amqp"):
         return priority
     return min(REDIS_STEPS - 1, HIGHEST_PRIORITY - priority)
 
 
 def requested_priority(priority: int | None) -> int | None:
-    """What a sender of a bare message wishes for its job; None for nothing in particular.
+    """Return the job priority that the sender of a bare message requested, or None.
 
-    The number is taken as written, 10 first, though Redis took the message itself by its own order.
-    0 is what kombu writes where nobody gave a number, and so it is no wish for the last place.
+    The number is used as written, 10 first, although Redis orders the message itself 0 first.
+    kombu writes 0 if the sender gave no priority, so 0 is not a request for the lowest one.
     """
     return priority or None
 
 
 def declare_queues(queues: Mapping[str, Queue]) -> list[KombuQueue]:
-    """Declare the most urgent first, and of equal ones those with the shortest limits: of equal
-    messages a worker takes that of the first queue."""
+    """Declare the queues by priority, then by the shortest time limits.
+
+    Among messages of equal priority a worker takes that of the first queue.
+    """
     ordered = sorted(queues.values(), key=lambda one: (-one.priority, one.soft_seconds))
     return [_declare(queue.name) for queue in ordered]
 
@@ -53,11 +55,13 @@ def _declare(name: str) -> KombuQueue:
 
 
 class PriorityFirstCycle(priority_cycle):
-    """A worker's queues, the most urgent first. kombu 5.7 keeps those of Redis in a set, and so in
-    another order in each process."""
+    """A worker's queues, the highest priority first.
+
+    kombu 5.7 keeps the queues of Redis in a set, and so in another order in each process.
+    """
 
     def consume(self, n: int) -> list[str]:
-        """The first ``n`` of them."""
+        """Return the first ``n`` queues."""
         return sorted(self.items, key=_rank)[:n]
 
 
@@ -67,18 +71,24 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 ADOPTION_MARGIN_SECONDS = 45
-UNSEEN_SECONDS = round(ANSWER_SECONDS) + ADOPTION_MARGIN_SECONDS
-"""After so long a message that a worker holds is queued again. Only a bare message is held, for the
-moment in which it gets its row (runs are acknowledged before they work), and if its worker dies
-in that moment nobody else knows of it: it must not wait for a day. Longer than a worker waits for a
-database that is frozen: it is alive, and gives the message back itself."""
+VISIBILITY_TIMEOUT_SECONDS = round(ANSWER_SECONDS) + ADOPTION_MARGIN_SECONDS
+"""Seconds after which a message that a worker holds is queued again.
+
+Only a bare message is held, while its row is created (runs are acknowledged before they work). If
+its worker dies meanwhile, the message is the only record of the job, so it must not wait for long.
+The timeout is longer than a worker waits for a frozen database, since such a worker is alive and
+returns the message itself.
+"""
 
 
 def broker_options() -> dict[str, Any]:
-    """Chosen by measurement: without both ``socket_timeout`` and ``health_check_interval`` a
-    half-open connection hangs a worker for minutes, in silence."""
+    """Return the transport options of the broker, chosen by measurement.
+
+    Unless both ``socket_timeout`` and ``health_check_interval`` are set, a half-open connection
+    silently blocks a worker for minutes.
+    """
     return {
-        "visibility_timeout": UNSEEN_SECONDS,
+        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,

@@ -1,4 +1,4 @@
-"""A Redis behind Sentinels as Celery and kombu want to hear of it: several URLs and an option."""
+"""A Redis behind Sentinels in the form that Celery and kombu need: several URLs and an option."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cinemill.storage.redis_servers import sentinel_options
 
 
 def translate_url(url: str) -> tuple[str, dict[str, Any]]:
-    """(URLs in kombu's form, transport options); other addresses as they are, without options."""
+    """Return (URLs in kombu's form, transport options); other URLs are returned unchanged."""
     address = parse_sentinel(url)
     if address is None:
         return url, {}
@@ -19,10 +19,10 @@ def translate_url(url: str) -> tuple[str, dict[str, Any]]:
 
 
 def configure_pubsub(url: str) -> None:
-    """Have kombu's channels in this process ask the Sentinels of ``url`` as we do.
+    """Have kombu's channels in this process query the Sentinels of ``url`` with our options.
 
-    Not by the transport option ``sentinel_kwargs``: a worker tells its options to whoever inspects
-    it, the Sentinels' password with them, and they must be JSON.
+    The transport option ``sentinel_kwargs`` is not used: a worker reports its options, with the
+    Sentinels' password in them, to any client that inspects it, and they must be JSON.
     """
     address = parse_sentinel(url)
     if address is not None:
@@ -31,8 +31,11 @@ def configure_pubsub(url: str) -> None:
 
 
 def credential_options(url: str) -> dict[str, Any]:
-    """Transport options for who asks the Sentinels by itself and tells nobody of its options:
-    Flower, and a result backend."""
+    """Return transport options with the Sentinels' credentials.
+
+    They are for clients that query the Sentinels themselves and do not report their options:
+    Flower, and a result backend.
+    """
     address = parse_sentinel(url)
     if address is None or not address.sentinel_credentials:
         return {}

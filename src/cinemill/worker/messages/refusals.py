@@ -1,8 +1,8 @@
-"""A Redis that answers and refuses: full, read-only, demoted, misconfigured, busy with a script.
+"""A Redis that responds but refuses: full, read-only, demoted, misconfigured, busy with a script.
 
-kombu 5.7 calls this a fault of the channel, not of the connection. Celery then lets the worker's
-pool finish and consumes nothing more, for as long as its longest work takes; and a message that
-Redis has handed over, and whose keeping it refuses, is gone.
+kombu 5.7 treats this as an error of the channel, not of the connection. Celery then lets the
+worker's pool finish and consumes nothing more for as long as its longest task takes; and a message
+that Redis has delivered, but refuses to store as unacknowledged, is lost.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from cinemill.storage.redis_servers import FAULTS, REFUSALS
 from cinemill.worker.messages.throttle import ThrottledLog
 
 BROKER_FAULTS: tuple[type[Exception], ...] = (OperationalError, OSError, *FAULTS)
-"""What sending a message or asking the broker raises."""
+"""The exceptions that sending a message or querying the broker raises."""
 
 _unstored: dict[str, Any] = {}
-"""Messages that only this process has, by delivery tag. Not of one channel: they outlive it."""
+"""Messages that only this process has, by delivery tag; global, since they outlive a channel."""
 _unremoved: set[str] = set()
-"""Tags of messages that are dealt with and that Redis has not forgotten yet."""
+"""Tags of messages that are done but not yet removed from Redis."""
 
 log = ThrottledLog(__name__)
 
 
 class RefusalTolerantQoS(redis.QoS):
-    """Held messages that are kept, given back and forgotten as soon as Redis lets it be done."""
+    """Held messages, which are stored, returned and removed as soon as Redis permits it."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Deliver the message all the same, and store it when that works."""
+        """Deliver the message even if Redis refuses to store it, and store it later."""
         try:
             super().append(message, delivery_tag)
         except REFUSALS as error:
-            log.warning("Redis refuses to keep a message that it has handed over", why=str(error))
+            log.warning("Redis refuses to store a message that it has delivered", why=str(error))
             _unstored[delivery_tag] = message
             virtual.QoS.append(self, message, delivery_tag)
 
@@ -45,13 +45,15 @@ class RefusalTolerantQoS(redis.QoS):
         try:
             super().ack(delivery_tag)
         except REFUSALS as error:
-            log.warning("Redis refuses to forget a message", why=str(error))
+            log.warning("Redis refuses to remove a message", why=str(error))
             _unremoved.add(delivery_tag)
             self.leave(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Queue the message again, or forget it. What cannot be queued again is queued by its
-        visibility timeout."""
+        """Queue the message again, or remove it.
+
+        If Redis refuses to queue it, its visibility timeout does so later.
+        """
         try:
             super().reject(delivery_tag, requeue=requeue)
         except REFUSALS as error:
@@ -61,11 +63,11 @@ class RefusalTolerantQoS(redis.QoS):
             self.leave(delivery_tag)
 
     def leave(self, delivery_tag: str) -> None:
-        """Let the message be delivered again, to anybody, after its visibility timeout."""
+        """Let the message be delivered again, to any worker, after its visibility timeout."""
         virtual.QoS.ack(self, delivery_tag)
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
-        """Called every few seconds: what was refused before is done first."""
+        """Retry operations that were refused before, then restore; called every few seconds."""
         for tag in list(_unremoved):
             self._remove_from_indices(tag).execute()
             _unremoved.discard(tag)
@@ -74,8 +76,10 @@ class RefusalTolerantQoS(redis.QoS):
         super().restore_visible(*args, **options)
 
     def store_pending(self, tag: str) -> None:
-        """Store a message whose storing was refused; one that is stored already stays as it is.
-        As kombu's own ``append``, without giving the message to this channel."""
+        """Store a message if Redis refused to store it before.
+
+        This does what kombu's own ``append`` does, without adding the message to this channel.
+        """
         message = _unstored.get(tag)
         if message is None:
             return

@@ -1,4 +1,4 @@
-"""Log lines about faults that last: written when one begins and now and then, not each time."""
+"""Log lines about lasting errors: written when one begins and then occasionally, not each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERVAL_SECONDS = 30.0
 
 
 class ThrottledLog:
-    """Log lines of one module; each at most every 30 s, with how often it was left out."""
+    """Log lines of one module; each at most every 30 s, with the number of lines left out."""
 
     def __init__(self, name: str, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._log = get_logger(name)
@@ -21,12 +21,14 @@ class ThrottledLog:
         self._left_out: dict[tuple[str, str], int] = {}
 
     def warning(self, text: str, *, about: str = "", **facts: Any) -> None:
-        """Log at level WARNING. Lines are told apart by ``text`` and ``about``, both constants of
-        the program."""
+        """Log at level WARNING.
+
+        Lines count as equal if their ``text`` and ``about`` are, both constants of the program.
+        """
         self._write(self._log.warning, text, about, facts)
 
     def error(self, text: str, *, about: str = "", **facts: Any) -> None:
-        """Log at level ERROR; otherwise as ``warning``."""
+        """Log at level ERROR, otherwise like ``warning``."""
         self._write(self._log.error, text, about, facts)
 
     def _write(

@@ -1,9 +1,9 @@
-"""kombu's Redis transport, such that no item in Redis can end whoever consumes it.
+"""kombu's Redis transport, hardened so that no item in Redis can end its consumer.
 
-kombu 5.7 decodes items outside any guard: one that is not JSON, or lacks a member, raises out of
-the worker's event loop and ends it, and a held message that cannot be decoded does so at each
+kombu 5.7 decodes items without any guard: one that is not JSON, or lacks a member, raises an error
+that ends the worker's event loop, and a held message that cannot be decoded does so at each
 restart. Here every item becomes a well-formed envelope first (see ``envelope``), and held messages
-count how often a worker did not answer for them.
+count how often a worker neither finished nor returned them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cinemill.storage.redis_servers import REFUSALS
 from cinemill.telemetry import get_logger
 from cinemill.worker.messages.envelope import (
     INTERRUPTED_HEADER,
-    MOST_INTERRUPTIONS,
+    MAX_INTERRUPTIONS,
     check_broadcast,
     check_command,
     excerpt,
@@ -34,16 +34,16 @@ from cinemill.worker.messages.refusals import RefusalTolerantQoS
 from cinemill.worker.messages.throttle import ThrottledLog
 
 COMMANDS_EXCHANGE = "celery.pidbox"
-"""Of Celery's remote control, as its setting ``control_exchange`` names it."""
+"""The exchange of Celery's remote control, from its setting ``control_exchange``."""
 FALLBACK_QUEUE = "default"
-"""Where a held message goes whose queue cannot be read any more."""
+"""The queue for a held message whose own queue cannot be read any more."""
 
 log = get_logger(__name__)
 often = ThrottledLog(__name__)
 
 
 def register_transports() -> None:
-    """Have kombu use these classes in this process wherever an address is one of Redis."""
+    """Have kombu use these classes in this process for all Redis addresses."""
     ours = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
     for alias, transport in ours.items():
         kombu_transports.TRANSPORT_ALIASES[alias] = f"{__name__}:{transport.__name__}"
@@ -51,21 +51,24 @@ def register_transports() -> None:
 
 
 class QoS(RefusalTolerantQoS):
-    """Held messages go back to the queue that they came from, readable or not."""
+    """Held messages, which go back to the queue that they came from, readable or not."""
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Of a worker that died or lost its connection; one that was told to stop is no sign."""
-        self._put_back(tag, client, leftmost, is_interrupted=not is_told_to_stop())
+        """Return a message of a worker that died or lost its connection, and count an interruption.
+
+        In a worker that is being stopped this does not count.
+        """
+        self._put_back(tag, client, leftmost, is_interrupted=not is_stop_requested())
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """A task that asks for its message again has answered: it harms nobody."""
+        """Remove or requeue a message; one that its own task requeues has harmed no worker."""
         if not requeue:
             super().reject(delivery_tag)
             return
         message = self._delivered.get(delivery_tag)
         ended = getattr(message, "ended_its_process", False)
         try:
-            self._put_back(delivery_tag, None, True, is_interrupted=ended, is_answered=not ended)
+            self._put_back(delivery_tag, None, True, is_interrupted=ended, is_returned=not ended)
         except REFUSALS as error:
             often.warning("Redis refuses to queue a message again", why=str(error))
         self.leave(delivery_tag)
@@ -77,7 +80,7 @@ class QoS(RefusalTolerantQoS):
         leftmost: bool,
         *,
         is_interrupted: bool,
-        is_answered: bool = False,
+        is_returned: bool = False,
     ) -> None:
         self.store_pending(tag)
 
@@ -87,7 +90,7 @@ class QoS(RefusalTolerantQoS):
             self._remove_from_indices(tag, pipe)
             if held:
                 envelope, queue = read_held(held, FALLBACK_QUEUE)
-                _count(envelope["headers"], is_interrupted=is_interrupted, is_answered=is_answered)
+                _count(envelope["headers"], is_interrupted=is_interrupted, is_returned=is_returned)
                 envelope["properties"]["delivery_info"]["redelivered"] = True
                 priority = self.channel._get_message_priority(envelope, reverse=False)
                 push = pipe.lpush if leftmost else pipe.rpush
@@ -97,35 +100,35 @@ class QoS(RefusalTolerantQoS):
             connected.transaction(restore, self.unacked_key)
 
 
-def _count(headers: dict[str, Any], *, is_interrupted: bool, is_answered: bool) -> None:
+def _count(headers: dict[str, Any], *, is_interrupted: bool, is_returned: bool) -> None:
     headers["redelivered"] = True
-    counted = 0 if is_answered else read_interruptions(headers)
+    counted = 0 if is_returned else read_interruptions(headers)
     headers[INTERRUPTED_HEADER] = counted + is_interrupted
 
 
 def read_interruptions(headers: Mapping[str, object]) -> int:
-    """How often in a row no answer came for the message, at most three."""
+    """Return how often in a row workers died with the message, at most three."""
     counted = headers.get(INTERRUPTED_HEADER)
     if not isinstance(counted, int):
         return 0
-    return min(max(counted, 0), MOST_INTERRUPTIONS)
+    return min(max(counted, 0), MAX_INTERRUPTIONS)
 
 
-def is_told_to_stop() -> bool:
-    """Whether this process is a worker that was asked to stop, rather than one that fails."""
-    # Looked up, not imported: clients and beat have no worker, and no memory for one.
+def is_stop_requested() -> bool:
+    """Return whether this process is a worker that was asked to stop, not one that fails."""
+    # Looked up, not imported: clients and beat are no workers, and should not load the module.
     state: Any = sys.modules.get("celery.worker.state")
     asked = (state.should_stop, state.should_terminate) if state is not None else ()
     return any(one is not None and one is not False for one in asked)
 
 
 class _GuardedChannel:
-    """Delivery that raises for no item's sake; only for that of the connection."""
+    """Delivery that raises only because of the connection, never because of an item's content."""
 
     QoS = QoS
 
     def _brpop_read(self: Any, **options: Any) -> bool:
-        """kombu's own, but for how the item is read."""
+        """Read an item as kombu does, except for how the item is decoded."""
         try:
             try:
                 taken = self.client.parse_response(self.client.connection, "BRPOP", **options)
@@ -144,11 +147,11 @@ class _GuardedChannel:
             self._flush_brpop_reauth()
 
     def _receive_one(self: Any, client: Any) -> Any:
-        """A control message or an event. Nobody waits for one that is broken: it is dropped."""
-        lasting = (Empty, *self.connection_errors, *self.connection.channel_errors)
+        """Receive a control message or event; drop a broken one, for which no client waits."""
+        connection_faults = (Empty, *self.connection_errors, *self.connection.channel_errors)
         try:
             return super()._receive_one(client)  # type: ignore[misc]
-        except lasting:
+        except connection_faults:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it holds, the worker goes on
             log.warning("a broken broadcast was dropped", why=f"{type(error).__name__}: {error}")
@@ -176,7 +179,7 @@ class SentinelChannel(_GuardedChannel, redis.SentinelChannel):  # type: ignore[m
 
 
 class Transport(redis.Transport):
-    """A refusal of Redis is to kombu and Celery the loss of a connection, which they survive."""
+    """A transport to which a refusal of Redis is a lost connection, which Celery survives."""
 
     Channel = Channel
     connection_errors = (*redis.Transport.connection_errors, *REFUSALS)

@@ -1,4 +1,4 @@
-"""A worker's processes from birth to death: fresh connections, no orphans, work handed back."""
+"""The lifecycle of a worker's processes: fresh connections, no orphans, work released."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connect_signals(app: Celery) -> None:
 
 
 class ProcessSignals:
-    """What the processes of one application do when Celery signals that they begin or end."""
+    """The handlers of one application for Celery's signals that its processes start or stop."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -56,32 +56,32 @@ class ProcessSignals:
 
     def start_child(self, **_: Any) -> None:
         if os.getpid() == self._main_pid:
-            return  # the solo pool says so too, and works in the main process
+            return  # the solo pool sends this signal too, and works in the main process
         die_with_parent()
         self._context.forget_connections()
         signals.task_prerun.connect(self.on_stop_signal)
         remove_abandoned_work(self._context.database, self._context.work_folder)
 
     def on_stop_signal(self, **_: Any) -> None:
-        # Only now: after worker_process_init, billiard puts handlers of its own in place of ours.
-        # Under REMAP_SIGTERM=SIGQUIT a worker that has to stop sends its children SIGQUIT.
+        # Only now: after worker_process_init, billiard replaces signal handlers with its own.
+        # With REMAP_SIGTERM=SIGQUIT a worker that has to stop sends its children SIGQUIT.
         for number in (signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, lambda *_: release_current(self._context))
 
     def start_main(self, sender: Any, **_: Any) -> None:
-        # Before the pool forks: its processes share what they work with, and each begins at once
-        # instead of after a quarter of a second of CPU.
+        # Before the pool forks: its processes share the imported modules, and each starts at once
+        # instead of after a quarter of a second of CPU time.
         self._context.preload_handlers()
         remove_abandoned_work(self._context.database, self._context.work_folder)
         self._hardware.find(sender)
 
     def stop_main(self, **_: Any) -> None:
         self._hardware.stop()
-        # Of a solo pool: its work under way is handed back. Elsewhere the main process has none.
-        self._context.stop_work("The worker was told to stop.")
+        # In a solo pool this releases the current work; in other pools this process has none.
+        self._context.stop_work("The worker is stopping.")
 
     def set_up_logging(self, **_: Any) -> None:
-        # The first of all signals: beat opens its schedule in there, on whatever machine it runs.
+        # The first of all signals; beat opens its schedule in this folder, on any machine.
         settings = self._context.settings
         (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure_logging(
@@ -94,15 +94,15 @@ class ProcessSignals:
 
 
 def signal_ready(**_: Any) -> None:
-    """Make the file that the supervisor waits for, where it named one."""
+    """Create the file that the supervisor waits for, if it named one."""
     if path := os.environ.get(READY_FILE):
         Path(path).touch()
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies; its own children likewise (prctl 2).
+    """Have the kernel kill this process when its parent dies (prctl 2).
 
-    Linux only; elsewhere a pool process ends when its task does.
+    This works on Linux only; elsewhere a pool process ends when its task does.
     """
     if sys.platform == "linux":
         parent = os.getppid()
@@ -112,6 +112,6 @@ def die_with_parent() -> None:
 
 
 def release_current(context: WorkerContext) -> None:
-    """Told to go: the work under way stops and is queued again, counted against nobody."""
-    if not context.stop_work("The worker was told to stop."):
+    """Release the current work, which counts as no attempt; exit if there is none."""
+    if not context.stop_work("The worker is stopping."):
         os._exit(0)

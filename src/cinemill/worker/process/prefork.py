@@ -1,4 +1,4 @@
-"""A repair of Celery's pool of processes, for a fault that a drill showed; to go with its fix."""
+"""A patch of Celery's prefork pool for a fault found in a drill, until Celery fixes it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from celery.concurrency import asynpool
 _track = asynpool.AsynPool._track_child_process
 
 
-def repair_prefork_pool() -> None:
-    """Have a worker outlive the loss of its broker just when one of its processes has died.
+def patch_prefork_pool() -> None:
+    """Let a worker survive the loss of its broker at the moment one of its processes has died.
 
-    Celery 5.7 registers every process again when it has connected again. One whose end was seen and
-    that could not be reaped yet has no descriptor any more, and the whole worker ended with
-    ``file descriptor is None`` (one drill of four).
+    Celery 5.7 registers every process again after it has reconnected. A process whose end was
+    noticed but that was not reaped yet has no descriptor any more, and the whole worker ended with
+    ``file descriptor is None`` (in one drill of four).
     """
-    asynpool.AsynPool._track_child_process = track_living
+    asynpool.AsynPool._track_child_process = track_if_alive
 
 
-def track_living(pool: Any, process: Any, hub: Any) -> None:
-    """Wait for the end of the process, unless that was seen already: it is reaped by the pool's
-    timer, and another takes its place."""
+def track_if_alive(pool: Any, process: Any, hub: Any) -> None:
+    """Watch for the end of the process, unless it was noticed already.
+
+    In that case the pool's timer reaps the process and replaces it.
+    """
     was_seen = getattr(process, "_sentinel_poll", 0) is None
     if not was_seen and process._popen is not None and process._popen.sentinel is not None:
         _track(pool, process, hub)

@@ -1,8 +1,8 @@
-"""Tells the supervisor that this worker takes the work that waits for it.
+"""Reports to the supervisor that this worker takes the work that waits for it.
 
-Judged by what comes of it: a worker that has a process free, has taken nothing since it was last
-looked at, and for whose queues messages lie with the broker, takes none. Why is of no importance,
-and work that only lasts long is never held against it.
+The check looks at results only: a worker that has a free process, has taken nothing since the last
+check, and for whose queues the broker has messages, takes no work. The cause does not matter, and
+tasks that merely take long never count against it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.refusals import BROKER_FAULTS
 
 PULSE_FILE = "CINEMILL_PULSE_FILE"
-"""Names the file that a worker touches every few seconds while it takes work."""
+"""Variable that names the file which a worker touches every few seconds while it takes work."""
 INTERVAL_SECONDS = 5.0
 
 log = get_logger(__name__)
 
 
 class Pulse:
-    """A thread beside the worker's consumer; none where no supervisor asks for it."""
+    """A thread next to the worker's consumer; there is none unless a supervisor asks for it."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -39,36 +39,36 @@ class Pulse:
         self._took_work = True
 
     def start(self, sender: Any, **_: Any) -> None:
-        """``sender`` is Celery's consumer, which is ready now."""
+        """Start the thread if a pulse file is named; ``sender`` is Celery's consumer, now ready."""
         path = os.environ.get(PULSE_FILE)
         if path is None:
             return
         catalog = self._context.catalog.queues
-        # Work for hardware is left alone while that rests.
+        # The queues of hardware are not consumed while it is suspended.
         ordinary = (
             name for name in sender.app.amqp.queues.consume_from if _is_ordinary(catalog, name)
         )
         self._consumer, self._queues = sender, frozenset(ordinary)
         self._connection = sender.app.connection_for_read()
-        beat = threading.Thread(target=self._run, args=(Path(path),), name="pulse", daemon=True)
-        beat.start()
+        thread = threading.Thread(target=self._run, args=(Path(path),), name="pulse", daemon=True)
+        thread.start()
 
     def _run(self, path: Path) -> None:
-        resting = threading.Event()
+        pause = threading.Event()
         while True:
-            if self._judge():
-                with suppress(OSError):  # without a file the supervisor asks after nothing
+            if self._check():
+                with suppress(OSError):  # without the file the supervisor skips this check
                     path.touch()
-            resting.wait(INTERVAL_SECONDS)
+            pause.wait(INTERVAL_SECONDS)
 
-    def _judge(self) -> bool:
-        """True where it cannot be told."""
+    def _check(self) -> bool:
+        """Return whether this worker takes work; True if unknown. Log a warning if it does not."""
         try:
             takes_work = self.takes_work()
         except Exception as error:
             if not isinstance(error, BROKER_FAULTS):
                 log.exception("cannot determine whether this worker takes work")
-            with suppress(Exception):  # it is broken, and a new one is made when it is needed
+            with suppress(Exception):  # it is broken, and is reopened when needed
                 self._connection.collect()
             return True
         if self._took_work and not takes_work:
@@ -79,8 +79,11 @@ class Pulse:
         return takes_work
 
     def takes_work(self) -> bool:
-        """Whether it has taken something, has no process free, waits for its broker, or nothing
-        waits for it. Raises one of BROKER_FAULTS."""
+        """Return False only if messages wait although this worker could have taken one.
+
+        It could not if it has taken others since the last call, has no process free, or waits for
+        its broker. Raises one of BROKER_FAULTS.
+        """
         handled, self._handled = self._handled, self._consumer.handled_count
         if self._handled != handled or self._consumer.waits_for_broker:
             return True
@@ -89,13 +92,16 @@ class Pulse:
         return not self._has_messages(self._find_queues())
 
     def _count_slots(self) -> int:
-        """How much Celery takes at once; a control command may have changed it."""
-        most = getattr(self._consumer.controller, "max_concurrency", None)
-        return int(most or self._consumer.pool.num_processes)
+        """Return how many tasks Celery takes at once; a control command may have changed it."""
+        maximum = getattr(self._consumer.controller, "max_concurrency", None)
+        return int(maximum or self._consumer.pool.num_processes)
 
     def _find_queues(self) -> Iterable[str]:
-        """Those that it consumes. One that was told to leave some of them alone does so rightly;
-        one that consumes none is asked for all that it was started for."""
+        """Return the queues that the worker should consume.
+
+        A control command may have cancelled some of them, which then do not count; a worker that
+        consumes none at all should consume all those that it was started for.
+        """
         tasks = self._consumer.task_consumer
         consumed = [name for name in self._queues if tasks and tasks.consuming_from(name)]
         return consumed or self._queues
@@ -104,7 +110,7 @@ class Pulse:
         self._connection.ensure_connection(max_retries=1)
         declared = self._consumer.app.amqp.queues
         channel = self._connection.default_channel
-        # Declared, not asked after: to Redis an empty queue is no queue at all.
+        # Declared rather than looked up: in Redis an empty queue does not exist.
         return any(declared[name].bind(channel).queue_declare().message_count for name in queues)
 
 

@@ -1,4 +1,4 @@
-"""A worker that must go while it works: its work is handed back and counted against nobody."""
+"""A worker that is stopped while it works: its work is released and counts as no attempt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
-from tests.integration.worker.conftest import Stack, open_stack, start_part, stop_part
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.processes import find_encoders, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -26,26 +26,26 @@ OWN_REDIS_DATABASE = 10
 
 @pytest.fixture
 def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path) -> Iterator[Stack]:
-    """A mill with beat, and as yet without workers."""
-    wishes = {
+    """Yield an instance with beat and without workers yet."""
+    settings = {
         "CINEMILL_HOME": str(tmp_path),
         "CINEMILL_INPUT_ROOTS": str(films_folder),
         "CELERY_WORKER_CONCURRENCY": "1",
         "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
     }
-    with open_stack(database_url, wishes) as stack:
-        beat = start_part("cinemill.worker.beat", stack)
+    with open_stack(database_url, settings) as stack:
+        beat = start_service("cinemill.worker.beat", stack)
         yield stack
-        stop_part(beat)
+        stop_service(beat)
 
 
 @contextmanager
 def worker_at_work(
     stack: Stack, film: Path, pool: str
 ) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
-    """A worker with FFmpeg under way, and its job."""
+    """Yield a worker that runs FFmpeg, and its job."""
     stack.environment["CELERY_WORKER_POOL"] = pool
-    worker = start_part("cinemill.worker", stack)
+    worker = start_service("cinemill.worker", stack)
     try:
         task = stack.app.tasks["process_video"]
         job_id = task.apply_async(args=[str(film)]).id
@@ -63,32 +63,32 @@ def errors_in_log(stack: Stack) -> list[str]:
     return [event["event"] for event in events if event["level"] in ("error", "critical")]
 
 
-def was_handed_back(stack: Stack, job: Job) -> bool:
-    """The step waits for another worker, and nothing is counted."""
+def was_released(stack: Stack, job: Job) -> bool:
+    """Return whether the step waits for another worker and no attempt was counted."""
     step = rows.get_steps(stack.database, job)["prepare"]
     returned = rows.run_states(stack.database, job).count("returned") == 1
     return returned and (step.state, step.failures, step.crashes) == (StepState.QUEUED, 0, 0)
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
-def test_a_worker_that_is_told_to_stop_hands_its_work_back_and_ends(
+def test_stopping_worker_releases_its_work_and_exits(
     stack: Stack, long_film: Path, pool: str
 ) -> None:
     with worker_at_work(stack, long_film, pool) as (job, worker):
         worker.send_signal(signal.SIGTERM)
         worker.wait(timeout=PATIENCE_SECONDS)
-        assert was_handed_back(stack, job)
+        assert was_released(stack, job)
         assert processes_of(stack.home / "work") == []
         assert list((stack.home / "work").iterdir()) == []
     assert stack.service.get_job(job.id).state is JobState.RUNNING
     assert errors_in_log(stack) == []
 
 
-def test_the_pool_of_a_frozen_worker_hands_its_work_back(stack: Stack, long_film: Path) -> None:
-    """As the supervisor ends it: the group is told to stop, and only then killed."""
+def test_pool_of_a_frozen_worker_releases_its_work(stack: Stack, long_film: Path) -> None:
+    """It is stopped as the supervisor does: the group is signalled first, and then killed."""
     with worker_at_work(stack, long_film, "prefork") as (job, worker):
         worker.send_signal(signal.SIGSTOP)
         os.killpg(worker.pid, signal.SIGTERM)
-        wait_until(lambda: was_handed_back(stack, job))
+        wait_until(lambda: was_released(stack, job))
         os.killpg(worker.pid, signal.SIGKILL)
         wait_until(lambda: processes_of(stack.home / "work") == [])

@@ -1,4 +1,4 @@
-"""Order: nothing starts before what it needs, nothing stops after what it stands on."""
+"""The order of services: each starts after its needs, and stops before them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def spec(name: str, *, needs: tuple[str, ...] = (), rank: int = 0) -> ServiceSpe
     return ServiceSpec(name, ("true",), Path("log"), needs=needs, stop_rank=rank)
 
 
-def test_a_chain_in_any_order_is_fine() -> None:
+def test_service_chain_is_accepted_in_any_order() -> None:
     check_services([spec("c", needs=("b",)), spec("a"), spec("b", needs=("a",))])
 
 
@@ -29,13 +29,13 @@ def test_a_chain_in_any_order_is_fine() -> None:
     ],
     ids=["same name", "unknown need", "circle", "itself"],
 )
-def test_what_can_never_start_is_refused(specs: list[ServiceSpec]) -> None:
+def test_services_that_can_never_start_are_rejected(specs: list[ServiceSpec]) -> None:
     with pytest.raises(ValueError, match=r"share a name|never start"):
         check_services(specs)
 
 
 @given(st.lists(st.integers(0, 5), max_size=12))
-def test_lower_ranks_stop_first_and_everything_stops_once(ranks: list[int]) -> None:
+def test_stop_order_is_by_rank_and_complete(ranks: list[int]) -> None:
     specs = [spec(f"service {index}", rank=rank) for index, rank in enumerate(ranks)]
     groups = stop_order(specs)
     assert [{one.stop_rank for one in group} for group in groups] == [

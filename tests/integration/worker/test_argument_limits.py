@@ -1,4 +1,4 @@
-"""Celery's door has the same bounds as the others."""
+"""Tasks sent by Celery have the same limits as jobs from the HTTP API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nest(depth: int) -> Any:
     ],
     ids=lambda value: value if isinstance(value, str) else "given",
 )
-def test_what_cannot_be_kept_is_refused_before_it_is_sent(
+def test_celery_arguments_that_cannot_be_stored_are_refused_before_sending(
     stack: Stack, args: list[Any], kwargs: dict[str, Any], code: str
 ) -> None:
     before = stack.service.get_queue_stats()["total"]
@@ -45,7 +45,7 @@ def test_what_cannot_be_kept_is_refused_before_it_is_sent(
 
 
 @pytest.mark.parametrize("task_id", ["x" * 1000, "a\x00b"])
-def test_an_id_that_no_row_can_have_is_refused(stack: Stack, task_id: str) -> None:
+def test_celery_task_id_that_cannot_be_stored_is_refused(stack: Stack, task_id: str) -> None:
     with pytest.raises(InputRejected) as refused:
         stack.app.tasks["process_video"].apply_async(args=["film.mp4"], task_id=task_id)
     assert refused.value.code == "job_id_invalid"

@@ -1,4 +1,4 @@
-"""The command line of Celery's worker, and its application's settings, as the queues demand."""
+"""The command line of the worker, and the settings of its Celery application."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def app(tmp_path: Path) -> Celery:
     return build_app(load({"CINEMILL_HOME": str(tmp_path)}))
 
 
-def test_a_worker_without_a_word_takes_every_queue(context: WorkerContext) -> None:
+def test_worker_without_options_consumes_every_common_queue(context: WorkerContext) -> None:
     assert plan_worker(None, None, context)["queues"] == list(COMMON_QUEUES)
 
 
-def test_a_worker_of_one_queue_has_that_queues_limits(context: WorkerContext) -> None:
+def test_worker_of_one_queue_has_the_limits_of_that_queue(context: WorkerContext) -> None:
     planned = plan_worker("knowledge_graph", None, context)
     assert planned["queues"] == ["knowledge_graph"]
     assert planned["max_tasks_per_child"] == 25
     assert planned["max_memory_per_child"] == 3584 * 1024
 
 
-def test_a_worker_of_several_is_replaced_as_the_strictest_says_and_has_the_largest_memory(
+def test_worker_of_several_queues_has_fewest_tasks_per_child_and_largest_memory(
     context: WorkerContext,
 ) -> None:
     planned = plan_worker("orchestration,proxy,ingestion", None, context)
@@ -45,12 +45,12 @@ def test_a_worker_of_several_is_replaced_as_the_strictest_says_and_has_the_large
     assert planned["max_memory_per_child"] == 4 * 1024 * 1024
 
 
-def test_concurrency_is_the_settings_unless_it_is_named(context: WorkerContext) -> None:
+def test_worker_concurrency_option_overrides_the_setting(context: WorkerContext) -> None:
     assert plan_worker("proxy", None, context)["concurrency"] is None
     assert plan_worker("proxy", 3, context)["concurrency"] == 3
 
 
-def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
+def test_worker_autoscale_option_overrides_the_setting(tmp_path: Path) -> None:
     home = {"CINEMILL_HOME": str(tmp_path)}
     plain, bounded = (
         WorkerContext(load(home)),
@@ -63,7 +63,7 @@ def test_a_worker_follows_the_load_where_it_is_told_to(tmp_path: Path) -> None:
     assert plan_worker("proxy", 3, bounded)["autoscale"] is None
 
 
-def test_a_worker_counts_as_many_tasks_at_a_time_as_it_was_started_with(tmp_path: Path) -> None:
+def test_worker_slots_follow_the_pool_and_the_start_options(tmp_path: Path) -> None:
     home = {"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_CONCURRENCY": "2"}
     settings, solo = load(home), load({**home, "CELERY_WORKER_POOL": "solo"})
     context = WorkerContext(settings)
@@ -74,26 +74,26 @@ def test_a_worker_counts_as_many_tasks_at_a_time_as_it_was_started_with(tmp_path
 
 
 @pytest.mark.parametrize("bounds", ["4", "1,4", "4,0", "four,one", "4,-1", "2000,1"])
-def test_bounds_that_make_no_sense(context: WorkerContext, bounds: str) -> None:
+def test_worker_rejects_invalid_autoscale_bounds(context: WorkerContext, bounds: str) -> None:
     with pytest.raises(InputRejected) as refused:
         plan_worker("proxy", None, context, autoscale=bounds)
     assert refused.value.code == "autoscale_invalid"
 
 
-def test_one_process_cannot_follow_the_load(tmp_path: Path) -> None:
+def test_worker_rejects_autoscale_with_the_solo_pool(tmp_path: Path) -> None:
     context = WorkerContext(load({"CINEMILL_HOME": str(tmp_path), "CELERY_WORKER_POOL": "solo"}))
     with pytest.raises(InputRejected, match="'solo' has one process"):
         plan_worker("proxy", None, context, autoscale="4,1")
 
 
-def test_an_unknown_queue_is_refused_with_the_known_ones(context: WorkerContext) -> None:
+def test_worker_rejects_an_unknown_queue_and_lists_the_known_ones(context: WorkerContext) -> None:
     with pytest.raises(InputRejected) as refused:
         plan_worker("proxy,porxy", None, context)
     assert "porxy" in refused.value.message
     assert "proxy" in refused.value.hint
 
 
-def test_an_unknown_queue_ends_the_command_with_a_sentence(
+def test_worker_command_exits_with_a_message_for_an_unknown_queue(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CINEMILL_HOME", str(tmp_path))
@@ -118,22 +118,22 @@ def test_an_unknown_queue_ends_the_command_with_a_sentence(
         ("task_track_started", True),
     ],
 )
-def test_celery_is_set_as_the_measurements_chose(app: Celery, setting: str, value: object) -> None:
+def test_celery_settings_have_the_measured_values(app: Celery, setting: str, value: object) -> None:
     assert app.conf[setting] == value
 
 
-def test_every_kind_of_job_is_a_task_that_people_can_send(app: Celery) -> None:
+def test_every_job_kind_is_a_celery_task(app: Celery) -> None:
     assert CATALOG.jobs.keys() <= app.tasks.keys()
 
 
-def test_a_second_application_has_tasks_of_its_own(app: Celery, tmp_path: Path) -> None:
+def test_second_application_has_its_own_tasks(app: Celery, tmp_path: Path) -> None:
     other = build_app(load({"CINEMILL_HOME": str(tmp_path / "other")}))
     for name in [*CATALOG.jobs, *(step_task_name(kind) for kind in CATALOG.steps)]:
         assert app.tasks[name].app is app
         assert other.tasks[name].app is other
 
 
-def test_beat_cleans_up_at_two_and_looks_for_stuck_jobs_every_quarter_hour(app: Celery) -> None:
+def test_beat_schedule_has_nightly_cleanup_and_quarter_hourly_checks(app: Celery) -> None:
     schedule = app.conf.beat_schedule
     nightly = schedule["cleanup_old_jobs"]["schedule"]
     assert (nightly.hour, nightly.minute) == ({2}, {0})

@@ -1,4 +1,4 @@
-"""What a worker clears away when it starts, where the folder for work is everybody's."""
+"""What a starting worker removes if its work folder is shared with other programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_folder(context: WorkerContext, name: str) -> Path:
     return folder
 
 
-def test_work_of_the_dead_goes_and_work_of_the_living_stays(context: WorkerContext) -> None:
+def test_work_folders_of_dead_runs_are_removed_and_live_ones_kept(context: WorkerContext) -> None:
     run = rows.start(context.database, rows.accept(context.database))
     living, dead = make_folder(context, run.token), make_folder(context, uuid4().hex)
     remove_abandoned_work(context.database, context.work_folder)
@@ -41,13 +41,13 @@ def test_work_of_the_dead_goes_and_work_of_the_living_stays(context: WorkerConte
     assert not dead.exists()
 
 
-def test_other_peoples_folders_stay(context: WorkerContext) -> None:
-    """TEMP_DIR=/tmp must not cost anybody their files."""
+def test_work_folder_cleanup_keeps_foreign_folders(context: WorkerContext) -> None:
+    """TEMP_DIR=/tmp must not delete the files of other programs."""
     thesis = make_folder(context, "thesis")
     remove_abandoned_work(context.database, context.work_folder)
     assert (thesis / "file").exists()
 
 
-def test_without_a_folder_there_is_nothing_to_do(context: WorkerContext) -> None:
+def test_work_folder_cleanup_without_a_folder_does_nothing(context: WorkerContext) -> None:
     remove_abandoned_work(context.database, context.work_folder)
     assert not context.work_folder.exists()

@@ -1,4 +1,4 @@
-"""One part fails, with the mill at work: each test is a defect that the drill found."""
+"""One server or process fails while the instance works; each test is a defect found in a drill."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from cinemill.storage import database
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.app_factory import build_app
-from cinemill.worker.messages.queues import UNSEEN_SECONDS
+from cinemill.worker.messages.queues import VISIBILITY_TIMEOUT_SECONDS
 from cinemill.worker.relay import Broker
 
 WORKER, RELAY = "w2", "b1"
 HELD, HOLDS = "cinemill:unacked", "cinemill:unacked_index"
-"""What workers have taken and not yet acknowledged, and since when."""
+"""Redis key of messages that workers have taken and not acknowledged, and since when."""
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One worker with three pool processes, and a beat with its relay on a home that is new."""
+    """Start one worker with three pool processes, and a beat with its relay, on a new home."""
     with Cluster(tmp_path_factory.mktemp("parts") / "cluster", ClusterPlan(workers=2)) as running:
         Queries(running.database).change(EFFECT_TABLE)
         for name in (WORKER, RELAY):
@@ -69,20 +69,20 @@ def has_ended(queries: Queries, job_id: str) -> bool:
     return queries.state_of(job_id) == "completed"
 
 
-def test_a_worker_told_to_stop_hands_its_work_back(
+def test_stopping_worker_releases_its_work(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """billiard had put its handlers over ours: the try counted as a crash, a lease later."""
+    """Once billiard replaced our signal handlers: the attempt counted as a crash, a lease later."""
     ids = [
         service.create_job(kind, params={"seconds": 60}).id
         for kind in ("drill_work_job", "drill_encode_job")
     ]
-    wait_until(lambda: len(queries.under_way()) == len(ids))
-    runs = [run.id for run in queries.under_way()]
+    wait_until(lambda: len(queries.current_runs()) == len(ids))
+    runs = [run.id for run in queries.current_runs()]
 
     assert cluster.parts[WORKER].stop(20.0)
 
-    states = queries.ask("SELECT state FROM run WHERE id = ANY(:ids)", ids=runs)
+    states = queries.fetch("SELECT state FROM run WHERE id = ANY(:ids)", ids=runs)
     assert {row["state"] for row in states} == {"returned"}
     assert (
         queries.count("SELECT sum(crashes + failures) FROM step WHERE job_id = ANY(:i)", i=ids) == 0
@@ -93,12 +93,12 @@ def test_a_worker_told_to_stop_hands_its_work_back(
     cluster.wait_ready(WORKER)
 
 
-def test_a_worker_at_work_outlives_redis(
+def test_busy_worker_survives_the_loss_of_redis(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """kombu used to end the whole worker: it could not restore what was not acknowledged."""
+    """Once kombu ended the whole worker, as it could not restore unacknowledged messages."""
     busy = service.create_job("drill_work_job", params={"seconds": 4})
-    wait_until(queries.under_way)
+    wait_until(queries.current_runs)
 
     cluster.servers.valkey.kill()
     time.sleep(1.0)
@@ -111,8 +111,8 @@ def test_a_worker_at_work_outlives_redis(
     assert [run["state"] for run in queries.runs_of(busy.id)] == ["succeeded"]
 
 
-def test_a_bare_message_outlives_postgres(cluster: Cluster, queries: Queries) -> None:
-    """It used to be acknowledged and forgotten: the message was all there was of the job."""
+def test_bare_message_survives_the_loss_of_postgres(cluster: Cluster, queries: Queries) -> None:
+    """It used to be acknowledged and lost, although it was the only record of the job."""
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     job_id = str(uuid4())
 
@@ -127,12 +127,10 @@ def test_a_bare_message_outlives_postgres(cluster: Cluster, queries: Queries) ->
     app.close()
 
 
-def test_a_bare_message_outlives_the_worker_that_holds_it(
-    cluster: Cluster, queries: Queries
-) -> None:
-    """It used to be held for a day: runs were once held while they worked, and some work is long.
+def test_bare_message_survives_the_death_of_its_worker(cluster: Cluster, queries: Queries) -> None:
+    """It used to be held for a day, since runs were once held while they worked.
 
-    The minute that it now takes is turned back in Redis, where each hold has its time.
+    To skip the minute that it takes now, the time of the hold is changed in Redis.
     """
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     job_id = str(uuid4())
@@ -151,7 +149,7 @@ def test_a_bare_message_outlives_the_worker_that_holds_it(
     assert queries.state_of(job_id) is None
 
     for tag in broker.hkeys(HELD):
-        broker.zincrby(HOLDS, -UNSEEN_SECONDS, tag)
+        broker.zincrby(HOLDS, -VISIBILITY_TIMEOUT_SECONDS, tag)
 
     wait_until(lambda: queries.state_of(job_id) == "completed")
     assert broker.hlen(HELD) == 0
@@ -159,8 +157,8 @@ def test_a_bare_message_outlives_the_worker_that_holds_it(
     app.close()
 
 
-def test_a_stray_event_does_not_stop_the_worker(cluster: Cluster) -> None:
-    """kombu used to read pub/sub without a timeout whenever it thought that something had come."""
+def test_stray_event_does_not_block_the_worker(cluster: Cluster) -> None:
+    """Once kombu read pub/sub without a timeout whenever it expected an event."""
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     with app.connection_for_read() as connection:
         channel = connection.default_channel
@@ -172,8 +170,10 @@ def test_a_stray_event_does_not_stop_the_worker(cluster: Cluster) -> None:
     app.close()
 
 
-def test_a_silent_postgres_is_given_up(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that acknowledges and never answers used to hang its caller for ever."""
+def test_unresponsive_postgres_query_times_out(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that accepts data and never replies used to block the caller forever."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 1.0)
     port = urlsplit(cluster.servers.database_url).port
     assert port is not None
@@ -185,7 +185,7 @@ def test_a_silent_postgres_is_given_up(cluster: Cluster, monkeypatch: pytest.Mon
         proxy.silence()
         connection.execute(text("SELECT 1"))
 
-    proxy.mend()
+    proxy.restore()
     cut_off.ping()
     cut_off.close()
     proxy.destroy()
@@ -197,21 +197,23 @@ def send_all(broker: Broker, ready: list[ReadyRun]) -> None:
 
 
 @pytest.mark.parametrize("leases", [0.85, 3.0])
-def test_slots_that_claim_while_postgres_pauses_lose_nothing(
+def test_slots_that_claim_during_a_postgres_pause_lose_no_job(
     cluster: Cluster, queries: Queries, service: JobService, leases: float
 ) -> None:
-    """Their leases counted from before the claim, their first heartbeats from after it. In a longer
-    pause they gave up, and their claims took effect afterwards, for nobody."""
+    """Their leases began before the claim, their first heartbeats after it.
+
+    In a longer pause they gave up, and their claims took effect afterwards, without an owner.
+    """
     app = build_app(load(cluster.environment), catalog=DRILL_CATALOG)
     broker, relay = Broker(app), cluster.parts[RELAY]
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
-    # A slot's first task has a heartbeat at once, to hear of cancels: that one is not meant here.
+    # A slot's first task sends a heartbeat at once, to see cancels; this test needs a later one.
     first = [service.create_job("drill_work_job", params={"seconds": 2}).id for _ in range(3)]
     wait_until(lambda: queries.count(query, ids=first) == len(first))
-    relay.signal(signal.SIGSTOP)  # so that the messages come when nothing answers any more
+    relay.signal(signal.SIGSTOP)  # so that the messages arrive when nothing responds any more
     try:
         jobs = [service.create_job("drill_work_job", params={"seconds": 3}).id for _ in range(3)]
-        queued = queries.ask(
+        queued = queries.fetch(
             "SELECT id, owner, kind, queue, priority FROM run WHERE job_id = ANY(:ids)", ids=jobs
         )
         ready = [ReadyRun(**run) for run in queued]
@@ -223,41 +225,41 @@ def test_slots_that_claim_while_postgres_pauses_lose_nothing(
         relay.signal(signal.SIGCONT)
 
     wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
-    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
-    # Where the machine is busy, a worker may find its own lease over; that is nobody's crash.
+    tries = queries.fetch("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    # On a busy machine a worker may find its own lease expired, which is not a crash.
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
     app.close()
 
 
-def test_a_pause_of_postgres_for_longer_than_a_lease_counts_as_nobodys_crash(
+def test_postgres_pause_longer_than_a_lease_counts_no_crash(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """All leases are over when it goes on, and their owners are there."""
+    """All leases have expired when it continues, although their owners are alive."""
     params = {"seconds": 1.2 * cluster.plan.lease_seconds}
     jobs = [service.create_job("drill_work_job", params=params).id for _ in range(4)]
-    wait_until(queries.under_way)
+    wait_until(queries.current_runs)
 
     pause(psutil.Process(cluster.servers.postgres.pid), 2.5 * cluster.plan.lease_seconds)
 
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
     wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
-    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    tries = queries.fetch("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}
 
 
-def test_a_locked_row_delays_no_other_job(
+def test_locked_row_delays_no_other_job(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """The relay, the sweeper and each slot that claimed used to wait for it for up to a minute."""
+    """The relay, the sweeper and each claiming slot used to wait for it for up to a minute."""
     healthy = service.create_job("drill_work_job", params={"seconds": 1.0})
-    wait_until(queries.under_way)
+    wait_until(queries.current_runs)
     dead = service.create_job("drill_poison_kill_job")
     wait_until(lambda: any(run["token"] for run in queries.runs_of(dead.id)))
     waiting = [service.create_job("drill_fan_job", params={"seconds": 0.1, "values": [1, 2]}).id]
     ids = [healthy.id, dead.id, *waiting]
 
     with rows.locked(cluster.database, "SELECT FROM job WHERE id = ANY(:i) FOR UPDATE", i=ids):
-        # Within this time the poison's lease is over, and the healthy one's end is due.
+        # Within this time the poison's lease expires and the healthy job ends.
         until = time.monotonic() + 2 * cluster.plan.lease_seconds
         while time.monotonic() < until:
             probe = service.create_job("drill_work_job", params={"seconds": 0.1})
@@ -271,12 +273,12 @@ def test_a_locked_row_delays_no_other_job(
     wait_until(lambda: queries.state_of(waiting[0]) == "completed")
 
 
-def test_a_locked_table_costs_nobody_a_crash(
+def test_locked_table_counts_no_crash(
     cluster: Cluster, queries: Queries, service: JobService
 ) -> None:
-    """As a migration takes it, for longer than a lease."""
+    """The lock is that of a migration, and lasts longer than a lease."""
     long = service.create_job("drill_work_job", params={"seconds": cluster.plan.lease_seconds})
-    wait_until(queries.under_way)
+    wait_until(queries.current_runs)
     jobs = [service.create_job("drill_work_job", params={"seconds": 0.2}).id for _ in range(6)]
 
     with rows.locked(cluster.database, "LOCK TABLE run IN EXCLUSIVE MODE"):
@@ -285,5 +287,5 @@ def test_a_locked_table_costs_nobody_a_crash(
     jobs.append(long.id)
     query = "SELECT count(*) FROM job WHERE id = ANY(:ids) AND state = 'completed'"
     wait_until(lambda: queries.count(query, ids=jobs) == len(jobs))
-    tries = queries.ask("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
+    tries = queries.fetch("SELECT state FROM run WHERE job_id = ANY(:ids)", ids=jobs)
     assert {row["state"] for row in tries} <= {"succeeded", "returned"}

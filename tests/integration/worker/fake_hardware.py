@@ -1,5 +1,7 @@
-"""``python -m tests.integration.worker.standins``: a worker for hardware's work alone, with a
-software encoder in the place of the hardware. Of a crf of 50 it fails, as a driver may."""
+"""``python -m tests.integration.worker.fake_hardware``: a worker of the hardware queues only.
+
+A software encoder stands in for the hardware. At a crf of 50 it fails, as a driver may.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small real children for the supervisor: they write down what happens to them."""
+"""Small real child processes for the supervisor, which record what happens to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cinemill.local.supervisor.supervisor import Supervisor
 
 QUICK = Backoff(first_seconds=0.05, longest_seconds=0.4, stable_seconds=5, loop_failures=3)
 
-# argv: folder, name, what to do on SIGTERM ("end" or "stay"), whether to have a child of its own.
+# argv: folder, name, what to do on SIGTERM ("end" or "stay"), whether to start a child of its own.
 CHILD = """
 import os, pathlib, signal, subprocess, sys, time
 folder, name, manner, family = pathlib.Path(sys.argv[1]), *sys.argv[2:5]
@@ -40,7 +40,7 @@ while True:
 
 @dataclass
 class Journal(StatusLines):
-    """Status lines, kept as (event, label)."""
+    """Status lines, recorded as (event, label)."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class Journal(StatusLines):
         return [event for event, of in self.lines if of == label]
 
 
-def stand_in(
+def fake_service(
     folder: Path,
     name: str,
     *,
@@ -73,7 +73,7 @@ def stand_in(
     family: str = "no",
     grace_seconds: float = 120.0,
 ) -> ServiceSpec:
-    """A service that runs until SIGTERM, and writes to ``folder/journal``."""
+    """Return a service that runs until SIGTERM, and writes to ``folder/journal``."""
     return ServiceSpec(
         name=name,
         command=(sys.executable, "-c", CHILD, str(folder), name, manner, family),
@@ -86,7 +86,7 @@ def stand_in(
 
 
 def script(folder: Path, name: str, code: str, *, once: bool = False) -> ServiceSpec:
-    """A service that runs a line of Python."""
+    """Return a service that runs a line of Python."""
     return ServiceSpec(
         name=name,
         command=(sys.executable, "-c", code, str(folder)),
@@ -101,29 +101,29 @@ def run_supervised(
     meanwhile: Callable[[Supervisor, Journal], None],
     liveness: Liveness | None = None,
 ) -> Journal:
-    """Run services; when ready, do ``meanwhile`` in a thread; then stop. Returns what was told."""
+    """Run services; once ready, call ``meanwhile`` in a thread; then stop. Return the events."""
     journal = Journal()
 
-    async def live() -> None:
+    async def supervise() -> None:
         supervisor = Supervisor(
             specs, log_folder=folder, status=journal, backoff=QUICK, liveness=liveness
         )
         ready = asyncio.Event()
 
-        async def visit() -> None:
+        async def run_meanwhile() -> None:
             await ready.wait()
             try:
                 await asyncio.to_thread(meanwhile, supervisor, journal)
             finally:
-                supervisor.ask_stop()
+                supervisor.request_stop()
 
-        visiting = asyncio.create_task(visit())
+        task = asyncio.create_task(run_meanwhile())
         try:
             await supervisor.run(ready.set)
         except BaseException:
-            visiting.cancel()
+            task.cancel()
             raise
-        await visiting
+        await task
 
-    asyncio.run(live())
+    asyncio.run(supervise())
     return journal

@@ -1,4 +1,4 @@
-"""Production's Celery tasks on a running worker, called as people's scripts call them."""
+"""The Celery tasks that create output, on a running worker, called as users' scripts do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cinemill.storage.media import assets
 
 
 def run_script(stack: Stack, script: str) -> Any:
-    """What a script of the user prints as JSON."""
+    """Return the JSON that a user's script prints."""
     done = subprocess.run(
         [sys.executable, "-c", script], env=stack.environment, capture_output=True, text=True
     )
@@ -35,7 +35,7 @@ def film(films_folder: Path) -> Path:
     return make_film(films_folder / "a film.mp4", seconds=4, size=(640, 360))
 
 
-def test_transcode_to_the_letter_of_the_contract(stack: Stack, film: Path) -> None:
+def test_transcode_task_follows_the_contract(stack: Stack, film: Path) -> None:
     output_path = run_script(
         stack,
         f"""
@@ -49,15 +49,15 @@ print(json.dumps(transcode.apply_async(args=[{str(film)!r}, {{
 """,
     )
     with av.open(output_path) as made:
-        picture = made.streams.video[0]
-        assert (picture.width, picture.height) == (1280, 720)
-        assert picture.codec_context.name == "h264"
-        assert picture.frames == 100
+        stream = made.streams.video[0]
+        assert (stream.width, stream.height) == (1280, 720)
+        assert stream.codec_context.name == "h264"
+        assert stream.frames == 100
         assert len(made.streams.audio) == 1
     assert Path(output_path).name == "a film-720p-h264.mp4"
 
 
-def test_previews_to_the_letter_of_the_contract(stack: Stack, film: Path) -> None:
+def test_preview_task_follows_the_contract(stack: Stack, film: Path) -> None:
     paths = run_script(
         stack,
         f"""
@@ -68,15 +68,15 @@ print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"nu
 """,
     )
     assert len(paths) == 10
-    pictures = [Path(path).read_bytes() for path in paths]
-    assert all(before != after for before, after in pairwise(pictures))
+    stills = [Path(path).read_bytes() for path in paths]
+    assert all(before != after for before, after in pairwise(stills))
     with av.open(paths[0]) as still:
         assert (still.streams.video[0].width, still.streams.video[0].height) == (640, 360)
 
 
-def test_a_sheet_and_an_animated_preview_beside_the_stills(stack: Stack, film: Path) -> None:
-    wish = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
-    task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=wish)
+def test_preview_task_creates_a_contact_sheet_and_an_animation(stack: Stack, film: Path) -> None:
+    options = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
+    task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=options)
     result = task.get(timeout=PATIENCE_SECONDS)
     assert Path(result["sheet_path"]).name == "a film-sheet.jpg"
     assert (result["sheet"]["columns"], result["sheet"]["rows"]) == (3, 2)
@@ -84,17 +84,17 @@ def test_a_sheet_and_an_animated_preview_beside_the_stills(stack: Stack, film: P
         assert not looped.streams.audio
         assert looped.streams.video[0].frames == result["animated"]["frames"] == 40
     steps = stack.service.get_job_status(task.id)["steps"]
-    # FFmpeg's beside the process' own.
+    # FFmpeg's memory next to the process's own.
     assert all(step["peak_memory_bytes"] > 20 << 20 for step in steps)
-    listed = {record.artifact.sha256 for record in list_made(stack, result["asset_id"])}
+    listed = {record.artifact.sha256 for record in list_outputs(stack, result["asset_id"])}
     assert {result["sheet"]["sha256"], result["animated"]["sha256"]} < listed
 
 
-def list_made(stack: Stack, asset_id: str) -> list[assets.ArtifactRecord]:
+def list_outputs(stack: Stack, asset_id: str) -> list[assets.ArtifactRecord]:
     return assets.list_artifacts(stack.database, asset_id)
 
 
-def test_the_same_rendition_again_is_no_work(stack: Stack, film: Path) -> None:
+def test_repeated_rendition_is_reused(stack: Stack, film: Path) -> None:
     options = {"codec": "vp9", "container": "webm", "height": 90}
     task = stack.app.tasks["transcode"]
     first, second = (
@@ -105,7 +105,7 @@ def test_the_same_rendition_again_is_no_work(stack: Stack, film: Path) -> None:
     assert first["output_path"] != second["output_path"]
 
 
-def test_what_was_converted_on_purpose_is_said(stack: Stack, film: Path) -> None:
+def test_rendition_reports_its_conversions(stack: Stack, film: Path) -> None:
     options = {"codec": "av1", "container": "webm", "height": 90, "preset": "mobile"}
     result = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
     facts = result.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
@@ -113,7 +113,7 @@ def test_what_was_converted_on_purpose_is_said(stack: Stack, film: Path) -> None
     assert facts["codec"] == "av1"
 
 
-def test_a_rendition_is_as_good_as_asked_for(stack: Stack, film: Path) -> None:
+def test_rendition_reaches_the_requested_quality(stack: Stack, film: Path) -> None:
     options = {"height": 90, "crf": 45, "vmaf_min": 80, "preset": "mobile"}
     result = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
     facts = result.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
@@ -122,7 +122,7 @@ def test_a_rendition_is_as_good_as_asked_for(stack: Stack, film: Path) -> None:
     assert facts["vmaf_min"] == 80
 
 
-def test_one_that_is_not_is_not_published(stack: Stack, film: Path) -> None:
+def test_rendition_below_the_requested_quality_is_not_published(stack: Stack, film: Path) -> None:
     options = {"height": 92, "crf": 30, "vmaf_min": 99.9, "preset": "mobile"}
     job = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
     job.get(timeout=PATIENCE_SECONDS, propagate=False)
@@ -135,7 +135,7 @@ def test_one_that_is_not_is_not_published(stack: Stack, film: Path) -> None:
     assert not [one for one in made if one.artifact.facts.get("height") == 92]
 
 
-def test_an_impossible_combination_is_refused_at_once(stack: Stack, film: Path) -> None:
+def test_impossible_rendition_is_refused_at_once(stack: Stack, film: Path) -> None:
     with pytest.raises(InputRejected) as refused:
         stack.app.tasks["transcode"].apply_async(
             args=[str(film), {"codec": "h265", "container": "webm"}]
@@ -143,7 +143,7 @@ def test_an_impossible_combination_is_refused_at_once(stack: Stack, film: Path) 
     assert refused.value.code == "combination_impossible"
 
 
-def test_sound_that_the_container_cannot_hold_is_told_by_the_job(stack: Stack, film: Path) -> None:
+def test_audio_unsupported_by_the_container_fails_the_job(stack: Stack, film: Path) -> None:
     options = {"codec": "vp9", "container": "webm", "audio": "copy"}
     job = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
     job.get(timeout=PATIENCE_SECONDS, propagate=False)
@@ -153,7 +153,7 @@ def test_sound_that_the_container_cannot_hold_is_told_by_the_job(stack: Stack, f
     assert ended.failure.code == "combination_impossible"
 
 
-def test_a_path_outside_of_the_roots_is_refused(stack: Stack, tmp_path: Path) -> None:
+def test_transcode_path_outside_the_input_roots_is_refused(stack: Stack, tmp_path: Path) -> None:
     film = make_film(tmp_path / "elsewhere.mp4", seconds=1)
     job = stack.app.tasks["generate_preview"].apply_async(args=[str(film)])
     job.get(timeout=PATIENCE_SECONDS, propagate=False)
@@ -162,8 +162,8 @@ def test_a_path_outside_of_the_roots_is_refused(stack: Stack, tmp_path: Path) ->
     assert failure.code == "path_forbidden"
 
 
-def test_a_film_for_adaptive_play(stack: Stack, film: Path) -> None:
-    """Opened as it is at once, then with every rung, under names of their own."""
+def test_package_task_creates_adaptive_streams(stack: Stack, film: Path) -> None:
+    """It can be played at once as it is, then with every rung, under separate names."""
     task = stack.app.tasks["make_ladder"].apply_async(args=[str(film), "mobile"])
     result = task.get(timeout=PATIENCE_SECONDS)
     assert [rung["filename"] for rung in result["rungs"]] == ["360p.mp4", "240p.mp4"]
@@ -177,5 +177,5 @@ def test_a_film_for_adaptive_play(stack: Stack, film: Path) -> None:
         if record.artifact.kind is ArtifactKind.STREAM
     ]
     masters = [variant for variant in streams if variant.endswith("/master.m3u8")]
-    assert len(masters) == 2  # the film as it is, and the ladder
+    assert len(masters) == 2  # the video as it is, and the ladder
     assert result["playlist"] in masters
