@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
 from cinemill.errors import clip_text
+from cinemill.steps.package_code import contained, describe
 
 GROUP = "cinemill.capabilities"
 LONGEST_REASON = 400
@@ -57,14 +56,10 @@ def discover(points: Iterable[metadata.EntryPoint] | None = None) -> list[Found 
     Reads the entry points once; ``points`` replaces the installed ones. Raises nothing: what
     cannot be loaded is described instead.
     """
-    try:
-        installed = metadata.entry_points(group=GROUP) if points is None else points
-        ordered = sorted(((_origin(point), point) for point in installed), key=_rank)
-    except Exception as error:  # noqa: BLE001 - some package's metadata cannot be parsed
-        origin = Origin("A package", "", "")
-        reason = f"has metadata that cannot be read: {describe(error)}."
-        return [LeftOut.because(origin, reason, hint="Run 'pip check' to find out which.")]
-    return list(_load_all(ordered))
+    listed = _list_installed() if points is None else points
+    unreadable = [one for one in listed if isinstance(one, LeftOut)]
+    readable = [(_origin(one), one) for one in listed if not isinstance(one, LeftOut)]
+    return [*_load_all(sorted(readable, key=_rank)), *unreadable]
 
 
 def is_any_installed() -> bool:
@@ -75,31 +70,62 @@ def is_any_installed() -> bool:
         return True
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception as its type and its words, on one line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+def _list_installed() -> Sequence[metadata.EntryPoint | LeftOut]:
+    """Return the entry points, and the packages whose metadata cannot be read."""
+    try:
+        return list(metadata.entry_points(group=GROUP))
+    except Exception as error:  # noqa: BLE001 - some package's metadata cannot be parsed
+        found = list(_list_one_by_one())
+        if any(isinstance(one, LeftOut) for one in found):
+            return found
+        return [*found, _unreadable("A package", error)]
+
+
+def _list_one_by_one() -> Iterator[metadata.EntryPoint | LeftOut]:
+    """Yield the entry points package by package: one that is broken must not hide the others."""
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        name = "A package"
+        try:
+            name = distribution.name or name
+            key = name.lower().replace("_", "-")
+            # Of a package that is on the path twice, Python imports the first.
+            if key not in seen:
+                yield from distribution.entry_points.select(group=GROUP)
+            seen.add(key)
+        except Exception as error:  # noqa: BLE001 - as above
+            yield _unreadable(name, error)
+
+
+def _unreadable(package: str, error: Exception) -> LeftOut:
+    return LeftOut.because(
+        Origin(package, "", ""),
+        f"has metadata that cannot be read: {describe(error)}.",
+        hint="Install that package again, or remove it; 'pip check' names broken ones.",
+    )
 
 
 def _load_all(points: Iterable[tuple[Origin, metadata.EntryPoint]]) -> Iterator[Found | LeftOut]:
     for origin, point in points:
         try:
-            # What a package prints while it is imported must not get into what a command prints.
-            with redirect_stdout(sys.stderr):
+            with contained():
                 value = point.load()
-            yield Found(origin, value)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+        except Exception as error:  # noqa: BLE001 - it is somebody else's code
             yield LeftOut.because(
                 origin,
                 f"cannot be imported: its entry point {point.name} = {point.value} ends in "
                 f"{describe(error)}.",
             )
+        else:
+            yield Found(origin, value)
 
 
 def _origin(point: metadata.EntryPoint) -> Origin:
-    if point.dist is None or not point.dist.name:
-        return Origin("A package", "", point.name)
-    return Origin(point.dist.name, str(point.dist.version or ""), point.name)
+    try:
+        package, version = point.dist.name, point.dist.version  # type: ignore[union-attr]
+    except Exception:  # noqa: BLE001 - what the package's metadata lacks
+        package = version = None
+    return Origin(package or "A package", str(version or ""), point.name)
 
 
 def _rank(found: tuple[Origin, metadata.EntryPoint]) -> tuple[str, ...]:

@@ -264,9 +264,9 @@ def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> 
     assert of_asset["id"] == job_id
     further = client.create_job(asset_id, "generate_preview", params={"num_frames": 1})
     assert end(client, further["id"]) in FINAL_STATUSES
-    assert client.cleanup(job_id)["message"] == "The task is forgotten."
+    assert client.cleanup(job_id)["message"] == "The task was deleted."
     assert client.asset(asset_id)["filename"] == "own.mp4"
-    assert "removed" in client.cleanup(str(further["id"]))["message"]
+    assert "derived files were deleted" in client.cleanup(str(further["id"]))["message"]
     assert refuse(client.asset, asset_id) == ("asset_not_found", 404)
 
 

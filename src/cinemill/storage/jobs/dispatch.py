@@ -218,6 +218,32 @@ def hold(
     return int(held.scalar_one())
 
 
+def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
+    """Let queued runs, and their steps' further ones, go to another queue; return how many.
+
+    They are due at once. Never waits for a lock: what another transaction holds is left as it is.
+    """
+    moved = connection.execute(
+        text(
+            """
+            WITH moved AS (
+                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
+                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING step_id
+            ), kept AS (
+                UPDATE step SET queue = :queue
+                WHERE id IN (SELECT id FROM step WHERE id IN (SELECT step_id FROM moved)
+                             FOR NO KEY UPDATE SKIP LOCKED)
+            )
+            SELECT count(*) FROM moved
+            """
+        ),
+        {"ids": list(run_ids), "queue": queue},
+    )
+    return int(moved.scalar_one())
+
+
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
     """Published runs that nobody has claimed for so long, on any queue."""
     rows = connection.execute(
