@@ -1,7 +1,7 @@
 """The public surface as text: one line for each name that other people's programs may use.
 
-``python -m tests.surface`` writes it anew after a change on purpose; the change then belongs into
-the changelog, and where it breaks a package, into ``PROTOCOL_VERSION``.
+``python -m tests.surface`` rewrites it after an intended change. Announce the change in the
+changelog; if it breaks a package, raise ``PROTOCOL_VERSION`` as well.
 """
 
 from __future__ import annotations
@@ -16,9 +16,29 @@ from pathlib import Path
 from typing import Any, get_type_hints, is_typeddict
 
 from cinemill.catalog import BUILT_IN
+from cinemill.core.job import ClaimedRun
+from cinemill.core.media import AudioStream, VideoStream
+from cinemill.jobs.service import JobService
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import FfmpegReport
+from cinemill.media.ffmpeg.progress import FfmpegProgress
+from cinemill.storage.database import Database
+from cinemill.storage.media.files import LocalFiles
 
 PATH = Path(__file__).with_name("public_surface.txt")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+REACHED: tuple[type[Any], ...] = (
+    AudioStream,
+    ClaimedRun,
+    Database,
+    FfmpegProgress,
+    FfmpegReport,
+    JobService,
+    Limits,
+    LocalFiles,
+    VideoStream,
+)
+"""Types whose objects packages are given without importing them."""
 MODULES = (
     "cinemill.capability",
     "cinemill.capability.handlers",
@@ -30,6 +50,7 @@ MODULES = (
 def describe_surface() -> list[str]:
     """Describe all public modules, line by line."""
     lines = [line for name in MODULES for line in _describe_module(name)]
+    lines += [line for one in REACHED for line in _describe(f"reached: {one.__name__}", one)]
     tasks = sorted(
         f"cinemill.worker.tasks.{kind.name}: {', '.join(kind.positional)}".rstrip(": ")
         for capability in BUILT_IN
@@ -54,7 +75,7 @@ def _describe(path: str, value: Any) -> Iterator[str]:
     elif issubclass(value, enum.Enum):
         yield f"{path}: {', '.join(str(member.value) for member in value)}"
     elif issubclass(value, Exception):
-        yield f"{path}: {value.code}" if hasattr(value, "code") else path
+        yield f"{path}{inspect.signature(value)}: {getattr(value, 'code', '')}".rstrip(": ")
     else:
         yield from _describe_class(path, value)
 

@@ -93,6 +93,15 @@ def test_an_unknown_queue_is_refused_with_the_known_ones(context: WorkerContext)
     assert "proxy" in refused.value.hint
 
 
+def test_the_queue_of_a_broken_package_keeps_no_worker_from_the_others(
+    context: WorkerContext,
+) -> None:
+    planned = plan_worker("loudness,proxy", None, context, are_packages_left_out=True)
+    assert planned["queues"] == ["proxy"]
+    with pytest.raises(InputRejected, match="loudness"):
+        plan_worker("loudness", None, context, are_packages_left_out=True)
+
+
 def test_an_unknown_queue_ends_the_command_with_a_sentence(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

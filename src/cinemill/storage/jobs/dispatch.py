@@ -219,10 +219,8 @@ def hold(
 
 
 def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
-    """Let queued runs, and their steps' further ones, go to another queue; return how many.
-
-    They are due at once. Never waits for a lock: what another transaction holds is left as it is.
-    """
+    """Move queued runs and their steps to another queue, due at once; return how many. Rows that
+    another transaction holds are left as they are."""
     moved = connection.execute(
         text(
             """
