@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -56,10 +56,13 @@ def discover(points: Iterable[metadata.EntryPoint] | None = None) -> list[Found 
     Reads the entry points once; ``points`` replaces the installed ones. Raises nothing: what
     cannot be loaded is described instead.
     """
-    listed = _list_installed() if points is None else points
-    unreadable = [one for one in listed if isinstance(one, LeftOut)]
-    readable = [(_origin(one), one) for one in listed if not isinstance(one, LeftOut)]
-    return [*_load_all(sorted(readable, key=_rank)), *unreadable]
+    try:
+        installed = list(metadata.entry_points(group=GROUP) if points is None else points)
+    except Exception as error:  # noqa: BLE001 - some package's metadata cannot be parsed
+        origin = Origin("A package", "", "")
+        reason = f"has metadata that cannot be read: {describe(error)}."
+        return [LeftOut.because(origin, reason, hint="Run 'pip check' to find out which.")]
+    return list(_load_all(sorted(((_origin(point), point) for point in installed), key=_rank)))
 
 
 def is_any_installed() -> bool:
@@ -68,41 +71,6 @@ def is_any_installed() -> bool:
         return bool(metadata.entry_points(group=GROUP))
     except Exception:  # noqa: BLE001 - some package's metadata cannot be parsed
         return True
-
-
-def _list_installed() -> Sequence[metadata.EntryPoint | LeftOut]:
-    """Return the entry points, and the packages whose metadata cannot be read."""
-    try:
-        return list(metadata.entry_points(group=GROUP))
-    except Exception as error:  # noqa: BLE001 - some package's metadata cannot be parsed
-        found = list(_list_one_by_one())
-        if any(isinstance(one, LeftOut) for one in found):
-            return found
-        return [*found, _unreadable("A package", error)]
-
-
-def _list_one_by_one() -> Iterator[metadata.EntryPoint | LeftOut]:
-    """Yield the entry points package by package: one that is broken must not hide the others."""
-    seen: set[str] = set()
-    for distribution in metadata.distributions():
-        name = "A package"
-        try:
-            name = distribution.name or name
-            key = name.lower().replace("_", "-")
-            # Of a package that is on the path twice, Python imports the first.
-            if key not in seen:
-                yield from distribution.entry_points.select(group=GROUP)
-            seen.add(key)
-        except Exception as error:  # noqa: BLE001 - as above
-            yield _unreadable(name, error)
-
-
-def _unreadable(package: str, error: Exception) -> LeftOut:
-    return LeftOut.because(
-        Origin(package, "", ""),
-        f"has metadata that cannot be read: {describe(error)}.",
-        hint="Install that package again, or remove it; 'pip check' names broken ones.",
-    )
 
 
 def _load_all(points: Iterable[tuple[Origin, metadata.EntryPoint]]) -> Iterator[Found | LeftOut]:

@@ -78,7 +78,6 @@ PACKAGES = {
         "def fail", "def command():\n    import typer\n    return typer.Typer()\n\ndef fail"
     ),
     "panics": "class PanicException(BaseException): ...\nraise PanicException('unwrap on None')",
-    "torn": "",
     "leaver": f"NAME = 'leaver'\n{HEAD}\nCAPABILITY = build(build_router=router, "
     "build_command=command)".replace("def work", LEAVER),
     "wrong": f"NAME = 'wrong'\n{HEAD}\nCAPABILITY = build()".replace(
@@ -96,7 +95,6 @@ REPORTED = {
     "echo-jobs": "Cinemill's own are at /api/v1/jobs",
     "echo-starter": "code for the server's start or stop",
     "echo-panics": "ends in PanicException: unwrap on None",
-    "echo-torn": "has metadata that cannot be read: UnicodeDecodeError",
     "echo-mute": "a command that cannot be used: OSError: the licence server is away",
     "echo-render2": "Cinemill has a command 'config' of its own",
 }
@@ -108,7 +106,6 @@ SEEN_BY_API = {
     "echo-jobs",
     "echo-starter",
     "echo-panics",
-    "echo-torn",
 }
 
 
@@ -122,7 +119,6 @@ def instance(tmp_path_factory: pytest.TempPathFactory, film: Path) -> Iterator[I
     site = tmp_path_factory.mktemp("site")
     for name, code in PACKAGES.items():
         install_module(site, f"echo-{name}", code, points={name: f"echo_{name}:CAPABILITY"})
-    (site / "echo_torn-1.0.dist-info" / "entry_points.txt").write_bytes(b"[a]\n\xff = b:c\n")
     with running_instance(tmp_path_factory.mktemp("x") / "home", site, film.parent) as running:
         yield running
 

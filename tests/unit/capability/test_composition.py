@@ -340,17 +340,6 @@ def test_a_package_whose_import_hangs_is_left_out(site: Path) -> None:
     assert done.stdout.splitlines()[1] == "1"
 
 
-def test_one_package_with_broken_metadata_hides_no_other(site: Path) -> None:
-    install_module(site, "echo-sound", "VALUE = 1", points={"sound": "echo_sound:VALUE"})
-    install_module(site, "echo-torn", "VALUE = 1", points={"torn": "echo_torn:VALUE"})
-    (site / "echo_torn-1.0.dist-info" / "entry_points.txt").write_bytes(b"[a]\n\xff\xfe = b:c\n")
-    sound, torn = discover()
-    assert isinstance(sound, Found)
-    assert sound.origin.package == "echo-sound"
-    assert isinstance(torn, LeftOut)
-    assert torn.reason.startswith("echo-torn has metadata that cannot be read: UnicodeDecodeError")
-
-
 def test_a_package_without_a_version_is_loaded(site: Path) -> None:
     install_module(site, "echo-bare", "VALUE = 1", points={"bare": "echo_bare:VALUE"})
     (site / "echo_bare-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\n")
