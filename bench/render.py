@@ -21,15 +21,15 @@ from tools.samples import fetch
 
 from bench.report import BenchRow, alternate, cpu_seconds_of
 from cinemill.capabilities.render.audio.audio_mix import mix_sound
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     piece_key,
     request_piece,
     request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import render_piece
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
@@ -182,7 +182,7 @@ import json, re, sys
 from fractions import Fraction
 from pathlib import Path
 from cinemill.capabilities.render.timeline.timeline import OutputFormat
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 
 path, frames, delay, settings, count = json.loads(sys.argv[1])
 folder = Path(sys.argv[2])

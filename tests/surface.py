@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints, is_typeddict
 
+from pydantic import BaseModel
+
 from cinemill.catalog import BUILT_IN
 from cinemill.core.job import ClaimedRun
 from cinemill.core.media import AudioStream, VideoStream
@@ -82,7 +84,7 @@ def _describe(path: str, value: Any) -> Iterator[str]:
 
 def _describe_class(path: str, value: Any) -> Iterator[str]:
     is_protocol = getattr(value, "_is_protocol", False)
-    yield path if is_protocol else f"{path}{inspect.signature(value)}"
+    yield path if is_protocol else f"{path}{_sign(value)}"
     fields = {one.name for one in dataclasses.fields(value)} if _has_fields(value) else set()
     for name, member in sorted(vars(value).items()):
         if name.startswith("_") or name in fields:
@@ -90,6 +92,16 @@ def _describe_class(path: str, value: Any) -> Iterator[str]:
         function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
         if inspect.isfunction(function):
             yield f"{path}.{name}{inspect.signature(function)}"
+
+
+def _sign(value: type[Any]) -> str:
+    """Return how an object is made; of a pydantic model its fields, which are not always typed
+    the same way in its signature."""
+    if not issubclass(value, BaseModel):
+        return str(inspect.signature(value))
+    fields = value.model_fields.items()
+    listed = (name if one.is_required() else f"{name} = {one.default!r}" for name, one in fields)
+    return f"({', '.join(listed)})"
 
 
 def _has_fields(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cinemill.core.documents import check_text, encode_document
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import read_parameters, read_stored_parameters
+from cinemill.core.parameter_reader import read_parameters, read_stored_parameters
 from cinemill.errors import CinemillError, InputRejected, OutputInvalid, clip_text
 from cinemill.jobs.catalog import MIB, JobKind
 from cinemill.steps.discovery import LONGEST_REASON, Origin

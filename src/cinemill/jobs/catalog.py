@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import Parameters, read_parameters, read_stored_parameters
+from cinemill.core.parameter_reader import read_parameters, read_stored_parameters
+from cinemill.core.parameters import Parameters
 from cinemill.errors import NotFound
 from cinemill.storage.jobs.new_jobs import NewStep
 

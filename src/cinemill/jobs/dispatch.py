@@ -33,7 +33,7 @@ SWEEP_LOCK_SECONDS = 0.02
 """How long the sweeper waits for one job's row. What it does not get it tries at its next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
-UNKNOWN_DELAY_SECONDS = 60.0
+UNKNOWN_DELAY_SECONDS = 15.0
 """A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
 
@@ -134,7 +134,7 @@ class Dispatcher:
 
     def hold_unknown(self) -> int:
         """Let runs wait that nothing installed here can do, as after a package was removed; returns
-        how many. Their jobs say so; they are offered again once a minute, and so begin when the
+        how many. Their jobs say so; they are offered again every 15 s, and so begin when the
         package is back."""
         with self._database.begin() as connection:
             unknown = dispatch.list_unknown(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cinemill.core.job import ClaimedRun, StepSpec
-from cinemill.core.parameters import Model, read_stored_parameters
+from cinemill.core.parameter_reader import Model, read_stored_parameters
 from cinemill.jobs.results import R, ResultOf, read_result
 from cinemill.storage.database import Connection
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 
 from cinemill.core.documents import check_path
 from cinemill.core.job import StepSpec
@@ -16,10 +16,19 @@ IMPORT_SOURCE = "intake_source"
 PROBE_SOURCE = "probe_source"
 
 
+def _pass_on(value: object) -> object:
+    # ``plan_source`` checks it where it is used: scripts send anything next to an asset.
+    return value
+
+
 class SourceParameters(Parameters):
     """A video: an asset that the job names, or a file by its path."""
 
-    path: Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})] = None
+    path: Annotated[
+        str | None,
+        PlainValidator(_pass_on),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    ] = None
     """Path of a file that the workers can read. Leave it out when the job names an asset."""
 
 
@@ -31,8 +40,7 @@ def plan_single(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec
 def plan_source(kind: str, params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
     """Return the steps that probe a stored video, and import one that is given by its path.
 
-    The path is checked only where it is used: scripts send one next to an asset. Raises
-    InputRejected (``source_missing``, ``path_invalid``).
+    Raises InputRejected (``source_missing``, ``path_invalid``).
     """
     if asset_id is not None:
         return [StepSpec("probe", PROBE_SOURCE)]

@@ -171,7 +171,7 @@ def test_workers_consume_the_packages_queue_within_its_limits(instance: Instance
     script = (
         "from cinemill.worker.app import app\n"
         "print(app.context.try_limits.queue_seconds['loudness'])\n"
-        "active = app.control.inspect(timeout=30).active_queues()\n"
+        "active = app.control.inspect(timeout=30, limit=1).active_queues()\n"
         "print(sorted(q['name'] for w in active.values() for q in w))"
     )
     assert settings.database_url

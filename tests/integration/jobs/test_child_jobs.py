@@ -9,7 +9,7 @@ from tests.integration.storage import rows
 
 from cinemill.capabilities.render.plan import BatchParameters, name_children
 from cinemill.core.job import Job, JobState
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database

@@ -46,7 +46,7 @@ def test_every_try_tells_how_much_memory_it_took(
 ) -> None:
     """The process' own peak within the try, and its largest command's."""
     # Not weighed with all that it has started, which are here the servers of every test before.
-    monkeypatch.setattr(heartbeat, "WEIGH_SECONDS", 3600)
+    monkeypatch.setattr(heartbeat, "MEMORY_SECONDS", 3600)
 
     def take_much(context: StepContext) -> StepOutcome:
         context.on_peak_memory(100 << 20)
@@ -150,7 +150,7 @@ def test_a_failure_is_tried_again_after_a_minute_or_so(bench: Bench) -> None:
     job = bench.submit(raising(CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="x")))
     assert bench.execute(job) is RunState.FAILED
     assert bench.job(job).state is JobState.RUNNING
-    assert bench.job(job).message == "Trying again: ffmpeg ended with 1."
+    assert bench.job(job).message == "Retrying: ffmpeg ended with 1."
     assert 40 < bench.seconds_until_due(job) <= 75
 
 

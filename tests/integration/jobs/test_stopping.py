@@ -181,7 +181,7 @@ def test_work_over_its_queues_time_is_stopped(bench: Bench) -> None:
 def test_work_over_its_queues_memory_is_stopped(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "WEIGH_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeat, "MEMORY_SECONDS", 0.3)
     job = bench.submit(work_until_stopped, "hungry_work")
     assert bench.execute(job) is RunState.FAILED
     assert bench.failure_code(job) == "memory_limit"

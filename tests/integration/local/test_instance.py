@@ -35,7 +35,7 @@ from cinemill.config import Settings
 from cinemill.local.servers import health
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.supervisor.liveness import Liveness
-from cinemill.local.service_plan import prepare_services, plan_services
+from cinemill.local.service_plan import plan_services, prepare_services
 from cinemill.local.supervisor.supervisor import Supervisor
 settings = Settings(home=pathlib.Path(sys.argv[1]))
 home = open_home(settings.home)
@@ -46,7 +46,7 @@ with lock_home(home):
     supervisor = Supervisor(ground, log_folder=home.log, liveness=Liveness(0.5, 6, 0.2))
     def announce():
         pids = supervisor.pids()
-        write_state(home, {"db": services.database_url, "redis": parts.redis_url, **pids})
+        write_state(home, {"db": services.database_url, "redis": services.redis_url, **pids})
     asyncio.run(supervisor.run(announce))
     remove_state(home)
 """

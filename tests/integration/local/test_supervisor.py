@@ -59,7 +59,7 @@ def test_a_killed_part_comes_back_and_its_neighbour_notices_nothing(tmp_path: Pa
 
     specs = [stand_in(tmp_path, "api"), stand_in(tmp_path, "worker")]
     journal = run_supervised(tmp_path, specs, kill_one)
-    assert "restarting: was ended by SIGKILL" in journal.events("worker")
+    assert "restarting: was killed by SIGKILL" in journal.events("worker")
 
 
 def test_the_children_of_a_killed_part_go_with_it(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_frozen_part_holds_no_stop_up_beyond_its_grace(tmp_path: Path) -> None
 
 KILLED = """
 import asyncio, pathlib, sys
-from cinemill.local.supervisor.liveness import Liveness, Movement
+from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.supervisor import Supervisor
 from tests.integration.local.standins import stand_in

@@ -13,19 +13,19 @@ from tests import films
 
 from cinemill.capabilities.render.audio.audio_mix import has_sound, mix_sound
 from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
     resolve_background,
     resolve_stills,
 )
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     PieceRequest,
     request_piece,
     request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline, Transition
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import Subtitles

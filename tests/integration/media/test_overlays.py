@@ -14,7 +14,7 @@ from tests import films
 from tests.integration.media.editing import FADE, Bench, edit, make_numbered, read_sound
 
 from cinemill.capabilities.render.audio.audio_mix import LIMITER, RAW_FORMAT
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     MOST_OVERLAYS,
     SAMPLE_RATE_HZ,
     split_into_pieces,

@@ -22,9 +22,9 @@ from tests.integration.media.editing import (
     read_sound,
 )
 
-from cinemill.capabilities.render.join import JoinPiece, join_pieces
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
+from cinemill.capabilities.render.pieces.join import JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.render_piece import check_coverage
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.timeline.timeline import TRANSITIONS, Clip
 from cinemill.core.text.subtitle_parser import read_subtitles
 from cinemill.errors import JobCancelled, MediaRejected, OutputInvalid

@@ -88,7 +88,7 @@ def test_a_bitrate_is_raised_where_one_was_asked_for(processor: Processor, grain
 
 def test_what_cannot_be_reached_fails_with_both_figures(processor: Processor, grainy: Path) -> None:
     with pytest.raises(
-        InputRejected, match=r"99\.9 was wanted.* at crf 20, then .* at crf"
+        InputRejected, match=r"99\.9 was required.* at crf 20, then .* at crf"
     ) as short:
         make(processor, grainy, crf=20, vmaf_min=99.9)
     assert short.value.code == "quality_not_reached"

@@ -170,7 +170,9 @@ def test_hdr_is_toned_down_for_h264_and_said_so(processor: Processor, tmp_path: 
     outcome = transcode(processor, films.make_hdr(tmp_path / "film.mp4"), codec="h264")
     video = processor.probe(outcome.path).video
     assert (video.bit_depth, video.hdr) == (8, "")
-    assert outcome.facts["changes"] == ["HDR was toned down to SDR, which h264 is played with"]
+    assert outcome.facts["changes"] == [
+        "HDR was tone-mapped to SDR, because players expect SDR in h264"
+    ]
 
 
 def test_all_sounds_and_their_languages_are_kept(processor: Processor, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_hardware_that_leaves_software_too_little_time_rests_too(
     fail_until_software_fails(shiny, tmp_path / "none", "time_limit")
     choice = find_encoder(shiny, VideoCodec.H264, is_deep=False)
     assert choice.encoder is None
-    assert "failed too often and rests" in choice.reason
+    assert "failed repeatedly and is suspended" in choice.reason
 
 
 def test_what_software_cannot_do_either_is_not_held_against_hardware(

@@ -140,7 +140,7 @@ def test_a_film_without_sound_is_refused_in_a_sentence(stack: Stack, films_folde
     silent = films.make_film(films_folder / "silent.mp4", has_sound=False)
     failure = fail(stack, str(silent))
     assert failure.code == "media_no_sound"
-    assert "no sound" in failure.message
+    assert "no audio" in failure.message
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it_and_is_used_when_it_is(

@@ -113,7 +113,7 @@ def test_hardware_that_keeps_failing_rests_and_serves_again(shiny: Stack, film: 
 
     facts, queue = transcode(shiny, film, height=40)
     assert queue == "transcode"
-    assert f"libx264 of {NODE} failed too often and rests" in facts["changes"][0]
+    assert f"libx264 of {NODE} failed repeatedly and is suspended" in facts["changes"][0]
 
     rows.change(shiny.database, "UPDATE hardware_encoder SET rests_until = now()")
     wait_until(lambda: list_offers(shiny)[0].is_open)

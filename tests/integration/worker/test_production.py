@@ -109,7 +109,7 @@ def test_what_was_converted_on_purpose_is_said(stack: Stack, film: Path) -> None
     options = {"codec": "av1", "container": "webm", "height": 90, "preset": "mobile"}
     result = stack.app.tasks["transcode"].apply_async(args=[str(film), options])
     facts = result.get(timeout=PATIENCE_SECONDS)["rendition"]["facts"]
-    assert facts["changes"] == ["sound track 1 was encoded from aac to opus"]
+    assert facts["changes"] == ["audio track 1 was encoded from aac to opus"]
     assert facts["codec"] == "av1"
 
 

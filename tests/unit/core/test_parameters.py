@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from cinemill.catalog import CATALOG
+from cinemill.core.parameter_reader import read_parameters, read_stored_parameters
 from cinemill.core.parameters import (
     Expected,
     Listed,
@@ -19,8 +20,6 @@ from cinemill.core.parameters import (
     choice_of,
     empty_as,
     none_as,
-    read_parameters,
-    read_stored_parameters,
     reject,
 )
 from cinemill.errors import InputRejected, OutputInvalid

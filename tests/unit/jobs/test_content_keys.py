@@ -20,7 +20,7 @@ from cinemill.capabilities.streaming.handlers import step_key as stream_key
 from cinemill.capabilities.transcode.handlers import step_key as rendition_key
 from cinemill.catalog import CATALOG
 from cinemill.core.encoding.rendition import read_rendition
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 
 WEBM = {
     "codec": "vp9",

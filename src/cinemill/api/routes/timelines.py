@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.state import StateDep
-from cinemill.capabilities.render.timeline.timeline_view import describe_layout
+from cinemill.capabilities.render.timeline_view import describe_layout
 from cinemill.storage.jobs import job_queries
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)

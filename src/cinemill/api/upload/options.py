@@ -11,7 +11,8 @@ from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
-from cinemill.core.parameters import Expected, Parameters, dotted_name, list_problems
+from cinemill.core.parameter_reader import dotted_name, list_problems
+from cinemill.core.parameters import Expected, Parameters
 from cinemill.errors import InputRejected
 
 DEFAULT_KIND = "process_video"

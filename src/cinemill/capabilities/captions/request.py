@@ -9,14 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, model_validator
 
-from cinemill.core.parameters import (
-    Expected,
-    Parameters,
-    choice_of,
-    expect,
-    none_as,
-    reject,
-)
+from cinemill.core.parameters import Expected, Parameters, choice_of, expect, none_as, reject
 from cinemill.core.transcript import SpeechTask
 
 ENGLISH = "en"

@@ -18,8 +18,8 @@ from cinemill.capabilities.render.context import (
     find_films,
     read_edit,
 )
-from cinemill.capabilities.render.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.clip_filters import resolve_background, resolve_stills
+from cinemill.capabilities.render.pieces.join import MEDIA_TYPE, JoinPiece, join_pieces
 from cinemill.capabilities.render.pieces.piece_request import (
     GAP,
     PieceRequest,
@@ -30,7 +30,6 @@ from cinemill.capabilities.render.pieces.piece_request import (
     restrict_to,
     sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.pieces.render_piece import PieceOutcome, render_piece
 from cinemill.capabilities.render.plan import (
     REMAKE_STEP,
@@ -53,6 +52,7 @@ from cinemill.capabilities.render.results import (
     PiecesResult,
     StoredAudio,
 )
+from cinemill.capabilities.render.timeline.pieces import Piece, place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import name_clip, with_location
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.output import OutputFormat

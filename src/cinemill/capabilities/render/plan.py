@@ -15,17 +15,20 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import field_validator
+from pydantic import GetJsonSchemaHandler, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from cinemill.capabilities.render import kinds
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
+from cinemill.capabilities.render.timeline.models import SceneListDocument, TimelineDocument
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     SpanSweep,
     find_overlays,
     partition_by_weight,
     split_into_pieces,
 )
-from cinemill.capabilities.render.results import REMADE, RENDERED, PieceResult
 from cinemill.capabilities.render.timeline.timeline import Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.documents import quote
@@ -69,10 +72,20 @@ class PiecesParameters(Parameters):
         return self.model_dump(exclude_defaults=True)
 
 
+class _TimelineSchema:
+    """Annotates a timeline that is passed on unread, and read once where it is planned."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        forms = (TimelineDocument, SceneListDocument)
+        return {"anyOf": [handler(one.__pydantic_core_schema__) for one in forms]}
+
+
 class RenderParameters(Parameters):
     """One timeline, rendered into one file."""
 
-    job: Any = None
+    job: Annotated[Any, _TimelineSchema()] = None
     """Timeline: the clips of one track, or several tracks with overlays, titles and audio."""
 
 
@@ -80,7 +93,7 @@ class BatchParameters(Parameters):
     """Many timelines, each rendered into a file of its own."""
 
     jobs: Annotated[
-        Listed[Any],
+        Listed[Annotated[Any, _TimelineSchema()]],
         Expected(
             "a list of timelines",
             hint="Pass the list as the only argument, or as the parameter 'jobs'.",

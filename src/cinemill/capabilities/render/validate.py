@@ -8,10 +8,10 @@ from fractions import Fraction
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
 from cinemill.capabilities.render.context import RenderContext, find_films, read_edit
 from cinemill.capabilities.render.pieces.clip_filters import Film
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.pieces.render_piece import check_coverage
 from cinemill.capabilities.render.results import ValidateResult
 from cinemill.capabilities.render.subtitles import find_subtitles
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome

@@ -192,7 +192,7 @@ def _request(kind: str, params: dict[str, object], priority: int | None) -> Uplo
     """Check the parameters by the job's own model, before a file is sent. Raises InputRejected."""
     from cinemill.catalog import JOB_KINDS
     from cinemill.cli.uploads import UploadBatch
-    from cinemill.core.parameters import read_parameters
+    from cinemill.core.parameter_reader import read_parameters
 
     read_parameters(JOB_KINDS[kind].parameters, params, name=_option_name)
     return UploadBatch(priority, kind=kind, params=params)

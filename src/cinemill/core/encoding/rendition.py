@@ -23,15 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from cinemill.core.parameters import (
-    Expected,
-    Parameters,
-    choice_of,
-    expect,
-    none_as,
-    read_parameters,
-    reject,
-)
+from cinemill.core.parameter_reader import read_parameters
+from cinemill.core.parameters import Expected, Parameters, choice_of, expect, none_as, reject
 
 LARGEST_SIDE_PIXELS = 16_384
 LEAST_BITRATE_BPS = 8_000

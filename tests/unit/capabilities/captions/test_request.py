@@ -11,7 +11,7 @@ from cinemill.capabilities.captions.request import (
     SpeechParameters,
     SpeechRequest,
 )
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cinemill.capabilities.ingest.handlers import read_request, step_key
 from cinemill.capabilities.ingest.plan import IngestParameters
 from cinemill.capabilities.ingest.request import PrepareRequest
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import InputRejected
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)

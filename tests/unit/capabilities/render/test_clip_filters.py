@@ -31,7 +31,7 @@ from cinemill.capabilities.render.pieces.piece_request import (
     request_piece,
     request_sound,
 )
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     SAMPLE_RATE_HZ,
     PlacedClip,
     place_clips,

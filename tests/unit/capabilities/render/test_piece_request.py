@@ -19,7 +19,7 @@ from cinemill.capabilities.render.pieces.piece_request import (
     restrict_to,
     sound_key,
 )
-from cinemill.capabilities.render.pieces.pieces import place_clips, split_into_pieces
+from cinemill.capabilities.render.timeline.pieces import place_clips, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import (
     Clip,
     Overlay,

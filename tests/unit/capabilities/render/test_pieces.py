@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     PIECE_SECONDS,
     SAMPLE_RATE_HZ,
     Piece,

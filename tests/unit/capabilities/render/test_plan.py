@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
     MOST_JOBS,
@@ -18,10 +17,11 @@ from cinemill.capabilities.render.plan import (
     plan_remake,
 )
 from cinemill.capabilities.render.results import PieceFacts, PieceResult
+from cinemill.capabilities.render.timeline.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import InputRejected
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.timeline.layer_models import MAX_LAYER_ELEMENTS
+from cinemill.capabilities.render.timeline.pieces import MOST_CLIPS, split_into_pieces
 from cinemill.capabilities.render.timeline.timeline import (
     GAP,
     WHITE,

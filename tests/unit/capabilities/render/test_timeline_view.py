@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.render.timeline.timeline_view import describe_layout, to_plain_text
+from cinemill.capabilities.render.timeline_view import describe_layout, to_plain_text
 from cinemill.core.job import Job, JobState, Step, StepState
 from cinemill.errors import NotFound
 

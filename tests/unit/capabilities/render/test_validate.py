@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from cinemill.capabilities.render.audio.audio_mix import SAMPLE_BYTES
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ
 from cinemill.capabilities.render.timeline.timeline import Clip, Sound, Source, Timeline
 from cinemill.capabilities.render.validate import LEAST_BYTES, estimate_bytes
 from cinemill.core.output import OutputFormat

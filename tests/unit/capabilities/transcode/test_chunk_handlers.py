@@ -12,7 +12,7 @@ from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.capabilities.transcode.plan import ChunkParameters
 from cinemill.core.encoding.rendition import RenditionRequest, VideoCodec
 from cinemill.core.job import ClaimedRun
-from cinemill.core.parameters import read_parameters
+from cinemill.core.parameter_reader import read_parameters
 from cinemill.jobs.step import StepContext
 
 WHOLE = {

@@ -24,7 +24,7 @@ from cinemill.capabilities.render.audio.audio_overlays import (
 )
 from cinemill.capabilities.render.pieces.clip_filters import Film, seek_arguments
 from cinemill.capabilities.render.pieces.piece_request import GAP, AudioClipSpan, SoundRequest
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments

@@ -19,7 +19,7 @@ from cinemill.capabilities.render.pieces.piece_request import (
     AudioOverlay,
     SoundRequest,
 )
-from cinemill.capabilities.render.pieces.pieces import SAMPLE_RATE_HZ, sample_at
+from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     PlacedClip,
     count_frames,

@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.clip_filters import Film, tail_seconds, ticks_per_frame
+from cinemill.capabilities.render.pieces.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest, Take
 from cinemill.capabilities.render.pieces.smart_cut import CopiedRange, can_copy, copy_range

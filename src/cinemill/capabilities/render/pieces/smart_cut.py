@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.join import JoinPiece
 from cinemill.capabilities.render.pieces.clip_filters import (
     Film,
     seek_arguments,
@@ -25,6 +24,7 @@ from cinemill.capabilities.render.pieces.clip_filters import (
     trim_start,
 )
 from cinemill.capabilities.render.pieces.copy_ranges import CopyRange, StoredFrame, find_copy_range
+from cinemill.capabilities.render.pieces.join import JoinPiece
 from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments

@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cinemill.capabilities.render.pieces.pieces import MOST_CLIPS
 from cinemill.capabilities.render.timeline.base_models import (
     SourcedDocument,
     TimelineModel,
@@ -32,6 +31,7 @@ from cinemill.capabilities.render.timeline.fields import (
     TransitionKind,
     Volume,
 )
+from cinemill.capabilities.render.timeline.pieces import MOST_CLIPS
 from cinemill.capabilities.render.timeline.timeline import CUT, TRANSITIONS
 from cinemill.core.parameters import Expected, Listed, reject
 

@@ -10,14 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cinemill.capabilities.render.pieces.pieces import (
-    MOST_OVERLAYS,
-    SpanSweep,
-    find_overlays,
-    nearest_frame,
-    split_into_pieces,
-    total_frames,
-)
 from cinemill.capabilities.render.timeline.base_models import reject_length
 from cinemill.capabilities.render.timeline.layer_models import (
     MAX_LAYER_ELEMENTS,
@@ -27,6 +19,14 @@ from cinemill.capabilities.render.timeline.layer_models import (
     TitleDocument,
 )
 from cinemill.capabilities.render.timeline.models import TimelineDocument
+from cinemill.capabilities.render.timeline.pieces import (
+    MOST_OVERLAYS,
+    SpanSweep,
+    find_overlays,
+    nearest_frame,
+    split_into_pieces,
+    total_frames,
+)
 from cinemill.capabilities.render.timeline.timeline import (
     WHITE,
     Clip,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from cinemill.capabilities.render.pieces.pieces import PlacedClip, place_clips
+from cinemill.capabilities.render.timeline.pieces import PlacedClip, place_clips
 from cinemill.capabilities.render.timeline.timeline import Clip, Source, Timeline
 from cinemill.core.text import segmentation
 from cinemill.core.text.ass import escape_text

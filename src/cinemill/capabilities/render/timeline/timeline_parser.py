@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from cinemill.capabilities.render.pieces.pieces import check_lengths, default_transition
 from cinemill.capabilities.render.timeline.base_models import TimelineModel
 from cinemill.capabilities.render.timeline.clip_models import (
     ClipDocument,
@@ -30,6 +29,7 @@ from cinemill.capabilities.render.timeline.models import (
     SceneListDocument,
     TimelineDocument,
 )
+from cinemill.capabilities.render.timeline.pieces import check_lengths, default_transition
 from cinemill.capabilities.render.timeline.timeline import (
     BLACK,
     CUT,
@@ -43,7 +43,8 @@ from cinemill.capabilities.render.timeline.timeline import (
     reject_element,
 )
 from cinemill.core.output import OutputFormat
-from cinemill.core.parameters import Location, Problem, dotted_name, find_problem
+from cinemill.core.parameter_reader import Problem, dotted_name, find_problem
+from cinemill.core.parameters import Location
 from cinemill.errors import InputRejected
 
 Document = TypeVar("Document", bound=TimelineModel)

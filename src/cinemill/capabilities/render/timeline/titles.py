@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from cinemill.capabilities.render.pieces.pieces import count_frames, nearest_frame
+from cinemill.capabilities.render.timeline.pieces import count_frames, nearest_frame
 from cinemill.capabilities.render.timeline.timeline import PLACES, Title
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.ass import DEFAULT_STYLE, escape_text, make_default_style

@@ -8,13 +8,13 @@ from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
 
-from cinemill.capabilities.render.pieces.pieces import (
+from cinemill.capabilities.render.plan import share_pieces
+from cinemill.capabilities.render.timeline.pieces import (
     Piece,
     place_clips,
     split_into_pieces,
     total_frames,
 )
-from cinemill.capabilities.render.plan import share_pieces
 from cinemill.capabilities.render.timeline.timeline import Source, Timeline
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline
 from cinemill.core.job import Job, Step, StepState
