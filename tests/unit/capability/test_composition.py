@@ -188,13 +188,13 @@ def test_what_is_no_capability_is_left_out(value: object) -> None:
 
 class Unreadable(Capability):
     @property
-    def protocol(self) -> int:  # type: ignore[override]
+    def protocol(self) -> int:
         raise RuntimeError("nobody may look")
 
 
 class Exiting(Capability):
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         raise SystemExit(3)
 
 
