@@ -1,7 +1,7 @@
 """The public surface as text: one line for each name that other people's programs may use.
 
-``python -m tests.surface`` writes it again after an intended change, which then belongs in the
-changelog and, if it breaks a package, in ``PROTOCOL_VERSION``.
+``python -m tests.surface`` rewrites it after an intended change. Announce the change in the
+changelog; if it breaks a package, raise ``PROTOCOL_VERSION`` as well.
 """
 
 from __future__ import annotations
@@ -15,10 +15,32 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints, is_typeddict
 
+from pydantic import BaseModel
+
 from cinemill.catalog import BUILT_IN
+from cinemill.core.job import ClaimedRun
+from cinemill.core.media import AudioStream, VideoStream
+from cinemill.jobs.service import JobService
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.process import FfmpegReport
+from cinemill.media.ffmpeg.progress import FfmpegProgress
+from cinemill.storage.database import Database
+from cinemill.storage.media.files import LocalFiles
 
 PATH = Path(__file__).with_name("public_surface.txt")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+REACHED: tuple[type[Any], ...] = (
+    AudioStream,
+    ClaimedRun,
+    Database,
+    FfmpegProgress,
+    FfmpegReport,
+    JobService,
+    Limits,
+    LocalFiles,
+    VideoStream,
+)
+"""Types whose objects packages are given without importing them."""
 MODULES = (
     "cinemill.capability",
     "cinemill.capability.handlers",
@@ -30,6 +52,7 @@ MODULES = (
 def describe_surface() -> list[str]:
     """Describe all public modules, line by line."""
     lines = [line for name in MODULES for line in _describe_module(name)]
+    lines += [line for one in REACHED for line in _describe(f"reached: {one.__name__}", one)]
     tasks = sorted(
         f"cinemill.worker.tasks.{kind.name}: {', '.join(kind.positional)}".rstrip(": ")
         for capability in BUILT_IN
@@ -54,14 +77,14 @@ def _describe(path: str, value: Any) -> Iterator[str]:
     elif issubclass(value, enum.Enum):
         yield f"{path}: {', '.join(str(member.value) for member in value)}"
     elif issubclass(value, Exception):
-        yield f"{path}: {value.code}" if hasattr(value, "code") else path
+        yield f"{path}{inspect.signature(value)}: {getattr(value, 'code', '')}".rstrip(": ")
     else:
         yield from _describe_class(path, value)
 
 
 def _describe_class(path: str, value: Any) -> Iterator[str]:
     is_protocol = getattr(value, "_is_protocol", False)
-    yield path if is_protocol else f"{path}{inspect.signature(value)}"
+    yield path if is_protocol else f"{path}{_sign(value)}"
     fields = {one.name for one in dataclasses.fields(value)} if _has_fields(value) else set()
     for name, member in sorted(vars(value).items()):
         if name.startswith("_") or name in fields:
@@ -69,6 +92,16 @@ def _describe_class(path: str, value: Any) -> Iterator[str]:
         function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
         if inspect.isfunction(function):
             yield f"{path}.{name}{inspect.signature(function)}"
+
+
+def _sign(value: type[Any]) -> str:
+    """Return how an object is made; of a pydantic model its fields, which are not always typed
+    the same way in its signature."""
+    if not issubclass(value, BaseModel):
+        return str(inspect.signature(value))
+    fields = value.model_fields.items()
+    listed = (name if one.is_required() else f"{name} = {one.default!r}" for name, one in fields)
+    return f"({', '.join(listed)})"
 
 
 def _has_fields(value: Any) -> bool:

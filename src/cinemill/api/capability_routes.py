@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
 from cinemill.api.http.bodies import ORDINARY_BYTES
+from cinemill.api.schema import REFERENCE
 from cinemill.capability.composition import Composition, Installed
 from cinemill.errors import CinemillError
 from cinemill.steps.capability import RouteResources
-from cinemill.steps.discovery import LeftOut, describe
+from cinemill.steps.discovery import LeftOut
+from cinemill.steps.package_code import contained, describe
 
 PREFIX = "/api/v1"
 
@@ -43,11 +47,12 @@ def build_router(
     if capability.build_router is None:
         return None
     try:
-        router = capability.build_router(resources)
+        with contained():
+            router = capability.build_router(resources)
     except CinemillError as error:
         reason = f"has routes that cannot be served: {error.message}"
         return LeftOut.because(installed.origin, reason, hint=error.hint)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+    except Exception as error:  # noqa: BLE001 - it is somebody else's code
         reason = f"has routes that cannot be served: build_router ends in {describe(error)}."
         return LeftOut.because(installed.origin, reason)
     flaw = next(_find_flaws(capability.name, router, taken), None)
@@ -64,13 +69,32 @@ def _include(
         return router
     name = installed.capability.name
     try:
-        app.include_router(
-            router, prefix=f"{PREFIX}/{name}", tags=[name], max_body_size=ORDINARY_BYTES
-        )
+        with contained():
+            document = _describe(router, name)
+            # What the package calls its models must not rename ours in the API's description.
+            app.include_router(
+                router,
+                prefix=f"{PREFIX}/{name}",
+                max_body_size=ORDINARY_BYTES,
+                include_in_schema=False,
+            )
     except Exception as error:  # noqa: BLE001 - what the router holds is somebody else's
         reason = f"has routes that cannot be served: {describe(error)}."
         return LeftOut.because(installed.origin, reason)
+    app.state.route_documents = [*getattr(app.state, "route_documents", ()), document]
     return None
+
+
+def _describe(router: APIRouter, name: str) -> dict[str, Any]:
+    """Return the OpenAPI document of these routes alone, its models named ``NAME.Model``."""
+    alone = FastAPI()
+    alone.include_router(router, prefix=f"{PREFIX}/{name}", tags=[name])
+    document = json.loads(
+        json.dumps(alone.openapi()).replace(f'"{REFERENCE}', f'"{REFERENCE}{name}.')
+    )
+    schemas = document.get("components", {}).get("schemas", {})
+    named = {f"{name}.{model}": schema for model, schema in schemas.items()}
+    return {"paths": document["paths"], "schemas": named}
 
 
 def _find_flaws(name: str, router: object, taken: Collection[str]) -> Iterator[str]:

@@ -15,16 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cinemill.capability.parts import list_parts
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.parameters import Parameters
-from cinemill.jobs.catalog import JobKind, Queue, StepKind
+from cinemill.jobs.catalog import HOUR, LARGEST_TIMELINES_BYTES, JobKind, Queue, StepKind
 from cinemill.steps.capability import PROTOCOL_VERSION, Capability
 
 SUPPORTED_PROTOCOLS = frozenset({PROTOCOL_VERSION})
 MOST_RETRIES = 100
+MOST_SECONDS = 30 * 24 * HOUR
+"""Longer ones overflow the timers and intervals that they are turned into."""
+MOST_TASKS = 10**6
+MOST_MEMORY_BYTES = 2**50
+MOST_WEIGHT = 10**6
+LONGEST_DESCRIPTION = 1000
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 CommandName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
 
 
 class _Checked(BaseModel):
@@ -34,26 +39,26 @@ class _Checked(BaseModel):
 class _Queue(_Checked):
     name: Identifier
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
-    memory_bytes: Positive
-    max_tasks_per_child: Positive
+    memory_bytes: Annotated[int, Field(gt=0, le=MOST_MEMORY_BYTES)]
+    max_tasks_per_child: Annotated[int, Field(gt=0, le=MOST_TASKS)]
     soft_seconds: Seconds
     hard_seconds: Seconds
-    description: str
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)]
     codec: None
 
 
 class _Rate(_Checked):
-    count: Positive
+    count: Annotated[int, Field(gt=0, le=MOST_TASKS)]
     seconds: Seconds
 
 
 class _StepKind(_Checked):
     name: Identifier
     queue: str
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    weight: Annotated[float, Field(gt=0, le=MOST_WEIGHT, allow_inf_nan=False)]
     max_retries: Annotated[int | None, Field(ge=0, le=MOST_RETRIES)]
-    retry_delay_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
-    max_crashes: Positive | None
+    retry_delay_seconds: Annotated[float | None, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
+    max_crashes: Annotated[int | None, Field(gt=0, le=MOST_RETRIES)]
     rate: _Rate | None
     stall_seconds: Seconds | None
 
@@ -63,10 +68,10 @@ class _JobKind(_Checked):
     parameters: type[Parameters]
     plan: Callable[..., Any]
     positional: tuple[str, ...]
-    second_channel: str | None
+    second_channel: Identifier | None
     answer: str | None
     name_children: Callable[..., Any] | None
-    most_params_bytes: Positive
+    most_params_bytes: Annotated[int, Field(gt=0, le=LARGEST_TIMELINES_BYTES)]
 
 
 class _Capability(_Checked):

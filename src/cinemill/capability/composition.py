@@ -10,6 +10,7 @@ from cinemill.capability.plan_guard import guard_job
 from cinemill.jobs.catalog import Catalog, Queue, by_name
 from cinemill.steps.capability import Capability
 from cinemill.steps.discovery import Found, LeftOut, Origin
+from cinemill.steps.package_code import contained, describe
 
 PRODUCT = Origin("Cinemill", "", "")
 """Of what is built in."""
@@ -53,7 +54,7 @@ def compose(
     installed: list[Installed] = []
     left_out: list[LeftOut] = []
     for one in found:
-        checked = one if isinstance(one, LeftOut) else _check(one, owners)
+        checked = one if isinstance(one, LeftOut) else _examine(one, owners)
         if isinstance(checked, LeftOut):
             left_out.append(checked)
             continue
@@ -61,6 +62,15 @@ def compose(
         installed.append(checked)
     catalog = _make_catalog(built_in, installed, queues)
     return Composition(tuple(built_in), tuple(installed), tuple(left_out), catalog)
+
+
+def _examine(found: Found, owners: dict[NamedPart, Origin]) -> Installed | LeftOut:
+    try:
+        with contained():
+            return _check(found, owners)
+    except Exception as error:  # noqa: BLE001 - its class may be the package's own
+        reason = f"names an object that cannot be read: {describe(error)}."
+        return LeftOut.because(found.origin, reason)
 
 
 def _check(found: Found, owners: dict[NamedPart, Origin]) -> Installed | LeftOut:

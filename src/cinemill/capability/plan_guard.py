@@ -2,32 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from functools import partial
+from itertools import islice
 from typing import Any
 
+from cinemill.core.documents import check_text, encode_document
 from cinemill.core.job import StepSpec
-from cinemill.errors import CinemillError, InputRejected
-from cinemill.jobs.catalog import JobKind
-from cinemill.steps.discovery import Origin, describe
+from cinemill.core.parameter_reader import read_parameters, read_stored_parameters
+from cinemill.errors import CinemillError, InputRejected, OutputInvalid, clip_text
+from cinemill.jobs.catalog import MIB, JobKind
+from cinemill.steps.discovery import LONGEST_REASON, Origin
+from cinemill.steps.package_code import describe, no_exit
 from cinemill.telemetry import get_logger
+
+MOST_STEPS = 10_000
+LARGEST_STEP_PARAMS_BYTES = MIB
+
+_NOWHERE = Origin("", "", "")
 
 log = get_logger(__name__)
 
 
-def guard_job(origin: Origin, job: JobKind[Any], kinds: Container[str]) -> JobKind[Any]:
-    """Return a package's kind of job whose plan raises nothing but CinemillErrors.
+@dataclass(frozen=True, slots=True)
+class GuardedJobKind(JobKind[Any]):
+    """A package's kind of job whose own code raises nothing but CinemillErrors."""
 
-    ``kinds`` are the kinds of step that its plan may name. A plan that fails or makes no sense
-    raises InputRejected (``plan_failed``), so that a Celery message of it becomes a failed job.
+    origin: Origin = _NOWHERE
+
+    def read_params(self, document: Any) -> Any:
+        """Return the parameters of a request. Raises InputRejected (``plan_failed``)."""
+        with _guard(self.origin, self.name):
+            return read_parameters(self.parameters, document)
+
+    def read_stored_params(self, document: Any) -> Any:
+        """Return the parameters of a job that was accepted before. Raises OutputInvalid."""
+        try:
+            with no_exit():
+                return read_stored_parameters(self.parameters, document)
+        except CinemillError:
+            raise
+        except Exception as error:
+            raise OutputInvalid(f"{self.origin} cannot read its job: {describe(error)}.") from error
+
+
+def guard_job(origin: Origin, job: JobKind[Any], kinds: Container[str]) -> GuardedJobKind:
+    """Return a package's kind of job whose own code raises nothing but CinemillErrors.
+
+    ``kinds`` are the kinds of step that its plan may name. Parameters that its model cannot read
+    for a fault of its own, and a plan that fails or makes no sense, raise InputRejected
+    (``plan_failed``), so that a Celery message of it becomes a failed job.
     """
-    children = job.name_children
-    return replace(
-        job,
-        plan=partial(_plan, origin, job, kinds),
-        name_children=None if children is None else partial(_name_children, origin, job),
-    )
+    own = {one.name: getattr(job, one.name) for one in fields(JobKind)}
+    own["plan"] = partial(_plan, origin, job, kinds)
+    if job.name_children is not None:
+        own["name_children"] = partial(_name_children, origin, job)
+    return GuardedJobKind(**own, origin=origin)
+
+
+@contextmanager
+def _guard(origin: Origin, kind: str) -> Iterator[None]:
+    """Raise InputRejected for what a package's code raises, other than a CinemillError."""
+    try:
+        with no_exit():
+            yield
+    except CinemillError:
+        raise
+    except Exception as error:
+        log.warning("a package's plan failed", package=str(origin), kind=kind, exc_info=error)
+        raise _refuse(origin, kind, f"it ends in {describe(error)}") from error
 
 
 def _plan(
@@ -37,20 +82,17 @@ def _plan(
     params: Any,
     asset_id: str | None,
 ) -> Sequence[StepSpec]:
-    try:
-        steps = list(job.plan(params, asset_id))
+    with _guard(origin, job.name):
+        steps = list(islice(job.plan(params, asset_id), MOST_STEPS + 1))
         flaw = _find_flaw(steps, kinds)
-    except CinemillError:
-        raise
-    except Exception as error:
-        log.warning("a package's plan failed", package=str(origin), kind=job.name, exc_info=error)
-        raise _refuse(origin, job, f"it ends in {describe(error)}") from error
     if flaw is not None:
-        raise _refuse(origin, job, flaw)
+        raise _refuse(origin, job.name, flaw)
     return steps
 
 
 def _find_flaw(steps: Sequence[Any], kinds: Container[str]) -> str | None:
+    if len(steps) > MOST_STEPS:
+        return f"it has more than {MOST_STEPS:,} steps"
     seen: set[str] = set()
     for step in steps:
         if not isinstance(step, StepSpec):
@@ -62,21 +104,28 @@ def _find_flaw(steps: Sequence[Any], kinds: Container[str]) -> str | None:
         if strange := [parent for parent in step.after if parent not in seen]:
             return f"its step '{step.name}' comes after '{strange[0]}', which is not before it"
         seen.add(step.name)
+        try:
+            check_text(step.name, "The name of a step")
+            check_text(step.hardware or "any", "The hardware of a step")
+            encode_document(dict(step.params), most_bytes=LARGEST_STEP_PARAMS_BYTES)
+        except InputRejected as error:
+            return f"a step cannot be stored: {error.message.rstrip('.')}"
     return None if seen else "it has no steps"
 
 
-def _refuse(origin: Origin, job: JobKind[Any], why: str) -> InputRejected:
+def _refuse(origin: Origin, kind: str, why: str) -> InputRejected:
     return InputRejected(
-        f"{origin} cannot plan a '{job.name}': {why}.",
+        clip_text(f"{origin} cannot plan a '{kind}': {why}.", LONGEST_REASON),
         code="plan_failed",
-        hint=f"Report it to those who make {origin.package}; the API's log has the details.",
+        hint=f"Report it to the authors of {origin.package}; the log has the details.",
     )
 
 
 def _name_children(origin: Origin, job: JobKind[Any], job_id: str, params: Any) -> Sequence[str]:
     """Return the ids of the jobs that a job submits; none where the package fails to name them."""
     try:
-        return [str(child) for child in (job.name_children or _no_children)(job_id, params)]
+        with no_exit():
+            return [str(child) for child in (job.name_children or _no_children)(job_id, params)]
     except Exception as error:
         log.warning(
             "a package names no children", package=str(origin), kind=job.name, exc_info=error

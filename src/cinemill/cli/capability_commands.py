@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cinemill.errors import CapabilityUnusable, CinemillError
-from cinemill.steps.discovery import LeftOut, describe, is_any_installed
+from cinemill.steps.discovery import LeftOut, is_any_installed
+from cinemill.steps.package_code import contained, describe
 
 if TYPE_CHECKING:
     from cinemill.capability.composition import Composition, Installed
@@ -27,15 +28,16 @@ def find_command(name: str) -> Any:
         return None
     from cinemill.catalog import COMPOSITION
 
-    for left_out in COMPOSITION.left_out:
-        if left_out.origin.entry_point == name:
-            raise CapabilityUnusable(left_out.reason, hint=left_out.hint)
     for installed in COMPOSITION.installed:
         if installed.capability.name == name:
             command = build_command(installed)
             if isinstance(command, LeftOut):
                 raise CapabilityUnusable(command.reason, hint=command.hint)
             return command
+    # After those that can be used: another package's entry point may have any name.
+    for left_out in COMPOSITION.left_out:
+        if left_out.origin.entry_point == name:
+            raise CapabilityUnusable(left_out.reason, hint=left_out.hint)
     return None
 
 
@@ -72,11 +74,12 @@ def build_command(installed: Installed, taken: Collection[str] = ()) -> Any:
     if capability.build_command is None:
         return None
     try:
-        return _make_command(capability.build_command(), capability.name, taken)
+        with contained():
+            return _make_command(capability.build_command(), capability.name, taken)
     except CinemillError as error:
         reason = f"has a command that cannot be used: {error.message}"
         return LeftOut.because(installed.origin, reason, hint=error.hint)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - third-party code may raise anything
+    except Exception as error:  # noqa: BLE001 - it is third-party code
         reason = f"has a command that cannot be used: {describe(error)}."
         return LeftOut.because(installed.origin, reason)
 
@@ -88,4 +91,5 @@ def _make_command(built: object, name: str, taken: Collection[str]) -> Any:
         raise TypeError(f"build_command returns a {type(built).__name__} instead of a typer.Typer")
     command = typer.main.get_command(built)
     command.name = name
+    command.get_short_help_str()  # as the help of all commands is about to
     return command

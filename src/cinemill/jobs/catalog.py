@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from cinemill.core.documents import check_size, check_text, encode_document, quote
 from cinemill.core.job import StepSpec
-from cinemill.core.parameter_reader import read_parameters
+from cinemill.core.parameter_reader import read_parameters, read_stored_parameters
 from cinemill.core.parameters import Parameters
 from cinemill.errors import NotFound
 from cinemill.storage.jobs.new_jobs import NewStep
@@ -94,6 +94,14 @@ class JobKind(Generic[P]):
     most_params_bytes: int = LARGEST_PARAMS_BYTES
     """Of its parameters as canonical JSON in UTF-8."""
 
+    def read_params(self, document: Any) -> P:
+        """Return the parameters of a request. Raises InputRejected."""
+        return read_parameters(self.parameters, document)
+
+    def read_stored_params(self, document: Any) -> P:
+        """Return the parameters of a job that was accepted before. Raises OutputInvalid."""
+        return read_stored_parameters(self.parameters, document)
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -117,7 +125,7 @@ class Catalog:
             check_text(asset_id, "asset_id")
         check_size(params, most_bytes=found.most_params_bytes)
         # What a model says about a value is more specific than the rules for all values.
-        steps = list(found.plan(read_parameters(found.parameters, params), asset_id))
+        steps = list(found.plan(found.read_params(params), asset_id))
         encode_document(params, most_bytes=found.most_params_bytes)
         return steps
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job
-from cinemill.core.parameter_reader import read_stored_parameters
 from cinemill.errors import Conflict, LockTimeout, NotFound, OutputInvalid
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
@@ -22,7 +21,7 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
     if kind is None or kind.name_children is None:
         return ()
     try:
-        params = read_stored_parameters(kind.parameters, job.params)
+        params = kind.read_stored_params(job.params)
     except OutputInvalid:  # a row may be older than its kind
         return ()
     return kind.name_children(job.id, params)

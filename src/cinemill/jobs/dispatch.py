@@ -148,7 +148,17 @@ class Dispatcher:
             by_kind: dict[str, list[str]] = {}
             for run in unknown:
                 by_kind.setdefault(run.kind, []).append(run.id)
-            return sum(_hold(connection, kind, ids) for kind, ids in by_kind.items())
+            return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
+
+    def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
+        """Hold runs of a kind that is not installed; return how many. One that is installed has
+        another queue than it had when its job was accepted: its runs move there."""
+        found = self._catalog.steps.get(kind)
+        if found is None:
+            return _hold(connection, kind, run_ids)
+        moved = dispatch.move(connection, run_ids, queue=found.queue)
+        log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
+        return 0
 
     @contextmanager
     def _sweeping(self) -> Iterator[Connection]:

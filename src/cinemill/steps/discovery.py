@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import metadata
 
 from cinemill.errors import clip_text
+from cinemill.steps.package_code import contained, describe
 
 GROUP = "cinemill.capabilities"
 LONGEST_REASON = 400
@@ -58,13 +57,12 @@ def discover(points: Iterable[metadata.EntryPoint] | None = None) -> list[Found 
     cannot be loaded is described instead.
     """
     try:
-        installed = metadata.entry_points(group=GROUP) if points is None else points
-        ordered = sorted(((_origin(point), point) for point in installed), key=_rank)
+        installed = list(metadata.entry_points(group=GROUP) if points is None else points)
     except Exception as error:  # noqa: BLE001 - some package's metadata cannot be parsed
         origin = Origin("A package", "", "")
         reason = f"has metadata that cannot be read: {describe(error)}."
         return [LeftOut.because(origin, reason, hint="Run 'pip check' to find out which.")]
-    return list(_load_all(ordered))
+    return list(_load_all(sorted(((_origin(point), point) for point in installed), key=_rank)))
 
 
 def is_any_installed() -> bool:
@@ -75,31 +73,27 @@ def is_any_installed() -> bool:
         return True
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception as its type and its words, on one line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
 def _load_all(points: Iterable[tuple[Origin, metadata.EntryPoint]]) -> Iterator[Found | LeftOut]:
     for origin, point in points:
         try:
-            # What a package prints while it is imported must not get into what a command prints.
-            with redirect_stdout(sys.stderr):
+            with contained():
                 value = point.load()
-            yield Found(origin, value)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+        except Exception as error:  # noqa: BLE001 - it is somebody else's code
             yield LeftOut.because(
                 origin,
                 f"cannot be imported: its entry point {point.name} = {point.value} ends in "
                 f"{describe(error)}.",
             )
+        else:
+            yield Found(origin, value)
 
 
 def _origin(point: metadata.EntryPoint) -> Origin:
-    if point.dist is None or not point.dist.name:
-        return Origin("A package", "", point.name)
-    return Origin(point.dist.name, str(point.dist.version or ""), point.name)
+    try:
+        package, version = point.dist.name, point.dist.version  # type: ignore[union-attr]
+    except Exception:  # noqa: BLE001 - what the package's metadata lacks
+        package = version = None
+    return Origin(package or "A package", str(version or ""), point.name)
 
 
 def _rank(found: tuple[Origin, metadata.EntryPoint]) -> tuple[str, ...]:

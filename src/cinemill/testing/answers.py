@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from pydantic import BaseModel, ValidationError
+
+from cinemill.api.routes.job_requests import MAX_KEY_LENGTH
 from cinemill.api.routes.serializers import job_document
 from cinemill.catalog import CATALOG
 from cinemill.client import ClientError
 from cinemill.client.models import JobDocument
 from cinemill.core.job import (
-    HIGHEST_PRIORITY,
-    LOWEST_PRIORITY,
     Job,
     JobState,
     Step,
@@ -23,6 +24,8 @@ from cinemill.core.job import (
 from cinemill.errors import CinemillError, InputRejected
 from cinemill.jobs.job_document import describe_step
 from cinemill.testing.fake_jobs import FakeJob
+
+Body = TypeVar("Body", bound=BaseModel)
 
 TASK_STATES = {
     JobState.PENDING: "PENDING",
@@ -96,14 +99,24 @@ def choose_priority(priority: int | None, steps: Sequence[StepSpec]) -> int:
     return CATALOG.queues[kind.queue if kind else "default"].priority
 
 
-def check_priority(priority: int | None) -> None:
-    if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
-        raise parameter_invalid("priority", "must be 0 to 10, 10 first")
+def read_body(model: type[Body], members: Mapping[str, object]) -> Body:
+    """Return the body of a request as a server reads it. Raises ClientError.
+
+    TypeError and ValueError are raised for what JSON does not have, as the real client does.
+    """
+    try:
+        return model.model_validate_json(json.dumps(members, allow_nan=False))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise parameter_invalid(name, first["msg"]) from None
 
 
-def check_seconds(seconds: float) -> None:
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise parameter_invalid("thumbnail_seconds", "must be a number of seconds, 0 or more")
+def check_key(key: str | None) -> None:
+    if key and not (len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        raise parameter_invalid(
+            "Idempotency-Key", f"must be 1 to {MAX_KEY_LENGTH} printable characters"
+        )
 
 
 def check_limit(limit: int | None) -> None:

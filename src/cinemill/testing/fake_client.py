@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from cinemill import __version__
+from cinemill.api.routes.job_requests import CancelRequest, NewJob
 from cinemill.api.routes.serializers import (
     artifact_document,
     asset_document,
@@ -15,8 +16,10 @@ from cinemill.api.routes.serializers import (
     name_twice,
 )
 from cinemill.api.upload.filenames import clean_filename
+from cinemill.api.upload.options import parse_options
 from cinemill.catalog import CATALOG
 from cinemill.client import Client
+from cinemill.client.connection import drop_none
 from cinemill.client.models import (
     AssetDocument,
     DeadDocument,
@@ -30,26 +33,22 @@ from cinemill.client.models import (
     UploadReceipt,
 )
 from cinemill.client.transfers import OnBytes
-from cinemill.core.job import (
-    Job,
-    JobState,
-    StepSpec,
-)
+from cinemill.core.job import Job, JobState, StepSpec
 from cinemill.core.media import ArtifactKind
-from cinemill.errors import InputRejected, NotFound
+from cinemill.errors import NotFound
 from cinemill.jobs.job_document import describe_job
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
 from cinemill.testing.answers import (
     TASK_STATES,
     as_client_errors,
+    check_key,
     check_limit,
-    check_priority,
-    check_seconds,
     choose_priority,
     count_words,
     document_of,
     list_steps,
     parameter_invalid,
+    read_body,
     words_of,
 )
 from cinemill.testing.fake_assets import FakeAssets
@@ -58,7 +57,6 @@ from cinemill.testing.outcomes import Outcome
 
 Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
-DEFAULT_KIND = "process_video"
 
 
 class FakeClient(Client):
@@ -123,19 +121,22 @@ class FakeClient(Client):
         content = path.read_bytes()
         if on_bytes is not None:
             on_bytes(len(content), len(content))
-        values = dict(params or {})
-        if thumbnail_seconds is not None:
-            check_seconds(thumbnail_seconds)
-            values["thumbnail_seconds"] = thumbnail_seconds
+        fields = drop_none(
+            kind=kind,
+            params=json.dumps(params) if params else None,
+            priority=priority,
+            thumbnail_seconds=thumbnail_seconds,
+        )
         with as_client_errors():
-            self._plan(kind or DEFAULT_KIND, values, "-")
-            if "path" in values:
-                raise InputRejected("An uploaded film has no path.", code="params_invalid")
+            written = {name: str(value) for name, value in fields.items()}
+            options = parse_options(written, plan=self._plan)
             sniff(content[:HEAD_BYTES])
             asset = self._assets.register(clean_filename(path.name), content, self._jobs.tick())
-        job = self._create(kind or DEFAULT_KIND, values, asset.id, priority, idempotency_key)
+        job = self._create(
+            options.kind, options.job_params, asset.id, options.priority, idempotency_key
+        )
         return UploadReceipt(
-            message="The film is in and its processing has been queued.",
+            message="Upload complete; processing is queued.",
             task_id=job.id,
             status="PROCESSING",
             filename=clean_filename(path.name),
@@ -149,7 +150,8 @@ class FakeClient(Client):
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> JobDocument:
-        return document_of(self._create(kind, params, None, priority, idempotency_key))
+        new = read_body(NewJob, {"kind": kind, "params": dict(params), "priority": priority})
+        return document_of(self._create(new.kind, new.params, None, new.priority, idempotency_key))
 
     def create_job(
         self,
@@ -159,9 +161,11 @@ class FakeClient(Client):
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
+        body = {"kind": kind, "params": dict(params or {}), "priority": priority}
+        new = read_body(NewJob, body)
         with as_client_errors():
             self._assets.find(asset_id)
-        return document_of(self._create(kind, params or {}, asset_id, priority, None))
+        return document_of(self._create(new.kind, new.params, asset_id, new.priority, None))
 
     def job(self, job_id: str) -> JobDocument:
         return document_of(self._look(job_id).job)
@@ -234,6 +238,7 @@ class FakeClient(Client):
         return [document_of(job) for job in page[: limit or 50]]
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
+        read_body(CancelRequest, {"reason": reason})
         with as_client_errors():
             return document_of(self._jobs.cancel(job_id, reason))
 
@@ -351,8 +356,8 @@ class FakeClient(Client):
         priority: int | None,
         key: str | None,
     ) -> Job:
-        values = json.loads(json.dumps(dict(params)))  # as it would arrive
-        check_priority(priority)
+        values = dict(params)
+        check_key(key)
         with as_client_errors():
             steps = self._plan(kind, values, asset_id)
             fake = self._jobs.add(
@@ -362,7 +367,7 @@ class FakeClient(Client):
                 priority=choose_priority(priority, steps),
                 steps=steps,
                 outcome=Outcome(),
-                key=key,
+                key=key or None,
             )
         script = self._outcomes.get(kind, Outcome())
         if len(fake.events) == 1:

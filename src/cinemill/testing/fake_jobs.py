@@ -131,7 +131,7 @@ class FakeJobs:
     def advance(self, fake: FakeJob) -> None:
         """Let the next thing happen to a job: its start, one event, or its end."""
         job, stages = fake.job, fake.outcome.progress
-        told = sum(event.status == "running" for event in fake.events) - 1
+        reported = sum(event.status == "running" for event in fake.events) - 1
         if job.state.is_final:
             return
         if job.state is JobState.PENDING:
@@ -144,8 +144,8 @@ class FakeJobs:
                 stage=name,
                 message="Working",
             )
-        elif told < len(stages):
-            percent, message = stages[told]
+        elif reported < len(stages):
+            percent, message = stages[reported]
             fake.change(progress=percent, message=message)
         elif not fake.outcome.is_held:
             self._end(fake)
@@ -176,9 +176,9 @@ class FakeJobs:
         fake = self.find(job_id)
         if fake.job.state.is_final:
             raise Conflict(
-                f"Job {job_id} is {fake.job.state.value} already.",
+                f"Job {job_id} is already {fake.job.state.value}.",
                 code="job_ended",
-                hint="There is nothing left to cancel.",
+                hint="It has already finished, so it cannot be cancelled.",
             )
         fake.change(
             state=JobState.CANCELLED,

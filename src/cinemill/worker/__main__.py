@@ -17,12 +17,15 @@ from cinemill.errors import DependencyUnavailable, InputRejected, SettingsInvali
 from cinemill.jobs.catalog import list_common
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.telemetry import get_logger
 
 if TYPE_CHECKING:
     # It loads the catalog of capabilities, which happens below, where errors become a message.
     from cinemill.worker.context import WorkerContext
 
 KIB = 1024
+
+log = get_logger(__name__)
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +38,15 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         # Imported here: it reads the settings, whose errors become a message.
+        from cinemill.catalog import COMPOSITION
         from cinemill.worker.app import app
 
         planned = plan_worker(
-            options.queues, options.concurrency, app.context, autoscale=options.autoscale
+            options.queues,
+            options.concurrency,
+            app.context,
+            autoscale=options.autoscale,
+            are_packages_left_out=bool(COMPOSITION.left_out),
         )
         app.context.slots = count_slots(planned, app.context.settings)
         planned["hostname"] = f"{options.name}@{socket.gethostname()}"
@@ -73,11 +81,18 @@ def plan_worker(
     context: WorkerContext,
     *,
     autoscale: str | None = None,
+    are_packages_left_out: bool = False,
 ) -> dict[str, Any]:
-    """Return Celery's ``Worker`` arguments for comma-separated queues. Raises InputRejected."""
+    """Return Celery's ``Worker`` arguments for comma-separated queues.
+
+    If packages were left out, an unknown queue may be one of theirs: the others are still consumed. Raises InputRejected.
+    """
     names = queues.split(",") if queues else list_common(context.catalog.queues)
     unknown = [name for name in names if name not in context.catalog.queues]
-    if unknown:
+    if unknown and are_packages_left_out and len(unknown) < len(names):
+        log.warning("unknown queues are not consumed", queues=unknown)
+        names = [name for name in names if name not in unknown]
+    elif unknown:
         raise InputRejected(
             f"There is no queue called {', '.join(unknown)}.",
             code="queue_unknown",

@@ -14,7 +14,8 @@ from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
-from cinemill.steps.discovery import LeftOut, describe
+from cinemill.steps.discovery import LeftOut
+from cinemill.steps.package_code import contained, describe
 from cinemill.steps.resources import StepResources
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
@@ -67,17 +68,21 @@ def build_installed(
 ) -> Mapping[str, Handler] | LeftOut:
     """Return the handlers of a package's capability, or why there are none. Raises nothing."""
     try:
-        handlers = installed.capability.build_handlers(resources)
+        # Without a time limit: a model may be loaded here.
+        with contained(seconds=None):
+            handlers = installed.capability.build_handlers(resources)
+            flaw = find_handler_flaw(installed.capability, handlers)
+            if flaw is None:
+                return dict(handlers)
     except CinemillError as error:
         return LeftOut.because(
             installed.origin, f"cannot work here: {error.message}", hint=error.hint
         )
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is third-party code
+    except Exception as error:  # noqa: BLE001 - it is third-party code
         return LeftOut.because(
             installed.origin, f"cannot work here: build_handlers ends in {describe(error)}."
         )
-    flaw = find_handler_flaw(installed.capability, handlers)
-    return handlers if flaw is None else LeftOut.because(installed.origin, flaw)
+    return LeftOut.because(installed.origin, flaw)
 
 
 def _build_installed(installed: Installed, resources: StepResources) -> Mapping[str, Handler]:

@@ -36,6 +36,27 @@ def work(context):
 def fail(*_):
     raise OSError("the licence server is away")
 """
+LEAVER = """def router(_):
+    from fastapi import APIRouter
+    from pydantic import BaseModel
+    class NewJob(BaseModel):
+        kind: int
+    made = APIRouter()
+    def leave(body: NewJob):
+        raise SystemExit(3)
+    leave.__annotations__["body"] = NewJob
+    made.post("/")(leave)
+    return made
+
+def command():
+    import typer
+    print("noise")
+    made = typer.Typer()
+    made.command()(lambda: None)
+    return made
+
+def work"""
+"""Ends the process wherever it can, prints, and takes names of ours."""
 PACKAGES = {
     "absent": "import no_such_library",
     "later": f"NAME = 'later'\n{HEAD}\nCAPABILITY = build(protocol=99)",
@@ -56,6 +77,12 @@ PACKAGES = {
     "render2": f"NAME = 'config'\n{HEAD}\nCAPABILITY = build(build_command=command)".replace(
         "def fail", "def command():\n    import typer\n    return typer.Typer()\n\ndef fail"
     ),
+    "panics": "class PanicException(BaseException): ...\nraise PanicException('unwrap on None')",
+    "leaver": f"NAME = 'leaver'\n{HEAD}\nCAPABILITY = build(build_router=router, "
+    "build_command=command)".replace("def work", LEAVER),
+    "wrong": f"NAME = 'wrong'\n{HEAD}\nCAPABILITY = build()".replace(
+        'return StepOutcome({"done": True})', "return {}"
+    ),
     "sound": f"NAME = 'sound'\n{HEAD}\nCAPABILITY = build()",
 }
 """The code of each package's module, by its name."""
@@ -67,6 +94,7 @@ REPORTED = {
     "echo-routeless": "build_router ends in OSError: the licence server is away",
     "echo-jobs": "Cinemill's own are at /api/v1/jobs",
     "echo-starter": "code for the server's start or stop",
+    "echo-panics": "ends in PanicException: unwrap on None",
     "echo-mute": "a command that cannot be used: OSError: the licence server is away",
     "echo-render2": "Cinemill has a command 'config' of its own",
 }
@@ -77,6 +105,7 @@ SEEN_BY_API = {
     "echo-routeless",
     "echo-jobs",
     "echo-starter",
+    "echo-panics",
 }
 
 
@@ -94,11 +123,16 @@ def instance(tmp_path_factory: pytest.TempPathFactory, film: Path) -> Iterator[I
         yield running
 
 
-def get(instance: Instance, path: str) -> Any:
+def call(instance: Instance, method: str, path: str, **request: Any) -> httpx.Response:
     token = (instance.home / "token").read_text().strip()
     state = json.loads((instance.home / "run" / "state.json").read_text())
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{state['api_url']}{path}", headers=headers, timeout=60).json()
+    url = f"{state['api_url']}{path}"
+    return httpx.request(method, url, headers=headers, timeout=60, **request)
+
+
+def get(instance: Instance, path: str) -> Any:
+    return call(instance, "GET", path).json()
 
 
 def test_doctor_names_every_broken_package_and_what_to_do(instance: Instance) -> None:
@@ -110,7 +144,8 @@ def test_doctor_names_every_broken_package_and_what_to_do(instance: Instance) ->
         assert words in warned[package]["words"]
         assert package in warned[package]["hint"]
     (fine,) = [one for one in own if one["level"] == "ok"]
-    assert fine["words"] == "bring sound (echo-sound 1.0)"
+    brought = "leaver (echo-leaver 1.0), sound (echo-sound 1.0), wrong (echo-wrong 1.0)"
+    assert fine["words"] == f"bring {brought}"
 
 
 def test_health_says_that_something_is_left_out(instance: Instance) -> None:
@@ -137,6 +172,22 @@ def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: In
     assert failure["code"] == "capability_unusable"
     assert "the licence server is away" in failure["message"]
     assert "echo-idle" in failure["hint"]
+
+
+def test_a_handler_of_the_wrong_type_fails_its_job_with_the_reason(instance: Instance) -> None:
+    with instance.client() as client:
+        job_id = str(client.submit("make_wrong", {})["id"])
+        assert [event.status for event in client.watch(job_id)][-1] == "failed"
+        assert "returned a dict" in (client.job(job_id)["failure"] or {})["message"]
+
+
+def test_a_route_that_exits_ends_its_own_request(instance: Instance) -> None:
+    for _ in range(2):  # before, the connection broke off and the API was started again
+        answer = call(instance, "POST", "/api/v1/leaver/", json={"kind": 1})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    document = get(instance, "/openapi.json")
+    assert "/api/v1/leaver/" in document["paths"]
+    assert {"NewJob", "leaver.NewJob"} <= document["components"]["schemas"].keys()
 
 
 def test_a_broken_command_says_why(instance: Instance) -> None:

@@ -76,6 +76,7 @@ def test_a_video_is_uploaded_watched_and_fetched(
 ) -> None:
     receipt = client.upload(film)
     assert (receipt["status"], receipt["filename"]) == ("PROCESSING", "film.mp4")
+    assert receipt["message"] == "Upload complete; processing is queued."
     events = list(client.watch(receipt["task_id"]))
     assert events[0].status in RUN_FIRST
     assert [event.is_final for event in events] == [*[False] * (len(events) - 1), True]
@@ -194,6 +195,14 @@ def test_what_is_refused_is_refused_with_the_same_code(
     assert refuse(client.submit, "process_video", {}) == ("source_missing", 422)
     assert refuse(client.submit, STATS, {"days": 1}) == ("params_invalid", 422)
     assert refuse(client.submit, STATS, {}, priority=-1) == ("parameters_invalid", 422)
+    assert refuse(client.upload, film, priority=5.5) == ("parameters_invalid", 422)
+    assert refuse(client.submit, STATS, {}, priority=5.5) == ("parameters_invalid", 422)
+    assert refuse(client.submit, STATS, {}, priority="high") == ("parameters_invalid", 422)
+    assert refuse(client.submit, "x" * 300, {}) == ("parameters_invalid", 422)
+    assert refuse(client.cancel, "no-job", "x" * 501) == ("parameters_invalid", 422)
+    assert refuse(client.submit, STATS, {}, idempotency_key="k" * 256)[1] == 422
+    with pytest.raises(ValueError, match="JSON"):
+        client.submit(STATS, {"when": float("nan")})
     assert refuse(client.create_job, "no-asset", "process_video") == ("asset_not_found", 404)
     assert refuse(client.jobs, state="broken") == ("parameters_invalid", 422)
     assert refuse(client.jobs, limit=0) == ("parameters_invalid", 422)
@@ -215,6 +224,8 @@ def test_a_key_stands_for_one_request(client: Client, film: Path) -> None:
     assert client.upload(film, idempotency_key="one")["task_id"] == first["task_id"]
     conflict = ("idempotency_conflict", 409)
     assert refuse(client.submit, STATS, {}, idempotency_key="one") == conflict
+    blank = [client.submit(STATS, {}, idempotency_key="")["id"] for _ in range(2)]
+    assert blank[0] != blank[1]
     second = client.submit(STATS, {}, idempotency_key="two")
     assert client.submit(STATS, {}, idempotency_key="two")["id"] == second["id"]
 
@@ -266,7 +277,7 @@ def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> 
     assert end(client, further["id"]) in FINAL_STATUSES
     assert client.cleanup(job_id)["message"] == "The task was deleted."
     assert client.asset(asset_id)["filename"] == "own.mp4"
-    assert "deleted" in client.cleanup(str(further["id"]))["message"]
+    assert "derived files were deleted" in client.cleanup(str(further["id"]))["message"]
     assert refuse(client.asset, asset_id) == ("asset_not_found", 404)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
+import pytest
+from celery.exceptions import WorkerShutdown
+from sqlalchemy import text
 from tests.integration.jobs.bench import Bench
 from tests.integration.jobs.engine import CATALOG, Engine
 from tests.integration.storage import rows
@@ -13,6 +18,7 @@ from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.step import Handler, StepContext, StepOutcome
 
 WAITING = "nothing that is installed here can do the step 'count_sheep'"
 
@@ -111,6 +117,42 @@ def test_a_waiting_job_can_be_cancelled_and_deleted(engine: Engine) -> None:
     assert engine.dispatcher.hold_unknown() == 0
 
 
+def test_a_cancelled_job_is_retried_and_waits_again(engine: Engine) -> None:
+    (job,) = engine.submit()
+    remove_package(engine, job, queue="sheep")
+    engine.dispatcher.hold_unknown()
+    engine.service.cancel_job(job.id)
+    assert engine.service.retry_job(job.id).state is JobState.PENDING
+    remove_package(engine, job, queue="sheep")
+    assert engine.dispatcher.hold_unknown() == 1
+    assert WAITING in message_of(engine, job)
+    install_package(engine, job)
+    assert engine.dispatcher.publish_ready() == 1
+    engine.finish(engine.post.sent[-1])
+    assert engine.service.get_job(job.id).state is JobState.COMPLETED
+
+
+def test_a_run_follows_its_kind_to_another_queue(engine: Engine) -> None:
+    """A later version of the package may have another queue for the step, and not the former."""
+    (job,) = engine.submit()
+    engine.dispatcher.publish_ready()
+    for table in ("run", "step"):
+        rows.change(
+            engine.database,
+            f"UPDATE {table} SET queue = 'former' WHERE job_id = :id",
+            id=job.id,
+        )
+    assert engine.dispatcher.hold_unknown() == 0
+    assert WAITING not in message_of(engine, job)
+    assert engine.dispatcher.publish_ready() == 1
+    sent = engine.post.sent[-1]
+    assert (sent.kind, sent.queue) == ("work", "default")
+    engine.finish(sent)
+    assert engine.service.get_job(job.id).state is JobState.COMPLETED
+    (step,) = engine.service.get_job_status(job.id)["steps"]
+    assert step["queue"] == "default"
+
+
 def test_a_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
@@ -156,3 +198,54 @@ def test_a_worker_without_the_handler_fails_the_step_with_a_reason(bench: Bench)
     assert ended.failure is not None
     assert ended.failure.code == "capability_unusable"
     assert "fragile_work" in ended.failure.message
+
+
+def leave(context: StepContext) -> StepOutcome:
+    sys.exit("enough")
+
+
+class Panic(BaseException):
+    """As a Rust extension raises."""
+
+
+def panic(context: StepContext) -> StepOutcome:
+    raise Panic("called unwrap on None")
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (leave, "tried to end the worker (SystemExit: enough)"),
+        (panic, "tried to end the worker (Panic: called unwrap on None)"),
+        (lambda context: None, "returned a NoneType instead of a StepOutcome"),
+        (lambda context: {"done": True}, "returned a dict instead of a StepOutcome"),
+    ],
+)
+def test_a_handler_that_is_wrong_ends_its_attempt_and_not_the_worker(
+    bench: Bench, handler: Handler, words: str
+) -> None:
+    job = bench.submit(handler)
+    assert bench.execute(job) is RunState.FAILED
+    query = text("SELECT failure FROM run WHERE job_id = :id AND failure IS NOT NULL")
+    with bench.database.begin() as connection:
+        failure = connection.execute(query, {"id": job.id}).scalar_one()
+    assert failure["code"] == "output_invalid"
+    assert words in failure["message"]
+    assert "package" in failure["hint"]
+
+
+def test_celerys_own_way_to_end_a_worker_is_not_a_failure(bench: Bench) -> None:
+    def shut_down(context: StepContext) -> StepOutcome:
+        raise WorkerShutdown(0)
+
+    job = bench.submit(shut_down)
+    with pytest.raises(WorkerShutdown):
+        bench.execute(job)
+
+
+@pytest.mark.parametrize("result", [{"at": object()}, {"x": float("nan")}, {"x": "\ud800"}, [1]])
+def test_a_result_that_cannot_be_stored_fails_the_attempt(
+    bench: Bench, result: Any, allow_error_logs: None
+) -> None:
+    job = bench.submit(lambda context: StepOutcome(result))
+    assert bench.execute(job) is RunState.FAILED

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from pydantic import BaseModel, create_model
 
-from cinemill.api.app import OWN_SEGMENTS
+from cinemill.api import schema
+from cinemill.api.app import OWN_SEGMENTS, create_app
 from cinemill.api.capability_routes import include_routers
 from cinemill.api.middleware import problems
-from cinemill.capability import Capability, RouteResources
+from cinemill.capability import (
+    Capability,
+    JobKind,
+    NoParameters,
+    Parameters,
+    RouteResources,
+)
 from cinemill.capability.composition import Composition, Installed
+from cinemill.catalog import COMPOSITION
+from cinemill.config import load
 from cinemill.errors import NotFound
 from cinemill.jobs.catalog import Catalog
 from cinemill.steps.discovery import LeftOut, Origin
 
 ORIGIN = Origin("cinemill-echo", "1.0", "echo")
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 RESOURCES = cast("RouteResources", object())
 
 
@@ -92,11 +107,109 @@ def leave(_: object) -> None:
     raise SystemExit(1)
 
 
+def exits(_: object) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/sync")
+    def leave_from_a_thread() -> None:
+        sys.exit(1)
+
+    @router.get("/async")
+    async def leave_from_the_loop() -> None:
+        sys.exit(1)
+
+    return router
+
+
+@pytest.mark.parametrize("path", ["sync", "async"])
+def test_a_route_cannot_end_the_server(path: str, allow_error_logs: None) -> None:
+    app, _ = serve(exits)
+    app.add_middleware(problems.UncaughtErrors)
+    answer = call(app, "GET", f"/api/v1/echo/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+
+
+class CreateJobRequest(BaseModel):
+    """Named as a model of ours."""
+
+    loudness: int
+
+
+def takes_our_name(_: object) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/")
+    def create(body: CreateJobRequest) -> None: ...
+
+    return router
+
+
+class Called(BaseModel):
+    call: Callable[[int], int]
+
+
+def cannot_be_described(_: object) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/")
+    def create(body: Called) -> None: ...
+
+    return router
+
+
+def test_the_description_names_models_of_packages_apart(tmp_path: Path) -> None:
+    before = describe_with(tmp_path)
+    after = describe_with(tmp_path, takes_our_name)
+    added = {"echo.CreateJobRequest", "echo.HTTPValidationError", "echo.ValidationError"}
+    schemas = after["components"]["schemas"]
+    assert schemas.keys() - before["components"]["schemas"].keys() == added
+    assert schemas["CreateJobRequest"] == before["components"]["schemas"]["CreateJobRequest"]
+    assert "#/components/schemas/echo.CreateJobRequest" in str(after["paths"]["/api/v1/echo/"])
+    del after["paths"]["/api/v1/echo/"]
+    assert after["paths"] == before["paths"]
+
+
+def describe_with(home: Path, *factories: Any) -> dict[str, Any]:
+    """Return the OpenAPI document of an API with the routes of these factories."""
+    installed = tuple(
+        Installed(ORIGIN, Capability("echo", (), (), lambda _: {}, build_router=one))
+        for one in factories
+    )
+    settings = load({"CINEMILL_HOME": str(home), **NOWHERE})
+    return create_app(settings, composition=replace(COMPOSITION, installed=installed)).openapi()
+
+
+class Plain(Parameters):
+    call: Callable[[int], int] | None = None
+
+
+Large = create_model(
+    "Large",
+    __base__=Parameters,
+    **{f"field_{n}": (int, 0) for n in range(6000)},  # type: ignore[call-overload]
+)
+
+
+@pytest.mark.parametrize("model", [Plain, Large, NoParameters])
+def test_parameters_of_packages_never_spoil_the_description(
+    model: type[Parameters], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = JobKind("make_echo", model, lambda params, asset_id: [])
+    echo = Installed(ORIGIN, Capability("echo", (), (kind,), lambda _: {}))
+    monkeypatch.setattr(schema, "COMPOSITION", replace(COMPOSITION, installed=(echo,)))
+    found = schema.describe_parameters()
+    assert found[f"echo.{model.__name__}"]["type"] == "object"
+    assert len(str(found[f"echo.{model.__name__}"])) < 10_000
+    listed = schema.describe_request()["params"]["anyOf"]
+    assert {"$ref": f"#/components/schemas/echo.{model.__name__}"} in listed
+
+
 @pytest.mark.parametrize(
     ("build_router", "name", "words"),
     [
         (fail, "echo", "build_router ends in OSError: no licence"),
         (leave, "echo", "SystemExit"),
+        (cannot_be_described, "echo", "Cannot generate a JsonSchema"),
         (lambda _: None, "echo", "returns a NoneType instead of a fastapi.APIRouter"),
         (lambda _: FastAPI(), "echo", "returns a FastAPI instead"),
         (lambda: APIRouter(), "echo", "TypeError"),

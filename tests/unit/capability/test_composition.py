@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -12,13 +15,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import model_validator
 from tests.packages import EXAMPLE, install_module, install_project
 
-from cinemill.capability import Capability, JobKind, NoParameters, Queue, Rate, StepKind, StepSpec
+from cinemill.capability import (
+    Capability,
+    JobKind,
+    NoParameters,
+    Parameters,
+    Queue,
+    Rate,
+    StepKind,
+    StepSpec,
+)
 from cinemill.capability.checks import find_handler_flaw
 from cinemill.capability.composition import Composition, compose
 from cinemill.catalog import BUILT_IN, CATALOG, UNOWNED_QUEUES
-from cinemill.errors import InputRejected
+from cinemill.errors import InputRejected, OutputInvalid
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS
 from cinemill.steps.discovery import GROUP, Found, LeftOut, Origin, discover
 
@@ -129,6 +142,28 @@ FLAWS: dict[str, tuple[dict[str, Any], str]] = {
     "job of another type": ({"jobs": ("make_echo",)}, "Capability.jobs"),
     "jobs in a list": ({"jobs": []}, "Capability.jobs"),
     "handlers no factory": ({"build_handlers": {}}, "build_handlers"),
+    "crashes beyond an integer column": (
+        {"steps": (StepKind("echo", "echo", max_crashes=2**40),)},
+        "max_crashes",
+    ),
+    "endless retries": ({"steps": (StepKind("echo", "echo", max_retries=10**9),)}, "max_retries"),
+    "delay of a geological age": (
+        {"steps": (StepKind("echo", "echo", retry_delay_seconds=1e300),)},
+        "retry_delay_seconds",
+    ),
+    "weight that hides all others": ({"steps": (StepKind("echo", "echo", 1e308),)}, "weight"),
+    "limit longer than any timer": (
+        {"queues": (Queue("echo", 5, 1, 1, 1, 1e18, description=""),)},
+        "hard_seconds",
+    ),
+    "channel with a colon": (
+        {"jobs": (JobKind("make_echo", NoParameters, plan_echo, second_channel="a:b"),)},
+        "second_channel",
+    ),
+    "parameters larger than any body": (
+        {"jobs": (JobKind("make_echo", NoParameters, plan_echo, most_params_bytes=2**60),)},
+        "most_params_bytes",
+    ),
     "command no factory": ({"build_command": "echo"}, "build_command"),
 }
 
@@ -149,6 +184,25 @@ def test_a_flawed_capability_is_left_out_and_the_flaw_named(flaw: str) -> None:
 def test_what_is_no_capability_is_left_out(value: object) -> None:
     (left_out,) = compose_found(value).left_out
     assert "where a cinemill.capability.Capability is needed" in left_out.reason
+
+
+class Unreadable(Capability):
+    @property
+    def protocol(self) -> int:
+        raise RuntimeError("nobody may look")
+
+
+class Exiting(Capability):
+    @property
+    def name(self) -> str:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("kind", [Unreadable, Exiting])
+def test_an_object_that_cannot_be_read_is_left_out(kind: type[Capability]) -> None:
+    value = object.__new__(kind)
+    (left_out,) = compose_found(value).left_out
+    assert "cannot be read" in left_out.reason
 
 
 def test_of_two_packages_with_one_name_the_first_keeps_it() -> None:
@@ -228,6 +282,15 @@ BROKEN: dict[str, tuple[str, str]] = {
     "raises": ("raise ValueError('no licence\\nfound')", "ValueError: no licence found"),
     "exits": ("import sys; sys.exit('go away')", "SystemExit: go away"),
     "misses a library": ("import no_such_library", "No module named 'no_such_library'"),
+    "panics as a Rust extension does": (
+        "class PanicException(BaseException): ...\nraise PanicException('called unwrap on None')",
+        "PanicException: called unwrap on None",
+    ),
+    "raises what cannot be shown": (
+        "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd",
+        "ends in Odd",
+    ),
+    "is cancelled": ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
     "is no Python": ("def (", "SyntaxError"),
     "defines nothing": ("", "has no attribute 'CAPABILITY'"),
     "recurses": ("def f(): f()\nf()", "RecursionError"),
@@ -249,6 +312,39 @@ def test_a_package_that_cannot_be_imported_is_left_out(fault: str, site: Path) -
     assert words in left_out.reason
     assert "\n" not in left_out.reason
     assert left_out.hint
+
+
+def test_a_package_whose_import_hangs_is_left_out(site: Path) -> None:
+    """In a process of its own: here the alarm belongs to the test runner."""
+    install_module(
+        site, "echo-asleep", "import time; time.sleep(600)", points={"echo": "echo_asleep:VALUE"}
+    )
+    install_module(site, "echo-sound", "VALUE = 1", points={"sound": "echo_sound:VALUE"})
+    script = (
+        "from functools import partial\n"
+        "from cinemill.steps import discovery, package_code\n"
+        "discovery.contained = partial(package_code.contained, 0.5)\n"
+        "asleep, sound = discovery.discover()\n"
+        "print(asleep.reason, sound.value, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "TimeoutError: it takes longer than 0.5 seconds" in done.stdout
+    assert done.stdout.splitlines()[1] == "1"
+
+
+def test_a_package_without_a_version_is_loaded(site: Path) -> None:
+    install_module(site, "echo-bare", "VALUE = 1", points={"bare": "echo_bare:VALUE"})
+    (site / "echo_bare-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\n")
+    (found,) = discover()
+    assert isinstance(found, Found)
 
 
 def test_metadata_that_cannot_be_read_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,6 +394,14 @@ BAD_PLANS: dict[str, tuple[Any, str]] = {
         "kind of step 'no_such_step'",
     ),
     "same name twice": (lambda p, a: [StepSpec("echo", "echo")] * 2, "two steps 'echo'"),
+    "exits": (lambda p, a: sys.exit("enough"), "SystemExit: enough"),
+    "never ends": (lambda p, a: (StepSpec(str(n), "echo") for n in itertools.count()), "10,000"),
+    "params that are no JSON": (
+        lambda p, a: [StepSpec("echo", "echo", {"at": object()})],
+        "a step cannot be stored",
+    ),
+    "name that is no text": (lambda p, a: [StepSpec(7, "echo")], "a step cannot be stored"),  # type: ignore[arg-type]
+    "name with a NUL": (lambda p, a: [StepSpec("a\0", "echo")], "a step cannot be stored"),
     "child first": (
         lambda p, a: [StepSpec("b", "echo", after=("a",)), StepSpec("a", "echo")],
         "comes after 'a', which is not before it",
@@ -316,6 +420,33 @@ def test_a_plan_that_makes_no_sense_rejects_the_request(fault: str) -> None:
     assert refused.value.code == "plan_failed"
     assert words in refused.value.message
     assert "cinemill-echo 1.0 cannot plan a 'make_echo'" in refused.value.message
+
+
+class Weird(Parameters):
+    size: int = 0
+
+    @model_validator(mode="after")
+    def _look(self) -> Weird:
+        match self.size:
+            case 1:
+                raise LookupError("the model's own fault")
+            case 2:
+                raise SystemExit(2)
+        return self
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_model_that_fails_rejects_the_request(size: int) -> None:
+    kind = JobKind("make_echo", Weird, plan_echo, name_children=lambda job_id, _: [job_id])  # type: ignore[arg-type]
+    catalog = compose_found(make_capability(jobs=(kind,))).catalog
+    assert catalog.plan("make_echo", {"size": 0}, None)
+    with pytest.raises(InputRejected) as refused:
+        catalog.plan("make_echo", {"size": size}, None)
+    assert refused.value.code == "plan_failed"
+    with pytest.raises(InputRejected, match="size must be a whole number"):
+        catalog.plan("make_echo", {"size": "large"}, None)
+    with pytest.raises(OutputInvalid, match="cannot read its job"):
+        catalog.jobs["make_echo"].read_stored_params({"size": size})
 
 
 def test_what_a_plan_itself_rejects_keeps_its_own_words() -> None:

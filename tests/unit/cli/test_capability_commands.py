@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
@@ -79,12 +79,49 @@ def test_capability_command_cannot_replace_a_built_in_one(monkeypatch: pytest.Mo
     assert "Cinemill has a command 'config' of its own" in left_out.reason
 
 
+def make_unspeakable() -> typer.Typer:
+    made = typer.Typer(add_completion=False)
+
+    @made.command(help=cast("str", 7))
+    def shout() -> None: ...
+
+    return made
+
+
+def make_loudly() -> typer.Typer:
+    print("hello")
+    return make_command()
+
+
+def test_what_a_factory_prints_is_no_output_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, echo=make_loudly)
+    assert CliRunner().invoke(app, ["echo", "hello"]).stdout == "HELLO\n"
+
+
+def test_the_help_survives_a_command_whose_help_is_no_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, odd=make_unspeakable, echo=make_command)
+    done = CliRunner().invoke(app, ["--help"])
+    assert done.exit_code == 0
+    assert "Print a word as an echo does." in done.stdout
+
+
+def test_an_entry_point_of_a_broken_package_hides_no_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever a package calls its entry point, the command belongs to the capability's name."""
+    install(monkeypatch, lost=make_command)
+    assert CliRunner().invoke(app, ["lost", "hello"]).stdout == "HELLO\n"
+
+
 @pytest.mark.parametrize(
     ("factory", "words"),
     [
         (fail, "OSError: no licence"),
         (lambda: None, "returns a NoneType instead of a typer.Typer"),
         (typer.Typer, "RuntimeError"),
+        (make_unspeakable, "AttributeError"),
         (lambda _: None, "TypeError"),
     ],
 )

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ByteSize
 
+from cinemill import catalog
+from cinemill.capability import Capability
+from cinemill.capability.composition import Installed
 from cinemill.cli.commands import doctor_checks
 from cinemill.cli.commands.doctor_checks import Check, Level
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.media.encoding.hardware import VAAPI, Hardware, HardwareEncoder
+from cinemill.steps.discovery import LeftOut, Origin
 from cinemill.storage import inspection
 from cinemill.storage.secrets import read_or_make_secret
 
@@ -267,3 +272,28 @@ def test_doctor_valid_secrets_pass_and_unused_passwords_are_ignored(
     (tmp_path / "valkey" / "password").touch(mode=0o600)
     settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1/0")
     assert levels(list(doctor_checks.check_secrets(settings))) == [("secrets", Level.OK)]
+
+
+def test_packages_are_reported_where_ffmpeg_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = Installed(
+        Origin("cinemill-echo", "1.0", "echo"), Capability("echo", (), (), lambda _: {})
+    )
+    lost = LeftOut.because(Origin("cinemill-lost", "1.0", "lost"), "cannot be imported: why.")
+    composition = replace(catalog.COMPOSITION, installed=(echo,), left_out=(lost,))
+    monkeypatch.setattr(catalog, "COMPOSITION", composition)
+    broken_ffmpeg = tmp_path / "ffmpeg"
+    broken_ffmpeg.write_text("#!/bin/sh\nexit 1\n")
+    broken_ffmpeg.chmod(0o755)
+    settings = load(
+        {
+            "CINEMILL_HOME": str(tmp_path),
+            "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+            "REDIS_URL": "redis://127.0.0.1:1/0",
+            "FFMPEG_PATH": str(broken_ffmpeg),
+        }
+    )
+    found = list(doctor_checks.check_packages(settings, commands=()))
+    assert levels(found) == [("packages", Level.WARN), ("packages", Level.OK)]
+    assert "cinemill-lost" in found[0].words

@@ -93,6 +93,15 @@ def test_worker_rejects_an_unknown_queue_and_lists_the_known_ones(context: Worke
     assert "proxy" in refused.value.hint
 
 
+def test_worker_consumes_its_other_queues_if_a_package_is_broken(
+    context: WorkerContext,
+) -> None:
+    planned = plan_worker("loudness,proxy", None, context, are_packages_left_out=True)
+    assert planned["queues"] == ["proxy"]
+    with pytest.raises(InputRejected, match="loudness"):
+        plan_worker("loudness", None, context, are_packages_left_out=True)
+
+
 def test_worker_command_exits_with_a_message_for_an_unknown_queue(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

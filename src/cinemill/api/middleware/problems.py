@@ -7,6 +7,7 @@ last lines, where one was run), ``problems`` (each wrong field).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,9 +124,14 @@ class UncaughtErrors:
 
         try:
             await self._app(scope, receive, watch)
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            # A package's route that calls sys.exit() must not end the server.
             if scope["type"] != "http" or has_started:
-                raise
+                if isinstance(error, Exception):
+                    raise
+                raise RuntimeError("A route tried to end the server.") from error
             log.exception(
                 "uncaught_error",
                 path=clip(scope["path"], LONGEST_LOGGED),

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
-from cinemill.api.routes.jobs import Name
+from cinemill.api.routes.job_requests import Name
 from cinemill.api.routes.serializers import artifact_document, asset_document, job_document
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.capabilities.captions import edit_store

@@ -6,40 +6,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.routes.dead_messages import read_dead_messages
+from cinemill.api.routes.job_requests import CancelRequest, NewJob, RetryRequest
 from cinemill.api.routes.serializers import dead_document, job_document, name_twice, shorten_lists
 from cinemill.api.state import OWNER, StateDep
-from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobState
+from cinemill.core.job import JobState
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
-STORABLE = r"^[^\x00]*$"
-"""Texts without the character that PostgreSQL cannot store."""
-
-Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
 PageLimit = Annotated[int, Query(ge=1, le=500)]
-
-
-class CancelRequest(BaseModel):
-    reason: Annotated[str, Field(max_length=500, pattern=STORABLE)] = ""
-
-
-class NewJob(BaseModel):
-    """A job whose parameters name its videos, such as a render."""
-
-    kind: Name
-    params: dict[str, Any] = Field(default_factory=dict)
-    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
-
-
-class RetryRequest(BaseModel):
-    """Which failed jobs to retry; without filters, all of them."""
-
-    kind: Name | None = None
-    code: Name | None = None
 
 
 @router.get("/jobs")

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.problems import ParametersInvalid
+from cinemill.api.routes.job_requests import MAX_KEY_LENGTH
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.multipart import (
@@ -34,7 +35,6 @@ from cinemill.storage.media.files import StoredFile
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 4096
-MAX_KEY_LENGTH = 255
 _FORM_OVERHEAD_BYTES = 128 * 1024
 """More than the boundaries, headers and small fields of any honest form."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -9,13 +10,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.catalog import CATALOG
-from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
 from cinemill.core.parameter_reader import dotted_name, list_problems
 from cinemill.core.parameters import Expected, Parameters
 from cinemill.errors import InputRejected
 
 DEFAULT_KIND = "process_video"
 _ANY_ASSET = "-"
+Plan = Callable[[str, Mapping[str, object], str | None], Sequence[StepSpec]]
 MOST_DIGITS = 19
 
 
@@ -70,8 +72,8 @@ class UploadOptions(Parameters):
         return {**self.params, "thumbnail_seconds": self.thumbnail_seconds}
 
 
-def parse_options(fields: dict[str, str]) -> UploadOptions:
-    """Return what the fields of a form ask for; an empty field is none.
+def parse_options(fields: dict[str, str], *, plan: Plan = CATALOG.plan) -> UploadOptions:
+    """Return what the fields of a form ask for; an empty field is none. ``plan`` checks the job.
 
     Raises ParametersInvalid, with every field that does not fit; InputRejected where the kind of
     job cannot take these parameters. Fields that are not known are ignored: forms have buttons.
@@ -85,7 +87,7 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
             [(dotted_name(one.location), one.what) for one in problems]
         ) from None
     # Planned for nothing, so that whoever sends the fields first need not send the file for it.
-    CATALOG.plan(options.kind, options.job_params, _ANY_ASSET)
+    plan(options.kind, options.job_params, _ANY_ASSET)
     if "path" in options.params:
         raise InputRejected("'path' cannot be used with an uploaded file.", code="params_invalid")
     return options

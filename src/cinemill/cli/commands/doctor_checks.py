@@ -7,6 +7,7 @@ import platform
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cinemill.cli.capability_commands import check_commands
 from cinemill.cli.console import format_size
-from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
+from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable, ToolMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -326,7 +327,8 @@ def _build_capabilities(
     from cinemill.worker.handlers import check_handlers
 
     yield from check_routers(settings, composition)
-    yield from check_handlers(WorkerContext(settings), composition)
+    with suppress(ToolMissing):  # the check of FFmpeg reports it
+        yield from check_handlers(WorkerContext(settings), composition)
 
 
 def check_api(settings: Settings) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from cinemill.errors import (
     DatabaseUnavailable,
     LeaseLost,
     LockTimeout,
+    OutputInvalid,
     WorkerStopping,
 )
 from cinemill.jobs.catalog import Catalog, RetryPolicy
@@ -30,6 +31,8 @@ from cinemill.jobs.step import Handler, ProgressCallback, StepContext, StepOutco
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
 from cinemill.telemetry import get_logger
+
+HANDLER_HINT = "Report it to the authors of the package that brings this step."
 
 log = get_logger(__name__)
 
@@ -195,7 +198,7 @@ class Runner:
         )
         context.report(0.0, "Working")
         try:
-            outcome = self._find_handler(run.step_kind)(context)
+            outcome = _call(self._find_handler(run.step_kind), context)
         finally:
             watch.is_ending = True
         seconds = time.monotonic() - watch.started
@@ -265,3 +268,28 @@ class Runner:
 
     def _folder(self, run: ClaimedRun) -> Path:
         return self._work_folder / run.token
+
+
+def _call(handler: Handler, context: StepContext) -> StepOutcome:
+    """Call a handler, which may be a package's. Raises what it raises, and OutputInvalid where it
+    calls ``sys.exit`` or returns something else: both end the attempt and not the worker."""
+    try:
+        outcome: object = handler(context)
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # Celery's own ways to end a worker are kinds of SystemExit too.
+        if isinstance(error, SystemExit) and type(error) is not SystemExit:
+            raise
+        kind = context.run.step_kind
+        raise OutputInvalid(
+            f"The handler of '{kind}' tried to end the worker ({type(error).__name__}: {error}).",
+            hint=HANDLER_HINT,
+        ) from error
+    if isinstance(outcome, StepOutcome):
+        return outcome
+    raise OutputInvalid(
+        f"The handler of '{context.run.step_kind}' returned a {type(outcome).__name__} instead of"
+        " a StepOutcome.",
+        hint=HANDLER_HINT,
+    )

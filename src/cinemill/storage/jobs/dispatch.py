@@ -225,6 +225,30 @@ def hold(
     return int(held.scalar_one())
 
 
+def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
+    """Move queued runs and their steps to another queue, due at once; return how many. Rows that
+    another transaction holds are left as they are."""
+    moved = connection.execute(
+        text(
+            """
+            WITH moved AS (
+                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
+                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING step_id
+            ), kept AS (
+                UPDATE step SET queue = :queue
+                WHERE id IN (SELECT id FROM step WHERE id IN (SELECT step_id FROM moved)
+                             FOR NO KEY UPDATE SKIP LOCKED)
+            )
+            SELECT count(*) FROM moved
+            """
+        ),
+        {"ids": list(run_ids), "queue": queue},
+    )
+    return int(moved.scalar_one())
+
+
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
     """Return published runs that nobody has claimed for so long, on any queue."""
     rows = connection.execute(
