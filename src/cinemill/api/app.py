@@ -13,16 +13,21 @@ from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
 from cinemill.api.middleware.security_headers import SecurityHeaders
+from cinemill.api.models.documents import PREFIX
+from cinemill.api.models.problems import WITH_TOKEN, WITHOUT_TOKEN
 from cinemill.api.routes import (
     assets,
     captions,
-    dead_messages,
+    contract,
+    dead_letters,
     events,
     jobs,
+    logs,
     operations,
     pages,
-    tasks,
+    stats,
     timelines,
+    unversioned,
     uploads,
 )
 from cinemill.api.schema import Application
@@ -46,21 +51,26 @@ FILES_FOLDER = "objects"
 _START_HINT = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
-ROUTERS = tuple(
+V1_ROUTERS = tuple(
     module.router
     for module in (
         uploads,
-        tasks,
         jobs,
-        dead_messages,
+        dead_letters,
         timelines,
         events,
         assets,
         captions,
+        stats,
+        logs,
         operations,
     )
 )
-OWN_SEGMENTS = find_segments((*ROUTERS, pages.router)) | {"static"}
+"""Served below ``/api/v1``."""
+UNVERSIONED_ROUTERS = (contract.router, operations.router, unversioned.router)
+OWN_SEGMENTS = find_segments(
+    (*V1_ROUTERS, *UNVERSIONED_ROUTERS, operations.health_router, pages.router)
+) | {"static"}
 """First segments of paths, which no package's capability can have as its name."""
 
 
@@ -82,8 +92,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    _include_routers(app)
     pages.install(app)
     refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
     app.state.composition = composition
@@ -92,6 +101,15 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
         log.warning("a package's capability is left out", why=one.reason, hint=one.hint)
     _add_layers(app, settings)
     return app
+
+
+def _include_routers(app: FastAPI) -> None:
+    for router in V1_ROUTERS:
+        app.include_router(router, prefix=PREFIX, responses=WITH_TOKEN)
+    for router in UNVERSIONED_ROUTERS:
+        app.include_router(router, responses=WITH_TOKEN)
+    for prefix in (PREFIX, ""):
+        app.include_router(operations.health_router, prefix=prefix, responses=WITHOUT_TOKEN)
 
 
 def open_mill(

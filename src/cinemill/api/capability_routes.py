@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterator
 from fastapi import APIRouter, FastAPI
 
 from cinemill.api.http.bodies import ORDINARY_BYTES
+from cinemill.api.models.documents import PREFIX
 from cinemill.capability.composition import Composition, Installed
 from cinemill.errors import CinemillError
 from cinemill.steps.capability import RouteResources
 from cinemill.steps.discovery import LeftOut, describe
-
-PREFIX = "/api/v1"
 
 
 def include_routers(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
+from cinemill.api.models.problems import Problem
 from cinemill.catalog import JOB_KINDS
 
 REFERENCE = "#/components/schemas/"
-JOB_REQUESTS = ("CreateJobRequest", "NewJob")
-"""Bodies that name a kind of job, and its parameters."""
+_FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")
+"""FastAPI adds its own to every route with a parameter; what is sent is a problem document."""
 
 
 class Application(FastAPI):
@@ -21,19 +25,40 @@ class Application(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]
+            drop_framework_errors(document)
+            schemas |= describe_models([Problem, ProgressDocument])
             schemas |= describe_parameters()
-            for name in JOB_REQUESTS:
-                schemas[name]["properties"] |= describe_request()
+            schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def drop_framework_errors(document: dict[str, Any]) -> None:
+    """Remove the responses that FastAPI declares and never sends here."""
+    reference = {"$ref": f"{REFERENCE}{_FRAMEWORK_ERRORS[0]}"}
+    for operation in _list_operations(document):
+        declared = operation["responses"].get("422", {}).get("content", {})
+        if declared.get("application/json", {}).get("schema") == reference:
+            del operation["responses"]["422"]
+    for name in _FRAMEWORK_ERRORS:
+        document["components"]["schemas"].pop(name, None)
+
+
+def _list_operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
 
 
 def describe_parameters() -> dict[str, Any]:
     """Return the schemas of what kinds of job take, by the names of their models."""
     models = {kind.parameters for kind in JOB_KINDS.values()}
-    ordered = sorted(models, key=lambda model: model.__name__)
+    return describe_models(sorted(models, key=lambda model: model.__name__))
+
+
+def describe_models(models: list[type[BaseModel]]) -> dict[str, Any]:
+    """Return the schemas of these models and of those that they hold, by name."""
     _, document = models_json_schema(
-        [(model, "validation") for model in ordered], ref_template=f"{REFERENCE}{{model}}"
+        [(model, "validation") for model in models], ref_template=f"{REFERENCE}{{model}}"
     )
     found: dict[str, Any] = document["$defs"]
     return found

@@ -14,7 +14,7 @@ from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from cinemill.cli.progress import Display
-    from cinemill.client import Client, UploadReceipt
+    from cinemill.client import Client, JobDocument
 
 HOPELESS = frozenset({"mill_unreachable", "unauthorized"})
 """Errors that every other film would end with too."""
@@ -33,14 +33,14 @@ class UploadBatch:
 
 @dataclass(slots=True)
 class UploadResult:
-    """What became of the films so far, by name."""
+    """The outcome of each upload so far, by name."""
 
-    receipts: dict[str, UploadReceipt] = field(default_factory=dict)
+    jobs: dict[str, JobDocument] = field(default_factory=dict)
     errors: dict[str, CinemillError] = field(default_factory=dict)
 
     @property
     def job_ids(self) -> dict[str, str]:
-        return {name: receipt["task_id"] for name, receipt in self.receipts.items()}
+        return {name: str(job["id"]) for name, job in self.jobs.items()}
 
 
 def send_films(
@@ -49,23 +49,23 @@ def send_films(
     wish: UploadBatch,
     display: Display,
     sent: UploadResult,
-    on_accepted: Callable[[UploadReceipt], None] = lambda _: None,
+    on_accepted: Callable[[JobDocument], None] = lambda _: None,
 ) -> None:
     """Upload each film and note in ``sent`` what came of it, as it comes."""
     for name, film in films.items():
         try:
-            receipt = send_film(mill, name, film, wish, display)
+            job = send_film(mill, name, film, wish, display)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")
             if error.code in HOPELESS:
                 break
         else:
-            sent.receipts[name] = receipt
-            display.accepted(name, shorten(receipt["task_id"]))
-            on_accepted(receipt)
+            sent.jobs[name] = job
+            display.accepted(name, shorten(str(job["id"])))
+            on_accepted(job)
     for name in films:
-        if name not in sent.receipts and name not in sent.errors:
+        if name not in sent.jobs and name not in sent.errors:
             sent.errors[name] = CinemillError(
                 "Not uploaded, because the server did not accept the previous video.",
                 code="not_sent",
@@ -75,7 +75,7 @@ def send_films(
 
 def send_film(
     mill: Client, name: str, film: Path, wish: UploadBatch, display: Display
-) -> UploadReceipt:
+) -> JobDocument:
     """Raises ClientError; FileUnusable where the file cannot be read to its end."""
     try:
         return mill.upload(

@@ -12,6 +12,7 @@ import httpx
 from cinemill import __version__
 from cinemill.client.errors import ClientError, error_from_response, error_from_transport
 
+API = "/api/v1"
 TIMEOUT = httpx.Timeout(30, connect=5, write=60)
 
 

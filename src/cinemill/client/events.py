@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from cinemill.client.connection import Connection
+from cinemill.client.connection import API, Connection
 from cinemill.client.errors import ClientError
 from cinemill.client.models import ProgressEvent
 from cinemill.client.sse import EventDecoder, EventTooLarge, ServerEvent
@@ -64,7 +64,7 @@ class EventFollower:
         if self.last_id:
             headers["Last-Event-ID"] = self.last_id
         timeout = httpx.Timeout(self.silence_seconds, connect=5)
-        path = f"/jobs/{self.job_id}/events"
+        path = f"{API}/jobs/{self.job_id}/events"
         with self.connection.stream("GET", path, headers=headers, timeout=timeout) as response:
             decoder = EventDecoder(last_id=self.last_id)
             for piece in response.iter_bytes():
@@ -84,7 +84,7 @@ class EventFollower:
 
     def _ask_whether_ended(self) -> ProgressEvent | None:
         """The server closed the stream: because the job has ended, or for reasons of its own."""
-        status = self.connection.call("GET", f"/jobs/{self.job_id}/status")
+        status = self.connection.call("GET", f"{API}/jobs/{self.job_id}/status")
         event = ProgressEvent.from_json("", status)
         return event if event.is_final else None
 

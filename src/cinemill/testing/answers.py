@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from cinemill.api.routes.serializers import job_document
+from cinemill.api.models.jobs import JobDetails, JobStatus
+from cinemill.api.models.jobs import JobDocument as ServerJob
 from cinemill.catalog import CATALOG
 from cinemill.client import ClientError
 from cinemill.client.models import JobDocument
@@ -21,7 +22,7 @@ from cinemill.core.job import (
     StepState,
 )
 from cinemill.errors import CinemillError, InputRejected
-from cinemill.jobs.job_document import describe_step
+from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.testing.fake_jobs import FakeJob
 
 TASK_STATES = {
@@ -52,7 +53,20 @@ def as_client_errors() -> Iterator[None]:
 
 
 def document_of(job: Job) -> JobDocument:
-    return cast("JobDocument", job_document(job))
+    """Return a job as lists show it."""
+    return cast("JobDocument", ServerJob.from_job(job).model_dump(mode="json"))
+
+
+def details_of(job: Job) -> JobDocument:
+    """Return a job as it is shown by itself."""
+    return cast("JobDocument", JobDetails.from_job(job).model_dump(mode="json"))
+
+
+def status_of(fake: FakeJob) -> JobDocument:
+    """Return a job with its steps and its position in the queue."""
+    place = 1 if fake.job.state is JobState.PENDING else None
+    described = {**describe_job(fake.job), "queue_place": place, "steps": list_steps(fake)}
+    return cast("JobDocument", JobStatus.from_description(described).model_dump(mode="json"))
 
 
 def words_of(job: Job) -> str:

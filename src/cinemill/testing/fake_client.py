@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from cinemill import __version__
-from cinemill.api.routes.serializers import (
-    artifact_document,
-    asset_document,
-    dead_document,
-    name_twice,
-)
+from cinemill.api.models.assets import AssetDetails
+from cinemill.api.models.assets import AssetDocument as ServerAsset
+from cinemill.api.models.dead_letters import DeadStepDocument
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.catalog import CATALOG
 from cinemill.client import Client
@@ -27,7 +24,6 @@ from cinemill.client.models import (
     StatsDocument,
     TaskResult,
     TaskStatus,
-    UploadReceipt,
 )
 from cinemill.client.transfers import OnBytes
 from cinemill.core.job import (
@@ -37,7 +33,6 @@ from cinemill.core.job import (
 )
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import InputRejected, NotFound
-from cinemill.jobs.job_document import describe_job
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
 from cinemill.testing.answers import (
     TASK_STATES,
@@ -47,9 +42,10 @@ from cinemill.testing.answers import (
     check_seconds,
     choose_priority,
     count_words,
+    details_of,
     document_of,
-    list_steps,
     parameter_invalid,
+    status_of,
     words_of,
 )
 from cinemill.testing.fake_assets import FakeAssets
@@ -118,7 +114,7 @@ class FakeClient(Client):
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
-    ) -> UploadReceipt:
+    ) -> JobDocument:
         path = Path(path)
         content = path.read_bytes()
         if on_bytes is not None:
@@ -133,13 +129,8 @@ class FakeClient(Client):
                 raise InputRejected("An uploaded film has no path.", code="params_invalid")
             sniff(content[:HEAD_BYTES])
             asset = self._assets.register(clean_filename(path.name), content, self._jobs.tick())
-        job = self._create(kind or DEFAULT_KIND, values, asset.id, priority, idempotency_key)
-        return UploadReceipt(
-            message="The film is in and its processing has been queued.",
-            task_id=job.id,
-            status="PROCESSING",
-            filename=clean_filename(path.name),
-        )
+        created = self._create(kind or DEFAULT_KIND, values, asset.id, priority, idempotency_key)
+        return document_of(created)
 
     def submit(
         self,
@@ -164,13 +155,10 @@ class FakeClient(Client):
         return document_of(self._create(kind, params or {}, asset_id, priority, None))
 
     def job(self, job_id: str) -> JobDocument:
-        return document_of(self._look(job_id).job)
+        return details_of(self._look(job_id).job)
 
     def job_status(self, job_id: str) -> JobDocument:
-        fake = self._look(job_id)
-        pending = fake.job.state is JobState.PENDING
-        extra = {"queue_place": 1 if pending else None, "steps": list_steps(fake)}
-        return cast("JobDocument", name_twice(describe_job(fake.job) | extra))
+        return status_of(self._look(job_id))
 
     def task(self, task_id: str) -> TaskStatus:
         job = self._look(task_id).job
@@ -210,7 +198,7 @@ class FakeClient(Client):
     def jobs(
         self,
         *,
-        state: str | None = None,
+        status: str | None = None,
         kind: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
@@ -218,13 +206,13 @@ class FakeClient(Client):
         limit: int | None = None,
     ) -> list[JobDocument]:
         check_limit(limit)
-        if state is not None and state not in set(JobState):
-            raise parameter_invalid("state", "is no state of a job")
+        if status is not None and status not in set(JobState):
+            raise parameter_invalid("status", f"must be one of {', '.join(JobState)}")
         found = list(self._jobs.listed())
         if before is not None:
             ids = [job.id for job in found]
             found = found[ids.index(before) + 1 :] if before in ids else []
-        wanted = {"state": state, "kind": kind, "asset_id": asset_id}
+        wanted = {"state": status, "kind": kind, "asset_id": asset_id}
         page = [
             job
             for job in found
@@ -267,7 +255,8 @@ class FakeClient(Client):
         return {"message": "The task, its film and all that was made of it are removed."}
 
     def dead(self) -> list[DeadDocument]:
-        return [cast("DeadDocument", dead_document(step)) for step in self._jobs.dead_steps()]
+        steps = [DeadStepDocument.from_step(step) for step in self._jobs.dead_steps()]
+        return [cast("DeadDocument", step.model_dump(mode="json")) for step in steps]
 
     def redrive(self, step_id: str) -> JobDocument:
         for step in self._jobs.dead_steps():
@@ -296,13 +285,14 @@ class FakeClient(Client):
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
         check_limit(limit)
         found = self._assets.newest(limit or 50)
-        return [cast("AssetDocument", asset_document(asset)) for asset in found]
+        documents = [ServerAsset.from_record(asset) for asset in found]
+        return [cast("AssetDocument", one.model_dump(mode="json")) for one in documents]
 
     def asset(self, asset_id: str) -> AssetDocument:
         with as_client_errors():
             asset = self._assets.find(asset_id)
-        made = [artifact_document(record) for record in self._assets.artifacts(asset_id)]
-        return cast("AssetDocument", {**asset_document(asset), "artifacts": made})
+        document = AssetDetails.from_records(asset, self._assets.artifacts(asset_id))
+        return cast("AssetDocument", document.model_dump(mode="json"))
 
     def download(
         self,

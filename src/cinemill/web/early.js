@@ -10,7 +10,7 @@ const PLAYLIST = "master.m3u8";
 
 // To be called whenever there is progress; it asks no more often than is worth it, and the more
 // seldom, the longer an answer took.
-export function followEarly(card, { kind, task_id: taskId, asset_id: assetId }) {
+export function followEarly(card, { kind, id: taskId, asset_id: assetId }) {
   const look = LOOKS[kind]?.(card, taskId, assetId);
   let asksFrom = 0;
   return () => {

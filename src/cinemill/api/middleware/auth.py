@@ -23,12 +23,13 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cinemill.api.http.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import problem_response
 from cinemill.errors import CinemillError, Forbidden, Unauthorized
 
 COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_PUBLIC_PATHS = frozenset({"/health", "/favicon.ico"})
+_PUBLIC_PATHS = frozenset({*HEALTH_PATHS, "/favicon.ico"})
 _PUBLIC_FOLDER = "/static/"
 _LOCAL_NAME = "localhost"
 

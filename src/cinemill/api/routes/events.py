@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -20,6 +20,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.jobs import ProgressDocument
+from cinemill.api.models.problems import EVENTS, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
@@ -27,6 +29,9 @@ from cinemill.errors import CinemillError, NotFound, RedisUnavailable
 from cinemill.jobs.events import Event, EventReader
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
+
+Describe = Callable[[JsonObject], JsonObject]
+"""What makes the data of an event of a job's progress."""
 
 BLOCK_SECONDS = 1.5
 """Silence after which the row is asked: a watcher hears something at least every 2 s."""
@@ -41,9 +46,7 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
 
 
 @router.get(
-    "/jobs/{job_id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    "/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | problems(404)
 )
 async def follow_job(
     job_id: str,
@@ -51,18 +54,31 @@ async def follow_job(
     state: StateDep,
     last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
-    """Stream progress as ``event: progress`` with JSON data until the job ends.
+    """Stream progress as ``event: progress`` until the job ends; data is a ProgressDocument.
 
     ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
     """
+    return await open_stream(request, state, job_id, last_event_id, describe_progress)
+
+
+async def open_stream(
+    request: Request, state: AppState, job_id: str, last_event_id: str, describe: Describe
+) -> StreamingResponse:
+    """Return the events of a job, each with the data that ``describe`` makes of its progress."""
     await run_in_threadpool(state.jobs.get_job, job_id)
     after_id = last_event_id if is_stream_id(last_event_id) else "0"
-    watch = JobEventStream(state, request.app.state.events, job_id, after_id)
+    stream = JobEventStream(state, request.app.state.events, job_id, after_id)
     return StreamingResponse(
-        watch.write(),
+        stream.write(describe),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def describe_progress(progress: JsonObject) -> JsonObject:
+    """Return the data of an event: the progress that Redis or the row holds, of a ``job_id``."""
+    document = ProgressDocument.model_validate({"job_id": progress["task_id"], **progress})
+    return document.model_dump(exclude_unset=True)
 
 
 class JobEventStream:
@@ -77,13 +93,13 @@ class JobEventStream:
         self._last: dict[str, Any] = {}
         self._sent_at = time.monotonic()
 
-    async def write(self) -> AsyncIterator[str]:
+    async def write(self, describe: Describe) -> AsyncIterator[str]:
         """The stream's text, event by event."""
         yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
         async for event in self._events():
             if event is not None:
                 self._sent_at = time.monotonic()
-                yield format_event(event)
+                yield format_event(event.id, describe(event.progress))
             elif time.monotonic() - self._sent_at >= KEEP_ALIVE_SECONDS:
                 self._sent_at = time.monotonic()
                 yield ": still here\n\n"
@@ -172,10 +188,10 @@ def is_stream_id(text: str) -> bool:
     )
 
 
-def format_event(event: Event) -> str:
-    """As https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
-    name = f"id: {event.id}\n" if event.id else ""
-    data = json.dumps(event.progress, ensure_ascii=False)  # JSON has no raw line ends.
+def format_event(event_id: str, progress: JsonObject) -> str:
+    """Return an event as https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
+    name = f"id: {event_id}\n" if event_id else ""
+    data = json.dumps(progress, ensure_ascii=False)  # JSON has no raw line ends.
     return f"{name}event: progress\ndata: {data}\n\n"
 
 

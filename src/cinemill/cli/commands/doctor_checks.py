@@ -344,7 +344,7 @@ def sound_api(settings: Settings) -> Iterator[Check]:
     words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
     yield Check("API", level, f"{mill.base_url} is {health.get('status')}: {words}")
     for offer in offers:
-        if offer["state"] == "resting":
+        if offer["status"] == "resting":
             words = (
                 f"{offer['encoder']} of {offer['node']} was suspended after repeated "
                 f"failures: {offer['reason']}"

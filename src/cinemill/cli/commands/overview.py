@@ -100,8 +100,8 @@ def _tell_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
 
 def _tell_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
     for offer in offers:
-        words = f"{offer['node']}: {offer['encoder']} {offer['state']}"
-        if offer["state"] == "resting":
+        words = f"{offer['node']}: {offer['encoder']} {offer['status']}"
+        if offer["status"] == "resting":
             words += f", retested in {show_seconds(offer['rests_seconds'])}; {offer['reason']}"
         yield words
 

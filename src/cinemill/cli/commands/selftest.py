@@ -73,7 +73,7 @@ def try_doors(mill: Client, settings: Settings, film: Path) -> Iterator[tuple[st
     """(what was tried, whether it went well), to the end or to the first that makes no sense of
     the rest."""
     yield "health: all components respond", mill.health().get("status") == "ok"
-    task_id = mill.upload(film, priority=10)["task_id"]
+    task_id = str(mill.upload(film, priority=10)["id"])
     events = list(mill.watch(task_id))
     is_done = events[-1].status == "completed"
     yield "events: progress is reported until completion", is_done

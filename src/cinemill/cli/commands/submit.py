@@ -14,7 +14,7 @@ from cinemill.cli.exit_codes import exit_code_of, highest
 
 if TYPE_CHECKING:
     from cinemill.cli.uploads import UploadBatch, UploadResult
-    from cinemill.client import UploadReceipt
+    from cinemill.client import JobDocument
 
 
 def register(app: typer.Typer) -> None:
@@ -50,8 +50,8 @@ def submit(
             _send(films, UploadBatch(priority, thumbnail_seconds, idempotency_key), sent, json=json)
     finally:
         # Whatever ends this early: the films that were taken must not be lost sight of.
-        if json and (sent.receipts or sent.errors):
-            print_json(list(sent.receipts.values()))
+        if json and (sent.jobs or sent.errors):
+            print_json(list(sent.jobs.values()))
         for name, error in sent.errors.items():
             print_error(error, as_json=json, about=name)
     raise typer.Exit(highest(exit_code_of(error) for error in sent.errors.values()))
@@ -68,12 +68,12 @@ def _send(films: dict[str, Path], wish: UploadBatch, sent: UploadResult, *, json
             wish,
             display,
             sent,
-            on_accepted=lambda receipt: None if json else _print_id(receipt),
+            on_accepted=lambda job: None if json else _print_id(job),
         )
 
 
-def _print_id(receipt: UploadReceipt) -> None:
+def _print_id(job: JobDocument) -> None:
     """At once, so that none is lost; on a terminal, above the bars."""
     # Not by 'echo', which finds its way around what the bars put in place of stdout.
-    sys.stdout.write(f"{receipt['task_id']}\n")
+    sys.stdout.write(f"{job['id']}\n")
     sys.stdout.flush()
