@@ -92,7 +92,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    _include_routers(app)
+    include_own_routers(app)
     pages.install(app)
     refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
     app.state.composition = composition
@@ -103,7 +103,8 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     return app
 
 
-def _include_routers(app: FastAPI) -> None:
+def include_own_routers(app: FastAPI) -> None:
+    """Add Cinemill's own routes, below ``/api/v1`` and without a version."""
     for router in V1_ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=WITH_TOKEN)
     for router in UNVERSIONED_ROUTERS:

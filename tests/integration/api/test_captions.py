@@ -39,7 +39,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def film(api: RunningApi) -> str:
     """A film that nobody has captioned."""
-    return str(api.http.get(f"/jobs/{api.submit()}").json()["asset_id"])
+    return str(api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"])
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def save(
 ) -> httpx.Response:
     headers = {"If-Match": version} if version else {}
     body = {"captions": captions}
-    return api.http.put(f"/assets/{film}/captions/{language}", json=body, headers=headers)
+    return api.http.put(f"/api/v1/assets/{film}/captions/{language}", json=body, headers=headers)
 
 
 def fetch(api: RunningApi, film: str) -> tuple[dict[str, Any], str]:
-    answer = api.http.get(f"/assets/{film}/captions/en")
+    answer = api.http.get(f"/api/v1/assets/{film}/captions/en")
     assert answer.status_code == 200, answer.text
     return answer.json(), answer.headers["ETag"]
 
@@ -115,7 +115,7 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
 
 
 def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
-    address = f"/assets/{captioned}/captions/en"
+    address = f"/api/v1/assets/{captioned}/captions/en"
     _, heard = fetch(api, captioned)
     refused = api.http.delete(address, headers={"If-Match": heard})
     assert (refused.status_code, refused.json()["code"]) == (409, "captions_not_corrected")
@@ -126,10 +126,10 @@ def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None
 
 
 def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film: str) -> None:
-    missing = api.http.get(f"/assets/{film}/captions/de")
+    missing = api.http.get(f"/api/v1/assets/{film}/captions/de")
     assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
     assert save(api, film, CORRECTED, language="de").status_code == 200
-    listed = api.http.get(f"/assets/{film}/captions").json()["captions"]
+    listed = api.http.get(f"/api/v1/assets/{film}/captions").json()["captions"]
     assert [(one["language"], one["model"]) for one in listed] == [("de", "")]
 
 
@@ -154,7 +154,7 @@ def test_what_are_no_captions_is_refused_and_changes_nothing(
 
 
 def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) -> None:
-    address = f"/assets/{film}/captions/en"
+    address = f"/api/v1/assets/{film}/captions/en"
     vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Salt &amp; pepper\n"
     saved = api.http.put(address, content=vtt, headers={"Content-Type": "text/vtt"})
     assert saved.status_code == 200, saved.text
@@ -184,9 +184,9 @@ def test_a_models_next_word_does_not_undo_a_persons(
     assert fetch(api, captioned)[0]["captions"] == CORRECTED
     # Nor where a file is asked for that is not said to be of anybody.
     for query in ("", "?language=en"):
-        held = api.http.get(f"/assets/{captioned}/files/captions_text{query}")
+        held = api.http.get(f"/api/v1/assets/{captioned}/files/captions_text{query}")
         assert held.text == "Good\n<i>morning</i> & all.\n"
-    missing = api.http.get(f"/assets/{captioned}/files/captions_text?language=fr")
+    missing = api.http.get(f"/api/v1/assets/{captioned}/files/captions_text?language=fr")
     assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
 
 
@@ -195,7 +195,9 @@ def test_where_there_is_no_room_for_its_name_nothing_is_saved(
 ) -> None:
     before, version = fetch(api, captioned)
     shelf = Path(save(api, captioned, CORRECTED, version).json()["srt_path"]).parent.parent
-    assert api.http.delete(f"/assets/{captioned}/captions/en", headers={"If-Match": "*"}).is_success
+    assert api.http.delete(
+        f"/api/v1/assets/{captioned}/captions/en", headers={"If-Match": "*"}
+    ).is_success
     for folder in shelf.glob("captions-*"):
         shutil.rmtree(folder)
         folder.write_text("in the way", "utf-8")
@@ -204,7 +206,7 @@ def test_where_there_is_no_room_for_its_name_nothing_is_saved(
 
 
 def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
-    assert api.http.get("/assets/none/captions").json()["code"] == "asset_not_found"
+    assert api.http.get("/api/v1/assets/none/captions").json()["code"] == "asset_not_found"
     assert save(api, "none", []).json()["code"] == "asset_not_found"
     assert save(api, film, [], language="..").status_code in (404, 405)
     assert save(api, film, [], language="EN").json()["code"] == "parameters_invalid"

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from cinemill.api.routes.serializers import dead_document, job_document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
 
-from cinemill.api.routes.serializers import dead_document, job_document
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, InputRejected, NotFound, TooLarge
 from cinemill.jobs.events import EventPublisher

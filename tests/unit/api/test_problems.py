@@ -83,7 +83,7 @@ async def _call(app: Any) -> list[Any]:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    scope = {"type": "http", "path": "/jobs", "method": "GET", "headers": []}
+    scope = {"type": "http", "path": "/api/v1/jobs", "method": "GET", "headers": []}
     await UncaughtErrors(app)(scope, receive, send)
     return sent
 

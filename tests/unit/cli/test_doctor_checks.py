@@ -156,16 +156,18 @@ def test_hardware_that_rests_on_any_worker_is_a_warning(
     home: Path, fake_server: LittleServer
 ) -> None:
     offers = [
-        {"node": "celery@one", "encoder": "h264_qsv", "state": "serving"},
+        {"node": "celery@one", "encoder": "h264_qsv", "status": "serving"},
         {
             "node": "celery@two",
             "encoder": "h264_nvenc",
-            "state": "resting",
+            "status": "resting",
             "reason": "No capable devices found",
         },
     ]
-    fake_server.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
-    fake_server.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
+    fake_server.on(
+        "GET /api/v1/health", lambda x: x.send_json({"status": "ok", "hardware": "resting"})
+    )
+    fake_server.on("GET /api/v1/stats", lambda x: x.send_json({"hardware": offers}))
     api, rest = doctor_checks.sound_api(Settings(home=home))
     assert "hardware resting" in api.words
     assert rest.level is Level.WARN

@@ -52,6 +52,10 @@ class UploadOptions(Parameters):
             int,
             BeforeValidator(_read_priority),
             Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY),
+            # Pydantic would write the bounds of a value with a reader of its own as "ge" and "le".
+            WithJsonSchema(
+                {"type": "integer", "minimum": LOWEST_PRIORITY, "maximum": HIGHEST_PRIORITY}
+            ),
             Expected(f"a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"),
         ]
         | None
