@@ -20,7 +20,7 @@ SAID = [
 def rendered(page: Page, instance: Instance, talk: dict[str, Any]) -> Page:
     """The page on a render of two scenes into which the film's captions are burned."""
     film = talk["asset_id"]
-    write_captions(page, f"{instance.address}/assets/{film}/captions/en", SAID)
+    write_captions(page, f"{instance.address}/api/v1/assets/{film}/captions/en", SAID)
     job = {
         "clips": [
             {"asset_id": film, "start": 0, "end": 2},
@@ -30,7 +30,7 @@ def rendered(page: Page, instance: Instance, talk: dict[str, Any]) -> Page:
         "captions": "en",
     }
     wish = {"kind": "render_video", "params": {"job": job}}
-    answer = page.request.post(f"{instance.address}/jobs", data=wish)
+    answer = page.request.post(f"{instance.address}/api/v1/jobs", data=wish)
     assert answer.ok, answer.text()
     page.goto(f"{instance.address}/#task={answer.json()['id']}")
     # Under way it is on the page already.

@@ -250,9 +250,9 @@ class FakeClient(Client):
             asset_id = self._jobs.find(task_id).job.asset_id
             self._jobs.remove(task_id)
         if asset_id is None or any(job.asset_id == asset_id for job in self._jobs.listed()):
-            return {"message": "The task is forgotten."}
+            return {"message": "The task was deleted."}
         self._assets.remove(asset_id)
-        return {"message": "The task, its film and all that was made of it are removed."}
+        return {"message": "The task, its video and all derived files were deleted."}
 
     def dead(self) -> list[DeadDocument]:
         steps = [DeadStepDocument.from_step(step) for step in self._jobs.dead_steps()]

@@ -259,13 +259,13 @@ def kill_step(connection: Any, job_id: str, number: int) -> None:
     """Make the first step of a job a dead one, the longer ago the higher the number."""
     failure = '{"code": "crashed", "message": "Gone.", "hint": ""}'
     connection.exec_driver_sql(
-        "UPDATE step SET state = 'dead', failure = %s WHERE job_id = %s AND position = 0",
-        (failure, job_id),
+        "UPDATE step SET state = 'dead', failure = %s, "
+        "finished_at = now() - make_interval(secs => %s) WHERE job_id = %s AND position = 0",
+        (failure, number, job_id),
     )
     connection.exec_driver_sql(
-        "UPDATE job SET state = 'failed', failure = %s, "
-        "finished_at = now() - make_interval(secs => %s) WHERE id = %s",
-        (failure, number, job_id),
+        "UPDATE job SET state = 'failed', failure = %s, finished_at = now() WHERE id = %s",
+        (failure, job_id),
     )
 
 

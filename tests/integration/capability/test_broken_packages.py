@@ -123,7 +123,7 @@ def test_health_says_that_something_is_left_out(instance: Instance) -> None:
 
 def test_videos_are_processed_all_the_same(instance: Instance, film: Path) -> None:
     with instance.client() as client:
-        job_id = client.upload(film)["task_id"]
+        job_id = client.upload(film)["id"]
         assert [event.status for event in client.watch(job_id)][-1] == "completed"
         sound = client.submit("make_sound", {})
         assert [event.status for event in client.watch(str(sound["id"]))][-1] == "completed"
@@ -133,7 +133,7 @@ def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: In
     with instance.client() as client:
         job_id = str(client.submit("make_idle", {})["id"])
         assert [event.status for event in client.watch(job_id)][-1] == "failed"
-        failure = client.job(job_id)["failure"] or {}
+        failure = client.job(job_id)["error"] or {}
     assert failure["code"] == "capability_unusable"
     assert "the licence server is away" in failure["message"]
     assert "echo-idle" in failure["hint"]

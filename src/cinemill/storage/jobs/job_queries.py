@@ -106,30 +106,26 @@ def list_steps(connection: Connection, job_id: str) -> list[Step]:
     return [read_step(row) for row in connection.execute(query).mappings()]
 
 
+_DIED_AT = readable_time("dead.died_at")
+
+
 def list_dead(
     connection: Connection, *, after: PagePosition | None = None, limit: int = 100
 ) -> list[DeadStep]:
     """Return the dead steps, latest first; those ``after`` a position."""
+    position = _name_position(after) if after else {}
     rows = connection.execute(
         text(
             f"""
             SELECT step_id, job_id, job_kind, step_name, owner, attempts, failures, crashes,
-                   {listed_failure()} AS failure, {readable_time("died_at")} AS died_at
-            FROM dead WHERE {_AFTER_DEAD if after else "true"}
-            ORDER BY dead.died_at DESC, dead.step_id DESC LIMIT :limit
+                   {listed_failure()} AS failure, {_DIED_AT} AS died_at
+            FROM dead WHERE {f"({_DIED_AT}, step_id) < (:after_at, :after_id)" if after else "true"}
+            ORDER BY {_DIED_AT} DESC, step_id DESC LIMIT :limit
             """  # noqa: S608 - made of constants
         ),
-        {"limit": limit, **(_name_position(after) if after else {})},
+        {"limit": limit, **position},
     ).mappings()
     return [DeadStep(**{**row, "failure": read_failure(row["failure"] or {})}) for row in rows]
-
-
-_AFTER_DEAD = f"""
-    (dead.died_at, dead.step_id) < (coalesce(
-        (SELECT last.died_at FROM dead AS last
-         WHERE last.step_id = :after_id AND {readable_time("last.died_at")} = :after_at),
-        :after_at), :after_id)
-"""  # noqa: S608 - made of constants
 
 
 def _name_position(position: PagePosition) -> dict[str, Any]:
