@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from cinemill import telemetry
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.http.errors import (
     MAX_TARGET_BYTES,
     HeadersTooLarge,
@@ -26,7 +27,6 @@ from cinemill.api.http.errors import (
     TargetTooLong,
 )
 from cinemill.api.http.framing import MAX_HEADERS, Framing, FramingError, HeadTooLarge, Part, Piece
-from cinemill.api.http.health_paths import HEALTH_PATHS
 from cinemill.api.http.responses import answer_busy, close_unread, render
 from cinemill.api.http.server_state import BoundedServerState
 from cinemill.api.http.transport import AnswerTransport, OrderlyFlow, read_kernel_unsent_bytes

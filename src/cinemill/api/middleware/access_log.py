@@ -10,7 +10,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
-from cinemill.api.http.health_paths import HEALTH_PATHS
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import LONGEST_LOGGED, clip
 
 log = telemetry.get_logger("cinemill.access")

@@ -23,7 +23,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cinemill.api.http.health_paths import HEALTH_PATHS
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import problem_response
 from cinemill.errors import CinemillError, Forbidden, Unauthorized
 
