@@ -80,7 +80,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
-    state, redis_url = open_mill(settings, composition=composition)
+    state, redis_url = open_state(settings, composition=composition)
     app = Application(
         title="Cinemill",
         version=__version__,
@@ -113,10 +113,10 @@ def include_own_routers(app: FastAPI) -> None:
         app.include_router(operations.health_router, prefix=prefix, responses=WITHOUT_TOKEN)
 
 
-def open_mill(
+def open_state(
     settings: Settings, *, composition: Composition = COMPOSITION
 ) -> tuple[AppState, str]:
-    """Return what the routes work with, and Redis' address. Nothing is connected to yet."""
+    """Return the state that the routes share, and Redis' URL. Nothing is connected yet."""
     if settings.database_url is None:
         raise DatabaseUnavailable(
             "No database is configured.", hint=_START_HINT.format(name="DATABASE_URL")
@@ -127,21 +127,21 @@ def open_mill(
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
-    service = JobService(database, catalog=composition.catalog, limits=_try_limits(settings))
+    service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))
     return AppState(settings, database, files, service), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:
     """Build the routes of all installed capabilities; returns those that are left out, and why."""
-    state, _ = open_mill(settings, composition=composition)
+    state, _ = open_state(settings, composition=composition)
     try:
         return include_routers(FastAPI(), composition, state, taken=OWN_SEGMENTS)
     finally:
         state.close()
 
 
-def _try_limits(settings: Settings) -> RetryPolicy:
-    """How often a step is tried is written down with the job."""
+def _read_retry_policy(settings: Settings) -> RetryPolicy:
+    """Return the retry policy, which is stored with each new job."""
     return RetryPolicy(
         max_retries=settings.celery_task_max_retries,
         retry_delay_seconds=settings.celery_task_default_retry_delay,
@@ -158,7 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
-    """Layers, innermost first: each one added stands outside of those before."""
+    """Add the middleware, innermost first: each one added wraps those before."""
     token = ensure_token(settings.home) if settings.auth == "token" else None
     policy = AccessPolicy(token=token, host=settings.host, port=settings.port)
     app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)

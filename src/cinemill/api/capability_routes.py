@@ -46,7 +46,7 @@ def build_router(
     except CinemillError as error:
         reason = f"has routes that cannot be served: {error.message}"
         return LeftOut.because(installed.origin, reason, hint=error.hint)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package's code may raise anything
         reason = f"has routes that cannot be served: build_router ends in {describe(error)}."
         return LeftOut.because(installed.origin, reason)
     flaw = next(_find_flaws(capability.name, router, taken), None)
@@ -66,7 +66,7 @@ def _include(
         app.include_router(
             router, prefix=f"{PREFIX}/{name}", tags=[name], max_body_size=ORDINARY_BYTES
         )
-    except Exception as error:  # noqa: BLE001 - what the router holds is somebody else's
+    except Exception as error:  # noqa: BLE001 - a package's router may hold anything
         reason = f"has routes that cannot be served: {describe(error)}."
         return LeftOut.because(installed.origin, reason)
     return None

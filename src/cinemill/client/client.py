@@ -1,4 +1,4 @@
-"""The doors of a mill as methods of one object."""
+"""The HTTP API as methods of one object."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from cinemill.client.transfers import Download, OnBytes, ProgressFile
 from cinemill.core.documents import JsonObject
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
-"""The answer comes after the mill has hashed and synced the film."""
+"""The response comes after the server has hashed and synced the video."""
 
 
 class Client:
-    """One mill. Every method raises :class:`ClientError` when the mill refuses or is not there."""
+    """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
         self._connection = Connection(base_url, token)
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:
-        """The mill that runs on this home folder now.
+        """Return a client of the server that runs on this home folder now.
 
         Without ``home``: CINEMILL_URL and CINEMILL_TOKEN where set, else CINEMILL_HOME, else the
         user's data folder.
@@ -113,7 +113,7 @@ class Client:
         return cast("TaskResult", self._get(f"/task/{_part(task_id)}/result"))
 
     def cleanup(self, task_id: str) -> dict[str, Any]:
-        """Forget a task that has ended, and remove what only it needed."""
+        """Delete a task with its video and all derived files, unless another task needs them."""
         return cast("dict[str, Any]", self._post(f"/task/{_part(task_id)}/cleanup"))
 
     def jobs(
@@ -144,7 +144,7 @@ class Client:
         return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}"))
 
     def job_status(self, job_id: str) -> JobDocument:
-        """The job with time left, place in the queue and its steps."""
+        """Return a job with time left, position in the queue and its steps."""
         return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}/status"))
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
@@ -163,11 +163,11 @@ class Client:
         self._connection.call("DELETE", f"{API}/jobs/{_part(job_id)}")
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
-        """The job's events to its end. Reconnects by itself and resumes where it was cut off."""
+        """Yield the job's events to its end. Reconnects and resumes where it was cut off."""
         return EventFollower(self._connection, _part(job_id), last_id=last_event_id).events()
 
     def dead(self) -> list[DeadDocument]:
-        """Steps that are out of tries or were rejected, and wait for a person."""
+        """List steps that used up their retries or were rejected, and wait for a person."""
         return cast("list[DeadDocument]", _rows(self._get(f"{API}/dead"), "dead"))
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
@@ -182,7 +182,7 @@ class Client:
         return cast("JobDocument", self._post(f"{API}/dead/{_part(step_id)}/redrive"))
 
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
-        """Newest first."""
+        """List assets, newest first; ``limit`` is 1 to 500."""
         wanted = drop_none(limit=limit)
         return cast("list[AssetDocument]", _rows(self._get(f"{API}/assets", wanted), "assets"))
 
@@ -197,7 +197,7 @@ class Client:
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
-        """Queue another job on a film that is already there."""
+        """Queue another job for an existing asset."""
         body = {"kind": kind, "params": params or {}, **drop_none(priority=priority)}
         return cast("JobDocument", self._post(f"{API}/assets/{_part(asset_id)}/jobs", body))
 
@@ -209,7 +209,7 @@ class Client:
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> JobDocument:
-        """Queue a job that names its own films by paths on the mill's machine, as a render does."""
+        """Queue a job that names its videos by paths on the server, as a render does."""
         body = {"kind": kind, "params": dict(params), **drop_none(priority=priority)}
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return cast(
@@ -225,10 +225,10 @@ class Client:
         variant: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Fetch a file that was made of a film to a path or into a folder; size and sha256 checked.
+        """Download a file of an asset to a path or into a folder; size and SHA-256 are checked.
 
-        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` tells files of one
-        kind apart, such as thumbnails of several moments.
+        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` chooses among
+        files of one kind, such as thumbnails of several times.
         """
         path = f"{API}/assets/{_part(asset_id)}/files/{_part(kind)}"
         if variant:
@@ -249,18 +249,18 @@ class Client:
 
 
 def _part(text: str) -> str:
-    """One segment of a path; an id with a slash or a question mark in it stays an id."""
+    """Return one segment of a path, in which slashes and question marks are escaped."""
     return quote(str(text), safe="")
 
 
 def _rows(reply: Any, name: str) -> list[Any]:
-    """A page's rows, which may come bare or under a name."""
+    """Return the rows of a page, which may come bare or under a name."""
     rows = reply.get(name, reply.get("items", [])) if isinstance(reply, dict) else reply
     return list(rows or [])
 
 
 def _default_home() -> Path:
-    # Told by the environment alone: a settings file is read by shells, not by a library.
+    # From the environment alone: a settings file is read by programs, not by a library.
     named = os.environ.get("CINEMILL_HOME")
     return Path(named) if named else Path(platformdirs.user_data_path("cinemill", appauthor=False))
 
@@ -278,4 +278,6 @@ def _read_token(home: Path) -> str | None:
     try:
         return (home / "token").read_text("ascii").strip() or None
     except (OSError, UnicodeDecodeError):
-        return None  # With CINEMILL_AUTH=off there need be none; else the mill answers 401.
+        return (
+            None  # With CINEMILL_AUTH=off none is needed; otherwise the server responds with 401.
+        )

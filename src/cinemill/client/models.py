@@ -1,4 +1,4 @@
-"""Shapes of what the mill answers. Documents are the JSON as it came, so nothing gets lost."""
+"""Shapes of the server's documents, which are the JSON as received, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
 class TaskStatus(TypedDict):
     state: Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
     status: str
-    """Words for a person."""
+    """A message for a person."""
     progress: float
     """0–100."""
 
@@ -170,10 +170,10 @@ class StatsDocument(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """One thing that happened to a job, as its watchers are told."""
+    """One thing that happened to a job."""
 
     id: str
-    """Of the event, for resuming; empty where the event was made up from the job's status."""
+    """Of the event, for resuming; empty where the event was derived from the job's status."""
     status: str
     """pending, running, completed, failed or cancelled."""
     progress: float

@@ -1,4 +1,4 @@
-"""What a fake answers with: documents, and the errors of the client."""
+"""The responses of a fake: documents, and the errors of the client."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _STEP_STATES = {
 
 @contextmanager
 def as_client_errors() -> Iterator[None]:
-    """Raise what a server would answer with as the client's error."""
+    """Raise the server's error as the client's."""
     try:
         yield
     except CinemillError as error:
@@ -69,7 +69,7 @@ def status_of(fake: FakeJob) -> JobDocument:
     return cast("JobDocument", JobStatus.from_description(described).model_dump(mode="json"))
 
 
-def words_of(job: Job) -> str:
+def message_of(job: Job) -> str:
     if job.failure is not None:
         return job.failure.message
     if job.state is JobState.CANCELLED:

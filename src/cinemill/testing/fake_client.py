@@ -44,9 +44,9 @@ from cinemill.testing.answers import (
     count_words,
     details_of,
     document_of,
+    message_of,
     parameter_invalid,
     status_of,
-    words_of,
 )
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
@@ -74,7 +74,7 @@ class FakeClient(Client):
         """``outcomes`` say by kind how jobs go; others complete with an empty result.
 
         ``kinds`` are kinds of job that are not installed where the tests run; their parameters are
-        taken as they are.
+        accepted as they are.
         """
         self._outcomes = dict(outcomes or {})
         self._kinds = frozenset(kinds)
@@ -166,14 +166,14 @@ class FakeClient(Client):
         progress = 100 if done else min(99, int(job.progress))
         return cast(
             "TaskStatus",
-            {"state": TASK_STATES[job.state], "status": words_of(job), "progress": progress},
+            {"state": TASK_STATES[job.state], "status": message_of(job), "progress": progress},
         )
 
     def result(self, task_id: str) -> TaskResult:
         job = self._look(task_id).job
         name = str((job.result or {}).get("output_filename") or "")
         return TaskResult(
-            status=TASK_STATES[job.state], output_filename=name, message=words_of(job)
+            status=TASK_STATES[job.state], output_filename=name, message=message_of(job)
         )
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
@@ -303,7 +303,7 @@ class FakeClient(Client):
         variant: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Write a file of an asset to a path or into a folder; ``variant`` is not told apart."""
+        """Write a file of an asset to a path or into a folder; ``variant`` is ignored."""
         if kind not in set(ArtifactKind):
             raise parameter_invalid("kind", "is no kind of artifact")
         with as_client_errors():

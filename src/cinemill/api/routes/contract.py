@@ -119,8 +119,10 @@ def read_result(task_id: str, state: StateDep) -> JSONResponse:
 
 @router.post("/task/{task_id}/cleanup", tags=["tasks"], responses=problems(404, 409))
 def clean_up(task_id: str, state: StateDep) -> Message:
-    """Cancel a task if it is unfinished, and delete it with its video and all derived files,
-    unless another task needs them."""
+    """Cancel a task if it is unfinished, and delete it with its video and all derived files.
+
+    A video that another task needs is kept.
+    """
     asset_id = state.jobs.get_job(task_id).asset_id
     state.jobs.stop_and_delete(task_id)
     if asset_id is None or not delete_unused_asset(state.database, asset_id):

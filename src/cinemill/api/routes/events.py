@@ -2,7 +2,7 @@
 
 Events come from the job's stream in Redis; their ids are the stream's, so a client that was cut
 off resumes with ``Last-Event-ID`` and misses nothing. In silence, and where Redis has lost the
-stream or is gone, the row in PostgreSQL speaks instead (without an id: it is nothing to resume
+stream or is gone, the row in PostgreSQL is sent instead (without an id: it is nothing to resume
 from). The row decides what is final: the stream of a job that was retried has ends in its middle.
 """
 
@@ -34,7 +34,7 @@ Describe = Callable[[JsonObject], JsonObject]
 """What makes the data of an event of a job's progress."""
 
 BLOCK_SECONDS = 1.5
-"""Silence after which the row is asked: a watcher hears something at least every 2 s."""
+"""Silence after which the row is read: a client gets an event at least every 2 s."""
 GLANCE_SECONDS = 0.001
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
@@ -82,7 +82,7 @@ def describe_progress(progress: JsonObject) -> JsonObject:
 
 
 class JobEventStream:
-    """One watcher of one job."""
+    """The events of one job for one client."""
 
     def __init__(self, state: AppState, reader: EventReader, job_id: str, after_id: str) -> None:
         self._state = state
@@ -94,7 +94,7 @@ class JobEventStream:
         self._sent_at = time.monotonic()
 
     async def write(self, describe: Describe) -> AsyncIterator[str]:
-        """The stream's text, event by event."""
+        """Yield the text of the stream, event by event."""
         yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
         async for event in self._events():
             if event is not None:
@@ -105,10 +105,10 @@ class JobEventStream:
                 yield ": still here\n\n"
 
     async def _events(self) -> AsyncIterator[Event | None]:
-        """Events to the final one; None where there was nothing to tell."""
+        """Yield events to the final one; None where nothing happened."""
         while not self._state.stopping.is_set():
-            told = await self._read()
-            for event in told:
+            found = await self._read()
+            for event in found:
                 self._after_id = event.id
                 if await self._is_stale_end(event):
                     continue
@@ -116,7 +116,7 @@ class JobEventStream:
                 yield event
                 if _is_final(event):
                     return
-            if told:
+            if found:
                 continue
             row = await self._read_row()
             yield row
@@ -124,8 +124,8 @@ class JobEventStream:
                 return
 
     async def _read(self) -> list[Event]:
-        """What the stream has, after waiting for it; nothing where Redis or the server stops."""
-        # The first look does not wait: a watcher is told at once where things stand.
+        """Wait for events and return them; none where Redis or the server stops."""
+        # The first read does not wait: a client gets the present state at once.
         block_seconds, self._block_seconds = self._block_seconds, BLOCK_SECONDS
         read = asyncio.create_task(self._read_stream(block_seconds))
         stop = asyncio.create_task(self._state.stopping.wait())
@@ -148,14 +148,14 @@ class JobEventStream:
             return []
 
     async def _is_stale_end(self, event: Event) -> bool:
-        """Whether this is the end of an earlier try, after which the job was retried."""
+        """Return whether this is the end of an earlier attempt, after which the job was retried."""
         if not _is_final(event):
             return False
         row = await self._read_row()
         return row is not None and not _is_final(row)
 
     async def _read_row(self) -> Event | None:
-        """Where the job stands by its row; None where the database does not answer.
+        """Return the state of the job by its row; None where the database does not respond.
 
         A row that has been deleted meanwhile ends the watch as cancelled.
         """
@@ -168,8 +168,11 @@ class JobEventStream:
         return Event("", self._merge(status))
 
     def _merge(self, status: JsonObject) -> dict[str, Any]:
-        """The row as a progress document. It is written less often than events are told, so while
-        a job runs its bar does not fall back behind what was told already."""
+        """Return the row as a progress document.
+
+        It is written less often than events are sent, so while a job runs, a lower progress than
+        the last event's is replaced by it.
+        """
         document: dict[str, Any] = {key: status[key] for key in _ROW_KEYS}
         document |= {key: status[key] for key in _ROW_EXTRAS if status.get(key) is not None}
         is_behind = (
@@ -182,7 +185,7 @@ class JobEventStream:
 
 
 def is_stream_id(text: str) -> bool:
-    """Whether Redis can have given an event this id: two numbers of 64 bits."""
+    """Return whether Redis can have given an event this id: two numbers of 64 bits."""
     return _STREAM_ID.fullmatch(text) is not None and all(
         int(part) < 2**64 for part in text.split("-")
     )

@@ -37,13 +37,13 @@ health_router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 """Needs no token."""
 
 PING_SECONDS = 3.0
-"""In which ``/health`` answers, whatever hangs."""
+"""In which ``/health`` responds, whatever hangs."""
 STRAYS_SECONDS = 10.0
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
 
 _WRITABLE = ("ok", "nearly_full")
 
-_judged: dict[str | None, tuple[float, str]] = {}
+_checked: dict[str | None, tuple[float, str]] = {}
 
 
 @health_router.get(
@@ -88,14 +88,14 @@ async def _examine_database(state: AppState, deadline: float) -> tuple[bool, str
     run = partial(state.health.run, deadline=deadline)
     if not await run("database", partial(_database_answers, state), otherwise=False):
         return False, "unknown"
-    return True, await run("hardware", partial(_judge_hardware, state), otherwise="unknown")
+    return True, await run("hardware", partial(_check_hardware, state), otherwise="unknown")
 
 
 async def _examine_redis(state: AppState, reader: EventReader, deadline: float) -> tuple[str, str]:
-    events = await _judge_redis(reader, deadline)
+    events = await _check_redis(reader, deadline)
     if events not in _WRITABLE:
         return events, "unknown"
-    judge = partial(_judge_messages, state)
+    judge = partial(_check_messages, state)
     return events, await state.health.run("messages", judge, otherwise="unknown", deadline=deadline)
 
 
@@ -107,7 +107,7 @@ def _database_answers(state: AppState) -> bool:
     return True
 
 
-def _judge_hardware(state: AppState) -> str:
+def _check_hardware(state: AppState) -> str:
     try:
         offers = state.jobs.list_hardware()
     except CinemillError:
@@ -117,7 +117,7 @@ def _judge_hardware(state: AppState) -> str:
     return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
-async def _judge_redis(events: EventReader, deadline: float) -> str:
+async def _check_redis(events: EventReader, deadline: float) -> str:
     try:
         async with asyncio.timeout_at(deadline):
             return await events.judge_health()
@@ -125,22 +125,24 @@ async def _judge_redis(events: EventReader, deadline: float) -> str:
         return "unavailable"
 
 
-def _judge_messages(state: AppState) -> str:
-    """Asked of the broker now and then only: everybody may ask for the health, often."""
+def _check_messages(state: AppState) -> str:
+    """Ask the broker, at most every ``STRAYS_SECONDS``: health may be requested often."""
     url, now = state.settings.celery_broker_url, time.monotonic()
-    if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
+    if url not in _checked or now - _checked[url][0] > STRAYS_SECONDS:
         try:
             found = count_stray_messages(url, QUEUES, JOB_KINDS)
-            _judged[url] = (now, "unread" if found else "ok")
+            _checked[url] = (now, "unread" if found else "ok")
         except CinemillError:
-            _judged[url] = (now, "unknown")
-    return _judged[url][1]
+            _checked[url] = (now, "unknown")
+    return _checked[url][1]
 
 
 @router.get("/debug")
 def read_debug(request: Request, state: StateDep) -> DebugDocument:
-    """Versions, settings (secrets masked), disk, queues and installed capabilities: what a bug
-    report should carry."""
+    """Return what a bug report should include.
+
+    Versions, settings (secrets masked), disk, queues and installed capabilities.
+    """
     disk = DiskDocument(files=str(state.files.root), free_bytes=state.files.free_bytes())
     return DebugDocument(
         version=__version__,

@@ -20,8 +20,11 @@ router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 @router.get("/stats")
 def read_stats(state: StateDep) -> StatsDocument:
-    """Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
-    suspiciously long; the workers' hardware encoders and which of them rest."""
+    """Return statistics of jobs and of the workers' hardware encoders.
+
+    Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
+    suspiciously long; encoders, and which of them are suspended.
+    """
     jobs = state.jobs
     return StatsDocument(
         queue=QueueCounts(**jobs.get_queue_stats()),

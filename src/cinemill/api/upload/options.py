@@ -1,4 +1,4 @@
-"""What a form asks for next to its file, checked before the file is read."""
+"""The optional fields of an upload, checked before the file is read."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class UploadOptions(Parameters):
 
 
 def parse_options(fields: dict[str, str]) -> UploadOptions:
-    """Return what the fields of a form ask for; an empty field is none.
+    """Return the options that the fields of a form set; an empty field sets none.
 
     Raises ParametersInvalid, with every field that does not fit; InputRejected where the kind of
     job cannot take these parameters. Fields that are not known are ignored: forms have buttons.
@@ -87,7 +87,7 @@ def parse_options(fields: dict[str, str]) -> UploadOptions:
         raise ParametersInvalid(
             [(dotted_name(one.location), one.what) for one in problems]
         ) from None
-    # Planned for nothing, so that whoever sends the fields first need not send the file for it.
+    # Planned to check it: a client that sends the fields first need not send the file in vain.
     CATALOG.plan(options.kind, options.job_params, _ANY_ASSET)
     if "path" in options.params:
         raise InputRejected("'path' cannot be used with an uploaded file.", code="params_invalid")
