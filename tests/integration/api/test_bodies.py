@@ -66,9 +66,9 @@ class TestSizes:
         transition = {"kind": "dissolve", "seconds": 0.5}
         clip = {"path": "/films/" + "a" * 150 + ".mp4", "start": 0.5, "end": 2.5}
         clips = [{**clip, "transition": transition} for _ in range(10_000)]
-        wish = {"kind": "no_such_kind", "params": {"job": {"clips": clips}}}
+        body = {"kind": "no_such_kind", "params": {"job": {"clips": clips}}}
         assert_problem(
-            api.http.post("/api/v1/jobs", json=wish, timeout=60), 404, "job_kind_unknown"
+            api.http.post("/api/v1/jobs", json=body, timeout=60), 404, "job_kind_unknown"
         )
 
     def test_a_form_is_bounded_beside_its_film(self, api: RunningApi) -> None:
@@ -109,7 +109,7 @@ class TestJson:
         assert_problem(api.http.post(path, content=content, headers=JSON), 422, code)
 
     @pytest.mark.parametrize(
-        ("path", "wish"),
+        ("path", "body"),
         [
             ("/api/v1/jobs/retry", {"kind": "a\x00b"}),
             ("/api/v1/jobs/retry", {"code": "a" * 1000}),
@@ -118,8 +118,8 @@ class TestJson:
             ("/api/v1/jobs/x/cancel", {"reason": "\x00"}),
         ],
     )
-    def test_texts_are_bounded(self, api: RunningApi, path: str, wish: dict[str, Any]) -> None:
-        assert_problem(api.http.post(path, json=wish), 422, "parameters_invalid")
+    def test_texts_are_bounded(self, api: RunningApi, path: str, body: dict[str, Any]) -> None:
+        assert_problem(api.http.post(path, json=body), 422, "parameters_invalid")
 
     def test_half_a_surrogate_is_refused(self, api: RunningApi) -> None:
         answer = api.http.post("/api/v1/jobs", content=b'{"kind": "\\ud800"}', headers=JSON)

@@ -1,4 +1,4 @@
-"""Captions read, corrected and taken back; of two who correct at once, one is told."""
+"""Captions are read, edited and discarded; of two simultaneous edits one is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cinemill.storage.media.files import LocalFiles
 
 from .conftest import RunningApi
 
-HEARD = Transcript(
+TRANSCRIPT = Transcript(
     "base", "weights", "en", SpeechTask.TRANSCRIBE, (Utterance(0, 1500, "Good mourning."),), {}
 )
 CORRECTED = [
@@ -45,7 +45,7 @@ def film(api: RunningApi) -> str:
 @pytest.fixture
 def captioned(api: RunningApi, database: Database, film: str) -> str:
     """The same with captions of a model, as a worker leaves them."""
-    texts = write_texts(HEARD, with_words=True)
+    texts = write_texts(TRANSCRIPT, with_words=True)
     made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
     with database.begin() as connection:
         assets.save_artifacts(connection, film, "work", made, variant="work")
@@ -81,9 +81,9 @@ def read(api: RunningApi, document: dict[str, Any], form: str) -> str:
 
 
 def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, captioned: str) -> None:
-    heard, version = fetch(api, captioned)
-    assert (heard["source"], heard["model"], heard["language"]) == ("model", "base", "en")
-    assert [cue["lines"] for cue in heard["captions"]] == [["Good mourning."]]
+    original, version = fetch(api, captioned)
+    assert (original["source"], original["model"], original["language"]) == ("model", "base", "en")
+    assert [cue["lines"] for cue in original["captions"]] == [["Good mourning."]]
 
     saved = save(api, captioned, CORRECTED, version)
     assert saved.status_code == 200, saved.text
@@ -95,8 +95,8 @@ def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, capt
     assert "00:00:00,800 --> 00:00:01,500" in read(api, document, "srt")
     assert read(api, document, "text") == "Good\n<i>morning</i> & all.\n"
     assert '"corrected_by": "person"' in read(api, document, "json")
-    # What the model heard is still there, and so is the file that a timeline can name.
-    assert read(api, heard, "text") == "Good mourning.\n"
+    # What the model transcribed is still there, and so is the file that a timeline can name.
+    assert read(api, original, "text") == "Good mourning.\n"
     assert Path(saved.json()["srt_path"]).read_text("utf-8") == read(api, document, "srt")
 
 
@@ -116,13 +116,13 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
 
 def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
     address = f"/api/v1/assets/{captioned}/captions/en"
-    _, heard = fetch(api, captioned)
-    refused = api.http.delete(address, headers={"If-Match": heard})
+    _, original = fetch(api, captioned)
+    refused = api.http.delete(address, headers={"If-Match": original})
     assert (refused.status_code, refused.json()["code"]) == (409, "captions_not_corrected")
-    mine = save(api, captioned, CORRECTED, heard).headers["ETag"]
-    assert api.http.delete(address, headers={"If-Match": heard}).status_code == 412
+    mine = save(api, captioned, CORRECTED, original).headers["ETag"]
+    assert api.http.delete(address, headers={"If-Match": original}).status_code == 412
     assert api.http.delete(address, headers={"If-Match": mine}).status_code == 204
-    assert fetch(api, captioned)[1] == heard
+    assert fetch(api, captioned)[1] == original
 
 
 def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film: str) -> None:
@@ -177,7 +177,7 @@ def test_a_models_next_word_does_not_undo_a_persons(
     api: RunningApi, database: Database, captioned: str
 ) -> None:
     assert save(api, captioned, CORRECTED, "*").status_code == 200
-    texts = write_texts(HEARD, with_words=False)
+    texts = write_texts(TRANSCRIPT, with_words=False)
     made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
     with database.begin() as connection:
         assets.save_artifacts(connection, captioned, "later work", made, variant="later")

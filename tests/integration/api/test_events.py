@@ -58,9 +58,9 @@ def test_a_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
         api.publish(job_id, "running", 10)
         finish(api, job_id)
         api.publish(job_id, "completed", 100, "Done")
-        told = [(event_id, event["status"], event["progress"]) for event_id, event in events]
-    assert [told_of[1:] for told_of in told] == [("running", 10.0), ("completed", 100.0)]
-    assert all(event_id for event_id, *_ in told)
+        seen = [(event_id, event["status"], event["progress"]) for event_id, event in events]
+    assert [event[1:] for event in seen] == [("running", 10.0), ("completed", 100.0)]
+    assert all(event_id for event_id, *_ in seen)
 
 
 def test_who_was_cut_off_resumes_and_misses_nothing(api: RunningApi) -> None:

@@ -20,7 +20,9 @@ from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 
 
 class TestSignIn:
-    def test_a_stranger_gets_a_problem_and_a_browser_a_page(self, api: RunningApi) -> None:
+    def test_request_without_token_gets_a_problem_and_a_browser_a_page(
+        self, api: RunningApi
+    ) -> None:
         answer = api.stranger.get("/api/v1/jobs")
         assert answer.status_code == 401
         assert answer.json()["code"] == "unauthorized"
@@ -28,7 +30,7 @@ class TestSignIn:
         assert page.status_code == 401
         assert "<form" in page.text
 
-    def test_the_link_lets_a_browser_in(self, api: RunningApi) -> None:
+    def test_sign_in_link_sets_a_cookie(self, api: RunningApi) -> None:
         with httpx.Client(base_url=api.address, timeout=PATIENCE_SECONDS) as browser:
             link = browser.get("/", params={"token": api.token})
             assert link.status_code == 303
@@ -40,12 +42,12 @@ class TestSignIn:
             assert browser.post("/api/v1/jobs/retry", headers=own).status_code == 200
             assert browser.post("/api/v1/jobs/retry", headers=foreign).status_code == 403
 
-    def test_a_rebound_name_is_refused(self, api: RunningApi) -> None:
+    def test_request_under_another_host_name_is_refused(self, api: RunningApi) -> None:
         answer = api.http.get("/api/v1/jobs", headers={"Host": "evil.example"})
         assert answer.status_code == 403
         assert answer.json()["code"] == "host_not_allowed"
 
-    def test_without_authentication_other_sites_still_get_nothing(
+    def test_requests_of_other_sites_are_refused_without_authentication_too(
         self, start_api: StartApi
     ) -> None:
         open_api = start_api(CINEMILL_AUTH="off")
@@ -54,7 +56,7 @@ class TestSignIn:
         foreign = {"Origin": "http://evil.example"}
         assert open_api.stranger.post("/api/v1/jobs/retry", headers=foreign).status_code == 403
 
-    def test_every_answer_holds_browsers_to_us(self, api: RunningApi) -> None:
+    def test_every_response_has_security_headers(self, api: RunningApi) -> None:
         for path in ("/", "/api/v1/jobs", "/static/app.css", "/no/such/door"):
             headers = api.http.get(path, headers={"Origin": "http://evil.example"}).headers
             assert "default-src 'none'" in headers["content-security-policy"]
@@ -72,7 +74,7 @@ class TestSignIn:
 class TestTasks:
     """The upload application's doors, to the letter."""
 
-    def test_states_as_a_task_goes_on(self, api: RunningApi) -> None:
+    def test_task_state_of_a_running_task(self, api: RunningApi) -> None:
         task_id = api.submit()
         api.settle(task_id, "running", progress="41.7", message="'Encoding the preview copy'")
         assert api.http.get(f"/task/{task_id}").json() == {
@@ -84,7 +86,7 @@ class TestTasks:
         assert under_way.status_code == 202
         assert under_way.json()["status"] == "PROGRESS"
 
-    def test_a_result(self, api: RunningApi) -> None:
+    def test_task_result_of_a_completed_task(self, api: RunningApi) -> None:
         task_id = api.submit()
         result = """'{"output_filename": "film-proxy.mp4"}'::jsonb"""
         api.settle(
@@ -98,7 +100,7 @@ class TestTasks:
             "message": "Done",
         }
 
-    def test_a_failure_says_why(self, api: RunningApi) -> None:
+    def test_task_and_job_of_a_failure_have_its_error(self, api: RunningApi) -> None:
         task_id = api.submit()
         failure = """'{"code": "media_truncated", "message": "The file is truncated.",
                        "hint": "", "log_tail": "moov atom not found"}'::jsonb"""
@@ -111,7 +113,7 @@ class TestTasks:
         job = api.http.get(f"/api/v1/jobs/{task_id}").json()
         assert job["error"]["log_tail"] == "moov atom not found"
 
-    def test_cleanup_stops_and_forgets_the_task_and_its_film(self, api: RunningApi) -> None:
+    def test_task_cleanup_deletes_the_task_and_its_video(self, api: RunningApi) -> None:
         task_id = api.submit()
         asset_id = api.http.get(f"/api/v1/jobs/{task_id}").json()["asset_id"]
         answer = api.http.post(f"/task/{task_id}/cleanup")
@@ -119,7 +121,7 @@ class TestTasks:
         assert api.http.get(f"/task/{task_id}").status_code == 404
         assert api.http.get(f"/api/v1/assets/{asset_id}").status_code == 404
 
-    def test_cleanup_keeps_a_film_that_another_task_needs(self, api: RunningApi) -> None:
+    def test_task_cleanup_keeps_a_video_that_another_task_needs(self, api: RunningApi) -> None:
         content = os.urandom(100)
         kept, gone = api.submit(content), api.submit(content)
         api.http.post(f"/api/v1/jobs/{gone}/cancel")
@@ -129,7 +131,7 @@ class TestTasks:
 
 
 class TestJobs:
-    def test_pages_go_from_new_to_old(self, api: RunningApi) -> None:
+    def test_job_list_is_newest_first_by_pages(self, api: RunningApi) -> None:
         ids = [api.submit() for _ in range(5)]
         asset = {"asset_id": api.http.get(f"/api/v1/jobs/{ids[0]}").json()["asset_id"]}
         assert [
@@ -140,17 +142,17 @@ class TestJobs:
         second = api.http.get("/api/v1/jobs", params={"limit": 2, "cursor": first["next"]}).json()
         assert [job["id"] for job in second["jobs"]] == ids[2:0:-1]
 
-    def test_a_long_timeline_is_told_in_brief(self, api: RunningApi) -> None:
+    def test_job_list_shortens_lists_in_params(self, api: RunningApi) -> None:
         clips = [{"path": f"/films/{at}.mp4", "start": 0, "end": 1} for at in range(3)]
         body = {"kind": "render_video", "params": {"job": {"clips": clips}}}
         job_id = api.http.post("/api/v1/jobs", json=body).json()["id"]
-        wish = {"id_prefix": job_id}
-        (whole,) = api.http.get("/api/v1/jobs", params=wish).json()["jobs"]
-        (brief,) = api.http.get("/api/v1/jobs", params={**wish, "list_items": 1}).json()["jobs"]
+        wanted = {"id_prefix": job_id}
+        (whole,) = api.http.get("/api/v1/jobs", params=wanted).json()["jobs"]
+        (brief,) = api.http.get("/api/v1/jobs", params={**wanted, "list_items": 1}).json()["jobs"]
         assert whole["params"]["job"]["clips"] == clips
         assert brief == {**whole, "params": {"job": {"clips": clips[:1]}}}
 
-    def test_the_first_characters_of_an_id_find_its_job(self, api: RunningApi) -> None:
+    def test_job_list_by_id_prefix(self, api: RunningApi) -> None:
         kept, _ = api.submit(), api.submit()
         for prefix in (kept, kept[:12]):
             found = api.http.get("/api/v1/jobs", params={"id_prefix": prefix}).json()["jobs"]
@@ -169,13 +171,13 @@ class TestJobs:
         assert api.http.post(f"/api/v1/jobs/{job_id}/retry").json()["status"] == "pending"
         assert api.http.post(f"/api/v1/jobs/{job_id}/retry").status_code == 409
 
-    def test_status_tells_steps_and_place(self, api: RunningApi) -> None:
+    def test_job_status_has_steps_and_queue_place(self, api: RunningApi) -> None:
         status = api.http.get(f"/api/v1/jobs/{api.submit()}/status").json()
         assert status["status"] == "pending"
         assert status["queue_place"] >= 0
         assert [step["name"] for step in status["steps"]] == ["probe", "prepare"]
 
-    def test_delete_stops_what_has_not_ended(self, api: RunningApi) -> None:
+    def test_deleting_an_unfinished_job_cancels_it(self, api: RunningApi) -> None:
         job_id = api.submit()
         assert api.http.delete(f"/api/v1/jobs/{job_id}").status_code == 204
         assert api.http.get(f"/api/v1/jobs/{job_id}").status_code == 404
@@ -195,10 +197,10 @@ class TestJobs:
         assert set(stats) == {"queue", "processing_times", "memory", "stuck", "hardware"}
         assert stats["hardware"] == []
 
-    def test_another_job_on_a_film(self, api: RunningApi) -> None:
+    def test_create_another_job_of_an_asset(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
-        wish = {"kind": "process_video", "params": {"thumbnail_seconds": 1}, "priority": 8}
-        job = api.http.post(f"/api/v1/assets/{asset_id}/jobs", json=wish).json()
+        body = {"kind": "process_video", "params": {"thumbnail_seconds": 1}, "priority": 8}
+        job = api.http.post(f"/api/v1/assets/{asset_id}/jobs", json=body).json()
         assert job["params"] == {"thumbnail_seconds": 1}
         assert job["priority"] == 8
         wrong = api.http.post(f"/api/v1/assets/{asset_id}/jobs", json={"kind": "no_such_kind"})
@@ -218,20 +220,20 @@ class TestAssets:
         assert api.http.head(address).headers["content-length"] == str(len(content))
         assert api.http.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
 
-    def test_a_job_that_names_its_own_films_is_taken_once(self, api: RunningApi) -> None:
+    def test_job_with_a_repeated_idempotency_key_is_created_once(self, api: RunningApi) -> None:
         scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
         output = {"width": 160, "height": 90, "fps": 25}
         params = {"job": {"scenes": [scene], "output_format": output}}
-        wish = {"kind": "render_video", "params": params, "priority": 7}
+        body = {"kind": "render_video", "params": params, "priority": 7}
         key = {"Idempotency-Key": os.urandom(8).hex()}
         first, again = (
-            api.http.post("/api/v1/jobs", json=wish, headers=key).json() for _ in range(2)
+            api.http.post("/api/v1/jobs", json=body, headers=key).json() for _ in range(2)
         )
         assert (first["kind"], first["priority"]) == ("render_video", 7)
         assert again["id"] == first["id"]
 
     @pytest.mark.parametrize(
-        ("wish", "code"),
+        ("body", "code"),
         [
             ({"kind": "nosuch"}, "job_kind_unknown"),
             ({"kind": "render_video"}, "timeline_invalid"),
@@ -239,19 +241,19 @@ class TestAssets:
             ({"kind": "render_video", "priority": 11}, "parameters_invalid"),
         ],
     )
-    def test_a_job_that_cannot_be_is_refused(
-        self, api: RunningApi, wish: dict[str, object], code: str
+    def test_job_request_that_cannot_work_is_refused(
+        self, api: RunningApi, body: dict[str, object], code: str
     ) -> None:
-        answer = api.http.post("/api/v1/jobs", json=wish)
+        answer = api.http.post("/api/v1/jobs", json=body)
         assert 400 <= answer.status_code < 500
         assert answer.json()["code"] == code
 
-    def test_a_stream_that_was_not_made_is_not_found(self, api: RunningApi) -> None:
+    def test_missing_stream_is_not_found(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
         answer = api.http.get(f"/api/v1/assets/{asset_id}/streams/0123456789ab/master.m3u8")
         assert answer.json()["code"] == "artifact_not_found"
 
-    def test_what_was_not_made_is_not_found(self, api: RunningApi) -> None:
+    def test_missing_artifact_is_not_found(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
         answer = api.http.get(f"/api/v1/assets/{asset_id}/files/proxy")
         assert answer.status_code == 404
@@ -305,7 +307,7 @@ class TestOperate:
         password = api.redis_url.partition("://:")[2].partition("@")[0]
         assert not password or password not in debug.text
 
-    def test_a_message_that_became_no_job_is_listed_and_dropped(self, api: RunningApi) -> None:
+    def test_dead_message_is_listed_and_deleted(self, api: RunningApi) -> None:
         reason = Failure("message_not_json", "It is not JSON.", "Send JSON.", retryable=False)
         message = DeadMessage.make(
             queue="default", failure=reason, excerpt="nonsense", size_bytes=8
@@ -320,7 +322,7 @@ class TestOperate:
         again = api.http.delete(f"/api/v1/dead/messages/{message.id}")
         assert (again.status_code, again.json()["code"]) == (404, "dead_message_not_found")
 
-    def test_hardware_that_rests_is_told_to_all_and_named_to_friends(self, api: RunningApi) -> None:
+    def test_health_reports_resting_hardware_and_stats_name_it(self, api: RunningApi) -> None:
         database = Database(api.database_url)
         try:
             with database.begin() as connection:
@@ -338,7 +340,7 @@ class TestOperate:
         assert (offer["node"], offer["encoder"]) == ("celery@one", "h264_nvenc")
         assert (offer["status"], offer["reason"]) == ("resting", "No capable devices found")
 
-    def test_the_doors_describe_themselves(self, api: RunningApi) -> None:
+    def test_openapi_document_has_unique_operation_ids(self, api: RunningApi) -> None:
         document = api.http.get("/openapi.json").json()
         assert document["openapi"].startswith("3.1")
         assert "/upload" in document["paths"]
@@ -346,7 +348,7 @@ class TestOperate:
         assert len(ids) == len(set(ids))
         assert api.http.get("/docs").status_code == 200
 
-    def test_without_a_database_the_doors_say_so(self, start_api: StartApi) -> None:
+    def test_requests_without_a_database_are_503_problems(self, start_api: StartApi) -> None:
         nowhere = f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none"
         api = start_api(DATABASE_URL=nowhere)
         before = api.stored_files()
@@ -365,7 +367,7 @@ def describe(message: DeadMessage) -> dict[str, object]:
     return document
 
 
-def test_a_stop_waits_for_nobody_and_leaves_nothing(start_api: StartApi) -> None:
+def test_server_stop_ends_streams_and_deletes_partial_uploads(start_api: StartApi) -> None:
     api = start_api()
     watched = api.submit()
     kept = api.stored_files()

@@ -55,19 +55,19 @@ class TestAccepted:
         assert task["progress"] == 0
 
     def test_another_kind_of_job_may_be_asked_for(self, api: RunningApi) -> None:
-        wish = {"kind": "transcode", "params": json.dumps({"options": {"codec": "h265"}})}
-        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
+        fields = {"kind": "transcode", "params": json.dumps({"options": {"codec": "h265"}})}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=fields).json()["task_id"]
         job = api.http.get(f"/api/v1/jobs/{task}").json()
         assert job["kind"] == "transcode"
         assert job["params"] == {"options": {"codec": "h265"}}
 
     def test_the_order_of_the_fields_does_not_matter(self, api: RunningApi) -> None:
-        wish = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
-        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
+        fields = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=fields).json()["task_id"]
         assert api.http.get(f"/api/v1/jobs/{task}").json()["kind"] == "transcode"
 
     @pytest.mark.parametrize(
-        ("wish", "code"),
+        ("fields", "code"),
         [
             ({"kind": "nosuch"}, "job_kind_unknown"),
             ({"kind": "transcode", "params": '{"options": {"crf": 99}}'}, "params_invalid"),
@@ -78,10 +78,10 @@ class TestAccepted:
         ],
     )
     def test_a_wish_that_cannot_be_is_refused_and_nothing_kept(
-        self, api: RunningApi, wish: dict[str, str], code: str
+        self, api: RunningApi, fields: dict[str, str], code: str
     ) -> None:
         before = api.stored_files()
-        answer = api.upload(FILM_HEAD + os.urandom(64), data=wish)
+        answer = api.upload(FILM_HEAD + os.urandom(64), data=fields)
         assert answer.json()["code"] == code
         assert 400 <= answer.status_code < 500
         assert api.stored_files() == before
@@ -118,8 +118,8 @@ class TestAccepted:
         assert answer.json()["code"] == "idempotency_conflict"
 
     def test_wishes_travel_with_the_job(self, api: RunningApi) -> None:
-        wishes = {"priority": "9", "thumbnail_seconds": "1.5"}
-        answer = api.upload(FILM_HEAD + os.urandom(100), data=wishes)
+        fields = {"priority": "9", "thumbnail_seconds": "1.5"}
+        answer = api.upload(FILM_HEAD + os.urandom(100), data=fields)
         job = api.http.get(f"/api/v1/jobs/{answer.json()['task_id']}").json()
         assert job["priority"] == 9
         assert job["params"] == {"thumbnail_seconds": 1.5}

@@ -219,7 +219,7 @@ def test_a_few_characters_name_a_job_and_the_list_names_its_film(cinemill: Run, 
     assert cinemill("watch", job_id[:8]).returncode == 0
     rows = [line.split()[:2] for line in cinemill("jobs").stdout.splitlines()]
     assert [job_id[:8], film.name] in rows
-    assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["job_id"] == job_id
+    assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["id"] == job_id
 
 
 def test_the_status_tells_of_workers_and_queues(cinemill: Run) -> None:

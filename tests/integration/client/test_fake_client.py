@@ -272,6 +272,6 @@ def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> 
 
 
 def test_progress_of_an_upload_is_reported(client: Client, film: Path) -> None:
-    told: list[tuple[int, int]] = []
-    client.upload(film, on_bytes=lambda done, total: told.append((done, total)))
-    assert told[-1] == (film.stat().st_size, film.stat().st_size)
+    reported: list[tuple[int, int]] = []
+    client.upload(film, on_bytes=lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (film.stat().st_size, film.stat().st_size)

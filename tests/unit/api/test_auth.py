@@ -102,7 +102,7 @@ class TestHost:
 
     def test_a_server_for_others_is_called_by_any_name(self) -> None:
         wide = AccessPolicy(token="secret-token", host="0.0.0.0", port=8420)
-        check_request(wide, "GET", "/api/v1/jobs", Headers({"host": "mill.example", **BEARER}))
+        check_request(wide, "GET", "/api/v1/jobs", Headers({"host": "video.example", **BEARER}))
 
 
 class TestOrigin:

@@ -22,7 +22,7 @@ def every_error() -> list[type[errors.CinemillError]]:
         return [kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))]
 
     ours = ("cinemill.errors", "cinemill.api")
-    # These are told more than a message.
+    # These have more members than a message.
     plain = (errors.SettingsInvalid, errors.CommandFailed, errors.Postponed, ParametersInvalid)
     found = below(errors.CinemillError)
     return [

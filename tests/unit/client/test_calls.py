@@ -1,4 +1,4 @@
-"""Requests as the mill gets them, and refusals as the caller gets them."""
+"""Requests as the server receives them, and errors as the caller sees them."""
 
 from __future__ import annotations
 
