@@ -427,9 +427,10 @@ class TestPlaces:
             newcomer = stack.enter_context(small.connect())
             newcomer.send(head("GET", "/api/v1/jobs", token=small.token))
             assert_refused(newcomer, 503, "server_busy")
-            prober = stack.enter_context(small.connect())
-            prober.send(head("GET", "/health"))
-            assert prober.read_answer().status == 200
+            for path in ("/health", "/api/v1/health"):
+                prober = stack.enter_context(small.connect())
+                prober.send(head("GET", path))
+                assert prober.read_answer().status == 200
 
     def test_who_leaves_the_answer_unread_makes_room(self, small: OwnServer) -> None:
         asset_id = upload(small, 30_000_000)

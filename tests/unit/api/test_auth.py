@@ -74,12 +74,14 @@ class TestToken:
         with pytest.raises(Unauthorized):
             check("GET", "/api/v1/jobs", COOKIE, renewed)
 
-    @pytest.mark.parametrize("path", ["/health", "/static/app.css", "/favicon.ico"])
+    @pytest.mark.parametrize(
+        "path", ["/health", "/api/v1/health", "/static/app.css", "/favicon.ico"]
+    )
     def test_what_is_nobodys_is_open(self, path: str) -> None:
         check("GET", path)
 
     @pytest.mark.parametrize(
-        "path", ["/", "/docs", "/openapi.json", "/healthy", "/statics", "/api/v1/logs"]
+        "path", ["/", "/docs", "/openapi.json", "/healthy", "/api/v1", "/statics", "/api/v1/logs"]
     )
     def test_what_is_somebodys_is_not(self, path: str) -> None:
         assert not is_public(path)
