@@ -275,25 +275,27 @@ def _post(server: Server, path: str, body: bytes, *, announced_bytes: int = 0) -
 def _large_path(server: Server) -> bytes:
     """Send the first two megabytes of a hundred."""
     start = b'{"kind": "transcode", "params": {"path": "/films/' + _MEGABYTE * 2
-    return _post(server, "/jobs", start, announced_bytes=100_000_000)
+    return _post(server, "/api/v1/jobs", start, announced_bytes=100_000_000)
 
 
 def _large_header(server: Server) -> bytes:
-    return b"GET /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + _MEGABYTE + b"\r\n\r\n"
+    return b"GET /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + _MEGABYTE + b"\r\n\r\n"
 
 
 def _many_parameters(server: Server) -> bytes:
     members = b",".join(b'"a%d": 1' % at for at in range(20_000))
-    return _post(server, "/jobs", b'{"kind": "no_such_kind", "params": {' + members + b"}}")
+    return _post(server, "/api/v1/jobs", b'{"kind": "no_such_kind", "params": {' + members + b"}}")
 
 
 def _deep_parameters(server: Server) -> bytes:
     deep = b"[" * 100_000 + b"]" * 100_000
-    return _post(server, "/jobs", b'{"kind": "transcode", "params": {"path": ' + deep + b"}}")
+    return _post(
+        server, "/api/v1/jobs", b'{"kind": "transcode", "params": {"path": ' + deep + b"}}"
+    )
 
 
 def _many_errors(server: Server) -> bytes:
-    return _post(server, "/jobs/retry", b"[" + b'{"kind": 1},' * 20_000 + b"1]")
+    return _post(server, "/api/v1/jobs/retry", b"[" + b'{"kind": 1},' * 20_000 + b"1]")
 
 
 def _find_valkey(home: Path) -> psutil.Process:

@@ -170,7 +170,7 @@ def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """Return the finished job of a video of four seconds, for tests of its captions."""
     path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
     with Client(instance.address, instance.token) as client:
-        task = client.upload(path)["task_id"]
+        task = client.upload(path)["id"]
         for _event in client.watch(task):
             pass
         return dict(client.job(task))

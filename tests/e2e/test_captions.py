@@ -33,7 +33,7 @@ async (video) => {
 @pytest.fixture
 def captions(page: Page, instance: Instance, talk: dict[str, Any]) -> str:
     """Reset the video's captions and return their address."""
-    address = f"{instance.address}/assets/{talk['asset_id']}/captions/en"
+    address = f"{instance.address}/api/v1/assets/{talk['asset_id']}/captions/en"
     write_captions(page, address, WRITTEN)
     return address
 

@@ -144,7 +144,7 @@ def test_result_can_be_downloaded(page: Page, films: Path) -> None:
 def test_several_uploads_run_one_after_the_other(
     page: Page, instance: Instance, films: Path
 ) -> None:
-    before = len(page.request.get(f"{instance.address}/jobs").json()["jobs"])
+    before = len(page.request.get(f"{instance.address}/api/v1/jobs").json()["jobs"])
     upload(page, films / "short.mp4", films / "short.mp4")
     expect(page.locator("#recent li")).to_have_count(before + 2)
     wait_until_done(page, "short.mp4")
@@ -224,22 +224,22 @@ def test_progress_survives_a_lost_connection_and_a_reload(page: Page, films: Pat
 
 
 def test_lost_connection_at_the_end_recovers_by_itself(page: Page, films: Path) -> None:
-    page.route("**/jobs/*/status", lambda route: route.abort())
+    page.route("**/api/v1/jobs/*/status", lambda route: route.abort())
     upload(page, films / "short.mp4")
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("connection_lost")
     expect(error.get_by_role("button", name="Retry", exact=True)).to_be_visible()
-    page.unroute("**/jobs/*/status")
+    page.unroute("**/api/v1/jobs/*/status")
     wait_until_done(page, "short.mp4")
 
 
 def test_unreachable_asset_is_not_shown_as_deleted(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
-    page.route("**/assets/*", lambda route: route.abort())
+    page.route("**/api/v1/assets/*", lambda route: route.abort())
     page.reload()
     expect(page.locator("#banner")).to_contain_text("This page keeps trying")
-    page.unroute("**/assets/*")
+    page.unroute("**/api/v1/assets/*")
     expect(page.locator("#recent li").first).to_contain_text("short.mp4")
     expect(page.locator("#banner")).to_be_hidden()
 
@@ -247,10 +247,10 @@ def test_unreachable_asset_is_not_shown_as_deleted(page: Page, films: Path) -> N
 def test_waiting_job_shows_its_queue_position(page: Page, films: Path) -> None:
     upload(page, films / "short.mp4")
     wait_until_done(page, "short.mp4")
-    status = page.request.get(page.url.replace("/#task=", "/jobs/") + "/status").json()
+    status = page.request.get(page.url.replace("/#task=", "/api/v1/jobs/") + "/status").json()
     waiting = {**status, "status": "pending", "progress": 0, "queue_place": 2}
-    page.route("**/jobs/*/status", lambda route: route.fulfill(json=waiting))
-    page.route("**/jobs/*/events", lambda route: route.abort())
+    page.route("**/api/v1/jobs/*/status", lambda route: route.fulfill(json=waiting))
+    page.route("**/api/v1/jobs/*/events", lambda route: route.abort())
     page.reload()
     expect(page.locator("#task .queue")).to_have_text("2 ahead in the queue")
 

@@ -29,7 +29,7 @@ def shown_job(page: Page, instance: Instance) -> Callable[[], dict[str, Any]]:
 
     def read() -> dict[str, Any]:
         task_id = page.url.partition("#task=")[2]
-        job: dict[str, Any] = page.request.get(f"{instance.address}/jobs/{task_id}").json()
+        job: dict[str, Any] = page.request.get(f"{instance.address}/api/v1/jobs/{task_id}").json()
         return job
 
     return read
@@ -47,7 +47,7 @@ def test_preset_creates_output_and_proxy_and_further_outputs(
     expect(page.locator(".plays")).to_have_text("Playing: the output")
     expect(page.locator("#recent")).to_contain_text("holiday.mp4 · mobile")
     of_film = {"asset_id": job["asset_id"], "kind": "process_video"}
-    jobs = page.request.get(f"{instance.address}/jobs", params=of_film).json()["jobs"]
+    jobs = page.request.get(f"{instance.address}/api/v1/jobs", params=of_film).json()["jobs"]
     assert len(jobs) == 1
 
     page.get_by_label("Create another output").select_option("Stream (HLS and DASH)")
@@ -75,7 +75,7 @@ def test_player_appears_when_the_preview_copy_is_ready(
 ) -> None:
     path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
     with Client(instance.address, instance.token) as client:
-        task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["task_id"]
+        task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["id"]
         for _event in client.watch(task):
             pass
         asset_id = client.job(task)["asset_id"]
@@ -83,7 +83,7 @@ def test_player_appears_when_the_preview_copy_is_ready(
     expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
     expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
     request = {"kind": "process_video"}
-    assert page.request.post(f"{instance.address}/assets/{asset_id}/jobs", data=request).ok
+    assert page.request.post(f"{instance.address}/api/v1/assets/{asset_id}/jobs", data=request).ok
     page.reload()
     # The player appears without another reload.
     expect_playback(page, "preview copy")

@@ -20,7 +20,7 @@ SAID = [
 def rendered(page: Page, instance: Instance, talk: dict[str, Any]) -> Page:
     """Return the page with a render of two scenes with burned-in captions."""
     film = talk["asset_id"]
-    write_captions(page, f"{instance.address}/assets/{film}/captions/en", SAID)
+    write_captions(page, f"{instance.address}/api/v1/assets/{film}/captions/en", SAID)
     job = {
         "clips": [
             {"asset_id": film, "start": 0, "end": 2},
@@ -30,7 +30,7 @@ def rendered(page: Page, instance: Instance, talk: dict[str, Any]) -> Page:
         "captions": "en",
     }
     request = {"kind": "render_video", "params": {"job": job}}
-    response = page.request.post(f"{instance.address}/jobs", data=request)
+    response = page.request.post(f"{instance.address}/api/v1/jobs", data=request)
     assert response.ok, response.text()
     page.goto(f"{instance.address}/#task={response.json()['id']}")
     # The timeline is shown while the job is running.

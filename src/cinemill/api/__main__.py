@@ -18,7 +18,7 @@ EXIT_SETTINGS = 2
 
 
 def main() -> int:
-    """Serve until told to stop. Answers the exit code: 2 for settings, 1 for a missing part."""
+    """Serve until a signal stops the server. Returns 2 for settings, 1 for a missing dependency."""
     try:
         settings = config.load()
         telemetry.configure_logging(
@@ -51,7 +51,7 @@ def _prepare_database(url: str) -> None:
 
 
 def _quieten_libraries() -> None:
-    """What these say at INFO is either in our access log or of no use to anybody."""
+    """Silence libraries whose INFO messages are in the access log or of no use."""
     for name in ("alembic", "uvicorn", "uvicorn.error", "python_multipart"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -13,16 +13,21 @@ from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
 from cinemill.api.middleware.security_headers import SecurityHeaders
+from cinemill.api.models.documents import PREFIX
+from cinemill.api.models.problems import WITH_TOKEN, WITHOUT_TOKEN
 from cinemill.api.routes import (
     assets,
     captions,
-    dead_messages,
+    contract,
+    dead_letters,
     events,
     jobs,
+    logs,
     operations,
     pages,
-    tasks,
+    stats,
     timelines,
+    unversioned,
     uploads,
 )
 from cinemill.api.schema import Application
@@ -46,21 +51,26 @@ FILES_FOLDER = "objects"
 _START_HINT = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
-ROUTERS = tuple(
+V1_ROUTERS = tuple(
     module.router
     for module in (
         uploads,
-        tasks,
         jobs,
-        dead_messages,
+        dead_letters,
         timelines,
         events,
         assets,
         captions,
+        stats,
+        logs,
         operations,
     )
 )
-OWN_SEGMENTS = find_segments((*ROUTERS, pages.router)) | {"static"}
+"""Served below ``/api/v1``."""
+UNVERSIONED_ROUTERS = (contract.router, operations.router, unversioned.router)
+OWN_SEGMENTS = find_segments(
+    (*V1_ROUTERS, *UNVERSIONED_ROUTERS, operations.health_router, pages.router)
+) | {"static"}
 """First segments of paths, which no package's capability can have as its name."""
 
 
@@ -70,7 +80,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
     servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
     """
-    state, redis_url = open_mill(settings, composition=composition)
+    state, redis_url = open_state(settings, composition=composition)
     app = Application(
         title="Cinemill",
         version=__version__,
@@ -82,8 +92,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    include_own_routers(app)
     pages.install(app)
     refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
     app.state.composition = composition
@@ -94,10 +103,20 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     return app
 
 
-def open_mill(
+def include_own_routers(app: FastAPI) -> None:
+    """Add Cinemill's own routes, below ``/api/v1`` and without a version."""
+    for router in V1_ROUTERS:
+        app.include_router(router, prefix=PREFIX, responses=WITH_TOKEN)
+    for router in UNVERSIONED_ROUTERS:
+        app.include_router(router, responses=WITH_TOKEN)
+    for prefix in (PREFIX, ""):
+        app.include_router(operations.health_router, prefix=prefix, responses=WITHOUT_TOKEN)
+
+
+def open_state(
     settings: Settings, *, composition: Composition = COMPOSITION
 ) -> tuple[AppState, str]:
-    """Return what the routes work with, and Redis' address. Nothing is connected to yet."""
+    """Return the state that the routes share, and Redis' URL. Nothing is connected yet."""
     if settings.database_url is None:
         raise DatabaseUnavailable(
             "No database is configured.", hint=_START_HINT.format(name="DATABASE_URL")
@@ -108,21 +127,21 @@ def open_mill(
         settings.database_url, pool_size=settings.database_pool_size, application_name="api"
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
-    service = JobService(database, catalog=composition.catalog, limits=_try_limits(settings))
+    service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))
     return AppState(settings, database, files, service), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:
     """Build the routes of all installed capabilities; returns those that are left out, and why."""
-    state, _ = open_mill(settings, composition=composition)
+    state, _ = open_state(settings, composition=composition)
     try:
         return include_routers(FastAPI(), composition, state, taken=OWN_SEGMENTS)
     finally:
         state.close()
 
 
-def _try_limits(settings: Settings) -> RetryPolicy:
-    """How often a step is tried is written down with the job."""
+def _read_retry_policy(settings: Settings) -> RetryPolicy:
+    """Return the retry policy, which is stored with each new job."""
     return RetryPolicy(
         max_retries=settings.celery_task_max_retries,
         retry_delay_seconds=settings.celery_task_default_retry_delay,
@@ -139,7 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
-    """Layers, innermost first: each one added stands outside of those before."""
+    """Add the middleware, innermost first: each one added wraps those before."""
     token = ensure_token(settings.home) if settings.auth == "token" else None
     policy = AccessPolicy(token=token, host=settings.host, port=settings.port)
     app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)

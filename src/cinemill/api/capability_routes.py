@@ -9,14 +9,13 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from cinemill.api.http.bodies import ORDINARY_BYTES
+from cinemill.api.models.documents import PREFIX
 from cinemill.api.schema import REFERENCE
 from cinemill.capability.composition import Composition, Installed
 from cinemill.errors import CinemillError
 from cinemill.steps.capability import RouteResources
 from cinemill.steps.discovery import LeftOut
 from cinemill.steps.package_code import contained, describe
-
-PREFIX = "/api/v1"
 
 
 def include_routers(

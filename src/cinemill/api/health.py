@@ -1,6 +1,6 @@
-"""Asking whether the parts answer, once for however many want to know at the same moment.
+"""Checks whether the components respond, once for all who ask at the same moment.
 
-``/health`` needs no token: whoever floods it must not take connections from the database's pool,
+``/health`` needs no token: a flood of requests must not take connections from the database's pool,
 nor threads from the routes, and slow routes must not make it wait.
 """
 
@@ -38,13 +38,13 @@ class HealthChecker:
         """Return what the examination finds that is under way, or that is started now.
 
         On a busy server, where it takes longer than ``SOON_SECONDS``, what was found in the last
-        two seconds is returned: whoever decides by this whether the server lives asks with a short
+        two seconds is returned: a supervisor that decides whether the server lives has a short
         timeout.
         """
         task = self._under_way
         if task is None or task.done():
             task = self._under_way = asyncio.create_task(self._examine(examine))
-        # Whoever asked first may leave; the others still want to know.
+        # The first client may disconnect; the others still wait for the findings.
         await asyncio.wait({task}, timeout=SOON_SECONDS)
         if not task.done() and time.monotonic() - self._found_at < RECENT_SECONDS:
             return self._found

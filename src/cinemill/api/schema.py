@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
+from cinemill.api.models.problems import Problem
 from cinemill.catalog import COMPOSITION
-from cinemill.core.parameters import Parameters
 from cinemill.steps.package_code import describe, no_exit
 from cinemill.telemetry import get_logger
 
 REFERENCE = "#/components/schemas/"
-JOB_REQUESTS = ("CreateJobRequest", "NewJob")
-"""Bodies that name a kind of job, and its parameters."""
+_FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")
+"""FastAPI adds its own to every route with a parameter; what is sent is a problem document."""
 LARGEST_SCHEMA_BYTES = 256 * 1024
 """Of one kind of job of a package."""
 
@@ -30,9 +32,10 @@ class Application(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]
+            drop_framework_errors(document)
+            schemas |= describe_models({Problem, ProgressDocument})
             schemas |= describe_parameters()
-            for name in JOB_REQUESTS:
-                schemas[name]["properties"] |= describe_request()
+            schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
             for routes in getattr(self.state, "route_documents", ()):
                 document["paths"] |= routes["paths"]
                 schemas |= routes["schemas"]
@@ -40,13 +43,28 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
+def drop_framework_errors(document: dict[str, Any]) -> None:
+    """Remove the responses that FastAPI declares and never sends here."""
+    reference = {"$ref": f"{REFERENCE}{_FRAMEWORK_ERRORS[0]}"}
+    for operation in _list_operations(document):
+        declared = operation["responses"].get("422", {}).get("content", {})
+        if declared.get("application/json", {}).get("schema") == reference:
+            del operation["responses"]["422"]
+    for name in _FRAMEWORK_ERRORS:
+        document["components"]["schemas"].pop(name, None)
+
+
+def _list_operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
 def describe_parameters() -> dict[str, Any]:
     """Return the schemas of what kinds of job take, by the names of their models.
 
     Those of packages are named ``CAPABILITY.Model``, so that they replace none of ours.
     """
-    models = {kind.parameters for one in COMPOSITION.built_in for kind in one.jobs}
-    found = _describe_models(models, REFERENCE)
+    found = describe_models({kind.parameters for one in COMPOSITION.built_in for kind in one.jobs})
     for installed in COMPOSITION.installed:
         prefix = f"{installed.capability.name}."
         for kind in installed.capability.jobs:
@@ -74,7 +92,10 @@ def describe_request() -> dict[str, Any]:
     }
 
 
-def _describe_models(models: Collection[type[Parameters]], reference: str) -> dict[str, Any]:
+def describe_models(
+    models: Collection[type[BaseModel]], reference: str = REFERENCE
+) -> dict[str, Any]:
+    """Return the schemas of these models and of those that they hold, by name."""
     ordered = sorted(models, key=lambda model: model.__name__)
     _, document = models_json_schema(
         [(model, "validation") for model in ordered], ref_template=f"{reference}{{model}}"
@@ -83,13 +104,13 @@ def _describe_models(models: Collection[type[Parameters]], reference: str) -> di
     return found
 
 
-def _describe_model(model: type[Parameters], prefix: str) -> dict[str, Any]:
+def _describe_model(model: type[BaseModel], prefix: str) -> dict[str, Any]:
     """Return the schemas of a package's model; those of any object where it has none, or one that
     is too large to be sent to every reader of the document."""
     name = model.__name__
     try:
         with no_exit():
-            found = _describe_models([model], f"{REFERENCE}{prefix}")
+            found = describe_models([model], f"{REFERENCE}{prefix}")
             size_bytes = len(json.dumps(found))
         if name in found and size_bytes <= LARGEST_SCHEMA_BYTES:
             return found

@@ -1,4 +1,4 @@
-"""Uvicorn as this house runs it: our log, our streams told to end, stopped within two seconds."""
+"""Uvicorn with Cinemill's log, streams that end at a stop, and a stop within two seconds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def raise_file_limit() -> Places:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortInUse."""
+    """Return a listening socket. Raises PortInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

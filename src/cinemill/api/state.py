@@ -1,4 +1,4 @@
-"""What the routes work with, opened once when the server starts."""
+"""The state that routes share, opened once when the server starts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cinemill.storage.media.files import LocalFiles
 
 UPLOAD_THREADS = 4
 OWNER = "local"
-"""Whoever holds the installation's token is one user."""
+"""The one user: everyone with the installation's token."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """The doors below this room, shared by all requests."""
+    """What all requests share."""
 
     settings: Settings
     database: Database
@@ -34,7 +34,7 @@ class AppState:
     """Threads that hash and write uploads: apart from the routes' own, so that slow disks and
     slow queries do not wait for each other."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server is told to stop: streams end themselves then."""
+    """Set when the server stops: streams end themselves then."""
 
     health: HealthChecker = field(default_factory=HealthChecker)
 

@@ -1,4 +1,4 @@
-"""The installation's token: made once by whoever starts first, readable by its owner alone."""
+"""The installation's token: created by the first start, readable by its owner alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def token_path(home: Path) -> Path:
 
 
 def ensure_token(home: Path) -> str:
-    """The token of this home; made now where there is none, by one of however many ask.
+    """Return the token of this home; create it where there is none, once among all callers.
 
     Raises SecretUnusable.
     """

@@ -43,7 +43,7 @@ def find_step_id(client: Client, text: str) -> str:
     """Return the whole id of the one dead step whose id begins with ``text``; see find_job_id."""
     if len(text) < MIN_PREFIX_LENGTH or _is_uuid(text):
         return text
-    steps = [str(step["step_id"]) for step in client.dead()]
+    steps = [str(step["id"]) for step in client.dead()]
     fitting = [step for step in steps if step.startswith(text)]
     return choose(text, steps, lambda: fitting, listed_by="cinemill dead list")
 
@@ -108,7 +108,7 @@ def _describe(jobs: Sequence[JobDocument]) -> list[str]:
     ids = [str(job["id"]) for job in jobs]
     while len({one[:length] for one in ids}) < len(ids):
         length += 4
-    return [f"{str(job['id'])[:length]} ({job.get('kind')}, {job.get('state')})" for job in jobs]
+    return [f"{str(job['id'])[:length]} ({job.get('kind')}, {job.get('status')})" for job in jobs]
 
 
 def _is_uuid(text: str) -> bool:

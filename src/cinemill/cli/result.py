@@ -34,15 +34,15 @@ class ResultFile:
 
 
 class JobFailed(CinemillError):
-    """A job that failed or was cancelled, with the message that the server stored."""
+    """A job that failed or was cancelled, with the error that the server stored."""
 
     def __init__(self, job: JobDocument) -> None:
-        failure = job.get("failure") or {}
+        failure = job.get("error") or {}
         reason = job.get("cancel_reason")
         cancelled = f"The job was cancelled{f': {reason}' if reason else ''}."
         super().__init__(
             failure.get("message") or cancelled,
-            code=failure.get("code") or str(job.get("state", "failed")),
+            code=failure.get("code") or str(job.get("status", "failed")),
             hint=failure.get("hint")
             or f"Run 'cinemill retry {shorten(str(job.get('id', 'JOB')))}'.",
         )
@@ -93,7 +93,7 @@ def read_outcome(
 ) -> Outcome:
     """Return the outcome of a finished job, and download its files if ``to`` is a folder."""
     job = client.job(job_id)
-    status = str(job.get("state", ""))
+    status = str(job.get("status", ""))
     if status != "completed":
         failure = JobFailed(job)
         code = exit_code_of_job(status, failure.code)

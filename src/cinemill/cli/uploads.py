@@ -14,7 +14,7 @@ from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from cinemill.cli.progress import Display
-    from cinemill.client import Client, UploadReceipt
+    from cinemill.client import Client, JobDocument
 
 FATAL_CODES = frozenset({"mill_unreachable", "unauthorized"})
 """Codes of errors with which all further uploads would fail too."""
@@ -33,14 +33,14 @@ class UploadBatch:
 
 @dataclass(slots=True)
 class UploadResult:
-    """Receipts and errors of the uploads so far, by display name."""
+    """The jobs and errors of the uploads so far, by display name."""
 
-    receipts: dict[str, UploadReceipt] = field(default_factory=dict)
+    jobs: dict[str, JobDocument] = field(default_factory=dict)
     errors: dict[str, CinemillError] = field(default_factory=dict)
 
     @property
     def job_ids(self) -> dict[str, str]:
-        return {name: receipt["task_id"] for name, receipt in self.receipts.items()}
+        return {name: str(job["id"]) for name, job in self.jobs.items()}
 
 
 def upload_videos(
@@ -49,23 +49,23 @@ def upload_videos(
     batch: UploadBatch,
     display: Display,
     sent: UploadResult,
-    on_accepted: Callable[[UploadReceipt], None] = lambda _: None,
+    on_accepted: Callable[[JobDocument], None] = lambda _: None,
 ) -> None:
-    """Upload each video and record its receipt or error in ``sent`` at once."""
+    """Upload each video and record its job or error in ``sent`` at once."""
     for name, video in videos.items():
         try:
-            receipt = upload_video(client, name, video, batch, display)
+            job = upload_video(client, name, video, batch, display)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")
             if error.code in FATAL_CODES:
                 break
         else:
-            sent.receipts[name] = receipt
-            display.accepted(name, shorten(receipt["task_id"]))
-            on_accepted(receipt)
+            sent.jobs[name] = job
+            display.accepted(name, shorten(str(job["id"])))
+            on_accepted(job)
     for name in videos:
-        if name not in sent.receipts and name not in sent.errors:
+        if name not in sent.jobs and name not in sent.errors:
             sent.errors[name] = CinemillError(
                 "Not uploaded, because the server did not accept the previous video.",
                 code="not_sent",
@@ -75,7 +75,7 @@ def upload_videos(
 
 def upload_video(
     client: Client, name: str, video: Path, batch: UploadBatch, display: Display
-) -> UploadReceipt:
+) -> JobDocument:
     """Upload one video. Raises ClientError, or FileUnusable if the file cannot be read."""
     try:
         return client.upload(

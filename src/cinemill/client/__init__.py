@@ -1,14 +1,14 @@
-"""A mill from Python: upload, watch, fetch. Synchronous, on httpx.
+"""Cinemill from Python: upload, watch, download. Synchronous, on httpx.
 
 ::
 
     from cinemill.client import Client
 
-    with Client.from_home() as mill:
-        receipt = mill.upload("film.mp4")
-        for event in mill.watch(receipt["task_id"]):
+    with Client.from_home() as client:
+        job = client.upload("film.mp4")
+        for event in client.watch(job["id"]):
             print(event.progress, event.message)
-        print(mill.result(receipt["task_id"])["output_filename"])
+        print(client.result(job["id"])["output_filename"])
 """
 
 from cinemill.client.client import Client
@@ -21,7 +21,6 @@ from cinemill.client.models import (
     ProgressEvent,
     TaskResult,
     TaskStatus,
-    UploadReceipt,
 )
 
 __all__ = [
@@ -34,5 +33,4 @@ __all__ = [
     "ProgressEvent",
     "TaskResult",
     "TaskStatus",
-    "UploadReceipt",
 ]

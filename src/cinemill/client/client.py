@@ -1,4 +1,4 @@
-"""The doors of a mill as methods of one object."""
+"""The HTTP API as methods of one object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import platformdirs
 
-from cinemill.client.connection import Connection, drop_none
+from cinemill.client.connection import API, Connection, drop_none
 from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.events import EventFollower
 from cinemill.client.models import (
@@ -26,24 +26,23 @@ from cinemill.client.models import (
     StatsDocument,
     TaskResult,
     TaskStatus,
-    UploadReceipt,
 )
 from cinemill.client.transfers import Download, OnBytes, ProgressFile
 from cinemill.core.documents import JsonObject
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
-"""The answer comes after the mill has hashed and synced the film."""
+"""The response comes after the server has hashed and synced the video."""
 
 
 class Client:
-    """One mill. Every method raises :class:`ClientError` when the mill refuses or is not there."""
+    """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
         self._connection = Connection(base_url, token)
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:
-        """The mill that runs on this home folder now.
+        """Return a client of the server that runs on this home folder now.
 
         Without ``home``: CINEMILL_URL and CINEMILL_TOKEN where set, else CINEMILL_HOME, else the
         user's data folder.
@@ -82,12 +81,11 @@ class Client:
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
-    ) -> UploadReceipt:
-        """Send a film from disk and queue its processing, or another ``kind`` of job with its
-        ``params``. ``priority`` is 0–10, 10 first.
+    ) -> JobDocument:
+        """Upload a video and queue its processing, or another ``kind`` of job with its ``params``.
 
-        The same ``idempotency_key`` twice is one job, so an upload whose answer was lost can be
-        sent again. Raises OSError where the file cannot be read.
+        ``priority`` is 0–10, 10 first. The same ``idempotency_key`` twice is one job, so an upload
+        whose response was lost can be sent again. Raises OSError where the file cannot be read.
         """
         path = Path(path)
         fields = drop_none(
@@ -100,13 +98,13 @@ class Client:
         with path.open("rb", buffering=0) as file:
             reply = self._connection.call(
                 "POST",
-                "/upload",
+                f"{API}/upload",
                 data={name: str(value) for name, value in fields.items()},
                 files={"file": (path.name, ProgressFile(cast("Any", file), on_bytes))},
                 headers=headers,
                 timeout=UPLOAD_TIMEOUT,
             )
-        return cast("UploadReceipt", reply)
+        return cast("JobDocument", reply)
 
     def task(self, task_id: str) -> TaskStatus:
         return cast("TaskStatus", self._get(f"/task/{_part(task_id)}"))
@@ -115,81 +113,81 @@ class Client:
         return cast("TaskResult", self._get(f"/task/{_part(task_id)}/result"))
 
     def cleanup(self, task_id: str) -> dict[str, Any]:
-        """Forget a task that has ended, and remove what only it needed."""
+        """Delete a task with its video and all derived files, unless another task needs them."""
         return cast("dict[str, Any]", self._post(f"/task/{_part(task_id)}/cleanup"))
 
     def jobs(
         self,
         *,
-        state: str | None = None,
+        status: str | None = None,
         kind: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
         id_prefix: str | None = None,
         limit: int | None = None,
     ) -> list[JobDocument]:
-        """Newest first; ``before`` is the id of the last job of the page before.
+        """List jobs, newest first; ``before`` is the id of the last job of the previous page.
 
-        ``id_prefix`` finds jobs by the first characters of their ids.
+        ``id_prefix`` finds jobs by the first characters of their ids; ``limit`` is 1 to 500.
         """
         wanted = drop_none(
-            state=state,
+            status=status,
             kind=kind,
             asset_id=asset_id,
             before=before,
             id_prefix=id_prefix,
             limit=limit,
         )
-        return cast("list[JobDocument]", _rows(self._get("/jobs", wanted), "jobs"))
+        return cast("list[JobDocument]", _rows(self._get(f"{API}/jobs", wanted), "jobs"))
 
     def job(self, job_id: str) -> JobDocument:
-        return cast("JobDocument", self._get(f"/jobs/{_part(job_id)}"))
+        return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}"))
 
     def job_status(self, job_id: str) -> JobDocument:
-        """The job with time left, place in the queue and its steps."""
-        return cast("JobDocument", self._get(f"/jobs/{_part(job_id)}/status"))
+        """Return a job with time left, position in the queue and its steps."""
+        return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}/status"))
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
         body = {"reason": reason}
-        return cast("JobDocument", self._post(f"/jobs/{_part(job_id)}/cancel", body))
+        return cast("JobDocument", self._post(f"{API}/jobs/{_part(job_id)}/cancel", body))
 
     def retry(self, job_id: str) -> JobDocument:
-        return cast("JobDocument", self._post(f"/jobs/{_part(job_id)}/retry"))
+        return cast("JobDocument", self._post(f"{API}/jobs/{_part(job_id)}/retry"))
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
         """Retry every failed job, or those of a kind or of an error code."""
         wanted = dict(drop_none(kind=kind, code=code))
-        return cast("dict[str, Any]", self._post("/jobs/retry", wanted))
+        return cast("dict[str, Any]", self._post(f"{API}/jobs/retry", wanted))
 
     def delete(self, job_id: str) -> None:
-        self._connection.call("DELETE", f"/jobs/{_part(job_id)}")
+        self._connection.call("DELETE", f"{API}/jobs/{_part(job_id)}")
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
-        """The job's events to its end. Reconnects by itself and resumes where it was cut off."""
+        """Yield the job's events to its end. Reconnects and resumes where it was cut off."""
         return EventFollower(self._connection, _part(job_id), last_id=last_event_id).events()
 
     def dead(self) -> list[DeadDocument]:
-        """Steps that are out of tries or were rejected, and wait for a person."""
-        return cast("list[DeadDocument]", _rows(self._get("/dead"), "dead"))
+        """List steps that used up their retries or were rejected, and wait for a person."""
+        return cast("list[DeadDocument]", _rows(self._get(f"{API}/dead"), "dead"))
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
-        """Messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
-        reply = self._get("/dead", drop_none(limit=limit))
+        """List messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
+        reply = self._get(f"{API}/dead/messages", drop_none(limit=limit))
         return cast("list[DeadMessageDocument]", _rows(reply, "messages"))
 
     def drop_dead_message(self, message_id: str) -> None:
-        self._connection.call("DELETE", f"/dead/messages/{_part(message_id)}")
+        self._connection.call("DELETE", f"{API}/dead/messages/{_part(message_id)}")
 
     def redrive(self, step_id: str) -> JobDocument:
-        return cast("JobDocument", self._post(f"/dead/{_part(step_id)}/redrive"))
+        return cast("JobDocument", self._post(f"{API}/dead/{_part(step_id)}/redrive"))
 
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
-        """Newest first."""
+        """List assets, newest first; ``limit`` is 1 to 500."""
         wanted = drop_none(limit=limit)
-        return cast("list[AssetDocument]", _rows(self._get("/assets", wanted), "assets"))
+        return cast("list[AssetDocument]", _rows(self._get(f"{API}/assets", wanted), "assets"))
 
     def asset(self, asset_id: str) -> AssetDocument:
-        return cast("AssetDocument", self._get(f"/assets/{_part(asset_id)}"))
+        return cast("AssetDocument", self._get(f"{API}/assets/{_part(asset_id)}"))
 
     def create_job(
         self,
@@ -199,9 +197,9 @@ class Client:
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> JobDocument:
-        """Queue another job on a film that is already there."""
+        """Queue another job for an existing asset."""
         body = {"kind": kind, "params": params or {}, **drop_none(priority=priority)}
-        return cast("JobDocument", self._post(f"/assets/{_part(asset_id)}/jobs", body))
+        return cast("JobDocument", self._post(f"{API}/assets/{_part(asset_id)}/jobs", body))
 
     def submit(
         self,
@@ -211,11 +209,11 @@ class Client:
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> JobDocument:
-        """Queue a job that names its own films by paths on the mill's machine, as a render does."""
+        """Queue a job that names its videos by paths on the server, as a render does."""
         body = {"kind": kind, "params": dict(params), **drop_none(priority=priority)}
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return cast(
-            "JobDocument", self._connection.call("POST", "/jobs", json=body, headers=headers)
+            "JobDocument", self._connection.call("POST", f"{API}/jobs", json=body, headers=headers)
         )
 
     def download(
@@ -227,21 +225,21 @@ class Client:
         variant: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Fetch a file that was made of a film to a path or into a folder; size and sha256 checked.
+        """Download a file of an asset to a path or into a folder; size and SHA-256 are checked.
 
-        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` tells files of one
-        kind apart, such as thumbnails of several moments.
+        ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` chooses among
+        files of one kind, such as thumbnails of several times.
         """
-        path = f"/assets/{_part(asset_id)}/files/{_part(kind)}"
+        path = f"{API}/assets/{_part(asset_id)}/files/{_part(kind)}"
         if variant:
             path += f"?variant={_part(variant)}"
         return Download(self._connection, path, on_bytes).fetch(Path(to))
 
     def stats(self) -> StatsDocument:
-        return cast("StatsDocument", self._get("/stats"))
+        return cast("StatsDocument", self._get(f"{API}/stats"))
 
     def health(self) -> HealthDocument:
-        return cast("HealthDocument", self._get("/health"))
+        return cast("HealthDocument", self._get(f"{API}/health"))
 
     def _get(self, path: str, params: Any = None) -> Any:
         return self._connection.call("GET", path, params=params)
@@ -251,18 +249,18 @@ class Client:
 
 
 def _part(text: str) -> str:
-    """One segment of a path; an id with a slash or a question mark in it stays an id."""
+    """Return one segment of a path, in which slashes and question marks are escaped."""
     return quote(str(text), safe="")
 
 
 def _rows(reply: Any, name: str) -> list[Any]:
-    """A page's rows, which may come bare or under a name."""
+    """Return the rows of a page, which may come bare or under a name."""
     rows = reply.get(name, reply.get("items", [])) if isinstance(reply, dict) else reply
     return list(rows or [])
 
 
 def _default_home() -> Path:
-    # Told by the environment alone: a settings file is read by shells, not by a library.
+    # From the environment alone: a settings file is read by programs, not by a library.
     named = os.environ.get("CINEMILL_HOME")
     return Path(named) if named else Path(platformdirs.user_data_path("cinemill", appauthor=False))
 
@@ -280,4 +278,6 @@ def _read_token(home: Path) -> str | None:
     try:
         return (home / "token").read_text("ascii").strip() or None
     except (OSError, UnicodeDecodeError):
-        return None  # With CINEMILL_AUTH=off there need be none; else the mill answers 401.
+        return (
+            None  # With CINEMILL_AUTH=off none is needed; otherwise the server responds with 401.
+        )

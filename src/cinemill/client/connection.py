@@ -12,11 +12,12 @@ import httpx
 from cinemill import __version__
 from cinemill.client.errors import ClientError, error_from_response, error_from_transport
 
+API = "/api/v1"
 TIMEOUT = httpx.Timeout(30, connect=5, write=60)
 
 
 class Connection:
-    """One mill and the right to use it. ``base_url`` has no slash at its end."""
+    """One server and the token for it. ``base_url`` has no slash at its end."""
 
     def __init__(self, base_url: str, token: str | None) -> None:
         self.base_url = base_url.rstrip("/")
@@ -35,7 +36,7 @@ class Connection:
 
     @contextmanager
     def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
-        """An answer whose body is still to be read. Raises ClientError for any but a success.
+        """Yield a response whose body is still to be read. Raises ClientError for any but success.
 
         A transport error while the caller reads the body is a ClientError too.
         """
@@ -49,7 +50,7 @@ class Connection:
             raise error_from_transport(problem, self.base_url) from problem
 
     def call(self, method: str, path: str, **request: Any) -> Any:
-        """The JSON of an answer; None for an empty one."""
+        """Return the JSON of a response; None for an empty one."""
         with self.stream(method, path, **request) as response:
             body = response.read()
         if not body:
@@ -67,7 +68,7 @@ class Connection:
 
 
 def drop_none(**values: Any) -> Mapping[str, Any]:
-    """Parameters without those that are None: httpx would send them empty."""
+    """Return parameters without those that are None: httpx would send them empty."""
     return {name: value for name, value in values.items() if value is not None}
 
 

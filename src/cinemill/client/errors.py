@@ -1,4 +1,4 @@
-"""What the mill refuses, and a mill that is not there, as one error."""
+"""Refusals of the server, and the lack of a response, as one error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ START_IT = "Start it with 'cinemill up', or set CINEMILL_URL to another server."
 
 
 class ClientError(CinemillError):
-    """A problem that the mill answered with (RFC 9457), or the lack of an answer.
+    """A problem that the server reported (RFC 9457), or the lack of a response.
 
-    ``code``, ``message`` and ``hint`` are the mill's own; ``status`` is the HTTP status, 0 where
-    no answer came.
+    ``code``, ``message`` and ``hint`` are the server's; ``status`` is the HTTP status, 0 where
+    no response came.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ClientError(CinemillError):
 
 
 def error_from_response(response: httpx.Response) -> ClientError:
-    """The problem that a response (its body read) carries, whatever it is made of."""
+    """Return the error that a response (its body read) describes, whatever it contains."""
     document = _parse(response)
     status = response.status_code
     return ClientError(
@@ -48,7 +48,7 @@ def error_from_response(response: httpx.Response) -> ClientError:
 
 
 def error_from_transport(problem: httpx.TransportError, base_url: str) -> ClientError:
-    """No answer, or half of one."""
+    """Return the error of a response that is missing or incomplete."""
     if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout):
         message = f"No Cinemill server responds at {base_url}."
         return ClientError(message, code="mill_unreachable", hint=START_IT)

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from cinemill.client.connection import Connection
+from cinemill.client.connection import API, Connection
 from cinemill.client.errors import ClientError
 from cinemill.client.models import ProgressEvent
 from cinemill.client.sse import EventDecoder, EventTooLarge, ServerEvent
@@ -25,7 +25,7 @@ LONGEST_WAIT_SECONDS = 5.0
 
 @dataclass
 class EventFollower:
-    """The state of following one job: where to resume, and how patient we still are."""
+    """The state of following one job: where to resume, and how long to keep trying."""
 
     connection: Connection
     job_id: str
@@ -34,13 +34,13 @@ class EventFollower:
     silence_seconds: float = SILENCE_SECONDS
     sleep: Callable[[float], None] = time.sleep
     _wait_seconds: float = FIRST_WAIT_SECONDS
-    _heard_at: float = field(default_factory=time.monotonic)
+    _received_at: float = field(default_factory=time.monotonic)
 
     def events(self) -> Iterator[ProgressEvent]:
-        """Each event once, in order; the last is final.
+        """Yield each event once, in order; the last is final.
 
         Raises:
-            ClientError: for an answer that no retry mends, or no answer for ``give_up_seconds``.
+            ClientError: for an error that no retry fixes, or no response for ``give_up_seconds``.
         """
         while True:
             try:
@@ -64,7 +64,7 @@ class EventFollower:
         if self.last_id:
             headers["Last-Event-ID"] = self.last_id
         timeout = httpx.Timeout(self.silence_seconds, connect=5)
-        path = f"/jobs/{self.job_id}/events"
+        path = f"{API}/jobs/{self.job_id}/events"
         with self.connection.stream("GET", path, headers=headers, timeout=timeout) as response:
             decoder = EventDecoder(last_id=self.last_id)
             for piece in response.iter_bytes():
@@ -73,7 +73,7 @@ class EventFollower:
                 self._on_event(decoder.retry_seconds)
 
     def _accept(self, event: ServerEvent) -> Iterator[ProgressEvent]:
-        """The event as progress; nothing if it was seen before or is of another sort."""
+        """Yield the event as progress; nothing if it is a duplicate or of another type."""
         if event.id and event.id == self.last_id:
             return
         document = _parse(event.data)
@@ -83,23 +83,23 @@ class EventFollower:
         yield ProgressEvent.from_json(event.id, document)
 
     def _ask_whether_ended(self) -> ProgressEvent | None:
-        """The server closed the stream: because the job has ended, or for reasons of its own."""
-        status = self.connection.call("GET", f"/jobs/{self.job_id}/status")
+        """Return the final event where the stream was closed because the job has ended."""
+        status = self.connection.call("GET", f"{API}/jobs/{self.job_id}/status")
         event = ProgressEvent.from_json("", status)
         return event if event.is_final else None
 
     def _on_event(self, retry_seconds: float | None) -> None:
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._wait_seconds = FIRST_WAIT_SECONDS if retry_seconds is None else retry_seconds
 
     def _classify(self, problem: ClientError) -> None:
-        """Raise what waiting does not mend."""
+        """Raise an error that waiting does not fix."""
         is_lasting = 0 < problem.status < 500 and problem.status not in (408, 425, 429)
-        if is_lasting or time.monotonic() - self._heard_at > self.give_up_seconds:
+        if is_lasting or time.monotonic() - self._received_at > self.give_up_seconds:
             raise problem
 
     def _backoff(self) -> None:
-        # Jitter: a restarted mill is not asked by all its watchers in the same instant.
+        # Jitter: not all clients of a restarted server reconnect at the same moment.
         self.sleep(self._wait_seconds * random.uniform(0.5, 1))  # noqa: S311
         self._wait_seconds = min(LONGEST_WAIT_SECONDS, self._wait_seconds * 2)
 

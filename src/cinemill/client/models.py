@@ -1,4 +1,4 @@
-"""Shapes of what the mill answers. Documents are the JSON as it came, so nothing gets lost."""
+"""Shapes of the server's documents, which are the JSON as received, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from cinemill.core.documents import JsonObject
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
 
 
-class UploadReceipt(TypedDict):
-    message: str
-    task_id: str
-    status: str
-    filename: str
-
-
 class TaskStatus(TypedDict):
     state: Literal["PENDING", "PROGRESS", "SUCCESS", "FAILURE"]
     status: str
-    """Words for a person."""
+    """A message for a person."""
     progress: float
     """0–100."""
 
@@ -31,7 +24,7 @@ class TaskResult(TypedDict):
     message: str
 
 
-class FailureDocument(TypedDict, total=False):
+class ErrorDocument(TypedDict, total=False):
     code: str
     message: str
     hint: str
@@ -40,7 +33,7 @@ class FailureDocument(TypedDict, total=False):
 
 
 class StepDocument(TypedDict, total=False):
-    step_id: str
+    id: str
     name: str
     kind: str
     queue: str
@@ -49,7 +42,7 @@ class StepDocument(TypedDict, total=False):
     failures: int
     crashes: int
     peak_memory_bytes: int | None
-    error: FailureDocument | None
+    error: ErrorDocument | None
 
 
 class JobDocument(TypedDict, total=False):
@@ -58,7 +51,7 @@ class JobDocument(TypedDict, total=False):
     id: str
     kind: str
     owner: str
-    state: str
+    status: str
     priority: int
     asset_id: str | None
     params: dict[str, Any]
@@ -68,7 +61,8 @@ class JobDocument(TypedDict, total=False):
     stage: str
     message: str
     result: dict[str, Any] | None
-    failure: FailureDocument | None
+    error: ErrorDocument | None
+    cancel_requested: bool
     cancel_reason: str | None
     worker: str | None
     queued_at: str
@@ -76,12 +70,14 @@ class JobDocument(TypedDict, total=False):
     finished_at: str | None
     duration_seconds: float | None
     seconds_left: float | None
+    celery_task_id: str
+    """Of one job by itself; absent in lists."""
     queue_place: int | None
     steps: list[StepDocument]
 
 
 class DeadDocument(TypedDict, total=False):
-    step_id: str
+    id: str
     job_id: str
     job_kind: str
     step_name: str
@@ -89,7 +85,7 @@ class DeadDocument(TypedDict, total=False):
     attempts: int
     failures: int
     crashes: int
-    failure: FailureDocument
+    error: ErrorDocument
     died_at: str
 
 
@@ -98,7 +94,7 @@ class DeadMessageDocument(TypedDict, total=False):
     queue: str
     task: str
     task_id: str
-    failure: FailureDocument
+    error: ErrorDocument
     excerpt: str
     size_bytes: int
     received_at: str
@@ -138,6 +134,7 @@ class AssetDocument(TypedDict, total=False):
     media: dict[str, Any] | None
     artifacts: list[ArtifactDocument]
     created_at: str
+    source_url: str
 
 
 class HealthDocument(TypedDict, total=False):
@@ -151,7 +148,7 @@ class HardwareDocument(TypedDict, total=False):
     node: str
     codec: str
     encoder: str
-    state: str
+    status: str
     reason: str
     rests_seconds: float
 
@@ -173,10 +170,10 @@ class StatsDocument(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """One thing that happened to a job, as its watchers are told."""
+    """One thing that happened to a job."""
 
     id: str
-    """Of the event, for resuming; empty where the event was made up from the job's status."""
+    """Of the event, for resuming; empty where the event was derived from the job's status."""
     status: str
     """pending, running, completed, failed or cancelled."""
     progress: float
@@ -192,11 +189,11 @@ class ProgressEvent:
 
     @classmethod
     def from_json(cls, event_id: str, document: JsonObject) -> ProgressEvent:
-        """Reads a progress document; also a job's, whose ``state`` is the ``status``."""
+        """Return the event that a progress document, or a job's document, describes."""
         place = document.get("queue_place")
         return cls(
             id=event_id,
-            status=str(document.get("status") or document.get("state") or "pending"),
+            status=str(document.get("status") or "pending"),
             progress=_number(document.get("progress")) or 0.0,
             message=str(document.get("message") or ""),
             stage=str(document.get("stage") or ""),

@@ -1,4 +1,4 @@
-"""Films in and files out, streamed: memory stays flat whatever the size."""
+"""Uploads and downloads, streamed: memory stays flat whatever the size."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from cinemill.client.connection import Connection
 from cinemill.client.errors import ClientError
 
 OnBytes = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) as they move; in all is 0 where it is not known."""
-TRIES = 4
+"""Called with (bytes so far, bytes in all) as they move; 0 in all where it is not known."""
+ATTEMPTS = 4
 _HEX_SHA256 = re.compile(r'(?:W/)?"?(?:sha256[:-])?([0-9a-f]{64})"?')
 LONGEST_NAME_BYTES = 255
 _DISPOSITION = re.compile(r'filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -31,7 +31,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class ProgressFile(io.RawIOBase):
-    """A file that says how far it was read."""
+    """A file that reports how far it was read."""
 
     def __init__(self, file: BinaryIO, on_bytes: OnBytes | None) -> None:
         self._file = file
@@ -71,7 +71,7 @@ class Download:
         self.filename = ""
 
     def fetch(self, target: Path) -> Path:
-        """The file in place. ``target`` may be a folder: the file then keeps the mill's name.
+        """Download the file; returns its path. In a folder it has the name that the server gave.
 
         Raises:
             ClientError: ``download_damaged`` when size or checksum are wrong; nothing is left then.
@@ -91,17 +91,17 @@ class Download:
         return final
 
     def _fill(self, file: io.BufferedRandom) -> None:
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._receive(file)
             except ClientError as problem:
-                if problem.status or attempt == TRIES:
+                if problem.status or attempt == ATTEMPTS:
                     raise
             else:
                 return
 
     def _receive(self, file: io.BufferedRandom) -> None:
-        """The rest of the file, from where the last try broke off."""
+        """Receive the rest of the file, from where the last attempt was cut off."""
         headers = {"Accept-Encoding": "identity"}
         if file.tell() and self._version:
             headers |= {"Range": f"bytes={file.tell()}-", "If-Range": self._version}
@@ -147,7 +147,7 @@ def sha256_from_headers(headers: httpx.Headers) -> str | None:
 
 
 def safe_name(headers: httpx.Headers, *, fallback: str) -> str:
-    """The name that the mill gives the file, without any way out of the folder.
+    """Return the server's name for the file, without any path out of the folder.
 
     Either form of RFC 6266; ``filename*`` goes first, as it can say every name.
     """
@@ -163,13 +163,13 @@ def _filename_from_header(disposition: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    """As long as disks take, keeping the extension: a mill counts characters, a disk bytes."""
+    """Return the name as long as disks allow, with its extension: disks count bytes."""
     suffix = PurePosixPath(name).suffix
-    room = LONGEST_NAME_BYTES - len(suffix.encode())
+    space_bytes = LONGEST_NAME_BYTES - len(suffix.encode())
     stem = name.removesuffix(suffix).encode()
-    if len(stem) <= room or room < 1:
+    if len(stem) <= space_bytes or space_bytes < 1:
         return name
-    return stem[:room].decode(errors="ignore") + suffix
+    return stem[:space_bytes].decode(errors="ignore") + suffix
 
 
 def _damaged(how: str) -> ClientError:

@@ -18,7 +18,10 @@ MAX_PROCESSES = 1024
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE | re.ASCII)
 _DEVICE = re.compile(r"-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+|all|none|void", re.ASCII)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
-_URL_SEPARATOR = re.compile(r";(?=[a-z+]+://)")
+# Only before a scheme that a setting takes: any other may be a part of a password.
+_URL_SEPARATOR = re.compile(
+    r";(?=(?:redis(?:s|\+socket)?|sentinel|unix|rpc|(?:db\+)?postgresql(?:\+psycopg)?)://)"
+)
 _MISSING_HOST = re.compile(r"(?<=@)(?=/[^?#])|(?:(?<=@)|(?<=://))(?=:\d+(?:[/?#]|$))")
 _SECRET_IN_QUERY = re.compile(r"(?<=[?&])((?:ssl)?password|sentinel_password)=[^&]*", re.IGNORECASE)
 

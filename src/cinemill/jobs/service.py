@@ -21,6 +21,7 @@ from cinemill.core.job import (
     Job,
     JobState,
 )
+from cinemill.core.page_position import PagePosition
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog, RetryPolicy
@@ -164,10 +165,11 @@ class JobService:
         owner: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
+        after: PagePosition | None = None,
         id_prefix: str | None = None,
         limit: int = 50,
     ) -> list[Job]:
-        """Return jobs, newest first; ``before`` is the id of the last job of the previous page."""
+        """Return jobs, newest first: those older than the job ``before``, ``after`` a position."""
         with self._database.begin() as connection:
             return job_queries.list_jobs(
                 connection,
@@ -176,6 +178,7 @@ class JobService:
                 owner=owner,
                 asset_id=asset_id,
                 before=before,
+                after=after,
                 id_prefix=id_prefix,
                 limit=limit,
             )
@@ -229,10 +232,10 @@ class JobService:
             return True
         return False
 
-    def list_dead(self, limit: int = 100) -> list[DeadStep]:
-        """Return the dead letters, latest first."""
+    def list_dead(self, limit: int = 100, *, after: PagePosition | None = None) -> list[DeadStep]:
+        """Return the dead steps, latest first; those ``after`` a position."""
         with self._database.begin() as connection:
-            return job_queries.list_dead(connection, limit=limit)
+            return job_queries.list_dead(connection, after=after, limit=limit)
 
     def redrive(self, step_id: str) -> Job:
         """Retry the job of a dead step. Raises NotFound, Conflict."""

@@ -5,8 +5,8 @@
     from cinemill.testing import FakeClient, fail, succeed
 
     client = FakeClient(outcomes={"process_video": succeed(output_filename="video.mp4")})
-    receipt = client.upload("video.mp4")
-    assert [event.status for event in client.watch(receipt["task_id"])][-1] == "completed"
+    job = client.upload("video.mp4")
+    assert [event.status for event in client.watch(job["id"])][-1] == "completed"
 
 It is a :class:`cinemill.client.Client` with the same methods, documents and errors, that talks to
 no server: jobs, assets and files are in memory, and jobs go as they are scripted. Requests are

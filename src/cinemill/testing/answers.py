@@ -1,4 +1,4 @@
-"""What a fake answers with: documents, and the errors of the client."""
+"""The responses of a fake: documents, and the errors of the client."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from cinemill.api.routes.job_requests import MAX_KEY_LENGTH
-from cinemill.api.routes.serializers import job_document
+from cinemill.api.models.jobs import MAX_KEY_LENGTH, JobDetails, JobStatus
+from cinemill.api.models.jobs import JobDocument as ServerJob
 from cinemill.catalog import CATALOG
 from cinemill.client import ClientError
 from cinemill.client.models import JobDocument
@@ -22,7 +22,7 @@ from cinemill.core.job import (
     StepState,
 )
 from cinemill.errors import CinemillError, InputRejected
-from cinemill.jobs.job_document import describe_step
+from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.testing.fake_jobs import FakeJob
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -45,7 +45,7 @@ _STEP_STATES = {
 
 @contextmanager
 def as_client_errors() -> Iterator[None]:
-    """Raise what a server would answer with as the client's error."""
+    """Raise the server's error as the client's."""
     try:
         yield
     except CinemillError as error:
@@ -55,10 +55,23 @@ def as_client_errors() -> Iterator[None]:
 
 
 def document_of(job: Job) -> JobDocument:
-    return cast("JobDocument", job_document(job))
+    """Return a job as lists show it."""
+    return cast("JobDocument", ServerJob.from_job(job).model_dump(mode="json"))
 
 
-def words_of(job: Job) -> str:
+def details_of(job: Job) -> JobDocument:
+    """Return a job as it is shown by itself."""
+    return cast("JobDocument", JobDetails.from_job(job).model_dump(mode="json"))
+
+
+def status_of(fake: FakeJob) -> JobDocument:
+    """Return a job with its steps and its position in the queue."""
+    place = 1 if fake.job.state is JobState.PENDING else None
+    described = {**describe_job(fake.job), "queue_place": place, "steps": list_steps(fake)}
+    return cast("JobDocument", JobStatus.from_description(described).model_dump(mode="json"))
+
+
+def message_of(job: Job) -> str:
     if job.failure is not None:
         return job.failure.message
     if job.state is JobState.CANCELLED:

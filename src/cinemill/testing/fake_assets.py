@@ -40,7 +40,7 @@ class FakeAssets:
         return asset
 
     def find(self, asset_id: str) -> AssetRecord:
-        """Raises NotFound."""
+        """Return an asset. Raises NotFound."""
         if (found := self._assets.get(asset_id)) is None:
             raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
         return found
@@ -50,7 +50,7 @@ class FakeAssets:
         return list(reversed(self._assets.values()))[:limit]
 
     def remove(self, asset_id: str) -> None:
-        """Forget an asset and its files."""
+        """Delete an asset and its files."""
         self._assets.pop(asset_id, None)
         self._artifacts = {key: one for key, one in self._artifacts.items() if key[0] != asset_id}
 
@@ -66,7 +66,7 @@ class FakeAssets:
         self._artifacts[asset_id, kind] = ArtifactRecord(asset_id, "", "fake", artifact, now)
 
     def artifacts(self, asset_id: str) -> list[ArtifactRecord]:
-        """List what was made of an asset."""
+        """List the derived files of an asset."""
         return [one for (of, _), one in self._artifacts.items() if of == asset_id]
 
     def read(self, asset_id: str, kind: ArtifactKind) -> FakeFile:

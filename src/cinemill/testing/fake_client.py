@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from cinemill import __version__
-from cinemill.api.routes.job_requests import CancelRequest, NewJob
-from cinemill.api.routes.serializers import (
-    artifact_document,
-    asset_document,
-    dead_document,
-    name_twice,
-)
+from cinemill.api.models.assets import AssetDetails
+from cinemill.api.models.assets import AssetDocument as ServerAsset
+from cinemill.api.models.dead_letters import DeadStepDocument
+from cinemill.api.models.jobs import CancelRequest, CreateJobRequest
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.options import parse_options
 from cinemill.catalog import CATALOG
@@ -30,13 +27,11 @@ from cinemill.client.models import (
     StatsDocument,
     TaskResult,
     TaskStatus,
-    UploadReceipt,
 )
 from cinemill.client.transfers import OnBytes
 from cinemill.core.job import Job, JobState, StepSpec
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import NotFound
-from cinemill.jobs.job_document import describe_job
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
 from cinemill.testing.answers import (
     TASK_STATES,
@@ -45,11 +40,12 @@ from cinemill.testing.answers import (
     check_limit,
     choose_priority,
     count_words,
+    details_of,
     document_of,
-    list_steps,
+    message_of,
     parameter_invalid,
     read_body,
-    words_of,
+    status_of,
 )
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
@@ -76,7 +72,7 @@ class FakeClient(Client):
         """``outcomes`` say by kind how jobs go; others complete with an empty result.
 
         ``kinds`` are kinds of job that are not installed where the tests run; their parameters are
-        taken as they are.
+        accepted as they are.
         """
         self._outcomes = dict(outcomes or {})
         self._kinds = frozenset(kinds)
@@ -116,7 +112,7 @@ class FakeClient(Client):
         thumbnail_seconds: float | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
-    ) -> UploadReceipt:
+    ) -> JobDocument:
         path = Path(path)
         content = path.read_bytes()
         if on_bytes is not None:
@@ -132,15 +128,10 @@ class FakeClient(Client):
             options = parse_options(written, plan=self._plan)
             sniff(content[:HEAD_BYTES])
             asset = self._assets.register(clean_filename(path.name), content, self._jobs.tick())
-        job = self._create(
+        created = self._create(
             options.kind, options.job_params, asset.id, options.priority, idempotency_key
         )
-        return UploadReceipt(
-            message="Upload complete; processing is queued.",
-            task_id=job.id,
-            status="PROCESSING",
-            filename=clean_filename(path.name),
-        )
+        return document_of(created)
 
     def submit(
         self,
@@ -150,7 +141,9 @@ class FakeClient(Client):
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> JobDocument:
-        new = read_body(NewJob, {"kind": kind, "params": dict(params), "priority": priority})
+        new = read_body(
+            CreateJobRequest, {"kind": kind, "params": dict(params), "priority": priority}
+        )
         return document_of(self._create(new.kind, new.params, None, new.priority, idempotency_key))
 
     def create_job(
@@ -162,19 +155,16 @@ class FakeClient(Client):
         priority: int | None = None,
     ) -> JobDocument:
         body = {"kind": kind, "params": dict(params or {}), "priority": priority}
-        new = read_body(NewJob, body)
+        new = read_body(CreateJobRequest, body)
         with as_client_errors():
             self._assets.find(asset_id)
         return document_of(self._create(new.kind, new.params, asset_id, new.priority, None))
 
     def job(self, job_id: str) -> JobDocument:
-        return document_of(self._look(job_id).job)
+        return details_of(self._look(job_id).job)
 
     def job_status(self, job_id: str) -> JobDocument:
-        fake = self._look(job_id)
-        pending = fake.job.state is JobState.PENDING
-        extra = {"queue_place": 1 if pending else None, "steps": list_steps(fake)}
-        return cast("JobDocument", name_twice(describe_job(fake.job) | extra))
+        return status_of(self._look(job_id))
 
     def task(self, task_id: str) -> TaskStatus:
         job = self._look(task_id).job
@@ -182,14 +172,14 @@ class FakeClient(Client):
         progress = 100 if done else min(99, int(job.progress))
         return cast(
             "TaskStatus",
-            {"state": TASK_STATES[job.state], "status": words_of(job), "progress": progress},
+            {"state": TASK_STATES[job.state], "status": message_of(job), "progress": progress},
         )
 
     def result(self, task_id: str) -> TaskResult:
         job = self._look(task_id).job
         name = str((job.result or {}).get("output_filename") or "")
         return TaskResult(
-            status=TASK_STATES[job.state], output_filename=name, message=words_of(job)
+            status=TASK_STATES[job.state], output_filename=name, message=message_of(job)
         )
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
@@ -214,7 +204,7 @@ class FakeClient(Client):
     def jobs(
         self,
         *,
-        state: str | None = None,
+        status: str | None = None,
         kind: str | None = None,
         asset_id: str | None = None,
         before: str | None = None,
@@ -222,13 +212,13 @@ class FakeClient(Client):
         limit: int | None = None,
     ) -> list[JobDocument]:
         check_limit(limit)
-        if state is not None and state not in set(JobState):
-            raise parameter_invalid("state", "is no state of a job")
+        if status is not None and status not in set(JobState):
+            raise parameter_invalid("status", f"must be one of {', '.join(JobState)}")
         found = list(self._jobs.listed())
         if before is not None:
             ids = [job.id for job in found]
             found = found[ids.index(before) + 1 :] if before in ids else []
-        wanted = {"state": state, "kind": kind, "asset_id": asset_id}
+        wanted = {"state": status, "kind": kind, "asset_id": asset_id}
         page = [
             job
             for job in found
@@ -272,7 +262,8 @@ class FakeClient(Client):
         return {"message": "The task, its video and all derived files were deleted."}
 
     def dead(self) -> list[DeadDocument]:
-        return [cast("DeadDocument", dead_document(step)) for step in self._jobs.dead_steps()]
+        steps = [DeadStepDocument.from_step(step) for step in self._jobs.dead_steps()]
+        return [cast("DeadDocument", step.model_dump(mode="json")) for step in steps]
 
     def redrive(self, step_id: str) -> JobDocument:
         for step in self._jobs.dead_steps():
@@ -301,13 +292,14 @@ class FakeClient(Client):
     def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
         check_limit(limit)
         found = self._assets.newest(limit or 50)
-        return [cast("AssetDocument", asset_document(asset)) for asset in found]
+        documents = [ServerAsset.from_record(asset) for asset in found]
+        return [cast("AssetDocument", one.model_dump(mode="json")) for one in documents]
 
     def asset(self, asset_id: str) -> AssetDocument:
         with as_client_errors():
             asset = self._assets.find(asset_id)
-        made = [artifact_document(record) for record in self._assets.artifacts(asset_id)]
-        return cast("AssetDocument", {**asset_document(asset), "artifacts": made})
+        document = AssetDetails.from_records(asset, self._assets.artifacts(asset_id))
+        return cast("AssetDocument", document.model_dump(mode="json"))
 
     def download(
         self,
@@ -318,7 +310,7 @@ class FakeClient(Client):
         variant: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Write a file of an asset to a path or into a folder; ``variant`` is not told apart."""
+        """Write a file of an asset to a path or into a folder; ``variant`` is ignored."""
         if kind not in set(ArtifactKind):
             raise parameter_invalid("kind", "is no kind of artifact")
         with as_client_errors():

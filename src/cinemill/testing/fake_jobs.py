@@ -52,7 +52,7 @@ class FakeJobs:
         return self._now
 
     def find(self, job_id: str) -> FakeJob:
-        """Raises NotFound."""
+        """Return a job. Raises NotFound."""
         if (found := self._jobs.get(job_id)) is None:
             raise NotFound(f"There is no job {job_id}.", code="job_not_found")
         return found
@@ -123,7 +123,7 @@ class FakeJobs:
         return iter(sorted(jobs, key=lambda job: (job.queued_at, job.id), reverse=True))
 
     def remove(self, job_id: str) -> None:
-        """Forget a job and its key. Raises NotFound."""
+        """Delete a job and its key. Raises NotFound."""
         self.find(job_id)
         del self._jobs[job_id]
         self._keys = {key: of for key, of in self._keys.items() if of != job_id}
@@ -131,7 +131,7 @@ class FakeJobs:
     def advance(self, fake: FakeJob) -> None:
         """Let the next thing happen to a job: its start, one event, or its end."""
         job, stages = fake.job, fake.outcome.progress
-        reported = sum(event.status == "running" for event in fake.events) - 1
+        sent = sum(event.status == "running" for event in fake.events) - 1
         if job.state.is_final:
             return
         if job.state is JobState.PENDING:
@@ -144,8 +144,8 @@ class FakeJobs:
                 stage=name,
                 message="Working",
             )
-        elif reported < len(stages):
-            percent, message = stages[reported]
+        elif sent < len(stages):
+            percent, message = stages[sent]
             fake.change(progress=percent, message=message)
         elif not fake.outcome.is_held:
             self._end(fake)

@@ -53,22 +53,24 @@ async function call(method, address, body, headers = {}) {
 }
 
 const at = encodeURIComponent;
+const API = "/api/v1";
 
-export const getStatus = (id) => call("GET", `/jobs/${at(id)}/status`);
-export const getTimeline = (id) => call("GET", `/jobs/${at(id)}/timeline`);
+export const getStatus = (id) => call("GET", `${API}/jobs/${at(id)}/status`);
+export const getTimeline = (id) => call("GET", `${API}/jobs/${at(id)}/timeline`);
 // One clip is enough to name a job whose timeline has thousands.
-export const listJobs = (before = "") =>
-  call("GET", `/jobs?limit=20&list_items=1${before ? `&before=${at(before)}` : ""}`);
-export const cancelJob = (id, reason) => call("POST", `/jobs/${at(id)}/cancel`, { reason });
-export const retryJob = (id) => call("POST", `/jobs/${at(id)}/retry`);
-export const getAsset = (id) => call("GET", `/assets/${at(id)}`);
+export const listJobs = (cursor = "") =>
+  call("GET", `${API}/jobs?limit=20&list_items=1${cursor ? `&cursor=${at(cursor)}` : ""}`);
+export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/cancel`, { reason });
+export const retryJob = (id) => call("POST", `${API}/jobs/${at(id)}/retry`);
+export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
 export const createJob = (assetId, kind, params) =>
-  call("POST", `/assets/${at(assetId)}/jobs`, { kind, params });
-export const submitJob = (kind, params) => call("POST", "/jobs", { kind, params });
+  call("POST", `${API}/assets/${at(assetId)}/jobs`, { kind, params });
+export const uploadAddress = `${API}/upload`;
+export const submitJob = (kind, params) => call("POST", `${API}/jobs`, { kind, params });
 export const listJobsOf = async (assetId, kind) =>
-  (await call("GET", `/jobs?limit=100&asset_id=${at(assetId)}&kind=${at(kind)}`)).jobs;
+  (await call("GET", `${API}/jobs?limit=100&asset_id=${at(assetId)}&kind=${at(kind)}`)).jobs;
 export const listCaptions = async (assetId) =>
-  (await call("GET", `/assets/${at(assetId)}/captions`)).captions;
+  (await call("GET", `${API}/assets/${at(assetId)}/captions`)).captions;
 export const getCaptions = (assetId, language) => call("GET", captionsAddress(assetId, language));
 export const saveCaptions = (assetId, language, version, captions) =>
   call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": tag(version) });
@@ -76,6 +78,6 @@ export const discardCorrection = (assetId, language, version) =>
   call("DELETE", captionsAddress(assetId, language), undefined, { "If-Match": tag(version) });
 // "*" matches any version; in quotes it would be a version of that name.
 const tag = (version) => (version === "*" ? version : `"${version}"`);
-const captionsAddress = (assetId, language) => `/assets/${at(assetId)}/captions/${at(language)}`;
-export const streamAddress = (assetId, playlist) => `/assets/${at(assetId)}/streams/${playlist}`;
-export const eventsAddress = (id) => `/jobs/${at(id)}/events`;
+const captionsAddress = (assetId, language) => `${API}/assets/${at(assetId)}/captions/${at(language)}`;
+export const streamAddress = (assetId, playlist) => `${API}/assets/${at(assetId)}/streams/${playlist}`;
+export const eventsAddress = (id) => `${API}/jobs/${at(id)}/events`;

@@ -10,7 +10,7 @@ const PLAYLIST = "master.m3u8";
 
 // Returns a function to call on every progress event. It limits its requests: the slower the
 // responses, the fewer.
-export function followEarly(card, { kind, task_id: taskId, asset_id: assetId }) {
+export function followEarly(card, { kind, id: taskId, asset_id: assetId }) {
   const look = PREVIEWS[kind]?.(card, taskId, assetId);
   let nextRequestAt = 0;
   return () => {

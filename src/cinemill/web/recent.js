@@ -99,14 +99,14 @@ export class RecentList {
       jobs.map(async (job) => ({ ...this.#keepPace(job), name: await this.nameOf(job) })),
     );
     await this.#mayDraw;
-    const fresh = new Map(named.map((job) => [job.task_id, job]));
+    const fresh = new Map(named.map((job) => [job.id, job]));
     this.#jobs = areNewest ? new Map([...fresh, ...this.#older(fresh)]) : new Map([...this.#jobs, ...fresh]);
     this.#draw();
   }
 
   // Records are updated less often than events are sent, so never move a bar backwards.
   #keepPace(job) {
-    const known = this.#jobs.get(job.task_id);
+    const known = this.#jobs.get(job.id);
     const isBehind = known?.status === "running" && job.status === "running";
     return isBehind ? { ...job, progress: Math.max(known.progress, job.progress) } : job;
   }
@@ -128,7 +128,7 @@ export class RecentList {
   }
 
   #row(job) {
-    const { task_id: taskId, status, progress, queued_at: queuedAt, name } = job;
+    const { id: taskId, status, progress, queued_at: queuedAt, name } = job;
     const work = nameWork(job);
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)}%` : STATES[status];

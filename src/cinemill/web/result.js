@@ -17,7 +17,7 @@ import { isFinal } from "./watch.js";
 export async function showResult(card, job, name, callbacks) {
   const find = (place) => card.querySelector(place);
   find(".name").textContent = name;
-  showTaskId(find(".task-id"), job.task_id);
+  showTaskId(find(".task-id"), job.id);
   find(".took").textContent = tookWords(job);
   if (!job.asset_id) {
     for (const place of [".watch", ".columns"]) find(place).hidden = true;
@@ -43,7 +43,7 @@ function showRender(card, job, asset, player, callbacks) {
   const own = asset.artifacts.filter(({ kind, variant }) => kind === "render" && made.has(variant));
   card.querySelector(".facts tbody").append(...listRenderFacts(job.result.render));
   card.querySelector(".downloads").append(...listFiles(own));
-  new Strip(card.querySelector(".strip"), job.task_id, player).refresh().catch(callbacks.onProblem);
+  new Strip(card.querySelector(".strip"), job.id, player).refresh().catch(callbacks.onProblem);
 }
 
 function tookWords({ duration_seconds: seconds, result }) {
@@ -75,7 +75,7 @@ function showPlayer(card, job, asset, captions) {
 async function promiseProxy(place, assetId, callbacks) {
   const jobs = await listJobsOf(assetId, "process_video");
   const underWay = jobs.find(({ status }) => !isFinal(status));
-  if (underWay) callbacks.comeBackAfter(underWay.task_id);
+  if (underWay) callbacks.comeBackAfter(underWay.id);
   place.textContent = underWay
     ? "The preview copy is being encoded. The player appears when it is ready."
     : "This browser cannot play any of the files yet. Create the preview copy to watch the video.";

@@ -9,6 +9,6 @@ if (address.searchParams.has("token")) {
   address.searchParams.delete("token");
   history.replaceState(null, "", address);
 } else {
-  const { ok } = await fetch("/jobs?limit=1");
+  const { ok } = await fetch("/api/v1/jobs?limit=1");
   if (ok) location.reload();
 }

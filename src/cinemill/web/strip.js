@@ -127,11 +127,11 @@ export class Strip {
   }
 
   #showStates(pieces) {
-    pieces.forEach(({ state }, index) => {
+    pieces.forEach(({ status }, index) => {
       const node = this.#pieces[index];
-      if (node.className !== state) node.className = state;
+      if (node.className !== status) node.className = status;
     });
-    const counts = STATES.map((state) => [pieces.filter((piece) => piece.state === state).length, state]);
+    const counts = STATES.map((state) => [pieces.filter((piece) => piece.status === state).length, state]);
     const summary = counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`);
     const of = pieces.length === 1 ? "1 piece" : `${pieces.length} pieces`;
     this.#find(".pieces-summary").textContent = `${of}: ${summary.join(", ")}`;

@@ -176,7 +176,7 @@ export class TaskView {
     const wasCancelled = job.status === "cancelled";
     const problem = wasCancelled
       ? { code: "cancelled", detail: job.cancel_reason || "The job was cancelled.", hint: "" }
-      : { ...job.failure, detail: job.failure?.message };
+      : { ...job.error, detail: job.error?.message };
     const card = this.#buildError({
       kicker: wasCancelled ? "Cancelled" : "This video could not be processed",
       name: this.#name,

@@ -1,6 +1,6 @@
 // One upload, with XMLHttpRequest, because fetch reports no upload progress.
 
-import { LOST, Problem, problemFrom } from "./api.js";
+import { LOST, Problem, problemFrom, uploadAddress } from "./api.js";
 
 const RATE_WINDOW_MS = 4000;
 
@@ -21,11 +21,11 @@ export class Transfer {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       this.#request = request;
-      request.open("POST", "/upload");
+      request.open("POST", uploadAddress);
       request.setRequestHeader("Idempotency-Key", this.#key);
       request.upload.addEventListener("progress", (event) => this.#report(event));
       request.addEventListener("load", () => {
-        if (request.status === 200) resolve(JSON.parse(request.responseText));
+        if (request.status === 201) resolve(JSON.parse(request.responseText));
         else reject(problemFrom(request.status, request.responseText));
       });
       request.addEventListener("error", () => reject(new Problem(LOST)));

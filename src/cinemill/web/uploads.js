@@ -67,7 +67,7 @@ export class Uploads {
     entry.card.querySelector(".words").textContent = "Uploading";
     announce(`Uploading ${transfer.file.name}`);
     try {
-      const { task_id: taskId } = await transfer.send();
+      const { id: taskId } = await transfer.send();
       this.onAccepted(taskId, transfer.preset);
     } catch (problem) {
       if (problem) this.#refuse(transfer, problem);

@@ -85,7 +85,8 @@ def plan_worker(
 ) -> dict[str, Any]:
     """Return Celery's ``Worker`` arguments for comma-separated queues.
 
-    If packages were left out, an unknown queue may be one of theirs: the others are still consumed. Raises InputRejected.
+    If packages were left out, an unknown queue may be one of theirs: the others are still
+    consumed. Raises InputRejected.
     """
     names = queues.split(",") if queues else list_common(context.catalog.queues)
     unknown = [name for name in names if name not in context.catalog.queues]

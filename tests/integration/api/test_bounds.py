@@ -41,7 +41,7 @@ def test_rows_of_an_earlier_version_are_listed_beside_the_others(
 ) -> None:
     good = api.submit()
     for more in ({}, {"list_items": 1}):
-        answer = api.http.get("/jobs", params={"limit": 10, **more})
+        answer = api.http.get("/api/v1/jobs", params={"limit": 10, **more})
         assert answer.status_code == 200
         assert len(answer.content) < MIB
         assert {good, *bad_rows} <= {job["id"] for job in answer.json()["jobs"]}
@@ -49,11 +49,11 @@ def test_rows_of_an_earlier_version_are_listed_beside_the_others(
 
 def test_each_of_them_is_answered_by_itself(api: RunningApi, bad_rows: list[str]) -> None:
     for id_ in bad_rows:
-        for address in (f"/jobs/{id_}", f"/jobs/{id_}/status", f"/task/{id_}"):
+        for address in (f"/api/v1/jobs/{id_}", f"/api/v1/jobs/{id_}/status", f"/task/{id_}"):
             answer = api.http.get(address)
             assert answer.status_code == 200
             assert len(answer.content) < MIB
-        assert api.http.get(f"/jobs/{id_}").json()["clipped"] == ["params"]
+        assert api.http.get(f"/api/v1/jobs/{id_}").json()["clipped"] == ["params"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_each_of_them_is_answered_by_itself(api: RunningApi, bad_rows: list[str]
     ids=["long", "huge", "no text", "NUL"],
 )
 def test_a_path_that_none_can_be_is_refused(api: RunningApi, params: dict[str, Any]) -> None:
-    answer = api.http.post("/jobs", json={"kind": "process_video", "params": params})
+    answer = api.http.post("/api/v1/jobs", json={"kind": "process_video", "params": params})
     assert answer.status_code in (413, 422)
     assert answer.json()["code"]
     assert len(answer.content) < 64 << 10
@@ -73,12 +73,14 @@ def test_parameters_that_are_too_deep_are_refused(api: RunningApi, depth: int) -
     nested = "[" * depth + "]" * depth
     body = f'{{"kind": "process_video", "params": {{"path": {nested}}}}}'
     headers = {"Content-Type": "application/json"}
-    answer = api.http.post("/jobs", content=body, headers=headers)
+    answer = api.http.post("/api/v1/jobs", content=body, headers=headers)
     assert answer.status_code in (400, 413, 422)
     assert len(answer.content) < 64 << 10
-    assert api.http.get("/jobs").status_code == 200
+    assert api.http.get("/api/v1/jobs").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/jobs/%00", "/jobs/a%00b/status", "/jobs?kind=%00"])
+@pytest.mark.parametrize(
+    "address", ["/api/v1/jobs/%00", "/api/v1/jobs/a%00b/status", "/api/v1/jobs?kind=%00"]
+)
 def test_an_id_that_no_row_can_have_is_no_fault_of_ours(api: RunningApi, address: str) -> None:
     assert 400 <= api.http.get(address).status_code < 500

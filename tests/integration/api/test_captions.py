@@ -1,4 +1,4 @@
-"""Captions read, corrected and taken back; of two who correct at once, one is told."""
+"""Captions are read, edited and discarded; of two simultaneous edits one is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cinemill.storage.media.files import LocalFiles
 
 from .conftest import RunningApi
 
-HEARD = Transcript(
+TRANSCRIPT = Transcript(
     "base", "weights", "en", SpeechTask.TRANSCRIBE, (Utterance(0, 1500, "Good mourning."),), {}
 )
 CORRECTED = [
@@ -39,13 +39,13 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def film(api: RunningApi) -> str:
     """A film that nobody has captioned."""
-    return str(api.http.get(f"/jobs/{api.submit()}").json()["asset_id"])
+    return str(api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"])
 
 
 @pytest.fixture
 def captioned(api: RunningApi, database: Database, film: str) -> str:
     """The same with captions of a model, as a worker leaves them."""
-    texts = write_texts(HEARD, with_words=True)
+    texts = write_texts(TRANSCRIPT, with_words=True)
     made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
     with database.begin() as connection:
         assets.save_artifacts(connection, film, "work", made, variant="work")
@@ -65,11 +65,11 @@ def save(
 ) -> httpx.Response:
     headers = {"If-Match": version} if version else {}
     body = {"captions": captions}
-    return api.http.put(f"/assets/{film}/captions/{language}", json=body, headers=headers)
+    return api.http.put(f"/api/v1/assets/{film}/captions/{language}", json=body, headers=headers)
 
 
 def fetch(api: RunningApi, film: str) -> tuple[dict[str, Any], str]:
-    answer = api.http.get(f"/assets/{film}/captions/en")
+    answer = api.http.get(f"/api/v1/assets/{film}/captions/en")
     assert answer.status_code == 200, answer.text
     return answer.json(), answer.headers["ETag"]
 
@@ -81,9 +81,9 @@ def read(api: RunningApi, document: dict[str, Any], form: str) -> str:
 
 
 def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, captioned: str) -> None:
-    heard, version = fetch(api, captioned)
-    assert (heard["source"], heard["model"], heard["language"]) == ("model", "base", "en")
-    assert [cue["lines"] for cue in heard["captions"]] == [["Good mourning."]]
+    original, version = fetch(api, captioned)
+    assert (original["source"], original["model"], original["language"]) == ("model", "base", "en")
+    assert [cue["lines"] for cue in original["captions"]] == [["Good mourning."]]
 
     saved = save(api, captioned, CORRECTED, version)
     assert saved.status_code == 200, saved.text
@@ -95,8 +95,8 @@ def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, capt
     assert "00:00:00,800 --> 00:00:01,500" in read(api, document, "srt")
     assert read(api, document, "text") == "Good\n<i>morning</i> & all.\n"
     assert '"corrected_by": "person"' in read(api, document, "json")
-    # What the model heard is still there, and so is the file that a timeline can name.
-    assert read(api, heard, "text") == "Good mourning.\n"
+    # What the model transcribed is still there, and so is the file that a timeline can name.
+    assert read(api, original, "text") == "Good mourning.\n"
     assert Path(saved.json()["srt_path"]).read_text("utf-8") == read(api, document, "srt")
 
 
@@ -115,21 +115,21 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
 
 
 def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
-    address = f"/assets/{captioned}/captions/en"
-    _, heard = fetch(api, captioned)
-    refused = api.http.delete(address, headers={"If-Match": heard})
+    address = f"/api/v1/assets/{captioned}/captions/en"
+    _, original = fetch(api, captioned)
+    refused = api.http.delete(address, headers={"If-Match": original})
     assert (refused.status_code, refused.json()["code"]) == (409, "captions_not_corrected")
-    mine = save(api, captioned, CORRECTED, heard).headers["ETag"]
-    assert api.http.delete(address, headers={"If-Match": heard}).status_code == 412
+    mine = save(api, captioned, CORRECTED, original).headers["ETag"]
+    assert api.http.delete(address, headers={"If-Match": original}).status_code == 412
     assert api.http.delete(address, headers={"If-Match": mine}).status_code == 204
-    assert fetch(api, captioned)[1] == heard
+    assert fetch(api, captioned)[1] == original
 
 
 def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film: str) -> None:
-    missing = api.http.get(f"/assets/{film}/captions/de")
+    missing = api.http.get(f"/api/v1/assets/{film}/captions/de")
     assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
     assert save(api, film, CORRECTED, language="de").status_code == 200
-    listed = api.http.get(f"/assets/{film}/captions").json()["captions"]
+    listed = api.http.get(f"/api/v1/assets/{film}/captions").json()["captions"]
     assert [(one["language"], one["model"]) for one in listed] == [("de", "")]
 
 
@@ -154,7 +154,7 @@ def test_what_are_no_captions_is_refused_and_changes_nothing(
 
 
 def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) -> None:
-    address = f"/assets/{film}/captions/en"
+    address = f"/api/v1/assets/{film}/captions/en"
     vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Salt &amp; pepper\n"
     saved = api.http.put(address, content=vtt, headers={"Content-Type": "text/vtt"})
     assert saved.status_code == 200, saved.text
@@ -177,16 +177,16 @@ def test_a_models_next_word_does_not_undo_a_persons(
     api: RunningApi, database: Database, captioned: str
 ) -> None:
     assert save(api, captioned, CORRECTED, "*").status_code == 200
-    texts = write_texts(HEARD, with_words=False)
+    texts = write_texts(TRANSCRIPT, with_words=False)
     made = [store(api, file.kind, file.media_type, texts[file.kind]) for file in FILES]
     with database.begin() as connection:
         assets.save_artifacts(connection, captioned, "later work", made, variant="later")
     assert fetch(api, captioned)[0]["captions"] == CORRECTED
     # Nor where a file is asked for that is not said to be of anybody.
     for query in ("", "?language=en"):
-        held = api.http.get(f"/assets/{captioned}/files/captions_text{query}")
+        held = api.http.get(f"/api/v1/assets/{captioned}/files/captions_text{query}")
         assert held.text == "Good\n<i>morning</i> & all.\n"
-    missing = api.http.get(f"/assets/{captioned}/files/captions_text?language=fr")
+    missing = api.http.get(f"/api/v1/assets/{captioned}/files/captions_text?language=fr")
     assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
 
 
@@ -195,7 +195,9 @@ def test_where_there_is_no_room_for_its_name_nothing_is_saved(
 ) -> None:
     before, version = fetch(api, captioned)
     shelf = Path(save(api, captioned, CORRECTED, version).json()["srt_path"]).parent.parent
-    assert api.http.delete(f"/assets/{captioned}/captions/en", headers={"If-Match": "*"}).is_success
+    assert api.http.delete(
+        f"/api/v1/assets/{captioned}/captions/en", headers={"If-Match": "*"}
+    ).is_success
     for folder in shelf.glob("captions-*"):
         shutil.rmtree(folder)
         folder.write_text("in the way", "utf-8")
@@ -204,7 +206,7 @@ def test_where_there_is_no_room_for_its_name_nothing_is_saved(
 
 
 def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
-    assert api.http.get("/assets/none/captions").json()["code"] == "asset_not_found"
+    assert api.http.get("/api/v1/assets/none/captions").json()["code"] == "asset_not_found"
     assert save(api, "none", []).json()["code"] == "asset_not_found"
     assert save(api, film, [], language="..").status_code in (404, 405)
     assert save(api, film, [], language="EN").json()["code"] == "parameters_invalid"

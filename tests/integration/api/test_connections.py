@@ -158,7 +158,9 @@ class TestHeads:
     def test_a_blank_line_behind_a_body_begins_no_request(self, hasty: OwnServer) -> None:
         kind = "Content-Type: application/json"
         with hasty.connect() as wire:
-            wire.send(head("POST", "/jobs", kind, "Content-Length: 2", token=hasty.token) + b"{}")
+            wire.send(
+                head("POST", "/api/v1/jobs", kind, "Content-Length: 2", token=hasty.token) + b"{}"
+            )
             wire.send(b"\r\n")
             assert wire.read_answer().status == 422
             time.sleep(2.5)  # More than a head may take.
@@ -213,18 +215,21 @@ class TestForms:
     @pytest.mark.parametrize(
         ("request_bytes", "status"),
         [
-            (head("POST", "/jobs", "Content-Length: 5", CHUNKED) + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", CHUNKED, "Content-Length: 5") + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", "Content-Length: 5", "Content-Length: 6") + b"hello", 400),
-            (head("POST", "/jobs", "Content-Length: +5") + b"hello", 400),
-            (head("POST", "/jobs", "Content-Length: 5, 5") + b"hello", 400),
-            (head("POST", "/jobs", "Content-Length: " + "9" * 30) + b"hello", 400),
-            (head("POST", "/jobs", "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", "Transfer-Encoding: chunked, gzip") + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", "Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", CHUNKED, CHUNKED) + b"0\r\n\r\n", 400),
-            (head("POST", "/jobs", CHUNKED + "\t") + b"0\r\n\r\n", 400),
-            (b"POST /jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", "Content-Length: 5", CHUNKED) + b"0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", CHUNKED, "Content-Length: 5") + b"0\r\n\r\n", 400),
+            (
+                head("POST", "/api/v1/jobs", "Content-Length: 5", "Content-Length: 6") + b"hello",
+                400,
+            ),
+            (head("POST", "/api/v1/jobs", "Content-Length: +5") + b"hello", 400),
+            (head("POST", "/api/v1/jobs", "Content-Length: 5, 5") + b"hello", 400),
+            (head("POST", "/api/v1/jobs", "Content-Length: " + "9" * 30) + b"hello", 400),
+            (head("POST", "/api/v1/jobs", "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", "Transfer-Encoding: chunked, gzip") + b"0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", "Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", CHUNKED, CHUNKED) + b"0\r\n\r\n", 400),
+            (head("POST", "/api/v1/jobs", CHUNKED + "\t") + b"0\r\n\r\n", 400),
+            (b"POST /api/v1/jobs HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
             (head("GET", "/health", "Host: other"), 400),
             (head("GET", "/health", "X: a", " folded"), 400),
             (head("GET", "/health", "X : a"), 400),
@@ -249,7 +254,7 @@ class TestForms:
             body = b'{"kind": "nosuch"}'
             kind = "Content-Type: application/json"
             length = f"Content-Length: {len(body)}"
-            wire.send(head("POST", "/jobs", *upgrade, kind, length, token=api.token) + body)
+            wire.send(head("POST", "/api/v1/jobs", *upgrade, kind, length, token=api.token) + body)
             assert wire.read_answer().code == "job_kind_unknown"
             wire.send(head("GET", "/health", *upgrade))
             assert wire.read_answer().status == 200
@@ -264,25 +269,25 @@ class TestForms:
 class TestBodies:
     def test_trailers_are_bounded(self, api: RunningApi) -> None:
         with Wire(api.port) as wire:
-            wire.send(head("POST", "/jobs", CHUNKED, token=api.token) + b"0\r\n")
+            wire.send(head("POST", "/api/v1/jobs", CHUNKED, token=api.token) + b"0\r\n")
             wire.try_to_send(b"X: a\r\n" * (MAX_HEADERS + 1))
             assert_refused(wire, 431, "headers_too_large")
         with Wire(api.port) as wire:
-            wire.send(head("POST", "/jobs", CHUNKED, token=api.token) + b"0\r\nX: ")
+            wire.send(head("POST", "/api/v1/jobs", CHUNKED, token=api.token) + b"0\r\nX: ")
             wire.try_to_send(b"a" * MAX_HEAD_BYTES)
             assert_refused(wire, 431, "headers_too_large")
 
     @pytest.mark.parametrize("extension", [b"1;", b"0", b"1;a=b;"])
     def test_the_line_of_a_chunk_is_bounded(self, api: RunningApi, extension: bytes) -> None:
         with Wire(api.port) as wire:
-            wire.send(head("POST", "/jobs", CHUNKED, token=api.token))
+            wire.send(head("POST", "/api/v1/jobs", CHUNKED, token=api.token))
             wire.try_to_send(extension + extension[-1:] * MAX_CHUNK_LINE_BYTES)
             assert_refused(wire, 400, "request_malformed")
 
     def test_chunks_with_extensions_and_trailers_are_read(self, api: RunningApi) -> None:
         with Wire(api.port) as wire:
             kind = "Content-Type: application/json"
-            wire.send(head("POST", "/jobs", CHUNKED, kind, token=api.token))
+            wire.send(head("POST", "/api/v1/jobs", CHUNKED, kind, token=api.token))
             for piece in (b"8;a=b\r", b'\n{"kind":', b'\r\n0A;c="d"\r\n "nosuch"}\r', b"\n0\r\n"):
                 wire.send(piece)
             wire.send(b"X-Sum: 1\r\n\r\n" + head("GET", "/health"))
@@ -292,7 +297,7 @@ class TestBodies:
     def test_a_space_behind_the_transfer_encoding_is_ignored(self, api: RunningApi) -> None:
         kind = "Content-Type: application/json"
         with Wire(api.port) as wire:
-            wire.send(head("POST", "/jobs", CHUNKED + " ", kind, token=api.token))
+            wire.send(head("POST", "/api/v1/jobs", CHUNKED + " ", kind, token=api.token))
             wire.send(b"2\r\n{}\r\n0\r\n\r\n" + head("GET", "/health"))
             assert wire.read_answer().status == 422
             assert wire.read_answer().status == 200
@@ -328,7 +333,7 @@ class TestBodies:
 
     def test_a_body_that_nobody_reads_does_not_keep_the_connection(self, hasty: OwnServer) -> None:
         with hasty.connect() as wire:
-            wire.send(head("POST", "/jobs", "Content-Length: 1000000"))
+            wire.send(head("POST", "/api/v1/jobs", "Content-Length: 1000000"))
             assert_refused(wire, 401, "unauthorized")
             deadline = time.monotonic() + WAIT_SECONDS
             while wire.try_to_send(b"a") and time.monotonic() < deadline:
@@ -343,28 +348,28 @@ class TestBodies:
     def test_requests_that_are_sent_ahead_are_bounded(self, api: RunningApi) -> None:
         job_id = api.submit()
         with Wire(api.port) as wire:
-            wire.send(head("GET", f"/jobs/{job_id}/events", token=api.token))
+            wire.send(head("GET", f"/api/v1/jobs/{job_id}/events", token=api.token))
             wire.read_answer()
             taken = 0
             wire.socket.settimeout(1)
             while taken < 64 and wire.try_to_send(head("GET", "/health") * 20_000):
                 taken += 1
             assert taken < 64
-        api.http.post(f"/jobs/{job_id}/cancel")
+        api.http.post(f"/api/v1/jobs/{job_id}/cancel")
 
 
 class TestAnswers:
     def test_a_download_that_nobody_takes_is_closed(self, hasty: OwnServer) -> None:
         asset_id = upload(hasty, 30_000_000)
         with hasty.connect(receive_bytes=4096) as wire:
-            wire.send(head("GET", f"/assets/{asset_id}/files/source", token=hasty.token))
+            wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=hasty.token))
             assert wait_for(lambda: hasty.has(wire), seconds=WAIT_SECONDS)
             assert wait_for(lambda: not hasty.has(wire), seconds=WAIT_SECONDS)
 
     def test_a_download_that_is_taken_slowly_goes_on(self, hasty: OwnServer) -> None:
         asset_id = upload(hasty, 8_000_000)
         with hasty.connect(receive_bytes=65536) as wire:
-            wire.send(head("GET", f"/assets/{asset_id}/files/source", token=hasty.token))
+            wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=hasty.token))
             got = 0
             while got < 8_000_000:
                 block = wire.socket.recv(200_000)
@@ -377,7 +382,7 @@ class TestAnswers:
     ) -> None:
         asset_id = upload(hasty, 30_000_000)
         with hasty.connect(receive_bytes=200_000) as wire:
-            wire.send(head("GET", f"/assets/{asset_id}/files/source", token=hasty.token))
+            wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=hasty.token))
             got = 0
             while got < 12_000_000:  # A player's start: the kernel gives it large buffers.
                 got += len(wire.socket.recv(1_000_000))
@@ -420,24 +425,25 @@ class TestPlaces:
             served = small.server.server_state.tasks
             assert wait_for(lambda: len(served) == 8, seconds=WAIT_SECONDS)
             newcomer = stack.enter_context(small.connect())
-            newcomer.send(head("GET", "/jobs", token=small.token))
+            newcomer.send(head("GET", "/api/v1/jobs", token=small.token))
             assert_refused(newcomer, 503, "server_busy")
-            prober = stack.enter_context(small.connect())
-            prober.send(head("GET", "/health"))
-            assert prober.read_answer().status == 200
+            for path in ("/health", "/api/v1/health"):
+                prober = stack.enter_context(small.connect())
+                prober.send(head("GET", path))
+                assert prober.read_answer().status == 200
 
     def test_who_leaves_the_answer_unread_makes_room(self, small: OwnServer) -> None:
         asset_id = upload(small, 30_000_000)
         with ExitStack() as stack:
             for _ in range(8):
                 wire = stack.enter_context(small.connect(receive_bytes=4096))
-                wire.send(head("GET", f"/assets/{asset_id}/files/source", token=small.token))
+                wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=small.token))
             served = small.server.server_state.tasks
             assert wait_for(lambda: len(served) == 8, seconds=WAIT_SECONDS)
 
             def is_served() -> bool:
                 with small.connect() as newcomer:
-                    newcomer.send(head("GET", "/jobs", token=small.token))
+                    newcomer.send(head("GET", "/api/v1/jobs", token=small.token))
                     return newcomer.read_answer().status == 200
 
             assert wait_for(is_served, seconds=WAIT_SECONDS)
@@ -469,7 +475,7 @@ def upload(server: OwnServer, size: int) -> str:
         start_upload(wire, server.token, len(body))
         wire.send(body)
         assert wire.read_answer().status == 200
-        wire.send(head("GET", "/assets?limit=1", token=server.token))
+        wire.send(head("GET", "/api/v1/assets?limit=1", token=server.token))
         answer = wire.read_answer()
     asset_id = answer.body.partition(b'"id":"')[2].partition(b'"')[0]
     return asset_id.decode()

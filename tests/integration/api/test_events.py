@@ -39,7 +39,7 @@ class Watcher:
 
 def watch(api: RunningApi, job_id: str, last_id: str = "") -> Any:
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    return api.http.stream("GET", f"/jobs/{job_id}/events", headers=headers)
+    return api.http.stream("GET", f"/api/v1/jobs/{job_id}/events", headers=headers)
 
 
 def finish(api: RunningApi, job_id: str) -> None:
@@ -58,9 +58,9 @@ def test_a_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
         api.publish(job_id, "running", 10)
         finish(api, job_id)
         api.publish(job_id, "completed", 100, "Done")
-        told = [(event_id, event["status"], event["progress"]) for event_id, event in events]
-    assert [told_of[1:] for told_of in told] == [("running", 10.0), ("completed", 100.0)]
-    assert all(event_id for event_id, *_ in told)
+        seen = [(event_id, event["status"], event["progress"]) for event_id, event in events]
+    assert [event[1:] for event in seen] == [("running", 10.0), ("completed", 100.0)]
+    assert all(event_id for event_id, *_ in seen)
 
 
 def test_who_was_cut_off_resumes_and_misses_nothing(api: RunningApi) -> None:
@@ -116,7 +116,7 @@ def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
 
 def test_an_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> None:
     job_id = api.submit()
-    api.http.post(f"/jobs/{job_id}/cancel", json={"reason": "no need"})
+    api.http.post(f"/api/v1/jobs/{job_id}/cancel", json={"reason": "no need"})
     with redis.Redis.from_url(api.redis_url) as server:
         server.delete(f"task_events:{job_id}")
     with watch(api, job_id, "1700000000000-0") as response:
@@ -137,7 +137,7 @@ def test_a_watch_ends_when_its_job_is_deleted(api: RunningApi) -> None:
     with watch(api, job_id) as response:
         events = iter(Watcher(response))
         next(events)
-        api.http.post(f"/jobs/{job_id}/cancel")
+        api.http.post(f"/api/v1/jobs/{job_id}/cancel")
         assert list(events)[-1][1]["status"] == "cancelled"
 
 

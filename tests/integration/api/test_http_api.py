@@ -20,42 +20,44 @@ from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 
 
 class TestSignIn:
-    def test_a_stranger_gets_a_problem_and_a_browser_a_page(self, api: RunningApi) -> None:
-        answer = api.stranger.get("/jobs")
+    def test_request_without_token_gets_a_problem_and_a_browser_a_page(
+        self, api: RunningApi
+    ) -> None:
+        answer = api.stranger.get("/api/v1/jobs")
         assert answer.status_code == 401
         assert answer.json()["code"] == "unauthorized"
         page = api.stranger.get("/", headers={"Accept": "text/html"})
         assert page.status_code == 401
         assert "<form" in page.text
 
-    def test_the_link_lets_a_browser_in(self, api: RunningApi) -> None:
+    def test_sign_in_link_sets_a_cookie(self, api: RunningApi) -> None:
         with httpx.Client(base_url=api.address, timeout=PATIENCE_SECONDS) as browser:
             link = browser.get("/", params={"token": api.token})
             assert link.status_code == 303
             assert link.headers["location"] == "/"
             assert browser.get("/").status_code == 200
-            assert browser.get("/jobs").status_code == 200
+            assert browser.get("/api/v1/jobs").status_code == 200
             own = {"Origin": api.address}
             foreign = {"Origin": "http://evil.example"}
-            assert browser.post("/jobs/retry", headers=own).status_code == 200
-            assert browser.post("/jobs/retry", headers=foreign).status_code == 403
+            assert browser.post("/api/v1/jobs/retry", headers=own).status_code == 200
+            assert browser.post("/api/v1/jobs/retry", headers=foreign).status_code == 403
 
-    def test_a_rebound_name_is_refused(self, api: RunningApi) -> None:
-        answer = api.http.get("/jobs", headers={"Host": "evil.example"})
+    def test_request_under_another_host_name_is_refused(self, api: RunningApi) -> None:
+        answer = api.http.get("/api/v1/jobs", headers={"Host": "evil.example"})
         assert answer.status_code == 403
         assert answer.json()["code"] == "host_not_allowed"
 
-    def test_without_authentication_other_sites_still_get_nothing(
+    def test_requests_of_other_sites_are_refused_without_authentication_too(
         self, start_api: StartApi
     ) -> None:
         open_api = start_api(CINEMILL_AUTH="off")
-        assert open_api.stranger.get("/jobs").status_code == 200
+        assert open_api.stranger.get("/api/v1/jobs").status_code == 200
         assert not (open_api.home / "token").exists()
         foreign = {"Origin": "http://evil.example"}
-        assert open_api.stranger.post("/jobs/retry", headers=foreign).status_code == 403
+        assert open_api.stranger.post("/api/v1/jobs/retry", headers=foreign).status_code == 403
 
-    def test_every_answer_holds_browsers_to_us(self, api: RunningApi) -> None:
-        for path in ("/", "/jobs", "/static/app.css", "/no/such/door"):
+    def test_every_response_has_security_headers(self, api: RunningApi) -> None:
+        for path in ("/", "/api/v1/jobs", "/static/app.css", "/no/such/door"):
             headers = api.http.get(path, headers={"Origin": "http://evil.example"}).headers
             assert "default-src 'none'" in headers["content-security-policy"]
             assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -72,7 +74,7 @@ class TestSignIn:
 class TestTasks:
     """The upload application's doors, to the letter."""
 
-    def test_states_as_a_task_goes_on(self, api: RunningApi) -> None:
+    def test_task_state_of_a_running_task(self, api: RunningApi) -> None:
         task_id = api.submit()
         api.settle(task_id, "running", progress="41.7", message="'Encoding the preview copy'")
         assert api.http.get(f"/task/{task_id}").json() == {
@@ -84,7 +86,7 @@ class TestTasks:
         assert under_way.status_code == 202
         assert under_way.json()["status"] == "PROGRESS"
 
-    def test_a_result(self, api: RunningApi) -> None:
+    def test_task_result_of_a_completed_task(self, api: RunningApi) -> None:
         task_id = api.submit()
         result = """'{"output_filename": "film-proxy.mp4"}'::jsonb"""
         api.settle(
@@ -98,7 +100,7 @@ class TestTasks:
             "message": "Done",
         }
 
-    def test_a_failure_says_why(self, api: RunningApi) -> None:
+    def test_task_and_job_of_a_failure_have_its_error(self, api: RunningApi) -> None:
         task_id = api.submit()
         failure = """'{"code": "media_truncated", "message": "The file is truncated.",
                        "hint": "", "log_tail": "moov atom not found"}'::jsonb"""
@@ -108,96 +110,100 @@ class TestTasks:
         assert task["status"] == "The file is truncated."
         result = api.http.get(f"/task/{task_id}/result").json()
         assert result["status"] == "FAILURE"
-        job = api.http.get(f"/jobs/{task_id}").json()
-        assert job["failure"]["log_tail"] == "moov atom not found"
+        job = api.http.get(f"/api/v1/jobs/{task_id}").json()
+        assert job["error"]["log_tail"] == "moov atom not found"
 
-    def test_cleanup_stops_and_forgets_the_task_and_its_film(self, api: RunningApi) -> None:
+    def test_task_cleanup_deletes_the_task_and_its_video(self, api: RunningApi) -> None:
         task_id = api.submit()
-        asset_id = api.http.get(f"/jobs/{task_id}").json()["asset_id"]
+        asset_id = api.http.get(f"/api/v1/jobs/{task_id}").json()["asset_id"]
         answer = api.http.post(f"/task/{task_id}/cleanup")
         assert set(answer.json()) == {"message"}
         assert api.http.get(f"/task/{task_id}").status_code == 404
-        assert api.http.get(f"/assets/{asset_id}").status_code == 404
+        assert api.http.get(f"/api/v1/assets/{asset_id}").status_code == 404
 
-    def test_cleanup_keeps_a_film_that_another_task_needs(self, api: RunningApi) -> None:
+    def test_task_cleanup_keeps_a_video_that_another_task_needs(self, api: RunningApi) -> None:
         content = os.urandom(100)
         kept, gone = api.submit(content), api.submit(content)
-        api.http.post(f"/jobs/{gone}/cancel")
+        api.http.post(f"/api/v1/jobs/{gone}/cancel")
         api.http.post(f"/task/{gone}/cleanup")
-        asset_id = api.http.get(f"/jobs/{kept}").json()["asset_id"]
-        assert api.http.get(f"/assets/{asset_id}").status_code == 200
+        asset_id = api.http.get(f"/api/v1/jobs/{kept}").json()["asset_id"]
+        assert api.http.get(f"/api/v1/assets/{asset_id}").status_code == 200
 
 
 class TestJobs:
-    def test_pages_go_from_new_to_old(self, api: RunningApi) -> None:
+    def test_job_list_is_newest_first_by_pages(self, api: RunningApi) -> None:
         ids = [api.submit() for _ in range(5)]
-        asset = {"asset_id": api.http.get(f"/jobs/{ids[0]}").json()["asset_id"]}
-        assert [job["id"] for job in api.http.get("/jobs", params=asset).json()["jobs"]] == ids[:1]
-        first = api.http.get("/jobs", params={"limit": 2}).json()
+        asset = {"asset_id": api.http.get(f"/api/v1/jobs/{ids[0]}").json()["asset_id"]}
+        assert [
+            job["id"] for job in api.http.get("/api/v1/jobs", params=asset).json()["jobs"]
+        ] == ids[:1]
+        first = api.http.get("/api/v1/jobs", params={"limit": 2}).json()
         assert [job["id"] for job in first["jobs"]] == ids[:2:-1]
-        second = api.http.get("/jobs", params={"limit": 2, "before": first["next"]}).json()
+        second = api.http.get("/api/v1/jobs", params={"limit": 2, "cursor": first["next"]}).json()
         assert [job["id"] for job in second["jobs"]] == ids[2:0:-1]
 
-    def test_a_long_timeline_is_told_in_brief(self, api: RunningApi) -> None:
+    def test_job_list_shortens_lists_in_params(self, api: RunningApi) -> None:
         clips = [{"path": f"/films/{at}.mp4", "start": 0, "end": 1} for at in range(3)]
         body = {"kind": "render_video", "params": {"job": {"clips": clips}}}
-        job_id = api.http.post("/jobs", json=body).json()["id"]
-        wish = {"id_prefix": job_id}
-        (whole,) = api.http.get("/jobs", params=wish).json()["jobs"]
-        (brief,) = api.http.get("/jobs", params={**wish, "list_items": 1}).json()["jobs"]
+        job_id = api.http.post("/api/v1/jobs", json=body).json()["id"]
+        wanted = {"id_prefix": job_id}
+        (whole,) = api.http.get("/api/v1/jobs", params=wanted).json()["jobs"]
+        (brief,) = api.http.get("/api/v1/jobs", params={**wanted, "list_items": 1}).json()["jobs"]
         assert whole["params"]["job"]["clips"] == clips
         assert brief == {**whole, "params": {"job": {"clips": clips[:1]}}}
 
-    def test_the_first_characters_of_an_id_find_its_job(self, api: RunningApi) -> None:
+    def test_job_list_by_id_prefix(self, api: RunningApi) -> None:
         kept, _ = api.submit(), api.submit()
         for prefix in (kept, kept[:12]):
-            found = api.http.get("/jobs", params={"id_prefix": prefix}).json()["jobs"]
+            found = api.http.get("/api/v1/jobs", params={"id_prefix": prefix}).json()["jobs"]
             assert [job["id"] for job in found] == [kept]
-        assert api.http.get("/jobs", params={"id_prefix": "%"}).json()["jobs"] == []
+        assert api.http.get("/api/v1/jobs", params={"id_prefix": "%"}).json()["jobs"] == []
 
     def test_cancel_and_retry(self, api: RunningApi) -> None:
         job_id = api.submit()
-        cancelled = api.http.post(f"/jobs/{job_id}/cancel", json={"reason": "wrong film"}).json()
+        cancelled = api.http.post(
+            f"/api/v1/jobs/{job_id}/cancel", json={"reason": "wrong film"}
+        ).json()
         assert cancelled["status"] == "cancelled"
         assert cancelled["cancel_reason"] == "wrong film"
-        assert api.http.post(f"/jobs/{job_id}/cancel").status_code == 409
+        assert api.http.post(f"/api/v1/jobs/{job_id}/cancel").status_code == 409
         assert api.http.get(f"/task/{job_id}").json()["status"] == "Cancelled: wrong film"
-        assert api.http.post(f"/jobs/{job_id}/retry").json()["status"] == "pending"
-        assert api.http.post(f"/jobs/{job_id}/retry").status_code == 409
+        assert api.http.post(f"/api/v1/jobs/{job_id}/retry").json()["status"] == "pending"
+        assert api.http.post(f"/api/v1/jobs/{job_id}/retry").status_code == 409
 
-    def test_status_tells_steps_and_place(self, api: RunningApi) -> None:
-        status = api.http.get(f"/jobs/{api.submit()}/status").json()
-        assert status["status"] == status["state"] == "pending"
+    def test_job_status_has_steps_and_queue_place(self, api: RunningApi) -> None:
+        status = api.http.get(f"/api/v1/jobs/{api.submit()}/status").json()
+        assert status["status"] == "pending"
         assert status["queue_place"] >= 0
         assert [step["name"] for step in status["steps"]] == ["probe", "prepare"]
 
-    def test_delete_stops_what_has_not_ended(self, api: RunningApi) -> None:
+    def test_deleting_an_unfinished_job_cancels_it(self, api: RunningApi) -> None:
         job_id = api.submit()
-        assert api.http.delete(f"/jobs/{job_id}").status_code == 204
-        assert api.http.get(f"/jobs/{job_id}").status_code == 404
+        assert api.http.delete(f"/api/v1/jobs/{job_id}").status_code == 204
+        assert api.http.get(f"/api/v1/jobs/{job_id}").status_code == 404
 
     def test_dead_letters_and_bulk_retry(self, api: RunningApi) -> None:
-        assert isinstance(api.http.get("/dead").json()["dead"], list)
-        assert api.http.post("/dead/no-such-step/redrive").status_code == 404
-        answer = api.http.post("/jobs/retry", json={"kind": "no_such_kind"})
+        assert isinstance(api.http.get("/api/v1/dead").json()["dead"], list)
+        assert api.http.post("/api/v1/dead/no-such-step/redrive").status_code == 404
+        answer = api.http.post("/api/v1/jobs/retry", json={"kind": "no_such_kind"})
         assert answer.json() == {"retried": 0}
 
     def test_statistics(self, api: RunningApi) -> None:
         api.submit()
-        stats = api.http.get("/stats").json()
+        stats = api.http.get("/api/v1/stats").json()
         assert stats["queue"]["by_status"]["pending"] >= 1
         assert stats["queue"]["by_type"]["process_video"] >= 1
         assert stats["queue"]["total"] >= 1
         assert set(stats) == {"queue", "processing_times", "memory", "stuck", "hardware"}
         assert stats["hardware"] == []
 
-    def test_another_job_on_a_film(self, api: RunningApi) -> None:
-        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
-        wish = {"kind": "process_video", "params": {"thumbnail_seconds": 1}, "priority": 8}
-        job = api.http.post(f"/assets/{asset_id}/jobs", json=wish).json()
+    def test_create_another_job_of_an_asset(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
+        body = {"kind": "process_video", "params": {"thumbnail_seconds": 1}, "priority": 8}
+        job = api.http.post(f"/api/v1/assets/{asset_id}/jobs", json=body).json()
         assert job["params"] == {"thumbnail_seconds": 1}
         assert job["priority"] == 8
-        wrong = api.http.post(f"/assets/{asset_id}/jobs", json={"kind": "no_such_kind"})
+        wrong = api.http.post(f"/api/v1/assets/{asset_id}/jobs", json={"kind": "no_such_kind"})
         assert wrong.status_code == 404
         assert wrong.json()["code"] == "job_kind_unknown"
 
@@ -205,8 +211,8 @@ class TestJobs:
 class TestAssets:
     def test_a_range_of_a_file(self, api: RunningApi) -> None:
         content = FILM_HEAD + os.urandom(10_000)
-        asset_id = api.http.get(f"/jobs/{api.submit(content[4:])}").json()["asset_id"]
-        address = f"/assets/{asset_id}/files/source"
+        asset_id = api.http.get(f"/api/v1/jobs/{api.submit(content[4:])}").json()["asset_id"]
+        address = f"/api/v1/assets/{asset_id}/files/source"
         part = api.http.get(address, headers={"Range": "bytes=100-199"})
         assert part.status_code == 206
         assert part.content == content[100:200]
@@ -214,18 +220,20 @@ class TestAssets:
         assert api.http.head(address).headers["content-length"] == str(len(content))
         assert api.http.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
 
-    def test_a_job_that_names_its_own_films_is_taken_once(self, api: RunningApi) -> None:
+    def test_job_with_a_repeated_idempotency_key_is_created_once(self, api: RunningApi) -> None:
         scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
         output = {"width": 160, "height": 90, "fps": 25}
         params = {"job": {"scenes": [scene], "output_format": output}}
-        wish = {"kind": "render_video", "params": params, "priority": 7}
+        body = {"kind": "render_video", "params": params, "priority": 7}
         key = {"Idempotency-Key": os.urandom(8).hex()}
-        first, again = (api.http.post("/jobs", json=wish, headers=key).json() for _ in range(2))
+        first, again = (
+            api.http.post("/api/v1/jobs", json=body, headers=key).json() for _ in range(2)
+        )
         assert (first["kind"], first["priority"]) == ("render_video", 7)
         assert again["id"] == first["id"]
 
     @pytest.mark.parametrize(
-        ("wish", "code"),
+        ("body", "code"),
         [
             ({"kind": "nosuch"}, "job_kind_unknown"),
             ({"kind": "render_video"}, "timeline_invalid"),
@@ -233,24 +241,24 @@ class TestAssets:
             ({"kind": "render_video", "priority": 11}, "parameters_invalid"),
         ],
     )
-    def test_a_job_that_cannot_be_is_refused(
-        self, api: RunningApi, wish: dict[str, object], code: str
+    def test_job_request_that_cannot_work_is_refused(
+        self, api: RunningApi, body: dict[str, object], code: str
     ) -> None:
-        answer = api.http.post("/jobs", json=wish)
+        answer = api.http.post("/api/v1/jobs", json=body)
         assert 400 <= answer.status_code < 500
         assert answer.json()["code"] == code
 
-    def test_a_stream_that_was_not_made_is_not_found(self, api: RunningApi) -> None:
-        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
-        answer = api.http.get(f"/assets/{asset_id}/streams/0123456789ab/master.m3u8")
+    def test_missing_stream_is_not_found(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
+        answer = api.http.get(f"/api/v1/assets/{asset_id}/streams/0123456789ab/master.m3u8")
         assert answer.json()["code"] == "artifact_not_found"
 
-    def test_what_was_not_made_is_not_found(self, api: RunningApi) -> None:
-        asset_id = api.http.get(f"/jobs/{api.submit()}").json()["asset_id"]
-        answer = api.http.get(f"/assets/{asset_id}/files/proxy")
+    def test_missing_artifact_is_not_found(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
+        answer = api.http.get(f"/api/v1/assets/{asset_id}/files/proxy")
         assert answer.status_code == 404
         assert answer.json()["code"] == "artifact_not_found"
-        listed = [asset["id"] for asset in api.http.get("/assets").json()["assets"]]
+        listed = [asset["id"] for asset in api.http.get("/api/v1/assets").json()["assets"]]
         assert listed[0] == asset_id
 
 
@@ -260,13 +268,13 @@ class TestProblems:
         [
             ("GET", "/no/such/door", 404, "not_found"),
             ("PUT", "/upload", 405, "method_not_allowed"),
-            ("GET", "/jobs/no-such-job", 404, "job_not_found"),
-            ("GET", "/jobs/no-such-job/events", 404, "job_not_found"),
+            ("GET", "/api/v1/jobs/no-such-job", 404, "job_not_found"),
+            ("GET", "/api/v1/jobs/no-such-job/events", 404, "job_not_found"),
             ("GET", "/task/no-such-task", 404, "job_not_found"),
-            ("GET", "/assets/no-such-asset", 404, "asset_not_found"),
-            ("GET", "/jobs?limit=0", 422, "parameters_invalid"),
-            ("GET", "/jobs?state=asleep", 422, "parameters_invalid"),
-            ("GET", "/assets/x/files/no_such_kind", 422, "parameters_invalid"),
+            ("GET", "/api/v1/assets/no-such-asset", 404, "asset_not_found"),
+            ("GET", "/api/v1/jobs?limit=0", 422, "parameters_invalid"),
+            ("GET", "/api/v1/jobs?status=asleep", 422, "parameters_invalid"),
+            ("GET", "/api/v1/assets/x/files/no_such_kind", 422, "parameters_invalid"),
             ("GET", "/static/../api/token.py", 404, "not_found"),
             ("GET", "/static/no-such.css", 404, "not_found"),
         ],
@@ -291,15 +299,15 @@ class TestOperate:
             "messages": "ok",
             "version": health.json()["version"],
         }
-        lines = api.http.get("/logs", params={"lines": 20, "service": "api"}).json()["lines"]
+        lines = api.http.get("/api/v1/logs", params={"limit": 20, "service": "api"}).json()["lines"]
         assert 0 < len(lines) <= 20
         assert all(line["service"] == "api" for line in lines)
-        debug = api.http.get("/debug")
+        debug = api.http.get("/api/v1/debug")
         assert debug.json()["libraries"]["celery"]
         password = api.redis_url.partition("://:")[2].partition("@")[0]
         assert not password or password not in debug.text
 
-    def test_a_message_that_became_no_job_is_listed_and_dropped(self, api: RunningApi) -> None:
+    def test_dead_message_is_listed_and_deleted(self, api: RunningApi) -> None:
         reason = Failure("message_not_json", "It is not JSON.", "Send JSON.", retryable=False)
         message = DeadMessage.make(
             queue="default", failure=reason, excerpt="nonsense", size_bytes=8
@@ -308,13 +316,13 @@ class TestOperate:
         with database.begin() as connection:
             insert_dead_message(connection, message)
         database.close()
-        assert message.to_json() in api.http.get("/dead").json()["messages"]
-        assert api.http.delete(f"/dead/messages/{message.id}").status_code == 204
-        assert message.to_json() not in api.http.get("/dead").json()["messages"]
-        again = api.http.delete(f"/dead/messages/{message.id}")
+        assert describe(message) in api.http.get("/api/v1/dead/messages").json()["messages"]
+        assert api.http.delete(f"/api/v1/dead/messages/{message.id}").status_code == 204
+        assert describe(message) not in api.http.get("/api/v1/dead/messages").json()["messages"]
+        again = api.http.delete(f"/api/v1/dead/messages/{message.id}")
         assert (again.status_code, again.json()["code"]) == (404, "dead_message_not_found")
 
-    def test_hardware_that_rests_is_told_to_all_and_named_to_friends(self, api: RunningApi) -> None:
+    def test_health_reports_resting_hardware_and_stats_name_it(self, api: RunningApi) -> None:
         database = Database(api.database_url)
         try:
             with database.begin() as connection:
@@ -323,16 +331,16 @@ class TestOperate:
             with database.begin() as connection:
                 hardware.suspend(connection, "celery@one", "h264_nvenc", "No capable devices found")
             health = api.wait_for_health(hardware="resting").json()
-            (offer,) = api.http.get("/stats").json()["hardware"]
+            (offer,) = api.http.get("/api/v1/stats").json()["hardware"]
         finally:
             with database.begin() as connection:
                 hardware.announce(connection, "celery@one", {})
             database.close()
         assert health["status"] == "ok"
         assert (offer["node"], offer["encoder"]) == ("celery@one", "h264_nvenc")
-        assert (offer["state"], offer["reason"]) == ("resting", "No capable devices found")
+        assert (offer["status"], offer["reason"]) == ("resting", "No capable devices found")
 
-    def test_the_doors_describe_themselves(self, api: RunningApi) -> None:
+    def test_openapi_document_has_unique_operation_ids(self, api: RunningApi) -> None:
         document = api.http.get("/openapi.json").json()
         assert document["openapi"].startswith("3.1")
         assert "/upload" in document["paths"]
@@ -340,11 +348,11 @@ class TestOperate:
         assert len(ids) == len(set(ids))
         assert api.http.get("/docs").status_code == 200
 
-    def test_without_a_database_the_doors_say_so(self, start_api: StartApi) -> None:
+    def test_requests_without_a_database_are_503_problems(self, start_api: StartApi) -> None:
         nowhere = f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none"
         api = start_api(DATABASE_URL=nowhere)
         before = api.stored_files()
-        for answer in (api.http.get("/jobs"), api.upload(FILM_HEAD + bytes(10))):
+        for answer in (api.http.get("/api/v1/jobs"), api.upload(FILM_HEAD + bytes(10))):
             assert answer.status_code == 503
             assert answer.json()["code"] == "database_unavailable"
             assert answer.json()["hint"]
@@ -352,7 +360,14 @@ class TestOperate:
         assert api.wait_for_health(status="down").status_code == 503
 
 
-def test_a_stop_waits_for_nobody_and_leaves_nothing(start_api: StartApi) -> None:
+def describe(message: DeadMessage) -> dict[str, object]:
+    """The message as the API shows it."""
+    document = message.to_json()
+    document["error"] = document.pop("failure")
+    return document
+
+
+def test_server_stop_ends_streams_and_deletes_partial_uploads(start_api: StartApi) -> None:
     api = start_api()
     watched = api.submit()
     kept = api.stored_files()
@@ -365,7 +380,7 @@ def test_a_stop_waits_for_nobody_and_leaves_nothing(start_api: StartApi) -> None
         + bytes(5_000_000)
     )
     assert wait_for(lambda: len(api.stored_files()) > len(kept))
-    with api.http.stream("GET", f"/jobs/{watched}/events") as events:
+    with api.http.stream("GET", f"/api/v1/jobs/{watched}/events") as events:
         next(events.iter_lines())
         api.process.send_signal(signal.SIGTERM)
         assert api.process.wait(PATIENCE_SECONDS) == 0

@@ -23,16 +23,16 @@ def locked(api: RunningApi, job_id: str) -> Iterator[None]:
 def test_what_changes_it_is_refused_for_now(api: RunningApi, method: str, path: str) -> None:
     job_id = api.submit()
     with locked(api, job_id):
-        refused = api.http.request(method, f"/jobs/{job_id}{path}", timeout=30)
+        refused = api.http.request(method, f"/api/v1/jobs/{job_id}{path}", timeout=30)
         problem = refused.json()
         assert (refused.status_code, problem["code"]) == (503, "lock_timeout")
         assert problem["retryable"] is True
-        assert api.http.get(f"/jobs/{job_id}").json()["status"] == "pending"
+        assert api.http.get(f"/api/v1/jobs/{job_id}").json()["status"] == "pending"
         assert api.submit()  # the next one
 
 
 def test_once_it_is_free_it_is_cancelled(api: RunningApi) -> None:
     job_id = api.submit()
     with locked(api, job_id):
-        api.http.post(f"/jobs/{job_id}/cancel", timeout=30)
-    assert api.http.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
+        api.http.post(f"/api/v1/jobs/{job_id}/cancel", timeout=30)
+    assert api.http.post(f"/api/v1/jobs/{job_id}/cancel").json()["status"] == "cancelled"

@@ -55,19 +55,19 @@ class TestAccepted:
         assert task["progress"] == 0
 
     def test_another_kind_of_job_may_be_asked_for(self, api: RunningApi) -> None:
-        wish = {"kind": "transcode", "params": json.dumps({"options": {"codec": "h265"}})}
-        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
-        job = api.http.get(f"/jobs/{task}").json()
+        fields = {"kind": "transcode", "params": json.dumps({"options": {"codec": "h265"}})}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=fields).json()["task_id"]
+        job = api.http.get(f"/api/v1/jobs/{task}").json()
         assert job["kind"] == "transcode"
         assert job["params"] == {"options": {"codec": "h265"}}
 
     def test_the_order_of_the_fields_does_not_matter(self, api: RunningApi) -> None:
-        wish = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
-        task = api.upload(FILM_HEAD + os.urandom(64), data=wish).json()["task_id"]
-        assert api.http.get(f"/jobs/{task}").json()["kind"] == "transcode"
+        fields = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
+        task = api.upload(FILM_HEAD + os.urandom(64), data=fields).json()["task_id"]
+        assert api.http.get(f"/api/v1/jobs/{task}").json()["kind"] == "transcode"
 
     @pytest.mark.parametrize(
-        ("wish", "code"),
+        ("fields", "code"),
         [
             ({"kind": "nosuch"}, "job_kind_unknown"),
             ({"kind": "transcode", "params": '{"options": {"crf": 99}}'}, "params_invalid"),
@@ -78,10 +78,10 @@ class TestAccepted:
         ],
     )
     def test_a_wish_that_cannot_be_is_refused_and_nothing_kept(
-        self, api: RunningApi, wish: dict[str, str], code: str
+        self, api: RunningApi, fields: dict[str, str], code: str
     ) -> None:
         before = api.stored_files()
-        answer = api.upload(FILM_HEAD + os.urandom(64), data=wish)
+        answer = api.upload(FILM_HEAD + os.urandom(64), data=fields)
         assert answer.json()["code"] == code
         assert 400 <= answer.status_code < 500
         assert api.stored_files() == before
@@ -89,8 +89,8 @@ class TestAccepted:
     @pytest.mark.parametrize("size_bytes", [5, 4096, 4097, 3_000_000, 9_437_184])
     def test_every_byte_arrives(self, api: RunningApi, size_bytes: int) -> None:
         content = FILM_HEAD + os.urandom(size_bytes - len(FILM_HEAD))
-        job = api.http.get(f"/jobs/{api.submit(content[4:])}").json()
-        source = api.http.get(f"/assets/{job['asset_id']}/files/source")
+        job = api.http.get(f"/api/v1/jobs/{api.submit(content[4:])}").json()
+        source = api.http.get(f"/api/v1/assets/{job['asset_id']}/files/source")
         assert source.content == content
         assert source.headers["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
         assert source.headers["content-disposition"].startswith("attachment")
@@ -99,7 +99,9 @@ class TestAccepted:
         content = os.urandom(1000)
         first, second = api.submit(content), api.submit(content)
         assert first != second
-        assets = {api.http.get(f"/jobs/{task}").json()["asset_id"] for task in (first, second)}
+        assets = {
+            api.http.get(f"/api/v1/jobs/{task}").json()["asset_id"] for task in (first, second)
+        }
         assert len(assets) == 1
 
     def test_the_same_key_is_the_same_task(self, api: RunningApi) -> None:
@@ -116,9 +118,9 @@ class TestAccepted:
         assert answer.json()["code"] == "idempotency_conflict"
 
     def test_wishes_travel_with_the_job(self, api: RunningApi) -> None:
-        wishes = {"priority": "9", "thumbnail_seconds": "1.5"}
-        answer = api.upload(FILM_HEAD + os.urandom(100), data=wishes)
-        job = api.http.get(f"/jobs/{answer.json()['task_id']}").json()
+        fields = {"priority": "9", "thumbnail_seconds": "1.5"}
+        answer = api.upload(FILM_HEAD + os.urandom(100), data=fields)
+        job = api.http.get(f"/api/v1/jobs/{answer.json()['task_id']}").json()
         assert job["priority"] == 9
         assert job["params"] == {"thumbnail_seconds": 1.5}
 
@@ -224,13 +226,13 @@ class TestRefused:
         assert api.stored_files() == before
 
     def test_a_client_that_leaves_leaves_nothing(self, api: RunningApi) -> None:
-        before, total = api.stored_files(), api.http.get("/stats").json()["queue"]["total"]
+        before, total = api.stored_files(), api.http.get("/api/v1/stats").json()["queue"]["total"]
         connection = open_upload(api, 500_000_000)
         connection.sendall(PART + FILM_HEAD + os.urandom(20_000_000))
         assert wait_for(lambda: len(api.stored_files()) > len(before))
         connection.close()
         assert wait_for(lambda: api.stored_files() == before)
-        assert api.http.get("/stats").json()["queue"]["total"] == total
+        assert api.http.get("/api/v1/stats").json()["queue"]["total"] == total
 
 
 class TestLimits:

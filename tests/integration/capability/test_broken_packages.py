@@ -158,7 +158,7 @@ def test_health_says_that_something_is_left_out(instance: Instance) -> None:
 
 def test_videos_are_processed_all_the_same(instance: Instance, film: Path) -> None:
     with instance.client() as client:
-        job_id = client.upload(film)["task_id"]
+        job_id = client.upload(film)["id"]
         assert [event.status for event in client.watch(job_id)][-1] == "completed"
         sound = client.submit("make_sound", {})
         assert [event.status for event in client.watch(str(sound["id"]))][-1] == "completed"
@@ -168,7 +168,7 @@ def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: In
     with instance.client() as client:
         job_id = str(client.submit("make_idle", {})["id"])
         assert [event.status for event in client.watch(job_id)][-1] == "failed"
-        failure = client.job(job_id)["failure"] or {}
+        failure = client.job(job_id)["error"] or {}
     assert failure["code"] == "capability_unusable"
     assert "the licence server is away" in failure["message"]
     assert "echo-idle" in failure["hint"]
@@ -178,7 +178,7 @@ def test_a_handler_of_the_wrong_type_fails_its_job_with_the_reason(instance: Ins
     with instance.client() as client:
         job_id = str(client.submit("make_wrong", {})["id"])
         assert [event.status for event in client.watch(job_id)][-1] == "failed"
-        assert "returned a dict" in (client.job(job_id)["failure"] or {})["message"]
+        assert "returned a dict" in (client.job(job_id)["error"] or {})["message"]
 
 
 def test_a_route_that_exits_ends_its_own_request(instance: Instance) -> None:

@@ -67,10 +67,10 @@ def get(instance: Instance, path: str) -> httpx.Response:
 def test_a_job_of_the_package_runs_over_http(
     instance: Instance, client: Client, film: Path, tmp_path: Path
 ) -> None:
-    receipt = client.upload(film, kind="measure_loudness")
-    *_, last = client.watch(receipt["task_id"])
+    job = client.upload(film, kind="measure_loudness")
+    *_, last = client.watch(job["id"])
     assert last.status == "completed"
-    job = client.job(receipt["task_id"])
+    job = client.job(job["id"])
     measured = job["result"] or {}
     # A sine of an eighth of full scale.
     assert measured["integrated_lufs"] == pytest.approx(-21.8, abs=0.5)
@@ -97,19 +97,19 @@ def test_a_route_of_the_package_answers_like_our_own(instance: Instance) -> None
 def test_the_same_video_is_not_measured_twice(client: Client, film: Path) -> None:
     first = client.upload(film, kind="measure_loudness")
     second = client.upload(film, kind="measure_loudness")
-    for receipt in (first, second):
-        *_, last = client.watch(receipt["task_id"])
+    for job in (first, second):
+        *_, last = client.watch(job["id"])
         assert last.status == "completed"
-    results = [client.job(receipt["task_id"])["result"] or {} for receipt in (first, second)]
+    results = [client.job(job["id"])["result"] or {} for job in (first, second)]
     assert results[0]["integrated_lufs"] == results[1]["integrated_lufs"]
 
 
 def test_a_video_without_sound_is_rejected_by_the_package(client: Client, tmp_path: Path) -> None:
     mute = films.make_film(tmp_path / "mute.mp4", has_sound=False)
-    receipt = client.upload(mute, kind="measure_loudness")
-    *_, last = client.watch(receipt["task_id"])
+    job = client.upload(mute, kind="measure_loudness")
+    *_, last = client.watch(job["id"])
     assert last.status == "failed"
-    failure = client.job(receipt["task_id"])["failure"] or {}
+    failure = client.job(job["id"])["error"] or {}
     assert failure["code"] == "media_no_sound"
 
 
@@ -200,15 +200,15 @@ def test_without_the_package_its_jobs_wait_and_with_it_they_go_on(
 ) -> None:
     home = tmp_path / "home"
     with running_instance(home, site, film.parent) as instance, instance.client() as client:
-        measured = client.upload(film, kind="measure_loudness")["task_id"]
+        measured = client.upload(film, kind="measure_loudness")["id"]
         assert [event.status for event in client.watch(measured)][-1] == "completed"
     with running_instance(home, None, film.parent) as instance, instance.client() as client:
         waiting = _send_from_elsewhere(instance, site, film)
         _check_absence(instance, client, film)
         assert (client.job(measured)["result"] or {})["integrated_lufs"] < 0
         wait_until(lambda: "nothing that is installed here" in str(client.job(waiting)["message"]))
-        assert client.job(waiting)["state"] in ("pending", "running")
-        assert [event.status for event in client.watch(client.upload(film)["task_id"])][
+        assert client.job(waiting)["status"] in ("pending", "running")
+        assert [event.status for event in client.watch(client.upload(film)["id"])][
             -1
         ] == "completed"
         cancelled = _send_from_elsewhere(instance, site, film)

@@ -221,7 +221,7 @@ def test_job_id_can_be_abbreviated_and_the_list_shows_the_video(cinemill: Run, v
     assert cinemill("watch", job_id[:8]).returncode == 0
     rows = [line.split()[:2] for line in cinemill("jobs").stdout.splitlines()]
     assert [job_id[:8], video.name] in rows
-    assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["job_id"] == job_id
+    assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["id"] == job_id
 
 
 def test_status_shows_workers_and_queues(cinemill: Run) -> None:

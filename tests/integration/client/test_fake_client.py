@@ -74,20 +74,20 @@ def end(client: Client, job_id: object) -> str:
 def test_a_video_is_uploaded_watched_and_fetched(
     client: Client, film: Path, tmp_path: Path
 ) -> None:
-    receipt = client.upload(film)
-    assert (receipt["status"], receipt["filename"]) == ("PROCESSING", "film.mp4")
-    assert receipt["message"] == "Upload complete; processing is queued."
-    events = list(client.watch(receipt["task_id"]))
+    uploaded = client.upload(film)
+    assert (uploaded["kind"], uploaded["status"]) == ("process_video", "pending")
+    job_id = uploaded["id"]
+    events = list(client.watch(job_id))
     assert events[0].status in RUN_FIRST
     assert [event.is_final for event in events] == [*[False] * (len(events) - 1), True]
     assert (events[-1].status, events[-1].progress, events[-1].stage) == ("completed", 100, "done")
-    assert client.task(receipt["task_id"])["state"] == "SUCCESS"
-    assert client.task(receipt["task_id"])["progress"] == 100
-    result = client.result(receipt["task_id"])
+    assert client.task(job_id)["state"] == "SUCCESS"
+    assert client.task(job_id)["progress"] == 100
+    result = client.result(job_id)
     assert result["status"] == "SUCCESS"
     assert result["output_filename"].endswith(".mp4")
 
-    asset_id = str(client.job(receipt["task_id"])["asset_id"])
+    asset_id = str(client.job(job_id)["asset_id"])
     asset = client.asset(asset_id)
     assert asset["size_bytes"] == film.stat().st_size
     assert "proxy" in {one["kind"] for one in asset["artifacts"]}
@@ -111,16 +111,16 @@ def test_an_ended_job_is_watched_to_its_end_again(client: Client) -> None:
 
 def test_a_job_reads_the_same_wherever_it_is_read(client: Client) -> None:
     submitted = client.submit(STATS, {}, priority=7)
-    assert submitted["state"] == "pending"
+    assert submitted["status"] == "pending"
     end(client, submitted["id"])
     job = client.job(str(submitted["id"]))
-    assert (job["kind"], job["priority"], job["state"]) == (STATS, 7, "completed")
+    assert (job["kind"], job["priority"], job["status"]) == (STATS, 7, "completed")
     assert job["finished_at"]
-    assert job["failure"] is None
+    assert job["error"] is None
     assert job["result"]
     (listed,) = client.jobs(id_prefix=str(submitted["id"]))
-    assert listed["state"] == "completed"
-    assert listed.keys() == job.keys() == submitted.keys()
+    assert listed["status"] == "completed"
+    assert listed.keys() == submitted.keys() == job.keys() - {"celery_task_id"}
     (step,) = client.job_status(str(job["id"]))["steps"]
     assert (step["kind"], step["status"]) == ("count_jobs", "succeeded")
 
@@ -129,7 +129,7 @@ def test_documents_have_the_same_members(real: Client, film: Path) -> None:
     fake = make_fake()
     found: list[list[set[str]]] = []
     for client in (fake, real):
-        job_id = client.upload(film)["task_id"]
+        job_id = client.upload(film)["id"]
         end(client, job_id)
         status = client.job_status(job_id)
         asset = client.asset(str(status["asset_id"]))
@@ -154,10 +154,10 @@ def test_documents_have_the_same_members(real: Client, film: Path) -> None:
 def test_a_video_that_cannot_be_read_fails_and_can_be_tried_again(
     client: Client, broken: Path
 ) -> None:
-    job_id = client.upload(broken)["task_id"]
+    job_id = client.upload(broken)["id"]
     assert end(client, job_id) == "failed"
     job = client.job(job_id)
-    failure = job["failure"] or {}
+    failure = job["error"] or {}
     assert failure["code"] == "media_truncated"
     assert failure.keys() == {"code", "message", "hint", "log_tail", "retryable"}
     assert client.task(job_id) == {
@@ -166,13 +166,13 @@ def test_a_video_that_cannot_be_read_fails_and_can_be_tried_again(
         "progress": client.task(job_id)["progress"],
     }
     (dead,) = [one for one in client.dead() if one["job_id"] == job_id]
-    assert dead["failure"]["code"] == "media_truncated"
-    assert client.redrive(dead["step_id"])["state"] == "pending"
-    assert refuse(client.redrive, dead["step_id"]) == ("dead_step_not_found", 404)
+    assert dead["error"]["code"] == "media_truncated"
+    assert client.redrive(dead["id"])["status"] == "pending"
+    assert refuse(client.redrive, dead["id"]) == ("dead_step_not_found", 404)
     assert end(client, job_id) == "failed"
     assert client.retry_failed(code="media_truncated", kind="process_video")["retried"] >= 1
     assert end(client, job_id) == "failed"
-    assert client.retry(job_id)["state"] == "pending"
+    assert client.retry(job_id)["status"] == "pending"
     assert end(client, job_id) == "failed"
     client.delete(job_id)
     assert refuse(client.job, job_id) == ("job_not_found", 404)
@@ -204,7 +204,7 @@ def test_what_is_refused_is_refused_with_the_same_code(
     with pytest.raises(ValueError, match="JSON"):
         client.submit(STATS, {"when": float("nan")})
     assert refuse(client.create_job, "no-asset", "process_video") == ("asset_not_found", 404)
-    assert refuse(client.jobs, state="broken") == ("parameters_invalid", 422)
+    assert refuse(client.jobs, status="broken") == ("parameters_invalid", 422)
     assert refuse(client.jobs, limit=0) == ("parameters_invalid", 422)
     assert refuse(client.asset, "no-asset") == ("asset_not_found", 404)
     assert refuse(client.drop_dead_message, "none") == ("dead_message_not_found", 404)
@@ -221,7 +221,7 @@ def test_what_is_refused_is_refused_with_the_same_code(
 
 def test_a_key_stands_for_one_request(client: Client, film: Path) -> None:
     first = client.upload(film, idempotency_key="one")
-    assert client.upload(film, idempotency_key="one")["task_id"] == first["task_id"]
+    assert client.upload(film, idempotency_key="one")["id"] == first["id"]
     conflict = ("idempotency_conflict", 409)
     assert refuse(client.submit, STATS, {}, idempotency_key="one") == conflict
     blank = [client.submit(STATS, {}, idempotency_key="")["id"] for _ in range(2)]
@@ -239,15 +239,15 @@ def test_what_has_ended_is_neither_cancelled_nor_retried(client: Client) -> None
 
 def test_a_job_is_cancelled_with_a_reason(client: Client, film: Path) -> None:
     # Behind others, so that it still waits when it is cancelled.
-    before = [client.upload(film, kind="generate_preview")["task_id"] for _ in range(3)]
-    job_id = client.upload(film, priority=0)["task_id"]
+    before = [client.upload(film, kind="generate_preview")["id"] for _ in range(3)]
+    job_id = client.upload(film, priority=0)["id"]
     cancelled = client.cancel(job_id, "no longer needed")
     assert cancelled["cancel_reason"] == "no longer needed"
     assert end(client, job_id) == "cancelled"
-    assert client.job(job_id)["state"] == "cancelled"
+    assert client.job(job_id)["status"] == "cancelled"
     assert client.task(job_id)["state"] == "FAILURE"
     assert "no longer needed" in client.task(job_id)["status"]
-    assert client.retry(job_id)["state"] == "pending"
+    assert client.retry(job_id)["status"] == "pending"
     assert end(client, job_id) == "completed"
     assert {end(client, other) for other in before} == {"completed"}
 
@@ -260,7 +260,7 @@ def test_jobs_are_listed_newest_first_and_by_pages(client: Client) -> None:
     assert listed == ids[::-1]
     page = [str(job["id"]) for job in client.jobs(kind=STATS, limit=2, before=ids[2])]
     assert page == [ids[1], ids[0]]
-    assert {job["state"] for job in client.jobs(kind=STATS, state="completed")} == {"completed"}
+    assert {job["status"] for job in client.jobs(kind=STATS, status="completed")} == {"completed"}
     assert client.jobs(kind="no_such_kind") == []
     assert client.jobs(before="no-job") == []
     assert client.jobs(id_prefix="%") == []
@@ -268,7 +268,7 @@ def test_jobs_are_listed_newest_first_and_by_pages(client: Client) -> None:
 
 def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> None:
     own = films.make_film(tmp_path / "own.mp4", seconds=0.5, picture="testsrc")
-    job_id = client.upload(own)["task_id"]
+    job_id = client.upload(own)["id"]
     assert end(client, job_id) == "completed"
     asset_id = str(client.job(job_id)["asset_id"])
     (of_asset,) = client.jobs(asset_id=asset_id)
@@ -282,6 +282,6 @@ def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> 
 
 
 def test_progress_of_an_upload_is_reported(client: Client, film: Path) -> None:
-    told: list[tuple[int, int]] = []
-    client.upload(film, on_bytes=lambda done, total: told.append((done, total)))
-    assert told[-1] == (film.stat().st_size, film.stat().st_size)
+    reported: list[tuple[int, int]] = []
+    client.upload(film, on_bytes=lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (film.stat().st_size, film.stat().st_size)

@@ -25,7 +25,9 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 SEPARATORS = re.compile(r"&&|\|\||[;|&\n]|\$\(")
 SETTING = re.compile(r"\b(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+\b")
 REQUEST = re.compile(r"^(GET|POST|PUT|PATCH|DELETE|HEAD) (/\S*)$")
-URL_PATH = re.compile(r"^(?:https?://127\.0\.0\.1:8420|\$\{?API\}?|…)(/[^?#]*)")
+URL_PATH = re.compile(r"^(?:https?://127\.0\.0\.1:8420|(?P<api>\$\{?API\}?)|…)(?P<path>/[^?#]*)")
+API = "/api/v1"
+"""What pages set API to, after the address."""
 BODY_OPTIONS = frozenset({"-d", "--data", "-F", "--form", "--data-binary", "--json"})
 ACTING_OPTIONS = frozenset({"--install-completion", "--show-completion", "--version"})
 """The parser itself carries these out."""
@@ -127,7 +129,8 @@ def check_curl(arguments: list[str]) -> Iterator[str]:
     for argument in arguments:
         found = URL_PATH.match(argument)
         if found:
-            yield from check_request(method, found[1])
+            base = API if found["api"] else ""
+            yield from check_request(method, base + found["path"])
 
 
 def check_request(method: str, path: str) -> Iterator[str]:

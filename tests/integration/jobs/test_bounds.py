@@ -14,7 +14,8 @@ from sqlalchemy import text
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
 
-from cinemill.api.routes.serializers import dead_document, job_document
+from cinemill.api.models.dead_letters import DeadStepDocument
+from cinemill.api.models.jobs import JobDocument
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, InputRejected, NotFound, TooLarge
 from cinemill.jobs.events import EventPublisher
@@ -135,7 +136,7 @@ def test_accepted_jobs_are_listed(service: JobService, params: dict[str, Any]) -
     found = service.get_job(job.id)
     assert found.params == params
     (listed,) = service.list_jobs(limit=1)
-    assert json.loads(json.dumps(job_document(listed)))["params"] == params
+    assert json.loads(JobDocument.from_job(listed).model_dump_json())["params"] == params
     service.cancel_job(job.id)
 
 
@@ -198,7 +199,7 @@ def test_a_bad_row_is_listed_and_so_are_the_others(service: JobService, bad: str
     assert listed.keys() == {bad, good.id}
     assert listed[good.id].params == {"path": "film.mp4"}
     for job in listed.values():
-        document = json.dumps(job_document(job), allow_nan=False)
+        document = JobDocument.from_job(job).model_dump_json()
         assert len(document) < 100_000
 
 
@@ -243,7 +244,7 @@ def test_a_dead_step_with_a_failure_of_another_shape_is_listed(
     )
     dead = service.list_dead()
     assert {one.job_id for one in dead} == {job.id for job in jobs}
-    assert all(json.dumps(dead_document(one)) for one in dead)
+    assert all(DeadStepDocument.from_step(one).model_dump_json() for one in dead)
     assert service.get_job_status(jobs[0].id)["steps"][0]["status"] == "dead"
 
 
@@ -259,7 +260,7 @@ def test_a_huge_failure_of_a_dead_step_is_listed_in_brief(
         id=job.id,
     )
     (dead,) = service.list_dead()
-    assert len(json.dumps(dead_document(dead))) < 10_000
+    assert len(DeadStepDocument.from_step(dead).model_dump_json()) < 10_000
 
 
 def test_a_page_of_large_jobs_is_bounded(service: JobService) -> None:

@@ -265,7 +265,7 @@ def test_poison_is_dead_at_exactly_its_limit_of_crashes(database: Database) -> N
 def test_the_token_of_a_run_under_way_is_live_and_then_no_more(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     with database.begin() as connection:
-        assert dispatch.is_live_token(connection, run.token)
+        assert claims.is_live_token(connection, run.token)
     rows.succeed(database, run)
     with database.begin() as connection:
-        assert not dispatch.is_live_token(connection, run.token)
+        assert not claims.is_live_token(connection, run.token)

@@ -136,7 +136,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "crashes of a step": lambda c: dispatch.count_crashes(c, "run-new-5"),
     "cancelled and silent": dispatch.list_cancelling,
     "changed and untold": lambda c: dispatch.list_unannounced(c, limit=25),
-    "is the token live": lambda c: dispatch.is_live_token(c, "live"),
+    "is the token live": lambda c: claims.is_live_token(c, "live"),
 }
 
 

@@ -34,7 +34,7 @@ def test_there_are_never_more_than_places_and_nobody_who_takes_its_answer_makes_
             evicted = admission.arrive(number, address)
         elif what == "serve" and number in here:
             has_place, evicted = admission.serve(number)
-            here[number] = "served" if has_place else "told"
+            here[number] = "served" if has_place else "refused"
         elif what == "wait" and number in here:
             admission.wait(number)
             here[number] = "waiting"

@@ -36,7 +36,7 @@ def check(
 class TestToken:
     def test_the_bearer_token_opens_every_door(self) -> None:
         check("POST", "/upload", BEARER)
-        check("GET", "/jobs", {"authorization": "bearer secret-token"})
+        check("GET", "/api/v1/jobs", {"authorization": "bearer secret-token"})
 
     @pytest.mark.parametrize(
         "headers",
@@ -55,10 +55,10 @@ class TestToken:
     )
     def test_nothing_else_does(self, headers: dict[str, str]) -> None:
         with pytest.raises(Unauthorized):
-            check("GET", "/jobs", headers)
+            check("GET", "/api/v1/jobs", headers)
 
     def test_the_cookie_opens_doors_and_is_not_the_token(self) -> None:
-        check("GET", "/jobs", COOKIE)
+        check("GET", "/api/v1/jobs", COOKIE)
         assert "secret-token" not in POLICY.cookie_value
 
     @pytest.mark.parametrize(
@@ -66,20 +66,22 @@ class TestToken:
     )
     def test_the_cookie_stands_beside_whatever_other_ports_have_set(self, foreign: str) -> None:
         own = COOKIE["cookie"]
-        check("GET", "/jobs", {"cookie": f"{foreign}; {own}"})
-        check("GET", "/jobs", {"cookie": f"{own}; {foreign}"})
+        check("GET", "/api/v1/jobs", {"cookie": f"{foreign}; {own}"})
+        check("GET", "/api/v1/jobs", {"cookie": f"{own}; {foreign}"})
 
     def test_another_token_makes_old_cookies_worthless(self) -> None:
         renewed = AccessPolicy(token="renewed", host="127.0.0.1", port=8420)
         with pytest.raises(Unauthorized):
-            check("GET", "/jobs", COOKIE, renewed)
+            check("GET", "/api/v1/jobs", COOKIE, renewed)
 
-    @pytest.mark.parametrize("path", ["/health", "/static/app.css", "/favicon.ico"])
+    @pytest.mark.parametrize(
+        "path", ["/health", "/api/v1/health", "/static/app.css", "/favicon.ico"]
+    )
     def test_what_is_nobodys_is_open(self, path: str) -> None:
         check("GET", path)
 
     @pytest.mark.parametrize(
-        "path", ["/", "/docs", "/openapi.json", "/healthy", "/statics", "/logs"]
+        "path", ["/", "/docs", "/openapi.json", "/healthy", "/api/v1", "/statics", "/api/v1/logs"]
     )
     def test_what_is_somebodys_is_not(self, path: str) -> None:
         assert not is_public(path)
@@ -90,19 +92,19 @@ class TestHost:
         "host", ["127.0.0.1:8420", "localhost:8420", "LOCALHOST", "[::1]:8420", "127.8.8.8"]
     )
     def test_a_loopback_server_answers_to_its_own_names(self, host: str) -> None:
-        check_request(OPEN, "GET", "/jobs", Headers({"host": host}))
+        check_request(OPEN, "GET", "/api/v1/jobs", Headers({"host": host}))
 
     @pytest.mark.parametrize(
         "host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "10.0.0.7:8420"]
     )
     def test_and_to_no_other_not_even_with_the_token(self, host: str) -> None:
         with pytest.raises(Forbidden) as refused:
-            check_request(POLICY, "GET", "/jobs", Headers({"host": host, **BEARER}))
+            check_request(POLICY, "GET", "/api/v1/jobs", Headers({"host": host, **BEARER}))
         assert refused.value.code == "host_not_allowed"
 
     def test_a_server_for_others_is_called_by_any_name(self) -> None:
         wide = AccessPolicy(token="secret-token", host="0.0.0.0", port=8420)
-        check_request(wide, "GET", "/jobs", Headers({"host": "mill.example", **BEARER}))
+        check_request(wide, "GET", "/api/v1/jobs", Headers({"host": "video.example", **BEARER}))
 
 
 class TestOrigin:
@@ -131,10 +133,10 @@ class TestOrigin:
         check("POST", "/upload", COOKIE | headers)
 
     def test_a_script_with_the_token_is_asked_for_no_origin(self) -> None:
-        check("DELETE", "/jobs/1", {"origin": "http://tools.example"} | BEARER)
+        check("DELETE", "/api/v1/jobs/1", {"origin": "http://tools.example"} | BEARER)
 
     def test_reading_is_not_asked_for_an_origin(self) -> None:
-        check("GET", "/jobs", {"origin": "http://evil.example"} | COOKIE)
+        check("GET", "/api/v1/jobs", {"origin": "http://evil.example"} | COOKIE)
 
 
 class TestSignIn:
@@ -188,7 +190,7 @@ class TestBlankSecrets:
         policy = AccessPolicy(token=token, host="127.0.0.1", port=8420)
         for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer  "}):
             with pytest.raises(Unauthorized):
-                check("GET", "/jobs", headers, policy)
+                check("GET", "/api/v1/jobs", headers, policy)
 
     @pytest.mark.parametrize("content", ["", "\n", "short"])
     def test_a_token_file_without_a_token_is_no_token(self, tmp_path: Path, content: str) -> None:

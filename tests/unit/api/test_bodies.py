@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.api.http.bodies import DEEPEST, MOST_VALUES, BoundedRoute, read_json
+from cinemill.api.http.bodies import (
+    DEEPEST,
+    MOST_VALUES,
+    ORDINARY_BYTES,
+    TIMELINE_BYTES,
+    BoundedRoute,
+    read_json,
+)
 from cinemill.errors import InputRejected
 
 leaves = (
@@ -73,16 +83,27 @@ def test_as_deep_as_allowed() -> None:
 
 
 def test_every_route_that_reads_a_body_bounds_it() -> None:
-    from cinemill.api.routes import (
-        assets,
-        captions,
-        events,
-        jobs,
-        operations,
-        tasks,
-        timelines,
-        uploads,
-    )
+    from cinemill.api.app import UNVERSIONED_ROUTERS, V1_ROUTERS
 
-    for module in (assets, captions, events, jobs, operations, tasks, timelines, uploads):
-        assert all(isinstance(route, BoundedRoute) for route in module.router.routes)
+    for router in (*V1_ROUTERS, *UNVERSIONED_ROUTERS):
+        assert all(isinstance(route, BoundedRoute) for route in router.routes)
+
+
+def test_a_route_without_version_allows_bodies_as_large_as_that_of_v1() -> None:
+    from cinemill.api.app import UNVERSIONED_ROUTERS, V1_ROUTERS
+
+    versioned, unversioned = (list_limits(routers) for routers in (V1_ROUTERS, UNVERSIONED_ROUTERS))
+    assert versioned["/jobs", "POST"] == TIMELINE_BYTES
+    common = versioned.keys() & unversioned.keys()
+    assert ("/assets/{asset_id}/captions/{language}", "PUT") in common
+    assert {key: unversioned[key] for key in common} == {key: versioned[key] for key in common}
+
+
+def list_limits(routers: Iterable[APIRouter]) -> dict[tuple[str, str], int]:
+    return {
+        (route.path, method): getattr(route.endpoint, "most_body_bytes", ORDINARY_BYTES)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }

@@ -19,7 +19,7 @@ from cinemill.api.http.framing import (
     Piece,
 )
 
-HEAD = b"POST /jobs HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def cut_all(data: bytes, cuts: list[int], length_bytes: int | None) -> list[Piece]:

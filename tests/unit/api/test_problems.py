@@ -22,7 +22,7 @@ def every_error() -> list[type[errors.CinemillError]]:
         return [kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))]
 
     ours = ("cinemill.errors", "cinemill.api")
-    # These are told more than a message.
+    # These have more members than a message.
     plain = (errors.SettingsInvalid, errors.CommandFailed, errors.Postponed, ParametersInvalid)
     found = below(errors.CinemillError)
     return [
@@ -83,7 +83,7 @@ async def _call(app: Any) -> list[Any]:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    scope = {"type": "http", "path": "/jobs", "method": "GET", "headers": []}
+    scope = {"type": "http", "path": "/api/v1/jobs", "method": "GET", "headers": []}
     await UncaughtErrors(app)(scope, receive, send)
     return sent
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ UUIDS = ("397dee33-f172-456c-8304-5e331e980c57", "397d0a11-4715-49c4-b2e6-fd5798
 JOB: dict[str, Any] = {
     "id": "j1",
     "kind": "process_video",
-    "state": "completed",
+    "status": "completed",
     "progress": 100,
     "asset_id": "a1",
     "queued_at": "2026-01-02T03:04:05+00:00",
@@ -42,9 +43,9 @@ JOB: dict[str, Any] = {
 }
 FAILED = {
     **JOB,
-    "state": "failed",
+    "status": "failed",
     "result": None,
-    "failure": {
+    "error": {
         "code": "media_truncated",
         "message": "The file is truncated: it ends before the video does.",
         "hint": "Upload it again.",
@@ -56,7 +57,7 @@ DEAD_MESSAGE = {
     "queue": "default",
     "task": "",
     "task_id": "",
-    "failure": {"code": "message_not_json", "message": "It is not JSON.", "hint": "Send JSON."},
+    "error": {"code": "message_not_json", "message": "It is not JSON.", "hint": "Send JSON."},
     "excerpt": "nonsense",
     "size_bytes": 8,
     "received_at": "2026-01-02T03:04:05+00:00",
@@ -69,7 +70,7 @@ ASSET = {
             "sha256": hashlib.sha256(PROXY).hexdigest(),
             "size_bytes": len(PROXY),
             "facts": {"width": 854, "height": 480, "fps": 10.0, "duration_seconds": 5.3},
-            "url": "/assets/a1/files/proxy",
+            "url": "/api/v1/assets/a1/files/proxy",
         }
     ],
 }
@@ -80,8 +81,16 @@ def event(status: str, progress: float) -> str:
     return f"id: {progress}\ndata: {data}\n\n"
 
 
-def receipt(task_id: str = "j1") -> dict[str, str]:
-    return {"message": "m", "task_id": task_id, "status": "PROCESSING", "filename": "f"}
+def accepted(job_id: str = "j1") -> dict[str, Any]:
+    return {**JOB, "id": job_id, "status": "pending", "result": None}
+
+
+def serve_dead(
+    server: LittleServer, *, steps: Sequence[Any] = (), messages: Sequence[Any] = ()
+) -> None:
+    server.on("GET /api/v1/dead", lambda x: x.send_json({"dead": steps, "next": None}))
+    page = {"messages": messages, "next": None}
+    server.on("GET /api/v1/dead/messages", lambda x: x.send_json(page))
 
 
 def send_proxy(x: Exchange) -> None:
@@ -99,13 +108,14 @@ def video(tmp_path: Path) -> Path:
 @pytest.fixture
 def upload_server(fake_server: LittleServer) -> LittleServer:
     """Return a fake server that accepts a video and completes its job."""
-    fake_server.on("POST /upload", lambda x: x.send_json(receipt()))
+    fake_server.on("POST /api/v1/upload", lambda x: x.send_json(accepted()))
     fake_server.on(
-        "GET /jobs/j1/events", lambda x: x.send_events(event("running", 5), event("completed", 100))
+        "GET /api/v1/jobs/j1/events",
+        lambda x: x.send_events(event("running", 5), event("completed", 100)),
     )
-    fake_server.on("GET /jobs/j1", lambda x: x.send_json(JOB))
-    fake_server.on("GET /assets/a1", lambda x: x.send_json(ASSET))
-    fake_server.on("GET /assets/a1/files/proxy", send_proxy)
+    fake_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(JOB))
+    fake_server.on("GET /api/v1/assets/a1", lambda x: x.send_json(ASSET))
+    fake_server.on("GET /api/v1/assets/a1/files/proxy", send_proxy)
     return fake_server
 
 
@@ -117,7 +127,7 @@ class TestProcess:
         assert result.exit_code == ExitCode.OK, result.output
         for words in ("film.mp4: completed", "854×480, 10 fps, 5.3 s", "1 min 01 s"):
             assert words in result.stdout
-        assert f"{upload_server.url}/assets/a1/files/proxy" in result.stdout
+        assert f"{upload_server.url}/api/v1/assets/a1/files/proxy" in result.stdout
 
     def test_process_downloads_into_the_folder(
         self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
@@ -162,7 +172,7 @@ class TestProcess:
             (tmp_path / "out" / "film").write_text("a file where the folder would be")
             x.send_json(ASSET)
 
-        upload_server.on("GET /assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
+        upload_server.on("GET /api/v1/assets/a1", send_and_spoil, lambda x: x.send_json(ASSET))
         result = cinemill("process", video, other, "--to", tmp_path / "out", "--json")
         first, second = json.loads(result.stdout)
         assert result.exit_code == ExitCode.UNAVAILABLE
@@ -186,9 +196,9 @@ class TestProcess:
         other.write_bytes(b"no film")
         problem = {"code": "media_unrecognized", "detail": "No video.", "hint": "Send one."}
         upload_server.on(
-            "POST /upload",
+            "POST /api/v1/upload",
             lambda x: x.send_json(problem, 422),
-            lambda x: x.send_json(receipt()),
+            lambda x: x.send_json(accepted()),
         )
         result = cinemill("process", other, video, "--json")
         assert result.exit_code == ExitCode.REJECTED
@@ -199,8 +209,8 @@ class TestProcess:
     def test_process_explains_a_rejected_video(
         self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
-        upload_server.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
-        upload_server.on("GET /jobs/j1", lambda x: x.send_json(FAILED))
+        upload_server.on("GET /api/v1/jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(FAILED))
         result = cinemill("process", video)
         assert result.exit_code == ExitCode.REJECTED
         for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
@@ -217,7 +227,7 @@ class TestProcess:
         monkeypatch.setenv("COLUMNS", "160")
         late = json.dumps({"status": "running", "progress": 50, "seconds_left": 90, "message": "x"})
         upload_server.on(
-            "GET /jobs/j1/events",
+            "GET /api/v1/jobs/j1/events",
             lambda x: x.send_events(f"id: 1\ndata: {late}\n\n", event("completed", 100)),
         )
         shown = cinemill("process", video).stderr
@@ -263,10 +273,10 @@ class TestSubmit:
         other.write_bytes(b"no film")
         third.write_bytes(b"a third")
         upload_server.on(
-            "POST /upload",
-            lambda x: x.send_json(receipt()),
+            "POST /api/v1/upload",
+            lambda x: x.send_json(accepted()),
             lambda x: x.send_json({"code": "media_unrecognized", "detail": "No video."}, 422),
-            lambda x: x.send_json(receipt("j3")),
+            lambda x: x.send_json(accepted("j3")),
         )
         result = cinemill("submit", video, other, absent, tmp_path, third)
         assert result.stdout == "j1\nj3\n"
@@ -322,20 +332,20 @@ class TestSubmit:
         assert "is not a regular file" in result.stderr
         assert fake_server.seen == []
 
-    def test_submit_json_separates_receipts_and_errors(
+    def test_submit_json_separates_jobs_and_errors(
         self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other.txt"
         other.write_bytes(b"no film")
         problem = {"code": "media_unrecognized", "detail": "No video."}
         upload_server.on(
-            "POST /upload",
+            "POST /api/v1/upload",
             lambda x: x.send_json(problem, 422),
-            lambda x: x.send_json(receipt()),
+            lambda x: x.send_json(accepted()),
         )
         result = cinemill("submit", other, video, "--json")
         assert result.exit_code == ExitCode.REJECTED
-        assert [one["task_id"] for one in json.loads(result.stdout)] == ["j1"]
+        assert [one["id"] for one in json.loads(result.stdout)] == ["j1"]
         error = json.loads(result.stderr)["error"]
         assert (error["about"], error["code"]) == ("other.txt", "media_unrecognized")
 
@@ -367,8 +377,8 @@ class TestWatch:
         self, upload_server: LittleServer, cinemill: Run
     ) -> None:
         failure = {"code": "command_failed", "message": "It broke."}
-        upload_server.on("GET /jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
-        upload_server.on("GET /jobs/j1", lambda x: x.send_json({**FAILED, "failure": failure}))
+        upload_server.on("GET /api/v1/jobs/j1/events", lambda x: x.send_events(event("failed", 40)))
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json({**FAILED, "error": failure}))
         result = cinemill("watch", "j1")
         assert result.exit_code == ExitCode.JOB_FAILED
         assert "cinemill retry j1" in result.stderr
@@ -377,7 +387,7 @@ class TestWatch:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         problem = {"code": "not_found", "detail": "There is no job x."}
-        fake_server.on("GET /jobs/x/events", lambda x: x.send_json(problem, 404))
+        fake_server.on("GET /api/v1/jobs/x/events", lambda x: x.send_json(problem, 404))
         result = cinemill("watch", "x")
         assert result.exit_code == ExitCode.USAGE
         assert "There is no job x." in result.stderr
@@ -395,8 +405,8 @@ class TestWatch:
             x.wfile.write(event("completed", 100).encode())
             x.close_connection = True
 
-        fake_server.on("GET /jobs/j1/events", be_silent)
-        fake_server.on("GET /jobs/j1", lambda x: x.send_json(JOB))
+        fake_server.on("GET /api/v1/jobs/j1/events", be_silent)
+        fake_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(JOB))
         assert "j1: still 0% Pending" in cinemill("watch", "j1").stderr
 
     def test_watch_ctrl_c_leaves_the_job_running(self, fake_server: LittleServer) -> None:
@@ -409,7 +419,7 @@ class TestWatch:
             released.wait(PATIENCE_SECONDS)
             x.close_connection = True
 
-        fake_server.on("GET /jobs/j1/events", hold)
+        fake_server.on("GET /api/v1/jobs/j1/events", hold)
         # Programs that a shell starts in the background inherit an ignored SIGINT.
         enable_ctrl_c = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         script = f"{enable_ctrl_c}; from cinemill.cli.main import run; run()"
@@ -434,11 +444,15 @@ class TestJobs:
         monkeypatch.setattr(console, "PIPE_WIDTH", 80)
         name = f"{'a very long name of a ' * 4}holiday.mp4"
         queued_at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-        waiting = {**JOB, "id": UUIDS[1], "state": "pending", "progress": 0, "asset_id": None}
+        waiting = {**JOB, "id": UUIDS[1], "status": "pending", "progress": 0, "asset_id": None}
         done = {**JOB, "id": UUIDS[0], "queued_at": queued_at}
         by_path = {"params": {"path": "/films/b.mp4"}, "queued_at": queued_at}
-        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]}))
-        fake_server.on("GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": name}))
+        fake_server.on(
+            "GET /api/v1/jobs", lambda x: x.send_json({"jobs": [done, {**waiting, **by_path}]})
+        )
+        fake_server.on(
+            "GET /api/v1/assets/a1", lambda x: x.send_json({"id": "a1", "filename": name})
+        )
         head, _, first, second = cinemill("jobs").stdout.splitlines()
         assert head.split() == ["Job", "Video", "Kind", "State", "Done", "Age"]
         assert first.startswith(f"{UUIDS[0][:8]}  a very long name")
@@ -449,7 +463,7 @@ class TestJobs:
     def test_jobs_full_disk_at_stdout_is_reported_without_traceback(
         self, fake_server: LittleServer
     ) -> None:
-        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+        fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": []}))
         script = "from cinemill.cli.main import run; run()"
         with Path("/dev/full").open("w") as full:
             done = subprocess.run(
@@ -465,9 +479,9 @@ class TestJobs:
     ) -> None:
         jobs = [{**JOB, "id": f"j{n}", "asset_id": f"a{n}"} for n in range(6)]
         videos = [{"id": f"a{n}", "filename": f"{n}.mp4"} for n in range(5)]
-        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": jobs}))
-        fake_server.on("GET /assets", lambda x: x.send_json({"assets": videos}))
-        fake_server.on("GET /assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
+        fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": jobs}))
+        fake_server.on("GET /api/v1/assets", lambda x: x.send_json({"assets": videos}))
+        fake_server.on("GET /api/v1/assets/a5", lambda x: x.send_json({"code": "gone"}, 404))
         shown = cinemill("jobs").stdout
         assert "4.mp4" in shown
         assert "(removed)" in shown
@@ -476,9 +490,9 @@ class TestJobs:
     def test_jobs_json_prints_whole_documents(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
+        fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
         assert json.loads(cinemill("jobs", "--state", "completed", "--json").stdout) == [JOB]
-        assert fake_server.seen[0].path == "/jobs?state=completed&limit=20"
+        assert fake_server.seen[0].path == "/api/v1/jobs?status=completed&limit=20"
 
     def test_jobs_unknown_state_is_rejected_with_the_valid_ones(self, cinemill: Run) -> None:
         result = cinemill("jobs", "--state", "nosuch")
@@ -497,7 +511,7 @@ class TestJobs:
     def test_jobs_empty_list_prints_a_message(
         self, fake_server: LittleServer, cinemill: Run, arguments: tuple[str, ...], words: str
     ) -> None:
-        fake_server.on("GET /jobs", lambda x: x.send_json({"jobs": []}))
+        fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": []}))
         result = cinemill("jobs", *arguments)
         assert result.stdout == ""
         assert words in result.stderr
@@ -506,10 +520,10 @@ class TestJobs:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         ended = {"code": "job_ended", "detail": "It has ended."}
-        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json(ended, 409))
+        fake_server.on("POST /api/v1/jobs/j1/cancel", lambda x: x.send_json(ended, 409))
         fake_server.on(
-            "POST /jobs/j2/cancel",
-            lambda x: x.send_json({**JOB, "id": "j2", "state": "cancelled"}),
+            "POST /api/v1/jobs/j2/cancel",
+            lambda x: x.send_json({**JOB, "id": "j2", "status": "cancelled"}),
         )
         result = cinemill("cancel", "j1", "j2")
         assert result.exit_code == ExitCode.USAGE
@@ -517,14 +531,18 @@ class TestJobs:
         assert "j2 is cancelled." in result.stderr
 
     def test_cancel_sends_the_reason(self, fake_server: LittleServer, cinemill: Run) -> None:
-        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "cancelled"}))
+        fake_server.on(
+            "POST /api/v1/jobs/j1/cancel", lambda x: x.send_json({**JOB, "status": "cancelled"})
+        )
         assert "j1 is cancelled." in cinemill("cancel", "j1", "--reason", "wrong film").stderr
         assert json.loads(fake_server.seen[0].body) == {"reason": "wrong film"}
 
     def test_cancel_of_a_running_job_says_it_is_being_cancelled(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("POST /jobs/j1/cancel", lambda x: x.send_json({**JOB, "state": "running"}))
+        fake_server.on(
+            "POST /api/v1/jobs/j1/cancel", lambda x: x.send_json({**JOB, "status": "running"})
+        )
         shown = cinemill("cancel", "j1").stderr
         assert "being cancelled" in shown
         assert "is cancelled" not in shown
@@ -532,8 +550,8 @@ class TestJobs:
     def test_retry_one_job_or_all_failed_jobs(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("POST /jobs/j1/retry", lambda x: x.send_json(JOB))
-        fake_server.on("POST /jobs/retry", lambda x: x.send_json({"retried": 7}))
+        fake_server.on("POST /api/v1/jobs/j1/retry", lambda x: x.send_json(JOB))
+        fake_server.on("POST /api/v1/jobs/retry", lambda x: x.send_json({"retried": 7}))
         assert "queued again" in cinemill("retry", "j1").stderr
         assert "7 job(s)" in cinemill("retry", "--failed", "--code", "disk_full").stderr
         assert json.loads(fake_server.seen[1].body) == {"code": "disk_full"}
@@ -543,9 +561,9 @@ class TestJobs:
     ) -> None:
         steps = [{"name": "probe", "queue": "ingestion", "status": "succeeded", "attempts": 1}]
         document = {**JOB, "queue_place": 3, "steps": steps}
-        fake_server.on("GET /jobs/j1/status", lambda x: x.send_json(document))
+        fake_server.on("GET /api/v1/jobs/j1/status", lambda x: x.send_json(document))
         fake_server.on(
-            "GET /assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"})
+            "GET /api/v1/assets/a1", lambda x: x.send_json({"id": "a1", "filename": "film.mp4"})
         )
         shown = cinemill("status", "j1").stdout
         assert "Position in queue" in shown
@@ -556,41 +574,40 @@ class TestJobs:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         failure = {"code": "crashed", "message": "Out of tries.", "hint": "Redrive it."}
-        dead = {"step_id": "s1", "job_id": "j1", "step_name": "prepare", "failure": failure}
-        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [dead]}))
-        fake_server.on("POST /dead/s1/redrive", lambda x: x.send_json(JOB))
+        dead = {"id": "s1", "job_id": "j1", "step_name": "prepare", "error": failure}
+        serve_dead(fake_server, steps=[dead])
+        fake_server.on("POST /api/v1/dead/s1/redrive", lambda x: x.send_json(JOB))
         assert "Out of tries." in cinemill("dead", "list").stdout
         assert "j1" in cinemill("dead", "redrive", "s1").stderr
 
     def test_dead_messages_are_listed_with_the_reason(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        serve_dead(fake_server, messages=[DEAD_MESSAGE])
         output = cinemill("dead", "list").stdout
         assert "It is not JSON." in output
         assert "8 bytes" in output
         listed = json.loads(cinemill("dead", "list", "--json").stdout)
-        assert [one["message_id"] for one in listed] == [UUIDS[0]]
-        assert listed[0]["failure"]["code"] == "message_not_json"
-        assert listed[0]["step_id"] == ""
+        assert [(one["id"], one["step_name"]) for one in listed] == [(UUIDS[0], "")]
+        assert listed[0]["error"]["code"] == "message_not_json"
 
     def test_dead_drop_accepts_an_abbreviated_id(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
-        fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        serve_dead(fake_server, messages=[DEAD_MESSAGE])
+        fake_server.on(f"DELETE /api/v1/dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0][:6]).stderr
 
     def test_dead_drop_accepts_a_whole_id_without_listing(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on(f"DELETE /dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
+        fake_server.on(f"DELETE /api/v1/dead/messages/{UUIDS[0]}", lambda x: x.send_json({}))
         assert "was deleted" in cinemill("dead", "drop", UUIDS[0]).stderr
 
     def test_dead_redrive_of_a_message_explains_why_not(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
-        fake_server.on("GET /dead", lambda x: x.send_json({"dead": [], "messages": [DEAD_MESSAGE]}))
+        serve_dead(fake_server, messages=[DEAD_MESSAGE])
         refused = cinemill("dead", "redrive", UUIDS[0])
         assert refused.exit_code != 0
         assert "Only its beginning is stored" in refused.stderr

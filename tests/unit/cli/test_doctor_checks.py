@@ -168,16 +168,18 @@ def test_doctor_suspended_encoder_of_any_worker_is_a_warning(
     home: Path, fake_server: LittleServer
 ) -> None:
     offers = [
-        {"node": "celery@one", "encoder": "h264_qsv", "state": "serving"},
+        {"node": "celery@one", "encoder": "h264_qsv", "status": "serving"},
         {
             "node": "celery@two",
             "encoder": "h264_nvenc",
-            "state": "resting",
+            "status": "resting",
             "reason": "No capable devices found",
         },
     ]
-    fake_server.on("GET /health", lambda x: x.send_json({"status": "ok", "hardware": "resting"}))
-    fake_server.on("GET /stats", lambda x: x.send_json({"hardware": offers}))
+    fake_server.on(
+        "GET /api/v1/health", lambda x: x.send_json({"status": "ok", "hardware": "resting"})
+    )
+    fake_server.on("GET /api/v1/stats", lambda x: x.send_json({"hardware": offers}))
     api, suspended = doctor_checks.check_api(Settings(home=home))
     assert "hardware resting" in api.words
     assert suspended.level is Level.WARN

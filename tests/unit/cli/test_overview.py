@@ -28,11 +28,11 @@ STATS: dict[str, Any] = {
     "processing_times": {"process_video": {**TIMES, "p99_seconds": 4.5}},
     "stuck": [{"id": "397dee33-f172-456c-8304-5e331e980c57"}],
     "hardware": [
-        {"node": "celery@one", "encoder": "h264_qsv", "state": "serving", "rests_seconds": None},
+        {"node": "celery@one", "encoder": "h264_qsv", "status": "serving", "rests_seconds": None},
         {
             "node": "celery@one",
             "encoder": "av1_qsv",
-            "state": "resting",
+            "status": "resting",
             "rests_seconds": 60.0,
             "reason": "device lost",
         },
@@ -46,8 +46,8 @@ PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
 @pytest.fixture
 def stats_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
-    fake_server.on("GET /stats", lambda x: x.send_json(STATS))
-    fake_server.on("GET /health", lambda x: x.send_json(HEALTH))
+    fake_server.on("GET /api/v1/stats", lambda x: x.send_json(STATS))
+    fake_server.on("GET /api/v1/health", lambda x: x.send_json(HEALTH))
     return fake_server
 
 

@@ -106,7 +106,7 @@ def test_docs_name_existing_commands_and_options(page: Path) -> None:
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
         assert command.name != "cinemill" or line == "--help", f"no such command: {line}"
-        known = {name for one in command.params for name in one.opts}
+        known = {"--help", *(name for one in command.params for name in one.opts)}
         given = {word for word in words if word.startswith("-")}
         assert given <= known, f"no such option: cinemill {line}"
 

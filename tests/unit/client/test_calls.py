@@ -1,4 +1,4 @@
-"""Requests as the mill gets them, and refusals as the caller gets them."""
+"""Requests as the server receives them, and errors as the caller sees them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def closed_port() -> int:
 
 class TestRequests:
     def test_carry_the_token_and_the_version(self, server: LittleServer, client: Client) -> None:
-        server.on("GET /stats", lambda x: x.send_json({"queue": {"total": 0}}))
+        server.on("GET /api/v1/stats", lambda x: x.send_json({"queue": {"total": 0}}))
         assert client.stats() == {"queue": {"total": 0}}
         headers = server.seen[0].headers
         assert headers["authorization"] == "Bearer the-token"
         assert headers["user-agent"].startswith("cinemill/")
 
     def test_send_only_the_filters_that_are_set(self, server: LittleServer, client: Client) -> None:
-        server.on("GET /jobs", lambda x: x.send_json({"jobs": [{"id": "j1"}]}))
-        assert client.jobs(state="failed", limit=5) == [{"id": "j1"}]
-        assert server.seen[0].path == "/jobs?state=failed&limit=5"
+        server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [{"id": "j1"}]}))
+        assert client.jobs(status="failed", limit=5) == [{"id": "j1"}]
+        assert server.seen[0].path == "/api/v1/jobs?status=failed&limit=5"
 
     @pytest.mark.parametrize(
         "page", [[{"id": "j"}], {"jobs": [{"id": "j"}]}, {"items": [{"id": "j"}]}]
@@ -50,18 +50,18 @@ class TestRequests:
     def test_read_a_page_bare_or_named(
         self, server: LittleServer, client: Client, page: Any
     ) -> None:
-        server.on("GET /jobs", lambda x: x.send_json(page))
+        server.on("GET /api/v1/jobs", lambda x: x.send_json(page))
         assert client.jobs() == [{"id": "j"}]
 
     def test_an_id_stays_one_segment_of_the_path(
         self, server: LittleServer, client: Client
     ) -> None:
-        server.on("POST /jobs/..%2Fstats%3Fx/cancel", lambda x: x.send_json({"id": "j"}))
+        server.on("POST /api/v1/jobs/..%2Fstats%3Fx/cancel", lambda x: x.send_json({"id": "j"}))
         client.cancel("../stats?x", "by mistake")
         assert json.loads(server.seen[0].body) == {"reason": "by mistake"}
 
     def test_an_empty_answer_is_none(self, server: LittleServer, client: Client) -> None:
-        server.on("DELETE /jobs/j1", lambda x: x.begin(204))
+        server.on("DELETE /api/v1/jobs/j1", lambda x: x.begin(204))
         client.delete("j1")
         assert server.seen[0].method == "DELETE"
 
@@ -70,7 +70,9 @@ class TestProblems:
     def test_a_problem_document_becomes_the_error(
         self, server: LittleServer, client: Client
     ) -> None:
-        server.on("GET /jobs/j1", lambda x: x.send_json(PROBLEM, 404, "application/problem+json"))
+        server.on(
+            "GET /api/v1/jobs/j1", lambda x: x.send_json(PROBLEM, 404, "application/problem+json")
+        )
         with pytest.raises(ClientError) as caught:
             client.job("j1")
         error = caught.value
@@ -86,7 +88,7 @@ class TestProblems:
             x.begin(502, Content_Length=len(body))
             x.wfile.write(body)
 
-        server.on("GET /health", answer)
+        server.on("GET /api/v1/health", answer)
         with pytest.raises(ClientError, match="502") as caught:
             client.health()
         assert caught.value.code == "http_502"
@@ -96,7 +98,7 @@ class TestProblems:
             x.begin(200, Content_Length=2)
             x.wfile.write(b"<>")
 
-        server.on("GET /health", answer)
+        server.on("GET /api/v1/health", answer)
         with pytest.raises(ClientError, match="is not a Cinemill server"):
             client.health()
 
@@ -121,7 +123,7 @@ class TestFromHome:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "state.json").write_text(json.dumps({"pid": 1, "api_url": server.url}))
         (tmp_path / "token").write_text("secret\n")
-        server.on("GET /health", lambda x: x.send_json({}))
+        server.on("GET /api/v1/health", lambda x: x.send_json({}))
         with Client.from_home(tmp_path) as client:
             client.health()
         assert server.seen[0].headers["authorization"] == "Bearer secret"
@@ -141,7 +143,7 @@ class TestFromHome:
     ) -> None:
         monkeypatch.setenv("CINEMILL_URL", server.url + "/")
         monkeypatch.setenv("CINEMILL_TOKEN", "far")
-        server.on("GET /health", lambda x: x.send_json({}))
+        server.on("GET /api/v1/health", lambda x: x.send_json({}))
         with Client.from_home() as client:
             client.health()
         assert server.seen[0].headers["authorization"] == "Bearer far"

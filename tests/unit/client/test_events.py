@@ -19,8 +19,8 @@ from cinemill.client.sse import MAX_EVENT_CHARACTERS, EventDecoder, EventTooLarg
 if TYPE_CHECKING:
     from tests.unit.conftest import LittleServer
 
-EVENTS = "GET /jobs/j1/events"
-STATUS = "GET /jobs/j1/status"
+EVENTS = "GET /api/v1/jobs/j1/events"
+STATUS = "GET /api/v1/jobs/j1/status"
 
 
 def event(event_id: str, progress: float, status: str = "running") -> str:
@@ -75,8 +75,8 @@ class TestWatching:
         server.on(EVENTS, lambda x: x.send_events(event("1-0", 5)))
         server.on(
             STATUS,
-            lambda x: x.send_json({"state": "running", "progress": 6}),
-            lambda x: x.send_json({"state": "completed", "progress": 100, "message": "Done"}),
+            lambda x: x.send_json({"status": "running", "progress": 6}),
+            lambda x: x.send_json({"status": "completed", "progress": 100, "message": "Done"}),
         )
         seen = list(client.watch("j1"))
         assert [(e.id, e.status) for e in seen] == [("1-0", "running"), ("", "completed")]

@@ -19,7 +19,6 @@ def test_the_package_exports() -> None:
         "ProgressEvent",
         "TaskResult",
         "TaskStatus",
-        "UploadReceipt",
     ]
 
 
@@ -44,7 +43,7 @@ def test_the_methods_of_a_client_and_their_parameters() -> None:
         "health": "",
         "job": "job_id",
         "job_status": "job_id",
-        "jobs": "state, kind, asset_id, before, id_prefix, limit",
+        "jobs": "status, kind, asset_id, before, id_prefix, limit",
         "redrive": "step_id",
         "result": "task_id",
         "retry": "job_id",

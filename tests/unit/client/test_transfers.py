@@ -20,7 +20,7 @@ from cinemill.client.transfers import safe_name, sha256_from_headers
 if TYPE_CHECKING:
     from tests.unit.conftest import Answer, LittleServer, Seen
 
-RECEIPT = {"message": "m", "task_id": "t", "status": "PROCESSING", "filename": "f"}
+JOB = {"id": "j", "kind": "process_video", "status": "pending"}
 CONTENT = Random(1).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SHA256_BASE64 = base64.b64encode(bytes.fromhex(SHA256)).decode()
@@ -60,16 +60,16 @@ class TestUpload:
     def test_sends_the_film_and_what_is_wanted(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
-        server.on("POST /upload", lambda x: x.send_json(RECEIPT))
+        server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
         moved: list[tuple[int, int]] = []
-        receipt = client.upload(
+        job = client.upload(
             film(tmp_path),
             priority=9,
             thumbnail_seconds=1.5,
             idempotency_key="once",
             on_bytes=lambda done, total: moved.append((done, total)),
         )
-        assert receipt == RECEIPT
+        assert job == JOB
         assert fields_of(server.seen[0]) == {
             "file": ("film.mp4", CONTENT),
             "priority": (None, b"9"),
@@ -82,7 +82,7 @@ class TestUpload:
     def test_an_empty_film_is_sent_too(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
-        server.on("POST /upload", lambda x: x.send_json(RECEIPT))
+        server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
         client.upload(film(tmp_path, content=b""))
         assert fields_of(server.seen[0])["file"] == ("film.mp4", b"")
 
@@ -90,7 +90,7 @@ class TestUpload:
     def test_an_odd_name_breaks_nothing(
         self, server: LittleServer, client: Client, tmp_path: Path, name: str
     ) -> None:
-        server.on("POST /upload", lambda x: x.send_json(RECEIPT))
+        server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
         client.upload(film(tmp_path, name))
         assert list(fields_of(server.seen[0])) == ["file"]
 
@@ -98,7 +98,7 @@ class TestUpload:
         path = tmp_path / "large.mp4"
         with path.open("wb") as file:
             file.truncate(60_000_000)
-        server.on("POST /upload", lambda x: x.send_json(RECEIPT))
+        server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
         server.discards_bodies = True
         tracemalloc.start()
         client.upload(path)
@@ -116,7 +116,7 @@ class TestDownload:
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         answer = send_file(CONTENT, Content_Disposition='inline; filename="film-proxy.mp4"')
-        server.on("GET /assets/a/files/proxy", answer)
+        server.on("GET /api/v1/assets/a/files/proxy", answer)
         path = client.download("a", "proxy", tmp_path)
         assert path == tmp_path / "film-proxy.mp4"
         assert path.read_bytes() == CONTENT
@@ -125,7 +125,7 @@ class TestDownload:
     def test_to_a_path_replaces_what_was_there(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
-        server.on("GET /assets/a/files/proxy", send_file(CONTENT, ETag=f'"{SHA256}"'))
+        server.on("GET /api/v1/assets/a/files/proxy", send_file(CONTENT, ETag=f'"{SHA256}"'))
         path = film(tmp_path, "mine.mp4", b"old")
         client.download("a", "proxy", path)
         assert path.read_bytes() == CONTENT
@@ -141,7 +141,7 @@ class TestDownload:
             x.wfile.write(CONTENT[start:])
 
         first = send_file(CONTENT[:cut], claim=len(CONTENT), ETag=f'"{SHA256}"')
-        server.on("GET /assets/a/files/proxy", first, rest)
+        server.on("GET /api/v1/assets/a/files/proxy", first, rest)
         path = client.download("a", "proxy", tmp_path / "x")
         assert path.read_bytes() == CONTENT
         assert server.seen[1].headers["if-range"] == f'"{SHA256}"'
@@ -150,13 +150,13 @@ class TestDownload:
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         broken = send_file(CONTENT[:1000], claim=len(CONTENT), ETag='"v1"')
-        server.on("GET /assets/a/files/proxy", broken, send_file(CONTENT, ETag='"v2"'))
+        server.on("GET /api/v1/assets/a/files/proxy", broken, send_file(CONTENT, ETag='"v2"'))
         assert client.download("a", "proxy", tmp_path / "x").read_bytes() == CONTENT
 
     def test_gives_up_on_one_that_always_breaks_and_leaves_nothing(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
-        server.on("GET /assets/a/files/proxy", send_file(b"half", claim=8))
+        server.on("GET /api/v1/assets/a/files/proxy", send_file(b"half", claim=8))
         with pytest.raises(ClientError) as caught:
             client.download("a", "proxy", tmp_path / "x")
         assert caught.value.code == "connection_lost"
@@ -172,7 +172,7 @@ class TestDownload:
     def test_a_wrong_checksum_is_refused_and_leaves_the_old_file(
         self, server: LittleServer, client: Client, tmp_path: Path, headers: dict[str, Any]
     ) -> None:
-        server.on("GET /assets/a/files/proxy", send_file(CONTENT, **headers))
+        server.on("GET /api/v1/assets/a/files/proxy", send_file(CONTENT, **headers))
         path = film(tmp_path, "mine.mp4", b"old")
         with pytest.raises(ClientError) as caught:
             client.download("a", "proxy", path)
@@ -183,7 +183,9 @@ class TestDownload:
     def test_a_refusal_is_not_tried_again(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
-        server.on("GET /assets/a/files/proxy", lambda x: x.send_json({"code": "not_found"}, 404))
+        server.on(
+            "GET /api/v1/assets/a/files/proxy", lambda x: x.send_json({"code": "not_found"}, 404)
+        )
         with pytest.raises(ClientError):
             client.download("a", "proxy", tmp_path / "x")
         assert len(server.seen) == 1

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cinemill.config import Settings, apply_running_instance, load, reference
@@ -59,6 +59,7 @@ class TestSecrets:
         assert self.SECRET not in str(caught.value)
 
     @given(st.text(alphabet="ab@:/?#&=;% ", min_size=0, max_size=12))
+    @example(";a://")
     def test_mask_covers_any_unescaped_password(self, noise: str) -> None:
         assert self.SECRET not in mask_url(f"redis://user:{noise}{self.SECRET}{noise}@host:1/0")
 

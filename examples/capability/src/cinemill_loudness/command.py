@@ -28,12 +28,10 @@ def loudness(
 
 def measure_file(client: Client, file: Path) -> dict[str, Any]:
     """Have a video measured and return the job's result. Raises ClientError."""
-    job_id = client.upload(file, kind=JOB)["task_id"]
+    job_id = client.upload(file, kind=JOB)["id"]
     for _ in client.watch(job_id):
         pass
     job = client.job(job_id)
-    if (failure := job.get("failure")) is not None:
-        raise ClientError(
-            failure["message"], code=failure["code"], hint=failure["hint"], status=422
-        )
+    if (error := job.get("error")) is not None:
+        raise ClientError(error["message"], code=error["code"], hint=error["hint"], status=422)
     return dict(job["result"] or {})

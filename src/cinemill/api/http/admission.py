@@ -3,8 +3,8 @@
 A connection that waits (for its first request, or between two) costs its client nothing, and
 strangers may open any number. So it is the longest waiting one that makes room, and after these the
 one that has left its answer unread the longest, never another that is served. Where all are served,
-newcomers are told that the server is busy; a few places beyond the limit are kept for them, so that
-``/health`` is answered even then.
+newcomers get the response that the server is busy. A few places beyond the limit are kept for
+them, so that ``/health`` is answered even then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 MAX_CONNECTIONS = 4096
 """A connection that waits takes about 10 KB; this many are far more than one process can serve."""
 RESERVE_CONNECTIONS = 64
-"""Beyond the limit: to be told that it is reached, or to ask for ``/health``."""
+"""Beyond the limit: for the response that it is reached, or for ``/health``."""
 FILES_BESIDE = 256
 """File descriptors kept for everything else: servers, logs, libraries."""
 FILES_EACH = 2
@@ -74,7 +74,7 @@ class Admission(Generic[Guest]):
         return evicted
 
     def serve(self, guest: Guest) -> tuple[bool, Guest | None]:
-        """A guest has a request. Whether there is a place for it, and who leaves for it."""
+        """Serve a guest with a request; returns whether it has a place, and who leaves for it."""
         if guest not in self._addresses:
             return False, None
         self._waiting.pop(guest, None)
@@ -82,7 +82,7 @@ class Admission(Generic[Guest]):
         return not self._is_over(self._addresses[guest], 0), evicted
 
     def wait(self, guest: Guest) -> None:
-        """A guest has been served, and may ask again."""
+        """Count a guest that has been served, and may send another request, as waiting."""
         if guest in self._addresses:
             self._waiting[guest] = None
 
@@ -94,7 +94,7 @@ class Admission(Generic[Guest]):
             self._unread.setdefault(guest)
 
     def leave(self, guest: Guest) -> None:
-        """A guest is gone; those that are not counted may be gone too."""
+        """Forget a guest that is gone; one that is not counted may be gone too."""
         self._waiting.pop(guest, None)
         self._unread.pop(guest, None)
         address = self._addresses.pop(guest, None)
@@ -107,7 +107,7 @@ class Admission(Generic[Guest]):
         address = self._addresses[guest]
         if not self._is_over(address, reserve):
             return None
-        # Whoever takes more than a share makes room for itself, not others for it.
+        # An address over its share loses connections of its own, not of others.
         is_greedy = self._counts[address] > self._places.per_address + reserve
         for other in chain(self._waiting, self._unread):
             if other != guest and (not is_greedy or self._addresses[other] == address):
@@ -124,7 +124,7 @@ class Admission(Generic[Guest]):
 
 @lru_cache(maxsize=1024)
 def _share_of(address: str) -> str:
-    """What counts as one address: of IPv6 a /64, the least that a provider gives a customer."""
+    """Return what counts as one address: of IPv6 a /64, the least that a customer is given."""
     try:
         number = IPv6Address(address)
     except ValueError:

@@ -124,7 +124,7 @@ class BoundedRoute(APIRoute):
 
 
 def read_json(content: bytes) -> Any:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
 
     Raises JsonInvalid, JsonTooDeep or NumberOutOfRange; json.JSONDecodeError where it is no JSON.
     """

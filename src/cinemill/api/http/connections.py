@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from cinemill import telemetry
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.http.errors import (
     MAX_TARGET_BYTES,
     HeadersTooLarge,
@@ -37,7 +38,6 @@ PIECES_PER_TURN = 256
 """Lines and stretches of body parsed before other connections have their turn: about 1 ms."""
 MAX_HELD_BYTES = 1024 * 1024
 """Requests that a client sends ahead while an earlier one is answered: some reads of the socket."""
-ALWAYS_SERVED_PATH = "/health"
 _VERSIONS = frozenset({"1.0", "1.1"})
 
 
@@ -244,7 +244,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         has_place, evicted = self._state.admission.serve(self)
         if evicted is not None:
             evicted.make_room()
-        if not has_place and cycle.scope["path"] != ALWAYS_SERVED_PATH:
+        if not has_place and cycle.scope["path"] not in HEALTH_PATHS:
             app = answer_busy
         super()._start_asgi_task(cycle, close_unread(cycle, app))
 

@@ -54,7 +54,7 @@ class Piece:
 class Framing:
     """Cuts the bytes of one connection.
 
-    Call :meth:`cut` until the input is used up, and between calls tell what the parser found out
+    Call :meth:`cut` until the input is used up, and between calls report what the parser found
     about the request: :meth:`begin_body` after its headers, :meth:`end_message` after its end.
     """
 
@@ -72,19 +72,19 @@ class Framing:
         return self.part is Part.HEAD and self._head_bytes == 0
 
     def begin_body(self, *, length_bytes: int | None) -> None:
-        """The headers are complete. ``length_bytes`` None: the body comes in chunks."""
+        """Begin the body, after the headers. ``length_bytes`` None: it comes in chunks."""
         self.part = Part.CHUNK_SIZE if length_bytes is None else Part.BODY
         self.remaining_bytes = length_bytes or 0
 
     def end_message(self) -> None:
-        """The request is complete; what follows is another one."""
+        """Begin another request: the present one is complete."""
         self.part = Part.HEAD
         self.remaining_bytes = 0
         self._head_bytes = 0
         self._blank_lines = 0
 
     def cut(self, data: bytes, start: int) -> tuple[Piece | None, int]:
-        """The next piece of ``data`` from ``start`` on, and where what follows it starts.
+        """Return the next piece of ``data`` from ``start`` on, and where the following one starts.
 
         None where a line is not complete yet. Raises HeadTooLarge or FramingError.
         """
@@ -120,7 +120,7 @@ class Framing:
             raise FramingError("the line before a chunk is too long")
 
     def _check_beginning(self) -> None:
-        # What speaks another protocol (TLS above all) is told so now, not when its time is over.
+        # A client of another protocol (mostly TLS) is refused now, not when its time is over.
         if self.part is Part.HEAD and self._head_bytes == len(self._line):
             first = bytes(self._line[:1])
             if first and first != b"\r" and not first.isalpha():

@@ -18,7 +18,7 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def close_unread(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
-    """An answer that does not wait for the request's end says that it is the connection's last."""
+    """Mark a response that does not wait for the request's end as the connection's last."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         async def mark(message: Message) -> None:
@@ -39,7 +39,7 @@ async def answer_busy(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def render(error: CinemillError) -> bytes:
-    """A whole answer as it goes over the line."""
+    """Return the bytes of a whole response."""
     answer = problems.problem_response(error, {**security_headers.HEADERS, "Connection": "close"})
     reason = HTTPStatus(error.http_status).phrase
     lines = [

@@ -59,8 +59,10 @@ class BoundedServerState(ServerState):
                 connection.flow.resume_reading()
 
     def check_connections(self) -> None:
-        """Close those whose time is over, a tenth of them at each call. To be called ten times a
-        second: thousands at once would keep everybody else waiting."""
+        """Close connections whose time is over, checking a tenth of them at each call.
+
+        To be called ten times a second: thousands at once would delay all other requests.
+        """
         now = time.monotonic()
         if not self._unchecked:
             self._unchecked = list(self.connections)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class OrderlyFlow(FlowControl):
-    """Does not read on while something waits that came earlier, whoever asks for more."""
+    """Does not read on while earlier data waits, even where more is requested."""
 
     def __init__(self, transport: asyncio.Transport, held: bytearray) -> None:
         super().__init__(transport)

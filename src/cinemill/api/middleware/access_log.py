@@ -10,11 +10,12 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import LONGEST_LOGGED, clip
 
 log = telemetry.get_logger("cinemill.access")
 
-_QUIET_PREFIXES = ("/health", "/static/")
+_QUIET_PREFIXES = (*HEALTH_PATHS, "/static/")
 
 
 class AccessLog:

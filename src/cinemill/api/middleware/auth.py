@@ -1,4 +1,4 @@
-"""Who may come in: the token, the cookie that a link sets, and what a browser is held to.
+"""Authentication: the token, the cookie that a link sets, and rules for browsers.
 
 Three checks, in this order, before any route sees a request:
 
@@ -23,20 +23,23 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import problem_response
 from cinemill.errors import CinemillError, Forbidden, Unauthorized
 
 COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_PUBLIC_PATHS = frozenset({"/health", "/favicon.ico"})
+_PUBLIC_PATHS = frozenset({*HEALTH_PATHS, "/favicon.ico"})
 _PUBLIC_FOLDER = "/static/"
 _LOCAL_NAME = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """What is asked of a request. ``token`` None: nobody is asked for one. A blank one, which no
-    token file may hold, lets nobody in."""
+    """The rules for requests.
+
+    With ``token`` None, none is needed. A blank one, which no token file may hold, admits nobody.
+    """
 
     token: str | None
     host: str
@@ -60,7 +63,7 @@ class AccessPolicy:
 
 
 def check_host(policy: AccessPolicy, headers: Headers) -> None:
-    """Raises Forbidden where a loopback server is called by a name that is not its own."""
+    """Raise Forbidden where a loopback server is addressed by a name that is not its own."""
     if not policy.is_loopback:
         return
     name = _host_name(headers.get("host", ""))
@@ -74,7 +77,7 @@ def check_host(policy: AccessPolicy, headers: Headers) -> None:
 
 
 def check_origin(method: str, headers: Headers) -> None:
-    """Raises Forbidden where a page of another site asks for a change."""
+    """Raise Forbidden where a page of another site requests a change."""
     if method in _SAFE_METHODS:
         return
     origin = headers.get("origin")
@@ -91,13 +94,13 @@ def check_origin(method: str, headers: Headers) -> None:
 
 
 def has_bearer(policy: AccessPolicy, headers: Headers) -> bool:
-    """Whether the request carries the token in its ``Authorization`` header."""
+    """Return whether the request has the token in its ``Authorization`` header."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and _proves(given, policy.token)
 
 
 def has_cookie(policy: AccessPolicy, headers: Headers) -> bool:
-    """Whether the request carries the cookie that the token's link set."""
+    """Return whether the request has the cookie that the token's link set."""
     # Cookies know no ports: whatever else runs on this machine sends its own along, in any shape,
     # and the standard library's parser gives up at the first one that it does not understand.
     given = cookie_parser(headers.get("cookie", "")).get(policy.cookie_name, "")
@@ -105,7 +108,7 @@ def has_cookie(policy: AccessPolicy, headers: Headers) -> bool:
 
 
 def check_request(policy: AccessPolicy, method: str, path: str, headers: Headers) -> None:
-    """All that a request must pass. Raises Forbidden or Unauthorized."""
+    """Check a request against all rules. Raises Forbidden or Unauthorized."""
     check_host(policy, headers)
     if has_bearer(policy, headers):
         return
@@ -116,12 +119,12 @@ def check_request(policy: AccessPolicy, method: str, path: str, headers: Headers
 
 
 def is_public(path: str) -> bool:
-    """Whether a path shows nothing that is anybody's: liveness, and the page's own files."""
+    """Return whether a path is public: liveness, and the page's own files."""
     return path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
 
 
 def sign_in(policy: AccessPolicy, query: str) -> Response | None:
-    """The answer to ``/?token=…``: the cookie, and the way to the address without the token.
+    """Return the response to ``/?token=…``: the cookie, and a redirect to ``/`` without the token.
 
     None where the query has no token, or a wrong one.
     """
@@ -174,8 +177,10 @@ class AuthMiddleware:
 
 
 def _proves(given: str, secret: str | None) -> bool:
-    """Whether what was given is the secret: compared in constant time, whatever characters were
-    sent. Nothing proves a secret that is blank."""
+    """Return whether a text is the secret, comparing in constant time whatever was sent.
+
+    A blank secret matches nothing.
+    """
     if secret is None or _is_blank(secret) or _is_blank(given):
         return False
     return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("utf-8", "replace"))

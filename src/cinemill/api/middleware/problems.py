@@ -27,7 +27,7 @@ log = telemetry.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 416: "range_not_satisfiable"}
-_WAYS_ON = {
+_HINTS = {
     404: "Check the URL; /docs lists all endpoints.",
     405: "Check the method; /docs lists all endpoints.",
     416: "Request a range within the file.",
@@ -62,14 +62,14 @@ class ParametersInvalid(InputRejected):
 
 
 def clip(text: str, characters: int) -> str:
-    """A text to be shown: not longer than this, and valid Unicode."""
+    """Return a text of at most so many characters, in valid Unicode."""
     if len(text) > characters:
         text = text[: characters - 1] + "…"
     return text.encode("utf-8", "replace").decode()
 
 
 def to_problem(error: CinemillError) -> dict[str, Any]:
-    """The problem document of an error, ready for JSON."""
+    """Return the problem document of an error, ready for JSON."""
     document: dict[str, Any] = {
         "type": f"urn:cinemill:problem:{error.code}",
         "title": error.code.replace("_", " ").capitalize(),
@@ -89,7 +89,7 @@ def to_problem(error: CinemillError) -> dict[str, Any]:
 def problem_response(
     error: CinemillError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The HTTP answer to an error."""
+    """Return the HTTP response to an error."""
     extra = dict(headers or {})
     if isinstance(error, Unauthorized):
         extra["WWW-Authenticate"] = "Bearer"
@@ -101,7 +101,7 @@ def problem_response(
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error with a problem document."""
+    """Make the application respond to every error with a problem document."""
     app.add_exception_handler(CinemillError, _on_cinemill_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -109,7 +109,7 @@ def install(app: FastAPI) -> None:
 
 
 class UncaughtErrors:
-    """The outermost net: what nobody expected is logged whole and told without its innards."""
+    """Logs an unexpected exception in full, and responds without its details."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -172,13 +172,13 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 
 
 def _translate(error: HTTPException) -> CinemillError:
-    """The framework's own refusals (no such route, wrong method) in our words."""
+    """Return the framework's own refusals (no such route, wrong method) as Cinemill's errors."""
     kinds = {404: NotFound, 405: Conflict}
     kind = kinds.get(error.status_code, InputRejected)
     translated = kind(
         f"{error.detail}.".replace("..", "."),
         code=_CODES_BY_STATUS.get(error.status_code, "request_refused"),
-        hint=_WAYS_ON.get(error.status_code),
+        hint=_HINTS.get(error.status_code),
     )
     translated.http_status = error.status_code
     return translated

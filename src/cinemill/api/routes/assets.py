@@ -1,19 +1,18 @@
-"""Films and what was made of them: records, files (with ranges), further jobs."""
+"""Videos and their derived files: records, files (with ranges), further jobs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
-from cinemill.api.routes.job_requests import Name
-from cinemill.api.routes.serializers import artifact_document, asset_document, job_document
+from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
+from cinemill.api.models.jobs import CreateJobRequest, JobDocument
+from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
+from cinemill.api.models.problems import CREATED, FILE, problems
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.capabilities.captions import edit_store
-from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import NotFound
 from cinemill.storage.media import assets, captions
@@ -24,40 +23,42 @@ router = APIRouter(prefix="/assets", tags=["assets"], route_class=BoundedRoute)
 _SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
 
 
-class CreateJobRequest(BaseModel):
-    kind: Name
-    params: dict[str, Any] = Field(default_factory=dict)
-    priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
-
-
-@router.get("")
-def list_assets(state: StateDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+@router.get("", responses=problems(422))
+def list_assets(state: StateDep, limit: PageLimit = 50, cursor: Cursor = None) -> AssetPage:
     """List videos, newest first."""
-    found = assets.list_assets(state.database, owner=OWNER, limit=limit)
-    return {"assets": [asset_document(asset) for asset in found]}
+    after = decode_position(cursor)
+    found = assets.list_assets(state.database, owner=OWNER, after=after, limit=limit + 1)
+    page, has_more = cut_page(found, limit)
+    return AssetPage(
+        assets=[AssetDocument.from_record(asset) for asset in page],
+        next=encode_position(page[-1].created_at, page[-1].id) if has_more else None,
+    )
 
 
-@router.get("/{asset_id}")
-def read_asset(asset_id: str, state: StateDep) -> dict[str, Any]:
+@router.get("/{asset_id}", responses=problems(404))
+def read_asset(asset_id: str, state: StateDep) -> AssetDetails:
     """Return a video with its artifacts."""
     asset = assets.get_asset(state.database, asset_id)
-    made = assets.list_artifacts(state.database, asset_id)
-    return {**asset_document(asset), "artifacts": [artifact_document(record) for record in made]}
+    return AssetDetails.from_records(asset, assets.list_artifacts(state.database, asset_id))
 
 
-@router.post("/{asset_id}/jobs")
+@router.post("/{asset_id}/jobs", status_code=201, responses=CREATED | problems(404, 413, 422))
 @body_at_most(TIMELINE_BYTES)
-def create_job(asset_id: str, wish: CreateJobRequest, state: StateDep) -> dict[str, Any]:
+def create_asset_job(
+    asset_id: str, request: CreateJobRequest, state: StateDep, response: Response
+) -> JobDocument:
     """Queue another job for an existing video."""
     assets.get_asset(state.database, asset_id)
     job = state.jobs.create_job(
-        wish.kind,
+        request.kind,
         owner=OWNER,
-        params=wish.params,
+        params=request.params,
         asset_id=asset_id,
-        priority=wish.priority,
+        priority=request.priority,
     )
-    return job_document(job)
+    created = JobDocument.from_job(job)
+    response.headers["Location"] = created.address
+    return created
 
 
 def _find_caption_file(
@@ -69,13 +70,15 @@ def _find_caption_file(
         newest = captions.find_newest(connection, asset_id)
     if newest is not None:
         return newest.files[kind]
-    # Made before there were all four forms.
+    # Created before there were all four formats.
     return assets.get_artifact(state.database, asset_id, kind).artifact
 
 
 # One route a method: of a route of several, FastAPI gives every operation the same id.
-@router.head("/{asset_id}/files/{kind}", response_class=FileResponse)
-@router.get("/{asset_id}/files/{kind}", response_class=FileResponse)
+@router.head(
+    "/{asset_id}/files/{kind}", response_class=FileResponse, responses=FILE | problems(422)
+)
+@router.get("/{asset_id}/files/{kind}", response_class=FileResponse, responses=FILE | problems(422))
 def read_file(
     asset_id: str,
     kind: ArtifactKind,
@@ -93,7 +96,7 @@ def read_file(
     """
     if kind is ArtifactKind.SOURCE:
         asset = assets.get_asset(state.database, asset_id)
-        # Its bytes are a stranger's: never shown in place.
+        # Its bytes are untrusted: never shown in place.
         return _send(state, asset.sha256, asset.filename, "application/octet-stream", saved=True)
     if variant is None and kind in captions.KINDS:
         artifact = _find_caption_file(state, asset_id, kind, language)
@@ -103,8 +106,8 @@ def read_file(
     return _send(state, artifact.sha256, artifact.filename, artifact.media_type, saved=is_saved)
 
 
-@router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
-@router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse)
+@router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse, responses=FILE)
+@router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse, responses=FILE)
 def read_stream(asset_id: str, stream: str, filename: str, state: StateDep) -> FileResponse:
     """Return a playlist or media file of a stream (HLS or DASH). Supports range requests."""
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
@@ -113,7 +116,20 @@ def read_stream(asset_id: str, stream: str, filename: str, state: StateDep) -> F
 
 
 class _LargeFile(FileResponse):
+    """A file that is sent in large pieces, and whose wrong ranges are refused with problems."""
+
     chunk_size = 1024 * 1024
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        # Starlette's own responses to these are plain text.
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader as error:
+            raise HTTPException(400, error.content) from None
+        except RangeNotSatisfiable as error:
+            headers = {"Content-Range": f"bytes */{error.max_size}"}
+            raise HTTPException(416, headers=headers) from None
 
 
 def _send(

@@ -1,20 +1,37 @@
-"""The captions of a film: read by anybody, corrected by a person, never by two at once unseen."""
+"""The captions of a video: read by everyone, and edited without overwriting other edits."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, FailFast, Field, ValidationError
+from fastapi.responses import Response
+from pydantic import ValidationError
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
+from cinemill.api.models.captions import (
+    CaptionCuePage,
+    CaptionSetDocument,
+    CaptionSetPage,
+    CaptionsUpdate,
+    SavedCaptions,
+    ShownCue,
+)
+from cinemill.api.models.pages import (
+    Cursor,
+    PageLimit,
+    cut_page,
+    decode_cursor,
+    decode_index,
+    encode_cursor,
+)
+from cinemill.api.models.problems import problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
-from cinemill.capabilities.captions.edits import make_cue
+from cinemill.capabilities.captions.edits import MOST_CUES
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES
 from cinemill.storage.media import captions
@@ -31,62 +48,73 @@ FILE_TYPES = ("text/vtt", "application/x-subrip")
 
 Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
 Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
-Moment = Annotated[int, Field(ge=0, strict=True)]
+CueLimit = Annotated[
+    int, Query(ge=1, le=MOST_CUES, description="Maximum number of captions in the response.")
+]
 
 
-class CaptionCue(BaseModel):
-    """Shown from ``start_ms`` up to, not including, ``end_ms``."""
-
-    start_ms: Moment
-    end_ms: Moment
-    lines: Annotated[list[str], FailFast()]
-
-    def read(self) -> Cue:
-        return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
-
-
-class CaptionsUpdate(BaseModel):
-    captions: Annotated[list[CaptionCue], FailFast()]
-    """Stops at the first wrong one: an error for each of megabytes would take gigabytes."""
-
-
-@router.get("")
-def list_captions(asset_id: str, state: StateDep) -> dict[str, Any]:
+@router.get("", responses=problems(404, 422))
+def list_captions(
+    asset_id: str, state: StateDep, limit: PageLimit = 100, cursor: Cursor = None
+) -> CaptionSetPage:
     """List the captions in each language: a person's edit, otherwise a model's newest."""
+    last = "" if cursor is None else decode_cursor(cursor, 1)[0]
     found = edit_store.list_captions(state.database, asset_id)
-    return {"captions": [_describe(found[language]) for language in sorted(found)]}
+    languages, has_more = cut_page(sorted(one for one in found if one > last), limit)
+    return CaptionSetPage(
+        captions=[CaptionSetDocument.from_set(found[language]) for language in languages],
+        next=encode_cursor(languages[-1]) if has_more else None,
+    )
 
 
-@router.get("/{language}")
-def read_captions(asset_id: str, language: Language, state: StateDep) -> JSONResponse:
-    """Return the captions with their times. Send their ETag in ``If-Match`` to change them."""
-    return _answer(state, edit_store.get_captions(state.database, asset_id, language))
+@router.get("/{language}", responses=problems(404, 422))
+def read_captions(
+    asset_id: str,
+    language: Language,
+    state: StateDep,
+    response: Response,
+    limit: CueLimit = MOST_CUES,
+    cursor: Cursor = None,
+) -> CaptionCuePage:
+    """Return the captions with their times. Send their ETag in ``If-Match`` to change them.
+
+    Without ``limit``, all of them are returned: what is saved replaces them all.
+    """
+    one = edit_store.get_captions(state.database, asset_id, language)
+    begin = decode_index(cursor, one.version)
+    cues = _read_cues(state, one)
+    page, has_more = cut_page(cues[begin:], limit)
+    following = encode_cursor(one.version, str(begin + limit)) if has_more else None
+    _set_headers(response, one)
+    described = dict(CaptionSetDocument.from_set(one))
+    return CaptionCuePage(**described, captions=page, next=following)
 
 
 async def read_body(request: Request) -> bytes:
-    """The route bounds it."""
+    """Return the body, which the route bounds."""
     return await request.body()
 
 
 def parse_cue(request: Request, content: Annotated[bytes, Depends(read_body)]) -> list[Cue]:
-    """What is to be saved: JSON, or a file as editors of subtitles write it.
+    """Return the captions to save, from JSON or from a file of a subtitle editor.
 
-    Not a coroutine: megabytes are read in a thread, while others are answered.
+    Not a coroutine: megabytes are read in a thread, while other requests are served.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in FILE_TYPES:
         return list(read_caption_file(content))
     try:
-        wish = CaptionsUpdate.model_validate_json(content)
+        update = CaptionsUpdate.model_validate_json(content)
     except ValidationError as error:
         raise RequestValidationError(
             [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
         ) from error
-    return [one.read() for one in wish.captions]
+    return [one.read() for one in update.captions]
 
 
 @router.put(
     "/{language}",
+    responses=problems(404, 412, 413, 422, 428, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -103,8 +131,9 @@ def save_captions(
     language: Language,
     cues: Annotated[list[Cue], Depends(parse_cue)],
     state: StateDep,
+    response: Response,
     version: Version = None,
-) -> JSONResponse:
+) -> SavedCaptions:
     """Replace the captions whose ETag is sent in ``If-Match``.
 
     All formats are rewritten; nothing is transcribed again. ``srt_path`` is what a timeline
@@ -112,12 +141,15 @@ def save_captions(
     and ``If-Match`` is missing.
     """
     asset = get_asset(state.database, asset_id)
-    desk = edit_store.CaptionStore(state.database, state.files, state.settings.render_dir)
-    saved, path = edit_store.correct_captions(desk, asset, language, cues, _bare(version))
-    return _answer(state, saved, srt_path=str(path))
+    store = edit_store.CaptionStore(state.database, state.files, state.settings.render_dir)
+    saved, path = edit_store.correct_captions(store, asset, language, cues, _bare(version))
+    _set_headers(response, saved)
+    described = dict(CaptionSetDocument.from_set(saved))
+    shown = _read_cues(state, saved)
+    return SavedCaptions(**described, captions=shown, next=None, srt_path=str(path))
 
 
-@router.delete("/{language}", status_code=204)
+@router.delete("/{language}", status_code=204, responses=problems(404, 409, 412, 422, 428))
 def discard_correction(
     asset_id: str, language: Language, state: StateDep, version: Version = None
 ) -> Response:
@@ -127,37 +159,21 @@ def discard_correction(
 
 
 def _bare(version: str | None) -> str | None:
-    """An entity tag without its quotes, or ``*``, which in quotes is a tag that nothing has.
+    """Return an entity tag without its quotes, or ``*``, which in quotes is a tag of nothing.
 
     A proxy that compresses makes a tag a weak one; that is the same here.
     """
     if version is None:
         return None
-    said = version.strip()
-    tag = ENTITY_TAG.fullmatch(said)
-    return tag[1] if tag else said
+    tag = ENTITY_TAG.fullmatch(version.strip())
+    return tag[1] if tag else version.strip()
 
 
-def _answer(state: AppState, one: CaptionSet, **more: str) -> JSONResponse:
-    said = captions.read_caption_document(state.files, one)
-    document = {**_describe(one), **more, "captions": said["captions"]}
-    headers = {"ETag": f'"{one.version}"', "Cache-Control": "no-cache"}
-    return JSONResponse(document, headers=headers)
+def _read_cues(state: AppState, one: CaptionSet) -> list[ShownCue]:
+    document = captions.read_caption_document(state.files, one)
+    return [ShownCue.model_validate(cue) for cue in document["captions"]]
 
 
-def _describe(one: CaptionSet) -> dict[str, Any]:
-    return {
-        "language": one.language,
-        "version": one.version,
-        "source": edit_store.PERSON if one.is_corrected else "model",
-        "model": one.model,
-        "variant": one.variant,
-        "files": {
-            kind.value.removeprefix("captions_"): {
-                "url": f"/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}",
-                "filename": artifact.filename,
-                "size_bytes": artifact.size_bytes,
-            }
-            for kind, artifact in one.files.items()
-        },
-    }
+def _set_headers(response: Response, one: CaptionSet) -> None:
+    response.headers["ETag"] = f'"{one.version}"'
+    response.headers["Cache-Control"] = "no-cache"

@@ -2,7 +2,7 @@
 
 Events come from the job's stream in Redis; their ids are the stream's, so a client that was cut
 off resumes with ``Last-Event-ID`` and misses nothing. In silence, and where Redis has lost the
-stream or is gone, the row in PostgreSQL speaks instead (without an id: it is nothing to resume
+stream or is gone, the row in PostgreSQL is sent instead (without an id: it is nothing to resume
 from). The row decides what is final: the stream of a job that was retried has ends in its middle.
 """
 
@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -20,6 +20,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.jobs import ProgressDocument
+from cinemill.api.models.problems import EVENTS, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
@@ -28,8 +30,11 @@ from cinemill.jobs.events import Event, EventReader
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
+Describe = Callable[[JsonObject], JsonObject]
+"""What makes the data of an event of a job's progress."""
+
 BLOCK_SECONDS = 1.5
-"""Silence after which the row is asked: a watcher hears something at least every 2 s."""
+"""Silence after which the row is read: a client gets an event at least every 2 s."""
 GLANCE_SECONDS = 0.001
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
@@ -41,9 +46,7 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
 
 
 @router.get(
-    "/jobs/{job_id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    "/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | problems(404)
 )
 async def follow_job(
     job_id: str,
@@ -51,22 +54,35 @@ async def follow_job(
     state: StateDep,
     last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:
-    """Stream progress as ``event: progress`` with JSON data until the job ends.
+    """Stream progress as ``event: progress`` until the job ends; data is a ProgressDocument.
 
     ``Last-Event-ID`` resumes after that event; without it the stream starts at its beginning.
     """
+    return await open_stream(request, state, job_id, last_event_id, describe_progress)
+
+
+async def open_stream(
+    request: Request, state: AppState, job_id: str, last_event_id: str, describe: Describe
+) -> StreamingResponse:
+    """Return the events of a job, each with the data that ``describe`` makes of its progress."""
     await run_in_threadpool(state.jobs.get_job, job_id)
     after_id = last_event_id if is_stream_id(last_event_id) else "0"
-    watch = JobEventStream(state, request.app.state.events, job_id, after_id)
+    stream = JobEventStream(state, request.app.state.events, job_id, after_id)
     return StreamingResponse(
-        watch.write(),
+        stream.write(describe),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
+def describe_progress(progress: JsonObject) -> JsonObject:
+    """Return the data of an event: the progress that Redis or the row holds, of a ``job_id``."""
+    document = ProgressDocument.model_validate({"job_id": progress["task_id"], **progress})
+    return document.model_dump(exclude_unset=True)
+
+
 class JobEventStream:
-    """One watcher of one job."""
+    """The events of one job for one client."""
 
     def __init__(self, state: AppState, reader: EventReader, job_id: str, after_id: str) -> None:
         self._state = state
@@ -77,22 +93,22 @@ class JobEventStream:
         self._last: dict[str, Any] = {}
         self._sent_at = time.monotonic()
 
-    async def write(self) -> AsyncIterator[str]:
-        """The stream's text, event by event."""
+    async def write(self, describe: Describe) -> AsyncIterator[str]:
+        """Yield the text of the stream, event by event."""
         yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
         async for event in self._events():
             if event is not None:
                 self._sent_at = time.monotonic()
-                yield format_event(event)
+                yield format_event(event.id, describe(event.progress))
             elif time.monotonic() - self._sent_at >= KEEP_ALIVE_SECONDS:
                 self._sent_at = time.monotonic()
                 yield ": still here\n\n"
 
     async def _events(self) -> AsyncIterator[Event | None]:
-        """Events to the final one; None where there was nothing to tell."""
+        """Yield events to the final one; None where nothing happened."""
         while not self._state.stopping.is_set():
-            told = await self._read()
-            for event in told:
+            found = await self._read()
+            for event in found:
                 self._after_id = event.id
                 if await self._is_stale_end(event):
                     continue
@@ -100,7 +116,7 @@ class JobEventStream:
                 yield event
                 if _is_final(event):
                     return
-            if told:
+            if found:
                 continue
             row = await self._read_row()
             yield row
@@ -108,8 +124,8 @@ class JobEventStream:
                 return
 
     async def _read(self) -> list[Event]:
-        """What the stream has, after waiting for it; nothing where Redis or the server stops."""
-        # The first look does not wait: a watcher is told at once where things stand.
+        """Wait for events and return them; none where Redis or the server stops."""
+        # The first read does not wait: a client gets the present state at once.
         block_seconds, self._block_seconds = self._block_seconds, BLOCK_SECONDS
         read = asyncio.create_task(self._read_stream(block_seconds))
         stop = asyncio.create_task(self._state.stopping.wait())
@@ -132,14 +148,14 @@ class JobEventStream:
             return []
 
     async def _is_stale_end(self, event: Event) -> bool:
-        """Whether this is the end of an earlier try, after which the job was retried."""
+        """Return whether this is the end of an earlier attempt, after which the job was retried."""
         if not _is_final(event):
             return False
         row = await self._read_row()
         return row is not None and not _is_final(row)
 
     async def _read_row(self) -> Event | None:
-        """Where the job stands by its row; None where the database does not answer.
+        """Return the state of the job by its row; None where the database does not respond.
 
         A row that has been deleted meanwhile ends the watch as cancelled.
         """
@@ -152,8 +168,11 @@ class JobEventStream:
         return Event("", self._merge(status))
 
     def _merge(self, status: JsonObject) -> dict[str, Any]:
-        """The row as a progress document. It is written less often than events are told, so while
-        a job runs its bar does not fall back behind what was told already."""
+        """Return the row as a progress document.
+
+        It is written less often than events are sent, so while a job runs, a lower progress than
+        the last event's is replaced by it.
+        """
         document: dict[str, Any] = {key: status[key] for key in _ROW_KEYS}
         document |= {key: status[key] for key in _ROW_EXTRAS if status.get(key) is not None}
         is_behind = (
@@ -166,16 +185,16 @@ class JobEventStream:
 
 
 def is_stream_id(text: str) -> bool:
-    """Whether Redis can have given an event this id: two numbers of 64 bits."""
+    """Return whether Redis can have given an event this id: two numbers of 64 bits."""
     return _STREAM_ID.fullmatch(text) is not None and all(
         int(part) < 2**64 for part in text.split("-")
     )
 
 
-def format_event(event: Event) -> str:
-    """As https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
-    name = f"id: {event.id}\n" if event.id else ""
-    data = json.dumps(event.progress, ensure_ascii=False)  # JSON has no raw line ends.
+def format_event(event_id: str, progress: JsonObject) -> str:
+    """Return an event as https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
+    name = f"id: {event_id}\n" if event_id else ""
+    data = json.dumps(progress, ensure_ascii=False)  # JSON has no raw line ends.
     return f"{name}event: progress\ndata: {data}\n\n"
 
 

@@ -1,48 +1,55 @@
-"""For whoever runs the mill: is it well, what does its log say, what is it made of."""
+"""For operators: health, and what a bug report should carry."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 
 from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.operations import (
+    CapabilityDocument,
+    DebugDocument,
+    DiskDocument,
+    HealthDocument,
+    LeftOutDocument,
+    ProcessDocument,
+    QueueCounts,
+    QueueError,
+    SettingDocument,
+)
 from cinemill.api.state import AppState, StateDep
 from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
-from cinemill.core.documents import JsonObject
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
 from cinemill.storage.jobs.stray_messages import count_stray_messages
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
+health_router = APIRouter(tags=["operate"], route_class=BoundedRoute)
+"""Needs no token."""
 
 PING_SECONDS = 3.0
-"""In which ``/health`` answers, whatever hangs."""
+"""In which ``/health`` responds, whatever hangs."""
 STRAYS_SECONDS = 10.0
-TAIL_BYTES = 1024 * 1024
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
 
 _WRITABLE = ("ok", "nearly_full")
 
-_judged: dict[str | None, tuple[float, str]] = {}
+_checked: dict[str | None, tuple[float, str]] = {}
 
 
-@router.get("/health")
-async def read_health(request: Request, state: StateDep) -> JSONResponse:
+@health_router.get(
+    "/health", response_model_exclude_unset=True, responses={503: {"model": HealthDocument}}
+)
+async def read_health(request: Request, state: StateDep, response: Response) -> HealthDocument:
     """Report whether the components respond. 503 if PostgreSQL does not.
 
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
@@ -56,11 +63,9 @@ async def read_health(request: Request, state: StateDep) -> JSONResponse:
     found = await state.health.ask(partial(_examine, state, request.app.state.events))
     # Only where there is something to say: people's checks compare the whole document.
     document = {**found, "capabilities": "left_out"} if request.app.state.left_out else found
-    return JSONResponse(
-        document,
-        status_code=200 if document["database"] == "ok" else 503,
-        headers={"Cache-Control": "no-store"},
-    )
+    response.status_code = 200 if document["database"] == "ok" else 503
+    response.headers["Cache-Control"] = "no-store"
+    return HealthDocument.model_validate(document)
 
 
 async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
@@ -83,14 +88,14 @@ async def _examine_database(state: AppState, deadline: float) -> tuple[bool, str
     run = partial(state.health.run, deadline=deadline)
     if not await run("database", partial(_database_answers, state), otherwise=False):
         return False, "unknown"
-    return True, await run("hardware", partial(_judge_hardware, state), otherwise="unknown")
+    return True, await run("hardware", partial(_check_hardware, state), otherwise="unknown")
 
 
 async def _examine_redis(state: AppState, reader: EventReader, deadline: float) -> tuple[str, str]:
-    events = await _judge_redis(reader, deadline)
+    events = await _check_redis(reader, deadline)
     if events not in _WRITABLE:
         return events, "unknown"
-    judge = partial(_judge_messages, state)
+    judge = partial(_check_messages, state)
     return events, await state.health.run("messages", judge, otherwise="unknown", deadline=deadline)
 
 
@@ -102,7 +107,7 @@ def _database_answers(state: AppState) -> bool:
     return True
 
 
-def _judge_hardware(state: AppState) -> str:
+def _check_hardware(state: AppState) -> str:
     try:
         offers = state.jobs.list_hardware()
     except CinemillError:
@@ -112,7 +117,7 @@ def _judge_hardware(state: AppState) -> str:
     return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
-async def _judge_redis(events: EventReader, deadline: float) -> str:
+async def _check_redis(events: EventReader, deadline: float) -> str:
     try:
         async with asyncio.timeout_at(deadline):
             return await events.judge_health()
@@ -120,94 +125,53 @@ async def _judge_redis(events: EventReader, deadline: float) -> str:
         return "unavailable"
 
 
-def _judge_messages(state: AppState) -> str:
-    """Asked of the broker now and then only: everybody may ask for the health, often."""
+def _check_messages(state: AppState) -> str:
+    """Ask the broker, at most every ``STRAYS_SECONDS``: health may be requested often."""
     url, now = state.settings.celery_broker_url, time.monotonic()
-    if url not in _judged or now - _judged[url][0] > STRAYS_SECONDS:
+    if url not in _checked or now - _checked[url][0] > STRAYS_SECONDS:
         try:
             found = count_stray_messages(url, QUEUES, JOB_KINDS)
-            _judged[url] = (now, "unread" if found else "ok")
+            _checked[url] = (now, "unread" if found else "ok")
         except CinemillError:
-            _judged[url] = (now, "unknown")
-    return _judged[url][1]
-
-
-@router.get("/logs")
-def read_logs(
-    state: StateDep,
-    lines: Annotated[int, Query(ge=1, le=5000)] = 200,
-    service: str | None = None,
-    level: str | None = None,
-) -> dict[str, Any]:
-    """Return the last lines of the log files as JSON objects, oldest first."""
-    folder = state.settings.home / "log"
-    found = [
-        entry
-        for path in sorted(folder.glob("*.log"))
-        for entry in _read_tail(path)
-        if _matches(entry, "service", service) and _matches(entry, "level", level)
-    ]
-    found.sort(key=lambda entry: str(entry.get("timestamp", "")))
-    return {"folder": str(folder), "lines": found[-lines:]}
-
-
-def _read_tail(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines of the file's last megabyte; a line that is not JSON comes as ``event``."""
-    with path.open("rb") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
-        file.seek(start)
-        rows = deque(file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines())
-    if start and rows:
-        rows.popleft()  # Cut in its middle.
-    for row in rows:
-        yield _parse_line(row) | {"file": path.name}
-
-
-def _parse_line(row: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(row)
-    except ValueError:
-        return {"event": row}
-    return entry if isinstance(entry, dict) else {"event": row}
-
-
-def _matches(entry: JsonObject, key: str, wanted: str | None) -> bool:
-    return wanted is None or entry.get(key) == wanted
+            _checked[url] = (now, "unknown")
+    return _checked[url][1]
 
 
 @router.get("/debug")
-def read_debug(request: Request, state: StateDep) -> dict[str, Any]:
-    """Versions, settings (secrets masked), disk, queues and installed capabilities: what a bug
-    report should carry."""
-    return {
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
-        "process": {"pid": os.getpid(), "cpus": os.cpu_count()},
-        "disk": {"files": str(state.files.root), "free_bytes": state.files.free_bytes()},
-        "settings": [
-            {"name": row.name, "value": row.value_masked, "source": row.source}
+def read_debug(request: Request, state: StateDep) -> DebugDocument:
+    """Return what a bug report should include.
+
+    Versions, settings (secrets masked), disk, queues and installed capabilities.
+    """
+    disk = DiskDocument(files=str(state.files.root), free_bytes=state.files.free_bytes())
+    return DebugDocument(
+        version=__version__,
+        python=sys.version.split()[0],
+        platform=platform.platform(),
+        libraries={name: version(name) for name in _LIBRARIES},
+        process=ProcessDocument(pid=os.getpid(), cpus=os.cpu_count()),
+        disk=disk,
+        settings=[
+            SettingDocument(name=row.name, value=row.value_masked, source=row.source)
             for row in state.settings.describe()
         ],
-        "queue": _read_queue(state),
-        "capabilities": _list_capabilities(request.app.state.composition),
-        "left_out": [
-            {"package": str(one.origin), "reason": one.reason, "hint": one.hint}
+        queue=_read_queue(state),
+        capabilities=_list_capabilities(request.app.state.composition),
+        left_out=[
+            LeftOutDocument(package=str(one.origin), reason=one.reason, hint=one.hint)
             for one in request.app.state.left_out
         ],
-    }
+    )
 
 
-def _list_capabilities(composition: Composition) -> list[dict[str, str | None]]:
-    """List what this server offers; ``package`` is null of what is built in."""
+def _list_capabilities(composition: Composition) -> list[CapabilityDocument]:
     packages: dict[str, str | None] = {one.name: None for one in composition.built_in}
     packages |= {one.capability.name: str(one.origin) for one in composition.installed}
-    return [{"name": name, "package": package} for name, package in packages.items()]
+    return [CapabilityDocument(name=name, package=package) for name, package in packages.items()]
 
 
-def _read_queue(state: AppState) -> dict[str, Any]:
+def _read_queue(state: AppState) -> QueueCounts | QueueError:
     try:
-        return state.jobs.get_queue_stats()
+        return QueueCounts(**state.jobs.get_queue_stats())
     except CinemillError as error:
-        return {"error": error.message}
+        return QueueError(error=error.message)

@@ -1,4 +1,4 @@
-"""The page and its files. It talks to the same doors as any script."""
+"""The page and its files. It uses the same API as any script."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from starlette.types import Scope
 import cinemill
 
 FOLDER = Path(cinemill.__file__).parent / "web"
-# Looked at anew each time (an answer of 304 costs nothing): an upgrade must not mix two pages.
+# Revalidated each time (a 304 costs nothing): an upgrade must not mix two versions.
 _HEADERS = {"Cache-Control": "no-cache"}
 
 router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    """Add the page, its files and the list of doors."""
+    """Add the page, its files and the list of endpoints."""
     app.include_router(router)
     app.mount("/static", _Files(directory=FOLDER), name="static")
 
 
 def sign_in_page() -> Response:
-    """For people who came without the token."""
+    """Return the page for people without a token."""
     return FileResponse(FOLDER / "signin.html", status_code=401, headers=_HEADERS)
 
 

@@ -1,20 +1,19 @@
-"""``POST /upload``: a film in, a job out."""
+"""Uploads: a form with a video in, a job out."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from uuid import uuid4
+from typing import Any
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.problems import ParametersInvalid
-from cinemill.api.routes.job_requests import MAX_KEY_LENGTH
+from cinemill.api.models.jobs import MAX_KEY_LENGTH, JobDocument
+from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.multipart import (
@@ -26,11 +25,14 @@ from cinemill.api.upload.multipart import (
 )
 from cinemill.api.upload.options import UploadOptions, parse_options
 from cinemill.api.upload.receiver import UploadLimits, UploadReceiver, check_declared_size
+from cinemill.capabilities.ingest.stored_assets import (
+    UploadedFile,
+    UploadJob,
+    create_upload_job,
+)
 from cinemill.core.documents import check_text
 from cinemill.core.job import Job
 from cinemill.errors import TooLarge
-from cinemill.storage.database import Connection
-from cinemill.storage.media.assets import find_asset, register_asset
 from cinemill.storage.media.files import StoredFile
 
 FILE_FIELD = "file"
@@ -41,83 +43,89 @@ _FORM_OVERHEAD_BYTES = 128 * 1024
 router = APIRouter(tags=["upload"], route_class=BoundedRoute)
 
 
-class UploadAccepted(BaseModel):
-    """The response of the upload application's contract."""
-
-    message: str
-    task_id: str
-    status: str
-    filename: str
-
-
 @dataclass(slots=True)
 class UploadForm:
-    """What a form has held so far."""
+    """The parts of a form so far."""
 
     filename: str = ""
     fields: dict[str, str] = field(default_factory=dict)
 
 
+def describe_form() -> dict[str, Any]:
+    """Return the OpenAPI of the form and its header."""
+    fields = UploadOptions.model_json_schema()["properties"]
+    properties = {name: strip_null(schema) for name, schema in fields.items()}
+    file = {"type": "string", "format": "binary"}
+    schema = {
+        "type": "object",
+        "required": [FILE_FIELD],
+        "properties": {FILE_FIELD: file, **properties},
+    }
+    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},
+        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": key}],
+    }
+
+
+def strip_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a form's field: a field is there or it is not, and never null."""
+    options = schema.get("anyOf", [])
+    kept = [one for one in options if one != {"type": "null"}]
+    if len(kept) == len(options):
+        return schema
+    others = {
+        name: value
+        for name, value in schema.items()
+        if name != "anyOf" and (name, value) != ("default", None)
+    }
+    return {**kept[0], **others} if len(kept) == 1 else {"anyOf": kept, **others}
+
+
+REFUSALS = problems(404, 409, 413, 415, 422, 507)
+
+
 # The file has a setting of its own, and the rest of the form the bound above.
 @router.post(
     "/upload",
-    response_model=UploadAccepted,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": [FILE_FIELD],
-                        "properties": {
-                            FILE_FIELD: {"type": "string", "format": "binary"},
-                            **UploadOptions.model_json_schema()["properties"],
-                        },
-                    }
-                }
-            },
-        },
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "schema": {"type": "string", "maxLength": MAX_KEY_LENGTH},
-            }
-        ],
-    },
+    status_code=201,
+    response_model=JobDocument,
+    responses=CREATED | REFUSALS,
+    openapi_extra=describe_form(),
 )
 @body_at_most(sys.maxsize)
-async def upload(request: Request, state: StateDep) -> Response:
+async def upload(request: Request, state: StateDep, response: Response) -> JobDocument:
     """Upload a video and queue its processing. A repeated ``Idempotency-Key`` returns the same job.
 
     Fields that come before the file are checked before the file is read.
     """
-    job, filename = await _accept(request, state)
-    accepted = UploadAccepted(
-        message="Upload complete; processing is queued.",
-        task_id=job.id,
-        status="PROCESSING",
-        filename=filename,
-    )
-    return JSONResponse(accepted.model_dump())
+    job, _ = await accept_upload(request, state)
+    created = JobDocument.from_job(job)
+    response.headers["Location"] = created.address
+    return created
 
 
-async def _accept(request: Request, state: AppState) -> tuple[Job, str]:
+async def accept_upload(request: Request, state: AppState) -> tuple[Job, str]:
+    """Receive the form; returns the job that processes the file, and the file's name.
+
+    Raises InputRejected, TooLarge, DiskFull, Conflict.
+    """
     boundary = parse_boundary(request.headers.get("content-type", ""))
     limits = UploadLimits(state.settings.max_upload_bytes, state.settings.min_free_bytes)
     check_declared_size(limits, state.files, _announced_bytes(request))
     key = _idempotency_key(request)
-    # No records, no upload: better told now than after a gigabyte.
+    # Without the database there is no upload: better refused now than after a gigabyte.
     await run_in_threadpool(state.database.ping)
     form, stored = await _read_form(request, state, limits, boundary)
     options = parse_options(form.fields)
-    job = await run_in_threadpool(_record, state, stored, form.filename, options, key)
-    return job, form.filename
+    file = UploadedFile(OWNER, form.filename, stored)
+    wanted = UploadJob(options.kind, options.job_params, options.priority, key)
+    create = partial(create_upload_job, state.database, state.jobs, file, wanted)
+    return await run_in_threadpool(create), form.filename
 
 
 def _announced_bytes(request: Request) -> int:
-    """What the file will take at least, by Content-Length; 0 where the request does not say."""
+    """Return the least size of the file by Content-Length; 0 where the header is missing."""
     length = request.headers.get("content-length", "")
     return max(int(length) - _FORM_OVERHEAD_BYTES, 0) if length.isdecimal() else 0
 
@@ -142,7 +150,7 @@ async def _read_form(
             received_bytes += len(piece)
             for event in reader.feed(piece):
                 await form.take(event)
-            # What stands before, between and behind the parts has no end of its own.
+            # Bytes before, between and after the parts are bounded by nothing else.
             if received_bytes - intake.size_bytes > _FORM_OVERHEAD_BYTES:
                 raise FormInvalid("The form has too much data in addition to the file.")
         if not reader.is_complete:
@@ -151,7 +159,7 @@ async def _read_form(
 
 
 class _FormBuilder:
-    """Turns a form's events into an UploadForm, the file's bytes into the intake."""
+    """Builds an UploadForm from a form's events; the file's bytes go to the receiver."""
 
     def __init__(self, intake: UploadReceiver) -> None:
         self._intake = intake
@@ -197,47 +205,3 @@ class _FormBuilder:
     def _end(self) -> None:
         if self._part != FILE_FIELD:
             self._form.fields[self._part] = self._value.decode("utf-8", "replace")
-
-
-def _record(
-    state: AppState, stored: StoredFile, filename: str, options: UploadOptions, key: str | None
-) -> Job:
-    """Asset and job, in one transaction. Raises Conflict where the key was used for another film.
-
-    The job must name the asset before either has a row; whoever loses the race for the same bytes
-    takes the winner's asset at the next turn.
-    """
-    while True:
-        known = find_asset(state.database, owner=OWNER, sha256=stored.sha256)
-        asset_id = known.id if known else str(uuid4())
-        try:
-            return state.jobs.create_job(
-                options.kind,
-                owner=OWNER,
-                params=options.job_params,
-                asset_id=asset_id,
-                priority=options.priority,
-                idempotency_key=key,
-                in_transaction=partial(
-                    _register, asset_id=asset_id, stored=stored, filename=filename
-                ),
-            )
-        except _AssetRaced:
-            continue
-
-
-class _AssetRaced(Exception):
-    """Somebody registered the same bytes between our look and our write."""
-
-
-def _register(connection: Connection, *, asset_id: str, stored: StoredFile, filename: str) -> None:
-    asset, _ = register_asset(
-        connection,
-        owner=OWNER,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
-        filename=filename,
-        asset_id=asset_id,
-    )
-    if asset.id != asset_id:
-        raise _AssetRaced

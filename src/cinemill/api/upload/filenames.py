@@ -16,7 +16,7 @@ _UNSHOWN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def clean_filename(name: str) -> str:
-    """What is left of a name for display: its last path component, one line, at most 255 long.
+    """Return a name for display: its last path component, one line, at most 255 long.
 
     Emoji and every script are kept; control characters, direction overrides and lone surrogates
     are not. Empty names, ``.`` and ``..`` become ``film``.

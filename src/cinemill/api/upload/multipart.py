@@ -57,7 +57,7 @@ FormEvent = PartBegin | PartData | PartEnd
 
 
 def parse_boundary(content_type: str) -> bytes:
-    """The boundary that a Content-Type header names. Raises FormInvalid (status 415 or 400)."""
+    """Return the boundary that a Content-Type names. Raises FormInvalid (status 415 or 400)."""
     media_type, options = parse_options_header(content_type)
     if media_type != b"multipart/form-data":
         refusal = FormInvalid(
@@ -108,7 +108,7 @@ class MultipartReader:
             raise FormInvalid(f"The form cannot be read: {error}.") from error
 
     def feed(self, piece: bytes) -> list[FormEvent]:
-        """What this piece held, in order. Raises FormInvalid."""
+        """Yield what this piece holds, in order. Raises FormInvalid."""
         self._events = []
         try:
             self._parser.write(piece)

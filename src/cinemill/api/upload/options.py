@@ -1,4 +1,4 @@
-"""What a form asks for next to its file, checked before the file is read."""
+"""The optional fields of an upload, checked before the file is read."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ class UploadOptions(Parameters):
             int,
             BeforeValidator(_read_priority),
             Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY),
+            # Pydantic would write the bounds of a value with a reader of its own as "ge" and "le".
+            WithJsonSchema(
+                {"type": "integer", "minimum": LOWEST_PRIORITY, "maximum": HIGHEST_PRIORITY}
+            ),
             Expected(f"a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}, 10 first"),
         ]
         | None
@@ -73,7 +77,9 @@ class UploadOptions(Parameters):
 
 
 def parse_options(fields: dict[str, str], *, plan: Plan = CATALOG.plan) -> UploadOptions:
-    """Return what the fields of a form ask for; an empty field is none. ``plan`` checks the job.
+    """Return the options that the fields of a form set; an empty field sets none.
+
+    ``plan`` checks the job.
 
     Raises ParametersInvalid, with every field that does not fit; InputRejected where the kind of
     job cannot take these parameters. Fields that are not known are ignored: forms have buttons.
@@ -86,7 +92,7 @@ def parse_options(fields: dict[str, str], *, plan: Plan = CATALOG.plan) -> Uploa
         raise ParametersInvalid(
             [(dotted_name(one.location), one.what) for one in problems]
         ) from None
-    # Planned for nothing, so that whoever sends the fields first need not send the file for it.
+    # Planned to check it: a client that sends the fields first need not send the file in vain.
     plan(options.kind, options.job_params, _ANY_ASSET)
     if "path" in options.params:
         raise InputRejected("'path' cannot be used with an uploaded file.", code="params_invalid")

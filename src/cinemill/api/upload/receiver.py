@@ -38,7 +38,7 @@ def check_declared_size(limits: UploadLimits, files: LocalFiles, announced_bytes
 
 
 def check_space(limits: UploadLimits, files: LocalFiles, wanted_bytes: int = 0) -> None:
-    """Raises DiskFull where ``wanted_bytes`` more would leave less than the minimum free."""
+    """Raise DiskFull where ``wanted_bytes`` more would leave less than the minimum free."""
     if files.free_bytes() - wanted_bytes < limits.min_free_bytes:
         raise DiskFull("There is not enough free disk space for this upload.")
 
@@ -76,7 +76,7 @@ class UploadReceiver:
         self._incoming.discard()
 
     async def write(self, block: bytes) -> None:
-        """Raises MediaRejected (by the first bytes), TooLarge, DiskFull."""
+        """Store some bytes. Raises MediaRejected (by the first bytes), TooLarge, DiskFull."""
         self.size_bytes += len(block)
         if self.size_bytes > self._limits.max_upload_bytes:
             raise _too_large(self._limits)

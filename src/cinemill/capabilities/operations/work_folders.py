@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cinemill.errors import CinemillError
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import dispatch
+from cinemill.storage.jobs import claims
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -23,7 +23,7 @@ def remove_abandoned_work(database: Database, work_folder: Path) -> None:
     for folder in folders:
         try:
             with database.begin() as connection:
-                is_live = dispatch.is_live_token(connection, folder.name)
+                is_live = claims.is_live_token(connection, folder.name)
         except CinemillError as error:
             log.warning("abandoned work folders could not be searched", why=error.message)
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cinemill.client import Client, DeadDocument, DeadMessageDocument, JobDocument
-    from cinemill.client.models import FailureDocument
+    from cinemill.client.models import ErrorDocument
 
 app = typer.Typer(
     help=(
@@ -55,12 +55,12 @@ def _print_steps(steps: Sequence[DeadDocument]) -> None:
     table = make_table("!Step", "!Job", "Name", ">Tries", ">Age", "Reason")
     for step in steps:
         table.add_row(
-            shorten(step.get("step_id", "")),
+            shorten(step.get("id", "")),
             shorten(step.get("job_id", "")),
             step.get("step_name", ""),
             str(step.get("attempts", "")),
             format_age(step.get("died_at")),
-            _describe_failure(step.get("failure") or {}),
+            _describe_error(step.get("error") or {}),
         )
     console().print(table)
 
@@ -74,26 +74,24 @@ def _print_messages(messages: Sequence[DeadMessageDocument]) -> None:
             message.get("queue", ""),
             format_size(message.get("size_bytes", 0)),
             format_age(message.get("received_at")),
-            _describe_failure(message.get("failure") or {}),
+            _describe_error(message.get("error") or {}),
         )
     console().print(table)
 
 
-def _describe_failure(failure: FailureDocument) -> str:
-    reason = f"{failure.get('code', '')}: {failure.get('message', '')}"
-    return f"{reason}\n→ {failure['hint']}" if failure.get("hint") else reason
+def _describe_error(error: ErrorDocument) -> str:
+    reason = f"{error.get('code', '')}: {error.get('message', '')}"
+    return f"{reason}\n→ {error['hint']}" if error.get("hint") else reason
 
 
 def _write_as_step(message: DeadMessageDocument) -> dict[str, Any]:
     """Return the message with the members of a dead step too, so that one script reads both."""
     return {
-        "message_id": message.get("id", ""),
-        "step_id": "",
         "job_id": message.get("task_id", ""),
         "job_kind": message.get("task", ""),
         "step_name": "",
         "died_at": message.get("received_at", ""),
-        **{name: value for name, value in message.items() if name != "id"},
+        **message,
     }
 
 

@@ -348,7 +348,7 @@ def check_api(settings: Settings) -> Iterator[Check]:
     words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
     yield Check("API", level, f"{client.base_url} is {health.get('status')}: {words}")
     for offer in offers:
-        if offer["state"] == "resting":
+        if offer["status"] == "resting":
             words = (
                 f"{offer['encoder']} of {offer['node']} was suspended after repeated "
                 f"failures: {offer['reason']}"

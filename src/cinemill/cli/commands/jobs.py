@@ -61,7 +61,7 @@ def list_jobs(
 
     with connect.connect() as client:
         found = client.jobs(
-            state=state.value if state else None,
+            status=state.value if state else None,
             kind=kind,
             asset_id=asset,
             before=find_job_id(client, before) if before else None,
@@ -85,13 +85,13 @@ def _show_jobs(found: list[JobDocument], titles: dict[str, str]) -> None:
     heads = ("!Job", "Video", "!Kind", "!State", "!>Done", "!>Age")
     table = make_table(*heads, *(("Message",) if is_wide else ()))
     for job in found:
-        job_id, failure = str(job.get("id", "")), job.get("failure") or {}
+        job_id, failure = str(job.get("id", "")), job.get("error") or {}
         message = failure.get("message") or str(job.get("message") or "")
         table.add_row(
             shorten(job_id),
             shorten_to_fit(titles.get(job_id, "")),
             str(job.get("kind", "")),
-            color_state(str(job.get("state", ""))),
+            color_state(str(job.get("status", ""))),
             f"{float(job.get('progress') or 0):.0f}%",
             format_age(job.get("queued_at")),
             *((shorten_to_fit(message),) if is_wide else ()),
@@ -124,7 +124,7 @@ def cancel(
         print_json(cancelled)
     for document in cancelled if not json else ():
         short = shorten(str(document.get("id", "")))
-        if document.get("state") == "cancelled":
+        if document.get("status") == "cancelled":
             print_message(f"{short} is cancelled.")
         else:
             print_message(f"{short} is being cancelled; follow it with 'cinemill watch {short}'.")

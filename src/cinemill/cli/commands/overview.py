@@ -100,8 +100,8 @@ def _describe_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
 
 def _describe_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
     for offer in offers:
-        words = f"{offer['node']}: {offer['encoder']} {offer['state']}"
-        if offer["state"] == "resting":
+        words = f"{offer['node']}: {offer['encoder']} {offer['status']}"
+        if offer["status"] == "resting":
             words += f", retested in {format_duration(offer['rests_seconds'])}; {offer['reason']}"
         yield words
 

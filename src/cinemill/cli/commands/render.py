@@ -102,7 +102,7 @@ def batch(
         for error in follow_to_end(client, {timeline.name: job_id}, display).values():
             raise error
         job = client.job(job_id)
-    if job["state"] != "completed":
+    if job["status"] != "completed":
         raise JobFailed(job)
     results = (job.get("result") or {}).get("results", [])
     if json:
@@ -157,11 +157,5 @@ def submit(
             sent.errors[name] = error
             display.failed(name, "not accepted")
         else:
-            job_id = str(job["id"])
-            sent.receipts[name] = {
-                "message": "",
-                "task_id": job_id,
-                "status": "PROCESSING",
-                "filename": name,
-            }
-            display.accepted(name, shorten(job_id))
+            sent.jobs[name] = job
+            display.accepted(name, shorten(str(job["id"])))

@@ -72,7 +72,7 @@ def make_test_video(settings: Settings, folder: Path) -> Path:
 def check_server(client: Client, settings: Settings, video: Path) -> Iterator[tuple[str, bool]]:
     """Yield (check, whether it passed); later checks are skipped if they would be meaningless."""
     yield "health: all components respond", client.health().get("status") == "ok"
-    task_id = client.upload(video, priority=10)["task_id"]
+    task_id = str(client.upload(video, priority=10)["id"])
     events = list(client.watch(task_id))
     is_done = events[-1].status == "completed"
     yield "events: progress is reported until completion", is_done

@@ -14,7 +14,7 @@ from cinemill.cli.exit_codes import exit_code_of, highest
 
 if TYPE_CHECKING:
     from cinemill.cli.uploads import UploadBatch, UploadResult
-    from cinemill.client import UploadReceipt
+    from cinemill.client import JobDocument
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +52,8 @@ def submit(
             )
     finally:
         # Printed even if an error ends this early, so that no accepted job is lost.
-        if json and (sent.receipts or sent.errors):
-            print_json(list(sent.receipts.values()))
+        if json and (sent.jobs or sent.errors):
+            print_json(list(sent.jobs.values()))
         for name, error in sent.errors.items():
             print_error(error, as_json=json, about=name)
     raise typer.Exit(highest(exit_code_of(error) for error in sent.errors.values()))
@@ -70,12 +70,12 @@ def _send(videos: dict[str, Path], batch: UploadBatch, sent: UploadResult, *, js
             batch,
             display,
             sent,
-            on_accepted=lambda receipt: None if json else _print_id(receipt),
+            on_accepted=lambda job: None if json else _print_id(job),
         )
 
 
-def _print_id(receipt: UploadReceipt) -> None:
+def _print_id(job: JobDocument) -> None:
     """Print the id at once, so that none is lost; on a terminal, above the bars."""
     # Not with 'echo', which bypasses the replacement for stdout that the bars install.
-    sys.stdout.write(f"{receipt['task_id']}\n")
+    sys.stdout.write(f"{job['id']}\n")
     sys.stdout.flush()

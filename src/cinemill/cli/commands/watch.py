@@ -82,13 +82,13 @@ def _report_end(
         print_error(error, as_json=json, about=about)
         return exit_code_of(error)
     found = client.job(job_id)
-    state = str(found.get("state", ""))
-    if state == "completed":
+    status = str(found.get("status", ""))
+    if status == "completed":
         return ExitCode.OK
     failure = JobFailed(found)
     if not json:
         print_error(failure, about=about)
-    return exit_code_of_job(state, failure.code)
+    return exit_code_of_job(status, failure.code)
 
 
 def status(
@@ -124,7 +124,7 @@ def _show_job(client: Client, job: JobDocument) -> None:
         ("Video", titles.get(str(job.get("id")))),
         ("Asset", job.get("asset_id")),
         ("Kind", job.get("kind")),
-        ("State", job.get("state")),
+        ("State", job.get("status")),
         ("Progress", f"{float(job.get('progress') or 0):.0f}%"),
         ("Message", job.get("message")),
         ("Queued", f"{age} ago" if age else ""),
@@ -137,7 +137,7 @@ def _show_job(client: Client, job: JobDocument) -> None:
             table.add_row(label, color_state(str(value)) if label == "State" else str(value))
     console().print(table)
     _show_steps(job.get("steps") or [])
-    if job.get("failure"):
+    if job.get("error"):
         from cinemill.cli.result import JobFailed
 
         print_message("")
@@ -149,13 +149,12 @@ def _show_steps(steps: list[StepDocument]) -> None:
         return
     table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes", ">Memory")
     for step in steps:
-        state = step.get("status", step.get("state", ""))
         counts = [str(step.get(name, "")) for name in ("attempts", "failures", "crashes")]
         memory = step.get("peak_memory_bytes")
         table.add_row(
             str(step.get("name", "")),
             str(step.get("queue", "")),
-            str(state),
+            str(step.get("status", "")),
             *counts,
             "" if memory is None else format_size(memory),
         )

@@ -186,3 +186,17 @@ def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
     if row.cancel_requested_at is not None:
         return row.cancel_reason or "cancelled"
     return "another step of the job failed" if JobState(row.state).is_final else None
+
+
+def is_run(connection: Connection, run_id: str) -> bool:
+    """Return whether a run of this id is or was there."""
+    row = connection.execute(text("SELECT 1 FROM run WHERE id = :id"), {"id": run_id}).first()
+    return row is not None
+
+
+def is_live_token(connection: Connection, token: str) -> bool:
+    """Check whether a run of this token is under way: its work folder must stay."""
+    row = connection.execute(
+        text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
+    ).first()
+    return row is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, select, text
+from sqlalchemy import Connection, case, delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.dead_messages import LONGEST_EXCERPT, DeadMessage
 from cinemill.core.job import Failure
+from cinemill.core.page_position import PagePosition
 from cinemill.errors import NotFound
 from cinemill.storage import tables
 from cinemill.storage.jobs.job_rows import read_failure
@@ -36,10 +37,19 @@ def insert_dead_message(connection: Connection, message: DeadMessage) -> None:
     connection.execute(insert(tables.dead_message).values(values).on_conflict_do_nothing())
 
 
-def list_dead_messages(connection: Connection, *, limit: int = 100) -> list[DeadMessage]:
-    """Latest first. Never raises for what a row holds: one must not hide all the others."""
+def list_dead_messages(
+    connection: Connection, *, after: PagePosition | None = None, limit: int = 100
+) -> list[DeadMessage]:
+    """Return messages, latest first; those ``after`` a position.
+
+    Never raises for what a row holds: one must not hide all the others.
+    """
     column = tables.dead_message.c
     query = select(*_listed_columns()).order_by(column.received_at.desc(), column.id.desc())
+    if after is not None:
+        same = select(column.received_at).where(column.id == after.id, _readable_time() == after.at)
+        at = func.coalesce(same.scalar_subquery(), after.at)
+        query = query.where(tuple_(column.received_at, column.id) < tuple_(at, after.id))
     return [
         DeadMessage(**{**row, "failure": _read_failure(row["failure"])})
         for row in connection.execute(query.limit(limit)).mappings()
@@ -48,13 +58,17 @@ def list_dead_messages(connection: Connection, *, limit: int = 100) -> list[Dead
 
 def _listed_columns() -> list[Any]:
     column = tables.dead_message.c
-    is_readable = column.received_at.between(_FIRST_READABLE, _LAST_READABLE)
-    received_at = case((is_readable, column.received_at), else_=func.to_timestamp(0))
     return [
         *(column[name] for name in ("id", "queue", "task", "task_id", "failure", "size_bytes")),
         func.left(column.excerpt, LONGEST_EXCERPT).label("excerpt"),
-        received_at.label("received_at"),
+        _readable_time().label("received_at"),
     ]
+
+
+def _readable_time() -> Any:
+    received_at = tables.dead_message.c.received_at
+    is_readable = received_at.between(_FIRST_READABLE, _LAST_READABLE)
+    return case((is_readable, received_at), else_=func.to_timestamp(0))
 
 
 def _read_failure(document: Any) -> Failure:

@@ -392,17 +392,3 @@ def mark_announced(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(
         text("UPDATE job SET announced = true WHERE id = ANY(:ids)"), {"ids": list(job_ids)}
     )
-
-
-def is_run(connection: Connection, run_id: str) -> bool:
-    """Return whether a run of this id is or was there."""
-    row = connection.execute(text("SELECT 1 FROM run WHERE id = :id"), {"id": run_id}).first()
-    return row is not None
-
-
-def is_live_token(connection: Connection, token: str) -> bool:
-    """Check whether a run of this token is under way: its work folder must stay."""
-    row = connection.execute(
-        text("SELECT 1 FROM run WHERE token = :token AND state = 'running'"), {"token": token}
-    ).first()
-    return row is not None

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, DateTime, Select, func, literal_column, select, text, tuple_
 
 from cinemill.core.job import DeadStep, Job, JobState, Step
+from cinemill.core.page_position import PagePosition
 from cinemill.errors import NotFound
 from cinemill.storage import tables
 from cinemill.storage.jobs.job_rows import (
@@ -51,10 +52,11 @@ def list_jobs(
     asset_id: str | None = None,
     older_than_seconds: float | None = None,
     before: str | None = None,
+    after: PagePosition | None = None,
     id_prefix: str | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Newest first; ``before`` is the id of the last job of the page before.
+    """Return jobs, newest first: those older than the job ``before``, those ``after`` a position.
 
     What is too large for a list is left out (``Job.clipped``): a page is bounded, whatever its
     rows are, and no row that cannot be read as it should be keeps the others from being listed.
@@ -78,7 +80,18 @@ def list_jobs(
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)
+    if after is not None:
+        query = query.where(text(_AFTER_JOB)).params(**_name_position(after))
     return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+_AFTER_JOB = f"""
+    (job.queued_at, job.id) < (coalesce(
+        (SELECT last.queued_at FROM job AS last
+         WHERE last.id = :after_id AND {readable_time("last.queued_at")} = :after_at),
+        :after_at), :after_id)
+"""  # noqa: S608 - made of constants
+"""The stored time of the last entry counts where the one that was shown stands in for it."""
 
 
 def list_steps(connection: Connection, job_id: str) -> list[Step]:
@@ -93,19 +106,30 @@ def list_steps(connection: Connection, job_id: str) -> list[Step]:
     return [read_step(row) for row in connection.execute(query).mappings()]
 
 
-def list_dead(connection: Connection, *, limit: int = 100) -> list[DeadStep]:
-    """Return the dead letters, latest first."""
+_DIED_AT = readable_time("dead.died_at")
+
+
+def list_dead(
+    connection: Connection, *, after: PagePosition | None = None, limit: int = 100
+) -> list[DeadStep]:
+    """Return the dead steps, latest first; those ``after`` a position."""
+    position = _name_position(after) if after else {}
     rows = connection.execute(
         text(
             f"""
             SELECT step_id, job_id, job_kind, step_name, owner, attempts, failures, crashes,
-                   {listed_failure()} AS failure, {readable_time("died_at")} AS died_at
-            FROM dead ORDER BY dead.died_at DESC LIMIT :limit
+                   {listed_failure()} AS failure, {_DIED_AT} AS died_at
+            FROM dead WHERE {f"({_DIED_AT}, step_id) < (:after_at, :after_id)" if after else "true"}
+            ORDER BY {_DIED_AT} DESC, step_id DESC LIMIT :limit
             """  # noqa: S608 - made of constants
         ),
-        {"limit": limit},
+        {"limit": limit, **position},
     ).mappings()
     return [DeadStep(**{**row, "failure": read_failure(row["failure"] or {})}) for row in rows]
+
+
+def _name_position(position: PagePosition) -> dict[str, Any]:
+    return {"after_at": position.at, "after_id": position.id}
 
 
 def job_not_found(job_id: str) -> NotFound:

@@ -8,10 +8,21 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, delete, func, literal_column, select, text, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
+from cinemill.core.page_position import PagePosition
 from cinemill.errors import NotFound
 from cinemill.storage import tables
 from cinemill.storage.database import Database
@@ -113,10 +124,17 @@ def find_owned(connection: Connection, asset_id: str, sha256: str) -> str | None
 
 
 def list_assets(
-    database: Database, *, owner: str | None = None, limit: int = 50
+    database: Database,
+    *,
+    owner: str | None = None,
+    after: PagePosition | None = None,
+    limit: int = 50,
 ) -> list[AssetRecord]:
-    """Newest first."""
-    query = select(tables.asset).order_by(tables.asset.c.created_at.desc()).limit(limit)
+    """Return assets, newest first; those ``after`` a position."""
+    columns = tables.asset.c
+    query = select(tables.asset).order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(columns.created_at, columns.id) < (after.at, after.id))
     if owner is not None:
         query = query.where(tables.asset.c.owner == owner)
     with database.begin() as connection:

@@ -11,8 +11,9 @@ from celery import Celery
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
+from cinemill.storage.jobs.claims import is_run
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
-from cinemill.storage.jobs.dispatch import hold, is_run
+from cinemill.storage.jobs.dispatch import hold
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.jobs.stray_messages import (
     MOST_LOOKED_AT,

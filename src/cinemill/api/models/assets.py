@@ -1,0 +1,86 @@
+"""Documents of videos and of the files that are derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from cinemill.api.models.documents import PREFIX, Document, OpenObject, Timestamp
+from cinemill.api.models.pages import Page
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
+
+
+class ArtifactDocument(Document):
+    """A derived file, with the path that it is fetched from."""
+
+    kind: ArtifactKind
+    variant: str
+    filename: str
+    media_type: str
+    sha256: str
+    size_bytes: int
+    facts: OpenObject
+    """What is known of the file, such as `width`, `height` and `duration_seconds`."""
+    url: str
+    created_at: Timestamp
+
+    @classmethod
+    def from_record(cls, record: ArtifactRecord) -> Self:
+        artifact = record.artifact
+        address = f"{PREFIX}/assets/{record.asset_id}/files/{artifact.kind.value}"
+        return cls(
+            kind=artifact.kind,
+            variant=record.variant,
+            filename=artifact.filename,
+            media_type=artifact.media_type,
+            sha256=artifact.sha256,
+            size_bytes=artifact.size_bytes,
+            facts=artifact.facts,
+            url=f"{address}?variant={record.variant}" if record.variant else address,
+            created_at=record.created_at.isoformat(),
+        )
+
+
+class AssetDocument(Document):
+    """A video, as lists show it."""
+
+    id: str
+    owner: str
+    sha256: str
+    size_bytes: int
+    filename: str
+    media: MediaInfo | None
+    """What probing found; null until then."""
+    created_at: Timestamp
+    source_url: str
+
+    @classmethod
+    def from_record(cls, asset: AssetRecord) -> Self:
+        return cls(
+            id=asset.id,
+            owner=asset.owner,
+            sha256=asset.sha256,
+            size_bytes=asset.size_bytes,
+            filename=asset.filename,
+            media=asset.media,
+            created_at=asset.created_at.isoformat(),
+            source_url=f"{PREFIX}/assets/{asset.id}/files/source",
+        )
+
+
+class AssetDetails(AssetDocument):
+    """A video with its derived files."""
+
+    artifacts: list[ArtifactDocument]
+
+    @classmethod
+    def from_records(cls, asset: AssetRecord, artifacts: Sequence[ArtifactRecord]) -> Self:
+        files = [ArtifactDocument.from_record(record) for record in artifacts]
+        return cls(**dict(AssetDocument.from_record(asset)), artifacts=files)
+
+
+class AssetPage(Page):
+    """Videos, newest first."""
+
+    assets: list[AssetDocument]

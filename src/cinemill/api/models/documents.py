@@ -1,0 +1,24 @@
+"""What all documents of the API share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "/api/v1"
+"""Where everything of this version is."""
+STORABLE = r"^[^\x00]*$"
+"""Texts without the character that PostgreSQL cannot store."""
+
+Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""In ISO 8601, UTC."""
+OpenObject = dict[str, object]
+"""A JSON object whose members depend on the kind of job or file that it belongs to."""
+
+
+class Document(BaseModel):
+    """A JSON object with named members; each member's description goes into OpenAPI."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)

@@ -1,0 +1,143 @@
+"""Documents for operators: health, logs, statistics, and what a bug report should carry."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from cinemill.api.models.documents import Document, OpenObject
+from cinemill.api.models.jobs import JobDocument
+from cinemill.api.models.pages import Page
+from cinemill.core.hardware import Offer
+
+
+class HealthDocument(Document):
+    """Whether the components respond."""
+
+    status: Literal["ok", "degraded", "down"]
+    database: str
+    redis: str
+    hardware: str
+    messages: str
+    version: str
+    capabilities: str | None = None
+    """`left_out` where a package's capability cannot be used; otherwise absent."""
+
+
+class LogPage(Page):
+    """Lines of the log files, oldest first. The next page has older lines."""
+
+    folder: str
+    lines: list[OpenObject]
+
+
+class DiskDocument(Document):
+    """The disk that holds the files."""
+
+    files: str
+    free_bytes: int
+
+
+class ProcessDocument(Document):
+    """The API process."""
+
+    pid: int
+    cpus: int | None
+
+
+class SettingDocument(Document):
+    """A setting; secrets are masked."""
+
+    name: str
+    value: str
+    source: str
+
+
+class CapabilityDocument(Document):
+    """What the server offers."""
+
+    name: str
+    package: str | None
+    """Null where it is built in."""
+
+
+class LeftOutDocument(Document):
+    """A package's capability that cannot be used."""
+
+    package: str
+    reason: str
+    hint: str
+
+
+class QueueCounts(Document):
+    """Numbers of jobs, and of runs that wait in each queue."""
+
+    by_status: dict[str, int]
+    by_type: dict[str, int]
+    by_queue: dict[str, int]
+    total: int
+
+
+class QueueError(Document):
+    """Why the numbers could not be read."""
+
+    error: str
+
+
+class DebugDocument(Document):
+    """What a bug report should carry."""
+
+    version: str
+    python: str
+    platform: str
+    libraries: dict[str, str]
+    process: ProcessDocument
+    disk: DiskDocument
+    settings: list[SettingDocument]
+    queue: QueueCounts | QueueError
+    capabilities: list[CapabilityDocument]
+    left_out: list[LeftOutDocument]
+
+
+class DurationStatistics(Document):
+    """Seconds from start to end of completed jobs of one kind."""
+
+    count: int
+    average_seconds: float | None
+    p50_seconds: float | None
+    p90_seconds: float | None
+    p99_seconds: float | None
+
+
+class MemoryStatistics(Document):
+    """Peak memory of attempts of one kind of step, over the last days."""
+
+    count: int
+    p50_bytes: float | None
+    max_bytes: int | None
+
+
+class HardwareDocument(Document):
+    """One hardware encoder of one worker."""
+
+    node: str
+    encoder: str
+    codec: str
+    status: Literal["serving", "resting"]
+    rests_seconds: float | None
+    """Seconds until it is tested again; null while it is in service."""
+    reason: str
+
+    @classmethod
+    def from_offer(cls, offer: Offer) -> Self:
+        values = offer.to_json()
+        return cls(status=values.pop("state"), **values)
+
+
+class StatsDocument(Document):
+    """Counts, times, memory, jobs that take suspiciously long, and hardware encoders."""
+
+    queue: QueueCounts
+    processing_times: dict[str, DurationStatistics]
+    memory: dict[str, MemoryStatistics]
+    stuck: list[JobDocument]
+    hardware: list[HardwareDocument]

@@ -1,0 +1,156 @@
+"""The upload application's endpoints, which scripts of others call: ``/upload`` and ``/task``.
+
+Their paths, members and words are a contract and stay as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from cinemill.api.http.bodies import BoundedRoute, body_at_most
+from cinemill.api.models.documents import Document, OpenObject
+from cinemill.api.models.problems import problems
+from cinemill.api.routes.logs import MOST_LINES, log_folder, read_lines
+from cinemill.api.routes.uploads import REFUSALS, accept_upload, describe_form
+from cinemill.api.state import StateDep
+from cinemill.capabilities.ingest.stored_assets import delete_unused_asset
+from cinemill.core.job import Job, JobState
+
+router = APIRouter(route_class=BoundedRoute)
+
+_STATES = {
+    JobState.PENDING: "PENDING",
+    JobState.RUNNING: "PROGRESS",
+    JobState.COMPLETED: "SUCCESS",
+    JobState.FAILED: "FAILURE",
+    JobState.CANCELLED: "FAILURE",
+}
+
+
+class UploadAccepted(Document):
+    """The response to an upload."""
+
+    message: str
+    task_id: str
+    status: str
+    filename: str
+
+
+class TaskState(Document):
+    """How far a task is."""
+
+    state: str
+    """PENDING, PROGRESS, SUCCESS or FAILURE."""
+    status: str
+    """A message for a person."""
+    progress: int
+
+
+class TaskResult(Document):
+    """The result of a task; ``output_filename`` is empty until there is one."""
+
+    status: str
+    output_filename: str
+    message: str
+
+
+class Message(Document):
+    """What was done."""
+
+    message: str
+
+
+class LogTail(Document):
+    """Lines of the log files, oldest first."""
+
+    folder: str
+    lines: list[OpenObject]
+
+
+@router.post("/upload", tags=["upload"], responses=REFUSALS, openapi_extra=describe_form())
+@body_at_most(sys.maxsize)
+async def upload_video(request: Request, state: StateDep) -> UploadAccepted:
+    """Upload a video and queue its processing. A repeated ``Idempotency-Key`` returns the same job.
+
+    Fields that come before the file are checked before the file is read.
+    """
+    job, filename = await accept_upload(request, state)
+    return UploadAccepted(
+        message="Upload complete; processing is queued.",
+        task_id=job.id,
+        status="PROCESSING",
+        filename=filename,
+    )
+
+
+@router.get("/task/{task_id}", tags=["tasks"], responses=problems(404))
+def read_task(task_id: str, state: StateDep) -> TaskState:
+    """Return a task's state (PENDING, PROGRESS, SUCCESS, FAILURE), message and progress."""
+    job = state.jobs.get_job(task_id)
+    is_done = job.state is JobState.COMPLETED
+    return TaskState(
+        state=_STATES[job.state],
+        status=_status_message(job),
+        # 100 means completed: 99.6 rounded up would make a script fetch a result that is not there.
+        progress=100 if is_done else min(99, int(job.progress)),
+    )
+
+
+@router.get(
+    "/task/{task_id}/result",
+    tags=["tasks"],
+    response_model=TaskResult,
+    responses={202: {"model": TaskResult}, **problems(404)},
+)
+def read_result(task_id: str, state: StateDep) -> JSONResponse:
+    """Return a task's result. 202 while it is running; a failed task returns its error."""
+    job = state.jobs.get_job(task_id)
+    result = TaskResult(
+        status=_STATES[job.state],
+        output_filename=_output_filename(job),
+        message=_status_message(job),
+    )
+    return JSONResponse(result.model_dump(), status_code=200 if job.state.is_final else 202)
+
+
+@router.post("/task/{task_id}/cleanup", tags=["tasks"], responses=problems(404, 409))
+def clean_up(task_id: str, state: StateDep) -> Message:
+    """Cancel a task if it is unfinished, and delete it with its video and all derived files.
+
+    A video that another task needs is kept.
+    """
+    asset_id = state.jobs.get_job(task_id).asset_id
+    state.jobs.stop_and_delete(task_id)
+    if asset_id is None or not delete_unused_asset(state.database, asset_id):
+        return Message(message="The task was deleted.")
+    return Message(message="The task, its video and all derived files were deleted.")
+
+
+@router.get("/logs", tags=["operate"], responses=problems(422))
+def read_log_tail(
+    state: StateDep,
+    lines: Annotated[int, Query(ge=1, le=MOST_LINES)] = 200,
+    service: str | None = None,
+    level: str | None = None,
+) -> LogTail:
+    """Return the last lines of the log files as JSON objects, oldest first."""
+    folder = log_folder(state)
+    found = read_lines(folder, service=service, level=level)
+    return LogTail(folder=str(folder), lines=[one.entry for one in found[-lines:]])
+
+
+def _status_message(job: Job) -> str:
+    if job.failure is not None:
+        return job.failure.message
+    if job.state is JobState.CANCELLED:
+        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
+    return job.message
+
+
+def _output_filename(job: Job) -> str:
+    result: Any = job.result or {}
+    return str(result.get("output_filename") or "")

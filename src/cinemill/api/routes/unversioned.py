@@ -1,0 +1,184 @@
+"""Paths and names of before ``/api/v1``, which are served as well until version 1.0.
+
+Each route runs the endpoint of ``/api/v1`` and returns its document with the former names next to
+the present ones, and with addresses that are unversioned too. None is in the OpenAPI document but
+``/jobs/{job_id}/status``, which is part of a contract and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import singledispatch, wraps
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
+from pydantic import RootModel
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
+from cinemill.api.models.captions import CaptionSetDocument, CaptionSetPage
+from cinemill.api.models.dead_letters import DeadMessageDocument, DeadStepDocument
+from cinemill.api.models.documents import PREFIX, Document, OpenObject
+from cinemill.api.models.jobs import JobDocument, JobPage, JobStatus
+from cinemill.api.models.operations import StatsDocument
+from cinemill.api.models.pages import PageLimit
+from cinemill.api.models.problems import problems
+from cinemill.api.models.timelines import TimelineDocument
+from cinemill.api.routes import assets, captions, dead_letters, events, jobs, stats, timelines
+from cinemill.api.state import StateDep
+
+router = APIRouter(route_class=BoundedRoute)
+
+_CONTRACT_PATHS = frozenset({"/jobs/{job_id}/status"})
+_REPLACED_PATHS = frozenset({"/dead", "/dead/messages", "/jobs/{job_id}/events"})
+"""Not served here, or with documents that are put together below."""
+
+
+class FormerDocument(RootModel[OpenObject]):
+    """A document with former names next to those of `/api/v1`."""
+
+
+class DeadLetters(Document):
+    """All dead letters."""
+
+    dead: list[OpenObject]
+    messages: list[OpenObject]
+
+
+@router.get("/dead", include_in_schema=False)
+def list_dead_letters(state: StateDep, limit: PageLimit = 100) -> DeadLetters:
+    steps = dead_letters.list_dead(state, limit).dead
+    messages = dead_letters.list_messages(state, limit).messages
+    return DeadLetters(
+        dead=[add_former_names(step) for step in steps],
+        messages=[add_former_names(message) for message in messages],
+    )
+
+
+@router.get("/jobs/{job_id}/events", include_in_schema=False, response_class=StreamingResponse)
+async def follow_job(
+    job_id: str, request: Request, state: StateDep, last_event_id: Annotated[str, Header()] = ""
+) -> StreamingResponse:
+    return await events.open_stream(request, state, job_id, last_event_id, dict)
+
+
+@singledispatch
+def add_former_names(document: Document) -> OpenObject:
+    """Return a document's JSON values under its names of before as well."""
+    return document.model_dump(mode="json", exclude_unset=True)
+
+
+@add_former_names.register
+def _(document: JobDocument) -> OpenObject:
+    job = document.model_dump(mode="json", exclude_unset=True)
+    ids = dict.fromkeys(("job_id", "task_id", "celery_task_id"), job["id"])
+    return {**ids, "state": job["status"], "failure": job["error"], **job}
+
+
+@add_former_names.register
+def _(document: JobStatus) -> OpenObject:
+    job = add_former_names.dispatch(JobDocument)(document)
+    return {**job, "steps": [{"step_id": step.id, **step.model_dump()} for step in document.steps]}
+
+
+@add_former_names.register
+def _(document: JobPage) -> OpenObject:
+    # The parameter `before` takes the id of a job.
+    last = document.jobs[-1].id if document.next is not None else None
+    return {"jobs": [add_former_names(job) for job in document.jobs], "next": last}
+
+
+@add_former_names.register
+def _(document: AssetDocument) -> OpenObject:
+    return _strip_prefix(document.model_dump(mode="json"), "source_url")
+
+
+@add_former_names.register
+def _(document: AssetDetails) -> OpenObject:
+    files = [_strip_prefix(one.model_dump(mode="json"), "url") for one in document.artifacts]
+    return {**add_former_names.dispatch(AssetDocument)(document), "artifacts": files}
+
+
+@add_former_names.register
+def _(document: AssetPage) -> OpenObject:
+    return {"assets": [add_former_names(one) for one in document.assets], "next": document.next}
+
+
+@add_former_names.register
+def _(document: CaptionSetDocument) -> OpenObject:
+    values = document.model_dump(mode="json")
+    files = {name: _strip_prefix(file, "url") for name, file in values["files"].items()}
+    return {**values, "files": files}
+
+
+@add_former_names.register
+def _(document: CaptionSetPage) -> OpenObject:
+    shown = [add_former_names(one) for one in document.captions]
+    return {"captions": shown, "next": document.next}
+
+
+@add_former_names.register
+def _(document: DeadStepDocument) -> OpenObject:
+    values = document.model_dump()
+    return {"step_id": values["id"], "failure": values["error"], **values}
+
+
+@add_former_names.register
+def _(document: DeadMessageDocument) -> OpenObject:
+    values = document.model_dump()
+    return {"failure": values["error"], **values}
+
+
+@add_former_names.register
+def _(document: TimelineDocument) -> OpenObject:
+    values = document.model_dump()
+    pieces = [{"state": piece["status"], **piece} for piece in values["pieces"]]
+    return {**values, "pieces": pieces}
+
+
+@add_former_names.register
+def _(document: StatsDocument) -> OpenObject:
+    values = document.model_dump(mode="json")
+    offers = [{"state": offer["status"], **offer} for offer in values["hardware"]]
+    stuck = [add_former_names(job) for job in document.stuck]
+    return {**values, "hardware": offers, "stuck": stuck}
+
+
+def _strip_prefix(values: dict[str, Any], name: str) -> OpenObject:
+    return {**values, name: str(values[name]).removeprefix(PREFIX)}
+
+
+def _copy_routes(routers: Iterable[APIRouter]) -> None:
+    for source in routers:
+        for route in source.routes:
+            if isinstance(route, APIRoute) and route.path not in _REPLACED_PATHS:
+                _copy_route(route)
+
+
+def _copy_route(route: APIRoute) -> None:
+    has_document = route.response_model is not None
+    is_contract = route.path in _CONTRACT_PATHS
+    router.add_api_route(
+        route.path,
+        _wrap(route.endpoint) if has_document else route.endpoint,
+        methods=sorted(route.methods or ()),
+        response_model=FormerDocument if has_document else None,
+        response_class=route.response_class,
+        status_code=200 if has_document else route.status_code,
+        tags=route.tags,
+        include_in_schema=is_contract,
+        responses=problems(404) if is_contract else None,
+    )
+
+
+def _wrap(endpoint: Callable[..., Any]) -> Callable[..., FormerDocument]:
+    @wraps(endpoint)
+    def respond(*args: Any, **kwargs: Any) -> FormerDocument:
+        return FormerDocument(add_former_names(endpoint(*args, **kwargs)))
+
+    return respond
+
+
+_copy_routes(module.router for module in (jobs, dead_letters, timelines, assets, captions, stats))

@@ -1,0 +1,191 @@
+"""Every route below ``/api/v1``: typed results, declared problems, pages of lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_origin
+
+import pytest
+from fastapi.routing import APIRoute
+
+from cinemill.api.app import UNVERSIONED_ROUTERS, V1_ROUTERS, include_own_routers
+from cinemill.api.middleware.problems import MEDIA_TYPE
+from cinemill.api.models.documents import PREFIX, Document
+from cinemill.api.models.pages import Page
+from cinemill.api.routes import operations
+from cinemill.api.schema import Application
+
+DOCUMENTS_WITH_LISTS = {
+    "/assets/{asset_id}": "the artifacts of one video, which the page shows together",
+    "/jobs/{job_id}": "one job",
+    "/jobs/{job_id}/status": "the steps of one job",
+    "/jobs/{job_id}/timeline": "one timeline, drawn as a whole",
+    "/stats": "a report",
+    "/debug": "a report",
+}
+"""GET routes whose result has a list and is no list."""
+FORMER_NAMES = {"job_id", "task_id", "state", "failure", "step_id", "way_on"}
+REFERENCES = {
+    "DeadStepDocument": {"job_id"},
+    "ProgressDocument": {"job_id"},
+    "DeadMessageDocument": {"task_id"},
+    "UploadAccepted": {"task_id"},
+    "TaskState": {"state"},
+}
+"""Members that name another thing, or belong to a contract."""
+
+
+def list_routes() -> list[APIRoute]:
+    routers = (*V1_ROUTERS, operations.health_router)
+    return [route for one in routers for route in one.routes if isinstance(route, APIRoute)]
+
+
+def find_routes(method: str) -> list[APIRoute]:
+    return [route for route in list_routes() if method in (route.methods or ())]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    app = Application(title="Cinemill", version="1")
+    include_own_routers(app)
+    return app.openapi()
+
+
+def name(route: APIRoute) -> str:
+    return f"{'/'.join(sorted(route.methods or ()))} {route.path}"
+
+
+@pytest.mark.parametrize("route", list_routes(), ids=name)
+def test_a_v1_route_returns_a_typed_document_or_declares_its_media_type(
+    route: APIRoute, document: dict[str, Any]
+) -> None:
+    for method in route.methods or ():
+        operation = document["paths"][PREFIX + route.path][method.lower()]
+        ok = next(status for status in operation["responses"] if status.startswith("2"))
+        if route.response_model is not None:
+            assert isinstance(route.response_model, type)
+            assert issubclass(route.response_model, Document)
+        elif ok != "204":
+            media_types = operation["responses"][ok]["content"]
+            assert media_types
+            assert "application/json" not in media_types
+
+
+@pytest.mark.parametrize("route", list_routes(), ids=name)
+def test_a_v1_route_declares_its_problems(route: APIRoute, document: dict[str, Any]) -> None:
+    always = {"400", "403", "500", "503"} | ({"401"} if route.path != "/health" else set())
+    always |= {"404"} if "{" in route.path else set()
+    for method in route.methods or ():
+        operation = document["paths"][PREFIX + route.path][method.lower()]
+        responses = operation["responses"]
+        assert responses.keys() >= always
+        has_body = "requestBody" in operation
+        assert not has_body or responses.keys() >= {"413", "422"}
+        for status, response in responses.items():
+            if int(status) >= 400 and (route.path, status) != ("/health", "503"):
+                schema = response["content"][MEDIA_TYPE]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+                assert set(response["content"]) == {MEDIA_TYPE}
+
+
+def has_list(model: object) -> bool:
+    if not (isinstance(model, type) and issubclass(model, Document)):
+        return False
+    return any(get_origin(field.annotation) is list for field in model.model_fields.values())
+
+
+@pytest.mark.parametrize("route", find_routes("GET"), ids=name)
+def test_a_v1_list_is_read_by_pages(route: APIRoute, document: dict[str, Any]) -> None:
+    model = route.response_model
+    is_page = isinstance(model, type) and issubclass(model, Page)
+    assert is_page == (has_list(model) and route.path not in DOCUMENTS_WITH_LISTS)
+    operation = document["paths"][PREFIX + route.path]["get"]
+    parameters = {one["name"]: one for one in operation.get("parameters", ())}
+    assert is_page == ({"limit", "cursor"} <= parameters.keys())
+    if is_page:
+        limit = parameters["limit"]["schema"]
+        assert limit["minimum"] == 1
+        assert limit["default"] <= limit["maximum"]
+
+
+def test_names_of_before_are_in_no_schema_of_v1(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    used = set(find_references(document, document["paths"], set()))
+    for schema in used:
+        members = set(schemas[schema].get("properties", {}))
+        assert members & FORMER_NAMES <= REFERENCES.get(schema, set()), schema
+
+
+def find_references(document: dict[str, Any], value: object, seen: set[str]) -> Iterator[str]:
+    for found in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(value)):
+        if found not in seen:
+            seen.add(found)
+            yield found
+            yield from find_references(document, document["components"]["schemas"][found], seen)
+
+
+def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
+    assert set(find_references(document, document["paths"], set()))
+    assert not [one for one in document["components"]["schemas"] if "ValidationError" in one]
+
+
+def test_job_details_alone_name_the_celery_task(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    naming = {
+        one for one, schema in schemas.items() if "celery_task_id" in schema.get("properties", {})
+    }
+    assert naming == {"JobDetails", "JobStatus"}
+
+
+def test_the_upload_form_has_no_null_fields(document: dict[str, Any]) -> None:
+    for path in ("/upload", f"{PREFIX}/upload"):
+        body = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
+        properties = body["schema"]["properties"]
+        assert "null" not in json.dumps(properties)
+        assert (properties["priority"]["minimum"], properties["priority"]["maximum"]) == (0, 10)
+        assert properties["thumbnail_seconds"]["type"] == "number"
+
+
+def test_creating_a_job_declares_its_location(document: dict[str, Any]) -> None:
+    for path in ("/upload", "/jobs", "/assets/{asset_id}/jobs"):
+        created = document["paths"][PREFIX + path]["post"]["responses"]["201"]
+        assert "Location" in created["headers"]
+
+
+def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
+    versioned = {(route.path, method) for route in list_routes() for method in route.methods or ()}
+    unversioned = {
+        (route.path, method)
+        for router in UNVERSIONED_ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    contract = {
+        ("/task/{task_id}", "GET"),
+        ("/task/{task_id}/result", "GET"),
+        ("/task/{task_id}/cleanup", "POST"),
+    }
+    assert unversioned - versioned == contract
+    assert versioned - unversioned == {("/dead/messages", "GET"), ("/health", "GET")}
+
+
+def test_only_contract_paths_are_documented_without_a_version(document: dict[str, Any]) -> None:
+    assert {path for path in document["paths"] if not path.startswith(PREFIX)} == {
+        "/upload",
+        "/task/{task_id}",
+        "/task/{task_id}/result",
+        "/task/{task_id}/cleanup",
+        "/jobs/{job_id}/status",
+        "/health",
+        "/logs",
+        "/debug",
+    }
+
+
+def test_no_endpoint_of_v1_is_annotated_with_an_open_dictionary() -> None:
+    for route in list_routes():
+        annotation = route.endpoint.__annotations__["return"]
+        assert "dict" not in str(annotation), route.path
