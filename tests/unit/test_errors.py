@@ -72,7 +72,7 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
     ids=["text", "list", "object", "number", "bytes", "error"],
 )
 def test_log_line_is_bounded(log_file: Path, value: object) -> None:
-    telemetry.get_logger("test.bounds").warning("told", what=value)
+    telemetry.get_logger("test.bounds").warning("event", what=value)
     logging.getLogger("test.bounds").warning("%s", value if value != 10**5000 else HUGE)
     lines = log_file.read_text().splitlines()
     assert len(lines) == 2

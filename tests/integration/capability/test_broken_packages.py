@@ -1,4 +1,4 @@
-"""Packages that are broken, each in its own way, beside an installation that goes on working."""
+"""Packages that are broken, each in its own way, next to an installation that goes on working."""
 
 from __future__ import annotations
 
