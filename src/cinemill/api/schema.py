@@ -105,8 +105,11 @@ def describe_models(
 
 
 def _describe_model(model: type[BaseModel], prefix: str) -> dict[str, Any]:
-    """Return the schemas of a package's model; those of any object where it has none, or one that
-    is too large to be sent to every reader of the document."""
+    """Return the schemas of a package's model.
+
+    A model without a schema, or with one that is too large to send to every reader of the document,
+    is described as any object.
+    """
     name = model.__name__
     try:
         with no_exit():

@@ -151,8 +151,10 @@ class Dispatcher:
             return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
 
     def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-        """Hold runs of a kind that is not installed; return how many. One that is installed has
-        another queue than it had when its job was accepted: its runs move there."""
+        """Hold runs of a kind that is not installed; return how many.
+
+        A kind that is installed has another queue than when the job was accepted: its runs move.
+        """
         found = self._catalog.steps.get(kind)
         if found is None:
             return _hold(connection, kind, run_ids)

@@ -271,8 +271,11 @@ class Runner:
 
 
 def _call(handler: Handler, context: StepContext) -> StepOutcome:
-    """Call a handler, which may be a package's. Raises what it raises, and OutputInvalid where it
-    calls ``sys.exit`` or returns something else: both end the attempt and not the worker."""
+    """Call a handler, which may be a package's. Raises what it raises.
+
+    If it calls ``sys.exit`` or returns something else than an outcome, this raises OutputInvalid:
+    both end the attempt and not the worker.
+    """
     try:
         outcome: object = handler(context)
     except (Exception, KeyboardInterrupt):

@@ -226,8 +226,10 @@ def hold(
 
 
 def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
-    """Move queued runs and their steps to another queue, due at once; return how many. Rows that
-    another transaction holds are left as they are."""
+    """Move queued runs and their steps to another queue, due at once; return how many.
+
+    Rows that another transaction holds are left as they are.
+    """
     moved = connection.execute(
         text(
             """
