@@ -138,14 +138,14 @@ def get(instance: Instance, path: str) -> Any:
 def test_doctor_names_every_broken_package_and_what_to_do(instance: Instance) -> None:
     findings = json.loads(instance.run("doctor", "--json").stdout)
     own = [one for one in findings if one["part"] == "packages"]
-    warned = {one["words"].split()[0]: one for one in own if one["level"] == "warn"}
+    warned = {one["message"].split()[0]: one for one in own if one["level"] == "warn"}
     assert warned.keys() == REPORTED.keys()
     for package, words in REPORTED.items():
-        assert words in warned[package]["words"]
+        assert words in warned[package]["message"]
         assert package in warned[package]["hint"]
     (fine,) = [one for one in own if one["level"] == "ok"]
     brought = "leaver (echo-leaver 1.0), sound (echo-sound 1.0), wrong (echo-wrong 1.0)"
-    assert fine["words"] == f"bring {brought}"
+    assert fine["message"] == f"bring {brought}"
 
 
 def test_health_says_that_something_is_left_out(instance: Instance) -> None:

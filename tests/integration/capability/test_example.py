@@ -159,7 +159,7 @@ def test_doctor_and_health_know_the_package(instance: Instance, client: Client) 
     findings = json.loads(instance.run("doctor", "--json").stdout)
     (own,) = [one for one in findings if one["part"] == "packages"]
     assert own["level"] == "ok"
-    assert own["words"] == "bring loudness (cinemill-loudness 0.1.0)"
+    assert own["message"] == "bring loudness (cinemill-loudness 0.1.0)"
     assert "capabilities" not in client.health()
     debug = get(instance, "/debug").json()
     assert {"name": "loudness", "package": "cinemill-loudness 0.1.0"} in debug["capabilities"]

@@ -267,7 +267,7 @@ def test_doctor_passes_on_a_running_server(cinemill: Run) -> None:
     done = cinemill("doctor", "--json")
     findings: list[dict[str, Any]] = json.loads(done.stdout)
     assert [f for f in findings if f["level"] == "fail"] == []
-    words = {f["part"]: f["words"] for f in findings}
+    words = {f["part"]: f["message"] for f in findings}
     assert words["database"].startswith("PostgreSQL 18")
     assert "database ok" in words["API"]
     assert words["workers"].startswith("celery@")

@@ -139,5 +139,5 @@ def test_doctor_names_the_unread_list(isolated_url: str, tmp_path: Path) -> None
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
     findings = list(check_messages(settings))
     assert [finding.level for finding in findings] == [Level.WARN]
-    assert "1 in 'celery'" in findings[0].words
+    assert "1 in 'celery'" in findings[0].message
     assert "global_keyprefix" in findings[0].hint

@@ -83,11 +83,11 @@ def test_doctor_lists_set_values_with_secrets_masked(
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     (found,) = doctor_checks.check_settings(load())
     assert found.level is Level.OK
-    assert f"CINEMILL_HOME={home}" in found.words
-    assert "DATABASE_URL=" in found.words
-    assert "(environment)" in found.words
-    assert "hunter2" not in found.words
-    assert "CINEMILL_HOST" not in found.words, "a default is no news"
+    assert f"CINEMILL_HOME={home}" in found.message
+    assert "DATABASE_URL=" in found.message
+    assert "(environment)" in found.message
+    assert "hunter2" not in found.message
+    assert "CINEMILL_HOST" not in found.message, "a default is no news"
 
 
 def test_doctor_does_not_list_urls_of_a_running_server_as_settings(
@@ -105,7 +105,7 @@ def test_doctor_does_not_list_urls_of_a_running_server_as_settings(
     for name in ("ffmpeg", "sandbox", "workers", "home", "redis", "api"):
         monkeypatch.setattr(doctor_checks, f"check_{name}", lambda _: iter(()))
     monkeypatch.setattr(doctor_checks, "check_database", ask)
-    words = {finding.part: finding.words for finding in doctor_checks.run_checks(load())}
+    words = {finding.part: finding.message for finding in doctor_checks.run_checks(load())}
     assert "DATABASE_URL" not in words["settings"]
     assert asked == ["postgresql://127.0.0.1:1/d"]
 
@@ -117,7 +117,7 @@ def test_doctor_names_the_redis_product(
     facts = inspection.RedisFacts("9.1.2", True, "noeviction", 0.001, product)
     monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
     (found,) = doctor_checks.check_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
-    assert found.words == f"{product} 9.1.2, responds in 1.0 ms"
+    assert found.message == f"{product} 9.1.2, responds in 1.0 ms"
 
 
 def test_doctor_port_in_use_fails(home: Path) -> None:
@@ -154,7 +154,7 @@ def test_doctor_unreachable_server_fails_and_other_checks_run(
 def test_doctor_ffmpeg_check_encodes(home: Path) -> None:
     (found,) = doctor_checks.check_ffmpeg(Settings(home=home))
     assert found.level is Level.OK
-    assert "libx264" in found.words
+    assert "libx264" in found.message
 
 
 def check_found_hardware(
@@ -181,9 +181,9 @@ def test_doctor_suspended_encoder_of_any_worker_is_a_warning(
     )
     fake_server.on("GET /api/v1/stats", lambda x: x.send_json({"hardware": offers}))
     api, suspended = doctor_checks.check_api(Settings(home=home))
-    assert "hardware resting" in api.words
+    assert "hardware resting" in api.message
     assert suspended.level is Level.WARN
-    assert suspended.words == (
+    assert suspended.message == (
         "h264_nvenc of celery@two was suspended after repeated failures: No capable devices found"
     )
 
@@ -193,7 +193,7 @@ def test_doctor_machine_without_hardware_passes(
 ) -> None:
     (result,) = check_found_hardware(home, monkeypatch, Hardware())
     assert result.level is Level.OK
-    assert "software" in result.words
+    assert "software" in result.message
 
 
 def test_doctor_lists_working_and_failing_encoders(
@@ -202,7 +202,7 @@ def test_doctor_lists_working_and_failing_encoders(
     encoder = HardwareEncoder("h264_vaapi", VideoCodec.H264, VAAPI)
     found = Hardware((encoder,), {"av1_vaapi": "No usable profile", "h264_qsv": "No session"})
     result = check_found_hardware(home, monkeypatch, found)
-    assert [finding.words for finding in result] == [
+    assert [finding.message for finding in result] == [
         "encoded with h264_vaapi",
         "no av1_vaapi: No usable profile; no h264_qsv: No session",
     ]
@@ -241,8 +241,8 @@ def test_doctor_reports_redis_that_refuses_writes_or_is_nearly_full(
         ("Redis", Level.FAIL),
         ("Redis", Level.WARN),
     ]
-    assert found[1].words == "refuses writes: OOM"
-    assert found[2].words == "uses 93% of its memory"
+    assert found[1].message == "refuses writes: OOM"
+    assert found[2].message == "uses 93% of its memory"
     assert "maxmemory" in found[2].hint
 
 
@@ -254,7 +254,7 @@ def test_doctor_invalid_secret_file_fails(tmp_path: Path, name: str, content: st
     (tmp_path / name).write_text(content)
     [found] = doctor_checks.check_secrets(Settings(home=tmp_path))
     assert found.level is Level.FAIL
-    assert str(tmp_path / name) in found.words
+    assert str(tmp_path / name) in found.message
     assert "Delete the file" in found.hint
 
 
@@ -298,4 +298,4 @@ def test_packages_are_reported_where_ffmpeg_is_missing(
     )
     found = list(doctor_checks.check_packages(settings, commands=()))
     assert levels(found) == [("packages", Level.WARN), ("packages", Level.OK)]
-    assert "cinemill-lost" in found[0].words
+    assert "cinemill-lost" in found[0].message

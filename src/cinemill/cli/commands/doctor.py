@@ -40,7 +40,7 @@ def doctor(ctx: typer.Context, json: options.Json = False) -> None:
 
 def show_finding(finding: Check) -> None:
     mark, color = MARKS[finding.level]
-    first, *more = _wrap(finding.words)
+    first, *more = _wrap(finding.message)
     typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {first}")
     for line in more:
         typer.echo(f"  {'':<9} {line}")

@@ -39,7 +39,7 @@ class Level(StrEnum):
 class Check:
     part: str
     level: Level
-    words: str
+    message: str
     hint: str = ""
 
 
@@ -75,12 +75,12 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
 
 
 def check_python(_: Settings) -> Iterator[Check]:
-    words = f"{platform.python_version()} on {platform.machine()}"
+    message = f"{platform.python_version()} on {platform.machine()}"
     lowest, highest = PYTHONS
     if lowest <= sys.version_info[:2] <= highest:
-        yield Check("Python", Level.OK, words)
+        yield Check("Python", Level.OK, message)
     else:
-        yield Check("Python", Level.WARN, words, "Cinemill is tested on Python 3.11 to 3.13.")
+        yield Check("Python", Level.WARN, message, "Cinemill is tested on Python 3.11 to 3.13.")
 
 
 def check_settings(settings: Settings) -> Iterator[Check]:
@@ -134,11 +134,11 @@ def check_secrets(settings: Settings) -> Iterator[Check]:
             yield Check("secrets", Level.FAIL, error.message, error.hint)
         if is_open_to_others(path):
             problems = True
-            words = f"other users can read or change {path}"
-            yield Check("secrets", Level.WARN, words, f"Run: chmod 600 {path}")
+            message = f"other users can read or change {path}"
+            yield Check("secrets", Level.WARN, message, f"Run: chmod 600 {path}")
     if not problems:
-        words = f"{len(found)} valid" if found else "created at the first start"
-        yield Check("secrets", Level.OK, words)
+        message = f"{len(found)} valid" if found else "created at the first start"
+        yield Check("secrets", Level.OK, message)
 
 
 def _list_secret_files(settings: Settings) -> Iterator[Path]:
@@ -156,39 +156,39 @@ def _check_future_home(home: Path) -> Check:
     above = next(folder for folder in home.parents if folder.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return Check("home", Level.OK, f"{home} will be created at the first start")
-    words = f"{home} cannot be created: no write permission in {above}"
-    return Check("home", Level.FAIL, words, "Choose another folder with CINEMILL_HOME.")
+    message = f"{home} cannot be created: no write permission in {above}"
+    return Check("home", Level.FAIL, message, "Choose another folder with CINEMILL_HOME.")
 
 
 def _check_disk_space(settings: Settings) -> Iterator[Check]:
     import shutil
 
     free = shutil.disk_usage(settings.home).free
-    words = f"{format_size(free)} free"
+    message = f"{format_size(free)} free"
     if free < settings.min_free_bytes:
         hint = "Free disk space; until then no work is accepted (CINEMILL_MIN_FREE_BYTES)."
-        yield Check("disk", Level.FAIL, words, hint)
+        yield Check("disk", Level.FAIL, message, hint)
     elif free < 10 * settings.min_free_bytes:
-        yield Check("disk", Level.WARN, words, "There may not be enough space for a long video.")
+        yield Check("disk", Level.WARN, message, "There may not be enough space for a long video.")
     else:
-        yield Check("disk", Level.OK, words)
+        yield Check("disk", Level.OK, message)
 
 
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
 
     ffmpeg = find_ffmpeg(settings.ffmpeg_path)
-    words = f"{ffmpeg.version} at {ffmpeg.ffmpeg}"
+    message = f"{ffmpeg.version} at {ffmpeg.ffmpeg}"
     broken = [name for name in sorted(NEEDED_ENCODERS) if not try_encoder(ffmpeg, name)]
     if broken:
         hint = "Unset FFMPEG_PATH to use the one that comes with Cinemill."
-        yield Check("FFmpeg", Level.FAIL, f"{words} cannot encode {', '.join(broken)}", hint)
+        yield Check("FFmpeg", Level.FAIL, f"{message} cannot encode {', '.join(broken)}", hint)
     else:
         encoders = ", ".join(sorted(NEEDED_ENCODERS))
         vmaf_note = (
             "" if "libvmaf" in ffmpeg.filters else "; no libvmaf, so vmaf_min cannot be used"
         )
-        yield Check("FFmpeg", Level.OK, f"{words}; encoded with {encoders}{vmaf_note}")
+        yield Check("FFmpeg", Level.OK, f"{message}; encoded with {encoders}{vmaf_note}")
 
 
 def check_sandbox(settings: Settings) -> Iterator[Check]:
@@ -225,14 +225,14 @@ def check_database(settings: Settings) -> Iterator[Check]:
     from cinemill.storage.inspection import inspect_database
 
     facts = inspect_database(settings.database_url)
-    words = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
+    message = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
     if missing:
         hint = "Install these extensions on the server; pgvector's name there is 'vector'."
-        yield Check("database", Level.FAIL, f"{words}, lacks {', '.join(missing)}", hint)
+        yield Check("database", Level.FAIL, f"{message}, lacks {', '.join(missing)}", hint)
     else:
         schema = facts.revision or "empty; created at the first start"
-        yield Check("database", Level.OK, f"{words}, schema {schema}")
+        yield Check("database", Level.OK, f"{message}, schema {schema}")
     skew = facts.clock_skew_seconds
     level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
     hint = (
@@ -246,8 +246,8 @@ def check_database(settings: Settings) -> Iterator[Check]:
 def _check_embedded_database() -> Iterator[Check]:
     from cinemill.local.servers.postgres import find_binaries
 
-    words = f"embedded, not running ({find_binaries()})"
-    yield Check("database", Level.OK, words, "It starts with 'cinemill up'.")
+    message = f"embedded, not running ({find_binaries()})"
+    yield Check("database", Level.OK, message, "It starts with 'cinemill up'.")
 
 
 def check_redis(settings: Settings) -> Iterator[Check]:
@@ -259,8 +259,8 @@ def check_redis(settings: Settings) -> Iterator[Check]:
 
     facts = inspect_redis(settings.redis_url)
     latency = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
-    words = f"{facts.product} {facts.version}, {latency}"
-    yield Check("Redis", Level.OK, words)
+    message = f"{facts.product} {facts.version}, {latency}"
+    yield Check("Redis", Level.OK, message)
     if facts.refusal is not None:
         hint = (
             "No new work starts until Redis accepts writes again; then everything "
@@ -269,8 +269,8 @@ def check_redis(settings: Settings) -> Iterator[Check]:
         yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
         hint = "Raise its maxmemory: when it is full, no new work starts."
-        words = f"uses {facts.fullness:.0%} of its memory"
-        yield Check("Redis", Level.WARN, words, hint)
+        message = f"uses {facts.fullness:.0%} of its memory"
+        yield Check("Redis", Level.WARN, message, hint)
     if facts.keeps_every_write is False:
         hint = (
             "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
@@ -293,12 +293,12 @@ def check_messages(settings: Settings) -> Iterator[Check]:
     if not found:
         return
     named = ", ".join(f"{count} in '{queue}'" for queue, count in sorted(found.items()))
-    words = f"messages without the key prefix 'cinemill:', which no worker reads: {named}"
+    message = f"messages without the key prefix 'cinemill:', which no worker reads: {named}"
     hint = (
         "Within 20 s 'cinemill beat' adopts them where nobody else reads that list, unless"
         " CINEMILL_ADOPT_UNPREFIXED is off; set the sender's 'global_keyprefix' to 'cinemill:'."
     )
-    yield Check("messages", Level.WARN, words, hint)
+    yield Check("messages", Level.WARN, message, hint)
 
 
 def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator[Check]:
@@ -311,8 +311,8 @@ def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator
     faulty = {one.origin for one in left_out}
     usable = [one for one in COMPOSITION.installed if one.origin not in faulty]
     named = [f"{one.capability.name} ({one.origin})" for one in usable]
-    words = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
-    yield Check("packages", Level.OK, words)
+    message = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
+    yield Check("packages", Level.OK, message)
 
 
 def _build_capabilities(
@@ -345,11 +345,11 @@ def check_api(settings: Settings) -> Iterator[Check]:
         yield _check_port(settings, error)
         return
     level = Level.OK if health.get("status") == "ok" else Level.FAIL
-    words = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
-    yield Check("API", level, f"{client.base_url} is {health.get('status')}: {words}")
+    message = ", ".join(f"{name} {value}" for name, value in health.items() if name != "status")
+    yield Check("API", level, f"{client.base_url} is {health.get('status')}: {message}")
     for offer in offers:
         if offer["status"] == "resting":
-            words = (
+            message = (
                 f"{offer['encoder']} of {offer['node']} was suspended after repeated "
                 f"failures: {offer['reason']}"
             )
@@ -357,17 +357,17 @@ def check_api(settings: Settings) -> Iterator[Check]:
                 "Check its driver. Cinemill retests it periodically; meanwhile other "
                 "encoders do its work."
             )
-            yield Check("hardware", Level.WARN, words, hint)
+            yield Check("hardware", Level.WARN, message, hint)
 
 
 def _check_port(settings: Settings, error: CinemillError) -> Check:
     from cinemill.local.servers.health import port_is_free
 
     if port_is_free(settings.host, settings.port):
-        words = f"{error.message} Port {settings.port} is free."
-        return Check("API", Level.WARN, words, error.hint)
-    words = f"port {settings.port} is taken by another program"
-    return Check("API", Level.FAIL, words, "Choose another with CINEMILL_PORT.")
+        message = f"{error.message} Port {settings.port} is free."
+        return Check("API", Level.WARN, message, error.hint)
+    message = f"port {settings.port} is taken by another program"
+    return Check("API", Level.FAIL, message, "Choose another with CINEMILL_PORT.")
 
 
 def check_workers(settings: Settings) -> Iterator[Check]:
@@ -384,8 +384,8 @@ def check_workers(settings: Settings) -> Iterator[Check]:
         yield Check("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
         return
     count = len(COMMON_QUEUES)
-    words = f"{', '.join(sorted(names))}: on {count - len(unserved)} of {count} queues"
-    yield Check("workers", Level.OK, words)
+    message = f"{', '.join(sorted(names))}: on {count - len(unserved)} of {count} queues"
+    yield Check("workers", Level.OK, message)
     if unserved:
         hint = f"Run 'cinemill worker --queues {','.join(unserved)}'."
         yield Check("workers", Level.WARN, f"no worker consumes {', '.join(unserved)}", hint)
