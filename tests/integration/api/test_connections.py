@@ -44,7 +44,7 @@ def hasty(
 
 
 @pytest.fixture(scope="module")
-def small(
+def small_server(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str
 ) -> Iterator[OwnServer]:
     """A server with places for eight from one address, and two more in reserve."""
@@ -53,6 +53,14 @@ def small(
     patience = HttpTimeouts(unread=2.0)
     with own_server(home, database_url, redis_url, patience=patience, places=places) as server:
         yield server
+
+
+@pytest.fixture
+def small(small_server: OwnServer) -> OwnServer:
+    """Return the small server without connections and requests of the test before."""
+    state = small_server.server.server_state
+    assert wait_for(lambda: not state.connections and not state.tasks, seconds=WAIT_SECONDS)
+    return small_server
 
 
 def assert_refused(wire: Wire, status: int, code: str) -> None:

@@ -39,12 +39,12 @@ def fail(*_):
 LEAVER = """def router(_):
     from fastapi import APIRouter
     from pydantic import BaseModel
-    class NewJob(BaseModel):
+    class CreateJobRequest(BaseModel):
         kind: int
     made = APIRouter()
-    def leave(body: NewJob):
+    def leave(body: CreateJobRequest):
         raise SystemExit(3)
-    leave.__annotations__["body"] = NewJob
+    leave.__annotations__["body"] = CreateJobRequest
     made.post("/")(leave)
     return made
 
@@ -187,7 +187,9 @@ def test_a_route_that_exits_ends_its_own_request(instance: Instance) -> None:
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     document = get(instance, "/openapi.json")
     assert "/api/v1/leaver/" in document["paths"]
-    assert {"NewJob", "leaver.NewJob"} <= document["components"]["schemas"].keys()
+    assert {"CreateJobRequest", "leaver.CreateJobRequest"} <= document["components"][
+        "schemas"
+    ].keys()
 
 
 def test_a_broken_command_says_why(instance: Instance) -> None:
