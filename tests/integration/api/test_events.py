@@ -179,3 +179,31 @@ def test_where_redis_refuses_health_says_so_and_the_row_speaks(
                 finish(api, job_id)
                 assert [event["status"] for _, event in events][-1] == "completed"
         api.wait_for_health(redis="ok")
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", ""])
+def test_watch_without_an_event_ends_when_its_job_is_deleted(api: RunningApi, prefix: str) -> None:
+    job_id = api.submit()
+    after_all = {"Last-Event-ID": "99999999999999-0"}
+    path = f"{prefix}/jobs/{job_id}/events"
+    with api.http.stream("GET", path, headers=after_all) as response:
+        events = iter(Watcher(response))
+        assert next(events)[1]["status"] == "pending"
+        api.http.post(f"/task/{job_id}/cleanup").raise_for_status()
+        last = [data for _, data in events][-1]
+    assert (last["status"], last["message"]) == ("cancelled", "The job was deleted")
+
+
+def test_event_of_another_version_is_skipped(api: RunningApi) -> None:
+    job_id = api.submit()
+    api.publish(job_id, "running", 10)
+    with redis.Redis.from_url(api.redis_url) as server:
+        stream = next(
+            key for key in server.scan_iter(f"*{job_id}*") if server.type(key) == b"stream"
+        )
+        (_, fields), *_ = server.xrange(stream)
+        (name,) = fields
+        server.xadd(stream, {name: json.dumps({"task_id": job_id, "status": "paused"})})
+    finish(api, job_id)
+    with watch(api, job_id) as response:
+        assert [data["status"] for _, data in Watcher(response)][-1] == "completed"

@@ -322,3 +322,12 @@ class TestRules:
 
 def upload(api: RunningApi, **fields: str) -> httpx.Response:
     return api.http.post(f"{V1}/upload", data=fields, files={"file": ("a.mkv", FILM_HEAD)})
+
+
+@pytest.mark.parametrize("prefix", [V1, ""])
+def test_location_of_a_new_job_is_of_the_path_form_that_was_used(
+    api: RunningApi, prefix: str
+) -> None:
+    body = {"kind": "get_queue_stats", "params": {}}
+    answer = api.http.post(f"{prefix}/jobs", json=body).raise_for_status()
+    assert answer.headers["location"] == f"{prefix}/jobs/{answer.json()['id']}"

@@ -15,8 +15,6 @@ from cinemill.api.middleware.problems import LONGEST_LOGGED, clip
 
 log = telemetry.get_logger("cinemill.access")
 
-_QUIET_PREFIXES = (*HEALTH_PATHS, "/static/")
-
 
 class AccessLog:
     """Writes the line when the answer is complete, so a stream's line comes at its end."""
@@ -50,8 +48,12 @@ class _ResponseCounter:
         await self._send(message)
 
 
+def _is_routine(path: str) -> bool:
+    return path in HEALTH_PATHS or path.startswith("/static/")
+
+
 def _write(scope: Scope, tally: _ResponseCounter, seconds: float) -> None:
-    is_quiet = scope["path"].startswith(_QUIET_PREFIXES) and tally.status < 400
+    is_quiet = _is_routine(scope["path"]) and tally.status < 400
     (log.debug if is_quiet else log.info)(
         "request",
         method=scope["method"],

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
@@ -25,8 +26,11 @@ from cinemill.api.models.problems import EVENTS, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
-from cinemill.errors import CinemillError, NotFound, RedisUnavailable
+from cinemill.errors import CinemillError, NotFound, RedisUnavailable, clip_text
 from cinemill.jobs.events import Event, EventReader
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
@@ -81,6 +85,18 @@ def describe_progress(progress: JsonObject) -> JsonObject:
     return document.model_dump(exclude_unset=True)
 
 
+def _try_to_describe(describe: Describe, event: Event) -> JsonObject | None:
+    """Return the data of an event; None where another version wrote one that does not fit.
+
+    The stream goes on: what the row says of the job follows.
+    """
+    try:
+        return describe(event.progress)
+    except (KeyError, ValidationError) as error:
+        log.warning("an event cannot be sent", event_id=event.id, why=clip_text(str(error), 200))
+        return None
+
+
 class JobEventStream:
     """The events of one job for one client."""
 
@@ -99,7 +115,8 @@ class JobEventStream:
         async for event in self._events():
             if event is not None:
                 self._sent_at = time.monotonic()
-                yield format_event(event.id, describe(event.progress))
+                if (data := _try_to_describe(describe, event)) is not None:
+                    yield format_event(event.id, data)
             elif time.monotonic() - self._sent_at >= KEEP_ALIVE_SECONDS:
                 self._sent_at = time.monotonic()
                 yield ": still here\n\n"
@@ -162,7 +179,9 @@ class JobEventStream:
         try:
             status = await run_in_threadpool(self._state.jobs.get_job_status, self._job_id)
         except NotFound:
-            return Event("", self._last | {"status": "cancelled", "message": "The job was deleted"})
+            unknown = {"task_id": self._job_id, "progress": 0.0, "stage": ""}
+            end = {"status": "cancelled", "message": "The job was deleted"}
+            return Event("", unknown | self._last | end)
         except CinemillError:
             return None
         return Event("", self._merge(status))

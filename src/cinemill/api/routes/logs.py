@@ -17,6 +17,7 @@ from cinemill.api.models.operations import LogPage
 from cinemill.api.models.pages import Cursor, CursorInvalid, decode_cursor, encode_cursor
 from cinemill.api.models.problems import problems
 from cinemill.api.state import AppState, StateDep
+from cinemill.core.documents import is_bounded
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
@@ -93,9 +94,21 @@ def _parse_line(row: bytes) -> OpenObject:
     text = row.decode("utf-8", "replace").rstrip("\r\n")
     try:
         entry = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"event": text}
-    return entry if isinstance(entry, dict) else {"event": text}
+    is_readable = isinstance(entry, dict) and is_bounded(entry, most_bytes=TAIL_BYTES)
+    return entry if is_readable and _is_unicode(text, entry) else {"event": text}
+
+
+def _is_unicode(text: str, entry: OpenObject) -> bool:
+    """Return whether no escape in the JSON text is half a surrogate pair: UTF-8 has none."""
+    if "\\ud" not in text.lower():
+        return True
+    try:
+        json.dumps(entry, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _decode_position(cursor: str) -> Position:

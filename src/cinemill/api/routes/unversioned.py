@@ -176,7 +176,11 @@ def _copy_route(route: APIRoute) -> None:
 def _wrap(endpoint: Callable[..., Any]) -> Callable[..., FormerDocument]:
     @wraps(endpoint)
     def respond(*args: Any, **kwargs: Any) -> FormerDocument:
-        return FormerDocument(add_former_names(endpoint(*args, **kwargs)))
+        document = FormerDocument(add_former_names(endpoint(*args, **kwargs)))
+        headers = getattr(kwargs.get("response"), "headers", {})
+        if "location" in headers:
+            headers["location"] = headers["location"].removeprefix(PREFIX)
+        return document
 
     return respond
 
