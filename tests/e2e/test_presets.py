@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.films import make_film
 
-from cinemill.client import Client
+from cinemill.client import Client, JobDocument
 
 from .conftest import Instance
 from .test_page import upload, wait_until_done, wait_until_played
@@ -70,23 +71,62 @@ def expect_playback(page: Page, what: str) -> None:
     wait_until_played(page, 0.3)
 
 
-def test_player_appears_when_the_preview_copy_is_ready(
-    page: Page, instance: Instance, tmp_path: Path
-) -> None:
+@pytest.fixture
+def unplayed_task(instance: Instance, tmp_path: Path) -> JobDocument:
+    """Return a finished job that made a still of a video and nothing that a browser can play."""
+    # Content that no other test has uploaded: the same content would be the same asset.
     path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
+    with path.open("ab") as file:
+        file.write(free_box(uuid4().bytes))
     with Client(instance.address, instance.token) as client:
         task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["id"]
         for _event in client.watch(task):
             pass
-        asset_id = client.job(task)["asset_id"]
-    page.goto(f"{instance.address}/#task={task}")
+        return client.job(task)
+
+
+def free_box(content: bytes) -> bytes:
+    """Return a box that players of MP4 skip (ISO/IEC 14496-12, 8.1.2)."""
+    return (8 + len(content)).to_bytes(4, "big") + b"free" + content
+
+
+def test_player_appears_when_the_preview_copy_is_ready(
+    page: Page, instance: Instance, unplayed_task: JobDocument
+) -> None:
+    page.goto(f"{instance.address}/#task={unplayed_task['id']}")
     expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
     expect(page.locator(".downloads")).to_contain_text("Still at 0:00")
-    request = {"kind": "process_video"}
-    assert page.request.post(f"{instance.address}/api/v1/assets/{asset_id}/jobs", data=request).ok
+    start_preview_copy(page, instance, unplayed_task)
     page.reload()
     # The player appears without another reload.
     expect_playback(page, "preview copy")
+
+
+def test_player_appears_if_the_job_ends_between_two_requests_of_the_page(
+    page: Page, instance: Instance, unplayed_task: JobDocument
+) -> None:
+    started: list[str] = []
+
+    def end_before_the_list(route: Route) -> None:
+        if not started:
+            started.append(start_preview_copy(page, instance, unplayed_task))
+            with Client(instance.address, instance.token) as client:
+                for _event in client.watch(started[0]):
+                    pass
+        route.continue_()
+
+    # The page has read the asset, which has no preview copy, when it lists the jobs.
+    page.route("**/api/v1/jobs?*kind=process_video", end_before_the_list)
+    page.goto(f"{instance.address}/#task={unplayed_task['id']}")
+    expect_playback(page, "preview copy")
+    assert started
+
+
+def start_preview_copy(page: Page, instance: Instance, job: JobDocument) -> str:
+    address = f"{instance.address}/api/v1/assets/{job['asset_id']}/jobs"
+    response = page.request.post(address, data={"kind": "process_video"})
+    assert response.ok
+    return str(response.json()["id"])
 
 
 def test_captions_without_a_model_show_how_to_get_one(

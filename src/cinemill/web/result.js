@@ -23,10 +23,11 @@ export async function showResult(card, job, name, callbacks) {
     for (const place of [".watch", ".columns"]) find(place).hidden = true;
     return;
   }
-  const [asset, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
+  const [first, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
   const captions = sortByPreferredLanguage(listed);
+  const { asset, proxyJob } = await findProxyJob(job, first);
   const player = showPlayer(card, job, asset, captions);
-  if (!player) await promiseProxy(find(".plays"), asset.id, callbacks);
+  if (!player) promiseProxy(find(".plays"), proxyJob, callbacks);
   if (job.kind === "render_video") {
     showRender(card, job, asset, player, callbacks);
     return;
@@ -72,11 +73,18 @@ function showPlayer(card, job, asset, captions) {
   });
 }
 
-async function promiseProxy(place, assetId, callbacks) {
-  const jobs = await listJobsOf(assetId, "process_video");
-  const underWay = jobs.find(({ status }) => !isFinal(status));
-  if (underWay) callbacks.comeBackAfter(underWay.id);
-  place.textContent = underWay
+// Find the running job that encodes the preview copy of an asset that cannot be played yet. The asset
+// is read again if there is none: the job may have ended between the two requests.
+async function findProxyJob(job, asset) {
+  if (listSources(job, asset).length) return { asset };
+  const jobs = await listJobsOf(asset.id, "process_video");
+  const proxyJob = jobs.find(({ status }) => !isFinal(status));
+  return { proxyJob, asset: proxyJob ? asset : await getAsset(asset.id) };
+}
+
+function promiseProxy(place, proxyJob, callbacks) {
+  if (proxyJob) callbacks.comeBackAfter(proxyJob.id);
+  place.textContent = proxyJob
     ? "The preview copy is being encoded. The player appears when it is ready."
     : "This browser cannot play any of the files yet. Create the preview copy to watch the video.";
 }
