@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MIN_PREFIX_LENGTH = 4
 """Shorter texts are taken for whole ids."""
 SHORT_LENGTH = 8
-MAX_PAGE_SIZE = 500
 MAX_CANDIDATES = 5
 """Candidates listed in the error if a text matches several ids."""
 
@@ -59,7 +58,7 @@ def find_message_id(client: Client, text: str) -> str:
 
 def list_message_ids(client: Client) -> list[str]:
     """Return the ids of the latest dead messages, at most one page."""
-    return [str(found.get("id", "")) for found in client.dead_messages(limit=MAX_PAGE_SIZE)]
+    return [str(found.get("id", "")) for found in client.dead_messages()]
 
 
 def choose(

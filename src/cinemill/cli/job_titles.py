@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 MAX_SINGLE_REQUESTS = 3
 """Assets requested one by one; more are requested as a list first."""
-MAX_PAGE_SIZE = 500
 REMOVED = "(removed)"
 
 
@@ -26,7 +25,7 @@ def find_titles(client: Client, jobs: Iterable[JobDocument]) -> dict[str, str]:
 def _fetch_names(client: Client, asset_ids: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     if len(asset_ids) > MAX_SINGLE_REQUESTS:
-        assets = client.assets(limit=min(MAX_PAGE_SIZE, 2 * len(asset_ids)))
+        assets = client.assets(limit=2 * len(asset_ids))
         names = {str(asset["id"]): str(asset.get("filename", "")) for asset in assets}
     for asset_id in asset_ids - names.keys():
         names[asset_id] = _fetch_name(client, asset_id)

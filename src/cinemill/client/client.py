@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,8 @@ from cinemill.core.documents import JsonObject
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The response comes after the server has hashed and synced the video."""
+MOST_OF_A_PAGE = 500
+"""The most entries that the server returns at once."""
 
 
 class Client:
@@ -124,11 +127,12 @@ class Client:
         asset_id: str | None = None,
         before: str | None = None,
         id_prefix: str | None = None,
-        limit: int | None = None,
+        limit: int = 50,
     ) -> list[JobDocument]:
         """List jobs, newest first; ``before`` is the id of the last job of the previous page.
 
-        ``id_prefix`` finds jobs by the first characters of their ids; ``limit`` is 1 to 500.
+        ``id_prefix`` finds jobs by the first characters of their ids; ``limit`` is the most to
+        return.
         """
         wanted = drop_none(
             status=status,
@@ -136,9 +140,8 @@ class Client:
             asset_id=asset_id,
             before=before,
             id_prefix=id_prefix,
-            limit=limit,
         )
-        return cast("list[JobDocument]", _rows(self._get(f"{API}/jobs", wanted), "jobs"))
+        return cast("list[JobDocument]", self._list("jobs", "jobs", limit, wanted))
 
     def job(self, job_id: str) -> JobDocument:
         return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}"))
@@ -167,13 +170,13 @@ class Client:
         return EventFollower(self._connection, _part(job_id), last_id=last_event_id).events()
 
     def dead(self) -> list[DeadDocument]:
-        """List steps that used up their retries or were rejected, and wait for a person."""
-        return cast("list[DeadDocument]", _rows(self._get(f"{API}/dead"), "dead"))
+        """List all steps that used up their retries or were rejected, and wait for a person."""
+        return cast("list[DeadDocument]", self._list("dead", "dead", None))
 
     def dead_messages(self, *, limit: int | None = None) -> list[DeadMessageDocument]:
-        """List messages to the workers that became no job, latest first; ``limit`` is 1 to 500."""
-        reply = self._get(f"{API}/dead/messages", drop_none(limit=limit))
-        return cast("list[DeadMessageDocument]", _rows(reply, "messages"))
+        """List messages to the workers that became no job, latest first: all, or ``limit``."""
+        found = self._list("dead/messages", "messages", limit)
+        return cast("list[DeadMessageDocument]", found)
 
     def drop_dead_message(self, message_id: str) -> None:
         self._connection.call("DELETE", f"{API}/dead/messages/{_part(message_id)}")
@@ -181,10 +184,9 @@ class Client:
     def redrive(self, step_id: str) -> JobDocument:
         return cast("JobDocument", self._post(f"{API}/dead/{_part(step_id)}/redrive"))
 
-    def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
-        """List assets, newest first; ``limit`` is 1 to 500."""
-        wanted = drop_none(limit=limit)
-        return cast("list[AssetDocument]", _rows(self._get(f"{API}/assets", wanted), "assets"))
+    def assets(self, *, limit: int = 50) -> list[AssetDocument]:
+        """List assets, newest first; ``limit`` is the most to return."""
+        return cast("list[AssetDocument]", self._list("assets", "assets", limit))
 
     def asset(self, asset_id: str) -> AssetDocument:
         return cast("AssetDocument", self._get(f"{API}/assets/{_part(asset_id)}"))
@@ -241,6 +243,22 @@ class Client:
     def health(self) -> HealthDocument:
         return cast("HealthDocument", self._get(f"{API}/health"))
 
+    def _list(
+        self, path: str, member: str, limit: int | None, wanted: JsonObject | None = None
+    ) -> list[Any]:
+        """Return the entries of as many pages as ``limit`` needs; None for all."""
+        left = sys.maxsize if limit is None else limit
+        found: list[Any] = []
+        query: dict[str, object] = {**(wanted or {}), "limit": min(left, MOST_OF_A_PAGE)}
+        while True:
+            page = self._get(f"{API}/{path}", query)
+            found += page[member]
+            left -= len(page[member])
+            # An empty page that names another would never end.
+            if left <= 0 or not (page.get("next") and page[member]):
+                return found
+            query.update(cursor=page["next"], limit=min(left, MOST_OF_A_PAGE))
+
     def _get(self, path: str, params: Any = None) -> Any:
         return self._connection.call("GET", path, params=params)
 
@@ -251,12 +269,6 @@ class Client:
 def _part(text: str) -> str:
     """Return one segment of a path, in which slashes and question marks are escaped."""
     return quote(str(text), safe="")
-
-
-def _rows(reply: Any, name: str) -> list[Any]:
-    """Return the rows of a page, which may come bare or under a name."""
-    rows = reply.get(name, reply.get("items", [])) if isinstance(reply, dict) else reply
-    return list(rows or [])
 
 
 def _default_home() -> Path:

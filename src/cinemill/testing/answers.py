@@ -133,8 +133,8 @@ def check_key(key: str | None) -> None:
 
 
 def check_limit(limit: int | None) -> None:
-    if limit is not None and not 1 <= limit <= 500:
-        raise parameter_invalid("limit", "must be 1 to 500")
+    if limit is not None and limit < 1:
+        raise parameter_invalid("limit", "must be at least 1")
 
 
 def parameter_invalid(name: str, what: str) -> ClientError:

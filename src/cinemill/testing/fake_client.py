@@ -209,7 +209,7 @@ class FakeClient(Client):
         asset_id: str | None = None,
         before: str | None = None,
         id_prefix: str | None = None,
-        limit: int | None = None,
+        limit: int = 50,
     ) -> list[JobDocument]:
         check_limit(limit)
         if status is not None and status not in set(JobState):
@@ -225,7 +225,7 @@ class FakeClient(Client):
             if all(value in (None, getattr(job, name)) for name, value in wanted.items())
             and job.id.startswith(id_prefix or "")
         ]
-        return [document_of(job) for job in page[: limit or 50]]
+        return [document_of(job) for job in page[:limit]]
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
         read_body(CancelRequest, {"reason": reason})
@@ -289,9 +289,9 @@ class FakeClient(Client):
                 hint="List the dead letters; it may have been dropped already.",
             )
 
-    def assets(self, *, limit: int | None = None) -> list[AssetDocument]:
+    def assets(self, *, limit: int = 50) -> list[AssetDocument]:
         check_limit(limit)
-        found = self._assets.newest(limit or 50)
+        found = self._assets.newest(limit)
         documents = [ServerAsset.from_record(asset) for asset in found]
         return [cast("AssetDocument", one.model_dump(mode="json")) for one in documents]
 

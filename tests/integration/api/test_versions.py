@@ -210,6 +210,15 @@ class TestPages:
         assert [cue["lines"] for page in pages for cue in page] == [[str(one)] for one in range(5)]
         whole = api.http.get(f"{address}/en").json()
         assert (len(whole["captions"]), whole["next"]) == (5, None)
+        # Clients of before know no pages.
+        former = f"/assets/{video}/captions"
+        listed = api.http.get(former, params={"limit": 1}).json()["captions"]
+        assert [one["language"] for one in listed] == ["de", "en"]
+        response = api.http.get(f"{former}/en", params={"limit": 2})
+        assert (len(response.json()["captions"]), response.headers["etag"]) == (
+            5,
+            api.http.get(f"{address}/en").headers["etag"],
+        )
 
     def test_a_cursor_of_captions_belongs_to_their_version(
         self, api: RunningApi, video: str

@@ -6,13 +6,14 @@ import json
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from cinemill.client import Client, ClientError
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import LittleServer
+    from tests.unit.conftest import Exchange, LittleServer
 
 PROBLEM = {
     "type": "urn:cinemill:problem:not_found",
@@ -40,18 +41,32 @@ class TestRequests:
         assert headers["user-agent"].startswith("cinemill/")
 
     def test_send_only_the_filters_that_are_set(self, server: LittleServer, client: Client) -> None:
-        server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [{"id": "j1"}]}))
+        server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [{"id": "j1"}], "next": None}))
         assert client.jobs(status="failed", limit=5) == [{"id": "j1"}]
         assert server.seen[0].path == "/api/v1/jobs?status=failed&limit=5"
 
-    @pytest.mark.parametrize(
-        "page", [[{"id": "j"}], {"jobs": [{"id": "j"}]}, {"items": [{"id": "j"}]}]
-    )
-    def test_read_a_page_bare_or_named(
-        self, server: LittleServer, client: Client, page: Any
-    ) -> None:
-        server.on("GET /api/v1/jobs", lambda x: x.send_json(page))
-        assert client.jobs() == [{"id": "j"}]
+    def test_lists_follow_pages_to_their_limit(self, server: LittleServer, client: Client) -> None:
+        def send_page(x: Exchange) -> None:
+            query = dict(parse_qsl(x.path.partition("?")[2]))
+            begin = int(query.get("cursor", "0"))
+            end = min(1_200, begin + int(query["limit"]))
+            following = str(end) if end < 1_200 else None
+            x.send_json(
+                {"dead": [{"id": str(one)} for one in range(begin, end)], "next": following}
+            )
+
+        server.on("GET /api/v1/dead", send_page)
+        assert [step["id"] for step in client.dead()] == [str(one) for one in range(1_200)]
+        server.on(
+            "GET /api/v1/assets", lambda x: x.send_json({"assets": [{"id": "a"}], "next": "b"})
+        )
+        assert len(client.assets(limit=3)) == 3
+        queries = [one.path.partition("?")[2] for one in server.seen[-3:]]
+        assert queries == ["limit=3", "limit=2&cursor=b", "limit=1&cursor=b"]
+
+    def test_an_empty_page_ends_a_list(self, server: LittleServer, client: Client) -> None:
+        server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [], "next": "again"}))
+        assert client.jobs() == []
 
     def test_an_id_stays_one_segment_of_the_path(
         self, server: LittleServer, client: Client

@@ -25,6 +25,7 @@ from cinemill.api.models.operations import (
     QueueError,
     SettingDocument,
 )
+from cinemill.api.models.problems import Responses, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
@@ -46,9 +47,11 @@ _WRITABLE = ("ok", "nearly_full")
 _checked: dict[str | None, tuple[float, str]] = {}
 
 
-@health_router.get(
-    "/health", response_model_exclude_unset=True, responses={503: {"model": HealthDocument}}
-)
+UNHEALTHY: Responses = {503: problems(503)[503] | {"model": HealthDocument}}
+"""A part is down, or the server is too busy to find out."""
+
+
+@health_router.get("/health", response_model_exclude_unset=True, responses=UNHEALTHY)
 async def read_health(request: Request, state: StateDep, response: Response) -> HealthDocument:
     """Report whether the components respond. 503 if PostgreSQL does not.
 

@@ -7,11 +7,12 @@ the present ones, and with addresses that are unversioned too. None is in the Op
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import singledispatch, wraps
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import RootModel
@@ -21,10 +22,16 @@ from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
 from cinemill.api.models.captions import CaptionSetDocument, CaptionSetPage
 from cinemill.api.models.dead_letters import DeadMessageDocument, DeadStepDocument
 from cinemill.api.models.documents import PREFIX, Document, OpenObject
-from cinemill.api.models.jobs import JobDocument, JobPage, JobStatus
+from cinemill.api.models.jobs import (
+    ErrorDocument,
+    JobDocument,
+    JobPage,
+    JobStatus,
+    StepDocument,
+)
 from cinemill.api.models.operations import StatsDocument
 from cinemill.api.models.pages import PageLimit
-from cinemill.api.models.problems import problems
+from cinemill.api.models.problems import Responses, problems
 from cinemill.api.models.timelines import TimelineDocument
 from cinemill.api.routes import assets, captions, dead_letters, events, jobs, stats, timelines
 from cinemill.api.state import StateDep
@@ -32,12 +39,40 @@ from cinemill.api.state import StateDep
 router = APIRouter(route_class=BoundedRoute)
 
 _CONTRACT_PATHS = frozenset({"/jobs/{job_id}/status"})
-_REPLACED_PATHS = frozenset({"/dead", "/dead/messages", "/jobs/{job_id}/events"})
+_CAPTIONS_PATH = "/assets/{asset_id}/captions"
+_REPLACED = frozenset(
+    {
+        ("GET", "/dead"),
+        ("GET", "/dead/messages"),
+        ("GET", "/jobs/{job_id}/events"),
+        ("GET", _CAPTIONS_PATH),
+        ("GET", f"{_CAPTIONS_PATH}/{{language}}"),
+    }
+)
 """Not served here, or with documents that are put together below."""
 
 
 class FormerDocument(RootModel[OpenObject]):
     """A document with former names next to those of `/api/v1`."""
+
+
+class FormerStep(StepDocument):
+    """One step of a job, with its former name for `id` as well."""
+
+    step_id: str
+
+
+class FormerJobStatus(JobStatus):
+    """A job with its steps, with the former names for `id`, `status` and `error` as well."""
+
+    job_id: str
+    task_id: str
+    state: str
+    failure: ErrorDocument | None
+    steps: list[FormerStep]  # type: ignore[assignment]  # each is a step with one more name
+
+
+CONTRACT_RESPONSES: Responses = {200: {"model": FormerJobStatus}, **problems(404)}
 
 
 class DeadLetters(Document):
@@ -55,6 +90,22 @@ def list_dead_letters(state: StateDep, limit: PageLimit = 100) -> DeadLetters:
         dead=[add_former_names(step) for step in steps],
         messages=[add_former_names(message) for message in messages],
     )
+
+
+@router.get(_CAPTIONS_PATH, include_in_schema=False)
+def list_captions(asset_id: str, state: StateDep) -> FormerDocument:
+    """List all of them: clients of before know no pages."""
+    page = captions.list_captions(asset_id, state, limit=sys.maxsize)
+    return FormerDocument(add_former_names(page))
+
+
+@router.get(f"{_CAPTIONS_PATH}/{{language}}", include_in_schema=False)
+def read_captions(
+    asset_id: str, language: captions.Language, state: StateDep, response: Response
+) -> FormerDocument:
+    """Return all of them: clients of before know no pages."""
+    page = captions.read_captions(asset_id, language, state, response, limit=sys.maxsize)
+    return FormerDocument(add_former_names(page))
 
 
 @router.get("/jobs/{job_id}/events", include_in_schema=False, response_class=StreamingResponse)
@@ -153,8 +204,12 @@ def _strip_prefix(values: dict[str, Any], name: str) -> OpenObject:
 def _copy_routes(routers: Iterable[APIRouter]) -> None:
     for source in routers:
         for route in source.routes:
-            if isinstance(route, APIRoute) and route.path not in _REPLACED_PATHS:
+            if isinstance(route, APIRoute) and not _REPLACED & _list_operations(route):
                 _copy_route(route)
+
+
+def _list_operations(route: APIRoute) -> set[tuple[str, str]]:
+    return {(method, route.path) for method in route.methods or ()}
 
 
 def _copy_route(route: APIRoute) -> None:
@@ -169,7 +224,7 @@ def _copy_route(route: APIRoute) -> None:
         status_code=200 if has_document else route.status_code,
         tags=route.tags,
         include_in_schema=is_contract,
-        responses=problems(404) if is_contract else None,
+        responses=CONTRACT_RESPONSES if is_contract else None,
     )
 
 
